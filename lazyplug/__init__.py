@@ -1,0 +1,70 @@
+"""The door: every public name and the room that it is opened from on first touch."""
+
+__version__ = "0.1.0.dev0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._cache import invalidate_caches as invalidate_caches
+    from ._conflict import error_on_conflict as error_on_conflict
+    from ._conflict import ignore_conflicts as ignore_conflicts
+    from ._entry_point import EntryPoint as EntryPoint
+    from ._entry_point import EntryPoints as EntryPoints
+    from ._entry_point import entry_points as entry_points
+    from ._exceptions import CircularLoad as CircularLoad
+    from ._exceptions import InvalidEntryPoint as InvalidEntryPoint
+    from ._exceptions import LazyplugError as LazyplugError
+    from ._exceptions import MultipleMatches as MultipleMatches
+    from ._exceptions import NoMatches as NoMatches
+    from ._exceptions import NoUniqueMatch as NoUniqueMatch
+    from ._exceptions import ProtocolMismatch as ProtocolMismatch
+    from ._extension import Extension as Extension
+    from ._manager import DriverManager as DriverManager
+    from ._manager import ExtensionManager as ExtensionManager
+    from ._manager import HookManager as HookManager
+    from ._manager import NamedExtensionManager as NamedExtensionManager
+    from ._manager import warning_on_missing_entrypoint as warning_on_missing_entrypoint
+    from ._problem import Problem as Problem
+    from ._problem import problems as problems
+    from ._refresh import Changes as Changes
+    from ._refresh import refresh as refresh
+
+_ROOMS = {
+    "Changes": "_refresh",
+    "CircularLoad": "_exceptions",
+    "DriverManager": "_manager",
+    "EntryPoint": "_entry_point",
+    "EntryPoints": "_entry_point",
+    "Extension": "_extension",
+    "ExtensionManager": "_manager",
+    "HookManager": "_manager",
+    "InvalidEntryPoint": "_exceptions",
+    "LazyplugError": "_exceptions",
+    "MultipleMatches": "_exceptions",
+    "NamedExtensionManager": "_manager",
+    "NoMatches": "_exceptions",
+    "NoUniqueMatch": "_exceptions",
+    "Problem": "_problem",
+    "ProtocolMismatch": "_exceptions",
+    "entry_points": "_entry_point",
+    "error_on_conflict": "_conflict",
+    "ignore_conflicts": "_conflict",
+    "invalidate_caches": "_cache",
+    "problems": "_problem",
+    "refresh": "_refresh",
+    "warning_on_missing_entrypoint": "_manager",
+}
+
+__all__ = list(_ROOMS)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> object:
+    room = _ROOMS.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(__import__(f"{__name__}.{room}", fromlist=(name,)), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> "list[str]":
+    return sorted({*globals(), *_ROOMS})

@@ -1,0 +1,199 @@
+"""EntryPoint and EntryPoints, in importlib.metadata's shape, from the index."""
+
+from . import _cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._index import Owner, Row
+
+
+class EntryPoint:
+    """One entry point, as a distribution declares it; immutable.
+
+    As in importlib.metadata: two are equal if name, value and group are; module,
+    attr and extras are read off the value, and raise ValueError where that is no
+    object reference.
+
+    :param name: its name.
+    :param value: the object reference, `module:attr [extras]`.
+    :param group: the group that it stands in.
+    """
+
+    __module__ = "lazyplug"
+    __slots__ = ("_line", "_owner", "_target", "group", "name", "value")
+
+    if TYPE_CHECKING:
+        name: str
+        value: str
+        group: str
+        _target: tuple[str | None, str | None]
+        _owner: Owner | None
+        _line: int
+
+    def __init__(self, name: str, value: str, group: str) -> None:
+        from ._scan import split_value  # deferred: rows come already split
+
+        self._fill(name, value, group, split_value(value), None, 0)
+
+    def _fill(self, *fields: "Any") -> "EntryPoint":
+        slots = ("name", "value", "group", "_target", "_owner", "_line")
+        for slot, field in zip(slots, fields):
+            object.__setattr__(self, slot, field)
+        return self
+
+    @classmethod
+    def _of(cls, group: str, row: "Row", owner: "Owner | None") -> "EntryPoint":
+        name, value, module, attr, line = row
+        return cls.__new__(cls)._fill(name, value, group, (module, attr), owner, line)
+
+    def load(self) -> "Any":
+        """Import the module and return what the value refers to.
+
+        Imports the plugin. Raises ValueError if the value is no object reference.
+        """
+        from importlib import import_module
+
+        plugin = import_module(self.module)
+        for attr in filter(None, (self.attr or "").split(".")):
+            plugin = getattr(plugin, attr)
+        return plugin
+
+    @property
+    def module(self) -> str:
+        """The module that the value refers to."""
+        if self._target[0] is None:
+            from ._exceptions import invalid_entry_point
+
+            raise invalid_entry_point(self)
+        return self._target[0]
+
+    @property
+    def attr(self) -> "str | None":
+        """The attribute of the module; None where the module itself is meant."""
+        self.module  # noqa: B018 - raises where there is neither
+        return self._target[1]
+
+    @property
+    def extras(self) -> "list[str]":
+        """The extras that the value names.
+
+        >>> EntryPoint("a", "m:f [x, y]", "g").extras
+        ['x', 'y']
+        """
+        self.module  # noqa: B018 - raises where there are none
+        import re
+
+        return re.findall(r"\w+", self.value.partition("[")[2])
+
+    @property
+    def dist(self) -> "Any":
+        """The distribution, opened by importlib_metadata; None if it has none."""
+        if self._owner is None:
+            return None
+        from ._foreign import open_distribution  # deferred: 30 ms
+
+        return open_distribution(self._owner[3])
+
+    def matches(self, **params: "Any") -> bool:
+        """Are the attributes that are named as given?"""
+        if "dist" in params:
+            raise ValueError(
+                "entry points cannot be selected by dist: distributions cannot be"
+                " compared; compare entry_point.dist.name yourself"
+            )
+        return all(getattr(self, name) == value for name, value in params.items())
+
+    def _key(self) -> "tuple[str, str, str]":
+        return self.name, self.value, self.group
+
+    def __lt__(self, other: object) -> bool:
+        if isinstance(other, EntryPoint):
+            return self._key() < other._key()
+        return NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, EntryPoint):
+            return self._key() == other._key()
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"EntryPoint objects are immutable: {name!r} not set")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return (
+            f"EntryPoint(name={self.name!r}, value={self.value!r},"
+            f" group={self.group!r})"
+        )
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        from ._pickling import reduce_entry_point  # deferred: few travel
+
+        return reduce_entry_point(self)
+
+
+class EntryPoints(tuple["EntryPoint", ...]):
+    """An immutable collection of entry points, from which one selects."""
+
+    __module__ = "lazyplug"
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> EntryPoint:  # type: ignore[override]
+        """Return the first entry point of a name; KeyError if there is none."""
+        for entry_point in self:
+            if entry_point.name == name:
+                return entry_point
+        raise KeyError(name)
+
+    def __repr__(self) -> str:
+        return f"EntryPoints({tuple(self)!r})"
+
+    def select(self, **params: "Any") -> "EntryPoints":
+        """Return those whose attributes are as given, usually name or group."""
+        return EntryPoints(point for point in self if point.matches(**params))
+
+    @property
+    def names(self) -> "set[str]":
+        """The names of all."""
+        return {entry_point.name for entry_point in self}
+
+    @property
+    def groups(self) -> "set[str]":
+        """The groups of all."""
+        return {entry_point.group for entry_point in self}
+
+
+def entry_points(**params: "Any") -> EntryPoints:
+    """Return the entry points of the installed distributions, from the index.
+
+    Selects by the given attributes, as EntryPoints.select. Imports no plugin. The
+    order is that of `sys.path`, then of distributions, then of lines in the file;
+    without a group, group by group.
+    """
+    snapshot = _cache.current()
+    group = params.pop("group", None)
+    if group is None:
+        found = snapshot.everything()
+    elif isinstance(group, str):
+        found = {group: snapshot.rows(group)}
+        names_asked = params.get("name")
+        if snapshot.checked == "dirs" and (
+            not found[group]
+            or (
+                names_asked is not None
+                and names_asked not in [pair[0][0] for pair in found[group]]
+            )
+        ):
+            found = {group: _cache.current("full").rows(group)}
+    else:
+        found = {}
+    points = EntryPoints(
+        EntryPoint._of(name, *pair) for name, pairs in found.items() for pair in pairs
+    )
+    return points.select(**params) if params else points

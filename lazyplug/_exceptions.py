@@ -1,0 +1,209 @@
+"""The hierarchy of errors: what, where, and what to do; each carries its data."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ._extension import Extension
+
+
+class LazyplugError(Exception):
+    """Whatever lazyplug raises by itself; a plugin's own errors keep their type."""
+
+    __module__ = "lazyplug"
+
+
+class NoUniqueMatch(LazyplugError, RuntimeError):
+    """None, or more than one, where exactly one was asked for.
+
+    `namespace` and `name` are what was asked for.
+    """
+
+    __module__ = "lazyplug"
+    namespace: "str | None" = None
+    name: "str | None" = None
+
+
+class NoMatches(NoUniqueMatch, KeyError):
+    """No extension of that name, or none at all.
+
+    `available` are the names that there are, `near` those that look alike.
+    """
+
+    __module__ = "lazyplug"
+    available: "tuple[str, ...]" = ()
+    near: "tuple[str, ...]" = ()
+    # KeyError shows its argument quoted
+    __str__ = Exception.__str__
+
+
+class MultipleMatches(NoUniqueMatch):
+    """Several extensions of one name. `extensions` are they."""
+
+    __module__ = "lazyplug"
+    extensions: "tuple[Extension[Any], ...]" = ()
+
+
+class InvalidEntryPoint(LazyplugError, ValueError):
+    """The value of an entry point is no object reference."""
+
+    __module__ = "lazyplug"
+    extension: "Any" = None
+
+
+class ProtocolMismatch(LazyplugError, TypeError):
+    """A plugin does not fit what the host asked for with `protocol=`."""
+
+    __module__ = "lazyplug"
+    extension: "Any" = None
+    missing: "tuple[str, ...]" = ()
+
+
+class CircularLoad(LazyplugError, RuntimeError):
+    """The call of a plugin waits for itself. `names` is the way it took."""
+
+    __module__ = "lazyplug"
+    names: "tuple[str, ...]" = ()
+
+
+def declared(owner: "Any", line: int) -> str:
+    """Return by whom, in which file and where an entry point is declared.
+
+    Looks at the metadata, so that name and version are what they are now.
+    """
+    from ._scan import identify
+
+    name, version, file = identify(owner)
+    return f"declared by {name} {version} in {file}" + (f", line {line}" * bool(line))
+
+
+def origin(extension: "Any") -> str:
+    """Return which entry point of which distribution this is, in words."""
+    text = (
+        f"entry point '{extension.name} = {extension.value}'"
+        f" of group {extension.group!r}"
+    )
+    owner = getattr(extension, "_owner", None)
+    if owner is None:
+        return text
+    return f"{text}, {declared(owner, extension._line)}"
+
+
+def near_misses(word: str, words: "Iterable[str]") -> "tuple[str, ...]":
+    """Return the words that look like a misspelt one, the nearest first.
+
+    >>> near_misses("jsno", ["json", "yaml"])
+    ('json',)
+    """
+    from difflib import get_close_matches
+
+    return tuple(get_close_matches(word, sorted(set(words)), n=3))
+
+
+def _quoted(words: "Iterable[str]") -> str:
+    return ", ".join([repr(word) for word in words])
+
+
+def no_matches(
+    namespace: str, name: "str | None", available: "Iterable[str]"
+) -> NoMatches:
+    """Return the error for a name, or any name, that is not in the group."""
+    from ._cache import current
+
+    names = tuple(dict.fromkeys(available))
+    asked = "no extension" if name is None else f"no extension named {name!r}"
+    text = f"{asked} in group {namespace!r}"
+    near: tuple[str, ...] = ()
+    if names:
+        near = near_misses(name or "", names)
+        if near:
+            text += f"; did you mean {_quoted(near)}?"
+        text += f" Available: {_quoted(sorted(names))}."
+    else:
+        snapshot = current()
+        groups = list(snapshot.everything())
+        text += ": no installed distribution declares that group"
+        near = near_misses(namespace, groups)
+        if near:
+            text += f"; did you mean the group {_quoted(near)}?"
+        elif not groups:
+            text += (
+                "; no entry points at all are visible on sys.path:"
+                " was the metadata of the distributions left out?"
+            )
+        else:
+            text += "; is the distribution that declares it installed here?"
+    text += _told_problems()
+    error = NoMatches(text)
+    error.namespace, error.name = namespace, name
+    error.available, error.near = names, near
+    return error
+
+
+def _told_problems() -> str:
+    from ._problem import problems
+
+    found = problems()
+    if not found:
+        return ""
+    first = found[0]
+    more = "; all: lazyplug.problems()" if len(found) > 1 else ""
+    return f" Note: metadata with problems, {len(found)}: {first}{more}."
+
+
+def multiple_matches(
+    namespace: str, name: str, extensions: "Iterable[Extension[Any]]"
+) -> MultipleMatches:
+    """Return the error for a name that several distributions declare."""
+    found = tuple(extensions)
+    lines = "".join(f"\n  {origin(extension)}" for extension in found)
+    error = MultipleMatches(
+        f"{len(found)} extensions named {name!r} in group {namespace!r}:{lines}\n"
+        "Uninstall one of them, or pass conflict_resolver= to choose."
+    )
+    error.namespace, error.name, error.extensions = namespace, name, found
+    return error
+
+
+def invalid_entry_point(entry_point: "Any") -> InvalidEntryPoint:
+    """Return the error for an entry point whose value is no object reference."""
+    error = InvalidEntryPoint(
+        f"{origin(entry_point)}: {entry_point.value!r} is not an object reference of"
+        " the form 'module:attr' (https://packaging.python.org/specifications/"
+        "entry-points/#data-model); its author has to correct it"
+    )
+    error.extension = entry_point
+    return error
+
+
+def circular_load(extension: "Any", names: "Iterable[str]") -> CircularLoad:
+    """Return the error for a call that waits for itself."""
+    way = (*names, extension.name)
+    error = CircularLoad(
+        f"{origin(extension)}: its call waits for itself: {' -> '.join(way)};"
+        " one of them must not touch .obj of the next while it is being called"
+    )
+    error.names = way
+    return error
+
+
+def protocol_mismatch(
+    extension: "Any", plugin: object, protocol: type, lacking: "Iterable[str]"
+) -> ProtocolMismatch:
+    """Return the error for a plugin that does not fit `protocol=`."""
+    lacks = tuple(lacking)
+    error = ProtocolMismatch(
+        f"{origin(extension)}: {plugin!r} does not fit {protocol.__qualname__}"
+        + (f": it lacks {_quoted(lacks)}" if lacks else "")
+        + "; its author has to follow the host's plugin interface"
+    )
+    error.extension, error.missing = extension, lacks
+    return error
+
+
+def failed_driver(extension: "Any") -> NoMatches:
+    """Return the error for a driver whose failure went to the host's callback."""
+    error = NoMatches(f"{origin(extension)} could not be loaded; see the cause above")
+    error.namespace, error.name = extension.group, extension.name
+    return error

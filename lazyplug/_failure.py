@@ -1,0 +1,50 @@
+"""What becomes of a load that failed: its note, and whether it is remembered."""
+
+import sys
+
+from ._exceptions import CircularLoad, origin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._extension import Extension
+
+
+def failed(
+    extension: "Extension[Any]", which: "tuple[str, int]", error: Exception
+) -> "Any":
+    """Return the outcome that wins: this failure, unless another was first.
+
+    The error keeps its type and gets one note.
+    """
+    note = f"lazyplug: while loading {origin(extension)}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+    outcome = None, (error, error.__traceback__), None
+    if is_passing(error):
+        return outcome
+    return extension._outcomes.setdefault(which, outcome)
+
+
+def is_passing(error: BaseException) -> bool:
+    """May the same load succeed a moment later?
+
+    So it may when memory or stack were short, when it reached itself, or when it
+    met a module that was still being initialised.
+    """
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        if isinstance(link, MemoryError | RecursionError | CircularLoad):
+            return True
+        met: object = None
+        if isinstance(link, ImportError) and link.name:
+            met = sys.modules.get(link.name)
+        elif isinstance(link, AttributeError):
+            met = link.obj
+        if getattr(getattr(met, "__spec__", None), "_initializing", False):
+            return True
+        link = link.__cause__ or link.__context__
+    return False

@@ -1,0 +1,216 @@
+"""What is remembered: the read side of the index, pure, without file access.
+
+The format is described in docs/index-format.md and written by `_record`.
+"""
+
+try:
+    from _imp import source_hash
+except ImportError:  # not CPython
+    from zlib import crc32
+
+    def source_hash(key: int, source: bytes) -> bytes:  # type: ignore[misc]
+        return crc32(source, key).to_bytes(8, "big")
+
+
+try:
+    # The C scanner that json itself uses: `import json` costs 6 ms, this 0.2.
+    from _json import encode_basestring_ascii, make_scanner
+
+    class _Context:
+        """What json.JSONDecoder shows of itself to the scanner."""
+
+        strict = True
+        object_hook = object_pairs_hook = None
+        parse_float = float
+        parse_int = int
+        parse_constant = float
+        memo = None
+
+    scan_once: "Scan" = make_scanner(_Context)  # type: ignore[arg-type]
+except ImportError:  # not CPython
+    from json.decoder import JSONDecoder
+    from json.encoder import encode_basestring_ascii
+
+    scan_once = JSONDecoder().raw_decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from os import stat_result
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+    # name, value, module (None: the value is no reference), attr, line in the file
+    Row = tuple[str, str, str | None, str | None, int]
+    # key, name, version, where its metadata lies, stamp of the file that was read
+    # for name and version, number of the path entry, shadowed by another one?
+    Owner = list[Any]
+    Read = Callable[[int, int], bytes]
+    Scan = Callable[[str, int], tuple[Any, int]]
+
+quote = encode_basestring_ascii
+SCHEMA = 1
+# As much as one read is sure to bring: the whole front and more of an
+# environment of a few hundred distributions.
+CHUNK = 1 << 15
+_TITLE = '["lazyplug",%d,"%s",%10d]\n'
+TITLE_LENGTH = len(_TITLE % (SCHEMA, "0" * 16, 0))
+
+# What reading, decoding, or walking what was decoded may raise when the text is
+# not what we wrote. Caught here and nowhere else.
+_DOUBT = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    StopIteration,
+    RecursionError,
+    OverflowError,
+    OSError,
+)
+
+
+class Damaged(Exception):
+    """The index, or the part that was asked for, is not what was written."""
+
+
+def digest(data: bytes) -> str:
+    """Return the checksum of data: against damage, not against an adversary.
+
+    >>> digest(b"") == digest(b""), digest(b"a") == digest(b"b"), len(digest(b""))
+    (True, False, 16)
+    """
+    return source_hash(SCHEMA, data).hex()
+
+
+def stamp(status: "stat_result") -> str:
+    """Return what is remembered of a file or folder: four integers as text.
+
+    They are mtime and ctime in nanoseconds, size in bytes and inode.
+    """
+    return f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_size} {status.st_ino}"
+
+
+def stamps_line(stamps: "list[str]") -> str:
+    """Return stamps as the line that is compared as a whole, never decoded.
+
+    >>> stamps_line(["1 2 3 4", "5 6 7 8"])
+    '["1 2 3 4","5 6 7 8"]'
+    """
+    joined = '","'.join(stamps)
+    return f'["{joined}"]'
+
+
+def title(front: bytes) -> bytes:
+    """Return the first line of the index whose front this is."""
+    return (_TITLE % (SCHEMA, digest(front), len(front))).encode()
+
+
+class Index:
+    """One index, its parts read and decoded when they are asked for.
+
+    `read(offset, length)` returns bytes of the index. Raises Damaged.
+    """
+
+    __slots__ = (
+        "_after_watch",
+        "_detail",
+        "_read",
+        "_watch",
+        "front",
+        "key",
+        "settled",
+        "stamps",
+    )
+
+    def __init__(self, read: "Read") -> None:
+        self._read = read
+        try:
+            chunk = read(0, CHUNK)
+            length = int(chunk[TITLE_LENGTH - 12 : TITLE_LENGTH - 2])
+            after = TITLE_LENGTH + length
+            if after > len(chunk):
+                chunk += read(len(chunk), after - len(chunk))
+            front = chunk[TITLE_LENGTH:after]
+            if chunk[:TITLE_LENGTH] != title(front):
+                raise Damaged("front")
+            head = scan_once(front[: front.index(b"\n")].decode(), 0)[0]
+            # the prefix, then the stable path entries in their order
+            self.key: list[str] = head["key"]
+            # of each path entry; None: it was not there
+            self.stamps: list[str | None] = head["stamps"]
+            # are the stamps of the path entries, and of all, to be believed?
+            self.settled: list[bool] = head["settled"]
+            length, wanted = head["watch"]
+            self._after_watch = after + length
+            self._watch = (chunk[after : self._after_watch], length, wanted)
+            self._detail: tuple[int, int, str] = head["detail"]
+            if len(self.stamps) != len(self.key) - 1 or len(self.settled) != 2:
+                raise Damaged("head")
+        except _DOUBT as error:
+            raise Damaged("front") from error
+        self.front = front
+
+    def watched(self) -> "tuple[list[str], list[str], str]":
+        """Return the files that have stamps, those that are absent, the stamps."""
+        data, length, wanted = self._watch
+        if len(data) < length:
+            missing = length - len(data)
+            data += self._read(self._after_watch - missing, missing)
+        if digest(data) != wanted:
+            raise Damaged("watch")
+        try:
+            present, absent, stamps, _ = data.decode("ascii").split("\n")
+            return scan_once(present, 0)[0], scan_once(absent, 0)[0], stamps
+        except _DOUBT as error:
+            raise Damaged("watch") from error
+
+    def rows(self, group: str) -> "list[tuple[Row, Owner]]":
+        """Return the rows of one group with their owners, losers included.
+
+        They stand in the order of the path entries, the distributions and the
+        lines in the file.
+        """
+        # A newline never stands inside JSON text, so this finds the group's own
+        # line of the table or nothing.
+        at = self.front.find(f"\n[{quote(group)},".encode())
+        if at < 0:
+            return []
+        try:
+            line = self.front[at + 1 : self.front.index(b"\n", at + 1)]
+            _, offset, length, wanted = scan_once(line.decode(), 0)[0]
+            data = self._read(self._after_watch + offset, length)
+            if digest(data) != wanted:
+                raise Damaged(group)
+            named, owners, rows = scan_once(data.decode(), 0)[0]
+            if any(len(owner) != 7 for owner in owners):
+                raise Damaged(group)
+            found = []
+            for name, value, module, attr, number, owner in rows:
+                if name.__class__ is not str or value.__class__ is not str:
+                    raise Damaged(group)
+                found.append(((name, value, module, attr, number), owners[owner]))
+        except _DOUBT as error:
+            raise Damaged(group) from error
+        if named != group:
+            raise Damaged(group)
+        return found
+
+    def groups(self) -> "Iterator[str]":
+        """Yield the names of the groups, in order, those of losers included."""
+        try:
+            for line in self.front.splitlines()[1:]:
+                yield scan_once(line.decode(), 0)[0][0]
+        except _DOUBT as error:
+            raise Damaged("table") from error
+
+    def detail(self, make: "Callable[[Any], T]") -> "list[T]":
+        """Return what `make` makes of everything known of each path entry."""
+        try:
+            offset, length, wanted = self._detail
+            data = self._read(self._after_watch + offset, length)
+            if digest(data) != wanted:
+                raise Damaged("detail")
+            return [make(scan_once(line.decode(), 0)[0]) for line in data.splitlines()]
+        except _DOUBT as error:
+            raise Damaged("detail") from error

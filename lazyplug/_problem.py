@@ -1,0 +1,44 @@
+"""What is wrong with the metadata of this environment."""
+
+import os
+import sys
+from typing import NamedTuple
+
+from . import _cache
+
+
+class Problem(NamedTuple):
+    """Something in the metadata that costs itself, but harms nothing else.
+
+    `line` is 0 where the whole file or folder is meant.
+    """
+
+    path: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}, line {self.line}" if self.line else self.path
+        return f"{place}: {self.reason}"
+
+
+def problems() -> "list[Problem]":
+    """Return what is wrong with the metadata on `sys.path`, in its order.
+
+    Imports no plugin. What is told here was survived: the other lines, files and
+    distributions are unharmed.
+    """
+    found = [
+        Problem(f"sys.path[{place}]", 0, f"{entry!r} is no path and is skipped")
+        for place, entry in enumerate(sys.path)
+        if not _is_path(entry)
+    ]
+    return found + [Problem(*problem) for problem in _cache.current().problems()]
+
+
+def _is_path(entry: object) -> bool:
+    try:
+        text = os.fspath(entry)  # type: ignore[call-overload]
+    except TypeError:
+        return False
+    return isinstance(text, str) and "\0" not in text

@@ -1,0 +1,69 @@
+"""Does a plugin fit the class or the protocol that the host asked for?"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ._extension import Extension
+
+
+def check_usable(protocol: "Any") -> None:
+    """Raise TypeError if plugins cannot be judged by this."""
+    if not isinstance(protocol, type):
+        raise TypeError(
+            f"protocol must be a class or a runtime-checkable Protocol, not {protocol!r}"
+        )
+    if _is_protocol(protocol) and not getattr(protocol, "_is_runtime_protocol", False):
+        raise TypeError(
+            f"protocol {protocol.__qualname__} is a Protocol that cannot be checked:"
+            " decorate it with @typing.runtime_checkable"
+        )
+
+
+def _is_protocol(protocol: type) -> bool:
+    return bool(getattr(protocol, "_is_protocol", False))
+
+
+def _members(protocol: type) -> "Iterable[str]":
+    import typing
+
+    if hasattr(typing, "get_protocol_members"):  # Python 3.13
+        return typing.get_protocol_members(protocol)
+    if hasattr(protocol, "__protocol_attrs__"):  # 3.12
+        return protocol.__protocol_attrs__
+    names: Iterable[str] = vars(typing)["_get_protocol_attrs"](protocol)
+    return names
+
+
+def missing(plugin: "Any", protocol: type) -> "list[str] | None":
+    """Return what a plugin lacks; None if it fits.
+
+    A class fits a Protocol if it has its methods: what its instances will have
+    besides, it cannot show. The list is empty where the protocol is a class.
+
+    >>> missing(1, int), missing(bool, int), missing("", int)
+    (None, None, [])
+    """
+    is_class = isinstance(plugin, type)
+    if not _is_protocol(protocol):
+        fits = isinstance(plugin, protocol) or (
+            is_class and issubclass(plugin, protocol)
+        )
+        return None if fits else []
+    lacking = [
+        name
+        for name in sorted(_members(protocol))
+        if not hasattr(plugin, name)
+        and not (is_class and not callable(getattr(protocol, name, None)))
+    ]
+    return lacking or None
+
+
+def fit(extension: "Extension[Any]", plugin: "Any", protocol: type) -> None:
+    """Raise ProtocolMismatch if the plugin, or its object, does not fit."""
+    lacking = missing(plugin, protocol)
+    if lacking is not None:
+        from ._exceptions import protocol_mismatch
+
+        raise protocol_mismatch(extension, plugin, protocol, lacking)

@@ -1,0 +1,82 @@
+"""Looking again, in a process that goes on while distributions come and go."""
+
+import importlib
+import os
+import sys
+from typing import NamedTuple
+
+from . import _cache
+from ._report import report_once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Changes(NamedTuple):
+    """What came and went since this process looked last, as "name version".
+
+    `restart_needed` are those that came, but which only a `.pth` file makes
+    importable: Python reads those when it starts.
+    """
+
+    added: "tuple[str, ...]"
+    removed: "tuple[str, ...]"
+    restart_needed: "tuple[str, ...]"
+
+
+def refresh() -> Changes:
+    """Look at all path entries and distributions again, now.
+
+    New managers and `entry_points()` see what is there; extensions that are
+    loaded stay as they are, and failed loads are tried again. Imports no plugin.
+    """
+    before = _cache.current().distributions()
+    _cache.invalidate_caches()
+    _cache.generation += 1
+    importlib.invalidate_caches()
+    after = _cache.current("full").distributions()
+    added = sorted(set(after) - set(before))
+    restart = [label for label in added if _needs_restart(after[label])]
+    for label in restart:
+        report_once(
+            f"{label} was installed while this process runs, and is importable only"
+            " through a .pth file: restart needed"
+        )
+    return Changes(
+        tuple(added), tuple(sorted(set(before) - set(after))), tuple(restart)
+    )
+
+
+def _needs_restart(where: str) -> bool:
+    """Does the distribution whose metadata lies here rely on a .pth not yet read?"""
+    site = os.path.dirname(where)
+    return any(_is_unread(os.path.join(site, file), site) for file in _pth_files(where))
+
+
+def _lines(path: str) -> "list[str]":
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []  # no RECORD: an egg-info, or an installer that writes none
+
+
+def _pth_files(where: str) -> "Iterator[str]":
+    for line in _lines(os.path.join(where, "RECORD")):
+        file = line.split(",")[0].strip('"')
+        if file.endswith(".pth") and "/" not in file:
+            yield file
+
+
+def _is_unread(path: str, site: str) -> bool:
+    for line in map(str.strip, _lines(path)):
+        if line.startswith(("import ", "import\t")):
+            module = line[6:].split(";")[0].split(",")[0].strip().partition(".")[0]
+            if module not in sys.modules:
+                return True
+        elif line and not line.startswith("#"):
+            folder = os.path.join(site, line)
+            if os.path.isdir(folder) and folder not in sys.path:
+                return True
+    return False

@@ -1,0 +1,56 @@
+"""What is told to the people who run a program: through the logger `lazyplug`.
+
+Never through `warnings`, which `-W error` turns into a crash.
+"""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from logging import Logger
+    from typing import Any
+
+    from ._extension import Extension
+
+_told: "set[str]" = set()
+
+
+def _logger() -> "Logger":
+    from logging import getLogger  # deferred: 10 ms, only where there is a fault
+
+    return getLogger("lazyplug")
+
+
+def report_once(message: str) -> None:
+    """Log a warning, once a process."""
+    if message not in _told:
+        _told.add(message)
+        _logger().warning("%s", message)
+
+
+def report_failure(extension: "Extension[Any]", error: Exception) -> None:
+    """Log that an extension could not be loaded, once a process."""
+    from ._exceptions import origin
+
+    message = f"could not load {origin(extension)}: {type(error).__name__}: {error}"
+    if message not in _told:
+        _told.add(message)
+        logger = _logger()
+        logger.error("%s", message, exc_info=error if logger.isEnabledFor(10) else None)
+
+
+def report_call(extension: "Extension[Any]", error: Exception) -> None:
+    """Log what a function that was mapped over extensions raised."""
+    _logger().error(
+        "error calling %r of group %r: %s",
+        extension.name,
+        extension.group,
+        error,
+        exc_info=error,
+    )
+
+
+def debug(message: str) -> None:
+    """Log for debugging, if anybody in this process logs at all."""
+    if "logging" in sys.modules:
+        _logger().debug("%s", message)

@@ -1,0 +1,393 @@
+"""The slow truth, read from the file system, one distribution or folder at a time.
+
+Tolerant: what cannot be read costs itself, is recorded with its path and the
+reason, and harms nothing else.
+"""
+
+import os
+from itertools import pairwise
+
+from ._index import stamp
+from ._record import Distribution
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Protocol
+
+    from ._index import Owner
+    from ._record import Point, Trouble
+
+    class Look(Protocol):
+        """How files are looked at: `os`, or the seam of `_cache`."""
+
+        @property
+        def stat(self) -> "Callable[[str], os.stat_result]": ...
+        @property
+        def fstat(self) -> "Callable[[int], os.stat_result]": ...
+
+
+# Stamps younger than this against the clock, in nanoseconds, are not believed:
+# another change within the file system's tick would look the same. FAT has the
+# coarsest tick in use.
+RACY = 2_000_000_000
+# Longer than any entry_points.txt or METADATA that was ever released.
+_FILE_CAP = 1 << 26
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def normalise(name: str) -> str:
+    """Return the key of a distribution's name (PEP 503, dashes as underscores).
+
+    >>> normalise("Sphinx.Ext--tabs"), normalise("-a")
+    ('sphinx_ext_tabs', '_a')
+    """
+    name = name.replace("-", "_").replace(".", "_")
+    while "__" in name:
+        name = name.replace("__", "_")
+    return name.lower()
+
+
+def stem(file: str) -> "tuple[str, str]":
+    """Return name and version as a metadata folder's name has them.
+
+    The name is "" where the folder's name does not say it.
+
+    >>> stem("Foo_Bar-1.0.dist-info"), stem("foo.egg-info"), stem("EGG-INFO")
+    (('Foo_Bar', '1.0'), ('foo', ''), ('', ''))
+    >>> stem("foo-1.0-py3.11.egg-info")
+    ('foo', '1.0')
+    """
+    base, extension = os.path.splitext(file)
+    if extension not in (".dist-info", ".egg-info"):
+        return "", ""
+    name, _, rest = base.partition("-")
+    return name, rest.partition("-")[0]
+
+
+def is_metadata(file: str, folder: str) -> bool:
+    """Is this the name of a metadata folder, in a folder of this path?
+
+    >>> is_metadata("a-1.dist-info", "/s"), is_metadata("EGG-INFO", "/s")
+    (True, False)
+    >>> is_metadata("EGG-INFO", "/s/a-1.0.egg")
+    True
+    """
+    low = file.lower()
+    return low.endswith((".dist-info", ".egg-info")) or (
+        low == "egg-info" and os.path.basename(folder).lower().endswith(".egg")
+    )
+
+
+def _is_word(text: str) -> bool:
+    # the [\w.]+ of the entry points specification
+    return bool(text) and all(c.isalnum() or c in "_." for c in text)
+
+
+def split_value(value: str) -> "tuple[str | None, str | None]":
+    """Return the module and the attribute of an object reference.
+
+    The module is None where the value is no object reference; the attribute is
+    None where the module itself is meant. Follows
+    https://packaging.python.org/specifications/entry-points/#data-model as
+    importlib.metadata reads it.
+
+    >>> split_value("a.b:c.d"), split_value("a.b"), split_value("a : b [x, y]")
+    (('a.b', 'c.d'), ('a.b', None), ('a', 'b'))
+    >>> split_value("a-b:c"), split_value(""), split_value("a:b]")
+    ((None, None), (None, None), (None, None))
+    """
+    target = value
+    bracket = value.find("[")
+    if bracket >= 0:
+        extras = value[bracket:].rstrip()
+        if not extras.endswith("]") or "\n" in extras:
+            return None, None
+        target = value[:bracket]
+    module, colon, attr = target.partition(":")
+    module = module.rstrip()
+    if not _is_word(module):
+        return None, None
+    if not colon:
+        return module, None
+    attr = attr.strip()
+    return (module, attr) if _is_word(attr) else (None, None)
+
+
+def parse(text: str, path: str) -> "tuple[list[Point], list[Trouble]]":
+    r"""Return the entry points of an entry_points.txt, and what is wrong with it.
+
+    A bad line costs itself. A value that is no object reference is kept, since
+    importlib.metadata keeps it: it is told when it is loaded.
+
+    >>> parse("[g]\na = m:x\nb\n", "f")
+    ([('g', 'a', 'm:x', 'm', 'x', 2)], [('f', 3, "no '=' in 'b'")])
+    """
+    points: list[Point] = []
+    problems: list[Trouble] = []
+    group = None
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line[0] == "#":
+            continue
+        if line[0] == "[" and line[-1] == "]":
+            group = line.strip("[]")
+            continue
+        if group is None:
+            problems.append((path, number, f"{line!r} stands before any [group]"))
+            continue
+        name, equals, value = line.partition("=")
+        if not equals:
+            problems.append((path, number, f"no '=' in {line!r}"))
+            continue
+        name = name.strip()
+        value = value.strip()
+        module, attr = split_value(value)
+        if module is None:
+            problems.append((path, number, f"{value!r} is not of the form module:attr"))
+        points.append((group, name, value, module, attr, number))
+    return points, problems
+
+
+def headers(text: str) -> "tuple[str, str]":
+    r"""Return the Name and the Version of METADATA or PKG-INFO; "" if not there.
+
+    >>> headers("Metadata-Version: 2.1\nname: Foo\nVersion: 1.0\n\nName: Bar")
+    ('Foo', '1.0')
+    """
+    name = version = ""
+    for line in text.splitlines():
+        if not line.strip():
+            break
+        low = line[:8].lower()
+        if low.startswith("name:") and not name:
+            name = line[5:].strip()
+        elif low == "version:" and not version:
+            version = line[8:].strip()
+        else:
+            continue
+        if name and version:
+            break
+    return name, version
+
+
+def settled(now: str, known: "str | None", clock: int) -> bool:
+    """Is a stamp to be believed, by a clock read before it was taken?
+
+    It is, if the file was last changed clearly before. An mtime in the future is
+    believed when it was the same at two looks and ctime lies in the past: any
+    later change would move ctime.
+
+    >>> settled("5 5 1 1", None, 5 + RACY), settled("5 5 1 1", None, 6 + RACY)
+    (False, True)
+    >>> settled(f"{9 * RACY} 5 1 1", None, 2 * RACY)
+    False
+    >>> settled(f"{9 * RACY} 5 1 1", f"{9 * RACY} 5 1 1", 2 * RACY)
+    True
+    """
+    modified, changed = now.split(" ", 2)[:2]
+    limit = clock - RACY
+    return int(changed) < limit and (int(modified) < limit or now == known)
+
+
+def read(path: str, seam: "Look") -> "tuple[str | None, str | None, str]":
+    """Return a file's text, its stamp, and why it could not be read.
+
+    The stamp is taken before the text. Text and stamp are None if there is no
+    such file; the text alone, if it cannot be read.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
+        return None, None, ""
+    except (OSError, ValueError) as error:
+        try:
+            return None, stamp(seam.stat(path)), _reason(error)
+        except (OSError, ValueError):
+            return None, None, _reason(error)
+    try:
+        status = seam.fstat(descriptor)
+        known = stamp(status)
+        if status.st_mode & 0o170000 != 0o100000:
+            return None, known, "is not a file"
+        if status.st_size > _FILE_CAP:
+            return None, known, f"is too large ({status.st_size} bytes)"
+        data = b""
+        while chunk := os.read(descriptor, max(status.st_size - len(data), 0) + 1):
+            data += chunk
+        return data.decode(), known, ""
+    except UnicodeDecodeError as error:
+        return None, known, f"is not UTF-8: {error}"
+    except OSError as error:
+        return None, None, _reason(error)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: Exception) -> str:
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
+
+
+def scan_distribution(
+    folder: str,
+    file: str,
+    seam: "Look",
+    clock: int,
+    known: "Distribution | None" = None,
+) -> Distribution:
+    """Return what the metadata folder `file` in `folder` declares, read anew.
+
+    `known` is what was remembered of it: an mtime in the future is believed only
+    if it was the same then.
+    """
+    path = os.path.join(folder, file)
+    points: list[Point] = []
+    problems: list[Trouble] = []
+    if file.startswith("~"):
+        problems.append((path, 0, "was left behind by an interrupted pip"))
+    file_path = os.path.join(path, "entry_points.txt")
+    own = None
+    if os.access(file_path, os.F_OK):
+        text, own, reason = read(file_path, seam)
+        if reason:
+            problems.append((file_path, 0, reason))
+        if text is not None:
+            points, bad = parse(text, file_path)
+            problems += bad
+    name, version = stem(file)
+    key, named = normalise(name), bool(name)
+    source, source_stamp, text = _source(path, seam, bool(points) or not named)
+    if text is not None:
+        said, version_said = headers(text)
+        if not said:
+            problems.append((path, 0, "its metadata does not say its Name"))
+        elif not version_said:
+            problems.append((path, 0, "its metadata does not say its Version"))
+        name, version = said or name, version_said or version
+    elif points:
+        problems.append((path, 0, "has no metadata that can be read"))
+    if not named:
+        key = normalise(name)
+        if not key:
+            points.clear()
+            problems.append((path, 0, "has no name: what it declares is left out"))
+    looks = [
+        (own, known.stamp if known else None),
+        (source_stamp, known.source_stamp if known else None),
+    ]
+    return Distribution(
+        file,
+        key,
+        named,
+        name,
+        version,
+        source,
+        source_stamp,
+        own,
+        all(settled(now, before, clock) for now, before in looks if now is not None),
+        points,
+        problems,
+    )
+
+
+def _source(
+    path: str, seam: "Look", wanted: bool
+) -> "tuple[str | None, str | None, str | None]":
+    """Return which file is the metadata, its stamp and, if wanted, its text."""
+    for source in ("METADATA", "PKG-INFO", ""):
+        file = os.path.join(path, source) if source else path
+        if source and not os.access(file, os.F_OK):
+            continue
+        try:
+            status = seam.stat(file)
+        except (OSError, ValueError):
+            continue
+        if not source and status.st_mode & 0o170000 != 0o100000:
+            continue  # a metadata folder is not itself metadata
+        text = read(file, seam)[0] if wanted else None
+        if text == "" and source == "METADATA":
+            # an empty METADATA is metadata, but what PKG-INFO says counts
+            text = read(os.path.join(path, "PKG-INFO"), seam)[0] or text
+        return source, stamp(status), text
+    return None, None, None
+
+
+def list_folder(path: str) -> "tuple[list[str], str]":
+    """Return the names of the metadata folders, and why they cannot be listed."""
+    try:
+        names = os.listdir(path)
+    except FileNotFoundError:
+        return [], ""
+    except (OSError, ValueError) as error:
+        return [], _reason(error)
+    return [name for name in names if is_metadata(name, path)], ""
+
+
+def version_order(version: str) -> "list[tuple[int, int, str]]":
+    """Return a key by which versions sort well enough to choose the newer one.
+
+    >>> sorted(["1.10", "1.9", "1.10rc1", "2.0.post1", "2.0"], key=version_order)
+    ['1.9', '1.10rc1', '1.10', '2.0', '2.0.post1']
+    """
+    order: list[tuple[int, int, str]] = []
+    word = ""
+    for char in version.lower() + " ":
+        if word and (not char.isalnum() or char.isdigit() != word[-1].isdigit()):
+            # A pre-release comes before its release, a post-release after it.
+            if word.isdecimal():
+                order.append((1, int(word[:18]), ""))
+            else:
+                order.append((2 if word in ("post", "r", "rev") else -1, 0, word))
+            word = ""
+        if char.isalnum():
+            word += char
+    return [*order, (0, 0, "")]
+
+
+def sort_distributions(
+    path: str, found: "Iterable[Distribution]"
+) -> "tuple[list[Distribution], list[Trouble]]":
+    """Return the distributions of one folder in order, and which stand twice.
+
+    Of one key the first wins: with metadata before without, dist-info before
+    egg-info, then the higher version. importlib_metadata leaves it to the order
+    in which the file system lists them.
+    """
+    ordered = sorted(found, key=lambda d: d.file)
+    if len({d.key for d in ordered}) == len(ordered):
+        ordered.sort(key=lambda d: d.key)
+        return ordered, []
+    ordered.sort(key=lambda d: version_order(d.version), reverse=True)
+    ordered.sort(
+        key=lambda d: (d.key, d.source is None, d.file.lower().endswith("egg-info"))
+    )
+    problems: list[Trouble] = [
+        (
+            os.path.join(path, loser.file),
+            0,
+            f"is shadowed by {winner.file} in the same folder",
+        )
+        for winner, loser in pairwise(ordered)
+        if winner.key == loser.key
+    ]
+    return ordered, problems
+
+
+def identify(owner: "Owner") -> "tuple[str, str, str]":
+    """Return name, version and entry_points.txt of an owner as they are now.
+
+    What the index remembers of METADATA is checked here, where it is used.
+    """
+    _, name, version, where, known, *_ = owner
+    if not isinstance(where, str):
+        return name, version, where[0] if isinstance(where, list) else repr(where)
+    _, now, text = _source(where, os, True)
+    if text is not None and now != known:
+        said, version_said = headers(text)
+        name, version = said or name, version_said or version
+    return name, version, os.path.join(where, "entry_points.txt")

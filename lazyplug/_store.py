@@ -1,0 +1,150 @@
+"""How an index gets on disk and off it: whole or not at all, by many processes.
+
+A fault here costs time, never an answer, and is told at debug level only.
+"""
+
+import os
+import time
+
+from ._cache import IndexFile, trusted_folder
+from ._index import Damaged, Index
+from ._report import debug
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Indexes kept, the newest ones.
+MOST = 64
+# Temporary files of writers that were killed: kept an hour in case one still
+# lives, and never more than this many.
+MOST_TEMPORARY = 32
+OLD = 3600.0
+SUFFIX, TEMPORARY = ".json", ".tmp"
+
+
+def _make(folder: str) -> bool:
+    """Make the cache folder, 0700; false if it is not ours to make or to use."""
+    if os.path.lexists(folder):
+        return trusted_folder(folder)
+    parent = os.path.dirname(folder)
+    while not os.path.lexists(parent) and os.path.dirname(parent) != parent:
+        parent = os.path.dirname(parent)
+    # Under sudo, HOME may be another user's: nothing is left behind there.
+    if os.name == "posix" and os.stat(parent).st_uid not in (os.geteuid(), 0):
+        return False
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        return trusted_folder(folder)  # another process was quicker
+    os.chmod(folder, 0o700)  # an unusual umask may have taken the owner's rights
+    return True
+
+
+def store(folder: str, name: str, content: bytes) -> None:
+    """Write an index into the cache folder, by a temporary file and a rename.
+
+    Every failure is survived. Removes what is no longer needed there.
+    """
+    try:
+        if not _make(folder):
+            debug(f"{folder} is not used: others could write there")
+            return
+        new = not os.path.lexists(os.path.join(folder, name))
+        _write(folder, name, content)
+        prune(folder, keep=name, thorough=new)
+    except OSError as error:
+        debug(f"the index was not written: {error}")
+
+
+def _write(folder: str, name: str, content: bytes) -> None:
+    temporary = os.path.join(folder, f".{name}.{os.urandom(12).hex()}{TEMPORARY}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    for more in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, more, 0)
+    descriptor = os.open(temporary, flags, 0o600)
+    try:
+        try:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, os.path.join(folder, name))
+    except BaseException:
+        try:
+            os.unlink(temporary)
+        except FileNotFoundError:
+            pass  # another process has tidied up
+        raise
+
+
+def _by_age(folder: str, suffix: str) -> "list[tuple[float, str]]":
+    """Return the files of ours that end so, the newest first, with their mtimes."""
+    found = []
+    with os.scandir(folder) as files:
+        for file in files:
+            if file.name.endswith(suffix):
+                try:
+                    found.append((file.stat(follow_symlinks=False).st_mtime, file.path))
+                except FileNotFoundError:
+                    continue
+    return sorted(found, reverse=True)
+
+
+def prune(folder: str, keep: str = "", thorough: bool = True) -> "list[str]":
+    """Remove what is no longer needed from the cache folder; return the paths.
+
+    That is temporary files of writers that died, the oldest indexes beyond 64
+    and, if thorough, indexes of environments that are gone; never `keep`.
+    """
+    gone = [
+        path
+        for number, (mtime, path) in enumerate(_by_age(folder, TEMPORARY))
+        if number >= MOST_TEMPORARY or mtime < time.time() - OLD
+    ]
+    kept = 0
+    for _, path in _by_age(folder, SUFFIX):
+        if os.path.basename(path) == keep:
+            continue
+        kept += 1
+        if kept >= MOST or (thorough and _is_gone(path)):
+            gone.append(path)
+    for path in gone:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass  # another process was quicker
+    return gone
+
+
+def _is_gone(path: str) -> bool:
+    """Was the environment of this index removed?"""
+    index = opened(path)
+    return index is not None and not os.path.isdir(index.key[0])
+
+
+def opened(path: str) -> "Index | None":
+    """Return the index in a file; None if it is not to be believed."""
+    file = IndexFile(path)
+    try:
+        return Index(file.read)
+    except (Damaged, OSError, ValueError):
+        return None
+    finally:
+        file.close()
+
+
+def donors(folder: str, name: str, prefix: str) -> "Iterator[Index]":
+    """Yield the other indexes of a prefix, the newest first."""
+    if not trusted_folder(folder):
+        return
+    for _, path in _by_age(folder, SUFFIX):
+        file = os.path.basename(path)
+        if file != name and file[:16] == name[:16]:
+            index = opened(path)
+            if index is not None and index.key[0] == prefix:
+                yield index

@@ -1,0 +1,155 @@
+"""Site folders from dict literals, an isolated cache, and fresh processes."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lazyplug import _cache, _report
+
+Tree = Mapping[str, Any]
+# A clock far ahead of every file that a test writes: stamps are old enough.
+LATER = 3_600 * 10**9
+
+
+def plant(folder: Path, tree: Tree) -> Path:
+    """Write a tree: a dict is a folder, str and bytes are files, None is nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in tree.items():
+        if isinstance(content, Mapping):
+            plant(folder / name, content)
+        elif isinstance(content, bytes):
+            (folder / name).write_bytes(content)
+        elif content is not None:
+            (folder / name).write_text(textwrap.dedent(content), encoding="utf-8")
+    return folder
+
+
+def dist(name: str, version: str = "1.0", points: str | None = None) -> Tree:
+    """Return the tree of one installed distribution: `{"foo-1.0.dist-info": …}`."""
+    files = {"METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"}
+    if points is not None:
+        files["entry_points.txt"] = points
+    return {f"{name.replace('-', '_')}-{version}.dist-info": files}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that plants a site folder; its second argument names it."""
+
+    def make(tree: Tree, name: str = "site") -> Path:
+        return plant(tmp_path / name, tree)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give each test a cache folder of its own, and a process that knows nothing."""
+    for name in [name for name in os.environ if name.startswith("LAZYPLUG_")]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(folder))
+    _cache.invalidate_caches()
+    _report._told.clear()
+    yield folder
+    _cache.invalidate_caches()
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that makes the given folders the whole of `sys.path`."""
+
+    def set_path(*folders: "Path | str") -> None:
+        monkeypatch.setattr(sys, "path", [str(folder) for folder in folders])
+        _cache.invalidate_caches()
+
+    return set_path
+
+
+class Ticking:
+    """File times and a clock in coarse ticks, through the one seam of `_cache`.
+
+    :param tick: the file system's tick, in nanoseconds.
+    """
+
+    def __init__(self, tick: int = 1) -> None:
+        self.tick = tick
+        self.ahead = 0
+        self.looks = 0
+
+    def _coarse(self, status: os.stat_result) -> Any:
+        self.looks += 1
+
+        class Status:
+            st_mode, st_size, st_ino = status.st_mode, status.st_size, status.st_ino
+            st_uid = status.st_uid
+            st_mtime_ns = status.st_mtime_ns // self.tick * self.tick
+            st_ctime_ns = status.st_ctime_ns // self.tick * self.tick
+
+        return Status
+
+    def stat(self, path: str) -> Any:
+        return self._coarse(os.stat(path))
+
+    def fstat(self, descriptor: int) -> Any:
+        return self._coarse(os.fstat(descriptor))
+
+    def clock(self) -> int:
+        import time
+
+        return time.time_ns() + self.ahead
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Ticking]:
+    """Return a function that puts coarse ticks into the seam."""
+
+    def install(tick: int = 1) -> Ticking:
+        ticks = Ticking(tick)
+        for name in ("stat", "fstat", "clock"):
+            monkeypatch.setattr(_cache.Seam, name, staticmethod(getattr(ticks, name)))
+        return ticks
+
+    return install
+
+
+@pytest.fixture
+def settled(ticking: Callable[[int], Ticking]) -> Ticking:
+    """Put the clock an hour ahead, so that every stamp is old enough at once."""
+    ticks = ticking(1)
+    ticks.ahead = LATER
+    return ticks
+
+
+def python(
+    *arguments: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    executable: str = sys.executable,
+    check: bool = True,
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a fresh process, in the environment of this one and `env`."""
+    done = subprocess.run(
+        [executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{arguments} failed:\n{done.stdout}{done.stderr}")
+    return done
+
+
+def ask(code: str, **options: Any) -> Any:
+    """Run code in a fresh process; it prints JSON, which is returned."""
+    return json.loads(python("-c", textwrap.dedent(code), **options).stdout)
