@@ -1,0 +1,1 @@
+"""What lazyplug costs, beside its rivals, in one run."""

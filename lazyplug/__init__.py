@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from ._exceptions import NoMatches as NoMatches
     from ._exceptions import NoUniqueMatch as NoUniqueMatch
     from ._exceptions import ProtocolMismatch as ProtocolMismatch
-    from ._extension import Extension as Extension
+    from ._hook import HookManager as HookManager
     from ._manager import DriverManager as DriverManager
+    from ._manager import Extension as Extension
     from ._manager import ExtensionManager as ExtensionManager
-    from ._manager import HookManager as HookManager
     from ._manager import NamedExtensionManager as NamedExtensionManager
     from ._manager import warning_on_missing_entrypoint as warning_on_missing_entrypoint
     from ._problem import Problem as Problem
@@ -34,9 +34,9 @@ _ROOMS = {
     "DriverManager": "_manager",
     "EntryPoint": "_entry_point",
     "EntryPoints": "_entry_point",
-    "Extension": "_extension",
+    "Extension": "_manager",
     "ExtensionManager": "_manager",
-    "HookManager": "_manager",
+    "HookManager": "_hook",
     "InvalidEntryPoint": "_exceptions",
     "LazyplugError": "_exceptions",
     "MultipleMatches": "_exceptions",

@@ -8,27 +8,22 @@ import os
 import sys
 from time import time_ns
 
-from ._index import Damaged, Index, digest, stamp, stamps_line
+from ._index import Index, digest, stamp, stamps_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
-    from ._index import Owner, Row
+    from ._index import Owner, Read, Row
     from ._live import Overlay
-    from ._record import PathEntry, Trouble
 
     Pair = tuple[Row, Owner]
 
 
-class Seam:
-    """The one way by which stamps and the clock enter: tests put their own here."""
-
-    stat = staticmethod(os.stat)
-    fstat = staticmethod(os.fstat)
-    clock = staticmethod(time_ns)
-
+# The one seam by which stamps and the clock enter: tests put their own here.
+_Namespace: "Any" = type(sys.implementation)
+Seam = _Namespace(stat=os.stat, fstat=os.fstat, clock=time_ns)
 
 # No index of a real environment comes near it: 10,000 distributions take 4 MiB.
 SIZE_CAP = 1 << 26
@@ -40,8 +35,14 @@ _FLAGS = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
-_LEVELS = ("full", "dirs", "none")
-_MODES = ("on", "readonly", "off")
+
+# Python's own path finder, frozen or not, and importlib_metadata's, which appears
+# after any import of that package, vendored copies included.
+_KNOWN = {
+    ("PathFinder", "_frozen_importlib_external"),
+    ("PathFinder", "_bootstrap_external"),
+    ("MetadataPathFinder", "importlib_metadata"),
+}
 
 # A failed load is remembered until this number moves; `refresh()` moves it.
 generation = 0
@@ -139,43 +140,42 @@ def trusted_folder(folder: str) -> bool:
         return False
 
 
-class IndexFile:
-    """The bytes of an index file; opened again only if still the same file."""
+def index_file(path: str) -> "tuple[Read, Callable[[], None]]":
+    """Return how to read an index file, and how to close it.
 
-    __slots__ = ("_descriptor", "_path", "_size", "_stamp")
+    It is opened with the first read, judged, and after it was closed opened again
+    only if it is still the same file. Raises OSError or ValueError.
+    """
+    descriptor = -1
+    size = 0
+    known = ""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._stamp = ""
-        self._descriptor = -1
-
-    def _open(self) -> None:
-        self._descriptor = os.open(self._path, _FLAGS)
-        status = os.fstat(self._descriptor)
-        if not trusted(status, _REGULAR) or status.st_size > SIZE_CAP:
-            raise Damaged("an index that others could have written, or no file")
-        self._size = status.st_size
-        now = stamp(status)
-        if self._stamp not in ("", now):
-            raise Damaged("the index was replaced meanwhile")
-        self._stamp = now
-
-    def read(self, offset: int, length: int) -> bytes:
-        if self._descriptor < 0:
-            self._open()
+    def read(offset: int, length: int) -> bytes:
+        nonlocal descriptor, size, known
+        if descriptor < 0:
+            descriptor = os.open(path, _FLAGS)
+            status = os.fstat(descriptor)
+            if not trusted(status, _REGULAR) or status.st_size > SIZE_CAP:
+                raise ValueError("not a file, or one that others could have written")
+            size = status.st_size
+            now = stamp(status)
+            if known not in ("", now):
+                raise ValueError("replaced meanwhile")
+            known = now
         # A damaged length must not ask for the memory that it names.
-        length = min(length, self._size - offset)
+        length = min(length, size - offset)
         if hasattr(os, "pread"):
-            return os.pread(self._descriptor, length, offset)
-        os.lseek(self._descriptor, offset, os.SEEK_SET)
-        return os.read(self._descriptor, length)
+            return os.pread(descriptor, length, offset)
+        os.lseek(descriptor, offset, 0)
+        return os.read(descriptor, length)
 
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+    def close() -> None:
+        nonlocal descriptor
+        if descriptor >= 0:
+            os.close(descriptor)
+            descriptor = -1
 
-    __del__ = close
+    return read, close
 
 
 def split_path(
@@ -245,26 +245,13 @@ def declares(entry: str) -> bool:
 
 
 def foreign_finders() -> "list[tuple[int, Any]]":
-    """Return the finders of distributions that are nobody's we know, with places.
-
-    Known are Python's own path finder and importlib_metadata's, which appears
-    after any import of that package, vendored copies included.
-    """
+    """Return the finders of distributions that are nobody's we know, with places."""
     found = []
     for place, finder in enumerate(sys.meta_path):
-        if getattr(finder, "find_distributions", None) is not None:
+        if hasattr(finder, "find_distributions"):
             kind = finder if isinstance(finder, type) else type(finder)
-            if kind.__name__ == "PathFinder" and kind.__module__ in (
-                "_frozen_importlib_external",
-                "importlib._bootstrap_external",
-            ):
-                continue
-            if (
-                kind.__name__ == "MetadataPathFinder"
-                and kind.__module__.rpartition(".")[2] == "importlib_metadata"
-            ):
-                continue
-            found.append((place, finder))
+            if (kind.__name__, kind.__module__.rpartition(".")[2]) not in _KNOWN:
+                found.append((place, finder))
     return found
 
 
@@ -290,11 +277,11 @@ def still_true(index: Index, level: str) -> bool:
                 return False
         if level == "dirs":
             return True
-        present, absent, known = index.watched()
+        present, absent, line = index.watched()
         for file in absent:
             if access(file, 0):
                 return False
-        return stamps_line([stamp(stat(file)) for file in present]) == known
+        return stamps_line([stamp(stat(file)) for file in present]) == line
     except (OSError, ValueError, TypeError):
         return False
 
@@ -302,154 +289,81 @@ def still_true(index: Index, level: str) -> bool:
 class Snapshot:
     """The environment of one sys.path, as this process sees it."""
 
-    __slots__ = (
-        "_file",
-        "_overlay",
-        "checked",
-        "entries",
-        "index",
-        "place",
-        "volatile",
-    )
-
     def __init__(
-        self,
-        entries: "tuple[str, ...]",
-        volatile: "frozenset[int]",
-        level: str,
+        self, entries: "tuple[str, ...]", volatile: "frozenset[int]", level: str
     ) -> None:
         self.entries = entries
         self.volatile = volatile
+        # the level at which the index was found true
         self.checked = level
+        self._close: Callable[[], None] | None = None
         key = [sys.prefix]
-        key += [e for at, e in enumerate(entries) if at not in volatile]
-        mode = choice("LAZYPLUG_CACHE", _MODES)
+        key += [entry for at, entry in enumerate(entries) if at not in volatile]
+        self.index = self._true_index(key)
+        self._overlay: Overlay | None = None
+        for at in volatile:
+            if declares(entries[at]):
+                self._overlay = self.overlaid([])
+                break
+
+    def _true_index(self, key: "list[str]", distrusted: bytes = b"") -> Index:
+        mode = choice("LAZYPLUG_CACHE", ("on", "readonly", "off"))
         folder = None if mode == "off" else cache_folder()
-        # where the index of this key lies; "" if nothing may be read
-        self.place = ""
-        self._file: IndexFile | None = None
         index: Index | None = None
         if folder is not None and trusted_folder(folder):
-            self.place = os.path.join(folder, index_name(key))
-            index = self._believed(key)
-        if index is None or not still_true(index, level):
-            from ._update import update  # deferred: something has changed
+            read, self._close = index_file(os.path.join(folder, index_name(key)))
+            try:
+                index = Index(read)
+                if index.key != key or index.front == distrusted:
+                    index = None
+                elif still_true(index, self.checked):
+                    return index
+            except (OSError, ValueError):
+                index = None  # what follows replaces it
+        from ._update import update  # deferred: something has changed
 
-            index = update(key, index, level, mode, folder)
-            self.close()
-        self.index = index
-        self._overlay: Overlay | None = None
-        moving = [entries[at] for at in sorted(volatile)]
-        if any(map(declares, moving)):
-            self._overlay = self._overlaid([])
-
-    def _believed(self, key: "list[str]") -> "Index | None":
-        self._file = IndexFile(self.place)
         try:
-            index = Index(self._file.read)
-            if index.key == key:
-                return index
-        except (Damaged, OSError, ValueError):
-            pass  # the update that follows replaces it
+            return update(key, index, self.checked, mode, folder)
+        finally:
+            self.close()
+
+    def mend(self) -> None:
+        """Get another index: a part of this one is damaged, or it was replaced."""
         self.close()
-        return None
-
-    def _overlaid(self, finders: "list[tuple[int, Any]]") -> "Overlay":
-        from ._live import Overlay  # deferred: a volatile folder or a finder declares
-
-        return Overlay(self.entries, self.volatile, self.index, finders)
-
-    def _current_overlay(self) -> "Overlay | None":
-        # Foreign finders are asked anew each time: nothing tells when they change.
-        finders = foreign_finders()
-        return self._overlaid(finders) if finders else self._overlay
+        self.index = self._true_index(self.index.key, distrusted=self.index.front)
 
     def close(self) -> None:
         """Close the file of the index; it is opened again when it is needed."""
-        if self._file is not None:
-            self._file.close()
+        if self._close is not None:
+            self._close()
+
+    def overlaid(self, finders: "list[tuple[int, Any]]") -> "Overlay":
+        """Return what volatile folders and these finders lay over the index."""
+        from ._live import Overlay  # deferred: something live declares
+
+        return Overlay(self.entries, self.volatile, self.index, finders)
+
+    def overlay(self) -> "Overlay | None":
+        """Return what is laid over the index now, if anything.
+
+        Foreign finders are asked anew each time: nothing tells when they change.
+        """
+        finders = foreign_finders()
+        return self.overlaid(finders) if finders else self._overlay
 
     def rows(self, group: str) -> "list[Pair]":
-        """Return the rows of a group with their owners; shadowed ones are left out.
-
-        Asks the finders of distributions that are foreign to Python, live.
-        """
+        """Return the rows of a group with their owners; shadowed ones are left out."""
         try:
             rows = self.index.rows(group)
-        except Damaged:
+        except ValueError:
             self.mend()
             return self.rows(group)
         finally:
             self.close()
-        overlay = self._current_overlay()
+        overlay = self.overlay()
         if overlay is not None:
             return overlay.rows(group, rows)
         return [pair for pair in rows if not pair[1][6]]
-
-    def everything(self) -> "dict[str, list[Pair]]":
-        """Return the rows of all groups that have any, shadowed ones left out."""
-        from ._record import by_group  # deferred: few programs ask for everything
-
-        grouped = by_group(self._records())
-        overlay = self._current_overlay()
-        names = set(grouped)
-        if overlay is not None:
-            names |= overlay.groups()
-        found = {}
-        for name in sorted(names):
-            owners, rows = grouped.get(name, ((), ()))
-            pairs = [(tuple(row[:5]), owners[row[5]]) for row in rows]
-            if overlay is not None:
-                pairs = overlay.rows(name, pairs)
-            else:
-                pairs = [pair for pair in pairs if not pair[1][6]]
-            if pairs:
-                found[name] = pairs
-        return found
-
-    def _records(self) -> "list[PathEntry]":
-        from ._record import decode  # deferred: few programs ask for everything
-
-        try:
-            return decode(self.index)
-        except Damaged:
-            self.mend()
-            return decode(self.index)
-        finally:
-            self.close()
-
-    def problems(self) -> "list[Trouble]":
-        """Return what is wrong with the metadata, in the order of `sys.path`."""
-        found = [
-            problem
-            for entry in self._records()
-            for problem in (
-                *entry.problems,
-                *(p for d in entry.distributions for p in d.problems),
-            )
-        ]
-        overlay = self._current_overlay()
-        return found if overlay is None else found + overlay.problems
-
-    def distributions(self) -> "dict[str, str]":
-        """Return "name version" of each distribution in folders, and where it lies."""
-        return {
-            f"{d.name} {d.version}": os.path.join(entry.path, d.file)
-            for entry in self._records()
-            for d in entry.distributions
-            if not entry.archive
-        }
-
-    def mend(self) -> None:
-        """Scan everything: the index is damaged where it was read, or gone."""
-        from ._update import update  # deferred: a fault
-
-        mode = choice("LAZYPLUG_CACHE", _MODES)
-        folder = None if mode == "off" else cache_folder()
-        self.close()
-        self.index = update(self.index.key, None, "full", mode, folder)
-        if self._overlay is not None:
-            self._overlay = self._overlaid([])
 
 
 def index_name(key: "list[str]") -> str:
@@ -483,12 +397,29 @@ def current(level: str = "") -> Snapshot:
     key = entries, volatile
     snapshot = _memo.get(key)
     if snapshot is None or (level and snapshot.checked != level):
-        asked = level or choice("LAZYPLUG_CHECK", _LEVELS)
+        asked = level or choice("LAZYPLUG_CHECK", ("full", "dirs", "none"))
         snapshot = Snapshot(entries, volatile, asked)
         if len(_memo) >= _MEMO_CAP:
             _memo.clear()
         _memo[key] = snapshot
     return snapshot
+
+
+def rows(group: str, names: "Collection[str] | None" = None) -> "list[Pair]":
+    """Return the rows of a group, those of some names only, with their owners.
+
+    Where only folders are looked at, all is looked at once before anything is
+    said to be missing.
+    """
+    snapshot = current()
+    found = snapshot.rows(group)
+    if snapshot.checked == "dirs" and not (
+        found and {row[0] for row, _ in found}.issuperset(names or ())
+    ):
+        found = current("full").rows(group)
+    if names is None:
+        return found
+    return [pair for pair in found if pair[0][0] in names]
 
 
 def invalidate_caches() -> None:

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._extension import Extension
+    from ._manager import Extension
 
 
 class _Call:

@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
-    from ._extension import Extension
+    from ._manager import Extension
 
     T = TypeVar("T")
 

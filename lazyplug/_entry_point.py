@@ -176,23 +176,15 @@ def entry_points(**params: "Any") -> EntryPoints:
     order is that of `sys.path`, then of distributions, then of lines in the file;
     without a group, group by group.
     """
-    snapshot = _cache.current()
     group = params.pop("group", None)
     if group is None:
-        found = snapshot.everything()
-    elif isinstance(group, str):
-        found = {group: snapshot.rows(group)}
-        names_asked = params.get("name")
-        if snapshot.checked == "dirs" and (
-            not found[group]
-            or (
-                names_asked is not None
-                and names_asked not in [pair[0][0] for pair in found[group]]
-            )
-        ):
-            found = {group: _cache.current("full").rows(group)}
+        from ._whole import everything  # deferred: few programs ask for all groups
+
+        found = everything(_cache.current())
     else:
-        found = {}
+        name = params.get("name")
+        wanted = None if name is None else (name,)
+        found = {group: _cache.rows(group, wanted) if isinstance(group, str) else []}
     points = EntryPoints(
         EntryPoint._of(name, *pair) for name, pairs in found.items() for pair in pairs
     )

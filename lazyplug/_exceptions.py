@@ -5,7 +5,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from ._extension import Extension
+    from ._manager import Extension
 
 
 class LazyplugError(Exception):
@@ -110,6 +110,7 @@ def no_matches(
 ) -> NoMatches:
     """Return the error for a name, or any name, that is not in the group."""
     from ._cache import current
+    from ._whole import everything
 
     names = tuple(dict.fromkeys(available))
     asked = "no extension" if name is None else f"no extension named {name!r}"
@@ -122,7 +123,7 @@ def no_matches(
         text += f" Available: {_quoted(sorted(names))}."
     else:
         snapshot = current()
-        groups = list(snapshot.everything())
+        groups = list(everything(snapshot))
         text += ": no installed distribution declares that group"
         near = near_misses(namespace, groups)
         if near:

@@ -3,6 +3,8 @@
 The format is described in docs/index-format.md and written by `_record`.
 """
 
+import sys
+
 try:
     from _imp import source_hash
 except ImportError:  # not CPython
@@ -16,17 +18,18 @@ try:
     # The C scanner that json itself uses: `import json` costs 6 ms, this 0.2.
     from _json import encode_basestring_ascii, make_scanner
 
-    class _Context:
-        """What json.JSONDecoder shows of itself to the scanner."""
-
-        strict = True
-        object_hook = object_pairs_hook = None
-        parse_float = float
-        parse_int = int
-        parse_constant = float
-        memo = None
-
-    scan_once: "Scan" = make_scanner(_Context)  # type: ignore[arg-type]
+    # What json.JSONDecoder shows of itself to the scanner; a class of our own
+    # would cost fifteen times as much.
+    _Namespace: "Any" = type(sys.implementation)
+    _context = _Namespace(
+        strict=True,
+        object_hook=None,
+        object_pairs_hook=None,
+        parse_float=float,
+        parse_int=int,
+        parse_constant=float,
+    )
+    scan_once: "Scan" = make_scanner(_context)
 except ImportError:  # not CPython
     from json.decoder import JSONDecoder
     from json.encoder import encode_basestring_ascii
@@ -35,11 +38,10 @@ except ImportError:  # not CPython
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from os import stat_result
-    from typing import Any, TypeVar
+    from typing import Any
 
-    T = TypeVar("T")
     # name, value, module (None: the value is no reference), attr, line in the file
     Row = tuple[str, str, str | None, str | None, int]
     # key, name, version, where its metadata lies, stamp of the file that was read
@@ -57,8 +59,8 @@ _TITLE = '["lazyplug",%d,"%s",%10d]\n'
 TITLE_LENGTH = len(_TITLE % (SCHEMA, "0" * 16, 0))
 
 # What reading, decoding, or walking what was decoded may raise when the text is
-# not what we wrote. Caught here and nowhere else.
-_DOUBT = (
+# not what we wrote. Caught here, and where `_record` decodes the rest.
+DOUBT = (
     ValueError,
     TypeError,
     LookupError,
@@ -68,10 +70,6 @@ _DOUBT = (
     OverflowError,
     OSError,
 )
-
-
-class Damaged(Exception):
-    """The index, or the part that was asked for, is not what was written."""
 
 
 def digest(data: bytes) -> str:
@@ -91,14 +89,26 @@ def stamp(status: "stat_result") -> str:
     return f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_size} {status.st_ino}"
 
 
-def stamps_line(stamps: "list[str]") -> str:
-    """Return stamps as the line that is compared as a whole, never decoded.
+def stamps_line(stamps: "list[str]") -> bytes:
+    r"""Return stamps as the line that is compared as a whole, never decoded.
 
     >>> stamps_line(["1 2 3 4", "5 6 7 8"])
-    '["1 2 3 4","5 6 7 8"]'
+    b'["1 2 3 4","5 6 7 8"]\n'
     """
     joined = '","'.join(stamps)
-    return f'["{joined}"]'
+    return f'["{joined}"]\n'.encode()
+
+
+def _paths(line: bytes) -> "list[Any]":
+    """Return the paths in a line, as bytes where that saves decoding.
+
+    ASCII without escapes stands in the line as the file system takes it; on
+    Windows there is always a backslash.
+    """
+    if b"\\" in line:
+        paths: list[Any] = scan_once(line.decode(), 0)[0]
+        return paths
+    return line[2:-3].split(b'","') if len(line) > 3 else []
 
 
 def title(front: bytes) -> bytes:
@@ -109,22 +119,12 @@ def title(front: bytes) -> bytes:
 class Index:
     """One index, its parts read and decoded when they are asked for.
 
-    `read(offset, length)` returns bytes of the index. Raises Damaged.
+    `read(offset, length)` returns bytes of the index. Raises ValueError if the
+    index, or the part that was asked for, is not what was written.
     """
 
-    __slots__ = (
-        "_after_watch",
-        "_detail",
-        "_read",
-        "_watch",
-        "front",
-        "key",
-        "settled",
-        "stamps",
-    )
-
     def __init__(self, read: "Read") -> None:
-        self._read = read
+        self.read = read
         try:
             chunk = read(0, CHUNK)
             length = int(chunk[TITLE_LENGTH - 12 : TITLE_LENGTH - 2])
@@ -133,7 +133,7 @@ class Index:
                 chunk += read(len(chunk), after - len(chunk))
             front = chunk[TITLE_LENGTH:after]
             if chunk[:TITLE_LENGTH] != title(front):
-                raise Damaged("front")
+                raise ValueError("front")
             head = scan_once(front[: front.index(b"\n")].decode(), 0)[0]
             # the prefix, then the stable path entries in their order
             self.key: list[str] = head["key"]
@@ -141,29 +141,35 @@ class Index:
             self.stamps: list[str | None] = head["stamps"]
             # are the stamps of the path entries, and of all, to be believed?
             self.settled: list[bool] = head["settled"]
-            length, wanted = head["watch"]
-            self._after_watch = after + length
-            self._watch = (chunk[after : self._after_watch], length, wanted)
-            self._detail: tuple[int, int, str] = head["detail"]
+            # lengths of its three lines, their checksum
+            *lengths, wanted = head["watch"]
+            self.after_watch = after + sum(lengths)
+            self._watch = (chunk[after : self.after_watch], lengths, wanted)
+            # where the records begin after the watch, their length and checksum
+            self.detail: tuple[int, int, str] = head["detail"]
             if len(self.stamps) != len(self.key) - 1 or len(self.settled) != 2:
-                raise Damaged("head")
-        except _DOUBT as error:
-            raise Damaged("front") from error
+                raise ValueError("head")
+        except DOUBT as error:
+            raise ValueError("front") from error
         self.front = front
 
-    def watched(self) -> "tuple[list[str], list[str], str]":
-        """Return the files that have stamps, those that are absent, the stamps."""
-        data, length, wanted = self._watch
-        if len(data) < length:
-            missing = length - len(data)
-            data += self._read(self._after_watch - missing, missing)
-        if digest(data) != wanted:
-            raise Damaged("watch")
+    def watched(self) -> "tuple[list[Any], list[Any], bytes]":
+        """Return the files that have stamps, those that are absent, the stamps.
+
+        The stamps are the line to compare with.
+        """
+        data, lengths, wanted = self._watch
         try:
-            present, absent, stamps, _ = data.decode("ascii").split("\n")
-            return scan_once(present, 0)[0], scan_once(absent, 0)[0], stamps
-        except _DOUBT as error:
-            raise Damaged("watch") from error
+            missing = sum(lengths) - len(data)
+            if missing:
+                data += self.read(self.after_watch - missing, missing)
+            if digest(data) != wanted:
+                raise ValueError("watch")
+            first, second, _ = lengths
+            second += first
+            return _paths(data[:first]), _paths(data[first:second]), data[second:]
+        except DOUBT as error:
+            raise ValueError("watch") from error
 
     def rows(self, group: str) -> "list[tuple[Row, Owner]]":
         """Return the rows of one group with their owners, losers included.
@@ -179,38 +185,19 @@ class Index:
         try:
             line = self.front[at + 1 : self.front.index(b"\n", at + 1)]
             _, offset, length, wanted = scan_once(line.decode(), 0)[0]
-            data = self._read(self._after_watch + offset, length)
+            data = self.read(self.after_watch + offset, length)
             if digest(data) != wanted:
-                raise Damaged(group)
+                raise ValueError(group)
             named, owners, rows = scan_once(data.decode(), 0)[0]
             if any(len(owner) != 7 for owner in owners):
-                raise Damaged(group)
+                raise ValueError(group)
             found = []
             for name, value, module, attr, number, owner in rows:
                 if name.__class__ is not str or value.__class__ is not str:
-                    raise Damaged(group)
+                    raise ValueError(group)
                 found.append(((name, value, module, attr, number), owners[owner]))
-        except _DOUBT as error:
-            raise Damaged(group) from error
+        except DOUBT as error:
+            raise ValueError(group) from error
         if named != group:
-            raise Damaged(group)
+            raise ValueError(group)
         return found
-
-    def groups(self) -> "Iterator[str]":
-        """Yield the names of the groups, in order, those of losers included."""
-        try:
-            for line in self.front.splitlines()[1:]:
-                yield scan_once(line.decode(), 0)[0][0]
-        except _DOUBT as error:
-            raise Damaged("table") from error
-
-    def detail(self, make: "Callable[[Any], T]") -> "list[T]":
-        """Return what `make` makes of everything known of each path entry."""
-        try:
-            offset, length, wanted = self._detail
-            data = self._read(self._after_watch + offset, length)
-            if digest(data) != wanted:
-                raise Damaged("detail")
-            return [make(scan_once(line.decode(), 0)[0]) for line in data.splitlines()]
-        except _DOUBT as error:
-            raise Damaged("detail") from error

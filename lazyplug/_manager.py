@@ -1,27 +1,34 @@
-"""The managers that select by name: ordered, keyed selections of extensions."""
+"""The lazy handle on a plugin, and the managers that select handles by name.
+
+One room for both: another module would add a twentieth to a warm start.
+"""
+
+import sys
+from time import perf_counter
 
 from . import _cache
-from ._extension import Extension, Generic, T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, ItemsView, Iterable, Iterator, Sequence
-    from typing import Any, Concatenate, ParamSpec, Self, TypedDict, Unpack
+    from typing import Any, Concatenate, Generic, ParamSpec, Self, TypedDict, Unpack
 
     from typing_extensions import TypeVar
 
     from ._cache import Pair
     from ._entry_point import EntryPoint
+    from ._index import Owner, Row
 
     P = ParamSpec("P")
+    T = TypeVar("T")
     U = TypeVar("U")
     # what `manager[name]` gives
-    Found = TypeVar("Found", default=Extension[T])
+    Found = TypeVar("Found", default="Extension[T]")
     OnLoadFailure = Callable[
         ["ExtensionManager[Any, Any]", EntryPoint, Exception], object
     ]
     OnMissing = Callable[[set[str]], object]
-    Resolver = Callable[[str, str, list[Extension[T]]], Extension[T]]
+    Resolver = Callable[[str, str, list["Extension[T]"]], "Extension[T]"]
 
     class Options(TypedDict, total=False):
         """The options of every manager, passed on to ExtensionManager."""
@@ -33,7 +40,224 @@ if TYPE_CHECKING:
         protocol: "type | None"
         lazy: "bool | None"
 else:
-    Found = None
+    # Generic to the type checker only: importing typing costs 5 ms, and even an
+    # empty class 70,000 instructions.
+    T = Found = None
+    Generic = {T: object, (T, T): object}
+
+
+class Extension(Generic[T]):
+    """A lazy handle on one entry point.
+
+    Making one, and reading anything but `plugin` and `obj`, imports nothing of
+    the plugin. T is the type of what the host uses: of the plugin or, with
+    `invoke_on_load`, of what its call returned.
+
+    :param name: the name of the entry point.
+    :param entry_point: an EntryPoint, ours or importlib.metadata's, or None for
+        an extension that was not installed.
+    :param plugin: the plugin, if it is at hand; else it is loaded on first touch.
+    :param obj: what the call of the plugin returned, if it was called.
+    """
+
+    __module__ = "lazyplug"
+    if TYPE_CHECKING:
+        _entry_point: Any
+        name: str
+        """The name of the entry point."""
+        group: str
+        """The group that it stands in."""
+        value: str
+        """The object reference, as the distribution declares it."""
+        plugin: T
+        """What the entry point refers to; imported on first touch.
+
+        A failed load raises what the import raised, with a note that says which
+        entry point of which distribution it was, and raises it again at every
+        touch until `refresh()`.
+        """
+        obj: T
+        """What the call of the plugin returned; None without `invoke_on_load`.
+
+        The plugin is imported and called on first touch, once, whatever the
+        number of threads.
+        """
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, parameter):
+            """Make `Extension[T]` mean something at run time."""
+            return cls
+
+    def __init__(
+        self,
+        name: str,
+        entry_point: "Any",
+        plugin: "Any" = None,
+        obj: "Any" = None,
+    ) -> None:
+        value = getattr(entry_point, "value", "")
+        row: Row = (name, value, None, None, 0)
+        if value and plugin is None:
+            from ._scan import split_value  # deferred: rows come already split
+
+            row = (name, value, *split_value(value), 0)
+        self._fill(getattr(entry_point, "group", ""), row, None, None, None)
+        self._entry_point = entry_point
+        self.obj = obj
+        if plugin is not None or entry_point is None:
+            self.plugin = plugin
+
+    def _fill(
+        self,
+        group: str,
+        row: "Row",
+        owner: "Owner | None",
+        invoke: "tuple[tuple[Any, ...], dict[str, Any]] | None",
+        protocol: "type | None",
+    ) -> "Extension[T]":
+        """Set what the index knows; `invoke` are the arguments of the call."""
+        self.name, self.value, self._module, self._attr, self._line = row
+        self.group = group
+        self._owner = owner
+        self._invoke = invoke
+        self._protocol = protocol
+        self._entry_point = None
+        # the outcome of loading and of calling, each with the generation that it
+        # belongs to; setdefault is what makes the first one win
+        self._outcomes: dict[Any, Any] = {}
+        self._call: Any = None
+        if invoke is None:
+            self.obj = None  # type: ignore[assignment]
+        return self
+
+    def __getattr__(self, name: str) -> "Any":
+        # Reached for what is not there yet, so that a loaded extension is read at
+        # the price of an attribute, and for what does not exist.
+        if name == "plugin":
+            return self._load()
+        if name == "obj":
+            from ._calling import call  # deferred: most plugins are not called
+
+            return call(self)
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}",
+            name=name,
+            obj=self,
+        )
+
+    def _load(self) -> "Any":
+        # No lock of ours is held or waited for while foreign code is imported: it
+        # would dead-lock against the import lock. Every thread asks the import
+        # system, which knows how to avoid its own; the first outcome wins.
+        which = "plugin", _cache.generation
+        outcome = self._outcomes.get(which)
+        if outcome is None:
+            began = perf_counter()
+            try:
+                if self._module is None:
+                    from ._exceptions import invalid_entry_point
+
+                    raise invalid_entry_point(self)
+                __import__(self._module)
+                module = plugin = sys.modules[self._module]
+                if self._attr is not None:
+                    for attr in self._attr.split("."):
+                        plugin = getattr(plugin, attr)
+                if self._protocol is not None and self._invoke is None:
+                    from ._protocol import fit
+
+                    fit(self, plugin, self._protocol)
+            except Exception as error:
+                from ._failure import failed
+
+                outcome = failed(self, which, error)
+            else:
+                spec = getattr(module, "__spec__", None)
+                if getattr(spec, "_initializing", False):
+                    return plugin  # its module may yet change its mind
+                taken = perf_counter() - began
+                outcome = self._outcomes.setdefault(which, (plugin, None, taken))
+        plugin, failure, _ = outcome
+        if failure is not None:
+            raise failure[0].with_traceback(failure[1])
+        self.plugin = plugin
+        return plugin
+
+    @property
+    def module_name(self) -> str:
+        """The module that the entry point refers to; ValueError if it is invalid."""
+        if self._module is None:
+            from ._exceptions import invalid_entry_point
+
+            raise invalid_entry_point(self)
+        return self._module
+
+    @property
+    def attr(self) -> "str | None":
+        """The attribute of the module; None where the module itself is meant."""
+        return self._attr
+
+    @property
+    def extras(self) -> "list[str]":
+        """The extras that the object reference names."""
+        return self.entry_point.extras
+
+    @property
+    def entry_point(self) -> "EntryPoint":
+        """The entry point, in importlib.metadata's shape."""
+        if self._entry_point is None and self._owner is not None:
+            from ._entry_point import EntryPoint
+
+            row = self.name, self.value, self._module, self._attr, self._line
+            self._entry_point = EntryPoint._of(self.group, row, self._owner)
+        found: EntryPoint = self._entry_point
+        return found
+
+    @property
+    def entry_point_target(self) -> str:
+        """The object reference, `module:attr`."""
+        return self.value
+
+    @property
+    def dist(self) -> "Any":
+        """The distribution, opened by importlib_metadata; None if it has none."""
+        return getattr(self.entry_point, "dist", None)
+
+    def _outcome(self, what: str) -> "Any":
+        return self._outcomes.get((what, _cache.generation))
+
+    @property
+    def loaded(self) -> bool:
+        """Was the plugin imported through this handle? Imports nothing."""
+        return "plugin" in self.__dict__
+
+    @property
+    def load_error(self) -> "Exception | None":
+        """What the load, or the call, raised and would raise again; else None."""
+        for what in ("plugin", "obj"):
+            outcome = self._outcome(what)
+            if outcome is not None and outcome[1] is not None:
+                error: Exception = outcome[1][0]
+                return error
+        return None
+
+    @property
+    def load_seconds(self) -> "float | None":
+        """Seconds that the import took here; None if it was not loaded here."""
+        outcome = self._outcome("plugin")
+        return None if outcome is None else outcome[2]
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.name!r} = {self.value!r}"
+            f" of group {self.group!r}>"
+        )
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        from ._pickling import reduce_extension  # deferred: few extensions travel
+
+        return reduce_extension(self)
 
 
 def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
@@ -74,6 +298,15 @@ class ExtensionManager(Generic[T, Found]):
 
     __module__ = "lazyplug"
     _default_resolver = "ignore_conflicts"
+    if TYPE_CHECKING:
+        extensions: list[Extension[T]]
+        """The extensions, in order."""
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, parameter):
+            """Make `ExtensionManager[T]` mean something at run time."""
+            return cls
 
     def __init__(
         self,
@@ -109,7 +342,9 @@ class ExtensionManager(Generic[T, Found]):
         if lazy is None:
             lazy = _cache.setting("LAZYPLUG_EAGER") != "1"
         if not lazy:
-            self.extensions = list(self._loaded())
+            from ._mapping import loaded
+
+            self.extensions = list(loaded(self))
         self._selected()
 
     def _configure(
@@ -135,7 +370,7 @@ class ExtensionManager(Generic[T, Found]):
 
     def _pairs(self) -> "list[Pair]":
         """Return the rows that this manager selects, with their owners."""
-        return _cache.current().rows(self.namespace)
+        return _cache.rows(self.namespace)
 
     def _selected(self) -> None:
         """Judge the selection once it stands."""
@@ -189,17 +424,6 @@ class ExtensionManager(Generic[T, Found]):
             resolver = getattr(_conflict, self._default_resolver)
         return resolver(self.namespace, name, found)
 
-    def _look_again(self, name: str) -> bool:
-        """Find a name that came since the folders were looked at, if it may have."""
-        if _cache.current().checked != "dirs":
-            return False
-        came = [
-            p for p in _cache.current("full").rows(self.namespace) if p[0][0] == name
-        ]
-        if came:
-            self._adopt([*self.extensions, *map(self._extension, came)])
-        return bool(came)
-
     def names(self) -> "list[str]":
         """Return the names of the extensions, in order."""
         return [extension.name for extension in self.extensions]
@@ -216,7 +440,7 @@ class ExtensionManager(Generic[T, Found]):
 
     def entry_points_names(self) -> "list[str]":
         """Return the names of all entry points of the namespace, selected or not."""
-        return [pair[0][0] for pair in _cache.current().rows(self.namespace)]
+        return [row[0] for row, _ in _cache.rows(self.namespace)]
 
     def __iter__(self) -> "Iterator[Extension[T]]":
         return iter(self.extensions)
@@ -230,12 +454,10 @@ class ExtensionManager(Generic[T, Found]):
     def __getitem__(self, name: str) -> "Found":
         """Return the extension of a name; NoMatches, a KeyError, if there is none."""
         found = self._by_name.get(name)
-        if found is None and self._look_again(name):
-            found = self._by_name.get(name)
         if found is None:
-            from ._exceptions import no_matches
+            from ._mapping import look_again
 
-            raise no_matches(self.namespace, name, self.names())
+            found = look_again(self, name)
         return found  # type: ignore[return-value]
 
     def __repr__(self) -> str:
@@ -243,28 +465,11 @@ class ExtensionManager(Generic[T, Found]):
 
     # What runs plugins.
 
-    def _loaded(self) -> "Iterator[Extension[T]]":
-        """Yield the extensions, each loaded; what fails is told and left out."""
-        for extension in self.extensions:
-            try:
-                extension.plugin  # noqa: B018
-                extension.obj  # noqa: B018
-            except Exception as error:
-                self._tell(extension, error)
-            else:
-                yield extension
-
     def _tell(self, extension: "Extension[T]", error: Exception) -> None:
-        told = extension, _cache.generation
-        if told in self._told:
-            return
-        self._told.add(told)
-        if self._on_load_failure_callback is not None:
-            self._on_load_failure_callback(self, extension.entry_point, error)
-        else:
-            from ._report import report_failure
+        """Tell, once, that an extension failed to load."""
+        from ._mapping import tell
 
-            report_failure(extension, error)
+        tell(self, extension, error)
 
     def map(
         self, func: "Callable[Concatenate[Extension[T], P], U]", /,
@@ -275,21 +480,9 @@ class ExtensionManager(Generic[T, Found]):
         Loads the extensions. What func raises is logged and its answer left out,
         unless `propagate_map_exceptions`. Raises NoMatches if there are none.
         """
-        if not self.extensions:
-            from ._exceptions import no_matches
+        from ._mapping import map_extensions  # deferred: it loads plugins anyway
 
-            raise no_matches(self.namespace, None, ())
-        answers: list[U] = []
-        for extension in self._loaded():
-            try:
-                answers.append(func(extension, *args, **kwds))
-            except Exception as error:
-                if self.propagate_map_exceptions:
-                    raise
-                from ._report import report_call
-
-                report_call(extension, error)
-        return answers
+        return map_extensions(self, func, args, kwds)
 
     def map_method(
         self, method_name: str, /, *args: "Any", **kwds: "Any"
@@ -345,16 +538,7 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
         super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
 
     def _pairs(self) -> "list[Pair]":
-        snapshot = _cache.current()
-        names = self._names
-        found = [p for p in snapshot.rows(self.namespace) if p[0][0] in names]
-        if snapshot.checked == "dirs" and not {p[0][0] for p in found}.issuperset(
-            names
-        ):
-            # Before a program is told that something is missing, look everywhere.
-            rows = _cache.current("full").rows(self.namespace)
-            found = [p for p in rows if p[0][0] in names]
-        return found
+        return _cache.rows(self.namespace, self._names)
 
     def _selected(self) -> None:
         missing = set(self._names).difference(self.names())
@@ -364,9 +548,6 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
             self.extensions = [
                 self._by_name[name] for name in self._names if name not in missing
             ]
-
-    def _look_again(self, name: str) -> bool:
-        return False  # it was done for all names at once
 
 
 class DriverManager(NamedExtensionManager[T]):
@@ -442,43 +623,6 @@ class DriverManager(NamedExtensionManager[T]):
         """Call func(extension, *args, **kwds) for the driver; None if that failed."""
         answers = self.map(func, *args, **kwds)
         return answers[0] if answers else None
-
-
-class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
-    """One name and many extensions, called together.
-
-    :param name: the name of the hooks.
-    :param options: as of NamedExtensionManager; a name that is missing is not told
-        by default, since a hook need not have extensions.
-    """
-
-    __module__ = "lazyplug"
-
-    def __init__(
-        self,
-        namespace: str,
-        name: str,
-        invoke_on_load: bool = False,
-        invoke_args: "Sequence[Any] | None" = None,
-        invoke_kwds: "dict[str, Any] | None" = None,
-        *,
-        on_missing_entrypoints_callback: "OnMissing | None" = None,
-        warn_on_missing_entrypoint: "bool | None" = None,
-        **options: "Unpack[Options]",
-    ) -> None:
-        super().__init__(
-            namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,
-            on_missing_entrypoints_callback=on_missing_entrypoints_callback,
-            warn_on_missing_entrypoint=warn_on_missing_entrypoint, **options,
-        )  # fmt: skip
-
-    def __getitem__(self, name: str) -> "list[Extension[T]]":
-        """Return all extensions of the hook; NoMatches if it has another name."""
-        if name != self._names[0]:
-            from ._exceptions import no_matches
-
-            raise no_matches(self.namespace, name, self._names)
-        return self.extensions
 
 
 def deprecated(parameter: str, instead: str) -> None:

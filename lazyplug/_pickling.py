@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._extension import Extension
+    from ._manager import Extension
 
 
 def _portable(owner: "Any") -> "Any":

@@ -5,6 +5,7 @@ import sys
 from typing import NamedTuple
 
 from . import _cache
+from ._whole import troubles
 
 
 class Problem(NamedTuple):
@@ -33,7 +34,7 @@ def problems() -> "list[Problem]":
         for place, entry in enumerate(sys.path)
         if not _is_path(entry)
     ]
-    return found + [Problem(*problem) for problem in _cache.current().problems()]
+    return found + [Problem(*problem) for problem in troubles(_cache.current())]
 
 
 def _is_path(entry: object) -> bool:

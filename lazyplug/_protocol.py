@@ -5,14 +5,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from ._extension import Extension
+    from ._manager import Extension
 
 
 def check_usable(protocol: "Any") -> None:
     """Raise TypeError if plugins cannot be judged by this."""
     if not isinstance(protocol, type):
         raise TypeError(
-            f"protocol must be a class or a runtime-checkable Protocol, not {protocol!r}"
+            "protocol must be a class or a runtime-checkable Protocol,"
+            f" not {protocol!r}"
         )
     if _is_protocol(protocol) and not getattr(protocol, "_is_runtime_protocol", False):
         raise TypeError(
@@ -28,11 +29,13 @@ def _is_protocol(protocol: type) -> bool:
 def _members(protocol: type) -> "Iterable[str]":
     import typing
 
+    names: Iterable[str]
     if hasattr(typing, "get_protocol_members"):  # Python 3.13
-        return typing.get_protocol_members(protocol)
-    if hasattr(protocol, "__protocol_attrs__"):  # 3.12
-        return protocol.__protocol_attrs__
-    names: Iterable[str] = vars(typing)["_get_protocol_attrs"](protocol)
+        names = typing.get_protocol_members(protocol)
+    elif hasattr(protocol, "__protocol_attrs__"):  # 3.12
+        names = protocol.__protocol_attrs__
+    else:
+        names = vars(typing)["_get_protocol_attrs"](protocol)
     return names
 
 

@@ -6,7 +6,7 @@ described in docs/index-format.md.
 
 import os
 
-from ._index import Index, digest, quote, stamps_line, title
+from ._index import DOUBT, Index, digest, quote, scan_once, stamps_line, title
 
 try:
     from _json import make_encoder
@@ -255,7 +255,11 @@ def encode(prefix: str, entries: "Sequence[PathEntry]") -> bytes:
     a warm start needs.
     """
     present, absent, stamps = _watched(entries)
-    watch = f"{to_json(present)}\n{to_json(absent)}\n{stamps_line(stamps)}\n".encode()
+    watch = [
+        f"{to_json(present)}\n".encode(),
+        f"{to_json(absent)}\n".encode(),
+        stamps_line(stamps),
+    ]
     table: list[str] = []
     parts: list[bytes] = []
     offset = 0
@@ -274,11 +278,11 @@ def encode(prefix: str, entries: "Sequence[PathEntry]") -> bytes:
             calm,
             calm and all(d.settled for e in entries for d in e.distributions),
         ],
-        "watch": [len(watch), digest(watch)],
+        "watch": [*map(len, watch), digest(b"".join(watch))],
         "detail": [offset, len(detail), digest(detail)],
     }
     front = f"{to_json(head)}\n{''.join(table)}".encode()
-    return b"".join([title(front), front, watch, *parts, detail])
+    return b"".join([title(front), front, *watch, *parts, detail])
 
 
 def from_bytes(data: bytes) -> Index:
@@ -287,8 +291,15 @@ def from_bytes(data: bytes) -> Index:
 
 
 def decode(index: Index) -> "list[PathEntry]":
-    """Return the records of the path entries. Raises Damaged."""
-    return index.detail(_entry)
+    """Return the records of the path entries; ValueError if they are damaged."""
+    try:
+        offset, length, wanted = index.detail
+        data = index.read(index.after_watch + offset, length)
+        if digest(data) != wanted:
+            raise ValueError("detail")
+        return [_entry(scan_once(line.decode(), 0)[0]) for line in data.splitlines()]
+    except DOUBT as error:
+        raise ValueError("detail") from error
 
 
 def _entry(fields: "list[Any]") -> PathEntry:

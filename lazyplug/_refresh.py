@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from . import _cache
 from ._report import report_once
+from ._whole import distributions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ def refresh() -> Changes:
     New managers and `entry_points()` see what is there; extensions that are
     loaded stay as they are, and failed loads are tried again. Imports no plugin.
     """
-    before = _cache.current().distributions()
+    before = distributions(_cache.current())
     _cache.invalidate_caches()
     _cache.generation += 1
     importlib.invalidate_caches()
-    after = _cache.current("full").distributions()
+    after = distributions(_cache.current("full"))
     added = sorted(set(after) - set(before))
     restart = [label for label in added if _needs_restart(after[label])]
     for label in restart:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from logging import Logger
     from typing import Any
 
-    from ._extension import Extension
+    from ._manager import Extension
 
 _told: "set[str]" = set()
 

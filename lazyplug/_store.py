@@ -6,8 +6,8 @@ A fault here costs time, never an answer, and is told at debug level only.
 import os
 import time
 
-from ._cache import IndexFile, trusted_folder
-from ._index import Damaged, Index
+from ._cache import index_file, trusted_folder
+from ._index import Index
 from ._report import debug
 
 TYPE_CHECKING = False
@@ -129,13 +129,13 @@ def _is_gone(path: str) -> bool:
 
 def opened(path: str) -> "Index | None":
     """Return the index in a file; None if it is not to be believed."""
-    file = IndexFile(path)
+    read, close = index_file(path)
     try:
-        return Index(file.read)
-    except (Damaged, OSError, ValueError):
+        return Index(read)
+    except (OSError, ValueError):
         return None
     finally:
-        file.close()
+        close()
 
 
 def donors(folder: str, name: str, prefix: str) -> "Iterator[Index]":

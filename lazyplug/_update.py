@@ -3,7 +3,7 @@
 import os
 
 from ._cache import Seam, index_name
-from ._index import Damaged, Index, stamp
+from ._index import Index, stamp
 from ._record import Distribution, PathEntry, decode, encode, from_bytes
 from ._scan import (
     list_folder,
@@ -33,7 +33,7 @@ def update(
     if index is not None:
         try:
             known = {entry.path: entry for entry in decode(index)}
-        except Damaged:
+        except ValueError:
             index = None
     if not known and folder is not None:
         known = _donated(key, folder, name)
@@ -54,7 +54,7 @@ def _donated(key: "list[str]", folder: str, name: str) -> "dict[str, PathEntry]"
         for donor in donors(folder, name, key[0]):
             try:
                 return {entry.path: entry for entry in decode(donor)}
-            except Damaged:
+            except ValueError:
                 continue
     except OSError:
         pass  # the folder went away, or another process removed a file

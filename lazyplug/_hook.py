@@ -1,0 +1,47 @@
+"""The manager of one name and many extensions."""
+
+from ._manager import Extension, NamedExtensionManager, T
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Unpack
+
+    from ._manager import OnMissing, Options
+
+
+class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
+    """One name and many extensions, called together.
+
+    :param name: the name of the hooks.
+    :param options: as of NamedExtensionManager; a name that is missing is not told
+        by default, since a hook need not have extensions.
+    """
+
+    __module__ = "lazyplug"
+
+    def __init__(
+        self,
+        namespace: str,
+        name: str,
+        invoke_on_load: bool = False,
+        invoke_args: "Sequence[Any] | None" = None,
+        invoke_kwds: "dict[str, Any] | None" = None,
+        *,
+        on_missing_entrypoints_callback: "OnMissing | None" = None,
+        warn_on_missing_entrypoint: "bool | None" = None,
+        **options: "Unpack[Options]",
+    ) -> None:
+        super().__init__(
+            namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,
+            on_missing_entrypoints_callback=on_missing_entrypoints_callback,
+            warn_on_missing_entrypoint=warn_on_missing_entrypoint, **options,
+        )  # fmt: skip
+
+    def __getitem__(self, name: str) -> "list[Extension[T]]":
+        """Return all extensions of the hook; NoMatches if it has another name."""
+        if name != self._names[0]:
+            from ._exceptions import no_matches
+
+            raise no_matches(self.namespace, name, self._names)
+        return self.extensions

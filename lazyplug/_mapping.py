@@ -1,0 +1,78 @@
+"""What runs the plugins of a manager: loading them all, and calling them all."""
+
+from . import _cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ._manager import Extension, ExtensionManager
+
+
+def loaded(manager: "ExtensionManager[Any, Any]") -> "Iterator[Extension[Any]]":
+    """Yield the extensions, each loaded; what fails is told and left out."""
+    for extension in manager.extensions:
+        try:
+            extension.plugin  # noqa: B018
+            extension.obj  # noqa: B018
+        except Exception as error:
+            manager._tell(extension, error)
+        else:
+            yield extension
+
+
+def tell(
+    manager: "ExtensionManager[Any, Any]", extension: "Extension[Any]", error: Exception
+) -> None:
+    """Give a failed load to the manager's callback, or log it; once for each."""
+    told = extension, _cache.generation
+    if told in manager._told:
+        return
+    manager._told.add(told)
+    if manager._on_load_failure_callback is not None:
+        manager._on_load_failure_callback(manager, extension.entry_point, error)
+    else:
+        from ._report import report_failure
+
+        report_failure(extension, error)
+
+
+def map_extensions(
+    manager: "ExtensionManager[Any, Any]",
+    func: "Callable[..., Any]",
+    args: "tuple[Any, ...]",
+    kwds: "dict[str, Any]",
+) -> "list[Any]":
+    """Call func with each extension, loaded, and return the answers."""
+    if not manager.extensions:
+        from ._exceptions import no_matches
+
+        raise no_matches(manager.namespace, None, ())
+    answers = []
+    for extension in loaded(manager):
+        try:
+            answers.append(func(extension, *args, **kwds))
+        except Exception as error:
+            if manager.propagate_map_exceptions:
+                raise
+            from ._report import report_call
+
+            report_call(extension, error)
+    return answers
+
+
+def look_again(manager: "ExtensionManager[Any, Any]", name: str) -> "Extension[Any]":
+    """Return the extension of a name that is missing, or raise NoMatches.
+
+    It may have come unnoticed where only folders are looked at. A manager of given
+    names has had that done for all of them at once.
+    """
+    if not hasattr(manager, "_names") and _cache.current().checked == "dirs":
+        came = _cache.rows(manager.namespace, (name,))
+        if came:
+            manager._adopt([*manager.extensions, *map(manager._extension, came)])
+            return manager._by_name[name]
+    from ._exceptions import no_matches
+
+    raise no_matches(manager.namespace, name, manager.names())
