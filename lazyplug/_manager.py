@@ -323,6 +323,8 @@ class ExtensionManager(Generic[T, Found]):
         lazy: "bool | None" = None,
     ) -> None:
         if verify_requirements is not None:
+            from ._report import deprecated
+
             deprecated("verify_requirements", "it has no effect; remove it")
         if protocol is not None:
             from ._protocol import check_usable
@@ -388,6 +390,8 @@ class ExtensionManager(Generic[T, Found]):
     ) -> "Self":
         """Return a manager of the given extensions instead of installed ones."""
         if verify_requirements is not None:
+            from ._report import deprecated
+
             deprecated("verify_requirements", "it has no effect; remove it")
         manager = cls.__new__(cls)
         manager._configure(
@@ -526,6 +530,8 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
         **options: "Unpack[Options]",
     ) -> None:
         if warn_on_missing_entrypoint is not None:
+            from ._report import deprecated
+
             deprecated(
                 "warn_on_missing_entrypoint",
                 "pass on_missing_entrypoints_callback=None to keep quiet",
@@ -623,10 +629,3 @@ class DriverManager(NamedExtensionManager[T]):
         """Call func(extension, *args, **kwds) for the driver; None if that failed."""
         answers = self.map(func, *args, **kwds)
         return answers[0] if answers else None
-
-
-def deprecated(parameter: str, instead: str) -> None:
-    """Warn of a parameter that stevedore has deprecated too."""
-    from warnings import warn
-
-    warn(f"{parameter} is deprecated: {instead}", DeprecationWarning, stacklevel=4)

@@ -1,6 +1,7 @@
 """What is told to the people who run a program: through the logger `lazyplug`.
 
-Never through `warnings`, which `-W error` turns into a crash.
+Never through `warnings`, which `-W error` turns into a crash; those are for the
+authors of hosts, about their own calls.
 """
 
 import sys
@@ -54,3 +55,13 @@ def debug(message: str) -> None:
     """Log for debugging, if anybody in this process logs at all."""
     if "logging" in sys.modules:
         _logger().debug("%s", message)
+
+
+def deprecated(parameter: str, instead: str) -> None:
+    """Warn the caller of lazyplug of a parameter that stevedore has deprecated."""
+    from warnings import warn
+
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals["__name__"].startswith("lazyplug."):
+        level, frame = level + 1, frame.f_back
+    warn(f"{parameter} is deprecated: {instead}", DeprecationWarning, stacklevel=level)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `only`
 import pytest
 
 from lazyplug import _cache, _report
@@ -64,10 +65,24 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that makes the given folders the whole of `sys.path`."""
+    """Return a function that makes the given folders the whole of `sys.path`.
+
+    What is not imported by then cannot be: importlib_metadata is, above.
+    """
 
     def set_path(*folders: "Path | str") -> None:
         monkeypatch.setattr(sys, "path", [str(folder) for folder in folders])
+        _cache.invalidate_caches()
+
+    return set_path
+
+
+@pytest.fixture
+def first(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that puts the given folders before all of `sys.path`."""
+
+    def set_path(*folders: "Path | str") -> None:
+        monkeypatch.setattr(sys, "path", [*map(str, folders), *sys.path])
         _cache.invalidate_caches()
 
     return set_path

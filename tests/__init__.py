@@ -1,0 +1,1 @@
+"""One file a room; `tests/conftest.py` has the trees and the fresh processes."""

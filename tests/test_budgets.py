@@ -1,0 +1,211 @@
+"""What a start costs, in exact counts: modules, calls, bytes, instructions.
+
+The bounds are those of docs/look-up.md. They hold for 250 distributions, of which
+100 declare entry points; milliseconds are judged by the benchmarks, not here.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import lazyplug
+from tests.conftest import ask, plant, python
+
+pytestmark = pytest.mark.budget
+
+# New modules, beside the plugin's own.
+MODULES = 8
+FORBIDDEN = {
+    *("importlib.metadata", "importlib_metadata", "platformdirs", "orjson", "json"),
+    *("re", "typing", "logging", "pathlib", "dataclasses", "functools", "inspect"),
+    "hashlib",
+}
+# Millions of instructions over a bare interpreter that imports the plugin. Each
+# version has its own recorded figure.
+INSTRUCTIONS = {(3, 11): 7.0, (3, 12): 7.5, (3, 13): 7.6}
+# File system calls of a warm start beside one look at each distribution.
+CALLS = 80
+
+DRIVER = "import lazyplug; lazyplug.DriverManager('budget.group', 'plain').driver"
+
+
+class Environment(NamedTuple):
+    """A virtual environment, and the variables with which it is run."""
+
+    python: str
+    variables: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Return an environment of 250 distributions whose index is written."""
+    folder = tmp_path_factory.mktemp("budget")
+    tree: dict[str, object] = {"plain_plugin.py": "Plain = object()\n"}
+    for number in range(250):
+        name = f"distribution_number_{number}"
+        files = {"METADATA": f"Name: {name}\nVersion: 1.{number}\n"}
+        if number % 5 < 2:
+            files["entry_points.txt"] = (
+                f"[console_scripts]\ncommand-{number} = {name}.cli:main\n\n"
+                f"[group.{number % 20}]\na = {name}:A\nb = {name}.b:B\nc = {name}:C\n"
+            )
+        tree[f"{name}-1.{number}.dist-info"] = files
+    tree["budget-1.0.dist-info"] = {
+        "METADATA": "Name: budget\nVersion: 1.0\n",
+        "entry_points.txt": "[budget.group]\nplain = plain_plugin:Plain\n",
+    }
+    # The tests' own environment is not measured: distributions come and go there.
+    python("-m", "venv", "--without-pip", str(folder / "venv"))
+    executable = str(folder / "venv" / "bin" / "python")
+    site = Path(
+        ask(
+            "import json, site; print(json.dumps(site.getsitepackages()[0]))",
+            executable=executable,
+        )
+    )
+    plant(site, tree)
+    shutil.copytree(Path(lazyplug.__file__).parent, site / "lazyplug")
+    variables = {
+        "PYTHONPATH": "",
+        "LAZYPLUG_CACHE_DIR": str(folder / "cache"),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
+    # Old enough to be believed at once: ctime cannot be set, the clock can.
+    ahead = (
+        "import time, lazyplug._cache as cache\n"
+        "cache.Seam.clock = lambda: time.time_ns() + 3600 * 10**9\n"
+    )
+    for _ in range(2):
+        python("-c", ahead + DRIVER, env=variables, executable=executable)
+    return Environment(executable, variables)
+
+
+def test_a_warm_driver_imports_few_modules_and_none_that_is_costly(
+    environment: Environment,
+) -> None:
+    loaded: list[str] = ask(
+        f"""
+        import sys
+        before = set(sys.modules)
+        {DRIVER}
+        new = sorted(set(sys.modules) - before - {{'plain_plugin'}})
+        import json
+        print(json.dumps(new))
+        """,
+        env=environment.variables,
+        executable=environment.python,
+    )
+    assert len(loaded) <= MODULES
+    builtin = set(sys.builtin_module_names) | {"_json"}
+    assert not [m for m in loaded if m.split(".")[0] != "lazyplug" and m not in builtin]
+    assert not FORBIDDEN & set(loaded)
+
+
+def test_a_warm_start_does_not_look_again_at_anything(
+    environment: Environment,
+) -> None:
+    cold = ask(
+        f"{DRIVER}\nimport json, sys\n"
+        "print(json.dumps([m for m in sys.modules if m in"
+        " ('lazyplug._update', 'lazyplug._scan', 'lazyplug._store')]))",
+        env=environment.variables,
+        executable=environment.python,
+    )
+    assert cold == []
+
+
+def _traced(
+    environment: Environment, code: str, tmp_path: Path, **more: str
+) -> list[str]:
+    """Return the file system calls of a run of code."""
+    log = tmp_path / "strace"
+    subprocess.run(
+        [
+            "strace", "-f", "-o", str(log),
+            "-e", "trace=%file,read,pread64,close,getdents64,fstat",
+            environment.python, "-c", code,
+        ],
+        env={**os.environ, **environment.variables, **more},
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return [line for line in log.read_text().splitlines() if "exited with" not in line]
+
+
+needs_strace = pytest.mark.skipif(
+    not shutil.which("strace"), reason="strace is not installed"
+)
+
+
+@needs_strace
+@pytest.mark.parametrize(("level", "looks"), [("full", 251), ("dirs", 0), ("none", 0)])
+def test_a_warm_start_looks_once_at_each_distribution_or_not_at_all(
+    environment: Environment, level: str, looks: int, tmp_path: Path
+) -> None:
+    calls = _traced(environment, DRIVER, tmp_path, LAZYPLUG_CHECK=level)
+    at_files = [
+        line for line in calls if "entry_points.txt" in line and "pread64" not in line
+    ]
+    if level != "full":
+        assert at_files == []
+    assert len(set(at_files)) == len(at_files)
+    assert len(at_files) == looks
+    bare = _traced(environment, "import plain_plugin", tmp_path)
+    assert len(calls) - len(at_files) - len(bare) <= CALLS
+    listings = [line for line in calls if "getdents64" in line]
+    assert len(listings) <= len([line for line in bare if "getdents64" in line]) + 8
+
+
+@needs_strace
+def test_a_warm_start_reads_the_front_and_one_group_and_writes_nothing(
+    environment: Environment, tmp_path: Path
+) -> None:
+    calls = _traced(environment, DRIVER, tmp_path)
+    # The dynamic loader reads the headers of libraries in this way too.
+    reads = [
+        int(line.rpartition("= ")[2])
+        for line in calls
+        if "pread64" in line and "ELF" not in line and "784, 64)" not in line
+    ]
+    (index,) = Path(environment.variables["LAZYPLUG_CACHE_DIR"]).glob("*.json")
+    assert len(reads) <= 3
+    assert sum(reads) < index.stat().st_size * 0.6
+    assert not [line for line in calls if "O_CREAT" in line or "rename" in line]
+
+
+def _instructions(environment: Environment, code: str) -> int:
+    done = subprocess.run(
+        [
+            "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+            environment.python, "-c", code,
+        ],
+        env={**os.environ, **environment.variables},
+        check=True,
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    assert found
+    return int(found[1])
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+@pytest.mark.skipif(
+    sys.version_info[:2] not in INSTRUCTIONS, reason="no figure was recorded"
+)
+def test_a_warm_driver_stays_within_its_instructions(
+    environment: Environment, record_property: Callable[[str, object], None]
+) -> None:
+    bare = _instructions(environment, "import plain_plugin")
+    taken = (_instructions(environment, DRIVER) - bare) / 1e6
+    record_property("million_instructions", taken)
+    print(f"{taken:.2f} million instructions")
+    assert taken <= INSTRUCTIONS[sys.version_info[:2]]
