@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
-    from ._index import Owner, Read, Row
+    from ._index import Pair, Read
     from ._live import Overlay
-
-    Pair = tuple[Row, Owner]
 
 
 # The one seam by which stamps and the clock enter: tests put their own here.
@@ -352,7 +350,7 @@ class Snapshot:
         return self.overlaid(finders) if finders else self._overlay
 
     def rows(self, group: str) -> "list[Pair]":
-        """Return the rows of a group with their owners; shadowed ones are left out."""
+        """Return the rows of a group with their owners, what is live included."""
         try:
             rows = self.index.rows(group)
         except ValueError:
@@ -361,9 +359,7 @@ class Snapshot:
         finally:
             self.close()
         overlay = self.overlay()
-        if overlay is not None:
-            return overlay.rows(group, rows)
-        return [pair for pair in rows if not pair[1][6]]
+        return rows if overlay is None else overlay.rows(group, rows)
 
 
 def index_name(key: "list[str]") -> str:

@@ -94,7 +94,7 @@ class EntryPoint:
             return None
         from ._foreign import open_distribution  # deferred: 30 ms
 
-        return open_distribution(self._owner[3])
+        return open_distribution(self._owner)
 
     def matches(self, **params: "Any") -> bool:
         """Are the attributes that are named as given?"""

@@ -3,12 +3,13 @@
 Cold, and the only room that imports importlib_metadata.
 """
 
+import os
 import zipfile
 
 from importlib_metadata import Distribution as Opened
 from importlib_metadata import DistributionFinder, MetadataPathFinder
 
-from ._record import Distribution
+from ._record import Distribution, fragment
 from ._scan import headers, normalise, parse, split_value
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from ._index import Owner, Row
     from ._record import Point, Trouble
 
 
@@ -69,27 +71,54 @@ def _read(path: str, opened: Opened) -> Distribution:
         key = normalise(name)
     if not key:
         problems.append((path, 0, "holds metadata that does not say its Name"))
-    source = None if metadata is None else "METADATA"
+    return _record(key, name or key, version, metadata is not None, points, problems)
+
+
+def _record(
+    key: str,
+    name: str,
+    version: str,
+    has_metadata: bool,
+    points: "list[Point]",
+    problems: "list[Trouble]",
+) -> Distribution:
+    rows: dict[str, list[Row]] = {}
+    for group, row in points:
+        rows.setdefault(group, []).append(row)
     return Distribution(
-        name or key, key, True, name or key, version, source, None, None, True,
-        points, problems,
-    )  # fmt: skip
+        name,
+        key,
+        True,
+        None,
+        True,
+        "METADATA" if has_metadata else None,
+        None,
+        list(rows),
+        problems,
+        {g: fragment(name, key, name, version, None, r) for g, r in rows.items()},
+    )
 
 
-def scan_finder(
+def ask_finder(
     finder: "Any",
-) -> "tuple[list[tuple[Distribution, Any]], list[Trouble]]":
-    """Return the distributions that a foreign finder tells of, each with its object.
+) -> "tuple[list[tuple[str, str, str, Any, list[Point]]], list[Trouble]]":
+    """Return what a foreign finder tells of: key, name, version, object, points.
 
     The finder's code is run, and its distributions' own properties.
     """
     label = f"{type(finder).__module__}.{type(finder).__qualname__}"
-    found: list[tuple[Distribution, Any]] = []
+    found = []
     problems: list[Trouble] = []
     try:
         for opened in finder.find_distributions(_context()):
             try:
-                found.append((_ask(opened), opened))
+                name = opened.metadata["Name"]
+                key = getattr(opened, "_normalized_name", None) or normalise(name)
+                points: list[Point] = []
+                for line, point in enumerate(opened.entry_points, 1):
+                    row = point.name, point.value, *split_value(point.value), line
+                    points.append((point.group, row))
+                found.append((key, name, opened.version or "", opened, points))
             except Exception as error:  # foreign code: its fault is its own
                 problems.append((label, 0, f"a distribution of it fails: {error!r}"))
     except Exception as error:  # foreign code: its fault is its own
@@ -97,27 +126,15 @@ def scan_finder(
     return found, problems
 
 
-def _ask(opened: "Any") -> Distribution:
-    name = opened.metadata["Name"]
-    key = getattr(opened, "_normalized_name", None) or normalise(name)
-    points: list[Point] = []
-    for line, point in enumerate(opened.entry_points, 1):
-        module, attr = split_value(point.value)
-        points.append((point.group, point.name, point.value, module, attr, line))
-    return Distribution(
-        name, key, True, name, opened.version or "", "METADATA", None, None, True,
-        points, [],
-    )  # fmt: skip
+def open_distribution(owner: "Owner") -> "Any":
+    """Return the importlib_metadata distribution of an owner.
 
-
-def open_distribution(where: "Any") -> "Any":
-    """Return the importlib_metadata distribution for where its metadata lies.
-
-    A path, or an archive and a name in it, or the object of a foreign finder.
-    None if an archive holds it no longer.
+    It is opened where its metadata lies, or is the object of a foreign finder.
+    None if an archive holds it no longer, or the finder was in another process.
     """
-    if isinstance(where, str):
-        return Opened.at(where)
-    if isinstance(where, list):
-        return next(_in_archive(*where), None)
-    return where
+    _, name, _, path, file, _, _ = owner
+    if not isinstance(path, str):
+        return path
+    if os.path.isfile(path):
+        return next(_in_archive(path, name), None)
+    return Opened.at(os.path.join(path, file))

@@ -44,9 +44,11 @@ if TYPE_CHECKING:
 
     # name, value, module (None: the value is no reference), attr, line in the file
     Row = tuple[str, str, str | None, str | None, int]
-    # key, name, version, where its metadata lies, stamp of the file that was read
-    # for name and version, number of the path entry, shadowed by another one?
-    Owner = list[Any]
+    # Who declares it: key, name, version, path entry (or the object of a foreign
+    # finder), metadata folder in it, stamp of the file that was read for name and
+    # version, number of the path entry
+    Owner = tuple[str, str, str, Any, str, str | None, int]
+    Pair = tuple[Row, Owner]
     Read = Callable[[int, int], bytes]
     Scan = Callable[[str, int], tuple[Any, int]]
 
@@ -171,8 +173,8 @@ class Index:
         except DOUBT as error:
             raise ValueError("watch") from error
 
-    def rows(self, group: str) -> "list[tuple[Row, Owner]]":
-        """Return the rows of one group with their owners, losers included.
+    def rows(self, group: str) -> "list[Pair]":
+        """Return the rows of one group with their owners, shadowed ones left out.
 
         They stand in the order of the path entries, the distributions and the
         lines in the file.
@@ -182,22 +184,24 @@ class Index:
         at = self.front.find(f"\n[{quote(group)},".encode())
         if at < 0:
             return []
+        found: list[Pair] = []
         try:
             line = self.front[at + 1 : self.front.index(b"\n", at + 1)]
             _, offset, length, wanted = scan_once(line.decode(), 0)[0]
             data = self.read(self.after_watch + offset, length)
             if digest(data) != wanted:
                 raise ValueError(group)
-            named, owners, rows = scan_once(data.decode(), 0)[0]
-            if any(len(owner) != 7 for owner in owners):
+            named, fragments = scan_once(data.decode(), 0)[0]
+            if named != group:
                 raise ValueError(group)
-            found = []
-            for name, value, module, attr, number, owner in rows:
-                if name.__class__ is not str or value.__class__ is not str:
-                    raise ValueError(group)
-                found.append(((name, value, module, attr, number), owners[owner]))
+            for hidden, place, file, key, name, version, known, rows in fragments:
+                if not hidden:
+                    path = self.key[place + 1]
+                    owner = key, name, version, path, file, known, place
+                    for point, value, module, attr, number in rows:
+                        if point.__class__ is not str or value.__class__ is not str:
+                            raise ValueError(group)
+                        found.append(((point, value, module, attr, number), owner))
         except DOUBT as error:
             raise ValueError(group) from error
-        if named != group:
-            raise ValueError(group)
         return found

@@ -6,16 +6,22 @@ in which Python itself would look.
 
 import sys
 
-from ._record import decode, owner, winners
-from ._update import look
+from ._cache import Seam
+from ._index import scan_once
+from ._record import decode, winners
+from ._update import look, settle_repeated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._cache import Pair
-    from ._index import Index, Owner
-    from ._record import Trouble
+    from ._index import Index, Pair
+    from ._record import PathEntry, Trouble
+
+    # place in sys.meta_path, place in sys.path
+    Rank = tuple[int, int]
+    # rank, key, has it metadata, rows by group (None: they are in the index)
+    Candidate = tuple[Rank, str, bool, dict[str, list[Pair]] | None]
 
 
 class Overlay:
@@ -32,69 +38,87 @@ class Overlay:
         # of the stable path entries: their places in sys.path
         self._places = [at for at in range(len(entries)) if at not in volatile]
         self._finder = _path_finder_place()
-        live = []
-        for at in sorted(volatile):
-            entry = look(entries[at], None, 0, thorough=True)
+        places = sorted(volatile)
+        live = [look(entries[at], None, Seam.clock(), thorough=True) for at in places]
+        stable = decode(index)
+        both = [*stable, *live]
+        settle_repeated(both, Seam.clock())
+        stable, live = both[: len(stable)], both[len(stable) :]
+        found: list[Candidate] = []
+        for at, entry in zip(places, live):
             self.problems += entry.problems
-            for distribution in entry.distributions:
-                own = owner(entry, distribution, at, False)
-                live.append(((self._finder, at), distribution, own))
-        if finders:
-            from ._foreign import scan_finder  # deferred: imports importlib_metadata
+            found += self._candidates(entry, at)
+        for place, finder in finders:
+            found += self._asked(place, finder)
+        keys = {key for _, key, _, _ in found}
+        for at, entry in zip(self._places, stable):
+            found += [
+                ((self._finder, at), key, has_metadata, None)
+                for key, has_metadata in _keys(entry)
+                if key in keys
+            ]
+        self._decide(found)
 
-            for place, finder in finders:
-                found, problems = scan_finder(finder)
-                self.problems += problems
-                for distribution, opened in found:
-                    key, name, version = (
-                        distribution.key,
-                        distribution.name,
-                        distribution.version,
-                    )
-                    own = [key, name, version, opened, None, -1, False]
-                    live.append(((place, -1), distribution, own))
-        for _, distribution, _ in live:
+    def _candidates(self, entry: "PathEntry", at: int) -> "list[Candidate]":
+        rank = self._finder, at
+        found: list[Candidate] = [(rank, k, True, {}) for k in entry.plain.values()]
+        for distribution in entry.distributions:
             self.problems += distribution.problems
-        self._decide(index, live)
+            rows: dict[str, list[Pair]] = {}
+            for group, text in (distribution.fragments or {}).items():
+                file, key, name, version, known, read = scan_once("[" + text, 0)[0]
+                owner = key, name, version, entry.path, file, known, at
+                rows[group] = [(tuple(row), owner) for row in read]
+            has_metadata = distribution.source is not None
+            found.append((rank, distribution.key, has_metadata, rows))
+        return found
 
-    def _decide(self, index: "Index", live: "list[Any]") -> None:
-        keys = {distribution.key for _, distribution, _ in live}
-        stable = [
-            ((self._finder, self._places[number]), distribution, None)
-            for number, entry in enumerate(decode(index))
-            for distribution in entry.distributions
-            if distribution.key in keys
-        ]
-        candidates = sorted(stable + live, key=lambda candidate: candidate[0])
-        won = winners((d.key, d.source is not None) for _, d, _ in candidates)
-        self._hidden = set(keys)
-        self._groups: dict[str, list[tuple[tuple[int, int], Pair]]] = {}
-        for (rank, distribution, own), wins in zip(candidates, won):
-            if not wins:
-                continue
-            if own is None:
-                self._hidden.discard(distribution.key)
-                continue
-            for group, *row in distribution.points:
-                self._groups.setdefault(group, []).append((rank, (tuple(row), own)))
+    def _asked(self, place: int, finder: "Any") -> "list[Candidate]":
+        from ._foreign import ask_finder  # deferred: imports importlib_metadata
 
-    def _rank(self, own: "Owner") -> "tuple[int, int]":
-        return self._finder, self._places[own[5]]
+        told, problems = ask_finder(finder)
+        self.problems += problems
+        found: list[Candidate] = []
+        for key, name, version, opened, points in told:
+            owner = key, name, version, opened, "", None, -1
+            rows: dict[str, list[Pair]] = {}
+            for group, row in points:
+                rows.setdefault(group, []).append((row, owner))
+            found.append(((place, -1), key, True, rows))
+        return found
+
+    def _decide(self, found: "list[Candidate]") -> None:
+        found.sort(key=lambda candidate: candidate[0])
+        won = winners((key, has_metadata) for _, key, has_metadata, _ in found)
+        # the keys whose rows in the index do not count
+        self._hidden: set[str] = set()
+        self._groups: dict[str, list[tuple[Rank, Pair]]] = {}
+        for (rank, key, _, rows), wins in zip(found, won):
+            if wins and rows is not None:
+                self._hidden.add(key)
+                for group, pairs in rows.items():
+                    ranked = [(rank, pair) for pair in pairs]
+                    self._groups.setdefault(group, []).extend(ranked)
 
     def rows(self, group: str, stable: "list[Pair]") -> "list[Pair]":
         """Return the rows of a group, the stable ones and the live ones in order."""
         ranked = [
-            (self._rank(pair[1]), pair)
+            ((self._finder, self._places[pair[1][6]]), pair)
             for pair in stable
-            if not pair[1][6] and pair[1][0] not in self._hidden
+            if pair[1][0] not in self._hidden
         ]
         ranked += self._groups.get(group, ())
-        ranked.sort(key=lambda ranked: ranked[0])
+        ranked.sort(key=lambda item: item[0])
         return [pair for _, pair in ranked]
 
     def groups(self) -> "set[str]":
         """Return the names of the groups that have live rows."""
         return set(self._groups)
+
+
+def _keys(entry: "PathEntry") -> "list[tuple[str, bool]]":
+    found = [(key, True) for key in entry.plain.values()]
+    return found + [(d.key, d.source is not None) for d in entry.distributions]
 
 
 def _path_finder_place() -> int:

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar
 
-    from ._cache import Pair
     from ._entry_point import EntryPoint
-    from ._index import Owner, Row
+    from ._index import Owner, Pair, Row
 
     P = ParamSpec("P")
     T = TypeVar("T")

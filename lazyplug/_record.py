@@ -5,6 +5,7 @@ described in docs/index-format.md.
 """
 
 import os
+from itertools import pairwise
 
 from ._index import DOUBT, Index, digest, quote, scan_once, stamps_line, title
 
@@ -35,10 +36,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    # group, name, value, module, attr, line in the file
-    Point = tuple[str, str, str, str | None, str | None, int]
+    from ._index import Row
+
+    # a row with the group that it stands in
+    Point = tuple[str, Row]
     # path of the file, line in it (0: the whole file), reason
     Trouble = tuple[str, int, str]
+    # number of a path entry, name of a metadata folder in it
+    Place = tuple[int, str]
 
 
 def to_json(value: "Any") -> str:
@@ -51,20 +56,22 @@ def to_json(value: "Any") -> str:
 
 
 class Distribution:
-    """What is remembered of one distribution in one path entry."""
+    """What is remembered of a distribution that is more than a name.
+
+    Most distributions declare nothing and are a name only: see PathEntry.plain.
+    """
 
     __slots__ = (
         "file",
+        "fragments",
+        "groups",
         "key",
-        "name",
         "named",
-        "points",
         "problems",
         "settled",
         "source",
         "source_stamp",
         "stamp",
-        "version",
     )
 
     def __init__(
@@ -72,14 +79,13 @@ class Distribution:
         file: str,
         key: str,
         named: bool,
-        name: str,
-        version: str,
-        source: "str | None",
-        source_stamp: "str | None",
         stamp: "str | None",
         settled: bool,
-        points: "list[Point]",
+        source: "str | None",
+        source_stamp: "str | None",
+        groups: "list[str]",
         problems: "list[Trouble]",
+        fragments: "dict[str, str] | None" = None,
     ) -> None:
         # the name of its metadata folder (or file) in the path entry
         self.file = file
@@ -87,33 +93,30 @@ class Distribution:
         self.key = key
         # did the key come from the name of the folder?
         self.named = named
-        # from METADATA or PKG-INFO; read only where there are entry points
-        self.name = name
-        self.version = version
-        # which of the two it has: "METADATA", "PKG-INFO", "" (the file is itself
-        # the metadata), None (it has none)
-        self.source = source
-        self.source_stamp = source_stamp
         # of entry_points.txt; None: there is none
         self.stamp = stamp
-        # were both stamps old enough to be believed?
+        # were the stamps old enough to be believed?
         self.settled = settled
-        self.points = points
+        # which file is its metadata: "METADATA", "PKG-INFO", "" (the file itself),
+        # None (it has none). Looked at where it decides something.
+        self.source = source
+        self.source_stamp = source_stamp
+        self.groups = groups
         self.problems = problems
+        # of each group: what `fragment` returns; None: as the index has it
+        self.fragments = fragments
 
     def fields(self) -> "list[Any]":
-        """Return the fields in the order of the constructor."""
+        """Return what the index keeps, in the order of the constructor."""
         return [
             self.file,
             self.key,
             self.named,
-            self.name,
-            self.version,
-            self.source,
-            self.source_stamp,
             self.stamp,
             self.settled,
-            self.points,
+            self.source,
+            self.source_stamp,
+            self.groups,
             self.problems,
         ]
 
@@ -121,7 +124,15 @@ class Distribution:
 class PathEntry:
     """What is remembered of one stable entry of `sys.path`."""
 
-    __slots__ = ("archive", "distributions", "path", "problems", "settled", "stamp")
+    __slots__ = (
+        "archive",
+        "distributions",
+        "path",
+        "plain",
+        "problems",
+        "settled",
+        "stamp",
+    )
 
     def __init__(
         self,
@@ -130,6 +141,7 @@ class PathEntry:
         settled: bool,
         archive: bool,
         problems: "list[Trouble]",
+        plain: "dict[str, str]",
         distributions: "list[Distribution]",
     ) -> None:
         self.path = path
@@ -139,19 +151,50 @@ class PathEntry:
         # a zip or an egg, which importlib_metadata reads
         self.archive = archive
         self.problems = problems
-        # in the order in which one of them wins over another of the same key
+        # the key of each metadata folder without entry_points.txt
+        self.plain = plain
+        # the others, in the order in which one wins over another of the same key
         self.distributions = distributions
 
     def fields(self) -> "list[Any]":
-        """Return the fields in the order of the constructor."""
+        """Return what the index keeps, in the order of the constructor."""
         return [
             self.path,
             self.stamp,
             self.settled,
             self.archive,
             self.problems,
+            self.plain,
             [d.fields() for d in self.distributions],
         ]
+
+
+def fragment(
+    file: str,
+    key: str,
+    name: str,
+    version: str,
+    source_stamp: "str | None",
+    rows: "list[Row]",
+) -> str:
+    """Return a distribution's part of a group, as JSON text without its first two.
+
+    These are whether it is shadowed, and the number of its path entry: both may
+    change while the rest stands.
+    """
+    return to_json([file, key, name, version, source_stamp, rows])[1:]
+
+
+def _owner_of(text: str) -> str:
+    """Return the metadata folder that a fragment belongs to.
+
+    >>> _owner_of('"a-1.dist-info","a","A","1",null,[]]')
+    'a-1.dist-info'
+    """
+    if "\\" in text:
+        file: str = scan_once(text, 0)[0]
+        return file
+    return text[1 : text.index('"', 1)]
 
 
 def winners(candidates: "Iterable[tuple[str, bool]]") -> "list[bool]":
@@ -159,7 +202,7 @@ def winners(candidates: "Iterable[tuple[str, bool]]") -> "list[bool]":
 
     The first with metadata wins; where none has any, the first does. A folder
     without metadata never shadows one that has it (importlib_metadata since
-    python/importlib_metadata#489).
+    python/importlib_resources#489).
 
     >>> winners([("a", False), ("a", True), ("b", True), ("a", True), ("c", False)])
     [False, True, True, False, True]
@@ -173,70 +216,62 @@ def winners(candidates: "Iterable[tuple[str, bool]]") -> "list[bool]":
     return [place in won for place in range(len(candidates))]
 
 
-def owner(
-    entry: PathEntry, distribution: Distribution, place: int, shadowed: bool
-) -> "list[Any]":
-    """Return a distribution as the index's rows show it.
+def repeated(entries: "Sequence[PathEntry]") -> "set[str]":
+    """Return the keys that stand more than once."""
+    keys = [key for entry in entries for key in entry.plain.values()]
+    keys += [d.key for entry in entries for d in entry.distributions]
+    if len(set(keys)) == len(keys):
+        return set()
+    keys.sort()
+    return {key for key, following in pairwise(keys) if key == following}
 
-    Where its metadata lies is a path, or an archive and a name in it.
+
+def shadowed(entries: "Sequence[PathEntry]") -> "set[Place]":
+    """Return the distributions that are shadowed by another of the same key.
+
+    Those that may be stand among the distributions of their entry, never plain.
     """
-    return [
-        distribution.key,
-        distribution.name,
-        distribution.version,
-        [entry.path, distribution.name]
-        if entry.archive
-        else os.path.join(entry.path, distribution.file),
-        distribution.source_stamp,
-        place,
-        shadowed,
+    several = repeated(entries)
+    if not several:
+        return set()
+    candidates = [
+        (place, distribution)
+        for place, entry in enumerate(entries)
+        for distribution in entry.distributions
+        if distribution.key in several
     ]
-
-
-def by_group(
-    entries: "Sequence[PathEntry]",
-) -> "dict[str, tuple[list[Any], list[Any]]]":
-    """Return the owners and the rows of every group, losers included."""
-    won = iter(
-        winners((d.key, d.source is not None) for e in entries for d in e.distributions)
-    )
-    groups: dict[str, tuple[list[Any], list[Any]]] = {}
-    for place, entry in enumerate(entries):
-        for distribution in entry.distributions:
-            shadowed = not next(won)
-            own = owner(entry, distribution, place, shadowed)
-            for group, name, value, module, attr, line in distribution.points:
-                owners, rows = groups.setdefault(group, ([], []))
-                if not owners or owners[-1] is not own:
-                    owners.append(own)
-                rows.append((name, value, module, attr, line, len(owners) - 1))
-    return groups
+    won = winners((d.key, d.source is not None) for _, d in candidates)
+    return {
+        (place, distribution.file)
+        for (place, distribution), wins in zip(candidates, won)
+        if not wins
+    }
 
 
 def _watched(
-    entries: "Iterable[PathEntry]",
+    entries: "Sequence[PathEntry]",
 ) -> "tuple[list[str], list[str], list[str]]":
+    """Return files with stamps, files that are absent, the stamps."""
     present: list[str] = []
     absent: list[str] = []
     stamps: list[str] = []
-    seen: dict[str, int] = {}
-    for entry in entries:
-        for distribution in entry.distributions:
-            seen[distribution.key] = seen.get(distribution.key, 0) + 1
+    several = repeated(entries)
     for entry in entries:
         if entry.archive:
             continue  # its own stamp says it all
+        root = os.path.join(entry.path, "")
+        end = os.sep + "entry_points.txt"
+        absent += [root + file + end for file in entry.plain]
         for distribution in entry.distributions:
-            folder = os.path.join(entry.path, distribution.file)
-            file = os.path.join(folder, "entry_points.txt")
+            folder = root + distribution.file
             if distribution.stamp is None:
-                absent.append(file)
+                absent.append(folder + end)
             else:
-                present.append(file)
+                present.append(folder + end)
                 stamps.append(distribution.stamp)
             # Whether there is metadata decides only among several of one key, what
             # it says only where the folder's name does not.
-            if seen[distribution.key] > 1 or not distribution.named:
+            if distribution.key in several or not distribution.named:
                 source = distribution.source
                 if source != "METADATA":
                     absent.append(os.path.join(folder, "METADATA"))
@@ -248,12 +283,117 @@ def _watched(
     return present, absent, stamps
 
 
-def encode(prefix: str, entries: "Sequence[PathEntry]") -> bytes:
-    """Return the index of these path entries as it is written.
+def changed_groups(
+    old: "Sequence[PathEntry]", new: "Sequence[PathEntry]"
+) -> "set[str] | None":
+    """Return the groups in which the new records differ; None: maybe in all."""
+    if [entry.path for entry in old] != [entry.path for entry in new]:
+        return None
+    flipped = shadowed(old) ^ shadowed(new)
+    changed: set[str] = set()
+    for place, (before, after) in enumerate(zip(old, new)):
+        kept = {d.file for d in after.distributions if d.fragments is None}
+        kept -= {file for at, file in flipped if at == place}
+        for distribution in (*before.distributions, *after.distributions):
+            if distribution.file not in kept:
+                changed.update(distribution.groups)
+    return changed
 
-    It holds the path entries' records, and beside them, derived from them, what
-    a warm start needs.
+
+class Parts:
+    """The groups of an index, each as the text that it is written as."""
+
+    def __init__(self) -> None:
+        # of each group: its text and the checksum of that
+        self.groups: dict[str, tuple[bytes, str]] = {}
+
+    @classmethod
+    def of(cls, index: Index) -> "Parts":
+        """Return the groups as an index has them. Raises ValueError."""
+        parts = cls()
+        try:
+            lines = index.front.split(b"\n")[1:-1]
+            total, _, _ = index.detail
+            data = index.read(index.after_watch, total)
+            for line in lines:
+                group, offset, length, wanted = scan_once(line.decode(), 0)[0]
+                part = data[offset : offset + length]
+                if digest(part) != wanted:
+                    raise ValueError(group)
+                parts.groups[group] = part, wanted
+        except DOUBT as error:
+            raise ValueError("groups") from error
+        return parts
+
+    def fragments(self, group: str) -> "list[tuple[int, str]]":
+        """Return the fragments of a group, each with the number of its path entry."""
+        found = []
+        if group in self.groups:
+            text = self.groups[group][0].decode()
+            for line in text.split("\n")[1:-1]:
+                _, place, rest = line[1:].rstrip(",").split(",", 2)
+                found.append((int(place), rest))
+        return found
+
+    def compose(
+        self, group: str, found: "Iterable[tuple[Place, str]]", hidden: "set[Place]"
+    ) -> None:
+        """Set the text of a group: its fragments in order; without any it goes."""
+        lines = [f"[{int(at in hidden)},{at[0]},{text}" for at, text in found]
+        if not lines:
+            self.groups.pop(group, None)
+            return
+        text = ",\n".join(lines)
+        part = f"[{quote(group)},[\n{text}\n]]".encode()
+        self.groups[group] = part, digest(part)
+
+
+def regroup(
+    entries: "Sequence[PathEntry]", old: "Sequence[PathEntry]", parts: "Parts"
+) -> None:
+    """Bring the groups up to date with the records.
+
+    `old` are the records that `parts` were made of. What did not change is taken
+    over as the text that it is.
     """
+    changed = changed_groups(old, entries)
+    if changed is None:
+        changed = set(parts.groups).union(
+            *(d.groups for entry in entries for d in entry.distributions)
+        )
+    hidden = shadowed(entries)
+    now_at = {entry.path: place for place, entry in enumerate(entries)}
+    order: dict[Place, int] = {}
+    fresh: dict[str, list[tuple[Place, str]]] = {}
+    for place, entry in enumerate(entries):
+        for distribution in entry.distributions:
+            order[place, distribution.file] = len(order)
+            if distribution.fragments is not None:
+                for group, text in distribution.fragments.items():
+                    fresh.setdefault(group, []).append(
+                        (
+                            (place, distribution.file),
+                            text,
+                        )
+                    )
+    kept = {
+        (place, d.file)
+        for place, entry in enumerate(entries)
+        for d in entry.distributions
+        if d.fragments is None
+    }
+    for group in changed:
+        found = fresh.get(group, [])
+        for before, text in parts.fragments(group):
+            at = now_at.get(old[before].path, -1), _owner_of(text)
+            if at in kept:
+                found.append((at, text))
+        found.sort(key=lambda item: order[item[0]])
+        parts.compose(group, found, hidden)
+
+
+def encode(prefix: str, entries: "Sequence[PathEntry]", parts: "Parts") -> bytes:
+    """Return the index of these path entries, and their groups, as it is written."""
     present, absent, stamps = _watched(entries)
     watch = [
         f"{to_json(present)}\n".encode(),
@@ -261,28 +401,26 @@ def encode(prefix: str, entries: "Sequence[PathEntry]") -> bytes:
         stamps_line(stamps),
     ]
     table: list[str] = []
-    parts: list[bytes] = []
+    written: list[bytes] = []
     offset = 0
-    for group, (owners, rows) in sorted(by_group(entries).items()):
-        part = to_json([group, owners, rows]).encode()
-        table.append(f'[{quote(group)},{offset},{len(part)},"{digest(part)}"]\n')
-        parts.append(part)
-        parts.append(b"\n")
+    for group, (part, checksum) in sorted(parts.groups.items()):
+        table.append(f'[{quote(group)},{offset},{len(part)},"{checksum}"]\n')
+        written += part, b"\n"
         offset += len(part) + 1
-    detail = "".join([to_json(e.fields()) + "\n" for e in entries]).encode()
-    calm = all(e.settled for e in entries)
+    detail = "".join([to_json(entry.fields()) + "\n" for entry in entries]).encode()
+    calm = all(entry.settled for entry in entries)
     head = {
-        "key": [prefix, *[e.path for e in entries]],
-        "stamps": [e.stamp for e in entries],
+        "key": [prefix, *[entry.path for entry in entries]],
+        "stamps": [entry.stamp for entry in entries],
         "settled": [
             calm,
-            calm and all(d.settled for e in entries for d in e.distributions),
+            calm and all(d.settled for entry in entries for d in entry.distributions),
         ],
         "watch": [*map(len, watch), digest(b"".join(watch))],
         "detail": [offset, len(detail), digest(detail)],
     }
     front = f"{to_json(head)}\n{''.join(table)}".encode()
-    return b"".join([title(front), front, *watch, *parts, detail])
+    return b"".join([title(front), front, *watch, *written, detail])
 
 
 def from_bytes(data: bytes) -> Index:
@@ -297,18 +435,19 @@ def decode(index: Index) -> "list[PathEntry]":
         data = index.read(index.after_watch + offset, length)
         if digest(data) != wanted:
             raise ValueError("detail")
-        return [_entry(scan_once(line.decode(), 0)[0]) for line in data.splitlines()]
+        return [_entry(*scan_once(line.decode(), 0)[0]) for line in data.splitlines()]
     except DOUBT as error:
         raise ValueError("detail") from error
 
 
-def _entry(fields: "list[Any]") -> PathEntry:
-    path, stamp, settled, archive, problems, distributions = fields
+def _entry(*fields: "Any") -> PathEntry:
+    path, known, calm, archive, problems, plain, distributions = fields
     return PathEntry(
         path,
-        stamp,
-        settled,
+        known,
+        calm,
         archive,
         [tuple(problem) for problem in problems],
+        plain,
         [Distribution(*d) for d in distributions],
     )

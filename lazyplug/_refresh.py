@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from . import _cache
 from ._report import report_once
-from ._whole import distributions
+from ._scan import identify, stem
+from ._whole import metadata_folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,21 +33,29 @@ def refresh() -> Changes:
     New managers and `entry_points()` see what is there; extensions that are
     loaded stay as they are, and failed loads are tried again. Imports no plugin.
     """
-    before = distributions(_cache.current())
+    before = metadata_folders(_cache.current())
     _cache.invalidate_caches()
     _cache.generation += 1
     importlib.invalidate_caches()
-    after = distributions(_cache.current("full"))
-    added = sorted(set(after) - set(before))
-    restart = [label for label in added if _needs_restart(after[label])]
+    after = metadata_folders(_cache.current("full"))
+    added = sorted(after - before)
+    restart = [_label(folder) for folder in added if _needs_restart(folder)]
     for label in restart:
         report_once(
             f"{label} was installed while this process runs, and is importable only"
             " through a .pth file: restart needed"
         )
+    removed = sorted(before - after)
     return Changes(
-        tuple(added), tuple(sorted(set(before) - set(after))), tuple(restart)
+        tuple(map(_label, added)), tuple(map(_label, removed)), tuple(restart)
     )
+
+
+def _label(folder: str) -> str:
+    """Return "name version" of a distribution, as its metadata says it now."""
+    site, file = os.path.split(folder)
+    name, version = stem(file)
+    return " ".join(identify(("", name, version, site, file, None, 0))[:2])
 
 
 def _needs_restart(where: str) -> bool:

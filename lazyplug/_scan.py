@@ -8,14 +8,14 @@ import os
 from itertools import pairwise
 
 from ._index import stamp
-from ._record import Distribution
+from ._record import Distribution, fragment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Protocol
 
-    from ._index import Owner
+    from ._index import Owner, Row
     from ._record import Point, Trouble
 
     class Look(Protocol):
@@ -126,7 +126,7 @@ def parse(text: str, path: str) -> "tuple[list[Point], list[Trouble]]":
     importlib.metadata keeps it: it is told when it is loaded.
 
     >>> parse("[g]\na = m:x\nb\n", "f")
-    ([('g', 'a', 'm:x', 'm', 'x', 2)], [('f', 3, "no '=' in 'b'")])
+    ([('g', ('a', 'm:x', 'm', 'x', 2))], [('f', 3, "no '=' in 'b'")])
     """
     points: list[Point] = []
     problems: list[Trouble] = []
@@ -150,7 +150,7 @@ def parse(text: str, path: str) -> "tuple[list[Point], list[Trouble]]":
         module, attr = split_value(value)
         if module is None:
             problems.append((path, number, f"{value!r} is not of the form module:attr"))
-        points.append((group, name, value, module, attr, number))
+        points.append((group, (name, value, module, attr, number)))
     return points, problems
 
 
@@ -239,19 +239,22 @@ def scan_distribution(
     seam: "Look",
     clock: int,
     known: "Distribution | None" = None,
-) -> Distribution:
+    several: bool = False,
+) -> "Distribution | str":
     """Return what the metadata folder `file` in `folder` declares, read anew.
 
-    `known` is what was remembered of it: an mtime in the future is believed only
-    if it was the same then.
+    It is the key alone if it declares nothing and nothing else is to be said of
+    it. `several` says that the key stands more than once, so that it matters
+    whether there is metadata. `known` is what was remembered: an mtime in the
+    future is believed only if it was the same then.
     """
-    path = os.path.join(folder, file)
+    path = folder + os.sep + file
+    file_path = path + os.sep + "entry_points.txt"
+    name, version = stem(file)
+    key, named = normalise(name), bool(name)
+    own = None
     points: list[Point] = []
     problems: list[Trouble] = []
-    if file.startswith("~"):
-        problems.append((path, 0, "was left behind by an interrupted pip"))
-    file_path = os.path.join(path, "entry_points.txt")
-    own = None
     if os.access(file_path, os.F_OK):
         text, own, reason = read(file_path, seam)
         if reason:
@@ -259,18 +262,22 @@ def scan_distribution(
         if text is not None:
             points, bad = parse(text, file_path)
             problems += bad
-    name, version = stem(file)
-    key, named = normalise(name), bool(name)
-    source, source_stamp, text = _source(path, seam, bool(points) or not named)
-    if text is not None:
-        said, version_said = headers(text)
-        if not said:
-            problems.append((path, 0, "its metadata does not say its Name"))
-        elif not version_said:
-            problems.append((path, 0, "its metadata does not say its Version"))
-        name, version = said or name, version_said or version
-    elif points:
-        problems.append((path, 0, "has no metadata that can be read"))
+    if file[0] == "~":
+        problems.append((path, 0, "was left behind by an interrupted pip"))
+    if own is None and named and not several and not problems:
+        return key
+    source = source_stamp = None
+    if points or several or not named:
+        source, source_stamp, text = find_metadata(path, seam)
+        if text is not None:
+            said, version_said = headers(text)
+            if not said:
+                problems.append((path, 0, "its metadata does not say its Name"))
+            elif not version_said:
+                problems.append((path, 0, "its metadata does not say its Version"))
+            name, version = said or name, version_said or version
+        elif points:
+            problems.append((path, 0, "has no metadata that can be read"))
     if not named:
         key = normalise(name)
         if not key:
@@ -280,40 +287,46 @@ def scan_distribution(
         (own, known.stamp if known else None),
         (source_stamp, known.source_stamp if known else None),
     ]
+    rows: dict[str, list[Row]] = {}
+    for group, row in points:
+        rows.setdefault(group, []).append(row)
     return Distribution(
         file,
         key,
         named,
-        name,
-        version,
-        source,
-        source_stamp,
         own,
         all(settled(now, before, clock) for now, before in looks if now is not None),
-        points,
+        source,
+        source_stamp,
+        list(rows),
         problems,
+        {
+            group: fragment(file, key, name, version, source_stamp, found)
+            for group, found in rows.items()
+        },
     )
 
 
-def _source(
-    path: str, seam: "Look", wanted: bool
+def find_metadata(
+    path: str, seam: "Look"
 ) -> "tuple[str | None, str | None, str | None]":
-    """Return which file is the metadata, its stamp and, if wanted, its text."""
+    """Return which file is the metadata, its stamp and its text.
+
+    The text is None if it cannot be read; all are None if there is no metadata.
+    """
     for source in ("METADATA", "PKG-INFO", ""):
-        file = os.path.join(path, source) if source else path
-        if source and not os.access(file, os.F_OK):
+        file = path + os.sep + source if source else path
+        if not os.access(file, os.F_OK):
             continue
-        try:
-            status = seam.stat(file)
-        except (OSError, ValueError):
-            continue
-        if not source and status.st_mode & 0o170000 != 0o100000:
+        if not source and not os.path.isfile(file):
             continue  # a metadata folder is not itself metadata
-        text = read(file, seam)[0] if wanted else None
+        text, now, _ = read(file, seam)
+        if now is None:
+            continue
         if text == "" and source == "METADATA":
             # an empty METADATA is metadata, but what PKG-INFO says counts
-            text = read(os.path.join(path, "PKG-INFO"), seam)[0] or text
-        return source, stamp(status), text
+            text = read(path + os.sep + "PKG-INFO", seam)[0] or text
+        return source, now, text
     return None, None, None
 
 
@@ -325,7 +338,10 @@ def list_folder(path: str) -> "tuple[list[str], str]":
         return [], ""
     except (OSError, ValueError) as error:
         return [], _reason(error)
-    return [name for name in names if is_metadata(name, path)], ""
+    if os.path.basename(path).lower().endswith(".egg"):
+        return [name for name in names if is_metadata(name, path)], ""
+    ends = (".dist-info", ".egg-info")
+    return [name for name in names if name.lower().endswith(ends)], ""
 
 
 def version_order(version: str) -> "list[tuple[int, int, str]]":
@@ -362,7 +378,7 @@ def sort_distributions(
     if len({d.key for d in ordered}) == len(ordered):
         ordered.sort(key=lambda d: d.key)
         return ordered, []
-    ordered.sort(key=lambda d: version_order(d.version), reverse=True)
+    ordered.sort(key=lambda d: version_order(stem(d.file)[1]), reverse=True)
     ordered.sort(
         key=lambda d: (d.key, d.source is None, d.file.lower().endswith("egg-info"))
     )
@@ -383,11 +399,12 @@ def identify(owner: "Owner") -> "tuple[str, str, str]":
 
     What the index remembers of METADATA is checked here, where it is used.
     """
-    _, name, version, where, known, *_ = owner
-    if not isinstance(where, str):
-        return name, version, where[0] if isinstance(where, list) else repr(where)
-    _, now, text = _source(where, os, True)
+    _, name, version, path, file, known, _ = owner
+    if not isinstance(path, str) or os.path.isfile(path):
+        return name, version, str(path)
+    folder = os.path.join(path, file)
+    _, now, text = find_metadata(folder, os)
     if text is not None and now != known:
         said, version_said = headers(text)
         name, version = said or name, version_said or version
-    return name, version, os.path.join(where, "entry_points.txt")
+    return name, version, os.path.join(folder, "entry_points.txt")

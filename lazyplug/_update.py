@@ -4,18 +4,26 @@ import os
 
 from ._cache import Seam, index_name
 from ._index import Index, stamp
-from ._record import Distribution, PathEntry, decode, encode, from_bytes
-from ._scan import (
-    list_folder,
-    scan_distribution,
-    settled,
-    sort_distributions,
+from ._record import (
+    Distribution,
+    Parts,
+    PathEntry,
+    decode,
+    encode,
+    from_bytes,
+    regroup,
+    repeated,
 )
+from ._scan import list_folder, scan_distribution, settled, sort_distributions
 from ._store import donors, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._record import Trouble
+    from collections.abc import Iterable
+
+
+_END = os.sep + "entry_points.txt"
+_TYPE, _REGULAR = 0o170000, 0o100000
 
 
 def update(
@@ -29,19 +37,17 @@ def update(
     """
     clock = Seam.clock()
     name = index_name(key)
-    known: dict[str, PathEntry] = {}
-    if index is not None:
-        try:
-            known = {entry.path: entry for entry in decode(index)}
-        except ValueError:
-            index = None
-    if not known and folder is not None:
-        known = _donated(key, folder, name)
+    old, parts = _known([] if index is None else [index])
+    if not old and folder is not None:
+        index = None
+        old, parts = _known(donors(folder, name, key[0]))
+    known = {entry.path: entry for entry in old}
     entries = [
         look(path, known.get(path), clock, thorough=level == "full") for path in key[1:]
     ]
-    _confirm(entries, clock)
-    content = encode(key[0], entries)
+    settle_repeated(entries, clock)
+    regroup(entries, old, parts)
+    content = encode(key[0], entries, parts)
     fresh = from_bytes(content)
     # The front holds a checksum of every part.
     if mode == "on" and folder and not (index and index.front == fresh.front):
@@ -49,16 +55,17 @@ def update(
     return fresh
 
 
-def _donated(key: "list[str]", folder: str, name: str) -> "dict[str, PathEntry]":
+def _known(indexes: "Iterable[Index]") -> "tuple[list[PathEntry], Parts]":
+    """Return the records and the groups of the first index that has them."""
     try:
-        for donor in donors(folder, name, key[0]):
+        for index in indexes:
             try:
-                return {entry.path: entry for entry in decode(donor)}
+                return decode(index), Parts.of(index)
             except ValueError:
-                continue
+                continue  # damaged where it was not read before
     except OSError:
-        pass  # the folder went away, or another process removed a file
-    return {}
+        pass  # the cache folder went away meanwhile
+    return [], Parts()
 
 
 def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> PathEntry:
@@ -70,50 +77,60 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     try:
         status = Seam.stat(path)
     except (OSError, ValueError):
-        return PathEntry(path, None, True, False, [], [])
+        return PathEntry(path, None, True, False, [], {}, [])
     now = stamp(status)
+    if known is not None and known.archive != (status.st_mode & _TYPE == _REGULAR):
+        known = None  # a folder became an archive, or the other way round
     same = known is not None and known.settled and known.stamp == now
-    calm = settled(now, known.stamp if known else None, clock)
     if known is not None and same and (known.archive or not thorough):
         return known
-    if status.st_mode & 0o170000 == 0o100000:
+    calm = settled(now, known.stamp if known else None, clock)
+    if status.st_mode & _TYPE == _REGULAR:
         from ._foreign import scan_archive  # deferred: imports importlib_metadata
 
         found, problems = scan_archive(path)
-        return PathEntry(path, now, calm, True, problems, found)
-    old = {d.file: d for d in known.distributions} if known is not None else {}
+        return PathEntry(path, now, calm, True, problems, {}, found)
+    if known is None:
+        known = PathEntry(path, None, False, False, [], {}, [])
+    old = {d.file: d for d in known.distributions}
+    problems = known.problems
     if same:
-        files, reason = list(old), ""
+        files = [*known.plain, *old]
     else:
         files, reason = list_folder(path)
-    problems = [(path, 0, reason)] if reason else []
-    found = []
+        problems = [(path, 0, reason)] if reason else []
+    root = os.path.join(path, "")
+    access = os.access
+    plain: dict[str, str] = {}
+    distributions: list[Distribution] = []
     for file in files:
-        before = old.get(file)
-        if before is None or not _unchanged(path, before):
-            before = scan_distribution(path, file, Seam, clock, before)
-        found.append(before)
-    return _arranged(path, now, calm, problems, found)
+        key = known.plain.get(file)
+        if key is not None:
+            if not access(root + file + _END, 0):
+                plain[file] = key
+                continue
+        elif file in old and _unchanged(root + file, old[file]):
+            distributions.append(old[file])
+            continue
+        fresh = scan_distribution(path, file, Seam, clock, old.get(file))
+        if isinstance(fresh, str):
+            plain[file] = fresh
+        else:
+            distributions.append(fresh)
+    if not same or distributions != known.distributions:
+        distributions, doubled = sort_distributions(path, distributions)
+        if same:
+            problems = [problem for problem in problems if problem[0] == path]
+        problems = problems + doubled
+    return PathEntry(path, now, calm, False, problems, plain, distributions)
 
 
-def _arranged(
-    path: str,
-    now: str,
-    calm: bool,
-    problems: "list[Trouble]",
-    found: "list[Distribution]",
-) -> PathEntry:
-    ordered, doubled = sort_distributions(path, found)
-    return PathEntry(path, now, calm, False, problems + doubled, ordered)
-
-
-def _unchanged(path: str, known: Distribution) -> bool:
+def _unchanged(folder: str, known: Distribution) -> bool:
     if not known.settled:
         return False
-    file = os.path.join(path, known.file, "entry_points.txt")
     if known.stamp is None:
-        return not os.access(file, os.F_OK)
-    return _stamp_of(file) == known.stamp
+        return not os.access(folder + _END, 0)
+    return _stamp_of(folder + _END) == known.stamp
 
 
 def _stamp_of(file: str) -> "str | None":
@@ -123,40 +140,61 @@ def _stamp_of(file: str) -> "str | None":
         return None
 
 
-def _confirm(entries: "list[PathEntry]", clock: int) -> None:
+def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
     """Look at the metadata of those for which it decides who wins.
 
-    These are the distributions that stand more than once, and those whose key
-    is not in their folder's name. A new look may bring a new key, so it is
+    These are the distributions whose key stands more than once, and those whose
+    key is not in their folder's name. A new look may bring a new key, so it is
     repeated until nothing changes.
     """
-    changed = True
-    while changed:
-        changed = False
-        times: dict[str, int] = {}
-        for entry in entries:
-            for distribution in entry.distributions:
-                times[distribution.key] = times.get(distribution.key, 0) + 1
-        for place, entry in enumerate(entries):
-            if entry.archive:
+    done: set[tuple[int, str]] = set()
+    while True:
+        several = repeated(entries)
+        found = [
+            (place, file, known)
+            for place, entry in enumerate(entries)
+            if not entry.archive
+            for file, known in _deciding(entry, several)
+            if (place, file) not in done
+        ]
+        if not found:
+            return
+        for place, file, known in found:
+            done.add((place, file))
+            entry = entries[place]
+            if known is not None and _same_metadata(entry.path, known):
                 continue
-            found = list(entry.distributions)
-            for at, known in enumerate(found):
-                if (times[known.key] > 1 or not known.named) and not _same_metadata(
-                    entry.path, known
-                ):
-                    found[at] = scan_distribution(
-                        entry.path, known.file, Seam, clock, known
-                    )
-                    changed = True
-            if changed:
-                problems = [p for p in entry.problems if p[0] == entry.path]
-                entries[place] = _arranged(
-                    entry.path, entry.stamp or "", entry.settled, problems, found
-                )
+            fresh = scan_distribution(entry.path, file, Seam, clock, known, True)
+            if isinstance(fresh, str):
+                continue
+            rest = [d for d in entry.distributions if d.file != file]
+            distributions, doubled = sort_distributions(entry.path, [*rest, fresh])
+            # A new record: the old one is compared with it later.
+            entries[place] = PathEntry(
+                entry.path,
+                entry.stamp,
+                entry.settled,
+                False,
+                [p for p in entry.problems if p[0] == entry.path] + doubled,
+                {f: key for f, key in entry.plain.items() if f != file},
+                distributions,
+            )
+
+
+def _deciding(
+    entry: PathEntry, several: "set[str]"
+) -> "Iterable[tuple[str, Distribution | None]]":
+    for distribution in entry.distributions:
+        if distribution.key in several or not distribution.named:
+            yield distribution.file, distribution
+    if several:
+        for file, key in list(entry.plain.items()):
+            if key in several:
+                yield file, None
 
 
 def _same_metadata(path: str, known: Distribution) -> bool:
+    """Is which file is the metadata, and its stamp, still as remembered?"""
     folder = os.path.join(path, known.file)
     for source in ("METADATA", "PKG-INFO"):
         if source == known.source:

@@ -3,11 +3,12 @@
 import os
 
 from ._cache import Snapshot
-from ._record import by_group, decode
+from ._index import scan_once
+from ._record import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._cache import Pair
+    from ._index import Pair
     from ._record import PathEntry, Trouble
 
 
@@ -23,22 +24,13 @@ def _records(snapshot: Snapshot) -> "list[PathEntry]":
 
 def everything(snapshot: Snapshot) -> "dict[str, list[Pair]]":
     """Return the rows of all groups that have any, shadowed ones left out."""
-    grouped = by_group(_records(snapshot))
+    table = snapshot.index.front.splitlines()[1:]
+    names = {scan_once(line.decode(), 0)[0][0] for line in table}
     overlay = snapshot.overlay()
-    names = set(grouped)
     if overlay is not None:
         names |= overlay.groups()
-    found = {}
-    for name in sorted(names):
-        owners, rows = grouped.get(name, ((), ()))
-        pairs: list[Pair] = [(tuple(row[:5]), owners[row[5]]) for row in rows]
-        if overlay is not None:
-            pairs = overlay.rows(name, pairs)
-        else:
-            pairs = [pair for pair in pairs if not pair[1][6]]
-        if pairs:
-            found[name] = pairs
-    return found
+    found = {name: snapshot.rows(name) for name in sorted(names)}
+    return {name: pairs for name, pairs in found.items() if pairs}
 
 
 def troubles(snapshot: Snapshot) -> "list[Trouble]":
@@ -52,13 +44,11 @@ def troubles(snapshot: Snapshot) -> "list[Trouble]":
     return found if overlay is None else found + overlay.problems
 
 
-def distributions(snapshot: Snapshot) -> "dict[str, str]":
-    """Return "name version" of each distribution in folders, and where it lies."""
+def metadata_folders(snapshot: Snapshot) -> "set[str]":
+    """Return the paths of the metadata folders of all distributions in folders."""
     return {
-        f"{distribution.name} {distribution.version}": os.path.join(
-            entry.path, distribution.file
-        )
+        os.path.join(entry.path, file)
         for entry in _records(snapshot)
-        for distribution in entry.distributions
+        for file in (*entry.plain, *(d.file for d in entry.distributions))
         if not entry.archive
     }

@@ -3,6 +3,7 @@
 import copy
 import importlib.metadata
 import pickle
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -194,12 +195,13 @@ def test_foreign_finders_are_asked_live_and_may_fail(
 def test_refresh_says_what_came_and_went(installed: Path) -> None:
     assert lazyplug.entry_points(group="g").names == {"zero", "one", "two"}
     plant(installed, dist("c", "3", "[g]\nthree = sys\n"))
-    (installed / "a-1.dist-info").rename(installed / "a-4.dist-info")
+    shutil.rmtree(installed / "a-1.dist-info")
+    plant(installed, dist("a", "4", "[g]\nzero = sys\n"))
     assert lazyplug.entry_points(group="g").names == {"zero", "one", "two"}
     changes = lazyplug.refresh()
     assert lazyplug.entry_points(group="g").names == {"zero", "one", "two", "three"}
-    assert changes.added == ("c 3",)
-    assert changes.removed == ()
+    assert changes.added == ("a 4", "c 3")
+    assert changes.removed == ("a 1",)
     assert changes.restart_needed == ()
 
 
