@@ -1,0 +1,166 @@
+"""The demo: a real environment, one real plugin, cold and warm side by side.
+
+Run as `tox run -e demo`. Everything that is printed was measured here and now.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.environment import ROOT, build, default_folder
+from benchmarks.processes import UNWANTED, Case, side_by_side
+
+GROUP, NAME = "cliff.formatter.list", "csv"
+ROUNDS = 9
+
+COUNT = """
+import importlib.metadata, json, lazyplug
+points = lazyplug.entry_points()
+print(json.dumps({
+    "distributions": len(list(importlib.metadata.distributions())),
+    "groups": len(points.groups),
+    "points": len(points),
+    "largest": sorted(
+        ((len(points.select(group=g)), g) for g in points.groups), reverse=True
+    )[:5],
+    "problems": [str(p) for p in lazyplug.problems()],
+}))
+"""
+LOAD = f"""
+import sys
+before = set(sys.modules)
+import lazyplug
+manager = lazyplug.DriverManager({GROUP!r}, {NAME!r})
+found = set(sys.modules) - before
+driver = manager.driver
+loaded = set(sys.modules) - before - found
+import importlib.metadata, json
+others = {{
+    point.value.partition(":")[0].strip()
+    for point in lazyplug.entry_points()
+}} - {{manager.extensions[0].module_name}}
+print(json.dumps({{
+    "found": sorted(found),
+    "driver": f"{{driver.__module__}}.{{driver.__qualname__}}",
+    "distribution": str(manager.extensions[0].dist.name),
+    "version": str(manager.extensions[0].dist.version),
+    "seconds": manager.extensions[0].load_seconds,
+    "modules": len(loaded),
+    "others": sorted(others & (found | loaded)),
+    "available": lazyplug.ExtensionManager({GROUP!r}).names(),
+}}))
+"""
+FIND = f"import lazyplug; lazyplug.DriverManager({GROUP!r}, {NAME!r})"
+METADATA = (
+    "from importlib.metadata import entry_points;"
+    f" [p for p in entry_points(group={GROUP!r}) if p.name == {NAME!r}]"
+)
+STEVEDORE = (
+    "from stevedore._cache import get_group_all;"
+    f" [p for p in get_group_all({GROUP!r}) if p.name == {NAME!r}]"
+)
+
+
+def ask(python: Path, code: str, variables: dict[str, str]) -> dict[str, Any]:
+    """Run code in a fresh process of the environment; return the JSON it prints."""
+    environ = {k: v for k, v in os.environ.items() if k not in UNWANTED}
+    done = subprocess.run(
+        [python, "-c", code],
+        env={**environ, **variables},
+        cwd=python.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"the demo failed:\n{done.stdout}{done.stderr}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def main() -> None:
+    """Build the environment and show what lazyplug does in it."""
+    print("Installing about 250 released distributions (once; a minute or two) ...")
+    python = build(default_folder())
+    scratch = Path(tempfile.mkdtemp(prefix="demo-", dir=ROOT / ".environments"))
+    try:
+        show(python, scratch)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def show(python: Path, scratch: Path) -> None:
+    """Print what is found, what is loaded, and what it costs."""
+    cache = scratch / "cache"
+    variables = {"LAZYPLUG_CACHE_DIR": str(cache)}
+    counted = ask(python, COUNT, variables)
+    print(
+        f"\nFound {counted['distributions']} distributions, which declare"
+        f" {counted['points']} entry points in {counted['groups']} groups."
+    )
+    print("The largest groups:")
+    for number, group in counted["largest"]:
+        print(f"  {number:5}  {group}")
+    problems = counted["problems"]
+    print(f"Metadata with problems: {len(problems) or 'none'}")
+    for problem in problems:
+        print(f"  {problem}")
+
+    time.sleep(2.1)  # the files of the environment may be younger than a tick
+    loaded = ask(python, LOAD, variables)
+    found, others = loaded["found"], loaded["others"]
+    print(f"\nDriverManager({GROUP!r}, {NAME!r}) imported, to find the plugin:")
+    print(f"  {', '.join(found)}")
+    print(
+        f"Then .driver imported {loaded['driver']} (of {loaded['distribution']}"
+        f" {loaded['version']}):\n  {loaded['modules']} modules,"
+        f" {loaded['seconds'] * 1e3:.1f} ms."
+    )
+    print(
+        "Modules of other plugins that were imported:"
+        f" {', '.join(others) if others else 'none'}"
+    )
+    names = ", ".join(loaded["available"])
+    print(f"All names of the group, known without importing them: {names}")
+
+    def forget() -> None:
+        shutil.rmtree(scratch / "cold", ignore_errors=True)
+
+    cold = {"LAZYPLUG_CACHE_DIR": str(scratch / "cold")}
+    figures = side_by_side(
+        python,
+        {
+            "lazyplug, warm": Case(FIND, variables),
+            "lazyplug, cold": Case(FIND, cold, forget),
+            "stevedore's cache, warm": Case(
+                STEVEDORE, {"XDG_CACHE_HOME": str(scratch / "xdg")}
+            ),
+            "importlib.metadata": Case(METADATA),
+        },
+        scratch,
+        ROUNDS,
+    )
+    print(f"\nFinding that plugin, over a bare interpreter, {ROUNDS} runs each:")
+    warm = figures["lazyplug, warm"].milliseconds
+    for name, figure in figures.items():
+        print(
+            f"  {name:24} {figure.milliseconds:7.1f} ms"
+            f"  ± {figure.spread:.1f}   {figure.milliseconds / warm:5.1f} x"
+        )
+    (index,) = cache.glob("*.json")
+    print(f"\nThe index: {index.stat().st_size / 1024:.0f} KiB of JSON, here at")
+    print(f"  {index}")
+    print("and, unless LAZYPLUG_CACHE_DIR says otherwise, in your cache folder:")
+    where = "import lazyplug._cache as c, json; print(json.dumps([c.cache_folder()]))"
+    (folder,) = ask(python, where, {})
+    print(f"  {folder}")
+
+
+if __name__ == "__main__":
+    main()

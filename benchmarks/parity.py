@@ -1,0 +1,86 @@
+"""Is the answer in the real environment the same as importlib_metadata's?
+
+Every group, name, value, distribution name and version, in a process each for
+cold, warm, `dirs`, `none` and `off`. Run as `python -m benchmarks.parity`.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.environment import ROOT, build, default_folder, summary
+from benchmarks.processes import UNWANTED
+
+# Read without json, so that warm stays warm.
+ANSWER = """
+from {module} import entry_points
+for point in sorted(entry_points(), key=lambda p: (p.group, p.name, p.value)):
+    print(repr((point.group, point.name, point.value, point.dist.name,
+                point.dist.version)))
+"""
+BY_GROUP = """
+import lazyplug
+from lazyplug import _cache
+rows = []
+for group in sorted(lazyplug.entry_points().groups):
+    for row, owner in _cache.rows(group):
+        rows.append((group, row[0], row[1], owner[1], owner[2]))
+for row in sorted(rows, key=lambda r: r[:3]):
+    print(repr(row))
+"""
+WAYS = {
+    "cold": {},
+    "warm": {},
+    "dirs": {"LAZYPLUG_CHECK": "dirs"},
+    "none": {"LAZYPLUG_CHECK": "none"},
+    "off": {"LAZYPLUG_CACHE": "off"},
+}
+
+
+def answer(python: Path, code: str, variables: dict[str, str]) -> list[str]:
+    """Return the lines that a fresh process prints."""
+    environ = {k: v for k, v in os.environ.items() if k not in UNWANTED}
+    done = subprocess.run(
+        [python, "-c", code],
+        env={**environ, **variables},
+        cwd=python.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def main() -> None:
+    """Build the environment, compare in each way, and say what was compared."""
+    python = build(default_folder())
+    print(summary(python))
+    scratch = Path(tempfile.mkdtemp(prefix="parity-", dir=ROOT / ".environments"))
+    truth = sorted(answer(python, ANSWER.format(module="importlib_metadata"), {}))
+    differing = []
+    try:
+        for way, variables in WAYS.items():
+            own = {"LAZYPLUG_CACHE_DIR": str(scratch), **variables}
+            for how, code in (
+                ("by .dist", ANSWER.format(module="lazyplug")),
+                ("by the rows of each group", BY_GROUP),
+            ):
+                found = sorted(answer(python, code, own))
+                same = found == truth
+                print(f"{way}, {how}: {len(found)} entry points,", end=" ")
+                print("the same" if same else "NOT the same")
+                if not same:
+                    differing.append(way)
+                    for line in sorted(set(found) ^ set(truth))[:20]:
+                        print("   ", line)
+    finally:
+        shutil.rmtree(scratch)
+    if differing:
+        sys.exit(f"not the same: {', '.join(differing)}")
+
+
+if __name__ == "__main__":
+    main()
