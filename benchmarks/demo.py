@@ -56,6 +56,15 @@ print(json.dumps({{
     "available": lazyplug.ExtensionManager({GROUP!r}).names(),
 }}))
 """
+PLACE = """
+import json, os
+from lazyplug import _cache
+index = _cache.current().index
+folder = _cache.cache_folder()
+path = os.path.join(folder, _cache.index_name(index.key)) if folder else "no home"
+there = os.path.exists(path)
+print(json.dumps({"path": path, "size": os.path.getsize(path) if there else 0}))
+"""
 FIND = f"import lazyplug; lazyplug.DriverManager({GROUP!r}, {NAME!r})"
 METADATA = (
     "from importlib.metadata import entry_points;"
@@ -67,12 +76,12 @@ STEVEDORE = (
 )
 
 
-def ask(python: Path, code: str, variables: dict[str, str]) -> dict[str, Any]:
+def ask(python: Path, code: str) -> dict[str, Any]:
     """Run code in a fresh process of the environment; return the JSON it prints."""
     environ = {k: v for k, v in os.environ.items() if k not in UNWANTED}
     done = subprocess.run(
         [python, "-c", code],
-        env={**environ, **variables},
+        env=environ,
         cwd=python.parent,
         capture_output=True,
         text=True,
@@ -97,9 +106,7 @@ def main() -> None:
 
 def show(python: Path, scratch: Path) -> None:
     """Print what is found, what is loaded, and what it costs."""
-    cache = scratch / "cache"
-    variables = {"LAZYPLUG_CACHE_DIR": str(cache)}
-    counted = ask(python, COUNT, variables)
+    counted = ask(python, COUNT)
     print(
         f"\nFound {counted['distributions']} distributions, which declare"
         f" {counted['points']} entry points in {counted['groups']} groups."
@@ -113,7 +120,8 @@ def show(python: Path, scratch: Path) -> None:
         print(f"  {problem}")
 
     time.sleep(2.1)  # the files of the environment may be younger than a tick
-    loaded = ask(python, LOAD, variables)
+    ask(python, PLACE)
+    loaded = ask(python, LOAD)
     found, others = loaded["found"], loaded["others"]
     print(f"\nDriverManager({GROUP!r}, {NAME!r}) imported, to find the plugin:")
     print(f"  {', '.join(found)}")
@@ -136,7 +144,7 @@ def show(python: Path, scratch: Path) -> None:
     figures = side_by_side(
         python,
         {
-            "lazyplug, warm": Case(FIND, variables),
+            "lazyplug, warm": Case(FIND),
             "lazyplug, cold": Case(FIND, cold, forget),
             "stevedore's cache, warm": Case(
                 STEVEDORE, {"XDG_CACHE_HOME": str(scratch / "xdg")}
@@ -153,13 +161,12 @@ def show(python: Path, scratch: Path) -> None:
             f"  {name:24} {figure.milliseconds:7.1f} ms"
             f"  ± {figure.spread:.1f}   {figure.milliseconds / warm:5.1f} x"
         )
-    (index,) = cache.glob("*.json")
-    print(f"\nThe index: {index.stat().st_size / 1024:.0f} KiB of JSON, here at")
-    print(f"  {index}")
-    print("and, unless LAZYPLUG_CACHE_DIR says otherwise, in your cache folder:")
-    where = "import lazyplug._cache as c, json; print(json.dumps([c.cache_folder()]))"
-    (folder,) = ask(python, where, {})
-    print(f"  {folder}")
+    place = ask(python, PLACE)
+    if place["size"]:
+        print(f"\nThe index: {place['size'] / 1024:.0f} KiB of JSON, here at")
+    else:
+        print("\nNo index could be kept here; each start was cold:")
+    print(f"  {place['path']}")
 
 
 if __name__ == "__main__":

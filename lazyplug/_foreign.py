@@ -88,8 +88,8 @@ def _record(
     return Distribution(
         name,
         key,
-        True,
         None,
+        True,
         True,
         "METADATA" if has_metadata else None,
         None,

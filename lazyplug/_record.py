@@ -33,7 +33,7 @@ except ImportError:  # not CPython
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from ._index import Row
@@ -59,9 +59,12 @@ class Distribution:
     """What is remembered of a distribution that is more than a name.
 
     Most distributions declare nothing and are a name only: see PathEntry.plain.
+    Of one that was read from an index, the first five fields are known at once; the
+    rest is decoded when it is asked for, and written again as it was.
     """
 
     __slots__ = (
+        "_text",
         "file",
         "fragments",
         "groups",
@@ -73,52 +76,102 @@ class Distribution:
         "source_stamp",
         "stamp",
     )
+    if TYPE_CHECKING:
+        # the name of its metadata folder (or file) in the path entry
+        file: str
+        # the normalised name: equal keys are the same distribution
+        key: str
+        # of entry_points.txt; None: there is none
+        stamp: str | None
+        # were the stamps old enough to be believed?
+        settled: bool
+        # did the key come from the name of the folder?
+        named: bool
+        # which file is its metadata: "METADATA", "PKG-INFO", "" (the file itself),
+        # None (it has none). Looked at where it decides something.
+        source: str | None
+        source_stamp: str | None
+        groups: list[str]
+        problems: list[Trouble]
+        # of each group: what `fragment` returns; None: as the index has it
+        fragments: dict[str, str] | None
 
     def __init__(
         self,
         file: str,
         key: str,
-        named: bool,
         stamp: "str | None",
         settled: bool,
+        named: bool,
         source: "str | None",
         source_stamp: "str | None",
         groups: "list[str]",
         problems: "list[Trouble]",
         fragments: "dict[str, str] | None" = None,
     ) -> None:
-        # the name of its metadata folder (or file) in the path entry
+        self._text = ""
         self.file = file
-        # the normalised name: equal keys are the same distribution
         self.key = key
-        # did the key come from the name of the folder?
-        self.named = named
-        # of entry_points.txt; None: there is none
         self.stamp = stamp
-        # were the stamps old enough to be believed?
+        self.named = named
         self.settled = settled
-        # which file is its metadata: "METADATA", "PKG-INFO", "" (the file itself),
-        # None (it has none). Looked at where it decides something.
         self.source = source
         self.source_stamp = source_stamp
         self.groups = groups
         self.problems = problems
-        # of each group: what `fragment` returns; None: as the index has it
         self.fragments = fragments
 
-    def fields(self) -> "list[Any]":
-        """Return what the index keeps, in the order of the constructor."""
-        return [
+    @classmethod
+    def read(cls, text: str) -> "Distribution":
+        """Return a distribution from its line in an index."""
+        found = cls.__new__(cls)
+        found._text = text
+        found.fragments = None
+        parts = text.split('"', 6)
+        if "\\" in text or len(parts) < 7 or parts[4] != ",":
+            found._decode()
+        else:
+            _, found.file, _, found.key, _, found.stamp, rest = parts
+            found.settled = rest.startswith(",true")
+            found.named = rest.startswith((",true,true", ",false,true"))
+        return found
+
+    def _decode(self) -> None:
+        (
             self.file,
             self.key,
-            self.named,
             self.stamp,
             self.settled,
+            self.named,
             self.source,
             self.source_stamp,
             self.groups,
-            self.problems,
-        ]
+            problems,
+        ) = scan_once(self._text, 0)[0]
+        self.problems = [tuple(problem) for problem in problems]
+
+    def __getattr__(self, name: str) -> "Any":
+        # Reached for slots that are still empty.
+        if name not in self.__slots__ or not self._text:
+            raise AttributeError(name)
+        self._decode()
+        return getattr(self, name)
+
+    def line(self) -> str:
+        """Return what the index keeps, in the order of the constructor."""
+        return self._text or to_json(
+            [
+                self.file,
+                self.key,
+                self.stamp,
+                self.named,
+                self.settled,
+                self.source,
+                self.source_stamp,
+                self.groups,
+                self.problems,
+            ]
+        )
 
 
 class PathEntry:
@@ -156,17 +209,18 @@ class PathEntry:
         # the others, in the order in which one wins over another of the same key
         self.distributions = distributions
 
-    def fields(self) -> "list[Any]":
-        """Return what the index keeps, in the order of the constructor."""
-        return [
+    def lines(self) -> "list[str]":
+        """Return what the index keeps: the entry's own line, one a distribution."""
+        own = [
             self.path,
             self.stamp,
             self.settled,
             self.archive,
             self.problems,
             self.plain,
-            [d.fields() for d in self.distributions],
+            len(self.distributions),
         ]
+        return [to_json(own), *[d.line() for d in self.distributions]]
 
 
 def fragment(
@@ -226,12 +280,12 @@ def repeated(entries: "Sequence[PathEntry]") -> "set[str]":
     return {key for key, following in pairwise(keys) if key == following}
 
 
-def shadowed(entries: "Sequence[PathEntry]") -> "set[Place]":
+def shadowed(entries: "Sequence[PathEntry]", several: "set[str]") -> "set[Place]":
     """Return the distributions that are shadowed by another of the same key.
 
-    Those that may be stand among the distributions of their entry, never plain.
+    `several` are the keys that stand more than once. Distributions of these keys
+    stand among those of their entry, never among the plain ones.
     """
-    several = repeated(entries)
     if not several:
         return set()
     candidates = [
@@ -249,13 +303,12 @@ def shadowed(entries: "Sequence[PathEntry]") -> "set[Place]":
 
 
 def _watched(
-    entries: "Sequence[PathEntry]",
+    entries: "Sequence[PathEntry]", several: "set[str]"
 ) -> "tuple[list[str], list[str], list[str]]":
     """Return files with stamps, files that are absent, the stamps."""
     present: list[str] = []
     absent: list[str] = []
     stamps: list[str] = []
-    several = repeated(entries)
     for entry in entries:
         if entry.archive:
             continue  # its own stamp says it all
@@ -263,15 +316,17 @@ def _watched(
         end = os.sep + "entry_points.txt"
         absent += [root + file + end for file in entry.plain]
         for distribution in entry.distributions:
-            folder = root + distribution.file
-            if distribution.stamp is None:
-                absent.append(folder + end)
+            known = distribution.stamp
+            if known is None:
+                absent.append(root + distribution.file + end)
             else:
-                present.append(folder + end)
-                stamps.append(distribution.stamp)
-            # Whether there is metadata decides only among several of one key, what
-            # it says only where the folder's name does not.
+                present.append(root + distribution.file + end)
+                stamps.append(known)
+        # Whether there is metadata decides only among several of one key, what it
+        # says only where the folder's name does not.
+        for distribution in entry.distributions:
             if distribution.key in several or not distribution.named:
+                folder = root + distribution.file
                 source = distribution.source
                 if source != "METADATA":
                     absent.append(os.path.join(folder, "METADATA"))
@@ -281,23 +336,6 @@ def _watched(
                     present.append(os.path.join(folder, source) if source else folder)
                     stamps.append(distribution.source_stamp or "")
     return present, absent, stamps
-
-
-def changed_groups(
-    old: "Sequence[PathEntry]", new: "Sequence[PathEntry]"
-) -> "set[str] | None":
-    """Return the groups in which the new records differ; None: maybe in all."""
-    if [entry.path for entry in old] != [entry.path for entry in new]:
-        return None
-    flipped = shadowed(old) ^ shadowed(new)
-    changed: set[str] = set()
-    for place, (before, after) in enumerate(zip(old, new)):
-        kept = {d.file for d in after.distributions if d.fragments is None}
-        kept -= {file for at, file in flipped if at == place}
-        for distribution in (*before.distributions, *after.distributions):
-            if distribution.file not in kept:
-                changed.update(distribution.groups)
-    return changed
 
 
 class Parts:
@@ -335,16 +373,32 @@ class Parts:
                 found.append((int(place), rest))
         return found
 
+    def replace(self, group: str, places: "Mapping[Place, tuple[Place, str]]") -> bool:
+        """Put fragments where others of the same key stood; false if one did not."""
+        text = self.groups.get(group, (b"", ""))[0].decode()
+        for old, (new, fragment_) in places.items():
+            at = text.find(f"\n[0,{old[0]},{quote(old[1])},")
+            if at < 0:
+                return False
+            end = text.index("\n", at + 1)
+            comma = "," * (text[end - 1] == ",")
+            text = f"{text[:at]}\n[0,{new[0]},{fragment_}{comma}{text[end:]}"
+        self._set(group, text)
+        return True
+
     def compose(
         self, group: str, found: "Iterable[tuple[Place, str]]", hidden: "set[Place]"
     ) -> None:
         """Set the text of a group: its fragments in order; without any it goes."""
         lines = [f"[{int(at in hidden)},{at[0]},{text}" for at, text in found]
-        if not lines:
+        if lines:
+            text = ",\n".join(lines)
+            self._set(group, f"[{quote(group)},[\n{text}\n]]")
+        else:
             self.groups.pop(group, None)
-            return
-        text = ",\n".join(lines)
-        part = f"[{quote(group)},[\n{text}\n]]".encode()
+
+    def _set(self, group: str, text: str) -> None:
+        part = text.encode()
         self.groups[group] = part, digest(part)
 
 
@@ -356,50 +410,110 @@ def regroup(
     `old` are the records that `parts` were made of. What did not change is taken
     over as the text that it is.
     """
-    changed = changed_groups(old, entries)
-    if changed is None:
+    if [entry.path for entry in old] != [entry.path for entry in entries]:
         changed = set(parts.groups).union(
             *(d.groups for entry in entries for d in entry.distributions)
         )
-    hidden = shadowed(entries)
+        _recompose(entries, old, parts, changed)
+        return
+    gone, came = _differences(old, entries)
+    several = repeated(entries)
+    if several or repeated(old):
+        # Who is shadowed may have changed, for others too.
+        flipped = shadowed(old, repeated(old)) ^ shadowed(entries, several)
+        changed = {g for d in (*gone.values(), *came.values()) for g in d.groups}
+        for at, file in flipped:
+            for entry in (old[at], entries[at]):
+                for distribution in entry.distributions:
+                    if distribution.file == file:
+                        changed.update(distribution.groups)
+        _recompose(entries, old, parts, changed)
+        return
+    # By far the most changes are these: a distribution was edited or upgraded.
+    by_key = {(stood[0], d.key): stood for stood, d in gone.items()}
+    swaps: dict[str, dict[Place, tuple[Place, str]]] = {}
+    changed = {group for d in gone.values() for group in d.groups}
+    for stands, distribution in came.items():
+        stood = by_key.get((stands[0], distribution.key))
+        for group, text in (distribution.fragments or {}).items():
+            changed.add(group)
+            if stood is not None:
+                swaps.setdefault(group, {})[stood] = stands, text
+    touched: dict[str, int] = {}
+    for distribution in (*gone.values(), *came.values()):
+        for group in distribution.groups:
+            touched[group] = touched.get(group, 0) + 1
+    for group, places in swaps.items():
+        # Two for each swap: nothing but swaps happened in this group.
+        if touched[group] == 2 * len(places) and parts.replace(group, places):
+            changed.discard(group)
+    _recompose(entries, old, parts, changed)
+
+
+def _differences(
+    old: "Sequence[PathEntry]", new: "Sequence[PathEntry]"
+) -> "tuple[dict[Place, Distribution], dict[Place, Distribution]]":
+    """Return the distributions whose fragments no longer hold, and the new ones."""
+    gone: dict[Place, Distribution] = {}
+    came: dict[Place, Distribution] = {}
+    for place, (before, after) in enumerate(zip(old, new)):
+        if before is not after:
+            kept = set()
+            for distribution in after.distributions:
+                if distribution.fragments is None:
+                    kept.add(distribution.file)
+                else:
+                    came[place, distribution.file] = distribution
+            for distribution in before.distributions:
+                if distribution.file not in kept:
+                    gone[place, distribution.file] = distribution
+    return gone, came
+
+
+def _recompose(
+    entries: "Sequence[PathEntry]",
+    old: "Sequence[PathEntry]",
+    parts: "Parts",
+    changed: "set[str]",
+) -> None:
+    """Compose groups anew, of fragments that are kept as text and of fresh ones."""
+    if not changed:
+        return
+    hidden = shadowed(entries, repeated(entries))
     now_at = {entry.path: place for place, entry in enumerate(entries)}
+    places = [now_at.get(entry.path, -1) for entry in old]
+    # where the fragments of a distribution stand; those that are kept as text
     order: dict[Place, int] = {}
+    kept: set[Place] = set()
     fresh: dict[str, list[tuple[Place, str]]] = {}
     for place, entry in enumerate(entries):
         for distribution in entry.distributions:
-            order[place, distribution.file] = len(order)
-            if distribution.fragments is not None:
+            at = place, distribution.file
+            order[at] = len(order)
+            if distribution.fragments is None:
+                kept.add(at)
+            else:
                 for group, text in distribution.fragments.items():
-                    fresh.setdefault(group, []).append(
-                        (
-                            (place, distribution.file),
-                            text,
-                        )
-                    )
-    kept = {
-        (place, d.file)
-        for place, entry in enumerate(entries)
-        for d in entry.distributions
-        if d.fragments is None
-    }
+                    fresh.setdefault(group, []).append((at, text))
     for group in changed:
         found = fresh.get(group, [])
         for before, text in parts.fragments(group):
-            at = now_at.get(old[before].path, -1), _owner_of(text)
+            at = places[before], _owner_of(text)
             if at in kept:
                 found.append((at, text))
         found.sort(key=lambda item: order[item[0]])
         parts.compose(group, found, hidden)
 
 
+def _paths_line(paths: "list[str]") -> bytes:
+    # to_json would do; joining what is all text takes half as long
+    return f"[{','.join(map(quote, paths))}]\n".encode()
+
+
 def encode(prefix: str, entries: "Sequence[PathEntry]", parts: "Parts") -> bytes:
     """Return the index of these path entries, and their groups, as it is written."""
-    present, absent, stamps = _watched(entries)
-    watch = [
-        f"{to_json(present)}\n".encode(),
-        f"{to_json(absent)}\n".encode(),
-        stamps_line(stamps),
-    ]
+    present, absent, stamps = _watched(entries, repeated(entries))
+    watch = [_paths_line(present), _paths_line(absent), stamps_line(stamps)]
     table: list[str] = []
     written: list[bytes] = []
     offset = 0
@@ -407,7 +521,8 @@ def encode(prefix: str, entries: "Sequence[PathEntry]", parts: "Parts") -> bytes
         table.append(f'[{quote(group)},{offset},{len(part)},"{checksum}"]\n')
         written += part, b"\n"
         offset += len(part) + 1
-    detail = "".join([to_json(entry.fields()) + "\n" for entry in entries]).encode()
+    lines = [line for entry in entries for line in entry.lines()]
+    detail = ("\n".join(lines) + "\n").encode()
     calm = all(entry.settled for entry in entries)
     head = {
         "key": [prefix, *[entry.path for entry in entries]],
@@ -435,13 +550,14 @@ def decode(index: Index) -> "list[PathEntry]":
         data = index.read(index.after_watch + offset, length)
         if digest(data) != wanted:
             raise ValueError("detail")
-        return [_entry(*scan_once(line.decode(), 0)[0]) for line in data.splitlines()]
+        lines = iter(data.decode().splitlines())
+        return [_entry(line, lines) for line in lines]
     except DOUBT as error:
         raise ValueError("detail") from error
 
 
-def _entry(*fields: "Any") -> PathEntry:
-    path, known, calm, archive, problems, plain, distributions = fields
+def _entry(line: str, lines: "Iterator[str]") -> PathEntry:
+    path, known, calm, archive, problems, plain, count = scan_once(line, 0)[0]
     return PathEntry(
         path,
         known,
@@ -449,5 +565,5 @@ def _entry(*fields: "Any") -> PathEntry:
         archive,
         [tuple(problem) for problem in problems],
         plain,
-        [Distribution(*d) for d in distributions],
+        [Distribution.read(next(lines)) for _ in range(count)],
     )

@@ -293,9 +293,9 @@ def scan_distribution(
     return Distribution(
         file,
         key,
-        named,
         own,
         all(settled(now, before, clock) for now, before in looks if now is not None),
+        named,
         source,
         source_stamp,
         list(rows),

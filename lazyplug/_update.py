@@ -1,5 +1,6 @@
 """What changed is scanned again, alone; what did not is kept."""
 
+import gc
 import os
 
 from ._cache import Seam, index_name
@@ -35,6 +36,20 @@ def update(
     of another index of the same prefix are taken over. Nothing is written if
     nothing changed.
     """
+    # Thousands of small objects are made and none is garbage: collections would
+    # take a quarter of the time to find that out.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _update(key, index, level, mode, folder)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _update(
+    key: "list[str]", index: "Index | None", level: str, mode: str, folder: "str | None"
+) -> Index:
     clock = Seam.clock()
     name = index_name(key)
     old, parts = _known([] if index is None else [index])
@@ -100,18 +115,28 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
         files, reason = list_folder(path)
         problems = [(path, 0, reason)] if reason else []
     root = os.path.join(path, "")
-    access = os.access
+    access, stat = os.access, Seam.stat
     plain: dict[str, str] = {}
     distributions: list[Distribution] = []
     for file in files:
-        key = known.plain.get(file)
-        if key is not None:
-            if not access(root + file + _END, 0):
-                plain[file] = key
+        # Nothing is called here that need not be: this runs once a distribution.
+        own = root + file + _END
+        if file in known.plain:
+            if not access(own, 0):
+                plain[file] = known.plain[file]
                 continue
-        elif file in old and _unchanged(root + file, old[file]):
-            distributions.append(old[file])
-            continue
+        elif file in old and old[file].settled:
+            before = old[file]
+            try:
+                if before.stamp is None:
+                    unchanged = not access(own, 0)
+                else:
+                    unchanged = stamp(stat(own)) == before.stamp
+            except (OSError, ValueError):
+                unchanged = False
+            if unchanged:
+                distributions.append(before)
+                continue
         fresh = scan_distribution(path, file, Seam, clock, old.get(file))
         if isinstance(fresh, str):
             plain[file] = fresh
@@ -123,14 +148,6 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
             problems = [problem for problem in problems if problem[0] == path]
         problems = problems + doubled
     return PathEntry(path, now, calm, False, problems, plain, distributions)
-
-
-def _unchanged(folder: str, known: Distribution) -> bool:
-    if not known.settled:
-        return False
-    if known.stamp is None:
-        return not os.access(folder + _END, 0)
-    return _stamp_of(folder + _END) == known.stamp
 
 
 def _stamp_of(file: str) -> "str | None":
