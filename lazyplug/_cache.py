@@ -187,10 +187,12 @@ def split_path(
     """
     entries: list[str] = []
     volatile = []
-    for place, entry in enumerate(path):
-        if entry.__class__ is not str:
+    started = os.environ.get("PWD")
+    for place, given in enumerate(path):
+        entry: str = given
+        if given.__class__ is not str:
             try:
-                entry = os.fspath(entry)
+                entry = os.fspath(given)
             except TypeError:
                 continue
             if not isinstance(entry, str):
@@ -200,10 +202,11 @@ def split_path(
         if not os.path.isabs(entry):
             if here is None:
                 continue
-            entry = os.path.join(here, entry) if entry else here
+            entry = os.path.join(here, entry) if entry else str(here)
             moving = True
         else:
-            moving = entry == here or (
+            # PWD: a program may have changed its folder before it asks.
+            moving = entry in (here, started) or (
                 place == 0 and not sys.flags.safe_path and _is_script_folder(entry)
             )
         if entry not in entries:
@@ -220,11 +223,12 @@ def _is_script_folder(entry: str) -> bool:
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     if not isinstance(script, str):
         return False
-    # Python resolves the links of the script's path, but only in sys.path.
+    # Python resolves the links of the script's path, but only in sys.path. A zip
+    # that is run is one file with one stamp, and stable.
     return entry in (
         os.path.dirname(script),
         os.path.dirname(os.path.realpath(script)),
-    )
+    ) and not os.path.isfile(entry)
 
 
 def declares(entry: str) -> bool:
@@ -339,7 +343,13 @@ class Snapshot:
         """Return what volatile folders and these finders lay over the index."""
         from ._live import Overlay  # deferred: something live declares
 
-        return Overlay(self.entries, self.volatile, self.index, finders)
+        try:
+            return Overlay(self.entries, self.volatile, self.index, finders)
+        except ValueError:
+            self.mend()  # damaged in a part that only an overlay reads
+            return Overlay(self.entries, self.volatile, self.index, finders)
+        finally:
+            self.close()
 
     def overlay(self) -> "Overlay | None":
         """Return what is laid over the index now, if anything.

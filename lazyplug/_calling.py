@@ -53,28 +53,24 @@ def call(extension: "Extension[Any]") -> "Any":
     while True:
         outcome = extension._outcomes.get(which)
         if outcome is None:
+            mine = _Call(extension)
             with _guard:
                 under_way = extension._call
                 if under_way is not None and under_way.process != os.getpid():
                     under_way = None
                 if under_way is None:
-                    mine = extension._call = _Call(extension)
+                    extension._call = mine
                 else:
                     _refuse_circle(under_way)
                     _waiting[get_ident()] = under_way
             if under_way is not None:
-                try:
-                    with under_way.lock:
-                        pass
-                finally:
-                    with _guard:
-                        del _waiting[get_ident()]
+                _wait(under_way)
                 continue  # published, or the other gave up: then it is our turn
-            # Another may have published between our look and our turn.
-            outcome = extension._outcomes.get(which)
             try:
-                if outcome is None:
-                    outcome = _run(extension, which, plugin)
+                # Another may have published between our look and our turn.
+                outcome = extension._outcomes.get(which) or _run(
+                    extension, which, plugin
+                )
             finally:
                 with _guard:
                     extension._call = None
@@ -84,6 +80,15 @@ def call(extension: "Extension[Any]") -> "Any":
             raise failure[0].with_traceback(failure[1])
         extension.obj = obj
         return obj
+
+
+def _wait(call: _Call) -> None:
+    try:
+        with call.lock:
+            pass
+    finally:
+        with _guard:
+            del _waiting[get_ident()]
 
 
 def _run(extension: "Extension[Any]", which: "tuple[str, int]", plugin: "Any") -> "Any":

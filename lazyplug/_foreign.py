@@ -10,7 +10,7 @@ from importlib_metadata import Distribution as Opened
 from importlib_metadata import DistributionFinder, MetadataPathFinder
 
 from ._record import Distribution, fragment
-from ._scan import headers, normalise, parse, split_value
+from ._scan import headers, normalise, parse, split_value, stem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,49 +26,61 @@ def _context(**asked: "Any") -> DistributionFinder.Context:
 
 
 def _in_archive(path: str, name: "str | None" = None) -> "Iterator[Opened]":
-    MetadataPathFinder().invalidate_caches()
-    yield from MetadataPathFinder.find_distributions(_context(path=[path], name=name))
+    # An instance: in importlib_metadata 6.0 these are no class methods.
+    finder = MetadataPathFinder()
+    finder.invalidate_caches()
+    yield from finder.find_distributions(_context(path=[path], name=name))
 
 
 def scan_archive(path: str) -> "tuple[list[Distribution], list[Trouble]]":
     """Return the distributions in a zip or an egg, and what is wrong with it."""
+    found = []
+    problems: list[Trouble] = []
     try:
         if not zipfile.is_zipfile(path):
             return [], [(path, 0, "is neither a folder nor a zip archive")]
-        found = []
-        problems: list[Trouble] = []
+        # importlib_metadata takes an archive that it cannot open for an empty one.
+        with zipfile.ZipFile(path):
+            pass
         for opened in _in_archive(path):
             distribution = _read(path, opened)
             if distribution.key:
                 found.append(distribution)
             else:
                 problems += distribution.problems
-    except (OSError, ValueError, zipfile.BadZipFile, KeyError) as error:
-        return [], [(path, 0, f"cannot be read: {error}")]
+    except Exception as error:  # damage to a zip has many names
+        problems.append((path, 0, f"cannot be read: {error!r}"))
     return found, problems
 
 
 def _read(path: str, opened: Opened) -> Distribution:
     problems: list[Trouble] = []
     points: list[Point] = []
-    try:
-        text = opened.read_text("entry_points.txt")
-    except (UnicodeDecodeError, OSError) as error:
-        problems.append((path, 0, f"holds an entry_points.txt that fails: {error}"))
-        text = None
+
+    def text_of(*files: str) -> "str | None":
+        for file in files:
+            try:
+                text = opened.read_text(file)
+            except Exception as error:  # damage to a zip has many names
+                problems.append((path, 0, f"{opened}: {file} fails: {error!r}"))
+                continue
+            if text:
+                return text
+        return None
+
+    text = text_of("entry_points.txt")
     if text:
-        points, problems = parse(text, path)
-    try:
-        metadata = opened.read_text("METADATA") or opened.read_text("PKG-INFO")
-    except (UnicodeDecodeError, OSError) as error:
-        problems.append((path, 0, f"holds metadata that fails: {error}"))
-        metadata = None
+        points, bad = parse(text, path)
+        problems += bad
+    metadata = text_of("METADATA", "PKG-INFO")
     name, version = headers(metadata or "")
-    # As importlib_metadata finds it: by the name of the metadata folder.
+    # As importlib_metadata finds it; where it asks metadata that cannot be read, by
+    # the name of the metadata folder.
     try:
         key = getattr(opened, "_normalized_name", None) or normalise(name)
-    except (KeyError, AttributeError, TypeError, FileNotFoundError):
-        key = normalise(name)
+    except Exception:
+        folder = str(getattr(opened, "_path", "")).rstrip("/")
+        key = normalise(name or stem(folder.rpartition("/")[2])[0])
     if not key:
         problems.append((path, 0, "holds metadata that does not say its Name"))
     return _record(key, name or key, version, metadata is not None, points, problems)
@@ -88,14 +100,17 @@ def _record(
     return Distribution(
         name,
         key,
-        None,
-        True,
-        True,
-        "METADATA" if has_metadata else None,
-        None,
-        list(rows),
-        problems,
-        {g: fragment(name, key, name, version, None, r) for g, r in rows.items()},
+        stamp=None,
+        settled=True,
+        named=True,
+        source="METADATA" if has_metadata else None,
+        source_stamp=None,
+        groups=list(rows),
+        problems=problems,
+        fragments={
+            group: fragment(name, key, name, version, None, found)
+            for group, found in rows.items()
+        },
     )
 
 

@@ -149,7 +149,13 @@ class Index:
             self._watch = (chunk[after : self.after_watch], lengths, wanted)
             # where the records begin after the watch, their length and checksum
             self.detail: tuple[int, int, str] = head["detail"]
-            if len(self.stamps) != len(self.key) - 1 or len(self.settled) != 2:
+            "".join(self.key)  # all of it is text
+            if (
+                self.key.__class__ is not list
+                or len(self.stamps) != len(self.key) - 1
+                or self.settled.__class__ is not list
+                or len(self.settled) != 2
+            ):
                 raise ValueError("head")
         except DOUBT as error:
             raise ValueError("front") from error

@@ -61,7 +61,7 @@ class Extension(Generic[T]):
 
     __module__ = "lazyplug"
     if TYPE_CHECKING:
-        _entry_point: Any
+        _entry_point: EntryPoint
         name: str
         """The name of the entry point."""
         group: str
@@ -105,7 +105,7 @@ class Extension(Generic[T]):
         self._entry_point = entry_point
         self.obj = obj
         if plugin is not None or entry_point is None:
-            self.plugin = plugin
+            self.__dict__["plugin"] = plugin
 
     def _fill(
         self,
@@ -121,7 +121,7 @@ class Extension(Generic[T]):
         self._owner = owner
         self._invoke = invoke
         self._protocol = protocol
-        self._entry_point = None
+        self._entry_point = None  # type: ignore[assignment]
         # the outcome of loading and of calling, each with the generation that it
         # belongs to; setdefault is what makes the first one win
         self._outcomes: dict[Any, Any] = {}
@@ -210,8 +210,7 @@ class Extension(Generic[T]):
 
             row = self.name, self.value, self._module, self._attr, self._line
             self._entry_point = EntryPoint._of(self.group, row, self._owner)
-        found: EntryPoint = self._entry_point
-        return found
+        return self._entry_point
 
     @property
     def entry_point_target(self) -> str:

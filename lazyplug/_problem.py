@@ -23,6 +23,10 @@ class Problem(NamedTuple):
         return f"{place}: {self.reason}"
 
 
+# A NamedTuple takes no notice of it in its body.
+Problem.__module__ = "lazyplug"
+
+
 def problems() -> "list[Problem]":
     """Return what is wrong with the metadata on `sys.path`, in its order.
 

@@ -1,5 +1,7 @@
 """Does a plugin fit the class or the protocol that the host asked for?"""
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +32,7 @@ def _members(protocol: type) -> "Iterable[str]":
     import typing
 
     names: Iterable[str]
-    if hasattr(typing, "get_protocol_members"):  # Python 3.13
+    if sys.version_info >= (3, 13):
         names = typing.get_protocol_members(protocol)
     elif hasattr(protocol, "__protocol_attrs__"):  # 3.12
         names = protocol.__protocol_attrs__

@@ -13,7 +13,7 @@ try:
     from _json import make_encoder
 
     # What json.dumps is by default, but for the separators; without importing it.
-    _chunks: "Any" = make_encoder(
+    _chunks = make_encoder(
         None,
         None,  # type: ignore[arg-type]
         quote,
@@ -27,7 +27,7 @@ try:
 except ImportError:  # not CPython
     from json.encoder import JSONEncoder
 
-    def _chunks(value: "Any", _: int) -> "Any":
+    def _chunks(value: "Any", _: int) -> "Any":  # type: ignore[misc]
         return JSONEncoder(separators=(",", ":")).iterencode(value)
 
 
@@ -164,8 +164,8 @@ class Distribution:
                 self.file,
                 self.key,
                 self.stamp,
-                self.named,
                 self.settled,
+                self.named,
                 self.source,
                 self.source_stamp,
                 self.groups,
@@ -255,8 +255,7 @@ def winners(candidates: "Iterable[tuple[str, bool]]") -> "list[bool]":
     """Say of each candidate, a key and whether it has metadata, if it wins.
 
     The first with metadata wins; where none has any, the first does. A folder
-    without metadata never shadows one that has it (importlib_metadata since
-    python/importlib_resources#489).
+    without metadata never shadows one that has it (importlib_metadata since 10.1).
 
     >>> winners([("a", False), ("a", True), ("b", True), ("a", True), ("c", False)])
     [False, True, True, False, True]
@@ -522,7 +521,7 @@ def encode(prefix: str, entries: "Sequence[PathEntry]", parts: "Parts") -> bytes
         written += part, b"\n"
         offset += len(part) + 1
     lines = [line for entry in entries for line in entry.lines()]
-    detail = ("\n".join(lines) + "\n").encode()
+    detail = "".join([line + "\n" for line in lines]).encode()
     calm = all(entry.settled for entry in entries)
     head = {
         "key": [prefix, *[entry.path for entry in entries]],

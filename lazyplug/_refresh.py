@@ -27,6 +27,10 @@ class Changes(NamedTuple):
     restart_needed: "tuple[str, ...]"
 
 
+# A NamedTuple takes no notice of it in its body.
+Changes.__module__ = "lazyplug"
+
+
 def refresh() -> Changes:
     """Look at all path entries and distributions again, now.
 

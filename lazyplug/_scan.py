@@ -161,8 +161,9 @@ def headers(text: str) -> "tuple[str, str]":
     ('Foo', '1.0')
     """
     name = version = ""
-    for line in text.splitlines():
-        if not line.strip():
+    # Mail headers end at an empty line, and know no other line ends than these.
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        if not line:
             break
         low = line[:8].lower()
         if low.startswith("name:") and not name:
@@ -210,6 +211,7 @@ def read(path: str, seam: "Look") -> "tuple[str | None, str | None, str]":
             return None, stamp(seam.stat(path)), _reason(error)
         except (OSError, ValueError):
             return None, None, _reason(error)
+    known = None
     try:
         status = seam.fstat(descriptor)
         known = stamp(status)
@@ -293,14 +295,16 @@ def scan_distribution(
     return Distribution(
         file,
         key,
-        own,
-        all(settled(now, before, clock) for now, before in looks if now is not None),
-        named,
-        source,
-        source_stamp,
-        list(rows),
-        problems,
-        {
+        stamp=own,
+        settled=all(
+            settled(now, before, clock) for now, before in looks if now is not None
+        ),
+        named=named,
+        source=source,
+        source_stamp=source_stamp,
+        groups=list(rows),
+        problems=problems,
+        fragments={
             group: fragment(file, key, name, version, source_stamp, found)
             for group, found in rows.items()
         },
@@ -323,8 +327,8 @@ def find_metadata(
         text, now, _ = read(file, seam)
         if now is None:
             continue
-        if text == "" and source == "METADATA":
-            # an empty METADATA is metadata, but what PKG-INFO says counts
+        if not text and source == "METADATA":
+            # Empty or unreadable, it is metadata, but what PKG-INFO says counts.
             text = read(path + os.sep + "PKG-INFO", seam)[0] or text
         return source, now, text
     return None, None, None

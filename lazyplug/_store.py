@@ -54,7 +54,8 @@ def store(folder: str, name: str, content: bytes) -> None:
         new = not os.path.lexists(os.path.join(folder, name))
         _write(folder, name, content)
         prune(folder, keep=name, thorough=new)
-    except OSError as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # ValueError: no path; RecursionError: more folders deep than makedirs goes
         debug(f"the index was not written: {error}")
 
 
@@ -89,9 +90,11 @@ def _by_age(folder: str, suffix: str) -> "list[tuple[float, str]]":
         for file in files:
             if file.name.endswith(suffix):
                 try:
-                    found.append((file.stat(follow_symlinks=False).st_mtime, file.path))
+                    status = file.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
+                if status.st_mode & 0o170000 != 0o040000:  # a folder is not ours
+                    found.append((status.st_mtime, file.path))
     return sorted(found, reverse=True)
 
 
@@ -116,8 +119,8 @@ def prune(folder: str, keep: str = "", thorough: bool = True) -> "list[str]":
     for path in gone:
         try:
             os.unlink(path)
-        except FileNotFoundError:
-            pass  # another process was quicker
+        except OSError:
+            pass  # another process was quicker, or it is not ours to remove
     return gone
 
 

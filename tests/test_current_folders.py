@@ -1,0 +1,486 @@
+"""Where a program is started from costs no cold start, and is looked at live.
+
+Python puts the folder in which a program starts, or the script's, first on the
+path; developers put `.` on PYTHONPATH. If that made another index, a program that
+is used everywhere would start cold everywhere.
+"""
+
+import ast
+import os
+import shutil
+import time
+import zipapp
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import LATER, Tree, dist, plant
+from tests.test_installers import (
+    NEWEST_ORACLE,
+    RACY,
+    Environment,
+    forget_settings,
+    vendor,
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="links, and the layout of POSIX"),
+]
+
+# Prints what is found and, of the engine, whether what a warm start never imports
+# was imported: all at which a cold start differs. If it is told to count, it
+# imports that itself, to say how often the index was brought up to date and which
+# distributions were read.
+PROBE = """
+import os, sys, time
+
+def main():
+    folder = os.environ.get("GO_TO")
+    if folder:
+        os.chdir(folder)
+    if os.environ.get("LEAVE"):
+        os.rmdir(os.getcwd())
+    asked = os.environ.get("ASK", "")
+    ahead = int(os.environ.get("AHEAD", "0"))
+    updates, read = [], []
+    if asked == "oracle":
+        from importlib_metadata import entry_points
+    else:
+        from lazyplug import _cache, entry_points
+        if ahead:
+            _cache.Seam.clock = staticmethod(lambda: time.time_ns() + ahead)
+    if asked == "counting":
+        import lazyplug._update as room
+        update, scan = room.update, room.scan_distribution
+        room.update = lambda *a: updates.append(a) or update(*a)
+        room.scan_distribution = (
+            lambda *a: read.append(os.path.join(*a[:2])) or scan(*a)
+        )
+    rows = [(point.name, point.value) for point in entry_points(group="demo")]
+    updated = bool(updates) if asked else "lazyplug._update" in sys.modules
+    everything = [(p.name, p.value) for p in entry_points() if p.group == "demo"]
+    assert sorted(rows) == sorted(everything), everything
+    print((updated, rows, read))
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+class Answer(NamedTuple):
+    """What one process found, and what it cost."""
+
+    # Was the index brought up to date?
+    updated: bool
+    rows: list[tuple[str, str]]
+    # The metadata folders that were read, if it was told to count.
+    read: list[str]
+
+
+class Place:
+    """An environment whose stamps are old enough, and the ways to start there.
+
+    :param folder: where it is made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        code = vendor(plant(folder / "code", {"probe.py": PROBE}))
+        self.environment = Environment(folder / "environment", code, "--without-pip")
+        for name in ("plain", "stable"):
+            points = f"[demo]\n{name} = m:stable\n"
+            plant(self.environment.site, dist(name, points=points))
+        self.bin = Path(self.environment.executable).parent
+        scripts = plant(folder / "scripts", {"tool.py": PROBE})
+        plant(self.bin, {"tool": PROBE})
+        self.ways: dict[str, tuple[str, ...]] = {
+            "-c": ("-c", "import probe; probe.main()"),
+            "-m": ("-m", "probe"),
+            "script": (str(scripts / "tool.py"),),
+            "console script": (str(self.bin / "tool"),),
+        }
+        # The first import of all leaves compiled files behind, in new folders.
+        for asked in ("counting", "oracle"):
+            self.start("-c", folder, asked, LAZYPLUG_CACHE="off")
+        time.sleep(RACY)
+
+    def start(self, way: str, folder: Path, asked: str = "", **env: str) -> Answer:
+        """Start in a folder; the engine answers, or what is asked instead."""
+        # As a shell has it.
+        env |= {"ASK": asked, "PWD": str(folder)}
+        told = self.environment.run(*self.ways.get(way, (way,)), cwd=folder, env=env)
+        return Answer(*ast.literal_eval(told))
+
+    def agree(self, way: str, folder: Path, **env: str) -> Answer:
+        """Start and count; what is found must be what the oracle finds."""
+        answer = self.start(way, folder, "counting", **env)
+        oracle = self.start(way, folder, "oracle", **env)
+        assert sorted(answer.rows) == sorted(oracle.rows)
+        return answer
+
+
+STABLE = {"plain": "m:stable", "stable": "m:stable"}
+# The ways that look for plugins in the current folder.
+LOOKING = [
+    pytest.param("-c", "", id="-c"),
+    pytest.param("-m", "", id="-m"),
+    pytest.param("script", ".", id="script and PYTHONPATH=."),
+    pytest.param("console script", ".", id="console script and PYTHONPATH=."),
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with pytest.MonkeyPatch.context() as patch:
+        forget_settings(patch)
+        yield Place(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_settings(monkeypatch)
+
+
+class Remembered:
+    """The cache folder, after both indexes of a place were written.
+
+    :param folder: the cache folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.before = self.files()
+
+    def files(self) -> dict[str, tuple[int, int]]:
+        """Return the files, and what tells that one was not replaced."""
+        status = {file.name: file.stat() for file in self.folder.iterdir()}
+        return {name: (s.st_ino, s.st_mtime_ns) for name, s in status.items()}
+
+    @property
+    def untouched(self) -> bool:
+        return self.files() == self.before
+
+
+@pytest.fixture
+def remembered(place: Place, isolated: Path, tmp_path: Path) -> Remembered:
+    """Start once in each way that has an index of its own."""
+    for way in ("-c", "console script"):
+        assert place.start(way, tmp_path).updated
+    return Remembered(isolated)
+
+
+def egg_info(name: str, points: str | None = None) -> Tree:
+    """Return what building a source tree leaves in it."""
+    tree = {"PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"}
+    if points is not None:
+        tree["entry_points.txt"] = points
+    return {f"{name}.egg-info": tree}
+
+
+def test_a_hundred_folders_make_two_cold_starts_and_two_files(
+    place: Place, isolated: Path, tmp_path: Path
+) -> None:
+    folders = [plant(tmp_path / f"folder-{number}", {}) for number in range(100)]
+    starts = [(way, dot) for way in place.ways for dot in ("", ".")]
+
+    def updated(folder: Path, way: str, dot: str) -> bool:
+        answer = place.start(way, folder, PYTHONPATH=dot)
+        assert dict(answer.rows) == STABLE
+        return answer.updated
+
+    cold = [(way, dot) for way, dot in starts if updated(folders[0], way, dot)]
+    # The folder of console scripts lies inside the prefix, is as stable as that,
+    # and stands first on their path, which so is another one. All else that comes
+    # first, or in place of the dot, is no part of an index's key.
+    assert cold == [("-c", ""), ("console script", "")]
+    before = Remembered(isolated)
+    assert len(before.files()) == 2
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rest = [
+            pool.submit(updated, folder, way, dot)
+            for folder in folders[1:]
+            for way, dot in starts
+        ]
+        assert sum(start.result() for start in rest) == 0
+    assert before.untouched
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("-P", "-m", "probe"), id="the start folder kept off the path"),
+        pytest.param(("-P", "{scripts}/tool.py"), id="the script's folder kept off"),
+        pytest.param(("{scripts}",), id="a folder as program"),
+        pytest.param(("{scripts}/link.py",), id="a symbolic link to a script"),
+        pytest.param(("{scripts}/../linked/tool.py",), id="a symbolic link above it"),
+    ],
+)
+def test_no_other_way_to_start_makes_an_index(
+    arguments: tuple[str, ...], place: Place, remembered: Remembered, tmp_path: Path
+) -> None:
+    scripts = plant(tmp_path / "scripts", {"tool.py": PROBE, "__main__.py": PROBE})
+    (tmp_path / "linked").symlink_to(scripts)
+    (scripts / "link.py").symlink_to(place.ways["script"][0])
+    place.environment.run(
+        *[argument.format(scripts=scripts) for argument in arguments],
+        cwd=tmp_path,
+    )
+    assert remembered.untouched
+
+
+def test_a_zip_as_program_has_one_index_and_is_read_once(
+    place: Place, remembered: Remembered, tmp_path: Path
+) -> None:
+    # A zip is one file with one stamp. Looked at live, it would cost the import of
+    # importlib_metadata at each start.
+    program = plant(tmp_path / "program", {"__main__.py": PROBE})
+    zipapp.create_archive(program)
+    time.sleep(2.1)  # until its stamp is old enough
+    updated = [
+        Answer(*ast.literal_eval(place.environment.run(f"{program}.pyz", cwd=folder)))
+        for folder in (tmp_path, program, tmp_path)
+    ]
+    assert [answer.updated for answer in updated] == [True, False, False]
+    assert len(remembered.files()) == len(remembered.before) + 1
+
+
+@pytest.mark.parametrize(("way", "dot"), LOOKING)
+def test_a_source_tree_is_seen_from_its_folder_only(
+    way: str, dot: str, place: Place, remembered: Remembered, tmp_path: Path
+) -> None:
+    tree = plant(tmp_path / "tree", egg_info("mine", "[demo]\nmine = m:mine\n"))
+    elsewhere = plant(tmp_path / "elsewhere", {})
+    for folder, more in ((tree, {"mine": "m:mine"}), (elsewhere, {})) * 2:
+        answer = place.agree(way, folder, PYTHONPATH=dot)
+        assert dict(answer.rows) == STABLE | more
+        assert not answer.updated
+        assert answer.read == [str(tree / "mine.egg-info")] * bool(more)
+    assert remembered.untouched
+
+
+def test_a_source_tree_is_seen_by_its_own_script_wherever_that_is_started(
+    place: Place, remembered: Remembered, tmp_path: Path
+) -> None:
+    tree = egg_info("mine", "[demo]\nmine = m:mine\n")
+    script = str(plant(tmp_path / "tree", {"run.py": PROBE, **tree}) / "run.py")
+    for folder in (tmp_path, tmp_path / "tree"):
+        answer = place.agree(script, folder)
+        assert dict(answer.rows) == {**STABLE, "mine": "m:mine"}
+        assert not answer.updated
+    assert remembered.untouched
+
+
+def edit_with_its_mtime_put_back(tree: Path) -> None:
+    file = tree / "mine.egg-info" / "entry_points.txt"
+    times = file.stat()
+    file.write_text("[demo]\nmine = m:next\n", encoding="utf-8")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def removal_of_the_file(tree: Path) -> None:
+    (tree / "mine.egg-info" / "entry_points.txt").unlink()
+
+
+def removal_of_the_egg_info(tree: Path) -> None:
+    shutil.rmtree(tree / "mine.egg-info")
+
+
+def addition_of_another(tree: Path) -> None:
+    plant(tree, dist("other", points="[demo]\nother = m:other\n"))
+
+
+@pytest.mark.parametrize(("way", "dot"), LOOKING)
+@pytest.mark.parametrize(
+    ("change", "more"),
+    [
+        pytest.param(change, more, id=change.__name__)
+        for change, more in (
+            (edit_with_its_mtime_put_back, {"mine": "m:next"}),
+            (removal_of_the_file, {}),
+            (removal_of_the_egg_info, {}),
+            (addition_of_another, {"mine": "m:mine", "other": "m:other"}),
+        )
+    ],
+)
+def test_what_changes_in_a_source_tree_is_seen_at_once(
+    change: Callable[[Path], None],
+    more: dict[str, str],
+    way: str,
+    dot: str,
+    place: Place,
+    remembered: Remembered,
+    tmp_path: Path,
+) -> None:
+    tree = plant(tmp_path / "tree", egg_info("mine", "[demo]\nmine = m:mine\n"))
+    place.start(way, tree, PYTHONPATH=dot)
+    change(tree)
+    answer = place.agree(way, tree, PYTHONPATH=dot)
+    assert dict(answer.rows) == STABLE | more
+    assert not answer.updated
+    assert remembered.untouched
+
+
+@pytest.mark.parametrize(("way", "dot"), LOOKING)
+@pytest.mark.parametrize("tree", [{}, egg_info("mine")], ids=["bare", "egg-info"])
+def test_a_file_touched_in_the_current_folder_causes_no_rescan(
+    tree: Tree,
+    way: str,
+    dot: str,
+    place: Place,
+    remembered: Remembered,
+    tmp_path: Path,
+) -> None:
+    folder = plant(tmp_path / "tree", tree)
+    for number in range(3):
+        plant(folder, {f"file-{number}": ""})
+        answer = place.agree(way, folder, PYTHONPATH=dot)
+        assert dict(answer.rows) == STABLE
+        assert not answer.updated
+        # What is live is read each time; nothing else is.
+        assert answer.read == [str(folder / name) for name in tree]
+    assert remembered.untouched
+
+
+HIDING: list[tuple[str, Tree, dict[str, str]]] = [
+    ("declares nothing", egg_info("plain"), {}),
+    ("declares another", egg_info("plain", "[demo]\nb = m:b\n"), {"b": "m:b"}),
+    ("declares it too", egg_info("plain", "[demo]\nplain = m:\n"), {"plain": "m:"}),
+    ("stands in another group", egg_info("plain", "[other]\nb = m:b\n"), {}),
+    ("is spelt otherwise", egg_info("PLAIN"), {}),
+    ("is a dist-info", dist("plain", "0.1"), {}),
+    ("is one file", {"plain-1.0.egg-info": "Name: plain\nVersion: 1.0\n"}, {}),
+]
+if NEWEST_ORACLE:
+    HIDING += [
+        (
+            "declares another, has no metadata, and hides nothing",
+            {"plain-1.0.dist-info": {"entry_points.txt": "[demo]\nb = m:b\n"}},
+            {"plain": "m:stable"},
+        ),
+        (
+            "is an empty folder, and hides nothing",
+            {"plain-1.0.dist-info": {}},
+            {"plain": "m:stable"},
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("way", "dot"), LOOKING)
+@pytest.mark.parametrize(
+    ("tree", "rest"),
+    [pytest.param(tree, rest, id=name) for name, tree, rest in HIDING],
+)
+def test_a_distribution_in_the_current_folder_hides_a_stable_one_of_its_name(
+    tree: Tree,
+    rest: dict[str, str],
+    way: str,
+    dot: str,
+    place: Place,
+    remembered: Remembered,
+    tmp_path: Path,
+) -> None:
+    folder = plant(tmp_path / "tree", tree)
+    answer = place.agree(way, folder, PYTHONPATH=dot)
+    assert dict(answer.rows) == {"stable": "m:stable", **rest}
+    assert not answer.updated
+    assert dict(place.agree(way, tmp_path, PYTHONPATH=dot).rows) == STABLE
+    assert remembered.untouched
+
+
+def test_of_two_live_folders_and_a_stable_one_the_first_on_the_path_wins(
+    place: Place, tmp_path: Path
+) -> None:
+    for name in ("first", "second", "third"):
+        plant(tmp_path / name, egg_info("mine", f"[demo]\nmine = m:{name}\n"))
+    script = str(plant(tmp_path / "first", {"run.py": PROBE}) / "run.py")
+    for path, winner in (
+        (f".{os.pathsep}{tmp_path / 'third'}", "second"),
+        (f"{tmp_path / 'third'}{os.pathsep}.", "third"),
+    ):
+        for way, wins in (("console script", winner), (script, "first")):
+            answer = place.agree(way, tmp_path / "second", PYTHONPATH=path)
+            assert dict(answer.rows) == {**STABLE, "mine": f"m:{wins}"}
+
+
+@pytest.mark.skipif(not NEWEST_ORACLE, reason="held otherwise before 10.1")
+@pytest.mark.parametrize("declared", [{"mine": "m:site"}, {}], ids=["some", "nothing"])
+def test_a_stable_distribution_that_lost_its_metadata_no_longer_hides_a_live_one(
+    declared: dict[str, str], place: Place, tmp_path: Path
+) -> None:
+    # It stands once in the index, so that nothing else there asks for metadata.
+    text = "[demo]\nmine = m:site\n" if declared else None
+    stable = plant(tmp_path / "site", dist("mine", points=text))
+    tree = plant(tmp_path / "tree", egg_info("mine", "[demo]\nmine = m:tree\n"))
+    path = f"{stable}{os.pathsep}."
+    for wins in (declared, {"mine": "m:tree"}):
+        answer = place.agree("console script", tree, PYTHONPATH=path, AHEAD=str(LATER))
+        assert dict(answer.rows) == STABLE | wins
+        (stable / "mine-1.0.dist-info" / "METADATA").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(("way", "dot"), LOOKING)
+def test_a_removed_current_folder_is_survived(
+    way: str, dot: str, place: Place, remembered: Remembered, tmp_path: Path
+) -> None:
+    answers = [
+        place.start(way, plant(tmp_path / "gone", {}), asked, PYTHONPATH=dot, LEAVE="1")
+        for asked in ("", "oracle")
+    ]
+    assert [dict(answer.rows) for answer in answers] == [STABLE] * 2
+    # What Python made an absolute path looks like any other when nothing is current.
+    if way == "-c":
+        assert not answers[0].updated
+        assert remembered.untouched
+
+
+@pytest.mark.parametrize(
+    ("way", "dot"),
+    [
+        ("-c", ""),
+        ("script", ""),
+        ("console script", ""),
+        ("-m", ""),
+        ("-c", "."),
+    ],
+)
+def test_a_program_that_goes_to_another_folder_first_makes_no_index(
+    way: str, dot: str, place: Place, remembered: Remembered, tmp_path: Path
+) -> None:
+    tree = plant(tmp_path / "tree", egg_info("mine", "[demo]\nmine = m:mine\n"))
+    for name in ("a", "b"):
+        folder = plant(tmp_path / name, {})
+        answer = place.agree(way, folder, PYTHONPATH=dot, GO_TO=str(tree))
+        # Only an empty path entry follows.
+        more = {"mine": "m:mine"} if way == "-c" else {}
+        assert dict(answer.rows) == STABLE | more
+    assert remembered.untouched
+
+
+@pytest.mark.parametrize("way", ["-c", "-m"])
+def test_a_start_within_a_stable_folder_makes_one_more_index(
+    way: str, place: Place, remembered: Remembered, tmp_path: Path
+) -> None:
+    # While it is current it is live, and what remains of the path is another one.
+    site = place.environment.site
+    for updated in (True, False):
+        answer = place.agree(way, site)
+        assert dict(answer.rows) == STABLE
+        assert answer.updated == updated
+    assert len(remembered.files()) == 3
+    assert not place.agree(way, tmp_path).updated
+
+
+def test_a_damaged_index_is_survived_in_a_source_tree(
+    place: Place, remembered: Remembered, tmp_path: Path
+) -> None:
+    tree = plant(tmp_path / "tree", egg_info("mine", "[demo]\nmine = m:mine\n"))
+    for file in remembered.folder.iterdir():
+        content = file.read_bytes()
+        # The last line is read by nothing but what decides who wins here.
+        file.write_bytes(content[:-20] + b"x" * 20)
+    for way in ("-m", "console script"):
+        answer = place.agree(way, tree, PYTHONPATH=".")
+        assert dict(answer.rows) == {**STABLE, "mine": "m:mine"}

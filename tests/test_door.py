@@ -1,0 +1,204 @@
+"""The door opens every public name on first touch, and leads only downward."""
+
+import ast
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import lazyplug
+from tests.conftest import ask
+
+ROOMS = Path(lazyplug.__file__).parent
+
+
+def test_importing_the_door_opens_no_room() -> None:
+    code = """
+        import json, sys
+        before = set(sys.modules)
+        import lazyplug
+        print(json.dumps(sorted(set(sys.modules) - before)))
+    """
+    assert ask(code) == ["lazyplug"]
+
+
+def test_touching_a_name_opens_it_once_for_all() -> None:
+    code = """
+        import json, sys
+        import lazyplug
+        opened = "NoMatches" in vars(lazyplug)
+        first = lazyplug.NoMatches
+        rooms = sorted(name for name in sys.modules if name.startswith("lazyplug."))
+        print(json.dumps([opened, vars(lazyplug)["NoMatches"] is first, rooms]))
+    """
+    assert ask(code) == [False, True, ["lazyplug._exceptions"]]
+
+
+@pytest.mark.parametrize("name", lazyplug.__all__)
+def test_every_public_name_opens(name: str) -> None:
+    found = getattr(lazyplug, name)
+    assert found is getattr(lazyplug, name)
+    assert callable(found)
+    assert found.__doc__
+
+
+@pytest.mark.parametrize("name", lazyplug.__all__)
+def test_every_public_class_says_that_it_is_of_lazyplug(name: str) -> None:
+    found = getattr(lazyplug, name)
+    if isinstance(found, type):
+        # Tracebacks are short, and pickles survive that a room is renamed.
+        assert (found.__module__, found.__qualname__) == ("lazyplug", name)
+        assert pickle.loads(pickle.dumps(found)) is found  # noqa: S301
+
+
+@pytest.mark.parametrize(
+    "name", ["nothing", "_nothing", "driver_manager", "__path", ""]
+)
+def test_an_unknown_name_is_an_attribute_error(name: str) -> None:
+    text = f"^module 'lazyplug' has no attribute {name!r}$"
+    with pytest.raises(AttributeError, match=text):
+        getattr(lazyplug, name)
+    assert not hasattr(lazyplug, name)
+
+
+def test_an_unknown_name_cannot_be_imported() -> None:
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+        exec("from lazyplug import nothing")  # noqa: S102
+
+
+def test_dir_tells_every_name_without_opening_any() -> None:
+    code = """
+        import json, sys
+        import lazyplug
+        names = dir(lazyplug)
+        rooms = [name for name in sys.modules if name.startswith("lazyplug.")]
+        print(json.dumps([names, rooms]))
+    """
+    names, rooms = ask(code)
+    assert set(lazyplug.__all__) < set(names)
+    assert "__version__" in names
+    assert names == sorted(set(names))
+    assert rooms == []
+
+
+def test_a_star_import_brings_all_public_names() -> None:
+    found: dict[str, object] = {}
+    exec("from lazyplug import *", found)  # noqa: S102
+    assert set(lazyplug.__all__) <= found.keys()
+
+
+def test_all_names_stand_once_and_in_order() -> None:
+    assert lazyplug.__all__ == sorted(set(lazyplug.__all__))
+    assert list(lazyplug._ROOMS) == lazyplug.__all__
+
+
+def parsed(room: str) -> ast.Module:
+    return ast.parse((ROOMS / f"{room}.py").read_text(encoding="utf-8"))
+
+
+def test_what_checkers_see_is_what_the_door_opens() -> None:
+    seen = {
+        alias.name: node.module
+        for node in ast.walk(parsed("__init__"))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname == alias.name
+    }
+    assert seen == lazyplug._ROOMS
+
+
+def is_for_checkers(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
+
+
+def at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements that run when a module is imported."""
+    for node in body:
+        yield node
+        if is_for_checkers(node):
+            assert isinstance(node, ast.If)
+            yield from at_import(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for part in ("body", "orelse", "finalbody"):
+                yield from at_import(getattr(node, part, []))
+            for handler in getattr(node, "handlers", []):
+                yield from at_import(handler.body)
+
+
+def rooms_imported(room: str) -> set[str]:
+    """Return the rooms that a room imports when it is imported itself."""
+    found: set[str] = set()
+    for node in at_import(parsed(room).body):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            if node.module is None:
+                found.update(alias.name for alias in node.names)
+            else:
+                found.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names = [alias.name for alias in node.names]
+            names.append(getattr(node, "module", None) or "")
+            assert not [n for n in names if n.split(".")[0] == "lazyplug"], room
+    return found
+
+
+PRIVATE_ROOMS = sorted(
+    path.stem for path in ROOMS.glob("_*.py") if path.stem != "__init__"
+)
+# From the bottom up: each room imports only rooms that stand before it. What is
+# imported inside a function is deferred, and may lead anywhere.
+ORDER = [
+    "_index",
+    "_report",
+    "_cache",
+    "_record",
+    "_scan",
+    "_foreign",
+    "_store",
+    "_update",
+    "_live",
+    "_whole",
+    "_exceptions",
+    "_problem",
+    "_refresh",
+    "_conflict",
+    "_failure",
+    "_calling",
+    "_protocol",
+    "_entry_point",
+    "_pickling",
+    "_mapping",
+    "_manager",
+    "_hook",
+]
+
+
+def test_every_room_stands_in_the_order_of_rooms() -> None:
+    assert sorted(ORDER) == PRIVATE_ROOMS
+
+
+@pytest.mark.parametrize("room", PRIVATE_ROOMS)
+def test_a_room_imports_only_rooms_below_it(room: str) -> None:
+    above = rooms_imported(room) - set(ORDER[: ORDER.index(room)])
+    assert above == set()
+
+
+@pytest.mark.parametrize("room", PRIVATE_ROOMS)
+def test_a_room_can_be_entered_first(room: str) -> None:
+    code = f"import lazyplug.{room}"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+@pytest.mark.parametrize("room", ["__init__", *PRIVATE_ROOMS])
+def test_a_room_says_its_idea_in_its_first_sentence(room: str) -> None:
+    said = ast.get_docstring(parsed(room))
+    assert said
+    first = said.partition("\n\n")[0]
+    assert first.endswith((".", "?"))
+    assert len(first) <= 100

@@ -1,0 +1,410 @@
+"""The read side of the index reads what was asked for, and believes nothing strange."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import _cache
+from lazyplug._index import CHUNK, SCHEMA, TITLE_LENGTH, Index, digest, title
+from lazyplug._record import decode, from_bytes
+from tests.conftest import Ticking, dist, plant
+
+Find = Callable[..., bytes]
+
+
+@pytest.fixture
+def written(
+    settled: Ticking, tmp_path: Path, only: Callable[..., None], isolated: Path
+) -> Find:
+    """Return a function that plants distributions and returns their index."""
+
+    def make(**texts: str) -> bytes:
+        folder = tmp_path / "site"
+        for name, text in texts.items():
+            plant(folder, dist(name, points=text))
+        only(folder)
+        _cache.current()
+        (file,) = isolated.glob("*.json")
+        return file.read_bytes()
+
+    return make
+
+
+class Bytes:
+    """The bytes of an index, and which of them were read."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.reads: list[tuple[int, int]] = []
+
+    def read(self, offset: int, length: int) -> bytes:
+        found = self.data[offset : offset + length]
+        self.reads.append((offset, len(found)))
+        return found
+
+    @property
+    def total(self) -> int:
+        return sum(length for _, length in self.reads)
+
+
+def names(index: Index, group: str) -> list[str]:
+    return [row[0] for row, _ in index.rows(group)]
+
+
+# ---------------------------------------------------------- what is read, what is not
+
+
+def test_one_group_costs_the_front_and_its_own_rows(written: Find) -> None:
+    small = "[small]\na = m:f\n"
+    large = "".join(f"[large{n}]\n" + "name = module:attr\n" * 50 for n in range(20))
+    file = Bytes(written(foo=small, **{f"bar{n:02}": large for n in range(20)}))
+    index = Index(file.read)
+    assert names(index, "small") == ["a"]
+    (_, length) = file.reads[-1]
+    assert length < 200
+    assert file.total <= max(CHUNK, TITLE_LENGTH + len(index.front)) + length
+    assert file.total < len(file.data) / 10
+
+
+def test_what_one_group_costs_does_not_grow_with_the_rows_of_others(
+    written: Find,
+) -> None:
+    # One distribution more would be a stamp more, which a full check compares.
+    few = Bytes(written(foo="[g]\na = m:f\n", bar="[h]\n" + "a = m:f\n" * 10))
+    many = Bytes(written(foo="[g]\na = m:f\n", bar="[h]\n" + "a = m:f\n" * 10_000))
+    for file in (few, many):
+        names(Index(file.read), "g")
+    assert len(many.data) > 50 * len(few.data)
+    (_, (_, length)), (_, (_, same)) = few.reads, many.reads
+    assert length == same < 200
+    assert many.total <= CHUNK + length
+
+
+def test_a_small_index_takes_two_reads(written: Find) -> None:
+    file = Bytes(written(foo="[g]\na = m:f\n"))
+    index = Index(file.read)
+    index.watched()
+    assert len(file.reads) == 1
+    assert names(index, "g") == ["a"]
+    assert len(file.reads) <= 2
+
+
+def test_a_group_that_is_missing_is_empty_and_costs_no_read(written: Find) -> None:
+    file = Bytes(written(foo="[g]\na = m:f\n"))
+    index = Index(file.read)
+    before = len(file.reads)
+    for missing in ("h", "", "G", "g\n", "g,", '["g"', "key", "lazyplug"):
+        assert index.rows(missing) == []
+    assert len(file.reads) == before
+
+
+def test_a_front_that_is_longer_than_the_first_read_is_read_whole(
+    written: Find,
+) -> None:
+    text = "".join(f"[group-{n:05}]\na{n} = m:f\n" for n in range(2000))
+    file = Bytes(written(foo=text))
+    index = Index(file.read)
+    assert len(index.front) > CHUNK
+    assert [offset for offset, _ in file.reads] == [0, CHUNK]
+    assert names(index, "group-01999") == ["a1999"]
+    assert index.watched() == from_bytes(file.data).watched()
+
+
+ODD_GROUPS = [
+    "",
+    " ",
+    "a b",
+    '"',
+    '"]',
+    '",0,1,"',
+    "\\",
+    '\\"',
+    "\\n",
+    "\\u0067",
+    "[",
+    "a[b",
+    "a]b",
+    "\t",
+    "\x00",
+    "\x7f",
+    "\u00e9",
+    "e\u0301",
+    "\u540d\u524d",
+    "\U0001f40d",
+    "null",
+    "=",
+]
+
+
+def test_any_group_name_is_found_and_none_is_taken_for_another(
+    written: Find, tmp_path: Path
+) -> None:
+    # surrounded by letters, since the grammar strips spaces and brackets
+    odd = [f"x{group}x" for group in ODD_GROUPS]
+    text = "".join(f"[{group}]\nname{n} = m:f\n" for n, group in enumerate(odd))
+    index = from_bytes(written(foo=text))
+    for number, group in enumerate(odd):
+        assert names(index, group) == [f"name{number}"]
+        _cache.invalidate_caches()
+        assert lazyplug.entry_points(group=group).names == {f"name{number}"}
+    assert lazyplug.entry_points().groups == set(odd)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="paths are text elsewhere")
+def test_paths_that_no_encoding_can_say_are_found_again(
+    settled: Ticking, tmp_path: Path, only: Callable[..., None]
+) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff\xfe site")
+    plant(folder, dist("foo", points="[g]\na = m:f\n"))
+    (folder / os.fsdecode(b"b\xe4r-1.0.dist-info")).mkdir()
+    only(folder)
+    before = lazyplug.entry_points(group="g")
+    looks = settled.looks
+    _cache.invalidate_caches()
+    assert lazyplug.entry_points(group="g") == before
+    # only compared, not scanned again
+    assert settled.looks == looks + 2
+    assert before["a"].dist.version == "1.0"
+
+
+# -------------------------------------------------------- strange, with right checksums
+
+STRANGE: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    float("nan"),
+    10**30,
+    "",
+    "text",
+    [],
+    [None],
+    [[]],
+    [0] * 100,
+    {},
+    {"key": {}},
+    {"0": 1, "1": 2},
+]
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the ways to all values inside a JSON value."""
+    yield way
+    keys: Any = ()
+    if isinstance(value, dict):
+        keys = value.keys()
+    elif isinstance(value, list):
+        keys = range(len(value))
+    for key in keys:
+        yield from places(value[key], (*way, key))
+
+
+def replaced(value: Any, way: tuple[Any, ...], other: Any) -> Any:
+    """Return a JSON value with another value at a place inside."""
+    if not way:
+        return other
+    changed = value.copy()
+    changed[way[0]] = replaced(value[way[0]], way[1:], other)
+    return changed
+
+
+def without(value: Any, way: tuple[Any, ...]) -> Any:
+    """Return a JSON value without the value at a place inside."""
+    changed = value.copy()
+    if len(way) == 1:
+        del changed[way[0]]
+    else:
+        changed[way[0]] = without(value[way[0]], way[1:])
+    return changed
+
+
+def headed(data: bytes, head: bytes) -> bytes:
+    """Return an index with another first line in its front, checksums right."""
+    front = from_bytes(data).front
+    changed = head + front[front.index(b"\n") :]
+    return title(changed) + changed + data[TITLE_LENGTH + len(front) :]
+
+
+def strange_heads(data: bytes) -> Iterator[tuple[str, bytes]]:
+    head = json.loads(from_bytes(data).front.partition(b"\n")[0])
+    for way in places(head):
+        for other in STRANGE:
+            label = f"{other!r} at {way}"
+            yield label, headed(data, json.dumps(replaced(head, way, other)).encode())
+        if way:
+            yield (
+                f"nothing at {way}",
+                headed(data, json.dumps(without(head, way)).encode()),
+            )
+
+
+NO_JSON = {
+    "nothing": b"",
+    "half": b'{"key": ["/prefix"',
+    "nested too deep": b"[" * 100_000,
+    "a number that is too long": b"9" * 10_000,
+    "no text": b"\xff\xfe",
+    "a string of lone surrogates": b'{"key": ["\\ud800"]}',
+    "another thing": b'"key"',
+}
+ASKS: list[Callable[[Index], object]] = [
+    lambda index: index.watched(),
+    lambda index: index.rows("g"),
+    decode,
+]
+
+
+def ask_all(data: bytes) -> None:
+    """Ask an index for everything; fails unless it answers or raises ValueError."""
+    try:
+        index = from_bytes(data)
+    except ValueError:
+        return
+    for ask in ASKS:
+        try:
+            ask(index)
+        except ValueError:
+            continue
+
+
+def test_a_value_of_a_wrong_shape_anywhere_in_the_head_is_damage(written: Find) -> None:
+    data = written(foo="[g]\na = m:f\n", bar="[h]\na = m:f\n")
+    tried = 0
+    for label, strange in strange_heads(data):
+        try:
+            ask_all(strange)
+        except Exception as error:
+            pytest.fail(f"{label}: {error!r}")
+        tried += 1
+    assert tried > 200
+
+
+def test_a_head_of_a_wrong_shape_changes_no_answer(
+    written: Find, isolated: Path
+) -> None:
+    data = written(foo="[g]\na = m:f\n", bar="[h]\na = m:f\n")
+    (file,) = isolated.glob("*.json")
+    for label, strange in strange_heads(data):
+        file.write_bytes(strange)
+        _cache.invalidate_caches()
+        try:
+            found = [point.name for point in lazyplug.entry_points(group="g")]
+            told = lazyplug.problems()
+        except Exception as error:
+            pytest.fail(f"{label}: {error!r}")
+        assert (label, found, told) == (label, ["a"], [])
+
+
+@pytest.mark.parametrize("head", NO_JSON.values(), ids=list(NO_JSON))
+def test_a_head_that_is_no_json_is_damage(head: bytes, written: Find) -> None:
+    data = headed(written(foo="[g]\na = m:f\n"), head)
+    with pytest.raises(ValueError, match="front"):
+        from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "line", [*NO_JSON.values(), b'["g",', b'["g"]', b'["g",0,0,0]']
+)
+def test_a_line_of_the_table_that_is_strange_is_damage(
+    line: bytes, written: Find
+) -> None:
+    data = written(foo="[g]\na = m:f\n")
+    front = from_bytes(data).front
+    for changed in (front + line, front + line + b"\n", b'["g",' + line):
+        index = title(changed) + changed + data[TITLE_LENGTH + len(front) :]
+        ask_all(index)
+    head = front.partition(b"\n")[0]
+    changed = head + b'\n["g",' + line + b"\n"
+    index = title(changed) + changed + data[TITLE_LENGTH + len(front) :]
+    with pytest.raises(ValueError, match=r"^g$"):
+        from_bytes(index).rows("g")
+
+
+def with_rows(data: bytes, part: bytes) -> bytes:
+    """Return an index with other rows of its only group, checksums right."""
+    index = from_bytes(data)
+    head = json.loads(index.front.partition(b"\n")[0])
+    head["detail"][0] = len(part) + 1
+    front = json.dumps(head).encode()
+    front += f'\n["g",0,{len(part)},"{digest(part)}"]\n'.encode()
+    watch = data[TITLE_LENGTH + len(index.front) : index.after_watch]
+    return title(front) + front + watch + part + b"\n" + data[-index.detail[1] :]
+
+
+def test_rows_of_a_wrong_shape_are_damage_or_rows(written: Find) -> None:
+    data = written(foo="[g]\na = m:f\n")
+    _, offset, length, _ = json.loads(from_bytes(data).front.splitlines()[1])
+    start = from_bytes(data).after_watch + offset
+    rows = json.loads(data[start : start + length])
+    assert names(from_bytes(with_rows(data, json.dumps(rows).encode())), "g") == ["a"]
+    for way in places(rows):
+        for other in STRANGE:
+            strange = with_rows(data, json.dumps(replaced(rows, way, other)).encode())
+            try:
+                ask_all(strange)
+            except Exception as error:
+                pytest.fail(f"{other!r} at {way}: {error!r}")
+    for part in NO_JSON.values():
+        with pytest.raises(ValueError, match=r"^g$"):
+            from_bytes(with_rows(data, part)).rows("g")
+
+
+def test_rows_of_another_group_are_damage(written: Find) -> None:
+    data = written(foo="[g]\na = m:f\n[h]\na = m:g\n")
+    front = from_bytes(data).front
+    changed = front.replace(b'\n["g"', b'\n["i"').replace(b'\n["h"', b'\n["g"')
+    index = from_bytes(title(changed) + changed + data[TITLE_LENGTH + len(front) :])
+    with pytest.raises(ValueError, match=r"^g$"):
+        index.rows("g")
+
+
+@pytest.mark.parametrize("version", [SCHEMA + 1, SCHEMA - 1, 99])
+def test_an_index_of_another_version_is_not_read_and_is_replaced(
+    version: int, written: Find, isolated: Path
+) -> None:
+    data = written(foo="[g]\na = m:f\n")
+    mark = f'["lazyplug",{SCHEMA},'.encode()
+    assert data.startswith(mark)
+    other = data.replace(mark, f'["lazyplug",{version},'.encode(), 1)
+    with pytest.raises(ValueError, match="front"):
+        from_bytes(other)
+    (file,) = isolated.glob("*.json")
+    file.write_bytes(other)
+    _cache.invalidate_caches()
+    assert lazyplug.entry_points(group="g").names == {"a"}
+    assert file.read_bytes() == data
+
+
+def test_an_index_of_another_key_in_its_place_is_a_miss(
+    written: Find, isolated: Path, only: Callable[..., None], site: Callable[..., Path]
+) -> None:
+    # As if the hashes of two keys were equal.
+    written(foo="[g]\na = m:f\n")
+    (first,) = isolated.glob("*.json")
+    other = site(dist("foo", points="[g]\nother = m:f\n"), "other")
+    only(other)
+    assert lazyplug.entry_points(group="g").names == {"other"}
+    (second,) = set(isolated.glob("*.json")) - {first}
+    second.write_bytes(first.read_bytes())
+    _cache.invalidate_caches()
+    assert lazyplug.entry_points(group="g").names == {"other"}
+
+
+@pytest.mark.parametrize(
+    "length", ["0", "-1", "9999999999", "1_000", " 12", "1e3", "x"]
+)
+def test_a_length_that_is_a_lie_is_damage(length: str, written: Find) -> None:
+    data = written(foo="[g]\na = m:f\n")
+    lie = (
+        data[: TITLE_LENGTH - 12] + f"{length:>10}".encode() + data[TITLE_LENGTH - 2 :]
+    )
+    with pytest.raises(ValueError, match="front"):
+        from_bytes(lie)

@@ -1,0 +1,1066 @@
+"""For any environment and any damage, the answer is the one that a fresh look gives."""
+
+import email
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import importlib_metadata
+import pytest
+from hypothesis import example, given, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from importlib_metadata import (
+    DistributionFinder,
+    MetadataPathFinder,
+    PathDistribution,
+)
+
+import lazyplug
+from lazyplug import _cache, _scan
+from lazyplug._index import Index
+from lazyplug._record import (
+    Distribution,
+    Parts,
+    PathEntry,
+    decode,
+    encode,
+    fragment,
+    from_bytes,
+    regroup,
+    to_json,
+)
+from lazyplug._scan import sort_distributions
+from tests.conftest import LATER, Ticking, plant
+from tests.test_freshness import Clockwork, after_last_change
+
+# The oracle is the newest importlib_metadata: others differ (see docs).
+IS_ORACLE = hasattr(PathDistribution, "_has_metadata")
+needs_oracle = pytest.mark.skipif(
+    not IS_ORACLE, reason="this importlib_metadata is too old to be the oracle"
+)
+
+# ----------------------------------------------------------------- the two answers
+
+
+class Declared(NamedTuple):
+    """What one distribution declares: its own words, and its entry points."""
+
+    name: str | None  # None: the oracle raises when it is asked
+    version: str | None
+    points: tuple[tuple[str, str, str], ...]
+
+
+class Truth(NamedTuple):
+    """What importlib_metadata says, one distribution at a time."""
+
+    # where the metadata lies -> what the winner there declares
+    declared: dict[str, Declared]
+    # where the oracle raises, or where it depends on the order of a listing
+    unsaid: set[str]
+
+
+def _in_file_order(points: list[tuple[str, str, str]]) -> tuple[Any, ...]:
+    # The engine answers group by group; within one, lines keep their order.
+    return tuple(sorted(points, key=lambda point: point[0]))
+
+
+def _said(distribution: Any, what: str) -> str | None:
+    try:
+        said: str = getattr(distribution, what)
+    except (KeyError, FileNotFoundError, UnicodeDecodeError):
+        return None
+    return said
+
+
+def truth(path: list[str]) -> Truth:
+    """Ask importlib_metadata, so that what makes it raise costs only itself."""
+    finder = MetadataPathFinder()
+    finder.invalidate_caches()
+    candidates: dict[str, list[tuple[int, bool, Any]]] = {}
+    unsaid = set()
+    for place, folder in enumerate(path):
+        context = DistributionFinder.Context(path=[folder])  # type: ignore[no-untyped-call]
+        for distribution in finder.find_distributions(context):
+            where = str(distribution._path)
+            try:
+                key = distribution._normalized_name
+            except (KeyError, FileNotFoundError, UnicodeDecodeError):
+                key = ""
+            if not key:
+                # An empty name is no name: the engine leaves it out, the oracle
+                # takes all such distributions for one.
+                unsaid.add(where)
+                continue
+            valid = distribution._has_metadata()
+            candidates.setdefault(key, []).append((place, valid, distribution))
+    declared = {}
+    for several in candidates.values():
+        # The order is stable: the first with metadata, else the first.
+        place, valid, winner = min(several, key=lambda c: not c[1])
+        if len([c for c in several if c[:2] == (place, valid)]) > 1:
+            unsaid.update(str(c[2]._path) for c in several)
+            continue
+        where = str(winner._path)
+        try:
+            found = [(e.group, e.name, e.value) for e in winner.entry_points]
+        except (TypeError, UnicodeDecodeError):
+            unsaid.add(where)
+            continue
+        if found:
+            declared[where] = Declared(
+                _said(winner, "name"), _said(winner, "version"), _in_file_order(found)
+            )
+    return Truth(declared, unsaid)
+
+
+def answer(identified: bool = False) -> dict[str, Declared]:
+    """Ask the engine, in the same shape.
+
+    The index says what a distribution called itself at the scan; `identified`
+    looks at its metadata again, as whatever tells names to people does.
+    """
+    owners: dict[str, Any] = {}
+    points: dict[str, list[tuple[str, str, str]]] = {}
+    everything = lazyplug.entry_points()
+    for point in everything:
+        owner = point._owner
+        assert owner is not None
+        where = os.path.join(owner[3], owner[4])
+        owners[where] = owner
+        points.setdefault(where, []).append((point.group, point.name, point.value))
+    for group in everything.groups | {"no such group"}:
+        # One group is read from its own rows, all of them from the records.
+        alone = lazyplug.entry_points(group=group)
+        assert list(alone) == list(everything.select(group=group))
+        assert [p._owner and p._owner[:4] for p in alone] == [
+            p._owner and p._owner[:4] for p in everything.select(group=group)
+        ]
+    said = {}
+    for where, owner in owners.items():
+        name, version = _scan.identify(owner)[:2] if identified else owner[1:3]
+        said[where] = Declared(name, version, _in_file_order(points[where]))
+    return said
+
+
+def compare(said: dict[str, Declared], told: Truth) -> None:
+    """Fail unless the engine's answer is the oracle's, wherever that has one."""
+    comparable = {
+        where: _as_far_as(declared, told.declared.get(where))
+        for where, declared in said.items()
+        if where not in told.unsaid
+    }
+    assert comparable == told.declared
+
+
+def _as_far_as(said: Declared, told: Declared | None) -> Declared:
+    if told is not None and told.name is None:
+        said = said._replace(name=None)
+    if told is not None and told.version is None:
+        said = said._replace(version=None)
+    return said
+
+
+# ------------------------------------------------------------------- environments
+
+
+@contextmanager
+def process(path: list[str], cache: Path, seam: Ticking) -> Iterator[None]:
+    """Be a process with this sys.path, this cache folder and this clock."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", path)
+        patch.setenv("LAZYPLUG_CACHE_DIR", str(cache))
+        for name in ("stat", "fstat", "clock"):
+            patch.setattr(_cache.Seam, name, staticmethod(getattr(seam, name)))
+        _cache.invalidate_caches()
+        yield
+    _cache.invalidate_caches()
+
+
+def settled_clock() -> Ticking:
+    seam = Ticking(1)
+    seam.ahead = LATER
+    return seam
+
+
+def fresh(identified: bool = False) -> dict[str, Declared]:
+    """Return the answer of a process that has, and makes, no index."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAZYPLUG_CACHE", "off")
+        _cache.invalidate_caches()
+        said = answer(identified)
+    _cache.invalidate_caches()
+    return said
+
+
+def warm(identified: bool = False) -> dict[str, Declared]:
+    """Return the answer of a process that finds what others left on disk."""
+    _cache.invalidate_caches()
+    return answer(identified)
+
+
+# --------------------------------------------------------------------- generators
+
+ODD_NAMES = [
+    "foo", "Foo", "FOO", "foo.bar", "Foo_Bar", "foo--bar", "f", "_", "~oo",
+    "Zope.Interface", "stra\u00dfe", "\u0130stanbul", "\u540d\u524d", "a b", "foo=1",
+]  # fmt: skip
+names = st.sampled_from(ODD_NAMES) | st.text("aB-_.\u00e91~", min_size=1, max_size=5)
+versions = st.sampled_from(["1.0", "2.0", "10.0", "1.0rc1", "0", "1.0+local", ""])
+spaces = st.sampled_from(["", "", " ", "\t", "  ", "\u00a0", "\u2003"])
+words = st.sampled_from(["a", "b", "run", "a.b", "A", "caf\u00e9", "x-y", "two words"])
+values = st.sampled_from(
+    [
+        "m:f", "m", "m.n:f.g", "m : f", "m:f [x]", "m:f[x,y]", "m [x, y]", "m:f [x",
+        "m:f]", "", ":", ":f", "m:", "m-n:f", "m:f:g", "m:f = 1", "caf\u00e9:\u540d",
+        "m:f # no comment", "m:f [x]\u00a0", "1:2", ".:.", "m f",
+    ]
+)  # fmt: skip
+groups = st.sampled_from(["g", "h", "g.h", "console_scripts", "", "g h", "\u00e9", '"'])
+
+
+@st.composite
+def entry_points_texts(draw: st.DrawFn) -> str:
+    """Return an entry_points.txt, rarely with a line that makes the oracle raise."""
+    lines = []
+    for _ in range(draw(st.integers(0, 6))):
+        s = [draw(spaces) for _ in range(4)]
+        kind = draw(st.integers(0, 19))
+        if kind < 6:
+            lines.append(f"{s[0]}[{draw(groups)}]{s[1]}")
+        elif kind < 15:
+            line = f"{draw(words)}{s[1]}={s[2]}{draw(values)}"
+            lines.append(f"{s[0]}{line}{s[3]}")
+        else:
+            others = ["", " ", "# c = m:f", "  # c", "[[g]]", "[ g ]", "[]", "= m:f"]
+            odd = ["[g] # no group", "; c = d", "\ufeff[g]", "[", "no equals"]
+            lines.append(draw(st.sampled_from(others if kind < 19 else odd)))
+    separators = st.sampled_from(["\n"] * 8 + ["\r\n", "\r", "\f", "\u2028", "\x1c"])
+    return "".join(line + draw(separators) for line in lines)
+
+
+def metadata(name: str | None, version: str | None, more: str = "") -> str:
+    lines = ["Metadata-Version: 2.1"]
+    lines += [] if name is None else [f"Name: {name}"]
+    lines += [] if version is None else [f"Version: {version}"]
+    return "\n".join(lines) + f"\n{more}\nName: in-the-body\nVersion: 9\n"
+
+
+@st.composite
+def metadata_files(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    """Return the files that say who a distribution is, or fail to."""
+    told = draw(st.sampled_from([name] * 6 + ["Other.Name", "n\u00e4me"]))
+    version = draw(versions.filter(bool))
+    whole = metadata(told, version, draw(st.sampled_from(["", "Summary: a: b\n"])))
+    return draw(
+        st.sampled_from(
+            [{"METADATA": whole}] * 8
+            + [
+                {"PKG-INFO": whole},
+                {"METADATA": whole, "PKG-INFO": metadata("loser", "0")},
+                {"METADATA": "", "PKG-INFO": whole},
+                {"METADATA": ""},
+                {},
+                {"METADATA": metadata(told, None)},
+                {"METADATA": metadata(None, version)},
+                {"METADATA": whole.replace("Name", "NAME", 1)},
+                {"METADATA": whole.replace("Metadata-Version: 2.1\n", "")},
+                {"METADATA": b"Name: \xff\n\n"},
+                {"METADATA": whole.replace("\n", "\r\n").encode()},
+            ]
+        )
+    )
+
+
+@st.composite
+def distributions(draw: st.DrawFn) -> tuple[str, Any]:
+    """Return the name of a metadata folder, and what lies in it."""
+    name, version = draw(names), draw(versions)
+    versioned = f"{name}-{version}" if version else name
+    file = draw(
+        st.sampled_from(
+            [f"{versioned}.dist-info"] * 8
+            + [
+                f"{versioned}.egg-info",
+                f"{versioned}-py3.11.egg-info",
+                f"{versioned}.DIST-INFO",
+                f"-{version}.dist-info",
+                ".dist-info",
+                f"--{version}.egg-info",
+                f"~{versioned[1:]}.dist-info",
+                f"{versioned}.dist-info.bak",
+                "EGG-INFO",
+                "egg-info",
+            ]
+        )
+    )
+    files: dict[str, Any] = draw(metadata_files(name))
+    if file.endswith(".egg-info") and draw(st.integers(0, 2)) == 0:
+        return file, metadata(name, version or "1.0")
+    odd: list[Any] = [None, "", {}, b"[g]\na = \xff:b\n"]
+    points: Any = draw(entry_points_texts())
+    if draw(st.integers(0, 15)) == 0:
+        points = draw(st.sampled_from(odd))
+    if points is not None:
+        files = {**files, "entry_points.txt": points}
+    return file, files
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
+    """Return one to three site folders by name; `.egg` folders among them."""
+    found: dict[str, dict[str, Any]] = {}
+    for number in range(draw(st.integers(1, 3))):
+        site = f"site{number}"
+        if draw(st.integers(0, 5)) == 0:
+            site = f"{draw(names)}-1.{number}-py3.11.egg"
+        content: dict[str, Any] = {
+            "foo": {"__init__.py": ""},
+            "readme.dist-info.txt": "",
+        }
+        taken = {name.casefold() for name in content}
+        for file, files in draw(st.lists(distributions(), max_size=4)):
+            # Not every file system can hold two names that differ only in case.
+            if file.casefold() not in taken:
+                taken.add(file.casefold())
+                content[file] = files
+        found[site] = content
+    return found
+
+
+def plant_raw(folder: Path, tree: Mapping[str, Any]) -> None:
+    """Write a tree with its line ends as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in tree.items():
+        if isinstance(content, Mapping):
+            plant_raw(folder / name, content)
+        else:
+            data = content if isinstance(content, bytes) else content.encode()
+            (folder / name).write_bytes(data)
+
+
+# ---------------------------------------------------------- (a) any environment
+
+
+@needs_oracle
+@settings(max_examples=200, deadline=None)
+@given(tree=trees())
+def test_any_environment_has_the_answer_of_importlib_metadata(
+    tmp_path_factory: pytest.TempPathFactory, tree: dict[str, dict[str, Any]]
+) -> None:
+    root = Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp()))
+    for site, content in tree.items():
+        plant_raw(root / site, content)
+    path = [str(root / site) for site in tree]
+    told = truth(path)
+    with process(path, root / "cache", settled_clock()):
+        compare(fresh(), told)
+        compare(answer(), told)  # writes the index
+        assert os.listdir(root / "cache")
+        compare(warm(), told)
+        # The oracle above is importlib_metadata taken apart: it must give what the
+        # whole gives, wherever that gives anything.
+        if not told.unsaid and not any(None in d for d in told.declared.values()):
+            MetadataPathFinder.invalidate_caches()
+            whole = importlib_metadata.entry_points()
+            assert Counter(
+                (e.group, e.name, e.value, e.dist.name, e.dist.version) for e in whole
+            ) == Counter(
+                (e.group, e.name, e.value, e._owner[1], e._owner[2])
+                for e in lazyplug.entry_points()
+                if e._owner is not None
+            )
+    shutil.rmtree(root)
+
+
+# -------------------------------------------------- (b) whatever happens meanwhile
+
+
+SITES = ("a", "b", "c")
+PLAIN_NAMES = ("foo", "Foo.Bar")
+some_points = st.sampled_from(
+    [
+        None,
+        "",
+        "[g]\na = m:f\n",
+        "[g]\na = m:g\n",
+        "[g]\nb = m:f\n[h]\na = m:f\n",
+        "[h]\na = m:f\nno equals\n",
+    ]
+)
+picks = st.sampled_from(range(60))
+
+
+class Environment(RuleBasedStateMachine):
+    """Installers, editors and accidents at work on three site folders."""
+
+    base: Path  # set by the tests
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(dir=self.base))
+        self.probe = self.root / "probe"
+        self.path = [str(self.root / site) for site in SITES[:2]]
+        # METADATA taken away: until their next scan, what these called themselves
+        # is remembered.
+        self.bereft: set[str] = set()
+        self._context = process(self.path, self.root / "cache", self.seam())
+        self._context.__enter__()
+
+    def seam(self) -> Ticking:
+        raise NotImplementedError
+
+    def teardown(self) -> None:
+        self._context.__exit__(None, None, None)
+        shutil.rmtree(self.root)
+
+    # What there is.
+
+    def installed(self) -> list[Path]:
+        return sorted(
+            folder
+            for site in SITES
+            for folder in (self.root / site).glob("*-info")
+            if folder.is_dir()
+        )
+
+    def pick(self, number: int) -> Path:
+        found = self.installed()
+        return found[number % len(found)]
+
+    def pick_file(self, number: int) -> Path | None:
+        found = [d / "entry_points.txt" for d in self.installed()]
+        found = [file for file in found if file.is_file()]
+        return found[number % len(found)] if found else None
+
+    # What is looked at after each step.
+
+    def look(self) -> None:
+        now_warm, now_fresh = warm(True), fresh(True)
+        note(f"{sys.path}\n{now_warm}")
+        told = truth(sys.path) if IS_ORACLE else Truth({}, set())
+        for said in (now_warm, now_fresh, told.declared):
+            for where in self.bereft & said.keys():
+                said[where] = said[where]._replace(name=None, version=None)
+        assert now_warm == now_fresh
+        if IS_ORACLE:
+            compare(now_warm, told)
+        assert warm(True).keys() == now_warm.keys()
+
+    # What happens.
+
+    @initialize(points=st.lists(some_points, min_size=4, max_size=4))
+    def begin(self, points: list[str | None]) -> None:
+        for number, text in enumerate(points):
+            self.put(SITES[number % 2], PLAIN_NAMES[number // 2], "1.0", text)
+        self.put("b", "", "1.0", points[0], name="foo")
+        self.look()
+
+    def put(
+        self,
+        site: str,
+        stem: str,
+        version: str,
+        points: str | None,
+        kind: str = ".dist-info",
+        says: bool = True,
+        name: str | None = None,
+    ) -> None:
+        folder = self.root / site / f"{stem}-{version}{kind}"
+        shutil.rmtree(folder, ignore_errors=True)
+        source = "METADATA" if kind == ".dist-info" else "PKG-INFO"
+        files = {source: metadata(name or stem or None, version)} if says else {}
+        if points is not None:
+            files["entry_points.txt"] = points
+        plant_raw(folder, files)
+        self.bereft.discard(str(folder))
+        if not says:
+            self.bereft.add(str(folder))
+
+    @rule(
+        site=st.sampled_from(SITES),
+        name=st.sampled_from(PLAIN_NAMES),
+        version=st.sampled_from(["1.0", "2.0"]),
+        kind=st.sampled_from([".dist-info", ".dist-info", ".egg-info"]),
+        points=some_points,
+        says=st.booleans(),
+    )
+    def install(
+        self,
+        site: str,
+        name: str,
+        version: str,
+        kind: str,
+        points: str | None,
+        says: bool,
+    ) -> None:
+        """Put a distribution there, over what it finds, as pip's target does."""
+        self.put(site, name, version, points, kind, says)
+        self.look()
+
+    @rule(
+        site=st.sampled_from(SITES),
+        name=st.sampled_from([None, *PLAIN_NAMES]),
+        points=some_points,
+    )
+    def install_nameless(self, site: str, name: str | None, points: str | None) -> None:
+        """Put a distribution there whose folder does not say its name."""
+        self.put(site, "", "1.0", points, name=name)
+        self.look()
+
+    @precondition(lambda self: bool(self.installed()))
+    @rule(number=picks)
+    def remove(self, number: int) -> None:
+        shutil.rmtree(self.pick(number))
+        self.look()
+
+    @precondition(lambda self: bool(self.installed()))
+    @rule(number=picks, site=st.sampled_from(SITES), version=st.sampled_from("123"))
+    def rename(self, number: int, site: str, version: str) -> None:
+        """Move a metadata folder, to another site or another version."""
+        folder = self.pick(number)
+        stem, _, rest = folder.name.partition("-")
+        target = self.root / site / f"{stem}-{version}.0{rest[rest.index('.', 2) :]}"
+        if stem and target != folder:
+            target.parent.mkdir(exist_ok=True)
+            shutil.rmtree(target, ignore_errors=True)
+            folder.rename(target)
+            self.bereft.discard(str(target))
+            if not (target / "METADATA").exists():
+                self.bereft.add(str(target))
+        self.look()
+
+    @precondition(lambda self: bool(self.installed()))
+    @rule(number=picks, points=some_points)
+    def rewrite(self, number: int, points: str | None) -> None:
+        """Write entry_points.txt in place; or add it, or remove it."""
+        file = self.pick(number) / "entry_points.txt"
+        if points is None:
+            file.unlink(missing_ok=True)
+        else:
+            file.write_text(points)
+        self.look()
+
+    @rule(number=picks, replace=st.booleans(), restore=st.booleans())
+    def edit_in_the_same_size(self, number: int, replace: bool, restore: bool) -> None:
+        """Change one letter, in place or by a new file, and perhaps hide when."""
+        file = self.pick_file(number)
+        if file is None:
+            return
+        before, text = file.stat(), file.read_text()
+        letters = [at for at, letter in enumerate(text) if letter.isalpha()]
+        if letters:
+            at = letters[number % len(letters)]
+            letter = "b" if text[at] == "a" else "a"
+            text = text[:at] + letter + text[at + 1 :]
+        if replace:
+            new = file.with_suffix(".new")
+            new.write_text(text)
+            os.replace(new, file)
+        else:
+            file.write_text(text)
+        if restore:
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        self.look()
+
+    @rule(number=picks, ahead=st.sampled_from([-(10**9), 0, 10**9, LATER * 30]))
+    def touch(self, number: int, ahead: int) -> None:
+        """Set an mtime without a change, into the future too."""
+        file = self.pick_file(number)
+        if file is not None:
+            at = time.time_ns() + ahead
+            os.utime(file, ns=(at, at))
+        self.look()
+
+    @rule(one=picks, other=picks)
+    def swap(self, one: int, other: int) -> None:
+        """Exchange two entry_points.txt, each with its own mtime and inode."""
+        first, second = self.pick_file(one), self.pick_file(other)
+        if first and second and first != second:
+            aside = self.root / "aside"
+            first.rename(aside)
+            second.rename(first)
+            aside.rename(second)
+        self.look()
+
+    @precondition(lambda self: bool(self.installed()))
+    @rule(number=picks)
+    def remove_metadata(self, number: int) -> None:
+        folder = self.pick(number)
+        (folder / "METADATA").unlink(missing_ok=True)
+        (folder / "PKG-INFO").unlink(missing_ok=True)
+        self.bereft.add(str(folder))
+        self.look()
+
+    @precondition(lambda self: bool(self.installed()))
+    @rule(number=picks, name=st.sampled_from(PLAIN_NAMES), version=st.just("3.0"))
+    def write_metadata(self, number: int, name: str, version: str) -> None:
+        folder = self.pick(number)
+        source = "PKG-INFO" if folder.suffix == ".egg-info" else "METADATA"
+        (folder / source).write_text(metadata(name, version))
+        self.bereft.discard(str(folder))
+        self.look()
+
+    @rule(site=st.sampled_from(SITES))
+    def lose_or_restore_a_site_folder(self, site: str) -> None:
+        folder, aside = self.root / site, self.root / f"{site}-aside"
+        if folder.exists() and not aside.exists():
+            folder.rename(aside)
+        elif aside.exists() and not folder.exists():
+            aside.rename(folder)
+        self.look()
+
+    @rule(one=st.sampled_from(SITES), other=st.sampled_from(SITES))
+    def swap_site_folders(self, one: str, other: str) -> None:
+        first, second, aside = (self.root / n for n in (one, other, "aside-site"))
+        if one != other and first.exists() and second.exists():
+            first.rename(aside)
+            second.rename(first)
+            aside.rename(second)
+            self.bereft = {
+                str(f)
+                for f in self.installed()
+                if not (f / "METADATA").exists() and not (f / "PKG-INFO").exists()
+            }
+        self.look()
+
+    @rule(
+        order=st.lists(st.sampled_from(SITES), min_size=1, max_size=4),
+        cache_lost=st.sampled_from([False, False, False, True]),
+    )
+    def set_path(self, order: list[str], cache_lost: bool) -> None:
+        if cache_lost:
+            shutil.rmtree(self.root / "cache", ignore_errors=True)
+        sys.path[:] = [str(self.root / site) for site in order]
+        self.look()
+
+
+class Settled(Environment):
+    """All stamps are old enough: they alone must tell every change."""
+
+    def seam(self) -> Ticking:
+        return settled_clock()
+
+    def look(self) -> None:
+        super().look()
+        after_last_change(self.probe)
+
+
+class Coarse(Environment):
+    """File times in whole seconds, as on old file systems, and the real clock."""
+
+    def seam(self) -> Ticking:
+        return Ticking(10**9)
+
+
+class StandingStill(Environment):
+    """Whole histories within one tick, and stamps that settle between."""
+
+    def seam(self) -> Ticking:
+        self.clockwork = Clockwork(self.probe)
+        return self.clockwork
+
+    @rule(nanoseconds=st.sampled_from([4 * 10**6, 10**9, 3 * 10**9]))
+    def time_passes(self, nanoseconds: int) -> None:
+        self.clockwork.move(nanoseconds)
+        self.look()
+
+
+@pytest.mark.parametrize("machine", [Settled, Coarse, StandingStill])
+def test_after_any_history_the_index_gives_the_answer_of_a_fresh_look(
+    machine: type[Environment], tmp_path: Path
+) -> None:
+    machine.base = tmp_path
+    run_state_machine_as_test(
+        machine,
+        settings=settings(max_examples=60, stateful_step_count=25, deadline=None),
+    )
+
+
+# ------------------------------------------------------------------ (c) the grammar
+
+near_grammar = st.text(
+    "ab_.:[], \t\n\r\f\x1c\u00a0\u2028\u00e9=#\u0660\u00b2-]", max_size=12
+)
+
+
+@needs_oracle
+@settings(max_examples=600, deadline=None)
+@given(value=near_grammar | st.text(max_size=20) | values)
+@example("m:f[x\n]")
+@example("m:f[x]\n")
+@example("m [x]:f]")
+@example("m\n:\nf\n")
+def test_a_value_is_split_as_importlib_metadata_splits_it(value: str) -> None:
+    point = importlib_metadata.EntryPoint("name", value, "group")
+    expected: tuple[str | None, str | None] = None, None
+    try:
+        expected = point.module, point.attr
+    except ValueError:
+        with pytest.raises(ValueError, match="not an object reference"):
+            _ = lazyplug.EntryPoint("name", value, "group").module
+    else:
+        assert lazyplug.EntryPoint("name", value, "group").extras == point.extras
+    assert _scan.split_value(value) == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(name=names | st.text("aB-_.\u00e9\u0130", max_size=12) | st.text(max_size=12))
+def test_a_name_is_normalised_as_importlib_metadata_does(name: str) -> None:
+    normalize: Callable[[str], str] = importlib_metadata.Prepared.normalize
+    assert _scan.normalise(name) == normalize(name)
+
+
+@settings(max_examples=300, deadline=None)
+@given(file=distributions().map(lambda found: found[0]) | st.text(max_size=20))
+def test_a_folder_says_its_name_as_to_importlib_metadata(file: str) -> None:
+    name_from: Callable[[str], str | None] = PathDistribution._name_from_stem
+    assert _scan.stem(file)[0] == (name_from(file) or "")
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    text=entry_points_texts()
+    | st.text("[]=#ab: \n\r\f\x85\u2028\u00a0", max_size=30)
+    | st.text(max_size=30)
+)
+@example("\ufeff[g]\na = m:f\n")
+@example("[[g]]\n[a]b = c\n[=]\n")
+def test_any_text_declares_what_it_does_to_importlib_metadata(text: str) -> None:
+    points, problems = _scan.parse(text, "file")
+    assert all(line > 0 and reason for _, line, reason in problems)
+    from_text: Callable[[str], Any] = importlib_metadata.EntryPoints._from_text
+    try:
+        expected = [(e.group, e.name, e.value) for e in from_text(text)]
+    except TypeError:
+        assert any(reason.startswith("no '='") for _, _, reason in problems)
+        return
+    assert [(group, *row[:2]) for group, row in points] == expected
+    lines = text.splitlines()
+    for _, (name, value, module, attr, number) in points:
+        assert (module, attr) == _scan.split_value(value)
+        assert name in lines[number - 1]
+        assert value in lines[number - 1]
+
+
+header_names = st.sampled_from(
+    ["Name", "Version", "NAME", "version", "Summary", "Name-Of", "Author"]
+)
+header_values = st.text(
+    st.characters(exclude_categories=("C", "Z")) | st.sampled_from(":# "), max_size=8
+).map(str.strip)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    headers=st.lists(st.tuples(header_names, header_values.filter(bool)), max_size=6),
+    folded=st.booleans(),
+    ends=st.sampled_from(["\n", "\r\n"]),
+    body=st.text(max_size=20),
+)
+def test_metadata_says_the_name_and_version_that_the_email_parser_reads(
+    headers: list[tuple[str, str]], folded: bool, ends: str, body: str
+) -> None:
+    lines = [f"{name}: {value}" for name, value in headers]
+    if folded:
+        lines.append(f"License: some{ends}        Name: folded{ends}\tVersion: folded")
+    text = ends.join(lines) + ends * 2 + body
+    message = email.message_from_string(text)
+    assert _scan.headers(text) == (message["Name"] or "", message["Version"] or "")
+
+
+# ------------------------------------------------------------------- (d) any damage
+
+# What os.fsdecode makes of bytes that are no UTF-8 is in U+DC80 to U+DCFF.
+any_text = st.text(
+    st.characters(exclude_categories=["Cs"])
+    | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF, categories=["Cs"]),
+    max_size=8,
+)
+few_texts = st.sampled_from(["a", "b", '"', "[\n,", "\u2028\u00e9\\"]) | any_text
+stamps = st.lists(st.integers(0, 2**64), min_size=4, max_size=4).map(
+    lambda four: " ".join(map(str, four))
+)
+troubles = st.lists(st.tuples(any_text, st.integers(0, 99), any_text), max_size=2)
+rows_found = st.lists(
+    st.tuples(
+        any_text,
+        any_text,
+        st.none() | any_text,
+        st.none() | any_text,
+        st.integers(0, 9),
+    ),
+    min_size=1,
+    max_size=2,
+)
+
+
+class Known(NamedTuple):
+    """What a metadata folder was found to hold."""
+
+    key: str
+    source: str | None
+    source_stamp: str | None
+    stamp: str | None
+    settled: bool
+    named: bool
+    groups: dict[str, list[Any]]
+    problems: list[Any]
+
+    def record(self, file: str) -> Distribution:
+        words = file, self.key, self.key.title(), "1.0", self.source_stamp
+        return Distribution(
+            file,
+            self.key,
+            self.stamp,
+            self.settled,
+            self.named,
+            self.source,
+            self.source_stamp,
+            list(self.groups),
+            self.problems,
+            {group: fragment(*words, rows) for group, rows in self.groups.items()},
+        )
+
+
+known = st.builds(
+    Known,
+    st.sampled_from(["foo", "bar"]),
+    st.sampled_from(["METADATA", "PKG-INFO", "", None]),
+    st.none() | stamps,
+    st.none() | stamps,
+    st.booleans(),
+    st.booleans(),
+    st.dictionaries(few_texts, rows_found, max_size=2),
+    troubles,
+)
+FIELDS = (
+    "file", "key", "stamp", "settled", "named", "source", "source_stamp", "groups",
+    "problems",
+)  # fmt: skip
+# path entries and their metadata folders
+Sites = dict[str, dict[str, Known]]
+all_known = st.dictionaries(
+    few_texts, st.dictionaries(few_texts, known, max_size=3), max_size=3
+)
+
+
+def entry_of(path: str, distributions: list[Distribution]) -> PathEntry:
+    plain = {f"{path}-plain": f"plain of {path}"}
+    ordered, told = sort_distributions(path, distributions)
+    return PathEntry(path, "1 2 3 4", True, False, told, plain, ordered)
+
+
+def encoded(sites: Sites) -> bytes:
+    """Return the index of what was found, written without knowing anything before."""
+    entries = [
+        entry_of(path, [found.record(file) for file, found in files.items()])
+        for path, files in sites.items()
+    ]
+    parts = Parts()
+    regroup(entries, [], parts)
+    return encode("/prefix", entries, parts)
+
+
+def as_json(entries: list[PathEntry]) -> str:
+    return to_json(
+        [
+            [
+                [e.path, e.stamp, e.settled, e.archive, e.problems, e.plain],
+                [[getattr(d, field) for field in FIELDS] for d in e.distributions],
+            ]
+            for e in entries
+        ]
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(sites=all_known)
+def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
+    data = encoded(sites)
+    data.decode("ascii")
+    index = from_bytes(data)
+    assert index.key == ["/prefix", *sites]
+    made = [
+        entry_of(path, [found.record(file) for file, found in files.items()])
+        for path, files in sites.items()
+    ]
+    assert as_json(decode(index)) == as_json(made)
+    # of one key the first with metadata wins; where none has any, the first
+    order = [
+        (d.source is None, place, at, sites[entry.path][d.file])
+        for place, entry in enumerate(made)
+        for at, d in enumerate(entry.distributions)
+    ]
+    winner = {
+        key: min(o[:3] for o in order if o[3].key == key)
+        for key in {found.key for *_, found in order}
+    }
+    for group in {group for *_, found in order for group in found.groups}:
+        expected = [
+            (place, row)
+            for bare, place, at, found in order
+            if winner[found.key] == (bare, place, at)
+            for row in found.groups.get(group, ())
+        ]
+        assert [(owner[6], row) for row, owner in index.rows(group)] == expected
+    assert index.rows("no such group") == []
+    present, absent, line = index.watched()
+    for *_, found in order:
+        assert found.stamp is None or found.stamp.encode() in line
+    assert len(present) + len(absent) >= len(order) + len(sites)
+
+
+@settings(max_examples=300, deadline=None)
+@given(before=all_known, after=all_known, data=st.data())
+def test_an_index_brought_up_to_date_is_the_one_that_is_written_anew(
+    before: Sites, after: Sites, data: st.DataObject
+) -> None:
+    for path in before.keys() & after.keys():
+        kept = st.sets(st.sampled_from(sorted(before[path]) or [""]))
+        for file in data.draw(kept):
+            if file in before[path]:
+                after[path][file] = before[path][file]
+    index = from_bytes(encoded(before))
+    old, parts = decode(index), Parts.of(index)
+    records = {(e.path, d.file): d for e in old for d in e.distributions}
+    new = [
+        entry_of(
+            path,
+            [
+                records[path, file]
+                if before.get(path, {}).get(file) is found
+                else found.record(file)
+                for file, found in files.items()
+            ],
+        )
+        for path, files in after.items()
+    ]
+    regroup(new, old, parts)
+    assert encode("/prefix", new, parts) == encoded(after)
+
+
+class Damage(NamedTuple):
+    """Something that befalls the bytes of an index."""
+
+    kind: str
+    where: float
+    bit: int
+    junk: bytes
+
+    def of(self, data: bytes) -> bytes:
+        at = int(self.where * len(data))
+        if self.kind == "flip":
+            return data[:at] + bytes([data[at] ^ 1 << self.bit]) + data[at + 1 :]
+        if self.kind == "replace":
+            return data[:at] + self.junk + data[at + len(self.junk) :]
+        if self.kind == "insert":
+            return data[:at] + self.junk + data[at:]
+        return data[:at] if self.kind == "cut" else self.junk
+
+
+damages = st.builds(
+    Damage,
+    st.sampled_from(["flip", "cut", "replace", "insert", "whole"]),
+    st.floats(0, 1, exclude_max=True),
+    st.integers(0, 7),
+    st.binary(min_size=1, max_size=40)
+    | st.sampled_from([b"[" * 40, b"9" * 40, b"\n", b'"', b"null", b"-1", b"1e999"]),
+)
+
+
+SOME = Known(
+    "foo",
+    "METADATA",
+    "5 6 7 8",
+    "5 6 7 8",
+    True,
+    True,
+    {"g": [("a", "m:f", "m", "f", 2)], "h": [("a", "m", "m", None, 4)]},
+    [("/site", 0, "reason")],
+)
+KNOWN: Sites = {"/site": {name: SOME._replace(key=name) for name in ("a", "b", "c")}}
+
+
+ASKS: list[Callable[[Index], Any]] = [
+    lambda index: index.watched(),
+    lambda index: index.rows("g"),
+    lambda index: index.rows("h"),
+    lambda index: index.rows("absent"),
+    lambda index: as_json(decode(index)),
+]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(damage=damages)
+def test_damage_is_noticed_where_it_is_read(damage: Damage) -> None:
+    whole = encoded(KNOWN)
+    good = from_bytes(whole)
+    try:
+        index = from_bytes(damage.of(whole))
+    except ValueError:
+        return
+    assert index.key == good.key
+    for ask in ASKS:
+        try:
+            said = ask(index)
+        except ValueError:
+            continue
+        assert said == ask(good)
+
+
+TWO_SITES = {
+    "a": {
+        "foo-1.0.dist-info": {
+            "METADATA": metadata("foo", "1.0"),
+            "entry_points.txt": "[g]\na = m:f\n[h]\na = m:f\n",
+        },
+        "bar-1.0.dist-info": {"METADATA": metadata("bar", "1.0")},
+    },
+    "b": {
+        "foo-2.0.dist-info": {
+            "METADATA": metadata("foo", "2.0"),
+            "entry_points.txt": "[g]\nshadowed = m:f\n",
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return plant(tmp_path_factory.mktemp("damage"), TWO_SITES)
+
+
+@settings(max_examples=300, deadline=None)
+@given(damage=damages)
+def test_a_damaged_index_gives_the_answer_of_none_and_is_mended(
+    two_sites: Path, damage: Damage
+) -> None:
+    cache = two_sites / "cache"
+    shutil.rmtree(cache, ignore_errors=True)
+    with process([str(two_sites / "a"), str(two_sites / "b")], cache, settled_clock()):
+        good = warm()
+        (file,) = cache.glob("*.json")
+        whole = file.read_bytes()
+        file.write_bytes(damage.of(whole))
+        _cache.invalidate_caches()
+        # Managers ask for one group, which reads least of the index.
+        assert [row[0] for row, _ in _cache.current().rows("g")] == ["a"]
+        assert warm() == good == fresh()
+        assert lazyplug.problems() == []
+        mended = from_bytes(file.read_bytes())
+        for ask in ASKS:
+            assert ask(mended) == ask(from_bytes(whole))

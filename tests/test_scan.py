@@ -1,0 +1,547 @@
+"""A bad line, file or folder costs itself, and is told with its place and reason."""
+
+import email
+import os
+import sys
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from importlib_metadata import DistributionFinder, MetadataPathFinder
+
+import lazyplug
+from lazyplug import _cache, _scan
+from lazyplug._record import Distribution
+from lazyplug._scan import parse, scan_distribution, version_order
+from tests.conftest import Tree, dist, plant
+
+POINTS = "[g]\na = m:f\n"
+needs_modes = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0,
+    reason="no file mode keeps root from reading",
+)
+
+
+def names(group: str = "g") -> list[str]:
+    return [point.name for point in lazyplug.entry_points(group=group)]
+
+
+def reasons() -> list[tuple[str, int, str]]:
+    """Return the problems, each with the last part of its path."""
+    return [(Path(p.path).name, p.line, p.reason) for p in lazyplug.problems()]
+
+
+# ----------------------------------------------------------------------- the grammar
+
+A = ("a", "m:f", "m", "f")
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "told"),
+    [
+        ("", [], []),
+        ("\n \n\t\n", [], []),
+        ("[g]\na = m:f", [("g", (*A, 2))], []),
+        ("  [g]  \n  a=m:f  \n", [("g", (*A, 2))], []),
+        ("[g]\r\na = m:f\r\n", [("g", (*A, 2))], []),
+        ("[g]\ra = m:f\r", [("g", (*A, 2))], []),
+        ("# a comment\n[g]\n# b = m:f\na = m:f\n", [("g", (*A, 4))], []),
+        ("[g]\na = m:f\n[h]\n[g]\na = m:f\n", [("g", (*A, 2)), ("g", (*A, 5))], []),
+        ("[[g]]\na = m:f\n", [("g", (*A, 2))], []),
+        ("[]\na = m:f\n", [("", (*A, 2))], []),
+        ("[ g ]\na = m:f\n", [(" g ", (*A, 2))], []),
+        (
+            "[g]\na = m:f=x\n",
+            [("g", ("a", "m:f=x", None, None, 2))],
+            "form module:attr",
+        ),
+        ("[g]\n= m:f\n", [("g", ("", "m:f", "m", "f", 2))], []),
+        ("[g]\na =\n", [("g", ("a", "", None, None, 2))], "form module:attr"),
+        ("[g]\na = m-n:f\n", [("g", ("a", "m-n:f", None, None, 2))], "module:attr"),
+        ("[g]\na = m:f # c\n", [("g", ("a", "m:f # c", None, None, 2))], "module:attr"),
+        ("[g]\nno equals\na = m:f\n", [("g", (*A, 3))], "no '=' in 'no equals'"),
+        (
+            "a = m:f\n[g]\na = m:f\n",
+            [("g", (*A, 3))],
+            "'a = m:f' stands before any [group]",
+        ),
+        ("\ufeff[g]\na = m:f\n", [], "stands before any [group]"),
+        ("[g\na = m:f\n", [], "stands before any [group]"),
+        ("[g]\n[h\na = m:f\n", [("g", (*A, 3))], "no '=' in '[h'"),
+        ("[g]\na: m:f\n", [], "no '=' in 'a: m:f'"),
+        ("[g]\na = m:f\n   b\n", [("g", (*A, 2))], "no '=' in 'b'"),
+        ("[g]\n\0 = \0\n", [("g", ("\0", "\0", None, None, 2))], "form module:attr"),
+    ],
+)
+def test_a_bad_line_costs_itself(text: str, declared: list[Any], told: Any) -> None:
+    points, problems = parse(text, "file")
+    assert points == declared
+    if told:
+        assert all(told in reason for _, _, reason in problems)
+        assert all(path == "file" and line > 0 for path, line, _ in problems)
+    assert bool(problems) == bool(told)
+
+
+def test_a_value_that_is_no_reference_is_kept_and_told_when_it_is_loaded(
+    site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    only(site(dist("foo", points="[g]\nbad = m-n:f\ngood = os:sep\n")))
+    bad, good = lazyplug.ExtensionManager[Any]("g")
+    assert good.plugin == os.sep
+    with pytest.raises(lazyplug.InvalidEntryPoint, match=r"'m-n:f' is not an object"):
+        _ = bad.plugin
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "version"),
+    [
+        ("Name: foo\nVersion: 1\n", "foo", "1"),
+        ("name:foo\nVERSION:1\n", "foo", "1"),
+        ("Metadata-Version: 2.4\r\nName: foo\r\nVersion: 1\r\n\r\n", "foo", "1"),
+        ("Summary: Name: no\n  Version: 0\nName: foo\nVersion: 1\n", "foo", "1"),
+        ("Name: foo\n\nVersion: 1\n", "foo", ""),
+        ("Name: foo\nName: bar\nVersion: 1\nVersion: 2\n", "foo", "1"),
+        ("Summary: a\u2028Name: no\nName: foo\nVersion: 1\n", "foo", "1"),
+        ("Author: a\fVersion: 0\nName: foo\nVersion: 1\n", "foo", "1"),
+        ("Metadata-Version: 2.4\n  \nName: foo\nVersion: 1\n", "foo", "1"),
+        ("\nName: foo\n", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_metadata_is_read_as_mail_headers_are(
+    text: str, name: str, version: str
+) -> None:
+    message = email.message_from_string(text)
+    assert (message["Name"] or "", message["Version"] or "") == (name, version)
+    assert _scan.headers(text) == (name, version)
+
+
+@pytest.mark.parametrize(
+    "version", ["", "1", "1.0.dev1+x", "\u0661.\u00b2", "9" * 5000]
+)
+def test_no_version_keeps_distributions_from_being_ordered(version: str) -> None:
+    assert sorted(["0", version, "2"], key=version_order)
+
+
+# ------------------------------------------------------------- one distribution alone
+
+HARMED: dict[str, tuple[Tree, str]] = {
+    "undecodable": (
+        {"bad-1.0.dist-info": {"METADATA": "Name: bad\n", "entry_points.txt": b"\xff"}},
+        "is not UTF-8",
+    ),
+    "a folder instead of a file": (
+        {"bad-1.0.dist-info": {"METADATA": "Name: bad\n", "entry_points.txt": {}}},
+        "is not a file",
+    ),
+    "no equals": (dist("bad", points="[g]\nb\n"), "no '=' in 'b'"),
+    "no metadata": (
+        {"bad-1.0.dist-info": {"entry_points.txt": "[h]\na = m:f\n"}},
+        "has no metadata that can be read",
+    ),
+    "metadata that is undecodable": (
+        {
+            "bad-1.0.dist-info": {
+                "METADATA": b"Name: \xff\n",
+                "entry_points.txt": "[h]\na = m:f\n",
+            }
+        },
+        "has no metadata that can be read",
+    ),
+    "metadata without a name": (
+        {
+            "bad-1.0.dist-info": {
+                "METADATA": "Version: 1.0\n",
+                "entry_points.txt": "[h]\na = m:f\n",
+            }
+        },
+        "its metadata does not say its Name",
+    ),
+    "metadata without a version": (
+        {
+            "bad-1.0.dist-info": {
+                "METADATA": "Name: bad\n",
+                "entry_points.txt": "[h]\na = m:f\n",
+            }
+        },
+        "its metadata does not say its Version",
+    ),
+    "nameless": (
+        {"-1.0.dist-info": {"METADATA": "\n", "entry_points.txt": "[g]\nb = m:f\n"}},
+        "has no name: what it declares is left out",
+    ),
+    "nameless, metadata missing": (
+        {".dist-info": {"entry_points.txt": "[g]\nb = m:f\n"}},
+        "has no name: what it declares is left out",
+    ),
+    "left behind by pip": (
+        {"~ad-1.0.dist-info": {"METADATA": "Name: bad\nVersion: 1.0\n"}},
+        "was left behind by an interrupted pip",
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", HARMED)
+def test_a_broken_distribution_harms_no_other_and_is_told(
+    harm: str, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    tree, reason = HARMED[harm]
+    (file,) = tree
+    only(site({**tree, **dist("aaa", points=POINTS), **dist("zzz", points=POINTS)}))
+    assert names() == ["a", "a"]
+    assert [told for _, _, told in reasons() if reason in told]
+    assert all(file in problem.path for problem in lazyplug.problems())
+    _cache.invalidate_caches()  # now from the index
+    assert [told for _, _, told in reasons() if reason in told]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifo on this system")
+@pytest.mark.parametrize("file", ["entry_points.txt", "METADATA", "PKG-INFO"])
+def test_a_fifo_in_place_of_a_file_does_not_hang(
+    file: str, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    folder = site({"bad-1.0.dist-info": {}, **dist("foo", points=POINTS)})
+    bad = folder / "bad-1.0.dist-info"
+    os.mkfifo(bad / file)
+    if file != "entry_points.txt":
+        (bad / "entry_points.txt").write_text("[h]\nb = m:f\n")
+    only(folder)
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.extend(names()), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert found == ["a"]
+    if file == "entry_points.txt":
+        assert ("entry_points.txt", 0, "is not a file") in reasons()
+
+
+@pytest.mark.parametrize("link", ["entry_points.txt", "nowhere", "/dev/null/no"])
+def test_a_link_that_leads_nowhere_is_an_absent_file(
+    link: str, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    folder = site({**dist("bad"), **dist("foo", points=POINTS)})
+    (folder / "bad-1.0.dist-info" / "entry_points.txt").symlink_to(link)
+    only(folder)
+    assert names() == ["a"]
+    _cache.invalidate_caches()
+    assert names() == ["a"]
+
+
+@needs_modes
+def test_an_unreadable_file_costs_itself(
+    site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    folder = site({**dist("bad", points=POINTS), **dist("foo", points=POINTS)})
+    (folder / "bad-1.0.dist-info" / "entry_points.txt").chmod(0)
+    only(folder)
+    assert names() == ["a"]
+    assert reasons() == [("entry_points.txt", 0, "cannot be read: Permission denied")]
+
+
+@needs_modes
+def test_an_unreadable_folder_costs_itself(
+    site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    closed = site(dist("bad", points=POINTS), "closed")
+    closed.chmod(0)
+    try:
+        only(closed, site(dist("foo", points=POINTS)))
+        assert names() == ["a"]
+        assert reasons() == [("closed", 0, "cannot be read: Permission denied")]
+    finally:
+        closed.chmod(0o700)
+
+
+def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
+    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = site(dist("bad", points=POINTS))
+
+    def refuse(path: str, flags: int) -> int:
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        found = scan_distribution(str(folder), "bad-1.0.dist-info", _cache.Seam, 0)
+    assert isinstance(found, Distribution)
+    assert found.stamp is not None
+    assert [told[2] for told in found.problems] == ["cannot be read: Permission denied"]
+
+
+def test_a_file_that_is_far_too_large_is_not_read(
+    site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    folder = site({**dist("bad", points=POINTS), **dist("foo", points=POINTS)})
+    # sparse: it takes no room
+    os.truncate(folder / "bad-1.0.dist-info" / "entry_points.txt", (1 << 26) + 1)
+    only(folder)
+    assert names() == ["a"]
+    assert reasons() == [("entry_points.txt", 0, "is too large (67108865 bytes)")]
+
+
+# ------------------------------------------------- several distributions of one name
+
+
+def versions(group: str = "g") -> list[str]:
+    found = lazyplug.ExtensionManager[Any](group)
+    return [point._owner[2] for point in found.list_entry_points() if point._owner]
+
+
+EGG = {"PKG-INFO": "Name: foo\nVersion: 9.0\n", "entry_points.txt": POINTS}
+BARE = {"entry_points.txt": POINTS}
+
+
+@pytest.mark.parametrize(
+    ("tree", "winner", "losers"),
+    [
+        (
+            {**dist("foo", "1.9", POINTS), **dist("foo", "1.10", POINTS)},
+            "1.10",
+            ["foo-1.9.dist-info"],
+        ),
+        (
+            {**dist("foo", "1.0rc1", POINTS), **dist("foo", "1.0", POINTS)},
+            "1.0",
+            ["foo-1.0rc1.dist-info"],
+        ),
+        (
+            {**dist("foo", "1.0", POINTS), "foo-9.0.egg-info": EGG},
+            "1.0",
+            ["foo-9.0.egg-info"],
+        ),
+        (
+            {"foo-8.0.dist-info": BARE, "foo-9.0.egg-info": EGG},
+            "9.0",
+            ["foo-8.0.dist-info"],
+        ),
+        (
+            {"foo-8.0.dist-info": BARE, "foo-9.0.dist-info": BARE},
+            "9.0",
+            ["foo-8.0.dist-info"],
+        ),
+        (
+            {**dist("foo", "1.0", POINTS), **dist("Foo", "2.0", POINTS)},
+            "2.0",
+            ["foo-1.0.dist-info"],
+        ),
+        (
+            {
+                **dist("foo", "1.0", POINTS),
+                **dist("foo", "3.0", POINTS),
+                **dist("foo", "2.0", POINTS),
+            },
+            "3.0",
+            ["foo-2.0.dist-info", "foo-1.0.dist-info"],
+        ),
+    ],
+)
+def test_of_one_key_in_one_folder_one_wins_and_the_others_are_told(
+    tree: Tree,
+    winner: str,
+    losers: list[str],
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listed = os.listdir
+    for order in (sorted, lambda found: sorted(found, reverse=True)):
+        # The order of a listing is the file system's, and must not matter.
+        monkeypatch.setattr(os, "listdir", lambda path, o=order: o(listed(path)))
+        only(plant(site({}), tree))
+        monkeypatch.setenv("LAZYPLUG_CACHE", "off")
+        assert versions() == [winner]
+        told = [told for told in reasons() if "is shadowed by" in told[2]]
+        assert [file for file, _, _ in told] == losers
+
+
+def test_the_first_with_metadata_wins_along_the_path(
+    site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    bare = site({"foo-9.0.dist-info": BARE}, "bare")
+    one = site(dist("foo", "1.0", POINTS), "one")
+    two = site(dist("Foo", "2.0", POINTS), "two")
+    only(bare, one, two)
+    assert versions() == ["1.0"]
+    only(two, bare, one)
+    assert versions() == ["2.0"]
+    only(bare)
+    assert versions() == ["9.0"]
+
+
+@pytest.mark.parametrize("metadata", ["", {}])
+def test_pkg_info_says_the_name_where_metadata_cannot(
+    metadata: Any, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    files = {"METADATA": metadata, "PKG-INFO": "Name: Foo.Bar\nVersion: 1.0\n", **BARE}
+    folder = site({"foo_bar-0.dist-info": files})
+    only(folder)
+    (point,) = lazyplug.entry_points(group="g")
+    assert (point.dist.name, point.dist.version) == ("Foo.Bar", "1.0")
+    assert versions() == ["1.0"]
+
+
+def test_a_distribution_that_declares_nothing_shadows_one_that_does(
+    site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    silent, speaking = (
+        site(dist("foo"), "silent"),
+        site(dist("foo", "2", POINTS), "two"),
+    )
+    only(silent, speaking)
+    assert names() == []
+    only(speaking, silent)
+    assert names() == ["a"]
+
+
+# -------------------------------------------------------------------------- archives
+
+
+@pytest.fixture(scope="session")
+def zips(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have importlib_metadata import what it reads archives with.
+
+    It does so when it meets the first one, and swallows the error if `sys.path`
+    has nothing but the folders of a test.
+    """
+    archive = zipped(tmp_path_factory.mktemp("zips") / "a.zip", dist("a"))
+    context = DistributionFinder.Context(path=[str(archive)])  # type: ignore[no-untyped-call]
+    (found,) = MetadataPathFinder().find_distributions(context)
+    assert found.version == "1.0"
+
+
+def zipped(path: Path, tree: Tree, root: str = "") -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for folder, files in tree.items():
+            for name, content in files.items():
+                archive.writestr(f"{root}{folder}/{name}", content)
+    return path
+
+
+@pytest.mark.usefixtures("zips")
+def test_a_wheel_on_the_path_declares_and_is_read_only_once(
+    tmp_path: Path, only: Callable[..., None], settled: Any
+) -> None:
+    wheel = zipped(tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", points=POINTS))
+    only(wheel)
+    assert (names(), versions()) == (["a"], ["1.0"])
+    for room in [room for room in sys.modules if room == "lazyplug._foreign"]:
+        del sys.modules[room]
+    _cache.invalidate_caches()
+    assert names() == ["a"]
+    assert "lazyplug._foreign" not in sys.modules
+
+
+@pytest.mark.usefixtures("zips")
+def test_a_zipped_egg_on_the_path_declares(
+    tmp_path: Path, only: Callable[..., None]
+) -> None:
+    files = {"PKG-INFO": "Name: foo\nVersion: 1.0\n", "entry_points.txt": POINTS}
+    only(zipped(tmp_path / "foo-1.0-py3.11.egg", {"EGG-INFO": files}))
+    assert (names(), versions()) == (["a"], ["1.0"])
+    (point,) = lazyplug.entry_points(group="g")
+    assert point.dist.version == "1.0"
+
+
+@pytest.mark.usefixtures("zips")
+def test_a_distribution_in_an_archive_shadows_a_later_folder(
+    tmp_path: Path, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    archive = zipped(tmp_path / "all.zip", dist("Foo.Bar", "1.0", POINTS))
+    folder = site(dist("foo_bar", "2.0", POINTS))
+    only(archive, folder)
+    assert versions() == ["1.0"]
+    only(folder, archive)
+    assert versions() == ["2.0"]
+
+
+@pytest.mark.usefixtures("zips")
+def test_an_archive_that_changed_is_read_again(
+    tmp_path: Path, only: Callable[..., None]
+) -> None:
+    only(zipped(tmp_path / "all.zip", dist("foo", points=POINTS)))
+    assert names() == ["a"]
+    zipped(tmp_path / "all.zip", dist("foo", points="[g]\nb = m:f\n"))
+    _cache.invalidate_caches()
+    assert names() == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is neither a folder nor a zip archive"),
+        (b"#!/bin/sh\n", "is neither a folder nor a zip archive"),
+        (b"PK\x05\x06" + b"\xff" * 18, "neither a folder nor a zip|cannot be read"),
+        (b"PK\x05\x06" + b"\0" * 18, ""),  # a zip with nothing in it
+    ],
+)
+@pytest.mark.usefixtures("zips")
+def test_a_file_on_the_path_that_is_no_archive_costs_itself(
+    content: bytes,
+    reason: str,
+    tmp_path: Path,
+    site: Callable[..., Path],
+    only: Callable[..., None],
+) -> None:
+    (tmp_path / "file").write_bytes(content)
+    only(tmp_path / "file", site(dist("foo", points=POINTS)))
+    assert names() == ["a"]
+    told = reasons()
+    assert bool(told) == bool(reason)
+    if told:
+        assert told[0][:2] == ("file", 0)
+        assert any(
+            told[0][2].startswith(each) or each in told[0][2]
+            for each in reason.split("|")
+        )
+
+
+DAMAGED_ARCHIVES: dict[str, Callable[[bytes], bytes]] = {
+    "cut in its directory": lambda data: data[:-30],
+    "its directory is junk": lambda data: data.replace(b"PK\x01\x02", b"junk"),
+    "its first member is junk": lambda data: data.replace(b"PK\x03\x04", b"junk"),
+    "compressed in an unknown way": lambda data: data.replace(
+        b"PK\x03\x04\x14\x00\x00\x00\x00\x00", b"PK\x03\x04\x14\x00\x00\x00\x63\x00"
+    ).replace(
+        b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x00\x00",
+        b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x63\x00",
+    ),
+    "encrypted": lambda data: data.replace(
+        b"PK\x03\x04\x14\x00\x00\x00", b"PK\x03\x04\x14\x00\x01\x00"
+    ).replace(
+        b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00"
+    ),
+    "checksums are wrong": lambda data: data.replace(b"m:f", b"n:f"),
+}
+
+
+@pytest.mark.parametrize("harm", DAMAGED_ARCHIVES)
+@pytest.mark.usefixtures("zips")
+def test_a_broken_archive_costs_itself_and_is_told(
+    harm: str, tmp_path: Path, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    archive = zipped(tmp_path / "all.zip", dist("bad", points="[g]\nb = m:f\n"))
+    archive.write_bytes(DAMAGED_ARCHIVES[harm](archive.read_bytes()))
+    only(archive, site(dist("foo", points=POINTS)))
+    assert names() == ["a"]
+    assert [told for told in reasons() if told[0] == "all.zip"]
+
+
+@pytest.mark.usefixtures("zips")
+def test_undecodable_files_in_an_archive_cost_themselves(
+    tmp_path: Path, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    tree = {
+        "one-1.0.dist-info": {"METADATA": "Name: one\n", "entry_points.txt": b"\xff"},
+        "two-1.0.dist-info": {"METADATA": b"Name: \xff", "entry_points.txt": POINTS},
+        **dist("three", points=POINTS),
+    }
+    only(zipped(tmp_path / "all.zip", tree))
+    assert "three" in {point.dist.name for point in lazyplug.entry_points(group="g")}
+    told = "".join(reason for _, _, reason in reasons())
+    assert "entry_points.txt" in told
+    assert "can't decode byte 0xff" in told
+    assert len(reasons()) >= 2

@@ -1,0 +1,871 @@
+"""An index gets on disk whole and private, or not; what lies there is doubted."""
+
+import errno
+import json
+import logging
+import ntpath
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import platformdirs.macos
+import platformdirs.unix
+import platformdirs.windows
+import pytest
+
+import lazyplug
+from lazyplug import _cache, _store
+from lazyplug._cache import plain_folder
+from lazyplug._index import TITLE_LENGTH, title
+from lazyplug._record import from_bytes
+from tests.conftest import Ticking, ask, dist, plant, python
+
+ROOT = Path(lazyplug.__file__).parent.parent
+POINTS = "[g]\na = m:f\n"
+posix = pytest.mark.skipif(os.name != "posix", reason="file modes and users of POSIX")
+needs_root = pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0, reason="needs the rights of root"
+)
+
+
+@pytest.fixture
+def looked(
+    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
+) -> Callable[[], list[str]]:
+    """Return a function that looks as a new process does: values of the group g."""
+    only(site(dist("foo", points=POINTS)))
+
+    def look() -> list[str]:
+        _cache.invalidate_caches()
+        return [point.value for point in lazyplug.entry_points(group="g")]
+
+    return look
+
+
+def index_in(folder: Path) -> Path:
+    (file,) = folder.glob("*.json")
+    return file
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# ------------------------------------------------------------------ how it is written
+
+
+@posix
+@pytest.mark.parametrize("umask", [0, 0o022, 0o027, 0o077, 0o777])
+def test_file_and_folder_are_private_whatever_the_umask(
+    umask: int, looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    before = os.umask(umask)
+    try:
+        assert looked() == ["m:f"]
+    finally:
+        os.umask(before)
+    assert mode(isolated) == 0o700
+    assert mode(index_in(isolated)) == 0o600
+
+
+@pytest.fixture
+def temporaries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Return the names and flags with which temporary files are opened."""
+    found: list[tuple[str, int]] = []
+    opening = os.open
+
+    def watched(path: Any, flags: int, *rest: Any, **named: Any) -> int:
+        if os.fsdecode(path).endswith(".tmp"):
+            found.append((os.path.basename(path), flags))
+        return opening(path, flags, *rest, **named)
+
+    monkeypatch.setattr(os, "open", watched)
+    return found
+
+
+def test_the_temporary_name_cannot_be_predicted_nor_be_there_before(
+    temporaries: list[tuple[str, int]], isolated: Path
+) -> None:
+    for _ in range(3):
+        _store.store(str(isolated), "index.json", b"content")
+    assert len({name for name, _ in temporaries}) == 3
+    for name, flags in temporaries:
+        unpredictable = name.removeprefix(".index.json.").removesuffix(".tmp")
+        assert len(bytes.fromhex(unpredictable)) >= 12
+        assert flags & os.O_EXCL
+        assert flags & os.O_CREAT
+    assert (isolated / "index.json").read_bytes() == b"content"
+    assert os.listdir(isolated) == ["index.json"]
+
+
+FAILING = ["write", "replace", "fchmod", "close"]
+
+
+@posix
+@pytest.mark.parametrize("call", FAILING)
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS])
+def test_a_write_that_fails_is_survived_and_leaves_nothing(
+    call: str,
+    error: int,
+    looked: Callable[[], list[str]],
+    isolated: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closing = os.close
+
+    def fail(*arguments: Any) -> None:
+        if call == "close" and arguments:
+            closing(arguments[0])
+        raise OSError(error, os.strerror(error))
+
+    isolated.mkdir(mode=0o700)
+    with monkeypatch.context() as patch:
+        patch.setattr(_store.os, call, fail)  # type: ignore[attr-defined]
+        _store.store(str(isolated), "index.json", b"content")
+    assert os.listdir(isolated) == []
+    assert looked() == ["m:f"]
+
+
+@posix
+def test_an_interrupt_while_writing_goes_on_and_leaves_nothing(
+    isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt("here")
+
+    isolated.mkdir(mode=0o700)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="here"):
+            _store.store(str(isolated), "index.json", b"content")
+    assert os.listdir(isolated) == []
+
+
+def test_a_disk_that_takes_a_little_at_a_time_gets_all(
+    isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda to, data: writing(to, bytes(data)[:3]))
+        _store.store(str(isolated), "index.json", b"0123456789")
+    assert (isolated / "index.json").read_bytes() == b"0123456789"
+
+
+def test_many_processes_that_write_at_once_leave_one_whole_index(
+    site: Callable[..., Path], isolated: Path
+) -> None:
+    folder = site(
+        {k: v for n in range(30) for k, v in dist(f"d{n}", points=POINTS).items()}
+    )
+    code = f"""
+        import multiprocessing, sys
+        sys.path[:0] = [{str(ROOT)!r}]
+        import lazyplug
+        from lazyplug import _cache, _update
+
+        def look(_):
+            sys.path[:] = [{str(folder)!r}]
+            found = set()
+            for _ in range(20):
+                _cache.invalidate_caches()
+                found.add(len(lazyplug.entry_points(group="g")))
+            return found
+
+        context = multiprocessing.get_context("fork")
+        with context.Pool(8) as pool:
+            found = pool.map(look, range(8))
+        print(repr([sorted(each) for each in found]).replace("'", '"'))
+    """
+    assert ask(code) == [[30]] * 8
+    assert [file.name for file in isolated.iterdir()] == [index_in(isolated).name]
+    assert from_bytes(index_in(isolated).read_bytes()).key[1:] == [str(folder)]
+
+
+# ------------------------------------------------- where nothing can be written
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """Return a folder that every user may enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+# What a process without rights could not read any more is imported before; a
+# process of root's becomes nobody's.
+AS_NOBODY = f"""
+import importlib, json, logging, os, pkgutil, sys
+sys.path[:0] = [{str(ROOT)!r}]
+import importlib_metadata, platformdirs, zipfile, lazyplug
+for room in pkgutil.iter_modules(lazyplug.__path__):
+    if room.name not in ("cli", "testing", "compat", "integrations"):
+        importlib.import_module("lazyplug." + room.name)
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+sys.path[:] = [sys.argv[1]]
+def look():
+    lazyplug.invalidate_caches()
+    return [point.value for point in lazyplug.entry_points(group="g")]
+print(json.dumps([look(), look()]))
+"""
+
+
+def look_as_nobody(site: Path, before: str = "", **env: str) -> Any:
+    """Return what two looks of a process without rights find; it must not complain."""
+    folder = {"LAZYPLUG_CACHE_DIR": "", **env}
+    done = python("-c", before + AS_NOBODY, str(site), env=folder, cwd=site.parent)
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def installed(public: Path) -> Path:
+    site = plant(public / "site", dist("foo", points=POINTS))
+    for path in [site, *site.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return site
+
+
+RIGHT = [["m:f"], ["m:f"]]
+
+
+@posix
+def test_an_unwritable_folder_is_survived(public: Path, installed: Path) -> None:
+    folder = public / "cache"
+    folder.mkdir()
+    folder.chmod(0o555)
+    assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=str(folder)) == RIGHT
+    assert os.listdir(folder) == []
+    folder.chmod(0o755)
+
+
+@posix
+def test_an_unreadable_folder_is_survived(public: Path, installed: Path) -> None:
+    folder = public / "cache"
+    folder.mkdir()
+    folder.chmod(0)
+    assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=str(folder)) == RIGHT
+    folder.chmod(0o755)
+
+
+@posix
+def test_a_file_where_the_cache_folder_should_be_is_survived(
+    public: Path, installed: Path
+) -> None:
+    (public / "cache").write_text("mine")
+    for folder in ("cache", "cache/inside"):
+        path = str(public / folder)
+        assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=path) == RIGHT
+    assert (public / "cache").read_text() == "mine"
+
+
+@posix
+@pytest.mark.parametrize(
+    "folder", ["x" * 300, "a/" * 3000, "nowhere/\udcff", "~nobody~/x"]
+)
+def test_a_folder_that_cannot_be_is_survived(
+    folder: str, public: Path, installed: Path
+) -> None:
+    path = folder if folder[0] == "~" else f"{public}/{folder}"
+    assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=path) == RIGHT
+
+
+# The home that the user database knows would be the real one.
+NO_OTHER_HOME = """
+import pwd, types
+pwd.getpwuid = lambda _: types.SimpleNamespace(pw_dir="/nonexistent/home")
+"""
+NO_HOME = """
+import os, pwd
+del os.environ["HOME"]
+def unknown(_):
+    raise KeyError("uid not found")
+pwd.getpwuid = unknown
+"""
+
+
+@posix
+@pytest.mark.parametrize(
+    "home", ["", "file", "file/inside", "relative", "\udcff", "//"]
+)
+def test_a_home_that_is_none_is_survived(
+    home: str, public: Path, installed: Path
+) -> None:
+    (public / "file").write_text("mine")
+    path = str(public / home) if home.startswith("file") else home
+    env = {"HOME": path, "XDG_CACHE_HOME": ""}
+    assert look_as_nobody(installed, NO_OTHER_HOME, **env) == RIGHT
+    assert (public / "file").read_text() == "mine"
+    assert sorted(os.listdir(public)) == ["file", "site"]
+
+
+@posix
+def test_no_home_at_all_is_survived(installed: Path) -> None:
+    assert look_as_nobody(installed, NO_HOME, XDG_CACHE_HOME="") == RIGHT
+
+
+@posix
+def test_a_full_disk_is_survived(installed: Path, public: Path) -> None:
+    folder = public / "cache"
+    full = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+"""
+    folder.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    found = look_as_nobody(installed, before=full, LAZYPLUG_CACHE_DIR=str(folder))
+    assert found == RIGHT
+    assert os.listdir(folder) == []
+
+
+# -------------------------------------------------------------- what is not believed
+
+
+def poison(file: Path) -> bytes:
+    """Make an index say something else, with right checksums; return its bytes."""
+    data = file.read_bytes()
+    index = from_bytes(data)
+    (line,) = index.front.splitlines()[1:]
+    _, offset, length, wanted = json.loads(line)
+    start = index.after_watch + offset
+    part = data[start : start + length].replace(b'"m', b'"n')
+    front = index.front.replace(wanted.encode(), _store_digest(part).encode())
+    evil = title(front) + front + data[TITLE_LENGTH + len(front) : start] + part
+    evil += data[start + length :]
+    file.write_bytes(evil)
+    return evil
+
+
+def _store_digest(part: bytes) -> str:
+    from lazyplug._index import digest
+
+    return digest(part)
+
+
+def test_an_index_that_is_ours_is_believed(
+    looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    # This proves that the poison of the tests below is one.
+    looked()
+    poison(index_in(isolated))
+    assert looked() == ["n:f"]
+
+
+@posix
+@pytest.mark.parametrize("bits", [0o620, 0o602, 0o666, 0o777])
+def test_a_file_that_others_could_write_is_not_believed_and_is_replaced(
+    bits: int, looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    looked()
+    poison(index_in(isolated))
+    index_in(isolated).chmod(bits)
+    assert looked() == ["m:f"]
+    assert mode(index_in(isolated)) == 0o600
+    assert looked() == ["m:f"]
+
+
+@posix
+@pytest.mark.parametrize("bits", [0o720, 0o702, 0o777, 0o1777])
+def test_a_folder_that_others_could_write_is_not_believed_nor_used(
+    bits: int, looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    looked()
+    evil = poison(index_in(isolated))
+    isolated.chmod(bits)
+    assert looked() == ["m:f"]
+    assert index_in(isolated).read_bytes() == evil
+    assert mode(isolated) == bits
+    assert len(os.listdir(isolated)) == 1
+
+
+@posix
+def test_an_index_of_another_path_in_such_a_file_gives_nothing_away(
+    looked: Callable[[], list[str]],
+    isolated: Path,
+    site: Callable[..., Path],
+    only: Callable[..., None],
+) -> None:
+    # What a new key takes over comes from files that are trusted as much.
+    looked()
+    poison(index_in(isolated))
+    index_in(isolated).chmod(0o666)
+    only(*sys.path, site({}, "empty"))
+    assert looked() == ["m:f"]
+
+
+@needs_root
+def test_an_index_of_another_user_is_not_believed(
+    looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    looked()
+    poison(index_in(isolated))
+    os.chown(index_in(isolated), 12345, 12345)
+    assert looked() == ["m:f"]
+    assert index_in(isolated).stat().st_uid == 0
+
+
+@needs_root
+def test_a_folder_of_another_user_is_not_believed_nor_used(
+    looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    looked()
+    evil = poison(index_in(isolated))
+    os.chown(isolated, 12345, 12345)
+    assert looked() == ["m:f"]
+    assert index_in(isolated).read_bytes() == evil
+
+
+@needs_root
+def test_nothing_is_left_in_the_home_of_another_user(
+    looked: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As sudo has it, which may keep HOME.
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, 12345, 12345)
+    monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    assert looked() == looked() == ["m:f"]
+    assert os.listdir(home) == []
+
+
+@needs_root
+def test_an_index_of_root_is_believed_by_others(public: Path, installed: Path) -> None:
+    # An administrator may prepare an index that nobody else can write.
+    folder = public / "cache"
+    env = {"LAZYPLUG_CACHE_DIR": str(folder)}
+    python("-c", AS_NOBODY.replace("os.geteuid() == 0", "0"), str(installed), env=env)
+    folder.chmod(0o755)
+    poison(index_in(folder))
+    index_in(folder).chmod(0o644)
+    trust = {**env, "LAZYPLUG_CHECK": "none"}
+    assert look_as_nobody(installed, **trust) == [["n:f"], ["n:f"]]
+
+
+@posix
+def test_a_link_in_place_of_the_index_is_not_followed(
+    looked: Callable[[], list[str]], isolated: Path, tmp_path: Path
+) -> None:
+    looked()
+    file = index_in(isolated)
+    target = tmp_path / "target.json"
+    evil = poison(file)
+    file.rename(target)
+    file.symlink_to(target)
+    assert looked() == ["m:f"]
+    assert not file.is_symlink()
+    assert target.read_bytes() == evil
+
+
+@posix
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "loop", "nothing"])
+def test_what_is_no_file_in_place_of_the_index_is_survived(
+    kind: str, looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    looked()
+    file = index_in(isolated)
+    file.unlink()
+    if kind == "fifo":
+        os.mkfifo(file, 0o600)
+    elif kind == "folder":
+        (file / "inside").mkdir(parents=True)
+    else:
+        links: dict[str, Any] = {
+            "device": "/dev/zero",
+            "loop": file,
+            "nothing": "/no/such/file",
+        }
+        file.symlink_to(links[kind])
+    before = time.monotonic()
+    assert looked() == ["m:f"]
+    assert time.monotonic() - before < 10
+    assert [left.name for left in isolated.iterdir()] == [file.name]
+    if kind != "folder":
+        assert stat.S_ISREG(file.lstat().st_mode)
+
+
+def test_an_index_that_is_far_too_large_is_not_read(
+    looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    looked()
+    poison(index_in(isolated))
+    os.truncate(index_in(isolated), _cache.SIZE_CAP + 1)  # sparse
+    assert looked() == ["m:f"]
+    assert index_in(isolated).stat().st_size < 10_000
+
+
+def test_an_index_that_is_replaced_while_it_is_read_costs_no_answer(
+    looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    looked()
+    _cache.invalidate_caches()
+    snapshot = _cache.current()
+    snapshot.rows("h")  # the head is read, and the file is closed
+    data = index_in(isolated).read_bytes()
+    index_in(isolated).unlink()
+    assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
+    index_in(isolated).write_bytes(data[:-1])
+    assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
+    shutil.rmtree(isolated)
+    assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
+
+
+# -------------------------------------------------------------------------- pruning
+
+
+def aged(path: Path, seconds: float, data: bytes = b"x") -> Path:
+    path.write_bytes(data)
+    path.chmod(0o600)
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+    return path
+
+
+def strange_index(key: Any) -> bytes:
+    head = {
+        "key": key,
+        "stamps": [],
+        "settled": [True, True],
+        "watch": [0, 0, 0, ""],
+        "detail": [0, 0, ""],
+    }
+    front = json.dumps(head).encode() + b"\n"
+    return title(front) + front
+
+
+def test_the_newest_64_indexes_are_kept(
+    looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    isolated.mkdir(mode=0o700)
+    others = [aged(isolated / f"{n:02}.json", 100 - n) for n in range(80)]
+    looked()
+    kept = set(isolated.iterdir())
+    assert len(kept) == 64
+    assert set(others) & kept == set(others[-63:])
+
+
+def test_the_index_that_was_just_written_is_never_the_oldest(isolated: Path) -> None:
+    isolated.mkdir(mode=0o700)
+    for number in range(70):
+        aged(isolated / f"{number:02}.json", -3600)
+    _store.store(str(isolated), "new.json", b"new")
+    assert (isolated / "new.json").read_bytes() == b"new"
+    assert len(list(isolated.iterdir())) == 64
+
+
+def test_indexes_of_environments_that_are_gone_are_removed(
+    looked: Callable[[], list[str]], isolated: Path, tmp_path: Path
+) -> None:
+    isolated.mkdir(mode=0o700)
+    gone = aged(isolated / "gone.json", 5, strange_index([str(tmp_path / "gone")]))
+    there = aged(isolated / "there.json", 5, strange_index([str(tmp_path)]))
+    damaged = aged(isolated / "damaged.json", 5)
+    looked()
+    assert not gone.exists()
+    assert there.exists()
+    assert damaged.exists()  # nothing tells what it was: it goes by age
+
+
+def test_temporary_files_of_dead_writers_are_removed_after_an_hour(
+    looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    isolated.mkdir(mode=0o700)
+    old = aged(isolated / ".a.json.0123.tmp", 3700)
+    young = aged(isolated / ".b.json.0123.tmp", 3500)
+    looked()
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_no_more_than_32_temporary_files_are_kept(
+    looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    isolated.mkdir(mode=0o700)
+    files = [aged(isolated / f".{n:02}.json.tmp", 100 - n) for n in range(40)]
+    looked()
+    assert [file for file in files if file.exists()] == files[-32:]
+
+
+def test_what_is_not_ours_in_the_folder_is_left_alone(
+    looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    isolated.mkdir(mode=0o700)
+    others = [aged(isolated / name, 10**7) for name in ("README", "x.jsonl", ".keep")]
+    looked()
+    assert all(other.exists() for other in others)
+
+
+def test_a_folder_among_the_indexes_keeps_nothing_from_being_pruned(
+    looked: Callable[[], list[str]], isolated: Path
+) -> None:
+    isolated.mkdir(mode=0o700)
+    for number in range(80):
+        aged(isolated / f"{number:02}.json", 100 - number)
+    for name in ("a.json", ".b.tmp"):
+        (isolated / name).mkdir()
+        os.utime(isolated / name, (0, 0))
+    looked()
+    assert len([path for path in isolated.iterdir() if path.is_file()]) <= 64
+
+
+@pytest.mark.parametrize(
+    "key", [[None], [1], [[]], [{}], {"0": "/"}, "/", ["\0"], [""]]
+)
+def test_an_index_of_a_strange_environment_crashes_nothing(
+    key: Any,
+    looked: Callable[[], list[str]],
+    isolated: Path,
+    site: Callable[..., Path],
+    only: Callable[..., None],
+) -> None:
+    looked()
+    name = index_in(isolated).name
+    # of the same prefix by its name, so that it is asked for what may be taken over
+    aged(isolated / f"{name[:16]}-{0:016}.json", -5, strange_index(key))
+    only(*sys.path, site({}, "empty"))
+    assert looked() == ["m:f"]
+
+
+def test_nothing_is_pruned_where_nothing_is_written(
+    looked: Callable[[], list[str]], isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_CACHE", "readonly")
+    isolated.mkdir(mode=0o700)
+    aged(isolated / ".a.json.0123.tmp", 3700)
+    looked()
+    assert len(os.listdir(isolated)) == 1
+
+
+# ----------------------------------------------------------------- where the cache is
+
+
+HOMES = [
+    {"HOME": "/home/me"},
+    {"HOME": "/home/me/"},
+    {"HOME": "/home/m\u00e9 and you"},
+    {"HOME": "/"},
+    {"HOME": "//net/me"},
+    {"HOME": "/home/me", "XDG_CACHE_HOME": ""},
+    {"HOME": "/home/me", "XDG_CACHE_HOME": "/var/me"},
+    {"HOME": "/home/me", "XDG_CACHE_HOME": "/var/me/"},
+    {"HOME": "/home/me", "XDG_CACHE_HOME": "/"},
+    {"HOME": "/home/me", "XDG_CACHE_HOME": "relative"},
+    {"HOME": "/home/me", "XDG_CACHE_HOME": "~/cache"},
+    {"HOME": "/home/me", "XDG_CACHE_HOME": " "},
+    {"HOME": "relative"},
+    {"HOME": ""},
+    {"XDG_CACHE_HOME": "/var/me"},
+    {},
+]
+
+
+@pytest.mark.parametrize("environ", HOMES, ids=str)
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+@posix
+def test_the_plain_folder_is_that_of_platformdirs(
+    platform: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    of = {"linux": platformdirs.unix.Unix, "darwin": platformdirs.macos.MacOS}[platform]
+    plain = plain_folder(platform, environ)
+    if plain is not None:
+        assert plain == of("lazyplug", appauthor=False).user_cache_dir
+
+
+def test_the_usual_homes_are_plain() -> None:
+    home = {"HOME": "/home/me"}
+    assert plain_folder("linux", home) == "/home/me/.cache/lazyplug"
+    assert plain_folder("darwin", home) == "/home/me/Library/Caches/lazyplug"
+    local = {"LOCALAPPDATA": "C:\\Users\\me\\AppData\\Local"}
+    assert plain_folder("win32", local) is not None
+    assert plain_folder("emscripten", home) is None
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"LOCALAPPDATA": "C:\\Users\\me\\AppData\\Local"},
+        {"LOCALAPPDATA": "C:\\Users\\me\\AppData\\Local\\"},
+        {"LOCALAPPDATA": "d:\\a\\..\\b"},
+        {"LOCALAPPDATA": "C:/Users/me"},
+        {"LOCALAPPDATA": "\\\\server\\share\\me"},
+        {"LOCALAPPDATA": "C:relative"},
+        {"LOCALAPPDATA": "relative"},
+    ],
+    ids=str,
+)
+def test_the_plain_folder_of_windows_is_that_of_platformdirs(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows: Any = platformdirs.windows
+    # Off Windows: its paths, and the variable instead of the shell's answer.
+    there = SimpleNamespace(path=ntpath, environ=environ)
+    monkeypatch.setattr(windows, "os", there)
+    monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
+    monkeypatch.setattr(_cache, "os", there)
+    plain = plain_folder("win32", environ)
+    if plain is not None:
+        assert plain == windows.Windows("lazyplug", appauthor=False).user_cache_dir
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ"),
+    [
+        ("win32", {}),
+        ("win32", {"LOCALAPPDATA": "relative"}),
+        (
+            "win32",
+            {"LOCALAPPDATA": "C:\\x", "WIN_PD_OVERRIDE_LOCAL_APPDATA": "D:\\y"},
+        ),
+        ("linux", {"HOME": "/data/me", "ANDROID_DATA": "/data"}),
+        ("linux", {"HOME": "/home/me", "XDG_CACHE_HOME": "relative"}),
+        ("darwin", {"HOME": "/home/me", "XDG_CACHE_HOME": "/var/me"}),
+        ("darwin", {"HOME": "relative"}),
+        ("ios", {"HOME": "/home/me"}),
+        ("freebsd14", {}),
+    ],
+)
+def test_where_it_is_not_plain_platformdirs_is_asked(
+    platform: str, environ: dict[str, str]
+) -> None:
+    assert plain_folder(platform, environ) is None
+
+
+def test_where_it_is_not_plain_the_answer_of_platformdirs_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
+    monkeypatch.setattr(_cache, "plain_folder", lambda *_: None)
+    expected = platformdirs.PlatformDirs("lazyplug", appauthor=False).user_cache_dir
+    assert _cache.cache_folder() == expected
+
+
+@posix
+def test_an_explicit_folder_is_made_absolute_and_its_tilde_means_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    for given, meant in (("x", str(tmp_path / "x")), ("~/x", "/home/me/x")):
+        monkeypatch.setenv("LAZYPLUG_CACHE_DIR", given)
+        assert _cache.cache_folder() == meant
+
+
+# ------------------------------------------------------------------------- settings
+
+TELL = f"""
+import json, os, sys
+sys.path[:0] = [{str(ROOT)!r}]
+from lazyplug import _cache
+print(json.dumps([_cache.setting("LAZYPLUG_CHECK"), _cache.cache_folder()]))
+"""
+
+
+@posix
+@pytest.mark.parametrize("flag", ["-E", "-I"])
+def test_settings_are_ignored_where_python_ignores_its_own(
+    flag: str, tmp_path: Path
+) -> None:
+    env = {"LAZYPLUG_CHECK": "none", "HOME": str(tmp_path), "XDG_CACHE_HOME": ""}
+    said = json.loads(python("-c", TELL, env=env).stdout)
+    assert said == ["none", os.environ["LAZYPLUG_CACHE_DIR"]]
+    said = json.loads(python(flag, "-c", TELL, env=env).stdout)
+    assert said[0] == ""
+    assert said[1] != os.environ["LAZYPLUG_CACHE_DIR"]
+
+
+@needs_root
+def test_settings_are_ignored_where_real_and_effective_user_differ() -> None:
+    code = TELL.replace("print", "os.seteuid(65534)\nprint")
+    said = json.loads(python("-c", code, env={"LAZYPLUG_CHECK": "none"}).stdout)
+    assert said[0] == ""
+    assert said[1] != os.environ["LAZYPLUG_CACHE_DIR"]
+
+
+def test_off_neither_reads_nor_writes(
+    looked: Callable[[], list[str]], isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_CACHE", "off")
+    assert looked() == ["m:f"]
+    assert not isolated.exists()
+    monkeypatch.setenv("LAZYPLUG_CACHE", "on")
+    looked()
+    evil = poison(index_in(isolated))
+    monkeypatch.setenv("LAZYPLUG_CACHE", "off")
+    assert looked() == ["m:f"]
+    assert index_in(isolated).read_bytes() == evil
+
+
+def test_readonly_reads_and_does_not_write(
+    looked: Callable[[], list[str]], isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_CACHE", "readonly")
+    assert looked() == ["m:f"]
+    assert not isolated.exists()
+    monkeypatch.setenv("LAZYPLUG_CACHE", "on")
+    looked()
+    evil = poison(index_in(isolated))
+    monkeypatch.setenv("LAZYPLUG_CACHE", "readonly")
+    assert looked() == ["n:f"]
+    plant(Path(sys.path[0]), dist("bar", points="[g]\nb = n:f\n"))
+    assert max(looked()) == "n:f"
+    assert index_in(isolated).read_bytes() == evil
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "meant"),
+    [
+        ("LAZYPLUG_CHECK", "ful", "full"),
+        ("LAZYPLUG_CHECK", "NONE", "full"),
+        ("LAZYPLUG_CACHE", "false", "on"),
+        ("LAZYPLUG_CACHE", "0", "on"),
+    ],
+)
+def test_a_misspelt_setting_is_told_once_and_means_the_default(
+    name: str,
+    given: str,
+    meant: str,
+    looked: Callable[[], list[str]],
+    isolated: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv(name, given)
+    with caplog.at_level(logging.WARNING, "lazyplug"):
+        assert looked() == looked() == ["m:f"]
+    (record,) = caplog.records
+    assert record.name == "lazyplug"
+    assert f"{name}={given!r} is not understood" in record.message
+    assert f"taken as {meant!r}" in record.message
+    assert index_in(isolated).exists()
+    if name == "LAZYPLUG_CHECK":
+        assert _cache.current().checked == meant
+
+
+@pytest.mark.parametrize("level", ["full", "dirs", "none"])
+def test_a_setting_that_is_understood_is_not_told(
+    level: str,
+    looked: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_CHECK", level)
+    assert looked() == ["m:f"]
+    assert _cache.current().checked == level
+    assert caplog.records == []
