@@ -262,13 +262,20 @@ def still_true(index: Index, level: str) -> bool:
 
     `full` looks at every path entry and at one file of every distribution,
     `dirs` at the path entries, `none` at nothing. Stamps that were too young to
-    be believed when they were taken are never equal.
+    be believed when they were taken are never equal. Raises ValueError if the
+    index is damaged.
     """
     if level == "none":
         return True
     if not index.settled[level == "full"]:
         return False
     stat, access = Seam.stat, os.access
+    present: list[Any] = []
+    absent: list[Any] = []
+    line = stamps_line([])
+    if level == "full":
+        # Not inside of what follows: if it is damaged, the index must be replaced.
+        present, absent, line = index.watched()
     try:
         for entry, known in zip(index.key[1:], index.stamps):
             # access says no without raising, at a quarter of the price.
@@ -277,9 +284,6 @@ def still_true(index: Index, level: str) -> bool:
                     return False
             elif stamp(stat(entry)) != known:
                 return False
-        if level == "dirs":
-            return True
-        present, absent, line = index.watched()
         for file in absent:
             if access(file, 0):
                 return False
