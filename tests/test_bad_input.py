@@ -55,6 +55,7 @@ NO_PATHS: dict[str, Any] = {
 
 @pytest.mark.parametrize("entry", NO_PATHS.values(), ids=list(NO_PATHS))
 @pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.odd_path
 def test_what_is_no_path_is_skipped_and_told(
     entry: Any, place: int, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +84,7 @@ STRANGE_PATHS: dict[str, str] = {
 
 
 @pytest.mark.parametrize("entry", STRANGE_PATHS.values(), ids=list(STRANGE_PATHS))
+@pytest.mark.odd_path
 def test_a_path_that_leads_nowhere_harms_no_other(
     entry: str, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_path_that_leads_nowhere_harms_no_other(
         lazyplug.problems()
 
 
+@pytest.mark.odd_path
 def test_path_objects_are_paths(
     site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +107,7 @@ def test_path_objects_are_paths(
     assert lazyplug.problems() == []
 
 
+@pytest.mark.odd_path
 def test_a_string_of_ones_own_class_is_a_path(
     site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -513,7 +513,7 @@ class Environment(RuleBasedStateMachine):
 
     @rule(
         site=st.sampled_from(SITES),
-        name=st.sampled_from([None, *PLAIN_NAMES]),
+        name=st.sampled_from([None, "lone", *PLAIN_NAMES]),
         points=some_points,
     )
     def install_nameless(self, site: str, name: str | None, points: str | None) -> None:
@@ -606,7 +606,11 @@ class Environment(RuleBasedStateMachine):
         self.look()
 
     @precondition(lambda self: bool(self.installed()))
-    @rule(number=picks, name=st.sampled_from(PLAIN_NAMES), version=st.just("3.0"))
+    @rule(
+        number=picks,
+        name=st.sampled_from(["lone", "sole", *PLAIN_NAMES]),
+        version=st.sampled_from(["1.0", "3.0"]),
+    )
     def write_metadata(self, number: int, name: str, version: str) -> None:
         folder = self.pick(number)
         source = "PKG-INFO" if folder.suffix == ".egg-info" else "METADATA"
@@ -851,10 +855,40 @@ FIELDS = (
     "file", "key", "stamp", "settled", "named", "source", "source_stamp", "groups",
     "problems",
 )  # fmt: skip
+SOME = Known(
+    "foo",
+    "METADATA",
+    "5 6 7 8",
+    "5 6 7 8",
+    True,
+    True,
+    {"g": [("a", "m:f", "m", "f", 2)], "h": [("a", "m", "m", None, 4)]},
+    [("/site", 0, "reason")],
+)
 # path entries and their metadata folders
 Sites = dict[str, dict[str, Known]]
 all_known = st.dictionaries(
     few_texts, st.dictionaries(few_texts, known, max_size=3), max_size=3
+)
+# Much of it the same again, and simple: it is what changes that matters.
+simple_known = st.builds(
+    lambda key, source, groups: SOME._replace(key=key, source=source, groups=groups),
+    st.sampled_from(["", "", "", "", "foo"]),  # "": it has its file's name
+    st.sampled_from(["METADATA", "METADATA", None]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            group: st.sampled_from([[("a", "m:f", "m", "f", n)] for n in range(3)])
+            for group in ("g", "h")
+        },
+    ),
+)
+simple_sites = st.dictionaries(
+    st.sampled_from(["/a", "/b"]),
+    st.dictionaries(
+        st.sampled_from(["v", "w", "x", "y", "z"]), simple_known, max_size=4
+    ),
+    max_size=2,
 )
 
 
@@ -924,16 +958,28 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
     assert len(present) + len(absent) >= len(order) + len(sites)
 
 
-@settings(max_examples=300, deadline=None)
-@given(before=all_known, after=all_known, data=st.data())
+@settings(max_examples=500, deadline=None)
+@given(
+    before=simple_sites | all_known,
+    after=simple_sites,
+    same_order=st.booleans(),
+    kept=st.lists(st.booleans(), min_size=10, max_size=10),
+)
 def test_an_index_brought_up_to_date_is_the_one_that_is_written_anew(
-    before: Sites, after: Sites, data: st.DataObject
+    before: Sites, after: Sites, same_order: bool, kept: list[bool]
 ) -> None:
+    if same_order:
+        after = {path: after.get(path, {}) for path in before}
+    for path, files in (*before.items(), *after.items()):
+        files |= {
+            file: found if found.key else found._replace(key=f"{path}/{file}")
+            for file, found in files.items()
+        }
+    decide = iter(kept * 2)
     for path in before.keys() & after.keys():
-        kept = st.sets(st.sampled_from(sorted(before[path]) or [""]))
-        for file in data.draw(kept):
-            if file in before[path]:
-                after[path][file] = before[path][file]
+        for file, found in before[path].items():
+            if next(decide):
+                after[path][file] = found
     index = from_bytes(encoded(before))
     old, parts = decode(index), Parts.of(index)
     records = {(e.path, d.file): d for e in old for d in e.distributions}
@@ -982,16 +1028,6 @@ damages = st.builds(
 )
 
 
-SOME = Known(
-    "foo",
-    "METADATA",
-    "5 6 7 8",
-    "5 6 7 8",
-    True,
-    True,
-    {"g": [("a", "m:f", "m", "f", 2)], "h": [("a", "m", "m", None, 4)]},
-    [("/site", 0, "reason")],
-)
 KNOWN: Sites = {"/site": {name: SOME._replace(key=name) for name in ("a", "b", "c")}}
 
 

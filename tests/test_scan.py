@@ -540,8 +540,8 @@ def test_undecodable_files_in_an_archive_cost_themselves(
         **dist("three", points=POINTS),
     }
     only(zipped(tmp_path / "all.zip", tree))
-    assert "three" in {point.dist.name for point in lazyplug.entry_points(group="g")}
+    assert names() == ["a", "a"]
     told = "".join(reason for _, _, reason in reasons())
     assert "entry_points.txt" in told
-    assert "can't decode byte 0xff" in told
-    assert len(reasons()) >= 2
+    assert "METADATA" in told
+    assert told.count("invalid start byte") == 2

@@ -1,0 +1,269 @@
+"""What is looked at live: which path entries, and what they lay over the index."""
+
+import os
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from importlib_metadata import Distribution
+
+import lazyplug
+from lazyplug import _cache
+from lazyplug._cache import declares, foreign_finders, split_path
+from tests.conftest import dist, plant
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a folder the current one."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PWD", str(folder))
+    return folder
+
+
+def names() -> list[str]:
+    return [point.name for point in lazyplug.entry_points(group="g")]
+
+
+# Which path entries are volatile
+
+
+@pytest.mark.parametrize(
+    ("path", "entries", "volatile"),
+    [
+        (["/a", "/b"], ("/a", "/b"), set()),
+        (["", "/a"], ("/here", "/a"), {0}),
+        (["/a", "sub/folder"], ("/a", "/here/sub/folder"), {1}),
+        (["/a", "/here", "/a"], ("/a", "/here"), {1}),
+        (["/a", ".", ""], ("/a", "/here/.", "/here"), {1, 2}),
+        ([Path("/a"), b"/b", None, 3, "/c\0"], ("/a",), set()),
+    ],
+)
+def test_what_is_relative_or_the_current_folder_is_volatile(
+    path: list[Any], entries: tuple[str, ...], volatile: set[int]
+) -> None:
+    assert split_path(path, "/here") == (entries, frozenset(volatile))
+
+
+def test_without_a_current_folder_what_is_relative_leads_nowhere() -> None:
+    assert split_path(["", "x", "/a"], None) == (("/a",), frozenset())
+
+
+def test_the_folder_in_which_the_program_was_started_is_volatile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PWD", "/started")
+    assert split_path(["/a", "/started"], "/elsewhere")[1] == {1}
+
+
+@pytest.mark.parametrize(
+    ("script", "first", "volatile"),
+    [
+        ("{tmp}/tool.py", "{tmp}", True),
+        ("{tmp}/link.py", "{tmp}/real", True),
+        ("{prefix}/bin/tool", "{prefix}/bin", False),
+        ("{tmp}/tool.py", "{tmp}/other", False),
+        ("{tmp}/app.pyz/__main__.py", "{tmp}/app.pyz", False),
+        (None, "{tmp}", False),
+    ],
+)
+def test_the_folder_of_a_script_is_volatile_where_python_put_it_first(
+    script: str | None,
+    first: str,
+    volatile: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plant(tmp_path, {"real": {"tool.py": ""}, "app.pyz": ""})
+    (tmp_path / "link.py").symlink_to(tmp_path / "real" / "tool.py")
+    words = {"tmp": tmp_path, "prefix": sys.prefix}
+    main = types.ModuleType("__main__")
+    main.__file__ = script and script.format(**words)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    if sys.flags.safe_path:
+        pytest.skip("Python puts no script's folder first under -P")
+    path = [first.format(**words), "/b"]
+    assert split_path(path, "/here")[1] == ({0} if volatile else set())
+    # Only the first entry is one that Python put there.
+    assert split_path(["/b", *path], "/here")[1] == set()
+
+
+@pytest.mark.parametrize(
+    ("tree", "name", "found"),
+    [
+        ({"a.py": "", "b": {}}, "f", False),
+        ({"a-1.dist-info": {}}, "f", True),
+        ({"A.EGG-INFO": {}}, "f", True),
+        ({"EGG-INFO": {}}, "f", False),
+        ({"EGG-INFO": {}}, "f-1.egg", True),
+    ],
+)
+def test_one_listing_tells_whether_a_folder_declares(
+    tree: dict[str, Any], name: str, found: bool, tmp_path: Path
+) -> None:
+    folder = plant(tmp_path / name, tree)
+    assert declares(str(folder)) is found
+
+
+def test_what_is_no_folder_declares_only_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert declares(str(tmp_path / "file"))
+    assert not declares(str(tmp_path / "file" / "below"))
+    assert not declares(str(tmp_path / "nothing"))
+    assert not declares("\0")
+
+
+# What they lay over the index
+
+
+def test_a_volatile_folder_is_seen_live_and_leaves_the_index_alone(
+    here: Path, site: Callable[..., Path], only: Callable[..., None], isolated: Path
+) -> None:
+    only("", site(dist("stable", points="[g]\ns = m\n")))
+    assert names() == ["s"]
+    (index,) = isolated.iterdir()
+    before = index.read_bytes()
+    plant(here, dist("mine", points="[g]\nm = m\n[h]\nh = m\n"))
+    _cache.invalidate_caches()
+    assert names() == ["m", "s"]
+    assert lazyplug.entry_points().groups == {"g", "h"}
+    assert index.read_bytes() == before
+
+
+@pytest.mark.parametrize("points", [None, "", "[other]\nx = m\n"])
+def test_a_volatile_distribution_hides_a_stable_one_of_its_name_whatever_it_declares(
+    points: str | None,
+    here: Path,
+    site: Callable[..., Path],
+    only: Callable[..., None],
+) -> None:
+    only("", site(dist("foo-bar", points="[g]\na = m\n")))
+    plant(here, dist("Foo.Bar", "9", points))
+    assert names() == []
+
+
+def test_a_stable_distribution_before_a_volatile_one_hides_it(
+    here: Path, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    only(site(dist("foo", points="[g]\nstable = m\n")), "")
+    plant(here, dist("foo", "9", "[g]\nlive = m\n"))
+    assert names() == ["stable"]
+
+
+def test_a_volatile_folder_without_metadata_hides_nothing(
+    here: Path, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    only("", site(dist("foo", points="[g]\nstable = m\n")))
+    plant(here, {"foo-9.dist-info": {"entry_points.txt": "[g]\nlive = m\n"}})
+    assert names() == ["stable"]
+
+
+def test_problems_of_volatile_folders_are_told(
+    here: Path, only: Callable[..., None]
+) -> None:
+    only("")
+    plant(here, dist("mine", points="[g]\nbroken\n"))
+    (problem,) = lazyplug.problems()
+    assert (Path(problem.path).name, problem.line) == ("entry_points.txt", 2)
+    assert "no '=' in 'broken'" in str(problem)
+
+
+def test_the_order_is_that_of_the_path_whatever_is_live(
+    here: Path, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    one = site(dist("z", points="[g]\none = m\n"), "one")
+    three = site(dist("a", points="[g]\nthree = m\n"), "three")
+    only(one, "", three)
+    plant(here, dist("m", points="[g]\ntwo = m\n"))
+    assert names() == ["one", "two", "three"]
+
+
+# Finders of others
+
+
+class Told(Distribution):
+    """A distribution that no path finder knows."""
+
+    def read_text(self, filename: Any) -> str | None:
+        return {
+            "METADATA": "Name: told\nVersion: 3\n",
+            "entry_points.txt": "[g]\ntold = m\n[only.told]\nx = m\n",
+        }.get(str(filename))
+
+    def locate_file(self, path: Any) -> Any:
+        return Path(os.devnull) / str(path)
+
+
+class Teller:
+    """A finder of somebody else."""
+
+    def find_spec(self, *_: object) -> None: ...
+
+    def find_distributions(self, context: object) -> list[Distribution]:
+        return [Told()]
+
+
+def test_only_finders_that_nobody_knows_are_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert foreign_finders() == []
+    teller = Teller()
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, teller])
+    assert foreign_finders() == [(len(sys.meta_path) - 1, teller)]
+
+
+def test_what_a_foreign_finder_tells_is_live(
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    only(site(dist("stable", points="[g]\ns = m\n")))
+    assert names() == ["s"]
+    before = sys.meta_path
+    monkeypatch.setattr(sys, "meta_path", [*before, Teller()])
+    assert names() == ["s", "told"]
+    assert lazyplug.entry_points().groups == {"g", "only.told"}
+    monkeypatch.setattr(sys, "meta_path", [Teller(), *before])
+    assert names() == ["told", "s"]
+    monkeypatch.setattr(sys, "meta_path", before)
+    assert names() == ["s"]
+
+
+def test_an_extension_of_a_foreign_finder_travels_without_its_object(
+    only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pickle
+
+    only()
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Teller()])
+    extension = lazyplug.ExtensionManager[Any]("g")["told"]
+    assert extension.dist.version == "3"
+    arrived = pickle.loads(pickle.dumps(extension))  # noqa: S301
+    assert arrived.dist is None
+    with pytest.raises(ModuleNotFoundError, match="m") as caught:
+        arrived.plugin  # noqa: B018
+    assert "declared by told 3" in caught.value.__notes__[0]
+
+
+def test_an_unusual_home_is_left_to_platformdirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from platformdirs import PlatformDirs
+
+    monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    asked = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
+    assert _cache.cache_folder() == asked
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr("platformdirs.PlatformDirs", fail)
+    assert _cache.cache_folder() is None
+    # Without a place for the index, each process scans; the answer is the same.
+    assert lazyplug.entry_points(group="console_scripts")
