@@ -115,6 +115,8 @@ def cache_folder() -> "str | None":
             folder = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
         except (RuntimeError, OSError, KeyError, ValueError):
             return None  # platformdirs found no home either
+        if not os.path.isabs(folder):
+            return None  # an older one, and a home that is relative
     return folder
 
 

@@ -263,6 +263,11 @@ def test_an_unusual_home_is_left_to_platformdirs(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no home")
 
+    monkeypatch.setattr(
+        "platformdirs.PlatformDirs",
+        lambda *_, **__: types.SimpleNamespace(user_cache_dir="relative/lazyplug"),
+    )
+    assert _cache.cache_folder() is None
     monkeypatch.setattr("platformdirs.PlatformDirs", fail)
     assert _cache.cache_folder() is None
     # Without a place for the index, each process scans; the answer is the same.
