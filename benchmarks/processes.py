@@ -1,12 +1,13 @@
 """Whole processes measured side by side: interleaved, warmed up, medians.
 
-A case is code that a fresh Python runs. In each round every case is run once, in a
-changing order, so that whatever slows the machine slows them alike; what is told
-of a case is the median of its difference to the bare interpreter of its round.
+A case is code that a fresh Python runs. In each round every case is run once, in an
+order of chance, so that whatever slows the machine slows them alike; what is told
+of a case is the median of its difference to the floor of its round.
 """
 
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -60,17 +61,19 @@ def once(python: Path, case: Case, cwd: Path) -> float:
 
 
 def side_by_side(
-    python: Path, cases: Mapping[str, Case], cwd: Path, rounds: int
+    python: Path,
+    cases: Mapping[str, Case],
+    cwd: Path,
+    rounds: int,
+    floor: Case = BARE,
 ) -> dict[str, Figure]:
-    """Measure the cases over a bare interpreter, in interleaved rounds."""
+    """Measure the cases over a floor, a bare interpreter, in interleaved rounds."""
     taken: dict[str, list[float]] = {name: [] for name in cases}
     names = ["", *cases]
     for number in range(-WARM_UP, rounds):
-        turn = number % len(names)
-        times = {
-            name: once(python, cases.get(name, BARE), cwd)
-            for name in names[turn:] + names[:turn]
-        }
+        # What ran just before has its part in a time: it must be another each round.
+        random.Random(number).shuffle(names)  # noqa: S311
+        times = {name: once(python, cases.get(name, floor), cwd) for name in names}
         if number >= 0:
             for name in cases:
                 taken[name].append(times[name] - times[""])
