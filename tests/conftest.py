@@ -64,6 +64,16 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Let no plugin of one test be imported already in the next."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("plug"):
+            del sys.modules[name]
+
+
+@pytest.fixture
 def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that makes the given folders the whole of `sys.path`.
 

@@ -4,7 +4,7 @@ import logging
 import sys
 import typing
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,6 +20,7 @@ from lazyplug import (
 )
 from tests.conftest import Ticking, ask, dist, plant
 
+pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
 PLUGINS = """
 class Base:
@@ -33,16 +34,6 @@ class Three(Base): pass
 class Broken(Base):
     def __init__(self): raise OSError("broken on purpose")
 """
-
-
-@pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    """Let no plugin of one test be imported already in the next."""
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if name.startswith("plug"):
-            del sys.modules[name]
 
 
 @pytest.fixture
