@@ -118,8 +118,7 @@ def no_matches(
     near: tuple[str, ...] = ()
     if names:
         near = near_misses(name or "", names)
-        if near:
-            text += f"; did you mean {_quoted(near)}?"
+        text += f"; did you mean {_quoted(near)}?" if near else "."
         text += f" Available: {_quoted(sorted(names))}."
     else:
         snapshot = current()

@@ -2,7 +2,7 @@
 
 import sys
 
-from ._exceptions import CircularLoad, origin
+from ._exceptions import CircularLoad, LazyplugError, origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +16,12 @@ def failed(
 ) -> "Any":
     """Return the outcome that wins: this failure, unless another was first.
 
-    The error keeps its type and gets one note.
+    The error keeps its type and gets one note, unless it says all of it itself.
     """
     note = f"lazyplug: while loading {origin(extension)}"
-    if note not in getattr(error, "__notes__", ()):
+    if not isinstance(error, LazyplugError) and note not in getattr(
+        error, "__notes__", ()
+    ):
         error.add_note(note)
     outcome = None, (error, error.__traceback__), None
     if is_passing(error):

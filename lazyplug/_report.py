@@ -31,9 +31,12 @@ def report_once(message: str) -> None:
 
 def report_failure(extension: "Extension[Any]", error: Exception) -> None:
     """Log that an extension could not be loaded, once a process."""
-    from ._exceptions import origin
+    from ._exceptions import LazyplugError, origin
 
-    message = f"could not load {origin(extension)}: {type(error).__name__}: {error}"
+    if isinstance(error, LazyplugError):
+        message = f"could not load {error}"  # which says what it was
+    else:
+        message = f"could not load {origin(extension)}: {type(error).__name__}: {error}"
     if message not in _told:
         _told.add(message)
         logger = _logger()

@@ -602,6 +602,22 @@ def test_warnings_as_errors_do_not_turn_a_broken_plugin_into_a_crash(
         assert ExtensionManager[Any]("g").map(lambda e: e.name) == ["b"]
 
 
+def test_an_error_of_ours_says_once_what_it_is_about(
+    site: Callable[..., Path],
+    first: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first(site(dist("plug", "1", "[g]\nwrong = not-valid\n")))
+    manager = ExtensionManager[Any]("g")
+    assert manager.map(lambda e: e) == []
+    assert caplog.text.count("'wrong = not-valid'") == 1
+    with pytest.raises(lazyplug.InvalidEntryPoint, match="not-valid") as caught:
+        manager["wrong"].plugin  # noqa: B018
+    assert not getattr(caught.value, "__notes__", ())
+    with pytest.raises(lazyplug.NoMatches, match=r"in group 'g'\. Available: 'wrong'"):
+        manager["other"]
+
+
 def test_a_broken_call_is_told_as_a_broken_load(
     three: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
