@@ -272,12 +272,6 @@ def still_true(index: Index, level: str) -> bool:
     if not index.settled[level == "full"]:
         return False
     stat, access = Seam.stat, os.access
-    present: list[Any] = []
-    absent: list[Any] = []
-    line = stamps_line([])
-    if level == "full":
-        # Not inside of what follows: if it is damaged, the index must be replaced.
-        present, absent, line = index.watched()
     try:
         for entry, known in zip(index.key[1:], index.stamps):
             # access says no without raising, at a quarter of the price.
@@ -286,6 +280,13 @@ def still_true(index: Index, level: str) -> bool:
                     return False
             elif stamp(stat(entry)) != known:
                 return False
+    except (OSError, ValueError, TypeError):
+        return False
+    if level == "dirs":
+        return True
+    # Not inside of what follows: if it is damaged, the index must be replaced.
+    present, absent, line = index.watched()
+    try:
         for file in absent:
             if access(file, 0):
                 return False
