@@ -9,7 +9,7 @@ import zipfile
 from importlib_metadata import Distribution as Opened
 from importlib_metadata import DistributionFinder, MetadataPathFinder
 
-from ._record import Distribution, fragment
+from ._record import Distribution, fragments
 from ._scan import headers, normalise, parse, split_value, stem
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from ._index import Owner, Row
+    from ._index import Owner
     from ._record import Point, Trouble
 
 
@@ -94,9 +94,7 @@ def _record(
     points: "list[Point]",
     problems: "list[Trouble]",
 ) -> Distribution:
-    rows: dict[str, list[Row]] = {}
-    for group, row in points:
-        rows.setdefault(group, []).append(row)
+    declared = fragments(name, key, name, version, None, points)
     return Distribution(
         name,
         key,
@@ -105,12 +103,9 @@ def _record(
         named=True,
         source="METADATA" if has_metadata else None,
         source_stamp=None,
-        groups=list(rows),
+        groups=list(declared),
         problems=problems,
-        fragments={
-            group: fragment(name, key, name, version, None, found)
-            for group, found in rows.items()
-        },
+        fragments=declared,
     )
 
 

@@ -55,6 +55,10 @@ def to_json(value: "Any") -> str:
     return "".join(_chunks(value, 0))
 
 
+def _troubles(read: "Iterable[Any]") -> "list[Trouble]":
+    return [(path, line, reason) for path, line, reason in read]
+
+
 class Distribution:
     """What is remembered of a distribution that is more than a name.
 
@@ -63,19 +67,19 @@ class Distribution:
     rest is decoded when it is asked for, and written again as it was.
     """
 
-    __slots__ = (
-        "_text",
+    # As the constructor takes them and the index keeps them.
+    _FIELDS = (
         "file",
-        "fragments",
-        "groups",
         "key",
-        "named",
-        "problems",
+        "stamp",
         "settled",
+        "named",
         "source",
         "source_stamp",
-        "stamp",
+        "groups",
+        "problems",
     )
+    __slots__ = (*_FIELDS, "_text", "fragments")
     if TYPE_CHECKING:
         # the name of its metadata folder (or file) in the path entry
         file: str
@@ -93,7 +97,7 @@ class Distribution:
         source_stamp: str | None
         groups: list[str]
         problems: list[Trouble]
-        # of each group: what `fragment` returns; None: as the index has it
+        # what `fragments` returns; None: as the index has it
         fragments: dict[str, str] | None
 
     def __init__(
@@ -137,41 +141,21 @@ class Distribution:
         return found
 
     def _decode(self) -> None:
-        (
-            self.file,
-            self.key,
-            self.stamp,
-            self.settled,
-            self.named,
-            self.source,
-            self.source_stamp,
-            self.groups,
-            problems,
-        ) = scan_once(self._text, 0)[0]
-        self.problems = [tuple(problem) for problem in problems]
+        values = scan_once(self._text, 0)[0]
+        for field, value in zip(self._FIELDS, values, strict=True):
+            setattr(self, field, value)
+        self.problems = _troubles(self.problems)
 
     def __getattr__(self, name: str) -> "Any":
         # Reached for slots that are still empty.
-        if name not in self.__slots__ or not self._text:
+        if name not in self._FIELDS or not self._text:
             raise AttributeError(name)
         self._decode()
         return getattr(self, name)
 
     def line(self) -> str:
-        """Return what the index keeps, in the order of the constructor."""
-        return self._text or to_json(
-            [
-                self.file,
-                self.key,
-                self.stamp,
-                self.settled,
-                self.named,
-                self.source,
-                self.source_stamp,
-                self.groups,
-                self.problems,
-            ]
-        )
+        """Return what the index keeps: the line that it was read from, if any."""
+        return self._text or to_json([getattr(self, field) for field in self._FIELDS])
 
 
 class PathEntry:
@@ -223,20 +207,26 @@ class PathEntry:
         return [to_json(own), *[d.line() for d in self.distributions]]
 
 
-def fragment(
+def fragments(
     file: str,
     key: str,
     name: str,
     version: str,
     source_stamp: "str | None",
-    rows: "list[Row]",
-) -> str:
-    """Return a distribution's part of a group, as JSON text without its first two.
+    points: "Iterable[Point]",
+) -> "dict[str, str]":
+    """Return a distribution's part of each group, as JSON text without its first two.
 
     These are whether it is shadowed, and the number of its path entry: both may
     change while the rest stands.
     """
-    return to_json([file, key, name, version, source_stamp, rows])[1:]
+    rows: dict[str, list[Row]] = {}
+    for group, row in points:
+        rows.setdefault(group, []).append(row)
+    return {
+        group: to_json([file, key, name, version, source_stamp, found])[1:]
+        for group, found in rows.items()
+    }
 
 
 def _owner_of(text: str) -> str:
@@ -409,24 +399,26 @@ def regroup(
     `old` are the records that `parts` were made of. What did not change is taken
     over as the text that it is.
     """
+    several = repeated(entries)
+    hidden = shadowed(entries, several)
     if [entry.path for entry in old] != [entry.path for entry in entries]:
         changed = set(parts.groups).union(
             *(d.groups for entry in entries for d in entry.distributions)
         )
-        _recompose(entries, old, parts, changed)
+        _recompose(entries, old, parts, changed, hidden)
         return
     gone, came = _differences(old, entries)
-    several = repeated(entries)
-    if several or repeated(old):
+    several_before = repeated(old)
+    if several or several_before:
         # Who is shadowed may have changed, for others too.
-        flipped = shadowed(old, repeated(old)) ^ shadowed(entries, several)
+        flipped = shadowed(old, several_before) ^ hidden
         changed = {g for d in (*gone.values(), *came.values()) for g in d.groups}
         for at, file in flipped:
             for entry in (old[at], entries[at]):
                 for distribution in entry.distributions:
                     if distribution.file == file:
                         changed.update(distribution.groups)
-        _recompose(entries, old, parts, changed)
+        _recompose(entries, old, parts, changed, hidden)
         return
     # By far the most changes are these: a distribution was edited or upgraded.
     by_key = {(stood[0], d.key): stood for stood, d in gone.items()}
@@ -446,7 +438,7 @@ def regroup(
         # Two for each swap: nothing but swaps happened in this group.
         if touched[group] == 2 * len(places) and parts.replace(group, places):
             changed.discard(group)
-    _recompose(entries, old, parts, changed)
+    _recompose(entries, old, parts, changed, hidden)
 
 
 def _differences(
@@ -474,11 +466,11 @@ def _recompose(
     old: "Sequence[PathEntry]",
     parts: "Parts",
     changed: "set[str]",
+    hidden: "set[Place]",
 ) -> None:
     """Compose groups anew, of fragments that are kept as text and of fresh ones."""
     if not changed:
         return
-    hidden = shadowed(entries, repeated(entries))
     now_at = {entry.path: place for place, entry in enumerate(entries)}
     places = [now_at.get(entry.path, -1) for entry in old]
     # where the fragments of a distribution stand; those that are kept as text
@@ -562,7 +554,7 @@ def _entry(line: str, lines: "Iterator[str]") -> PathEntry:
         known,
         calm,
         archive,
-        [tuple(problem) for problem in problems],
+        _troubles(problems),
         plain,
         [Distribution.read(next(lines)) for _ in range(count)],
     )

@@ -8,14 +8,14 @@ import os
 from itertools import pairwise
 
 from ._index import stamp
-from ._record import Distribution, fragment
+from ._record import Distribution, fragments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Protocol
 
-    from ._index import Owner, Row
+    from ._index import Owner
     from ._record import Point, Trouble
 
     class Look(Protocol):
@@ -289,9 +289,7 @@ def scan_distribution(
         (own, known.stamp if known else None),
         (source_stamp, known.source_stamp if known else None),
     ]
-    rows: dict[str, list[Row]] = {}
-    for group, row in points:
-        rows.setdefault(group, []).append(row)
+    declared = fragments(file, key, name, version, source_stamp, points)
     return Distribution(
         file,
         key,
@@ -302,12 +300,9 @@ def scan_distribution(
         named=named,
         source=source,
         source_stamp=source_stamp,
-        groups=list(rows),
+        groups=list(declared),
         problems=problems,
-        fragments={
-            group: fragment(file, key, name, version, source_stamp, found)
-            for group, found in rows.items()
-        },
+        fragments=declared,
     )
 
 

@@ -1,6 +1,5 @@
 """What changed is scanned again, alone; what did not is kept."""
 
-import gc
 import os
 
 from ._cache import Seam, index_name
@@ -36,20 +35,6 @@ def update(
     of another index of the same prefix are taken over. Nothing is written if
     nothing changed.
     """
-    # Thousands of small objects are made and none is garbage: collections would
-    # take a quarter of the time to find that out.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        return _update(key, index, level, mode, folder)
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _update(
-    key: "list[str]", index: "Index | None", level: str, mode: str, folder: "str | None"
-) -> Index:
     clock = Seam.clock()
     name = index_name(key)
     old, parts = _known([] if index is None else [index])

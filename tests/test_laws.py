@@ -38,7 +38,7 @@ from lazyplug._record import (
     PathEntry,
     decode,
     encode,
-    fragment,
+    fragments,
     from_bytes,
     regroup,
     to_json,
@@ -836,7 +836,9 @@ class Known(NamedTuple):
             self.source_stamp,
             list(self.groups),
             self.problems,
-            {group: fragment(*words, rows) for group, rows in self.groups.items()},
+            fragments(
+                *words, [(g, row) for g, rows in self.groups.items() for row in rows]
+            ),
         )
 
 
