@@ -7,10 +7,10 @@ import os
 import zipfile
 
 from importlib_metadata import Distribution as Opened
-from importlib_metadata import DistributionFinder, MetadataPathFinder
+from importlib_metadata import DistributionFinder, PathDistribution
 
 from ._record import Distribution, fragments
-from ._scan import headers, normalise, parse, split_value, stem
+from ._scan import headers, is_metadata, normalise, parse, split_value, stem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,15 +21,13 @@ if TYPE_CHECKING:
     from ._record import Point, Trouble
 
 
-def _context(**asked: "Any") -> DistributionFinder.Context:
-    return DistributionFinder.Context(**asked)  # type: ignore[no-untyped-call]
-
-
-def _in_archive(path: str, name: "str | None" = None) -> "Iterator[Opened]":
-    # An instance: in importlib_metadata 6.0 these are no class methods.
-    finder = MetadataPathFinder()
-    finder.invalidate_caches()
-    yield from finder.find_distributions(_context(path=[path], name=name))
+def _in_archive(path: str, archive: zipfile.ZipFile) -> "Iterator[PathDistribution]":
+    # The finder of importlib_metadata would keep the archive open, and takes one
+    # that it cannot open for an empty one.
+    for child in zipfile.Path(archive).iterdir():
+        if is_metadata(child.name, path):
+            # as importlib_metadata itself has it, whatever its annotations say
+            yield PathDistribution(child)  # type: ignore[arg-type]
 
 
 def scan_archive(path: str) -> "tuple[list[Distribution], list[Trouble]]":
@@ -39,15 +37,13 @@ def scan_archive(path: str) -> "tuple[list[Distribution], list[Trouble]]":
     try:
         if not zipfile.is_zipfile(path):
             return [], [(path, 0, "is neither a folder nor a zip archive")]
-        # importlib_metadata takes an archive that it cannot open for an empty one.
-        with zipfile.ZipFile(path):
-            pass
-        for opened in _in_archive(path):
-            distribution = _read(path, opened)
-            if distribution.key:
-                found.append(distribution)
-            else:
-                problems += distribution.problems
+        with zipfile.ZipFile(path) as archive:
+            for opened in _in_archive(path, archive):
+                distribution = _read(path, opened)
+                if distribution.key:
+                    found.append(distribution)
+                else:
+                    problems += distribution.problems
     except Exception as error:  # damage to a zip has many names
         problems.append((path, 0, f"cannot be read: {error!r}"))
     return found, problems
@@ -74,16 +70,20 @@ def _read(path: str, opened: Opened) -> Distribution:
         problems += bad
     metadata = text_of("METADATA", "PKG-INFO")
     name, version = headers(metadata or "")
-    # As importlib_metadata finds it; where it asks metadata that cannot be read, by
-    # the name of the metadata folder.
-    try:
-        key = getattr(opened, "_normalized_name", None) or normalise(name)
-    except Exception:
-        folder = str(getattr(opened, "_path", "")).rstrip("/")
-        key = normalise(name or stem(folder.rpartition("/")[2])[0])
+    key = _key(opened, name)
     if not key:
         problems.append((path, 0, "holds metadata that does not say its Name"))
     return _record(key, name or key, version, metadata is not None, points, problems)
+
+
+def _key(opened: Opened, name: str) -> str:
+    # As importlib_metadata finds it; where it asks metadata that cannot be read, by
+    # the name of the metadata folder.
+    try:
+        return getattr(opened, "_normalized_name", None) or normalise(name)
+    except Exception:
+        folder = str(getattr(opened, "_path", "")).rstrip("/")
+        return normalise(name or stem(folder.rpartition("/")[2])[0])
 
 
 def _record(
@@ -120,7 +120,8 @@ def ask_finder(
     found = []
     problems: list[Trouble] = []
     try:
-        for opened in finder.find_distributions(_context()):
+        context = DistributionFinder.Context()  # type: ignore[no-untyped-call]
+        for opened in finder.find_distributions(context):
             try:
                 name = opened.metadata["Name"]
                 key = getattr(opened, "_normalized_name", None) or normalise(name)
@@ -142,9 +143,17 @@ def open_distribution(owner: "Owner") -> "Any":
     It is opened where its metadata lies, or is the object of a foreign finder.
     None if an archive holds it no longer, or the finder was in another process.
     """
-    _, name, _, path, file, _, _ = owner
+    key, _, _, path, file, _, _ = owner
     if not isinstance(path, str):
         return path
-    if os.path.isfile(path):
-        return next(_in_archive(path, name), None)
-    return Opened.at(os.path.join(path, file))
+    if not os.path.isfile(path):
+        return Opened.at(os.path.join(path, file))
+    # Left open: what it tells is read when it is asked for.
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile):
+        return None
+    for opened in _in_archive(path, archive):
+        if _key(opened, "") == key:
+            return opened
+    return None

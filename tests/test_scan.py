@@ -1,6 +1,7 @@
 """A bad line, file or folder costs itself, and is told with its place and reason."""
 
 import email
+import gc
 import os
 import sys
 import threading
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from importlib_metadata import DistributionFinder, MetadataPathFinder
 
 import lazyplug
 from lazyplug import _cache, _scan
@@ -400,19 +400,6 @@ def test_a_distribution_that_declares_nothing_shadows_one_that_does(
 # -------------------------------------------------------------------------- archives
 
 
-@pytest.fixture(scope="session")
-def zips(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Have importlib_metadata import what it reads archives with.
-
-    It does so when it meets the first one, and swallows the error if `sys.path`
-    has nothing but the folders of a test.
-    """
-    archive = zipped(tmp_path_factory.mktemp("zips") / "a.zip", dist("a"))
-    context = DistributionFinder.Context(path=[str(archive)])  # type: ignore[no-untyped-call]
-    (found,) = MetadataPathFinder().find_distributions(context)
-    assert found.version == "1.0"
-
-
 def zipped(path: Path, tree: Tree, root: str = "") -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for folder, files in tree.items():
@@ -421,7 +408,6 @@ def zipped(path: Path, tree: Tree, root: str = "") -> Path:
     return path
 
 
-@pytest.mark.usefixtures("zips")
 def test_a_wheel_on_the_path_declares_and_is_read_only_once(
     tmp_path: Path, only: Callable[..., None], settled: Any
 ) -> None:
@@ -435,7 +421,22 @@ def test_a_wheel_on_the_path_declares_and_is_read_only_once(
     assert "lazyplug._foreign" not in sys.modules
 
 
-@pytest.mark.usefixtures("zips")
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_an_archive_is_closed_when_it_was_read(
+    tmp_path: Path, only: Callable[..., None]
+) -> None:
+    wheel = zipped(tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", points=POINTS))
+    gc.disable()  # what the collector would close is not closed
+    try:
+        only(wheel)
+        assert names() == ["a"]
+        links = (f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd"))
+        opened = {os.readlink(link) for link in links if os.path.lexists(link)}
+    finally:
+        gc.enable()
+    assert str(wheel) not in opened
+
+
 def test_a_zipped_egg_on_the_path_declares(
     tmp_path: Path, only: Callable[..., None]
 ) -> None:
@@ -446,7 +447,6 @@ def test_a_zipped_egg_on_the_path_declares(
     assert point.dist.version == "1.0"
 
 
-@pytest.mark.usefixtures("zips")
 def test_a_distribution_in_an_archive_shadows_a_later_folder(
     tmp_path: Path, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
@@ -458,7 +458,6 @@ def test_a_distribution_in_an_archive_shadows_a_later_folder(
     assert versions() == ["2.0"]
 
 
-@pytest.mark.usefixtures("zips")
 def test_an_archive_that_changed_is_read_again(
     tmp_path: Path, only: Callable[..., None]
 ) -> None:
@@ -478,7 +477,6 @@ def test_an_archive_that_changed_is_read_again(
         (b"PK\x05\x06" + b"\0" * 18, ""),  # a zip with nothing in it
     ],
 )
-@pytest.mark.usefixtures("zips")
 def test_a_file_on_the_path_that_is_no_archive_costs_itself(
     content: bytes,
     reason: str,
@@ -519,7 +517,6 @@ DAMAGED_ARCHIVES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("harm", DAMAGED_ARCHIVES)
-@pytest.mark.usefixtures("zips")
 def test_a_broken_archive_costs_itself_and_is_told(
     harm: str, tmp_path: Path, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
@@ -530,7 +527,6 @@ def test_a_broken_archive_costs_itself_and_is_told(
     assert [told for told in reasons() if told[0] == "all.zip"]
 
 
-@pytest.mark.usefixtures("zips")
 def test_undecodable_files_in_an_archive_cost_themselves(
     tmp_path: Path, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
