@@ -8,7 +8,7 @@ import os
 import sys
 from time import time_ns
 
-from ._index import Index, digest, stamp, stamps_line
+from ._index import Index, digest, paths, stamp, texts_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ def still_true(index: Index, level: str) -> bool:
     """
     if level == "none":
         return True
-    if not index.settled[level == "full"]:
+    if index.young or (level == "full" and not index.settled):
         return False
     stat, access = Seam.stat, os.access
     try:
@@ -285,12 +285,12 @@ def still_true(index: Index, level: str) -> bool:
     if level == "dirs":
         return True
     # Not inside of what follows: if it is damaged, the index must be replaced.
-    present, absent, line = index.watched()
+    present, absent, stamps = index.watched()
     try:
-        for file in absent:
+        for file in paths(absent):
             if access(file, 0):
                 return False
-        return stamps_line([stamp(stat(file)) for file in present]) == line
+        return texts_line([stamp(stat(file)) for file in paths(present)]) == stamps
     except (OSError, ValueError, TypeError):
         return False
 

@@ -74,7 +74,7 @@ DOUBT = (
 )
 
 
-def digest(data: bytes) -> str:
+def digest(data: "bytes | memoryview") -> str:
     """Return the checksum of data: against damage, not against an adversary.
 
     >>> digest(b"") == digest(b""), digest(b"a") == digest(b"b"), len(digest(b""))
@@ -91,26 +91,28 @@ def stamp(status: "stat_result") -> str:
     return f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_size} {status.st_ino}"
 
 
-def stamps_line(stamps: "list[str]") -> bytes:
-    r"""Return stamps as the line that is compared as a whole, never decoded.
+def texts_line(texts: "list[str]") -> bytes:
+    r"""Return a line of the watch; the texts are such as JSON has between quotes.
 
-    >>> stamps_line(["1 2 3 4", "5 6 7 8"])
+    The line of the stamps is compared as a whole, never decoded.
+
+    >>> texts_line(["1 2 3 4", "5 6 7 8"])
     b'["1 2 3 4","5 6 7 8"]\n'
     """
-    joined = '","'.join(stamps)
+    joined = '","'.join(texts)
     return f'["{joined}"]\n'.encode()
 
 
-def _paths(line: bytes) -> "list[Any]":
-    """Return the paths in a line, as bytes where that saves decoding.
+def paths(line: bytes) -> "list[Any]":
+    """Return the paths in a line of the watch, as bytes where that saves decoding.
 
     ASCII without escapes stands in the line as the file system takes it; on
     Windows there is always a backslash.
     """
     if b"\\" in line:
-        paths: list[Any] = scan_once(line.decode(), 0)[0]
-        return paths
-    return line[2:-3].split(b'","') if len(line) > 3 else []
+        found: list[Any] = scan_once(line.decode(), 0)[0]
+        return found
+    return line[2:-3].split(b'","') if len(line) > 5 else []
 
 
 def title(front: bytes) -> bytes:
@@ -141,8 +143,10 @@ class Index:
             self.key: list[str] = head["key"]
             # of each path entry; None: it was not there
             self.stamps: list[str | None] = head["stamps"]
-            # are the stamps of the path entries, and of all, to be believed?
-            self.settled: list[bool] = head["settled"]
+            # the numbers of path entries whose stamps are too young to be believed
+            self.young: list[int] = head["young"]
+            # are the stamps of all distributions to be believed?
+            self.settled: bool = head["settled"]
             # lengths of its three lines, their checksum
             *lengths, wanted = head["watch"]
             self.after_watch = after + sum(lengths)
@@ -153,18 +157,18 @@ class Index:
             if (
                 self.key.__class__ is not list
                 or len(self.stamps) != len(self.key) - 1
-                or self.settled.__class__ is not list
-                or len(self.settled) != 2
+                or self.young.__class__ is not list
+                or self.settled.__class__ is not bool
             ):
                 raise ValueError("head")
         except DOUBT as error:
             raise ValueError("front") from error
         self.front = front
 
-    def watched(self) -> "tuple[list[Any], list[Any], bytes]":
-        """Return the files that have stamps, those that are absent, the stamps.
+    def watched(self) -> "tuple[bytes, bytes, bytes]":
+        """Return the lines of the watch.
 
-        The stamps are the line to compare with.
+        They are the files that have stamps, those that are absent, the stamps.
         """
         data, lengths, wanted = self._watch
         try:
@@ -175,7 +179,7 @@ class Index:
                 raise ValueError("watch")
             first, second, _ = lengths
             second += first
-            return _paths(data[:first]), _paths(data[first:second]), data[second:]
+            return data[:first], data[first:second], data[second:]
         except DOUBT as error:
             raise ValueError("watch") from error
 
@@ -197,7 +201,10 @@ class Index:
             data = self.read(self.after_watch + offset, length)
             if digest(data) != wanted:
                 raise ValueError(group)
-            named, fragments = scan_once(data.decode(), 0)[0]
+            # One line after the other, made into one list.
+            named, *fragments = scan_once(
+                "[" + data.decode().replace("\n", ",") + "]", 0
+            )[0]
             if named != group:
                 raise ValueError(group)
             for hidden, place, file, key, name, version, known, rows in fragments:

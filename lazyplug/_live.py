@@ -7,9 +7,10 @@ in which Python itself would look.
 import sys
 
 from ._cache import Seam
+from ._encoding import winners
 from ._index import scan_once
-from ._record import decode, winners
-from ._update import look, settle_repeated
+from ._record import decode
+from ._rescan import look, settle_repeated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,13 +1,10 @@
-"""What is remembered, in full: the records of an environment, and their encoding.
+"""What is remembered, in full: the records of an environment, and their layout.
 
-Pure, without file access. `_index` reads what is encoded here; the format is
+Pure, without file access. `_index` reads what is assembled here; the format is
 described in docs/index-format.md.
 """
 
-import os
-from itertools import pairwise
-
-from ._index import DOUBT, Index, digest, quote, scan_once, stamps_line, title
+from ._index import DOUBT, Index, digest, quote, scan_once, texts_line, title
 
 try:
     from _json import make_encoder
@@ -33,7 +30,7 @@ except ImportError:  # not CPython
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
     from typing import Any
 
     from ._index import Row
@@ -44,6 +41,8 @@ if TYPE_CHECKING:
     Trouble = tuple[str, int, str]
     # number of a path entry, name of a metadata folder in it
     Place = tuple[int, str]
+    # the groups as they are written, by their quoted names: text and its checksum
+    Groups = dict[str, tuple[bytes | memoryview, str]]
 
 
 def to_json(value: "Any") -> str:
@@ -193,18 +192,17 @@ class PathEntry:
         # the others, in the order in which one wins over another of the same key
         self.distributions = distributions
 
-    def lines(self) -> "list[str]":
+    def text(self) -> str:
         """Return what the index keeps: the entry's own line, one a distribution."""
-        own = [
-            self.path,
-            self.stamp,
-            self.settled,
-            self.archive,
-            self.problems,
-            self.plain,
-            len(self.distributions),
-        ]
-        return [to_json(own), *[d.line() for d in self.distributions]]
+        own = own_line(self.archive, self.problems, self.plain)
+        lines = [own, *[d.line() for d in self.distributions]]
+        return "".join([line + "\n" for line in lines])
+
+
+def own_line(archive: bool, problems: "Any", plain: "dict[str, str]") -> str:
+    """Return the line that a path entry has in the index for itself."""
+    plain = dict(sorted(plain.items()))
+    return to_json({"archive": archive, "problems": problems, "plain": plain})
 
 
 def fragments(
@@ -229,304 +227,98 @@ def fragments(
     }
 
 
-def _owner_of(text: str) -> str:
-    """Return the metadata folder that a fragment belongs to.
+def groups_of(index: Index) -> "Groups":
+    """Return the groups as an index has them, not yet verified. Raises ValueError."""
+    found: Groups = {}
+    try:
+        total, _, _ = index.detail
+        # Most are written again as they are: views save copying them.
+        data = memoryview(index.read(index.after_watch, total))
+        for line in index.front.decode().split("\n")[1:-1]:
+            name, offset, length, checksum = line[1:].rsplit(",", 3)
+            at = int(offset)
+            found[name] = data[at : at + int(length)], checksum[1:-2]
+    except DOUBT as error:
+        raise ValueError("groups") from error
+    return found
 
-    >>> _owner_of('"a-1.dist-info","a","A","1",null,[]]')
-    'a-1.dist-info'
+
+def group_text(groups: "Groups", name: str) -> str:
+    """Return a group: its quoted name, then a line for each distribution.
+
+    It may be a new one. Raises ValueError if it is damaged.
     """
-    if "\\" in text:
-        file: str = scan_once(text, 0)[0]
-        return file
-    return text[1 : text.index('"', 1)]
+    if name not in groups:
+        return name + "\n"
+    part, checksum = groups[name]
+    if digest(part) != checksum:
+        raise ValueError(name)
+    return str(part, "ascii") + "\n"
 
 
-def winners(candidates: "Iterable[tuple[str, bool]]") -> "list[bool]":
-    """Say of each candidate, a key and whether it has metadata, if it wins.
+def set_group(groups: "Groups", name: str, text: str) -> None:
+    """Set the text of a group; without a distribution it goes."""
+    if len(text) > len(name) + 1:
+        part = text[:-1].encode()
+        groups[name] = part, digest(part)
+    else:
+        groups.pop(name, None)
 
-    The first with metadata wins; where none has any, the first does. A folder
-    without metadata never shadows one that has it (importlib_metadata since 10.1).
 
-    >>> winners([("a", False), ("a", True), ("b", True), ("a", True), ("c", False)])
-    [False, True, True, False, True]
+def detail_text(index: Index) -> str:
+    """Return the lines of the records; ValueError if they are damaged."""
+    try:
+        offset, length, wanted = index.detail
+        data = index.read(index.after_watch + offset, length)
+        if digest(data) != wanted:
+            raise ValueError("detail")
+        return data.decode()
+    except DOUBT as error:
+        raise ValueError("detail") from error
+
+
+def assemble(
+    key: "list[str]",
+    stamps: "list[str | None]",
+    young: "list[int]",
+    settled: bool,
+    present: "Mapping[str, str]",
+    absent: "Collection[str]",
+    groups: "Groups",
+    detail: str,
+) -> bytes:
+    """Return an index as it is written.
+
+    `young` are the numbers of path entries whose stamps are not to be believed,
+    `settled` says if those of all distributions are.
+    `present` are the files that have stamps, with these; `absent` those that must
+    not come, each as JSON has it between quotes; `detail` is the text of the records.
     """
-    candidates = list(candidates)
-    first: dict[str, int] = {}
-    for place, (key, has_metadata) in enumerate(candidates):
-        if key not in first or (has_metadata and not candidates[first[key]][1]):
-            first[key] = place
-    won = set(first.values())
-    return [place in won for place in range(len(candidates))]
-
-
-def repeated(entries: "Sequence[PathEntry]") -> "set[str]":
-    """Return the keys that stand more than once."""
-    keys = [key for entry in entries for key in entry.plain.values()]
-    keys += [d.key for entry in entries for d in entry.distributions]
-    if len(set(keys)) == len(keys):
-        return set()
-    keys.sort()
-    return {key for key, following in pairwise(keys) if key == following}
-
-
-def shadowed(entries: "Sequence[PathEntry]", several: "set[str]") -> "set[Place]":
-    """Return the distributions that are shadowed by another of the same key.
-
-    `several` are the keys that stand more than once. Distributions of these keys
-    stand among those of their entry, never among the plain ones.
-    """
-    if not several:
-        return set()
-    candidates = [
-        (place, distribution)
-        for place, entry in enumerate(entries)
-        for distribution in entry.distributions
-        if distribution.key in several
+    files = sorted(present)
+    watch = [
+        texts_line(files),
+        texts_line(sorted(absent)),
+        texts_line([present[file] for file in files]),
     ]
-    won = winners((d.key, d.source is not None) for _, d in candidates)
-    return {
-        (place, distribution.file)
-        for (place, distribution), wins in zip(candidates, won)
-        if not wins
-    }
-
-
-def _watched(
-    entries: "Sequence[PathEntry]", several: "set[str]"
-) -> "tuple[list[str], list[str], list[str]]":
-    """Return files with stamps, files that are absent, the stamps."""
-    present: list[str] = []
-    absent: list[str] = []
-    stamps: list[str] = []
-    for entry in entries:
-        if entry.archive:
-            continue  # its own stamp says it all
-        root = os.path.join(entry.path, "")
-        end = os.sep + "entry_points.txt"
-        absent += [root + file + end for file in entry.plain]
-        for distribution in entry.distributions:
-            known = distribution.stamp
-            if known is None:
-                absent.append(root + distribution.file + end)
-            else:
-                present.append(root + distribution.file + end)
-                stamps.append(known)
-        # Whether there is metadata decides only among several of one key, what it
-        # says only where the folder's name does not.
-        for distribution in entry.distributions:
-            if distribution.key in several or not distribution.named:
-                folder = root + distribution.file
-                source = distribution.source
-                if source != "METADATA":
-                    absent.append(os.path.join(folder, "METADATA"))
-                if source is None:
-                    absent.append(os.path.join(folder, "PKG-INFO"))
-                else:
-                    present.append(os.path.join(folder, source) if source else folder)
-                    stamps.append(distribution.source_stamp or "")
-    return present, absent, stamps
-
-
-class Parts:
-    """The groups of an index, each as the text that it is written as."""
-
-    def __init__(self) -> None:
-        # of each group: its text and the checksum of that
-        self.groups: dict[str, tuple[bytes, str]] = {}
-
-    @classmethod
-    def of(cls, index: Index) -> "Parts":
-        """Return the groups as an index has them. Raises ValueError."""
-        parts = cls()
-        try:
-            lines = index.front.split(b"\n")[1:-1]
-            total, _, _ = index.detail
-            data = index.read(index.after_watch, total)
-            for line in lines:
-                group, offset, length, wanted = scan_once(line.decode(), 0)[0]
-                part = data[offset : offset + length]
-                if digest(part) != wanted:
-                    raise ValueError(group)
-                parts.groups[group] = part, wanted
-        except DOUBT as error:
-            raise ValueError("groups") from error
-        return parts
-
-    def fragments(self, group: str) -> "list[tuple[int, str]]":
-        """Return the fragments of a group, each with the number of its path entry."""
-        found = []
-        if group in self.groups:
-            text = self.groups[group][0].decode()
-            for line in text.split("\n")[1:-1]:
-                _, place, rest = line[1:].rstrip(",").split(",", 2)
-                found.append((int(place), rest))
-        return found
-
-    def replace(self, group: str, places: "Mapping[Place, tuple[Place, str]]") -> bool:
-        """Put fragments where others of the same key stood; false if one did not."""
-        text = self.groups.get(group, (b"", ""))[0].decode()
-        for old, (new, fragment_) in places.items():
-            at = text.find(f"\n[0,{old[0]},{quote(old[1])},")
-            if at < 0:
-                return False
-            end = text.index("\n", at + 1)
-            comma = "," * (text[end - 1] == ",")
-            text = f"{text[:at]}\n[0,{new[0]},{fragment_}{comma}{text[end:]}"
-        self._set(group, text)
-        return True
-
-    def compose(
-        self, group: str, found: "Iterable[tuple[Place, str]]", hidden: "set[Place]"
-    ) -> None:
-        """Set the text of a group: its fragments in order; without any it goes."""
-        lines = [f"[{int(at in hidden)},{at[0]},{text}" for at, text in found]
-        if lines:
-            text = ",\n".join(lines)
-            self._set(group, f"[{quote(group)},[\n{text}\n]]")
-        else:
-            self.groups.pop(group, None)
-
-    def _set(self, group: str, text: str) -> None:
-        part = text.encode()
-        self.groups[group] = part, digest(part)
-
-
-def regroup(
-    entries: "Sequence[PathEntry]", old: "Sequence[PathEntry]", parts: "Parts"
-) -> None:
-    """Bring the groups up to date with the records.
-
-    `old` are the records that `parts` were made of. What did not change is taken
-    over as the text that it is.
-    """
-    several = repeated(entries)
-    hidden = shadowed(entries, several)
-    if [entry.path for entry in old] != [entry.path for entry in entries]:
-        changed = set(parts.groups).union(
-            *(d.groups for entry in entries for d in entry.distributions)
-        )
-        _recompose(entries, old, parts, changed, hidden)
-        return
-    gone, came = _differences(old, entries)
-    several_before = repeated(old)
-    if several or several_before:
-        # Who is shadowed may have changed, for others too.
-        flipped = shadowed(old, several_before) ^ hidden
-        changed = {g for d in (*gone.values(), *came.values()) for g in d.groups}
-        for at, file in flipped:
-            for entry in (old[at], entries[at]):
-                for distribution in entry.distributions:
-                    if distribution.file == file:
-                        changed.update(distribution.groups)
-        _recompose(entries, old, parts, changed, hidden)
-        return
-    # By far the most changes are these: a distribution was edited or upgraded.
-    by_key = {(stood[0], d.key): stood for stood, d in gone.items()}
-    swaps: dict[str, dict[Place, tuple[Place, str]]] = {}
-    changed = {group for d in gone.values() for group in d.groups}
-    for stands, distribution in came.items():
-        stood = by_key.get((stands[0], distribution.key))
-        for group, text in (distribution.fragments or {}).items():
-            changed.add(group)
-            if stood is not None:
-                swaps.setdefault(group, {})[stood] = stands, text
-    touched: dict[str, int] = {}
-    for distribution in (*gone.values(), *came.values()):
-        for group in distribution.groups:
-            touched[group] = touched.get(group, 0) + 1
-    for group, places in swaps.items():
-        # Two for each swap: nothing but swaps happened in this group.
-        if touched[group] == 2 * len(places) and parts.replace(group, places):
-            changed.discard(group)
-    _recompose(entries, old, parts, changed, hidden)
-
-
-def _differences(
-    old: "Sequence[PathEntry]", new: "Sequence[PathEntry]"
-) -> "tuple[dict[Place, Distribution], dict[Place, Distribution]]":
-    """Return the distributions whose fragments no longer hold, and the new ones."""
-    gone: dict[Place, Distribution] = {}
-    came: dict[Place, Distribution] = {}
-    for place, (before, after) in enumerate(zip(old, new)):
-        if before is not after:
-            kept = set()
-            for distribution in after.distributions:
-                if distribution.fragments is None:
-                    kept.add(distribution.file)
-                else:
-                    came[place, distribution.file] = distribution
-            for distribution in before.distributions:
-                if distribution.file not in kept:
-                    gone[place, distribution.file] = distribution
-    return gone, came
-
-
-def _recompose(
-    entries: "Sequence[PathEntry]",
-    old: "Sequence[PathEntry]",
-    parts: "Parts",
-    changed: "set[str]",
-    hidden: "set[Place]",
-) -> None:
-    """Compose groups anew, of fragments that are kept as text and of fresh ones."""
-    if not changed:
-        return
-    now_at = {entry.path: place for place, entry in enumerate(entries)}
-    places = [now_at.get(entry.path, -1) for entry in old]
-    # where the fragments of a distribution stand; those that are kept as text
-    order: dict[Place, int] = {}
-    kept: set[Place] = set()
-    fresh: dict[str, list[tuple[Place, str]]] = {}
-    for place, entry in enumerate(entries):
-        for distribution in entry.distributions:
-            at = place, distribution.file
-            order[at] = len(order)
-            if distribution.fragments is None:
-                kept.add(at)
-            else:
-                for group, text in distribution.fragments.items():
-                    fresh.setdefault(group, []).append((at, text))
-    for group in changed:
-        found = fresh.get(group, [])
-        for before, text in parts.fragments(group):
-            at = places[before], _owner_of(text)
-            if at in kept:
-                found.append((at, text))
-        found.sort(key=lambda item: order[item[0]])
-        parts.compose(group, found, hidden)
-
-
-def _paths_line(paths: "list[str]") -> bytes:
-    # to_json would do; joining what is all text takes half as long
-    return f"[{','.join(map(quote, paths))}]\n".encode()
-
-
-def encode(prefix: str, entries: "Sequence[PathEntry]", parts: "Parts") -> bytes:
-    """Return the index of these path entries, and their groups, as it is written."""
-    present, absent, stamps = _watched(entries, repeated(entries))
-    watch = [_paths_line(present), _paths_line(absent), stamps_line(stamps)]
     table: list[str] = []
-    written: list[bytes] = []
+    written: list[bytes | memoryview] = []
     offset = 0
-    for group, (part, checksum) in sorted(parts.groups.items()):
-        table.append(f'[{quote(group)},{offset},{len(part)},"{checksum}"]\n')
+    for name in sorted(groups):
+        part, checksum = groups[name]
+        table.append(f'[{name},{offset},{len(part)},"{checksum}"]\n')
         written += part, b"\n"
         offset += len(part) + 1
-    lines = [line for entry in entries for line in entry.lines()]
-    detail = "".join([line + "\n" for line in lines]).encode()
-    calm = all(entry.settled for entry in entries)
+    records = detail.encode()
     head = {
-        "key": [prefix, *[entry.path for entry in entries]],
-        "stamps": [entry.stamp for entry in entries],
-        "settled": [
-            calm,
-            calm and all(d.settled for entry in entries for d in entry.distributions),
-        ],
+        "key": key,
+        "stamps": stamps,
+        "young": young,
+        "settled": settled,
         "watch": [*map(len, watch), digest(b"".join(watch))],
-        "detail": [offset, len(detail), digest(detail)],
+        "detail": [offset, len(records), digest(records)],
     }
     front = f"{to_json(head)}\n{''.join(table)}".encode()
-    return b"".join([title(front), front, *watch, *written, detail])
+    return b"".join([title(front), front, *watch, *written, records])
 
 
 def from_bytes(data: bytes) -> Index:
@@ -536,25 +328,28 @@ def from_bytes(data: bytes) -> Index:
 
 def decode(index: Index) -> "list[PathEntry]":
     """Return the records of the path entries; ValueError if they are damaged."""
+    detail = detail_text(index)
     try:
-        offset, length, wanted = index.detail
-        data = index.read(index.after_watch + offset, length)
-        if digest(data) != wanted:
+        entries: list[PathEntry] = []
+        for line in detail.split("\n")[:-1]:
+            if line[0] == "{":
+                own = scan_once(line, 0)[0]
+                place = len(entries)
+                entries.append(
+                    PathEntry(
+                        index.key[place + 1],
+                        index.stamps[place],
+                        place not in index.young,
+                        own["archive"],
+                        _troubles(own["problems"]),
+                        own["plain"],
+                        [],
+                    )
+                )
+            else:
+                entries[-1].distributions.append(Distribution.read(line))
+        if len(entries) != len(index.stamps):
             raise ValueError("detail")
-        lines = iter(data.decode().splitlines())
-        return [_entry(line, lines) for line in lines]
     except DOUBT as error:
         raise ValueError("detail") from error
-
-
-def _entry(line: str, lines: "Iterator[str]") -> PathEntry:
-    path, known, calm, archive, problems, plain, count = scan_once(line, 0)[0]
-    return PathEntry(
-        path,
-        known,
-        calm,
-        archive,
-        _troubles(problems),
-        plain,
-        [Distribution.read(next(lines)) for _ in range(count)],
-    )
+    return entries

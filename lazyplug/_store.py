@@ -8,7 +8,6 @@ import time
 
 from ._cache import index_file, trusted_folder
 from ._index import Index
-from ._report import debug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,14 +48,20 @@ def store(folder: str, name: str, content: bytes) -> None:
     """
     try:
         if not _make(folder):
-            debug(f"{folder} is not used: others could write there")
+            _tell(f"{folder} is not used: others could write there")
             return
         new = not os.path.lexists(os.path.join(folder, name))
         _write(folder, name, content)
         prune(folder, keep=name, thorough=new)
     except (OSError, ValueError, RecursionError) as error:
         # ValueError: no path; RecursionError: more folders deep than makedirs goes
-        debug(f"the index was not written: {error}")
+        _tell(f"the index was not written: {error}")
+
+
+def _tell(message: str) -> None:
+    from ._report import debug  # deferred: seldom
+
+    debug(message)
 
 
 def _write(folder: str, name: str, content: bytes) -> None:

@@ -1,29 +1,45 @@
-"""What changed is scanned again, alone; what did not is kept."""
+"""An index is brought up to date: lines are exchanged, the rest stays as it is.
+
+By far the most changes are a few distributions installed, upgraded, removed or
+edited. What is exchanged for them equals, byte for byte, what `_rescan` would
+write, which is left to do where more has changed.
+"""
 
 import os
 
 from ._cache import Seam, index_name
-from ._index import Index, stamp
+from ._index import DOUBT, Index, paths, quote, scan_once, stamp
 from ._record import (
     Distribution,
-    Parts,
-    PathEntry,
-    decode,
-    encode,
+    assemble,
+    detail_text,
     from_bytes,
-    regroup,
-    repeated,
+    group_text,
+    groups_of,
+    own_line,
+    set_group,
 )
-from ._scan import list_folder, scan_distribution, settled, sort_distributions
-from ._store import donors, store
+from ._scan import list_folder, scan_distribution, settled
+from ._store import store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from typing import Any
+
+    from ._record import Place
+
+    # what came, went or changed: is it there?
+    Touched = dict[Place, bool]
 
 
 _END = os.sep + "entry_points.txt"
-_TYPE, _REGULAR = 0o170000, 0o100000
+_TYPE, _FOLDER = 0o170000, 0o040000
+# Where more distributions changed, `_rescan` is no slower.
+_MOST = 32
+
+
+class _TakesMoreError(Exception):
+    """An exchange of lines will not do."""
 
 
 def update(
@@ -31,179 +47,298 @@ def update(
 ) -> Index:
     """Return an index of what is there now, and write it where that is allowed.
 
-    `index` is what was believed so far. Without one, the unchanged path entries
-    of another index of the same prefix are taken over. Nothing is written if
-    nothing changed.
+    `index` is what was believed so far. Nothing is written if nothing changed.
     """
     clock = Seam.clock()
-    name = index_name(key)
-    old, parts = _known([] if index is None else [index])
-    if not old and folder is not None:
-        index = None
-        old, parts = _known(donors(folder, name, key[0]))
-    known = {entry.path: entry for entry in old}
-    entries = [
-        look(path, known.get(path), clock, thorough=level == "full") for path in key[1:]
-    ]
-    settle_repeated(entries, clock)
-    regroup(entries, old, parts)
-    content = encode(key[0], entries, parts)
+    content = None
+    if index is not None:
+        try:
+            content = _Lines(index).exchanged(clock)
+        except _TakesMoreError:
+            pass
+        except ValueError:
+            index = None  # damaged where it was not read before
+    if content is None:
+        from ._rescan import rescan  # deferred: seldom
+
+        content = rescan(key, index, level == "full", folder, clock)
     fresh = from_bytes(content)
     # The front holds a checksum of every part.
     if mode == "on" and folder and not (index and index.front == fresh.front):
-        store(folder, name, content)
+        store(folder, index_name(key), content)
     return fresh
 
 
-def _known(indexes: "Iterable[Index]") -> "tuple[list[PathEntry], Parts]":
-    """Return the records and the groups of the first index that has them."""
-    try:
-        for index in indexes:
-            try:
-                return decode(index), Parts.of(index)
-            except ValueError:
-                continue  # damaged where it was not read before
-    except OSError:
-        pass  # the cache folder went away meanwhile
-    return [], Parts()
+class _Lines:
+    """The lines of an index, found by what they are about.
 
-
-def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> PathEntry:
-    """Return the record of a path entry as it is now, reusing what still holds.
-
-    Unless `thorough`, the distributions in a folder that did not change are not
-    looked at.
+    Raises ValueError if the index is damaged.
     """
-    try:
-        status = Seam.stat(path)
-    except (OSError, ValueError):
-        return PathEntry(path, None, True, False, [], {}, [])
-    now = stamp(status)
-    if known is not None and known.archive != (status.st_mode & _TYPE == _REGULAR):
-        known = None  # a folder became an archive, or the other way round
-    same = known is not None and known.settled and known.stamp == now
-    if known is not None and same and (known.archive or not thorough):
-        return known
-    calm = settled(now, known.stamp if known else None, clock)
-    if status.st_mode & _TYPE == _REGULAR:
-        from ._foreign import scan_archive  # deferred: imports importlib_metadata
 
-        found, problems = scan_archive(path)
-        return PathEntry(path, now, calm, True, problems, {}, found)
-    if known is None:
-        known = PathEntry(path, None, False, False, [], {}, [])
-    old = {d.file: d for d in known.distributions}
-    problems = known.problems
-    if same:
-        files = [*known.plain, *old]
-    else:
-        files, reason = list_folder(path)
-        problems = [(path, 0, reason)] if reason else []
-    root = os.path.join(path, "")
-    access, stat = os.access, Seam.stat
-    plain: dict[str, str] = {}
-    distributions: list[Distribution] = []
-    for file in files:
-        # Nothing is called here that need not be: this runs once a distribution.
-        own = root + file + _END
-        if file in known.plain:
-            if not access(own, 0):
-                plain[file] = known.plain[file]
-                continue
-        elif file in old and old[file].settled:
-            before = old[file]
-            try:
-                if before.stamp is None:
-                    unchanged = not access(own, 0)
-                else:
-                    unchanged = stamp(stat(own)) == before.stamp
-            except (OSError, ValueError):
-                unchanged = False
-            if unchanged:
-                distributions.append(before)
-                continue
-        fresh = scan_distribution(path, file, Seam, clock, old.get(file))
-        if isinstance(fresh, str):
-            plain[file] = fresh
+    def __init__(self, index: Index) -> None:
+        self.key = index.key
+        self.stamps = list(index.stamps)
+        self.settled = index.settled
+        self.groups = groups_of(index)
+        self.detail = detail_text(index)
+        present, absent, stamps = index.watched()
+        try:
+            self.young = set(index.young)
+            # Of each path entry the text of its lines, and what its own line says:
+            # that begins with a brace, those of distributions do not.
+            self.blocks: list[str] = []
+            self.own: list[dict[str, Any]] = []
+            start = 0
+            for _ in self.stamps:
+                end = self.detail.find("\n{", start) + 1 or len(self.detail)
+                self.blocks.append(self.detail[start:end])
+                self.own.append(scan_once(self.detail, start)[0])
+                start = end
+            # The paths as JSON has them between quotes: some are exchanged, all are
+            # written again.
+            gone, files, known = map(_texts, (absent, present, stamps))
+            self.absent = dict.fromkeys(gone)
+            self.present = dict(zip(files, known, strict=True))
+            if b"\\" in absent + present:
+                gone, files = paths(absent), paths(present)
+            self.looked = gone, files, known
+        except DOUBT as error:
+            raise ValueError("detail") from error
+
+    def exchanged(self, clock: int) -> bytes:
+        """Return the index brought up to date. Raises _TakesMoreError."""
+        touched = self._touched_files() | self._touched_entries(clock)
+        if len(touched) > _MOST:
+            raise _TakesMoreError
+        self.settled = True
+        # of each key, how many more times it stands than before
+        keys: dict[str, int] = {}
+        for (place, file), there in touched.items():
+            old = self._remove(place, file, keys)
+            if there:
+                self._add(place, file, old, clock, keys)
+        for key, more in keys.items():
+            name = quote(key)
+            # Rather too many: a group may be called like a key.
+            stood = self.detail.count(f'",{name},') + self.detail.count(f":{name}")
+            if stood > 1 or stood + more > 1:
+                raise _TakesMoreError
+        return assemble(
+            self.key,
+            self.stamps,
+            sorted(self.young),
+            self.settled,
+            self.present,
+            self.absent,
+            self.groups,
+            "".join(self.blocks),
+        )
+
+    def _remove(
+        self, place: int, file: str, keys: "dict[str, int]"
+    ) -> "Distribution | None":
+        """Take out all lines of a distribution; return it if it had any."""
+        own_file = self._own_file(place, file)
+        self.present.pop(own_file, None)
+        self.absent.pop(own_file, None)
+        old = None
+        key = self.own[place]["plain"].get(file)
+        if key is not None:
+            self._set_plain(place, file, None)
         else:
-            distributions.append(fresh)
-    if not same or distributions != known.distributions:
-        distributions, doubled = sort_distributions(path, distributions)
-        if same:
-            problems = [problem for problem in problems if problem[0] == path]
-        problems = problems + doubled
-    return PathEntry(path, now, calm, False, problems, plain, distributions)
+            self.blocks[place], line = _without(self.blocks[place], f"[{quote(file)},")
+            if not line:
+                return None  # it came
+            old = Distribution.read(line)
+            key = old.key
+            if not old.named:
+                raise _TakesMoreError
+            for group in map(quote, old.groups):
+                text, line = _without(self._group(group), f"[0,{place},{quote(file)},")
+                if not line:
+                    raise _TakesMoreError  # it was shadowed
+                set_group(self.groups, group, text)
+        keys[key] = keys.get(key, 0) - 1
+        return old
 
-
-def _stamp_of(file: str) -> "str | None":
-    try:
-        return stamp(Seam.stat(file))
-    except (OSError, ValueError):
-        return None
-
-
-def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
-    """Look at the metadata of those for which it decides who wins.
-
-    These are the distributions whose key stands more than once, and those whose
-    key is not in their folder's name. A new look may bring a new key, so it is
-    repeated until nothing changes.
-    """
-    done: set[tuple[int, str]] = set()
-    while True:
-        several = repeated(entries)
-        found = [
-            (place, file, known)
-            for place, entry in enumerate(entries)
-            if not entry.archive
-            for file, known in _deciding(entry, several)
-            if (place, file) not in done
-        ]
-        if not found:
+    def _add(
+        self,
+        place: int,
+        file: str,
+        old: "Distribution | None",
+        clock: int,
+        keys: "dict[str, int]",
+    ) -> None:
+        """Scan a distribution and put its lines in."""
+        fresh = scan_distribution(self.key[place + 1], file, Seam, clock, old)
+        own_file = self._own_file(place, file)
+        if isinstance(fresh, str):
+            keys[fresh] = keys.get(fresh, 0) + 1
+            self._set_plain(place, file, fresh)
+            self.absent[own_file] = None
             return
-        for place, file, known in found:
-            done.add((place, file))
-            entry = entries[place]
-            if known is not None and _same_metadata(entry.path, known):
+        if not fresh.named:
+            raise _TakesMoreError
+        keys[fresh.key] = keys.get(fresh.key, 0) + 1
+        self.blocks[place] = _with(self.blocks[place], fresh.line())
+        if fresh.stamp is None:
+            self.absent[own_file] = None
+        else:
+            self.present[own_file] = fresh.stamp
+        for group, text in (fresh.fragments or {}).items():
+            name = quote(group)
+            set_group(self.groups, name, _with(self._group(name), f"[0,{place},{text}"))
+        self.settled &= fresh.settled
+
+    def _set_plain(self, place: int, file: str, key: "str | None") -> None:
+        own = self.own[place]
+        if key is None:
+            del own["plain"][file]
+        else:
+            own["plain"][file] = key
+        line = own_line(own["archive"], own["problems"], own["plain"])
+        self.blocks[place] = line + self.blocks[place][self.blocks[place].index("\n") :]
+
+    def _own_file(self, place: int, file: str) -> str:
+        return quote(os.path.join(self.key[place + 1], file) + _END)[1:-1]
+
+    def _group(self, name: str) -> str:
+        try:
+            return group_text(self.groups, name)
+        except ValueError as error:
+            raise _TakesMoreError from error
+
+    def _touched_entries(self, clock: int) -> "Touched":
+        """Return what came or went in folders that changed."""
+        touched: Touched = {}
+        for place, known in enumerate(self.stamps):
+            path, own = self.key[place + 1], self.own[place]
+            try:
+                status = Seam.stat(path)
+            except (OSError, ValueError):
+                if known is None:
+                    continue
+                raise _TakesMoreError from None
+            now = stamp(status)
+            if now == known and place not in self.young:
                 continue
-            fresh = scan_distribution(entry.path, file, Seam, clock, known, True)
-            if isinstance(fresh, str):
-                continue
-            rest = [d for d in entry.distributions if d.file != file]
-            distributions, doubled = sort_distributions(entry.path, [*rest, fresh])
-            # A new record: the old one is compared with it later.
-            entries[place] = PathEntry(
-                entry.path,
-                entry.stamp,
-                entry.settled,
-                False,
-                [p for p in entry.problems if p[0] == entry.path] + doubled,
-                {f: key for f, key in entry.plain.items() if f != file},
-                distributions,
-            )
+            if known is None or own["archive"] or status.st_mode & _TYPE != _FOLDER:
+                raise _TakesMoreError
+            files, reason = list_folder(path)
+            if reason or path in [told[0] for told in own["problems"]]:
+                raise _TakesMoreError
+            there = set(files)
+            before = _files(self.blocks[place])
+            for file in there.symmetric_difference([*own["plain"], *before]):
+                touched[place, file] = file in there
+            self.stamps[place] = now
+            if settled(now, known, clock):
+                self.young.discard(place)
+            else:
+                self.young.add(place)
+        return touched
+
+    def _touched_files(self) -> "Touched":
+        """Return the distributions of which a file came, went, changed or is young."""
+        absent, present, stamps = self.looked
+        stat = Seam.stat
+        changed = [file for file in absent if os.access(file, 0)]
+        for file, known in zip(present, stamps):
+            try:
+                if stamp(stat(file)) == known:
+                    continue
+            except (OSError, ValueError):
+                pass
+            changed.append(file)
+        places = {
+            os.path.dirname(os.path.join(path, "")): place
+            for place, path in enumerate(self.key[1:])
+        }
+        touched: Touched = {}
+        for file in changed:
+            folder, name = os.path.split(file)
+            root, file = os.path.split(folder)
+            place = places.get(root)
+            if place is None or name != _END[1:] or len(places) != len(self.stamps):
+                raise _TakesMoreError  # metadata that decides, or a folder twice
+            touched[place, file] = True
+        if not self.settled:
+            for place, block in enumerate(self.blocks):
+                for line in block.split("\n")[1:-1]:
+                    if ",false," in line and not Distribution.read(line).settled:
+                        touched[place, _words(line)[0]] = True
+        return touched
 
 
-def _deciding(
-    entry: PathEntry, several: "set[str]"
-) -> "Iterable[tuple[str, Distribution | None]]":
-    for distribution in entry.distributions:
-        if distribution.key in several or not distribution.named:
-            yield distribution.file, distribution
-    if several:
-        for file, key in list(entry.plain.items()):
-            if key in several:
-                yield file, None
+def _texts(line: bytes) -> "list[str]":
+    r"""Return the texts of a line of the watch, as JSON has them between quotes.
+
+    >>> _texts(b'["/a","/b\\\\c"]\n'), _texts(b'[""]\n')
+    (['/a', '/b\\\\c'], [])
+    """
+    return line.decode()[2:-3].split('","') if len(line) > 5 else []
 
 
-def _same_metadata(path: str, known: Distribution) -> bool:
-    """Is which file is the metadata, and its stamp, still as remembered?"""
-    folder = os.path.join(path, known.file)
-    for source in ("METADATA", "PKG-INFO"):
-        if source == known.source:
-            break
-        if os.access(os.path.join(folder, source), os.F_OK):
-            return False
-    if known.source is None:
-        return True
-    file = os.path.join(folder, known.source) if known.source else folder
-    return _stamp_of(file) == known.source_stamp
+def _without(text: str, begin: str) -> "tuple[str, str]":
+    r"""Return text without the line that begins so, and that line; "" if none does.
+
+    >>> _without("g\n[1]\n[2]\n", "[1")
+    ('g\n[2]\n', '[1]')
+    """
+    at = text.find("\n" + begin)
+    if at < 0:
+        return text, ""
+    end = text.index("\n", at + 1)
+    return text[:at] + text[end:], text[at + 1 : end]
+
+
+def _with(text: str, line: str) -> str:
+    r"""Return text with a line more, where the order wants it; the first stays first.
+
+    >>> _with('g\n["a","k"]\n["b","m"]\n', '["c","l"]')
+    'g\n["a","k"]\n["c","l"]\n["b","m"]\n'
+    """
+    wanted = _order(line)
+    # Both stand on a newline; the line belongs behind one between them.
+    low, high = text.index("\n"), len(text) - 1
+    while low < high:
+        middle = text.rindex("\n", low, (low + high) // 2 + 1)
+        end = text.index("\n", middle + 1)
+        if _order(text[middle + 1 : end]) <= wanted:
+            low = end
+        else:
+            high = middle
+    return f"{text[: low + 1]}{line}\n{text[low + 1 :]}"
+
+
+def _order(line: str) -> "tuple[int, str]":
+    """Return the number of the path entry, if the line says it, and the key.
+
+    >>> _order('[0,12,"a-1.dist-info","a","A","1",null,[]]')
+    (12, 'a')
+    """
+    place = 0 if line[1] == '"' else int(line[3 : line.index(",", 3)])
+    return place, _words(line)[1]
+
+
+def _files(block: str) -> "list[str]":
+    """Return the metadata folders that have lines in a path entry's text."""
+    lines = block.split("\n")[1:-1]
+    if "\\" in block:
+        return [_words(line)[0] for line in lines]
+    return [line[2 : line.index('"', 2)] for line in lines]
+
+
+def _words(line: str) -> "tuple[str, str]":
+    r"""Return the first two texts in a line: a metadata folder and a key.
+
+    >>> _words('[0,12,"a-1.dist-info","a","A","1",null,[]]')
+    ('a-1.dist-info', 'a')
+    >>> _words(r'["\u00e4-1.dist-info","\u00e4",null,true]')
+    ('ä-1.dist-info', 'ä')
+    """
+    if "\\" in line:
+        texts = [each for each in scan_once(line, 0)[0] if isinstance(each, str)]
+        return texts[0], texts[1]
+    _, file, _, key, _ = line.split('"', 4)
+    return file, key

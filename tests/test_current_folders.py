@@ -54,10 +54,10 @@ def main():
         if ahead:
             _cache.Seam.clock = staticmethod(lambda: time.time_ns() + ahead)
     if asked == "counting":
-        import lazyplug._update as room
-        update, scan = room.update, room.scan_distribution
-        room.update = lambda *a: updates.append(a) or update(*a)
-        room.scan_distribution = (
+        from lazyplug import _rescan, _update
+        update, scan = _update.update, _update.scan_distribution
+        _update.update = lambda *a: updates.append(a) or update(*a)
+        _rescan.scan_distribution = _update.scan_distribution = (
             lambda *a: read.append(os.path.join(*a[:2])) or scan(*a)
         )
     rows = [(point.name, point.value) for point in entry_points(group="demo")]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _scan, _store, _update
+from lazyplug import _cache, _rescan, _scan, _store, _update
 from lazyplug._index import stamp
 from tests.conftest import LATER, Ticking, dist, plant
 
@@ -101,7 +101,8 @@ def scanned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(file)
         return scan(folder, file, *rest)
 
-    monkeypatch.setattr(_update, "scan_distribution", watched)
+    for room in (_update, _rescan):
+        monkeypatch.setattr(room, "scan_distribution", watched)
     return found
 
 

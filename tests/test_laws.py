@@ -31,19 +31,17 @@ from importlib_metadata import (
 
 import lazyplug
 from lazyplug import _cache, _scan
-from lazyplug._index import Index
+from lazyplug._encoding import encode, regroup, sort_distributions
+from lazyplug._index import Index, paths
 from lazyplug._record import (
     Distribution,
-    Parts,
     PathEntry,
     decode,
-    encode,
     fragments,
     from_bytes,
-    regroup,
+    groups_of,
     to_json,
 )
-from lazyplug._scan import sort_distributions
 from tests.conftest import LATER, Ticking, plant
 from tests.test_freshness import Clockwork, after_last_change
 
@@ -906,9 +904,7 @@ def encoded(sites: Sites) -> bytes:
         entry_of(path, [found.record(file) for file, found in files.items()])
         for path, files in sites.items()
     ]
-    parts = Parts()
-    regroup(entries, [], parts)
-    return encode("/prefix", entries, parts)
+    return encode("/prefix", entries, regroup(entries, [], {}))
 
 
 def as_json(entries: list[PathEntry]) -> str:
@@ -955,9 +951,10 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
         assert [(owner[6], row) for row, owner in index.rows(group)] == expected
     assert index.rows("no such group") == []
     present, absent, line = index.watched()
+    watched = [*paths(present), *paths(absent)]
     for *_, found in order:
         assert found.stamp is None or found.stamp.encode() in line
-    assert len(present) + len(absent) >= len(order) + len(sites)
+    assert len(watched) >= len(order) + len(sites)
 
 
 @settings(max_examples=500, deadline=None)
@@ -983,7 +980,7 @@ def test_an_index_brought_up_to_date_is_the_one_that_is_written_anew(
             if next(decide):
                 after[path][file] = found
     index = from_bytes(encoded(before))
-    old, parts = decode(index), Parts.of(index)
+    old = decode(index)
     records = {(e.path, d.file): d for e in old for d in e.distributions}
     new = [
         entry_of(
@@ -997,8 +994,8 @@ def test_an_index_brought_up_to_date_is_the_one_that_is_written_anew(
         )
         for path, files in after.items()
     ]
-    regroup(new, old, parts)
-    assert encode("/prefix", new, parts) == encoded(after)
+    groups = regroup(new, old, groups_of(index))
+    assert encode("/prefix", new, groups) == encoded(after)
 
 
 class Damage(NamedTuple):

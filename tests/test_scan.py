@@ -14,8 +14,9 @@ import pytest
 
 import lazyplug
 from lazyplug import _cache, _scan
+from lazyplug._encoding import version_order
 from lazyplug._record import Distribution
-from lazyplug._scan import parse, scan_distribution, version_order
+from lazyplug._scan import parse, scan_distribution
 from tests.conftest import Tree, dist, plant
 
 POINTS = "[g]\na = m:f\n"

@@ -538,7 +538,8 @@ def strange_index(key: Any) -> bytes:
     head = {
         "key": key,
         "stamps": [],
-        "settled": [True, True],
+        "young": [],
+        "settled": True,
         "watch": [0, 0, 0, ""],
         "detail": [0, 0, ""],
     }

@@ -1,0 +1,217 @@
+"""All records at once: who wins, what is watched, the groups, the whole index.
+
+Pure, without file access. What is done when more has changed than lines.
+"""
+
+import os
+from itertools import pairwise
+
+from ._index import quote, scan_once
+from ._record import assemble, group_text, set_group
+from ._scan import stem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ._record import Distribution, Groups, PathEntry, Place, Trouble
+
+
+def _owner_of(text: str) -> str:
+    """Return the metadata folder that a fragment belongs to.
+
+    >>> _owner_of('"a-1.dist-info","a","A","1",null,[]]')
+    'a-1.dist-info'
+    """
+    if "\\" in text:
+        file: str = scan_once(text, 0)[0]
+        return file
+    return text[1 : text.index('"', 1)]
+
+
+def winners(candidates: "Iterable[tuple[str, bool]]") -> "list[bool]":
+    """Say of each candidate, a key and whether it has metadata, if it wins.
+
+    The first with metadata wins; where none has any, the first does. A folder
+    without metadata never shadows one that has it (importlib_metadata since 10.1).
+
+    >>> winners([("a", False), ("a", True), ("b", True), ("a", True), ("c", False)])
+    [False, True, True, False, True]
+    """
+    candidates = list(candidates)
+    first: dict[str, int] = {}
+    for place, (key, has_metadata) in enumerate(candidates):
+        if key not in first or (has_metadata and not candidates[first[key]][1]):
+            first[key] = place
+    won = set(first.values())
+    return [place in won for place in range(len(candidates))]
+
+
+def version_order(version: str) -> "list[tuple[int, int, str]]":
+    """Return a key by which versions sort well enough to choose the newer one.
+
+    >>> sorted(["1.10", "1.9", "1.10rc1", "2.0.post1", "2.0"], key=version_order)
+    ['1.9', '1.10rc1', '1.10', '2.0', '2.0.post1']
+    """
+    order: list[tuple[int, int, str]] = []
+    word = ""
+    for char in version.lower() + " ":
+        if word and (not char.isalnum() or char.isdigit() != word[-1].isdigit()):
+            # A pre-release comes before its release, a post-release after it.
+            if word.isdecimal():
+                order.append((1, int(word[:18]), ""))
+            else:
+                order.append((2 if word in ("post", "r", "rev") else -1, 0, word))
+            word = ""
+        if char.isalnum():
+            word += char
+    return [*order, (0, 0, "")]
+
+
+def sort_distributions(
+    path: str, found: "Iterable[Distribution]"
+) -> "tuple[list[Distribution], list[Trouble]]":
+    """Return the distributions of one folder in order, and which stand twice.
+
+    Of one key the first wins: with metadata before without, dist-info before
+    egg-info, then the higher version. importlib_metadata leaves it to the order
+    in which the file system lists them.
+    """
+    ordered = sorted(found, key=lambda d: d.file)
+    if len({d.key for d in ordered}) == len(ordered):
+        ordered.sort(key=lambda d: d.key)
+        return ordered, []
+    ordered.sort(key=lambda d: version_order(stem(d.file)[1]), reverse=True)
+    ordered.sort(
+        key=lambda d: (d.key, d.source is None, d.file.lower().endswith("egg-info"))
+    )
+    problems: list[Trouble] = [
+        (
+            os.path.join(path, loser.file),
+            0,
+            f"is shadowed by {winner.file} in the same folder",
+        )
+        for winner, loser in pairwise(ordered)
+        if winner.key == loser.key
+    ]
+    return ordered, problems
+
+
+def repeated(entries: "Sequence[PathEntry]") -> "set[str]":
+    """Return the keys that stand more than once."""
+    keys = [key for entry in entries for key in entry.plain.values()]
+    keys += [d.key for entry in entries for d in entry.distributions]
+    if len(set(keys)) == len(keys):
+        return set()
+    keys.sort()
+    return {key for key, following in pairwise(keys) if key == following}
+
+
+def shadowed(entries: "Sequence[PathEntry]", several: "set[str]") -> "set[Place]":
+    """Return the distributions that are shadowed by another of the same key.
+
+    `several` are the keys that stand more than once. Distributions of these keys
+    stand among those of their entry, never among the plain ones.
+    """
+    if not several:
+        return set()
+    candidates = [
+        (place, distribution)
+        for place, entry in enumerate(entries)
+        for distribution in entry.distributions
+        if distribution.key in several
+    ]
+    won = winners((d.key, d.source is not None) for _, d in candidates)
+    return {
+        (place, distribution.file)
+        for (place, distribution), wins in zip(candidates, won)
+        if not wins
+    }
+
+
+def _watched(
+    entries: "Sequence[PathEntry]", several: "set[str]"
+) -> "tuple[dict[str, str], set[str]]":
+    """Return the files that have stamps, with these, and those that are absent."""
+    present: dict[str, str] = {}
+    absent: set[str] = set()
+    for entry in entries:
+        if entry.archive:
+            continue  # its own stamp says it all
+        root = os.path.join(entry.path, "")
+        end = os.sep + "entry_points.txt"
+        absent.update([root + file + end for file in entry.plain])
+        for distribution in entry.distributions:
+            known = distribution.stamp
+            if known is None:
+                absent.add(root + distribution.file + end)
+            else:
+                present[root + distribution.file + end] = known
+        # Whether there is metadata decides only among several of one key, what it
+        # says only where the folder's name does not.
+        for distribution in entry.distributions:
+            if distribution.key in several or not distribution.named:
+                folder = root + distribution.file
+                source = distribution.source
+                if source != "METADATA":
+                    absent.add(os.path.join(folder, "METADATA"))
+                if source is None:
+                    absent.add(os.path.join(folder, "PKG-INFO"))
+                else:
+                    file = os.path.join(folder, source) if source else folder
+                    present[file] = distribution.source_stamp or ""
+    return present, absent
+
+
+def regroup(
+    entries: "Sequence[PathEntry]", old: "Sequence[PathEntry]", known: "Groups"
+) -> "Groups":
+    """Return the groups of the records. Raises ValueError if `known` is damaged.
+
+    `old` are the records that `known` was made of. What did not change is taken
+    over as the text that it is.
+    """
+    hidden = shadowed(entries, repeated(entries))
+    now_at = {entry.path: place for place, entry in enumerate(entries)}
+    places = [now_at.get(entry.path, -1) for entry in old]
+    # where the fragments of a distribution stand; those that are kept as text
+    order: dict[Place, int] = {}
+    kept: set[Place] = set()
+    found: dict[str, list[tuple[Place, str]]] = {}
+    for place, entry in enumerate(entries):
+        for distribution in entry.distributions:
+            at = place, distribution.file
+            order[at] = len(order)
+            if distribution.fragments is None:
+                kept.add(at)
+            else:
+                for group, text in distribution.fragments.items():
+                    found.setdefault(quote(group), []).append((at, text))
+    if kept:
+        for name in known:
+            for line in group_text(known, name).split("\n")[1:-1]:
+                _, before, text = line[1:].split(",", 2)
+                at = places[int(before)], _owner_of(text)
+                if at in kept:
+                    found.setdefault(name, []).append((at, text))
+    groups: Groups = {}
+    for name, texts in found.items():
+        texts.sort(key=lambda item: order[item[0]])
+        lines = [f"[{int(at in hidden)},{at[0]},{text}\n" for at, text in texts]
+        set_group(groups, name, "".join([name + "\n", *lines]))
+    return groups
+
+
+def encode(prefix: str, entries: "Sequence[PathEntry]", groups: "Groups") -> bytes:
+    """Return the index of these path entries, and their groups, as it is written."""
+    present, absent = _watched(entries, repeated(entries))
+    return assemble(
+        [prefix, *[entry.path for entry in entries]],
+        [entry.stamp for entry in entries],
+        [place for place, entry in enumerate(entries) if not entry.settled],
+        all(d.settled for entry in entries for d in entry.distributions),
+        {quote(file)[1:-1]: known for file, known in present.items()},
+        [quote(file)[1:-1] for file in absent],
+        groups,
+        "".join([entry.text() for entry in entries]),
+    )

@@ -1,0 +1,200 @@
+"""Every path entry looked at again: what did not change is kept, by its record.
+
+What is left when `_update` cannot exchange lines: no index of this key, names that
+stand twice, archives, path entries that came or went.
+"""
+
+import os
+
+from ._cache import Seam, index_name
+from ._encoding import encode, regroup, repeated, sort_distributions
+from ._index import Index, stamp
+from ._record import Distribution, PathEntry, decode, groups_of
+from ._scan import list_folder, scan_distribution, settled
+from ._store import donors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+_END = os.sep + "entry_points.txt"
+_TYPE, _REGULAR = 0o170000, 0o100000
+
+
+def rescan(
+    key: "list[str]",
+    index: "Index | None",
+    thorough: bool,
+    folder: "str | None",
+    clock: int,
+) -> bytes:
+    """Return the content of an index of what is there now.
+
+    `index` is what was believed so far. Without one, the unchanged path entries
+    of another index of the same prefix are taken over, if `folder` has any.
+    """
+    bases: Iterable[Index] = () if index is None else (index,)
+    if index is None and folder is not None:
+        bases = donors(folder, index_name(key), key[0])
+    try:
+        for base in bases:
+            try:
+                return _updated(key, base, thorough, clock)
+            except ValueError:
+                continue  # damaged where it was not read before
+    except OSError:
+        pass  # the cache folder went away meanwhile
+    return _updated(key, None, thorough, clock)
+
+
+def _updated(
+    key: "list[str]", base: "Index | None", thorough: bool, clock: int
+) -> bytes:
+    old = [] if base is None else decode(base)
+    known = {entry.path: entry for entry in old}
+    entries = [look(path, known.get(path), clock, thorough) for path in key[1:]]
+    settle_repeated(entries, clock)
+    groups = regroup(entries, old, {} if base is None else groups_of(base))
+    return encode(key[0], entries, groups)
+
+
+def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> PathEntry:
+    """Return the record of a path entry as it is now, reusing what still holds.
+
+    Unless `thorough`, the distributions in a folder that did not change are not
+    looked at.
+    """
+    try:
+        status = Seam.stat(path)
+    except (OSError, ValueError):
+        return PathEntry(path, None, True, False, [], {}, [])
+    now = stamp(status)
+    if known is not None and known.archive != (status.st_mode & _TYPE == _REGULAR):
+        known = None  # a folder became an archive, or the other way round
+    same = known is not None and known.settled and known.stamp == now
+    if known is not None and same and (known.archive or not thorough):
+        return known
+    calm = settled(now, known.stamp if known else None, clock)
+    if status.st_mode & _TYPE == _REGULAR:
+        from ._foreign import scan_archive  # deferred: imports importlib_metadata
+
+        found, problems = scan_archive(path)
+        return PathEntry(path, now, calm, True, problems, {}, found)
+    if known is None:
+        known = PathEntry(path, None, False, False, [], {}, [])
+    old = {d.file: d for d in known.distributions}
+    problems = known.problems
+    if same:
+        files = [*known.plain, *old]
+    else:
+        files, reason = list_folder(path)
+        problems = [(path, 0, reason)] if reason else []
+    root = os.path.join(path, "")
+    access, stat = os.access, Seam.stat
+    plain: dict[str, str] = {}
+    distributions: list[Distribution] = []
+    for file in files:
+        # Nothing is called here that need not be: this runs once a distribution.
+        own = root + file + _END
+        if file in known.plain:
+            if not access(own, 0):
+                plain[file] = known.plain[file]
+                continue
+        elif file in old and old[file].settled:
+            before = old[file]
+            try:
+                if before.stamp is None:
+                    unchanged = not access(own, 0)
+                else:
+                    unchanged = stamp(stat(own)) == before.stamp
+            except (OSError, ValueError):
+                unchanged = False
+            if unchanged:
+                distributions.append(before)
+                continue
+        fresh = scan_distribution(path, file, Seam, clock, old.get(file))
+        if isinstance(fresh, str):
+            plain[file] = fresh
+        else:
+            distributions.append(fresh)
+    if not same or distributions != known.distributions:
+        distributions, doubled = sort_distributions(path, distributions)
+        if same:
+            problems = [problem for problem in problems if problem[0] == path]
+        problems = problems + doubled
+    return PathEntry(path, now, calm, False, problems, plain, distributions)
+
+
+def _stamp_of(file: str) -> "str | None":
+    try:
+        return stamp(Seam.stat(file))
+    except (OSError, ValueError):
+        return None
+
+
+def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
+    """Look at the metadata of those for which it decides who wins.
+
+    These are the distributions whose key stands more than once, and those whose
+    key is not in their folder's name. A new look may bring a new key, so it is
+    repeated until nothing changes.
+    """
+    done: set[tuple[int, str]] = set()
+    while True:
+        several = repeated(entries)
+        found = [
+            (place, file, known)
+            for place, entry in enumerate(entries)
+            if not entry.archive
+            for file, known in _deciding(entry, several)
+            if (place, file) not in done
+        ]
+        if not found:
+            return
+        for place, file, known in found:
+            done.add((place, file))
+            entry = entries[place]
+            if known is not None and _same_metadata(entry.path, known):
+                continue
+            fresh = scan_distribution(entry.path, file, Seam, clock, known, True)
+            if isinstance(fresh, str):
+                continue
+            rest = [d for d in entry.distributions if d.file != file]
+            distributions, doubled = sort_distributions(entry.path, [*rest, fresh])
+            # A new record: the old one is compared with it later.
+            entries[place] = PathEntry(
+                entry.path,
+                entry.stamp,
+                entry.settled,
+                False,
+                [p for p in entry.problems if p[0] == entry.path] + doubled,
+                {f: key for f, key in entry.plain.items() if f != file},
+                distributions,
+            )
+
+
+def _deciding(
+    entry: PathEntry, several: "set[str]"
+) -> "Iterable[tuple[str, Distribution | None]]":
+    for distribution in entry.distributions:
+        if distribution.key in several or not distribution.named:
+            yield distribution.file, distribution
+    if several:
+        for file, key in list(entry.plain.items()):
+            if key in several:
+                yield file, None
+
+
+def _same_metadata(path: str, known: Distribution) -> bool:
+    """Is which file is the metadata, and its stamp, still as remembered?"""
+    folder = os.path.join(path, known.file)
+    for source in ("METADATA", "PKG-INFO"):
+        if source == known.source:
+            break
+        if os.access(os.path.join(folder, source), os.F_OK):
+            return False
+    if known.source is None:
+        return True
+    file = os.path.join(folder, known.source) if known.source else folder
+    return _stamp_of(file) == known.source_stamp
