@@ -33,6 +33,9 @@ _FLAGS = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+# To look at what is in a folder, it need not be readable.
+_HAS_DIR_FD = os.access in os.supports_dir_fd
+_FROM = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_CLOEXEC", 0)
 
 # Python's own path finder, frozen or not, and importlib_metadata's, which appears
 # after any import of that package, vendored copies included.
@@ -259,6 +262,19 @@ def foreign_finders() -> "list[tuple[int, Any]]":
     return found
 
 
+def looked_from(entry: str, *lines: bytes) -> "list[Any]":
+    """Return from where files in a path entry are looked at, and these by line.
+
+    Where the system can, that is the folder's descriptor, which is the caller's to
+    close: so the kernel need not walk the same path again for each file.
+    """
+    files = [paths(line) for line in lines]
+    if _HAS_DIR_FD:
+        return [os.open(entry, _FROM), *files]
+    root = os.path.join(entry, "")
+    return [None, *[[root + os.fsdecode(file) for file in each] for each in files]]
+
+
 def still_true(index: Index, level: str) -> bool:
     """Do the stamps of the index equal what is there now?
 
@@ -285,14 +301,23 @@ def still_true(index: Index, level: str) -> bool:
     if level == "dirs":
         return True
     # Not inside of what follows: if it is damaged, the index must be replaced.
-    present, absent, stamps = index.watched()
-    try:
-        for file in paths(absent):
-            if access(file, 0):
+    for place, absent, present, stamps in index.watched():
+        base = None
+        try:
+            base, absent_files, files = looked_from(
+                index.key[place + 1], absent, present
+            )
+            for file in absent_files:
+                if access(file, 0, dir_fd=base):
+                    return False
+            if texts_line([stamp(stat(file, dir_fd=base)) for file in files]) != stamps:
                 return False
-        return texts_line([stamp(stat(file)) for file in paths(present)]) == stamps
-    except (OSError, ValueError, TypeError):
-        return False
+        except (OSError, ValueError, TypeError, IndexError):
+            return False
+        finally:
+            if base is not None:
+                os.close(base)
+    return True
 
 
 class Snapshot:

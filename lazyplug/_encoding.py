@@ -131,36 +131,38 @@ def shadowed(entries: "Sequence[PathEntry]", several: "set[str]") -> "set[Place]
 
 def _watched(
     entries: "Sequence[PathEntry]", several: "set[str]"
-) -> "tuple[dict[str, str], set[str]]":
-    """Return the files that have stamps, with these, and those that are absent."""
-    present: dict[str, str] = {}
-    absent: set[str] = set()
-    for entry in entries:
+) -> "dict[int, tuple[list[str], dict[str, str]]]":
+    """Return, by path entry, the files that are absent and those that have stamps."""
+    watch: dict[int, tuple[list[str], dict[str, str]]] = {}
+    for place, entry in enumerate(entries):
         if entry.archive:
             continue  # its own stamp says it all
-        root = os.path.join(entry.path, "")
-        end = os.sep + "entry_points.txt"
-        absent.update([root + file + end for file in entry.plain])
+        absent = [_inside(file, "entry_points.txt") for file in entry.plain]
+        present: dict[str, str] = {}
         for distribution in entry.distributions:
-            known = distribution.stamp
-            if known is None:
-                absent.add(root + distribution.file + end)
+            file = _inside(distribution.file, "entry_points.txt")
+            if distribution.stamp is None:
+                absent.append(file)
             else:
-                present[root + distribution.file + end] = known
-        # Whether there is metadata decides only among several of one key, what it
-        # says only where the folder's name does not.
-        for distribution in entry.distributions:
+                present[file] = distribution.stamp
+            # Whether there is metadata decides only among several of one key, what
+            # it says only where the folder's name does not.
             if distribution.key in several or not distribution.named:
-                folder = root + distribution.file
                 source = distribution.source
                 if source != "METADATA":
-                    absent.add(os.path.join(folder, "METADATA"))
+                    absent.append(_inside(distribution.file, "METADATA"))
                 if source is None:
-                    absent.add(os.path.join(folder, "PKG-INFO"))
+                    absent.append(_inside(distribution.file, "PKG-INFO"))
                 else:
-                    file = os.path.join(folder, source) if source else folder
+                    file = _inside(distribution.file, source)
                     present[file] = distribution.source_stamp or ""
-    return present, absent
+        watch[place] = absent, present
+    return watch
+
+
+def _inside(folder: str, file: str) -> str:
+    """Return a path as JSON has it between quotes."""
+    return quote(folder + os.sep + file if file else folder)[1:-1]
 
 
 def regroup(
@@ -204,14 +206,12 @@ def regroup(
 
 def encode(prefix: str, entries: "Sequence[PathEntry]", groups: "Groups") -> bytes:
     """Return the index of these path entries, and their groups, as it is written."""
-    present, absent = _watched(entries, repeated(entries))
     return assemble(
         [prefix, *[entry.path for entry in entries]],
         [entry.stamp for entry in entries],
         [place for place, entry in enumerate(entries) if not entry.settled],
         all(d.settled for entry in entries for d in entry.distributions),
-        {quote(file)[1:-1]: known for file, known in present.items()},
-        [quote(file)[1:-1] for file in absent],
+        _watched(entries, repeated(entries)),
         groups,
         "".join([entry.text() for entry in entries]),
     )

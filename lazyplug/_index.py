@@ -147,10 +147,13 @@ class Index:
             self.young: list[int] = head["young"]
             # are the stamps of all distributions to be believed?
             self.settled: bool = head["settled"]
-            # lengths of its three lines, their checksum
-            *lengths, wanted = head["watch"]
-            self.after_watch = after + sum(lengths)
-            self._watch = (chunk[after : self.after_watch], lengths, wanted)
+            # of each path entry with files: its number, the lengths of its three
+            # lines; then the checksum of all lines
+            *blocks, wanted = head["watch"]
+            self.after_watch = after
+            for _, *lengths in blocks:
+                self.after_watch += sum(lengths)
+            self._watch = (chunk[after : self.after_watch], after, blocks, wanted)
             # where the records begin after the watch, their length and checksum
             self.detail: tuple[int, int, str] = head["detail"]
             "".join(self.key)  # all of it is text
@@ -165,21 +168,29 @@ class Index:
             raise ValueError("front") from error
         self.front = front
 
-    def watched(self) -> "tuple[bytes, bytes, bytes]":
-        """Return the lines of the watch.
+    def watched(self) -> "list[tuple[int, bytes, bytes, bytes]]":
+        """Return the watch: of each path entry with files its number and its lines.
 
-        They are the files that have stamps, those that are absent, the stamps.
+        They are the files that are absent, those that have stamps, the stamps.
         """
-        data, lengths, wanted = self._watch
+        data, start, blocks, wanted = self._watch
         try:
-            missing = sum(lengths) - len(data)
+            missing = self.after_watch - start - len(data)
             if missing:
                 data += self.read(self.after_watch - missing, missing)
             if digest(data) != wanted:
                 raise ValueError("watch")
-            first, second, _ = lengths
-            second += first
-            return data[:first], data[first:second], data[second:]
+            found = []
+            at = 0
+            for place, one, two, three in blocks:
+                self.stamps[place]  # there is such a path entry
+                two += one + at
+                three += two
+                found.append(
+                    (place, data[at : at + one], data[at + one : two], data[two:three])
+                )
+                at = three
+            return found
         except DOUBT as error:
             raise ValueError("watch") from error
 

@@ -282,8 +282,7 @@ def assemble(
     stamps: "list[str | None]",
     young: "list[int]",
     settled: bool,
-    present: "Mapping[str, str]",
-    absent: "Collection[str]",
+    watch: "Mapping[int, tuple[Collection[str], Mapping[str, str]]]",
     groups: "Groups",
     detail: str,
 ) -> bytes:
@@ -291,15 +290,24 @@ def assemble(
 
     `young` are the numbers of path entries whose stamps are not to be believed,
     `settled` says if those of all distributions are.
-    `present` are the files that have stamps, with these; `absent` those that must
-    not come, each as JSON has it between quotes; `detail` is the text of the records.
+    `watch` has, by the number of the path entry, the files in it that must not come
+    and those that have stamps, with these, each as JSON has it between quotes;
+    `detail` is the text of the records.
     """
-    files = sorted(present)
-    watch = [
-        texts_line(files),
-        texts_line(sorted(absent)),
-        texts_line([present[file] for file in files]),
-    ]
+    blocks: list[Any] = []
+    lines: list[bytes] = []
+    for place in sorted(watch):
+        absent, present = watch[place]
+        files = sorted(present)
+        if not absent and not files:
+            continue
+        three = [
+            texts_line(sorted(absent)),
+            texts_line(files),
+            texts_line([present[file] for file in files]),
+        ]
+        blocks.append([place, *map(len, three)])
+        lines += three
     table: list[str] = []
     written: list[bytes | memoryview] = []
     offset = 0
@@ -314,11 +322,11 @@ def assemble(
         "stamps": stamps,
         "young": young,
         "settled": settled,
-        "watch": [*map(len, watch), digest(b"".join(watch))],
+        "watch": [*blocks, digest(b"".join(lines))],
         "detail": [offset, len(records), digest(records)],
     }
     front = f"{to_json(head)}\n{''.join(table)}".encode()
-    return b"".join([title(front), front, *watch, *written, records])
+    return b"".join([title(front), front, *lines, *written, records])
 
 
 def from_bytes(data: bytes) -> Index:

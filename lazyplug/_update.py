@@ -7,8 +7,8 @@ write, which is left to do where more has changed.
 
 import os
 
-from ._cache import Seam, index_name
-from ._index import DOUBT, Index, paths, quote, scan_once, stamp
+from ._cache import Seam, index_name, looked_from
+from ._index import DOUBT, Index, quote, scan_once, stamp
 from ._record import (
     Distribution,
     assemble,
@@ -81,7 +81,10 @@ class _Lines:
         self.settled = index.settled
         self.groups = groups_of(index)
         self.detail = detail_text(index)
-        present, absent, stamps = index.watched()
+        # Of each path entry the files that are absent and those that have stamps,
+        # as JSON has them between quotes: some are exchanged, all are written again.
+        self.watch: dict[int, tuple[dict[str, None], dict[str, str]]] = {}
+        self.lines = index.watched()
         try:
             self.young = set(index.young)
             # Of each path entry the text of its lines, and what its own line says:
@@ -94,14 +97,9 @@ class _Lines:
                 self.blocks.append(self.detail[start:end])
                 self.own.append(scan_once(self.detail, start)[0])
                 start = end
-            # The paths as JSON has them between quotes: some are exchanged, all are
-            # written again.
-            gone, files, known = map(_texts, (absent, present, stamps))
-            self.absent = dict.fromkeys(gone)
-            self.present = dict(zip(files, known, strict=True))
-            if b"\\" in absent + present:
-                gone, files = paths(absent), paths(present)
-            self.looked = gone, files, known
+            for place, absent, present, stamps in self.lines:
+                files = zip(_texts(present), _texts(stamps), strict=True)
+                self.watch[place] = dict.fromkeys(_texts(absent)), dict(files)
         except DOUBT as error:
             raise ValueError("detail") from error
 
@@ -128,8 +126,7 @@ class _Lines:
             self.stamps,
             sorted(self.young),
             self.settled,
-            self.present,
-            self.absent,
+            self.watch,
             self.groups,
             "".join(self.blocks),
         )
@@ -138,9 +135,8 @@ class _Lines:
         self, place: int, file: str, keys: "dict[str, int]"
     ) -> "Distribution | None":
         """Take out all lines of a distribution; return it if it had any."""
-        own_file = self._own_file(place, file)
-        self.present.pop(own_file, None)
-        self.absent.pop(own_file, None)
+        for files in self.watch.get(place, ()):
+            files.pop(quote(file + _END)[1:-1], None)
         old = None
         key = self.own[place]["plain"].get(file)
         if key is not None:
@@ -171,20 +167,21 @@ class _Lines:
     ) -> None:
         """Scan a distribution and put its lines in."""
         fresh = scan_distribution(self.key[place + 1], file, Seam, clock, old)
-        own_file = self._own_file(place, file)
+        own_file = quote(file + _END)[1:-1]
+        absent, present = self.watch.setdefault(place, ({}, {}))
         if isinstance(fresh, str):
             keys[fresh] = keys.get(fresh, 0) + 1
             self._set_plain(place, file, fresh)
-            self.absent[own_file] = None
+            absent[own_file] = None
             return
         if not fresh.named:
             raise _TakesMoreError
         keys[fresh.key] = keys.get(fresh.key, 0) + 1
         self.blocks[place] = _with(self.blocks[place], fresh.line())
         if fresh.stamp is None:
-            self.absent[own_file] = None
+            absent[own_file] = None
         else:
-            self.present[own_file] = fresh.stamp
+            present[own_file] = fresh.stamp
         for group, text in (fresh.fragments or {}).items():
             name = quote(group)
             set_group(self.groups, name, _with(self._group(name), f"[0,{place},{text}"))
@@ -198,9 +195,6 @@ class _Lines:
             own["plain"][file] = key
         line = own_line(own["archive"], own["problems"], own["plain"])
         self.blocks[place] = line + self.blocks[place][self.blocks[place].index("\n") :]
-
-    def _own_file(self, place: int, file: str) -> str:
-        return quote(os.path.join(self.key[place + 1], file) + _END)[1:-1]
 
     def _group(self, name: str) -> str:
         try:
@@ -227,10 +221,13 @@ class _Lines:
             files, reason = list_folder(path)
             if reason or path in [told[0] for told in own["problems"]]:
                 raise _TakesMoreError
-            there = set(files)
-            before = _files(self.blocks[place])
-            for file in there.symmetric_difference([*own["plain"], *before]):
-                touched[place, file] = file in there
+            plain, others = own["plain"], set(_files(self.blocks[place]))
+            came = [file for file in files if file not in plain and file not in others]
+            for file in came:
+                touched[place, file] = True
+            if len(files) - len(came) < len(plain) + len(others):
+                for file in {*plain, *others}.difference(files):
+                    touched[place, file] = False
             self.stamps[place] = now
             if settled(now, known, clock):
                 self.young.discard(place)
@@ -240,28 +237,30 @@ class _Lines:
 
     def _touched_files(self) -> "Touched":
         """Return the distributions of which a file came, went, changed or is young."""
-        absent, present, stamps = self.looked
-        stat = Seam.stat
-        changed = [file for file in absent if os.access(file, 0)]
-        for file, known in zip(present, stamps):
-            try:
-                if stamp(stat(file)) == known:
-                    continue
-            except (OSError, ValueError):
-                pass
-            changed.append(file)
-        places = {
-            os.path.dirname(os.path.join(path, "")): place
-            for place, path in enumerate(self.key[1:])
-        }
+        stat, access = Seam.stat, os.access
         touched: Touched = {}
-        for file in changed:
-            folder, name = os.path.split(file)
-            root, file = os.path.split(folder)
-            place = places.get(root)
-            if place is None or name != _END[1:] or len(places) != len(self.stamps):
-                raise _TakesMoreError  # metadata that decides, or a folder twice
-            touched[place, file] = True
+        for place, absent, present, stamps in self.lines:
+            try:
+                base, gone, files = looked_from(self.key[place + 1], absent, present)
+            except OSError:
+                raise _TakesMoreError from None
+            try:
+                changed = [file for file in gone if access(file, 0, dir_fd=base)]
+                for file, known in zip(files, _texts(stamps)):
+                    try:
+                        if stamp(stat(file, dir_fd=base)) == known:
+                            continue
+                    except (OSError, ValueError):
+                        pass
+                    changed.append(file)
+            finally:
+                if base is not None:
+                    os.close(base)
+            for file in changed:
+                folder, name = os.path.split(os.fsdecode(file))
+                if name != _END[1:]:
+                    raise _TakesMoreError  # it is metadata that decides
+                touched[place, os.path.basename(folder)] = True
         if not self.settled:
             for place, block in enumerate(self.blocks):
                 for line in block.split("\n")[1:-1]:

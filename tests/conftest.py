@@ -120,8 +120,8 @@ class Ticking:
 
         return Status
 
-    def stat(self, path: str) -> Any:
-        return self._coarse(os.stat(path))
+    def stat(self, path: str, dir_fd: int | None = None) -> Any:
+        return self._coarse(os.stat(path, dir_fd=dir_fd))
 
     def fstat(self, descriptor: int) -> Any:
         return self._coarse(os.fstat(descriptor))

@@ -557,13 +557,17 @@ def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     stat, access = _cache.Seam.stat, os.access
 
-    def watched_stat(path: str) -> Any:
-        found.append(os.fsdecode(path))
-        return stat(path)
+    def whole(path: str, dir_fd: int | None) -> str:
+        root = "" if dir_fd is None else os.readlink(f"/proc/self/fd/{dir_fd}")
+        return os.path.join(root, os.fsdecode(path))
 
-    def watched_access(path: str, mode: int) -> bool:
-        found.append(os.fsdecode(path))
-        return access(path, mode)
+    def watched_stat(path: str, dir_fd: int | None = None) -> Any:
+        found.append(whole(path, dir_fd))
+        return stat(path, dir_fd=dir_fd)
+
+    def watched_access(path: str, mode: int, dir_fd: int | None = None) -> bool:
+        found.append(whole(path, dir_fd))
+        return access(path, mode, dir_fd=dir_fd)
 
     monkeypatch.setattr(_cache.Seam, "stat", watched_stat)
     monkeypatch.setattr(os, "access", watched_access)

@@ -540,7 +540,7 @@ def strange_index(key: Any) -> bytes:
         "stamps": [],
         "young": [],
         "settled": True,
-        "watch": [0, 0, 0, ""],
+        "watch": [""],
         "detail": [0, 0, ""],
     }
     front = json.dumps(head).encode() + b"\n"
