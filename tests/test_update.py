@@ -1,0 +1,213 @@
+"""Exchanging lines writes the bytes that a scan which knows nothing writes."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lazyplug import _cache, _rescan
+from lazyplug._index import Index
+from lazyplug._record import from_bytes
+from lazyplug._update import _Lines, _TakesMoreError
+from tests.conftest import Ticking, dist, plant
+
+# A clock ahead of all changes: no stamp is too young.
+LATER = 3600 * 10**9
+
+
+def key_of(root: Path) -> list[str]:
+    return ["/prefix", str(root / "a"), str(root / "absent"), str(root / "b")]
+
+
+def anew(root: Path, clock: int) -> bytes:
+    return _rescan.rescan(key_of(root), None, True, None, clock)
+
+
+class Step(NamedTuple):
+    """A distribution that is there from now on, in one version, or is gone."""
+
+    site: str
+    name: str
+    version: str | None  # None: it is gone
+    points: str | None
+
+
+names = st.sampled_from(
+    ["foo", "Foo-Bar", "foo_", "zed", "a.b", "\u00e4", "g", "h", "quo'te"]
+)
+texts = st.sampled_from(
+    [
+        None,
+        "",
+        "[g]\na = m:f\n",
+        "[g]\na = m:f\nb = m:g\n[h]\na = m:f\n",
+        '[i "]\na = m:f\n[g]\nc = \u00e4:b\n',
+        "[g]\nno equals\nx = not a reference!\n[foo]\nd = m:f\n",
+    ]
+)
+versions = st.sampled_from(["1.0", "2.0", None])
+# Each name in one site only: no key stands twice, one that is a group's name apart.
+single = st.builds(
+    lambda name, version, points: Step("ab"[len(name) % 2], name, version, points),
+    names.filter(lambda name: name not in ("g", "h", "foo")),
+    versions,
+    texts,
+)
+several = st.builds(Step, st.sampled_from("ab"), names, versions, texts)
+
+
+def take(root: Path, step: Step, alone: bool) -> None:
+    """Do what an installer does; `alone`: the version that was there goes first."""
+    site = root / step.site
+    tree = dist(step.name, step.version or "1.0", step.points)
+    (folder,) = tree
+    for old in site.glob("*.dist-info"):
+        stem = old.name.partition("-")[0]
+        if stem == folder.partition("-")[0] and (alone or step.version is None):
+            shutil.rmtree(old)
+    if step.version is not None:
+        shutil.rmtree(site / folder, ignore_errors=True)
+        plant(site, tree)
+
+
+def begun(root: Path, steps: list[Step], alone: bool, ahead: int = LATER) -> Index:
+    for site in "ab":
+        (root / site).mkdir()
+    for step in steps:
+        take(root, step, alone)
+    return from_bytes(anew(root, time.time_ns() + ahead))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    before=st.lists(single, max_size=6),
+    after=st.lists(single, min_size=1, max_size=4),
+    ahead=st.sampled_from([0, LATER]),
+)
+def test_changes_of_names_that_stand_once_are_exchanged(
+    before: list[Step], after: list[Step], ahead: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        index = begun(root, before, True, ahead)
+        for step in after:
+            take(root, step, alone=True)
+            clock = time.time_ns() + ahead
+            content = _Lines(index).exchanged(clock)
+            assert content.decode() == anew(root, clock).decode()
+            index = from_bytes(content)
+        # What was too young is settled later, in the same way.
+        clock = time.time_ns() + LATER
+        assert _Lines(index).exchanged(clock) == anew(root, clock)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    before=st.lists(several, max_size=8),
+    after=st.lists(several, min_size=1, max_size=4),
+)
+def test_whatever_changes_an_exchange_is_right_or_declined(
+    before: list[Step], after: list[Step]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        index = begun(root, before, alone=False)
+        for step in after:
+            take(root, step, alone=False)
+            clock = time.time_ns() + LATER
+            expected = anew(root, clock)
+            try:
+                assert _Lines(index).exchanged(clock).decode() == expected.decode()
+            except _TakesMoreError:
+                # What was looked at because it stood twice is remembered longer.
+                updated = from_bytes(
+                    _rescan.rescan(key_of(root), index, True, None, clock)
+                )
+                truth = from_bytes(expected)
+                for group in ("g", "h", 'i "', "foo"):
+                    assert updated.rows(group) == truth.rows(group)
+            index = from_bytes(expected)
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "a name stands twice": lambda root: plant(root / "b", dist("one")),
+    "a folder went": lambda root: shutil.rmtree(root / "b"),
+    "a folder came": lambda root: (root / "absent").mkdir(),
+    "a folder became a file": lambda root: (
+        (root / "b").rename(root / "aside") and (root / "b").write_text("text")
+    ),
+    "a name is in its metadata only": lambda root: plant(
+        root / "a", {".dist-info": {"METADATA": "Name: bare\n"}}
+    ),
+    "more than a few changed": lambda root: [
+        plant(root / "a", dist(f"many{n}")) for n in range(40)
+    ],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_takes_more_than_exchanging_lines_is_left_to_a_rescan(
+    change: str, tmp_path: Path
+) -> None:
+    index = begun(tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True)
+    CHANGES[change](tmp_path)
+    with pytest.raises(_TakesMoreError):
+        _Lines(index).exchanged(time.time_ns() + LATER)
+
+
+@pytest.mark.parametrize("shadowed", [True, False])
+def test_a_change_beside_names_that_stand_twice_is_exchanged(
+    shadowed: bool, tmp_path: Path
+) -> None:
+    twice = [Step(site, "twin", "1.0", "[g]\na = m:f\n") for site in "ab"]
+    other = Step("b", "other", "1.0", "[g]\nb = m:f\n")
+    index = begun(tmp_path, [*twice, other], alone=True)
+    changed = twice[1] if shadowed else other
+    take(tmp_path, changed._replace(points="[g]\nc = m:f\n"), alone=True)
+    clock = time.time_ns() + LATER
+    if shadowed:
+        with pytest.raises(_TakesMoreError):
+            _Lines(index).exchanged(clock)
+    else:
+        assert _Lines(index).exchanged(clock) == anew(tmp_path, clock)
+
+
+@pytest.mark.parametrize("part", ["records", "watch"])
+def test_a_damaged_part_is_damage_not_a_change(part: str, tmp_path: Path) -> None:
+    index = begun(tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True)
+    data = anew(tmp_path, time.time_ns() + LATER)
+    at = len(data) - 3 if part == "records" else index.after_watch - 3
+    damaged = from_bytes(data[:at] + b"X" + data[at + 1 :])
+    with pytest.raises(ValueError, match="detail" if part == "records" else "watch"):
+        _Lines(damaged).exchanged(time.time_ns() + LATER)
+
+
+def test_a_group_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
+    one = Step("a", "one", "1.0", "[g]\na = m:f\n")
+    index = begun(tmp_path, [one], alone=True)
+    data = anew(tmp_path, time.time_ns() + LATER)
+    damaged = from_bytes(data.replace(b'"m:f"', b'"m:X"'))
+    assert damaged.front == index.front
+    take(tmp_path, one._replace(version="2.0"), alone=True)
+    with pytest.raises(_TakesMoreError):
+        _Lines(damaged).exchanged(time.time_ns() + LATER)
+
+
+def test_systems_without_descriptors_of_folders_look_by_whole_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: Ticking
+) -> None:
+    index = begun(tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True)
+    monkeypatch.setattr(_cache, "_HAS_DIR_FD", False)
+    before = settled.looks
+    monkeypatch.setattr(os, "open", None)
+    assert _cache.still_true(index, "full")
+    assert settled.looks > before
+    (tmp_path / "a" / "one-1.0.dist-info" / "entry_points.txt").unlink()
+    assert not _cache.still_true(index, "full")
