@@ -136,13 +136,16 @@ def test_whatever_changes_an_exchange_is_right_or_declined(
             index = from_bytes(expected)
 
 
+def a_file_instead(root: Path) -> None:
+    (root / "b").rmdir()
+    (root / "b").write_text("text")
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "a name stands twice": lambda root: plant(root / "b", dist("one")),
     "a folder went": lambda root: shutil.rmtree(root / "b"),
     "a folder came": lambda root: (root / "absent").mkdir(),
-    "a folder became a file": lambda root: (
-        (root / "b").rename(root / "aside") and (root / "b").write_text("text")
-    ),
+    "a folder became a file": a_file_instead,
     "a name is in its metadata only": lambda root: plant(
         root / "a", {".dist-info": {"METADATA": "Name: bare\n"}}
     ),
