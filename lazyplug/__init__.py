@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from ._exceptions import NoMatches as NoMatches
     from ._exceptions import NoUniqueMatch as NoUniqueMatch
     from ._exceptions import ProtocolMismatch as ProtocolMismatch
+    from ._filtered import DispatchExtensionManager as DispatchExtensionManager
+    from ._filtered import EnabledExtensionManager as EnabledExtensionManager
+    from ._filtered import NameDispatchExtensionManager as NameDispatchExtensionManager
     from ._hook import HookManager as HookManager
+    from ._load import load as load
     from ._manager import DriverManager as DriverManager
     from ._manager import Extension as Extension
     from ._manager import ExtensionManager as ExtensionManager
+    from ._manager import Manager as Manager
     from ._manager import NamedExtensionManager as NamedExtensionManager
     from ._manager import warning_on_missing_entrypoint as warning_on_missing_entrypoint
     from ._problem import Problem as Problem
@@ -31,7 +36,9 @@ if TYPE_CHECKING:
 _ROOMS = {
     "Changes": "_refresh",
     "CircularLoad": "_exceptions",
+    "DispatchExtensionManager": "_filtered",
     "DriverManager": "_manager",
+    "EnabledExtensionManager": "_filtered",
     "EntryPoint": "_entry_point",
     "EntryPoints": "_entry_point",
     "Extension": "_manager",
@@ -39,7 +46,9 @@ _ROOMS = {
     "HookManager": "_hook",
     "InvalidEntryPoint": "_exceptions",
     "LazyplugError": "_exceptions",
+    "Manager": "_manager",
     "MultipleMatches": "_exceptions",
+    "NameDispatchExtensionManager": "_filtered",
     "NamedExtensionManager": "_manager",
     "NoMatches": "_exceptions",
     "NoUniqueMatch": "_exceptions",
@@ -49,6 +58,7 @@ _ROOMS = {
     "error_on_conflict": "_conflict",
     "ignore_conflicts": "_conflict",
     "invalidate_caches": "_cache",
+    "load": "_load",
     "problems": "_problem",
     "refresh": "_refresh",
     "warning_on_missing_entrypoint": "_manager",

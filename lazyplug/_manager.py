@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from ._entry_point import EntryPoint
-    from ._index import Owner, Pair, Row
+    from ._index import Owner, Row
 
     P = ParamSpec("P")
     T = TypeVar("T")
     U = TypeVar("U")
     # what `manager[name]` gives
     Found = TypeVar("Found", default="Extension[T]")
-    OnLoadFailure = Callable[
-        ["ExtensionManager[Any, Any]", EntryPoint, Exception], object
-    ]
+    OnLoadFailure = Callable[["Manager[Any, Any]", EntryPoint, Exception], object]
+    # a module of a package has no owner
+    AnyPair = tuple[Row, Owner | None]
     OnMissing = Callable[[set[str]], object]
     Resolver = Callable[[str, str, list["Extension[T]"]], "Extension[T]"]
 
     class Options(TypedDict, total=False):
-        """The options of every manager, passed on to ExtensionManager."""
+        """The options of every manager, passed on to Manager."""
 
         propagate_map_exceptions: bool
         on_load_failure_callback: "OnLoadFailure | None"
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         conflict_resolver: "Resolver[Any] | None"
         protocol: "type | None"
         lazy: "bool | None"
+        package: "str | None"
 else:
     # Generic to the type checker only: importing typing costs 5 ms, and even an
     # empty class 70,000 instructions.
@@ -205,7 +206,7 @@ class Extension(Generic[T]):
     @property
     def entry_point(self) -> "EntryPoint":
         """The entry point, in importlib.metadata's shape."""
-        if self._entry_point is None and self._owner is not None:
+        if self._entry_point is None and self.value:
             from ._entry_point import EntryPoint
 
             row = self.name, self.value, self._module, self._attr, self._line
@@ -265,13 +266,13 @@ def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
     getLogger("lazyplug").warning("Could not find %s", ", ".join(sorted(missing_names)))
 
 
-class ExtensionManager(Generic[T, Found]):
-    """All extensions of a namespace, in the order in which they are installed.
+class Manager(Generic[T, Found]):
+    """What all managers have: the extensions of a namespace, in order and by name.
 
-    Nothing of a plugin is imported here, nor by `names()`, `in`, `len`, iteration
-    or listing: its code is run when its extension is touched, or by `map()` and
-    its kin. Extensions are found, and conflicts decided, on what distributions
-    declare.
+    They come in the order in which they are installed. Nothing of a plugin is
+    imported here, nor by `names()`, `in`, `len`, iteration or listing: its code is
+    run when its extension is touched, or by `map()` and its kin. They are found,
+    and conflicts decided, on what distributions declare.
 
     :param namespace: the group of the entry points.
     :param invoke_on_load: should the plugin be called, and `.obj` be what that
@@ -292,9 +293,16 @@ class ExtensionManager(Generic[T, Found]):
         load raises ProtocolMismatch.
     :param lazy: False loads, and calls, everything here and now, as stevedore does,
         and leaves out what fails. By default true, unless `LAZYPLUG_EAGER` is 1.
+    :param package: a package whose modules are extensions of the namespace as well,
+        behind the installed ones: each is the plugin that its own name says. Those
+        that begin with an underscore are not. None of them is imported to find
+        them, nor is the package. Raises ModuleNotFoundError if there is none.
     """
 
     __module__ = "lazyplug"
+    # the names that are asked for; None: all
+    _asked: "Sequence[str] | None" = None
+    _package: "str | None" = None
     _default_resolver = "ignore_conflicts"
     if TYPE_CHECKING:
         extensions: list[Extension[T]]
@@ -303,7 +311,7 @@ class ExtensionManager(Generic[T, Found]):
     if not TYPE_CHECKING:
 
         def __class_getitem__(cls, parameter):
-            """Make `ExtensionManager[T]` mean something at run time."""
+            """Make `ExtensionManager[T]`, or of another, mean something at run time."""
             return cls
 
     def __init__(
@@ -319,6 +327,7 @@ class ExtensionManager(Generic[T, Found]):
         conflict_resolver: "Resolver[Any] | None" = None,
         protocol: "type | None" = None,
         lazy: "bool | None" = None,
+        package: "str | None" = None,
     ) -> None:
         if verify_requirements is not None:
             from ._report import deprecated
@@ -338,13 +347,14 @@ class ExtensionManager(Generic[T, Found]):
         if invoke_on_load:
             invoke = (tuple(invoke_args or ()), dict(invoke_kwds or {}))
         self._make = invoke, protocol
-        self._adopt([self._extension(pair) for pair in self._pairs()])
+        self._package = package
+        self._adopt([self._extension(pair) for pair in self._pairs(self._asked)])
         if lazy is None:
             lazy = _cache.setting("LAZYPLUG_EAGER") != "1"
         if not lazy:
             from ._mapping import loaded
 
-            self.extensions = list(loaded(self))
+            self.extensions = list(loaded(self, self.extensions))
         self._selected()
 
     def _configure(
@@ -364,13 +374,18 @@ class ExtensionManager(Generic[T, Found]):
         self.extensions = extensions
         self._by_name_cache: dict[str, Extension[T]] | None = None
 
-    def _extension(self, pair: "Pair") -> "Extension[T]":
+    def _extension(self, pair: "AnyPair") -> "Extension[T]":
         extension: Extension[T] = Extension.__new__(Extension)
         return extension._fill(self.namespace, *pair, *self._make)
 
-    def _pairs(self) -> "list[Pair]":
-        """Return the rows that this manager selects, with their owners."""
-        return _cache.rows(self.namespace)
+    def _pairs(self, names: "Sequence[str] | None" = None) -> "list[AnyPair]":
+        """Return the rows of the namespace, those of some names only, with owners."""
+        pairs: list[AnyPair] = _cache.rows(self.namespace, names)  # type: ignore[assignment]
+        if self._package is not None:
+            from ._modules import module_pairs  # deferred: few hosts have one
+
+            pairs = pairs + module_pairs(self._package, names)
+        return pairs
 
     def _selected(self) -> None:
         """Judge the selection once it stands."""
@@ -473,6 +488,18 @@ class ExtensionManager(Generic[T, Found]):
 
         tell(self, extension, error)
 
+
+def _call_method(
+    extension: "Extension[Any]", method_name: str, *args: "Any", **kwds: "Any"
+) -> "Any":
+    return getattr(extension.obj, method_name)(*args, **kwds)
+
+
+class ExtensionManager(Manager[T, Found]):
+    """All extensions of a namespace, called one after the other."""
+
+    __module__ = "lazyplug"
+
     def map(
         self, func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
@@ -482,17 +509,16 @@ class ExtensionManager(Generic[T, Found]):
         Loads the extensions. What func raises is logged and its answer left out,
         unless `propagate_map_exceptions`. Raises NoMatches if there are none.
         """
-        from ._mapping import map_extensions  # deferred: it loads plugins anyway
+        from ._mapping import check_any, map_extensions  # deferred: it loads anyway
 
-        return map_extensions(self, func, args, kwds)
+        check_any(self)
+        return map_extensions(self, self.extensions, func, args, kwds)
 
     def map_method(
         self, method_name: str, /, *args: "Any", **kwds: "Any"
     ) -> "list[Any]":
         """Call a method of each extension's `.obj`, and return the answers."""
-        return self.map(
-            lambda extension: getattr(extension.obj, method_name)(*args, **kwds)
-        )
+        return self.map(_call_method, method_name, *args, **kwds)
 
 
 class NamedExtensionManager(ExtensionManager[T, Found]):
@@ -505,10 +531,11 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
         missing; by default they are logged. None keeps quiet.
     :param warn_on_missing_entrypoint: deprecated; pass None as
         `on_missing_entrypoints_callback` instead.
-    :param options: as of ExtensionManager.
+    :param options: as of Manager.
     """
 
     __module__ = "lazyplug"
+    _names: "Sequence[str]" = ()
     _name_order = False
     _on_missing: "OnMissing | None" = None
 
@@ -536,13 +563,15 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
             )
             if not warn_on_missing_entrypoint:
                 on_missing_entrypoints_callback = None
-        self._names = names
+        self._names = self._asked = names
         self._name_order = name_order
         self._on_missing = on_missing_entrypoints_callback
         super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
 
-    def _pairs(self) -> "list[Pair]":
-        return _cache.rows(self.namespace, self._names)
+    def _adopt(self, extensions: "list[Extension[T]]") -> None:
+        super()._adopt(extensions)
+        if self._asked is None:
+            self._names = self.names()  # of a test instance
 
     def _selected(self) -> None:
         missing = set(self._names).difference(self.names())
@@ -561,7 +590,7 @@ class DriverManager(NamedExtensionManager[T]):
     `conflict_resolver` raises if several do: by default MultipleMatches.
 
     :param name: the name of the driver.
-    :param options: as of ExtensionManager. A driver that fails to load raises what
+    :param options: as of Manager. A driver that fails to load raises what
         its import raised, where it is touched; with `on_load_failure_callback`,
         NoMatches after the callback was called.
     """
@@ -592,7 +621,8 @@ class DriverManager(NamedExtensionManager[T]):
         if not self.extensions:
             from ._exceptions import no_matches
 
-            raise no_matches(self.namespace, self._names[0], self.entry_points_names())
+            names = [row[0] for row, _ in self._pairs()]
+            raise no_matches(self.namespace, self._names[0], names)
         if len(self.extensions) > 1:
             self.extensions = [self._resolve(self._names[0], self.extensions)]
 

@@ -4,15 +4,17 @@ from . import _cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-    from ._manager import Extension, ExtensionManager
+    from ._manager import Extension, Manager
 
 
-def loaded(manager: "ExtensionManager[Any, Any]") -> "Iterator[Extension[Any]]":
+def loaded(
+    manager: "Manager[Any, Any]", extensions: "Iterable[Extension[Any]]"
+) -> "Iterator[Extension[Any]]":
     """Yield the extensions, each loaded; what fails is told and left out."""
-    for extension in manager.extensions:
+    for extension in extensions:
         try:
             extension.plugin  # noqa: B018
             extension.obj  # noqa: B018
@@ -23,9 +25,9 @@ def loaded(manager: "ExtensionManager[Any, Any]") -> "Iterator[Extension[Any]]":
 
 
 def tell(
-    manager: "ExtensionManager[Any, Any]", extension: "Extension[Any]", error: Exception
+    manager: "Manager[Any, Any]", extension: "Extension[Any]", error: Exception
 ) -> None:
-    """Give a failed load to the manager's callback, or log it; once for each."""
+    """Give a failed load, or check, to the manager's callback, or log it; once."""
     told = extension, _cache.generation
     if told in manager._told:
         return
@@ -39,18 +41,15 @@ def tell(
 
 
 def map_extensions(
-    manager: "ExtensionManager[Any, Any]",
+    manager: "Manager[Any, Any]",
+    extensions: "Iterable[Extension[Any]]",
     func: "Callable[..., Any]",
     args: "tuple[Any, ...]",
     kwds: "dict[str, Any]",
 ) -> "list[Any]":
-    """Call func with each extension, loaded, and return the answers."""
-    if not manager.extensions:
-        from ._exceptions import no_matches
-
-        raise no_matches(manager.namespace, None, ())
+    """Call func with each of these extensions, loaded, and return the answers."""
     answers = []
-    for extension in loaded(manager):
+    for extension in loaded(manager, extensions):
         try:
             answers.append(func(extension, *args, **kwds))
         except Exception as error:
@@ -62,13 +61,21 @@ def map_extensions(
     return answers
 
 
-def look_again(manager: "ExtensionManager[Any, Any]", name: str) -> "Extension[Any]":
+def check_any(manager: "Manager[Any, Any]") -> None:
+    """Raise NoMatches if a manager has no extensions to call."""
+    if not manager.extensions:
+        from ._exceptions import no_matches
+
+        raise no_matches(manager.namespace, None, ())
+
+
+def look_again(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
     """Return the extension of a name that is missing, or raise NoMatches.
 
     It may have come unnoticed where only folders are looked at. A manager of given
     names has had that done for all of them at once.
     """
-    if not hasattr(manager, "_names") and _cache.current().checked == "dirs":
+    if manager._asked is None and _cache.current().checked == "dirs":
         came = _cache.rows(manager.namespace, (name,))
         if came:
             manager._adopt([*manager.extensions, *map(manager._extension, came)])

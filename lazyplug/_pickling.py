@@ -21,7 +21,8 @@ def reduce_extension(extension: "Extension[Any]") -> "tuple[Any, ...]":
 
     One that was not made from an installed entry point travels with its plugin.
     """
-    if extension._owner is None:
+    by_reference = extension._entry_point is None and extension._module is not None
+    if extension._owner is None and not by_reference:
         value = extension.plugin, extension.obj
         return type(extension), (extension.name, extension._entry_point, *value)
     row = (

@@ -30,13 +30,16 @@ def report_once(message: str) -> None:
 
 
 def report_failure(extension: "Extension[Any]", error: Exception) -> None:
-    """Log that an extension could not be loaded, once a process."""
+    """Log that an extension could not be loaded, or judged, once a process."""
     from ._exceptions import LazyplugError, origin
 
     if isinstance(error, LazyplugError):
         message = f"could not load {error}"  # which says what it was
     else:
-        message = f"could not load {origin(extension)}: {type(error).__name__}: {error}"
+        what = "load" if extension.load_error is not None else "check"
+        message = (
+            f"could not {what} {origin(extension)}: {type(error).__name__}: {error}"
+        )
     if message not in _told:
         _told.add(message)
         logger = _logger()

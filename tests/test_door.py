@@ -177,7 +177,11 @@ ORDER = [
     "_pickling",
     "_mapping",
     "_manager",
+    "_modules",
     "_hook",
+    "_filtered",
+    "_load",
+    "_run",
 ]
 
 

@@ -1,0 +1,155 @@
+"""The managers that select by a test: when they are made, or at each call."""
+
+from ._manager import ExtensionManager, Manager, T, _call_method
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any, Concatenate, Unpack
+
+    from ._manager import Extension, Options, P, U
+
+
+class _CheckedManager(Manager[T]):
+    """The extensions of which `check_func` says yes."""
+
+    def __init__(
+        self,
+        namespace: str,
+        check_func: "Callable[[Extension[T]], bool]",
+        invoke_on_load: bool = False,
+        invoke_args: "Sequence[Any] | None" = None,
+        invoke_kwds: "dict[str, Any] | None" = None,
+        **options: "Unpack[Options]",
+    ) -> None:
+        self.check_func = check_func
+        super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
+
+    def _selected(self) -> None:
+        chosen = []
+        for extension in self.extensions:
+            try:
+                if self.check_func(extension):
+                    chosen.append(extension)
+            except Exception as error:
+                self._tell(extension, error)
+        self._adopt(chosen)
+
+
+class EnabledExtensionManager(_CheckedManager[T], ExtensionManager[T]):
+    """The extensions that a test enables, called one after the other.
+
+    :param check_func: called with each extension when the manager is made. What it
+        reads of the name, the entry point or the distribution imports nothing;
+        `.plugin` and `.obj` load. An extension for which it raises is left out,
+        and told as one that fails to load is.
+    :param options: as of Manager.
+    """
+
+    __module__ = "lazyplug"
+
+
+class DispatchExtensionManager(_CheckedManager[T]):
+    """The extensions that a test chooses anew at each call.
+
+    :param check_func: as of EnabledExtensionManager.
+    :param options: as of Manager.
+    """
+
+    __module__ = "lazyplug"
+
+    def map(
+        self, filter_func: "Callable[Concatenate[Extension[T], P], bool]",
+        func: "Callable[Concatenate[Extension[T], P], U]", /,
+        *args: "P.args", **kwds: "P.kwargs",
+    ) -> "list[U]":  # fmt: skip
+        """Call func(extension, *args, **kwds) for each that the filter passes.
+
+        `filter_func` is called with the same arguments, before the extension is
+        loaded: what it rejects is not imported, unless it touches `.plugin` or
+        `.obj` itself. What func raises is logged and its answer left out, unless
+        `propagate_map_exceptions`. Raises NoMatches if there are no extensions.
+        """
+        from ._mapping import check_any, map_extensions  # deferred: it loads anyway
+
+        check_any(self)
+        passing = self._passing(filter_func, args, kwds)
+        return map_extensions(self, passing, func, args, kwds)
+
+    def map_method(
+        self,
+        filter_func: "Callable[..., bool]",
+        method_name: str,
+        /,
+        *args: "Any",
+        **kwds: "Any",
+    ) -> "list[Any]":
+        """Call a method of the `.obj` of each extension that the filter passes.
+
+        `filter_func` is called with the extension, the method's name, and the
+        arguments.
+        """
+        return self.map(filter_func, _call_method, method_name, *args, **kwds)
+
+    def _passing(
+        self,
+        filter_func: "Callable[..., bool]",
+        args: "tuple[Any, ...]",
+        kwds: "dict[str, Any]",
+    ) -> "Iterator[Extension[T]]":
+        for extension in self.extensions:
+            try:
+                passes = filter_func(extension, *args, **kwds)
+            except Exception as error:
+                if extension.load_error is not error:
+                    raise  # the host's own
+                self._tell(extension, error)
+            else:
+                if passes:
+                    yield extension
+
+
+class NameDispatchExtensionManager(_CheckedManager[T]):
+    """The extensions whose names are given at each call.
+
+    :param check_func: as of EnabledExtensionManager.
+    :param options: as of Manager.
+    """
+
+    __module__ = "lazyplug"
+
+    @property
+    def by_name(self) -> "dict[str, Extension[T]]":
+        """The extensions by their names, conflicts resolved."""
+        return dict(self._by_name)
+
+    def map(
+        self, names: "Iterable[str]",
+        func: "Callable[Concatenate[Extension[T], P], U]", /,
+        *args: "P.args", **kwds: "P.kwargs",
+    ) -> "list[U]":  # fmt: skip
+        """Call func(extension, *args, **kwds) for each of the names, in their order.
+
+        Loads these extensions and no others. A name that is missing is passed over,
+        and told to the logger at debug level. What func raises is logged and its
+        answer left out, unless `propagate_map_exceptions`.
+        """
+        from ._mapping import map_extensions  # deferred: it loads plugins anyway
+
+        return map_extensions(self, self._named(names), func, args, kwds)
+
+    def map_method(
+        self, names: "Iterable[str]", method_name: str, /, *args: "Any", **kwds: "Any"
+    ) -> "list[Any]":
+        """Call a method of the `.obj` of each extension of these names."""
+        return self.map(names, _call_method, method_name, *args, **kwds)
+
+    def _named(self, names: "Iterable[str]") -> "Iterator[Extension[T]]":
+        for name in names:
+            extension = self._by_name.get(name)
+            if extension is not None:
+                yield extension
+            else:
+                from ._report import debug
+
+                debug(f"no extension named {name!r} in group {self.namespace!r}")

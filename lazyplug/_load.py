@@ -1,0 +1,75 @@
+"""One plugin by its name, or by the reference that a configuration file gives."""
+
+import sys
+
+from . import _cache
+from ._exceptions import NoMatches, no_matches
+from ._manager import DriverManager
+from ._scan import split_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def load(namespace: str, name_or_reference: str) -> "Any":
+    """Return the plugin of an entry point, or else what a reference refers to.
+
+    An entry point of that name wins. Else it is read as `package.module:attr`, or as
+    a dotted path, `package.module.Class`, whose longest part that is a module is
+    imported.
+
+    :param namespace: the group of the entry points.
+    :param name_or_reference: the name of an entry point, or a reference.
+
+    Imports the plugin. Raises NoMatches, with both attempts in its text, if there
+    is no such entry point and nothing that the reference refers to;
+    MultipleMatches if several distributions declare the name; else what the import
+    raises.
+    """
+    if _cache.rows(namespace, (name_or_reference,)):
+        return DriverManager(namespace, name_or_reference).driver
+    missing = no_matches(namespace, name_or_reference, _names(namespace))
+    module, attr = split_value(name_or_reference)
+    if module is None or (attr is None and "." not in module):
+        raise missing
+    try:
+        return _referred(module, attr)
+    except _NotThereError as error:
+        text = f"{missing}\nNor can it be imported as a reference: {error}."
+        failure = NoMatches(text)
+        failure.__dict__.update(missing.__dict__)
+        raise failure from error.__cause__
+
+
+class _NotThereError(Exception):
+    """A reference refers to nothing."""
+
+
+def _names(namespace: str) -> "list[str]":
+    return [row[0] for row, _ in _cache.rows(namespace)]
+
+
+def _referred(module: str, attr: "str | None") -> "Any":
+    """Return what a reference refers to. Raises _NotThereError, or what import does."""
+    names = attr.split(".") if attr else []
+    dotted = attr is None
+    while True:
+        try:
+            __import__(module)
+            break
+        except ModuleNotFoundError as error:
+            # Only that it is not there: what a module misses inside is its fault.
+            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                raise
+            above, dot, last = module.rpartition(".")
+            if not dotted or not dot:
+                raise _NotThereError(f"no module named {error.name!r}") from error
+            module, names = above, [last, *names]
+    found: Any = sys.modules[module]
+    for name in names:
+        try:
+            found = getattr(found, name)
+        except AttributeError as error:
+            raise _NotThereError(str(error)) from error
+    return found

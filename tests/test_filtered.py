@@ -1,0 +1,254 @@
+"""The managers that select by a test: what is asked, imported, called and told."""
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import (
+    DispatchExtensionManager,
+    EnabledExtensionManager,
+    Extension,
+    ExtensionManager,
+    HookManager,
+    Manager,
+    NamedExtensionManager,
+    NameDispatchExtensionManager,
+)
+from tests.conftest import dist
+
+pytestmark = pytest.mark.usefixtures("forgotten")
+KINDS: list[Any] = [
+    EnabledExtensionManager,
+    DispatchExtensionManager,
+    NameDispatchExtensionManager,
+]
+PLUGIN = """
+class Plugin:
+    enabled = {enabled}
+    def __init__(self, *args):
+        self.args = args
+    def call(self, *more):
+        return ({name!r}, *self.args, *more)
+"""
+TRAP = "raise AssertionError('this plugin must not be imported')\n"
+
+
+@pytest.fixture
+def four(site: Callable[..., Path], first: Callable[..., None]) -> None:
+    """Install plugins a and b, one that cannot be imported, and one not to import."""
+    points = "[g]\na = plug_a:Plugin\nb = plug_b:Plugin\n"
+    points += "broken = plug_gone:Plugin\ntrap = plug_trap:Plugin\n"
+    first(
+        site(
+            {
+                "plug_a.py": PLUGIN.format(name="a", enabled=True),
+                "plug_b.py": PLUGIN.format(name="b", enabled=False),
+                "plug_trap.py": TRAP,
+                **dist("plug", "1", points),
+            }
+        )
+    )
+
+
+def but_trap(extension: Extension[Any]) -> bool:
+    return extension.name != "trap"
+
+
+@pytest.mark.usefixtures("four")
+@pytest.mark.parametrize("kind", KINDS)
+def test_checking_names_and_distributions_imports_nothing(kind: Any) -> None:
+    manager = kind("g", lambda e: e.name != "b" and e.dist.version == "1")
+    assert manager.names() == ["a", "broken", "trap"]
+    assert "b" not in manager
+    assert not [name for name in sys.modules if name.startswith("plug_")]
+
+
+@pytest.mark.usefixtures("four")
+def test_a_check_may_look_at_the_plugin_and_loads_just_that() -> None:
+    manager = EnabledExtensionManager[Any](
+        "g", lambda e: e.name in "ab" and e.plugin.enabled
+    )
+    assert manager.names() == ["a"]
+    assert "plug_trap" not in sys.modules
+
+
+@pytest.mark.usefixtures("four")
+def test_an_extension_whose_check_fails_to_load_it_is_told_and_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    manager = EnabledExtensionManager[Any](
+        "g", lambda e: but_trap(e) and e.plugin is not None
+    )
+    assert manager.names() == ["a", "b"]
+    assert "could not load entry point 'broken = plug_gone:Plugin'" in caplog.text
+
+
+@pytest.mark.usefixtures("four")
+def test_a_check_that_raises_is_told_as_a_check(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    manager = EnabledExtensionManager[Any]("g", lambda e: 1 / (e.name != "a") > 0)
+    assert manager.names() == ["b", "broken", "trap"]
+    assert "could not check entry point 'a = plug_a:Plugin'" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.usefixtures("four")
+def test_the_callback_gets_what_a_check_could_not_load() -> None:
+    told: list[tuple[str, str]] = []
+    EnabledExtensionManager[Any](
+        "g",
+        lambda e: but_trap(e) and e.plugin.enabled,
+        on_load_failure_callback=lambda manager, point, error: told.append(
+            (point.name, type(error).__name__)
+        ),
+    )
+    assert told == [("broken", "ModuleNotFoundError")]
+
+
+@pytest.mark.usefixtures("four")
+def test_enabled_extensions_are_mapped_with_their_arguments() -> None:
+    manager = EnabledExtensionManager[Any](
+        "g", lambda e: e.name in "ab", invoke_on_load=True, invoke_args=(1,)
+    )
+    assert manager.map_method("call", 2) == [("a", 1, 2), ("b", 1, 2)]
+    assert isinstance(manager, ExtensionManager)
+
+
+@pytest.mark.usefixtures("four")
+def test_without_lazy_all_is_loaded_before_the_check_as_in_stevedore(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    checked: list[tuple[str, bool]] = []
+
+    def check(extension: Extension[Any]) -> bool:
+        checked.append((extension.name, extension.loaded))
+        return True
+
+    manager = EnabledExtensionManager[Any]("g", check, lazy=False)
+    assert checked == [("a", True), ("b", True)]
+    assert manager.names() == ["a", "b"]
+    assert "this plugin must not be imported" in caplog.text
+
+
+@pytest.mark.usefixtures("four")
+def test_dispatch_imports_only_what_the_filter_passes() -> None:
+    manager = DispatchExtensionManager[Any]("g", lambda e: True, invoke_on_load=True)
+    assert manager.map(
+        lambda e, name: e.name == name, lambda e, name: (e.obj.call(), name), "b"
+    ) == [(("b",), "b")]
+    assert [n for n in sys.modules if n.startswith("plug_")] == ["plug_b"]
+
+
+@pytest.mark.usefixtures("four")
+def test_dispatch_of_a_method_gives_the_filter_its_name() -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def passes(extension: Extension[Any], *rest: Any) -> bool:
+        asked.append(rest)
+        return extension.name == "a"
+
+    manager = DispatchExtensionManager[Any]("g", lambda e: True, True, [7])
+    assert manager.map_method(passes, "call", 1) == [("a", 7, 1)]
+    assert set(asked) == {("call", 1)}
+
+
+@pytest.mark.usefixtures("four")
+def test_a_filter_that_touches_a_broken_plugin_leaves_it_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    manager = DispatchExtensionManager[Any]("g", but_trap)
+    assert manager.map(lambda e: e.plugin.enabled, lambda e: e.name) == ["a"]
+    assert "could not load entry point 'broken" in caplog.text
+
+
+@pytest.mark.usefixtures("four")
+def test_an_error_of_the_filter_itself_is_the_hosts_to_see() -> None:
+    manager = DispatchExtensionManager[Any]("g", but_trap)
+    with pytest.raises(ZeroDivisionError, match="division by zero"):
+        manager.map(lambda e: bool(1 / 0), lambda e: e.name)
+
+
+def test_dispatch_to_nothing_says_so() -> None:
+    manager = DispatchExtensionManager[Any]("no.such.group", lambda e: True)
+    with pytest.raises(lazyplug.NoMatches, match=r"no extension in group 'no\.such"):
+        manager.map(lambda e: True, lambda e: e)
+
+
+@pytest.mark.usefixtures("four")
+def test_dispatch_by_name_imports_only_the_names_in_their_order() -> None:
+    manager = NameDispatchExtensionManager[Any]("g", lambda e: True, True)
+    assert manager.map(["b", "a", "b"], lambda e: e.obj.call()) == [
+        ("b",), ("a",), ("b",),
+    ]  # fmt: skip
+    assert manager.map_method(["a"], "call", 3) == [("a", 3)]
+    assert list(manager.by_name) == ["a", "b", "broken", "trap"]
+    assert "plug_trap" not in sys.modules
+
+
+@pytest.mark.usefixtures("four")
+def test_dispatch_to_a_missing_name_goes_on_and_is_told_to_who_debugs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "lazyplug")
+    manager = NameDispatchExtensionManager[Any]("g", lambda e: True)
+    assert manager.map(["none", "a"], lambda e: e.name) == ["a"]
+    assert "no extension named 'none' in group 'g'" in caplog.text
+
+
+@pytest.mark.usefixtures("four")
+@pytest.mark.parametrize("propagate", [True, False])
+def test_what_a_dispatched_function_raises_is_logged_or_raised(
+    propagate: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager = NameDispatchExtensionManager[Any](
+        "g", lambda e: True, propagate_map_exceptions=propagate
+    )
+
+    def fails(extension: Extension[Any]) -> None:
+        raise LookupError(extension.name)
+
+    if propagate:
+        with pytest.raises(LookupError, match="a"):
+            manager.map(["a"], fails)
+    else:
+        assert manager.map(["a", "b"], fails) == []
+        assert caplog.text.count("error calling") == 2
+
+
+EVERY: list[tuple[Any, tuple[Any, ...]]] = [
+    (ExtensionManager, ("g",)),
+    (NamedExtensionManager, ("g", ["a"])),
+    (HookManager, ("g", "a")),
+    *((kind, ("g", but_trap)) for kind in KINDS),
+]
+
+
+@pytest.mark.usefixtures("four")
+@pytest.mark.parametrize(("kind", "arguments"), EVERY)
+def test_every_manager_is_a_manager_and_can_be_made_for_tests(
+    kind: Any, arguments: tuple[Any, ...]
+) -> None:
+    one: Extension[Any] = Extension("one", None, dict, {"a": 1})
+    manager = kind.make_test_instance([one], namespace="x")
+    assert isinstance(manager, Manager)
+    assert isinstance(kind(*arguments), Manager)
+    assert (manager.names(), manager.namespace) == (["one"], "x")
+    found = manager["one"]
+    assert (found[0] if kind is HookManager else found) is one
+    with pytest.raises(lazyplug.NoMatches, match="'two'"):
+        manager["two"]
+
+
+def test_test_instances_dispatch() -> None:
+    one: Extension[Any] = Extension("one", None, dict, {"a": 1})
+    two: Extension[Any] = Extension("two", None, dict, {"b": 2})
+    by_filter = DispatchExtensionManager[Any].make_test_instance([one, two])
+    assert by_filter.map(lambda e: e is two, lambda e: e.obj) == [{"b": 2}]
+    by_name = NameDispatchExtensionManager[Any].make_test_instance([one, two])
+    assert by_name.map(["two", "one"], lambda e: e.obj) == [{"b": 2}, {"a": 1}]

@@ -1,0 +1,133 @@
+"""The modules of a package are extensions, and none is imported to find them."""
+
+import pickle
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import DriverManager, ExtensionManager, NamedExtensionManager
+from tests.conftest import dist
+
+pytestmark = pytest.mark.usefixtures("forgotten")
+TRAP = "raise AssertionError('this must not be imported')\n"
+TREE = {
+    "plug_host": {
+        "__init__.py": TRAP,
+        "clients": {
+            "__init__.py": TRAP,
+            "nova.py": "SERVICE = 'compute'\n",
+            "cinder": {"__init__.py": "SERVICE = 'volume'\n"},
+            "_private.py": TRAP,
+            "notes.txt": "no module",
+        },
+    },
+    **dist("plug", "1", "[clients]\ninstalled = plug_client\n"),
+    "plug_client.py": "SERVICE = 'installed'\n",
+}
+PACKAGE = "plug_host.clients"
+
+
+@pytest.fixture
+def clients(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+    folder = site(TREE)
+    first(folder)
+    return folder
+
+
+def test_modules_come_behind_what_is_installed_and_nothing_is_imported(
+    clients: Path,
+) -> None:
+    manager = ExtensionManager[Any]("clients", package=PACKAGE)
+    assert manager.names() == ["installed", "cinder", "nova"]
+    assert manager["nova"].value == "plug_host.clients.nova"
+    assert not [name for name in sys.modules if name.startswith("plug_")]
+
+
+def test_a_modules_extension_loads_the_module(clients: Path) -> None:
+    for init in clients.rglob("__init__.py"):
+        init.write_text("SERVICE = 'volume'\n")
+    manager = ExtensionManager[Any]("clients", package=PACKAGE)
+    assert manager.map(lambda e: e.plugin.SERVICE) == ["installed", "volume", "compute"]
+    nova = manager["nova"]
+    assert nova.dist is None
+    assert (nova.entry_point.name, nova.entry_point.load()) == ("nova", nova.plugin)
+
+
+def test_one_and_named_modules_are_found_as_installed_ones_are(clients: Path) -> None:
+    for init in clients.rglob("__init__.py"):
+        init.write_text("")
+    driver = DriverManager[Any]("clients", "nova", package=PACKAGE)
+    assert driver.driver.SERVICE == "compute"
+    named = NamedExtensionManager[Any](
+        "clients", ["nova", "installed"], name_order=True, package=PACKAGE
+    )
+    assert named.names() == ["nova", "installed"]
+    with pytest.raises(lazyplug.NoMatches, match="did you mean 'nova'"):
+        DriverManager[Any]("clients", "novo", package=PACKAGE)
+
+
+def test_a_module_dropped_into_the_folder_is_seen_by_the_next_manager(
+    clients: Path,
+) -> None:
+    (clients / "plug_host" / "clients" / "swift.py").write_text("")
+    assert "swift" in ExtensionManager[Any]("clients", package=PACKAGE)
+
+
+def test_a_broken_module_is_told_with_where_it_is(
+    clients: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for init in clients.rglob("__init__.py"):
+        init.write_text("")
+    (clients / "plug_host" / "clients" / "bad.py").write_text("1 / 0\n")
+    manager = ExtensionManager[Any]("clients", package=PACKAGE)
+    assert len(manager.map(lambda e: e.name)) == 3
+    assert "could not load entry point 'bad = plug_host.clients.bad'" in caplog.text
+
+
+def test_modules_travel_by_reference(clients: Path) -> None:
+    manager = ExtensionManager[Any]("clients", package=PACKAGE)
+    again = pickle.loads(pickle.dumps(manager["nova"]))  # noqa: S301
+    assert (again.name, again.value) == ("nova", "plug_host.clients.nova")
+    assert not [name for name in sys.modules if name.startswith("plug_")]
+
+
+def test_modules_in_an_archive_are_found(
+    tmp_path: Path, first: Callable[..., None]
+) -> None:
+    archive = tmp_path / "host.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file in ("__init__", "clients/__init__", "clients/nova"):
+            packed.writestr(f"plug_host/{file}.py", "")
+    first(archive)
+    assert ExtensionManager[Any]("clients", package=PACKAGE).names() == ["nova"]
+
+
+def test_a_namespace_package_in_two_places_is_one(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    one = site({"plug_space": {"clients": {"a.py": ""}}}, "one")
+    two = site({"plug_space": {"clients": {"b.py": ""}}}, "two")
+    first(one, two)
+    manager = ExtensionManager[Any]("clients", package="plug_space.clients")
+    assert manager.names() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [
+        ("plug_nowhere", "there is no module 'plug_nowhere'"),
+        ("plug_host.nothing.below", r"there is no module 'plug_host\.nothing'"),
+        ("plug_client", "'plug_client' is a module, not a package"),
+        ("json.decoder", r"'json\.decoder' is a module, not a package"),
+    ],
+)
+def test_a_package_that_is_none_is_an_error_that_says_which_part(
+    package: str, words: str, clients: Path
+) -> None:
+    with pytest.raises(ModuleNotFoundError, match=words):
+        ExtensionManager[Any]("clients", package=package)
