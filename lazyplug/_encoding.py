@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _owner_of(text: str) -> str:
     """Return the metadata folder that a fragment belongs to.
 
-    >>> _owner_of('"a-1.dist-info","a","A","1",null,[]]')
+    >>> _owner_of('"a-1.dist-info","a","A","1",[]]')
     'a-1.dist-info'
     """
     if "\\" in text:

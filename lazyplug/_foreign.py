@@ -94,7 +94,7 @@ def _record(
     points: "list[Point]",
     problems: "list[Trouble]",
 ) -> Distribution:
-    declared = fragments(name, key, name, version, None, points)
+    declared = fragments(name, key, name, version, points)
     return Distribution(
         name,
         key,
@@ -143,7 +143,7 @@ def open_distribution(owner: "Owner") -> "Any":
     It is opened where its metadata lies, or is the object of a foreign finder.
     None if an archive holds it no longer, or the finder was in another process.
     """
-    key, _, _, path, file, _, _ = owner
+    key, _, _, path, file, _ = owner
     if not isinstance(path, str):
         return path
     if not os.path.isfile(path):

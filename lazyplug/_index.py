@@ -45,9 +45,8 @@ if TYPE_CHECKING:
     # name, value, module (None: the value is no reference), attr, line in the file
     Row = tuple[str, str, str | None, str | None, int]
     # Who declares it: key, name, version, path entry (or the object of a foreign
-    # finder), metadata folder in it, stamp of the file that was read for name and
-    # version, number of the path entry
-    Owner = tuple[str, str, str, Any, str, str | None, int]
+    # finder), metadata folder in it, number of the path entry
+    Owner = tuple[str, str, str, Any, str, int]
     Pair = tuple[Row, Owner]
     Read = Callable[[int, int], bytes]
     Scan = Callable[[str, int], tuple[Any, int]]
@@ -219,10 +218,10 @@ class Index:
             )[0]
             if named != group:
                 raise ValueError(group)
-            for hidden, place, file, key, name, version, known, rows in fragments:
+            for hidden, place, file, key, name, version, rows in fragments:
                 if not hidden:
                     path = self.key[place + 1]
-                    owner = key, name, version, path, file, known, place
+                    owner = key, name, version, path, file, place
                     for point, value, module, attr, number in rows:
                         if point.__class__ is not str or value.__class__ is not str:
                             raise ValueError(group)

@@ -67,8 +67,8 @@ class Overlay:
             self.problems += distribution.problems
             rows: dict[str, list[Pair]] = {}
             for group, text in (distribution.fragments or {}).items():
-                file, key, name, version, known, read = scan_once("[" + text, 0)[0]
-                owner = key, name, version, entry.path, file, known, at
+                file, key, name, version, read = scan_once("[" + text, 0)[0]
+                owner = key, name, version, entry.path, file, at
                 rows[group] = [(tuple(row), owner) for row in read]
             has_metadata = distribution.source is not None
             found.append((rank, distribution.key, has_metadata, rows))
@@ -81,7 +81,7 @@ class Overlay:
         self.problems += problems
         found: list[Candidate] = []
         for key, name, version, opened, points in told:
-            owner = key, name, version, opened, "", None, -1
+            owner = key, name, version, opened, "", -1
             rows: dict[str, list[Pair]] = {}
             for group, row in points:
                 rows.setdefault(group, []).append((row, owner))
@@ -104,7 +104,7 @@ class Overlay:
     def rows(self, group: str, stable: "list[Pair]") -> "list[Pair]":
         """Return the rows of a group, the stable ones and the live ones in order."""
         ranked = [
-            ((self._finder, self._places[pair[1][6]]), pair)
+            ((self._finder, self._places[pair[1][5]]), pair)
             for pair in stable
             if pair[1][0] not in self._hidden
         ]

@@ -210,7 +210,6 @@ def fragments(
     key: str,
     name: str,
     version: str,
-    source_stamp: "str | None",
     points: "Iterable[Point]",
 ) -> "dict[str, str]":
     """Return a distribution's part of each group, as JSON text without its first two.
@@ -222,7 +221,7 @@ def fragments(
     for group, row in points:
         rows.setdefault(group, []).append(row)
     return {
-        group: to_json([file, key, name, version, source_stamp, found])[1:]
+        group: to_json([file, key, name, version, found])[1:]
         for group, found in rows.items()
     }
 

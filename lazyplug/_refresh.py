@@ -59,7 +59,7 @@ def _label(folder: str) -> str:
     """Return "name version" of a distribution, as its metadata says it now."""
     site, file = os.path.split(folder)
     name, version = stem(file)
-    return " ".join(identify(("", name, version, site, file, None, 0))[:2])
+    return " ".join(identify(("", name, version, site, file, 0))[:2])
 
 
 def _needs_restart(where: str) -> bool:

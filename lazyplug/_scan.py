@@ -288,7 +288,7 @@ def scan_distribution(
         (own, known.stamp if known else None),
         (source_stamp, known.source_stamp if known else None),
     ]
-    declared = fragments(file, key, name, version, source_stamp, points)
+    declared = fragments(file, key, name, version, points)
     return Distribution(
         file,
         key,
@@ -348,14 +348,14 @@ def list_folder(path: str) -> "tuple[list[str], str]":
 def identify(owner: "Owner") -> "tuple[str, str, str]":
     """Return name, version and entry_points.txt of an owner as they are now.
 
-    What the index remembers of METADATA is checked here, where it is used.
+    METADATA is read again, here where it is used: it may say something else by now.
     """
-    _, name, version, path, file, known, _ = owner
+    _, name, version, path, file, _ = owner
     if not isinstance(path, str) or os.path.isfile(path):
         return name, version, str(path)
     folder = os.path.join(path, file)
-    _, now, text = find_metadata(folder, os)
-    if text is not None and now != known:
+    text = find_metadata(folder, os)[2]
+    if text is not None:
         said, version_said = headers(text)
         name, version = said or name, version_said or version
     return name, version, os.path.join(folder, "entry_points.txt")

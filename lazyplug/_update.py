@@ -313,7 +313,7 @@ def _with(text: str, line: str) -> str:
 def _order(line: str) -> "tuple[int, str]":
     """Return the number of the path entry, if the line says it, and the key.
 
-    >>> _order('[0,12,"a-1.dist-info","a","A","1",null,[]]')
+    >>> _order('[0,12,"a-1.dist-info","a","A","1",[]]')
     (12, 'a')
     """
     place = 0 if line[1] == '"' else int(line[3 : line.index(",", 3)])
@@ -331,7 +331,7 @@ def _files(block: str) -> "list[str]":
 def _words(line: str) -> "tuple[str, str]":
     r"""Return the first two texts in a line: a metadata folder and a key.
 
-    >>> _words('[0,12,"a-1.dist-info","a","A","1",null,[]]')
+    >>> _words('[0,12,"a-1.dist-info","a","A","1",[]]')
     ('a-1.dist-info', 'a')
     >>> _words(r'["\u00e4-1.dist-info","\u00e4",null,true]')
     ('ä-1.dist-info', 'ä')

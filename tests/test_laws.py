@@ -823,7 +823,7 @@ class Known(NamedTuple):
     problems: list[Any]
 
     def record(self, file: str) -> Distribution:
-        words = file, self.key, self.key.title(), "1.0", self.source_stamp
+        words = file, self.key, self.key.title(), "1.0"
         return Distribution(
             file,
             self.key,
@@ -948,7 +948,7 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
             if winner[found.key] == (bare, place, at)
             for row in found.groups.get(group, ())
         ]
-        assert [(owner[6], row) for row, owner in index.rows(group)] == expected
+        assert [(owner[5], row) for row, owner in index.rows(group)] == expected
     assert index.rows("no such group") == []
     watch = index.watched()
     stamps = b"".join(line for *_, line in watch)
