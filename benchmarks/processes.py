@@ -43,16 +43,20 @@ class Figure(NamedTuple):
 BARE = Case("pass")
 
 
+def variables_of(case: Case) -> dict[str, str]:
+    """Return the environment variables of a case's process."""
+    variables = {k: v for k, v in os.environ.items() if k not in UNWANTED}
+    return variables | dict(case.variables)
+
+
 def once(python: Path, case: Case, cwd: Path) -> float:
     """Run a case in a fresh process; return the milliseconds that it took."""
-    variables = {k: v for k, v in os.environ.items() if k not in UNWANTED}
-    variables.update(case.variables)
     if case.before is not None:
         case.before()
     command = [str(python), "-c", case.code]
     began = time.perf_counter()
     done = subprocess.run(
-        command, env=variables, cwd=cwd, capture_output=True, check=False
+        command, env=variables_of(case), cwd=cwd, capture_output=True, check=False
     )
     taken = time.perf_counter() - began
     if done.returncode:

@@ -17,7 +17,7 @@ def load(namespace: str, name_or_reference: str) -> "Any":
 
     An entry point of that name wins. Else it is read as `package.module:attr`, or as
     a dotted path, `package.module.Class`, whose longest part that is a module is
-    imported.
+    imported. A word without dot and colon is a name only.
 
     :param namespace: the group of the entry points.
     :param name_or_reference: the name of an entry point, or a reference.
@@ -54,6 +54,7 @@ def _referred(module: str, attr: "str | None") -> "Any":
     """Return what a reference refers to. Raises _NotThereError, or what import does."""
     names = attr.split(".") if attr else []
     dotted = attr is None
+    missing = ""
     while True:
         try:
             __import__(module)
@@ -65,11 +66,12 @@ def _referred(module: str, attr: "str | None") -> "Any":
             above, dot, last = module.rpartition(".")
             if not dotted or not dot:
                 raise _NotThereError(f"no module named {error.name!r}") from error
+            missing = f"no module named {error.name!r}, and "
             module, names = above, [last, *names]
     found: Any = sys.modules[module]
     for name in names:
         try:
             found = getattr(found, name)
         except AttributeError as error:
-            raise _NotThereError(str(error)) from error
+            raise _NotThereError(f"{missing}{error}") from error
     return found

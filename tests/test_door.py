@@ -149,7 +149,7 @@ def rooms_imported(room: str) -> set[str]:
 
 
 PRIVATE_ROOMS = sorted(
-    path.stem for path in ROOMS.glob("_*.py") if path.stem != "__init__"
+    path.stem for path in ROOMS.glob("_*.py") if not path.stem.startswith("__")
 )
 # From the bottom up: each room imports only rooms that stand before it. What is
 # imported inside a function is deferred, and may lead anywhere.

@@ -70,6 +70,7 @@ def test_what_is_no_entry_point_is_read_as_a_reference(
         ("plug_pack.nothing:X", r"no module named 'plug_pack\.nothing'"),
         ("plug_pack.sub:Missing", "has no attribute 'Missing'"),
         ("plug_pack.sub.Missing", "has no attribute 'Missing'"),
+        ("plug_pack.submarine.X", r"'plug_pack\.submarine', and .* no attribute"),
         ("plug_pack.sub.Registry.Missing", "has no attribute 'Missing'"),
     ],
 )

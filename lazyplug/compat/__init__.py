@@ -1,0 +1,1 @@
+"""Stand-ins for other engines, for programs that were written for those."""

@@ -1,0 +1,130 @@
+"""The manager of one name and exactly one extension."""
+
+from ._generic import type_names
+from ._log import getLogger
+from .exception import NoMatches
+from .extension import Extension, ExtensionManager, error_on_conflict
+from .named import NamedExtensionManager, warning_on_missing_entrypoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Concatenate, NoReturn, Self
+
+    from lazyplug._entry_point import EntryPoint
+
+    from ._types import (
+        ConflictResolverT,
+        OnLoadFailureCallbackT,
+        OnMissingEntrypointsCallbackT,
+        P,
+        T,
+        U,
+    )
+else:
+    __getattr__ = type_names(__name__)
+
+__all__ = [
+    "LOG",
+    "ConflictResolverT",
+    "DriverManager",
+    "Extension",
+    "ExtensionManager",
+    "NamedExtensionManager",
+    "NoMatches",
+    "OnLoadFailureCallbackT",
+    "OnMissingEntrypointsCallbackT",
+    "error_on_conflict",
+    "warning_on_missing_entrypoint",
+]
+
+LOG = getLogger("stevedore.driver")
+
+
+class DriverManager(NamedExtensionManager["T"]):
+    """One name and exactly one extension, imported here and now.
+
+    Raises NoMatches if there is none, what its import or call raised if it fails and
+    no `on_load_failure_callback` is given, and what `conflict_resolver` raises if
+    there are several: by default MultipleMatches.
+
+    :param name: the name of the driver.
+
+    The others are those of NamedExtensionManager.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        name: str,
+        invoke_on_load: bool = False,
+        invoke_args: "Sequence[Any] | None" = None,
+        invoke_kwds: "dict[str, Any] | None" = None,
+        on_load_failure_callback: "OnLoadFailureCallbackT[T] | None" = None,
+        on_missing_entrypoints_callback: "OnMissingEntrypointsCallbackT | None" = (
+            warning_on_missing_entrypoint
+        ),
+        verify_requirements: "bool | None" = None,
+        warn_on_missing_entrypoint: "bool | None" = None,
+        *,
+        conflict_resolver: "ConflictResolverT[T]" = error_on_conflict,
+    ) -> None:
+        super().__init__(
+            namespace, [name], invoke_on_load, invoke_args, invoke_kwds, False, False,
+            on_load_failure_callback or self._default_on_load_failure,
+            on_missing_entrypoints_callback, verify_requirements,
+            warn_on_missing_entrypoint, conflict_resolver=conflict_resolver,
+        )  # fmt: skip
+
+    @staticmethod
+    def _default_on_load_failure(
+        manager: "ExtensionManager[Any]", ep: "EntryPoint", err: BaseException
+    ) -> "NoReturn":
+        raise err
+
+    # stevedore takes the one extension here, and not a list; no checker can hold
+    # both for the same method.
+    @classmethod
+    def make_test_instance(  # type: ignore[override]
+        cls,
+        extension: "Extension[T]",
+        namespace: str = "TESTING",
+        propagate_map_exceptions: bool = False,
+        on_load_failure_callback: "OnLoadFailureCallbackT[T] | None" = None,
+        verify_requirements: "bool | None" = None,
+        *,
+        conflict_resolver: "ConflictResolverT[T]" = error_on_conflict,
+    ) -> "Self":
+        """Return a manager of the given extension instead of an installed one."""
+        return super().make_test_instance(
+            [extension], namespace, propagate_map_exceptions,
+            on_load_failure_callback, verify_requirements,
+            conflict_resolver=conflict_resolver,
+        )  # fmt: skip
+
+    def _init_plugins(self, extensions: "list[Extension[T]]") -> None:
+        super()._init_plugins(extensions)
+        name = self._names[0]
+        if not self.extensions:
+            from ._errors import no_driver
+
+            raise no_driver(self.namespace, name, self.entry_points_names())
+        if len(self.extensions) > 1:
+            chosen = self._conflict_resolver(self.namespace, name, self.extensions)
+            self.extensions = [chosen]
+
+    def __call__(
+        self,
+        func: "Callable[Concatenate[Extension[T], P], U]",
+        *args: "P.args",
+        **kwds: "P.kwargs",
+    ) -> "U | None":
+        """Call func(extension, *args, **kwds) for the driver; None if that failed."""
+        answers = self.map(func, *args, **kwds)
+        return answers[0] if answers else None
+
+    @property
+    def driver(self) -> "T | Callable[..., T]":
+        """The plugin or, with `invoke_on_load`, what its call returned."""
+        extension = self.extensions[0]
+        return extension.plugin if extension.obj is None else extension.obj

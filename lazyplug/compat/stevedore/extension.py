@@ -1,0 +1,342 @@
+"""The manager of all extensions of a namespace, loaded when it is made."""
+
+from . import _cache
+from ._generic import OfT, type_names
+from ._log import DEBUG, getLogger
+from .exception import MultipleMatches, NoMatches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, ItemsView, Iterable, Iterator, Sequence
+    from typing import Any, Concatenate, Self
+
+    from lazyplug._entry_point import EntryPoint
+
+    from ._types import ConflictResolverT, OnLoadFailureCallbackT, P, T, U
+else:
+    __getattr__ = type_names(__name__)
+
+__all__ = [
+    "LOG",
+    "ConflictResolverT",
+    "Extension",
+    "ExtensionManager",
+    "MultipleMatches",
+    "NoMatches",
+    "OnLoadFailureCallbackT",
+    "error_on_conflict",
+    "ignore_conflicts",
+]
+
+LOG = getLogger("stevedore.extension")
+
+
+class Extension(OfT["T"]):
+    """One extension, loaded.
+
+    :param name: the name of the entry point.
+    :param entry_point: the entry point, in importlib.metadata's shape.
+    :param plugin: what it refers to.
+    :param obj: what the call of the plugin returned; None if it was not called.
+    """
+
+    def __init__(
+        self, name: str, entry_point: "EntryPoint", plugin: "type[T]", obj: "T | None"
+    ) -> None:
+        self.name = name
+        self.entry_point = entry_point
+        self.plugin = plugin
+        self.obj = obj
+
+    @property
+    def module_name(self) -> str:
+        """The module that the entry point refers to."""
+        return self.entry_point.module
+
+    @property
+    def attr(self) -> "str | None":
+        """The attribute of the module; None where the module itself is meant."""
+        return self.entry_point.attr
+
+    @property
+    def entry_point_target(self) -> str:
+        """The object reference, `module:attr [extras]`."""
+        return self.entry_point.value
+
+
+def ignore_conflicts(
+    namespace: str, name: str, entrypoints: "list[Extension[T]]"
+) -> "Extension[T]":
+    """Take the last one, and log all of them with their distributions."""
+    from ._errors import conflict  # deferred: few names stand twice
+
+    LOG.warning("%s", conflict("extension", namespace, name, entrypoints))
+    return entrypoints[-1]
+
+
+def error_on_conflict(
+    namespace: str, name: str, entrypoints: "list[Extension[T]]"
+) -> "Extension[T]":
+    """Raise MultipleMatches, which names all of them with their distributions."""
+    from ._errors import several  # deferred: few names stand twice
+
+    raise several(namespace, name, entrypoints)
+
+
+def _deprecated_requirements(verify_requirements: "bool | None") -> None:
+    if verify_requirements is not None:
+        from lazyplug._report import deprecated
+
+        deprecated("The verify_requirements argument is now a no-op and", "remove it")
+
+
+class ExtensionManager(OfT["T"]):
+    """All extensions of a namespace, imported here and now.
+
+    The code of every plugin is run when the manager is made; one that fails is told
+    and left out. What interrupts, and AssertionError, is raised.
+
+    :param namespace: the group of the entry points.
+    :param invoke_on_load: should each plugin be called, and `.obj` be the answer?
+    :param invoke_args: positional arguments of that call.
+    :param invoke_kwds: named arguments of that call.
+    :param propagate_map_exceptions: should `map()` raise what a function raises, or
+        log it and go on?
+    :param on_load_failure_callback: called with the manager, the entry point and the
+        exception of a plugin that fails; it is logged otherwise.
+    :param verify_requirements: deprecated, without effect.
+    :param conflict_resolver: called with the namespace, the name and the extensions
+        when a name that is asked for stands several times; returns one of them.
+    """
+
+    #: The entry points that were found, by namespace: filled at first use, shared by
+    #: all managers, and believed where it is set.
+    ENTRY_POINT_CACHE: "dict[str, list[EntryPoint]]" = {}  # noqa: RUF012
+    _extensions_by_name_cache: "dict[str, Extension[T]] | None"
+
+    def __init__(
+        self,
+        namespace: str,
+        invoke_on_load: bool = False,
+        invoke_args: "Sequence[Any] | None" = None,
+        invoke_kwds: "dict[str, Any] | None" = None,
+        propagate_map_exceptions: bool = False,
+        on_load_failure_callback: "OnLoadFailureCallbackT[T] | None" = None,
+        verify_requirements: "bool | None" = None,
+        *,
+        conflict_resolver: "ConflictResolverT[T]" = ignore_conflicts,
+    ) -> None:
+        _deprecated_requirements(verify_requirements)
+        self._configure(
+            namespace,
+            propagate_map_exceptions,
+            on_load_failure_callback,
+            conflict_resolver,
+        )
+        loaded = self._load_plugins(
+            invoke_on_load,
+            () if invoke_args is None else invoke_args,
+            {} if invoke_kwds is None else invoke_kwds,
+        )
+        self._init_plugins(loaded)
+
+    @classmethod
+    def make_test_instance(
+        cls,
+        extensions: "list[Extension[T]]",
+        namespace: str = "TESTING",
+        propagate_map_exceptions: bool = False,
+        on_load_failure_callback: "OnLoadFailureCallbackT[T] | None" = None,
+        verify_requirements: "bool | None" = None,
+        *,
+        conflict_resolver: "ConflictResolverT[T]" = ignore_conflicts,
+    ) -> "Self":
+        """Return a manager of the given extensions instead of installed ones."""
+        _deprecated_requirements(verify_requirements)
+        manager = cls.__new__(cls)
+        manager._configure(
+            namespace,
+            propagate_map_exceptions,
+            on_load_failure_callback,
+            conflict_resolver,
+        )
+        manager._name_after(extensions)
+        manager._init_plugins(extensions)
+        return manager
+
+    def _configure(
+        self,
+        namespace: str,
+        propagate_map_exceptions: bool,
+        on_load_failure_callback: "OnLoadFailureCallbackT[T] | None",
+        conflict_resolver: "ConflictResolverT[T]",
+    ) -> None:
+        self.namespace = namespace
+        self.propagate_map_exceptions = propagate_map_exceptions
+        self._on_load_failure_callback = on_load_failure_callback
+        self._conflict_resolver = conflict_resolver
+
+    def _name_after(self, extensions: "list[Extension[T]]") -> None:
+        """Ask for the names of these, where a manager for a test asks for names."""
+
+    def _init_plugins(self, extensions: "list[Extension[T]]") -> None:
+        self.extensions = extensions
+        self._extensions_by_name_cache = None
+
+    # What is installed, and the loading of it.
+
+    def list_entry_points(self) -> "list[EntryPoint]":
+        """Return all entry points of the namespace. Imports no plugin."""
+        known = self.ENTRY_POINT_CACHE
+        if self.namespace not in known:
+            known[self.namespace] = list(_cache.get_group_all(self.namespace))
+        return known[self.namespace]
+
+    def entry_points_names(self) -> "list[str]":
+        """Return the names of all entry points of the namespace."""
+        return [entry_point.name for entry_point in self.list_entry_points()]
+
+    def _load_plugins(
+        self,
+        invoke_on_load: bool,
+        invoke_args: "Sequence[Any]",
+        invoke_kwds: "dict[str, Any]",
+    ) -> "list[Extension[T]]":
+        loaded = []
+        for entry_point in self.list_entry_points():
+            LOG.debug("found extension %r", entry_point)
+            try:
+                extension = self._load_one_plugin(
+                    entry_point, invoke_on_load, invoke_args, invoke_kwds
+                )
+            except AssertionError:
+                raise
+            except Exception as error:
+                self._failed(entry_point, error)
+            else:
+                if extension:
+                    loaded.append(extension)
+        return loaded
+
+    def _load_one_plugin(
+        self,
+        ep: "EntryPoint",
+        invoke_on_load: bool,
+        invoke_args: "Sequence[Any]",
+        invoke_kwds: "dict[str, Any]",
+    ) -> "Extension[T] | None":
+        """Load one; None leaves it out, in the managers that choose."""
+        plugin = ep.load()
+        obj = plugin(*invoke_args, **invoke_kwds) if invoke_on_load else None
+        return Extension(ep.name, ep, plugin, obj)
+
+    def _failed(self, entry_point: "EntryPoint", error: Exception) -> None:
+        # Called while the error is handled: a callback may raise it again.
+        if self._on_load_failure_callback is not None:
+            self._on_load_failure_callback(self, entry_point, error)
+        else:
+            LOG.error(
+                "Could not load %r: %s",
+                entry_point.name,
+                error,
+                exc_info=LOG.isEnabledFor(DEBUG),
+            )
+
+    # What is there: nothing below imports a plugin.
+
+    @property
+    def _extensions_by_name(self) -> "dict[str, Extension[T]]":
+        if self._extensions_by_name_cache is None:
+            self._extensions_by_name_cache = self._resolved()
+        return self._extensions_by_name_cache
+
+    def _resolved(self) -> "dict[str, Extension[T]]":
+        """Return one extension for each name; the resolver decides between several."""
+        together: dict[str, list[Extension[T]]] = {}
+        for extension in self.extensions:
+            together.setdefault(extension.name, []).append(extension)
+        return {
+            name: found[0]
+            if len(found) == 1
+            else self._conflict_resolver(self.namespace, name, found)
+            for name, found in together.items()
+        }
+
+    def names(self) -> "list[str]":
+        """Return the names of the extensions, in the order of `map()`."""
+        return [extension.name for extension in self.extensions]
+
+    def items(self) -> "ItemsView[str, Extension[T]]":
+        """Return the names with their extensions, conflicts resolved."""
+        return self._extensions_by_name.items()
+
+    def __iter__(self) -> "Iterator[Extension[T]]":
+        return iter(self.extensions)
+
+    def __getitem__(self, name: str) -> "Extension[T]":
+        """Return the extension of a name; KeyError if there is none."""
+        return self._extensions_by_name[name]
+
+    def __contains__(self, name: str) -> bool:
+        return any(extension.name == name for extension in self.extensions)
+
+    # What calls plugins.
+
+    def map(
+        self,
+        func: "Callable[Concatenate[Extension[T], P], U]",
+        *args: "P.args",
+        **kwds: "P.kwargs",
+    ) -> "list[U]":
+        """Call func(extension, *args, **kwds) for each, and return the answers.
+
+        What func raises is logged and its answer left out, unless
+        `propagate_map_exceptions`. Raises NoMatches if there are no extensions.
+        """
+        return self._answers(self._callable(), func, *args, **kwds)
+
+    def map_method(self, method_name: str, *args: "Any", **kwds: "Any") -> "Any":
+        """Call a method of each extension's `.obj`, as `map()` calls a function."""
+        return self.map(self._call_extension_method, method_name, *args, **kwds)
+
+    def _callable(self) -> "list[Extension[T]]":
+        if not self.extensions:
+            from ._errors import no_extensions
+
+            raise no_extensions(self.namespace)
+        return self.extensions
+
+    def _answers(
+        self,
+        extensions: "Iterable[Extension[T]]",
+        func: "Callable[Concatenate[Extension[T], P], U]",
+        /,
+        *args: "P.args",
+        **kwds: "P.kwargs",
+    ) -> "list[U]":
+        answers: list[U] = []
+        for extension in extensions:
+            self._invoke_one_plugin(answers.append, func, extension, *args, **kwds)
+        return answers
+
+    @staticmethod
+    def _call_extension_method(
+        extension: "Extension[Any]", /, method_name: str, *args: "Any", **kwds: "Any"
+    ) -> "Any":
+        return getattr(extension.obj, method_name)(*args, **kwds)
+
+    def _invoke_one_plugin(
+        self,
+        response_callback: "Callable[..., Any]",
+        func: "Callable[Concatenate[Extension[T], P], U]",
+        e: "Extension[T]",
+        *args: "P.args",
+        **kwds: "P.kwargs",
+    ) -> None:
+        try:
+            response_callback(func(e, *args, **kwds))
+        except Exception as error:
+            if self.propagate_map_exceptions:
+                raise
+            LOG.error("error calling %r: %s", e.name, error)
+            LOG.exception(error)

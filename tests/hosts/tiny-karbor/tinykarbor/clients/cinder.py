@@ -1,0 +1,8 @@
+"""The client of the block-storage service."""
+
+from ._session import connect
+
+
+def create(user: str) -> dict[str, str]:
+    """Return a session with that service."""
+    return connect("block-storage", user)

@@ -1,0 +1,1 @@
+"""The monitors of tinynova that ask a machine's own sensors."""

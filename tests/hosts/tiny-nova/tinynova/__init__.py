@@ -1,0 +1,1 @@
+"""A host in the pattern of OpenStack Nova: monitors of a compute node."""

@@ -1,0 +1,1 @@
+"""The monitors of a node's processors."""

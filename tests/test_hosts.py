@@ -1,0 +1,411 @@
+"""Two hosts in small, built and installed, do the same on each engine.
+
+They use plugins as OpenStack's Nova and Karbor do. Each is written once; it runs on
+lazyplug, on the drop-in in stevedore's place, and, as the reference, on stevedore.
+"""
+
+import json
+import os
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import importlib_metadata
+import pytest
+import uv
+
+from tests.conftest import plant, python
+
+pytestmark = pytest.mark.slow
+
+HOSTS = Path(__file__).with_name("hosts")
+PROJECTS = ("tiny-nova", "tiny-nova-ipmi", "tiny-karbor")
+MONITORS = str(HOSTS / "tiny-nova" / "etc" / "tinynova.ini")
+PROVIDERS = str(HOSTS / "tiny-karbor" / "etc" / "providers.d")
+ENGINES = ("lazyplug", "drop-in", "stevedore")
+
+# Runs a host, and writes where the report is wanted which files Python ran and
+# what `import stevedore` gave. sys.modules would not tell of a failed import.
+RUN = """
+import json, runpy, sys
+
+ran = []
+sys.addaudithook(
+    lambda event, args: event == "exec" and ran.append(args[0].co_filename)
+)
+report, engine, host, *sys.argv[1:] = sys.argv[1:]
+try:
+    if engine == "drop-in":
+        import lazyplug.compat.stevedore
+
+        lazyplug.compat.stevedore.install()
+    runpy.run_module(host, run_name="__main__", alter_sys=True)
+finally:
+    manager = getattr(sys.modules.get("stevedore"), "ExtensionManager", None)
+    with open(report, "w", encoding="utf-8") as file:
+        json.dump({"ran": ran, "stevedore": getattr(manager, "__module__", None)}, file)
+"""
+
+
+class Run(NamedTuple):
+    """What one run of a host came to."""
+
+    status: int
+    # What it printed, decoded; None if it failed.
+    answer: Any
+    # What it told on stderr.
+    told: str
+    # The files of the hosts that Python ran, relative to the site folder.
+    ran: frozenset[str]
+    # The module that the managers of stevedore came from, if there were any.
+    stevedore: "str | None"
+
+
+class Site:
+    """A folder in which the hosts are installed, and where their runs leave things.
+
+    :param folder: the site folder.
+    :param scratch: where the caches of the engines lie, and the folder of a start.
+    """
+
+    def __init__(self, folder: Path, scratch: Path) -> None:
+        self.folder = folder
+        self.scratch = scratch
+        self.here = plant(scratch / "here", {})
+
+    def run(self, engine: str, host: str, *arguments: str) -> Run:
+        report = self.scratch / "report.json"
+        path = [str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+        env = {
+            "PYTHONPATH": os.pathsep.join(path),
+            "XDG_CACHE_HOME": str(self.scratch / "cache of stevedore"),
+            "HOST_ENGINE": "lazyplug" if engine == "lazyplug" else "stevedore",
+        }
+        done = python(
+            *("-c", RUN, str(report), engine, host, *arguments),
+            cwd=self.here,
+            env=env,
+            check=False,
+        )
+        witness = json.loads(report.read_text(encoding="utf-8"))
+        ran = {
+            Path(file).relative_to(self.folder).as_posix()
+            for file in witness["ran"]
+            if Path(file).is_relative_to(self.folder)
+        }
+        answer = json.loads(done.stdout) if done.returncode == 0 else None
+        return Run(
+            done.returncode, answer, done.stderr, frozenset(ran), witness["stevedore"]
+        )
+
+    def answer(self, engine: str, host: str, *arguments: str) -> Any:
+        run = self.run(engine, host, *arguments)
+        assert run.status == 0, run.told
+        return run.answer
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the projects as their build files say, and install what was built."""
+    folder = tmp_path_factory.mktemp("hosts")
+    # A build leaves things beside its sources.
+    shutil.copytree(HOSTS, folder / "source")
+    wheels, site = folder / "wheels", folder / "site"
+    tool = uv.find_uv_bin()
+
+    def build(project: str) -> None:
+        options = ("--quiet", "--wheel", "--python", sys.executable)
+        where = ("--out-dir", str(wheels), str(folder / "source" / project))
+        python("build", *options, *where, executable=tool)
+
+    with ThreadPoolExecutor(len(PROJECTS)) as pool:
+        list(pool.map(build, PROJECTS))
+    options = ("--quiet", "--no-deps", "--no-index", "--python", sys.executable)
+    files = map(str, sorted(wheels.glob("*.whl")))
+    python("pip", "install", *options, "--target", str(site), *files, executable=tool)
+    return site
+
+
+@pytest.fixture
+def site(installed: Path, tmp_path: Path) -> Site:
+    return Site(installed, tmp_path)
+
+
+@pytest.fixture
+def own_site(installed: Path, tmp_path: Path) -> Site:
+    """Return a site of the test's own, which it may change."""
+    return Site(shutil.copytree(installed, tmp_path / "site"), tmp_path)
+
+
+ONE = ("tinynova", "one", "cpu", "virt_driver")
+ALL = ("tinynova", "all")
+ENABLED = ("tinynova", "enabled", MONITORS)
+NAMED = ("tinynova", "named", "cpu", "virt_driver", "perf", "proc_stat")
+SERVICE = ("tinykarbor", PROVIDERS)
+REHEARSAL = (*SERVICE, "--registry", "tinykarbor.rehearsal.RehearsalRegistry")
+OTHER_CLIENT = (*SERVICE, "--client", "cinder")
+PROGRAMS = {
+    "one monitor": ONE,
+    "all monitors": ALL,
+    "enabled monitors": ENABLED,
+    "named monitors": NAMED,
+    "service": SERVICE,
+    "rehearsal": REHEARSAL,
+    "service with another client": OTHER_CLIENT,
+}
+
+
+def test_each_build_file_declares_what_is_installed(installed: Path) -> None:
+    found = {
+        (distribution.name, distribution.version): {
+            point.group for point in distribution.entry_points
+        }
+        for distribution in importlib_metadata.distributions(path=[str(installed)])
+    }
+    assert found == {
+        ("tiny-nova", "1.0"): {"tinynova.compute.monitors.cpu"},
+        ("tiny-nova-ipmi", "2.0"): {"tinynova.compute.monitors.ipmi"},
+        ("tiny-karbor", "3.0"): {
+            f"tinykarbor.{group}"
+            for group in ("provider", "protections", "protectables")
+        },
+    }
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS.keys())
+def test_a_host_does_the_same_on_each_engine(
+    program: tuple[str, ...], site: Site
+) -> None:
+    truth = site.run("stevedore", *program)
+    assert truth.status == 0, truth.told
+    assert site.answer("lazyplug", *program) == truth.answer, "without an index"
+    assert site.answer("lazyplug", *program) == truth.answer, "with an index"
+    # The drop-in imports the same besides, and tells the log the same.
+    instead = site.run("drop-in", *program)
+    assert instead._replace(stevedore=truth.stevedore) == truth
+
+
+def test_each_engine_is_the_one_that_is_meant(site: Site) -> None:
+    came_from = {engine: site.run(engine, *ONE).stevedore for engine in ENGINES}
+    assert came_from["lazyplug"] is None
+    assert came_from["stevedore"] == "stevedore.extension"
+    assert str(came_from["drop-in"]).startswith("lazyplug.")
+
+
+# The folders whose modules are plugins.
+PLUGINS = ("cpu", "tinynova_ipmi", "banks", "protections", "protectables", "clients")
+
+
+def plugins(run: Run) -> set[str]:
+    """Return the plugins that were imported, as "folder/module"."""
+    files = [Path(file) for file in run.ran]
+    return {
+        f"{file.parent.name}/{file.stem}"
+        for file in files
+        if file.parent.name in PLUGINS and file.stem not in {"__init__", "base"}
+    }
+
+
+USED = {
+    "one monitor": {"cpu/virt_driver"},
+    "enabled monitors": {"cpu/virt_driver", "tinynova_ipmi/sensors"},
+    "named monitors": {"cpu/virt_driver", "cpu/proc_stat"},
+    "service": {
+        *("banks/memory", "banks/journal"),
+        *("protections/server", "protections/volume"),
+        # The service asks each of them what it can protect.
+        *(f"protectables/{name}" for name in ("image", "server", "share", "volume")),
+        *("clients/nova", "clients/_session"),
+    },
+}
+
+
+@pytest.mark.parametrize("program", USED)
+def test_lazyplug_imports_what_is_used_and_nothing_else(
+    program: str, site: Site
+) -> None:
+    for _ in ("without an index", "with an index"):
+        assert plugins(site.run("lazyplug", *PROGRAMS[program])) == USED[program]
+
+
+def test_a_monitor_that_is_not_enabled_is_imported_by_stevedore_not_by_lazyplug(
+    site: Site,
+) -> None:
+    # stevedore, and the drop-in after it, loads each monitor and makes one of it
+    # before check_func is asked: the log tells that the trap went off, which nobody
+    # had enabled.
+    for engine in ("stevedore", "drop-in"):
+        eager = site.run(engine, *ENABLED)
+        assert plugins(eager) == {
+            *USED["enabled monitors"],
+            "cpu/proc_stat",
+            "cpu/msr",
+        }
+        assert "stevedore.extension:Could not load 'msr'" in eager.told
+    lazy = site.run("lazyplug", *ENABLED)
+    assert plugins(lazy) == USED["enabled monitors"]
+    assert lazy.told == ""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_monitors_that_a_configuration_file_enables_report(
+    engine: str, site: Site
+) -> None:
+    assert site.answer(engine, *ENABLED)["reports"] == [
+        {
+            "node": "node-1",
+            "source": "cpu.virt_driver",
+            "metrics": {
+                "cpu.user.time": 60,
+                "cpu.kernel.time": 40,
+                "cpu.idle.time": 900,
+                "cpu.percent": 10,
+            },
+        },
+        {
+            "node": "node-1",
+            "source": "ipmi.sensors",
+            "metrics": {"ipmi.inlet": 21, "ipmi.fan": 5400},
+        },
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_of_two_enabled_monitors_of_one_type_the_first_reports(
+    engine: str, site: Site, tmp_path: Path
+) -> None:
+    both = "[compute]\nenabled_monitors = cpu.virt_driver, cpu.proc_stat\n"
+    plant(tmp_path, {"both.ini": both})
+    answer = site.answer(engine, "tinynova", "enabled", str(tmp_path / "both.ini"))
+    assert [report["source"] for report in answer["reports"]] == ["cpu.proc_stat"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_named_monitors_report_in_the_order_of_their_names(
+    engine: str, site: Site
+) -> None:
+    for names in (["virt_driver", "proc_stat"], ["proc_stat", "virt_driver"]):
+        answer = site.answer(engine, "tinynova", "named", "cpu", *names, "perf")
+        sources = [report["source"] for report in answer["reports"]]
+        assert sources == [f"cpu.{name}" for name in names]
+        assert answer["missing"] == ["perf"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_monitor_that_fails_is_left_out_of_all(engine: str, site: Site) -> None:
+    answer = site.answer(engine, *ALL)
+    assert answer["failed"] == ["msr"]
+    assert sorted(report["source"] for report in answer["reports"]) == [
+        "cpu.proc_stat",
+        "cpu.virt_driver",
+        "ipmi.sensors",
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_broken_protectables_reach_the_callback_and_harm_nothing(
+    engine: str, site: Site
+) -> None:
+    run = site.run(engine, *SERVICE)
+    image, share = run.answer["failed"]
+    assert image == {
+        "namespace": "tinykarbor.protectables",
+        "name": "image",
+        "value": "tinykarbor.protectables.image:Image",
+        "error": "ImportError: no glance to take images from",
+    }
+    assert share["name"] == "share"
+    assert share["error"].startswith("TypeError: Can't instantiate abstract class")
+    assert run.answer["protected"] == {
+        "1": {
+            "name": "Infrastructure",
+            "kept": {
+                "server": "an image of server-1",
+                "volume": "a snapshot of volume-1",
+            },
+        },
+        "2": {"name": "Journal", "kept": ["volume: a snapshot of volume-1"]},
+    }
+    assert run.answer["rejected"] == ["lost.conf"]
+    # The callback got them, so the log has only the provider without a bank.
+    assert "provider lost.conf is rejected" in run.told
+    assert "glance" not in run.told
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_registry_is_named_by_an_entry_point_or_by_the_path_of_a_class(
+    engine: str, site: Site
+) -> None:
+    registries = {
+        name: site.answer(engine, *SERVICE, "--registry", name)["registry"]
+        for name in (
+            "provider-registry",
+            "tinykarbor.provider.ProviderRegistry",
+            "tinykarbor.rehearsal.RehearsalRegistry",
+        )
+    }
+    assert list(registries.values()) == [
+        "ProviderRegistry",
+        "ProviderRegistry",
+        "RehearsalRegistry",
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("name", "attempt"),
+    [
+        ("tinykarbor.provider.Registry", "no attribute 'Registry'"),
+        ("registries.Registry", "no module named 'registries'"),
+    ],
+)
+def test_an_unknown_registry_tells_both_attempts(
+    name: str, attempt: str, engine: str, site: Site
+) -> None:
+    run = site.run(engine, *SERVICE, "--registry", name)
+    assert run.status == 1
+    last = run.told[
+        run.told.rindex("NoMatches" if engine == "lazyplug" else "Import") :
+    ]
+    assert f"'{name}'" in last
+    assert "'tinykarbor.provider'" in last
+    assert attempt in last.replace("No module", "no module")
+    if engine == "lazyplug":
+        assert "lazyplug.NoMatches: no extension named" in run.told
+        assert "Available: 'provider-registry'" in run.told
+
+
+CLIENT = """
+def create(user):
+    return {"service": "object-storage", "user": user}
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_dropped_client_appears_in_the_next_process(
+    engine: str, own_site: Site
+) -> None:
+    assert own_site.answer(engine, *SERVICE)["clients"] == ["cinder", "nova"]
+    clients = own_site.folder / "tinykarbor" / "clients"
+    plant(clients, {"swift.py": CLIENT})
+    answer = own_site.answer(engine, *SERVICE, "--client", "swift")
+    assert answer["clients"] == ["cinder", "nova", "swift"]
+    assert answer["session"] == {"service": "object-storage", "user": "admin"}
+    (clients / "swift.py").unlink()
+    assert own_site.answer(engine, *SERVICE)["clients"] == ["cinder", "nova"]
+
+
+def test_a_broken_client_that_is_not_used_harms_nothing_on_lazyplug(
+    own_site: Site,
+) -> None:
+    # By hand, every module of the folder is imported to know what there is.
+    clients = own_site.folder / "tinykarbor" / "clients"
+    plant(clients, {"swift.py": "raise ImportError('no swift')\n"})
+    eager = own_site.run("stevedore", *SERVICE)
+    assert eager.status == 1
+    assert "ImportError: no swift" in eager.told
+    lazy = own_site.run("lazyplug", *SERVICE)
+    assert lazy.answer["clients"] == ["cinder", "nova", "swift"]
+    assert "clients/swift" not in plugins(lazy)
