@@ -1,0 +1,1 @@
+"""A folder for PYTHONPATH: child processes that import stevedore get the drop-in."""
