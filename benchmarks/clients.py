@@ -25,12 +25,20 @@ from benchmarks.processes import (
     variables_of,
 )
 
+CLIFF = """from cliff.app import App
+from cliff.commandmanager import CommandManager
+sys.exit(App("demo", "1", CommandManager("cliff.demo")).run(sys.argv[1:]))"""
+# What a console script does, and its arguments.
 PROGRAMS = {
-    "bandit": ("bandit.cli.main", ["bandit", "-q", "insecure.py"]),
-    "openstack --help": ("openstackclient.shell", ["openstack", "--help"]),
+    "bandit": ("from bandit.cli.main import main; main()", ["-q", "insecure.py"]),
+    "a cliff application's help": (CLIFF, ["help"]),
+    "openstack --help": (
+        "from openstackclient.shell import main; main()",
+        ["--help"],
+    ),
     "openstack command list": (
-        "openstackclient.shell",
-        ["openstack", "command", "list"],
+        "from openstackclient.shell import main; main()",
+        ["command", "list"],
     ),
 }
 INSTALL = "import lazyplug.compat.stevedore; lazyplug.compat.stevedore.install()\n"
@@ -52,22 +60,22 @@ stevedore._cache.get_group_all = asked
 """
 
 
-def code(module: str, arguments: list[str], before: str = "", after: str = "") -> str:
+def code(program: str, arguments: list[str], before: str = "", after: str = "") -> str:
     """Return a program that starts another as its console script would."""
+    body = program.replace("\n", "\n    ")
     return f"""{before}
 import sys
-sys.argv = {arguments!r}
-from {module} import main
+sys.argv = {["program", *arguments]!r}
 try:
-    main()
+    {body}
 except SystemExit:
     pass
 {after}"""
 
 
-def cases(scratch: Path, module: str, arguments: list[str]) -> dict[str, Case]:
+def cases(scratch: Path, program: str, arguments: list[str]) -> dict[str, Case]:
     """Return a program on stock stevedore and on the drop-in, cold and warm."""
-    stock, ours = code(module, arguments), code(module, arguments, INSTALL)
+    stock, ours = code(program, arguments), code(program, arguments, INSTALL)
 
     def cold(text: str, variable: str, folder: Path) -> Case:
         return Case(
@@ -84,9 +92,9 @@ def cases(scratch: Path, module: str, arguments: list[str]) -> dict[str, Case]:
     }
 
 
-def finding(python: Path, scratch: Path, module: str, arguments: list[str]) -> float:
+def finding(python: Path, scratch: Path, program: str, arguments: list[str]) -> float:
     """Return the milliseconds that stock stevedore, warm, spends on finding."""
-    text = code(module, arguments, FINDING, "print('spent', spent, file=sys.stderr)")
+    text = code(program, arguments, FINDING, "print('spent', spent, file=sys.stderr)")
     found = []
     for _ in range(5):
         done = subprocess.run(
@@ -112,13 +120,13 @@ def main() -> None:
     kept: dict[str, Figure] = {}
     verdicts = []
     try:
-        for name, (module, arguments) in PROGRAMS.items():
-            found = cases(scratch, module, arguments)
+        for name, (program, arguments) in PROGRAMS.items():
+            found = cases(scratch, program, arguments)
             once(python, found["drop-in, warm"], scratch)
             time.sleep(2.1)
             figures = side_by_side(python, found, scratch, options.rounds)
             print(f"## {name}\n\n{table(figures, 'stevedore, warm')}\n")
-            most = finding(python, scratch, module, arguments)
+            most = finding(python, scratch, program, arguments)
             print(
                 f"Stock stevedore, warm, finds entry points for {most:.1f} ms of it.\n"
             )

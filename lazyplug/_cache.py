@@ -337,7 +337,9 @@ class Snapshot:
         self._overlay: Overlay | None = None
         for at in volatile:
             if declares(entries[at]):
-                self._overlay = self.overlaid([])
+                from ._live import overlaid  # deferred: something live declares
+
+                self._overlay = overlaid(self, [])
                 break
 
     def _true_index(self, key: "list[str]", distrusted: bytes = b"") -> Index:
@@ -371,25 +373,17 @@ class Snapshot:
         if self._close is not None:
             self._close()
 
-    def overlaid(self, finders: "list[tuple[int, Any]]") -> "Overlay":
-        """Return what volatile folders and these finders lay over the index."""
-        from ._live import Overlay  # deferred: something live declares
-
-        try:
-            return Overlay(self.entries, self.volatile, self.index, finders)
-        except ValueError:
-            self.mend()  # damaged in a part that only an overlay reads
-            return Overlay(self.entries, self.volatile, self.index, finders)
-        finally:
-            self.close()
-
     def overlay(self) -> "Overlay | None":
         """Return what is laid over the index now, if anything.
 
         Foreign finders are asked anew each time: nothing tells when they change.
         """
         finders = foreign_finders()
-        return self.overlaid(finders) if finders else self._overlay
+        if not finders:
+            return self._overlay
+        from ._live import overlaid
+
+        return overlaid(self, finders)
 
     def rows(self, group: str) -> "list[Pair]":
         """Return the rows of a group with their owners, what is live included."""

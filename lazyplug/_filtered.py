@@ -1,6 +1,6 @@
 """The managers that select by a test: when they are made, or at each call."""
 
-from ._manager import ExtensionManager, Manager, T, _call_method
+from ._manager import ExtensionManager, Manager, T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ class DispatchExtensionManager(_CheckedManager[T]):
         `filter_func` is called with the extension, the method's name, and the
         arguments.
         """
-        return self.map(filter_func, _call_method, method_name, *args, **kwds)
+        from ._mapping import call_method
+
+        return self.map(filter_func, call_method, method_name, *args, **kwds)
 
     def _passing(
         self,
@@ -142,7 +144,9 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
         self, names: "Iterable[str]", method_name: str, /, *args: "Any", **kwds: "Any"
     ) -> "list[Any]":
         """Call a method of the `.obj` of each extension of these names."""
-        return self.map(names, _call_method, method_name, *args, **kwds)
+        from ._mapping import call_method
+
+        return self.map(names, call_method, method_name, *args, **kwds)
 
     def _named(self, names: "Iterable[str]") -> "Iterator[Extension[T]]":
         for name in names:

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._cache import Snapshot
     from ._index import Index, Pair
     from ._record import PathEntry, Trouble
 
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
     Rank = tuple[int, int]
     # rank, key, has it metadata, rows by group (None: they are in the index)
     Candidate = tuple[Rank, str, bool, dict[str, list[Pair]] | None]
+
+
+def overlaid(snapshot: "Snapshot", finders: "list[tuple[int, Any]]") -> "Overlay":
+    """Return what the volatile folders and these finders lay over the index."""
+    found = snapshot.entries, snapshot.volatile
+    try:
+        return Overlay(*found, snapshot.index, finders)
+    except ValueError:
+        snapshot.mend()  # damaged in a part that only an overlay reads
+        return Overlay(*found, snapshot.index, finders)
+    finally:
+        snapshot.close()
 
 
 class Overlay:

@@ -69,6 +69,8 @@ class Extension(Generic[T]):
         """The group that it stands in."""
         value: str
         """The object reference, as the distribution declares it."""
+        attr: str | None
+        """The attribute of the module; None where the module itself is meant."""
         plugin: T
         """What the entry point refers to; imported on first touch.
 
@@ -117,7 +119,7 @@ class Extension(Generic[T]):
         protocol: "type | None",
     ) -> "Extension[T]":
         """Set what the index knows; `invoke` are the arguments of the call."""
-        self.name, self.value, self._module, self._attr, self._line = row
+        self.name, self.value, self._module, self.attr, self._line = row
         self.group = group
         self._owner = owner
         self._invoke = invoke
@@ -161,8 +163,8 @@ class Extension(Generic[T]):
                     raise invalid_entry_point(self)
                 __import__(self._module)
                 module = plugin = sys.modules[self._module]
-                if self._attr is not None:
-                    for attr in self._attr.split("."):
+                if self.attr is not None:
+                    for attr in self.attr.split("."):
                         plugin = getattr(plugin, attr)
                 if self._protocol is not None and self._invoke is None:
                     from ._protocol import fit
@@ -194,11 +196,6 @@ class Extension(Generic[T]):
         return self._module
 
     @property
-    def attr(self) -> "str | None":
-        """The attribute of the module; None where the module itself is meant."""
-        return self._attr
-
-    @property
     def extras(self) -> "list[str]":
         """The extras that the object reference names."""
         return self.entry_point.extras
@@ -209,7 +206,7 @@ class Extension(Generic[T]):
         if self._entry_point is None and self.value:
             from ._entry_point import EntryPoint
 
-            row = self.name, self.value, self._module, self._attr, self._line
+            row = self.name, self.value, self._module, self.attr, self._line
             self._entry_point = EntryPoint._of(self.group, row, self._owner)
         return self._entry_point
 
@@ -223,9 +220,6 @@ class Extension(Generic[T]):
         """The distribution, opened by importlib_metadata; None if it has none."""
         return getattr(self.entry_point, "dist", None)
 
-    def _outcome(self, what: str) -> "Any":
-        return self._outcomes.get((what, _cache.generation))
-
     @property
     def loaded(self) -> bool:
         """Was the plugin imported through this handle? Imports nothing."""
@@ -235,7 +229,7 @@ class Extension(Generic[T]):
     def load_error(self) -> "Exception | None":
         """What the load, or the call, raised and would raise again; else None."""
         for what in ("plugin", "obj"):
-            outcome = self._outcome(what)
+            outcome = self._outcomes.get((what, _cache.generation))
             if outcome is not None and outcome[1] is not None:
                 error: Exception = outcome[1][0]
                 return error
@@ -244,7 +238,7 @@ class Extension(Generic[T]):
     @property
     def load_seconds(self) -> "float | None":
         """Seconds that the import took here; None if it was not loaded here."""
-        outcome = self._outcome("plugin")
+        outcome = self._outcomes.get(("plugin", _cache.generation))
         return None if outcome is None else outcome[2]
 
     def __repr__(self) -> str:
@@ -348,7 +342,7 @@ class Manager(Generic[T, Found]):
             invoke = (tuple(invoke_args or ()), dict(invoke_kwds or {}))
         self._make = invoke, protocol
         self._package = package
-        self._adopt([self._extension(pair) for pair in self._pairs(self._asked)])
+        self._adopt(self._extensions(self._asked))
         if lazy is None:
             lazy = _cache.setting("LAZYPLUG_EAGER") != "1"
         if not lazy:
@@ -374,9 +368,12 @@ class Manager(Generic[T, Found]):
         self.extensions = extensions
         self._by_name_cache: dict[str, Extension[T]] | None = None
 
-    def _extension(self, pair: "AnyPair") -> "Extension[T]":
-        extension: Extension[T] = Extension.__new__(Extension)
-        return extension._fill(self.namespace, *pair, *self._make)
+    def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T]]":
+        """Make the extensions of the namespace, of some names only."""
+        new, namespace, make = Extension.__new__, self.namespace, self._make
+        return [
+            new(Extension)._fill(namespace, *pair, *make) for pair in self._pairs(names)
+        ]
 
     def _pairs(self, names: "Sequence[str] | None" = None) -> "list[AnyPair]":
         """Return the rows of the namespace, those of some names only, with owners."""
@@ -489,12 +486,6 @@ class Manager(Generic[T, Found]):
         tell(self, extension, error)
 
 
-def _call_method(
-    extension: "Extension[Any]", method_name: str, *args: "Any", **kwds: "Any"
-) -> "Any":
-    return getattr(extension.obj, method_name)(*args, **kwds)
-
-
 class ExtensionManager(Manager[T, Found]):
     """All extensions of a namespace, called one after the other."""
 
@@ -518,7 +509,9 @@ class ExtensionManager(Manager[T, Found]):
         self, method_name: str, /, *args: "Any", **kwds: "Any"
     ) -> "list[Any]":
         """Call a method of each extension's `.obj`, and return the answers."""
-        return self.map(_call_method, method_name, *args, **kwds)
+        from ._mapping import call_method
+
+        return self.map(call_method, method_name, *args, **kwds)
 
 
 class NamedExtensionManager(ExtensionManager[T, Found]):

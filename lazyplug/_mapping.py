@@ -61,6 +61,13 @@ def map_extensions(
     return answers
 
 
+def call_method(
+    extension: "Extension[Any]", method_name: str, *args: "Any", **kwds: "Any"
+) -> "Any":
+    """Call a method of an extension's `.obj`."""
+    return getattr(extension.obj, method_name)(*args, **kwds)
+
+
 def check_any(manager: "Manager[Any, Any]") -> None:
     """Raise NoMatches if a manager has no extensions to call."""
     if not manager.extensions:
@@ -76,9 +83,9 @@ def look_again(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
     names has had that done for all of them at once.
     """
     if manager._asked is None and _cache.current().checked == "dirs":
-        came = _cache.rows(manager.namespace, (name,))
+        came = manager._extensions((name,))
         if came:
-            manager._adopt([*manager.extensions, *map(manager._extension, came)])
+            manager._adopt([*manager.extensions, *came])
             return manager._by_name[name]
     from ._exceptions import no_matches
 

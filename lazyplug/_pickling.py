@@ -29,7 +29,7 @@ def reduce_extension(extension: "Extension[Any]") -> "tuple[Any, ...]":
         extension.name,
         extension.value,
         extension._module,
-        extension._attr,
+        extension.attr,
         extension._line,
     )
     return open_extension, (
