@@ -425,12 +425,15 @@ def current(level: str = "") -> Snapshot:
         here: str | None = os.getcwd()
     except OSError:
         here = None  # the current folder was removed
-    entries, volatile = split_path(sys.path, here)
-    key = entries, volatile
-    snapshot = _memo.get(key)
+    key: Any = here, *sys.path
+    try:
+        snapshot = _memo.get(key)
+    except TypeError:
+        key = repr(key)  # something on it is neither a path nor hashable
+        snapshot = _memo.get(key)
     if snapshot is None or (level and snapshot.checked != level):
         asked = level or choice("LAZYPLUG_CHECK", ("full", "dirs", "none"))
-        snapshot = Snapshot(entries, volatile, asked)
+        snapshot = Snapshot(*split_path(sys.path, here), asked)
         if len(_memo) >= _MEMO_CAP:
             _memo.clear()
         _memo[key] = snapshot

@@ -1,5 +1,7 @@
 """EntryPoint and EntryPoints, in importlib.metadata's shape, from the index."""
 
+import sys
+
 from . import _cache
 
 TYPE_CHECKING = False
@@ -53,11 +55,12 @@ class EntryPoint:
 
         Imports the plugin. Raises ValueError if the value is no object reference.
         """
-        from importlib import import_module
-
-        plugin = import_module(self.module)
-        for attr in filter(None, (self.attr or "").split(".")):
-            plugin = getattr(plugin, attr)
+        module, attr = self.module, self._target[1]
+        __import__(module)
+        plugin: Any = sys.modules[module]
+        if attr is not None:
+            for name in filter(None, attr.split(".")):
+                plugin = getattr(plugin, name)
         return plugin
 
     @property
