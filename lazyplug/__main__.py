@@ -9,7 +9,6 @@ if __name__ == "__main__":
         # Nothing may follow: these globals are the program's own by then.
         run(sys.argv[2:])
     else:
-        print(
-            "usage: python -m lazyplug run [OPTIONS] PROGRAM [ARGS...]", file=sys.stderr
-        )
-        sys.exit(2)
+        from .cli import main
+
+        sys.exit(main(sys.argv[1:]))

@@ -6,6 +6,7 @@ at again is left to `_update`, which is imported only then.
 
 import os
 import sys
+from _thread import get_ident
 from time import time_ns
 
 from ._index import Index, digest, paths, stamp, texts_line
@@ -13,10 +14,12 @@ from ._index import Index, digest, paths, stamp, texts_line
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-    from typing import Any
+    from typing import Any, TypeVar
 
     from ._index import Pair, Read
     from ._live import Overlay
+
+    T = TypeVar("T")
 
 
 # The one seam by which stamps and the clock enter: tests put their own here.
@@ -25,7 +28,9 @@ Seam = _Namespace(stat=os.stat, fstat=os.fstat, clock=time_ns)
 
 # No index of a real environment comes near it: 10,000 distributions take 4 MiB.
 SIZE_CAP = 1 << 26
-_REGULAR, _FOLDER = 0o100000, 0o040000
+# A program that asks for more groups than this gets the file in one piece.
+_MANY = 8
+_KIND, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
 _FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
@@ -49,17 +54,23 @@ _KNOWN = {
 generation = 0
 
 
+def elevated() -> bool:
+    """Has this process other rights than who started it, whose environment it has?"""
+    return os.name == "posix" and (
+        os.getuid() != os.geteuid() or os.getgid() != os.getegid()
+    )
+
+
 def setting(name: str, default: str = "") -> str:
     """Return an environment variable of ours, unless this run must ignore them.
 
     They are ignored under `-E` and `-I`, and when the real and the effective
-    user differ.
+    user or group differ.
     """
-    if sys.flags.ignore_environment or (
-        os.name == "posix" and os.getuid() != os.geteuid()
-    ):
+    value = os.environ.get(name)
+    if not value or sys.flags.ignore_environment or elevated():
         return default
-    return os.environ.get(name) or default
+    return value
 
 
 def choice(name: str, values: "tuple[str, ...]") -> str:
@@ -107,6 +118,8 @@ def cache_folder() -> "str | None":
 
     It is `LAZYPLUG_CACHE_DIR`, or the user's cache folder as platformdirs has it.
     """
+    if elevated():
+        return None  # HOME is as little to be believed as our own variables
     explicit = setting("LAZYPLUG_CACHE_DIR")
     if explicit:
         return os.path.abspath(os.path.expanduser(explicit))
@@ -128,17 +141,24 @@ def trusted(status: os.stat_result, kind: int) -> bool:
 
     Windows keeps others out of LOCALAPPDATA by itself.
     """
-    if status.st_mode & 0o170000 != kind:
+    if status.st_mode & _KIND != kind:
         return False
     return os.name == "nt" or (
-        status.st_uid in (os.geteuid(), 0) and not status.st_mode & 0o022
+        status.st_uid in (os.geteuid(), 0)
+        and (kind == _LINK or not status.st_mode & 0o022)
     )
 
 
 def trusted_folder(folder: str) -> bool:
-    """Is this our cache folder as we made it? Ancestors are not judged."""
+    """Is this our cache folder as we made it? Ancestors are not judged.
+
+    A link to it must be of ours or root's: another's leads where they like.
+    """
     try:
-        return trusted(os.stat(folder), _FOLDER)
+        status = os.lstat(folder)
+        if trusted(status, _LINK):
+            status = os.stat(folder)
+        return trusted(status, _FOLDER)
     except (OSError, ValueError):
         return False
 
@@ -149,22 +169,34 @@ def index_file(path: str) -> "tuple[Read, Callable[[], None]]":
     It is opened with the first read, judged, and after it was closed opened again
     only if it is still the same file. Raises OSError or ValueError.
     """
-    descriptor = -1
-    size = 0
+    # Of each thread its descriptor and the size: what one has closed, another must
+    # not read from, nor close again when it is somebody else's.
+    files: dict[int, tuple[int, int]] = {}
     known = ""
+    opened = 0
+    whole = b""
 
     def read(offset: int, length: int) -> bytes:
-        nonlocal descriptor, size, known
-        if descriptor < 0:
+        nonlocal known, opened, whole
+        if whole:
+            return whole[offset : offset + length]
+        me = get_ident()
+        if me not in files:
             descriptor = os.open(path, _FLAGS)
+            files[me] = descriptor, 0
             status = os.fstat(descriptor)
             if not trusted(status, _REGULAR) or status.st_size > SIZE_CAP:
                 raise ValueError("not a file, or one that others could have written")
-            size = status.st_size
+            files[me] = descriptor, status.st_size
             now = stamp(status)
             if known not in ("", now):
                 raise ValueError("replaced meanwhile")
             known = now
+            opened += 1
+            if opened == _MANY:
+                whole = os.read(descriptor, status.st_size)
+                return whole[offset : offset + length]
+        descriptor, size = files[me]
         # A damaged length must not ask for the memory that it names.
         length = min(length, size - offset)
         if hasattr(os, "pread"):
@@ -173,10 +205,9 @@ def index_file(path: str) -> "tuple[Read, Callable[[], None]]":
         return os.read(descriptor, length)
 
     def close() -> None:
-        nonlocal descriptor
-        if descriptor >= 0:
-            os.close(descriptor)
-            descriptor = -1
+        file = files.pop(get_ident(), None)
+        if file is not None:
+            os.close(file[0])
 
     return read, close
 
@@ -330,10 +361,9 @@ class Snapshot:
         self.volatile = volatile
         # the level at which the index was found true
         self.checked = level
-        self._close: Callable[[], None] | None = None
         key = [sys.prefix]
         key += [entry for at, entry in enumerate(entries) if at not in volatile]
-        self.index = self._true_index(key)
+        self.index = self.true_index(key)
         self._overlay: Overlay | None = None
         for at in volatile:
             if declares(entries[at]):
@@ -342,14 +372,21 @@ class Snapshot:
                 self._overlay = overlaid(self, [])
                 break
 
-    def _true_index(self, key: "list[str]", distrusted: bytes = b"") -> Index:
+    def true_index(
+        self, key: "list[str]", distrusted: bytes = b"", scan: bool = False
+    ) -> Index:
+        """Return the index of a key, its file open; or scan, and write it.
+
+        What is read from the file is not believed if its front is the distrusted one.
+        """
         mode = choice("LAZYPLUG_CACHE", ("on", "readonly", "off"))
         folder = None if mode == "off" else cache_folder()
         index: Index | None = None
-        if folder is not None and trusted_folder(folder):
-            read, self._close = index_file(os.path.join(folder, index_name(key)))
+        close: Callable[[], object] = int
+        if folder is not None and not scan and trusted_folder(folder):
+            read, close = index_file(os.path.join(folder, index_name(key)))
             try:
-                index = Index(read)
+                index = Index(read, close)
                 if index.key != key or index.front == distrusted:
                     index = None
                 elif still_true(index, self.checked):
@@ -358,20 +395,21 @@ class Snapshot:
                 index = None  # what follows replaces it
         from ._update import update  # deferred: something has changed
 
+        return update(key, index, self.checked, mode, folder, close, scan)
+
+    def read(self, part: "Callable[..., T]", *arguments: str) -> "T":
+        """Return a part of the index: what a function of it returns.
+
+        The index is replaced if it is damaged, or its file was replaced.
+        """
+        index = self.index  # another thread may replace it meanwhile
         try:
-            return update(key, index, self.checked, mode, folder)
+            return part(index, *arguments)
+        except ValueError:
+            from ._update import read_anew  # deferred: seldom
         finally:
-            self.close()
-
-    def mend(self) -> None:
-        """Get another index: a part of this one is damaged, or it was replaced."""
-        self.close()
-        self.index = self._true_index(self.index.key, distrusted=self.index.front)
-
-    def close(self) -> None:
-        """Close the file of the index; it is opened again when it is needed."""
-        if self._close is not None:
-            self._close()
+            index.close()
+        return read_anew(self, index, part, *arguments)
 
     def overlay(self) -> "Overlay | None":
         """Return what is laid over the index now, if anything.
@@ -387,13 +425,7 @@ class Snapshot:
 
     def rows(self, group: str) -> "list[Pair]":
         """Return the rows of a group with their owners, what is live included."""
-        try:
-            rows = self.index.rows(group)
-        except ValueError:
-            self.mend()
-            return self.rows(group)
-        finally:
-            self.close()
+        rows = self.read(Index.rows, group)
         overlay = self.overlay()
         return rows if overlay is None else overlay.rows(group, rows)
 
@@ -410,6 +442,21 @@ def index_name(key: "list[str]") -> str:
     prefix = key[0].encode("utf-8", "surrogatepass")
     return f"{digest(prefix)}-{digest(whole)}.json"
 
+
+def _after_fork() -> None:
+    import sys
+
+    if getattr(sys.modules.get("_frozen_importlib"), "_module_locks", None):
+        from lazyplug._forked import give_up_imports  # deferred: seldom
+
+        give_up_imports()
+
+
+if hasattr(os, "register_at_fork"):
+    # Without our globals, which would live until the process ends: that costs half a
+    # million instructions there.
+    _Function: "Any" = type(_after_fork)
+    os.register_at_fork(after_in_child=_Function(_after_fork.__code__, {}))
 
 _memo: "dict[Any, Snapshot]" = {}
 # Programs that change sys.path again and again must not fill the memory.

@@ -6,7 +6,7 @@ Pure, without file access. What is done when more has changed than lines.
 import os
 from itertools import pairwise
 
-from ._index import quote, scan_once
+from ._index import DOUBT, quote, scan_once
 from ._record import assemble, group_text, set_group
 from ._scan import stem
 
@@ -146,9 +146,10 @@ def _watched(
             else:
                 present[file] = distribution.stamp
             # Whether there is metadata decides only among several of one key, what
-            # it says only where the folder's name does not.
-            if distribution.key in several or not distribution.named:
-                source = distribution.source
+            # it says only where the folder's name does not. Where there is none, it
+            # may be yet to come.
+            source = distribution.source
+            if distribution.key in several or not distribution.named or source is None:
                 if source != "METADATA":
                     absent.append(_inside(distribution.file, "METADATA"))
                 if source is None:
@@ -189,13 +190,15 @@ def regroup(
             else:
                 for group, text in distribution.fragments.items():
                     found.setdefault(quote(group), []).append((at, text))
-    if kept:
-        for name in known:
+    try:
+        for name in known if kept else ():
             for line in group_text(known, name).split("\n")[1:-1]:
                 _, before, text = line[1:].split(",", 2)
                 at = places[int(before)], _owner_of(text)
                 if at in kept:
                     found.setdefault(name, []).append((at, text))
+    except DOUBT as error:
+        raise ValueError("groups") from error
     groups: Groups = {}
     for name, texts in found.items():
         texts.sort(key=lambda item: order[item[0]])

@@ -188,6 +188,17 @@ def circular_load(extension: "Any", names: "Iterable[str]") -> CircularLoad:
     return error
 
 
+def unfinished(extension: "Any") -> CircularLoad:
+    """Return the error for a plugin that cannot be called yet."""
+    name = extension.module_name
+    error = CircularLoad(
+        f"{origin(extension)}: it is to be called while its module {name} is still"
+        f" being imported; {name}, or what it imports, must not touch .obj of it"
+    )
+    error.names = extension.name, extension.name
+    return error
+
+
 def protocol_mismatch(
     extension: "Any", plugin: object, protocol: type, lacking: "Iterable[str]"
 ) -> ProtocolMismatch:

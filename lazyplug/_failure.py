@@ -12,11 +12,16 @@ if TYPE_CHECKING:
 
 
 def failed(
-    extension: "Extension[Any]", which: "tuple[str, int]", error: Exception
+    extension: "Extension[Any]",
+    which: "tuple[str, int]",
+    error: Exception,
+    unfinished: bool = False,
 ) -> "Any":
     """Return the outcome that wins: this failure, unless another was first.
 
-    The error keeps its type and gets one note, unless it says all of it itself.
+    The error keeps its type and gets one note, unless it says all of it itself. It
+    is not remembered if the module was unfinished, or the same load may succeed a
+    moment later.
     """
     note = f"lazyplug: while loading {origin(extension)}"
     if not isinstance(error, LazyplugError) and note not in getattr(
@@ -24,7 +29,7 @@ def failed(
     ):
         error.add_note(note)
     outcome = None, (error, error.__traceback__), None
-    if is_passing(error):
+    if unfinished or is_passing(error):
         return outcome
     return extension._outcomes.setdefault(which, outcome)
 
@@ -40,6 +45,13 @@ def is_passing(error: BaseException) -> bool:
     while link is not None and id(link) not in seen:
         seen.add(id(link))
         if isinstance(link, MemoryError | RecursionError | CircularLoad):
+            return True
+        # What the import system said when it was so: by now another thread may have
+        # finished the module. The second is for two threads that import in a circle.
+        words = link.args[0] if link.args else None
+        if isinstance(words, str) and "partially initialized module" in words:
+            return True
+        if type(link).__name__ == "_DeadlockError":
             return True
         met: object = None
         if isinstance(link, ImportError) and link.name:

@@ -3,6 +3,7 @@
 Cold, and the only room that imports importlib_metadata.
 """
 
+import errno
 import os
 import zipfile
 
@@ -30,34 +31,43 @@ def _in_archive(path: str, archive: zipfile.ZipFile) -> "Iterator[PathDistributi
             yield PathDistribution(child)  # type: ignore[arg-type]
 
 
-def scan_archive(path: str) -> "tuple[list[Distribution], list[Trouble]]":
-    """Return the distributions in a zip or an egg, and what is wrong with it."""
+def scan_archive(path: str) -> "tuple[list[Distribution], list[Trouble], bool]":
+    """Return the distributions in a zip or an egg, what is wrong, and if it was read.
+
+    What the system would not read may be read the next time.
+    """
     found = []
     problems: list[Trouble] = []
+    was_read = True
     try:
-        if not zipfile.is_zipfile(path):
-            return [], [(path, 0, "is neither a folder nor a zip archive")]
         with zipfile.ZipFile(path) as archive:
             for opened in _in_archive(path, archive):
                 distribution = _read(path, opened)
+                was_read = was_read and distribution.settled
                 if distribution.key:
                     found.append(distribution)
                 else:
                     problems += distribution.problems
+    except zipfile.BadZipFile as error:
+        problems.append((path, 0, f"is neither a folder nor a zip archive: {error}"))
     except Exception as error:  # damage to a zip has many names
+        was_read = _is_content(error)
         problems.append((path, 0, f"cannot be read: {error!r}"))
-    return found, problems
+    return found, problems, was_read
 
 
 def _read(path: str, opened: Opened) -> Distribution:
     problems: list[Trouble] = []
     points: list[Point] = []
+    was_read = True
 
     def text_of(*files: str) -> "str | None":
+        nonlocal was_read
         for file in files:
             try:
                 text = opened.read_text(file)
             except Exception as error:  # damage to a zip has many names
+                was_read = was_read and _is_content(error)
                 problems.append((path, 0, f"{opened}: {file} fails: {error!r}"))
                 continue
             if text:
@@ -73,7 +83,25 @@ def _read(path: str, opened: Opened) -> Distribution:
     key = _key(opened, name)
     if not key:
         problems.append((path, 0, "holds metadata that does not say its Name"))
-    return _record(key, name or key, version, metadata is not None, points, problems)
+    declared = fragments(name or key, key, name or key, version, points)
+    return Distribution(
+        name or key,
+        key,
+        stamp=None,
+        settled=was_read,
+        named=True,
+        source="METADATA" if metadata is not None else None,
+        source_stamp=None,
+        groups=list(declared),
+        problems=problems,
+        fragments=declared,
+    )
+
+
+def _is_content(error: Exception) -> bool:
+    """Is the archive at fault, not the system that would not read it?"""
+    # Where a damaged archive points cannot always be sought.
+    return not isinstance(error, OSError) or error.errno in (None, errno.EINVAL)
 
 
 def _key(opened: Opened, name: str) -> str:
@@ -84,29 +112,6 @@ def _key(opened: Opened, name: str) -> str:
     except Exception:
         folder = str(getattr(opened, "_path", "")).rstrip("/")
         return normalise(name or stem(folder.rpartition("/")[2])[0])
-
-
-def _record(
-    key: str,
-    name: str,
-    version: str,
-    has_metadata: bool,
-    points: "list[Point]",
-    problems: "list[Trouble]",
-) -> Distribution:
-    declared = fragments(name, key, name, version, points)
-    return Distribution(
-        name,
-        key,
-        stamp=None,
-        settled=True,
-        named=True,
-        source="METADATA" if has_metadata else None,
-        source_stamp=None,
-        groups=list(declared),
-        problems=problems,
-        fragments=declared,
-    )
 
 
 def ask_finder(

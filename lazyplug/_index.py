@@ -60,7 +60,7 @@ _TITLE = '["lazyplug",%d,"%s",%10d]\n'
 TITLE_LENGTH = len(_TITLE % (SCHEMA, "0" * 16, 0))
 
 # What reading, decoding, or walking what was decoded may raise when the text is
-# not what we wrote. Caught here, and where `_record` decodes the rest.
+# not what we wrote. Caught here, and where the rest is decoded or exchanged.
 DOUBT = (
     ValueError,
     TypeError,
@@ -107,10 +107,14 @@ def paths(line: bytes) -> "list[Any]":
     """Return the paths in a line of the watch, as bytes where that saves decoding.
 
     ASCII without escapes stands in the line as the file system takes it; on
-    Windows there is always a backslash.
+    Windows there is always a backslash. Raises ValueError if they are no texts.
     """
     if b"\\" in line:
-        found: list[Any] = scan_once(line.decode(), 0)[0]
+        try:
+            found: list[Any] = scan_once(line.decode(), 0)[0]
+            "".join(found)  # all of it is text
+        except DOUBT as error:
+            raise ValueError("watch") from error
         return found
     return line[2:-3].split(b'","') if len(line) > 5 else []
 
@@ -127,8 +131,10 @@ class Index:
     index, or the part that was asked for, is not what was written.
     """
 
-    def __init__(self, read: "Read") -> None:
+    def __init__(self, read: "Read", close: "Callable[[], object]" = int) -> None:
         self.read = read
+        # lets go what `read` holds, if anything; it is taken again where it is needed
+        self.close = close
         try:
             chunk = read(0, CHUNK)
             length = int(chunk[TITLE_LENGTH - 12 : TITLE_LENGTH - 2])
@@ -220,6 +226,9 @@ class Index:
                 raise ValueError(group)
             for hidden, place, file, key, name, version, rows in fragments:
                 if not hidden:
+                    "".join((key, name, version, file))  # all of it is text
+                    if place < 0:
+                        raise ValueError(group)
                     path = self.key[place + 1]
                     owner = key, name, version, path, file, place
                     for point, value, module, attr, number in rows:

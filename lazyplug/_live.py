@@ -28,14 +28,9 @@ if TYPE_CHECKING:
 
 def overlaid(snapshot: "Snapshot", finders: "list[tuple[int, Any]]") -> "Overlay":
     """Return what the volatile folders and these finders lay over the index."""
-    found = snapshot.entries, snapshot.volatile
-    try:
-        return Overlay(*found, snapshot.index, finders)
-    except ValueError:
-        snapshot.mend()  # damaged in a part that only an overlay reads
-        return Overlay(*found, snapshot.index, finders)
-    finally:
-        snapshot.close()
+    return snapshot.read(
+        lambda index: Overlay(snapshot.entries, snapshot.volatile, index, finders)
+    )
 
 
 class Overlay:

@@ -84,6 +84,24 @@ class Extension(Generic[T]):
         The plugin is imported and called on first touch, once, whatever the
         number of threads.
         """
+        summary: str | None
+        """The first line of the docstring of what the entry point refers to.
+
+        It is taken from the source, and nothing of the plugin is imported. None
+        where there is no source, or none that says it plainly.
+        """
+        module_name: str
+        """The module that the entry point refers to; ValueError if it is invalid."""
+        entry_point_target: str
+        """The object reference, `module:attr`."""
+        extras: list[str]
+        """The extras that the object reference names."""
+        dist: Any
+        """The distribution, opened by importlib_metadata; None if it has none."""
+        load_error: Exception | None
+        """What the load, or the call, raised and would raise again; else None."""
+        load_seconds: float | None
+        """Seconds that the import took here; None if it was not loaded here."""
 
     if not TYPE_CHECKING:
 
@@ -142,11 +160,9 @@ class Extension(Generic[T]):
             from ._calling import call  # deferred: most plugins are not called
 
             return call(self)
-        raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r}",
-            name=name,
-            obj=self,
-        )
+        from ._details import detail  # deferred: what few programs ask
+
+        return detail(self, name)
 
     def _load(self) -> "Any":
         # No lock of ours is held or waited for while foreign code is imported: it
@@ -156,13 +172,25 @@ class Extension(Generic[T]):
         outcome = self._outcomes.get(which)
         if outcome is None:
             began = perf_counter()
+            plugin: Any = None
+            unfinished = False
             try:
                 if self._module is None:
                     from ._exceptions import invalid_entry_point
 
                     raise invalid_entry_point(self)
-                __import__(self._module)
-                module = plugin = sys.modules[self._module]
+                for _ in range(9):
+                    # With a name to import from it, this returns the module itself.
+                    plugin = __import__(self._module, None, None, ("__name__",))
+                    # Asked before it is read: another thread may be about to finish.
+                    spec = getattr(plugin, "__spec__", None)
+                    unfinished = getattr(spec, "_initializing", False)
+                    if unfinished or sys.modules.get(self._module) is plugin:
+                        break
+                    # Another thread imported it and failed, which Python does not
+                    # say. Again, for the same error, unless that is published.
+                    if which in self._outcomes:
+                        break
                 if self.attr is not None:
                     for attr in self.attr.split("."):
                         plugin = getattr(plugin, attr)
@@ -173,10 +201,9 @@ class Extension(Generic[T]):
             except Exception as error:
                 from ._failure import failed
 
-                outcome = failed(self, which, error)
+                outcome = failed(self, which, error, unfinished)
             else:
-                spec = getattr(module, "__spec__", None)
-                if getattr(spec, "_initializing", False):
+                if unfinished:
                     return plugin  # its module may yet change its mind
                 taken = perf_counter() - began
                 outcome = self._outcomes.setdefault(which, (plugin, None, taken))
@@ -185,20 +212,6 @@ class Extension(Generic[T]):
             raise failure[0].with_traceback(failure[1])
         self.plugin = plugin
         return plugin
-
-    @property
-    def module_name(self) -> str:
-        """The module that the entry point refers to; ValueError if it is invalid."""
-        if self._module is None:
-            from ._exceptions import invalid_entry_point
-
-            raise invalid_entry_point(self)
-        return self._module
-
-    @property
-    def extras(self) -> "list[str]":
-        """The extras that the object reference names."""
-        return self.entry_point.extras
 
     @property
     def entry_point(self) -> "EntryPoint":
@@ -211,35 +224,9 @@ class Extension(Generic[T]):
         return self._entry_point
 
     @property
-    def entry_point_target(self) -> str:
-        """The object reference, `module:attr`."""
-        return self.value
-
-    @property
-    def dist(self) -> "Any":
-        """The distribution, opened by importlib_metadata; None if it has none."""
-        return getattr(self.entry_point, "dist", None)
-
-    @property
     def loaded(self) -> bool:
         """Was the plugin imported through this handle? Imports nothing."""
         return "plugin" in self.__dict__
-
-    @property
-    def load_error(self) -> "Exception | None":
-        """What the load, or the call, raised and would raise again; else None."""
-        for what in ("plugin", "obj"):
-            outcome = self._outcomes.get((what, _cache.generation))
-            if outcome is not None and outcome[1] is not None:
-                error: Exception = outcome[1][0]
-                return error
-        return None
-
-    @property
-    def load_seconds(self) -> "float | None":
-        """Seconds that the import took here; None if it was not loaded here."""
-        outcome = self._outcomes.get(("plugin", _cache.generation))
-        return None if outcome is None else outcome[2]
 
     def __repr__(self) -> str:
         return (

@@ -55,7 +55,12 @@ def to_json(value: "Any") -> str:
 
 
 def _troubles(read: "Iterable[Any]") -> "list[Trouble]":
-    return [(path, line, reason) for path, line, reason in read]
+    found: list[Trouble] = []
+    for path, line, reason in read:
+        if (path.__class__, line.__class__, reason.__class__) != (str, int, str):
+            raise ValueError("problems")
+        found.append((path, line, reason))
+    return found
 
 
 class Distribution:
@@ -140,10 +145,16 @@ class Distribution:
         return found
 
     def _decode(self) -> None:
-        values = scan_once(self._text, 0)[0]
-        for field, value in zip(self._FIELDS, values, strict=True):
-            setattr(self, field, value)
-        self.problems = _troubles(self.problems)
+        try:
+            values = scan_once(self._text, 0)[0]
+            for field, value in zip(self._FIELDS, values, strict=True):
+                setattr(self, field, value)
+            self.problems = _troubles(self.problems)
+            known = [self.stamp, self.source, self.source_stamp]
+            texts = [text for text in known if text is not None]
+            "".join([self.file, self.key, *texts, *self.groups])  # all of it is text
+        except DOUBT as error:
+            raise ValueError("record") from error
 
     def __getattr__(self, name: str) -> "Any":
         # Reached for slots that are still empty.
@@ -199,6 +210,16 @@ class PathEntry:
         return "".join([line + "\n" for line in lines])
 
 
+def own_of(text: str, at: int = 0) -> "dict[str, Any]":
+    """Return what a path entry's own line says, there in a text."""
+    own: dict[str, Any] = scan_once(text, at)[0]
+    own["problems"] = _troubles(own["problems"])
+    "".join(own["plain"].values())  # all of it is text
+    if own["archive"].__class__ is not bool:
+        raise ValueError("archive")
+    return own
+
+
 def own_line(archive: bool, problems: "Any", plain: "dict[str, str]") -> str:
     """Return the line that a path entry has in the index for itself."""
     plain = dict(sorted(plain.items()))
@@ -224,6 +245,26 @@ def fragments(
         group: to_json([file, key, name, version, found])[1:]
         for group, found in rows.items()
     }
+
+
+def table_of(index: Index) -> "list[tuple[str, int, int, str]]":
+    """Return of each group its name, offset, length and checksum.
+
+    Raises ValueError if that is not how it was written.
+    """
+    found: list[tuple[str, int, int, str]] = []
+    try:
+        *lines, rest = index.front.decode().split("\n")[1:]
+        for line in lines:
+            group, offset, length, checksum = scan_once(line, 0)[0]
+            if line != f'[{quote(group)},{offset},{length},"{checksum}"]':
+                raise ValueError(line)
+            found.append((group, offset, length, checksum))
+        if rest:
+            raise ValueError(rest)
+    except DOUBT as error:
+        raise ValueError("table") from error
+    return found
 
 
 def groups_of(index: Index) -> "Groups":
@@ -269,7 +310,7 @@ def detail_text(index: Index) -> str:
     try:
         offset, length, wanted = index.detail
         data = index.read(index.after_watch + offset, length)
-        if digest(data) != wanted:
+        if len(data) != length or digest(data) != wanted:
             raise ValueError("detail")
         return data.decode()
     except DOUBT as error:
@@ -340,7 +381,7 @@ def decode(index: Index) -> "list[PathEntry]":
         entries: list[PathEntry] = []
         for line in detail.split("\n")[:-1]:
             if line[0] == "{":
-                own = scan_once(line, 0)[0]
+                own = own_of(line)
                 place = len(entries)
                 entries.append(
                     PathEntry(
@@ -348,7 +389,7 @@ def decode(index: Index) -> "list[PathEntry]":
                         index.stamps[place],
                         place not in index.young,
                         own["archive"],
-                        _troubles(own["problems"]),
+                        own["problems"],
                         own["plain"],
                         [],
                     )

@@ -10,7 +10,7 @@ from ._cache import Seam, index_name
 from ._encoding import encode, regroup, repeated, sort_distributions
 from ._index import Index, stamp
 from ._record import Distribution, PathEntry, decode, groups_of
-from ._scan import list_folder, scan_distribution, settled
+from ._scan import list_folder, reason_of, scan_distribution, settled
 from ._store import donors
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _END = os.sep + "entry_points.txt"
-_TYPE, _REGULAR = 0o170000, 0o100000
+_TYPE, _REGULAR, _FOLDER = 0o170000, 0o100000, 0o040000
 
 
 def rescan(
@@ -67,8 +67,11 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     """
     try:
         status = Seam.stat(path)
-    except (OSError, ValueError):
-        return PathEntry(path, None, True, False, [], {}, [])
+    except (OSError, ValueError) as error:
+        # Whatever the reason: as soon as it can be looked at, the index is not true.
+        reason = reason_of(error)
+        problems = [(path, 0, reason)] if reason else []
+        return PathEntry(path, None, True, False, problems, {}, [])
     now = stamp(status)
     if known is not None and known.archive != (status.st_mode & _TYPE == _REGULAR):
         known = None  # a folder became an archive, or the other way round
@@ -79,8 +82,11 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     if status.st_mode & _TYPE == _REGULAR:
         from ._foreign import scan_archive  # deferred: imports importlib_metadata
 
-        found, problems = scan_archive(path)
-        return PathEntry(path, now, calm, True, problems, {}, found)
+        found, problems, was_read = scan_archive(path)
+        return PathEntry(path, now, calm and was_read, True, problems, {}, found)
+    if status.st_mode & _TYPE != _FOLDER:
+        problems = [(path, 0, "is neither a folder nor a zip archive")]
+        return PathEntry(path, now, calm, False, problems, {}, [])
     if known is None:
         known = PathEntry(path, None, False, False, [], {}, [])
     old = {d.file: d for d in known.distributions}
@@ -90,6 +96,8 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     else:
         files, reason = list_folder(path)
         problems = [(path, 0, reason)] if reason else []
+        # What the system would not list is looked at again each time.
+        calm = calm and not reason
     root = os.path.join(path, "")
     access, stat = os.access, Seam.stat
     plain: dict[str, str] = {}
@@ -136,9 +144,9 @@ def _stamp_of(file: str) -> "str | None":
 def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
     """Look at the metadata of those for which it decides who wins.
 
-    These are the distributions whose key stands more than once, and those whose
-    key is not in their folder's name. A new look may bring a new key, so it is
-    repeated until nothing changes.
+    These are the distributions whose key stands more than once, those whose key is
+    not in their folder's name, and those that had no metadata. A new look may bring
+    a new key, so it is repeated until nothing changes.
     """
     done: set[tuple[int, str]] = set()
     while True:
@@ -178,7 +186,11 @@ def _deciding(
     entry: PathEntry, several: "set[str]"
 ) -> "Iterable[tuple[str, Distribution | None]]":
     for distribution in entry.distributions:
-        if distribution.key in several or not distribution.named:
+        if (
+            distribution.key in several
+            or not distribution.named
+            or distribution.source is None
+        ):
             yield distribution.file, distribution
     if several:
         for file, key in list(entry.plain.items()):

@@ -196,20 +196,16 @@ def settled(now: str, known: "str | None", clock: int) -> bool:
 
 
 def read(path: str, seam: "Look") -> "tuple[str | None, str | None, str]":
-    """Return a file's text, its stamp, and why it could not be read.
+    """Return a file's text, its stamp, and why it has no text.
 
-    The stamp is taken before the text. Text and stamp are None if there is no
-    such file; the text alone, if it cannot be read.
+    The stamp is taken before the text. All are none if there is no such file. With
+    a stamp, the file's content is at fault; without, the system would not read it,
+    which says nothing about the next time.
     """
     try:
         descriptor = os.open(path, _FLAGS)
-    except (FileNotFoundError, NotADirectoryError):
-        return None, None, ""
     except (OSError, ValueError) as error:
-        try:
-            return None, stamp(seam.stat(path)), _reason(error)
-        except (OSError, ValueError):
-            return None, None, _reason(error)
+        return None, None, reason_of(error)
     known = None
     try:
         status = seam.fstat(descriptor)
@@ -225,12 +221,15 @@ def read(path: str, seam: "Look") -> "tuple[str | None, str | None, str]":
     except UnicodeDecodeError as error:
         return None, known, f"is not UTF-8: {error}"
     except OSError as error:
-        return None, None, _reason(error)
+        return None, None, reason_of(error)
     finally:
         os.close(descriptor)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return why the system would not read something; "" if it is not there."""
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return ""
     return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
@@ -256,29 +255,32 @@ def scan_distribution(
     own = None
     points: list[Point] = []
     problems: list[Trouble] = []
-    if os.access(file_path, os.F_OK):
-        text, own, reason = read(file_path, seam)
-        if reason:
-            problems.append((file_path, 0, reason))
-        if text is not None:
-            points, bad = parse(text, file_path)
-            problems += bad
+    text, own, reason = read(file_path, seam)
+    unread = bool(reason) and own is None
+    if reason:
+        problems.append((file_path, 0, reason))
+    if text is not None:
+        points, bad = parse(text, file_path)
+        problems += bad
     if file[0] == "~":
         problems.append((path, 0, "was left behind by an interrupted pip"))
     if own is None and named and not several and not problems:
         return key
-    source = source_stamp = None
-    if points or several or not named:
-        source, source_stamp, text = find_metadata(path, seam)
-        if text is not None:
-            said, version_said = headers(text)
-            if not said:
-                problems.append((path, 0, "its metadata does not say its Name"))
-            elif not version_said:
-                problems.append((path, 0, "its metadata does not say its Version"))
-            name, version = said or name, version_said or version
-        elif points:
-            problems.append((path, 0, "has no metadata that can be read"))
+    source, source_stamp, text, reason = find_metadata(path, seam)
+    unread = unread or (bool(reason) and source_stamp is None)
+    # What its metadata lacks matters only where anything is done with it.
+    matters = bool(points or several or not named)
+    if text is not None:
+        said, version_said = headers(text)
+        if not said and matters:
+            problems.append((path, 0, "its metadata does not say its Name"))
+        elif not version_said and matters:
+            problems.append((path, 0, "its metadata does not say its Version"))
+        name, version = said or name, version_said or version
+    elif reason:
+        problems.append((path + os.sep + (source or ""), 0, reason))
+    elif points:
+        problems.append((path, 0, "has no metadata"))
     if not named:
         key = normalise(name)
         if not key:
@@ -293,7 +295,9 @@ def scan_distribution(
         file,
         key,
         stamp=own,
-        settled=all(
+        # Of what the system would not read, no stamp is to be believed.
+        settled=not unread
+        and all(
             settled(now, before, clock) for now, before in looks if now is not None
         ),
         named=named,
@@ -307,35 +311,31 @@ def scan_distribution(
 
 def find_metadata(
     path: str, seam: "Look"
-) -> "tuple[str | None, str | None, str | None]":
-    """Return which file is the metadata, its stamp and its text.
+) -> "tuple[str | None, str | None, str | None, str]":
+    """Return which file is the metadata, its stamp, its text, why it has no text.
 
-    The text is None if it cannot be read; all are None if there is no metadata.
+    The first three are None if there is no metadata; for the others see `read`.
     """
     for source in ("METADATA", "PKG-INFO", ""):
         file = path + os.sep + source if source else path
-        if not os.access(file, os.F_OK):
-            continue
         if not source and not os.path.isfile(file):
             continue  # a metadata folder is not itself metadata
-        text, now, _ = read(file, seam)
-        if now is None:
+        text, now, reason = read(file, seam)
+        if now is None and not reason:
             continue
         if not text and source == "METADATA":
             # Empty or unreadable, it is metadata, but what PKG-INFO says counts.
             text = read(path + os.sep + "PKG-INFO", seam)[0] or text
-        return source, now, text
-    return None, None, None
+        return source, now, text, reason
+    return None, None, None, ""
 
 
 def list_folder(path: str) -> "tuple[list[str], str]":
     """Return the names of the metadata folders, and why they cannot be listed."""
     try:
         names = os.listdir(path)
-    except FileNotFoundError:
-        return [], ""
     except (OSError, ValueError) as error:
-        return [], _reason(error)
+        return [], reason_of(error) or "vanished while it was looked at"
     if os.path.basename(path).lower().endswith(".egg"):
         return [name for name in names if is_metadata(name, path)], ""
     ends = (".dist-info", ".egg-info")
@@ -354,7 +354,7 @@ def identify(owner: "Owner") -> "tuple[str, str, str]":
     if not isinstance(path, str) or os.path.isfile(path):
         return name, version, str(path)
     folder = os.path.join(path, file)
-    text = find_metadata(folder, os)[2]
+    _, _, text, _ = find_metadata(folder, os)
     if text is not None:
         said, version_said = headers(text)
         name, version = said or name, version_said or version

@@ -6,12 +6,15 @@ A fault here costs time, never an answer, and is told at debug level only.
 import os
 import time
 
-from ._cache import index_file, trusted_folder
+from ._cache import SIZE_CAP, index_file, trusted_folder
 from ._index import Index
+from ._record import from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Container, Iterator
+
+    from ._index import Read
 
 # Indexes kept, the newest ones.
 MOST = 64
@@ -19,7 +22,14 @@ MOST = 64
 # lives, and never more than this many.
 MOST_TEMPORARY = 32
 OLD = 3600.0
-SUFFIX, TEMPORARY = ".json", ".tmp"
+# Facts lie beside their index, with the same name but for the suffix: see `_learned`.
+SUFFIX, FACTS, TEMPORARY = ".json", ".facts", ".tmp"
+# What files of ours are called, once each hexadecimal digit is made 0: others may
+# lie in the same folder.
+_DIGITS = str.maketrans("123456789abcdef", "0" * 15)
+_STEM = f"{'0' * 16}-{'0' * 16}"
+_INDEX, _FACTS = _STEM + SUFFIX, _STEM + FACTS.translate(_DIGITS)
+_UNFINISHED = {f".{name}.{'0' * 24}{TEMPORARY}" for name in (_INDEX, _FACTS)}
 
 
 def _make(folder: str) -> bool:
@@ -29,20 +39,34 @@ def _make(folder: str) -> bool:
     parent = os.path.dirname(folder)
     while not os.path.lexists(parent) and os.path.dirname(parent) != parent:
         parent = os.path.dirname(parent)
-    # Under sudo, HOME may be another user's: nothing is left behind there.
-    if os.name == "posix" and os.stat(parent).st_uid not in (os.geteuid(), 0):
-        return False
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    # Under sudo, HOME may be another user's: nothing is left behind there, nor where
+    # a link of theirs leads.
+    if os.name == "posix":
+        owners = {os.lstat(parent).st_uid, os.stat(parent).st_uid}
+        if not owners <= {os.geteuid(), 0}:
+            return False
     try:
-        os.mkdir(folder, 0o700)
+        _make_missing(folder)
     except FileExistsError:
         return trusted_folder(folder)  # another process was quicker
-    os.chmod(folder, 0o700)  # an unusual umask may have taken the owner's rights
     return True
 
 
+def _make_missing(folder: str) -> None:
+    """Make a folder, and those above it that are missing, 0700 whatever the umask."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileNotFoundError:
+        try:
+            _make_missing(os.path.dirname(folder))
+        except FileExistsError:
+            pass  # another process was quicker
+        os.mkdir(folder, 0o700)
+    os.chmod(folder, 0o700)  # the umask may have taken the owner's rights
+
+
 def store(folder: str, name: str, content: bytes) -> None:
-    """Write an index into the cache folder, by a temporary file and a rename.
+    """Write an index, or its facts, by a temporary file and a rename.
 
     Every failure is survived. Removes what is no longer needed there.
     """
@@ -54,8 +78,8 @@ def store(folder: str, name: str, content: bytes) -> None:
         _write(folder, name, content)
         prune(folder, keep=name, thorough=new)
     except (OSError, ValueError, RecursionError) as error:
-        # ValueError: no path; RecursionError: more folders deep than makedirs goes
-        _tell(f"the index was not written: {error}")
+        # ValueError: no path; RecursionError: far too many folders deep
+        _tell(f"{name} was not written: {error}")
 
 
 def _tell(message: str) -> None:
@@ -88,12 +112,12 @@ def _write(folder: str, name: str, content: bytes) -> None:
         raise
 
 
-def _by_age(folder: str, suffix: str) -> "list[tuple[float, str]]":
-    """Return the files of ours that end so, the newest first, with their mtimes."""
+def _by_age(folder: str, called: "Container[str]") -> "list[tuple[float, str]]":
+    """Return the files that are called so, the newest first, with their mtimes."""
     found = []
     with os.scandir(folder) as files:
         for file in files:
-            if file.name.endswith(suffix):
+            if file.name.translate(_DIGITS) in called:
                 try:
                     status = file.stat(follow_symlinks=False)
                 except FileNotFoundError:
@@ -106,20 +130,27 @@ def _by_age(folder: str, suffix: str) -> "list[tuple[float, str]]":
 def prune(folder: str, keep: str = "", thorough: bool = True) -> "list[str]":
     """Remove what is no longer needed from the cache folder; return the paths.
 
-    That is temporary files of writers that died, the oldest indexes beyond 64
-    and, if thorough, indexes of environments that are gone; never `keep`.
+    That is temporary files of writers that died, the oldest indexes beyond 64, if
+    thorough indexes of environments that are gone, and facts that are without their
+    index; never `keep`, nor the index that it belongs to.
     """
     gone = [
         path
-        for number, (mtime, path) in enumerate(_by_age(folder, TEMPORARY))
+        for number, (mtime, path) in enumerate(_by_age(folder, _UNFINISHED))
         if number >= MOST_TEMPORARY or mtime < time.time() - OLD
     ]
-    kept = 0
-    for _, path in _by_age(folder, SUFFIX):
-        if os.path.basename(path) == keep:
+    # without their suffix, which facts and their index have not in common
+    stems = {keep.rpartition(".")[0]}
+    for _, path in _by_age(folder, {_INDEX}):
+        stem = os.path.basename(path).removesuffix(SUFFIX)
+        if stem in stems:
             continue
-        kept += 1
-        if kept >= MOST or (thorough and _is_gone(path)):
+        if len(stems) >= MOST or (thorough and _is_gone(path)):
+            gone.append(path)
+        else:
+            stems.add(stem)
+    for _, path in _by_age(folder, {_FACTS}):
+        if os.path.basename(path).removesuffix(FACTS) not in stems:
             gone.append(path)
     for path in gone:
         try:
@@ -131,15 +162,15 @@ def prune(folder: str, keep: str = "", thorough: bool = True) -> "list[str]":
 
 def _is_gone(path: str) -> bool:
     """Was the environment of this index removed?"""
-    index = opened(path)
+    index = _opened(path, Index)
     return index is not None and not os.path.isdir(index.key[0])
 
 
-def opened(path: str) -> "Index | None":
+def _opened(path: str, decode: "Callable[[Read], Index]") -> "Index | None":
     """Return the index in a file; None if it is not to be believed."""
     read, close = index_file(path)
     try:
-        return Index(read)
+        return decode(read)
     except (OSError, ValueError):
         return None
     finally:
@@ -150,9 +181,10 @@ def donors(folder: str, name: str, prefix: str) -> "Iterator[Index]":
     """Yield the other indexes of a prefix, the newest first."""
     if not trusted_folder(folder):
         return
-    for _, path in _by_age(folder, SUFFIX):
+    for _, path in _by_age(folder, {_INDEX}):
         file = os.path.basename(path)
         if file != name and file[:16] == name[:16]:
-            index = opened(path)
+            # In memory, so that no descriptor is left open.
+            index = _opened(path, lambda read: from_bytes(read(0, SIZE_CAP)))
             if index is not None and index.key[0] == prefix:
                 yield index

@@ -7,7 +7,7 @@ write, which is left to do where more has changed.
 
 import os
 
-from ._cache import Seam, index_name, looked_from
+from ._cache import SIZE_CAP, Seam, index_name, looked_from
 from ._index import DOUBT, Index, quote, scan_once, stamp
 from ._record import (
     Distribution,
@@ -17,6 +17,7 @@ from ._record import (
     group_text,
     groups_of,
     own_line,
+    own_of,
     set_group,
 )
 from ._scan import list_folder, scan_distribution, settled
@@ -24,9 +25,13 @@ from ._store import store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, TypeVar
 
+    from ._cache import Snapshot
     from ._record import Place
+
+    T = TypeVar("T")
 
     # what came, went or changed: is it there?
     Touched = dict[Place, bool]
@@ -36,6 +41,9 @@ _END = os.sep + "entry_points.txt"
 _TYPE, _FOLDER = 0o170000, 0o040000
 # Where more distributions changed, `_rescan` is no slower.
 _MOST = 32
+# While path entries change, so many more looks are taken for an answer that was true
+# at one moment; after that it may be of several.
+_MORE_LOOKS = 9
 
 
 class _TakesMoreError(Exception):
@@ -43,30 +51,94 @@ class _TakesMoreError(Exception):
 
 
 def update(
-    key: "list[str]", index: "Index | None", level: str, mode: str, folder: "str | None"
+    key: "list[str]",
+    index: "Index | None",
+    level: str,
+    mode: str,
+    folder: "str | None",
+    close: "Callable[[], object]",
+    scan: bool = False,
 ) -> Index:
     """Return an index of what is there now, and write it where that is allowed.
 
-    `index` is what was believed so far. Nothing is written if nothing changed.
+    `index` is what was believed so far; `close` closes its file. Nothing is written
+    if nothing changed; nothing is taken over from any other index if `scan`.
     """
     clock = Seam.clock()
-    content = None
-    if index is not None:
-        try:
-            content = _Lines(index).exchanged(clock)
-        except _TakesMoreError:
-            pass
-        except ValueError:
-            index = None  # damaged where it was not read before
-    if content is None:
-        from ._rescan import rescan  # deferred: seldom
-
-        content = rescan(key, index, level == "full", folder, clock)
+    # Read before anything else is opened: that may take the last descriptor.
+    try:
+        if index is not None:
+            index = from_bytes(index.read(0, SIZE_CAP))
+    except (OSError, ValueError):
+        index = None  # it went away, or was damaged meanwhile
+    finally:
+        close()
+    known = index.front if index else b""
+    donors = None if scan else folder
+    content = _look(key, index, level, donors, clock)
     fresh = from_bytes(content)
+    for _ in range(_MORE_LOOKS):
+        if not _moved(fresh):
+            break
+        # What came or went in the meantime was seen in part, maybe.
+        content = _look(key, fresh, level, donors, clock)
+        fresh = from_bytes(content)
     # The front holds a checksum of every part.
-    if mode == "on" and folder and not (index and index.front == fresh.front):
+    if mode == "on" and folder and fresh.front != known:
         store(folder, index_name(key), content)
     return fresh
+
+
+def _look(
+    key: "list[str]",
+    index: "Index | None",
+    level: str,
+    folder: "str | None",
+    clock: int,
+) -> bytes:
+    if index is not None:
+        try:
+            return _Lines(index).exchanged(clock)
+        except _TakesMoreError:
+            pass
+        except DOUBT:
+            index = None  # damaged where it was not read before
+    from ._rescan import rescan  # deferred: seldom
+
+    return rescan(key, index, level == "full", folder, clock)
+
+
+def _moved(index: Index) -> bool:
+    """Did a path entry change since it was looked at for this index?"""
+    for path, known in zip(index.key[1:], index.stamps):
+        try:
+            now = stamp(Seam.stat(path))
+        except (OSError, ValueError):
+            now = None
+        if now != known:
+            return True
+    return False
+
+
+def read_anew(
+    snapshot: "Snapshot", damaged: Index, part: "Callable[..., T]", *arguments: str
+) -> "T":
+    """Return a part of the index of a snapshot, where that was damaged or replaced.
+
+    Another thread, or process, may have mended it by now. What is damaged once more
+    is scanned.
+    """
+    if snapshot.index is damaged:
+        snapshot.index = snapshot.true_index(damaged.key, damaged.front)
+    index = snapshot.index
+    try:
+        return part(index, *arguments)
+    except ValueError:
+        pass
+    finally:
+        index.close()
+    snapshot.index = index = snapshot.true_index(damaged.key, scan=True)
+    return part(index, *arguments)
 
 
 class _Lines:
@@ -86,7 +158,8 @@ class _Lines:
         self.watch: dict[int, tuple[dict[str, None], dict[str, str]]] = {}
         self.lines = index.watched()
         try:
-            self.young = set(index.young)
+            # others than these would stay for ever
+            self.young = set(range(len(self.stamps))).intersection(index.young)
             # Of each path entry the text of its lines, and what its own line says:
             # that begins with a brace, those of distributions do not.
             self.blocks: list[str] = []
@@ -95,7 +168,7 @@ class _Lines:
             for _ in self.stamps:
                 end = self.detail.find("\n{", start) + 1 or len(self.detail)
                 self.blocks.append(self.detail[start:end])
-                self.own.append(scan_once(self.detail, start)[0])
+                self.own.append(own_of(self.detail, start))
                 start = end
             for place, absent, present, stamps in self.lines:
                 files = zip(_texts(present), _texts(stamps), strict=True)
@@ -147,7 +220,7 @@ class _Lines:
                 return None  # it came
             old = Distribution.read(line)
             key = old.key
-            if not old.named:
+            if not old.named or old.source is None:
                 raise _TakesMoreError
             for group in map(quote, old.groups):
                 text, line = _without(self._group(group), f"[0,{place},{quote(file)},")
@@ -174,7 +247,7 @@ class _Lines:
             self._set_plain(place, file, fresh)
             absent[own_file] = None
             return
-        if not fresh.named:
+        if not fresh.named or fresh.source is None:
             raise _TakesMoreError
         keys[fresh.key] = keys.get(fresh.key, 0) + 1
         self.blocks[place] = _with(self.blocks[place], fresh.line())

@@ -3,52 +3,49 @@
 import os
 
 from ._cache import Snapshot
-from ._index import scan_once
-from ._record import decode
+from ._record import decode, table_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._index import Pair
-    from ._record import PathEntry, Trouble
-
-
-def _records(snapshot: Snapshot) -> "list[PathEntry]":
-    try:
-        return decode(snapshot.index)
-    except ValueError:
-        snapshot.mend()
-        return decode(snapshot.index)
-    finally:
-        snapshot.close()
+    from ._index import Index, Pair
+    from ._record import Trouble
 
 
 def everything(snapshot: Snapshot) -> "dict[str, list[Pair]]":
     """Return the rows of all groups that have any, shadowed ones left out."""
-    table = snapshot.index.front.splitlines()[1:]
-    names = {scan_once(line.decode(), 0)[0][0] for line in table}
+    found = snapshot.read(_rows)
     overlay = snapshot.overlay()
     if overlay is not None:
-        names |= overlay.groups()
-    found = {name: snapshot.rows(name) for name in sorted(names)}
+        names = sorted(overlay.groups().union(found))
+        found = {name: overlay.rows(name, found.get(name, [])) for name in names}
     return {name: pairs for name, pairs in found.items() if pairs}
+
+
+def _rows(index: "Index") -> "dict[str, list[Pair]]":
+    return {group: index.rows(group) for group, *_ in sorted(table_of(index))}
 
 
 def troubles(snapshot: Snapshot) -> "list[Trouble]":
     """Return what is wrong with the metadata, in the order of `sys.path`."""
+    found = snapshot.read(_told)
+    overlay = snapshot.overlay()
+    return found if overlay is None else found + overlay.problems
+
+
+def _told(index: "Index") -> "list[Trouble]":
     found: list[Trouble] = []
-    for entry in _records(snapshot):
+    for entry in decode(index):
         found += entry.problems
         for distribution in entry.distributions:
             found += distribution.problems
-    overlay = snapshot.overlay()
-    return found if overlay is None else found + overlay.problems
+    return found
 
 
 def metadata_folders(snapshot: Snapshot) -> "set[str]":
     """Return the paths of the metadata folders of all distributions in folders."""
     return {
         os.path.join(entry.path, file)
-        for entry in _records(snapshot)
+        for entry in snapshot.read(decode)
         for file in (*entry.plain, *(d.file for d in entry.distributions))
         if not entry.archive
     }

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import LATER, Tree, dist, plant
-from tests.test_installers import (
+from tests.faults.test_installers import (
     NEWEST_ORACLE,
     RACY,
     Environment,

@@ -238,7 +238,7 @@ def archives(tmp_path: Path) -> None:
     # first one, and finds it only while sys.path is whole.
     from lazyplug._foreign import scan_archive
 
-    found, _ = scan_archive(str(_archive(tmp_path / "any.zip", "m:f")))
+    found, _, _ = scan_archive(str(_archive(tmp_path / "any.zip", "m:f")))
     assert found
 
 

@@ -724,16 +724,7 @@ def test_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == _run.USAGE
 
 
-@pytest.mark.parametrize("arguments", [[], ["nothing"], ["--help"]])
-def test_without_a_command_the_usage_is_shown(
-    environment: Environment, arguments: list[str]
-) -> None:
-    done = environment.start(environment.python, "-m", "lazyplug", *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "usage: python -m lazyplug run [OPTIONS] PROGRAM [ARGS...]\n"
-
-
-def test_the_command_line_runs_only_as_a_program_and_only_run(
+def test_the_command_line_runs_only_as_a_program(
     inside: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert __import__("lazyplug.__main__").__name__ == "lazyplug"

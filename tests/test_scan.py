@@ -30,6 +30,12 @@ def names(group: str = "g") -> list[str]:
     return [point.name for point in lazyplug.entry_points(group=group)]
 
 
+def owners(group: str = "g") -> list[tuple[str, str]]:
+    """Return name and version of the distributions, as the index has them."""
+    found = _cache.current().rows(group)
+    return [(owner[1], owner[2]) for _, owner in found]
+
+
 def reasons() -> list[tuple[str, int, str]]:
     """Return the problems, each with the last part of its path."""
     return [(Path(p.path).name, p.line, p.reason) for p in lazyplug.problems()]
@@ -141,7 +147,7 @@ HARMED: dict[str, tuple[Tree, str]] = {
     "no equals": (dist("bad", points="[g]\nb\n"), "no '=' in 'b'"),
     "no metadata": (
         {"bad-1.0.dist-info": {"entry_points.txt": "[h]\na = m:f\n"}},
-        "has no metadata that can be read",
+        "has no metadata",
     ),
     "metadata that is undecodable": (
         {
@@ -150,7 +156,7 @@ HARMED: dict[str, tuple[Tree, str]] = {
                 "entry_points.txt": "[h]\na = m:f\n",
             }
         },
-        "has no metadata that can be read",
+        "is not UTF-8",
     ),
     "metadata without a name": (
         {
@@ -197,6 +203,27 @@ def test_a_broken_distribution_harms_no_other_and_is_told(
     assert all(file in problem.path for problem in lazyplug.problems())
     _cache.invalidate_caches()  # now from the index
     assert [told for _, _, told in reasons() if reason in told]
+
+
+@pytest.mark.parametrize("first", [{}, dist("other", points="[h]\na = m:f\n")])
+@pytest.mark.parametrize("late", ["METADATA", "PKG-INFO"])
+@pytest.mark.usefixtures("settled")
+def test_metadata_that_is_written_behind_the_entry_points_is_seen(
+    first: Tree, late: str, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    # What an installer does in between, a program may start in.
+    folder = site(first)
+    only(folder)
+    assert names() == []
+    points = {"entry_points.txt": POINTS}
+    plant(folder, {"foo_bar-1.0.dist-info": points})
+    _cache.invalidate_caches()
+    assert owners() == [("foo_bar", "1.0")]
+    _cache.invalidate_caches()
+    metadata = "Name: Foo.Bar\nVersion: 1.0.post1\n"
+    plant(folder, {"foo_bar-1.0.dist-info": {late: metadata}})
+    _cache.invalidate_caches()
+    assert owners() == [("Foo.Bar", "1.0.post1")]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifo on this system")
@@ -262,14 +289,18 @@ def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
 ) -> None:
     folder = site(dist("bad", points=POINTS))
 
+    real = os.open
+
     def refuse(path: str, flags: int) -> int:
-        raise PermissionError(13, "Permission denied", path)
+        if path.endswith("entry_points.txt"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, flags)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
         found = scan_distribution(str(folder), "bad-1.0.dist-info", _cache.Seam, 0)
     assert isinstance(found, Distribution)
-    assert found.stamp is not None
+    assert not found.settled
     assert [told[2] for told in found.problems] == ["cannot be read: Permission denied"]
 
 

@@ -523,6 +523,25 @@ def test_an_index_that_is_replaced_while_it_is_read_costs_no_answer(
     assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
 
 
+def test_a_program_that_asks_for_many_groups_opens_the_file_a_few_times(
+    looked: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked()
+    _cache.invalidate_caches()
+    snapshot = _cache.current()
+    opened = []
+    real = os.open
+
+    def count(path: str, flags: int, mode: int = 0o777) -> int:
+        opened.append(path)
+        return real(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", count)
+    for _ in range(100):
+        assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
+    assert 0 < len(opened) < _cache._MANY
+
+
 # -------------------------------------------------------------------------- pruning
 
 
@@ -532,6 +551,16 @@ def aged(path: Path, seconds: float, data: bytes = b"x") -> Path:
     then = time.time() - seconds
     os.utime(path, (then, then))
     return path
+
+
+def index_called(number: int) -> str:
+    """Return what an index is called."""
+    return f"{number:016}-{0:016}.json"
+
+
+def unfinished(number: int) -> str:
+    """Return what a temporary file is called."""
+    return f".{index_called(number)}.{number:024x}.tmp"
 
 
 def strange_index(key: Any) -> bytes:
@@ -551,7 +580,7 @@ def test_the_newest_64_indexes_are_kept(
     looked: Callable[[], list[str]], isolated: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    others = [aged(isolated / f"{n:02}.json", 100 - n) for n in range(80)]
+    others = [aged(isolated / index_called(n), 100 - n) for n in range(80)]
     looked()
     kept = set(isolated.iterdir())
     assert len(kept) == 64
@@ -561,7 +590,7 @@ def test_the_newest_64_indexes_are_kept(
 def test_the_index_that_was_just_written_is_never_the_oldest(isolated: Path) -> None:
     isolated.mkdir(mode=0o700)
     for number in range(70):
-        aged(isolated / f"{number:02}.json", -3600)
+        aged(isolated / index_called(number), -3600)
     _store.store(str(isolated), "new.json", b"new")
     assert (isolated / "new.json").read_bytes() == b"new"
     assert len(list(isolated.iterdir())) == 64
@@ -571,11 +600,12 @@ def test_indexes_of_environments_that_are_gone_are_removed(
     looked: Callable[[], list[str]], isolated: Path, tmp_path: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    gone = aged(isolated / "gone.json", 5, strange_index([str(tmp_path / "gone")]))
-    there = aged(isolated / "there.json", 5, strange_index([str(tmp_path)]))
-    damaged = aged(isolated / "damaged.json", 5)
+    gone = strange_index([str(tmp_path / "gone")])
+    gone_file = aged(isolated / index_called(1), 5, gone)
+    there = aged(isolated / index_called(2), 5, strange_index([str(tmp_path)]))
+    damaged = aged(isolated / index_called(3), 5)
     looked()
-    assert not gone.exists()
+    assert not gone_file.exists()
     assert there.exists()
     assert damaged.exists()  # nothing tells what it was: it goes by age
 
@@ -584,8 +614,8 @@ def test_temporary_files_of_dead_writers_are_removed_after_an_hour(
     looked: Callable[[], list[str]], isolated: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    old = aged(isolated / ".a.json.0123.tmp", 3700)
-    young = aged(isolated / ".b.json.0123.tmp", 3500)
+    old = aged(isolated / unfinished(1), 3700)
+    young = aged(isolated / unfinished(2), 3500)
     looked()
     assert not old.exists()
     assert young.exists()
@@ -595,7 +625,7 @@ def test_no_more_than_32_temporary_files_are_kept(
     looked: Callable[[], list[str]], isolated: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    files = [aged(isolated / f".{n:02}.json.tmp", 100 - n) for n in range(40)]
+    files = [aged(isolated / unfinished(n), 100 - n) for n in range(40)]
     looked()
     assert [file for file in files if file.exists()] == files[-32:]
 
@@ -604,7 +634,10 @@ def test_what_is_not_ours_in_the_folder_is_left_alone(
     looked: Callable[[], list[str]], isolated: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    others = [aged(isolated / name, 10**7) for name in ("README", "x.jsonl", ".keep")]
+    # So many that some would go if they were taken for indexes.
+    names = ["README", "x.jsonl", ".keep", "x.tmp", ".x.json.0123.tmp"]
+    names += [f"{number:033}.json" for number in range(80)]
+    others = [aged(isolated / name, 10**7) for name in names]
     looked()
     assert all(other.exists() for other in others)
 
@@ -614,8 +647,8 @@ def test_a_folder_among_the_indexes_keeps_nothing_from_being_pruned(
 ) -> None:
     isolated.mkdir(mode=0o700)
     for number in range(80):
-        aged(isolated / f"{number:02}.json", 100 - number)
-    for name in ("a.json", ".b.tmp"):
+        aged(isolated / index_called(number), 100 - number)
+    for name in (index_called(100), unfinished(100)):
         (isolated / name).mkdir()
         os.utime(isolated / name, (0, 0))
     looked()
@@ -645,7 +678,7 @@ def test_nothing_is_pruned_where_nothing_is_written(
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CACHE", "readonly")
     isolated.mkdir(mode=0o700)
-    aged(isolated / ".a.json.0123.tmp", 3700)
+    aged(isolated / unfinished(1), 3700)
     looked()
     assert len(os.listdir(isolated)) == 1
 

@@ -37,6 +37,7 @@ class Step(NamedTuple):
     name: str
     version: str | None  # None: it is gone
     points: str | None
+    bare: bool = False  # without metadata
 
 
 names = st.sampled_from(
@@ -60,14 +61,16 @@ single = st.builds(
     versions,
     texts,
 )
-several = st.builds(Step, st.sampled_from("ab"), names, versions, texts)
+several = st.builds(Step, st.sampled_from("ab"), names, versions, texts, st.booleans())
 
 
 def take(root: Path, step: Step, alone: bool) -> None:
     """Do what an installer does; `alone`: the version that was there goes first."""
     site = root / step.site
     tree = dist(step.name, step.version or "1.0", step.points)
-    (folder,) = tree
+    ((folder, files),) = tree.items()
+    if step.bare:
+        del files["METADATA"]
     for old in site.glob("*.dist-info"):
         stem = old.name.partition("-")[0]
         if stem == folder.partition("-")[0] and (alone or step.version is None):
@@ -146,6 +149,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a folder went": lambda root: shutil.rmtree(root / "b"),
     "a folder came": lambda root: (root / "absent").mkdir(),
     "a folder became a file": a_file_instead,
+    "one came without metadata": lambda root: plant(
+        root / "a", {"bare-1.dist-info": {"entry_points.txt": "[g]\nb = m:f\n"}}
+    ),
     "a name is in its metadata only": lambda root: plant(
         root / "a", {".dist-info": {"METADATA": "Name: bare\n"}}
     ),

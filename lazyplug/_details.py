@@ -1,0 +1,52 @@
+"""What few programs ask of an extension; a warm start need not define it."""
+
+from . import _cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._manager import Extension
+
+
+def detail(extension: "Extension[Any]", name: str) -> "Any":
+    """Return an attribute of an extension that is worked out when it is asked for.
+
+    Imports nothing of the plugin. Raises AttributeError if there is none.
+    """
+    match name:
+        case "module_name":
+            if extension._module is None:
+                from ._exceptions import invalid_entry_point
+
+                raise invalid_entry_point(extension)
+            return extension._module
+        case "entry_point_target":
+            return extension.value
+        case "extras":
+            return extension.entry_point.extras
+        case "dist":
+            return getattr(extension.entry_point, "dist", None)
+        case "load_error":
+            return _error(extension)
+        case "load_seconds":
+            outcome = extension._outcomes.get(("plugin", _cache.generation))
+            return None if outcome is None else outcome[2]
+        case "summary":
+            from ._learned import summary  # deferred: few starts show help
+
+            return summary(extension)
+    raise AttributeError(
+        f"{type(extension).__name__!r} object has no attribute {name!r}",
+        name=name,
+        obj=extension,
+    )
+
+
+def _error(extension: "Extension[Any]") -> "Exception | None":
+    for what in ("plugin", "obj"):
+        outcome = extension._outcomes.get((what, _cache.generation))
+        if outcome is not None and outcome[1] is not None:
+            error: Exception = outcome[1][0]
+            return error
+    return None

@@ -1,0 +1,1 @@
+"""Faults are injected and the answer is compared with the truth: see conftest."""

@@ -1,0 +1,187 @@
+"""What is counted of each fault: tries, wrong answers, crashes, hangs.
+
+A default run tries a sample. `pytest tests/faults --long` tries all that there is,
+prints what was counted, and with `--keep` puts it into docs/reliability.md; that is
+what `tox run -e faults` does.
+"""
+
+import contextlib
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Scripts that atheris runs, see test_fuzz.
+collect_ignore_glob = ["fuzz_*.py"]
+
+HERE = Path(__file__).parent
+REPORT = HERE.parents[1] / "docs" / "reliability.md"
+BEGIN, END = "<!-- counted: begin -->\n", "<!-- counted: end -->\n"
+# Seconds after which a try hangs: no answer takes a tenth of that, here or on a
+# machine that is busy.
+LIMIT = 30
+OURS, RIVAL = "lazyplug", "stevedore"
+# Of the faults of a test so many are shown.
+SHOWN = 5
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="try all, not a sample")
+    parser.addoption("--keep", action="store_true", help=f"write {REPORT.name}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What does not depend on the version of Python is tried on one of them.
+    for item in items:
+        if item.path.parent == HERE and item.path.name != "test_threads.py":
+            item.add_marker("faults")
+
+
+@pytest.fixture
+def long(request: pytest.FixtureRequest) -> bool:
+    """Tell if all is to be tried, or a sample that takes seconds."""
+    # The options are unknown where this file is not among the first to be read.
+    return bool(request.config.getoption("--long", default=False))
+
+
+class TookTooLong(BaseException):
+    """A try hangs. No Exception: what is tried may survive those."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float = LIMIT) -> Iterator[None]:
+    """Raise TookTooLong in the main thread after so many seconds."""
+    if not hasattr(signal, "setitimer"):
+        yield  # pytest's own time limit is left
+        return
+
+    def stop(*_: object) -> None:
+        raise TookTooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    # pytest-timeout has its own timer, which is put back.
+    remaining, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, remaining)
+        signal.signal(signal.SIGALRM, before)
+
+
+class Tally:
+    """What became of the tries of one fault.
+
+    :param fault: its name, as the report has it.
+    :param subject: who was tried.
+    """
+
+    def __init__(self, fault: str, subject: str = OURS) -> None:
+        self.fault = fault
+        self.subject = subject
+        self.tries = self.wrong = self.crashes = self.hangs = 0
+        self.examples: list[str] = []
+
+    def hold(self, ask: Callable[[], Any], truth: Any, label: object = "") -> None:
+        """Ask once, and count what comes: the truth, another answer, or none."""
+        self.tries += 1
+        try:
+            with time_limit():
+                found = ask()
+        except (TookTooLong, subprocess.TimeoutExpired):
+            self.hangs += 1
+            self._show(f"{label}: hangs")
+        except Exception as error:  # whatever it is, it is counted
+            self.crashes += 1
+            self._show(f"{label}: {error!r}")
+        else:
+            self.compare(found, truth, label)
+
+    def compare(self, found: Any, truth: Any, label: object = "") -> None:
+        """Count an answer as wrong unless it is the truth."""
+        if found != truth:
+            self.wrong += 1
+            self._show(f"{label}: {found!r:.500} instead of {truth!r:.500}")
+
+    def _show(self, example: str) -> None:
+        if len(self.examples) < SHOWN:
+            self.examples.append(example)
+
+    def counts(self) -> dict[str, Any]:
+        """Return what is kept of it."""
+        names = ("fault", "subject", "tries", "wrong", "crashes", "hangs")
+        return {name: getattr(self, name) for name in names}
+
+
+@pytest.fixture
+def tally(
+    request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., contextlib.AbstractContextManager[Tally]]:
+    """Return a context in which the tries of a fault are counted.
+
+    At its end the test fails if there was no try, or one of ours that was wrong,
+    crashed, hung or printed anything. Those of the rival are only counted.
+    """
+
+    @contextlib.contextmanager
+    def counted(fault: str, subject: str = OURS) -> Iterator[Tally]:
+        tally = Tally(fault, subject)
+        capfd.readouterr()
+        yield tally
+        printed = "".join(capfd.readouterr())
+        request.node.user_properties.append(("fault", tally.counts()))
+        assert tally.tries
+        if subject == OURS:
+            assert not tally.examples, "\n".join(tally.examples)
+            assert not printed
+
+    return counted
+
+
+# ------------------------------------------------------------------- the report
+
+
+def pytest_terminal_summary(
+    terminalreporter: Any, exitstatus: int, config: pytest.Config
+) -> None:
+    if not config.getoption("--long", default=False):
+        return
+    found = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == "fault" and getattr(report, "when", "") == "call"
+    ]
+    table = report(found)
+    terminalreporter.section("what was counted")
+    terminalreporter.write(table)
+    if exitstatus == 0 and config.getoption("--keep", default=False):
+        text = REPORT.read_text(encoding="utf-8")
+        before, _, rest = text.partition(BEGIN)
+        _, _, after = rest.partition(END)
+        REPORT.write_text(before + BEGIN + table + END + after, encoding="utf-8")
+
+
+def report(found: list[dict[str, Any]]) -> str:
+    """Return the table of what was counted, a line for each fault."""
+    kinds = ("tries", "wrong", "crashes", "hangs")
+    sums: dict[str, dict[str, list[int]]] = {}
+    for counts in found:
+        sum_of = sums.setdefault(counts["fault"], {}).setdefault(
+            counts["subject"], [0] * len(kinds)
+        )
+        for place, kind in enumerate(kinds):
+            sum_of[place] += counts[kind]
+    heads = ["fault", *kinds, f"{RIVAL}: tries", *kinds[1:]]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * 8]
+    for fault in sorted(sums):
+        cells = [
+            f"{number:,}" if subject in sums[fault] else ""
+            for subject in (OURS, RIVAL)
+            for number in sums[fault].get(subject, [0] * len(kinds))
+        ]
+        lines.append(f"| {' | '.join([fault, *cells])} |")
+    return "\n".join(lines) + "\n"

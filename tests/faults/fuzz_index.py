@@ -1,0 +1,77 @@
+"""Fuzz what reads an index and brings it up to date: `fuzz_index.py CORPUS -runs=N`.
+
+An input is the front of an index and its other parts, with `BETWEEN` between them.
+Checksums, offsets and lengths are put in here, since no fuzzer guesses them: what is
+reached is all that lies behind them. Nothing may be raised but ValueError, and where
+an index is brought up to date not even that.
+"""
+
+import contextlib
+import sys
+from pathlib import Path
+
+import atheris  # type: ignore[import-untyped]
+
+# Behind what is installed: the tests are not.
+sys.path.append(str(Path(__file__).parents[2]))
+
+with atheris.instrument_imports(include=["lazyplug"]):
+    from lazyplug._record import from_bytes
+    from lazyplug._rescan import rescan
+    from lazyplug._update import update
+    from tests.faults.test_damage import compact
+    from tests.faults.test_fuzz import READS, Pieces, World
+
+BETWEEN = b"\n--\n"
+CLOCK = 1 << 62
+# What stands in capitals is different in each run, or depends on the other parts.
+FRONT = (
+    b'{"key":KEY,"stamps":STAMPS,"young":[],"settled":true,"watch":WATCH,'
+    b'"detail":DETAIL}\nTABLE'
+)
+
+
+def filled(front: bytes, texts: list[bytes], pieces: Pieces) -> bytes:
+    """Return a front with what belongs in the place of capitals."""
+    head, table = pieces.head_and_table(texts)
+    for name in ("key", "stamps", "watch", "detail"):
+        front = front.replace(name.upper().encode(), compact(head[name]))
+    return front.replace(b"TABLE", table)
+
+
+def seeds(pieces: Pieces) -> list[bytes]:
+    """Return inputs to begin with: as it was written, and with stamps too young."""
+    young = FRONT.replace(b'"young":[]', b'"young":[0,1]')
+    fronts = [FRONT, young, FRONT.replace(b"true", b"false")]
+    return [BETWEEN.join([front, *pieces.texts]) for front in fronts]
+
+
+corpus = Path(sys.argv[1])
+# Beside the corpus: it is not left by this program's own end.
+world = World(corpus.parent / "world")
+changed = World(corpus.parent / "changed")
+changed.touch()
+all_pieces = [Pieces(world.sound), Pieces(changed.sound)]
+for number, seed in enumerate(seeds(all_pieces[0])):
+    (corpus / f"seed-{number}").write_bytes(seed)
+
+
+def one(data: bytes) -> None:
+    """Read an index of these parts, and bring it up to date."""
+    front, *texts = data.split(BETWEEN)
+    for pieces in all_pieces:
+        parts = [*texts, *pieces.texts[len(texts) :]][: len(pieces.texts)]
+        try:
+            index = from_bytes(pieces.sealed(filled(front, parts, pieces), parts))
+        except ValueError:
+            continue
+        for part in READS:
+            with contextlib.suppress(ValueError):
+                part(index)
+        key = pieces.head["key"]
+        update(key, index, "full", "readonly", None, int)
+        rescan([*key, "/absent"], index, True, None, CLOCK)
+
+
+atheris.Setup(sys.argv, one)
+atheris.Fuzz()

@@ -1,0 +1,44 @@
+"""Fuzz what reads an entry_points.txt and METADATA: `fuzz_points.py CORPUS -runs=N`.
+
+Beside the bytes of a file, the oracle judges: what importlib_metadata takes must be
+taken, and mean the same.
+"""
+
+import sys
+from typing import Any
+
+import atheris  # type: ignore[import-untyped]
+
+with atheris.instrument_imports(include=["lazyplug"]):
+    from lazyplug import _encoding, _scan
+
+from importlib_metadata import EntryPoints
+
+
+def one(data: bytes) -> None:
+    """Read bytes as any file of a distribution."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    points, problems = _scan.parse(text, "file")
+    told = [(group, name, value) for group, (name, value, *_) in points]
+    try:
+        from_text: Any = EntryPoints._from_text
+        found = from_text(text)
+        expected = [(point.group, point.name, point.value) for point in found]
+    except TypeError:
+        assert problems
+    else:
+        assert told == expected, (told, expected)
+    for _, (_, value, module, attr, _) in points:
+        assert (module, attr) == _scan.split_value(value)
+    name, version = _scan.headers(text)
+    _scan.normalise(name)
+    _scan.stem(text)
+    _encoding.version_order(version)
+    _encoding.version_order(text)
+
+
+atheris.Setup(sys.argv, one)
+atheris.Fuzz()

@@ -1,0 +1,735 @@
+"""An index is damaged in every way: the answer is right, and the damage is mended.
+
+The index is that of the environment that runs the tests. What stevedore makes of the
+same damage to its own cache is counted beside it.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import importlib_metadata
+import pytest
+from stevedore._cache import Cache
+
+import lazyplug
+from lazyplug import _cache
+from lazyplug._index import SCHEMA, TITLE_LENGTH, stamp, title
+from lazyplug._record import from_bytes
+from lazyplug._verify import damages
+from tests import test_store
+from tests.conftest import Ticking, Tree, dist, plant
+from tests.test_freshness import after_last_change
+from tests.test_index import NO_JSON, STRANGE, headed, places, replaced, strange_heads
+from tests.test_store import RIGHT, index_in, look_as_nobody, posix
+
+# Where pytest is installed, a real environment is.
+SITE = Path(pytest.__file__).parent.parent
+# What a real environment need not have: one that is shadowed, one with a problem.
+MORE: Tree = {
+    **dist("pytest", "0.1", "[console_scripts]\nshadowed = m:f\n[shadowed]\na = m:f\n"),
+    "odd-1.0.dist-info": {
+        "METADATA": "Name: odd\n",
+        "entry_points.txt": "[caf\u00e9]\na = m:f [x]\n[console_scripts]\nodd = m\n",
+    },
+}
+# The long part is shared by two workers.
+PARTS = 2
+# Of so many bytes a default run tries one.
+SAMPLE = 293
+
+Harmed = Iterator[tuple[str, bytes]]
+Harm = Callable[[bytes, list[bytes], slice], Harmed]
+
+
+def plant_real(folder: Path) -> list[str]:
+    """Copy what is installed, and plant more behind it; return the path entries."""
+    for found in [*SITE.glob("*.dist-info"), *SITE.glob("*.egg-info")]:
+        for name in ("METADATA", "PKG-INFO", "entry_points.txt"):
+            if (found / name).is_file():
+                (folder / "real" / found.name).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(found / name, folder / "real" / found.name / name)
+    plant(folder / "more", MORE)
+    return [str(folder / "real"), str(folder / "more"), str(folder / "absent")]
+
+
+def earlier(
+    path: list[str], cache: Path, only: Callable[..., None], look: Callable[[], Any]
+) -> Iterator[bytes]:
+    """Yield indexes of another sys.path, and of what was there before."""
+    before = plant(Path(path[1]), dist("before", points="[console_scripts]\nb = m\n"))
+    for entries in (path[::-1], path):
+        only(*entries)
+        look()
+        (file,) = cache.iterdir()
+        yield file.read_bytes()
+        file.unlink()
+    after_last_change(cache.parent / "probe")
+    shutil.rmtree(before / "before-1.0.dist-info")
+
+
+def difference(found: Any, truth: Any) -> str:
+    """Say where two answers differ, or nothing."""
+    if found == truth:
+        return ""
+    if not isinstance(found, tuple) or not isinstance(truth, tuple):
+        return f"{found!r:.200} instead of {truth!r:.200}"
+    return f"{set(found) ^ set(truth)!r:.200}, or their order, differ"
+
+
+class Ours:
+    """The engine in a real environment, with an index that is believed."""
+
+    def __init__(self, folder: Path, cache: Path, only: Callable[..., None]) -> None:
+        self.path = plant_real(folder)
+        self.cache = cache
+        self.only = only
+        self.others = list(earlier(self.path, cache, only, self.look))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LAZYPLUG_CACHE", "off")
+            self.truth = self.look()
+        assert self.look() == self.truth
+        (self.file,) = cache.glob("*.json")
+        self.sound = self.file.read_bytes()
+        self.parts = parts_of(self.sound)
+        assert damages(str(self.file)) == []
+
+    def look(self) -> tuple[Any, ...]:
+        """Ask a new process for all that there is: it reads all of the index."""
+        _cache.invalidate_caches()
+        points = lazyplug.entry_points()
+        rows = [
+            (p.group, p.name, p.value, p._target, p._line, p._owner) for p in points
+        ]
+        return (*rows, *lazyplug.problems())
+
+    def look_at(self, group: str) -> tuple[Any, ...]:
+        """Ask for one group, which reads least."""
+        return tuple(
+            (p.group, p.name, p.value, p._target, p._line, p._owner)
+            for p in lazyplug.entry_points(group=group)
+        )
+
+    def truth_of(self, group: str) -> tuple[Any, ...]:
+        return tuple(row for row in self.truth if len(row) == 6 and row[0] == group)
+
+    def put(self, data: bytes) -> None:
+        """Let the index be these bytes."""
+        self.file.write_bytes(data)
+
+    def harm(self, data: bytes, seen: bool = True) -> list[str]:
+        """Let the index be these bytes, look twice, and return what went wrong.
+
+        It should be seen by a look at all parts, and mended by the first look. What
+        stands between the parts, or behind them, is never read, so that it harms
+        nobody: it goes when the index is written again.
+        """
+        mended = any(
+            data[part.start : part.stop] != self.sound[part.start : part.stop]
+            for part in self.parts.values()
+        )
+        self.put(data)
+        faults = []
+        if bool(damages(str(self.file))) != seen:
+            faults.append("not seen" if seen else "seen")
+        faults.append(difference(self.look(), self.truth))
+        after = self.file.read_bytes()
+        if after != (self.sound if mended else data):
+            faults.append("not mended" if mended else "written")
+        before = stamp(self.file.stat())
+        faults.append(difference(self.look(), self.truth))
+        if stamp(self.file.stat()) != before:
+            faults.append("written again")
+        return [fault for fault in faults if fault]
+
+
+@pytest.fixture
+def ours(
+    settled: Ticking,
+    tmp_path: Path,
+    isolated: Path,
+    only: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> Iterator[Ours]:
+    """Return the engine; nothing is logged that people would see, all is closed."""
+    found = Ours(tmp_path / "environment", isolated, only)
+    before = descriptors()
+    yield found
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+    assert descriptors() == before
+    assert len(os.listdir(isolated)) == 1
+
+
+def descriptors() -> int:
+    """Return how many files are open, where the system tells."""
+    folder = "/proc/self/fd"
+    return len(os.listdir(folder)) if os.path.isdir(folder) else 0
+
+
+def parts_of(data: bytes) -> dict[str, range]:
+    """Return where the parts of an index lie; a group has its own name."""
+    index = from_bytes(data)
+    start = index.after_watch
+    found = {
+        "front": range(TITLE_LENGTH + len(index.front)),
+        "watch": range(TITLE_LENGTH + len(index.front), start),
+    }
+    for line in index.front.splitlines()[1:]:
+        group, offset, length, _ = json.loads(line)
+        found[f"group {group}"] = range(start + offset, start + offset + length)
+    offset, length, _ = index.detail
+    found["records"] = range(start + offset, start + offset + length)
+    return found
+
+
+class Stevedore:
+    """stevedore in the same environment, with its own cache."""
+
+    def __init__(self, folder: Path, cache: Path, only: Callable[..., None]) -> None:
+        self.cache = cache
+        path = plant_real(folder)
+        self.groups = sorted(
+            {
+                p.group
+                for p in importlib_metadata.distributions(path=path)
+                for p in p.entry_points
+            }
+        )
+        self.others = list(earlier(path, cache, only, self.look))
+        self.truth = self.look()
+        (self.file,) = cache.iterdir()
+        self.sound = self.file.read_bytes()
+
+    def look(self) -> tuple[Any, ...]:
+        cache = Cache(str(self.cache))
+        return tuple(
+            (group, point.name, point.value)
+            for group in self.groups
+            for point in cache.get_group_all(group)
+        )
+
+    def harm(self, data: bytes) -> list[str]:
+        self.file.write_bytes(data)
+        return list(filter(None, [difference(self.look(), self.truth)]))
+
+
+@pytest.fixture
+def rival(tmp_path: Path, only: Callable[..., None]) -> Stevedore:
+    if Cache(str(tmp_path))._disable_caching:
+        pytest.skip("stevedore keeps no cache for an interpreter under /tmp")
+    return Stevedore(tmp_path / "environment", tmp_path / "rival", only)
+
+
+def test_the_truth_is_that_of_importlib_metadata(ours: Ours) -> None:
+    found = sorted((row[0], row[1], row[2], row[5][0]) for row in ours.truth[:-1])
+    assert found == sorted(
+        (point.group, point.name, point.value, point.dist._normalized_name)
+        for point in importlib_metadata.entry_points()
+    )
+    assert len({key for *_, key in found}) > 5
+    (problem,) = [row for row in ours.truth if isinstance(row, lazyplug.Problem)]
+    assert "does not say its Version" in problem.reason
+    assert b'"shadowed"' in ours.sound
+
+
+# -------------------------------------------------------------- damage to the bytes
+
+
+def junk(number: int, length: int) -> bytes:
+    """Return bytes without a sense, the same each time."""
+    return hashlib.shake_256(str(number).encode()).digest(length)
+
+
+def picked(part: int, long: bool) -> slice:
+    """Return which places to try, in this part: all, or one of so many."""
+    step = 1 if long else SAMPLE
+    return slice(part * step, None, PARTS * step)
+
+
+def fewer(picks: slice) -> slice:
+    """Return one of five, where a fault is not much else at the next place."""
+    return slice(picks.start, None, picks.step * 5)
+
+
+def flipped(data: bytes, others: list[bytes], picks: slice) -> Harmed:
+    """A byte is another one; in the front, each of its bits in turn."""
+    front = data.find(b"\n", TITLE_LENGTH)
+    for at in range(len(data))[picks]:
+        values = {junk(at, 1)[0] % 255 + 1}
+        if at < front:
+            values |= {1 << bit for bit in range(8)}
+        for value in values:
+            changed = bytes([data[at] ^ value])
+            yield f"{at} ^ {value}", data[:at] + changed + data[at + 1 :]
+
+
+def cut(data: bytes, others: list[bytes], picks: slice) -> Harmed:
+    for at in range(len(data))[picks]:
+        yield f"{at}", data[:at]
+
+
+def inserted(data: bytes, others: list[bytes], picks: slice) -> Harmed:
+    for at in range(len(data) + 1)[fewer(picks)]:
+        more = [b"\n", b"\0", b'"', b"0", b"[", junk(at, 1 + at % 40)][at % 6]
+        yield f"{more!r} at {at}", data[:at] + more + data[at:]
+    yield "at the end", data + junk(picks.start, 1 + picks.start)
+
+
+def removed(data: bytes, others: list[bytes], picks: slice) -> Harmed:
+    for at in range(len(data))[fewer(picks)]:
+        yield f"{at}", data[:at] + data[at + 1 + at % 40 :]
+
+
+def zeroed(data: bytes, others: list[bytes], picks: slice) -> Harmed:
+    """As a power loss leaves it: pages that were never written."""
+    size = len(data)
+    for at in range(size)[fewer(picks)]:
+        yield f"from {at}", data[:at] + b"\0" * (size - at)
+    part = picks.start * PARTS // picks.step
+    for page in (512, 4096):
+        for at in range(0, size, page)[part::PARTS]:
+            end = min(at + page, size)
+            yield f"page at {at}", data[:at] + b"\0" * (end - at) + data[end:]
+            yield f"up to {at}", b"\0" * end + data[end:]
+
+
+def scrambled(data: bytes, others: list[bytes], picks: slice) -> Harmed:
+    for number in range(1 << 10)[picks]:
+        yield f"{number}, alone", junk(number, number % 1000)
+        head = data[: number * 7 % len(data)]
+        yield f"{number}, behind {len(head)}", head + junk(number, 1 + number % 1000)
+
+
+def joined(data: bytes, others: list[bytes], picks: slice) -> Harmed:
+    for at in range(len(data))[fewer(fewer(picks))]:
+        for number, other in enumerate(others):
+            yield f"{number} from {at}", data[:at] + other[at:]
+            yield f"{number} up to {at}", other[:at] + data[at:]
+
+
+BYTES: dict[str, Harm] = {
+    "a byte of the index flipped": flipped,
+    "the index cut short": cut,
+    "bytes put into the index": inserted,
+    "bytes taken out of the index": removed,
+    "zeros in the index, as a power loss leaves them": zeroed,
+    "random bytes in the index": scrambled,
+    "an older or another index in its place, or half of it": joined,
+}
+
+
+@pytest.mark.parametrize("fault", BYTES)
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.timeout(1800)
+def test_damage_to_the_bytes_changes_no_answer_and_is_mended(
+    fault: str, part: int, ours: Ours, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally(fault) as count:
+        for label, data in BYTES[fault](ours.sound, ours.others, picked(part, long)):
+            if data != ours.sound:
+                # The older index is sound, but no longer true.
+                seen = data != ours.others[1]
+                count.hold(partial(ours.harm, data, seen), [], label)
+
+
+@pytest.mark.parametrize("fault", BYTES)
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.timeout(1800)
+def test_damage_to_the_bytes_beside_stevedore(
+    fault: str, part: int, rival: Stevedore, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally(fault, "stevedore") as count:
+        for label, data in BYTES[fault](rival.sound, rival.others, picked(part, long)):
+            if data != rival.sound:
+                count.hold(partial(rival.harm, data), [], label)
+
+
+# ------------------------------------------- what JSON can say, with right checksums
+
+SHAPE = "a value of a wrong shape in the index"
+LIMITS = "nesting and numbers beyond Python's limits in the index"
+FUTURE = "an index of a version from the future"
+BEYOND = [
+    "[" * 100_000,
+    "[" * 100_000 + "]" * 100_000,
+    '{"key":' * 100_000 + "1" + "}" * 100_000,
+    "9" * 5_000,
+    "-" + "9" * 5_000,
+    "1e999",
+    "-1e999",
+    "1e-999",
+    "NaN",
+    "9223372036854775808",
+    "-9223372036854775809",
+    '"\\ud800"',
+    '"\\u0000"',
+    f'"{"x" * 100_000}"',
+]
+
+
+def beyond(document: Any) -> Harmed:
+    """Yield a document with a text that is no value to Python, at each place in it."""
+    mark = "here it goes"
+    for way in places(document):
+        with_mark = compact(replaced(document, way, mark))
+        for text in BEYOND:
+            data = with_mark.replace(f'"{mark}"'.encode(), text.encode())
+            yield f"{text:.20} at {way}", data
+
+
+def compact(value: Any) -> bytes:
+    """Return a JSON value as an index has it, without spaces."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def head_of(data: bytes) -> Any:
+    return json.loads(data[TITLE_LENGTH:].partition(b"\n")[0])
+
+
+@pytest.mark.timeout(1800)
+def test_a_head_of_a_wrong_shape_changes_no_answer_and_is_mended(
+    ours: Ours, long: bool, tally: Callable[..., Any]
+) -> None:
+    # These would stay for ever.
+    always = {"[None] at ('young',)", f"{10**30} at ('detail', 1)"}
+    heads = [*enumerate(strange_heads(ours.sound))]
+    assert always <= {label for _, (label, _) in heads}
+    with tally(SHAPE) as count:
+        for number, (label, data) in heads:
+            if not long and number % 5 and label not in always:
+                continue
+            head = head_of(data)
+            data = headed(ours.sound, compact(head))
+            # Truth and numbers are the same to Python: true is 1.
+            if head != head_of(ours.sound):
+                # None is right, if not true: a path entry that is not there.
+                seen = not label.startswith("None at ('stamps', ")
+                count.hold(partial(ours.harm, data, seen), [], label)
+
+
+@pytest.mark.timeout(1800)
+def test_a_head_beyond_what_python_decodes_changes_no_answer_and_is_mended(
+    ours: Ours, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally(LIMITS) as count:
+        for label, text in [*beyond(head_of(ours.sound))][:: 1 if long else 5]:
+            count.hold(partial(ours.harm, headed(ours.sound, text)), [], label)
+        for label, text in NO_JSON.items():
+            count.hold(partial(ours.harm, headed(ours.sound, text)), [], label)
+
+
+@pytest.mark.timeout(1800)
+def test_values_of_a_wrong_shape_beside_stevedore(
+    rival: Stevedore, long: bool, tally: Callable[..., Any]
+) -> None:
+    document = json.loads(rival.sound)
+    with tally(SHAPE, "stevedore") as count:
+        ways = [*places(document)][:: 1 if long else 53]
+        for number, way in enumerate(ways):
+            for other in STRANGE[number % 4 :: 4]:
+                data = json.dumps(replaced(document, way, other)).encode()
+                count.hold(partial(rival.harm, data), [], f"{other!r} at {way}")
+    with tally(LIMITS, "stevedore") as count:
+        # Of the whole document each place would take an hour.
+        document["groups"] = {group: [] for group in rival.groups[:3]}
+        for label, text in [*beyond(document)][::7]:
+            count.hold(partial(rival.harm, text), [], label)
+
+
+@pytest.mark.parametrize("schema", [0, 2, 3, 10, 99, 2**31, 2**64, -1, '"2"', "null"])
+def test_an_index_of_a_version_from_the_future_is_not_read_and_replaced(
+    schema: Any, ours: Ours, tally: Callable[..., Any]
+) -> None:
+    mark = f'["lazyplug",{SCHEMA},'.encode()
+    assert ours.sound.startswith(mark)
+    with tally(FUTURE) as count:
+        count.hold(
+            lambda: ours.harm(
+                ours.sound.replace(mark, f'["lazyplug",{schema},'.encode(), 1)
+            ),
+            [],
+        )
+
+
+def test_an_index_of_another_layout_is_not_read_and_replaced(
+    ours: Ours, tally: Callable[..., Any]
+) -> None:
+    front = from_bytes(ours.sound).front
+    rest = ours.sound[TITLE_LENGTH + len(front) :]
+    layouts = [
+        b'{"lazyplug":2}\n',
+        b"SQLite format 3\0" + junk(0, 4096),
+        b"\x28\xb5\x2f\xfd" + junk(1, 4096),
+        # A head that says more, a head that is not on a line of its own.
+        headed(
+            ours.sound,
+            json.dumps({**head_of(ours.sound), "more": 1}, indent=1).encode(),
+        ),
+        title(front + b'["lazyplug"]\n') + front + b'["lazyplug"]\n' + rest,
+        title(front + b"\n") + front + b"\n" + rest,
+        title(b"\n" + front) + b"\n" + front + rest,
+    ]
+    with tally(FUTURE) as count:
+        for number, data in enumerate(layouts):
+            count.hold(partial(ours.harm, data), [], f"layout {number}")
+
+
+# ----------------------------------------------------------- what is not read, is left
+
+
+def test_damage_to_a_part_that_is_not_asked_for_waits_until_it_is(
+    ours: Ours, long: bool, tally: Callable[..., Any]
+) -> None:
+    groups = [name[6:] for name in ours.parts if name.startswith("group ")]
+
+    def harm(part: str, at: int, afresh: bool) -> list[str]:
+        byte = bytes([ours.sound[at] ^ 1])
+        damaged = ours.sound[:at] + byte + ours.sound[at + 1 :]
+        ours.put(damaged)
+        _cache.invalidate_caches()
+        faults = [
+            difference(ours.look_at(group), ours.truth_of(group))
+            for group in groups
+            if part != f"group {group}"
+        ]
+        if ours.file.read_bytes() != damaged:
+            faults.append("written")
+        if afresh:
+            _cache.invalidate_caches()
+        if part == "records":
+            problems = tuple(lazyplug.problems())
+            faults.append(difference(problems, ours.truth[-len(problems) :]))
+        else:
+            group = part[6:]
+            faults.append(difference(ours.look_at(group), ours.truth_of(group)))
+        if ours.file.read_bytes() != ours.sound:
+            faults.append("not mended")
+        return [fault for fault in faults if fault]
+
+    with tally("a part of the index damaged that is not asked for") as count:
+        for part, where in ours.parts.items():
+            if part in ("front", "watch"):
+                continue  # each look reads these
+            for at in where[:: 7 if long else 499]:
+                for afresh in (True, False):
+                    label = f"{part} at {at}, afresh: {afresh}"
+                    count.hold(partial(harm, part, at, afresh), [], label)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("CHECK", "dirs"), ("CHECK", "none"), ("CACHE", "readonly")]
+)
+def test_damage_changes_no_answer_whatever_is_looked_at_or_written(
+    name: str,
+    value: str,
+    ours: Ours,
+    long: bool,
+    tally: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(f"LAZYPLUG_{name}", value)
+
+    def look(data: bytes) -> list[str]:
+        ours.put(data)
+        faults = [difference(ours.look(), ours.truth) for _ in range(2)]
+        if name == "CACHE" and ours.file.read_bytes() != data:
+            faults.append("written")
+        return [fault for fault in faults if fault]
+
+    picks = slice(None, None, 13 if long else 997)
+    for fault in ("a byte of the index flipped", "the index cut short"):
+        with tally(fault) as count:
+            for label, data in BYTES[fault](ours.sound, ours.others, picks):
+                count.hold(partial(look, data), [], label)
+
+
+def test_damage_below_what_is_looked_at_live_changes_no_answer(
+    ours: Ours, long: bool, tally: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A source tree in the current folder overlays the index, and reads its records.
+    tree = plant(ours.cache.parent / "tree", dist("odd", points="[live]\na = m:f\n"))
+    monkeypatch.chdir(tree)
+    ours.only("", *ours.path)
+    sound = ours.sound
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAZYPLUG_CACHE", "off")
+        ours.truth = ours.look()
+    assert ("live", "a") in [row[:2] for row in ours.truth if len(row) == 6]
+    assert ours.look() == ours.truth
+    assert ours.file.read_bytes() == sound
+    picks = slice(None, None, 13 if long else 499)
+    for fault in ("a byte of the index flipped", "the index cut short"):
+        with tally(fault) as count:
+            for label, data in BYTES[fault](sound, ours.others, picks):
+                count.hold(partial(ours.harm, data), [], label)
+
+
+# --------------------------------------------------------- something else in its place
+
+ELSE = "something else in place of the index"
+
+
+def an_empty_file(file: Path) -> None:
+    file.touch(0o600)
+
+
+def a_folder(file: Path) -> None:
+    file.mkdir(0o700)
+
+
+def a_folder_with_something_in_it(file: Path) -> None:
+    (file / "inside").mkdir(parents=True)
+
+
+def a_fifo(file: Path) -> None:
+    os.mkfifo(file, 0o600)
+
+
+def a_socket(file: Path) -> None:
+    os.mknod(file, stat.S_IFSOCK | 0o600)
+
+
+def a_link_to_a_sound_index(file: Path) -> None:
+    file.symlink_to(file.parent.parent / "aside")
+
+
+def a_link_to_itself(file: Path) -> None:
+    file.symlink_to(file)
+
+
+def a_link_that_leads_nowhere(file: Path) -> None:
+    file.symlink_to("/no/such/file")
+
+
+def a_link_to_a_device_without_an_end(file: Path) -> None:
+    file.symlink_to("/dev/zero")
+
+
+def a_link_to_a_folder(file: Path) -> None:
+    file.symlink_to(file.parent)
+
+
+def a_sparse_file_of_2_gib(file: Path) -> None:
+    file.touch(0o600)
+    os.truncate(file, 1 << 31)
+
+
+def a_sound_index_and_2_gib_of_nothing(file: Path) -> None:
+    shutil.copyfile(file.parent.parent / "aside", file)
+    os.truncate(file, 1 << 31)
+
+
+THINGS: list[Callable[[Path], None]] = [
+    an_empty_file,
+    a_folder,
+    a_folder_with_something_in_it,
+    a_fifo,
+    a_link_to_a_sound_index,
+    a_link_to_itself,
+    a_link_that_leads_nowhere,
+    a_link_to_a_device_without_an_end,
+    a_link_to_a_folder,
+    a_sparse_file_of_2_gib,
+    a_sound_index_and_2_gib_of_nothing,
+]
+if sys.platform == "linux":
+    THINGS.append(a_socket)  # elsewhere only root makes one by its name
+
+
+@posix
+@pytest.mark.parametrize("make", THINGS, ids=lambda make: make.__name__)
+def test_what_is_not_the_index_in_its_place_changes_no_answer_and_is_replaced(
+    make: Callable[[Path], None], ours: Ours, tally: Callable[..., Any]
+) -> None:
+    aside = ours.cache.parent / "aside"
+
+    def harm() -> list[str]:
+        ours.file.rename(aside)
+        make(ours.file)
+        faults = [] if damages(str(ours.file)) else ["not seen"]
+        faults += [difference(ours.look(), ours.truth) for _ in range(2)]
+        # A folder is not ours to remove.
+        if not ours.file.is_dir() or ours.file.is_symlink():
+            if ours.file.is_symlink() or ours.file.read_bytes() != ours.sound:
+                faults.append("not mended")
+            elif stat.S_IMODE(ours.file.stat().st_mode) != 0o600:
+                faults.append("not private")
+        if aside.read_bytes() != ours.sound:
+            faults.append("followed")
+        return [fault for fault in faults if fault]
+
+    with tally(ELSE) as count:
+        count.hold(harm, [], make.__name__)
+
+
+# The fixtures of a place that every user may enter.
+public, installed = test_store.public, test_store.installed
+
+
+@posix
+def test_an_index_that_this_user_may_not_read_changes_no_answer_and_is_replaced(
+    public: Path, installed: Path, tally: Callable[..., Any]
+) -> None:
+    cache = public / "cache"
+    cache.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(cache, 65534, 65534)  # whose process it will be
+    env = {"LAZYPLUG_CACHE_DIR": str(cache)}
+    with tally(ELSE) as count:
+        count.hold(lambda: look_as_nobody(installed, **env), RIGHT, "nothing")
+        for mode in (0, 0o200, 0o100):
+            index_in(cache).chmod(mode)
+            label = f"mode {mode:o}"
+            count.hold(lambda: look_as_nobody(installed, **env), RIGHT, label)
+            found = stat.S_IMODE(index_in(cache).stat().st_mode)
+            count.compare(found, 0o600, label)
+
+
+# With a limit, since it reads whatever it opens to its end.
+RIVAL = """
+import json, os, resource, sys
+from stevedore._cache import Cache
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+folder, groups, *sys.path[:] = sys.argv[1:]
+cache = Cache(folder)
+groups = json.loads(groups)
+print(json.dumps(
+    [(g, p.name, p.value) for g in groups for p in cache.get_group_all(g)]
+))
+"""
+
+
+@posix
+@pytest.mark.timeout(600)
+def test_what_is_not_the_index_in_its_place_beside_stevedore(
+    rival: Stevedore, long: bool, tally: Callable[..., Any]
+) -> None:
+    aside = rival.cache.parent / "aside"
+
+    def ask() -> tuple[Any, ...]:
+        groups = json.dumps(rival.groups)
+        done = subprocess.run(
+            [sys.executable, "-c", RIVAL, str(rival.cache), groups, *sys.path],
+            capture_output=True,
+            check=True,
+            timeout=10,
+        )
+        return tuple(map(tuple, json.loads(done.stdout)))
+
+    with tally(ELSE, "stevedore") as count:
+        assert ask() == rival.truth
+        for make in THINGS[:: 1 if long else 5]:
+            shutil.rmtree(rival.cache)
+            rival.cache.mkdir()
+            aside.write_bytes(rival.sound)
+            make(rival.file)
+            count.hold(ask, rival.truth, make.__name__)

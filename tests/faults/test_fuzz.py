@@ -1,0 +1,556 @@
+"""Whatever bytes an entry_points.txt or an index has: no crash, no harm to others.
+
+By hypothesis, and where it is installed by atheris, which looks for bytes that reach
+code that no bytes before have reached.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from importlib_metadata import PathDistribution
+from stevedore._cache import Cache
+
+import lazyplug
+from lazyplug import _cache
+from lazyplug._index import digest, title
+from lazyplug._record import Distribution, decode, from_bytes, groups_of, table_of
+from lazyplug._scan import scan_distribution
+from tests.conftest import Tree, dist, plant
+from tests.faults.test_damage import compact
+from tests.test_index import STRANGE, places, replaced
+from tests.test_laws import (
+    fresh,
+    needs_oracle,
+    plant_raw,
+    process,
+    settled_clock,
+    warm,
+)
+
+T = TypeVar("T")
+
+# ------------------------------------------------------- (a) any bytes are declared
+
+lines = st.sampled_from(
+    [
+        b"[g]", b"[h]", b"[]", b"[", b"]", b"a = m:f", b"b=m", b"c = m:f [x]", b"=",
+        b"no equals", b"# comment", b"a = \xff", b"[\xc3\xa9]", b"\xef\xbb\xbf[g]",
+        b"\0", b"[g\0]", b"a\0 = m\0:f", b"\xed\xa0\x80 = m", b"\xf4\x90\x80\x80",
+        "\u00a0[g]\u2003".encode(), "a\u2003=\u3000m:f\u00a0".encode(),
+        b"a = " + b"m" * 70_000, b"[" * 70_000, b"x" * 70_000, b" " * 70_000,
+    ]
+)  # fmt: skip
+ends = st.sampled_from(
+    [b"\n"] * 6
+    + [b"\r\n", b"\r", b"\n\r", b"\v", b"\f", b"\x1c", b"\x85", b"\0", b""]
+    + ["\x85".encode(), "\u2028".encode(), "\u2029".encode()]
+)
+declared = (
+    st.lists(st.tuples(lines, ends), max_size=8).map(
+        lambda found: b"".join(part for pair in found for part in pair)
+    )
+    | st.binary(max_size=60)
+    | st.text(max_size=40).map(lambda text: text.encode("utf-16"))
+    | st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass"))
+)
+FOLDER = "any-1.0.dist-info"
+DECLARED = "any bytes in an entry_points.txt"
+SEALED = "an index of any content, its checksums right"
+
+
+EXAMPLES = [
+    b"[g]\n" + b"a = m:f\n" * 100_000,
+    b"[g]\n" + b"".join(b"a%d = m:f\n[g%d]\n" % (n, n) for n in range(50_000)),
+    b"\n" * 1_000_000,
+    b"[g]\na = " + b"[" * 1_000_000,
+    b"\xff\xfe[\0g\0]\0",
+]
+
+
+def try_any(
+    count: Any, number: int, ask: Callable[..., Any], **strategies: Any
+) -> None:
+    """Ask for whatever hypothesis makes up; anything but [] is a fault."""
+
+    @settings(max_examples=number, deadline=None)
+    @given(**strategies)
+    def hold(**drawn: Any) -> None:
+        before = count.wrong, count.crashes, count.hangs
+        count.hold(lambda: ask(**drawn), [])
+        assert before == (count.wrong, count.crashes, count.hangs), count.examples
+
+    hold()
+
+
+@needs_oracle
+def test_any_bytes_declare_what_they_do_to_importlib_metadata(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    folder = (
+        plant(tmp_path, {FOLDER: {"METADATA": "Name: any\nVersion: 1.0\n"}}) / FOLDER
+    )
+
+    def differ(data: bytes) -> Any:
+        (folder / "entry_points.txt").write_bytes(data)
+        found = scan_distribution(str(tmp_path), FOLDER, os, 0)
+        assert isinstance(found, Distribution)
+        try:
+            told = PathDistribution(folder).entry_points
+        except (TypeError, UnicodeDecodeError):
+            return [] if found.problems else "no problem"
+        said = {
+            group: [(name, value) for name, value, *_ in json.loads("[" + text)[-1]]
+            for group, text in (found.fragments or {}).items()
+        }
+        expected: dict[str, list[tuple[str, str]]] = {}
+        for point in told:
+            expected.setdefault(point.group, []).append((point.name, point.value))
+        return [] if said == expected else (said, expected)
+
+    with tally(DECLARED) as count:
+        for data in EXAMPLES:
+            count.hold(partial(differ, data), [])
+        try_any(count, 10_000 if long else 150, differ, data=declared)
+
+
+metadata = (
+    st.binary(max_size=60)
+    | st.lists(
+        st.sampled_from(
+            [b"Name: any", b"Name:", b"Version: 1", b"\xff", b"\0", b": x", b"Name"]
+        )
+    ).map(b"\n".join)
+    | st.none()
+)
+GOOD = dist("good", points="[g]\ngood = m:f\n[h]\ngood = m:f\n")
+
+
+def test_any_bytes_in_one_distribution_cost_another_nothing(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    site, cache = plant(tmp_path / "site", GOOD), tmp_path / "cache"
+    good = str(site / "good-1.0.dist-info")
+    seam = settled_clock()
+
+    def harmed(points: bytes, said: "bytes | None", file: str) -> list[str]:
+        files = {"entry_points.txt": points, "METADATA": said}
+        plant_raw(site, {file: {k: v for k, v in files.items() if v is not None}})
+        faults = []
+        with process([str(site)], cache, seam):
+            alone = fresh()
+            if alone[good].points != (("g", "good", "m:f"), ("h", "good", "m:f")):
+                faults.append("harmed")
+            if not warm() == warm() == alone:  # written, and read
+                faults.append("not what was scanned")
+            told = lazyplug.problems()
+            if [problem for problem in told if "good" in problem.path]:
+                faults.append("told of another")
+            _cache.invalidate_caches()
+            if lazyplug.problems() != told:
+                faults.append("other problems")
+        shutil.rmtree(site / file)
+        shutil.rmtree(cache)
+        return faults
+
+    files = st.sampled_from([FOLDER, "-1.dist-info"])
+    with tally(DECLARED) as count:
+        # Not as many groups: each is asked for.
+        for data in [*EXAMPLES[2:], *EXAMPLES[: int(long)]]:
+            count.hold(partial(harmed, data, None, FOLDER), [])
+        number = 5_000 if long else 50
+        try_any(count, number, harmed, points=declared, said=metadata, file=files)
+
+
+def test_any_bytes_in_one_distribution_beside_stevedore(
+    tmp_path: Path, only: Callable[..., None], long: bool, tally: Callable[..., Any]
+) -> None:
+    site, cache = plant(tmp_path / "site", GOOD), tmp_path / "cache"
+    only(site)
+
+    def harmed(points: bytes) -> list[str]:
+        plant_raw(site, {FOLDER: {"entry_points.txt": points}})
+        try:
+            found = Cache(str(cache)).get_group_all("g")
+        finally:
+            shutil.rmtree(site / FOLDER)
+            shutil.rmtree(cache, ignore_errors=True)
+        return [] if "good" in [point.name for point in found] else ["harmed"]
+
+    with tally(DECLARED, "stevedore") as count:
+
+        @settings(max_examples=5_000 if long else 50, deadline=None)
+        @given(points=declared)
+        def hold(points: bytes) -> None:
+            count.hold(partial(harmed, points), [])
+
+        hold()
+
+
+# ------------------------------------------------------ (b) any bytes are an index
+
+SITES: dict[str, Tree] = {
+    "a": {
+        **dist("foo", points="[g]\na = m:f\n[h]\na = m:f\n"),
+        **dist("bar"),
+        **dist("solo", points="[g]\ns = m:f\n[h]\ns = m:f\n"),
+        **dist("odd", points="[g]\nno equals\nb = no-module:f\n"),
+    },
+    "b": {
+        **dist("foo", "2.0", points="[g]\nshadowed = m:f\n"),
+        "-1.0.dist-info": {
+            "METADATA": "Name: lone\n",
+            "entry_points.txt": "[h]\nc = m\n",
+        },
+        "caf\u00e9-1.0.dist-info": {"METADATA": "Name: caf\u00e9\nVersion: 1\n"},
+    },
+    "c": dist("zed", points="[g]\nz = m:f\n"),
+    "tree": dist("odd", points="[live]\na = m:f\n"),
+}
+
+
+class World:
+    """Site folders with an index; one of them changed since, and what may be asked."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.cache = root / "cache"
+        for name, tree in SITES.items():
+            plant(root / name, tree)
+        self.path = [str(root / "a"), str(root / "b"), str(root / "absent")]
+        with self.process():
+            lazyplug.entry_points()
+            (self.file,) = self.cache.glob("*.json")
+            self.sound = self.file.read_bytes()
+            self.truth = self.ask()
+
+    def touch(self) -> None:
+        """Give a file another stamp than the index says."""
+        os.utime(self.root / "a" / "solo-1.0.dist-info" / "entry_points.txt", (1, 1))
+
+    def process(self, *more: str) -> Any:
+        return process([*more, *self.path], self.cache, settled_clock())
+
+    def put(self, data: bytes) -> None:
+        shutil.rmtree(self.cache)
+        self.cache.mkdir(mode=0o700)
+        self.file.write_bytes(data)
+        self.file.chmod(0o600)
+
+    def ask(self) -> list[Any]:
+        """Ask for all that can be asked; nothing may be raised but NoMatches."""
+        _cache.invalidate_caches()
+        with pytest.raises(lazyplug.NoMatches):
+            lazyplug.DriverManager[Any]("g", "none")
+        with pytest.raises(lazyplug.NoMatches):
+            lazyplug.DriverManager[Any]("none", "none")
+        points = lazyplug.entry_points()
+        found: list[Any] = [(p.group, p.name, p.value, p._owner) for p in points]
+        found += map(str, lazyplug.problems())
+        found += map(repr, lazyplug.ExtensionManager[Any]("h"))
+        found += lazyplug.refresh()
+        return found
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("fuzz"))
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Return a world in which a file has another stamp than the index says."""
+    world = World(tmp_path_factory.mktemp("fuzz"))
+    world.touch()
+    return world
+
+
+tokens = st.binary(max_size=4) | st.sampled_from(
+    [
+        b'"', b",", b"[", b"]", b"{", b"}", b":", b"\n", b"\\", b"\\u0000", b"\\ud800",
+        b"0", b"1", b"-", b"9" * 20, b"9" * 5000, b"1e999", b"NaN", b"null", b"true",
+        b"[" * 2000, b"\xff", b"\0", b'"g"', b'""', b"[]", b"{}", b"entry_points.txt",
+    ]
+)  # fmt: skip
+edits = st.lists(
+    st.tuples(st.floats(0, 1), st.integers(0, 3) | st.integers(0, 400), tokens),
+    min_size=1,
+    max_size=4,
+)
+
+
+def edited(data: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
+    """Return bytes, at some places of which others stand instead."""
+    for where, length, token in changes:
+        at = int(where * len(data))
+        data = data[:at] + token + data[at + length :]
+    return data
+
+
+def test_any_edit_of_an_index_changes_no_answer(
+    world: World, long: bool, tally: Callable[..., Any]
+) -> None:
+    def harmed(changes: list[tuple[float, int, bytes]]) -> list[str]:
+        world.put(edited(world.sound, changes))
+        faults = [] if world.ask() == world.truth else ["wrong"]
+        # What stands between the parts is not read, and harms nobody.
+        now, sound = from_bytes(world.file.read_bytes()), from_bytes(world.sound)
+        faults += ["not mended" for read in READS if read(now) != read(sound)]
+        return faults if world.ask() == world.truth else [*faults, "wrong again"]
+
+    with tally("any edit of the index") as count, world.process():
+        try_any(count, 5_000 if long else 100, harmed, changes=edits)
+
+
+# What is read of an index, part by part.
+READS: list[Callable[[Any], Any]] = [
+    lambda index: index.watched(),
+    lambda index: [index.rows(group) for group, *_ in table_of(index)],
+    lambda index: [entry.text() for entry in decode(index)],
+    lambda index: [
+        (d.file, d.key, d.stamp, d.groups, d.problems, d.source, d.source_stamp)
+        for entry in decode(index)
+        for d in entry.distributions
+    ],
+]
+
+
+class Pieces:
+    """An index taken apart, to be sealed again: all checksums and lengths right."""
+
+    def __init__(self, data: bytes) -> None:
+        index = from_bytes(data)
+        self.head = json.loads(index.front.partition(b"\n")[0])
+        self.places = [place for place, *_ in index.watched()]
+        # each line of the watch, each group, the records
+        self.texts = [line for _, *three in index.watched() for line in three]
+        self.names = [group for group, *_ in table_of(index)]
+        known = groups_of(index)
+        self.texts += [bytes(known[json.dumps(group)][0]) for group in self.names]
+        offset, length, _ = index.detail
+        self.texts.append(index.read(index.after_watch + offset, length))
+
+    def head_and_table(self, texts: list[bytes]) -> tuple[Any, bytes]:
+        """Return the head and the table that are right for such texts."""
+        count = len(self.places) * 3
+        watch, groups, records = texts[:count], texts[count:-1], texts[-1]
+        lengths = [
+            [place, *map(len, watch[at * 3 : at * 3 + 3])]
+            for at, place in enumerate(self.places)
+        ]
+        table, offset = b"", 0
+        for name, text in zip(self.names, groups, strict=True):
+            line = f'[{json.dumps(name)},{offset},{len(text)},"{digest(text)}"]\n'
+            table += line.encode()
+            offset += len(text) + 1
+        head = {
+            **self.head,
+            "watch": [*lengths, digest(b"".join(watch))],
+            "detail": [offset, len(records), digest(records)],
+        }
+        return head, table
+
+    def sealed(self, front: bytes, texts: list[bytes]) -> bytes:
+        """Return the index of such a front and texts."""
+        count = len(self.places) * 3
+        groups = [text + b"\n" for text in texts[count:-1]]
+        return b"".join([title(front), front, *texts[:count], *groups, texts[-1]])
+
+
+json_values = st.sampled_from(STRANGE) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=9)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+fractions = st.floats(0, 1)
+# Other bytes, or in a line another value.
+mutations = edits | st.tuples(fractions, fractions, json_values)
+
+
+def one_of(several: Sequence[T], where: float) -> T:
+    """Return the one that stands there, between the first, 0, and the last, 1."""
+    return several[min(int(where * len(several)), len(several) - 1)]
+
+
+def mutated(text: bytes, how: Any) -> bytes:
+    """Return a text of an index with other bytes, or with another value in a line."""
+    if isinstance(how, list):
+        return edited(text, how)
+    line, way, value = how
+    all_lines = text.split(b"\n")
+    at = one_of(range(len(all_lines)), line)
+    try:
+        whole = json.loads(all_lines[at])
+    except (ValueError, RecursionError):
+        return text  # behind the last one, or no JSON any more
+    all_lines[at] = compact(replaced(whole, one_of([*places(whole)], way), value))
+    return b"\n".join(all_lines)
+
+
+sealings = st.fixed_dictionaries(
+    {
+        "texts": st.lists(st.tuples(fractions, mutations), max_size=3),
+        "head": st.none() | st.tuples(fractions, json_values),
+    }
+)
+
+
+def sealed(data: bytes, sealing: Any) -> bytes:
+    """Return an index with changed texts and perhaps a changed head, sealed again."""
+    pieces = Pieces(data)
+    texts = pieces.texts.copy()
+    for where, how in sealing["texts"]:
+        at = one_of(range(len(texts)), where)
+        texts[at] = mutated(texts[at], how)
+    head, table = pieces.head_and_table(texts)
+    if sealing["head"]:
+        way, value = sealing["head"]
+        head = replaced(head, one_of([*places(head)], way), value)
+    return pieces.sealed(compact(head) + b"\n" + table, texts)
+
+
+def with_text(data: bytes, at: int, before: bytes, after: bytes) -> bytes:
+    """Return an index in one text of which something stands instead, sealed again."""
+    pieces = Pieces(data)
+    texts = pieces.texts.copy()
+    assert before in texts[at]
+    texts[at] = texts[at].replace(before, after)
+    head, table = pieces.head_and_table(texts)
+    return pieces.sealed(compact(head) + b"\n" + table, texts)
+
+
+def test_what_is_sealed_again_is_an_index_or_a_value_error(
+    world: World, long: bool, tally: Callable[..., Any]
+) -> None:
+    def read(sealing: Any) -> list[str]:
+        try:
+            index = from_bytes(sealed(world.sound, sealing))
+        except ValueError:
+            return []
+        for part in READS:
+            try:
+                part(index)
+            except ValueError:
+                continue
+        return []
+
+    with tally(SEALED) as count:
+        try_any(count, 30_000 if long else 200, read, sealing=sealings)
+
+
+HOW = ["as it is", "a file changed", "another sys.path", "something live", "trusted"]
+
+
+# What crashed once: of which text of the index, what stands instead of what.
+WATCH, GROUP, RECORDS = 0, 6, -1
+ONCE = {
+    "a file of the watch that is no text": (WATCH, b'["bar', b'[1,"\\u0062ar'),
+    "a watch that is no JSON": (WATCH, b'["bar', b'"\\u0062ar'),
+    "a name that is no text": (GROUP, b'[["a",', b"[[5,"),
+    "a value that is no text": (GROUP, b'"m:f"', b"{}"),
+    "a key that is no text": (GROUP, b'"foo","foo","1.0"', b'["foo"],"foo","1.0"'),
+    "a line of a group that is no JSON": (GROUP, b'[0,0,"odd', b'[0,0\\,"odd'),
+    "a row that is no JSON": (GROUP, b'[["a",', b'[["a"'),
+    "a row of no path entry": (GROUP, b'[0,0,"foo', b'[0,99,"foo'),
+    "a row before the first path entry": (GROUP, b'[0,0,"foo', b'[0,-3,"foo'),
+    "a group without lines": (GROUP, b"\n", b""),
+    "a record that is no JSON": (RECORDS, b'["g","h"],[]]', b'["g","h"],['),
+    "a record that is no text": (RECORDS, b'["solo-1.0.dist-info",', b"[1,"),
+    "an escape in what is no JSON": (RECORDS, b'-1.0.dist-info","odd"', b'\\u0061",x'),
+    "a record that is empty": (RECORDS, b'["solo', b"\n"),
+    "a stamp that is no text": (RECORDS, b'true,true,"METADATA","', b'false,true,0,["'),
+    "a group of a record that is no text": (RECORDS, b'["g","h"]', b'["g",1]'),
+    "a problem that is none": (RECORDS, b'["g","h"],[]]', b'["g","h"],[1]]'),
+    "problems that are none": (RECORDS, b'"problems":[]', b'"problems":1'),
+    "a key of a plain one that is no text": (RECORDS, b':"bar"', b":1"),
+    "plain ones that are none": (RECORDS, b'{"bar-1.0.dist-info":"bar"}', b"[]"),
+}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_an_index_that_is_sealed_again_may_say_anything_and_crash_nothing(
+    how: str,
+    world: World,
+    changed: World,
+    monkeypatch: pytest.MonkeyPatch,
+    long: bool,
+    tally: Callable[..., Any],
+) -> None:
+    here = changed if how == "a file changed" else world
+    more = {"another sys.path": ["c"], "something live": ["tree"]}.get(how, [])
+    if how == "trusted":
+        monkeypatch.setenv("LAZYPLUG_CHECK", "none")
+    if how == "something live":
+        monkeypatch.chdir(here.root / "tree")
+
+    def ask(data: bytes) -> list[str]:
+        here.put(data)
+        for _ in range(2):
+            here.ask()
+        return []
+
+    def ask_sealed(sealing: Any) -> list[str]:
+        return ask(sealed(here.sound, sealing))
+
+    process = here.process(*[str(here.root / site) for site in more])
+    with tally(SEALED) as count, process:
+        for label, change in ONCE.items():
+            count.hold(partial(ask, with_text(here.sound, *change)), [], label)
+        try_any(count, 3_000 if long else 50, ask_sealed, sealing=sealings)
+
+
+def test_pieces_that_are_sealed_as_they_were_are_the_index(world: World) -> None:
+    nothing: dict[str, Any] = {"texts": [], "head": None}
+    assert sealed(world.sound, nothing) == world.sound
+
+
+# ------------------------------------------------------------------- (c) by coverage
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None,
+    reason="atheris is not installed: there is one for Linux on x86_64",
+)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("script", "fault"), [("fuzz_points.py", DECLARED), ("fuzz_index.py", SEALED)]
+)
+def test_bytes_that_reach_what_none_have_reached_crash_nothing(
+    script: str, fault: str, tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    if not long:
+        pytest.skip("takes minutes: only with --long")
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    bounds = ["-max_total_time=120", "-timeout=20", f"-artifact_prefix={tmp_path}/"]
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name(script)), str(corpus), *bounds],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    runs = re.search(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
+
+    def judge() -> list[str]:
+        if done.returncode or runs is None:
+            raise AssertionError(done.stdout[-2000:] + done.stderr[-2000:])
+        return []
+
+    with tally(fault) as count:
+        count.hold(judge, [], script)
+        count.tries = int(runs[1]) if runs else 1

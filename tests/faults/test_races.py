@@ -1,0 +1,598 @@
+"""Processes look, write and install at once, and are killed: no answer is wrong.
+
+What stevedore's cache makes of the same is counted beside it. Temporary files of
+writers that were killed are removed by ours; those of stevedore stay for ever.
+"""
+
+import json
+import mmap
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import importlib_metadata
+import pytest
+from stevedore._cache import Cache
+
+import lazyplug
+from lazyplug import _cache, _store, _update
+from lazyplug._scan import normalise
+from lazyplug._verify import damages
+from tests.conftest import Tree, dist, plant
+from tests.faults.apart import (
+    ANSWER,
+    CRASH,
+    HANG,
+    ROOT,
+    Outcome,
+    Seen,
+    apart,
+    count_outcome,
+    count_seen,
+    together,
+)
+from tests.faults.conftest import LIMIT, OURS, RIVAL
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes"),
+    pytest.mark.timeout(1200),
+]
+
+# group, name, value, key of the distribution (the rival does not tell it)
+Row = tuple[str, str, str, str]
+POINTS = "".join(f"[g{n}]\nx = m:f\n" for n in range(8))
+SITES: Tree = {
+    "one": {
+        **{k: v for n in range(40) for k, v in dist(f"a{n}", points=POINTS).items()},
+        **{k: v for n in range(40) for k, v in dist(f"plain{n}").items()},
+    },
+    "two": {
+        **dist("a1", "2.0", points="[g1]\nshadowed = m:f\n"),
+        **dist("b", points="[g1]\nb = m:f\n[only]\nb = m:f\nodd = no reference\n"),
+    },
+}
+
+
+def look() -> list[Row]:
+    """Look as a new process does; return all entry points."""
+    _cache.invalidate_caches()
+    return sorted(
+        (point.group, point.name, point.value, point._owner[0])  # type: ignore[index]
+        for point in lazyplug.entry_points()
+    )
+
+
+def look_of_rival(folder: str) -> list[Row]:
+    """Look as a new process does that uses stevedore."""
+    groups = Cache(folder)._get_data_for_path(None)["groups"]
+    return sorted(
+        (group, name, value, "")
+        for group, points in groups.items()
+        for name, value, _ in points
+    )
+
+
+def asked(subject: str) -> Callable[[], list[Row]]:
+    """Return how a subject looks, in the cache folder of this test."""
+    if subject == OURS:
+        return look
+    folder = str(cache_folder(subject))
+    return lambda: look_of_rival(folder)
+
+
+def cache_folder(subject: str) -> Path:
+    return Path(os.environ["LAZYPLUG_CACHE_DIR"] + "-of-rival" * (subject == RIVAL))
+
+
+def truth(subject: str) -> list[Row]:
+    """Return the truth as far as a subject tells it."""
+    importlib_metadata.MetadataPathFinder.invalidate_caches()
+    return sorted(
+        (
+            point.group,
+            point.name,
+            point.value,
+            normalise(point.dist.name) if subject == OURS else "",
+        )
+        for point in importlib_metadata.entry_points()
+    )
+
+
+def unsound(folder: Path) -> list[str]:
+    """Say what in the indexes in a cache folder of ours is damaged."""
+    return [
+        f"{file.name}: {what}"
+        for file in folder.glob("*.json")
+        for what in damages(str(file))
+    ]
+
+
+def temporaries(folder: Path) -> set[str]:
+    """Return the names of the temporary files in a cache folder."""
+    return {file.name for file in folder.glob("*.tmp")}
+
+
+subjects = pytest.mark.parametrize("subject", [OURS, RIVAL])
+
+
+# --------------------------------------------------------------------- many at once
+
+# Whose start is over waits for the others.
+AT_ONCE = f"""
+import json, sys
+print("ready", flush=True)
+sys.stdin.read()
+sys.path[:0] = [{ROOT!r}]
+import %s
+library = [entry for entry in sys.path if entry.startswith(sys.base_prefix)]
+sys.path[:] = json.loads(sys.argv[1]) + library
+%s
+print(json.dumps(sorted(found)))
+"""
+LOOK = """
+found = [
+    (point.group, point.name, point.value, point._owner[0])
+    for point in lazyplug.entry_points()
+]
+"""
+LOOK_OF_RIVAL = """
+cache = stevedore._cache.Cache(os.environ["LAZYPLUG_CACHE_DIR"] + "-of-rival")
+groups = cache._get_data_for_path(None)["groups"]
+found = [(name, *point[:2], "") for name, points in groups.items() for point in points]
+"""
+PROGRAMS = {
+    OURS: AT_ONCE % ("lazyplug", LOOK),
+    RIVAL: AT_ONCE % ("os, stevedore._cache", LOOK_OF_RIVAL),
+}
+
+
+def at_once(program: str, paths: list[list[str]]) -> list[Outcome]:
+    """Run a program for each `sys.path`, all at the same moment."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, json.dumps(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for path in paths
+    ]
+    for process in started:
+        assert process.stdout
+        process.stdout.readline()
+    for process in started:
+        assert process.stdin
+        process.stdin.close()
+        process.stdin = None
+    return [_outcome(process) for process in started]
+
+
+def _outcome(process: "subprocess.Popen[bytes]") -> Outcome:
+    try:
+        out, err = process.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return HANG, ""
+    if process.returncode or err:
+        return CRASH, err.decode()
+    return ANSWER, [tuple(row) for row in json.loads(out)]
+
+
+@subjects
+@pytest.mark.parametrize("kinds", [1, 4], ids=["one path", "four paths"])
+def test_many_that_start_at_once_answer_right_and_leave_sound_indexes(
+    subject: str,
+    kinds: int,
+    tmp_path: Path,
+    only: Callable[..., None],
+    long: bool,
+    tally: Callable[..., Any],
+) -> None:
+    site = plant(tmp_path / "site", SITES)
+    one, two = str(site / "one"), str(site / "two")
+    orders = [[one, two], [two, one], [one], [two]][:kinds]
+    many = 32 if long or subject == OURS else 8
+    folder = cache_folder(subject)
+    with tally("32 processes start at once", subject) as count:
+        for number in range(10 if long else 1):
+            shutil.rmtree(folder, ignore_errors=True)
+            new = plant(tmp_path / "new", dist("new", str(number), "[g1]\nnew = m\n"))
+            installed = site / "two" / f"new-{number}.dist-info"
+            for what in ("cold", "changed"):
+                if what == "changed":
+                    (new / installed.name).rename(installed)
+                truths = []
+                for order in orders:
+                    only(*order)
+                    truths.append(truth(subject))
+                found = at_once(PROGRAMS[subject], orders * (many // kinds))
+                for outcome, right in zip(found, truths * many):
+                    count_outcome(count, outcome, right, f"{what} {number}")
+                left = sorted(os.listdir(folder))
+                if subject == OURS:
+                    count.compare(unsound(folder), [], what)
+                    count.compare(
+                        [Path(name).suffix for name in left], [".json"] * kinds
+                    )
+            shutil.rmtree(installed)
+
+
+# --------------------------------------------------------------- constant rewriting
+
+
+def remove(file: Path, _: random.Random) -> None:
+    file.unlink()
+
+
+def cut(file: Path, some: random.Random) -> None:
+    os.truncate(file, some.randrange(file.stat().st_size))
+
+
+def flip(file: Path, some: random.Random) -> None:
+    at = some.randrange(file.stat().st_size)
+    with open(file, "r+b") as opened:
+        opened.seek(at)
+        old = opened.read(1)[0]
+        opened.seek(at)
+        opened.write(bytes([old ^ 1 << some.randrange(8)]))
+
+
+def open_to_others(file: Path, _: random.Random) -> None:
+    file.chmod(0o666)
+
+
+def swap(file: Path, _: random.Random) -> None:
+    """Put the same in its place, or what was there before."""
+    kept = file.parent.parent / f"kept-{file.name}"
+    if not kept.exists():
+        shutil.copy(file, kept)
+    else:
+        new = file.with_suffix(".new")
+        shutil.copy(kept, new)
+        kept.unlink()
+        new.replace(file)
+
+
+def remove_all(file: Path, _: random.Random) -> None:
+    # Out of the way first: others may write into it meanwhile.
+    aside = file.parent.with_name("gone")
+    file.parent.rename(aside)
+    shutil.rmtree(aside)
+
+
+# What may happen to an index; to that of the rival no damage that it cannot see.
+HARM = [remove, cut, swap, remove_all]
+HARM_TO_OURS = [*HARM, flip, open_to_others]
+
+
+def rewriting(root: str, subject: str, seed: int, seconds: float) -> Any:
+    """Let one process have the index written all the time, and others read it."""
+    site = plant(Path(root), SITES)
+    sys.path[:] = [str(site / "one"), str(site / "two")]
+    ask = asked(subject)
+    right = truth(subject)
+    problems = lazyplug.problems()
+    folder = cache_folder(subject)
+    until = time.monotonic() + seconds
+
+    def write() -> Any:
+        some = random.Random(seed)  # noqa: S311
+        seen = Seen()
+        touched = site / "one" / "a7-1.0.dist-info" / "entry_points.txt"
+        while time.monotonic() < until:
+            os.utime(touched)
+            seen.look(ask, right.__eq__)
+            for file in [*folder.glob("*.json"), *folder.glob("?" * 64)]:
+                some.choice(HARM_TO_OURS if subject == OURS else HARM)(file, some)
+                seen.look(ask, right.__eq__)
+        return seen.told()
+
+    def read() -> Any:
+        seen = Seen()
+        while time.monotonic() < until:
+            seen.look(ask, right.__eq__)
+            if subject == OURS:
+                # What was seen before is remembered: parts that were not read yet
+                # are looked for in a file that is another by now.
+                seen.look(lazyplug.problems, problems.__eq__)
+                _cache.invalidate_caches()
+                for group in ("only", "g1", "none"):
+                    wanted = [row for row in right if row[0] == group]
+                    seen.look(partial(rows, group), wanted.__eq__)
+        return seen.told()
+
+    return together([write, *[read] * 4], seconds + LIMIT)
+
+
+def rows(group: str) -> list[Row]:
+    """Return the entry points of a group."""
+    return sorted(
+        (group, point.name, point.value, point._owner[0])  # type: ignore[index]
+        for point in lazyplug.entry_points(group=group)
+    )
+
+
+@subjects
+def test_readers_of_an_index_that_is_constantly_rewritten_answer_right(
+    subject: str, tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("an index that is rewritten all the time is read", subject) as count:
+        for seed in range(6 if long else 1):
+            root = tmp_path / str(seed)
+            found = apart(rewriting, str(root), subject, seed, 10 if long else 1)
+            for outcome in found:
+                count_seen(count, outcome, "the truth", f"seed {seed}")
+
+
+# ----------------------------------------------------- installs and removals meanwhile
+
+
+class Installs:
+    """Renames that install, remove and edit distributions, and the truth behind each.
+
+    A rename is one step: there is nothing between before and after it.
+
+    :param edits: shall distributions be edited, each being in one folder only?
+    """
+
+    def __init__(self, root: Path, number: int, seed: int, edits: bool) -> None:
+        self.sites = [root / "one", root / "two"]
+        for folder in (*self.sites, root / "new", root / "old"):
+            folder.mkdir(parents=True)
+        some = random.Random(seed)  # noqa: S311
+        # of each folder and key: the metadata folder, and which points it declares
+        there: dict[tuple[int, str], tuple[str, int]] = {}
+        self.steps: list[tuple[Path, Path]] = []
+        self.truth: list[list[Row]] = [[]]
+        for step in range(1, number + 1):
+            at, key = some.randrange(2), some.choice("abcdefgh")
+            key += str(at) * edits
+            file, _ = there.get((at, key), ("", 0))
+            site = self.sites[at]
+            # One of five declares nothing, and may hide another.
+            declared = step if step % 5 else 0
+            if not file:
+                file = f"{key}-{step}.dist-info"
+                points = self.points(key, declared) if declared else None
+                plant(root / "new", dist(key, str(step), points))
+                self.steps.append((root / "new" / file, site / file))
+                there[at, key] = file, declared
+            elif edits and declared and some.random() < 0.5:
+                plant(root / "new", {f"{step}.txt": self.points(key, step)})
+                target = site / file / "entry_points.txt"
+                self.steps.append((root / "new" / f"{step}.txt", target))
+                there[at, key] = file, step
+            else:
+                self.steps.append((site / file, root / "old" / file))
+                del there[at, key]
+            won = {key: n for (_, key), (_, n) in sorted(there.items(), reverse=True)}
+            found = [row for key, n in won.items() for row in self.rows(key, n)]
+            self.truth.append(sorted(found))
+
+    @staticmethod
+    def points(key: str, n: int) -> str:
+        return f"[g]\n{key} = m:f{n}\n" + f"[h]\n{key} = m:h{n}\n" * (n % 2)
+
+    @staticmethod
+    def rows(key: str, n: int) -> list[Row]:
+        both = [("g", key, f"m:f{n}", key), ("h", key, f"m:h{n}", key)]
+        return both[: (1 + n % 2) * bool(n)]
+
+
+class Shared:
+    """What forked processes share: which step began, and which is over."""
+
+    def __init__(self) -> None:
+        self.numbers = memoryview(mmap.mmap(-1, 16)).cast("q")
+
+    def begin(self, step: int) -> None:
+        self.numbers[0] = step
+
+    def end(self, step: int) -> None:
+        self.numbers[1] = step
+
+    @property
+    def latest(self) -> int:
+        """The last step of which anything may be seen."""
+        return self.numbers[0]
+
+    @property
+    def sure(self) -> int:
+        """The last step of which all must be seen."""
+        return self.numbers[1]
+
+
+def installs(root: str, subject: str, seed: int, number: int, edits: bool) -> Any:
+    """Install and remove in one process, and look in others meanwhile."""
+    plan = Installs(Path(root), number, seed, edits)
+    sys.path[:] = [str(site) for site in plan.sites]
+    ask = asked(subject)
+    shared = Shared()
+    told = [
+        [row if subject == OURS else (*row[:3], "") for row in at] for at in plan.truth
+    ]
+
+    def install() -> Any:
+        some = random.Random(seed)  # noqa: S311
+        seen = Seen()
+        for step, (source, target) in enumerate(plan.steps, 1):
+            shared.begin(step)
+            source.rename(target)
+            shared.end(step)
+            # Not within a tick of the file system's clock: see TICK in test_calls.
+            time.sleep(some.uniform(0.012, 0.03))
+            if not step % 50:
+                seen.look(lambda: truth(subject), told[step].__eq__)
+        return seen.told()
+
+    def reader(cache: str) -> Callable[[], Any]:
+        def read() -> Any:
+            os.environ["LAZYPLUG_CACHE"] = cache
+            seen = Seen()
+            sure = -1
+            while sure < number:
+                sure = shared.sure
+                seen.look(ask, partial(was_true, sure))
+            return seen.told()
+
+        return read
+
+    def was_true(sure: int, found: list[Row]) -> bool:
+        states = told[sure : shared.latest + 1]
+        if not edits:
+            return found in states
+        # Looks at two files are two moments, between which one is edited.
+        keys = {row[3] for state in states for row in state}
+        return {row[3] for row in found} <= keys and all(
+            of_key(found, key) in [of_key(state, key) for state in states]
+            for key in keys
+        )
+
+    readers = [reader("on"), reader("on"), reader("readonly")]
+    found = together([install, *readers], number * 0.1 + LIMIT)
+    if subject == OURS:
+        found.append(together([lambda: believed(told[-1])], LIMIT)[0])
+    return found
+
+
+def of_key(state: list[Row], key: str) -> list[Row]:
+    return [row for row in state if row[3] == key]
+
+
+def believed(right: list[Row]) -> Any:
+    """Look once the stamps are old enough, then again without looking at the files."""
+    time.sleep(2.1)
+    seen = Seen()
+    seen.look(look, right.__eq__)
+
+    def update(*_: object) -> Any:
+        raise AssertionError("what another process wrote is not believed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_update, "update", update)
+        seen.look(look, right.__eq__)
+    return seen.told()
+
+
+@subjects
+@pytest.mark.parametrize("edits", [False, True], ids=["whole", "edited"])
+def test_what_is_seen_while_distributions_come_and_go_was_true_at_that_time(
+    subject: str, edits: bool, tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    if edits and subject == RIVAL:
+        pytest.skip("it is blind to edits for 128 seconds")
+    with tally("distributions come and go meanwhile", subject) as count:
+        for seed in range(4 if long else 1):
+            root = tmp_path / str(seed)
+            number = 1000 if long else 50
+            for outcome in apart(installs, str(root), subject, seed, number, edits):
+                count_seen(count, outcome, "what was true then", f"seed {seed}")
+
+
+# ------------------------------------------------------------------------- SIGKILL
+
+
+def killed(root: str, subject: str, seed: int, number: int) -> Any:
+    """Kill a process that does nothing but change something, look and write.
+
+    One of four is killed while it writes, the others at any moment. Return what is
+    seen after each, and how many left a temporary file behind.
+    """
+    some = random.Random(seed)  # noqa: S311
+    site = Path(root) / "site"
+    for n in range(20):
+        # Long, so that a good part of the time is spent with writing.
+        plant(site, dist(f"d{n}", points=f"[g]\nd{n} = ?{'f' * 10_000}\n"))
+    plant(site, dist("new", "0", "[g]\nnew = m:f0\n"))
+    sys.path[:] = [str(site)]
+    ask, folder = asked(subject), cache_folder(subject)
+    others = [row for row in truth(subject) if row[1] != "new"]
+
+    def right() -> list[Row]:
+        values = [file.read_text().split()[-1] for file in site.glob("new-*/e*.txt")]
+        new = [("g", "new", value, "new" * (subject == OURS)) for value in values]
+        return sorted([*others, *new])
+
+    began = time.perf_counter()
+    for _ in range(8):
+        work(site, folder, subject)
+    once = (time.perf_counter() - began) / 8
+    seen = Seen()
+    left = 0
+    for kill in range(number):
+        before = temporaries(folder)
+        if kill == 99:
+            shutil.rmtree(folder)
+        inside = some.choice(["fchmod", "write", "replace"]) if kill % 4 == 0 else ""
+        child = os.fork()
+        while not child:
+            if inside:
+                setattr(os, inside if subject == OURS else "replace", die)
+            work(site, folder, subject)
+        if not inside:
+            time.sleep(some.uniform(0, 3 * once))
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        left += bool(temporaries(folder) - before)
+        was = indexes(folder)
+        if subject == OURS:
+            seen.look(lambda: unsound(folder), [].__eq__)
+        seen.look(ask, right().__eq__)
+        if subject == OURS and indexes(folder) != was:
+            seen.look(lambda: len(temporaries(folder)), _store.MOST_TEMPORARY.__ge__)
+    return (ANSWER, seen.told()), left
+
+
+def die(*arguments: Any) -> None:
+    """Be killed, in the place of a call that writes the index."""
+    if isinstance(arguments[1], memoryview):
+        os.pwrite(arguments[0], arguments[1][: len(arguments[1]) // 2], 0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def work(site: Path, folder: Path, subject: str) -> None:
+    """Change a distribution, bring the index up to date and write it."""
+    (found,) = [*site.glob("new-*"), *site.parent.glob("new-*")]
+    version = int(found.name[4:].partition(".")[0]) + 1
+    outside = site.parent / found.name
+    found.rename(outside)
+    (outside / "entry_points.txt").write_text(f"[g]\nnew = m:f{version}\n")
+    outside.rename(site / f"new-{version}.dist-info")
+    if version % 8 == 0:
+        for file in folder.glob("*.json"):
+            file.unlink()
+    if subject == OURS:
+        _cache.invalidate_caches()
+        _cache.current()
+    else:
+        Cache(str(folder))._get_data_for_path(None)
+
+
+def indexes(folder: Path) -> list[int]:
+    """Return what tells the indexes in a folder from others."""
+    return [file.stat().st_ino for file in folder.glob("*.json")]
+
+
+@subjects
+def test_a_writer_that_is_killed_leaves_a_sound_index_or_none(
+    subject: str, tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("SIGKILL at a random moment", subject) as count:
+        left = kills = 0
+        for seed in range(4 if long else 1):
+            number = 250 if long else 40
+            root = tmp_path / str(seed)
+            outcome, unfinished = apart(killed, str(root), subject, seed, number)
+            count_seen(count, outcome, "the truth", f"seed {seed}")
+            left, kills = left + unfinished, kills + number
+        # Else hardly any was killed while it wrote.
+        assert left > kills / 5

@@ -1,0 +1,782 @@
+"""Plugins are touched from many threads, in circles, in forks, and interrupted.
+
+Each try is a process of its own, so that a dead-lock is counted and does not stop the
+tests.
+"""
+
+import importlib
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import types
+import warnings
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import CircularLoad, ExtensionManager, _cache
+from tests.conftest import LATER, Tree, dist, plant
+from tests.faults.apart import (
+    ANSWER,
+    HANG,
+    ROOT,
+    Outcome,
+    apart,
+    attempt,
+    count_outcome,
+)
+from tests.faults.conftest import Tally
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes"),
+    pytest.mark.timeout(1200),
+]
+# Seconds between two threads' turns: from after each step to Python's own.
+SWITCHES = [1e-6, 1e-5, 1e-4, 5e-3]
+LIBRARY = [entry for entry in sys.path if "site-packages" not in entry]
+# Seconds after which a try has dead-locked. No plan takes a tenth of that.
+STUCK = 15
+
+
+def world(root: str, tree: Tree, **options: Any) -> "ExtensionManager[Any]":
+    """Plant plugins and see them alone, beside the library; return their manager."""
+    folder = plant(Path(tempfile.mkdtemp(dir=root)), tree)
+    os.environ["LAZYPLUG_CACHE_DIR"] = str(folder / "cache")
+    sys.path[:] = [str(folder), *LIBRARY]
+    sys.dont_write_bytecode = True
+    logging.getLogger("lazyplug").addHandler(logging.NullHandler())
+    return ExtensionManager[Any]("g", **options)
+
+
+def points(values: "dict[str, str]") -> str:
+    """Return an entry_points.txt of the group g."""
+    return "\n".join(["[g]", *[f"{name} = {at}" for name, at in values.items()], ""])
+
+
+def in_threads(*functions: Callable[[], Any]) -> list[Any]:
+    """Call each function in a thread; return what each returned, or raised."""
+    found: list[Any] = [None] * len(functions)
+    start = threading.Barrier(len(functions))
+
+    def run(at: int) -> None:
+        start.wait()
+        try:
+            found[at] = functions[at]()
+        except Exception as error:
+            found[at] = error
+
+    threads = [threading.Thread(target=run, args=(at,)) for at in range(len(found))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def tries(function: str, root: str, first: int, number: int) -> list[Outcome]:
+    """Try a function of this file with each of so many seeds, each in a child.
+
+    That ends where a few hang.
+    """
+    tried, hangs = globals()[function], 0
+    found: list[Outcome] = []
+    for seed in range(first, first + number):
+        outcome = attempt(partial(tried, root, seed), STUCK)
+        found.append(outcome)
+        hangs += outcome[0] == HANG
+        if hangs == 3:
+            break
+    return found
+
+
+def count_tries(
+    count: Tally,
+    function: Callable[..., Any],
+    root: Path,
+    number: int,
+    truth: Any,
+) -> int:
+    """Count tries with so many seeds; a hundred are made by one process.
+
+    Return how often they met what they were to meet, where they tell it.
+    """
+    met = 0
+    for first in range(0, number, 100):
+        here = min(100, number - first)
+        found = apart(tries, function.__name__, str(root), first, here)
+        for seed, (kind, said) in enumerate(found, first):
+            if isinstance(said, dict):
+                met += said["met"]
+                said = said["found"]
+            count_outcome(count, (kind, said), truth, f"{function.__name__} {seed}")
+    return met
+
+
+# ---------------------------------------------------------------------------- circles
+
+
+class Plan:
+    """Plugins whose import and whose call touch others, and threads that begin.
+
+    A step is what is touched, and the number of the plugin.
+    """
+
+    def __init__(self, seed: int) -> None:
+        some = random.Random(seed)  # noqa: S311
+        self.plugins = some.randint(1, 6)
+        self.guarded = some.random() < 0.7
+        kinds = some.choice([["plugin"], ["obj"], ["plugin", "obj", "import", "sleep"]])
+        self.imports = [self._steps(some, kinds, 3) for _ in range(self.plugins)]
+        calling = some.choice([[], ["plugin"], ["plugin", "obj", "import", "sleep"]])
+        self.calls = [self._steps(some, calling, 2) for _ in range(self.plugins)]
+        self.packed = [some.random() < 0.3 for _ in self.imports]
+        defined = ["before", "after", "other"]
+        self.defined = [some.choice(defined) for _ in self.imports]
+        self.threads = [
+            self._steps(some, ["plugin", "obj"], 4, 1)
+            for _ in range(some.randint(1, 8))
+        ]
+        self.switch = some.choice(SWITCHES)
+        self.pause = some.choice([0, 0, 0.0005, 0.003])
+
+    def _steps(
+        self, some: random.Random, kinds: "list[str]", most: int, least: int = 0
+    ) -> "list[tuple[str, int]]":
+        return [
+            (some.choice(kinds), some.randrange(self.plugins))
+            for _ in range(some.randint(least, most) if kinds else 0)
+        ]
+
+
+class Host:
+    """The host of planned plugins: it gives them what they touch."""
+
+    def __init__(self, root: str, plan: Plan) -> None:
+        self.plan = plan
+        self.began: list[int] = [0] * plan.plugins
+        self.faults: list[str] = []
+        inner = [".inner" * packed for packed in plan.packed]
+        self.modules = [f"plug_{i}{inner[i]}" for i in range(plan.plugins)]
+        values = {f"x{i}": f"{name}:Plugin" for i, name in enumerate(self.modules)}
+        tree: dict[str, Any] = {**dist("plug", "1.0", points(values))}
+        for i, packed in enumerate(plan.packed):
+            if packed:
+                tree[f"plug_{i}"] = {"__init__.py": self.source(i, 0, 1)}
+                tree[f"plug_{i}"]["inner.py"] = self.source(i, 1)
+            else:
+                tree[f"plug_{i}.py"] = self.source(i)
+        manager = world(root, tree, invoke_on_load=True)
+        sys.modules["plug_host"] = types.ModuleType("plug_host")
+        sys.modules["plug_host"].host = self  # type: ignore[attr-defined]
+        self.extensions = [manager[name] for name in values]
+        self.right = [self.plugin(i) for i in range(plan.plugins)]
+
+    def source(self, i: int, begin: int = 0, end: "int | None" = None) -> str:
+        """Return the source of a plugin, with these of its steps."""
+        lines = ["from plug_host import host"]
+        if self.plan.defined[i] == "before":
+            lines.append(f"Plugin = host.right[{i}]")
+        elif self.plan.defined[i] == "other":
+            lines.append(f"Plugin = host.early({i})")
+        lines += [
+            f"host.step({kind!r}, {j})" for kind, j in self.plan.imports[i][begin:end]
+        ]
+        return "\n".join([*lines, f"Plugin = host.right[{i}]\n"])
+
+    def plugin(self, i: int) -> Callable[[], Any]:
+        """Return the plugin with this number."""
+
+        def call() -> tuple[str, int]:
+            self.began[i] += 1
+            for kind, j in self.plan.calls[i]:
+                self.step(kind, j)
+            return "object", i
+
+        return call
+
+    @staticmethod
+    def early(i: int) -> Callable[[], Any]:
+        """Return what stands in a plugin's place until its module is imported."""
+        return lambda: ("early", i)
+
+    def step(self, kind: str, i: int) -> None:
+        """Touch, in the import or the call of a plugin."""
+        if self.plan.pause:
+            time.sleep(random.uniform(0, self.plan.pause))  # noqa: S311
+        try:
+            if kind == "import":
+                __import__(self.modules[i])
+            elif kind != "sleep":
+                self.touch(kind, i)
+        except Exception:
+            if not self.plan.guarded:
+                raise
+
+    def touch(self, kind: str, i: int) -> Any:
+        """Touch an extension, and see if what comes is what may come."""
+        try:
+            found = getattr(self.extensions[i], kind)
+        except Exception as error:
+            if not told(error):
+                self.faults.append(f"{kind} {i}: {error!r}")
+            raise
+        if kind == "obj" and found != ("object", i):
+            self.faults.append(f"{kind} {i}: {found}")
+        return found
+
+    def touched(self, kind: str, i: int) -> Any:
+        """Touch; return nothing where that raises, which is told or recorded."""
+        try:
+            return self.touch(kind, i)
+        except Exception:
+            return None
+
+    def thread(self, steps: "list[tuple[str, int]]") -> None:
+        """Do what a thread does."""
+        for kind, i in steps:
+            self.touched(kind, i)
+
+    def right_ones(self) -> "set[str]":
+        """Touch all until nothing changes; return what is right then."""
+        found = set()
+        for _ in range(self.plan.plugins + 2):
+            for i, right in enumerate(self.right):
+                for kind, wanted in (("plugin", right), ("obj", ("object", i))):
+                    if self.touched(kind, i) == wanted:
+                        found.add(f"{kind} {i}")
+        return found
+
+
+def told(error: BaseException) -> bool:
+    """Does an error say that it is about a circle?"""
+    return (
+        isinstance(error, CircularLoad)
+        or type(error).__name__ == "_DeadlockError"
+        or "partially initialized" in str(error)
+    )
+
+
+def circles(root: str, seed: int) -> Any:
+    """Carry out a plan; return what is wrong.
+
+    That includes what comes right where one thread touches all, but not here.
+    """
+    plan = Plan(seed)
+    alone = Host(root, plan).right_ones()
+    for name in [name for name in sys.modules if name.startswith("plug_")]:
+        del sys.modules[name]
+    host = Host(root, plan)
+    sys.setswitchinterval(plan.switch)
+    in_threads(*[partial(host.thread, steps) for steps in plan.threads])
+    missing = alone.difference(host.right_ones())
+    faults = [*host.faults, *[f"{what} is missing" for what in missing]]
+    if plan.guarded:
+        faults += [f"called {i}: {n} times" for i, n in enumerate(host.began) if n > 1]
+    return sorted(set(faults))
+
+
+def test_plugins_that_touch_each_other_in_circles_never_dead_lock(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("plugins touch each other in circles, from many threads") as count:
+        count_tries(count, circles, tmp_path, 3000 if long else 40, [])
+
+
+def import_in_a_call(root: str, seed: int) -> Any:
+    """Let a call import what another thread imports, which waits for that call."""
+    guarded, touch = seed % 2, "host.x.obj"
+    if guarded:
+        touch = f"try:\n    {touch}\nexcept RuntimeError as e:\n    host.met = str(e)"
+    manager = world(
+        root,
+        {
+            "plug_host.py": "import threading\n"
+            "in_call, in_import = threading.Event(), threading.Event()\n"
+            "met = ''\n",
+            "plug_a.py": "import plug_host as host\n"
+            "def Plugin():\n"
+            "    host.in_call.set()\n"
+            "    host.in_import.wait()\n"
+            "    import plug_b\n"
+            "    return 'a'\n",
+            "plug_b.py": "import plug_host as host\n"
+            "host.in_import.set()\n"
+            f"host.in_call.wait()\n{touch}\nPlugin = 'b'\n",
+            **dist("plug", "1", points({"x": "plug_a:Plugin", "y": "plug_b:Plugin"})),
+        },
+        invoke_on_load=True,
+    )
+    host = importlib.import_module("plug_host")
+    host.x, y = manager["x"], manager["y"]  # type: ignore[attr-defined]
+    found = in_threads(lambda: host.x.obj, lambda: y.plugin)
+    met = host.met if guarded else str(found.pop())
+    way = "x -> the import of plug_b -> x" in met
+    return [found[0], way, y.plugin, host.x.obj]
+
+
+def test_a_call_that_waits_for_an_import_that_waits_for_it_is_told(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("a call imports what another thread imports") as count:
+        truth = ["a", True, "b", "a"]
+        count_tries(count, import_in_a_call, tmp_path, 100 if long else 2, truth)
+
+
+def judged_late(root: str, _: int) -> Any:
+    """Let a failure in a circle of imports be judged once the circle is over."""
+    manager = world(
+        root,
+        {
+            "plug_host.py": "import threading\n"
+            "a_inside, b_inside = threading.Event(), threading.Event()\n",
+            "plug_a.py": "import plug_host as host\n"
+            "host.a_inside.set()\nhost.b_inside.wait()\n"
+            "try:\n    import plug_b\nexcept ImportError:\n    pass\n"
+            "Plugin = 'a'\n",
+            "plug_b.py": "import sys, time, plug_host as host\n"
+            "host.b_inside.set()\nhost.a_inside.wait()\ntime.sleep(0.1)\n"
+            "from plug_a import Plugin\n",
+            **dist("plug", "1", points({"x": "plug_a:Plugin", "y": "plug_b:Plugin"})),
+        },
+    )
+    from lazyplug import _failure
+
+    over = threading.Event()
+    judge = _failure.is_passing
+
+    def late(error: BaseException) -> bool:
+        over.wait()
+        return judge(error)
+
+    _failure.is_passing = late
+
+    def touch_x() -> Any:
+        try:
+            return manager["x"].plugin
+        finally:
+            over.set()
+
+    found = in_threads(touch_x, lambda: manager["y"].plugin)
+    return [found[0], told(found[1]), manager["y"].plugin]
+
+
+def test_a_failure_in_a_circle_is_not_remembered_though_the_circle_is_over(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("a load meets a module that is still being imported") as count:
+        truth = ["a", True, "a"]
+        count_tries(count, judged_late, tmp_path, 50 if long else 1, truth)
+
+
+# ------------------------------------------------------------------ many at once
+
+SLOW = """
+import time
+made = []
+time.sleep({pause})
+class Plugin:
+    def __init__(self):
+        made.append(self)
+        time.sleep({pause})
+"""
+
+
+def first_touch(root: str, seed: int) -> Any:
+    """Let 64 threads be the first to look, to import and to call."""
+    some = random.Random(seed)  # noqa: S311
+    sys.setswitchinterval(some.choice(SWITCHES))
+    source = SLOW.format(pause=some.choice([0, 0.001, 0.01]))
+    shared = world(
+        root,
+        {"plug.py": source, **dist("plug", points=points({"x": "plug:Plugin"}))},
+        invoke_on_load=True,
+    )["x"]
+    _cache.invalidate_caches()
+    if some.random() < 0.5:
+        os.environ["LAZYPLUG_CACHE"] = "off"
+
+    def touch() -> Any:
+        own = ExtensionManager[Any]("g", invoke_on_load=True)["x"]
+        kinds = ["plugin", "obj"]
+        some.shuffle(kinds)
+        mine = {kind: getattr(own, kind) for kind in kinds}
+        return own.obj is mine["obj"], mine["plugin"], shared.plugin, shared.obj
+
+    found = in_threads(*[touch] * 64)
+    module = sys.modules["plug"]
+    return [
+        [error for error in map(repr, found) if error.startswith(("Ex", "Err"))],
+        {same for same, *_ in found} == {True},
+        {plugin for each in found for plugin in each[1:3]} == {module.Plugin},
+        len({each[3] for each in found}),
+        len(module.made),  # each thread's own, and the one that they share
+    ]
+
+
+def test_64_threads_that_touch_first_get_one_plugin_and_one_object(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("64 threads touch first") as count:
+        truth = [[], True, True, 1, 65]
+        count_tries(count, first_touch, tmp_path, 300 if long else 10, truth)
+
+
+def one_index(root: str, seed: int) -> Any:
+    """Let threads read one remembered index, beside files of the host's own."""
+    some = random.Random(seed)  # noqa: S311
+    sys.setswitchinterval(some.choice(SWITCHES))
+    lines = "".join(f"[g{n}]\nx = m:f{n}\n" for n in range(20))
+    world(root, dist("plug", points=lines))
+    # Old enough to be believed, so that nothing is scanned.
+    _cache.Seam.clock = lambda: time.time_ns() + LATER
+    lazyplug.refresh()
+    faults = []
+    rounds = threading.Barrier(8)
+
+    def read() -> None:
+        for n in range(100):
+            if rounds.wait() == 0:
+                _cache.invalidate_caches()
+                _cache.current()
+            rounds.wait()
+            for group in (n % 20, (n + 7) % 20):
+                try:
+                    found = [row[1] for row, _ in _cache.rows(f"g{group}")]
+                    if found != [f"m:f{group}"]:
+                        faults.append(str(found))
+                except Exception as error:
+                    faults.append(repr(error))
+
+    def host() -> None:
+        while reading:
+            read, write = os.pipe()
+            try:
+                os.write(write, b"x")
+                if os.read(read, 1) != b"x":
+                    faults.append("read from the host's file")
+                os.close(read)
+                os.close(write)
+            except OSError as error:
+                faults.append(f"of the host: {error!r}")
+
+    reading = [True]
+    beside = threading.Thread(target=host)
+    beside.start()
+    in_threads(*[read] * 8)
+    reading.clear()
+    beside.join()
+    return sorted(set(faults))
+
+
+def test_threads_that_share_an_index_do_not_close_each_others_files(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("threads read one index") as count:
+        count_tries(count, one_index, tmp_path, 100 if long else 3, [])
+
+
+# ------------------------------------------------------------------ its own extension
+
+TOUCHES = {
+    "plugin": "host.x.plugin",
+    "obj": "host.x.obj",
+    "manager": "m = ExtensionManager('g'); m.names(); m['x'].plugin",
+    "map": "ExtensionManager('g').map(lambda extension: extension.plugin)",
+    "eager": "ExtensionManager('g', invoke_on_load=True, lazy=False)",
+    "driver": "DriverManager('g', 'x', invoke_on_load=True).driver",
+    "names": "ExtensionManager('g', lazy=True).names()",
+}
+
+
+TOUCH = """
+import plug_host as host
+from lazyplug import DriverManager, ExtensionManager
+def touch():
+    try:
+        {}
+    except (AttributeError, RuntimeError) as error:
+        host.met.append(error)
+"""
+DEFINE = """
+def Plugin():
+    {}
+    return 7
+"""
+
+
+def own_extension(root: str, seed: int) -> Any:
+    """Let a plugin touch itself while it is imported, and while it is called."""
+    touch = [*TOUCHES][seed % len(TOUCHES)]
+    some = random.Random(seed)  # noqa: S311
+    sys.setswitchinterval(some.choice(SWITCHES))
+    # Those that make a manager would do so in each call, and never end.
+    define = DEFINE.format("touch()" if touch in {"plugin", "obj"} else "pass")
+    begin = TOUCH.format(TOUCHES[touch])
+    orders = [begin + "touch()\n" + define, begin + define + "touch()\n"]
+    manager = world(
+        root,
+        {
+            "plug_host.py": "met = []\n",
+            "plug.py": some.choice(orders),
+            **dist("plug", points=points({"x": "plug:Plugin"})),
+        },
+        invoke_on_load=True,
+    )
+    host = importlib.import_module("plug_host")
+    host.x = x = manager["x"]  # type: ignore[attr-defined]
+    found = in_threads(*[lambda: (x.obj, x.plugin)] * some.choice([1, 8]))
+    untold = [repr(error) for error in host.met if not told(error)]
+    plugin = sys.modules["plug"].Plugin
+    return [untold, {*found} == {(7, plugin)}, x.load_error, x.obj, x.plugin is plugin]
+
+
+def test_a_plugin_that_touches_itself_is_right_in_the_end(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("a plugin touches its own extension, or its manager") as count:
+        truth = [[], True, None, 7, True]
+        number = len(TOUCHES) * (100 if long else 3)
+        count_tries(count, own_extension, tmp_path, number, truth)
+
+
+# ------------------------------------------------------------------- failing loads
+
+FAILING = {
+    "plugin": "Plugin = 'of a module that failed'\n"
+    "time.sleep({pause})\nraise OSError('no device')\n",
+    "obj": "def Plugin():\n    time.sleep({pause})\n    raise OSError('no device')\n",
+}
+
+
+def failing(root: str, seed: int) -> Any:
+    """Let threads touch what fails, again and again."""
+    kind = [*FAILING][seed % 2]
+    some = random.Random(seed)  # noqa: S311
+    sys.setswitchinterval(some.choice(SWITCHES))
+    source = "import time\n" + FAILING[kind].format(pause=some.choice([0, 0.001, 0.01]))
+    x = world(
+        root,
+        {"plug.py": source, **dist("plug", points=points({"x": "plug:Plugin"}))},
+        invoke_on_load=True,
+    )["x"]
+
+    def touch() -> Any:
+        time.sleep(some.choice([0, 0.001, 0.003]))
+        met = []
+        for _ in range(5):
+            try:
+                met.append(getattr(x, kind))
+            except OSError as error:
+                met.append(error)
+        return met
+
+    def length() -> int:
+        try:
+            getattr(x, kind)
+        except OSError as error:
+            return len(traceback.extract_tb(error.__traceback__))
+        return 0
+
+    found = in_threads(*[touch] * 16)
+    errors = {id(error): error for each in found for error in each}
+    (error,) = errors.values()
+    lengths = {length() for _ in range(5)}
+    return [str(error), error is x.load_error, len(lengths), len(error.__notes__)]
+
+
+def test_threads_that_touch_what_fails_get_one_error(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("a load or a call fails under threads") as count:
+        truth = ["no device", True, 1, 1]
+        count_tries(count, failing, tmp_path, 1000 if long else 20, truth)
+
+
+# ----------------------------------------------------------------------------- forks
+
+
+def forked(root: str, seed: int) -> Any:
+    """Fork while threads look, import and call; touch all in the child."""
+    some = random.Random(seed)  # noqa: S311
+    warnings.simplefilter("ignore")
+    sys.setswitchinterval(some.choice(SWITCHES))
+    pause = some.choice([0.0005, 0.002])
+    names = [f"x{i}" for i in range(6)]
+    tree: dict[str, Any] = {
+        "plug_below.py": f"import time\ntime.sleep({pause})\n"
+        f"def below(i):\n    return lambda: (time.sleep({pause}), i)[1]\n"
+    }
+    for i in range(6):
+        tree[f"plug_{i}.py"] = (
+            "import time\nfrom plug_below import below\n"
+            f"time.sleep({pause})\nPlugin = below({i})\n"
+        )
+    values = {f"x{i}": f"plug_{i}:Plugin" for i in range(6)}
+    tree.update(dist("plug", points=points(values)))
+    manager = world(root, tree, invoke_on_load=True)
+
+    def touch_all() -> list[Any]:
+        order = names[:]
+        random.shuffle(order)
+        found = {name: manager[name].obj for name in order}
+        _cache.invalidate_caches()
+        other = ExtensionManager[Any]("g")
+        return [found[name] for name in names if other[name].plugin() == found[name]]
+
+    def touch_in_child() -> Any:
+        # In a thread that may be called as one that is gone, or in the first.
+        return in_threads(touch_all)[0] if seed % 2 else touch_all()
+
+    threads = [threading.Thread(target=touch_all) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(some.uniform(0, 12 * pause))
+    met = any(thread.is_alive() for thread in threads)
+    child = attempt(touch_in_child, STUCK / 3)
+    for thread in threads:
+        thread.join()
+    return {"met": met, "found": [child, touch_all()]}
+
+
+def test_a_child_that_is_forked_while_threads_load_can_load(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("a fork while other threads load and call") as count:
+        every = list(range(6))
+        truth = [[ANSWER, every], every]
+        met = count_tries(count, forked, tmp_path, 1000 if long else 15, truth)
+        # Else hardly any was forked while a thread was at work.
+        assert met > count.tries / 2
+
+
+# --------------------------------------------------------------- KeyboardInterrupt
+
+
+def interrupted(root: str, seed: int) -> Any:
+    """Interrupt loads or calls, beside threads that want the same."""
+    kind = ["plugin", "obj"][seed % 2]
+    some = random.Random(seed)  # noqa: S311
+    sys.setswitchinterval(some.choice(SWITCHES))
+    number = 40
+    source = "total = sum(range(2000))\ndef Plugin():\n    return sum(range(5000))\n"
+    files = {f"plug_{i}.py": source for i in range(number)}
+    values = {f"x{i}": f"plug_{i}:Plugin" for i in range(number)}
+    tree = {**files, **dist("plug", points=points(values))}
+    manager = world(root, tree, invoke_on_load=True)
+    right = sum(range(5000))
+    faults = []
+    met = 0
+    once = 0.0
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    # In what the import system does when it lets a lock go, Python only tells of it.
+    sys.unraisablehook = lambda _: None
+    for i, x in enumerate(manager):
+        if kind == "obj":
+            x.plugin  # noqa: B018
+        # Imports of others are left out: where these are interrupted, Python's own
+        # locks may stay shut.
+        others = [threading.Thread(target=getattr, args=(x, "obj"))] * (i % 2)
+        if kind == "obj":
+            for other in others:
+                other.start()
+        began = time.perf_counter()
+        try:
+            if i > 1:
+                signal.setitimer(signal.ITIMER_REAL, some.uniform(1e-6, 1.2 * once))
+            getattr(x, kind)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:
+            met += 1
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if i <= 1:
+            once = time.perf_counter() - began
+        if x.load_error is not None:
+            faults.append(f"{i}: remembered")
+        # Nothing is held that another thread, or this one, would wait for.
+        again = in_threads(partial(getattr, x, "obj")) if kind == "obj" else []
+        if {x.obj, *again} != {right}:
+            faults.append(f"{i}: {x.obj} {again}")
+        if kind == "obj":
+            for other in others:
+                other.join()
+    return {"met": met, "found": faults}
+
+
+def test_an_interrupted_load_is_not_remembered_and_holds_nothing(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("KeyboardInterrupt at a random moment of a load or a call") as count:
+        number = 600 if long else 10
+        met = count_tries(count, interrupted, tmp_path, number, [])
+        # Of forty loads each.
+        count.tries *= 40
+        assert met > count.tries / 5
+
+
+# ------------------------------------------------------------------- subinterpreters
+
+IN_SUBINTERPRETER = """
+import sys
+sys.path[:] = {path!r}
+import lazyplug
+x = lazyplug.ExtensionManager("g", invoke_on_load=True)["x"]
+assert type(x.obj) is x.plugin is sys.modules["plug"].Plugin
+assert x.entry_point.value == "plug:Plugin"
+try:
+    lazyplug.DriverManager("g", "nonesuch")
+except lazyplug.NoMatches:
+    pass
+else:
+    raise AssertionError("found what is not there")
+assert "orjson" not in sys.modules
+"""
+
+
+def subinterpreter(code: str, own_lock: bool) -> "str | None":
+    """Run code in a new subinterpreter; return what it raised."""
+    low: Any
+    if sys.version_info >= (3, 13):
+        low = importlib.import_module("_interpreters")
+        made = low.create("isolated" if own_lock else "legacy")
+    else:
+        low = importlib.import_module("_xxsubinterpreters")
+        made = low.create(isolated=own_lock)
+    try:
+        failed = low.run_string(made, code)
+    except low.RunFailedError as error:
+        return str(error)
+    finally:
+        low.destroy(made)
+    return failed and str(failed.formatted)
+
+
+def in_subinterpreters(root: str, seed: int) -> Any:
+    """Look and load in four subinterpreters, one after the other or all at once."""
+    own_lock = bool(seed & 2)
+    tree = {**dist("plug", points=points({"x": "plug:Plugin"}))}
+    tree["plug.py"] = "class Plugin:\n    pass\n"
+    world(root, tree)
+    code = IN_SUBINTERPRETER.format(path=[*sys.path, ROOT])
+    runs = [partial(subinterpreter, code, own_lock)] * 4
+    found = [run() for run in runs] if seed % 2 else in_threads(*runs)
+    return [said for said in map(str, found) if said != "None"]
+
+
+def test_a_subinterpreter_finds_and_loads(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    if not any(map(find_spec, ("_interpreters", "_xxsubinterpreters"))):
+        pytest.skip("this Python has no module for subinterpreters")
+    with tally("a plugin is loaded in a subinterpreter") as count:
+        count_tries(count, in_subinterpreters, tmp_path, 100 if long else 4, [])

@@ -1,0 +1,110 @@
+"""The command line says what there is, and tells by its exit code if all is well."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import lazyplug
+from lazyplug._verify import damages
+from tests.conftest import Ticking, dist, python
+from tests.test_store import index_in
+
+POINTS = "[g]\na = m:f\n[h]\nb = m:f\n"
+
+
+@pytest.fixture
+def index(
+    settled: Ticking,
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    isolated: Path,
+) -> Path:
+    """Return an index on disk."""
+    only(site({**dist("foo", points=POINTS), **dist("bar")}))
+    lazyplug.entry_points()
+    return index_in(isolated)
+
+
+def verify(cwd: Path) -> tuple[int, str, str]:
+    done = python("-m", "lazyplug", "cache", "verify", cwd=cwd, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_sound_index_is_sound(index: Path, tmp_path: Path) -> None:
+    assert damages(str(index)) == []
+    code, said, complained = verify(tmp_path)
+    assert (code, complained) == (0, "")
+    assert said == (f"sound    {index.name}\n1 in {index.parent}, 0 damaged\n")
+
+
+@pytest.mark.parametrize(
+    ("part", "what"),
+    [
+        (b'"key"', "all of it: front"),
+        (b'["foo-1.0.dist-info/', "the files that are watched"),
+        (b'"h"\n', "the group 'h'"),
+        (b'{"archive"', "the records of the distributions"),
+    ],
+)
+def test_each_damaged_part_is_named(
+    part: bytes, what: str, index: Path, tmp_path: Path
+) -> None:
+    data = index.read_bytes()
+    assert part in data
+    index.write_bytes(data.replace(part, part.swapcase()))
+    code, said, _ = verify(tmp_path)
+    assert code == 1
+    assert said.startswith(f"damaged  {index.name}: {what}\n")
+
+
+def test_what_stands_between_the_parts_is_verified(index: Path) -> None:
+    data = index.read_bytes()
+    index.write_bytes(data + b"\n")
+    assert damages(str(index)) == ["what stands between its parts"]
+    at = data.index(b'\n"h"\n')
+    index.write_bytes(data[:at] + b" " + data[at + 1 :])
+    assert damages(str(index)) == ["what stands between its parts"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
+def test_what_others_could_have_written_is_not_sound(
+    index: Path, tmp_path: Path
+) -> None:
+    index.chmod(0o666)
+    code, said, _ = verify(tmp_path)
+    assert code == 1
+    assert "a file, or one that others could have written\n" in said
+    index.parent.chmod(0o777)
+    code, said, complained = verify(tmp_path)
+    assert (code, said) == (1, "")
+    assert complained.startswith(f"Not used: {index.parent} is not a folder, or one")
+
+
+def test_without_a_cache_folder_nothing_is_wrong(
+    isolated: Path, tmp_path: Path
+) -> None:
+    said = f"Nothing is remembered: there is no {isolated}\n"
+    assert verify(tmp_path) == (0, said, "")
+
+
+def test_a_cache_folder_that_is_a_file_is_told(isolated: Path, tmp_path: Path) -> None:
+    isolated.write_text("mine")
+    code, said, complained = verify(tmp_path)
+    assert (code, said) == (1, "")
+    assert complained.startswith(f"Not used: {isolated} is not a folder")
+
+
+@pytest.mark.parametrize("arguments", [[], ["cache"], ["nothing"], ["cache", "x"]])
+def test_what_is_not_understood_shows_the_usage(arguments: list[str]) -> None:
+    done = python("-m", "lazyplug", *arguments, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: python -m lazyplug")
+
+
+def test_help_names_every_command() -> None:
+    said = python("-m", "lazyplug", "--help").stdout
+    assert " run " in said
+    assert " cache " in said
+    assert "verify" in python("-m", "lazyplug", "cache", "--help").stdout
