@@ -1,0 +1,483 @@
+"""What was learned of plugins from their sources, remembered beside the index.
+
+Advisory: what is doubtful here was not learned, which costs time, never an answer.
+The format is described in docs/index-format.md.
+"""
+
+import os
+import sys
+
+from . import _cache
+from ._cache import Seam
+from ._index import CHUNK, DOUBT, TITLE_LENGTH, digest, quote, scan_once, stamp, title
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._cache import Snapshot
+    from ._index import Read
+    from ._manager import Extension
+    from ._source import Search, Sources
+
+    # kind and group
+    Part = tuple[str, str]
+    # key of the distribution, value of the entry point
+    About = tuple[str, str]
+    # of each top-level name that was looked for: itself, how many stable path entries
+    # do not have it, what `told` returned (None: it was not asked)
+    Way = list[Any]
+    # the ways, the stamps of files and folders (None: it is not there), the answer
+    Fact = tuple[list[Way], dict[str, str | None], Any]
+    Learned = dict[About, Fact]
+    # a path entry in which a top-level name may stand, and the number of the stable
+    # one at which a way must have ended not to have passed it
+    Doubt = tuple[int, str]
+
+# What is asked was not learned, or does not hold.
+UNKNOWN: "Any" = object()
+SCHEMA = 1
+# The summaries of some seven thousand plugins. It is written whole, where a process
+# that learned something ends.
+SIZE_CAP = 1 << 22
+# Programs that change sys.path again and again must not fill the memory.
+_MOST = 16
+
+
+def summary(extension: "Extension[Any]") -> "str | None":
+    """Return the first line of the docstring of what an extension refers to.
+
+    Taken from its source; None where there is none. Imports nothing of the plugin.
+    """
+    known = facts()
+    line: str | None = known.recall(extension, "summary")
+    if line is not None and not isinstance(line, str):
+        module, attr = extension._module, extension.attr
+        if module is None:
+            from ._scan import split_value  # deferred: rows come already split
+
+            module, attr = split_value(extension.value)
+        line = None
+        if module is not None:
+            line, sources = known.search().summary(module, attr)
+            known.learn(extension, "summary", line, sources)
+    extension.summary = line
+    return line
+
+
+def told(name: str) -> "list[Any]":
+    """Return what the finders of others tell of a top-level module.
+
+    That is its file and the folders of the modules below it, where it has them;
+    nothing if none of them knows it. They are asked as an import would ask them:
+    those of editable installations know where the source is.
+    """
+    for finder in sys.meta_path:
+        found = _asked(finder, name)
+        if found:
+            return found
+    return []
+
+
+def _asked(finder: "Any", name: str) -> "list[Any]":
+    try:
+        kind = finder if isinstance(finder, type) else type(finder)
+        if kind.__module__.startswith(("_frozen_importlib", "importlib._bootstrap")):
+            return []  # Python's own: what is built in has no source
+        spec = finder.find_spec(name, None)
+        if spec is None:
+            return []
+        file, folders = spec.origin, spec.submodule_search_locations
+        return [
+            None if file is None else os.fsdecode(file),
+            None if folders is None else list(map(os.fsdecode, folders)),
+        ]
+    except Exception:  # foreign code: its fault is its own
+        return []
+
+
+class Facts:
+    """The learned facts of one snapshot: those of the file, and those of this process.
+
+    :param snapshot: the environment that they are about.
+    """
+
+    def __init__(self, snapshot: "Snapshot") -> None:
+        self.snapshot = snapshot
+        # Not what may be put in its place: what is learned belongs to its stamps.
+        self.index = snapshot.index
+        mode = _cache.choice("LAZYPLUG_CACHE", ("on", "readonly", "off"))
+        self._folder = None if mode == "off" else _cache.cache_folder()
+        self._name = _cache.index_name(self.index.key)[: -len("json")] + "facts"
+        self._writes = mode == "on" and self._folder is not None
+        self._parts: dict[Part, tuple[list[Doubt], Learned]] = {}
+        self._new: dict[Part, Learned] = {}
+        self._path = os.path.join(self._folder or "", self._name)
+        before = _unwritten.get(self._path)
+        if before is not None and before.index.stamps == self.index.stamps:
+            self._new = before._new
+        # What was looked at counts as long as the snapshot does.
+        self._stamps: dict[str, str | None] = {}
+        self._names: dict[str, set[str] | None] = {}
+        self._told: dict[str, list[Any]] = {}
+        self._search: Search | None = None
+
+    def recall(self, extension: "Extension[Any]", kind: str) -> "Any":
+        """Return what was learned of an extension if it still holds; else UNKNOWN."""
+        about = self._about(extension)
+        if about is None:
+            return UNKNOWN
+        part = kind, extension.group
+        fact = self._new.get(part, {}).get(about)
+        if fact is not None and self._holds(fact, self._doubts(self.index.stamps)):
+            return fact[2]
+        if part not in self._parts:
+            self._parts[part] = self._read(part)
+        doubts, learned = self._parts[part]
+        fact = learned.get(about)
+        if fact is not None and self._holds(fact, doubts):
+            return fact[2]
+        return UNKNOWN
+
+    def learn(
+        self, extension: "Extension[Any]", kind: str, answer: "Any", sources: "Sources"
+    ) -> None:
+        """Remember an answer, as JSON has it, for as long as its sources are the same.
+
+        It is not remembered where stamps would not tell that it changed. Raises
+        TypeError if it is nothing that JSON has.
+        """
+        about = self._about(extension)
+        if about is None or not sources.firm:
+            return
+        from ._record import to_json
+        from ._scan import settled
+
+        stamps: dict[str, str | None] = {}
+        for path, was_there in sources.files.items():
+            try:
+                now = stamp(Seam.stat(path))
+            except (OSError, ValueError):
+                now = None
+            if (now is not None) != was_there:
+                return  # it changed meanwhile
+            if now is not None and not settled(now, None, sources.clock):
+                return  # it may change, and the stamp stay the same
+            stamps[path] = self._stamps[path] = now
+        ways = []
+        for name, (place, answered) in sources.tops.items():
+            volatile = [at for at in self.snapshot.volatile if at < place]
+            ways.append([name, place - len(volatile), answered])
+        line = scan_once(to_json([*about, ways, stamps, answer]), 0)[0]
+        part = kind, extension.group
+        self._new.setdefault(part, {}).update([_fact(line)])
+        if self._writes:
+            _remember(self._path, self)
+
+    def search(self) -> "Search":
+        """Return where the modules of this `sys.path` are looked for."""
+        if self._search is None:
+            from ._source import Search  # deferred: imports ast
+
+            seen = self.snapshot.entries, self.snapshot.volatile
+            self._search = Search(*seen, Seam.clock, self._tell)
+        return self._search
+
+    def _about(self, extension: "Extension[Any]") -> "About | None":
+        """Return what facts of an extension are kept under; None: none are kept.
+
+        So it is with what no distribution declares, and with distributions of
+        volatile path entries and of foreign finders.
+        """
+        owner = extension._owner
+        if owner is None or not isinstance(owner[3], str):
+            return None
+        if owner[3] not in self.index.key[1:]:
+            return None
+        # Without the version: the stamps tell if another one has other sources.
+        return owner[0], extension.value
+
+    # Does it still hold?
+
+    def _doubts(self, stamps: "list[str | None]") -> "list[Doubt]":
+        """Return the path entries that may have got another module since then.
+
+        The stable ones had these stamps; the index is true, so its own are those of
+        now. Volatile ones may be others in every process.
+        """
+        doubts: list[Doubt] = []
+        number = 0
+        for place, entry in enumerate(self.snapshot.entries):
+            if place in self.snapshot.volatile:
+                doubts.append((number - 1, entry))
+            else:
+                same = stamps[number] == self.index.stamps[number]
+                if not same or number in self.index.young:
+                    doubts.append((number, entry))
+                number += 1
+        return doubts
+
+    def _passes(self, ways: "list[Way]", doubts: "list[Doubt]") -> bool:
+        """Would names be looked for in vain where they were not found?"""
+        return not any(
+            number < passed and self._may_have(entry, name)
+            for name, passed, _ in ways
+            for number, entry in doubts
+        )
+
+    def _may_have(self, entry: str, name: str) -> bool:
+        if entry not in self._names:
+            self._names[entry] = _names_in(entry)
+        names = self._names[entry]
+        return names is None or name in names
+
+    def _holds(self, fact: "Fact", doubts: "list[Doubt]") -> bool:
+        ways, stamps, _ = fact
+        if not self._passes(ways, doubts):
+            return False
+        for name, _, answered in ways:
+            if answered is not None and answered != self._tell(name):
+                return False
+        if self.snapshot.checked == "none":
+            return True
+        for path, known in stamps.items():
+            if path not in self._stamps:
+                self._stamps[path] = _stamp_of(path, known is not None)
+            if self._stamps[path] != known:
+                return False
+        return True
+
+    def _tell(self, name: str) -> "list[Any]":
+        if name not in self._told:
+            self._told[name] = told(name)
+        return self._told[name]
+
+    # The file.
+
+    def _read(self, part: "Part") -> "tuple[list[Doubt], Learned]":
+        """Return a part of the file, and what is to be doubted of it."""
+        if self._folder is None or not _cache.trusted_folder(self._folder):
+            return [], {}
+        read, close = _cache.index_file(self._path)
+        try:
+            stamps, front, chunk = opened(read, self.index.key)
+            # A newline never stands inside JSON text: as in an index.
+            at = front.find(f"\n[{quote(part[0])},{quote(part[1])},".encode())
+            if at < 0:
+                return [], {}
+            line = front[at + 1 : front.index(b"\n", at + 1)]
+            return self._doubts(stamps), part_of(line, read, chunk, len(front))[1]
+        except DOUBT:
+            return [], {}
+        finally:
+            close()
+
+    def _kept(self) -> "tuple[bytes, dict[Part, Learned]]":
+        """Return the front of the file, if all in it is whole, and what may hold."""
+        found: dict[Part, Learned] = {}
+        front, whole = b"", True
+        read, close = _cache.index_file(self._path)
+        try:
+            stamps, front, chunk = opened(read, self.index.key)
+            # Nothing that is learned depends on what is volatile.
+            stable = self.index.key[1:]
+            doubts = [doubt for doubt in self._doubts(stamps) if doubt[1] in stable]
+            for line in front.split(b"\n")[1:-1]:
+                try:
+                    part, learned = part_of(line, read, chunk, len(front))
+                except DOUBT:
+                    whole = False
+                    continue
+                found[part] = {
+                    about: fact
+                    for about, fact in learned.items()
+                    if self._passes(fact[0], doubts)
+                }
+        except DOUBT:
+            whole = False
+        finally:
+            close()
+        return front if whole else b"", found
+
+    def write(self) -> None:
+        """Write what was learned here, with what the file has by now.
+
+        Nothing is written if the environment changed: who looks next learns better.
+        What no distribution declares any more is left out.
+        """
+        from ._store import store  # deferred: only where something was learned
+
+        if self._folder is None or not _cache.still_true(self.index, "dirs"):
+            return
+        front, found = self._kept()
+        for part, learned in self._new.items():
+            known = found.setdefault(part, {})
+            for about, fact in learned.items():
+                if about not in known or _changed(known[about]) <= _changed(fact):
+                    known[about] = fact
+        try:
+            for (_, group), learned in found.items():
+                rows = self.index.rows(group)
+                declared = {(owner[0], row[1]) for row, owner in rows}
+                for about in learned.keys() - declared:
+                    del learned[about]
+        finally:
+            self.index.close()
+        content = encode(self.index.key, self.index.stamps, found)
+        # It has a checksum of every part.
+        if not content.startswith(title(front) + front):
+            store(self._folder, self._name, content)
+
+
+_latest: "Facts | None" = None
+# those that have something to write, by the paths of their files
+_unwritten: "dict[str, Facts]" = {}
+
+
+def facts() -> Facts:
+    """Return the learned facts of this `sys.path`."""
+    global _latest  # noqa: PLW0603
+    snapshot = _cache.current()
+    if (
+        _latest is None
+        or _latest.snapshot is not snapshot
+        or _latest.index is not snapshot.index
+    ):
+        _latest = Facts(snapshot)
+    return _latest
+
+
+def _remember(path: str, known: Facts) -> None:
+    """See to it that these facts are written when the process ends."""
+    if len(_unwritten) >= _MOST:
+        _unwritten.clear()
+    if not _unwritten:
+        import atexit
+
+        atexit.unregister(write)
+        atexit.register(write)
+    _unwritten[path] = known
+
+
+def write() -> None:
+    """Write all that was learned and is not yet written."""
+    while _unwritten:
+        _, known = _unwritten.popitem()
+        try:
+            known.write()
+        except Exception as error:  # at the end of a process it would be printed
+            from ._report import debug
+
+            debug(f"what was learned was not written: {error!r}")
+
+
+if hasattr(os, "register_at_fork"):
+    # What the parent learned the parent writes.
+    os.register_at_fork(after_in_child=_unwritten.clear)
+
+
+def _names_in(folder: str) -> "set[str] | None":
+    """Return the names of what may be modules in a folder; None: nobody knows."""
+    try:
+        return {file.partition(".")[0] for file in os.listdir(folder)}
+    except FileNotFoundError:
+        return set()
+    except (OSError, ValueError):
+        return None  # a zip, or one that may be read in the next moment
+
+
+def _stamp_of(path: str, expected: bool) -> "str | None":
+    try:
+        # access says no without raising, at a quarter of the price.
+        if not expected and not os.access(path, 0):
+            return None
+        return stamp(Seam.stat(path))
+    except (OSError, ValueError):
+        return None
+
+
+def _changed(fact: "Fact") -> int:
+    """Return when what a fact came from changed last."""
+    times = [0]
+    for known in fact[1].values():
+        parts = (known or "").split(" ")
+        if len(parts) == 4 and parts[1].isdecimal():
+            times.append(int(parts[1]))
+    return max(times)
+
+
+def opened(read: "Read", key: "list[str]") -> "tuple[list[str | None], bytes, bytes]":
+    """Return the stamps in a file of facts, its front, and what else was read of it.
+
+    Raises one of DOUBT if it is not such a file, of this key.
+    """
+    chunk = read(0, CHUNK)
+    length = int(chunk[TITLE_LENGTH - 12 : TITLE_LENGTH - 2])
+    missing = TITLE_LENGTH + length - len(chunk)
+    if missing > 0:
+        chunk += read(len(chunk), missing)
+    front = chunk[TITLE_LENGTH : TITLE_LENGTH + length]
+    if chunk[:TITLE_LENGTH] != title(front):
+        raise ValueError("front")
+    head = scan_once(front[: front.index(b"\n")].decode(), 0)[0]
+    stamps: list[str | None] = head["stamps"]
+    if head["facts"] != SCHEMA or head["key"] != key:
+        raise ValueError("head")
+    return stamps, front, chunk[TITLE_LENGTH + length :]
+
+
+def part_of(
+    line: bytes, read: "Read", chunk: bytes, length: int
+) -> "tuple[Part, Learned]":
+    """Return the part that a line of the table names, with its facts.
+
+    `chunk` is what was read of the file behind its front, which has this length.
+    Raises one of DOUBT if it is damaged.
+    """
+    kind, group, offset, size, wanted = scan_once(line.decode(), 0)[0]
+    data = chunk[offset : offset + size]
+    if len(data) < size:
+        data = read(TITLE_LENGTH + length + offset, size)
+    if digest(data) != wanted:
+        raise ValueError("part")
+    # One line after the other, made into one list.
+    named, *lines = scan_once("[" + data.decode().replace("\n", ",") + "]", 0)[0]
+    if named != [kind, group]:
+        raise ValueError("part")
+    return (kind, group), dict(map(_fact, lines))
+
+
+def _fact(line: "list[Any]") -> "tuple[About, Fact]":
+    key, value, ways, stamps, answer = line
+    for name, passed, _ in ways:
+        if name.__class__ is not str or passed.__class__ is not int:
+            raise ValueError("way")
+    "".join(filter(None, stamps.values()))  # all of them are text
+    return (key, value), (ways, stamps, answer)
+
+
+def encode(
+    key: "list[str]", stamps: "list[str | None]", found: "dict[Part, Learned]"
+) -> bytes:
+    """Return a file of facts as it is written; what would make it too large is left."""
+    from ._record import to_json  # deferred: only where something was learned
+
+    room = SIZE_CAP
+    lines: dict[Part, list[str]] = {}
+    for part, learned in found.items():
+        for about, fact in learned.items():
+            line = to_json([*about, *fact])
+            if len(line) < room:
+                room -= len(line) + 1
+                lines.setdefault(part, []).append(line)
+    head = to_json({"facts": SCHEMA, "key": key, "stamps": stamps})
+    table = [head]
+    texts: list[str] = []
+    offset = 0
+    for part in sorted(lines):
+        text = "\n".join([to_json(part), *sorted(lines[part])])
+        texts.append(text)
+        table.append(to_json([*part, offset, len(text), digest(text.encode())]))
+        offset += len(text) + 1
+    front = "".join([line + "\n" for line in table]).encode()
+    return title(front) + front + "\n".join(texts).encode()

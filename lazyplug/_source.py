@@ -1,0 +1,558 @@
+"""Where the source of a target lies and what it says: read, never imported."""
+
+import ast
+import os
+import sys
+import warnings
+from _thread import RLock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, TypeAlias
+
+    # the file of a module (None: a namespace package), and the folders in which
+    # modules below it are looked for (None: it is no package)
+    Found = tuple[str | None, list[str] | None]
+    # how many dots, the module, the name in it (None: the module itself; "*": all)
+    Import = tuple[int, str, str | None]
+    # What a name is bound to: what can be read here, what is imported, another name
+    # as its parts, the names in a literal `__all__`. None: it cannot be seen.
+    Target: TypeAlias = "Scope | Import | list[str] | frozenset[str] | None"
+    # the name ("*": those of a star import), its target, and if it surely is bound
+    Binding = tuple[str, Target, bool]
+    # the name of a module, and if it is a package
+    Module = tuple[str, bool]
+
+# How many imports and other names are followed.
+HOPS = 5
+# Parsing takes a second for each MiB, and no module that people write is so large.
+SIZE_CAP = 1 << 20
+_SOURCE = (".py", ".pyw")
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+# Warnings are silenced for the whole process: by one thread at a time, so that what
+# was there before is put back. Nothing foreign is run meanwhile.
+_parsing = RLock()
+
+
+def _renew_after_fork() -> None:
+    global _parsing  # noqa: PLW0603
+    _parsing = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)
+
+
+class Sources:
+    """What an answer came from: as long as all of it is as it was, the answer holds.
+
+    :param clock: the time before the first of it was looked at.
+    """
+
+    __slots__ = ("clock", "files", "firm", "tops")
+
+    def __init__(self, clock: int) -> None:
+        self.clock = clock
+        # Would what follows tell if the answer changed?
+        self.firm = True
+        # of each top-level name, how many path entries do not have it, and what
+        # the finders of others told of it (None: they were not asked)
+        self.tops: dict[str, tuple[int, list[Any] | None]] = {}
+        # the files and folders that were looked at: were they there?
+        self.files: dict[str, bool] = {}
+
+
+class Scope:
+    """What is kept of a module, a class or a function.
+
+    :param line: the first line of its docstring.
+    :param bindings: what is bound in it, in order: the last one counts.
+    """
+
+    __slots__ = ("bindings", "line")
+
+    def __init__(self, line: "str | None", bindings: "list[Binding]") -> None:
+        self.line = line
+        self.bindings = bindings
+
+    def binds(self, name: str) -> bool:
+        """Is the name bound by itself, not by a star import?"""
+        return any(bound == name for bound, _, _ in self.bindings)
+
+    def exports(self, name: str) -> "bool | None":
+        """Does a star import bring the name, if it is bound? None: nobody sees."""
+        unseen = False
+        for bound, target, _ in reversed(self.bindings):
+            if bound == "__all__":
+                if isinstance(target, frozenset):
+                    return name in target or (None if unseen else False)
+                unseen = True
+        return None if unseen else not name.startswith("_")
+
+
+def first_line(text: "str | None") -> "str | None":
+    r"""Return the first line of a docstring that says anything.
+
+    >>> first_line("\n    Do it.  \n\n    Or not.\n"), first_line(" \n ")
+    ('Do it.', None)
+    """
+    return (text or "").expandtabs().strip().partition("\n")[0].rstrip() or None
+
+
+def absolute(level: int, name: str, module: "Module") -> "str | None":
+    """Return the module that an import means; None if there can be none.
+
+    >>> absolute(0, "x", ("a.b", False)), absolute(1, "x", ("a.b", False))
+    ('x', 'a.x')
+    >>> absolute(1, "", ("a.b", True)), absolute(2, "x", ("a", True))
+    ('a.b', None)
+    """
+    if not level:
+        return name
+    parts = module[0].split(".")
+    above = parts[: len(parts) + module[1] - level]
+    if not above or level > len(parts):
+        return None
+    return ".".join([*above, name] if name else above)
+
+
+def parse(data: bytes) -> Scope:
+    r"""Return what the source of a module says and binds.
+
+    >>> module = parse(b"'Says.'\nclass A:\n  'Has.'\nfrom .x import y as z\n")
+    >>> module.line, [name for name, _, _ in module.bindings]
+    ('Says.', ['A', 'z'])
+    """
+    with _parsing, warnings.catch_warnings():
+        # What is doubtful in a plugin's source is told when it is compiled.
+        warnings.simplefilter("ignore")
+        tree = ast.parse(data)
+    return _scope(tree)
+
+
+def _scope(node: "ast.Module | ast.ClassDef") -> Scope:
+    line = first_line(ast.get_docstring(node, clean=False))
+    return Scope(line, list(_bindings(node.body, True)))
+
+
+def _bindings(body: "list[ast.stmt]", sure: bool) -> "Iterator[Binding]":
+    """Yield what statements bind when they are run.
+
+    Where only one of two is run, the usual one comes last: the body of a `try`
+    behind its handlers.
+    """
+    for node in body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                line = first_line(ast.get_docstring(node, clean=False))
+                yield node.name, Scope(line, []), sure
+            case ast.ClassDef():
+                yield node.name, _scope(node), sure
+            case ast.Import(names):
+                for alias in names:
+                    top = alias.name.partition(".")[0]
+                    module = alias.name if alias.asname else top
+                    yield alias.asname or top, (0, module, None), sure
+            case ast.ImportFrom():
+                for alias in node.names:
+                    target = node.level, node.module or "", alias.name
+                    yield alias.asname or alias.name, target, sure
+            case ast.If(test, then, otherwise):
+                truth = _truth(test)
+                yield from _unseen(test)
+                if truth is not True:
+                    yield from _bindings(otherwise, sure and truth is False)
+                if truth is not False:
+                    yield from _bindings(then, sure and truth is True)
+            case ast.Try() | ast.TryStar():
+                for handler in node.handlers:
+                    yield from _bindings(handler.body, False)
+                for part in (node.body, node.orelse, node.finalbody):
+                    yield from _bindings(part, sure)
+            case ast.With() | ast.AsyncWith():
+                for item in node.items:
+                    yield from _unseen(item)
+                yield from _bindings(node.body, sure)
+            case ast.Assign(targets, value):
+                yield from _unseen(value)
+                for each in targets:
+                    yield from _assigned(each, value, sure)
+            case ast.AnnAssign(target=each, value=ast.expr() as value):
+                yield from _unseen(value)
+                yield from _assigned(each, value, sure)
+            case ast.AnnAssign():
+                pass  # it tells a type, and binds nothing
+            case _:
+                yield from _unseen(node)
+
+
+def _assigned(target: ast.expr, value: ast.expr, sure: bool) -> "Iterator[Binding]":
+    if not isinstance(target, ast.Name):
+        yield from _unseen(target)
+    elif target.id == "__all__" and isinstance(value, ast.List | ast.Tuple):
+        names = [each.value for each in value.elts if isinstance(each, ast.Constant)]
+        yield "__all__", frozenset(map(str, names)), sure
+    else:
+        yield target.id, _dotted(value), sure
+
+
+def _dotted(node: ast.expr) -> "list[str] | None":
+    """Return the parts of the dotted name that an expression is, if it is one."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    return [node.id, *reversed(names)] if isinstance(node, ast.Name) else None
+
+
+def _unseen(node: ast.AST) -> "Iterator[Binding]":
+    """Yield the names that are bound, deleted or changed somewhere inside."""
+    for each in ast.walk(node):
+        match each:
+            case ast.Name(name, ast.Store() | ast.Del()):
+                yield name, None, True
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield each.name, None, True
+            case ast.alias(name, asname):
+                yield asname or name.partition(".")[0], None, True
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name, None, True
+            case ast.MatchMapping(rest=str(name)):
+                yield name, None, True
+            case ast.Attribute(ast.Name("__all__")):
+                yield "__all__", None, True  # as by `__all__.append("x")`
+
+
+def _truth(test: ast.expr) -> "bool | None":
+    """Return what a condition is while its module is imported; None: it depends.
+
+    >>> [_truth(ast.parse(text, mode="eval").body) for text in (
+    ...     "TYPE_CHECKING", "not typing.TYPE_CHECKING", "1", "name", "not name",
+    ...     "__name__ == '__main__'")]
+    [False, True, True, None, None, False]
+    """
+    match test:
+        case ast.Constant(value):
+            return bool(value)
+        case ast.Name("TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
+            return False
+        case ast.UnaryOp(ast.Not(), operand):
+            truth = _truth(operand)
+            return None if truth is None else not truth
+        case ast.Compare(ast.Name("__name__"), [ast.Eq()], [ast.Constant("__main__")]):
+            return False
+    return None
+
+
+def read(file: str) -> "tuple[Scope | None, bool]":
+    """Return what the source in a file says and binds, and if that may be believed.
+
+    None is for what cannot be parsed. Where the system would not read it, or memory
+    or stack were short, the next time may bring something else.
+    """
+    try:
+        descriptor = os.open(file, _FLAGS)
+        try:
+            status = os.fstat(descriptor)
+            if status.st_mode & 0o170000 != 0o100000:
+                return None, False
+            data = b""
+            while len(data) <= SIZE_CAP:
+                chunk = os.read(descriptor, SIZE_CAP + 1)
+                if not chunk:
+                    return parse(data), True
+                data += chunk
+        finally:
+            os.close(descriptor)
+    except (SyntaxError, ValueError):
+        pass  # ValueError: it holds a NUL
+    except (OSError, RecursionError, MemoryError):
+        return None, False
+    return None, True
+
+
+def _in_archive(archive: str, name: str) -> bool:
+    """Has a zip a module of this name? Its source is left to the import."""
+    from zipimport import zipimporter
+
+    try:
+        return zipimporter(archive).find_spec(name) is not None
+    except Exception:  # damage to a zip has many names; Python passes over it too
+        return False
+
+
+class Search:
+    """Where the modules of a `sys.path` lie, and what they say.
+
+    :param entries: the path entries.
+    :param volatile: the numbers of those of which nothing may be remembered.
+    :param clock: tells the time.
+    :param told: asks the finders of others for a top-level name, and returns what
+        `_learned.told` does.
+    """
+
+    def __init__(
+        self,
+        entries: "tuple[str, ...]",
+        volatile: "frozenset[int]",
+        clock: "Callable[[], int]",
+        told: "Callable[[str], list[Any]]",
+    ) -> None:
+        from importlib.machinery import all_suffixes
+
+        self._entries = entries
+        self._volatile = volatile
+        self._clock = clock
+        self._told = told
+        # Source comes first: where it lies beside what was compiled, it tells.
+        self._suffixes = all_suffixes()
+        # of each file that was read: when, and what `read` returned
+        self._scopes: dict[str, tuple[int, Scope | None, bool]] = {}
+
+    def summary(self, module: str, attr: "str | None") -> "tuple[str | None, Sources]":
+        """Return the first line of a target's docstring, and what it came from."""
+        sources = Sources(self._clock())
+        names = attr.split(".") if attr else []
+        try:
+            scope = _Question(self, sources).target(module, names, HOPS)
+        except RecursionError:  # asked at the bottom of the stack
+            sources.firm = False
+            return None, sources
+        return None if scope is None else scope.line, sources
+
+    def scope(self, file: str, sources: Sources) -> "Scope | None":
+        """Return what the source in a file says and binds; None if it has none."""
+        if not file.endswith(_SOURCE):
+            return None
+        sources.files[file] = True
+        if file not in self._scopes:
+            self._scopes[file] = self._clock(), *read(file)
+        clock, scope, believed = self._scopes[file]
+        sources.clock = min(sources.clock, clock)
+        sources.firm &= believed
+        return scope
+
+    def find(self, module: str, sources: Sources) -> "Found | None":
+        """Return where a module lies; None if it is nowhere."""
+        top, *rest = parts = module.split(".")
+        if not all(parts):
+            return None
+        found = self._top(top, sources)
+        for name in rest:
+            if found is None or found[1] is None:
+                return None
+            found = self._below(found[1], name, sources)
+        return found
+
+    def _top(self, name: str, sources: Sources) -> "Found | None":
+        if name in sys.builtin_module_names or name == "__main__":
+            sources.firm = False  # nothing would tell if that changed
+            return None
+        portions: list[str] = []
+        for place, entry in enumerate(self._entries):
+            path = os.path.join(entry, name)
+            stable = place not in self._volatile
+            if os.path.isfile(entry):
+                if _in_archive(entry, name):
+                    sources.firm &= stable
+                    sources.tops[name] = place + 1, None
+                    return None
+                continue
+            found = self._look(path, sources, in_entry=True)
+            if found is not None:
+                sources.firm &= stable
+                sources.tops[name] = place, None
+                return found
+            if os.path.isdir(path):
+                portions.append(path)
+                sources.firm &= stable
+        told = None if portions else self._told(name)
+        sources.tops[name] = len(self._entries), told
+        if told:
+            origin, folders = told
+            return origin, folders
+        return (None, portions) if portions else None
+
+    def _below(
+        self, folders: "list[str]", name: str, sources: Sources
+    ) -> "Found | None":
+        portions = []
+        for folder in folders:
+            # Its stamp tells what comes and goes in it.
+            sources.files[folder] = os.path.exists(folder)
+            path = os.path.join(folder, name)
+            found = self._look(path, sources, in_entry=False)
+            if found is not None:
+                return found
+            if os.path.isdir(path):
+                portions.append(path)
+        return (None, portions) if portions else None
+
+    def _look(self, path: str, sources: Sources, in_entry: bool) -> "Found | None":
+        """Return the package or module of this path, without its suffix, if any.
+
+        Note what would be found before it if it came, as far as a stamp of the
+        folder does not tell: those of path entries move too often.
+        """
+        is_folder = os.path.isdir(path)
+        if is_folder:
+            for suffix in self._suffixes:
+                file = os.path.join(path, f"__init__{suffix}")
+                if os.path.isfile(file):
+                    if suffix not in _SOURCE:
+                        sources.files[path] = True
+                    return file, [path]
+            # With an __init__ in it, it would be the package.
+            sources.files[path] = True
+        for suffix in self._suffixes:
+            file = path + suffix
+            if os.path.isfile(file):
+                if in_entry:
+                    sources.files[path] = is_folder
+                    if suffix not in _SOURCE:
+                        sources.files[file] = True
+                        sources.files[f"{path}.py"] = False
+                return file, None
+        return None
+
+
+class _Question:
+    """One name, followed through the modules that pass it on.
+
+    :param search: finds and reads them.
+    :param sources: notes what was looked at.
+    """
+
+    def __init__(self, search: Search, sources: Sources) -> None:
+        self._search = search
+        self._sources = sources
+        # Does a star import of this module bring this name? Found out once: modules
+        # that import all of each other have many ways to go in circles.
+        self._brought: dict[tuple[str, str], bool | None] = {}
+
+    def target(
+        self, module: str, names: "list[str]", hops: int, until: "int | None" = None
+    ) -> "Scope | None":
+        """Return what a dotted name in a module is; None if it cannot be seen.
+
+        `until` is how many bindings of the module are made already; None: all.
+        """
+        found = self._search.find(module, self._sources)
+        if found is None:
+            return None
+        file, folders = found
+        if file is not None:
+            scope = self._search.scope(file, self._sources)
+            if scope is None or not names:
+                return scope
+            here = module, folders is not None
+            place = self._place(scope, names[0], until, here, hops)
+            if place is None:
+                return None
+            if place >= 0:
+                return self._followed(scope, place, here, names, hops)
+            if scope.binds("__getattr__"):
+                return None
+        if folders is None or not names:
+            return None
+        # What a package does not bind may be a module of it.
+        return self.target(f"{module}.{names[0]}", names[1:], hops)
+
+    def _place(
+        self, scope: Scope, name: str, until: "int | None", here: "Module", hops: int
+    ) -> "int | None":
+        """Return which binding of a scope makes a name what it is.
+
+        -1 if it is not bound; None if it cannot be seen.
+        """
+        found = -1
+        bindings = scope.bindings[:until]
+        for place in range(len(bindings) - 1, -1, -1):
+            bound, target, sure = bindings[place]
+            if bound == "*":
+                brings = self._brings(target, name, here, hops)
+                if brings is None:
+                    return None
+                if not brings:
+                    continue
+            elif bound != name:
+                continue
+            if found >= 0:
+                return None  # one of two
+            if sure:
+                return place
+            found = place
+        return found
+
+    def _followed(
+        self, scope: Scope, place: int, here: "Module", names: "list[str]", hops: int
+    ) -> "Scope | None":
+        """Return what a dotted name is whose first part this binding binds."""
+        first, *rest = names
+        target = scope.bindings[place][1]
+        if isinstance(target, Scope):
+            # Of what a class binds, only what can be read in it counts.
+            return self._inside(target, None, here, rest, 0) if rest else target
+        if hops == 0 or target is None or isinstance(target, frozenset):
+            return None
+        if isinstance(target, list):
+            return self._inside(scope, place, here, [*target, *rest], hops - 1)
+        module = absolute(target[0], target[1], here)
+        if module is None:
+            return None
+        if target[2] is not None:
+            rest = [first if target[2] == "*" else target[2], *rest]
+        # A package that imports from itself sees what it has bound so far.
+        until = place if module == here[0] else None
+        return self.target(module, rest, hops - 1, until)
+
+    def _inside(
+        self,
+        scope: Scope,
+        until: "int | None",
+        here: "Module",
+        names: "list[str]",
+        hops: int,
+    ) -> "Scope | None":
+        """Return what a dotted name in a scope is; None if it cannot be seen."""
+        place = self._place(scope, names[0], until, here, hops)
+        if place is None or place < 0:
+            return None
+        return self._followed(scope, place, here, names, hops)
+
+    def _brings(
+        self, target: "Target", name: str, here: "Module", hops: int
+    ) -> "bool | None":
+        """Does this star import bring the name? None: it cannot be seen."""
+        if hops == 0 or not isinstance(target, tuple):
+            return None
+        module = absolute(target[0], target[1], here)
+        if module is None:
+            return None
+        key = module, name
+        if key not in self._brought:
+            self._brought[key] = self._exported(module, name, hops - 1)
+        return self._brought[key]
+
+    def _exported(self, module: str, name: str, hops: int) -> "bool | None":
+        found = self._search.find(module, self._sources)
+        if found is None or found[0] is None:
+            return None
+        scope = self._search.scope(found[0], self._sources)
+        if scope is None:
+            return None
+        exports = scope.exports(name)
+        if exports is False:
+            return False
+        here = module, found[1] is not None
+        place = self._place(scope, name, None, here, hops)
+        if place is None or place >= 0:
+            return None if place is None else exports
+        # It may be a module of a package, or come from a __getattr__.
+        return None if scope.binds("__all__") else False

@@ -1,0 +1,975 @@
+"""What a target says of itself is read from its source, and no code of it is run."""
+
+import ast
+import importlib
+import inspect
+import itertools
+import os
+import sys
+import textwrap
+import threading
+import time
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lazyplug import _source
+from lazyplug._source import Scope, Search, Sources
+from tests.conftest import Tree, plant, python
+
+TRAP = "\nraise AssertionError('this must not be imported')\n"
+COMPILED = EXTENSION_SUFFIXES[0]
+
+
+def search(*entries: Path, volatile: tuple[int, ...] = (), **options: Any) -> Search:
+    """Return a search along these path entries."""
+    told = options.get("told", lambda _: [])
+    return Search(tuple(map(str, entries)), frozenset(volatile), time.time_ns, told)
+
+
+def asked(value: str, *entries: Path, **options: Any) -> tuple[str | None, Sources]:
+    """Return what is said of a value, and where that came from."""
+    module, _, attr = value.partition(":")
+    return search(*entries, **options).summary(module, attr or None)
+
+
+def said(value: str, *entries: Path, **options: Any) -> str | None:
+    return asked(value, *entries, **options)[0]
+
+
+@pytest.fixture(autouse=True)
+def nothing_imported() -> Iterator[None]:
+    before = set(sys.modules)
+    yield
+    assert not [new for new in set(sys.modules) - before if new.startswith("plug")]
+
+
+@pytest.fixture
+def module(site: Callable[..., Path]) -> Callable[..., str | None]:
+    """Return a function that writes a module which no import survives, and asks."""
+
+    def write_and_ask(source: str, attr: str = "X", **others: Any) -> str | None:
+        text = source + TRAP
+        tree = {f"{name}.py": TRAP + others[name] for name in others}
+        return said(f"plug:{attr}", site({"plug.py": text, **tree}))
+
+    return write_and_ask
+
+
+# ------------------------------------------------------------- what has a docstring
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("plug", "The module."),
+        ("plug:Class", "The class."),
+        ("plug:Class.method", "The method."),
+        ("plug:Class.Inner.method", "The inner method."),
+        ("plug:function", "The function."),
+        ("plug:coroutine", "The coroutine."),
+        ("plug:decorated", "The decorated."),
+        ("plug:Silent", None),
+        ("plug:Silent.method", "Not silent."),
+        ("plug:instance", None),
+        ("plug:nothing", None),
+        ("plug:Class.nothing", None),
+        ("plug:Class.constant", None),
+        ("plug:Class.alias", None),
+        ("plug:function.inner", None),
+        ("plug:Class..method", None),
+        ("plug:.Class", None),
+        ("plug.Class", None),
+        ("plug..Class", None),
+        (".plug", None),
+        ("", None),
+        ("plug.nothing:x", None),
+        ("nothing", None),
+        ("sys", None),
+        ("sys:exit", None),
+        ("__main__:main", None),
+    ],
+)
+def test_the_first_line_is_that_of_what_the_value_names(
+    value: str, line: str | None, site: Callable[..., Path]
+) -> None:
+    source = '''
+        """The module."""
+        class Class:
+            """The class."""
+            constant = 1
+            def method(self):
+                """The method."""
+            alias = method
+            class Inner:
+                def method(self): "The inner method."
+        def function():
+            """The function."""
+            def inner(): "Nobody gets here."
+        async def coroutine():
+            """The coroutine."""
+        @Class.method
+        @property
+        def decorated(): "The decorated."
+        class Silent(Class):
+            def method(self): "Not silent."
+        instance = Class()
+    '''
+    assert said(value, site({"plug.py": textwrap.dedent(source) + TRAP})) == line
+
+
+@pytest.mark.parametrize(
+    ("literal", "line"),
+    [
+        ('""" Blanks.  """', "Blanks."),
+        ('"""\n\n    Later.\n    More."""', "Later."),
+        ('"Joined" " together."', "Joined together."),
+        ('r"Raw \\d."', "Raw \\d."),
+        ('"A\\ttab."', "A       tab."),
+        ('"\\ud800 and \\0."', "\ud800 and \0."),
+        ('""', None),
+        ('"  \\n \\t "', None),
+        ('b"Bytes."', None),
+        ('f"Made."', None),
+        ('"Made" + "."', None),
+        ("1", None),
+    ],
+)
+def test_the_line_is_as_inspect_would_clean_it(
+    literal: str, line: str | None, module: Callable[..., str | None]
+) -> None:
+    assert module(f"class X:\n    {literal}\n") == line
+    if line:
+        assert inspect.cleandoc(ast.literal_eval(literal)).strip().startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [
+        ("", "utf-8"),
+        ("", "utf-8-sig"),
+        ("# -*- coding: latin-1 -*-\n", "latin-1"),
+        ("#!/usr/bin/python\n# vim: set fileencoding=cp1252 :\n", "cp1252"),
+    ],
+)
+def test_a_source_is_read_in_the_encoding_that_it_names(
+    head: str, encoding: str, site: Callable[..., Path]
+) -> None:
+    source = f"{head}'''Grüße.'''\r\n{TRAP}".encode(encoding)
+    assert said("plug", site({"plug.py": source})) == "Grüße."
+
+
+# ----------------------------------------------------------------------- what binds
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class X: 'No.'\nclass X: 'Yes.'",
+        "X = 1\ndef X(): 'Yes.'",
+        "class A: 'Yes.'\nX = A",
+        "class A: 'Yes.'\nX: type = A",
+        "class X: 'Yes.'\nX: type",
+        "class A: 'Yes.'\nB = X = C = A",
+        "class A: 'Yes.'\nX = A\nclass A: 'No.'",
+        "class A:\n  class B: 'Yes.'\nX = A.B",
+        "try:\n  class X: 'Yes.'\nexcept ImportError:\n  X = None",
+        "X = None\ntry:\n  class X: 'Yes.'\nexcept ImportError:\n  pass",
+        "try:\n  import nothing\nexcept ImportError:\n  class X: 'Yes.'",
+        "try:\n  pass\nexcept* OSError:\n  pass\nelse:\n  class X: 'Yes.'",
+        "try:\n  class X: 'No.'\nfinally:\n  class X: 'Yes.'",
+        "if sys.platform == 'win32':\n  class X: 'Yes.'",
+        "if a:\n  pass\nelif b:\n  class X: 'Yes.'",
+        "class X: 'Yes.'\nif TYPE_CHECKING:\n  class X: 'No.'",
+        "class X: 'Yes.'\nif typing.TYPE_CHECKING:\n  class X: 'No.'",
+        "if TYPE_CHECKING:\n  X = int\nelse:\n  class X: 'Yes.'",
+        "X = 1\nif not TYPE_CHECKING:\n  class X: 'Yes.'",
+        "class X: 'Yes.'\nif False:\n  class X: 'No.'",
+        "class X: 'No.'\nif True:\n  class X: 'Yes.'\nelse:\n  X = 1",
+        "class X: 'Yes.'\nif __name__ == '__main__':\n  X = 1",
+        "with suppress(ImportError):\n  class X: 'Yes.'",
+        "async def f():\n  global Y\nclass X: 'Yes.'",
+        "class X: 'Yes.'\nY = 1\nX.y = 2\nX.z[0] = 3\nprint(X)",
+        "from __future__ import annotations\nclass X: 'Yes.'",
+    ],
+)
+def test_the_binding_that_counts_at_run_time_is_found(
+    source: str, module: Callable[..., str | None]
+) -> None:
+    assert module(source) == "Yes."
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "X = f()",
+        "X = 1",
+        "X = nothing",
+        "X = f().x",
+        "X, Y = f()",
+        "[X, *Y] = f()",
+        "*X, Y = f()",
+        "X += 1",
+        "del X",
+        "(X := f())",
+        "y = [X := f()]",
+        "y: int = (X := f())",
+        "if (X := f()): pass",
+        "for X in f(): pass",
+        "for y in f():\n  class X: 'No.'",
+        "for y in f():\n  from a import X",
+        "for y in f():\n  import X.y",
+        "while f():\n  def X(): 'No.'",
+        "with f() as X: pass",
+        "with f() as (X, y): pass",
+        "match f():\n  case X: pass",
+        "match f():\n  case [*X]: pass",
+        "match f():\n  case {**X}: pass",
+        "if f():\n  X = 1",
+        "if f():\n  class X: 'No.'",
+        "if f():\n  pass\nelse:\n  class X: 'No.'",
+        "if f():\n  class X: 'No.'\nelse:\n  class X: 'Nor.'",
+        "try:\n  pass\nexcept f:\n  class X: 'No.'",
+        "for y in f():\n  from a import *",
+        "from nothing import *",
+        "from . import *",
+    ],
+)
+def test_what_cannot_be_seen_is_not_guessed(
+    after: str, module: Callable[..., str | None]
+) -> None:
+    assert module("class X: 'Yes.'") == "Yes."
+    assert module(f"class X: 'Yes.'\n{after}") is None
+
+
+def test_of_two_branches_nobody_knows_which_is_taken(
+    module: Callable[..., str | None],
+) -> None:
+    assert module("if f():\n  class X: 'A.'\nelse:\n  class X: 'B.'") is None
+
+
+# ---------------------------------------------------------------------- re-exports
+
+PACKAGE: Tree = {
+    "plug": {
+        "__init__.py": """
+            from .impl import Plugin, Plugin as Renamed
+            from .impl import deep
+            from . import impl, impl as module
+            from .sub import inner
+            import plug.sub.inner as long
+            import plug.sub.inner
+            import plug_other
+            from plug_other import far
+            from .sub.inner import *
+            alias = impl.Plugin
+        """,
+        "impl.py": """
+            '''Impl.'''
+            from .sub.inner import Deep as deep
+            class Plugin:
+                '''Plugin.'''
+                def run(self): '''Run.'''
+        """,
+        "unbound.py": "'''Unbound.'''\nclass Y: '''Y.'''",
+        "sub": {
+            "__init__.py": "from .. import impl as up\nfrom ..impl import Plugin as P",
+            "inner.py": "'''Inner.'''\nclass Deep: '''Deep.'''\nclass _Hidden: 'No.'\n",
+        },
+    },
+    "plug_other.py": "'''Other.'''\ndef far(): '''Far.'''\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("plug:Plugin", "Plugin."),
+        ("plug:Renamed", "Plugin."),
+        ("plug:Plugin.run", "Run."),
+        ("plug:deep", "Deep."),
+        ("plug:impl", "Impl."),
+        ("plug:module", "Impl."),
+        ("plug:impl.Plugin.run", "Run."),
+        ("plug:alias", "Plugin."),
+        ("plug:alias.run", "Run."),
+        ("plug:inner", "Inner."),
+        ("plug:long.Deep", "Deep."),
+        ("plug:plug.sub.inner.Deep", "Deep."),
+        ("plug:plug_other.far", "Far."),
+        ("plug:far", "Far."),
+        ("plug:Deep", "Deep."),
+        ("plug:_Hidden", None),
+        ("plug:unbound", "Unbound."),
+        ("plug:unbound.Y", "Y."),
+        ("plug.sub:up", "Impl."),
+        ("plug.sub:P", "Plugin."),
+        ("plug.sub.inner:Deep", "Deep."),
+        ("plug.sub.inner.none:Deep", None),
+    ],
+)
+def test_static_re_exports_are_followed(
+    value: str, line: str | None, tmp_path: Path
+) -> None:
+    site = plant(tmp_path / "site", PACKAGE)
+    for file in site.rglob("*.py"):
+        file.write_text(file.read_text() + TRAP)
+    assert said(value, site) == line
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_five_hops_are_followed_and_no_more(
+    steps: int, site: Callable[..., Path]
+) -> None:
+    tree = {f"plug{n}.py": f"from plug{n + 1} import X\n" for n in range(steps)}
+    folder = site({**tree, f"plug{steps}.py": "class X: 'End.'"})
+    assert said("plug0:X", folder) == ("End." if steps <= 5 else None)
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_aliases_count_as_hops(steps: int, module: Callable[..., str | None]) -> None:
+    aliases = "".join(f"X{n + 1} = X{n}\n" for n in range(steps))
+    line = module(f"class X0: 'End.'\n{aliases}", f"X{steps}")
+    assert line == ("End." if steps <= 5 else None)
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_star_imports_count_as_hops(steps: int, site: Callable[..., Path]) -> None:
+    tree = {f"plug{n}.py": f"from plug{n + 1} import *\n" for n in range(steps)}
+    folder = site({**tree, f"plug{steps}.py": "class X: 'End.'"})
+    assert said("plug0:X", folder) == ("End." if steps <= 5 else None)
+
+
+@pytest.mark.parametrize(
+    ("source", "there", "line"),
+    [
+        ("from there import *", "class X: 'Yes.'", "Yes."),
+        ("X = 1\nfrom there import *", "class X: 'Yes.'", "Yes."),
+        ("class X: 'Yes.'\nfrom there import *", "class Y: 'No.'", "Yes."),
+        ("from there import *\nclass X: 'Yes.'", "class X: 'No.'", "Yes."),
+        ("class X: 'Yes.'\nfrom there import *", "__all__ = ['Y']\nX = 1", "Yes."),
+        ("class X: 'Yes.'\nfrom there import *", "__all__ = ['Y']\nY = 1", "Yes."),
+        ("from there import *", "__all__ = ['X']\nclass X: 'Yes.'", "Yes."),
+        ("from there import *", "__all__ = ('X', f())\nclass X: 'Yes.'", "Yes."),
+        ("from there import *", "__all__ = ['X']\n__all__ += f()\nclass X: 'Yes.'",
+         "Yes."),
+        ("from there import *", "__all__ = ['Y']\nclass X: 'No.'", None),
+        ("from there import *", "__all__ = f()\nclass X: 'No.'", None),
+        ("from there import *", "__all__ = []\n__all__ += f()\nclass X: 'No.'", None),
+        ("from there import *", "__all__ = []\n__all__.append('X')\nclass X: 'No.'",
+         None),
+        ("class X: 'No.'\nfrom there import *", "__all__ = ['X']", None),
+        ("class X: 'No.'\nfrom there import *", "class X: 1 +", None),
+        ("from there import *", "if f():\n  class X: 'Maybe.'", "Maybe."),
+        ("class X: 'No.'\nif f():\n  from there import *", "class X: 'No.'", None),
+        ("from there import *", "from plug import *", None),
+    ],
+)  # fmt: skip
+def test_a_star_import_brings_what_its_module_exports(
+    source: str, there: str, line: str | None, module: Callable[..., str | None]
+) -> None:
+    assert module(source, there=there) == line
+
+
+def test_modules_that_import_each_other_end_somewhere(
+    site: Callable[..., Path],
+) -> None:
+    stars = "".join(f"from plug{n} import *\n" for n in range(12))
+    assert said("plug0:X", site({f"plug{n}.py": stars for n in range(12)})) is None
+    tree = {"plug": {"__init__.py": "from .a import X", "a.py": "from . import X"}}
+    assert said("plug:X", site(tree, "two")) is None
+
+
+def test_each_star_import_is_looked_through_once(
+    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There are 12 ** 5 ways from the first module to those of the last layer.
+    tree = {
+        f"plug{layer}_{n}.py": "".join(
+            f"from plug{layer + 1}_{m} import *\n" for m in range(12 * (layer < 5))
+        )
+        for layer in range(1, 6)
+        for n in range(12)
+    }
+    stars = "".join(f"from plug1_{n} import *\n" for n in range(12))
+    folder = site({**tree, "plug.py": f"class X: 'Yes.'\n{stars}"})
+    looks: list[str] = []
+    find = Search.find
+
+    def watched(known: Search, module: str, sources: Sources) -> Any:
+        looks.append(module)
+        return find(known, module, sources)
+
+    monkeypatch.setattr(Search, "find", watched)
+    assert said("plug:X", folder) == "Yes."
+    assert len(looks) == 1 + 5 * 12
+
+
+@pytest.mark.parametrize(
+    ("imported", "line"),
+    [
+        ("from . import sub as X", "Sub."),
+        ("from .. import sub as X", None),
+        ("from ... import X", None),
+        ("from .sub import nothing as X", None),
+        ("from .nothing import X", None),
+        ("from . import nothing as X", None),
+        ("from .sub import X", None),
+        ("sub = X = 1\nfrom . import sub as X", None),
+        ("def __getattr__(name): ...", None),
+        ("import plug.sub as X", "Sub."),
+        ("import plug_space.part as X", "Part."),
+        ("from plug_space import part as X", "Part."),
+        ("import plug_space as X", None),
+        ("from plug_space import X", None),
+        ("from plug_space import *", None),
+        ("from plug_compiled import X", None),
+        ("from plug_compiled import *", None),
+        ("from .compiled import X", None),
+    ],
+)
+def test_what_a_package_does_not_bind_may_be_a_module_of_it(
+    imported: str, line: str | None, site: Callable[..., Path]
+) -> None:
+    tree = {
+        "plug": {
+            "__init__.py": imported + TRAP,
+            "sub.py": "'''Sub.'''",
+            f"compiled{COMPILED}": "",
+        },
+        "plug_space": {"part.py": "'''Part.'''"},
+        f"plug_compiled{COMPILED}": "",
+    }
+    assert said("plug:X", site(tree)) == line
+
+
+def test_a_lazy_package_is_not_taken_at_its_folders_word(
+    site: Callable[..., Path],
+) -> None:
+    tree: Tree = {"__init__.py": "def __getattr__(name): ...", "x.py": "'''Not it.'''"}
+    folder = site({"plug": tree})
+    assert said("plug:x", folder) is None
+    assert said("plug.x", folder) == "Not it."
+
+
+# ----------------------------------------------------------- what cannot be parsed
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"'''Says.'''\nprint 'of old'\n",
+        b"'''Says.'''\n\0\n",
+        b"'''\xff'''\n",
+        b"# coding: nonesuch\n'''Says.'''\n",
+        b"\xff\xfe'\0S\0'\0",
+        b"'''Says.'''\nif 1:\n\tx\n        y\n",
+        b"'''Says.''' # " + b"x" * _source.SIZE_CAP,
+        b"'''Says.",
+        b"",
+    ],
+)
+def test_what_cannot_be_parsed_says_nothing_and_may_be_remembered(
+    source: bytes, site: Callable[..., Path]
+) -> None:
+    line, sources = asked("plug", site({"plug.py": source}))
+    assert line is None
+    assert sources.firm
+    assert str(site({}) / "plug.py") in sources.files
+
+
+@pytest.mark.parametrize("deep", ["(" * 100_000, "-" * 200_000, "x." * 100_000 + "x"])
+def test_what_is_too_deep_is_survived(deep: str, site: Callable[..., Path]) -> None:
+    # In a process of its own: parsers of other versions may not survive it.
+    folder = site({"plug.py": f"'''Says.'''\n{deep}1\n"})
+    code = (
+        "import sys, time\nfrom lazyplug._source import Search\n"
+        "search = Search((sys.argv[1],), frozenset(), time.time_ns, lambda _: [])\n"
+        "assert search.summary('plug', None)[0] in (None, 'Says.')\nprint('survived')"
+    )
+    done = python("-c", code, str(folder), cwd=Path(_source.__file__).parents[1])
+    assert (done.stdout, done.stderr) == ("survived\n", "")
+
+
+def test_what_the_system_does_not_read_is_not_to_be_remembered(
+    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = site({"plug.py": "'''Says.'''", "plug_folder.py": {}})
+    opening = os.open
+
+    def refuse(path: Any, *rest: Any) -> int:
+        if str(path).endswith("plug.py"):
+            raise PermissionError(13, "no")
+        return opening(path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        line, sources = asked("plug", folder)
+    assert (line, sources.firm) == (None, False)
+    assert _source.read(str(folder / "nothing.py")) == (None, False)
+    assert _source.read(str(folder / "plug_folder.py")) == (None, False)
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+def test_what_runs_short_is_not_to_be_remembered(
+    error: type[BaseException],
+    site: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    folder = site({"plug.py": "'''Says.'''"})
+    monkeypatch.setattr(ast, "parse", fail)
+    line, sources = asked("plug", folder)
+    assert (line, sources.firm) == (None, False)
+
+
+def test_asked_at_the_bottom_of_the_stack_it_says_nothing(
+    site: Callable[..., Path],
+) -> None:
+    folder = site({"plug.py": "'''Says.'''"})
+    known = search(folder)
+    found: list[tuple[str | None, bool]] = []
+
+    def fall() -> None:
+        line, sources = known.summary("plug", None)
+        found.append((line, sources.firm))
+        fall()
+
+    with pytest.raises(RecursionError, match="recursion"):
+        fall()
+    assert found[0] == ("Says.", True)
+    assert set(found) <= {("Says.", True), (None, False), ("Says.", False)}
+
+
+@pytest.mark.filterwarnings("error")
+def test_warnings_of_a_source_are_not_told_and_filters_stay_as_they_were(
+    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "'''Says \\d.'''\nx = 1 is 1\nassert (x, '')\n"
+    folder = site({f"plug{n}.py": source for n in range(40)})
+    before = list(warnings.filters)
+    found: list[str | None] = []
+    parse = ast.parse
+
+    def slowly(data: bytes) -> ast.Module:
+        time.sleep(0.001)  # another thread may run now
+        return parse(data)
+
+    monkeypatch.setattr(ast, "parse", slowly)
+
+    def ask(first: int) -> None:
+        found.extend(said(f"plug{n}", folder) for n in range(first, 40, 4))
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["Says \\d."] * 40
+    assert list(warnings.filters) == before
+
+
+def test_a_forked_child_does_not_wait_for_a_parser_of_its_parent() -> None:
+    code = """
+        import os, threading
+        from lazyplug import _source
+        there, over = threading.Event(), threading.Event()
+        def hold():
+            with _source._parsing:
+                there.set()
+                over.wait()
+        threading.Thread(target=hold).start()
+        there.wait()
+        child = os.fork()
+        if not child:
+            os._exit(len(_source.parse(b"'''Says.'''").line))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        over.set()
+    """
+    options = ["-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(code)]
+    assert python(*options, cwd=Path(_source.__file__).parents[1]).stdout == "5\n"
+
+
+# ------------------------------------------------------------------ where it lies
+
+
+def test_parents_are_walked_and_not_imported(site: Callable[..., Path]) -> None:
+    tree = {"__init__.py": TRAP, "b": {"__init__.py": TRAP, "c.py": "'''C.'''" + TRAP}}
+    line, sources = asked("plug.b.c", site({"plug": tree}))
+    assert line == "C."
+    folder = site({})
+    assert sources.tops == {"plug": (0, None)}
+    assert set(sources.files) == {
+        str(folder / path) for path in ("plug", "plug/b", "plug/b/c.py")
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "value", "line"),
+    [
+        ({}, {"plug.py": "'''Two.'''"}, "plug", "Two."),
+        ({"plug.py": "'''One.'''"}, {"plug.py": "'''Two.'''"}, "plug", "One."),
+        ({"plug": {}}, {"plug.py": "'''Two.'''"}, "plug", "Two."),
+        ({"plug": {}, "plug.py": "'''One.'''"}, {}, "plug", "One."),
+        ({"plug": {"__init__.py": "'''One.'''"}, "plug.py": TRAP}, {}, "plug", "One."),
+        ({"plug": {"a.py": ""}}, {"plug": {"b.py": "'''B.'''"}}, "plug.b", "B."),
+        (
+            {"plug": {"in": {"a.py": ""}}},
+            {"plug": {"in": {"b.py": "'''B.'''"}}},
+            "plug.in.b",
+            "B.",
+        ),
+        ({"plug": {"in": {}}}, {"plug": {"in.py": "'''In.'''"}}, "plug.in", "In."),
+        (
+            {"plug": {"__init__.py": ""}},
+            {"plug": {"b.py": "'''B.'''"}},
+            "plug.b",
+            None,
+        ),
+        ({"plug": {}}, {"plug": {}}, "plug", None),
+        ({"plug": {}}, {"plug": {}}, "plug.nothing", None),
+        ({"plug.py": "'''One.'''"}, {"plug": {"b.py": "'''B.'''"}}, "plug.b", None),
+        ({f"plug{COMPILED}": ""}, {"plug.py": "'''Two.'''"}, "plug", None),
+        ({f"plug{COMPILED}": "", "plug.py": "'''Beside.'''"}, {}, "plug", "Beside."),
+        ({"plug": {f"__init__{COMPILED}": ""}}, {"plug.py": "'''2'''"}, "plug", None),
+        (
+            {"plug": {f"__init__{COMPILED}": "", "b.py": "'''B.'''"}},
+            {},
+            "plug.b",
+            "B.",
+        ),
+        ({"plug": {"__init__.py": "", f"b{COMPILED}": ""}}, {}, "plug.b", None),
+        ({"plug.pyc": b""}, {"plug.py": "'''Two.'''"}, "plug", None),
+    ],
+)
+def test_modules_are_found_where_python_finds_them(
+    one: Tree, two: Tree, value: str, line: str | None, site: Callable[..., Path]
+) -> None:
+    assert said(value, site(one, "one"), site(two, "two")) == line
+
+
+def test_what_lies_in_an_archive_is_left_to_the_import(
+    tmp_path: Path, site: Callable[..., Path]
+) -> None:
+    archive = tmp_path / "plugs.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("plug_packed.py", "'''Packed.'''")
+    folder = site(dict.fromkeys(("plug_packed.py", "plug.py"), "'''Beside.'''"))
+    line, sources = asked("plug_packed", archive, folder)
+    assert (line, sources.tops) == (None, {"plug_packed": (1, None)})
+    assert sources.firm
+    assert said("plug", archive, folder) == "Beside."
+    (tmp_path / "no.zip").write_bytes(b"no archive")
+    assert said("plug", tmp_path / "no.zip", folder) == "Beside."
+
+
+def test_what_is_found_in_a_volatile_entry_is_not_to_be_remembered(
+    tmp_path: Path, site: Callable[..., Path]
+) -> None:
+    here = site({"plug.py": "'''Here.'''", "plug_part": {}}, "here")
+    site_ = site({"plug.py": "''", "plug_b.py": "'''B.'''", "plug_part": {}})
+    line, sources = asked("plug", here, site_, volatile=(0,))
+    assert (line, sources.firm) == ("Here.", False)
+    line, sources = asked("plug_b", here, site_, volatile=(0,))
+    assert (line, sources.firm) == ("B.", True)
+    assert sources.tops == {"plug_b": (1, None)}
+    assert not asked("plug_part.x", here, site_, volatile=(0,))[1].firm
+    packed = tmp_path / "here.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("plug_b.py", "")
+    assert not asked("plug_b", packed, site_, volatile=(0,))[1].firm
+
+
+def test_finders_are_asked_for_a_top_level_name_that_no_folder_has(
+    tmp_path: Path, site: Callable[..., Path]
+) -> None:
+    source = plant(
+        tmp_path / "src",
+        {"plug_e": {"__init__.py": "'''E.'''" + TRAP, "sub.py": "'''Sub.'''"}},
+    )
+    file, folder = source / "plug_e" / "__init__.py", source / "plug_e"
+    asks: list[str] = []
+
+    def told(name: str) -> list[Any]:
+        asks.append(name)
+        return [str(file), [str(folder)]] if name == "plug_e" else []
+
+    entry = site({"plug.py": "'''Plain.'''"})
+    assert said("plug", entry, told=told) == "Plain."
+    assert asks == []
+    line, sources = asked("plug_e.sub", entry, told=told)
+    assert (line, asks) == ("Sub.", ["plug_e"])
+    assert sources.tops == {"plug_e": (1, [str(file), [str(folder)]])}
+    assert said("plug_e", entry, told=told) == "E."
+    assert said("plug_none.sub", entry, told=told) is None
+    assert asks[-1] == "plug_none"
+    assert said("plug_x", entry, told=lambda _: ["/x.so", None]) is None
+    assert said("plug_x.y", entry, told=lambda _: [None, None]) is None
+
+
+def test_the_stamps_of_what_would_come_first_are_asked_for(
+    site: Callable[..., Path],
+) -> None:
+    folder = site(
+        {
+            "plug.py": "",
+            "plug_f": {},
+            "plug_f.py": "",
+            f"plug_c{COMPILED}": "",
+            "plug_d": {f"__init__{COMPILED}": ""},
+            "plug_p": {"__init__.py": "", "m": {}, "m.py": "", "n.py": ""},
+        }
+    )
+
+    def files(value: str) -> dict[str, bool]:
+        return {
+            Path(path).relative_to(folder).as_posix(): there
+            for path, there in asked(value, folder)[1].files.items()
+        }
+
+    assert files("plug") == {"plug": False, "plug.py": True}
+    assert files("plug_f") == {"plug_f": True, "plug_f.py": True}
+    assert files("plug_c") == {
+        "plug_c": False,
+        "plug_c.py": False,
+        f"plug_c{COMPILED}": True,
+    }
+    assert files("plug_d") == {"plug_d": True}
+    assert files("plug_p") == {"plug_p/__init__.py": True}
+    assert files("plug_p.n") == {"plug_p": True, "plug_p/n.py": True}
+    assert files("plug_p.m") == {
+        "plug_p": True,
+        "plug_p/m": True,
+        "plug_p/m.py": True,
+    }
+    assert files("plug_p.nothing") == {"plug_p": True}
+
+
+def test_a_file_is_read_once_for_many_names_and_its_age_is_that_of_the_reading(
+    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = site({"plug.py": "class A: 'A.'\nclass B: 'B.'\n"})
+    times = iter(range(100, 200))
+    known = Search((str(folder),), frozenset(), lambda: next(times), lambda _: [])
+    parsed: list[bytes] = []
+    parse = _source.parse
+
+    def watched(data: bytes) -> Scope:
+        parsed.append(data)
+        return parse(data)
+
+    monkeypatch.setattr(_source, "parse", watched)
+    line, sources = known.summary("plug", "A")
+    assert (line, sources.clock) == ("A.", 100)
+    line, sources = known.summary("plug", "B")
+    assert (line, sources.clock) == ("B.", 101)  # when it was read for A
+    assert len(parsed) == 1
+
+
+# -------------------------------------------------------------------------- laws
+
+KINDS = ["nothing", "module", "package", "folder", "compiled", "compiled package"]
+
+
+@st.composite
+def layouts(draw: st.DrawFn, depth: int = 2) -> dict[str, Any]:
+    """Draw what lies in a folder: modules and packages called a and b."""
+    tree: dict[str, Any] = {}
+    for name in ("a", "b"):
+        kinds = draw(st.sets(st.sampled_from(KINDS), max_size=2))
+        below = draw(layouts(depth - 1)) if depth else {}
+        if "module" in kinds:
+            tree[f"{name}.py"] = ""
+        elif "compiled" in kinds:
+            tree[f"{name}{COMPILED}"] = ""
+        if "package" in kinds:
+            tree[name] = {**below, "__init__.py": ""}
+        elif "compiled package" in kinds:
+            tree[name] = {**below, f"__init__{COMPILED}": ""}
+        elif "folder" in kinds:
+            tree[name] = below
+    return tree
+
+
+def python_finds(module: str, path: list[str]) -> Any:
+    """Return what Python's own finder finds, asked from the top, nothing imported."""
+    name, spec = "", None
+    where: list[str] | None = path
+    for part in module.split("."):
+        if where is None:
+            return None
+        name = f"{name}.{part}" if name else part
+        # A namespace package would ask sys.modules for its parent.
+        spec = PathFinder.find_spec(part, where)
+        if spec is None:
+            return None
+        found = spec.submodule_search_locations
+        where = None if found is None else list(getattr(found, "_path", found))
+    assert spec is not None
+    return (spec.origin if spec.has_location else None), where
+
+
+@settings(max_examples=150, deadline=None)
+@given(trees=st.lists(layouts(), min_size=1, max_size=3))
+def test_any_module_is_found_where_python_finds_it(
+    trees: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("layout")
+    path = [str(plant(root / str(n), tree)) for n, tree in enumerate(trees)]
+    importlib.invalidate_caches()
+    known = search(*map(Path, path))
+    for names in itertools.chain(
+        itertools.product("ab"),
+        itertools.product("ab", repeat=2),
+        itertools.product("ab", repeat=3),
+    ):
+        module = ".".join(names)
+        found = known.find(module, Sources(0))
+        assert found == python_finds(module, path), module
+
+
+NAMES = ["A", "B", "_C"]
+_numbers = itertools.count()
+
+
+@st.composite
+def packages(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, int]]]:
+    """Draw the modules m0, m1, … of a package, and the hops to each of their names.
+
+    What a module imports comes from those of a higher number.
+    """
+    count = draw(st.integers(1, 4))
+    sources: dict[str, str] = {}
+    hops: list[dict[str, int]] = [{} for _ in range(count)]
+    exported: list[set[str] | None] = [None] * count
+    for number in reversed(range(count)):
+        lines = [f"'''Module {number}.'''", "TYPE_CHECKING = False"]
+        mine = hops[number]
+        for step in range(draw(st.integers(1, 6))):
+            name = draw(st.sampled_from(NAMES))
+            from_ = draw(st.integers(number, count - 1))
+            text = f"{number}.{step}"
+            kind = draw(st.sampled_from(STEPS))
+            other = draw(st.sampled_from(sorted(hops[from_]))) if hops[from_] else ""
+            if kind == "class":
+                lines += [f"class {name}:", f"  '''Class {text}.'''"]
+                mine[name] = 0
+            elif kind == "function":
+                lines += [f"def {name}():", f"  '''\n  Function {text}.\n\n  More.'''"]
+                mine[name] = 0
+            elif kind == "silent":
+                lines.append(f"class {name}: pass")
+                mine[name] = 0
+            elif kind == "checked":
+                lines += ["if TYPE_CHECKING:", f"  class {name}: 'Not there.'"]
+            elif kind == "alias" and mine:
+                other = draw(st.sampled_from(sorted(mine)))
+                lines.append(f"{name} = {other}")
+                mine[name] = mine[other] + 1
+            elif from_ == number:
+                continue
+            elif kind == "from" and other:
+                lines.append(f"from .m{from_} import {other} as {name}")
+                mine[name] = hops[from_][other] + 1
+            elif kind == "try" and other:
+                lines += ["try:", f"  from .m{from_} import {other} as {name}"]
+                lines += ["except ImportError:", f"  {name} = None"]
+                mine[name] = hops[from_][other] + 1
+            elif kind == "module":
+                lines.append(f"from . import m{from_} as {name}")
+                mine[name] = 1
+            elif kind == "dotted" and other:
+                lines += [
+                    f"import PACKAGE.m{from_}",
+                    f"{name} = PACKAGE.m{from_}.{other}",
+                ]
+                # the alias, the import of the package, and what the module does
+                mine[name] = hops[from_][other] + 2
+            elif kind == "star":
+                lines.append(f"from .m{from_} import *")
+                brings = exported[from_]
+                for each, far in hops[from_].items():
+                    if each in brings if brings is not None else each[0] != "_":
+                        mine[each] = far + 1
+        if draw(st.booleans()) and mine:
+            chosen = sorted(draw(st.sets(st.sampled_from(sorted(mine)))))
+            exported[number] = set(chosen)
+            lines.append(f"__all__ = {chosen!r}")
+        sources[f"m{number}.py"] = "\n".join(lines) + "\n"
+    return sources, hops
+
+
+STEPS = [
+    *("class", "function", "silent", "checked", "alias", "from", "try", "module"),
+    *("dotted", "star"),
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(drawn=packages())
+def test_the_line_is_that_of_the_docstring_after_a_real_import(
+    drawn: tuple[dict[str, str], list[dict[str, int]]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    sources, hops = drawn
+    root = tmp_path_factory.mktemp("reexports")
+    package = f"really_imported_{next(_numbers)}"
+    tree = {name: text.replace("PACKAGE", package) for name, text in sources.items()}
+    plant(root, {package: {"__init__.py": "", **tree}})
+    known = search(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(root))
+        for number, names in enumerate(hops):
+            module = importlib.import_module(f"{package}.m{number}")
+            for name, far in names.items():
+                doc = getattr(module, name).__doc__
+                line = inspect.cleandoc(doc).strip().split("\n")[0] if doc else None
+                found, _ = known.summary(module.__name__, name)
+                if far <= _source.HOPS:
+                    assert found == line, (number, name)
+                else:
+                    assert found in (line, None), (number, name)
+    for name in [name for name in sys.modules if name.startswith(package)]:
+        del sys.modules[name]
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_are_survived(
+    data: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "plug_bytes.py"
+    file.write_bytes(data)
+    scope, believed = _source.read(str(file))
+    assert scope is None or isinstance(scope, Scope)
+    assert believed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("argparse", "json", "json.decoder", "logging", "email.mime.text", "ast"),
+        *("collections", "unittest", "os", "asyncio", "enum"),
+    ],
+)
+def test_of_the_standard_library_it_says_what_is_there_when_imported(name: str) -> None:
+    known = search(*map(Path, filter(None, sys.path)))
+    module = importlib.import_module(name)
+    compared = 0
+    for attr in [None, *[attr for attr in dir(module) if attr[0] != "_"]]:
+        line, _ = known.summary(name, attr)
+        if line is not None:
+            doc = (module if attr is None else getattr(module, attr)).__doc__
+            assert doc is not None, attr
+            assert line == inspect.cleandoc(doc).strip().split("\n")[0].rstrip(), attr
+            compared += 1
+    assert compared
