@@ -1278,13 +1278,13 @@ def fresh(site: Callable[..., Path]) -> Callable[..., Any]:
     return run
 
 
-def test_facts_are_written_when_a_process_ends_and_the_next_imports_one_room(
+def test_facts_are_written_when_a_process_ends_and_the_next_imports_two_rooms(
     fresh: Callable[..., Any],
 ) -> None:
     found, new = fresh(SHOW)
     assert found == SAID
     assert "ast" in new
-    assert fresh(SHOW) == [SAID, ["lazyplug._learned"]]
+    assert fresh(SHOW) == [SAID, ["lazyplug._details", "lazyplug._learned"]]
 
 
 def test_a_process_that_dies_teaches_nobody(
@@ -1407,7 +1407,7 @@ def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
     assert others == {"open": 1, "pread": 1, "close": 1, "getcwd": FIFTY}
 
 
-def test_a_warm_help_screen_imports_one_room_and_no_plugin(
+def test_a_warm_help_screen_imports_two_rooms_and_no_plugin(
     fifty: Path, isolated: Path
 ) -> None:
     code = f"""
@@ -1422,7 +1422,8 @@ def test_a_warm_help_screen_imports_one_room_and_no_plugin(
         new = sorted(set(sys.modules) - before)
         print(json.dumps([found.count(None), len(found), new]))
     """
-    assert ask(code, cwd=isolated) == [0, FIFTY, ["lazyplug._learned"]]
+    rooms = ["lazyplug._details", "lazyplug._learned"]
+    assert ask(code, cwd=isolated) == [0, FIFTY, rooms]
 
 
 # ---------------------------------------------------------------------------- a law
