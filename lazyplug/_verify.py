@@ -41,10 +41,11 @@ def damages(path: str) -> "list[str]":
         if not found and not _says_all(index):
             found.append("its parts, which do not say the same")
         return found
-    except FileNotFoundError:
-        raise
     except (OSError, ValueError) as error:
-        return [f"all of it: {error.__cause__ or error}"]
+        reason = error.__cause__ or error
+        if isinstance(reason, FileNotFoundError):
+            raise reason from None
+        return [f"all of it: {reason}"]
     finally:
         close()
 

@@ -8,9 +8,11 @@ import pytest
 
 import lazyplug
 from lazyplug._verify import damages
+from lazyplug.cli import main
 from tests.conftest import Ticking, dist, python
 from tests.test_store import index_in
 
+Verify = Callable[[], tuple[int, str, str]]
 POINTS = "[g]\na = m:f\n[h]\nb = m:f\n"
 
 
@@ -27,14 +29,26 @@ def index(
     return index_in(isolated)
 
 
-def verify(cwd: Path) -> tuple[int, str, str]:
-    done = python("-m", "lazyplug", "cache", "verify", cwd=cwd, check=False)
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def verify(capsys: pytest.CaptureFixture[str]) -> Callable[[], tuple[int, str, str]]:
+    """Return a function that verifies: exit code, output, complaint."""
+
+    def run() -> tuple[int, str, str]:
+        code = main(["cache", "verify"])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
 
 
-def test_a_sound_index_is_sound(index: Path, tmp_path: Path) -> None:
+def test_it_is_a_program(index: Path, tmp_path: Path) -> None:
+    done = python("-m", "lazyplug", "cache", "verify", cwd=tmp_path)
+    assert done.stdout.startswith(f"sound    {index.name}\n")
+
+
+def test_a_sound_index_is_sound(index: Path, verify: Verify) -> None:
     assert damages(str(index)) == []
-    code, said, complained = verify(tmp_path)
+    code, said, complained = verify()
     assert (code, complained) == (0, "")
     assert said == (f"sound    {index.name}\n1 in {index.parent}, 0 damaged\n")
 
@@ -49,12 +63,12 @@ def test_a_sound_index_is_sound(index: Path, tmp_path: Path) -> None:
     ],
 )
 def test_each_damaged_part_is_named(
-    part: bytes, what: str, index: Path, tmp_path: Path
+    part: bytes, what: str, index: Path, verify: Verify
 ) -> None:
     data = index.read_bytes()
     assert part in data
     index.write_bytes(data.replace(part, part.swapcase()))
-    code, said, _ = verify(tmp_path)
+    code, said, _ = verify()
     assert code == 1
     assert said.startswith(f"damaged  {index.name}: {what}\n")
 
@@ -70,28 +84,28 @@ def test_what_stands_between_the_parts_is_verified(index: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
 def test_what_others_could_have_written_is_not_sound(
-    index: Path, tmp_path: Path
+    index: Path, verify: Verify
 ) -> None:
     index.chmod(0o666)
-    code, said, _ = verify(tmp_path)
+    code, said, _ = verify()
     assert code == 1
     assert "a file, or one that others could have written\n" in said
     index.parent.chmod(0o777)
-    code, said, complained = verify(tmp_path)
+    code, said, complained = verify()
     assert (code, said) == (1, "")
     assert complained.startswith(f"Not used: {index.parent} is not a folder, or one")
 
 
 def test_without_a_cache_folder_nothing_is_wrong(
-    isolated: Path, tmp_path: Path
+    isolated: Path, verify: Verify
 ) -> None:
     said = f"Nothing is remembered: there is no {isolated}\n"
-    assert verify(tmp_path) == (0, said, "")
+    assert verify() == (0, said, "")
 
 
-def test_a_cache_folder_that_is_a_file_is_told(isolated: Path, tmp_path: Path) -> None:
+def test_a_cache_folder_that_is_a_file_is_told(isolated: Path, verify: Verify) -> None:
     isolated.write_text("mine")
-    code, said, complained = verify(tmp_path)
+    code, said, complained = verify()
     assert (code, said) == (1, "")
     assert complained.startswith(f"Not used: {isolated} is not a folder")
 
@@ -108,3 +122,32 @@ def test_help_names_every_command() -> None:
     assert " run " in said
     assert " cache " in said
     assert "verify" in python("-m", "lazyplug", "cache", "--help").stdout
+
+
+def test_without_a_home_there_is_no_place(
+    verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lazyplug.cli.cache.cache_folder", lambda: None)
+    assert verify() == (1, "", "No place for a cache folder: there is no home.\n")
+
+
+def test_a_folder_that_cannot_be_listed_is_told(
+    index: Path, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: str) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    code, said, complained = verify()
+    assert (code, said) == (1, "")
+    assert complained == "Cannot be read: [Errno 13] Permission denied\n"
+
+
+def test_an_index_that_is_pruned_meanwhile_is_passed_over(
+    index: Path, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [index.name, "0" * 16 + "-" + "0" * 16 + ".json"]
+    monkeypatch.setattr(os, "listdir", lambda _: names)
+    code, said, _ = verify()
+    assert code == 0
+    assert said.startswith(f"sound    {index.name}\n")

@@ -47,7 +47,7 @@ def verify(_: "argparse.Namespace") -> int:
     except OSError as error:
         print(f"Cannot be read: {error}", file=sys.stderr)
         return 1
-    harmed = 0
+    sound = harmed = 0
     for name in names:
         try:
             found = damages(os.path.join(folder, name))
@@ -57,6 +57,7 @@ def verify(_: "argparse.Namespace") -> int:
             harmed += 1
             print(f"damaged  {name}: {'; '.join(found)}")
         else:
+            sound += 1
             print(f"sound    {name}")
-    print(f"{len(names)} in {folder}, {harmed} damaged")
+    print(f"{sound + harmed} in {folder}, {harmed} damaged")
     return min(harmed, 1)
