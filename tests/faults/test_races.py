@@ -263,10 +263,8 @@ def swap(file: Path, _: random.Random) -> None:
 
 
 def remove_all(file: Path, _: random.Random) -> None:
-    # Out of the way first: others may write into it meanwhile.
-    aside = file.parent.with_name("gone")
-    file.parent.rename(aside)
-    shutil.rmtree(aside)
+    # Others may write into it meanwhile.
+    shutil.rmtree(file.parent, ignore_errors=True)
 
 
 # What may happen to an index; to that of the rival no damage that it cannot see.
