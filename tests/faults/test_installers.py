@@ -1048,7 +1048,7 @@ def with_packages(environment: Environment, *names: str) -> Environment:
 def with_backends(engine: Path, outside: Path) -> Environment:
     return with_packages(
         Environment(outside / "with_backends", engine),
-        *("setuptools", "hatchling", "editables", "flit-core", "poetry-core"),
+        *("setuptools", "wheel", "hatchling", "editables", "flit-core", "poetry-core"),
     )
 
 
@@ -1056,7 +1056,7 @@ def with_backends(engine: Path, outside: Path) -> Environment:
 def with_old_setuptools(engine: Path, outside: Path) -> Environment:
     """Make an environment with the last setuptools that installs by itself."""
     old = Environment(outside / "with_old_setuptools", engine)
-    return with_packages(old, "setuptools<80")
+    return with_packages(old, "setuptools<80", "wheel")
 
 
 class Build(NamedTuple):
