@@ -40,7 +40,7 @@ class _Call:
         return self.lock.locked() and self.process == os.getpid()
 
 
-# Guards the two below, never held while foreign code is run.
+# Guards whose turn it is and who waits, never held while foreign code is run.
 _guard = allocate_lock()
 # which call a thread waits for
 _waiting: "dict[int, _Call]" = {}
@@ -63,7 +63,7 @@ def call(extension: "Extension[Any]") -> "Any":
     the import of the plugin that asks for it.
     """
     extension.plugin  # noqa: B018 - the import is over before a call begins
-    if not extension.loaded:
+    if "plugin" not in extension.__dict__:
         from ._exceptions import unfinished
 
         raise unfinished(extension)

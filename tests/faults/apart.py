@@ -18,6 +18,12 @@ from tests.conftest import python
 from tests.faults.conftest import LIMIT, Tally
 
 ROOT = str(Path(__file__).parents[2])
+# Where Python's own library is, which oracle and rival import late.
+LIBRARY = [
+    entry
+    for entry in sys.path
+    if entry.startswith(sys.base_prefix) and "site-packages" not in entry
+]
 ANSWER, CRASH, HANG = "answer", "crash", "hang"
 # What became of a try: one of these, then the answer, or what there is to tell.
 Outcome = tuple[str, Any]

@@ -623,7 +623,7 @@ DISKS: dict[str, list[Harm]] = {
 SMALL = "size=256k,nr_inodes=64"
 FAULTS = {**HARMS, **LIMITS}
 # A default run tries one of so many situations; a long one has so many shares.
-SAMPLE, SHARES = 89, 4
+SAMPLE, SHARES = 89, 8
 
 
 def situation(
@@ -672,6 +672,19 @@ def tries(
     return found
 
 
+def with_one_descriptor() -> "dict[str, list[Tried]]":
+    """Try what takes one descriptor after the other where one is left."""
+    import_all()
+    harm = limit(limit_descriptors, 1)
+    return {
+        "few descriptors are left": [
+            tried
+            for before in BEFORE
+            for tried in situation(OWN, UMASKS[0], LEVELS[0], before, harm, "")
+        ]
+    }
+
+
 def count_tries(tally: Callable[..., Any], found: "dict[str, list[Tried]]") -> None:
     """Count what became of tries, ours and the rival's."""
     for fault, tried in found.items():
@@ -697,6 +710,10 @@ def test_what_cannot_be_read_or_written_costs_no_answer(
 ) -> None:
     for faults, first, step in shares(FAULTS, long):
         count_tries(tally, apart(tries, faults, user, first, step))
+
+
+def test_one_descriptor_is_enough(tally: Callable[..., Any]) -> None:
+    count_tries(tally, apart(with_one_descriptor))
 
 
 @pytest.mark.timeout(3600)

@@ -430,7 +430,7 @@ STRIKES: dict[str, list[Strike]] = {
 }
 SUDO = "the home is another user's, as under sudo"
 # Of all that there is to try, a child tries one of so many.
-SHARES = 10
+SHARES = 40
 
 
 def strikes(asker: int, long: bool, share: int) -> dict[str, list[Tried]]:
