@@ -6,9 +6,10 @@ Pure, without file access. What is done when more has changed than lines.
 import os
 from itertools import pairwise
 
-from ._index import DOUBT, quote, scan_once
+from ._index import DOUBT
 from ._record import assemble, group_text, set_group
 from ._scan import stem
+from ._text import quote, scan_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ def regroup(
         for name in known if kept else ():
             for line in group_text(known, name).split("\n")[1:-1]:
                 _, before, text = line[1:].split(",", 2)
+                before = before[1:-1]
                 at = places[int(before)], _owner_of(text)
                 if at in kept:
                     found.setdefault(name, []).append((at, text))
@@ -202,8 +204,8 @@ def regroup(
     groups: Groups = {}
     for name, texts in found.items():
         texts.sort(key=lambda item: order[item[0]])
-        lines = [f"[{int(at in hidden)},{at[0]},{text}\n" for at, text in texts]
-        set_group(groups, name, "".join([name + "\n", *lines]))
+        lines = [f'["{int(at in hidden)}","{at[0]}",{text}\n' for at, text in texts]
+        set_group(groups, name, "".join([f"[{name}]\n", *lines]))
     return groups
 
 

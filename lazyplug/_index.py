@@ -3,8 +3,6 @@
 The format is described in docs/index-format.md and written by `_record`.
 """
 
-import sys
-
 try:
     from _imp import source_hash
 except ImportError:  # not CPython
@@ -13,28 +11,6 @@ except ImportError:  # not CPython
     def source_hash(key: int, source: bytes) -> bytes:  # type: ignore[misc]
         return crc32(source, key).to_bytes(8, "big")
 
-
-try:
-    # The C scanner that json itself uses: `import json` costs 6 ms, this 0.2.
-    from _json import encode_basestring_ascii, make_scanner
-
-    # What json.JSONDecoder shows of itself to the scanner; a class of our own
-    # would cost fifteen times as much.
-    _Namespace: "Any" = type(sys.implementation)
-    _context = _Namespace(
-        strict=True,
-        object_hook=None,
-        object_pairs_hook=None,
-        parse_float=float,
-        parse_int=int,
-        parse_constant=float,
-    )
-    scan_once: "Scan" = make_scanner(_context)
-except ImportError:  # not CPython
-    from json.decoder import JSONDecoder
-    from json.encoder import encode_basestring_ascii
-
-    scan_once = JSONDecoder().raw_decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,13 +25,13 @@ if TYPE_CHECKING:
     Owner = tuple[str, str, str, Any, str, int]
     Pair = tuple[Row, Owner]
     Read = Callable[[int, int], bytes]
-    Scan = Callable[[str, int], tuple[Any, int]]
 
-quote = encode_basestring_ascii
 SCHEMA = 1
 # As much as one read is sure to bring: the whole front and more of an
 # environment of a few hundred distributions.
 CHUNK = 1 << 15
+# The stamp of what is not there.
+ABSENT = "-"
 _TITLE = '["lazyplug",%d,"%s",%10d]\n'
 TITLE_LENGTH = len(_TITLE % (SCHEMA, "0" * 16, 0))
 
@@ -91,16 +67,47 @@ def stamp(status: "stat_result") -> str:
     return f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_size} {status.st_ino}"
 
 
-def texts_line(texts: "list[str]") -> bytes:
-    r"""Return a line of the watch; the texts are such as JSON has between quotes.
+def quote(text: str) -> str:
+    r"""Return text as JSON has it.
 
-    The line of the stamps is compared as a whole, never decoded.
-
-    >>> texts_line(["1 2 3 4", "5 6 7 8"])
-    b'["1 2 3 4","5 6 7 8"]\n'
+    >>> quote("a b"), quote("\xe4")
+    ('"a b"', '"\\u00e4"')
     """
-    joined = '","'.join(texts)
-    return f'["{joined}"]\n'.encode()
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    from . import _text  # deferred: most names are plain
+
+    return _text.quote(text)
+
+
+def texts(line: str) -> "list[str]":
+    r"""Return the texts in a line of an index, a JSON array of nothing else.
+
+    Where no character is escaped, they are what stands between the quotes: the
+    scanner of json need not be imported. Raises ValueError if it is no such line.
+
+    >>> texts('["a","b c"]'), texts('["\\u00e4"]'), texts("[]")
+    (['a', 'b c'], ['ä'], [])
+    """
+    if "\\" in line:
+        from . import _text  # deferred: escapes are few, but on Windows
+
+        return _text.texts(line)
+    if line[:2] != '["' or line[-2:] != '"]':
+        if line == "[]":
+            return []
+        raise ValueError(line)
+    return line[2:-2].split('","')
+
+
+def texts_line(quoted: "list[str]") -> bytes:
+    r"""Return a line of an index; the texts are such as JSON has between quotes.
+
+    >>> texts_line(["1 2 3 4", "5 6 7 8"]), texts_line([])
+    (b'["1 2 3 4","5 6 7 8"]\n', b'[]\n')
+    """
+    joined = '","'.join(quoted)
+    return f'["{joined}"]\n'.encode() if quoted else b"[]\n"
 
 
 def paths(line: bytes) -> "list[Any]":
@@ -110,13 +117,8 @@ def paths(line: bytes) -> "list[Any]":
     Windows there is always a backslash. Raises ValueError if they are no texts.
     """
     if b"\\" in line:
-        try:
-            found: list[Any] = scan_once(line.decode(), 0)[0]
-            "".join(found)  # all of it is text
-        except DOUBT as error:
-            raise ValueError("watch") from error
-        return found
-    return line[2:-3].split(b'","') if len(line) > 5 else []
+        return texts(line.decode()[:-1])
+    return line[2:-3].split(b'","') if len(line) > 3 else []
 
 
 def title(front: bytes) -> bytes:
@@ -144,31 +146,29 @@ class Index:
             front = chunk[TITLE_LENGTH:after]
             if chunk[:TITLE_LENGTH] != title(front):
                 raise ValueError("front")
-            head = scan_once(front[: front.index(b"\n")].decode(), 0)[0]
+            *lines, table = front.split(b"\n", 5)
+            # where in the front the table begins, with the newline before it
+            self._table = after - TITLE_LENGTH - len(table) - 1
+            key, stamps, young, about, watch = [texts(line.decode()) for line in lines]
             # the prefix, then the stable path entries in their order
-            self.key: list[str] = head["key"]
+            self.key = key
             # of each path entry; None: it was not there
-            self.stamps: list[str | None] = head["stamps"]
+            self.stamps = [None if known == ABSENT else known for known in stamps]
             # the numbers of path entries whose stamps are too young to be believed
-            self.young: list[int] = head["young"]
+            self.young = [int(place) for place in young]
+            settled, *detail, checksum = about
             # are the stamps of all distributions to be believed?
-            self.settled: bool = head["settled"]
-            # of each path entry with files: its number, the lengths of its three
-            # lines; then the checksum of all lines
-            *blocks, wanted = head["watch"]
-            self.after_watch = after
-            for _, *lengths in blocks:
-                self.after_watch += sum(lengths)
-            self._watch = (chunk[after : self.after_watch], after, blocks, wanted)
+            self.settled = settled == "1"
             # where the records begin after the watch, their length and checksum
-            self.detail: tuple[int, int, str] = head["detail"]
-            "".join(self.key)  # all of it is text
-            if (
-                self.key.__class__ is not list
-                or len(self.stamps) != len(self.key) - 1
-                or self.young.__class__ is not list
-                or self.settled.__class__ is not bool
-            ):
+            offset, length = map(int, detail)
+            self.detail = offset, length, checksum
+            # of each path entry with files: its number, the lengths of its three
+            # lines; before that the checksum of all lines
+            wanted, *numbers = watch
+            blocks = [int(number) for number in numbers]
+            self.after_watch = after + sum(blocks) - sum(blocks[::4])
+            self._watch = (chunk[after : self.after_watch], after, blocks, wanted)
+            if len(stamps) != len(key) - 1 or len(blocks) % 4:
                 raise ValueError("head")
         except DOUBT as error:
             raise ValueError("front") from error
@@ -187,15 +187,15 @@ class Index:
             if digest(data) != wanted:
                 raise ValueError("watch")
             found = []
-            at = 0
-            for place, one, two, three in blocks:
+            start = 0
+            for at in range(0, len(blocks), 4):
+                place, one, two, three = blocks[at : at + 4]
                 self.stamps[place]  # there is such a path entry
-                two += one + at
+                one += start
+                two += one
                 three += two
-                found.append(
-                    (place, data[at : at + one], data[at + one : two], data[two:three])
-                )
-                at = three
+                found.append((place, data[start:one], data[one:two], data[two:three]))
+                start = three
             return found
         except DOUBT as error:
             raise ValueError("watch") from error
@@ -208,33 +208,41 @@ class Index:
         """
         # A newline never stands inside JSON text, so this finds the group's own
         # line of the table or nothing.
-        at = self.front.find(f"\n[{quote(group)},".encode())
+        quoted = quote(group)
+        at = self.front.find(f"\n[{quoted},".encode(), self._table)
         if at < 0:
             return []
         found: list[Pair] = []
         try:
             line = self.front[at + 1 : self.front.index(b"\n", at + 1)]
-            _, offset, length, wanted = scan_once(line.decode(), 0)[0]
-            data = self.read(self.after_watch + offset, length)
+            _, offset, length, wanted = texts(line.decode())
+            data = self.read(self.after_watch + int(offset), int(length))
             if digest(data) != wanted:
                 raise ValueError(group)
-            # One line after the other, made into one list.
-            named, *fragments = scan_once(
-                "[" + data.decode().replace("\n", ",") + "]", 0
-            )[0]
-            if named != group:
+            named, *lines = data.decode().split("\n")
+            if named != f"[{quoted}]":
                 raise ValueError(group)
-            for hidden, place, file, key, name, version, rows in fragments:
-                if not hidden:
-                    "".join((key, name, version, file))  # all of it is text
+            for text in lines:
+                hidden, number, file, key, name, version, *rest = texts(text)
+                if hidden == "0":
+                    place = int(number)
                     if place < 0:
                         raise ValueError(group)
-                    path = self.key[place + 1]
-                    owner = key, name, version, path, file, place
-                    for point, value, module, attr, number in rows:
-                        if point.__class__ is not str or value.__class__ is not str:
-                            raise ValueError(group)
-                        found.append(((point, value, module, attr, number), owner))
+                    owner = key, name, version, self.key[place + 1], file, place
+                    found += [(row, owner) for row in rows_of(rest)]
         except DOUBT as error:
             raise ValueError(group) from error
         return found
+
+
+def rows_of(flat: "list[str]") -> "list[Row]":
+    """Return the rows that a line has in one piece; ValueError if one is not whole.
+
+    >>> rows_of(["a", "m:f", "m", "f", "2", "b", "?", "", "", "3"])
+    [('a', 'm:f', 'm', 'f', 2), ('b', '?', None, None, 3)]
+    """
+    found: list[Row] = []
+    for at in range(0, len(flat), 5):
+        name, value, module, attr, number = flat[at : at + 5]
+        found.append((name, value, module or None, attr or None, int(number)))
+    return found

@@ -9,7 +9,8 @@ import sys
 
 from . import _cache
 from ._cache import Seam
-from ._index import CHUNK, DOUBT, TITLE_LENGTH, digest, quote, scan_once, stamp, title
+from ._index import CHUNK, DOUBT, TITLE_LENGTH, digest, stamp, title
+from ._text import quote, scan_once, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,7 +151,6 @@ class Facts:
         about = self._about(extension)
         if about is None or not sources.firm:
             return
-        from ._record import to_json
         from ._scan import settled
 
         stamps: dict[str, str | None] = {}
@@ -460,8 +460,6 @@ def encode(
     key: "list[str]", stamps: "list[str | None]", found: "dict[Part, Learned]"
 ) -> bytes:
     """Return a file of facts as it is written; what would make it too large is left."""
-    from ._record import to_json  # deferred: only where something was learned
-
     room = SIZE_CAP
     lines: dict[Part, list[str]] = {}
     for part, learned in found.items():

@@ -8,7 +8,7 @@ import sys
 
 from ._cache import Seam
 from ._encoding import winners
-from ._index import scan_once
+from ._index import rows_of, texts
 from ._record import decode
 from ._rescan import look, settle_repeated
 
@@ -75,9 +75,9 @@ class Overlay:
             self.problems += distribution.problems
             rows: dict[str, list[Pair]] = {}
             for group, text in (distribution.fragments or {}).items():
-                file, key, name, version, read = scan_once("[" + text, 0)[0]
+                file, key, name, version, *flat = texts("[" + text)
                 owner = key, name, version, entry.path, file, at
-                rows[group] = [(tuple(row), owner) for row in read]
+                rows[group] = [(row, owner) for row in rows_of(flat)]
             has_metadata = distribution.source is not None
             found.append((rank, distribution.key, has_metadata, rows))
         return found

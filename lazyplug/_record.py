@@ -4,29 +4,16 @@ Pure, without file access. `_index` reads what is assembled here; the format is
 described in docs/index-format.md.
 """
 
-from ._index import DOUBT, Index, digest, quote, scan_once, texts_line, title
-
-try:
-    from _json import make_encoder
-
-    # What json.dumps is by default, but for the separators; without importing it.
-    _chunks = make_encoder(
-        None,
-        None,  # type: ignore[arg-type]
-        quote,
-        None,
-        ":",
-        ",",
-        False,
-        False,
-        False,
-    )
-except ImportError:  # not CPython
-    from json.encoder import JSONEncoder
-
-    def _chunks(value: "Any", _: int) -> "Any":  # type: ignore[misc]
-        return JSONEncoder(separators=(",", ":")).iterencode(value)
-
+from ._index import (
+    ABSENT,
+    DOUBT,
+    Index,
+    digest,
+    texts,
+    texts_line,
+    title,
+)
+from ._text import quote, scan_once, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,15 +30,6 @@ if TYPE_CHECKING:
     Place = tuple[int, str]
     # the groups as they are written, by their quoted names: text and its checksum
     Groups = dict[str, tuple[bytes | memoryview, str]]
-
-
-def to_json(value: "Any") -> str:
-    r"""Return value as JSON text, ASCII only.
-
-    >>> to_json(["a", None, True, 1, "\xe4"])
-    '["a",null,true,1,"\\u00e4"]'
-    """
-    return "".join(_chunks(value, 0))
 
 
 def _troubles(read: "Iterable[Any]") -> "list[Trouble]":
@@ -238,13 +216,11 @@ def fragments(
     These are whether it is shadowed, and the number of its path entry: both may
     change while the rest stands.
     """
-    rows: dict[str, list[Row]] = {}
-    for group, row in points:
-        rows.setdefault(group, []).append(row)
-    return {
-        group: to_json([file, key, name, version, found])[1:]
-        for group, found in rows.items()
-    }
+    flat: dict[str, list[str]] = {}
+    for group, (point, value, module, attr, line) in points:
+        row = point, value, module or "", attr or "", str(line)
+        flat.setdefault(group, [file, key, name, version]).extend(row)
+    return {group: to_json(found)[1:] for group, found in flat.items()}
 
 
 def table_of(index: Index) -> "list[tuple[str, int, int, str]]":
@@ -254,12 +230,12 @@ def table_of(index: Index) -> "list[tuple[str, int, int, str]]":
     """
     found: list[tuple[str, int, int, str]] = []
     try:
-        *lines, rest = index.front.decode().split("\n")[1:]
+        *lines, rest = index.front.decode().split("\n")[5:]
         for line in lines:
-            group, offset, length, checksum = scan_once(line, 0)[0]
-            if line != f'[{quote(group)},{offset},{length},"{checksum}"]':
+            group, offset, length, checksum = texts(line)
+            if line != f'[{quote(group)},"{int(offset)}","{int(length)}","{checksum}"]':
                 raise ValueError(line)
-            found.append((group, offset, length, checksum))
+            found.append((group, int(offset), int(length), checksum))
         if rest:
             raise ValueError(rest)
     except DOUBT as error:
@@ -274,10 +250,10 @@ def groups_of(index: Index) -> "Groups":
         total, _, _ = index.detail
         # Most are written again as they are: views save copying them.
         data = memoryview(index.read(index.after_watch, total))
-        for line in index.front.decode().split("\n")[1:-1]:
-            name, offset, length, checksum = line[1:].rsplit(",", 3)
-            at = int(offset)
-            found[name] = data[at : at + int(length)], checksum[1:-2]
+        for line in index.front.decode().split("\n")[5:-1]:
+            name, offset, length, checksum = line[1:-2].rsplit(',"', 3)
+            at = int(offset[:-1])
+            found[name] = data[at : at + int(length[:-1])], checksum
     except DOUBT as error:
         raise ValueError("groups") from error
     return found
@@ -289,7 +265,7 @@ def group_text(groups: "Groups", name: str) -> str:
     It may be a new one. Raises ValueError if it is damaged.
     """
     if name not in groups:
-        return name + "\n"
+        return f"[{name}]\n"
     part, checksum = groups[name]
     if digest(part) != checksum:
         raise ValueError(name)
@@ -298,7 +274,7 @@ def group_text(groups: "Groups", name: str) -> str:
 
 def set_group(groups: "Groups", name: str, text: str) -> None:
     """Set the text of a group; without a distribution it goes."""
-    if len(text) > len(name) + 1:
+    if len(text) > len(name) + 3:
         part = text[:-1].encode()
         groups[name] = part, digest(part)
     else:
@@ -334,7 +310,7 @@ def assemble(
     and those that have stamps, with these, each as JSON has it between quotes;
     `detail` is the text of the records.
     """
-    blocks: list[Any] = []
+    numbers: list[int] = []
     lines: list[bytes] = []
     for place in sorted(watch):
         absent, present = watch[place]
@@ -346,26 +322,27 @@ def assemble(
             texts_line(files),
             texts_line([present[file] for file in files]),
         ]
-        blocks.append([place, *map(len, three)])
+        numbers += place, *map(len, three)
         lines += three
     table: list[str] = []
     written: list[bytes | memoryview] = []
     offset = 0
     for name in sorted(groups):
         part, checksum = groups[name]
-        table.append(f'[{name},{offset},{len(part)},"{checksum}"]\n')
+        table.append(f'[{name},"{offset}","{len(part)}","{checksum}"]\n')
         written += part, b"\n"
         offset += len(part) + 1
     records = detail.encode()
-    head = {
-        "key": key,
-        "stamps": stamps,
-        "young": young,
-        "settled": settled,
-        "watch": [*blocks, digest(b"".join(lines))],
-        "detail": [offset, len(records), digest(records)],
-    }
-    front = f"{to_json(head)}\n{''.join(table)}".encode()
+    head = [
+        texts_line([quote(text)[1:-1] for text in key]),
+        texts_line([ABSENT if known is None else known for known in stamps]),
+        texts_line([str(place) for place in young]),
+        texts_line(
+            [str(int(settled)), str(offset), str(len(records)), digest(records)]
+        ),
+        texts_line([digest(b"".join(lines)), *map(str, numbers)]),
+    ]
+    front = b"".join([*head, "".join(table).encode()])
     return b"".join([title(front), front, *lines, *written, records])
 
 

@@ -8,7 +8,7 @@ write, which is left to do where more has changed.
 import os
 
 from ._cache import SIZE_CAP, Seam, index_name, looked_from
-from ._index import DOUBT, Index, quote, scan_once, stamp
+from ._index import DOUBT, Index, stamp
 from ._record import (
     Distribution,
     assemble,
@@ -22,6 +22,7 @@ from ._record import (
 )
 from ._scan import list_folder, scan_distribution, settled
 from ._store import store
+from ._text import quote, scan_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -223,7 +224,9 @@ class _Lines:
             if not old.named or old.source is None:
                 raise _TakesMoreError
             for group in map(quote, old.groups):
-                text, line = _without(self._group(group), f"[0,{place},{quote(file)},")
+                text, line = _without(
+                    self._group(group), f'["0","{place}",{quote(file)},'
+                )
                 if not line:
                     raise _TakesMoreError  # it was shadowed
                 set_group(self.groups, group, text)
@@ -257,7 +260,9 @@ class _Lines:
             present[own_file] = fresh.stamp
         for group, text in (fresh.fragments or {}).items():
             name = quote(group)
-            set_group(self.groups, name, _with(self._group(name), f"[0,{place},{text}"))
+            set_group(
+                self.groups, name, _with(self._group(name), f'["0","{place}",{text}')
+            )
         self.settled &= fresh.settled
 
     def _set_plain(self, place: int, file: str, key: "str | None") -> None:
@@ -345,10 +350,10 @@ class _Lines:
 def _texts(line: bytes) -> "list[str]":
     r"""Return the texts of a line of the watch, as JSON has them between quotes.
 
-    >>> _texts(b'["/a","/b\\\\c"]\n'), _texts(b'[""]\n')
+    >>> _texts(b'["/a","/b\\\\c"]\n'), _texts(b'[]\n')
     (['/a', '/b\\\\c'], [])
     """
-    return line.decode()[2:-3].split('","') if len(line) > 5 else []
+    return line.decode()[2:-3].split('","') if len(line) > 3 else []
 
 
 def _without(text: str, begin: str) -> "tuple[str, str]":
@@ -367,8 +372,8 @@ def _without(text: str, begin: str) -> "tuple[str, str]":
 def _with(text: str, line: str) -> str:
     r"""Return text with a line more, where the order wants it; the first stays first.
 
-    >>> _with('g\n["a","k"]\n["b","m"]\n', '["c","l"]')
-    'g\n["a","k"]\n["c","l"]\n["b","m"]\n'
+    >>> _with('g\n["aa","k"]\n["bb","m"]\n', '["cc","l"]')
+    'g\n["aa","k"]\n["cc","l"]\n["bb","m"]\n'
     """
     wanted = _order(line)
     # Both stand on a newline; the line belongs behind one between them.
@@ -386,11 +391,16 @@ def _with(text: str, line: str) -> str:
 def _order(line: str) -> "tuple[int, str]":
     """Return the number of the path entry, if the line says it, and the key.
 
-    >>> _order('[0,12,"a-1.dist-info","a","A","1",[]]')
+    >>> _order('["0","12","a-1.dist-info","a","A","1"]')
     (12, 'a')
     """
-    place = 0 if line[1] == '"' else int(line[3 : line.index(",", 3)])
+    place = int(line[6 : line.index('"', 6)]) if _is_of_group(line) else 0
     return place, _words(line)[1]
+
+
+def _is_of_group(line: str) -> bool:
+    # It says first if it is shadowed: no metadata folder has one character.
+    return line[3] == '"'
 
 
 def _files(block: str) -> "list[str]":
@@ -402,15 +412,16 @@ def _files(block: str) -> "list[str]":
 
 
 def _words(line: str) -> "tuple[str, str]":
-    r"""Return the first two texts in a line: a metadata folder and a key.
+    r"""Return the metadata folder and the key of the distribution of a line.
 
-    >>> _words('[0,12,"a-1.dist-info","a","A","1",[]]')
+    >>> _words('["0","12","a-1.dist-info","a","A","1"]')
     ('a-1.dist-info', 'a')
     >>> _words(r'["\u00e4-1.dist-info","\u00e4",null,true]')
     ('ä-1.dist-info', 'ä')
     """
+    of_group = _is_of_group(line)
     if "\\" in line:
-        texts = [each for each in scan_once(line, 0)[0] if isinstance(each, str)]
-        return texts[0], texts[1]
-    _, file, _, key, _ = line.split('"', 4)
-    return file, key
+        values = scan_once(line, 0)[0][2 if of_group else 0 :]
+        return values[0], values[1]
+    words = line.split('"', 8 if of_group else 4)[5 if of_group else 1 :: 2]
+    return words[0], words[1]

@@ -154,6 +154,7 @@ PRIVATE_ROOMS = sorted(
 # From the bottom up: each room imports only rooms that stand before it. What is
 # imported inside a function is deferred, and may lead anywhere.
 ORDER = [
+    "_text",
     "_index",
     "_report",
     "_cache",

@@ -12,7 +12,7 @@ import pytest
 import lazyplug
 from lazyplug import _cache
 from lazyplug._index import CHUNK, SCHEMA, TITLE_LENGTH, Index, digest, title
-from lazyplug._record import decode, from_bytes
+from lazyplug._record import decode, from_bytes, table_of
 from tests.conftest import Ticking, dist, plant
 
 Find = Callable[..., bytes]
@@ -185,8 +185,17 @@ STRANGE: list[Any] = [
     10**30,
     "",
     "text",
+    "-",
+    "-1",
+    "7",
+    "9" * 30,
+    "9" * 10_000,
+    "\u0663",
+    "\ud800",
+    '"',
     [],
     [None],
+    ["7"],
     [[]],
     [0] * 100,
     {},
@@ -226,34 +235,52 @@ def without(value: Any, way: tuple[Any, ...]) -> Any:
     return changed
 
 
-def headed(data: bytes, head: bytes) -> bytes:
-    """Return an index with another first line in its front, checksums right."""
+# The lines of the head in the front; behind them stands the table.
+HEAD = 5
+
+
+def head_of(data: bytes) -> list[list[str]]:
+    """Return the head of an index."""
+    return [json.loads(line) for line in from_bytes(data).front.split(b"\n")[:HEAD]]
+
+
+def headed(data: bytes, head: Any) -> bytes:
+    """Return an index with another head, checksums right."""
     front = from_bytes(data).front
-    changed = head + front[front.index(b"\n") :]
+    _, *table = front.split(b"\n", HEAD)[HEAD - 1 :]
+    changed = in_lines(head) + b"\n" + b"".join(table)
     return title(changed) + changed + data[TITLE_LENGTH + len(front) :]
 
 
+def in_lines(values: Any) -> bytes:
+    """Return a JSON value a line, or what is no list as it is."""
+    if isinstance(values, bytes):
+        return values
+    each = values if isinstance(values, list) else [values]
+    return "\n".join([json.dumps(v, separators=(",", ":")) for v in each]).encode()
+
+
 def strange_heads(data: bytes) -> Iterator[tuple[str, bytes]]:
-    head = json.loads(from_bytes(data).front.partition(b"\n")[0])
+    head = head_of(data)
     for way in places(head):
         for other in STRANGE:
             label = f"{other!r} at {way}"
-            yield label, headed(data, json.dumps(replaced(head, way, other)).encode())
+            yield label, headed(data, replaced(head, way, other))
         if way:
-            yield (
-                f"nothing at {way}",
-                headed(data, json.dumps(without(head, way)).encode()),
-            )
+            yield f"nothing at {way}", headed(data, without(head, way))
 
 
 NO_JSON = {
     "nothing": b"",
-    "half": b'{"key": ["/prefix"',
+    "half": b'["/prefix"',
+    "no texts": b"[1,2]",
+    "another thing": b'{"key":["/prefix"]}',
     "nested too deep": b"[" * 100_000,
     "a number that is too long": b"9" * 10_000,
     "no text": b"\xff\xfe",
-    "a string of lone surrogates": b'{"key": ["\\ud800"]}',
-    "another thing": b'"key"',
+    "a lone surrogate": b'["\\ud800"]',
+    "an escape that is none": b'["\\x"]',
+    "a text alone": b'"key"',
 }
 ASKS: list[Callable[[Index], object]] = [
     lambda index: index.watched(),
@@ -305,9 +332,15 @@ def test_a_head_of_a_wrong_shape_changes_no_answer(
 
 @pytest.mark.parametrize("head", NO_JSON.values(), ids=list(NO_JSON))
 def test_a_head_that_is_no_json_is_damage(head: bytes, written: Find) -> None:
-    data = headed(written(foo="[g]\na = m:f\n"), head)
-    with pytest.raises(ValueError, match="front"):
-        from_bytes(data)
+    data = written(foo="[g]\na = m:f\n")
+    lines = from_bytes(data).front.split(b"\n")[:HEAD]
+    for place in range(HEAD):
+        changed = b"\n".join([*lines[:place], head, *lines[place + 1 :]])
+        if head == NO_JSON["a lone surrogate"]:
+            ask_all(headed(data, changed))  # a text like any other
+        else:
+            with pytest.raises(ValueError, match="front"):
+                from_bytes(headed(data, changed))
 
 
 @pytest.mark.parametrize(
@@ -321,7 +354,7 @@ def test_a_line_of_the_table_that_is_strange_is_damage(
     for changed in (front + line, front + line + b"\n", b'["g",' + line):
         index = title(changed) + changed + data[TITLE_LENGTH + len(front) :]
         ask_all(index)
-    head = front.partition(b"\n")[0]
+    head = b"\n".join(front.split(b"\n")[:HEAD])
     changed = head + b'\n["g",' + line + b"\n"
     index = title(changed) + changed + data[TITLE_LENGTH + len(front) :]
     with pytest.raises(ValueError, match=r"^g$"):
@@ -331,24 +364,17 @@ def test_a_line_of_the_table_that_is_strange_is_damage(
 def with_rows(data: bytes, part: bytes) -> bytes:
     """Return an index with other rows of its only group, checksums right."""
     index = from_bytes(data)
-    head = json.loads(index.front.partition(b"\n")[0])
-    head["detail"][0] = len(part) + 1
-    front = json.dumps(head).encode()
-    front += f'\n["g",0,{len(part)},"{digest(part)}"]\n'.encode()
+    head = head_of(data)
+    head[3][1] = str(len(part) + 1)
+    front = in_lines(head)
+    front += f'\n["g","0","{len(part)}","{digest(part)}"]\n'.encode()
     watch = data[TITLE_LENGTH + len(index.front) : index.after_watch]
     return title(front) + front + watch + part + b"\n" + data[-index.detail[1] :]
 
 
-def in_lines(values: Any) -> bytes:
-    """Return a JSON value a line, or what is no list as it is."""
-    if not isinstance(values, list):
-        return json.dumps(values).encode()
-    return "\n".join(map(json.dumps, values)).encode()
-
-
 def test_rows_of_a_wrong_shape_are_damage_or_rows(written: Find) -> None:
     data = written(foo="[g]\na = m:f\n")
-    _, offset, length, _ = json.loads(from_bytes(data).front.splitlines()[1])
+    ((_, offset, length, _),) = table_of(from_bytes(data))
     start = from_bytes(data).after_watch + offset
     rows = [json.loads(line) for line in data[start : start + length].splitlines()]
     assert names(from_bytes(with_rows(data, in_lines(rows))), "g") == ["a"]

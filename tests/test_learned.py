@@ -1278,13 +1278,16 @@ def fresh(site: Callable[..., Path]) -> Callable[..., Any]:
     return run
 
 
-def test_facts_are_written_when_a_process_ends_and_the_next_imports_two_rooms(
+def test_facts_are_written_when_a_process_ends_and_the_next_imports_three_rooms(
     fresh: Callable[..., Any],
 ) -> None:
     found, new = fresh(SHOW)
     assert found == SAID
     assert "ast" in new
-    assert fresh(SHOW) == [SAID, ["lazyplug._details", "lazyplug._learned"]]
+    assert fresh(SHOW) == [
+        SAID,
+        ["lazyplug._details", "lazyplug._learned", "lazyplug._text"],
+    ]
 
 
 def test_a_process_that_dies_teaches_nobody(

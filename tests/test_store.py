@@ -24,7 +24,7 @@ import lazyplug
 from lazyplug import _cache, _store
 from lazyplug._cache import plain_folder
 from lazyplug._index import TITLE_LENGTH, title
-from lazyplug._record import from_bytes
+from lazyplug._record import assemble, from_bytes, table_of
 from tests.conftest import Ticking, ask, dist, plant, python
 
 ROOT = Path(lazyplug.__file__).parent.parent
@@ -337,8 +337,7 @@ def poison(file: Path) -> bytes:
     """Make an index say something else, with right checksums; return its bytes."""
     data = file.read_bytes()
     index = from_bytes(data)
-    (line,) = index.front.splitlines()[1:]
-    _, offset, length, wanted = json.loads(line)
+    ((_, offset, length, wanted),) = table_of(index)
     start = index.after_watch + offset
     part = data[start : start + length].replace(b'"m', b'"n')
     front = index.front.replace(wanted.encode(), _store_digest(part).encode())
@@ -564,15 +563,10 @@ def unfinished(number: int) -> str:
 
 
 def strange_index(key: Any) -> bytes:
-    head = {
-        "key": key,
-        "stamps": [],
-        "young": [],
-        "settled": True,
-        "watch": [""],
-        "detail": [0, 0, ""],
-    }
-    front = json.dumps(head).encode() + b"\n"
+    """Return an index of no path entry whose key is any JSON value, checksums right."""
+    sound = assemble(["prefix"], [], [], True, {}, {}, "")
+    _, rest = sound[TITLE_LENGTH:].split(b"\n", 1)
+    front = json.dumps(key, separators=(",", ":")).encode() + b"\n" + rest
     return title(front) + front
 
 

@@ -25,28 +25,26 @@ with atheris.instrument_imports(include=["lazyplug"]):
 BETWEEN = b"\n--\n"
 CLOCK = 1 << 62
 # What stands in capitals is different in each run, or depends on the other parts.
-FRONT = (
-    b'{"key":KEY,"stamps":STAMPS,"young":[],"settled":true,"watch":WATCH,'
-    b'"detail":DETAIL}\nTABLE'
-)
+FRONT = b'KEY\nSTAMPS\n[]\n["1",DETAIL]\nWATCH\nTABLE'
 
 
 def filled(front: bytes, texts: list[bytes], pieces: Pieces) -> bytes:
     """Return a front with what belongs in the place of capitals."""
-    head, table = pieces.head_and_table(texts)
-    for name in ("key", "stamps", "watch", "detail"):
-        front = front.replace(name.upper().encode(), compact(head[name]))
+    (key, stamps, _, detail, watch), table = pieces.head_and_table(texts)
+    front = front.replace(b"DETAIL", compact(detail[1:])[1:-1])
+    for name, value in ((b"KEY", key), (b"STAMPS", stamps), (b"WATCH", watch)):
+        front = front.replace(name, compact(value))
     return front.replace(b"TABLE", table)
 
 
 def seeds(pieces: Pieces) -> list[bytes]:
     """Return inputs to begin with: as it was written, and with stamps too young."""
-    young = FRONT.replace(b'"young":[]', b'"young":[0,1]')
-    fronts = [FRONT, young, FRONT.replace(b"true", b"false")]
+    young = FRONT.replace(b"[]", b'["0","1"]')
+    fronts = [FRONT, young, FRONT.replace(b'"1"', b'"0"')]
     return [BETWEEN.join([front, *pieces.texts]) for front in fronts]
 
 
-corpus = Path(sys.argv[1])
+corpus = Path(sys.argv[1]).resolve()
 # Beside the corpus: it is not left by this program's own end.
 world = World(corpus.parent / "world")
 changed = World(corpus.parent / "changed")
@@ -68,7 +66,7 @@ def one(data: bytes) -> None:
         for part in READS:
             with contextlib.suppress(ValueError):
                 part(index)
-        key = pieces.head["key"]
+        key = pieces.head[0]
         update(key, index, "full", "readonly", None, int)
         rescan([*key, "/absent"], index, True, None, CLOCK)
 

@@ -24,12 +24,12 @@ from stevedore._cache import Cache
 
 import lazyplug
 from lazyplug import _cache
-from lazyplug._index import digest, title
+from lazyplug._index import digest, rows_of, texts, title
 from lazyplug._record import Distribution, decode, from_bytes, groups_of, table_of
 from lazyplug._scan import scan_distribution
 from tests.conftest import Tree, dist, plant
 from tests.faults.test_damage import compact
-from tests.test_index import STRANGE, places, replaced
+from tests.test_index import STRANGE, head_of, in_lines, places, replaced
 from tests.test_laws import (
     fresh,
     needs_oracle,
@@ -111,7 +111,7 @@ def test_any_bytes_declare_what_they_do_to_importlib_metadata(
         except (TypeError, UnicodeDecodeError):
             return [] if found.problems else "no problem"
         said = {
-            group: [(name, value) for name, value, *_ in json.loads("[" + text)[-1]]
+            group: [(name, value) for name, value, *_ in rows_of(texts("[" + text)[4:])]
             for group, text in (found.fragments or {}).items()
         }
         expected: dict[str, list[tuple[str, str]]] = {}
@@ -331,7 +331,7 @@ class Pieces:
 
     def __init__(self, data: bytes) -> None:
         index = from_bytes(data)
-        self.head = json.loads(index.front.partition(b"\n")[0])
+        self.head = head_of(data)
         self.places = [place for place, *_ in index.watched()]
         # each line of the watch, each group, the records
         self.texts = [line for _, *three in index.watched() for line in three]
@@ -345,20 +345,20 @@ class Pieces:
         """Return the head and the table that are right for such texts."""
         count = len(self.places) * 3
         watch, groups, records = texts[:count], texts[count:-1], texts[-1]
-        lengths = [
-            [place, *map(len, watch[at * 3 : at * 3 + 3])]
+        numbers = [
+            number
             for at, place in enumerate(self.places)
+            for number in (place, *map(len, watch[at * 3 : at * 3 + 3]))
         ]
         table, offset = b"", 0
         for name, text in zip(self.names, groups, strict=True):
-            line = f'[{json.dumps(name)},{offset},{len(text)},"{digest(text)}"]\n'
-            table += line.encode()
+            line = [name, str(offset), str(len(text)), digest(text)]
+            table += compact(line) + b"\n"
             offset += len(text) + 1
-        head = {
-            **self.head,
-            "watch": [*lengths, digest(b"".join(watch))],
-            "detail": [offset, len(records), digest(records)],
-        }
+        key, stamps, young, (settled, *_), _ = self.head
+        about = [settled, str(offset), str(len(records)), digest(records)]
+        lengths = [digest(b"".join(watch)), *map(str, numbers)]
+        head = [key, stamps, young, about, lengths]
         return head, table
 
     def sealed(self, front: bytes, texts: list[bytes]) -> bytes:
@@ -420,7 +420,7 @@ def sealed(data: bytes, sealing: Any) -> bytes:
     if sealing["head"]:
         way, value = sealing["head"]
         head = replaced(head, one_of([*places(head)], way), value)
-    return pieces.sealed(compact(head) + b"\n" + table, texts)
+    return pieces.sealed(in_lines(head) + b"\n" + table, texts)
 
 
 def with_text(data: bytes, at: int, before: bytes, after: bytes) -> bytes:
@@ -430,7 +430,7 @@ def with_text(data: bytes, at: int, before: bytes, after: bytes) -> bytes:
     assert before in texts[at]
     texts[at] = texts[at].replace(before, after)
     head, table = pieces.head_and_table(texts)
-    return pieces.sealed(compact(head) + b"\n" + table, texts)
+    return pieces.sealed(in_lines(head) + b"\n" + table, texts)
 
 
 def test_what_is_sealed_again_is_an_index_or_a_value_error(
@@ -460,13 +460,19 @@ WATCH, GROUP, RECORDS = 0, 6, -1
 ONCE = {
     "a file of the watch that is no text": (WATCH, b'["bar', b'[1,"\\u0062ar'),
     "a watch that is no JSON": (WATCH, b'["bar', b'"\\u0062ar'),
-    "a name that is no text": (GROUP, b'[["a",', b"[[5,"),
+    "a name that is no text": (GROUP, b'"1.0","a",', b'"1\\u002e0",5,'),
     "a value that is no text": (GROUP, b'"m:f"', b"{}"),
     "a key that is no text": (GROUP, b'"foo","foo","1.0"', b'["foo"],"foo","1.0"'),
-    "a line of a group that is no JSON": (GROUP, b'[0,0,"odd', b'[0,0\\,"odd'),
-    "a row that is no JSON": (GROUP, b'[["a",', b'[["a"'),
-    "a row of no path entry": (GROUP, b'[0,0,"foo', b'[0,99,"foo'),
-    "a row before the first path entry": (GROUP, b'[0,0,"foo', b'[0,-3,"foo'),
+    "a line of a group that is no JSON": (GROUP, b'["0","0","odd', b'["0","0\\","odd'),
+    "a row that is not whole": (GROUP, b'"1.0","a",', b'"1.0",'),
+    "a row of no path entry": (GROUP, b'["0","0","foo', b'["0","99","foo'),
+    "a row before the first path entry": (GROUP, b'["0","0","foo', b'["0","-3","foo'),
+    "a row of a path entry of no number": (
+        GROUP,
+        b'["0","0","foo',
+        b'["0","","foo',
+    ),
+    "a line number that is none": (GROUP, b'"f","2"', b'"f","x"'),
     "a group without lines": (GROUP, b"\n", b""),
     "a record that is no JSON": (RECORDS, b'["g","h"],[]]', b'["g","h"],['),
     "a record that is no text": (RECORDS, b'["solo-1.0.dist-info",', b"[1,"),
