@@ -1,4 +1,4 @@
-"""What becomes of a load that failed: its note, and whether it is remembered."""
+"""What becomes of a load that failed: is it tried again, told, remembered?"""
 
 import sys
 
@@ -9,6 +9,31 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._manager import Extension
+
+
+# Threads that fail to import a module at the same time, one after the other, are few.
+_MOST_IMPORTS = 8
+
+
+def imported_again(
+    extension: "Extension[Any]", which: "tuple[str, int]", module: "Any"
+) -> "tuple[Any, bool]":
+    """Return the module of an extension, imported anew, and whether it is unfinished.
+
+    `module` is what an import returned that is not in `sys.modules` any more: another
+    thread imported it and failed, which Python does not say. So the import is done
+    again, for the same error, unless that is published meanwhile.
+    """
+    name: Any = extension._module
+    for _ in range(_MOST_IMPORTS):
+        if which in extension._outcomes:
+            break
+        module = __import__(name, None, None, ("__name__",))
+        if getattr(getattr(module, "__spec__", None), "_initializing", False):
+            return module, True
+        if sys.modules.get(name) is module:
+            break
+    return module, False
 
 
 def failed(

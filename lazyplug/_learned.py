@@ -260,7 +260,7 @@ class Facts:
             return [], {}
         read, close = _cache.index_file(self._path)
         try:
-            stamps, front, chunk = opened(read, self.index.key)
+            _, stamps, front, chunk = opened(read, self.index.key)
             # A newline never stands inside JSON text: as in an index.
             at = front.find(f"\n[{quote(part[0])},{quote(part[1])},".encode())
             if at < 0:
@@ -278,7 +278,7 @@ class Facts:
         front, whole = b"", True
         read, close = _cache.index_file(self._path)
         try:
-            stamps, front, chunk = opened(read, self.index.key)
+            _, stamps, front, chunk = opened(read, self.index.key)
             # Nothing that is learned depends on what is volatile.
             stable = self.index.key[1:]
             doubts = [doubt for doubt in self._doubts(stamps) if doubt[1] in stable]
@@ -406,10 +406,12 @@ def _changed(fact: "Fact") -> int:
     return max(times)
 
 
-def opened(read: "Read", key: "list[str]") -> "tuple[list[str | None], bytes, bytes]":
-    """Return the stamps in a file of facts, its front, and what else was read of it.
+def opened(
+    read: "Read", wanted: "list[str] | None" = None
+) -> "tuple[list[str], list[str | None], bytes, bytes]":
+    """Return the key and stamps in a file of facts, its front, what else was read.
 
-    Raises one of DOUBT if it is not such a file, of this key.
+    Raises one of DOUBT if it is not such a file, of the key that is wanted if any is.
     """
     chunk = read(0, CHUNK)
     length = int(chunk[TITLE_LENGTH - 12 : TITLE_LENGTH - 2])
@@ -420,10 +422,10 @@ def opened(read: "Read", key: "list[str]") -> "tuple[list[str | None], bytes, by
     if chunk[:TITLE_LENGTH] != title(front):
         raise ValueError("front")
     head = scan_once(front[: front.index(b"\n")].decode(), 0)[0]
-    stamps: list[str | None] = head["stamps"]
-    if head["facts"] != SCHEMA or head["key"] != key:
+    key: list[str] = head["key"]
+    if head["facts"] != SCHEMA or wanted not in (None, key):
         raise ValueError("head")
-    return stamps, front, chunk[TITLE_LENGTH + length :]
+    return key, head["stamps"], front, chunk[TITLE_LENGTH + length :]
 
 
 def part_of(

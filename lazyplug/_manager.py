@@ -179,18 +179,15 @@ class Extension(Generic[T]):
                     from ._exceptions import invalid_entry_point
 
                     raise invalid_entry_point(self)
-                for _ in range(9):
-                    # With a name to import from it, this returns the module itself.
-                    plugin = __import__(self._module, None, None, ("__name__",))
-                    # Asked before it is read: another thread may be about to finish.
-                    spec = getattr(plugin, "__spec__", None)
-                    unfinished = getattr(spec, "_initializing", False)
-                    if unfinished or sys.modules.get(self._module) is plugin:
-                        break
-                    # Another thread imported it and failed, which Python does not
-                    # say. Again, for the same error, unless that is published.
-                    if which in self._outcomes:
-                        break
+                # With a name to import from it, this returns the module itself.
+                plugin = __import__(self._module, None, None, ("__name__",))
+                # Asked before it is read: another thread may be about to finish.
+                spec = getattr(plugin, "__spec__", None)
+                unfinished = getattr(spec, "_initializing", False)
+                if not unfinished and sys.modules.get(self._module) is not plugin:
+                    from ._failure import imported_again
+
+                    plugin, unfinished = imported_again(self, which, plugin)
                 if self.attr is not None:
                     for attr in self.attr.split("."):
                         plugin = getattr(plugin, attr)

@@ -94,7 +94,7 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     if same:
         files = [*known.plain, *old]
     else:
-        files, reason = list_folder(path)
+        files, _, reason = list_folder(path)
         problems = [(path, 0, reason)] if reason else []
         # What the system would not list is looked at again each time.
         calm = calm and not reason

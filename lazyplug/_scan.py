@@ -11,7 +11,7 @@ from ._record import Distribution, fragments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import Protocol
 
     from ._index import Owner
@@ -330,19 +330,26 @@ def find_metadata(
     return None, None, None, ""
 
 
-def list_folder(path: str) -> "tuple[list[str], str]":
-    """Return the names of the metadata folders, and why they cannot be listed."""
+def list_folder(
+    path: str, known: "Collection[str]" = ()
+) -> "tuple[list[str], set[str], str]":
+    """Return which metadata folders came, which are gone, why it cannot be listed.
+
+    `known` are the names of those that were there before.
+    """
     try:
         names = os.listdir(path)
     except (OSError, ValueError) as error:
-        return [], reason_of(error) or "vanished while it was looked at"
+        return [], set(), reason_of(error) or "vanished while it was looked at"
+    gone = set(known).difference(names)
+    if known:
+        names = [*set(names).difference(known)]
     if os.path.basename(path).lower().endswith(".egg"):
-        return [name for name in names if is_metadata(name, path)], ""
+        return [name for name in names if is_metadata(name, path)], gone, ""
     ends = (".dist-info", ".egg-info")
     # Few have the dash there, and slicing costs half of what lower() does.
-    return [
-        name for name in names if name[-5:-4] == "-" and name.lower().endswith(ends)
-    ], ""
+    came = [n for n in names if n[-5:-4] == "-" and n.lower().endswith(ends)]
+    return came, gone, ""
 
 
 def identify(owner: "Owner") -> "tuple[str, str, str]":

@@ -296,16 +296,14 @@ class _Lines:
                 continue
             if known is None or own["archive"] or status.st_mode & _TYPE != _FOLDER:
                 raise _TakesMoreError
-            files, reason = list_folder(path)
+            files = {*own["plain"], *_files(self.blocks[place])}
+            came, gone, reason = list_folder(path, files)
             if reason or path in [told[0] for told in own["problems"]]:
                 raise _TakesMoreError
-            plain, others = own["plain"], set(_files(self.blocks[place]))
-            came = [file for file in files if file not in plain and file not in others]
             for file in came:
                 touched[place, file] = True
-            if len(files) - len(came) < len(plain) + len(others):
-                for file in {*plain, *others}.difference(files):
-                    touched[place, file] = False
+            for file in gone:
+                touched[place, file] = False
             self.stamps[place] = now
             if settled(now, known, clock):
                 self.young.discard(place)

@@ -1,47 +1,33 @@
-"""Is an index file sound in all its parts? A start reads only those that it needs."""
+"""Is a file in the cache folder sound in all its parts? A start reads few of them."""
 
 import os
 
-from ._cache import index_file, index_name
+from ._cache import SIZE_CAP, index_file, index_name
 from ._encoding import encode, regroup
 from ._index import DOUBT, Index
+from ._learned import encode as encode_facts
+from ._learned import opened, part_of
 from ._record import decode, groups_of, table_of
+from ._store import FACTS, SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._index import Read
+
 
 def damages(path: str) -> "list[str]":
-    """Say of each part of an index file that is damaged what it is; none: sound.
+    """Say of each part of an index, or of its facts, that is damaged what it is.
 
-    A file that is not to be believed, because others could have written it, is
-    damaged as a whole. Raises FileNotFoundError if there is none.
+    Nothing is said of what is sound. A file that is not to be believed, because others
+    could have written it, is damaged as a whole. Raises FileNotFoundError if there is
+    none.
     """
     read, close = index_file(path)
     try:
-        index = Index(read)
-        found = []
-        parts: list[tuple[str, Callable[[], object]]] = [
-            ("the stamps of the path entries", lambda: _check_stamps(index)),
-            ("the files that are watched", index.watched),
-            ("the records of the distributions", lambda: decode(index)),
-            ("what stands between its parts", lambda: _check_layout(index)),
-            ("its name, which is that of another", lambda: _check_name(index, path)),
-            *[
-                (f"the group {group!r}", lambda group=group: index.rows(group))
-                for group, *_ in table_of(index)
-            ],
-        ]
-        for what, check in parts:
-            try:
-                check()
-            except ValueError:
-                found.append(what)
-        if not found and not _says_all(index):
-            found.append("its parts, which do not say the same")
-        return found
-    except (OSError, ValueError) as error:
+        return _facts(path, read) if path.endswith(FACTS) else _index(path, read)
+    except DOUBT as error:
         reason = error.__cause__ or error
         if isinstance(reason, FileNotFoundError):
             raise reason from None
@@ -50,17 +36,71 @@ def damages(path: str) -> "list[str]":
         close()
 
 
-def _check_stamps(index: Index) -> None:
-    """Raise ValueError unless they are stamps, and such as are young."""
+def _index(path: str, read: "Read") -> "list[str]":
+    index = Index(read)
+    found = []
+    parts: list[tuple[str, Callable[[], object]]] = [
+        ("the stamps of the path entries", lambda: _check_stamps(index.stamps)),
+        ("which of them are young", lambda: _check_young(index)),
+        ("the files that are watched", index.watched),
+        ("the records of the distributions", lambda: decode(index)),
+        ("what stands between its parts", lambda: _check_layout(index)),
+        ("its name, which is that of another", lambda: _check_name(index.key, path)),
+        *[
+            (f"the group {group!r}", lambda group=group: index.rows(group))
+            for group, *_ in table_of(index)
+        ],
+    ]
+    for what, check in parts:
+        try:
+            check()
+        except ValueError:
+            found.append(what)
+    if not found and not _says_all(index):
+        found.append("its parts, which do not say the same")
+    return found
+
+
+def _facts(path: str, read: "Read") -> "list[str]":
+    key, stamps, front, chunk = opened(read)
+    found = []
+    checks: list[tuple[str, Callable[[], object]]] = [
+        ("the stamps of the path entries", lambda: _check_stamps(stamps)),
+        ("its name, which is that of another", lambda: _check_name(key, path)),
+    ]
+    for what, check in checks:
+        try:
+            check()
+        except ValueError:
+            found.append(what)
+    parts = {}
+    for line in front.split(b"\n")[1:-1]:
+        try:
+            part, learned = part_of(line, read, chunk, len(front))
+            parts[part] = learned
+        except DOUBT:
+            kind_and_group = b",".join(line[1:].split(b",")[:2])
+            found.append(f"the facts {kind_and_group.decode('ascii', 'replace')}")
+    if not found and encode_facts(key, stamps, parts) != read(0, SIZE_CAP):
+        found.append("what stands between its parts")
+    return found
+
+
+def _check_stamps(stamps: "list[str | None]") -> None:
+    """Raise ValueError unless they are stamps."""
     try:
-        for known in index.stamps:
+        for known in stamps:
             if known is not None and len([int(n) for n in known.split(" ")]) != 4:
                 raise ValueError(known)
-        places = range(len(index.stamps))
-        if index.young != [place for place in places if place in index.young]:
-            raise ValueError(index.young)
     except DOUBT as error:
         raise ValueError("stamps") from error
+
+
+def _check_young(index: Index) -> None:
+    """Raise ValueError unless they are path entries in their order."""
+    places = range(len(index.stamps))
+    if index.young != [place for place in places if place in index.young]:
+        raise ValueError(index.young)
 
 
 def _check_layout(index: Index) -> None:
@@ -87,7 +127,8 @@ def _says_all(index: Index) -> bool:
     return whole == index.read(0, len(whole))
 
 
-def _check_name(index: Index, path: str) -> None:
-    """Raise ValueError unless the file has the name of the key."""
-    if os.path.basename(path) != index_name(index.key):
+def _check_name(key: "list[str]", path: str) -> None:
+    """Raise ValueError unless the file has the name of the key, but for its suffix."""
+    stem = os.path.basename(path).rpartition(".")[0]
+    if stem + SUFFIX != index_name(key):
         raise ValueError(path)

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import lazyplug
+from lazyplug import _learned
 from lazyplug._verify import damages
 from lazyplug.cli import main
 from tests.conftest import Ticking, dist, python
@@ -80,6 +82,34 @@ def test_what_stands_between_the_parts_is_verified(index: Path) -> None:
     at = data.index(b'\n["h"]\n')
     index.write_bytes(data[:at] + b" " + data[at + 1 :])
     assert damages(str(index)) == ["what stands between its parts"]
+
+
+def test_what_was_learned_is_verified_too(
+    settled: Ticking,
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    isolated: Path,
+    verify: Verify,
+) -> None:
+    only(site({"plug.py": "'A plugin.'\n", **dist("foo", points="[g]\na = plug\n")}))
+    assert lazyplug.ExtensionManager[Any]("g")["a"].summary == "A plugin."
+    _learned.write()
+    (file,) = isolated.glob("*.facts")
+    data = file.read_bytes()
+    assert f"sound    {file.name}\n" in verify()[1]
+    for part, changed, what in (
+        (b'"facts":', b'"FACTS":', "all of it: front"),
+        (b"A plugin.", b"A PLUGIN.", 'the facts "summary","g"'),
+        (b'"A plugin."]', b'"A plugin."]\n', "what stands between its parts"),
+    ):
+        file.write_bytes(data.replace(part, changed))
+        code, said, _ = verify()
+        assert code == 1
+        assert f"damaged  {file.name}: {what}\n" in said
+    file.write_bytes(data)
+    other = file.with_name("0" * 16 + "-" + "0" * 16 + ".facts")
+    file.rename(other)
+    assert damages(str(other)) == ["its name, which is that of another"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")

@@ -4,7 +4,7 @@ import os
 import sys
 
 from lazyplug._cache import cache_folder, trusted_folder
-from lazyplug._store import SUFFIX
+from lazyplug._store import FACTS, SUFFIX
 from lazyplug._verify import damages
 
 TYPE_CHECKING = False
@@ -19,8 +19,9 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
     own = parser.add_subparsers(metavar="COMMAND", required=True)
     verify_parser = own.add_parser(
         "verify",
-        help="read every index whole, and say what is damaged",
-        description="Read every index whole, and say what is damaged. A damaged part"
+        help="read every file whole, and say what is damaged",
+        description="Read every index, and what was learned of its plugins, whole,"
+        " and say what is damaged. A damaged part"
         " does no harm: it is replaced as soon as a program needs it.",
     )
     verify_parser.set_defaults(command=verify)
@@ -43,7 +44,7 @@ def verify(_: "argparse.Namespace") -> int:
         )
         return 1
     try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+        names = sorted(n for n in os.listdir(folder) if n.endswith((SUFFIX, FACTS)))
     except OSError as error:
         print(f"Cannot be read: {error}", file=sys.stderr)
         return 1
