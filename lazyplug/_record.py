@@ -13,7 +13,7 @@ from ._index import (
     texts_line,
     title,
 )
-from ._text import quote, scan_once, to_json
+from ._text import quote, scan_once, to_json, to_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def fragments(
     for group, (point, value, module, attr, line) in points:
         row = point, value, module or "", attr or "", str(line)
         flat.setdefault(group, [file, key, name, version]).extend(row)
-    return {group: to_json(found)[1:] for group, found in flat.items()}
+    return {group: to_line(found)[1:] for group, found in flat.items()}
 
 
 def table_of(index: Index) -> "list[tuple[str, int, int, str]]":

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 RACY = 2_000_000_000
 # Longer than any entry_points.txt or METADATA that was ever released.
 _FILE_CAP = 1 << 26
+# METADATA begins with its headers; what follows is a README, which may be long.
+_HEAD = 1024
 _FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
@@ -62,8 +64,11 @@ def stem(file: str) -> "tuple[str, str]":
     >>> stem("foo-1.0-py3.11.egg-info")
     ('foo', '1.0')
     """
-    base, extension = os.path.splitext(file)
-    if extension not in (".dist-info", ".egg-info"):
+    if file.endswith(".dist-info"):
+        base = file[:-10]
+    elif file.endswith(".egg-info"):
+        base = file[:-9]
+    else:
         return "", ""
     name, _, rest = base.partition("-")
     return name, rest.partition("-")[0]
@@ -84,8 +89,9 @@ def is_metadata(file: str, folder: str) -> bool:
 
 
 def _is_word(text: str) -> bool:
-    # the [\w.]+ of the entry points specification
-    return bool(text) and all(c.isalnum() or c in "_." for c in text)
+    # the [\w.]+ of the entry points specification, without a look at each character
+    rest = text.replace("_", "").replace(".", "")
+    return rest.isalnum() or (not rest and bool(text))
 
 
 def split_value(value: str) -> "tuple[str | None, str | None]":
@@ -195,12 +201,15 @@ def settled(now: str, known: "str | None", clock: int) -> bool:
     return int(changed) < limit and (int(modified) < limit or now == known)
 
 
-def read(path: str, seam: "Look") -> "tuple[str | None, str | None, str]":
+def read(
+    path: str, seam: "Look", metadata: bool = False
+) -> "tuple[str | None, str | None, str]":
     """Return a file's text, its stamp, and why it has no text.
 
     The stamp is taken before the text. All are none if there is no such file. With
     a stamp, the file's content is at fault; without, the system would not read it,
-    which says nothing about the next time.
+    which says nothing about the next time. Of `metadata` only the beginning is read
+    where that has what `headers` looks for.
     """
     try:
         descriptor = os.open(path, _FLAGS)
@@ -209,14 +218,22 @@ def read(path: str, seam: "Look") -> "tuple[str | None, str | None, str]":
     known = None
     try:
         status = seam.fstat(descriptor)
-        known = stamp(status)
+        known, size = stamp(status), status.st_size
         if status.st_mode & 0o170000 != 0o100000:
             return None, known, "is not a file"
-        if status.st_size > _FILE_CAP:
-            return None, known, f"is too large ({status.st_size} bytes)"
+        if size > _FILE_CAP:
+            return None, known, f"is too large ({size} bytes)"
         data = b""
-        while chunk := os.read(descriptor, max(status.st_size - len(data), 0) + 1):
+        if metadata and size > _HEAD:
+            data = os.read(descriptor, _HEAD)
+            text = data[: data.rfind(b"\n") + 1].decode()
+            if all(headers(text)):
+                return text, known, ""
+        # With one byte more than there should be, one read tells that it was all.
+        while chunk := os.read(descriptor, max(size - len(data), _HEAD) + 1):
             data += chunk
+            if len(data) == size:
+                break
         return data.decode(), known, ""
     except UnicodeDecodeError as error:
         return None, known, f"is not UTF-8: {error}"
@@ -320,7 +337,7 @@ def find_metadata(
         file = path + os.sep + source if source else path
         if not source and not os.path.isfile(file):
             continue  # a metadata folder is not itself metadata
-        text, now, reason = read(file, seam)
+        text, now, reason = read(file, seam, metadata=True)
         if now is None and not reason:
             continue
         if not text and source == "METADATA":
