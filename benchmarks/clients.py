@@ -1,49 +1,29 @@
 """What do real programs gain on the drop-in, beside stock stevedore?
 
-That none is slower is judged on instructions where valgrind is installed: these
-programs take seconds, whose spread is wider than what there is to tell apart.
-
-Run as `python -m benchmarks.clients [--rounds N]`; builds the environment first.
+That none is slower when it is warm is judged on instructions: these programs take
+seconds, whose spread is wider than what there is to tell apart.
 """
 
-import argparse
-import re
 import shutil
-import statistics
-import subprocess
-import tempfile
-import time
+import sys
 from pathlib import Path
 
-from benchmarks.environment import ROOT, build, default_folder
-from benchmarks.processes import (
-    Bound,
-    Case,
-    Figure,
-    conclude,
-    judge,
-    keep,
-    once,
-    side_by_side,
-    table,
-    variables_of,
-)
+from benchmarks.calls import instructions
+from benchmarks.environment import build, default_folder
+from benchmarks.pictures import bars
+from benchmarks.processes import Case, emptied, figure, output_of, settle, side_by_side
+from benchmarks.report import Figure, Options, Table, main
 
 CLIFF = """from cliff.app import App
 from cliff.commandmanager import CommandManager
 sys.exit(App("demo", "1", CommandManager("cliff.demo")).run(sys.argv[1:]))"""
+OPENSTACK = "from openstackclient.shell import main; main()"
 # What a console script does, and its arguments.
 PROGRAMS = {
     "bandit": ("from bandit.cli.main import main; main()", ["-q", "insecure.py"]),
-    "a cliff application's help": (CLIFF, ["help"]),
-    "openstack --help": (
-        "from openstackclient.shell import main; main()",
-        ["--help"],
-    ),
-    "openstack command list": (
-        "from openstackclient.shell import main; main()",
-        ["command", "list"],
-    ),
+    "cliff help": (CLIFF, ["help"]),
+    "openstack --help": (OPENSTACK, ["--help"]),
+    "openstack command list": (OPENSTACK, ["command", "list"]),
 }
 INSTALL = "import lazyplug.compat.stevedore; lazyplug.compat.stevedore.install()\n"
 # What stock stevedore needs to find entry points: all that a drop-in can save.
@@ -77,106 +57,62 @@ except SystemExit:
 {after}"""
 
 
-def cases(scratch: Path, program: str, arguments: list[str]) -> dict[str, Case]:
-    """Return a program on stock stevedore and on the drop-in, cold and warm."""
+def cases(
+    scratch: Path, name: str, program: str, arguments: list[str]
+) -> dict[str, Case]:
+    """Return a program on the drop-in and on stock stevedore, warm and cold."""
     stock, ours = code(program, arguments), code(program, arguments, INSTALL)
 
-    def cold(text: str, variable: str, folder: Path) -> Case:
-        return Case(
-            text,
-            {variable: str(folder)},
-            lambda: shutil.rmtree(folder, ignore_errors=True),
-        )
+    def warm(text: str, variable: str, folder: Path) -> Case:
+        return Case(text, {variable: str(folder)})
 
+    def cold(text: str, variable: str, folder: Path) -> Case:
+        return warm(text, variable, folder)._replace(before=emptied(folder))
+
+    variable, theirs = "LAZYPLUG_CACHE_DIR", "XDG_CACHE_HOME"
     return {
-        "stevedore, warm": Case(stock, {"XDG_CACHE_HOME": str(scratch / "theirs")}),
-        "drop-in, warm": Case(ours, {"LAZYPLUG_CACHE_DIR": str(scratch / "ours")}),
-        "stevedore, cold": cold(stock, "XDG_CACHE_HOME", scratch / "their-cold"),
-        "drop-in, cold": cold(ours, "LAZYPLUG_CACHE_DIR", scratch / "our-cold"),
+        f"{name}: drop-in, warm": warm(ours, variable, scratch / "ours"),
+        f"{name}: stevedore, warm": warm(stock, theirs, scratch / "theirs"),
+        f"{name}: drop-in, cold": cold(ours, variable, scratch / "our-cold"),
+        f"{name}: stevedore, cold": cold(stock, theirs, scratch / "their-cold"),
     }
 
 
-def finding(python: Path, scratch: Path, program: str, arguments: list[str]) -> float:
+def finding(python: Path, scratch: Path, program: str, arguments: list[str]) -> Figure:
     """Return the milliseconds that stock stevedore, warm, spends on finding."""
-    text = code(program, arguments, FINDING, "print('spent', spent, file=sys.stderr)")
-    found = []
-    for _ in range(5):
-        done = subprocess.run(
-            [python, "-c", text],
-            env=variables_of(Case(text, {"XDG_CACHE_HOME": str(scratch / "theirs")})),
-            cwd=scratch,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found.append(float(done.stderr.rpartition("spent ")[2]) * 1e3)
-    return statistics.median(found)
+    text = code(program, arguments, FINDING, "print('spent', spent)")
+    case = Case(text, {"XDG_CACHE_HOME": str(scratch / "theirs")})
+    outputs = [output_of(python, case, scratch)[0] for _ in range(5)]
+    return figure([float(each.rpartition("spent ")[2]) * 1e3 for each in outputs])
 
 
-def instructions(python: Path, scratch: Path, cases: list[Case]) -> list[Figure]:
-    """Return the million instructions of each, run side by side under valgrind."""
-    running = [
-        subprocess.Popen(
-            [
-                "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
-                python, "-c", case.code,
-            ],
-            env=variables_of(case) | {"PYTHONHASHSEED": "0"},
-            cwd=scratch,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for case in cases
-    ]  # fmt: skip
-    told = [process.communicate()[1] for process in running]
-    counts = [re.search(r"Collected : (\d+)", text) for text in told]
-    return [Figure(int(count[1]) / 1e6, 0) for count in counts if count]
-
-
-def main() -> None:
-    """Build the environment, measure, print tables and judge that none is slower."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=11)
-    options = parser.parse_args()
-    python = build(default_folder())
-    scratch = Path(tempfile.mkdtemp(prefix="clients-", dir=ROOT / ".environments"))
+def measure(options: Options) -> list[Table]:
+    """Measure each program on both, and count its instructions."""
+    if not shutil.which("valgrind"):
+        sys.exit("Nothing is judged without valgrind.")
+    python, scratch = build(default_folder()), options.scratch
     (scratch / "insecure.py").write_text("import pickle\n", encoding="utf-8")
-    kept: dict[str, Figure] = {}
-    verdicts = []
-    try:
-        for name, (program, arguments) in PROGRAMS.items():
-            found = cases(scratch, program, arguments)
-            once(python, found["drop-in, warm"], scratch)
-            time.sleep(2.1)
-            figures = side_by_side(python, found, scratch, options.rounds)
-            print(f"## {name}\n\n{table(figures, 'stevedore, warm')}\n")
-            most = finding(python, scratch, program, arguments)
-            print(
-                f"Stock stevedore, warm, finds entry points for {most:.1f} ms of it.\n"
+    times: dict[str, Figure] = {}
+    counts: dict[str, Figure] = {}
+    for name, (program, arguments) in PROGRAMS.items():
+        found = cases(scratch, name, program, arguments)
+        settle(python, found[f"{name}: drop-in, warm"], scratch)
+        times |= side_by_side(python, found, scratch, options.rounds)
+        times[f"{name}: stevedore, warm, of it finding entry points"] = finding(
+            python, scratch, program, arguments
+        )
+        counts |= {
+            each.replace("warm", "instructions"): Figure(
+                instructions(python, case, scratch)
             )
-            bounds = [Bound("drop-in, cold", "stevedore, cold", 1.0)]
-            if shutil.which("valgrind"):
-                warm = [found["drop-in, warm"], found["stevedore, warm"]]
-                counted = instructions(python, scratch, warm)
-                for case, figure in zip(("drop-in", "stevedore"), counted, strict=True):
-                    figures[f"{case}, million instructions"] = figure
-                    print(
-                        f"{case}, warm: {figure.milliseconds:.0f} million instructions"
-                    )
-                print()
-                measured = "million instructions"
-            else:
-                measured = "warm"
-            bounds.append(Bound(f"drop-in, {measured}", f"stevedore, {measured}", 1.0))
-            verdicts += [f"{verdict} ({name})" for verdict in judge(figures, bounds)]
-            kept |= {f"{name}: {case}": figure for case, figure in figures.items()}
-            kept[f"{name}: stevedore, finding"] = Figure(most, 0)
-    finally:
-        shutil.rmtree(scratch)
-    keep("clients", python, options.rounds, kept)
-    conclude(verdicts)
+            for each, case in found.items()
+            if each.endswith("warm")
+        }
+    return [
+        Table("real programs", "ms over bare", times),
+        Table("real programs, warm", "million instructions", counts),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    main("clients", __doc__, measure, 25, bars)

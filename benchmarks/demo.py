@@ -8,13 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment import ROOT, build, default_folder
+from benchmarks.environment import build, default_folder
 from benchmarks.processes import UNWANTED, Case, side_by_side
+from benchmarks.report import scratch_folder
 
 GROUP, NAME = "cliff.formatter.list", "csv"
 ROUNDS = 9
@@ -97,11 +97,8 @@ def main() -> None:
     """Build the environment and show what lazyplug does in it."""
     print("Installing about 250 released distributions (once; a minute or two) ...")
     python = build(default_folder())
-    scratch = Path(tempfile.mkdtemp(prefix="demo-", dir=ROOT / ".environments"))
-    try:
+    with scratch_folder("demo") as scratch:
         show(python, scratch)
-    finally:
-        shutil.rmtree(scratch)
 
 
 def show(python: Path, scratch: Path) -> None:
@@ -155,11 +152,11 @@ def show(python: Path, scratch: Path) -> None:
         ROUNDS,
     )
     print(f"\nFinding that plugin, over a bare interpreter, {ROUNDS} runs each:")
-    warm = figures["lazyplug, warm"].milliseconds
+    warm = figures["lazyplug, warm"].median
     for name, figure in figures.items():
         print(
-            f"  {name:24} {figure.milliseconds:7.1f} ms"
-            f"  ± {figure.spread:.1f}   {figure.milliseconds / warm:5.1f} x"
+            f"  {name:24} {figure.median:7.1f} ms"
+            f"  ± {figure.spread:.1f}   {figure.median / warm:5.1f} x"
         )
     place = ask(python, PLACE)
     if place["size"]:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.report import ROOT
+
 PINS = Path(__file__).with_name("environment.txt")
 
 # The marker is created empty, before anything else, and filled when the last

@@ -5,14 +5,13 @@ cold, warm, `dirs`, `none` and `off`. Run as `python -m benchmarks.parity`.
 """
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from benchmarks.environment import ROOT, build, default_folder, summary
+from benchmarks.environment import build, default_folder, summary
 from benchmarks.processes import UNWANTED
+from benchmarks.report import scratch_folder
 
 # Read without json, so that warm stays warm.
 ANSWER = """
@@ -58,10 +57,9 @@ def main() -> None:
     """Build the environment, compare in each way, and say what was compared."""
     python = build(default_folder())
     print(summary(python))
-    scratch = Path(tempfile.mkdtemp(prefix="parity-", dir=ROOT / ".environments"))
     truth = sorted(answer(python, ANSWER.format(module="importlib_metadata"), {}))
     differing = []
-    try:
+    with scratch_folder("parity") as scratch:
         for way, variables in WAYS.items():
             own = {"LAZYPLUG_CACHE_DIR": str(scratch), **variables}
             for how, code in (
@@ -76,8 +74,6 @@ def main() -> None:
                     differing.append(way)
                     for line in sorted(set(found) ^ set(truth))[:20]:
                         print("   ", line)
-    finally:
-        shutil.rmtree(scratch)
     if differing:
         sys.exit(f"not the same: {', '.join(differing)}")
 

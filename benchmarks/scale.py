@@ -1,122 +1,76 @@
-"""How does a start grow with the number of distributions, and with a change?
+"""How does a start grow with the number of distributions, and of path entries?"""
 
-Run as `python -m benchmarks.scale [--rounds N]`.
-"""
-
-import argparse
-import itertools
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.environment import ROOT
-from benchmarks.processes import (
-    Bound,
-    Case,
-    Figure,
-    conclude,
-    judge,
-    keep,
-    once,
-    side_by_side,
-    table,
-)
-from benchmarks.trees import distribution, plant
+from benchmarks.pictures import lines
+from benchmarks.processes import Case, emptied, settle, side_by_side
+from benchmarks.report import Options, Table, main
+from benchmarks.trees import LAZYPLUG, METADATA, distribution, environment, plant
 
-SIZES = (10, 1_000, 10_000)
-LAZYPLUG = "import lazyplug; lazyplug.DriverManager('asked', 'name').driver"
-METADATA = "from importlib.metadata import entry_points; entry_points(group='asked')"
-# More milliseconds that 10,000 distributions may cost than 10, by `dirs`.
-GROWTH = 3.0
-
-BOUNDS = [Bound("1,000: one changed", "1,000: cold", 1 / 4)]
+SIZES = (10, 100, 1_000, 10_000)
+ENTRIES = (5, 50, 500)
+# Distributions that the path entries have between them.
+SHARED = 500
 
 
-def environment(scratch: Path, size: int) -> tuple[Path, Path]:
-    """Make an environment of `size` distributions; return its python and site."""
-    folder = scratch / f"of-{size}"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    (site,) = folder.glob("lib/python*/site-packages")
-    shutil.copytree(
-        ROOT / "lazyplug",
-        site / "lazyplug",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "compileall", "-q", site], check=True)
-    plant(site, size)
-    return python, site
-
-
-def changing(site: Path) -> Callable[[], None]:
-    """Return a function that changes one distribution, each time otherwise."""
-    numbers = itertools.count(1)
-
-    def change() -> None:
-        (old,) = site.glob("distribution_5-*.dist-info")
-        shutil.rmtree(old)
-        distribution(site, 5, f"1.{next(numbers)}")
-
-    return change
-
-
-def measure(scratch: Path, size: int, rounds: int) -> dict[str, Figure]:
-    """Measure cold, warm, changed and importlib.metadata at one size."""
-    python, site = environment(scratch, size)
-    caches = {name: scratch / f"{name}-{size}" for name in ("warm", "cold", "changed")}
-    variables = {n: {"LAZYPLUG_CACHE_DIR": str(c)} for n, c in caches.items()}
-    found = {
-        f"{size:,}: dirs": Case(
-            LAZYPLUG, variables["warm"] | {"LAZYPLUG_CHECK": "dirs"}
+def cases(label: str, caches: Path, before: str = "") -> dict[str, Case]:
+    """Return what is asked in one environment; `before` is run first in all."""
+    warm = {"LAZYPLUG_CACHE_DIR": str(caches / "warm")}
+    cold = caches / "cold"
+    return {
+        f"{label}: lazyplug": Case(before + LAZYPLUG, warm),
+        f"{label}: lazyplug, dirs": Case(
+            before + LAZYPLUG, {**warm, "LAZYPLUG_CHECK": "dirs"}
         ),
-        f"{size:,}: full": Case(LAZYPLUG, variables["warm"]),
-        f"{size:,}: cold": Case(
-            LAZYPLUG,
-            variables["cold"],
-            lambda: shutil.rmtree(caches["cold"], ignore_errors=True),
+        f"{label}: lazyplug, none": Case(
+            before + LAZYPLUG, {**warm, "LAZYPLUG_CHECK": "none"}
         ),
-        f"{size:,}: importlib.metadata": Case(METADATA),
+        f"{label}: lazyplug, cold": Case(
+            before + LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(cold)}, emptied(cold)
+        ),
+        f"{label}: importlib.metadata": Case(before + METADATA),
     }
-    warm = found[f"{size:,}: full"]
-    time.sleep(2.1)
-    for _ in range(2):
-        once(python, warm, scratch)
-    figures = side_by_side(python, found, scratch, rounds)
-    if size == 1_000:
-        # Apart, because it changes what the others look at.
-        case = Case(LAZYPLUG, variables["changed"], changing(site))
-        once(python, case, scratch)
-        figures |= side_by_side(
-            python, {f"{size:,}: one changed": case}, scratch, rounds
-        )
-    return figures
 
 
-def main() -> None:
-    """Make the environments, measure, print a table and judge the bounds."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    options = parser.parse_args()
-    (ROOT / ".environments").mkdir(exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="scale-", dir=ROOT / ".environments"))
-    figures: dict[str, Figure] = {}
-    try:
-        for size in SIZES:
-            figures |= measure(scratch, size, options.rounds)
-    finally:
-        shutil.rmtree(scratch)
-    keep("scale", Path(sys.executable), options.rounds, figures)
-    print(table(figures, "1,000: importlib.metadata"), "\n")
-    small, large = figures["10: dirs"], figures["10,000: dirs"]
-    more = large.milliseconds - small.milliseconds
-    word = "holds" if more <= GROWTH + large.spread else "MISSED"
-    growth = f"{word}: dirs, 10,000 over 10 = {more:.2f} ms more, bound {GROWTH:.1f}"
-    conclude([*judge(figures, BOUNDS), growth])
+def of_distributions(options: Options, size: int) -> Table:
+    """Measure in an environment of `size` distributions."""
+    folder = options.scratch / f"of-{size}"
+    python, site = environment(folder)
+    plant(site, range(size))
+    found = cases(f"{size:,} distributions", folder / "caches")
+    settle(python, next(iter(found.values())), folder)
+    figures = side_by_side(python, found, folder, options.rounds)
+    return Table("distributions", "ms over bare", figures)
+
+
+def of_entries(options: Options, number: int) -> Table:
+    """Measure with so many path entries, which have 500 distributions between them."""
+    folder = options.scratch / f"on-{number}"
+    python, site = environment(folder)
+    plant(site, range(0))
+    entries = [folder / "entries" / str(place) for place in range(number)]
+    each = SHARED // number
+    for place, entry in enumerate(entries):
+        entry.mkdir(parents=True)
+        for at in range(place * each, place * each + each):
+            distribution(entry, at)
+    (site / "entries.pth").write_text("\n".join(map(str, entries)), encoding="utf-8")
+    found = cases(f"{number} path entries", folder / "caches")
+    settle(python, next(iter(found.values())), folder)
+    figures = side_by_side(python, found, folder, options.rounds)
+    return Table("path entries", "ms over bare", figures)
+
+
+def measure(options: Options) -> list[Table]:
+    """Measure at each size; the figures of one question make one table."""
+    sizes = [of_distributions(options, size) for size in SIZES]
+    entries = [of_entries(options, number) for number in ENTRIES]
+    return [
+        Table(several[0].title, several[0].unit, figures)
+        for several in (sizes, entries)
+        if (figures := {n: f for table in several for n, f in table.figures.items()})
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    main("scale", __doc__, measure, 25, lines)

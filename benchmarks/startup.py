@@ -1,107 +1,97 @@
 """What does it cost to get one driver, in the real environment?
 
-Run as `python -m benchmarks.startup [--rounds N]`; builds the environment first.
+Milliseconds over a process that has the plugin already: what is left is the price of
+finding it.
 """
 
-import argparse
-import shutil
-import tempfile
-import time
 from pathlib import Path
 
-from benchmarks.environment import ROOT, build, default_folder, summary
-from benchmarks.processes import (
-    Bound,
-    Case,
-    Figure,
-    conclude,
-    judge,
-    keep,
-    once,
-    side_by_side,
-    table,
-)
+from benchmarks.environment import build, default_folder, summary
+from benchmarks.pictures import bars
+from benchmarks.processes import Case, emptied, settle, side_by_side
+from benchmarks.report import Options, Table, main
 
 # A plugin whose own import is next to nothing, so that it hides no difference.
 GROUP, NAME = "opentelemetry_environment_variables", "api"
+BARE = "import opentelemetry.environment_variables"
 LAZYPLUG = f"import lazyplug; lazyplug.DriverManager({GROUP!r}, {NAME!r}).driver"
 STEVEDORE = (
     "from stevedore.driver import DriverManager;"
     f" DriverManager({GROUP!r}, {NAME!r}).driver"
 )
-METADATA = f"[p.load() for p in entry_points(group={GROUP!r}) if p.name == {NAME!r}]"
-# The plugin itself is everybody's: what is left is the price of finding it.
-BARE = "import opentelemetry.environment_variables"
-
-BOUNDS = [
-    Bound("lazyplug warm", "stevedore warm", 1 / 25),
-    Bound("lazyplug cold", "importlib.metadata", 1 / 2),
-]
+PLUX = (
+    "from plux.runtime.cache import EntryPointsCache;"
+    " found = EntryPointsCache.instance().get_entry_points();"
+    f" [p.load() for p in found[{GROUP!r}] if p.name == {NAME!r}]"
+)
+PLUGGY = (
+    "import pluggy; pluggy.PluginManager('benchmark')"
+    f".load_setuptools_entrypoints({GROUP!r}, {NAME!r})"
+)
+CATALOGUE = (
+    f"import catalogue; catalogue.create({GROUP!r}, entry_points=True).get({NAME!r})"
+)
+METADATA = (
+    "from %s import entry_points;"
+    f" [p.load() for p in entry_points(group={GROUP!r}) if p.name == {NAME!r}]"
+)
 
 
 def cases(scratch: Path) -> dict[str, Case]:
-    """Return what is measured; caches are kept in `scratch`."""
-    ours, theirs = scratch / "lazyplug", scratch / "xdg"
+    """Return what is asked; caches are kept in `scratch`."""
 
-    def empty(folder: Path) -> Case:
-        variable = "LAZYPLUG_CACHE_DIR" if folder.name == "cold" else "XDG_CACHE_HOME"
-        code = LAZYPLUG if folder.name == "cold" else STEVEDORE
+    def ours(**variables: str) -> Case:
         return Case(
-            code,
-            {variable: str(folder)},
-            lambda: shutil.rmtree(folder, ignore_errors=True),
+            LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(scratch / "ours"), **variables}
         )
 
-    def warm(**variables: str) -> Case:
-        return Case(LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(ours), **variables})
+    def cold(code: str, variable: str, folder: Path) -> Case:
+        return Case(code, {variable: str(folder)}, emptied(folder))
 
+    (scratch / "empty_module.py").touch()
     small = scratch / "small"
     small.write_text("x" * 4096, encoding="utf-8")
+    theirs = {"XDG_CACHE_HOME": str(scratch / "theirs")}
     return {
-        "one small file read": Case(f"{BARE}\nopen({str(small)!r}).read()"),
-        "lazyplug warm, none": warm(LAZYPLUG_CHECK="none"),
-        "lazyplug warm, dirs": warm(LAZYPLUG_CHECK="dirs"),
-        "lazyplug warm": warm(),
-        "lazyplug cold": empty(scratch / "cold"),
-        "stevedore warm": Case(STEVEDORE, {"XDG_CACHE_HOME": str(theirs)}),
-        "stevedore cold": empty(scratch / "stevedore"),
-        "importlib.metadata": Case(
-            f"from importlib.metadata import entry_points; {METADATA}"
-        ),
-        "importlib_metadata": Case(
-            f"from importlib_metadata import entry_points; {METADATA}"
+        "lazyplug, warm": ours(),
+        "lazyplug, warm, dirs": ours(LAZYPLUG_CHECK="dirs"),
+        "lazyplug, warm, none": ours(LAZYPLUG_CHECK="none"),
+        "lazyplug, cold": cold(LAZYPLUG, "LAZYPLUG_CACHE_DIR", scratch / "our-cold"),
+        "stevedore, warm": Case(STEVEDORE, theirs),
+        "stevedore, cold": cold(STEVEDORE, "XDG_CACHE_HOME", scratch / "their-cold"),
+        "plux, warm": Case(PLUX, theirs),
+        "plux, cold": cold(PLUX, "XDG_CACHE_HOME", scratch / "plux-cold"),
+        "importlib.metadata": Case(METADATA % "importlib.metadata"),
+        "importlib_metadata": Case(METADATA % "importlib_metadata"),
+        "pluggy": Case(PLUGGY),
+        "catalogue": Case(CATALOGUE),
+        "an empty module and a small file": Case(
+            f"import empty_module; open({str(small)!r}).read()"
         ),
     }
 
 
-def measure(python: Path, rounds: int, scratch: Path) -> dict[str, Figure]:
-    """Measure all cases in an environment, over a process that has the plugin."""
-    found = cases(scratch)
-    warm = found["lazyplug warm"]
-    once(python, warm, scratch)
-    # The index settles once the files of the environment are two seconds old.
-    time.sleep(2.1)
-    once(python, warm, scratch)
-    return side_by_side(python, found, scratch, rounds, floor=Case(BARE))
-
-
-def main() -> None:
-    """Build the environment, measure, print a table and judge the bounds."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=31)
-    options = parser.parse_args()
+def environment(scratch: Path) -> tuple[Path, dict[str, Case]]:
+    """Build the real environment; return its python, and the cases, warmed up."""
     python = build(default_folder())
-    print(summary(python), "\n")
-    # Not in the temporary folder: stevedore keeps no cache for what lies there.
-    scratch = Path(tempfile.mkdtemp(prefix="startup-", dir=ROOT / ".environments"))
-    try:
-        figures = measure(python, options.rounds, scratch)
-    finally:
-        shutil.rmtree(scratch)
-    keep("startup", python, options.rounds, figures)
-    print(table(figures, "stevedore warm"), "\n")
-    conclude(judge(figures, BOUNDS))
+    found = cases(scratch)
+    settle(python, found["lazyplug, warm"], scratch)
+    return python, found
+
+
+def measure(options: Options) -> list[Table]:
+    """Measure all cases in the real environment."""
+    python, found = environment(options.scratch)
+    figures = side_by_side(
+        python,
+        {n: case._replace(code=f"{BARE}\n{case.code}") for n, case in found.items()},
+        options.scratch,
+        options.rounds,
+        floor=Case(BARE),
+    )
+    title = f"one driver among what {summary(python).removesuffix('.')}"
+    return [Table(title, "ms over bare", figures)]
 
 
 if __name__ == "__main__":
-    main()
+    main("startup", __doc__, measure, 75, bars)

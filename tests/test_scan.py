@@ -126,6 +126,67 @@ def test_metadata_is_read_as_mail_headers_are(
     assert _scan.headers(text) == (name, version)
 
 
+LONG = "x" * 5_000
+HEADERS = "Name: foo\nVersion: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        (f"{HEADERS}\n{LONG}", False),
+        (f"{HEADERS}Summary: {LONG}\n", False),
+        # cut within a character, and what is behind it is no matter
+        (f"{HEADERS}\nx" + "\xe9" * 5_000, False),
+        (f"{HEADERS}\n{LONG}".encode() + b"\xff", False),
+        (f"Summary: {LONG}\n{HEADERS}", True),
+        (f"Name: foo\n{'Summary: x' * 500}\nVersion: 1\n", True),
+        (f"Summary: {LONG}\n{HEADERS}".replace("\n", "\r\n"), True),
+        (f"{HEADERS}Summary: {LONG}".replace("\n", "\r"), True),
+        (HEADERS, True),
+    ],
+)
+def test_of_metadata_no_more_is_read_than_its_headers(
+    text: str | bytes, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(tmp_path, {"METADATA": text})
+    size, lengths, read = (tmp_path / "METADATA").stat().st_size, [], os.read
+
+    def counted(descriptor: int, length: int) -> bytes:
+        data = read(descriptor, length)
+        lengths.append(len(data))
+        return data
+
+    monkeypatch.setattr(os, "read", counted)
+    source, stamp, found, reason = _scan.find_metadata(str(tmp_path), os)
+    assert (source, reason, _scan.headers(found or "")) == (
+        "METADATA",
+        "",
+        ("foo", "1"),
+    )
+    assert stamp == _scan.stamp((tmp_path / "METADATA").stat())
+    assert (sum(lengths) == size) == whole
+    assert len(lengths) <= 2
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, read = tmp_path / "file", os.read
+    file.write_text("a")
+
+    def growing(descriptor: int, length: int) -> bytes:
+        with file.open("a") as more:
+            if file.stat().st_size < 4:
+                more.write("b" * 2)
+        return read(descriptor, length)
+
+    monkeypatch.setattr(os, "read", growing)
+    text, known, _ = _scan.read(str(file), os)
+    assert text == "abbbb"
+    # Taken before: it tells that the file is another by now.
+    assert known != _scan.stamp(file.stat())
+
+
 @pytest.mark.parametrize(
     "version", ["", "1", "1.0.dev1+x", "\u0661.\u00b2", "9" * 5000]
 )

@@ -146,7 +146,8 @@ def tally(
 def pytest_terminal_summary(
     terminalreporter: Any, exitstatus: int, config: pytest.Config
 ) -> None:
-    if not config.getoption("--long", default=False):
+    # A worker of pytest-xdist knows its own share only.
+    if not config.getoption("--long", default=False) or hasattr(config, "workerinput"):
         return
     found = [
         value

@@ -1,0 +1,34 @@
+"""All benchmarks, or those that are named: `python -m benchmarks [NAME…] [OPTIONS]`."""
+
+import subprocess
+import sys
+
+from benchmarks.report import ROOT
+
+NAMES = (
+    "calls",
+    "startup",
+    "memory",
+    "lookup",
+    "change",
+    "scale",
+    "hosts",
+    "clients",
+)
+
+
+def main() -> None:
+    """Run each in a process of its own; fail if one does."""
+    options = [each for each in sys.argv[1:] if each not in NAMES]
+    failed = []
+    for name in [each for each in sys.argv[1:] if each in NAMES] or NAMES:
+        print(f"\n# {name}\n", flush=True)
+        command = [sys.executable, "-m", f"benchmarks.{name}", *options]
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+            failed.append(name)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""How many file system calls and instructions does getting one driver take?
+
+Exact counts by strace and valgrind, over a process that has the plugin already.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.pictures import bars
+from benchmarks.processes import Case, variables_of
+from benchmarks.report import Figure, Options, Table, main
+from benchmarks.startup import BARE, environment
+
+STRACE = ("strace", "-f", "-qq", "-e", "trace=%file,%desc", "-o")
+VALGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+
+
+def calls(python: Path, case: Case, cwd: Path) -> int:
+    """Return how many file system calls a case makes."""
+    log = cwd / "strace.log"
+    _run([*STRACE, str(log), str(python), "-c", case.code], case, cwd)
+    return len(log.read_text(encoding="utf-8", errors="replace").splitlines())
+
+
+def instructions(python: Path, case: Case, cwd: Path) -> float:
+    """Return how many million instructions a case takes."""
+    told = _run([*VALGRIND, str(python), "-c", case.code], case, cwd)
+    (count,) = re.findall(r"Collected : (\d+)", told)
+    return int(count) / 1e6
+
+
+def _run(command: list[str], case: Case, cwd: Path) -> str:
+    if case.before is not None:
+        case.before()
+    done = subprocess.run(
+        command,
+        # Without chance in the order of sets, the count is the same each time.
+        env=variables_of(case) | {"PYTHONHASHSEED": "0"},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{case.code!r} failed:\n{done.stderr}")
+    return done.stderr
+
+
+def measure(options: Options) -> list[Table]:
+    """Count the cases of `startup`."""
+    missing = [tool for tool in ("strace", "valgrind") if not shutil.which(tool)]
+    if missing:
+        sys.exit(f"Nothing is counted without: {', '.join(missing)}.")
+    python, found = environment(options.scratch)
+    tables = []
+    for what, unit, count in (
+        ("instructions", "million over bare", instructions),
+        ("calls", "calls over bare", calls),
+    ):
+        bare = count(python, Case(BARE), options.scratch)
+        figures = {}
+        for name, case in found.items():
+            whole = case._replace(code=f"{BARE}\n{case.code}")
+            count(python, whole, options.scratch)  # its cache is warm from here on
+            more = count(python, whole, options.scratch) - bare
+            figures[f"{name}, {what}"] = Figure(more)
+        tables.append(Table(f"{what} of getting one driver", unit, figures))
+    return tables
+
+
+if __name__ == "__main__":
+    main("calls", __doc__, measure, 0, bars)

@@ -1,0 +1,119 @@
+"""What does a start cost after something changed, among 1,000 distributions?
+
+Each change is made to an environment whose index had settled. The last table counts
+what a hundred current folders leave behind.
+"""
+
+import itertools
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.pictures import bars
+from benchmarks.processes import SETTLED, Case, emptied, milliseconds, side_by_side
+from benchmarks.report import Figure, Options, Table, main
+from benchmarks.trees import LAZYPLUG, distribution, environment, plant
+
+SIZE, FOLDERS = 1_000, 100
+
+
+class Changing:
+    """An environment in which distributions come, go and change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.python, self.site = environment(folder)
+        plant(self.site, range(SIZE))
+        self.numbers = itertools.count(1)
+
+    def case(self, change: Callable[[int], object]) -> Case:
+        """Return a start after a change of distribution 5."""
+        warm = Case(LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(self.folder / "cache")})
+
+        def before() -> None:
+            self.remove()
+            if change != self.install:
+                self.install(0)
+            time.sleep(SETTLED)
+            milliseconds(self.python, warm, self.folder)
+            change(next(self.numbers))
+
+        return warm._replace(before=before, python=self.python)
+
+    def install(self, number: int) -> None:
+        """Install distribution 5 in a version of this number."""
+        distribution(self.site, 5, f"1.{number}")
+
+    def remove(self, _: int = 0) -> None:
+        """Remove distribution 5, if it is there."""
+        for old in self.site.glob("distribution_5-*.dist-info"):
+            shutil.rmtree(old)
+
+    def upgrade(self, number: int) -> None:
+        """Put another version in its place."""
+        self.remove()
+        self.install(number)
+
+
+class Wandering:
+    """A link that leads to another current folder before each start."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.link = folder, folder / "here"
+        self.numbers = itertools.cycle(range(FOLDERS))
+
+    def move(self) -> None:
+        """Let the link lead to the next folder."""
+        there = self.folder / str(next(self.numbers))
+        there.mkdir(exist_ok=True)
+        self.link.unlink(missing_ok=True)
+        self.link.symlink_to(there)
+
+
+def measure(options: Options) -> list[Table]:
+    """Measure warm and cold starts, and those after changes."""
+    scratch = options.scratch
+    python, site = environment(scratch / "still")
+    plant(site, range(SIZE))
+    changing = Changing(scratch / "changing")
+    here, cold = scratch / "here", scratch / "cold"
+    here.mkdir()
+    wandering = Wandering(scratch / "wandering")
+    wandering.folder.mkdir()
+    wandering.move()
+    warm = Case(LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(scratch / "warm")}, cwd=here)
+    found = {
+        "lazyplug, warm": warm,
+        "lazyplug, a file touched in the current folder": warm._replace(
+            before=(here / "touched.py").touch
+        ),
+        "lazyplug, in another current folder": warm._replace(
+            before=wandering.move, cwd=wandering.link
+        ),
+        "lazyplug, one installed": changing.case(changing.install),
+        "lazyplug, one upgraded": changing.case(changing.upgrade),
+        "lazyplug, one removed": changing.case(changing.remove),
+        "lazyplug, cold": Case(
+            LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(cold)}, emptied(cold)
+        ),
+    }
+    for _ in range(2):
+        time.sleep(SETTLED)
+        milliseconds(python, warm, scratch)
+    figures = side_by_side(python, found, scratch, options.rounds)
+    for _ in range(FOLDERS):
+        milliseconds(python, found["lazyplug, in another current folder"], scratch)
+    files = len(list((scratch / "warm").iterdir()))
+    return [
+        Table(f"one driver among {SIZE:,} distributions", "ms over bare", figures),
+        Table(
+            f"after starts in {FOLDERS} current folders",
+            "number",
+            {"files in the cache folder": Figure(files)},
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    main("change", __doc__, measure, 25, bars)

@@ -1,0 +1,104 @@
+"""What is laziness worth? One small host with 20 heavy plugins, on four libraries.
+
+It runs one command, and it prints a help screen with a line for each.
+"""
+
+import compileall
+from pathlib import Path
+
+from benchmarks.environment import build, default_folder
+from benchmarks.pictures import bars
+from benchmarks.processes import Case, settle, side_by_side
+from benchmarks.report import Options, Table, main
+
+GROUP, NUMBER = "benchmark.commands", 20
+# What makes a plugin heavy, some ten milliseconds of it: classes, as in its libraries.
+HEAVY = "".join(
+    f"class Class{n}:\n"
+    f"    '''The class {n}.'''\n"
+    f"    def one(self, value): return value + {n}\n"
+    f"    def two(self, *values, **more): return [self.one(v) for v in values]\n"
+    for n in range(500)
+)
+LAZYPLUG = f"""
+from lazyplug import DriverManager, ExtensionManager
+def run(): DriverManager({GROUP!r}, "command7").driver()
+def show():
+    for each in ExtensionManager({GROUP!r}): print(each.name, each.summary)
+"""
+STEVEDORE = f"""
+from stevedore import DriverManager, ExtensionManager
+def run(): DriverManager({GROUP!r}, "command7").driver()
+def show():
+    for each in ExtensionManager({GROUP!r}): print(each.name, each.plugin.__doc__)
+"""
+PLUGGY = f"""
+import pluggy
+manager = pluggy.PluginManager("benchmark")
+manager.load_setuptools_entrypoints({GROUP!r})
+def run(): manager.get_plugin("command7")()
+def show():
+    for name, plugin in manager.list_name_plugin(): print(name, plugin.__doc__)
+"""
+CLICK = f"""
+import click
+from importlib.metadata import entry_points
+host = click.Group("host")
+for point in entry_points(group={GROUP!r}):
+    host.add_command(click.command(point.name)(point.load()))
+def run(): host(["command7"], standalone_mode=False)
+def show(): host(["--help"], standalone_mode=False)
+"""
+HOSTS = {
+    "lazyplug": LAZYPLUG,
+    "stevedore": STEVEDORE,
+    "pluggy": PLUGGY,
+    "click": CLICK,
+}
+
+
+def plant_plugins(folder: Path) -> None:
+    """Write a distribution of heavy plugins, compiled."""
+    metadata = folder / "benchmark_commands-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: benchmark-commands\nVersion: 1.0\n",
+        encoding="utf-8",
+    )
+    lines = [f"[{GROUP}]"]
+    for n in range(NUMBER):
+        name = f"benchmark_command_{n}"
+        lines.append(f"command{n} = {name}:command")
+        command = f"def command():\n    '''Do the thing number {n}.'''\n"
+        (folder / f"{name}.py").write_text(HEAVY + command, encoding="utf-8")
+    (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
+    compileall.compile_dir(folder, quiet=1)
+
+
+def measure(options: Options) -> list[Table]:
+    """Measure one command, and the help screen, on each library."""
+    python = build(default_folder())
+    plugins, scratch = options.scratch / "plugins", options.scratch
+    plant_plugins(plugins)
+    variables = {
+        "PYTHONPATH": str(plugins),
+        "LAZYPLUG_CACHE_DIR": str(scratch / "ours"),
+        "XDG_CACHE_HOME": str(scratch / "theirs"),
+    }
+    tables = []
+    for title, call in (("run", "run()"), ("show", "show()")):
+        found = {
+            f"{library}: {title}": Case(code + call, variables)
+            for library, code in HOSTS.items()
+        }
+        settle(python, found[f"lazyplug: {title}"], scratch)
+        figures = side_by_side(python, found, scratch, options.rounds)
+        what = {"run": "one command", "show": "the help screen"}[title]
+        tables.append(
+            Table(f"{what} of a host with {NUMBER} plugins", "ms over bare", figures)
+        )
+    return tables
+
+
+if __name__ == "__main__":
+    main("hosts", __doc__, measure, 25, bars)

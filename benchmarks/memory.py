@@ -1,0 +1,42 @@
+"""How much memory does a process need to get one driver, in the real environment?
+
+The peak of its resident memory over that of a bare interpreter. Linux only.
+"""
+
+from pathlib import Path
+
+from benchmarks.pictures import bars
+from benchmarks.processes import Case, output_of, side_by_side
+from benchmarks.report import Options, Table, main
+from benchmarks.startup import BARE, environment
+
+# Of this program alone: what getrusage tells begins with the memory of its parent.
+PEAK = """
+with open("/proc/self/status") as status:
+    (peak,) = [line.split()[1] for line in status if line.startswith("VmHWM")]
+print("peak", peak)
+"""
+
+
+def mebibytes(python: Path, case: Case, cwd: Path) -> float:
+    """Return the peak resident memory of a case in a fresh process."""
+    output, _ = output_of(python, case._replace(code=f"{case.code}\n{PEAK}"), cwd)
+    return int(output.rpartition("peak ")[2]) / 1024
+
+
+def measure(options: Options) -> list[Table]:
+    """Measure the cases of `startup`."""
+    python, found = environment(options.scratch)
+    figures = side_by_side(
+        python,
+        {n: case._replace(code=f"{BARE}\n{case.code}") for n, case in found.items()},
+        options.scratch,
+        options.rounds,
+        floor=Case(BARE),
+        take=mebibytes,
+    )
+    return [Table("peak memory of getting one driver", "MiB over bare", figures)]
+
+
+if __name__ == "__main__":
+    main("memory", __doc__, measure, 25, bars)

@@ -1,0 +1,69 @@
+"""The results as SVG, by matplotlib, which the extra `bench` installs."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import Table
+
+OURS, THEIRS = "#2a6f97", "#b8b8b8"
+
+
+def _figure(rows: int) -> tuple[Any, Any]:
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        sys.exit("No picture: matplotlib is missing. Install lazyplug[bench].")
+    mpl.use("svg")
+    # The same results make the same file; text stays text.
+    mpl.rcParams.update({"svg.hashsalt": "lazyplug", "svg.fonttype": "none"})
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 0.8 + 0.38 * rows), layout="constrained")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Any, file: Path) -> None:
+    figure.savefig(file, metadata={"Date": None, "Creator": None})
+
+
+def _is_ours(name: str) -> bool:
+    return "lazyplug" in name or "drop-in" in name
+
+
+def bars(tables: list[Table], file: Path) -> None:
+    """Draw the first table: a bar for each figure, ours in colour, on a log scale."""
+    title, unit, figures = tables[0]
+    figure, axes = _figure(len(figures))
+    names = list(figures)
+    medians = [figures[name].median for name in names]
+    colours = [OURS if _is_ours(name) else THEIRS for name in names]
+    drawn = axes.barh(names, medians, color=colours)
+    axes.bar_label(drawn, [f"{median:,.4g}" for median in medians], padding=4)
+    axes.invert_yaxis()
+    if max(medians) > 20 * max(min(medians), 1e-9):
+        axes.set_xscale("log")
+    axes.set_xlabel(f"{title}: {unit}")
+    axes.margins(x=0.12)
+    _save(figure, file)
+
+
+def lines(tables: list[Table], file: Path) -> None:
+    """Draw each case over the sizes: a name is "SIZE what: CASE"."""
+    figure, axes = _figure(10)
+    found: dict[str, list[tuple[int, float]]] = {}
+    for name, (median, _) in tables[0].figures.items():
+        size, case = name.split(" ", 1)
+        found.setdefault(case.partition(": ")[2], []).append(
+            (int(size.replace(",", "")), median)
+        )
+    for case, points in found.items():
+        style = "-" if _is_ours(case) else "--"
+        axes.plot(*zip(*points, strict=True), style, marker="o", label=case)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel(tables[0].title)
+    axes.set_ylabel(tables[0].unit)
+    axes.legend(frameon=False)
+    _save(figure, file)
