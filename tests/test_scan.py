@@ -15,6 +15,7 @@ import pytest
 import lazyplug
 from lazyplug import _cache, _scan
 from lazyplug._encoding import version_order
+from lazyplug._index import stamp as index_stamp
 from lazyplug._record import Distribution
 from lazyplug._scan import parse, scan_distribution
 from tests.conftest import Tree, dist, plant
@@ -163,7 +164,7 @@ def test_of_metadata_no_more_is_read_than_its_headers(
         "",
         ("foo", "1"),
     )
-    assert stamp == _scan.stamp((tmp_path / "METADATA").stat())
+    assert stamp == index_stamp((tmp_path / "METADATA").stat())
     assert (sum(lengths) == size) == whole
     assert len(lengths) <= 2
 
@@ -184,7 +185,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
     text, known, _ = _scan.read(str(file), os)
     assert text == "abbbb"
     # Taken before: it tells that the file is another by now.
-    assert known != _scan.stamp(file.stat())
+    assert known != index_stamp(file.stat())
 
 
 @pytest.mark.parametrize(
