@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import Table
+from benchmarks.report import Table, number
 
 OURS, THEIRS = "#2a6f97", "#b8b8b8"
 
@@ -33,17 +33,15 @@ def _is_ours(name: str) -> bool:
 
 
 def bars(tables: list[Table], file: Path) -> None:
-    """Draw the first table: a bar for each figure, ours in colour, on a log scale."""
+    """Draw the first table: a bar for each figure, ours in colour."""
     title, unit, figures = tables[0]
     figure, axes = _figure(len(figures))
     names = list(figures)
     medians = [figures[name].median for name in names]
     colours = [OURS if _is_ours(name) else THEIRS for name in names]
     drawn = axes.barh(names, medians, color=colours)
-    axes.bar_label(drawn, [f"{median:,.4g}" for median in medians], padding=4)
+    axes.bar_label(drawn, [number(median) for median in medians], padding=4)
     axes.invert_yaxis()
-    if max(medians) > 20 * max(min(medians), 1e-9):
-        axes.set_xscale("log")
     axes.set_xlabel(f"{title}: {unit}")
     axes.margins(x=0.12)
     _save(figure, file)

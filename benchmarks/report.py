@@ -125,12 +125,13 @@ def markdown(name: str, tables: list[Table], rounds: int) -> str:
 def number(value: float) -> str:
     """Return a number with as many places as it needs.
 
-    >>> number(2.345), number(81.7), number(230_000_000), number(0)
-    ('2.35', '81.7', '230,000,000', '0')
+    >>> number(2.345), number(81.7), number(230_000_000), number(-0.001)
+    ('2.35', '81.7', '230,000,000', '0.00')
     """
     if value == int(value):
         return f"{value:,.0f}"
-    return f"{value:,.2f}" if abs(value) < 10 else f"{value:,.1f}"
+    # Adding nothing makes a negative nothing one.
+    return f"{round(value, 2) + 0.0:,.2f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
 # ------------------------------------------------------------------------ judging
@@ -150,7 +151,7 @@ def judge(name: str, figures: Mapping[str, Figure]) -> list[str]:
 
 def _verdict(bound: Mapping[str, Any], figures: Mapping[str, Figure]) -> str:
     of = figures[bound["of"]]
-    what, found, slack = bound["of"], of.median, of.spread
+    what, found, slack, also = bound["of"], of.median, of.spread, ""
     if "most" in bound:
         most, told = bound["most"], f"{bound['most']}"
     elif "more" in bound:
@@ -158,11 +159,12 @@ def _verdict(bound: Mapping[str, Any], figures: Mapping[str, Figure]) -> str:
         found, told = found - figures[bound["to"]].median, f"{most}"
     else:
         to = figures[bound["to"]].median
-        what, most, told = f"{what} / {bound['to']}", 0.0, bound["ratio"]
+        what, told = f"{what} / {bound['to']}", bound["ratio"]
         most = float(Fraction(told))
         found, slack = found / to, slack / to
+        if 0 < found < 1:
+            also = f" (1/{1 / found:.1f})"
     word = "holds " if found <= most + slack else "MISSED"
-    also = f" (1/{1 / found:.1f})" if 0 < found < 1 else ""
     return f"{word} {what} = {found:.4g}{also}, bound {told} + spread {slack:.2g}"
 
 
