@@ -284,11 +284,14 @@ def scan_distribution(
         problems.append((path, 0, "was left behind by an interrupted pip"))
     if own is None and named and not several and not problems:
         return key
+    looks = [(own, known.stamp if known else None)]
+    # What it says is read where it is asked; here only where it decides something. Its
+    # stamp is kept for then: one in the future is believed when it was seen twice.
     source: str | None = "METADATA"
-    source_stamp = None
-    # What it says is read where it is asked; here only where it decides something.
+    source_stamp = before = known.source_stamp if known else None
     if not named or several or not os.access(path + _METADATA, os.F_OK):
         source, source_stamp, text, reason = find_metadata(path, seam)
+        looks.append((source_stamp, before))
         unread = unread or (bool(reason) and source_stamp is None)
         if text is not None:
             name = headers(text)[0] or name
@@ -301,10 +304,6 @@ def scan_distribution(
         if not key:
             points.clear()
             problems.append((path, 0, "has no name: what it declares is left out"))
-    looks = [
-        (own, known.stamp if known else None),
-        (source_stamp, known.source_stamp if known else None),
-    ]
     declared = fragments(file, key, points)
     return Distribution(
         file,
