@@ -75,10 +75,7 @@ def declared(owner: "Any", line: int) -> str:
     from ._scan import identify
 
     name, version, file = identify(owner)
-    text = f"declared by {name} {version}".rstrip()
-    if file:
-        text += f" in {file}"
-    return text + (f", line {line}" if line else "")
+    return f"declared by {name} {version} in {file}" + (f", line {line}" * bool(line))
 
 
 def origin(extension: "Any") -> str:

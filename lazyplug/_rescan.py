@@ -209,6 +209,4 @@ def _same_metadata(path: str, known: Distribution) -> bool:
     if known.source is None:
         return True
     file = os.path.join(folder, known.source) if known.source else folder
-    now = _stamp_of(file)
-    # What decided nothing so far was not read.
-    return now is not None and now == known.source_stamp
+    return _stamp_of(file) == known.source_stamp

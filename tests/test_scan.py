@@ -32,9 +32,9 @@ def names(group: str = "g") -> list[str]:
 
 
 def owners(group: str = "g") -> list[tuple[str, str]]:
-    """Return name and version of the distributions that declare a group."""
+    """Return name and version of the distributions, as the index has them."""
     found = _cache.current().rows(group)
-    return [_scan.identify(owner)[:2] for _, owner in found]
+    return [(owner[1], owner[2]) for _, owner in found]
 
 
 def reasons() -> list[tuple[str, int, str]]:
@@ -213,12 +213,30 @@ HARMED: dict[str, tuple[Tree, str]] = {
     ),
     "metadata that is undecodable": (
         {
-            ".dist-info": {
+            "bad-1.0.dist-info": {
                 "METADATA": b"Name: \xff\n",
                 "entry_points.txt": "[h]\na = m:f\n",
             }
         },
         "is not UTF-8",
+    ),
+    "metadata without a name": (
+        {
+            "bad-1.0.dist-info": {
+                "METADATA": "Version: 1.0\n",
+                "entry_points.txt": "[h]\na = m:f\n",
+            }
+        },
+        "its metadata does not say its Name",
+    ),
+    "metadata without a version": (
+        {
+            "bad-1.0.dist-info": {
+                "METADATA": "Name: bad\n",
+                "entry_points.txt": "[h]\na = m:f\n",
+            }
+        },
+        "its metadata does not say its Version",
     ),
     "nameless": (
         {"-1.0.dist-info": {"METADATA": "\n", "entry_points.txt": "[g]\nb = m:f\n"}},
@@ -364,8 +382,7 @@ def test_a_file_that_is_far_too_large_is_not_read(
 
 def versions(group: str = "g") -> list[str]:
     found = lazyplug.ExtensionManager[Any](group)
-    points = found.list_entry_points()
-    return [_scan.identify(point._owner)[1] for point in points if point._owner]
+    return [point._owner[2] for point in found.list_entry_points() if point._owner]
 
 
 EGG = {"PKG-INFO": "Name: foo\nVersion: 9.0\n", "entry_points.txt": POINTS}
