@@ -496,3 +496,24 @@ def test_load_seconds_are_seconds(one: Callable[..., Any]) -> None:
     began = time.perf_counter()
     extension.plugin  # noqa: B018
     assert 0.05 <= extension.load_seconds <= time.perf_counter() - began
+
+
+def test_a_module_that_went_is_imported_again_unless_the_outcome_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from types import ModuleType, SimpleNamespace
+
+    from lazyplug._failure import imported_again
+
+    plant(tmp_path, {"plug_again.py": "Plugin = 1\n"})
+    monkeypatch.syspath_prepend(tmp_path)
+    which, gone = ("plugin", 0), ModuleType("plug_again")
+    extension: Any = SimpleNamespace(_module="plug_again", _outcomes={})
+    found, unfinished = imported_again(extension, which, gone)
+    assert (found.Plugin, unfinished) == (1, False)
+    found.__spec__._initializing = True
+    assert imported_again(extension, which, gone) == (found, True)
+    del sys.modules["plug_again"]
+    extension._outcomes[which] = "another thread's"
+    assert imported_again(extension, which, gone) == (gone, False)
+    assert "plug_again" not in sys.modules

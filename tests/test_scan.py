@@ -635,3 +635,11 @@ def test_undecodable_files_in_an_archive_cost_themselves(
     assert "entry_points.txt" in told
     assert "METADATA" in told
     assert told.count("invalid start byte") == 2
+
+
+def test_a_folder_that_cannot_be_listed_has_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    nothing: tuple[list[str], set[str]] = [], set()
+    vanished = "vanished while it was looked at"
+    assert _scan.list_folder(str(tmp_path / "no")) == (*nothing, vanished)
+    assert _scan.list_folder("\0") == (*nothing, "cannot be read: embedded null byte")
