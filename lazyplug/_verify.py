@@ -12,9 +12,13 @@ from ._store import FACTS, SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ._index import Read
+    from ._learned import Learned, Part
+
+    # what is checked, and how
+    Check = tuple[str, Callable[[], object]]
 
 
 def damages(path: str) -> "list[str]":
@@ -36,10 +40,20 @@ def damages(path: str) -> "list[str]":
         close()
 
 
+def _failing(checks: "Iterable[Check]") -> "list[str]":
+    """Return what is checked by those that raise one of DOUBT."""
+    found = []
+    for what, check in checks:
+        try:
+            check()
+        except DOUBT:
+            found.append(what)
+    return found
+
+
 def _index(path: str, read: "Read") -> "list[str]":
     index = Index(read)
-    found = []
-    parts: list[tuple[str, Callable[[], object]]] = [
+    checks: list[Check] = [
         ("the stamps of the path entries", lambda: _check_stamps(index.stamps)),
         ("which of them are young", lambda: _check_young(index)),
         ("the files that are watched", index.watched),
@@ -51,11 +65,7 @@ def _index(path: str, read: "Read") -> "list[str]":
             for group, *_ in table_of(index)
         ],
     ]
-    for what, check in parts:
-        try:
-            check()
-        except ValueError:
-            found.append(what)
+    found = _failing(checks)
     if not found and not _says_all(index):
         found.append("its parts, which do not say the same")
     return found
@@ -63,37 +73,30 @@ def _index(path: str, read: "Read") -> "list[str]":
 
 def _facts(path: str, read: "Read") -> "list[str]":
     key, stamps, front, chunk = opened(read)
-    found = []
-    checks: list[tuple[str, Callable[[], object]]] = [
+    parts: dict[Part, Learned] = {}
+
+    def taken(line: bytes) -> "Check":
+        kind_and_group = b",".join(line[1:].split(b",")[:2]).decode("ascii", "replace")
+        return f"the facts {kind_and_group}", lambda: parts.update(
+            [part_of(line, read, chunk, len(front))]
+        )
+
+    checks: list[Check] = [
         ("the stamps of the path entries", lambda: _check_stamps(stamps)),
         ("its name, which is that of another", lambda: _check_name(key, path)),
+        *map(taken, front.split(b"\n")[1:-1]),
     ]
-    for what, check in checks:
-        try:
-            check()
-        except ValueError:
-            found.append(what)
-    parts = {}
-    for line in front.split(b"\n")[1:-1]:
-        try:
-            part, learned = part_of(line, read, chunk, len(front))
-            parts[part] = learned
-        except DOUBT:
-            kind_and_group = b",".join(line[1:].split(b",")[:2])
-            found.append(f"the facts {kind_and_group.decode('ascii', 'replace')}")
+    found = _failing(checks)
     if not found and encode_facts(key, stamps, parts) != read(0, SIZE_CAP):
         found.append("what stands between its parts")
     return found
 
 
 def _check_stamps(stamps: "list[str | None]") -> None:
-    """Raise ValueError unless they are stamps."""
-    try:
-        for known in stamps:
-            if known is not None and len([int(n) for n in known.split(" ")]) != 4:
-                raise ValueError(known)
-    except DOUBT as error:
-        raise ValueError("stamps") from error
+    """Raise one of DOUBT unless they are stamps."""
+    for known in stamps:
+        if known is not None and len([int(n) for n in known.split(" ")]) != 4:
+            raise ValueError(known)
 
 
 def _check_young(index: Index) -> None:
@@ -104,19 +107,16 @@ def _check_young(index: Index) -> None:
 
 
 def _check_layout(index: Index) -> None:
-    """Raise ValueError unless the parts follow each other and nothing else is there."""
-    try:
-        at = index.after_watch
-        for _, offset, length, _ in table_of(index):
-            end = at + length
-            if index.after_watch + offset != at or index.read(end, 1) != b"\n":
-                raise ValueError(at)
-            at = end + 1
-        offset, length, _ = index.detail
-        if index.after_watch + offset != at or index.read(at + length, 1) != b"":
+    """Raise one of DOUBT unless the parts follow each other, with nothing else."""
+    at = index.after_watch
+    for _, offset, length, _ in table_of(index):
+        end = at + length
+        if index.after_watch + offset != at or index.read(end, 1) != b"\n":
             raise ValueError(at)
-    except DOUBT as error:
-        raise ValueError("layout") from error
+        at = end + 1
+    offset, length, _ = index.detail
+    if index.after_watch + offset != at or index.read(at + length, 1) != b"":
+        raise ValueError(at)
 
 
 def _says_all(index: Index) -> bool:
