@@ -29,7 +29,7 @@ def measure(options: Options) -> list[Table]:
     python, found = environment(options.scratch)
     figures = side_by_side(
         python,
-        {n: case._replace(code=f"{BARE}\n{case.code}") for n, case in found.items()},
+        found,
         options.scratch,
         options.rounds,
         floor=Case(BARE),

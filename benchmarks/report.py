@@ -149,23 +149,26 @@ def judge(name: str, figures: Mapping[str, Figure]) -> list[str]:
     return [_verdict(bound, figures) for bound in bounds_of(name)]
 
 
+def _found(
+    bound: Mapping[str, Any], figures: Mapping[str, Figure]
+) -> tuple[str, Figure]:
+    """Return what a bound is about, and the figure that it bounds."""
+    of, to = bound["of"], bound.get("to", "")
+    median, spread = figures[of]
+    if "more" in bound:
+        return f"{of} - {to}", Figure(median - figures[to].median, spread)
+    if "ratio" in bound:
+        other = figures[to].median
+        return f"{of} / {to}", Figure(median / other, spread / other)
+    return of, figures[of]
+
+
 def _verdict(bound: Mapping[str, Any], figures: Mapping[str, Figure]) -> str:
-    of = figures[bound["of"]]
-    what, found, slack, also = bound["of"], of.median, of.spread, ""
-    if "most" in bound:
-        most, told = bound["most"], f"{bound['most']}"
-    elif "more" in bound:
-        what, most = f"{what} - {bound['to']}", bound["more"]
-        found, told = found - figures[bound["to"]].median, f"{most}"
-    else:
-        to = figures[bound["to"]].median
-        what, told = f"{what} / {bound['to']}", bound["ratio"]
-        most = float(Fraction(told))
-        found, slack = found / to, slack / to
-        if 0 < found < 1:
-            also = f" (1/{1 / found:.1f})"
-    word = "holds " if found <= most + slack else "MISSED"
-    return f"{word} {what} = {found:.4g}{also}, bound {told} + spread {slack:.2g}"
+    what, (found, slack) = _found(bound, figures)
+    (most,) = [bound[kind] for kind in ("ratio", "more", "most") if kind in bound]
+    word = "holds " if found <= float(Fraction(most)) + slack else "MISSED"
+    also = f" (1/{1 / found:.1f})" if "ratio" in bound and 0 < found < 1 else ""
+    return f"{word} {what} = {found:.4g}{also}, bound {most} + spread {slack:.2g}"
 
 
 # ------------------------------------------------------------------------- keeping
@@ -198,7 +201,7 @@ def keep(name: str, tables: list[Table], rounds: int, text: str) -> None:
 
 
 def compare(name: str, figures: Mapping[str, Figure]) -> list[str]:
-    """Say what each ratio that is bounded was when results were kept the last time."""
+    """Say what each figure that is bounded was when results were kept the last time."""
     file = RESULTS / f"{name}.json"
     if not file.exists():
         return []
@@ -210,14 +213,12 @@ def compare(name: str, figures: Mapping[str, Figure]) -> list[str]:
     }
     said = []
     for bound in bounds_of(name):
-        of, to = bound["of"], bound.get("to")
-        if {of, to or of} <= known.keys() & figures.keys():
-            was, now = (
-                each[of].median / each[to].median if to else each[of].median
-                for each in (known, figures)
+        if {bound["of"], bound.get("to", bound["of"])} <= known.keys() & figures.keys():
+            what, was = _found(bound, known)
+            _, now = _found(bound, figures)
+            said.append(
+                f"{document['date']}: {what} was {was.median:.4g}, now {now.median:.4g}"
             )
-            what = f"{of} / {to}" if to else of
-            said.append(f"{document['date']}: {what} was {was:.4g}, now {now:.4g}")
     return said
 
 

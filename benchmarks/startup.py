@@ -74,7 +74,10 @@ def cases(scratch: Path) -> dict[str, Case]:
 def environment(scratch: Path) -> tuple[Path, dict[str, Case]]:
     """Build the real environment; return its python, and the cases, warmed up."""
     python = build(default_folder())
-    found = cases(scratch)
+    found = {
+        name: case._replace(code=f"{BARE}\n{case.code}")
+        for name, case in cases(scratch).items()
+    }
     settle(python, found["lazyplug, warm"], scratch)
     return python, found
 
@@ -83,11 +86,7 @@ def measure(options: Options) -> list[Table]:
     """Measure all cases in the real environment."""
     python, found = environment(options.scratch)
     figures = side_by_side(
-        python,
-        {n: case._replace(code=f"{BARE}\n{case.code}") for n, case in found.items()},
-        options.scratch,
-        options.rounds,
-        floor=Case(BARE),
+        python, found, options.scratch, options.rounds, floor=Case(BARE)
     )
     title = f"one driver among what {summary(python).removesuffix('.')}"
     return [Table(title, "ms over bare", figures)]
