@@ -75,7 +75,10 @@ def declared(owner: "Any", line: int) -> str:
     from ._scan import identify
 
     name, version, file = identify(owner)
-    return f"declared by {name} {version} in {file}" + (f", line {line}" * bool(line))
+    text = f"declared by {name} {version}".rstrip()
+    if file:
+        text += f" in {file}"
+    return text + (f", line {line}" if line else "")
 
 
 def origin(extension: "Any") -> str:

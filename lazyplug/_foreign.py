@@ -79,11 +79,11 @@ def _read(path: str, opened: Opened) -> Distribution:
         points, bad = parse(text, path)
         problems += bad
     metadata = text_of("METADATA", "PKG-INFO")
-    name, version = headers(metadata or "")
+    name, _ = headers(metadata or "")
     key = _key(opened, name)
     if not key:
         problems.append((path, 0, "holds metadata that does not say its Name"))
-    declared = fragments(name or key, key, name or key, version, points)
+    declared = fragments(name or key, key, points)
     return Distribution(
         name or key,
         key,
@@ -116,8 +116,8 @@ def _key(opened: Opened, name: str) -> str:
 
 def ask_finder(
     finder: "Any",
-) -> "tuple[list[tuple[str, str, str, Any, list[Point]]], list[Trouble]]":
-    """Return what a foreign finder tells of: key, name, version, object, points.
+) -> "tuple[list[tuple[str, Any, list[Point]]], list[Trouble]]":
+    """Return what a foreign finder tells of: key, object, points.
 
     The finder's code is run, and its distributions' own properties.
     """
@@ -128,13 +128,13 @@ def ask_finder(
         context = DistributionFinder.Context()  # type: ignore[no-untyped-call]
         for opened in finder.find_distributions(context):
             try:
-                name = opened.metadata["Name"]
-                key = getattr(opened, "_normalized_name", None) or normalise(name)
+                key = getattr(opened, "_normalized_name", None)
+                key = key or normalise(opened.metadata["Name"])
                 points: list[Point] = []
                 for line, point in enumerate(opened.entry_points, 1):
                     row = point.name, point.value, *split_value(point.value), line
                     points.append((point.group, row))
-                found.append((key, name, opened.version or "", opened, points))
+                found.append((key, opened, points))
             except Exception as error:  # foreign code: its fault is its own
                 problems.append((label, 0, f"a distribution of it fails: {error!r}"))
     except Exception as error:  # foreign code: its fault is its own
@@ -148,7 +148,7 @@ def open_distribution(owner: "Owner") -> "Any":
     It is opened where its metadata lies, or is the object of a foreign finder.
     None if an archive holds it no longer, or the finder was in another process.
     """
-    key, _, _, path, file, _ = owner
+    key, path, file, _ = owner
     if not isinstance(path, str):
         return path
     if not os.path.isfile(path):
@@ -162,3 +162,15 @@ def open_distribution(owner: "Owner") -> "Any":
         if _key(opened, "") == key:
             return opened
     return None
+
+
+def names_of(owner: "Owner") -> "tuple[str, str]":
+    """Return name and version of what lies in an archive, or a finder told of.
+
+    The finder's code is run. What cannot be asked any more is called by its key.
+    """
+    try:
+        opened = open_distribution(owner)
+        return opened.metadata["Name"] or owner[0], opened.version or ""
+    except Exception:  # it is gone, or foreign code: its fault is its own
+        return owner[0], ""

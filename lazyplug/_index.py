@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     # name, value, module (None: the value is no reference), attr, line in the file
     Row = tuple[str, str, str | None, str | None, int]
-    # Who declares it: key, name, version, path entry (or the object of a foreign
-    # finder), metadata folder in it, number of the path entry
-    Owner = tuple[str, str, str, Any, str, int]
+    # Who declares it: key, path entry (or the object of a foreign finder), metadata
+    # folder in it, number of the path entry. Name and version are read when they are
+    # asked for: see `identify` in _scan.
+    Owner = tuple[str, Any, str, int]
     Pair = tuple[Row, Owner]
     Read = Callable[[int, int], bytes]
 
@@ -223,12 +224,12 @@ class Index:
             if named != f"[{quoted}]":
                 raise ValueError(group)
             for text in lines:
-                hidden, number, file, key, name, version, *rest = texts(text)
+                hidden, number, file, key, *rest = texts(text)
                 if hidden == "0":
                     place = int(number)
                     if place < 0:
                         raise ValueError(group)
-                    owner = key, name, version, self.key[place + 1], file, place
+                    owner = key, self.key[place + 1], file, place
                     found += [(row, owner) for row in rows_of(rest)]
         except DOUBT as error:
             raise ValueError(group) from error

@@ -190,9 +190,9 @@ class Facts:
         volatile path entries and of foreign finders.
         """
         owner = extension._owner
-        if owner is None or not isinstance(owner[3], str):
+        if owner is None or not isinstance(owner[1], str):
             return None
-        if owner[3] not in self.index.key[1:]:
+        if owner[1] not in self.index.key[1:]:
             return None
         # Without the version: the stamps tell if another one has other sources.
         return owner[0], extension.value

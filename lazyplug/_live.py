@@ -75,8 +75,8 @@ class Overlay:
             self.problems += distribution.problems
             rows: dict[str, list[Pair]] = {}
             for group, text in (distribution.fragments or {}).items():
-                file, key, name, version, *flat = texts("[" + text)
-                owner = key, name, version, entry.path, file, at
+                file, key, *flat = texts("[" + text)
+                owner = key, entry.path, file, at
                 rows[group] = [(row, owner) for row in rows_of(flat)]
             has_metadata = distribution.source is not None
             found.append((rank, distribution.key, has_metadata, rows))
@@ -88,8 +88,8 @@ class Overlay:
         told, problems = ask_finder(finder)
         self.problems += problems
         found: list[Candidate] = []
-        for key, name, version, opened, points in told:
-            owner = key, name, version, opened, "", -1
+        for key, opened, points in told:
+            owner = key, opened, "", -1
             rows: dict[str, list[Pair]] = {}
             for group, row in points:
                 rows.setdefault(group, []).append((row, owner))
@@ -112,7 +112,7 @@ class Overlay:
     def rows(self, group: str, stable: "list[Pair]") -> "list[Pair]":
         """Return the rows of a group, the stable ones and the live ones in order."""
         ranked = [
-            ((self._finder, self._places[pair[1][5]]), pair)
+            ((self._finder, self._places[pair[1][3]]), pair)
             for pair in stable
             if pair[1][0] not in self._hidden
         ]

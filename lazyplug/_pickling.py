@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 def _portable(owner: "Any") -> "Any":
     """Return an owner without the object of a foreign finder, which cannot travel."""
-    if owner is None or isinstance(owner[3], str):
+    if owner is None or isinstance(owner[1], str):
         return owner
-    return (*owner[:3], None, *owner[4:])
+    return (owner[0], None, *owner[2:])
 
 
 def reduce_extension(extension: "Extension[Any]") -> "tuple[Any, ...]":

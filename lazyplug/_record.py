@@ -204,13 +204,7 @@ def own_line(archive: bool, problems: "Any", plain: "dict[str, str]") -> str:
     return to_json({"archive": archive, "problems": problems, "plain": plain})
 
 
-def fragments(
-    file: str,
-    key: str,
-    name: str,
-    version: str,
-    points: "Iterable[Point]",
-) -> "dict[str, str]":
+def fragments(file: str, key: str, points: "Iterable[Point]") -> "dict[str, str]":
     """Return a distribution's part of each group, as JSON text without its first two.
 
     These are whether it is shadowed, and the number of its path entry: both may
@@ -219,7 +213,7 @@ def fragments(
     flat: dict[str, list[str]] = {}
     for group, (point, value, module, attr, line) in points:
         row = point, value, module or "", attr or "", str(line)
-        flat.setdefault(group, [file, key, name, version]).extend(row)
+        flat.setdefault(group, [file, key]).extend(row)
     return {group: to_line(found)[1:] for group, found in flat.items()}
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from . import _cache
 from ._report import report_once
-from ._scan import identify, stem
+from ._scan import identify
 from ._whole import metadata_folders
 
 TYPE_CHECKING = False
@@ -58,8 +58,7 @@ def refresh() -> Changes:
 def _label(folder: str) -> str:
     """Return "name version" of a distribution, as its metadata says it now."""
     site, file = os.path.split(folder)
-    name, version = stem(file)
-    return " ".join(identify(("", name, version, site, file, 0))[:2])
+    return " ".join(identify(("", site, file, 0))[:2])
 
 
 def _needs_restart(where: str) -> bool:

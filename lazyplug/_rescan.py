@@ -209,4 +209,6 @@ def _same_metadata(path: str, known: Distribution) -> bool:
     if known.source is None:
         return True
     file = os.path.join(folder, known.source) if known.source else folder
-    return _stamp_of(file) == known.source_stamp
+    now = _stamp_of(file)
+    # What decided nothing so far was not read.
+    return now is not None and now == known.source_stamp

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 RACY = 2_000_000_000
 # Longer than any entry_points.txt or METADATA that was ever released.
 _FILE_CAP = 1 << 26
+_METADATA = os.sep + "METADATA"
 # METADATA begins with its headers; what follows is a README, which may be long.
 _HEAD = 1024
 _FLAGS = (
@@ -267,7 +268,7 @@ def scan_distribution(
     """
     path = folder + os.sep + file
     file_path = path + os.sep + "entry_points.txt"
-    name, version = stem(file)
+    name, _ = stem(file)
     key, named = normalise(name), bool(name)
     own = None
     points: list[Point] = []
@@ -283,31 +284,27 @@ def scan_distribution(
         problems.append((path, 0, "was left behind by an interrupted pip"))
     if own is None and named and not several and not problems:
         return key
-    source, source_stamp, text, reason = find_metadata(path, seam)
-    unread = unread or (bool(reason) and source_stamp is None)
-    # What its metadata lacks matters only where anything is done with it.
-    matters = bool(points or several or not named)
-    if text is not None:
-        said, version_said = headers(text)
-        if not said and matters:
-            problems.append((path, 0, "its metadata does not say its Name"))
-        elif not version_said and matters:
-            problems.append((path, 0, "its metadata does not say its Version"))
-        name, version = said or name, version_said or version
-    elif reason:
-        problems.append((path + os.sep + (source or ""), 0, reason))
-    elif points:
-        problems.append((path, 0, "has no metadata"))
+    looks = [(own, known.stamp if known else None)]
+    # What it says is read where it is asked; here only where it decides something. Its
+    # stamp is kept for then: one in the future is believed when it was seen twice.
+    source: str | None = "METADATA"
+    source_stamp = before = known.source_stamp if known else None
+    if not named or several or not os.access(path + _METADATA, os.F_OK):
+        source, source_stamp, text, reason = find_metadata(path, seam)
+        looks.append((source_stamp, before))
+        unread = unread or (bool(reason) and source_stamp is None)
+        if text is not None:
+            name = headers(text)[0] or name
+        elif reason:
+            problems.append((path + os.sep + (source or ""), 0, reason))
+        elif points:
+            problems.append((path, 0, "has no metadata"))
     if not named:
         key = normalise(name)
         if not key:
             points.clear()
             problems.append((path, 0, "has no name: what it declares is left out"))
-    looks = [
-        (own, known.stamp if known else None),
-        (source_stamp, known.source_stamp if known else None),
-    ]
-    declared = fragments(file, key, name, version, points)
+    declared = fragments(file, key, points)
     return Distribution(
         file,
         key,
@@ -372,14 +369,19 @@ def list_folder(
 def identify(owner: "Owner") -> "tuple[str, str, str]":
     """Return name, version and entry_points.txt of an owner as they are now.
 
-    METADATA is read again, here where it is used: it may say something else by now.
+    They are read here, where they are used. What METADATA does not say, the name of
+    the metadata folder does. Of what a finder told of, the last is its object in
+    words, or "" if that is in another process.
     """
-    _, name, version, path, file, _ = owner
+    key, path, file, _ = owner
     if not isinstance(path, str) or os.path.isfile(path):
-        return name, version, str(path)
+        from ._foreign import names_of  # deferred: imports importlib_metadata
+
+        return *names_of(owner), "" if path is None else str(path)
+    name, version = stem(file)
     folder = os.path.join(path, file)
     _, _, text, _ = find_metadata(folder, os)
     if text is not None:
         said, version_said = headers(text)
         name, version = said or name, version_said or version
-    return name, version, os.path.join(folder, "entry_points.txt")
+    return name or key, version, os.path.join(folder, "entry_points.txt")

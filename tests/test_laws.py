@@ -125,19 +125,15 @@ def truth(path: list[str]) -> Truth:
     return Truth(declared, unsaid)
 
 
-def answer(identified: bool = False) -> dict[str, Declared]:
-    """Ask the engine, in the same shape.
-
-    The index says what a distribution called itself at the scan; `identified`
-    looks at its metadata again, as whatever tells names to people does.
-    """
+def answer() -> dict[str, Declared]:
+    """Ask the engine, in the same shape."""
     owners: dict[str, Any] = {}
     points: dict[str, list[tuple[str, str, str]]] = {}
     everything = lazyplug.entry_points()
     for point in everything:
         owner = point._owner
         assert owner is not None
-        where = os.path.join(owner[3], owner[4])
+        where = os.path.join(owner[1], owner[2])
         owners[where] = owner
         points.setdefault(where, []).append((point.group, point.name, point.value))
     for group in everything.groups | {"no such group"}:
@@ -149,7 +145,7 @@ def answer(identified: bool = False) -> dict[str, Declared]:
         ]
     said = {}
     for where, owner in owners.items():
-        name, version = _scan.identify(owner)[:2] if identified else owner[1:3]
+        name, version, _ = _scan.identify(owner)
         said[where] = Declared(name, version, _in_file_order(points[where]))
     return said
 
@@ -194,20 +190,20 @@ def settled_clock() -> Ticking:
     return seam
 
 
-def fresh(identified: bool = False) -> dict[str, Declared]:
+def fresh() -> dict[str, Declared]:
     """Return the answer of a process that has, and makes, no index."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAZYPLUG_CACHE", "off")
         _cache.invalidate_caches()
-        said = answer(identified)
+        said = answer()
     _cache.invalidate_caches()
     return said
 
 
-def warm(identified: bool = False) -> dict[str, Declared]:
+def warm() -> dict[str, Declared]:
     """Return the answer of a process that finds what others left on disk."""
     _cache.invalidate_caches()
-    return answer(identified)
+    return answer()
 
 
 # --------------------------------------------------------------------- generators
@@ -377,7 +373,7 @@ def test_any_environment_has_the_answer_of_importlib_metadata(
             assert Counter(
                 (e.group, e.name, e.value, e.dist.name, e.dist.version) for e in whole
             ) == Counter(
-                (e.group, e.name, e.value, e._owner[1], e._owner[2])
+                (e.group, e.name, e.value, *_scan.identify(e._owner)[:2])
                 for e in lazyplug.entry_points()
                 if e._owner is not None
             )
@@ -447,7 +443,7 @@ class Environment(RuleBasedStateMachine):
     # What is looked at after each step.
 
     def look(self) -> None:
-        now_warm, now_fresh = warm(True), fresh(True)
+        now_warm, now_fresh = warm(), fresh()
         note(f"{sys.path}\n{now_warm}")
         told = truth(sys.path) if IS_ORACLE else Truth({}, set())
         for said in (now_warm, now_fresh, told.declared):
@@ -456,7 +452,7 @@ class Environment(RuleBasedStateMachine):
         assert now_warm == now_fresh
         if IS_ORACLE:
             compare(now_warm, told)
-        assert warm(True).keys() == now_warm.keys()
+        assert warm().keys() == now_warm.keys()
 
     # What happens.
 
@@ -824,7 +820,7 @@ class Known(NamedTuple):
     problems: list[Any]
 
     def record(self, file: str) -> Distribution:
-        words = file, self.key, self.key.title(), "1.0"
+        points = [(g, row) for g, rows in self.groups.items() for row in rows]
         return Distribution(
             file,
             self.key,
@@ -835,9 +831,7 @@ class Known(NamedTuple):
             self.source_stamp,
             list(self.groups),
             self.problems,
-            fragments(
-                *words, [(g, row) for g, rows in self.groups.items() for row in rows]
-            ),
+            fragments(file, self.key, points),
         )
 
 
@@ -949,7 +943,7 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
             if winner[found.key] == (bare, place, at)
             for row in found.groups.get(group, ())
         ]
-        assert [(owner[5], row) for row, owner in index.rows(group)] == expected
+        assert [(owner[3], row) for row, owner in index.rows(group)] == expected
     assert index.rows("no such group") == []
     watch = index.watched()
     stamps = b"".join(line for *_, line in watch)

@@ -39,7 +39,7 @@ ERRORS = [errno.EIO, errno.EACCES, errno.EMFILE, errno.ENOENT, errno.ENOSPC]
 TICK = 0.012
 
 # Group, name, value, then the key, the name and the version of its distribution.
-Row = tuple[str, str, str, str, str, str]
+Row = tuple[str, str, str, str]
 ONE: Tree = {
     **dist("alpha", points="[g]\na = m:alpha\n"),
     **dist("beta", points="[g]\nb = m:beta\n[h]\nb = m:beta\n"),
@@ -137,7 +137,7 @@ class World:
         found: list[Row] = []
         for point in lazyplug.entry_points():
             assert point._owner is not None
-            found.append((point.group, point.name, point.value, *point._owner[:3]))
+            found.append((point.group, point.name, point.value, point._owner[0]))
         return sorted(found)
 
     def truth(self) -> list[Row]:
@@ -153,9 +153,8 @@ class World:
             warnings.simplefilter("ignore", ResourceWarning)
             rows = []
             for point in importlib_metadata.entry_points():
-                owner = point.dist.name, point.dist.version
-                key = normalise(owner[0])
-                rows.append((point.group, point.name, point.value, key, *owner))
+                key = normalise(point.dist.name)
+                rows.append((point.group, point.name, point.value, key))
             gc.collect()
         return sorted(rows)
 
