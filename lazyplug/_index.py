@@ -127,6 +127,21 @@ def title(front: bytes) -> bytes:
     return (_TITLE % (SCHEMA, digest(front), len(front))).encode()
 
 
+def front_of(read: "Read") -> "tuple[bytes, bytes, int]":
+    """Return the front of a file of ours, all that was read, where the front ends in it.
+
+    Raises ValueError, or what `read` raises, if its title does not fit.
+    """
+    chunk = read(0, CHUNK)
+    after = TITLE_LENGTH + int(chunk[TITLE_LENGTH - 12 : TITLE_LENGTH - 2])
+    if after > len(chunk):
+        chunk += read(len(chunk), after - len(chunk))
+    front = chunk[TITLE_LENGTH:after]
+    if chunk[:TITLE_LENGTH] != title(front):
+        raise ValueError("front")
+    return front, chunk, after
+
+
 class Index:
     """One index, its parts read and decoded when they are asked for.
 
@@ -139,14 +154,7 @@ class Index:
         # lets go what `read` holds, if anything; it is taken again where it is needed
         self.close = close
         try:
-            chunk = read(0, CHUNK)
-            length = int(chunk[TITLE_LENGTH - 12 : TITLE_LENGTH - 2])
-            after = TITLE_LENGTH + length
-            if after > len(chunk):
-                chunk += read(len(chunk), after - len(chunk))
-            front = chunk[TITLE_LENGTH:after]
-            if chunk[:TITLE_LENGTH] != title(front):
-                raise ValueError("front")
+            front, chunk, after = front_of(read)
             *lines, table = front.split(b"\n", 5)
             # where in the front the table begins, with the newline before it
             self._table = after - TITLE_LENGTH - len(table) - 1

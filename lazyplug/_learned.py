@@ -9,7 +9,7 @@ import sys
 
 from . import _cache
 from ._cache import Seam
-from ._index import CHUNK, DOUBT, TITLE_LENGTH, digest, stamp, title
+from ._index import DOUBT, TITLE_LENGTH, digest, front_of, stamp, title
 from ._text import quote, scan_once, to_json
 
 TYPE_CHECKING = False
@@ -413,19 +413,12 @@ def opened(
 
     Raises one of DOUBT if it is not such a file, of the key that is wanted if any is.
     """
-    chunk = read(0, CHUNK)
-    length = int(chunk[TITLE_LENGTH - 12 : TITLE_LENGTH - 2])
-    missing = TITLE_LENGTH + length - len(chunk)
-    if missing > 0:
-        chunk += read(len(chunk), missing)
-    front = chunk[TITLE_LENGTH : TITLE_LENGTH + length]
-    if chunk[:TITLE_LENGTH] != title(front):
-        raise ValueError("front")
+    front, chunk, after = front_of(read)
     head = scan_once(front[: front.index(b"\n")].decode(), 0)[0]
     key: list[str] = head["key"]
     if head["facts"] != SCHEMA or wanted not in (None, key):
         raise ValueError("head")
-    return key, head["stamps"], front, chunk[TITLE_LENGTH + length :]
+    return key, head["stamps"], front, chunk[after:]
 
 
 def part_of(

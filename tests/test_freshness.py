@@ -368,6 +368,35 @@ def test_an_mtime_in_the_future_settles_after_two_equal_looks(
     assert look() == ["a=m:g"]
 
 
+def test_metadata_in_the_future_settles_though_it_decided_nothing_for_a_while(
+    clockwork: Callable[..., Clockwork],
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    scanned: list[str],
+    disk: Disk,
+) -> None:
+    seam = clockwork(4 * MILLISECOND)
+    folder = site({**dist("foo", "2.0", points()), **NAMELESS})
+    metadata = folder / "foo-2.0.dist-info" / "METADATA"
+    other = folder / "-1.0.dist-info" / "METADATA"
+    future = time.time_ns() + 24 * LATER
+    os.utime(metadata, ns=(future, future))
+    only(folder)
+    seam.move(3 * SECOND)
+    look()
+    assert look() == ["a=m:f"]
+    # With another name there the first is the only one of its key, then not again.
+    for name, seen in (("bar", ["a=m:f", "a=n:f"]), ("foo", ["a=m:f"])):
+        other.write_text(_named(name))
+        seam.move(3 * SECOND)
+        assert look() == seen
+    calm = disk.state()
+    scanned.clear()
+    look()
+    assert scanned == []
+    assert disk.state() == calm
+
+
 def test_a_clock_that_was_set_back_settles_nothing_and_writes_once(
     clockwork: Callable[..., Clockwork],
     site: Callable[..., Path],
