@@ -128,7 +128,7 @@ def title(front: bytes) -> bytes:
 
 
 def front_of(read: "Read") -> "tuple[bytes, bytes, int]":
-    """Return the front of a file of ours, all that was read, where the front ends in it.
+    """Return the front of a file of ours, what was read, where the front ends there.
 
     Raises ValueError, or what `read` raises, if its title does not fit.
     """

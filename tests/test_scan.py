@@ -628,4 +628,4 @@ def test_a_folder_that_cannot_be_listed_has_a_reason(tmp_path: Path) -> None:
     assert _scan.list_folder(str(tmp_path / "no")) == (*nothing, vanished)
     *found, reason = _scan.list_folder("\0")
     assert found == [*nothing]
-    assert re.match("cannot be read: .*embedded null", reason)  # the rest differs by Python
+    assert re.match("cannot be read: .*embedded null", reason)  # says each Python
