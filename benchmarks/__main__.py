@@ -10,6 +10,7 @@ NAMES = (
     "startup",
     "memory",
     "lookup",
+    "formats",
     "change",
     "scale",
     "hosts",

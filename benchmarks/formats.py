@@ -1,0 +1,95 @@
+"""What would an index in another format cost to read?
+
+Milliseconds over a bare interpreter, for a process that reads from disk all stamps of
+the real environment and the rows of one group, and does nothing else. The other formats
+hold the same, and are read by the library that one would take.
+"""
+
+from pathlib import Path
+
+from benchmarks.environment import build, default_folder, summary
+from benchmarks.pictures import bars
+from benchmarks.processes import Case, milliseconds, settle, side_by_side
+from benchmarks.report import Options, Table, main
+from benchmarks.startup import GROUP, LAZYPLUG
+
+OURS = """
+import os
+from lazyplug._index import Index
+file = os.open(OURS, os.O_RDONLY)
+index = Index(lambda offset, length: os.pread(file, length, offset))
+index.watched(), index.rows(GROUP)
+"""
+WRITE = """
+import glob, json, marshal, os, pickle, sqlite3
+import orjson
+from lazyplug._index import Index, paths, texts
+from lazyplug._record import table_of
+(known,) = glob.glob(f"{OURS}/*.json")
+file = os.open(known, os.O_RDONLY)
+index = Index(lambda offset, length: os.pread(file, length, offset))
+stamps = {}
+for place, _, present, lines in index.watched():
+    entry = index.key[place + 1]
+    of_entry = zip(paths(present), texts(lines.decode()[:-1]))
+    stamps |= {os.path.join(entry, os.fsdecode(file)): known for file, known in of_entry}
+groups = {group: index.rows(group) for group, *_ in table_of(index)}
+found = {"stamps": stamps, "groups": groups}
+for name, dumps in (
+    ("json", lambda value: json.dumps(value).encode()),
+    ("marshal", marshal.dumps),
+    ("pickle", pickle.dumps),
+):
+    with open(f"{OTHERS}.{name}", "wb") as file:
+        file.write(dumps(found))
+with sqlite3.connect(f"{OTHERS}.sqlite") as base:
+    base.execute("create table stamps (file text primary key, stamp text)")
+    base.executemany("insert into stamps values (?, ?)", stamps.items())
+    base.execute("create table points (declared text, name text, value text)")
+    base.execute("create index by_group on points (declared)")
+    for group, rows in groups.items():
+        several = [(group, *row[:2]) for row, _ in rows]
+        base.executemany("insert into points values (?, ?, ?)", several)
+base.close()
+"""
+WHOLE = "found = {}; found['stamps'], found['groups'][GROUP]"
+BYTES = "open(f'{OTHERS}.%s', 'rb').read()"
+SQLITE = """
+import sqlite3
+base = sqlite3.connect(f"{OTHERS}.sqlite")
+base.execute("select * from stamps").fetchall()
+base.execute("select * from points where declared = ?", (GROUP,)).fetchall()
+"""
+
+
+def cases(ours: Path, others: Path) -> dict[str, Case]:
+    """Return what is read; `others` is the beginning of the other files' names."""
+    known = f"GROUP, OURS, OTHERS = {GROUP!r}, {str(ours)!r}, {str(others)!r}\n"
+    code = {
+        "lines of texts, a group alone (lazyplug)": OURS,
+        "marshal": "import marshal; "
+        + WHOLE.format(f"marshal.loads({BYTES % 'marshal'})"),
+        "pickle": "import pickle; " + WHOLE.format(f"pickle.loads({BYTES % 'pickle'})"),
+        "json": "import json; " + WHOLE.format(f"json.loads({BYTES % 'json'})"),
+        "orjson": "import orjson; " + WHOLE.format(f"orjson.loads({BYTES % 'json'})"),
+        "sqlite3": SQLITE,
+    }
+    return {name: Case(known + each) for name, each in code.items()}
+
+
+def measure(options: Options) -> list[Table]:
+    """Keep one index in each format and measure how it is read."""
+    python = build(default_folder())
+    cache = options.scratch / "ours"
+    settle(python, Case(LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(cache)}), options.scratch)
+    others = options.scratch / "others"
+    known = f"OURS, OTHERS = {str(cache)!r}, {str(others)!r}\n"
+    milliseconds(python, Case(known + WRITE), options.scratch)
+    (ours,) = cache.glob("*.json")
+    figures = side_by_side(python, cases(ours, others), options.scratch, options.rounds)
+    title = f"reading what {summary(python).removesuffix('.')}"
+    return [Table(title, "ms over bare", figures)]
+
+
+if __name__ == "__main__":
+    main("formats", __doc__, measure, 75, bars)
