@@ -31,8 +31,8 @@ index = Index(lambda offset, length: os.pread(file, length, offset))
 stamps = {}
 for place, _, present, lines in index.watched():
     entry = index.key[place + 1]
-    of_entry = zip(paths(present), texts(lines.decode()[:-1]))
-    stamps |= {os.path.join(entry, os.fsdecode(file)): known for file, known in of_entry}
+    for file, stamp in zip(paths(present), texts(lines.decode()[:-1])):
+        stamps[os.path.join(entry, os.fsdecode(file))] = stamp
 groups = {group: index.rows(group) for group, *_ in table_of(index)}
 found = {"stamps": stamps, "groups": groups}
 for name, dumps in (
