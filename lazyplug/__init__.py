@@ -5,12 +5,17 @@ __version__ = "0.1.0.dev0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._cache import invalidate_caches as invalidate_caches
+    from ._choice import Choice as Choice
     from ._conflict import error_on_conflict as error_on_conflict
+    from ._conflict import first_on_conflict as first_on_conflict
     from ._conflict import ignore_conflicts as ignore_conflicts
+    from ._conflict import prefer as prefer
     from ._entry_point import EntryPoint as EntryPoint
     from ._entry_point import EntryPoints as EntryPoints
     from ._entry_point import entry_points as entry_points
+    from ._exceptions import BrokenMetadata as BrokenMetadata
     from ._exceptions import CircularLoad as CircularLoad
+    from ._exceptions import InvalidChoice as InvalidChoice
     from ._exceptions import InvalidEntryPoint as InvalidEntryPoint
     from ._exceptions import LazyplugError as LazyplugError
     from ._exceptions import MultipleMatches as MultipleMatches
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from ._filtered import EnabledExtensionManager as EnabledExtensionManager
     from ._filtered import NameDispatchExtensionManager as NameDispatchExtensionManager
     from ._hook import HookManager as HookManager
+    from ._isolation import Failure as Failure
     from ._load import load as load
     from ._manager import DriverManager as DriverManager
     from ._manager import Extension as Extension
@@ -32,9 +38,12 @@ if TYPE_CHECKING:
     from ._problem import problems as problems
     from ._refresh import Changes as Changes
     from ._refresh import refresh as refresh
+    from ._refresh import subscribe as subscribe
 
 _ROOMS = {
+    "BrokenMetadata": "_exceptions",
     "Changes": "_refresh",
+    "Choice": "_choice",
     "CircularLoad": "_exceptions",
     "DispatchExtensionManager": "_filtered",
     "DriverManager": "_manager",
@@ -43,7 +52,9 @@ _ROOMS = {
     "EntryPoints": "_entry_point",
     "Extension": "_manager",
     "ExtensionManager": "_manager",
+    "Failure": "_isolation",
     "HookManager": "_hook",
+    "InvalidChoice": "_exceptions",
     "InvalidEntryPoint": "_exceptions",
     "LazyplugError": "_exceptions",
     "Manager": "_manager",
@@ -56,11 +67,14 @@ _ROOMS = {
     "ProtocolMismatch": "_exceptions",
     "entry_points": "_entry_point",
     "error_on_conflict": "_conflict",
+    "first_on_conflict": "_conflict",
     "ignore_conflicts": "_conflict",
     "invalidate_caches": "_cache",
     "load": "_load",
+    "prefer": "_conflict",
     "problems": "_problem",
     "refresh": "_refresh",
+    "subscribe": "_refresh",
     "warning_on_missing_entrypoint": "_manager",
 }
 

@@ -73,7 +73,7 @@ def setting(name: str, default: str = "") -> str:
     return value
 
 
-def choice(name: str, values: "tuple[str, ...]") -> str:
+def one_of(name: str, values: "tuple[str, ...]") -> str:
     """Return a setting that must be one of values; the first is the default."""
     value = setting(name, values[0])
     if value not in values:
@@ -379,7 +379,7 @@ class Snapshot:
 
         What is read from the file is not believed if its front is the distrusted one.
         """
-        mode = choice("LAZYPLUG_CACHE", ("on", "readonly", "off"))
+        mode = one_of("LAZYPLUG_CACHE", ("on", "readonly", "off"))
         folder = None if mode == "off" else cache_folder()
         index: Index | None = None
         close: Callable[[], object] = int
@@ -458,6 +458,8 @@ if hasattr(os, "register_at_fork"):
     _Function: "Any" = type(_after_fork)
     os.register_at_fork(after_in_child=_Function(_after_fork.__code__, {}))
 
+# A scan that found broken metadata leaves a mark here, for who tells it.
+news: "list[str]" = []
 _memo: "dict[Any, Snapshot]" = {}
 # Programs that change sys.path again and again must not fill the memory.
 _MEMO_CAP = 16
@@ -479,7 +481,7 @@ def current(level: str = "") -> Snapshot:
         key = repr(key)  # something on it is neither a path nor hashable
         snapshot = _memo.get(key)
     if snapshot is None or (level and snapshot.checked != level):
-        asked = level or choice("LAZYPLUG_CHECK", ("full", "dirs", "none"))
+        asked = level or one_of("LAZYPLUG_CHECK", ("full", "dirs", "none"))
         snapshot = Snapshot(*split_path(sys.path, here), asked)
         if len(_memo) >= _MEMO_CAP:
             _memo.clear()

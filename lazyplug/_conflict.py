@@ -1,13 +1,14 @@
-"""What to do when one name stands several times in a group."""
+"""What to do when one name stands several times in a group. Imports no plugin."""
 
 from ._exceptions import multiple_matches, origin
 from ._report import report_once
+from ._scan import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
-    from ._manager import Extension
+    from ._manager import Extension, Resolver
 
     T = TypeVar("T")
 
@@ -15,13 +16,15 @@ if TYPE_CHECKING:
 def ignore_conflicts(
     namespace: str, name: str, entrypoints: "list[Extension[T]]"
 ) -> "Extension[T]":
-    """Take the last one, as stevedore does, and log it. Imports no plugin."""
-    lines = "".join(f"\n  {origin(extension)}" for extension in entrypoints)
-    report_once(
-        f"{len(entrypoints)} extensions named {name!r} in group {namespace!r};"
-        f" the last one is used:{lines}"
-    )
-    return entrypoints[-1]
+    """Take the last one, as stevedore does, and log all. Imports no plugin."""
+    return _told(namespace, name, entrypoints, entrypoints[-1], "the last one")
+
+
+def first_on_conflict(
+    namespace: str, name: str, entrypoints: "list[Extension[T]]"
+) -> "Extension[T]":
+    """Take the first one on `sys.path`, and log all. Imports no plugin."""
+    return _told(namespace, name, entrypoints, entrypoints[0], "the first one")
 
 
 def error_on_conflict(
@@ -29,3 +32,54 @@ def error_on_conflict(
 ) -> "Extension[T]":
     """Raise MultipleMatches, which names all distributions. Imports no plugin."""
     raise multiple_matches(namespace, name, entrypoints)
+
+
+def prefer(
+    *distributions: str, otherwise: "Resolver[Any]" = error_on_conflict
+) -> "Resolver[Any]":
+    """Return a resolver that takes what the first of these distributions declares.
+
+    What is taken, and instead of what, is logged. The resolver imports no plugin.
+
+    :param distributions: names of distributions, as shells match them: `acme-*`.
+    :param otherwise: the resolver of names that none of them declares, or one of them
+        more than once.
+
+    Raises TypeError without a distribution.
+    """
+    if not distributions:
+        raise TypeError("prefer() needs the name of a distribution")
+    from ._choice import fits  # deferred: most conflicts need none of it
+
+    wanted = [normalise(distribution) for distribution in distributions]
+
+    def preferred(
+        namespace: str, name: str, entrypoints: "list[Extension[T]]"
+    ) -> "Extension[T]":
+        for key, distribution in zip(wanted, distributions):
+            found = [e for e in entrypoints if e._owner and fits(e._owner[0], key)]
+            if len(found) == 1:
+                why = f"that of {distribution}"
+                return _told(namespace, name, entrypoints, found[0], why)
+            if found:
+                entrypoints = found
+                break
+        chosen: Extension[T] = otherwise(namespace, name, entrypoints)
+        return chosen
+
+    return preferred
+
+
+def _told(
+    namespace: str,
+    name: str,
+    several: "list[Extension[T]]",
+    taken: "Extension[T]",
+    which: str,
+) -> "Extension[T]":
+    lines = "".join(f"\n  {origin(extension)}" for extension in several)
+    report_once(
+        f"{len(several)} extensions named {name!r} in group {namespace!r};"
+        f" {which} is used:{lines}"
+    )
+    return taken

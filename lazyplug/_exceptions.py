@@ -2,10 +2,11 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from ._manager import Extension
+    from ._problem import Problem
 
 
 class LazyplugError(Exception):
@@ -67,6 +68,26 @@ class CircularLoad(LazyplugError, RuntimeError):
     names: "tuple[str, ...]" = ()
 
 
+class BrokenMetadata(LazyplugError):
+    """Metadata on `sys.path` has problems, where the host wants none.
+
+    `problems` are they.
+    """
+
+    __module__ = "lazyplug"
+    problems: "tuple[Problem, ...]" = ()
+
+
+class InvalidChoice(LazyplugError, ValueError):
+    """What a host, its configuration or its user chose is not understood.
+
+    `source` is where it was said: code, a file, a variable.
+    """
+
+    __module__ = "lazyplug"
+    source: str = ""
+
+
 def declared(owner: "Any", line: int) -> str:
     """Return by whom, in which file and where an entry point is declared.
 
@@ -109,9 +130,15 @@ def _quoted(words: "Iterable[str]") -> str:
 
 
 def no_matches(
-    namespace: str, name: "str | None", available: "Iterable[str]"
+    namespace: str,
+    name: "str | None",
+    available: "Iterable[str]",
+    excluded: "Mapping[Extension[Any], str] | None" = None,
 ) -> NoMatches:
-    """Return the error for a name, or any name, that is not in the group."""
+    """Return the error for a name, or any name, that is not in the group.
+
+    `excluded` are extensions that the host's choice leaves out, with the reasons.
+    """
     from ._cache import current
     from ._whole import everything
 
@@ -119,7 +146,16 @@ def no_matches(
     asked = "no extension" if name is None else f"no extension named {name!r}"
     text = f"{asked} in group {namespace!r}"
     near: tuple[str, ...] = ()
-    if names:
+    out = [
+        f"\n  {origin(extension)}: {reason}"
+        for extension, reason in (excluded or {}).items()
+        if name in (None, extension.name)
+    ]
+    if out:
+        text += f" that is not left out:{''.join(out)}\n"
+        if names:
+            text += f"Available: {_quoted(sorted(names))}."
+    elif names:
         near = near_misses(name or "", names)
         text += f"; did you mean {_quoted(near)}?" if near else "."
         text += f" Available: {_quoted(sorted(names))}."
@@ -137,8 +173,7 @@ def no_matches(
             )
         else:
             text += "; is the distribution that declares it installed here?"
-    text += _told_problems()
-    error = NoMatches(text)
+    error = NoMatches((text + _told_problems()).rstrip())
     error.namespace, error.name = namespace, name
     error.available, error.near = names, near
     return error
@@ -166,6 +201,25 @@ def multiple_matches(
         "Uninstall one of them, or pass conflict_resolver= to choose."
     )
     error.namespace, error.name, error.extensions = namespace, name, found
+    return error
+
+
+def broken_metadata(problems: "Iterable[Problem]") -> BrokenMetadata:
+    """Return the error for metadata that has problems."""
+    found = tuple(problems)
+    lines = "".join(f"\n  {problem}" for problem in found)
+    error = BrokenMetadata(
+        f"the metadata on sys.path has problems, {len(found)}:{lines}\n"
+        "Install these distributions again, or remove them."
+    )
+    error.problems = found
+    return error
+
+
+def bad_choice(source: str, text: str) -> InvalidChoice:
+    """Return the error for a choice that is not understood."""
+    error = InvalidChoice(f"{source}: {text}")
+    error.source = source
     return error
 
 

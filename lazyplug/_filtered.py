@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 class _CheckedManager(Manager[T]):
     """The extensions of which `check_func` says yes."""
 
+    # those of which it has
+    _passed: "frozenset[Extension[T]]" = frozenset()
+
     def __init__(
         self,
         namespace: str,
@@ -25,15 +28,16 @@ class _CheckedManager(Manager[T]):
         self.check_func = check_func
         super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
 
-    def _selected(self) -> None:
-        chosen = []
+    def _arrange(self, whole: bool = True) -> None:
+        passed = []
         for extension in self.extensions:
             try:
-                if self.check_func(extension):
-                    chosen.append(extension)
+                if extension in self._passed or self.check_func(extension):
+                    passed.append(extension)
             except Exception as error:
                 self._tell(extension, error)
-        self._adopt(chosen)
+        self._adopt(passed)
+        self._passed = frozenset(passed)
 
 
 class EnabledExtensionManager(_CheckedManager[T], ExtensionManager[T]):
@@ -123,7 +127,7 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
     @property
     def by_name(self) -> "dict[str, Extension[T]]":
         """The extensions by their names, conflicts resolved."""
-        return dict(self._by_name)
+        return dict(self.items())
 
     def map(
         self, names: "Iterable[str]",
@@ -138,7 +142,7 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
         """
         from ._mapping import map_extensions  # deferred: it loads plugins anyway
 
-        return map_extensions(self, self._named(names), func, args, kwds)
+        return map_extensions(self, self._of_names(names), func, args, kwds)
 
     def map_method(
         self, names: "Iterable[str]", method_name: str, /, *args: "Any", **kwds: "Any"
@@ -148,9 +152,10 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
 
         return self.map(names, call_method, method_name, *args, **kwds)
 
-    def _named(self, names: "Iterable[str]") -> "Iterator[Extension[T]]":
-        for name in names:
-            extension = self._by_name.get(name)
+    def _of_names(self, names: "Iterable[str]") -> "Iterator[Extension[T]]":
+        from ._mapping import of_names
+
+        for name, extension in of_names(self, names):
             if extension is not None:
                 yield extension
             else:

@@ -61,11 +61,17 @@ def digest(data: "bytes | memoryview") -> str:
 
 
 def stamp(status: "stat_result") -> str:
-    """Return what is remembered of a file or folder: four integers as text.
+    """Return what is remembered of a file or folder: four integers, hexadecimal.
 
     They are mtime and ctime in nanoseconds, size in bytes and inode.
     """
-    return f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_size} {status.st_ino}"
+    # Hexadecimal, and by the old operator: decimals cost twice the instructions.
+    return "%x %x %x %x" % (  # noqa: UP031
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_size,
+        status.st_ino,
+    )
 
 
 def quote(text: str) -> str:

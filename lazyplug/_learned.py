@@ -107,7 +107,7 @@ class Facts:
         self.snapshot = snapshot
         # Not what may be put in its place: what is learned belongs to its stamps.
         self.index = snapshot.index
-        mode = _cache.choice("LAZYPLUG_CACHE", ("on", "readonly", "off"))
+        mode = _cache.one_of("LAZYPLUG_CACHE", ("on", "readonly", "off"))
         self._folder = None if mode == "off" else _cache.cache_folder()
         self._name = _cache.index_name(self.index.key)[: -len("json")] + "facts"
         self._writes = mode == "on" and self._folder is not None
@@ -400,9 +400,10 @@ def _changed(fact: "Fact") -> int:
     """Return when what a fact came from changed last."""
     times = [0]
     for known in fact[1].values():
-        parts = (known or "").split(" ")
-        if len(parts) == 4 and parts[1].isdecimal():
-            times.append(int(parts[1]))
+        try:
+            times.append(int((known or "").split(" ")[1], 16))
+        except (LookupError, ValueError):
+            continue  # it was not there, or its stamp is damaged: it orders nothing
     return max(times)
 
 

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar
 
+    from ._choice import Choice
     from ._entry_point import EntryPoint
     from ._index import Owner, Row
+    from ._isolation import Failure
+    from ._refresh import Changes
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
         protocol: "type | None"
         lazy: "bool | None"
         package: "str | None"
+        choice: "Choice | None"
+        on_failure: str
 else:
     # Generic to the type checker only: importing typing costs 5 ms, and even an
     # empty class 70,000 instructions.
@@ -252,7 +257,8 @@ class Manager(Generic[T, Found]):
     run when its extension is touched, or by `map()` and its kin. They are found,
     and conflicts decided, on what distributions declare.
 
-    :param namespace: the group of the entry points.
+    :param namespace: the group of the entry points; or all groups of a family,
+        `myapp.*`, in the order of their names.
     :param invoke_on_load: should the plugin be called, and `.obj` be what that
         call returns? It is called when `.obj` is first touched.
     :param invoke_args: positional arguments of that call.
@@ -275,16 +281,28 @@ class Manager(Generic[T, Found]):
         behind the installed ones: each is the plugin that its own name says. Those
         that begin with an underscore are not. None of them is imported to find
         them, nor is the package. Raises ModuleNotFoundError if there is none.
+    :param choice: which extensions are taken: see Choice. None: all of them, but for
+        what `LAZYPLUG_ALLOW` and `LAZYPLUG_DENY` say.
+    :param on_failure: what becomes of failed loads, entry points that are no object
+        references, and broken metadata: "warn" logs each, once a process; "ignore" does
+        not; "error" raises, of the last two when the manager is made. Whichever, they
+        are counted in `failures` and `lazyplug.problems()`.
     """
 
     __module__ = "lazyplug"
     # the names that are asked for; None: all
     _asked: "Sequence[str] | None" = None
     _package: "str | None" = None
+    _choice: "Choice | None" = None
+    _on_failure = "warn"
+    # what was registered in code, whether chosen or not
+    _registered: "tuple[Extension[T], ...]" = ()
     _default_resolver = "ignore_conflicts"
     if TYPE_CHECKING:
         extensions: list[Extension[T]]
         """The extensions, in order."""
+        excluded: dict[Extension[T], str]
+        """The extensions that `choice` leaves out, with the reasons."""
 
     if not TYPE_CHECKING:
 
@@ -306,6 +324,8 @@ class Manager(Generic[T, Found]):
         protocol: "type | None" = None,
         lazy: "bool | None" = None,
         package: "str | None" = None,
+        choice: "Choice | None" = None,
+        on_failure: str = "warn",
     ) -> None:
         if verify_requirements is not None:
             from ._report import deprecated
@@ -326,14 +346,16 @@ class Manager(Generic[T, Found]):
             invoke = (tuple(invoke_args or ()), dict(invoke_kwds or {}))
         self._make = invoke, protocol
         self._package = package
-        self._adopt(self._extensions(self._asked))
+        self._choice = choice
         if lazy is None:
             lazy = _cache.setting("LAZYPLUG_EAGER") != "1"
-        if not lazy:
-            from ._mapping import loaded
+        self._lazy = lazy
+        self._adopt(self._chosen(self._extensions(self._asked)))
+        if on_failure != "warn" or _cache.news:
+            from ._isolation import set_policy  # deferred: seldom
 
-            self.extensions = list(loaded(self, self.extensions))
-        self._selected()
+            set_policy(self, on_failure)
+        self._settle()
 
     def _configure(
         self,
@@ -346,30 +368,63 @@ class Manager(Generic[T, Found]):
         self.propagate_map_exceptions = propagate_map_exceptions
         self._on_load_failure_callback = on_load_failure_callback
         self._conflict_resolver = conflict_resolver
-        self._told: set[tuple[Extension[T], int]] = set()
+        self.excluded = {}
+        # what failed and was told, an extension or a name, in which generation
+        self._told: dict[tuple[Extension[T] | str, int], Exception] = {}
 
     def _adopt(self, extensions: "list[Extension[T]]") -> None:
         self.extensions = extensions
-        self._by_name_cache: dict[str, Extension[T]] | None = None
+        # by name: the one that was chosen for it when it was asked for
+        self._resolved: dict[str, Extension[T]] = {}
+        self._several: dict[str, list[Extension[T]]] | None = None
 
     def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T]]":
-        """Make the extensions of the namespace, of some names only."""
-        new, namespace, make = Extension.__new__, self.namespace, self._make
+        """Return the extensions of the namespace, of some names only, chosen or not."""
+        new, make = Extension.__new__, self._make
+        groups: Sequence[str] = (self.namespace,)
+        if self.namespace[-2:] == ".*":
+            from ._whole import groups_of  # deferred: few hosts have a family
+
+            groups = groups_of(self)
         return [
-            new(Extension)._fill(namespace, *pair, *make) for pair in self._pairs(names)
+            new(Extension)._fill(group, *pair, *make)
+            for group in groups
+            for pair in self._pairs(group, names)
         ]
 
-    def _pairs(self, names: "Sequence[str] | None" = None) -> "list[AnyPair]":
-        """Return the rows of the namespace, those of some names only, with owners."""
-        pairs: list[AnyPair] = _cache.rows(self.namespace, names)  # type: ignore[assignment]
+    def _chosen(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
+        """Return those that are taken; the others are excluded."""
+        setting = _cache.setting
+        if self._choice or setting("LAZYPLUG_ALLOW") or setting("LAZYPLUG_DENY"):
+            from ._choice import chosen  # deferred: few hosts, or users, choose
+
+            return chosen(self, extensions)
+        return extensions
+
+    def _pairs(
+        self, group: str, names: "Sequence[str] | None" = None
+    ) -> "list[AnyPair]":
+        """Return the rows of a group, those of some names only, with owners."""
+        pairs: list[AnyPair] = _cache.rows(group, names)  # type: ignore[assignment]
         if self._package is not None:
             from ._modules import module_pairs  # deferred: few hosts have one
 
             pairs = pairs + module_pairs(self._package, names)
         return pairs
 
-    def _selected(self) -> None:
-        """Judge the selection once it stands."""
+    def _settle(self) -> None:
+        """Judge the selection once it stands, loaded first if it is not lazy."""
+        if not self._lazy:
+            from ._mapping import loaded
+
+            self.extensions = list(loaded(self, self.extensions))
+        self._arrange()
+
+    def _arrange(self, whole: bool = True) -> None:
+        """Choose between the extensions, or put them in order.
+
+        Tell what is missing, or raise, if that is the `whole` of them.
+        """
 
     @classmethod
     def make_test_instance(
@@ -395,6 +450,7 @@ class Manager(Generic[T, Found]):
             conflict_resolver,
         )
         manager._make = None, None
+        manager._lazy = True
         if isinstance(extensions, Extension):
             extensions = [extensions]
         manager._adopt(list(extensions))
@@ -402,17 +458,23 @@ class Manager(Generic[T, Found]):
 
     # What is there: nothing below imports a plugin.
 
-    @property
-    def _by_name(self) -> "dict[str, Extension[T]]":
-        if self._by_name_cache is None:
-            together: dict[str, list[Extension[T]]] = {}
-            for extension in self.extensions:
-                together.setdefault(extension.name, []).append(extension)
-            self._by_name_cache = {
-                name: found[0] if len(found) == 1 else self._resolve(name, found)
-                for name, found in together.items()
-            }
-        return self._by_name_cache
+    def _named(self, name: str) -> "Extension[T] | None":
+        """Return the extension of a name; None if there is none.
+
+        Names are resolved one by one: a conflict harms no other name.
+        """
+        found = self._resolved.get(name)
+        if found is None:
+            if self._several is None:
+                self._several = {}
+                for extension in self.extensions:
+                    self._several.setdefault(extension.name, []).append(extension)
+            several = self._several.get(name)
+            if several is None:
+                return None
+            found = several[0] if len(several) == 1 else self._resolve(name, several)
+            self._resolved[name] = found
+        return found
 
     def _resolve(self, name: str, found: "list[Extension[T]]") -> "Extension[T]":
         resolver = self._conflict_resolver
@@ -427,18 +489,66 @@ class Manager(Generic[T, Found]):
         return [extension.name for extension in self.extensions]
 
     def items(self) -> "ItemsView[str, Extension[T]]":
-        """Return the names with their extensions, conflicts resolved."""
-        return self._by_name.items()
+        """Return the names with their extensions, conflicts resolved.
+
+        A name that several have, between which `conflict_resolver` does not decide, is
+        told as a failure and left out.
+        """
+        from ._mapping import of_names
+
+        names = dict.fromkeys(self.names())
+        return {name: e for name, e in of_names(self, names) if e is not None}.items()
+
+    @property
+    def failures(self) -> "list[Failure]":
+        """What failed so far: loads, checks, conflicts, and what is no reference.
+
+        Imports no plugin.
+        """
+        from ._isolation import failures
+
+        return failures(self)
+
+    def register(self, name: str, plugin: "Any") -> "Extension[T]":
+        """Add an extension in code, behind the installed ones; return its handle.
+
+        It is called, judged and chosen as they are, and stays through `refresh()`.
+
+        :param name: its name.
+        :param plugin: the plugin, or, as text, an object reference `module:attr`,
+            which is imported on first touch.
+
+        Raises ValueError if the text is no object reference, or if it is not the name
+        that this manager was made for.
+        """
+        from ._registered import register
+
+        return register(self, name, plugin)
+
+    def refresh(self) -> "Changes":
+        """Look again, as `lazyplug.refresh()`, and select anew from what is there.
+
+        What came is here then, and what went is not; the handles of all others stay,
+        and what is loaded stays loaded. Returns which distributions came and went.
+        Imports no plugin, unless the manager was made with `lazy=False`. Raises what
+        making the manager would; it stays as it was then.
+        """
+        from ._registered import refresh
+
+        return refresh(self)
 
     def list_entry_points(self) -> "list[EntryPoint]":
         """Return all entry points of the namespace, selected or not."""
         from ._entry_point import entry_points
+        from ._whole import groups_of
 
-        return list(entry_points(group=self.namespace))
+        return [p for group in groups_of(self) for p in entry_points(group=group)]
 
     def entry_points_names(self) -> "list[str]":
         """Return the names of all entry points of the namespace, selected or not."""
-        return [row[0] for row, _ in _cache.rows(self.namespace)]
+        from ._whole import groups_of
+
+        return [row[0] for group in groups_of(self) for row, _ in _cache.rows(group)]
 
     def __iter__(self) -> "Iterator[Extension[T]]":
         return iter(self.extensions)
@@ -451,7 +561,7 @@ class Manager(Generic[T, Found]):
 
     def __getitem__(self, name: str) -> "Found":
         """Return the extension of a name; NoMatches, a KeyError, if there is none."""
-        found = self._by_name.get(name)
+        found = self._resolved.get(name) or self._named(name)
         if found is None:
             from ._mapping import look_again
 
@@ -550,14 +660,18 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
         if self._asked is None:
             self._names = self.names()  # of a test instance
 
-    def _selected(self) -> None:
-        missing = set(self._names).difference(self.names())
+    def _arrange(self, whole: bool = True) -> None:
+        missing = set(self._names).difference(self.names()) if whole else None
+        if missing and self.excluded:
+            # They are there, and not wanted.
+            missing.difference_update([e.name for e in self.excluded])
         if missing and self._on_missing is not None:
             self._on_missing(missing)
         if self._name_order:
-            self.extensions = [
-                self._by_name[name] for name in self._names if name not in missing
-            ]
+            from ._mapping import of_names  # deferred: few ask for it
+
+            found = of_names(self, self._names)
+            self.extensions = [e for _, e in found if e is not None]
 
 
 class DriverManager(NamedExtensionManager[T]):
@@ -593,13 +707,14 @@ class DriverManager(NamedExtensionManager[T]):
             warn_on_missing_entrypoint=warn_on_missing_entrypoint, **options,
         )  # fmt: skip
 
-    def _selected(self) -> None:
-        super()._selected()
+    def _arrange(self, whole: bool = True) -> None:
+        super()._arrange(whole)
         if not self.extensions:
             from ._exceptions import no_matches
 
-            names = [row[0] for row, _ in self._pairs()]
-            raise no_matches(self.namespace, self._names[0], names)
+            there = self._chosen(self._extensions(None))
+            names = [extension.name for extension in there]
+            raise no_matches(self.namespace, self._names[0], names, self.excluded)
         if len(self.extensions) > 1:
             self.extensions = [self._resolve(self._names[0], self.extensions)]
 

@@ -1,6 +1,7 @@
 """What runs the plugins of a manager: loading them all, and calling them all."""
 
 from . import _cache
+from ._exceptions import MultipleMatches, no_matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,19 +26,26 @@ def loaded(
 
 
 def tell(
-    manager: "Manager[Any, Any]", extension: "Extension[Any]", error: Exception
+    manager: "Manager[Any, Any]",
+    extension: "Extension[Any]",
+    error: Exception,
+    name: "str | None" = None,
 ) -> None:
-    """Give a failed load, or check, to the manager's callback, or log it; once."""
-    told = extension, _cache.generation
-    if told in manager._told:
-        return
-    manager._told.add(told)
-    if manager._on_load_failure_callback is not None:
-        manager._on_load_failure_callback(manager, extension.entry_point, error)
-    else:
-        from ._report import report_failure
+    """Give a failure to the manager's callback, or log it; once, or raise it.
 
-        report_failure(extension, error)
+    It is the extension's, or that of a name that several have.
+    """
+    told = extension if name is None else name, _cache.generation
+    if told not in manager._told:
+        manager._told[told] = error
+        if manager._on_load_failure_callback is not None:
+            manager._on_load_failure_callback(manager, extension.entry_point, error)
+        elif manager._on_failure == "warn":
+            from ._report import report_failure
+
+            report_failure(extension, error)
+    if manager._on_failure == "error":
+        raise error
 
 
 def map_extensions(
@@ -68,12 +76,26 @@ def call_method(
     return getattr(extension.obj, method_name)(*args, **kwds)
 
 
+def of_names(
+    manager: "Manager[Any, Any]", names: "Iterable[str]"
+) -> "Iterator[tuple[str, Extension[Any] | None]]":
+    """Yield each name with its extension, None if there is none.
+
+    A name that several have and none gets is told, and left out.
+    """
+    for name in names:
+        try:
+            extension = manager._named(name)
+        except MultipleMatches as error:
+            tell(manager, error.extensions[0], error, name)
+        else:
+            yield name, extension
+
+
 def check_any(manager: "Manager[Any, Any]") -> None:
     """Raise NoMatches if a manager has no extensions to call."""
     if not manager.extensions:
-        from ._exceptions import no_matches
-
-        raise no_matches(manager.namespace, None, ())
+        raise no_matches(manager.namespace, None, (), manager.excluded)
 
 
 def look_again(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
@@ -83,10 +105,9 @@ def look_again(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
     names has had that done for all of them at once.
     """
     if manager._asked is None and _cache.current().checked == "dirs":
-        came = manager._extensions((name,))
+        came = manager._chosen(manager._extensions((name,)))
         if came:
             manager._adopt([*manager.extensions, *came])
-            return manager._by_name[name]
-    from ._exceptions import no_matches
-
-    raise no_matches(manager.namespace, name, manager.names())
+            found: Extension[Any] = manager[name]
+            return found
+    raise no_matches(manager.namespace, name, manager.names(), manager.excluded)

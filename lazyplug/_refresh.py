@@ -6,13 +6,13 @@ import sys
 from typing import NamedTuple
 
 from . import _cache
-from ._report import report_once
+from ._report import report_once, report_subscriber
 from ._scan import identify
 from ._whole import metadata_folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Changes(NamedTuple):
@@ -30,12 +30,31 @@ class Changes(NamedTuple):
 # A NamedTuple takes no notice of it in its body.
 Changes.__module__ = "lazyplug"
 
+_subscribers: "list[Callable[[Changes], object]]" = []
+
+
+def subscribe(subscriber: "Callable[[Changes], object]") -> "Callable[[], None]":
+    """Let a function be told what came and went; return what ends that.
+
+    It is called at the end of each `refresh()` that found a change, with the Changes,
+    in the thread that looked. What it raises is logged, and harms no other.
+    """
+    _subscribers.append(subscriber)
+
+    def unsubscribe() -> None:
+        if subscriber in _subscribers:
+            _subscribers.remove(subscriber)
+
+    return unsubscribe
+
 
 def refresh() -> Changes:
     """Look at all path entries and distributions again, now.
 
     New managers and `entry_points()` see what is there; extensions that are
-    loaded stay as they are, and failed loads are tried again. Imports no plugin.
+    loaded stay as they are, and failed loads are tried again. Managers that stand
+    are not changed: they have their own `refresh()`. Imports no plugin. Who
+    subscribed is told if there are changes.
     """
     before = metadata_folders(_cache.current())
     _cache.invalidate_caches()
@@ -50,9 +69,16 @@ def refresh() -> Changes:
             " through a .pth file: restart needed"
         )
     removed = sorted(before - after)
-    return Changes(
+    changes = Changes(
         tuple(map(_label, added)), tuple(map(_label, removed)), tuple(restart)
     )
+    if added or removed:
+        for subscriber in tuple(_subscribers):
+            try:
+                subscriber(changes)
+            except Exception as error:  # the host's: the others are told all the same
+                report_subscriber(subscriber, error)
+    return changes
 
 
 def _label(folder: str) -> str:

@@ -57,6 +57,11 @@ def report_call(extension: "Extension[Any]", error: Exception) -> None:
     )
 
 
+def report_subscriber(subscriber: object, error: Exception) -> None:
+    """Log what a function that is told of changes raised."""
+    _logger().error("error in subscriber %r: %s", subscriber, error, exc_info=error)
+
+
 def debug(message: str) -> None:
     """Log for debugging, if anybody in this process logs at all."""
     if "logging" in sys.modules:

@@ -6,7 +6,7 @@ stand twice, archives, path entries that came or went.
 
 import os
 
-from ._cache import Seam, index_name
+from ._cache import Seam, index_name, news
 from ._encoding import encode, regroup, repeated, sort_distributions
 from ._index import Index, stamp
 from ._record import Distribution, PathEntry, decode, groups_of
@@ -126,6 +126,10 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
             plain[file] = fresh
         else:
             distributions.append(fresh)
+            if fresh.problems and fresh.problems != (
+                file in old and old[file].problems
+            ):
+                news.append(file)
     if not same or distributions != known.distributions:
         distributions, doubled = sort_distributions(path, distributions)
         if same:

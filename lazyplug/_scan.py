@@ -192,14 +192,14 @@ def settled(now: str, known: "str | None", clock: int) -> bool:
 
     >>> settled("5 5 1 1", None, 5 + RACY), settled("5 5 1 1", None, 6 + RACY)
     (False, True)
-    >>> settled(f"{9 * RACY} 5 1 1", None, 2 * RACY)
+    >>> settled(f"{9 * RACY:x} 5 1 1", None, 2 * RACY)
     False
-    >>> settled(f"{9 * RACY} 5 1 1", f"{9 * RACY} 5 1 1", 2 * RACY)
+    >>> settled(f"{9 * RACY:x} 5 1 1", f"{9 * RACY:x} 5 1 1", 2 * RACY)
     True
     """
-    modified, changed = now.split(" ", 2)[:2]
+    modified, changed = [int(each, 16) for each in now.split(" ", 2)[:2]]
     limit = clock - RACY
-    return int(changed) < limit and (int(modified) < limit or now == known)
+    return changed < limit and (modified < limit or now == known)
 
 
 def read(

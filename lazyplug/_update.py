@@ -7,7 +7,7 @@ write, which is left to do where more has changed.
 
 import os
 
-from ._cache import SIZE_CAP, Seam, index_name, looked_from
+from ._cache import SIZE_CAP, Seam, index_name, looked_from, news
 from ._index import DOUBT, Index, stamp
 from ._record import (
     Distribution,
@@ -252,6 +252,8 @@ class _Lines:
             return
         if not fresh.named or fresh.source is None:
             raise _TakesMoreError
+        if fresh.problems and fresh.problems != (old and old.problems):
+            news.append(file)
         keys[fresh.key] = keys.get(fresh.key, 0) + 1
         self.blocks[place] = _with(self.blocks[place], fresh.line())
         if fresh.stamp is None:

@@ -95,7 +95,7 @@ def _facts(path: str, read: "Read") -> "list[str]":
 def _check_stamps(stamps: "list[str | None]") -> None:
     """Raise one of DOUBT unless they are stamps."""
     for known in stamps:
-        if known is not None and len([int(n) for n in known.split(" ")]) != 4:
+        if known is not None and len([int(n, 16) for n in known.split(" ")]) != 4:
             raise ValueError(known)
 
 

@@ -2,12 +2,15 @@
 
 import os
 
-from ._cache import Snapshot
+from ._cache import Snapshot, current
 from ._record import decode, table_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._index import Index, Pair
+    from ._manager import Manager
     from ._record import Trouble
 
 
@@ -19,6 +22,21 @@ def everything(snapshot: Snapshot) -> "dict[str, list[Pair]]":
         names = sorted(overlay.groups().union(found))
         found = {name: overlay.rows(name, found.get(name, [])) for name in names}
     return {name: pairs for name, pairs in found.items() if pairs}
+
+
+def groups_of(manager: "Manager[Any, Any]") -> "list[str]":
+    """Return the groups of a manager's namespace: one, or those of `myapp.*`.
+
+    Of a family, those in which anything is declared. Raises ValueError if it has a
+    package, whose modules can be of one group only.
+    """
+    namespace = manager.namespace
+    if namespace[-2:] != ".*":
+        return [namespace]
+    if manager._package is not None:
+        raise ValueError(f"package= needs one group, not {namespace!r}")
+    begin = namespace[:-1]
+    return [group for group in everything(current()) if group.startswith(begin)]
 
 
 def _rows(index: "Index") -> "dict[str, list[Pair]]":

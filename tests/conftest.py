@@ -58,6 +58,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "cache"
     monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(folder))
     _cache.invalidate_caches()
+    _cache.news.clear()
     _report._told.clear()
     yield folder
     _cache.invalidate_caches()

@@ -403,7 +403,7 @@ def test_an_odd_interpreter_changes_no_word_of_a_program(
     assert run(folder, *options, **env) == SAID
 
 
-def test_a_broken_environment_changes_no_word_of_a_program(
+def test_a_broken_environment_is_told_where_it_is_scanned_and_changes_no_answer(
     site: Callable[..., Path],
 ) -> None:
     folder = site(dist("foo", points=POINTS))
@@ -418,5 +418,10 @@ def test_a_broken_environment_changes_no_word_of_a_program(
         folder,
         {"-1.dist-info": {"entry_points.txt": "[g]\nb = os:sep\n"}, "~x.egg-info": ""},
     )
-    assert run(folder) == SAID
+    done = python("-W", "error", "-c", PROGRAM, str(folder))
+    assert json.loads(done.stdout) == SAID
+    (told,) = done.stderr.splitlines()
+    assert told.startswith("broken metadata, survived: ")
+    assert told.endswith(", 8 in all; lazyplug.problems() has them")
+    # From then on it is known.
     assert run(folder) == SAID

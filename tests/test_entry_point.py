@@ -91,7 +91,7 @@ def test_an_entry_point_is_immutable_hashable_and_ordered() -> None:
     point = EntryPoint(name="a", value="b:c", group="g")
     with pytest.raises(AttributeError, match="immutable"):
         point.name = "z"
-    with pytest.raises((AttributeError, TypeError), match=r"immutable|argument"):
+    with pytest.raises(AttributeError, match="immutable: 'name'"):
         del point.name
     assert point == EntryPoint("a", "b:c", "g")
     assert point != EntryPoint("a", "b:c", "h")

@@ -1,0 +1,438 @@
+"""Which extensions a host takes: decided on what is declared, before any import."""
+
+import os
+import sys
+
+from ._cache import elevated, setting
+from ._entry_point import EntryPoint, entry_points
+from ._exceptions import bad_choice, near_misses
+from ._scan import normalise
+from ._whole import groups_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from ._manager import Extension, Manager
+
+    # as it was written; then group, name and the key of the distribution, each as
+    # shells match it. None: any.
+    Pattern = tuple[str, str | None, str | None, str | None]
+    # where it was said, and what
+    Said = tuple[str, tuple[Pattern, ...]]
+
+_KEYS = ("allow", "deny", "safe_mode", "versions")
+
+
+class Choice:
+    """Which extensions a host takes. None of those that it leaves out is imported.
+
+    An immutable value; every manager takes one as `choice=`. What is left out stands
+    in `manager.excluded`, with the reason. A pattern is
+    `[GROUP=][NAME][@DISTRIBUTION]`, where what is not said is any, and each part is
+    matched as shells do it: `json`, `myapp.checks=*`, `@acme-*`,
+    `myapp.loaders=json@acme-loaders`.
+
+    An extension is taken if nothing of the following is against it, in this order:
+
+    1. safe mode, which leaves what the host's own distribution declares;
+    2. the deny lists, of which each counts: `LAZYPLUG_DENY`, and those given here, in
+       `configured()` and in `environment()`;
+    3. the allow list that was given last, of these; but for groups that
+       `LAZYPLUG_ALLOW` names, that one. An empty one leaves nothing, None everything;
+    4. `versions` and `api`.
+
+    :param allow: patterns of what is taken; None: everything.
+    :param deny: patterns of what is not.
+    :param host: the name of the host's own distribution.
+    :param safe_mode: leave only what the host's own distribution declares? What has no
+        distribution, modules of a package and what is registered in code, is the
+        host's as well.
+    :param api: the version of the host's plugin interface, or the versions that it
+        speaks: a distribution that requires the host in none of them is left out.
+    :param versions: ranges of versions (PEP 440), by patterns of distributions: others
+        are left out. Needs packaging (`pip install lazyplug[versions]`), as `api` does
+        where a plugin's distribution requires the host.
+
+    Raises InvalidChoice, which says where the mistake is, and what to write.
+    """
+
+    __module__ = "lazyplug"
+    __slots__ = ("_allowed", "_denied", "_safe", "_versions", "api", "host")
+    if TYPE_CHECKING:
+        _allowed: Said | None
+        _denied: tuple[Said, ...]
+        # who asked for safe mode; "": nobody
+        _safe: str
+        # by whom, for which distributions, which range
+        _versions: tuple[tuple[str, str, str], ...]
+        api: tuple[str, ...]
+        """The versions of the plugin interface that the host speaks."""
+        host: str
+        """The name of the host's own distribution."""
+
+    def __init__(
+        self,
+        allow: "Iterable[str] | None" = None,
+        deny: "Iterable[str]" = (),
+        *,
+        host: str = "",
+        safe_mode: bool = False,
+        api: "str | Sequence[str]" = (),
+        versions: "Mapping[str, str] | None" = None,
+    ) -> None:
+        self._fill(
+            _allowed=None,
+            _denied=(),
+            _safe="",
+            _versions=(),
+            host=host,
+            api=(api,) if isinstance(api, str) else tuple(api),
+        )
+        if self.api and not host:
+            raise bad_choice("code", "api= needs host=, whose requirements it judges")
+        self._say("code", allow, deny, safe_mode, versions)
+
+    def _fill(self, **fields: "Any") -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    def _say(
+        self, source: str, allow: "Any", deny: "Any", safe_mode: "Any", versions: "Any"
+    ) -> None:
+        """Add what a source says; None: it says nothing."""
+        if allow is not None:
+            self._fill(_allowed=(source, _patterns(allow, "allow", source)))
+        denied = _patterns(() if deny is None else deny, "deny", source)
+        if denied:
+            self._fill(_denied=(*self._denied, (source, denied)))
+        both = {known[0] for known in denied}.intersection(
+            known[0] for known in (self._allowed or ("", ()))[1]
+        )
+        if allow is not None and both:
+            _warn(f"{source} both allows and denies {_quoted(both)}: denied")
+        if safe_mode is not None:
+            if not isinstance(safe_mode, bool):
+                raise bad_choice(
+                    source, f"safe_mode is {safe_mode!r}: say true or false"
+                )
+            if safe_mode and not self.host:
+                raise bad_choice(source, "safe mode needs host= of the Choice")
+            self._fill(_safe=source if safe_mode else "")
+        if versions is not None:
+            self._fill(_versions=(*self._versions, *_ranges(versions, source)))
+
+    def configured(
+        self, settings: "Mapping[str, Any]", source: str = "the configuration"
+    ) -> "Choice":
+        """Return this choice with what a configuration says.
+
+        :param settings: `allow` and `deny` (lists of patterns), `safe_mode` (a bool),
+            `versions` (a table), all optional; as `[tool.myapp.plugins]` of a
+            pyproject.toml would have them.
+        :param source: the name of the file, for reasons and errors.
+
+        Raises InvalidChoice if it is not such a table.
+        """
+        if not hasattr(settings, "keys"):
+            raise bad_choice(source, f"{settings!r} is no table")
+        for key in settings:
+            if key not in _KEYS:
+                near = near_misses(str(key), _KEYS) or _KEYS
+                raise bad_choice(
+                    source, f"{key!r} is not known; did you mean {_quoted(near)}?"
+                )
+        return self._also(source, *(settings.get(key) for key in _KEYS))
+
+    def environment(self, prefix: str) -> "Choice":
+        """Return this choice with what environment variables say.
+
+        `PREFIX_ALLOW` and `PREFIX_DENY` are patterns between commas; `PREFIX_ALLOW` set
+        to nothing allows nothing. `PREFIX_SAFE_MODE` is 1 or 0. They are ignored where
+        `LAZYPLUG_*` are: under `-E` and `-I`, and for another user's rights.
+
+        :param prefix: how the names begin, `MYAPP_PLUGINS` for `MYAPP_PLUGINS_DENY`.
+
+        Raises InvalidChoice if one is not understood.
+        """
+        found = self
+        for key, name in (("allow", "ALLOW"), ("deny", "DENY")):
+            name = f"{prefix}_{name}"
+            value = _variable(name)
+            if value is not None:
+                found = found._also(name, **{key: _split(value)})
+        name = f"{prefix}_SAFE_MODE"
+        value = setting(name)
+        if value:
+            if value not in ("0", "1"):
+                raise bad_choice(name, f"{value!r} is not understood: say 1 or 0")
+            found = found._also(name, safe_mode=value == "1")
+        return found
+
+    def _also(
+        self,
+        source: str,
+        allow: "Any" = None,
+        deny: "Any" = None,
+        safe_mode: "Any" = None,
+        versions: "Any" = None,
+    ) -> "Choice":
+        found = Choice.__new__(Choice)
+        found._fill(**{name: getattr(self, name) for name in self.__slots__})
+        found._say(source, allow, deny, safe_mode, versions)
+        return found
+
+    def __setattr__(self, name: str, value: object = None) -> None:
+        raise AttributeError(f"Choice objects are immutable: {name!r} not set")
+
+    __delattr__ = __setattr__
+
+    def _key(self) -> "tuple[Any, ...]":
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            self._key() == other._key() if isinstance(other, Choice) else NotImplemented
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        return _again, self._key()
+
+    def __repr__(self) -> str:
+        said = [f"{name.strip('_')}={getattr(self, name)!r}" for name in self.__slots__]
+        return f"<Choice {' '.join(said)}>"
+
+
+def _again(*fields: "Any") -> Choice:
+    """Make a choice anew from what pickle took apart."""
+    found = Choice.__new__(Choice)
+    found._fill(**dict(zip(Choice.__slots__, fields)))
+    return found
+
+
+# ------------------------------------------------------------------------ reading
+
+
+def _quoted(words: "Iterable[str]") -> str:
+    return ", ".join(map(repr, sorted(words)))
+
+
+def _warn(message: str) -> None:
+    from ._report import report_once  # deferred: where there is a mistake
+
+    report_once(message)
+
+
+def _variable(name: str) -> "str | None":
+    """Return a variable that may be set to nothing; None: it is not set, or ignored."""
+    empty = os.environ.get(name) == ""
+    if empty and not sys.flags.ignore_environment and not elevated():
+        return ""
+    return setting(name) or None
+
+
+def _split(value: str) -> "list[str]":
+    """Return the patterns in a variable.
+
+    >>> _split("json, yaml,"), _split("")
+    (['json', 'yaml'], [])
+    """
+    return [text for text in map(str.strip, value.split(",")) if text]
+
+
+def _patterns(given: "Any", what: str, source: str) -> "tuple[Pattern, ...]":
+    if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
+        raise bad_choice(source, f"{what} is {given!r}: say a list of patterns")
+    return tuple(parse_pattern(text, source) for text in given)
+
+
+def parse_pattern(text: str, source: str) -> "Pattern":
+    """Return a pattern, and its group, name and distribution, None for any.
+
+    >>> parse_pattern("json", ""), parse_pattern("my.*=*", "")[1:]
+    (('json', None, 'json', None), ('my.*', '*', None))
+    >>> parse_pattern("@Acme-*", "")[1:], parse_pattern("g=a@b.c", "")[1:]
+    ((None, None, 'acme_*'), ('g', 'a', 'b_c'))
+    """
+    if not isinstance(text, str):
+        raise bad_choice(source, f"{text!r} is no pattern: it must be text")
+    group, equals, rest = text.rpartition("=")
+    name, at, distribution = rest.partition("@")
+    parts = group.strip(), name.strip(), normalise(distribution.strip())
+    if (equals and not parts[0]) or (at and not parts[2]) or not (parts[1] or parts[2]):
+        raise bad_choice(
+            source,
+            f"{text!r} is no pattern: say NAME, GROUP=NAME, @DISTRIBUTION, or"
+            " GROUP=NAME@DISTRIBUTION",
+        )
+    return text, parts[0] or None, parts[1] or None, parts[2] or None
+
+
+def _ranges(given: "Any", source: str) -> "tuple[tuple[str, str, str], ...]":
+    if not hasattr(given, "items"):
+        raise bad_choice(source, f"versions is {given!r}: say a table of ranges")
+    found = []
+    for name, wanted in given.items():
+        if not isinstance(name, str) or not isinstance(wanted, str) or not name:
+            raise bad_choice(
+                source, f"versions has {name!r}: {wanted!r}; say 'NAME': '>=1.2,<2'"
+            )
+        found.append((source, normalise(name), wanted))
+    return tuple(found)
+
+
+# ------------------------------------------------------------------------ judging
+
+
+def fits(text: str, wanted: "str | None") -> bool:
+    """Does a text match as shells do it? None matches all.
+
+    >>> fits("json", "j*"), fits("json", None), fits("json", "yaml")
+    (True, True, False)
+    """
+    if wanted is None or text == wanted:
+        return True
+    if not {"*", "?", "["}.intersection(wanted):
+        return False
+    from fnmatch import fnmatchcase  # deferred: 5 ms
+
+    return fnmatchcase(text, wanted)
+
+
+def _match(said: "Said", extension: "Extension[Any] | EntryPoint") -> "Pattern | None":
+    """Return the first pattern that an extension matches."""
+    owner = extension._owner
+    key = "" if owner is None else owner[0]
+    for pattern in said[1]:
+        _, group, name, distribution = pattern
+        if (
+            fits(extension.group, group)
+            and fits(extension.name, name)
+            and (distribution is None or fits(key, distribution))
+        ):
+            return pattern
+    return None
+
+
+def _general(name: str, group: str) -> "Said":
+    """Return what `LAZYPLUG_ALLOW` or `LAZYPLUG_DENY` says of a group.
+
+    Both are for all programs, so that a pattern without a group is passed over: it
+    would harm those that it was not meant for.
+    """
+    found = []
+    for text in _split(setting(name)):
+        pattern = parse_pattern(text, name)
+        if pattern[1] is None:
+            _warn(
+                f"{text!r} in {name} is passed over: it has to say for which group,"
+                f" as in 'GROUP={text}'"
+            )
+        elif fits(group, pattern[1]):
+            found.append(pattern)
+    return name, tuple(found)
+
+
+def chosen(
+    manager: "Manager[Any, Any]", extensions: "list[Extension[Any]]"
+) -> "list[Extension[Any]]":
+    """Return those that the choice of a manager takes; the others are its excluded.
+
+    What a choice says and nothing matches is told, with where it was said.
+    """
+    choice = manager._choice or Choice()
+    groups = {*groups_of(manager), *(extension.group for extension in extensions)}
+    rules = {group: _rules(choice, group) for group in groups}
+    matched: set[Pattern] = set()
+    kept: list[Extension[Any]] = []
+    for extension in extensions:
+        reason = _reason(choice, *rules[extension.group], extension, matched)
+        if reason:
+            manager.excluded[extension] = reason
+        else:
+            kept.append(extension)
+    said = {known for allowed, denied in rules.values() for known in (allowed, *denied)}
+    said |= {choice._allowed}
+    missing = {
+        (known[0], pattern)
+        for known in said
+        if known is not None
+        for pattern in known[1]
+        if pattern not in matched
+    }
+    if missing:
+        _tell_unmatched(missing, manager)
+    return kept
+
+
+def _rules(choice: Choice, group: str) -> "tuple[Said | None, tuple[Said, ...]]":
+    """Return what is allowed, and what is denied, in a group."""
+    allowed = _general("LAZYPLUG_ALLOW", group)
+    denied = _general("LAZYPLUG_DENY", group)
+    return (
+        allowed if allowed[1] else choice._allowed,
+        (*choice._denied, denied),
+    )
+
+
+def _reason(
+    choice: Choice,
+    allowed: "Said | None",
+    denied: "tuple[Said, ...]",
+    extension: "Extension[Any]",
+    matched: "set[Pattern]",
+) -> str:
+    """Say why an extension is left out; "" if it is not."""
+    owner = extension._owner
+    reason = ""
+    if choice._safe and owner is not None and owner[0] != normalise(choice.host):
+        reason = f"safe mode ({choice._safe}) leaves only plugins of {choice.host}"
+    # All lists are asked whatever comes of it: what matches nothing is told.
+    for said in denied:
+        pattern = _match(said, extension)
+        if pattern is not None:
+            matched.add(pattern)
+            reason = reason or f"denied by {pattern[0]!r} in {said[0]}"
+    if allowed is not None:
+        pattern = _match(allowed, extension)
+        if pattern is not None:
+            matched.add(pattern)
+        else:
+            reason = reason or f"not in the allow list of {allowed[0]}"
+    if not reason and owner is not None and (choice.api or choice._versions):
+        from ._versions import incompatible  # deferred: few hosts compare versions
+
+        reason = incompatible(choice, owner)
+    return reason
+
+
+def _tell_unmatched(
+    missing: "set[tuple[str, Pattern]]", manager: "Manager[Any, Any]"
+) -> None:
+    """Warn of patterns that match nothing at all: they are misspelt, or too late.
+
+    What matches in another group is right: a host may have one choice for several.
+    """
+    own = [
+        EntryPoint._of(group, *pair)
+        for group in groups_of(manager)
+        for pair in manager._pairs(group)
+    ]
+    for found in (lambda: own, entry_points):
+        there = found()
+        missing = {
+            (source, pattern)
+            for source, pattern in missing
+            if not any(_match((source, (pattern,)), each) for each in there)
+        }
+        if not missing:
+            return
+    names = {each.name for each in own}
+    for source, pattern in sorted(missing, key=str):
+        near = near_misses(pattern[2] or "", names)
+        hint = f"; did you mean {_quoted(near)}?" if near else ""
+        _warn(f"{pattern[0]!r} in {source} matches no plugin that is installed{hint}")

@@ -1,0 +1,102 @@
+"""What could not be used harms nothing else: it is counted, and told or raised."""
+
+from typing import NamedTuple
+
+from . import _cache
+from ._exceptions import broken_metadata, invalid_entry_point
+from ._problem import problems
+from ._report import report_once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._manager import Extension, Manager
+
+_POLICIES = ("warn", "ignore", "error")
+
+
+class Failure(NamedTuple):
+    """An extension that could not be used, and why.
+
+    `distribution` is "name version" of what declares it in `file`, in `line`; they are
+    "", "" and 0 of what no distribution declares. `reason` is the error in words.
+    """
+
+    name: str
+    group: str
+    value: str
+    distribution: str
+    file: str
+    line: int
+    reason: str
+    error: Exception
+
+
+# A NamedTuple takes no notice of it in its body.
+Failure.__module__ = "lazyplug"
+
+
+def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
+    """Let a manager that is being made treat failures so; metadata comes first."""
+    if policy not in _POLICIES:
+        known = ", ".join(map(repr, _POLICIES))
+        raise ValueError(f"on_failure is {policy!r}; it may be one of {known}")
+    manager._on_failure = policy
+    if policy == "warn":
+        while _cache.news:
+            _cache.news.clear()
+            found = problems()
+            if found:
+                more = f", {len(found)} in all" if len(found) > 1 else ""
+                report_once(
+                    f"broken metadata, survived: {found[0]}{more};"
+                    " lazyplug.problems() has them"
+                )
+    elif policy == "error":
+        found = problems()
+        if found:
+            raise broken_metadata(found)
+        for extension in manager.extensions:
+            if _is_invalid(extension):
+                raise invalid_entry_point(extension)
+
+
+def _is_invalid(extension: "Extension[Any]") -> bool:
+    # What is given by its object needs no reference.
+    return extension._module is None and not extension.loaded
+
+
+def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
+    """Return what failed so far in a manager, in the order of its extensions."""
+    found: dict[Extension[Any] | str, Exception] = {}
+    for extension in (*manager.extensions, *manager.excluded):
+        error = extension.load_error
+        if error is None and _is_invalid(extension):
+            error = invalid_entry_point(extension)
+        if error is not None:
+            found[extension] = error
+    for (which, generation), error in manager._told.items():
+        if generation == _cache.generation:
+            found.setdefault(which, error)
+    return [
+        _failure(extension, error)
+        for which, error in found.items()
+        for extension in (
+            error.extensions  # type: ignore[attr-defined]
+            if isinstance(which, str)
+            else [which]
+        )
+    ]
+
+
+def _failure(extension: "Extension[Any]", error: Exception) -> Failure:
+    label = file = ""
+    if extension._owner is not None:
+        from ._scan import identify
+
+        name, version, file = identify(extension._owner)
+        label = f"{name} {version}".rstrip()
+    reason = f"{type(error).__name__}: {error}"
+    fields = extension.name, extension.group, extension.value, label, file
+    return Failure(*fields, extension._line, reason, error)

@@ -1,0 +1,445 @@
+"""What a host takes and leaves out is decided before any import, and told."""
+
+import logging
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import (
+    Choice,
+    DispatchExtensionManager,
+    DriverManager,
+    EnabledExtensionManager,
+    ExtensionManager,
+    HookManager,
+    NamedExtensionManager,
+    NameDispatchExtensionManager,
+)
+from tests.conftest import ask, dist, python
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("forgotten")
+TRAP = "raise AssertionError('this plugin must not be imported')\n"
+
+
+@pytest.fixture(autouse=True)
+def trapped(site: Callable[..., Path], first: Callable[..., None]) -> None:
+    """Install plugins of which each fails the test when it is imported."""
+    first(
+        site(
+            {
+                "plug.py": TRAP,
+                **dist("MyApp", "3.0", "[app.loaders]\nini = plug:I\n"),
+                **dist("acme-json", "1.0", "[app.loaders]\njson = plug:J\n"),
+                **dist(
+                    "acme-yaml",
+                    "2.0",
+                    "[app.loaders]\nyaml = plug:Y\n[app.checks]\nyaml = plug:C\n",
+                ),
+            }
+        )
+    )
+
+
+def taken(choice: Choice | None, group: str = "app.loaders") -> list[str]:
+    return sorted(ExtensionManager[Any](group, choice=choice).names())
+
+
+def reasons(choice: Choice | None, group: str = "app.loaders") -> dict[str, str]:
+    manager = ExtensionManager[Any](group, choice=choice)
+    return {extension.name: why for extension, why in manager.excluded.items()}
+
+
+ALL = ["ini", "json", "yaml"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "named"),
+    [
+        ("json", ["json"]),
+        ("*", ALL),
+        ("?[sn]*", ["ini", "json"]),
+        ("app.loaders=json", ["json"]),
+        ("app.*=json", ["json"]),
+        ("app.*=*", ALL),
+        ("@acme-json", ["json"]),
+        ("@Acme.JSON", ["json"]),
+        ("@acme-*", ["json", "yaml"]),
+        ("yaml@acme-*", ["yaml"]),
+        ("app.loaders=@acme-*", ["json", "yaml"]),
+        (" app.loaders = y* @ acme_* ", ["yaml"]),
+    ],
+)
+def test_a_pattern_names_extensions_by_group_name_and_distribution(
+    pattern: str, named: list[str]
+) -> None:
+    assert taken(Choice(allow=[pattern])) == named
+    assert taken(Choice(deny=[pattern])) == sorted(set(ALL) - set(named))
+
+
+def test_an_empty_allow_list_means_none_and_no_list_means_all() -> None:
+    assert taken(Choice(allow=[])) == []
+    assert taken(Choice()) == ALL
+    assert taken(None) == ALL
+
+
+def test_what_is_denied_is_out_whatever_is_allowed() -> None:
+    choice = Choice(allow=["json", "yaml"], deny=["json"])
+    assert taken(choice) == ["yaml"]
+    assert reasons(choice) == {
+        "ini": "not in the allow list of code",
+        "json": "denied by 'json' in code",
+    }
+
+
+def test_of_allow_lists_the_last_one_counts_and_of_deny_lists_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = Choice(allow=["json"], deny=["ini"])
+    assert taken(code) == ["json"]
+    file = code.configured({"allow": ["ini", "json", "yaml"]}, "app.toml")
+    assert taken(file) == ["json", "yaml"]
+    monkeypatch.setenv("APP_DENY", "yaml")
+    assert taken(file.environment("APP")) == ["json"]
+    monkeypatch.setenv("APP_ALLOW", "yaml,ini")
+    assert reasons(file.environment("APP")) == {
+        "ini": "denied by 'ini' in code",
+        "json": "not in the allow list of APP_ALLOW",
+        "yaml": "denied by 'yaml' in APP_DENY",
+    }
+    # What was said before is not changed by what is said after.
+    assert taken(code) == ["json"]
+
+
+def test_a_variable_set_to_nothing_allows_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("APP_ALLOW", "")
+    assert taken(Choice(allow=["json"]).environment("APP")) == []
+
+
+def test_a_variable_that_is_not_set_says_nothing() -> None:
+    choice = Choice(allow=["json"], deny=["ini"])
+    assert choice.environment("APP") == choice
+
+
+@pytest.mark.parametrize("options", [["-E"], ["-I"]])
+def test_variables_are_ignored_where_python_ignores_its_own(
+    options: list[str],
+) -> None:
+    code = f"""if True:
+        import sys
+        sys.path.insert(0, {str(ROOT)!r})
+        from lazyplug import Choice
+        print(Choice().environment("APP") == Choice())
+    """
+    env = {"APP_ALLOW": "", "APP_DENY": "a", "APP_SAFE_MODE": "1"}
+    assert python(*options, "-c", code, env=env).stdout == "True\n"
+    assert python("-c", code, env={"APP_ALLOW": ""}).stdout == "False\n"
+
+
+# ------------------------------------------------------------------------ safe mode
+
+
+def test_safe_mode_leaves_what_the_host_itself_declares(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    choice = Choice(host="my.app")
+    assert taken(choice) == ALL
+    choice = Choice(host="myapp")
+    by_code = Choice(host="myapp", safe_mode=True)
+    assert reasons(by_code)["json"] == "safe mode (code) leaves only plugins of myapp"
+    assert taken(by_code) == ["ini"]
+    assert taken(choice.configured({"safe_mode": True})) == ["ini"]
+    monkeypatch.setenv("APP_SAFE_MODE", "1")
+    assert taken(choice.environment("APP")) == ["ini"]
+    monkeypatch.setenv("APP_SAFE_MODE", "0")
+    assert taken(by_code.environment("APP")) == ALL
+
+
+def test_safe_mode_leaves_what_no_distribution_declares(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    first(site({"own": {"__init__.py": TRAP, "csv.py": TRAP}}, "host"))
+    manager = ExtensionManager[Any](
+        "app.loaders", package="own", choice=Choice(host="myapp", safe_mode=True)
+    )
+    manager.register("txt", object())
+    assert manager.names() == ["ini", "csv", "txt"]
+
+
+# --------------------------------------------------------------- for all programs
+
+
+def test_the_general_variables_need_a_group(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_DENY", "app.loaders=json, yaml")
+    assert taken(None) == ["ini", "yaml"]
+    assert taken(None, "app.checks") == ["yaml"]
+    assert caplog.messages == [
+        (
+            "'yaml' in LAZYPLUG_DENY is passed over: it has to say for which group,"
+            " as in 'GROUP=yaml'"
+        )
+    ]
+
+
+def test_the_general_allow_list_speaks_only_of_the_groups_that_it_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_ALLOW", "app.loaders=json,other.group=none")
+    assert taken(None) == ["json"]
+    assert taken(Choice(allow=["ini"])) == ["json"]
+    assert taken(Choice(deny=["json"])) == []
+    assert taken(None, "app.checks") == ["yaml"]
+
+
+def test_what_is_said_for_another_program_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_DENY", "other.group=json")
+    assert taken(None) == ALL
+    assert caplog.messages == []
+
+
+def test_entry_points_are_the_unfiltered_truth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_DENY", "app.loaders=*")
+    assert lazyplug.entry_points(group="app.loaders").names == set(ALL)
+    manager = ExtensionManager[Any]("app.loaders", choice=Choice(allow=[]))
+    assert sorted(manager.entry_points_names()) == ALL
+    assert len(manager.list_entry_points()) == 3
+
+
+# --------------------------------------------------------------------- each manager
+
+
+MANAGERS: dict[str, Callable[[Choice], Any]] = {
+    "all": lambda choice: ExtensionManager[Any]("app.loaders", choice=choice),
+    "named": lambda choice: NamedExtensionManager[Any](
+        "app.loaders", ["json", "yaml"], choice=choice
+    ),
+    "enabled": lambda choice: EnabledExtensionManager[Any](
+        "app.loaders", lambda _: True, choice=choice
+    ),
+    "dispatch": lambda choice: DispatchExtensionManager[Any](
+        "app.loaders", lambda _: True, choice=choice
+    ),
+    "names": lambda choice: NameDispatchExtensionManager[Any](
+        "app.loaders", lambda _: True, choice=choice
+    ),
+    "hook": lambda choice: HookManager[Any]("app.loaders", "json", choice=choice),
+    "driver": lambda choice: DriverManager[Any]("app.loaders", "json", choice=choice),
+    "eager": lambda choice: ExtensionManager[Any](
+        "app.loaders", lazy=False, on_failure="error", choice=choice
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(set(MANAGERS) - {"eager", "driver"}))
+def test_every_manager_takes_a_choice(kind: str) -> None:
+    assert MANAGERS[kind](Choice(allow=["json"])).names() == ["json"]
+    assert MANAGERS[kind](Choice(allow=[])).names() == []
+
+
+def test_what_is_not_chosen_is_not_imported_by_an_eager_manager_either() -> None:
+    assert MANAGERS["eager"](Choice(allow=[])).names() == []
+    with pytest.raises(AssertionError, match="must not be imported"):
+        MANAGERS["eager"](Choice(allow=["json"]))
+
+
+def test_a_driver_that_is_left_out_is_told_with_the_reason() -> None:
+    assert MANAGERS["driver"](Choice(allow=["json"])).names() == ["json"]
+    with pytest.raises(lazyplug.NoMatches) as caught:
+        MANAGERS["driver"](Choice(deny=["@acme-json"]))
+    text = str(caught.value)
+    assert "no extension named 'json' in group 'app.loaders' that is not left" in text
+    assert "declared by acme-json 1.0 in " in text
+    assert ": denied by '@acme-json' in code" in text
+    assert "Available: 'ini', 'yaml'." in text
+
+
+def test_a_name_that_is_left_out_is_told_by_look_up_and_map() -> None:
+    manager = ExtensionManager[Any]("app.loaders", choice=Choice(allow=[]))
+    with pytest.raises(lazyplug.NoMatches, match="not in the allow list of code"):
+        manager["json"]
+    with pytest.raises(lazyplug.NoMatches, match="not in the allow list of code"):
+        manager.map(print)
+
+
+def test_names_that_are_left_out_are_not_called_missing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    missing: list[set[str]] = []
+    NamedExtensionManager[Any](
+        "app.loaders",
+        ["json", "yaml", "gone"],
+        on_missing_entrypoints_callback=missing.append,
+        choice=Choice(deny=["json"]),
+        name_order=True,
+    )
+    assert missing == [{"gone"}]
+    assert caplog.messages == []
+
+
+# ------------------------------------------------------------- mistakes are told
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        (
+            Choice(allow=["jsno", "ini"]),
+            "'jsno' in code matches no plugin that is installed; did you mean 'json'?",
+        ),
+        (
+            Choice().configured({"deny": ["@acme-xml"]}, "app.toml"),
+            "'@acme-xml' in app.toml matches no plugin that is installed",
+        ),
+        (
+            Choice(deny=["app.loadrs=*"]),
+            "'app.loadrs=*' in code matches no plugin that is installed",
+        ),
+    ],
+    ids=["name", "distribution", "group"],
+)
+def test_what_matches_nothing_is_told_once_with_its_source(
+    choice: Choice, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken(choice)
+    taken(choice)
+    assert caplog.messages == [told]
+
+
+def test_a_variable_that_matches_nothing_is_told_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("APP_DENY", "jsn")
+    monkeypatch.setenv("LAZYPLUG_DENY", "app.loaders=jsn")
+    taken(Choice().environment("APP"))
+    assert sorted(caplog.messages) == [
+        (
+            "'app.loaders=jsn' in LAZYPLUG_DENY matches no plugin that is installed;"
+            " did you mean 'json'?"
+        ),
+        "'jsn' in APP_DENY matches no plugin that is installed; did you mean 'json'?",
+    ]
+
+
+def test_what_matches_in_another_group_or_in_names_not_asked_for_is_right(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    choice = Choice(allow=["json", "yaml", "app.checks=yaml"])
+    assert taken(choice, "app.checks") == ["yaml"]
+    assert DriverManager[Any]("app.loaders", "json", choice=choice).names() == ["json"]
+    assert caplog.messages == []
+
+
+def test_to_allow_and_to_deny_the_same_in_one_place_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    Choice().configured({"allow": ["json"], "deny": ["json"]}, "app.toml")
+    assert caplog.messages == ["app.toml both allows and denies 'json': denied"]
+    # From two places it is how a user turns off what a host has by default.
+    caplog.clear()
+    Choice(allow=["json"]).configured({"deny": ["json"]})
+    assert caplog.messages == []
+
+
+def _configured(**settings: Any) -> Callable[[], Choice]:
+    return lambda: Choice(host="myapp").configured(settings, "app.toml")
+
+
+PATTERN = "is no pattern: say NAME, GROUP=NAME, @DISTRIBUTION, or"
+
+
+@pytest.mark.parametrize(
+    ("make", "source", "told"),
+    [
+        (lambda: Choice(allow="json"), "code", "allow is 'json': say a list"),
+        (lambda: Choice(deny=3), "code", "deny is 3: say a list of patterns"),  # type: ignore[arg-type]
+        (lambda: Choice(deny=[""]), "code", f"'' {PATTERN}"),
+        (lambda: Choice(deny=["g="]), "code", f"'g=' {PATTERN}"),
+        (lambda: Choice(deny=["=a"]), "code", f"'=a' {PATTERN}"),
+        (lambda: Choice(deny=["a@"]), "code", f"'a@' {PATTERN}"),
+        (lambda: Choice(safe_mode=True), "code", "safe mode needs host= of the Choice"),
+        (lambda: Choice(api="1"), "code", "api= needs host=, whose requirements"),
+        (lambda: Choice().configured([]), "the configuration", "[] is no table"),  # type: ignore[arg-type]
+        (_configured(deny=[3]), "app.toml", "3 is no pattern: it must be text"),
+        (_configured(deny="a"), "app.toml", "deny is 'a': say a list of patterns"),
+        (_configured(safe_mode="on"), "app.toml", "safe_mode is 'on': say true or"),
+        (_configured(alow=[]), "app.toml", "'alow' is not known; did you mean 'allow'"),
+        (_configured(xyz=[]), "app.toml", "'xyz' is not known; did you mean 'allow',"),
+        (_configured(versions=[]), "app.toml", "versions is []: say a table of ranges"),
+        (_configured(versions={"a": 1}), "app.toml", "versions has 'a': 1; say"),
+    ],
+)
+def test_a_choice_that_is_not_understood_says_where_and_what_to_write(
+    make: Callable[[], Choice], source: str, told: str
+) -> None:
+    with pytest.raises(lazyplug.InvalidChoice) as caught:
+        make()
+    assert str(caught.value).startswith(f"{source}: {told}")
+    assert caught.value.source == source
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_variable_that_is_not_understood_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("APP_SAFE_MODE", "yes")
+    with pytest.raises(lazyplug.InvalidChoice, match=r"^APP_SAFE_MODE: 'yes' is not"):
+        Choice(host="myapp").environment("APP")
+
+
+# ------------------------------------------------------------------------ the value
+
+
+def test_a_choice_is_an_immutable_value() -> None:
+    choice = Choice(allow=["a"], deny=["b"], host="h", api=["1", "2"])
+    same = Choice(allow=["a"], deny=["b"], host="h", api=["1", "2"])
+    assert choice == same
+    assert hash(choice) == hash(same)
+    assert choice != Choice()
+    assert choice != "choice"
+    assert pickle.loads(pickle.dumps(choice)) == choice  # noqa: S301
+    assert repr(Choice(deny=["b"])).startswith("<Choice allowed=None denied=(('code',")
+    with pytest.raises(AttributeError, match="Choice objects are immutable: 'host'"):
+        choice.host = "other"
+    with pytest.raises(AttributeError, match="Choice objects are immutable: 'host'"):
+        del choice.host
+
+
+def test_without_a_choice_nothing_of_it_is_imported() -> None:
+    code = """
+        import json, sys
+        import lazyplug
+        lazyplug.ExtensionManager("none")
+        print(json.dumps(sorted(m for m in sys.modules if m == "lazyplug._choice")))
+    """
+    assert ask(code) == []
+
+
+def test_an_ordinary_choice_imports_no_matching_of_patterns() -> None:
+    code = """
+        import json, sys
+        import lazyplug
+        before = set(sys.modules)
+        lazyplug.ExtensionManager("none", choice=lazyplug.Choice())
+        new = set(sys.modules) - before
+        print(json.dumps(sorted({"re", "fnmatch", "logging", "typing"} & new)))
+    """
+    assert ask(code) == []
+
+
+def test_the_log_has_no_other_level_than_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    taken(Choice(deny=["gone"]))
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]

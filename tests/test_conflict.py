@@ -1,0 +1,169 @@
+"""Two plugins of one name: one is taken on rows, told, and no other name is harmed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import (
+    DispatchExtensionManager,
+    DriverManager,
+    Extension,
+    ExtensionManager,
+    NamedExtensionManager,
+    NameDispatchExtensionManager,
+    error_on_conflict,
+    first_on_conflict,
+    ignore_conflicts,
+    prefer,
+)
+from tests.conftest import dist
+
+pytestmark = pytest.mark.usefixtures("forgotten")
+TRAP = "raise AssertionError('this plugin must not be imported')\n"
+Resolver = Callable[[str, str, list[Extension[Any]]], Extension[Any]]
+
+
+@pytest.fixture(autouse=True)
+def two(site: Callable[..., Path], first: Callable[..., None]) -> None:
+    """Install two plugins of one name, and one that has its name to itself."""
+    first(
+        site(
+            {
+                "plug.py": TRAP,
+                **dist("zeta", "1", "[g]\nabfs = plug:Z\n"),
+                **dist("acme-fs", "2", "[g]\nabfs = plug:A\nalone = plug:L\n"),
+            }
+        )
+    )
+
+
+def keys(extensions: list[Extension[Any]]) -> list[str]:
+    return [str(extension.value) for extension in extensions]
+
+
+@pytest.mark.parametrize(
+    ("resolver", "taken"),
+    [
+        (ignore_conflicts, "plug:Z"),
+        (first_on_conflict, "plug:A"),
+        (prefer("acme-fs"), "plug:A"),
+        (prefer("Acme.FS", "zeta"), "plug:A"),
+        (prefer("zeta", "acme-fs"), "plug:Z"),
+        (prefer("none", "z*"), "plug:Z"),
+        (prefer("none", otherwise=first_on_conflict), "plug:A"),
+        (lambda _namespace, _name, found: found[1], "plug:Z"),
+    ],
+)
+def test_a_resolver_decides_before_any_import(resolver: Resolver, taken: str) -> None:
+    manager = ExtensionManager[Any]("g", conflict_resolver=resolver)
+    assert manager["abfs"].value == taken
+    assert dict(manager.items())["abfs"].value == taken
+    driver = DriverManager[Any]("g", "abfs", conflict_resolver=resolver)
+    assert keys(driver.extensions) == [taken]
+
+
+@pytest.mark.parametrize(
+    ("resolver", "which"),
+    [
+        (ignore_conflicts, "the last one"),
+        (first_on_conflict, "the first one"),
+        (prefer("z*"), "that of z*"),
+    ],
+)
+def test_what_is_taken_is_told_once_with_both_distributions(
+    resolver: Resolver, which: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        manager = ExtensionManager[Any]("g", conflict_resolver=resolver)
+        assert manager["abfs"] is manager["abfs"]
+    (told,) = caplog.messages
+    assert told.startswith(
+        f"2 extensions named 'abfs' in group 'g'; {which} is used:\n"
+    )
+    assert "declared by acme-fs 2 in " in told
+    assert "declared by zeta 1 in " in told
+
+
+@pytest.mark.parametrize("resolver", [error_on_conflict, prefer("none"), prefer("*")])
+def test_where_nobody_decides_the_error_names_both(resolver: Resolver) -> None:
+    with pytest.raises(lazyplug.MultipleMatches) as caught:
+        DriverManager[Any]("g", "abfs", conflict_resolver=resolver)
+    assert "declared by acme-fs 2 in " in str(caught.value)
+    assert "declared by zeta 1 in " in str(caught.value)
+
+
+def test_to_prefer_nothing_is_an_error() -> None:
+    with pytest.raises(TypeError, match="needs the name of a distribution"):
+        prefer()
+
+
+def test_a_conflict_harms_no_other_name(caplog: pytest.LogCaptureFixture) -> None:
+    manager = ExtensionManager[Any]("g", conflict_resolver=error_on_conflict)
+    assert manager["alone"].value == "plug:L"
+    assert list(dict(manager.items())) == ["alone"]
+    with pytest.raises(lazyplug.MultipleMatches, match="2 extensions named 'abfs'"):
+        manager["abfs"]
+    named = NamedExtensionManager[Any](
+        "g", ["alone", "abfs"], name_order=True, conflict_resolver=error_on_conflict
+    )
+    assert named.names() == ["alone"]
+    by_name = NameDispatchExtensionManager[Any](
+        "g", lambda _: True, conflict_resolver=error_on_conflict
+    )
+    assert list(by_name.by_name) == ["alone"]
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith(
+        "could not load 2 extensions named 'abfs' in group 'g':\n"
+    )
+
+
+def test_a_conflict_is_counted_as_a_failure_of_each() -> None:
+    manager = ExtensionManager[Any]("g", conflict_resolver=error_on_conflict)
+    assert manager.failures == []
+    manager.items()
+    found = manager.failures
+    assert [(each.name, each.value) for each in found] == [
+        ("abfs", "plug:A"),
+        ("abfs", "plug:Z"),
+    ]
+    assert [each.distribution for each in found] == ["acme-fs 2", "zeta 1"]
+    assert all(each.reason.startswith("MultipleMatches: ") for each in found)
+
+
+def test_a_conflict_is_raised_where_failures_are_errors() -> None:
+    manager = ExtensionManager[Any](
+        "g", conflict_resolver=error_on_conflict, on_failure="error"
+    )
+    with pytest.raises(lazyplug.MultipleMatches, match="named 'abfs'"):
+        manager.items()
+    assert manager["alone"].value == "plug:L"
+
+
+def test_a_dispatch_by_name_leaves_the_conflict_out_and_calls_the_others(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    first(site({"plug.py": "A = Z = L = 1\n"}, "sound"))
+    manager = NameDispatchExtensionManager[Any](
+        "g", lambda _: True, conflict_resolver=error_on_conflict, on_failure="ignore"
+    )
+    names = ["abfs", "alone", "gone", "alone"]
+    assert manager.map(names, lambda extension: extension.name) == ["alone", "alone"]
+    every = DispatchExtensionManager[Any]("g", lambda _: True)
+    assert len(every.map(lambda _: True, lambda extension: extension.name)) == 3
+
+
+@pytest.mark.parametrize("order", [sorted, lambda names: sorted(names, reverse=True)])
+def test_whatever_order_the_file_system_has_the_same_one_is_taken(
+    order: Callable[[list[str]], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    listed = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: order(listed(path)))
+    monkeypatch.setenv("LAZYPLUG_CACHE", "off")
+    manager = ExtensionManager[Any]("g", conflict_resolver=first_on_conflict)
+    assert manager["abfs"].value == "plug:A"
+    assert keys(manager.extensions) == ["plug:A", "plug:L", "plug:Z"]

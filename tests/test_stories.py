@@ -1,0 +1,272 @@
+"""What befell users of other plugin systems does not befall those of this one.
+
+Each test is a small host that does what the program of the thread does.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import Choice, DriverManager, ExtensionManager, NamedExtensionManager
+from tests.conftest import Tree, dist, plant, python
+
+pytestmark = pytest.mark.usefixtures("forgotten")
+ROOT = Path(__file__).parents[1]
+TRAP = "raise AssertionError('this plugin must not be imported')\n"
+COMMANDS = """
+def build(): "Build the project."; return "built"
+def clean(): "Remove what was built."; return "cleaned"
+"""
+Install = Callable[[Tree], Path]
+
+
+@pytest.fixture
+def install(site: Callable[..., Path], first: Callable[..., None]) -> Install:
+    """Return a function that installs a tree, and what a host ships with."""
+
+    def make(tree: Tree) -> Path:
+        own = dist(
+            "host", "1", "[host]\nbuild = plug_own:build\nclean = plug_own:clean\n"
+        )
+        folder = site({"plug_own.py": COMMANDS, **own, **tree})
+        first(folder)
+        return folder
+
+    return make
+
+
+def program(code: str, folder: Path, **variables: str) -> tuple[str, str]:
+    """Run a host; return what it printed, and what it said of faults."""
+    path = f"import sys; sys.path[:0] = [{str(folder)!r}, {str(ROOT)!r}]\n"
+    done = python("-c", path + code, env=variables)
+    return done.stdout, done.stderr
+
+
+# ------------------------------------------- 4: one broken plugin, the whole program
+
+
+def test_a_broken_plugin_does_not_prevent_its_own_removal(install: Install) -> None:
+    """The thread is conda/conda#12149."""
+    folder = install(
+        {
+            "plug_bad.py": "import no_such_module_anywhere\n",
+            **dist("bad", points="[host]\nbad = plug_bad:run\n"),
+        }
+    )
+    manager = ExtensionManager[Any]("host")
+    answers = manager.map(lambda extension: extension.plugin())
+    assert answers == ["built", "cleaned"]
+    (failure,) = manager.failures
+    assert failure.distribution == "bad 1.0"
+    # The message says what to remove, and removing it works.
+    shutil.rmtree(folder / "bad-1.0.dist-info")
+    assert manager.refresh().removed == ("bad 1.0",)
+    assert manager.failures == []
+
+
+def test_two_plugins_that_claim_one_command_leave_the_help_alive(
+    install: Install,
+) -> None:
+    """The thread is python-poetry/poetry#6456."""
+    install(
+        {
+            "plug_bad.py": TRAP,
+            **dist("a-export", points="[host]\nexport = plug_bad:run\n"),
+            **dist("b-export", points="[host]\nexport = plug_bad:other\n"),
+        }
+    )
+    manager = ExtensionManager[Any](
+        "host", conflict_resolver=lazyplug.error_on_conflict
+    )
+    shown = {name: extension.summary for name, extension in manager.items()}
+    assert shown == {"build": "Build the project.", "clean": "Remove what was built."}
+    assert manager["build"].plugin() == "built"
+    assert [each.distribution for each in manager.failures] == [
+        "a-export 1.0",
+        "b-export 1.0",
+    ]
+
+
+def test_a_backend_that_cannot_be_imported_leaves_the_others_usable(
+    install: Install,
+) -> None:
+    """The thread is pydata/xarray#5136."""
+    install(
+        {
+            "plug_bad.py": "raise ImportError('libfoo.so: cannot open')\n",
+            **dist("aaa", points="[host]\naaa = plug_bad:Backend\n"),
+        }
+    )
+    manager = ExtensionManager[Any]("host")
+    assert manager["clean"].plugin() == "cleaned"
+    assert manager.map(lambda extension: extension.name) == ["build", "clean"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"broken-1.dist-info": {}},
+        {
+            "broken-1.dist-info": {
+                "METADATA": "",
+                "entry_points.txt": "[host]\nno equals\n",
+            }
+        },
+        {"-1.dist-info": {"entry_points.txt": "[host]\nx = y:z\n"}},
+        {"broken-1.dist-info": {"entry_points.txt": b"\xff\xfe[host]"}},
+        {"broken-1.egg-info": "", "~roken-1.dist-info": {"METADATA": "Name: roken"}},
+    ],
+)
+def test_broken_metadata_of_another_harms_nobody(
+    broken: Mapping[str, Any], install: Install
+) -> None:
+    """The threads are python/cpython#100455 and saulpw/visidata#1529."""
+    folder = install(broken)
+    code = "import lazyplug; print(*lazyplug.ExtensionManager('host').names())"
+    said, _ = program(code, folder)
+    assert said == "build clean\n"
+
+
+# --------------------------------------------------------- 5: silence is bad as well
+
+
+def test_a_plugin_that_failed_is_visible_and_can_be_counted(install: Install) -> None:
+    """The threads are colcon/colcon-core#637 and mlflow/mlflow#2445."""
+    folder = install(
+        {
+            "plug_bad.py": "1 / 0\n",
+            **dist("bad", "0.3", "[host]\nbad = plug_bad:run\n"),
+        }
+    )
+    code = """if True:
+        import lazyplug
+        manager = lazyplug.ExtensionManager("host")
+        manager.map(lambda extension: None)
+        for failure in manager.failures:
+            print(failure.name, failure.distribution, failure.reason)
+    """
+    said, told = program(code, folder)
+    assert said == "bad bad 0.3 ZeroDivisionError: division by zero\n"
+    file = folder / "bad-0.3.dist-info" / "entry_points.txt"
+    assert told == (
+        "could not load entry point 'bad = plug_bad:run' of group 'host', declared by"
+        f" bad 0.3 in {file}, line 2: ZeroDivisionError: division by zero\n"
+    )
+
+
+# ------------------------------------------------------------ 6: turning plugins off
+
+
+TURNED_OFF = """if True:
+    import lazyplug
+    choice = lazyplug.Choice(host="host").environment("HOST_PLUGINS")
+    manager = lazyplug.ExtensionManager("host", choice=choice, lazy=False)
+    print(*manager.names())
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "left"),
+    [
+        ({"HOST_PLUGINS_DENY": "heavy"}, "build clean"),
+        ({"HOST_PLUGINS_DENY": "@heavy-*"}, "build clean"),
+        ({"HOST_PLUGINS_SAFE_MODE": "1"}, "build clean"),
+        ({"HOST_PLUGINS_ALLOW": "build"}, "build"),
+        ({"HOST_PLUGINS_ALLOW": ""}, ""),
+        ({"LAZYPLUG_DENY": "host=heavy"}, "build clean"),
+    ],
+    ids=str,
+)
+def test_plugins_are_turned_off_before_any_import_and_none_means_none(
+    variables: dict[str, str], left: str, install: Install
+) -> None:
+    """The threads are pytest-dev/pytest#3784, conda/conda#12903, simonw/llm#922."""
+    folder = install(
+        {
+            "plug_trap.py": TRAP,
+            **dist("heavy-x", points="[host]\nheavy = plug_trap:r\n"),
+        }
+    )
+    assert program(TURNED_OFF, folder, **variables) == (f"{left}\n", "")
+
+
+# ----------------------------------------------------------- 7: two plugins, one name
+
+
+def test_a_company_overrides_a_public_plugin_by_name(install: Install) -> None:
+    """The threads are fsspec/adlfs#302 and python/importlib_metadata#280."""
+    install(
+        {
+            "plug_public.py": TRAP,
+            "plug_acme.py": "class FileSystem: pass\n",
+            **dist("adlfs", "2024.4", "[host.fs]\nabfs = plug_public:FileSystem\n"),
+            **dist("acme-adlfs", "1", "[host.fs]\nabfs = plug_acme:FileSystem\n"),
+        }
+    )
+    resolver = lazyplug.prefer("acme-*", otherwise=lazyplug.first_on_conflict)
+    driver = DriverManager[Any]("host.fs", "abfs", conflict_resolver=resolver)
+    assert driver.driver.__module__ == "plug_acme"
+    assert "plug_public" not in sys.modules
+
+
+# ----------------------------------------------------------- 8: help without imports
+
+
+def test_help_names_and_describes_each_command_and_imports_none(
+    install: Install,
+) -> None:
+    """The threads: globus/globus-cli#673, apache/airflow#46789, azure-cli#27444."""
+    heavy = f'"""Heavy."""\n{TRAP}def run():\n    """Run it."""\n'
+    folder = install(
+        {
+            "plug_heavy.py": heavy,
+            **dist("heavy", points="[host]\nrun = plug_heavy:run\n"),
+        }
+    )
+    code = """if True:
+        import lazyplug, sys
+        for extension in lazyplug.ExtensionManager("host"):
+            print(f"{extension.name:8}{extension.summary}")
+        print([name for name in sys.modules if name.startswith("plug_")])
+    """
+    said, told = program(code, folder)
+    assert said.splitlines() == [
+        "run     Run it.",
+        "build   Build the project.",
+        "clean   Remove what was built.",
+        "[]",
+    ]
+    assert told == ""
+
+
+# ------------------------------------------------------- 12: processes that run long
+
+
+def test_a_plugin_installed_from_the_notebook_is_seen(install: Install) -> None:
+    """The thread is pydata/xarray#7478."""
+    folder = install({})
+    engines = ExtensionManager[Any]("host")
+    build = engines["build"].plugin
+    told: list[lazyplug.Changes] = []
+    leave = lazyplug.subscribe(told.append)
+    with pytest.raises(lazyplug.NoMatches, match="no extension named 'zarr'"):
+        engines["zarr"]
+    plant(
+        folder,
+        {
+            "plug_zarr.py": "Engine = dict\n",
+            **dist("zarr", "3", "[host]\nzarr = plug_zarr:Engine\n"),
+        },
+    )
+    engines.refresh()
+    leave()
+    assert engines["zarr"].plugin is dict
+    assert engines["build"].plugin is build
+    assert [changes.added for changes in told] == [("zarr 3",)]
+    named = NamedExtensionManager[Any]("host", ["zarr"], choice=Choice(allow=["zarr"]))
+    assert named.names() == ["zarr"]

@@ -1,0 +1,203 @@
+"""A plugin that does not fit the host is listed with the reason, not imported."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import Choice, DriverManager, ExtensionManager
+from tests.conftest import ask, dist
+
+TRAP = "raise AssertionError('this plugin must not be imported')\n"
+Install = Callable[..., None]
+
+
+def requiring(name: str, *requires: str, version: str = "1.0") -> dict[str, Any]:
+    """Return the tree of a distribution that requires others and has one plugin."""
+    tree = dict(dist(name, version, f"[g]\n{name} = plug:P\n"))
+    (folder,) = tree
+    lines = "".join(f"Requires-Dist: {each}\n" for each in requires)
+    summary = "Classifier: x\n" * 200
+    readme = "\nRequires-Dist: myapp<1\n"
+    metadata = f"{tree[folder]['METADATA']}{summary}{lines}{readme}"
+    tree[folder] = {**tree[folder], "METADATA": metadata}
+    return tree
+
+
+@pytest.fixture
+def install(site: Callable[..., Path], first: Callable[..., None]) -> Install:
+    def make(*trees: dict[str, Any]) -> None:
+        whole: dict[str, Any] = {"plug.py": TRAP}
+        for tree in trees:
+            whole |= tree
+        first(site(whole))
+
+    return make
+
+
+def reasons(choice: Choice) -> dict[str, str]:
+    manager = ExtensionManager[Any]("g", choice=choice)
+    return {extension.name: reason for extension, reason in manager.excluded.items()}
+
+
+HOST = Choice(host="MyApp", api="2.3")
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "myapp",
+        "myapp>=2",
+        "My_App.x>=9",
+        "MYAPP (>=2,<3)",
+        "myapp[extra]~=2.0",
+        "myapp<1; python_version<'3'",
+        "myapp<1; extra == 'old'",
+        "other<1",
+        "myapp @ https://example.org/myapp.whl",
+        "myapp >>> nonsense",
+    ],
+)
+def test_a_plugin_whose_requirement_admits_the_host_is_taken(
+    requirement: str, install: Install
+) -> None:
+    install(requiring("one", requirement))
+    assert reasons(HOST) == {}
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "myapp<2",
+        "My.App>=3",
+        "myapp[extra]==2.4.*",
+        "myapp<1; python_version>'3'",
+        "MYAPP (>=3)",
+    ],
+)
+def test_a_plugin_that_requires_another_host_is_left_out_with_the_reason(
+    requirement: str, install: Install
+) -> None:
+    install(requiring("one", "other", requirement, version="0.7"), requiring("two"))
+    host = Choice(host="my-app" if requirement[2] == "." else "myapp", api="2.3")
+    assert reasons(host) == {
+        "one": f"incompatible: one 0.7 requires {requirement!r}, and this is 2.3"
+    }
+
+
+def test_of_the_versions_that_a_host_speaks_one_is_enough(install: Install) -> None:
+    install(requiring("one", "myapp==1.*"), requiring("two", "myapp>=3"))
+    assert reasons(Choice(host="myapp", api=["1.4", "2.0"])) == {
+        "two": "incompatible: two 1.0 requires 'myapp>=3', and this is 1.4, 2.0"
+    }
+
+
+def test_a_host_in_development_counts_as_the_release_that_it_becomes(
+    install: Install,
+) -> None:
+    install(requiring("one", "myapp>=2"), requiring("two", "myapp<2"))
+    assert list(reasons(Choice(host="myapp", api="2.1.dev3"))) == ["two"]
+
+
+def test_the_host_itself_is_never_judged(install: Install) -> None:
+    install(requiring("myapp", "myapp[all]<1"))
+    assert reasons(HOST) == {}
+
+
+def test_a_declared_range_is_judged_by_the_version_that_is_installed(
+    install: Install,
+) -> None:
+    install(
+        requiring("acme-one", version="1.2"),
+        requiring("acme-two", version="0.9"),
+        requiring("other", version="0.1"),
+    )
+    assert reasons(Choice(versions={"Acme.*": ">=1,<2"})) == {
+        "acme-two": "incompatible: acme-two 0.9 is not >=1,<2 (code)"
+    }
+    by_file = Choice().configured({"versions": {"other": ">=1"}}, "app.toml")
+    assert reasons(by_file) == {
+        "other": "incompatible: other 0.1 is not >=1 (app.toml)"
+    }
+
+
+def test_a_version_that_nobody_can_compare_is_outside_of_every_range(
+    install: Install,
+) -> None:
+    install(requiring("one", version="what"))
+    assert reasons(Choice(versions={"one": ">=1"})) == {
+        "one": "incompatible: one what is not >=1 (code)"
+    }
+
+
+def test_an_egg_says_what_it_requires_too(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    files = {
+        "PKG-INFO": "Name: one\nVersion: 1\n",
+        "requires.txt": "myapp<2\n",
+        "entry_points.txt": "[g]\none = plug:P\n",
+    }
+    first(site({"plug.py": TRAP, "one-1.egg-info": files}))
+    assert reasons(HOST) == {
+        "one": "incompatible: one 1 requires 'myapp<2', and this is 2.3"
+    }
+
+
+def test_an_incompatible_driver_is_told_with_the_reason(install: Install) -> None:
+    install(requiring("one", "myapp<2"))
+    with pytest.raises(
+        lazyplug.NoMatches, match=r"requires .myapp<2., and this is 2\.3"
+    ):
+        DriverManager[Any]("g", "one", choice=HOST)
+
+
+def test_a_range_or_a_version_that_cannot_be_read_is_named_with_its_source(
+    install: Install,
+) -> None:
+    install(requiring("one", "myapp>=2"))
+    choice = Choice().configured({"versions": {"one": "=>1"}}, "app.toml")
+    with pytest.raises(lazyplug.InvalidChoice, match=r"^app.toml: versions: .*=>1"):
+        ExtensionManager[Any]("g", choice=choice)
+    with pytest.raises(lazyplug.InvalidChoice, match=r"^code: api: .*two.*; say '2.3'"):
+        ExtensionManager[Any]("g", choice=Choice(host="myapp", api="two"))
+
+
+COMPARED = """
+    import json, sys
+    sys.path[:0] = sys.argv[1:]
+    import lazyplug
+    lazyplug.ExtensionManager("g", choice=lazyplug.Choice(host="myapp", api="2.3"))
+    print(json.dumps("packaging" in sys.modules))
+"""
+
+
+def test_packaging_is_imported_where_versions_are_compared_and_nowhere_else(
+    site: Callable[..., Path],
+) -> None:
+    needs = site({"plug.py": TRAP, **requiring("one", "myapp>=2")}, "needs")
+    needs_not = site({"plug.py": TRAP, **requiring("one", "other")}, "needs-not")
+    for folder, compared in ((needs, True), (needs_not, False)):
+        code = COMPARED.replace("sys.argv[1:]", repr([str(folder)]))
+        assert ask(code) is compared
+
+
+def test_without_packaging_the_error_says_what_to_install(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(requiring("one", "myapp>=2"))
+    for name in [name for name in sys.modules if name.startswith("packaging")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "packaging", None)
+    with pytest.raises(
+        lazyplug.LazyplugError, match=r"pip install lazyplug\[versions\]"
+    ):
+        ExtensionManager[Any]("g", choice=HOST)
+
+
+def test_the_extra_is_declared() -> None:
+    text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    assert '\nversions = ["packaging' in text
