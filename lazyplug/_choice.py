@@ -11,10 +11,14 @@ from ._whole import groups_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, TypeAlias, TypeVar
 
-    from ._manager import Extension, Manager
+    from ._index import Owner
+    from ._manager import AnyPair, Extension, Manager
+
+    Declared: TypeAlias = "Extension[Any] | EntryPoint"
+    E = TypeVar("E", bound=Declared)
 
     # as it was written; then group, name and the key of the distribution, each as
     # shells match it. None: any.
@@ -303,9 +307,14 @@ def fits(text: str, wanted: "str | None") -> bool:
     return fnmatchcase(text, wanted)
 
 
-def _match(said: "Said", extension: "Extension[Any] | EntryPoint") -> "Pattern | None":
-    """Return the first pattern that an extension matches."""
-    owner = extension._owner
+def _owner(declared: "Declared") -> "Owner | None":
+    # An entry point that a program made itself may be importlib.metadata's.
+    return getattr(declared, "_owner", None)
+
+
+def _match(said: "Said", extension: "Declared") -> "Pattern | None":
+    """Return the first pattern that an extension, or entry point, matches."""
+    owner = _owner(extension)
     key = "" if owner is None else owner[0]
     for pattern in said[1]:
         _, group, name, distribution = pattern
@@ -340,21 +349,40 @@ def _general(name: str, group: str) -> "Said":
 def chosen(
     manager: "Manager[Any, Any]", extensions: "list[Extension[Any]]"
 ) -> "list[Extension[Any]]":
-    """Return those that the choice of a manager takes; the others are its excluded.
+    """Return those that the choice of a manager takes; the others are its excluded."""
+    groups = groups_of(manager)
+    kept, out = judged(manager._choice, groups, extensions, manager._pairs)
+    manager.excluded.update(out)
+    return kept
 
-    What a choice says and nothing matches is told, with where it was said.
+
+def judged(
+    choice: "Choice | None",
+    groups: "Iterable[str]",
+    declared: "Iterable[E]",
+    pairs: "Callable[[str], Iterable[AnyPair]]",
+) -> "tuple[list[E], dict[E, str]]":
+    """Return what is taken, and why the others are not, of these groups.
+
+    What a choice says and nothing matches is told, with where it was said; `pairs`
+    returns all that there is in a group.
     """
-    choice = manager._choice or Choice()
-    groups = {*groups_of(manager), *(extension.group for extension in extensions)}
-    rules = {group: _rules(choice, group) for group in groups}
+    choice = choice or Choice()
+    declared = list(declared)
+    groups = [*groups]
+    rules = {
+        group: _rules(choice, group)
+        for group in {*groups, *(each.group for each in declared)}
+    }
     matched: set[Pattern] = set()
-    kept: list[Extension[Any]] = []
-    for extension in extensions:
-        reason = _reason(choice, *rules[extension.group], extension, matched)
+    kept: list[E] = []
+    out: dict[E, str] = {}
+    for each in declared:
+        reason = _reason(choice, *rules[each.group], each, matched)
         if reason:
-            manager.excluded[extension] = reason
+            out[each] = reason
         else:
-            kept.append(extension)
+            kept.append(each)
     said = {known for allowed, denied in rules.values() for known in (allowed, *denied)}
     said |= {choice._allowed}
     missing = {
@@ -365,8 +393,11 @@ def chosen(
         if pattern not in matched
     }
     if missing:
-        _tell_unmatched(missing, manager)
-    return kept
+        own = [
+            EntryPoint._of(group, *pair) for group in groups for pair in pairs(group)
+        ]
+        _tell_unmatched(missing, own)
+    return kept, out
 
 
 def _rules(choice: Choice, group: str) -> "tuple[Said | None, tuple[Said, ...]]":
@@ -383,11 +414,11 @@ def _reason(
     choice: Choice,
     allowed: "Said | None",
     denied: "tuple[Said, ...]",
-    extension: "Extension[Any]",
+    extension: "Declared",
     matched: "set[Pattern]",
 ) -> str:
     """Say why an extension is left out; "" if it is not."""
-    owner = extension._owner
+    owner = _owner(extension)
     reason = ""
     if choice._safe and owner is not None and owner[0] != normalise(choice.host):
         reason = f"safe mode ({choice._safe}) leaves only plugins of {choice.host}"
@@ -411,17 +442,12 @@ def _reason(
 
 
 def _tell_unmatched(
-    missing: "set[tuple[str, Pattern]]", manager: "Manager[Any, Any]"
+    missing: "set[tuple[str, Pattern]]", own: "list[EntryPoint]"
 ) -> None:
     """Warn of patterns that match nothing at all: they are misspelt, or too late.
 
     What matches in another group is right: a host may have one choice for several.
     """
-    own = [
-        EntryPoint._of(group, *pair)
-        for group in groups_of(manager)
-        for pair in manager._pairs(group)
-    ]
     for found in (lambda: own, entry_points):
         there = found()
         missing = {

@@ -443,3 +443,63 @@ def test_the_log_has_no_other_level_than_warning(
 ) -> None:
     taken(Choice(deny=["gone"]))
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+# -------------------------------------------------------------------- the drop-in
+
+
+DROP_IN = """if True:
+    import logging, lazyplug, lazyplug.compat.stevedore as drop_in
+    logging.basicConfig(format="%(name)s %(message)s")
+    drop_in.install(CHOICE)
+    from stevedore import ExtensionManager, NamedExtensionManager, driver
+    manager = ExtensionManager("app.loaders")
+    print(manager.names(), {p.name: why for p, why in manager.excluded.items()})
+    print(sorted(manager.entry_points_names()))
+    names = ["ini", "json", "gone"]
+    print(NamedExtensionManager("app.loaders", names, name_order=True).names())
+    try:
+        driver.DriverManager("app.loaders", "json")
+    except driver.NoMatches as error:
+        print(error, *error.__notes__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("choice", "env", "reason"),
+    [
+        (
+            'lazyplug.Choice(allow=["ini"])',
+            {},
+            "not in the allow list of code",
+        ),
+        (
+            "None",
+            {"LAZYPLUG_DENY": "app.loaders=*@acme-*"},
+            "denied by 'app.loaders=*@acme-*' in LAZYPLUG_DENY",
+        ),
+    ],
+)
+def test_the_drop_in_imports_nothing_that_is_left_out(
+    choice: str, env: dict[str, str], reason: str, site: Callable[..., Path]
+) -> None:
+    sound = site({"sound.py": "class I: pass\n"}, "sound")
+    points = sound.parent / "site" / "MyApp-3.0.dist-info" / "entry_points.txt"
+    points.write_text("[app.loaders]\nini = sound:I\n")
+    folders = [str(sound), str(points.parents[1]), str(ROOT)]
+    code = (
+        f"import sys; sys.path[:0] = {folders!r}\n{DROP_IN.replace('CHOICE', choice)}"
+    )
+    done = python("-c", code, env=env)
+    out = {"json": reason, "yaml": reason}
+    assert done.stdout.splitlines() == [
+        f"['ini'] {out}",
+        str(ALL),
+        "['ini']",
+        (
+            "No 'app.loaders' driver found, looking for 'json' It is declared, but was"
+            f" not loaded. 'plug:J' is left out: {reason}."
+        ),
+    ]
+    # What is left out is not missing.
+    assert done.stderr == "stevedore.named Could not load gone\n"

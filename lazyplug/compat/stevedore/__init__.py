@@ -8,6 +8,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lazyplug import Choice
+
     from . import _cache as _cache
     from . import dispatch as dispatch
     from . import driver as driver
@@ -53,15 +55,26 @@ __all__ = [
 ]
 
 
-def install() -> None:
+# Which extensions the managers take, of those that are made from now on.
+_choice: "Choice | None" = None
+
+
+def install(choice: "Choice | None" = None) -> None:
     """Lead `import stevedore`, and of its modules, to this package.
 
     It makes no difference whether stevedore is installed. Where it was imported
     before, what was bound then stays stevedore's own, and a warning says so. A second
-    call does nothing. Imports no module of this package yet, and no plugin.
+    call leads nothing anew. Imports no module of this package yet, and no plugin.
+
+    :param choice: which extensions all managers take from now on; see
+        `lazyplug.Choice`. What is left out is not imported, and stands in
+        `manager.excluded` with the reason.
     """
+    global _choice  # noqa: PLW0603
     from ._install import install as lead_here
 
+    if choice is not None:
+        _choice = choice
     lead_here()
 
 

@@ -1,5 +1,8 @@
 """The manager of all extensions of a namespace, loaded when it is made."""
 
+import lazyplug.compat.stevedore as package
+from lazyplug import _cache as engine
+
 from . import _cache
 from ._generic import OfT, type_names
 from ._log import DEBUG, getLogger
@@ -7,7 +10,14 @@ from .exception import MultipleMatches, NoMatches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, ItemsView, Iterable, Iterator, Sequence
+    from collections.abc import (
+        Callable,
+        ItemsView,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from typing import Any, Concatenate, Self
 
     from lazyplug._entry_point import EntryPoint
@@ -112,6 +122,8 @@ class ExtensionManager(OfT["T"]):
     #: The entry points that were found, by namespace: filled at first use, shared by
     #: all managers, and believed where it is set.
     ENTRY_POINT_CACHE: "dict[str, list[EntryPoint]]" = {}  # noqa: RUF012
+    #: The entry points that the host's choice leaves out, with the reasons.
+    excluded: "Mapping[EntryPoint, str]" = {}  # noqa: RUF012
     _extensions_by_name_cache: "dict[str, Extension[T]] | None"
 
     def __init__(
@@ -203,7 +215,7 @@ class ExtensionManager(OfT["T"]):
         invoke_kwds: "dict[str, Any]",
     ) -> "list[Extension[T]]":
         loaded = []
-        for entry_point in self.list_entry_points():
+        for entry_point in self._taken():
             LOG.debug("found extension %r", entry_point)
             try:
                 extension = self._load_one_plugin(
@@ -217,6 +229,20 @@ class ExtensionManager(OfT["T"]):
                 if extension:
                     loaded.append(extension)
         return loaded
+
+    def _taken(self) -> "list[EntryPoint]":
+        """Return the entry points that the host's choice takes."""
+        points = self.list_entry_points()
+        setting = engine.setting
+        if package._choice or setting("LAZYPLUG_ALLOW") or setting("LAZYPLUG_DENY"):
+            from lazyplug._choice import judged  # deferred: few hosts, or users, choose
+
+            groups = [self.namespace]
+            points, out = judged(package._choice, groups, points, engine.rows)
+            self.excluded = out
+            for entry_point, reason in out.items():
+                LOG.debug("left out %r: %s", entry_point, reason)
+        return points
 
     def _load_one_plugin(
         self,

@@ -102,9 +102,7 @@ class NamedExtensionManager(ExtensionManager["T"]):
     def _init_plugins(self, extensions: "list[Extension[T]]") -> None:
         super()._init_plugins(extensions)
         if self._name_order:
-            self.extensions = [
-                self[name] for name in self._names if name not in self._missing_names
-            ]
+            self.extensions = [self[name] for name in self._names if name in self]
 
     def _load_plugins(
         self,
@@ -116,6 +114,8 @@ class NamedExtensionManager(ExtensionManager["T"]):
         self._missing_names = set(self._names).difference(
             extension.name for extension in loaded
         )
+        # They are there, and not wanted.
+        self._missing_names.difference_update([ep.name for ep in self.excluded])
         if self._missing_names and self._on_missing_entrypoints_callback:
             self._on_missing_entrypoints_callback(self._missing_names)
         return loaded
