@@ -11,8 +11,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._choice import Choice
 
-def load(namespace: str, name_or_reference: str) -> "Any":
+
+def load(
+    namespace: str, name_or_reference: str, *, choice: "Choice | None" = None
+) -> "Any":
     """Return the plugin of an entry point, or else what a reference refers to.
 
     An entry point of that name wins. Else it is read as `package.module:attr`, or as
@@ -21,14 +25,17 @@ def load(namespace: str, name_or_reference: str) -> "Any":
 
     :param namespace: the group of the entry points.
     :param name_or_reference: the name of an entry point, or a reference.
+    :param choice: which entry points are taken, as of Manager; references are not
+        judged.
 
     Imports the plugin. Raises NoMatches, with both attempts in its text, if there
-    is no such entry point and nothing that the reference refers to;
+    is no such entry point and nothing that the reference refers to, or the entry
+    point is left out;
     MultipleMatches if several distributions declare the name; else what the import
     raises.
     """
     if _cache.rows(namespace, (name_or_reference,)):
-        return DriverManager(namespace, name_or_reference).driver
+        return DriverManager(namespace, name_or_reference, choice=choice).driver
     missing = no_matches(namespace, name_or_reference, _names(namespace))
     module, attr = split_value(name_or_reference)
     if module is None or (attr is None and "." not in module):

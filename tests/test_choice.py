@@ -1,6 +1,7 @@
 """What a host takes and leaves out is decided before any import, and told."""
 
 import logging
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -263,6 +264,13 @@ def test_a_driver_that_is_left_out_is_told_with_the_reason() -> None:
     assert "declared by acme-json 1.0 in " in text
     assert ": denied by '@acme-json' in code" in text
     assert "Available: 'ini', 'yaml'." in text
+
+
+def test_load_loads_nothing_that_is_left_out() -> None:
+    choice = Choice(deny=["json"])
+    with pytest.raises(lazyplug.NoMatches, match="denied by 'json' in code"):
+        lazyplug.load("app.loaders", "json", choice=choice)
+    assert lazyplug.load("app.loaders", "os:sep", choice=choice) == os.sep
 
 
 def test_a_name_that_is_left_out_is_told_by_look_up_and_map() -> None:
