@@ -3,15 +3,17 @@
 import os
 import sys
 
-from ._cache import elevated, setting
-from ._entry_point import EntryPoint, entry_points
+from ._cache import current, elevated, setting
+from ._entry_point import EntryPoint
 from ._exceptions import bad_choice, near_misses
+from ._index import quote
 from ._scan import normalise
-from ._whole import groups_of
+from ._whole import group_names, groups_of, mentions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    import re
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias, TypeVar
 
     from ._index import Owner
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     # where it was said, and what
     Said = tuple[str, tuple[Pattern, ...]]
 
+_OPERATORS = {"<", "<=", "!=", "==", ">=", ">", "~=", "==="}
 _KEYS = ("allow", "deny", "safe_mode", "versions")
 
 
@@ -91,8 +94,8 @@ class Choice:
             _denied=(),
             _safe="",
             _versions=(),
-            host=host,
-            api=(api,) if isinstance(api, str) else tuple(api),
+            host=_text(host, "host"),
+            api=_spoken(api),
         )
         if self.api and not host:
             raise bad_choice("code", "api= needs host=, whose requirements it judges")
@@ -187,6 +190,10 @@ class Choice:
         found._say(source, allow, deny, safe_mode, versions)
         return found
 
+    def _told_of_versions(self) -> "Iterator[Said]":
+        for source, key, _ in self._versions:
+            yield source, ((f"@{key}", None, None, key),)
+
     def __setattr__(self, name: str, value: object = None) -> None:
         raise AttributeError(f"Choice objects are immutable: {name!r} not set")
 
@@ -221,14 +228,28 @@ def _again(*fields: "Any") -> Choice:
 # ------------------------------------------------------------------------ reading
 
 
+def _text(given: "Any", what: str) -> str:
+    if not isinstance(given, str):
+        raise bad_choice("code", f"{what} is {given!r}: it must be text")
+    return given
+
+
+def _spoken(given: "Any") -> "tuple[str, ...]":
+    if isinstance(given, str):
+        return (given,)
+    if not hasattr(given, "__iter__"):
+        raise bad_choice("code", f"api is {given!r}: say '2.3'")
+    return tuple(_text(each, "a version of api") for each in given)
+
+
 def _quoted(words: "Iterable[str]") -> str:
     return ", ".join(map(repr, sorted(words)))
 
 
-def _warn(message: str) -> None:
+def _warn(message: str, about: str = "") -> None:
     from ._report import report_once  # deferred: where there is a mistake
 
-    report_once(message)
+    report_once(message, about)
 
 
 def _variable(name: str) -> "str | None":
@@ -257,8 +278,10 @@ def _patterns(given: "Any", what: str, source: str) -> "tuple[Pattern, ...]":
 def parse_pattern(text: str, source: str) -> "Pattern":
     """Return a pattern, and its group, name and distribution, None for any.
 
+    Raises InvalidChoice if it is none.
+
     >>> parse_pattern("json", ""), parse_pattern("my.*=*", "")[1:]
-    (('json', None, 'json', None), ('my.*', '*', None))
+    (('json', None, 'json', None), ('my.*', None, None))
     >>> parse_pattern("@Acme-*", "")[1:], parse_pattern("g=a@b.c", "")[1:]
     ((None, None, 'acme_*'), ('g', 'a', 'b_c'))
     """
@@ -266,14 +289,29 @@ def parse_pattern(text: str, source: str) -> "Pattern":
         raise bad_choice(source, f"{text!r} is no pattern: it must be text")
     group, equals, rest = text.rpartition("=")
     name, at, distribution = rest.partition("@")
-    parts = group.strip(), name.strip(), normalise(distribution.strip())
-    if (equals and not parts[0]) or (at and not parts[2]) or not (parts[1] or parts[2]):
+    parts = group.strip(), name.strip(), key_pattern(distribution.strip())
+    lacks = (equals and not parts[0]) or (at and not parts[2])
+    if lacks or "@" in parts[2] or not (parts[1] or parts[2]):
         raise bad_choice(
             source,
             f"{text!r} is no pattern: say NAME, GROUP=NAME, @DISTRIBUTION, or"
             " GROUP=NAME@DISTRIBUTION",
         )
-    return text, parts[0] or None, parts[1] or None, parts[2] or None
+    kept = [None if part in {"", "*"} else part for part in parts]
+    return text, kept[0], kept[1], kept[2]
+
+
+def key_pattern(text: str) -> str:
+    """Return a pattern of distributions' names as one of their keys.
+
+    >>> key_pattern("Acme.X-*"), key_pattern("a-[b-d]-E")
+    ('acme_x_*', 'a_[b-d]_e')
+    """
+    before, bracket, rest = text.partition("[")
+    inside, close, after = rest.partition("]")
+    if not close:
+        return normalise(text)
+    return f"{normalise(before)}{bracket}{inside.lower()}{close}{key_pattern(after)}"
 
 
 def _ranges(given: "Any", source: str) -> "tuple[tuple[str, str, str], ...]":
@@ -285,8 +323,27 @@ def _ranges(given: "Any", source: str) -> "tuple[tuple[str, str, str], ...]":
             raise bad_choice(
                 source, f"versions has {name!r}: {wanted!r}; say 'NAME': '>=1.2,<2'"
             )
-        found.append((source, normalise(name), wanted))
+        if not _is_range(wanted):
+            raise bad_choice(
+                source, f"versions has {name!r}: {wanted!r}; say {name!r}: '>=1.2,<2'"
+            )
+        found.append((source, key_pattern(name), wanted))
     return tuple(found)
+
+
+def _is_range(text: str) -> bool:
+    """Does it look like a range? packaging knows better, where it is needed.
+
+    >>> _is_range(">=1.2, <2"), _is_range("~=3.1"), _is_range("=>1"), _is_range(">>>")
+    (True, True, False, False)
+    """
+    for part in text.split(","):
+        version = part.strip().lstrip("=!~<>")
+        if part.strip()[: -len(version) or None] not in _OPERATORS:
+            return False
+        if not version.strip()[:1].isalnum():
+            return False
+    return True
 
 
 # ------------------------------------------------------------------------ judging
@@ -302,14 +359,19 @@ def fits(text: str, wanted: "str | None") -> bool:
         return True
     if not {"*", "?", "["}.intersection(wanted):
         return False
+    if wanted[-1] == "*" and not {"*", "?", "["}.intersection(wanted[:-1]):
+        return text.startswith(wanted[:-1])
     from fnmatch import fnmatchcase  # deferred: 5 ms
 
     return fnmatchcase(text, wanted)
 
 
 def _owner(declared: "Declared") -> "Owner | None":
-    # An entry point that a program made itself may be importlib.metadata's.
-    return getattr(declared, "_owner", None)
+    if hasattr(declared, "_owner"):
+        return declared._owner
+    # An entry point that a program brings itself may be importlib.metadata's.
+    dist = getattr(declared, "dist", None)
+    return None if dist is None else (normalise(dist.name), dist, "", 0)
 
 
 def _match(said: "Said", extension: "Declared") -> "Pattern | None":
@@ -350,7 +412,9 @@ def chosen(
     manager: "Manager[Any, Any]", extensions: "list[Extension[Any]]"
 ) -> "list[Extension[Any]]":
     """Return those that the choice of a manager takes; the others are its excluded."""
-    groups = groups_of(manager)
+    if not isinstance(manager._choice, Choice | None):
+        raise TypeError(f"choice= takes a lazyplug.Choice, not {manager._choice!r}")
+    groups = groups_of(manager.namespace)
     kept, out = judged(manager._choice, groups, extensions, manager._pairs)
     manager.excluded.update(out)
     return kept
@@ -369,11 +433,8 @@ def judged(
     """
     choice = choice or Choice()
     declared = list(declared)
-    groups = [*groups]
-    rules = {
-        group: _rules(choice, group)
-        for group in {*groups, *(each.group for each in declared)}
-    }
+    groups = {*groups, *(each.group for each in declared)}
+    rules = {group: _rules(choice, group) for group in groups}
     matched: set[Pattern] = set()
     kept: list[E] = []
     out: dict[E, str] = {}
@@ -383,11 +444,13 @@ def judged(
             out[each] = reason
         else:
             kept.append(each)
-    said = {known for allowed, denied in rules.values() for known in (allowed, *denied)}
-    said |= {choice._allowed}
+    lists = {
+        known for allowed, denied in rules.values() for known in (allowed, *denied)
+    }
+    lists |= {choice._allowed, *choice._told_of_versions()}
     missing = {
         (known[0], pattern)
-        for known in said
+        for known in lists
         if known is not None
         for pattern in known[1]
         if pattern not in matched
@@ -434,6 +497,8 @@ def _reason(
             matched.add(pattern)
         else:
             reason = reason or f"not in the allow list of {allowed[0]}"
+    for said in choice._told_of_versions():
+        matched.update(said[1] if _match(said, extension) else ())
     if not reason and owner is not None and (choice.api or choice._versions):
         from ._versions import incompatible  # deferred: few hosts compare versions
 
@@ -446,19 +511,48 @@ def _tell_unmatched(
 ) -> None:
     """Warn of patterns that match nothing at all: they are misspelt, or too late.
 
-    What matches in another group is right: a host may have one choice for several.
+    What may match in another group is right: a host may have one choice for several.
+    `own` are all entry points of the groups that were asked for.
     """
-    for found in (lambda: own, entry_points):
-        there = found()
-        missing = {
-            (source, pattern)
-            for source, pattern in missing
-            if not any(_match((source, (pattern,)), each) for each in there)
-        }
-        if not missing:
-            return
     names = {each.name for each in own}
     for source, pattern in sorted(missing, key=str):
+        if any(_match((source, (pattern,)), each) for each in own):
+            continue
+        if _may_match(pattern):
+            continue
         near = near_misses(pattern[2] or "", names)
         hint = f"; did you mean {_quoted(near)}?" if near else ""
-        _warn(f"{pattern[0]!r} in {source} matches no plugin that is installed{hint}")
+        message = (
+            f"{pattern[0]!r} in {source} matches no plugin that is installed{hint}"
+        )
+        _warn(message, f"{pattern[0]!r} in {source}")
+
+
+def _may_match(pattern: "Pattern") -> bool:
+    """May a pattern match anything in the whole environment?
+
+    A look at the text of the index, which costs less than reading it.
+    """
+    snapshot = current()
+    _, group, name, distribution = pattern
+    if group is not None and not any(
+        fits(each, group) for each in group_names(snapshot)
+    ):
+        return False
+    return all(
+        word is None or mentions(snapshot, _as_written(word))
+        for word in (name, distribution)
+    )
+
+
+def _as_written(wanted: str) -> "bytes | re.Pattern[bytes]":
+    """Return how a word that fits stands in an index."""
+    quoted = quote(wanted)
+    if not {"*", "?", "["}.intersection(wanted):
+        return quoted.encode()
+    import re
+
+    text = re.escape(quoted)
+    for shell, ours in ((r"\*", '[^"]*'), (r"\?", '[^"]'), (r"\[", "["), (r"\]", "]")):
+        text = text.replace(shell, ours)
+    return re.compile(text.replace(r"\-", "-").replace("[!", "[^").encode())

@@ -2,7 +2,6 @@
 
 from ._exceptions import multiple_matches, origin
 from ._report import report_once
-from ._scan import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,40 +33,50 @@ def error_on_conflict(
     raise multiple_matches(namespace, name, entrypoints)
 
 
-def prefer(
-    *distributions: str, otherwise: "Resolver[Any]" = error_on_conflict
-) -> "Resolver[Any]":
-    """Return a resolver that takes what the first of these distributions declares.
+class prefer:  # noqa: N801 - called as the functions beside it are
+    """A resolver that takes what the first of some distributions declares.
 
-    What is taken, and instead of what, is logged. The resolver imports no plugin.
+    What is taken, and instead of what, is logged. Imports no plugin.
 
     :param distributions: names of distributions, as shells match them: `acme-*`.
     :param otherwise: the resolver of names that none of them declares, or one of them
         more than once.
 
-    Raises TypeError without a distribution.
+    Raises TypeError where there is no name of a distribution.
     """
-    if not distributions:
-        raise TypeError("prefer() needs the name of a distribution")
-    from ._choice import fits  # deferred: most conflicts need none of it
 
-    wanted = [normalise(distribution) for distribution in distributions]
+    __module__ = "lazyplug"
 
-    def preferred(
-        namespace: str, name: str, entrypoints: "list[Extension[T]]"
+    def __init__(
+        self, *distributions: str, otherwise: "Resolver[Any]" = error_on_conflict
+    ) -> None:
+        given: tuple[object, ...] = distributions or ("",)
+        for name in given:
+            if not isinstance(name, str) or not name:
+                raise TypeError(
+                    "prefer() takes the names of distributions: prefer('acme-*'),"
+                    f" not {name!r}"
+                )
+        self.distributions = distributions
+        self.otherwise = otherwise
+
+    def __call__(
+        self, namespace: str, name: str, entrypoints: "list[Extension[T]]"
     ) -> "Extension[T]":
-        for key, distribution in zip(wanted, distributions):
-            found = [e for e in entrypoints if e._owner and fits(e._owner[0], key)]
+        """Choose one of the extensions of a name."""
+        from ._choice import fits, key_pattern  # deferred: few conflicts need it
+
+        for distribution in self.distributions:
+            wanted = key_pattern(distribution)
+            found = [e for e in entrypoints if e._owner and fits(e._owner[0], wanted)]
             if len(found) == 1:
                 why = f"that of {distribution}"
                 return _told(namespace, name, entrypoints, found[0], why)
             if found:
                 entrypoints = found
                 break
-        chosen: Extension[T] = otherwise(namespace, name, entrypoints)
+        chosen: Extension[T] = self.otherwise(namespace, name, entrypoints)
         return chosen
-
-    return preferred
 
 
 def _told(

@@ -24,7 +24,7 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
         case "entry_point_target":
             return extension.value
         case "extras":
-            return extension.entry_point.extras
+            return getattr(extension.entry_point, "extras", [])
         case "dist":
             return getattr(extension.entry_point, "dist", None)
         case "load_error":

@@ -143,22 +143,28 @@ def no_matches(
     from ._whole import everything
 
     names = tuple(dict.fromkeys(available))
+    out = excluded or {}
     asked = "no extension" if name is None else f"no extension named {name!r}"
     text = f"{asked} in group {namespace!r}"
     near: tuple[str, ...] = ()
-    out = [
+    reasons = [
         f"\n  {origin(extension)}: {reason}"
-        for extension, reason in (excluded or {}).items()
+        for extension, reason in out.items()
         if name in (None, extension.name)
     ]
-    if out:
-        text += f" that is not left out:{''.join(out)}\n"
+    if name is not None and name in names:
+        text += " can be used: it is declared, and failed; see what was told before."
+    elif reasons:
+        text += f" that is not left out:{''.join(reasons)}\n"
         if names:
             text += f"Available: {_quoted(sorted(names))}."
-    elif names:
-        near = near_misses(name or "", names)
+    elif names or out:
+        near = near_misses(name or "", [*names, *(each.name for each in out)])
         text += f"; did you mean {_quoted(near)}?" if near else "."
-        text += f" Available: {_quoted(sorted(names))}."
+        if names:
+            text += f" Available: {_quoted(sorted(names))}."
+        if out:
+            text += f" Left out: {_quoted(sorted({each.name for each in out}))}."
     else:
         snapshot = current()
         groups = list(everything(snapshot))

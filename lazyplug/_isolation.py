@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from . import _cache
 from ._exceptions import broken_metadata, invalid_entry_point
+from ._mapping import told_of
 from ._problem import problems
 from ._report import report_once
 
@@ -68,26 +69,28 @@ def _is_invalid(extension: "Extension[Any]") -> bool:
 
 
 def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
-    """Return what failed so far in a manager, in the order of its extensions."""
-    found: dict[Extension[Any] | str, Exception] = {}
-    for extension in (*manager.extensions, *manager.excluded):
-        error = extension.load_error
+    """Return what failed in a manager since the last `refresh()`."""
+    told = told_of(manager)
+    # Copied at once: another thread may be loading.
+    errors = dict(told.errors)
+    found: dict[Extension[Any], Exception] = {}
+    for extension in manager.extensions:
+        error = extension.load_error or errors.pop(extension, None)
         if error is None and _is_invalid(extension):
             error = invalid_entry_point(extension)
         if error is not None:
             found[extension] = error
-    for (which, generation), error in manager._told.items():
-        if generation == _cache.generation:
-            found.setdefault(which, error)
-    return [
-        _failure(extension, error)
-        for which, error in found.items()
-        for extension in (
-            error.extensions  # type: ignore[attr-defined]
-            if isinstance(which, str)
-            else [which]
-        )
+    failed = [
+        *found.items(),
+        *(each for each in errors.items() if each[0] not in found),
     ]
+    failed += [
+        (extension, error)
+        for name, error in dict(told.conflicts).items()
+        for extension in manager.extensions
+        if extension.name == name
+    ]
+    return [_failure(extension, error) for extension, error in failed]
 
 
 def _failure(extension: "Extension[Any]", error: Exception) -> Failure:

@@ -53,17 +53,30 @@ def summary(extension: "Extension[Any]") -> "str | None":
     known = facts()
     line: str | None = known.recall(extension, "summary")
     if line is not None and not isinstance(line, str):
-        module, attr = extension._module, extension.attr
-        if module is None:
-            from ._scan import split_value  # deferred: rows come already split
-
-            module, attr = split_value(extension.value)
+        module, attr = _target(extension)
         line = None
         if module is not None:
             line, sources = known.search().summary(module, attr)
             known.learn(extension, "summary", line, sources)
     extension.summary = line
     return line
+
+
+def place(extension: "Extension[Any]") -> "tuple[str, int] | None":
+    """Return the file and the line of what an extension refers to, as Search has it.
+
+    None if there is no such module. Imports nothing of the plugin.
+    """
+    module, attr = _target(extension)
+    return None if module is None else facts().search().place(module, attr)
+
+
+def _target(extension: "Extension[Any]") -> "tuple[str | None, str | None]":
+    if extension._module is None:
+        from ._scan import split_value  # deferred: rows come already split
+
+        return split_value(extension.value)
+    return extension._module, extension.attr
 
 
 def told(name: str) -> "list[Any]":

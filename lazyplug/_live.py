@@ -4,6 +4,7 @@ What they hold overlays the stable index: who wins is decided anew, by the order
 in which Python itself would look.
 """
 
+import os
 import sys
 
 from ._cache import Seam
@@ -44,6 +45,8 @@ class Overlay:
         finders: "list[tuple[int, Any]]",
     ) -> None:
         self.problems: list[Trouble] = []
+        # where the metadata of what is live lies
+        self.folders: set[str] = set()
         # of the stable path entries: their places in sys.path
         self._places = [at for at in range(len(entries)) if at not in volatile]
         self._finder = _path_finder_place()
@@ -56,6 +59,8 @@ class Overlay:
         found: list[Candidate] = []
         for at, entry in zip(places, live):
             self.problems += entry.problems
+            files = (*entry.plain, *(d.file for d in entry.distributions))
+            self.folders.update(os.path.join(entry.path, file) for file in files)
             found += self._candidates(entry, at)
         for place, finder in finders:
             found += self._asked(place, finder)

@@ -6,6 +6,7 @@ from . import _cache
 from ._exceptions import NoMatches, no_matches
 from ._manager import DriverManager
 from ._scan import split_value
+from ._whole import groups_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,9 +35,11 @@ def load(
     MultipleMatches if several distributions declare the name; else what the import
     raises.
     """
-    if _cache.rows(namespace, (name_or_reference,)):
+    groups = groups_of(namespace)
+    if any(_cache.rows(group, (name_or_reference,)) for group in groups):
         return DriverManager(namespace, name_or_reference, choice=choice).driver
-    missing = no_matches(namespace, name_or_reference, _names(namespace))
+    names = [row[0] for group in groups for row, _ in _cache.rows(group)]
+    missing = no_matches(namespace, name_or_reference, names)
     module, attr = split_value(name_or_reference)
     if module is None or (attr is None and "." not in module):
         raise missing
@@ -51,10 +54,6 @@ def load(
 
 class _NotThereError(Exception):
     """A reference refers to nothing."""
-
-
-def _names(namespace: str) -> "list[str]":
-    return [row[0] for row, _ in _cache.rows(namespace)]
 
 
 def _referred(module: str, attr: "str | None") -> "Any":

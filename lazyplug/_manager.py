@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._entry_point import EntryPoint
     from ._index import Owner, Row
     from ._isolation import Failure
+    from ._mapping import Told
     from ._refresh import Changes
 
     P = ParamSpec("P")
@@ -350,7 +351,9 @@ class Manager(Generic[T, Found]):
         if lazy is None:
             lazy = _cache.setting("LAZYPLUG_EAGER") != "1"
         self._lazy = lazy
-        self._adopt(self._chosen(self._extensions(self._asked)))
+        # whether chosen or not
+        self._made = self._extensions(self._asked)
+        self._adopt(self._chosen(self._made))
         if on_failure != "warn" or _cache.news:
             from ._isolation import set_policy  # deferred: seldom
 
@@ -369,8 +372,8 @@ class Manager(Generic[T, Found]):
         self._on_load_failure_callback = on_load_failure_callback
         self._conflict_resolver = conflict_resolver
         self.excluded = {}
-        # what failed and was told, an extension or a name, in which generation
-        self._told: dict[tuple[Extension[T] | str, int], Exception] = {}
+        # what failed, once anything has
+        self._told: Told | None = None
 
     def _adopt(self, extensions: "list[Extension[T]]") -> None:
         self.extensions = extensions
@@ -385,7 +388,9 @@ class Manager(Generic[T, Found]):
         if self.namespace[-2:] == ".*":
             from ._whole import groups_of  # deferred: few hosts have a family
 
-            groups = groups_of(self)
+            if self._package is not None:
+                raise ValueError(f"package= needs one group, not {self.namespace!r}")
+            groups = groups_of(self.namespace)
         return [
             new(Extension)._fill(group, *pair, *make)
             for group in groups
@@ -395,7 +400,11 @@ class Manager(Generic[T, Found]):
     def _chosen(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
         """Return those that are taken; the others are excluded."""
         setting = _cache.setting
-        if self._choice or setting("LAZYPLUG_ALLOW") or setting("LAZYPLUG_DENY"):
+        if (
+            self._choice is not None
+            or setting("LAZYPLUG_ALLOW")
+            or setting("LAZYPLUG_DENY")
+        ):
             from ._choice import chosen  # deferred: few hosts, or users, choose
 
             return chosen(self, extensions)
@@ -453,6 +462,8 @@ class Manager(Generic[T, Found]):
         manager._lazy = True
         if isinstance(extensions, Extension):
             extensions = [extensions]
+        manager._made = list(extensions)
+        manager._registered = tuple(extensions)
         manager._adopt(list(extensions))
         return manager
 
@@ -472,17 +483,13 @@ class Manager(Generic[T, Found]):
             several = self._several.get(name)
             if several is None:
                 return None
-            found = several[0] if len(several) == 1 else self._resolve(name, several)
+            found = several[0]
+            if len(several) > 1:
+                from ._mapping import resolved  # deferred: few names stand twice
+
+                found = resolved(self, name, several)
             self._resolved[name] = found
         return found
-
-    def _resolve(self, name: str, found: "list[Extension[T]]") -> "Extension[T]":
-        resolver = self._conflict_resolver
-        if resolver is None:
-            from . import _conflict  # deferred: few names stand twice
-
-            resolver = getattr(_conflict, self._default_resolver)
-        return resolver(self.namespace, name, found)
 
     def names(self) -> "list[str]":
         """Return the names of the extensions, in order."""
@@ -509,7 +516,9 @@ class Manager(Generic[T, Found]):
 
         return failures(self)
 
-    def register(self, name: str, plugin: "Any") -> "Extension[T]":
+    def register(
+        self, name: str, plugin: "Any", group: "str | None" = None
+    ) -> "Extension[T]":
         """Add an extension in code, behind the installed ones; return its handle.
 
         It is called, judged and chosen as they are, and stays through `refresh()`.
@@ -517,13 +526,15 @@ class Manager(Generic[T, Found]):
         :param name: its name.
         :param plugin: the plugin, or, as text, an object reference `module:attr`,
             which is imported on first touch.
+        :param group: which group of a family it belongs to.
 
-        Raises ValueError if the text is no object reference, or if it is not the name
-        that this manager was made for.
+        Raises ValueError if the text is no object reference, or if the manager has no
+        such name or group; ProtocolMismatch of an object that does not fit; and what
+        making the manager would. It stays as it was then.
         """
         from ._registered import register
 
-        return register(self, name, plugin)
+        return register(self, name, plugin, group)
 
     def refresh(self) -> "Changes":
         """Look again, as `lazyplug.refresh()`, and select anew from what is there.
@@ -542,13 +553,15 @@ class Manager(Generic[T, Found]):
         from ._entry_point import entry_points
         from ._whole import groups_of
 
-        return [p for group in groups_of(self) for p in entry_points(group=group)]
+        groups = groups_of(self.namespace)
+        return [point for group in groups for point in entry_points(group=group)]
 
     def entry_points_names(self) -> "list[str]":
         """Return the names of all entry points of the namespace, selected or not."""
         from ._whole import groups_of
 
-        return [row[0] for group in groups_of(self) for row, _ in _cache.rows(group)]
+        groups = groups_of(self.namespace)
+        return [row[0] for group in groups for row, _ in _cache.rows(group)]
 
     def __iter__(self) -> "Iterator[Extension[T]]":
         return iter(self.extensions)
@@ -710,13 +723,13 @@ class DriverManager(NamedExtensionManager[T]):
     def _arrange(self, whole: bool = True) -> None:
         super()._arrange(whole)
         if not self.extensions:
-            from ._exceptions import no_matches
+            from ._mapping import no_driver
 
-            there = self._chosen(self._extensions(None))
-            names = [extension.name for extension in there]
-            raise no_matches(self.namespace, self._names[0], names, self.excluded)
+            raise no_driver(self)
         if len(self.extensions) > 1:
-            self.extensions = [self._resolve(self._names[0], self.extensions)]
+            from ._mapping import resolved  # deferred: few names stand twice
+
+            self.extensions = [resolved(self, self._names[0], self.extensions)]
 
     def _tell(self, extension: "Extension[T]", error: Exception) -> None:
         if self._on_load_failure_callback is None:

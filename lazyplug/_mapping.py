@@ -11,6 +11,33 @@ if TYPE_CHECKING:
     from ._manager import Extension, Manager
 
 
+class Told:
+    """What failed in a manager since the last `refresh()`."""
+
+    __slots__ = ("conflicts", "errors", "generation", "said")
+
+    def __init__(self) -> None:
+        self.generation = _cache.generation
+        # what loading, or checking, an extension raised
+        self.errors: dict[Extension[Any], Exception] = {}
+        # of a name that several have and none gets
+        self.conflicts: dict[str, MultipleMatches] = {}
+        # the names of which that was told
+        self.said: set[str] = set()
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        # An exception that cannot travel must not keep its manager here.
+        return Told, ()
+
+
+def told_of(manager: "Manager[Any, Any]") -> Told:
+    """Return what failed in a manager so far."""
+    told = manager._told
+    if told is None or told.generation != _cache.generation:
+        manager._told = told = Told()
+    return told
+
+
 def loaded(
     manager: "Manager[Any, Any]", extensions: "Iterable[Extension[Any]]"
 ) -> "Iterator[Extension[Any]]":
@@ -26,26 +53,51 @@ def loaded(
 
 
 def tell(
-    manager: "Manager[Any, Any]",
-    extension: "Extension[Any]",
-    error: Exception,
-    name: "str | None" = None,
+    manager: "Manager[Any, Any]", extension: "Extension[Any]", error: Exception
 ) -> None:
-    """Give a failure to the manager's callback, or log it; once, or raise it.
+    """Give a failed load, or check, to the manager's callback, or log it; once.
 
-    It is the extension's, or that of a name that several have.
+    Raises it where failures are errors.
     """
-    told = extension if name is None else name, _cache.generation
-    if told not in manager._told:
-        manager._told[told] = error
-        if manager._on_load_failure_callback is not None:
-            manager._on_load_failure_callback(manager, extension.entry_point, error)
-        elif manager._on_failure == "warn":
-            from ._report import report_failure
-
-            report_failure(extension, error)
+    errors = told_of(manager).errors
+    if extension not in errors:
+        _say(manager, extension, error)
+        errors[extension] = error
     if manager._on_failure == "error":
         raise error
+
+
+def _say(
+    manager: "Manager[Any, Any]", extension: "Extension[Any]", error: Exception
+) -> None:
+    if manager._on_load_failure_callback is not None:
+        manager._on_load_failure_callback(manager, extension.entry_point, error)
+    elif manager._on_failure == "warn":
+        from ._report import report_failure
+
+        report_failure(extension, error)
+
+
+def resolved(
+    manager: "Manager[Any, Any]", name: str, several: "list[Extension[Any]]"
+) -> "Extension[Any]":
+    """Return the extension that the resolver takes of those of a name."""
+    resolver = manager._conflict_resolver
+    if resolver is None:
+        from . import _conflict
+
+        resolver = getattr(_conflict, manager._default_resolver)
+    try:
+        found = resolver(manager.namespace, name, several)
+    except MultipleMatches as error:
+        told_of(manager).conflicts[name] = error
+        raise
+    if not isinstance(found, type(several[0])):
+        raise TypeError(
+            f"conflict_resolver returned {found!r} for {name!r}; it has to return one"
+            " of the extensions that it is given"
+        )
+    return found
 
 
 def map_extensions(
@@ -87,7 +139,13 @@ def of_names(
         try:
             extension = manager._named(name)
         except MultipleMatches as error:
-            tell(manager, error.extensions[0], error, name)
+            said = told_of(manager).said
+            if name not in said:
+                first: Extension[Any] = (manager._several or {})[name][0]
+                _say(manager, first, error)
+                said.add(name)
+            if manager._on_failure == "error":
+                raise
         else:
             yield name, extension
 
@@ -98,16 +156,42 @@ def check_any(manager: "Manager[Any, Any]") -> None:
         raise no_matches(manager.namespace, None, (), manager.excluded)
 
 
+def identity(extension: "Extension[Any]") -> "tuple[Any, ...]":
+    """Return what makes an extension the same one when it is found again."""
+    owner = extension._owner
+    return extension.group, extension.name, extension.value, owner and owner[0]
+
+
 def look_again(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
     """Return the extension of a name that is missing, or raise NoMatches.
 
     It may have come unnoticed where only folders are looked at. A manager of given
     names has had that done for all of them at once.
     """
-    if manager._asked is None and _cache.current().checked == "dirs":
-        came = manager._chosen(manager._extensions((name,)))
+    levels = "full", "dirs", "none"
+    if manager._asked is None and _cache.one_of("LAZYPLUG_CHECK", levels) == "dirs":
+        _cache.current("full")
+        known = set(map(identity, manager._made))
+        came = [
+            extension
+            for extension in manager._extensions(None)
+            if extension.name == name and identity(extension) not in known
+        ]
         if came:
-            manager._adopt([*manager.extensions, *came])
-            found: Extension[Any] = manager[name]
-            return found
+            from ._registered import join
+
+            join(manager, came)
+            found = manager._named(name)
+            if found is not None:
+                return found
     raise no_matches(manager.namespace, name, manager.names(), manager.excluded)
+
+
+def no_driver(manager: "Any") -> Exception:
+    """Return the error for a driver that there is not."""
+    excluded = dict(manager.excluded)
+    names = [each.name for each in manager._chosen(manager._extensions(None))]
+    # What was judged for this text only is not excluded from this manager.
+    manager.excluded = excluded
+    name = manager._names[0] if manager._names else None
+    return no_matches(manager.namespace, name, names, excluded)

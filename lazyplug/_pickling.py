@@ -19,12 +19,8 @@ def _portable(owner: "Any") -> "Any":
 def reduce_extension(extension: "Extension[Any]") -> "tuple[Any, ...]":
     """Return how to make an extension anew: not loaded, with its arguments.
 
-    One that was not made from an installed entry point travels with its plugin.
+    One that no reference leads to travels with its plugin. Imports and calls none.
     """
-    by_reference = extension._entry_point is None and extension._module is not None
-    if extension._owner is None and not by_reference:
-        value = extension.plugin, extension.obj
-        return type(extension), (extension.name, extension._entry_point, *value)
     row = (
         extension.name,
         extension.value,
@@ -39,12 +35,21 @@ def reduce_extension(extension: "Extension[Any]") -> "tuple[Any, ...]":
         _portable(extension._owner),
         extension._invoke,
         extension._protocol,
+        # What was given as an object, or as what its call returned, is nowhere else.
+        {
+            name: extension.__dict__[name]
+            for name in ("plugin", "obj", "_entry_point")
+            if extension._module is None and name in extension.__dict__
+        },
     )
 
 
 def open_extension(kind: "type[Extension[Any]]", *fields: "Any") -> "Extension[Any]":
     """Make an extension from what `reduce_extension` took apart."""
-    return kind.__new__(kind)._fill(*fields)
+    *filled, given = fields
+    extension: Extension[Any] = kind.__new__(kind)._fill(*filled)
+    extension.__dict__.update(given)
+    return extension
 
 
 def reduce_entry_point(entry_point: EntryPoint) -> "tuple[Any, ...]":

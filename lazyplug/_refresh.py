@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 class Changes(NamedTuple):
     """What came and went since this process looked last, as "name version".
 
+    Of what went these are read off the name of its metadata folder, which is all that
+    is left of it.
+
     `restart_needed` are those that came, but which only a `.pth` file makes
     importable: Python reads those when it starts.
     """
@@ -30,7 +33,7 @@ class Changes(NamedTuple):
 # A NamedTuple takes no notice of it in its body.
 Changes.__module__ = "lazyplug"
 
-_subscribers: "list[Callable[[Changes], object]]" = []
+_subscribers: "dict[object, Callable[[Changes], object]]" = {}
 
 
 def subscribe(subscriber: "Callable[[Changes], object]") -> "Callable[[], None]":
@@ -39,11 +42,11 @@ def subscribe(subscriber: "Callable[[Changes], object]") -> "Callable[[], None]"
     It is called at the end of each `refresh()` that found a change, with the Changes,
     in the thread that looked. What it raises is logged, and harms no other.
     """
-    _subscribers.append(subscriber)
+    token = object()
+    _subscribers[token] = subscriber
 
     def unsubscribe() -> None:
-        if subscriber in _subscribers:
-            _subscribers.remove(subscriber)
+        _subscribers.pop(token, None)
 
     return unsubscribe
 
@@ -73,7 +76,7 @@ def refresh() -> Changes:
         tuple(map(_label, added)), tuple(map(_label, removed)), tuple(restart)
     )
     if added or removed:
-        for subscriber in tuple(_subscribers):
+        for subscriber in tuple(_subscribers.values()):
             try:
                 subscriber(changes)
             except Exception as error:  # the host's: the others are told all the same
@@ -84,7 +87,7 @@ def refresh() -> Changes:
 def _label(folder: str) -> str:
     """Return "name version" of a distribution, as its metadata says it now."""
     site, file = os.path.split(folder)
-    return " ".join(identify(("", site, file, 0))[:2])
+    return " ".join(identify(("", site, file, 0))[:2]).rstrip()
 
 
 def _needs_restart(where: str) -> bool:

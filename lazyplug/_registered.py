@@ -1,25 +1,58 @@
-"""What changes in a manager that stands: what is registered, what came and went."""
+"""What changes in a manager that stands: what is registered, what came and went.
 
+A change is made to a copy, and taken over when all of it has succeeded: another thread
+never sees what a test has not passed yet, and a failure leaves all as it was.
+"""
+
+from . import _cache
 from ._manager import Extension
+from ._mapping import identity, loaded
 from ._refresh import refresh as look_again
 from ._scan import split_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from ._manager import Manager
     from ._refresh import Changes
 
 
+def _change(
+    manager: "Manager[Any, Any]", change: "Callable[[Manager[Any, Any]], object]"
+) -> None:
+    draft = manager.__class__.__new__(manager.__class__)
+    draft.__dict__.update(manager.__dict__)
+    draft.excluded = dict(manager.excluded)
+    change(draft)
+    manager.__dict__.update(draft.__dict__)
+
+
+def join(manager: "Manager[Any, Any]", extensions: "list[Extension[Any]]") -> None:
+    """Add extensions to a manager, which are chosen, loaded and checked as others."""
+
+    def change(draft: "Manager[Any, Any]") -> None:
+        draft._made = [*draft._made, *extensions]
+        kept = draft._chosen(extensions)
+        if not draft._lazy:
+            kept = list(loaded(draft, kept))
+        draft._adopt([*draft.extensions, *kept])
+        draft._arrange(whole=False)
+
+    _change(manager, change)
+
+
 def register(
-    manager: "Manager[Any, Any]", name: str, plugin: "Any"
+    manager: "Manager[Any, Any]", name: str, plugin: "Any", group: "str | None"
 ) -> "Extension[Any]":
     """Add an extension to a manager; return it, also if the manager leaves it out."""
-    asked = manager._asked
-    if asked is not None and name not in asked:
+    if not isinstance(name, str):
+        raise TypeError(f"the name of an extension is text, not {name!r}")
+    names = getattr(manager, "_names", None)
+    if names is not None and name not in names:
         raise ValueError(
-            f"{name!r} cannot be registered: this manager is made for {list(asked)!r}"
+            f"{name!r} cannot be registered: this manager is made for {list(names)!r}"
         )
     value, module, attr = "", None, None
     if isinstance(plugin, str):
@@ -32,41 +65,67 @@ def register(
             )
     extension: Extension[Any] = Extension.__new__(Extension)
     row = name, value, module, attr, 0
-    extension._fill(manager.namespace, row, None, *manager._make)
+    extension._fill(_group(manager, group), row, None, *manager._make)
     if not isinstance(plugin, str):
+        invoke, protocol = manager._make
+        if protocol is not None and invoke is None:
+            from ._protocol import fit
+
+            fit(extension, plugin, protocol)
         extension.plugin = plugin
+
+    join(manager, [extension])
     manager._registered = (*manager._registered, extension)
-    manager._adopt([*manager.extensions, *manager._chosen([extension])])
-    manager._arrange(False)
     return extension
+
+
+def _group(manager: "Manager[Any, Any]", group: "str | None") -> str:
+    namespace = manager.namespace
+    is_family = namespace[-2:] == ".*"
+    if group is None and not is_family:
+        return namespace
+    if group is None:
+        raise ValueError(f"say group=: which one of {namespace!r} is it for?")
+    if group != namespace and not (is_family and group.startswith(namespace[:-1])):
+        raise ValueError(f"{group!r} is no group of {namespace!r}")
+    return group
 
 
 def refresh(manager: "Manager[Any, Any]") -> "Changes":
     """Select anew what is there now; the handles of what stayed stay."""
     changes = look_again()
-    before = manager.__dict__.copy()
-    known = {_identity(each): each for each in (*manager.extensions, *manager.excluded)}
-    made = []
-    for extension in manager._extensions(manager._asked):
-        old = known.pop(_identity(extension), extension)
-        made.append(old if old.loaded or _same(old, extension) else extension)
-    try:
-        manager.excluded = {}
-        manager.__dict__.pop("_passed", None)  # what a test said before
-        manager._adopt(manager._chosen([*made, *manager._registered]))
-        manager._settle()
-    except BaseException:
-        manager.__dict__.clear()
-        manager.__dict__.update(before)
-        raise
+    known: dict[Any, list[Extension[Any]]] = {}
+    for extension in manager._made:
+        if extension not in manager._registered:
+            known.setdefault(identity(extension), []).append(extension)
+
+    def change(draft: "Manager[Any, Any]") -> None:
+        made = [
+            _kept(known.get(identity(extension)), extension)
+            for extension in draft._extensions(draft._asked)
+        ]
+        draft.excluded = {}
+        draft._made = [*made, *draft._registered]
+        draft._adopt(draft._chosen(draft._made))
+        vars(draft).pop("_passed", None)  # what a test said before
+        if draft._on_failure != "warn" or _cache.news:
+            from ._isolation import set_policy
+
+            set_policy(draft, draft._on_failure)
+        draft._settle()
+
+    _change(manager, change)
     return changes
 
 
-def _identity(extension: "Extension[Any]") -> "tuple[Any, ...]":
-    owner = extension._owner
-    return extension.group, extension.name, extension.value, owner and owner[0]
-
-
-def _same(old: "Extension[Any]", new: "Extension[Any]") -> bool:
-    """Are both declared in the same place?"""
-    return old._owner == new._owner and old._line == new._line
+def _kept(
+    old: "list[Extension[Any]] | None", new: "Extension[Any]"
+) -> "Extension[Any]":
+    """Return the handle that stood for an extension, if any, with where it lies now."""
+    if not old:
+        return new
+    extension = old.pop(0)
+    extension._owner, extension._line = new._owner, new._line
+    if extension._module is not None:
+        extension._entry_point = None  # type: ignore[assignment]
+    return extension

@@ -22,10 +22,10 @@ def _logger() -> "Logger":
     return getLogger("lazyplug")
 
 
-def report_once(message: str) -> None:
-    """Log a warning, once a process."""
-    if message not in _told:
-        _told.add(message)
+def report_once(message: str, about: str = "") -> None:
+    """Log a warning, once a process; once of what it is about, if that is said."""
+    if (about or message) not in _told:
+        _told.add(about or message)
         _logger().warning("%s", message)
 
 

@@ -203,14 +203,14 @@ def settled(now: str, known: "str | None", clock: int) -> bool:
 
 
 def read(
-    path: str, seam: "Look", metadata: bool = False
+    path: str, seam: "Look", metadata: bool = False, errors: str = "strict"
 ) -> "tuple[str | None, str | None, str]":
     """Return a file's text, its stamp, and why it has no text.
 
     The stamp is taken before the text. All are none if there is no such file. With
     a stamp, the file's content is at fault; without, the system would not read it,
     which says nothing about the next time. Of `metadata` only the beginning is read
-    where that has what `headers` looks for.
+    where that has what `headers` looks for. `errors` is as of bytes.decode.
     """
     try:
         descriptor = os.open(path, _FLAGS)
@@ -235,7 +235,7 @@ def read(
             data += chunk
             if len(data) == size:
                 break
-        return data.decode(), known, ""
+        return data.decode(errors=errors), known, ""
     except UnicodeDecodeError as error:
         return None, known, f"is not UTF-8: {error}"
     except OSError as error:

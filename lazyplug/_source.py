@@ -73,13 +73,17 @@ class Scope:
 
     :param line: the first line of its docstring.
     :param bindings: what is bound in it, in order: the last one counts.
+    :param number: the line of the file in which it begins.
     """
 
-    __slots__ = ("bindings", "line")
+    __slots__ = ("bindings", "line", "number")
 
-    def __init__(self, line: "str | None", bindings: "list[Binding]") -> None:
+    def __init__(
+        self, line: "str | None", bindings: "list[Binding]", number: int
+    ) -> None:
         self.line = line
         self.bindings = bindings
+        self.number = number
 
     def binds(self, name: str) -> bool:
         """Is the name bound by itself, not by a star import?"""
@@ -138,7 +142,8 @@ def parse(data: bytes) -> Scope:
 
 def _scope(node: "ast.Module | ast.ClassDef") -> Scope:
     line = first_line(ast.get_docstring(node, clean=False))
-    return Scope(line, list(_bindings(node.body, True)))
+    number = 1 if isinstance(node, ast.Module) else node.lineno
+    return Scope(line, list(_bindings(node.body, True)), number)
 
 
 def _bindings(body: "list[ast.stmt]", sure: bool) -> "Iterator[Binding]":
@@ -151,7 +156,7 @@ def _bindings(body: "list[ast.stmt]", sure: bool) -> "Iterator[Binding]":
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 line = first_line(ast.get_docstring(node, clean=False))
-                yield node.name, Scope(line, []), sure
+                yield node.name, Scope(line, [], node.lineno), sure
             case ast.ClassDef():
                 yield node.name, _scope(node), sure
             case ast.Import(names):
@@ -326,6 +331,25 @@ class Search:
             return None, sources
         return None if scope is None else scope.line, sources
 
+    def place(self, module: str, attr: "str | None") -> "tuple[str, int] | None":
+        """Return the file and the line of a target; None if there is no such module.
+
+        It is the file of the module, and line 0, where the source does not say plainly
+        what the target is.
+        """
+        sources = Sources(self._clock())
+        question = _Question(self, sources)
+        try:
+            scope = question.target(module, attr.split(".") if attr else [], HOPS)
+            if scope is not None and question.file is not None:
+                return question.file, scope.number
+            found = self.find(module, sources)
+        except RecursionError:  # asked at the bottom of the stack
+            return None
+        if found is None:
+            return None
+        return found[0] or ", ".join(found[1] or ()), 0
+
     def scope(self, file: str, sources: Sources) -> "Scope | None":
         """Return what the source in a file says and binds; None if it has none."""
         if not file.endswith(_SOURCE):
@@ -435,6 +459,8 @@ class _Question:
         # Does a star import of this module bring this name? Found out once: modules
         # that import all of each other have many ways to go in circles.
         self._brought: dict[tuple[str, str], bool | None] = {}
+        # the file that what was found stands in
+        self.file: str | None = None
 
     def target(
         self, module: str, names: "list[str]", hops: int, until: "int | None" = None
@@ -449,6 +475,7 @@ class _Question:
         file, folders = found
         if file is not None:
             scope = self._search.scope(file, self._sources)
+            self.file = file
             if scope is None or not names:
                 return scope
             here = module, folders is not None

@@ -160,6 +160,11 @@ def prune(folder: str, keep: str = "", thorough: bool = True) -> "list[str]":
     return gone
 
 
+def ours(folder: str) -> "list[str]":
+    """Return the paths of all files in the cache folder that lazyplug has written."""
+    return [path for _, path in _by_age(folder, {_INDEX, _FACTS, *_UNFINISHED})]
+
+
 def _is_gone(path: str) -> bool:
     """Was the environment of this index removed?"""
     index = _opened(path, Index)

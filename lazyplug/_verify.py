@@ -35,7 +35,7 @@ def damages(path: str) -> "list[str]":
         reason = error.__cause__ or error
         if isinstance(reason, FileNotFoundError):
             raise reason from None
-        return [f"all of it: {reason}"]
+        return [f"all of it: {str(reason)[:80]}"]  # it may be a line of the file
     finally:
         close()
 

@@ -26,33 +26,57 @@ def incompatible(choice: "Choice", owner: "Owner") -> str:
         if fits(owner[0], pattern):
             name, version, _ = identify(owner)
             if not _within(version, wanted, source):
-                return f"incompatible: {name} {version} is not {wanted} ({source})"
+                label = (
+                    f"{name} {version}" if version else f"{name}, without a version,"
+                )
+                return f"incompatible: {label} is not {wanted} ({source})"
     host = normalise(choice.host)
     if not choice.api or owner[0] == host:
         return ""
-    for text in requirements(owner):
-        if normalise(_name(text)) == host and not _admits(text, choice.api):
-            name, version, _ = identify(owner)
-            label = f"{name} {version}".rstrip()
-            spoken = ", ".join(choice.api)
-            return f"incompatible: {label} requires {text!r}, and this is {spoken}"
-    return ""
+    asked = [text for text in requirements(owner) if normalise(_name(text)) == host]
+    if not asked or _admits(asked, choice.api):
+        return ""
+    label = " ".join(identify(owner)[:2]).rstrip()
+    wanted = " and ".join(map(repr, asked))
+    return (
+        f"incompatible: {label} requires {wanted}, and this is {', '.join(choice.api)}"
+    )
 
 
 def requirements(owner: "Owner") -> "list[str]":
-    """Return what a distribution requires, as its metadata has it."""
+    """Return what a distribution requires, as its metadata has it.
+
+    Of one whose metadata cannot be read, that is nothing: it costs itself.
+    """
     _, path, file, _ = owner
     if isinstance(path, str) and file.endswith(".dist-info"):
-        text, _, _ = read(os.path.join(path, file, "METADATA"), os)
-        if text:
-            head = text.replace("\r\n", "\n").partition("\n\n")[0]
-            return [
-                line[14:].strip()
-                for line in head.split("\n")
-                if line[:14].lower() == "requires-dist:"
-            ]
-    opened = open_distribution(owner)
-    return list((opened and opened.requires) or ())
+        # An author's name in another encoding says nothing about what is required.
+        metadata = os.path.join(path, file, "METADATA")
+        text, _, _ = read(metadata, os, errors="replace")
+        return _required(text or "")
+    try:
+        opened = open_distribution(owner)
+        return list((opened and opened.requires) or ())
+    except Exception:  # it is broken, or foreign code: its fault is its own
+        return []
+
+
+def _required(text: str) -> "list[str]":
+    r"""Return what METADATA says is required; long headers go on behind blanks.
+
+    >>> _required("Name: a\r\nRequires-Dist: b\r\n  <2\n\nRequires-Dist: c")
+    ['b <2']
+    """
+    headers: list[str] = []
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    for line in text.partition("\n\n")[0].split("\n"):
+        if headers and line[:1] in {" ", "\t"}:
+            headers[-1] += f" {line.strip()}"
+        else:
+            headers.append(line)
+    return [
+        line[14:].strip() for line in headers if line[:14].lower() == "requires-dist:"
+    ]
 
 
 def _name(requirement: str) -> str:
@@ -90,19 +114,22 @@ def _within(version: str, wanted: str, source: str) -> bool:
         return False  # it cannot be said that it is
 
 
-def _admits(requirement: str, spoken: "tuple[str, ...]") -> bool:
-    """Does a requirement admit one of these versions, where it counts here?"""
+def _admits(asked: "list[str]", spoken: "tuple[str, ...]") -> bool:
+    """Do requirements, of those that count here, all admit one of these versions?"""
     requirements, _, versions = _packaging()
+    specifiers = []
+    for text in asked:
+        try:
+            known = requirements.Requirement(text)
+            if known.marker is None or known.marker.evaluate({"extra": ""}):
+                specifiers.append(known.specifier)
+        except (requirements.InvalidRequirement, ValueError):
+            continue  # an installer would have refused it: it says nothing
     try:
-        known = requirements.Requirement(requirement)
-        if known.marker is not None and not known.marker.evaluate({"extra": ""}):
-            return True
-    except (requirements.InvalidRequirement, ValueError):
-        return True  # an installer would have refused it: it says nothing
-    try:
-        return any(
-            known.specifier.contains(versions.Version(each), prereleases=True)
-            for each in spoken
-        )
+        ours = [versions.Version(each) for each in spoken]
     except versions.InvalidVersion as error:
         raise bad_choice("code", f"api: {error}; say '2.3'") from error
+    return any(
+        all(specifier.contains(version, prereleases=True) for specifier in specifiers)
+        for version in ours
+    )

@@ -3,14 +3,15 @@
 import os
 
 from ._cache import Snapshot, current
-from ._record import decode, table_of
+from ._index import quote, rows_of, texts
+from ._record import decode, group_text, table_of
+from ._record import groups_of as groups_of_index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from re import Pattern
 
     from ._index import Index, Pair
-    from ._manager import Manager
     from ._record import Trouble
 
 
@@ -24,23 +25,62 @@ def everything(snapshot: Snapshot) -> "dict[str, list[Pair]]":
     return {name: pairs for name, pairs in found.items() if pairs}
 
 
-def groups_of(manager: "Manager[Any, Any]") -> "list[str]":
-    """Return the groups of a manager's namespace: one, or those of `myapp.*`.
+def groups_of(namespace: str) -> "list[str]":
+    """Return the groups of a namespace: one, or those of `myapp.*`.
 
-    Of a family, those in which anything is declared. Raises ValueError if it has a
-    package, whose modules can be of one group only.
+    Of a family, those in which anything is declared.
     """
-    namespace = manager.namespace
     if namespace[-2:] != ".*":
         return [namespace]
-    if manager._package is not None:
-        raise ValueError(f"package= needs one group, not {namespace!r}")
     begin = namespace[:-1]
     return [group for group in everything(current()) if group.startswith(begin)]
 
 
+def group_names(snapshot: Snapshot) -> "set[str]":
+    """Return the names of all groups; of some, all that is declared may be shadowed."""
+    overlay = snapshot.overlay()
+    live = set() if overlay is None else overlay.groups()
+    return live.union(name for name, *_ in snapshot.read(table_of))
+
+
+def mentions(snapshot: Snapshot, word: "bytes | Pattern[bytes]") -> bool:
+    """Does the word, as JSON has it, stand anywhere in the groups?
+
+    It may stand there as something else: who asks wants to know if it is worth a look.
+    """
+
+    def read(index: "Index") -> bool:
+        total, _, _ = index.detail
+        data = index.read(index.after_watch, total)
+        if isinstance(word, bytes):
+            return word in data
+        return word.search(data) is not None
+
+    # What is live is not in the index.
+    return snapshot.read(read) or snapshot.overlay() is not None
+
+
 def _rows(index: "Index") -> "dict[str, list[Pair]]":
     return {group: index.rows(group) for group, *_ in sorted(table_of(index))}
+
+
+def shadowed_rows(snapshot: Snapshot, group: str) -> "list[Pair]":
+    """Return the rows of a group that distributions declare which are shadowed.
+
+    What is live is left out: nothing that it shadows is in it.
+    """
+
+    def read(index: "Index") -> "list[Pair]":
+        found: list[Pair] = []
+        for line in group_text(groups_of_index(index), quote(group)).split("\n")[1:-1]:
+            hidden, number, file, key, *rest = texts(line)
+            if hidden == "1":
+                place = int(number)
+                owner = key, index.key[place + 1], file, place
+                found += [(row, owner) for row in rows_of(rest)]
+        return found
+
+    return snapshot.read(read)
 
 
 def troubles(snapshot: Snapshot) -> "list[Trouble]":
@@ -61,7 +101,9 @@ def _told(index: "Index") -> "list[Trouble]":
 
 def metadata_folders(snapshot: Snapshot) -> "set[str]":
     """Return the paths of the metadata folders of all distributions in folders."""
-    return {
+    overlay = snapshot.overlay()
+    live = set() if overlay is None else overlay.folders
+    return live | {
         os.path.join(entry.path, file)
         for entry in snapshot.read(decode)
         for file in (*entry.plain, *(d.file for d in entry.distributions))

@@ -1,10 +1,12 @@
 """What a host takes and leaves out is decided before any import, and told."""
 
+import importlib.metadata
 import logging
 import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +21,10 @@ from lazyplug import (
     HookManager,
     NamedExtensionManager,
     NameDispatchExtensionManager,
+    _whole,
 )
+from lazyplug.compat import stevedore
+from lazyplug.compat.stevedore._choosing import left_out
 from tests.conftest import ask, dist, python
 
 ROOT = Path(__file__).parents[1]
@@ -64,6 +69,7 @@ ALL = ["ini", "json", "yaml"]
         ("json", ["json"]),
         ("*", ALL),
         ("?[sn]*", ["ini", "json"]),
+        ("@acme-[i-k]*", ["json"]),
         ("app.loaders=json", ["json"]),
         ("app.*=json", ["json"]),
         ("app.*=*", ALL),
@@ -378,6 +384,15 @@ PATTERN = "is no pattern: say NAME, GROUP=NAME, @DISTRIBUTION, or"
         (lambda: Choice(deny=["a@"]), "code", f"'a@' {PATTERN}"),
         (lambda: Choice(safe_mode=True), "code", "safe mode needs host= of the Choice"),
         (lambda: Choice(api="1"), "code", "api= needs host=, whose requirements"),
+        (lambda: Choice(host="h", api=2.3), "code", "api is 2.3: say '2.3'"),  # type: ignore[arg-type]
+        (lambda: Choice(host="h", api=[2]), "code", "a version of api is 2: it must"),  # type: ignore[list-item]
+        (lambda: Choice(host=3), "code", "host is 3: it must be text"),  # type: ignore[arg-type]
+        (lambda: Choice(deny=["a@b@c"]), "code", f"'a@b@c' {PATTERN}"),
+        (
+            _configured(versions={"a": ">>>"}),
+            "app.toml",
+            "versions has 'a': '>>>'; say",
+        ),
         (lambda: Choice().configured([]), "the configuration", "[] is no table"),  # type: ignore[arg-type]
         (_configured(deny=[3]), "app.toml", "3 is no pattern: it must be text"),
         (_configured(deny="a"), "app.toml", "deny is 'a': say a list of patterns"),
@@ -511,3 +526,110 @@ def test_the_drop_in_imports_nothing_that_is_left_out(
     ]
     # What is left out is not missing.
     assert done.stderr == "stevedore.named Could not load gone\n"
+
+
+DROP_IN_TWINS = """if True:
+    import lazyplug, lazyplug.compat.stevedore as drop_in
+    drop_in.install(lazyplug.Choice(deny=["@one"]))
+    from stevedore import ExtensionManager, NamedExtensionManager
+    manager = ExtensionManager("twins")
+    print(manager.names(), list(manager.excluded))
+    print(NamedExtensionManager("twins", ["x"]).names())
+"""
+
+
+def test_the_drop_in_takes_what_another_distribution_declares_in_the_same_words(
+    site: Callable[..., Path],
+) -> None:
+    folder = site(
+        {
+            **dist("one", points="[twins]\nx = os:sep\n"),
+            **dist("two", points="[twins]\nx = os:sep\n"),
+        },
+        "twins",
+    )
+    code = f"import sys; sys.path[:0] = {[str(folder), str(ROOT)]!r}\n{DROP_IN_TWINS}"
+    assert python("-c", code).stdout == "['x'] []\n['x']\n"
+
+
+def test_entry_points_that_a_program_brings_are_judged_by_their_distributions() -> None:
+    class Brings(stevedore.ExtensionManager[Any]):
+        def list_entry_points(self) -> Any:
+            return list(importlib.metadata.entry_points(group=self.namespace))
+
+    choice = Choice(host="myapp", deny=["@acme-*"])
+    points = Brings.list_entry_points(SimpleNamespace(namespace="app.loaders"))  # type: ignore[arg-type]
+    out = left_out(choice, "app.loaders", points)
+    reason = "denied by '@acme-*' in code"
+    assert {each.name: why for each, why in out.items()} == {
+        "json": reason,
+        "yaml": reason,
+    }
+
+
+# ------------------------------------------------------------------------ the cost
+
+
+def test_a_choice_that_is_right_does_not_read_the_whole_index(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> Any:
+        raise AssertionError("all of it was read")
+
+    monkeypatch.setattr(_whole, "_rows", refuse)
+    choice = Choice(
+        allow=["json", "yaml", "app.checks=*", "@acme-*", "i??", "[a-z]*@MyApp"],
+        deny=["app.checks=yaml"],
+    )
+    assert DriverManager[Any]("app.loaders", "json", choice=choice).names() == ["json"]
+    assert taken(choice) == ALL
+    assert caplog.messages == []
+
+
+def test_one_mistake_is_told_once_whichever_group_was_asked_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    choice = Choice(deny=["jsno"])
+    taken(choice)
+    taken(choice, "app.checks")
+    assert len(caplog.messages) == 1
+
+
+def test_where_all_is_left_out_an_unknown_name_is_no_unknown_group() -> None:
+    manager = ExtensionManager[Any]("app.loaders", choice=Choice(allow=[]))
+    with pytest.raises(lazyplug.NoMatches) as caught:
+        manager["jsno"]
+    assert str(caught.value) == (
+        "no extension named 'jsno' in group 'app.loaders'; did you mean 'json'?"
+        " Left out: 'ini', 'json', 'yaml'."
+    )
+
+
+def test_the_reason_stands_once_in_the_error_of_a_driver() -> None:
+    with pytest.raises(lazyplug.NoMatches) as caught:
+        MANAGERS["driver"](Choice(deny=["json"]))
+    assert str(caught.value).count("denied by 'json' in code") == 1
+
+
+def test_what_is_left_out_is_no_failure(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    first(site(dist("odd", points="[odd]\nx = no reference\n"), "odd"))
+    manager = ExtensionManager[Any]("odd", choice=Choice(deny=["x"]))
+    assert manager.failures == []
+
+
+@pytest.mark.parametrize("choice", [{}, {"deny": ["json"]}, "json"])
+def test_what_is_no_choice_is_refused(choice: Any) -> None:
+    with pytest.raises(TypeError, match=r"choice= takes a lazyplug\.Choice, not "):
+        ExtensionManager[Any]("app.loaders", choice=choice)
+
+
+def test_a_driver_that_failed_before_it_was_asked_for_is_told_so() -> None:
+    with pytest.raises(lazyplug.NoMatches, match="it is declared, and failed; see"):
+        DriverManager[Any](
+            "app.loaders",
+            "json",
+            lazy=False,
+            on_load_failure_callback=lambda *_: None,
+        )

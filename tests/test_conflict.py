@@ -1,5 +1,6 @@
 """Two plugins of one name: one is taken on rows, told, and no other name is harmed."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,9 +96,46 @@ def test_where_nobody_decides_the_error_names_both(resolver: Resolver) -> None:
     assert "declared by zeta 1 in " in str(caught.value)
 
 
-def test_to_prefer_nothing_is_an_error() -> None:
-    with pytest.raises(TypeError, match="needs the name of a distribution"):
-        prefer()
+@pytest.mark.parametrize("names", [(), ("",), (["a", "b"],)])
+def test_to_prefer_nothing_is_an_error(names: tuple[Any, ...]) -> None:
+    with pytest.raises(TypeError, match="takes the names of distributions"):
+        prefer(*names)
+
+
+def test_a_preference_travels() -> None:
+    resolver = pickle.loads(pickle.dumps(prefer("zeta")))  # noqa: S301
+    manager = ExtensionManager[Any]("g", conflict_resolver=resolver)
+    assert manager["abfs"].value == "plug:Z"
+
+
+def test_an_error_of_a_resolver_of_the_host_leaves_the_name_out_too() -> None:
+    def resolver(*_: object) -> Any:
+        raise lazyplug.MultipleMatches("decide yourself")
+
+    manager = ExtensionManager[Any](
+        "g", conflict_resolver=resolver, on_failure="ignore"
+    )
+    assert list(dict(manager.items())) == ["alone"]
+    assert [failure.name for failure in manager.failures] == ["abfs", "abfs"]
+
+
+def test_a_resolver_that_returns_no_extension_is_told() -> None:
+    nothing: Any = lambda *_: None  # noqa: E731
+    with pytest.raises(TypeError, match="conflict_resolver returned None for 'abfs'"):
+        DriverManager[Any]("g", "abfs", conflict_resolver=nothing)
+
+
+def test_a_conflict_that_a_look_up_met_is_counted() -> None:
+    manager = ExtensionManager[Any]("g", conflict_resolver=error_on_conflict)
+    with pytest.raises(lazyplug.MultipleMatches, match="2 extensions named 'abfs'"):
+        manager["abfs"]
+    assert len(manager.failures) == 2
+
+
+def test_a_class_of_characters_in_the_name_of_a_distribution_is_one() -> None:
+    resolver = prefer("acme-[e-g]s")
+    manager = ExtensionManager[Any]("g", conflict_resolver=resolver)
+    assert manager["abfs"].value == "plug:A"
 
 
 def test_a_conflict_harms_no_other_name(caplog: pytest.LogCaptureFixture) -> None:

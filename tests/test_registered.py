@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from lazyplug import (
     EnabledExtensionManager,
     ExtensionManager,
     NamedExtensionManager,
+    _cache,
 )
 from tests.conftest import dist, plant
 
@@ -152,7 +154,7 @@ def test_a_plugin_that_was_installed_appears_and_one_that_was_removed_goes(
     assert manager["two"].plugin is two
 
 
-def test_what_is_loaded_stays_as_it_is_and_what_is_not_is_what_is_there_now(
+def test_handles_stay_and_say_where_what_they_stand_for_lies_now(
     one: Path,
 ) -> None:
     plant(one, dist("two", "2", "[g]\ntwo = plug_two:Two\n"))
@@ -166,8 +168,15 @@ def test_what_is_loaded_stays_as_it_is_and_what_is_not_is_what_is_there_now(
     manager.refresh()
     assert manager["one"] is loaded
     assert loaded.plugin is plugin
-    assert manager["two"] is not unloaded
-    assert manager["two"].dist.version == "3"
+    assert manager["two"] is unloaded
+    assert [manager[name].dist.version for name in ("one", "two")] == ["3", "3"]
+    choice = Choice(host="myapp", api="2")
+    judged = ExtensionManager[Any]("g", choice=choice)
+    judged["one"].plugin  # noqa: B018
+    shutil.rmtree(one / "one-3.dist-info")
+    plant(one, dist("one", "4", "[g]\none = plug_one:One\n"))
+    judged.refresh()
+    assert judged.names() == ["one", "two"]
 
 
 def test_a_choice_and_a_test_are_asked_anew(
@@ -228,6 +237,238 @@ def test_subscribers_are_told_what_came_and_went_until_they_leave(
     assert told == [changes]
 
 
+def test_a_refresh_is_seen_whole_or_not_at_all(one: Path) -> None:
+    seen: list[list[str]] = []
+
+    def check(extension: lazyplug.Extension[Any]) -> bool:
+        if seen_by is not None:
+            seen.append(seen_by.names())
+        return extension.name != "two"
+
+    seen_by: Any = None
+    manager = EnabledExtensionManager[Any]("g", check)
+    plant(one, dist("two", "2", "[g]\ntwo = plug_two:Two\n"))
+    seen_by = manager
+    manager.refresh()
+    assert seen == [["one"], ["one"]]
+    assert manager.names() == ["one"]
+
+
+def test_a_refresh_treats_failures_as_making_the_manager_does(
+    one: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    strict = ExtensionManager[Any]("g", on_failure="error")
+    mild = ExtensionManager[Any]("g")
+    plant(one, dist("two", "2", "[g]\nodd = no reference\n"))
+    with pytest.raises(lazyplug.BrokenMetadata, match="'no reference' is not of the"):
+        strict.refresh()
+    assert strict.names() == ["one"]
+    mild.refresh()
+    assert mild.names() == ["one", "odd"]
+    assert len([told for told in caplog.messages if "broken metadata" in told]) == 1
+
+
+def test_an_object_that_does_not_fit_is_not_registered() -> None:
+    manager = ExtensionManager[Any]("g", protocol=dict)
+    with pytest.raises(lazyplug.ProtocolMismatch, match="does not fit dict"):
+        manager.register("mine", object())
+    assert manager.names() == []
+    manager.register("mine", {})
+    assert manager.names() == ["mine"]
+
+
+def test_what_cannot_be_registered_changes_nothing(one: Path) -> None:
+    driver = DriverManager[Any]("g", "one")
+    with pytest.raises(lazyplug.MultipleMatches, match="2 extensions named 'one'"):
+        driver.register("one", dict)
+    assert len(driver.extensions) == 1
+    assert driver.refresh().added == ()
+
+    def check(extension: lazyplug.Extension[Any]) -> bool:
+        if extension.name == "bad":
+            raise OSError("not to be judged")
+        return True
+
+    manager = EnabledExtensionManager[Any]("g", check, on_failure="error")
+    with pytest.raises(OSError, match="not to be judged"):
+        manager.register("bad", dict)
+    assert manager.names() == ["one"]
+    with pytest.raises(TypeError, match="the name of an extension is text, not 3"):
+        manager.register(3, dict)  # type: ignore[arg-type]
+
+
+def _extension(name: str) -> lazyplug.Extension[Any]:
+    return lazyplug.Extension(name, None, dict, None)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ExtensionManager,
+        EnabledExtensionManager,
+        lazyplug.DispatchExtensionManager,
+        lazyplug.NameDispatchExtensionManager,
+    ],
+)
+def test_a_test_instance_keeps_what_it_was_given(kind: Any) -> None:
+    manager = kind.make_test_instance([_extension("a")])
+    manager.register("b", dict)
+    assert manager.names() == ["a", "b"]
+    manager.refresh()
+    assert manager.names() == ["a", "b"]
+
+
+def test_a_test_instance_of_a_driver_has_one_name() -> None:
+    manager = DriverManager[Any].make_test_instance(_extension("a"))
+    with pytest.raises(ValueError, match="'b' cannot be registered: this manager is"):
+        manager.register("b", dict)
+    manager.refresh()
+    assert manager.driver is dict
+    nothing = DriverManager[Any].make_test_instance([])
+    with pytest.raises(lazyplug.NoMatches, match="no extension in group 'TESTING'"):
+        nothing.refresh()
+
+
+def test_what_is_registered_travels_with_group_and_arguments() -> None:
+    called: list[str] = []
+    manager = ExtensionManager[Any]("g", invoke_on_load=True)
+    mine = manager.register("mine", called.append)
+    copy = pickle.loads(pickle.dumps(mine))  # noqa: S301
+    assert (copy.group, copy._invoke) == ("g", ((), {}))
+    assert called == []
+    assert pickle.loads(pickle.dumps(manager)).names() == ["mine"]  # noqa: S301
+
+
+def test_a_manager_travels_whatever_its_plugins_raised(one: Path) -> None:
+    plant(one, {"plug_two.py": "class Odd(Exception): pass\nraise Odd\n"})
+    plant(one, dist("two", "2", "[g]\ntwo = plug_two:Two\n"))
+    manager = ExtensionManager[Any]("g", on_failure="ignore")
+    manager.map(lambda extension: extension.entry_point)
+    assert len(manager.failures) == 1
+    copy = pickle.loads(pickle.dumps(manager))  # noqa: S301
+    assert copy.names() == ["one", "two"]
+    assert copy.failures == []
+
+
+def test_to_pickle_an_excluded_extension_imports_nothing(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    first(site({"plug_own": {"__init__.py": "", "csv.py": "raise AssertionError\n"}}))
+    manager = ExtensionManager[Any](
+        "g", package="plug_own", choice=Choice(deny=["csv"])
+    )
+    (extension,) = manager.excluded
+    assert extension.entry_point.value == "plug_own.csv"
+    pickle.dumps(manager)
+    assert "plug_own.csv" not in sys.modules
+
+
+def test_a_registered_module_of_the_package_stands_beside_it(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    first(site({"plug_own": {"__init__.py": "", "csv.py": ""}}))
+    manager = ExtensionManager[Any]("g", package="plug_own")
+    manager.register("csv", "plug_own.csv")
+    manager.refresh()
+    one, other = manager.extensions
+    assert one is not other
+
+
+def test_what_lies_in_the_current_folder_came_too(
+    one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    manager = ExtensionManager[Any]("g")
+    plant(here, dist("two", "2", "[g]\ntwo = plug_two:Two\n"))
+    assert manager.refresh().added == ("two 2",)
+    assert manager.names() == ["two", "one"]
+
+
+def test_handles_of_foreign_finders_stay(
+    one: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Finder:
+        @staticmethod
+        def find_distributions(_: object) -> list[Any]:
+            point = SimpleNamespace(name="live", value="plug_two:Two", group="g")
+            metadata = {"Name": "live"}
+            told = {"metadata": metadata, "version": "1", "entry_points": [point]}
+            return [SimpleNamespace(**told)]
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
+    manager = ExtensionManager[Any]("g")
+    live = manager["live"]
+    manager.refresh()
+    assert manager["live"] is live
+
+
+def test_who_subscribed_twice_leaves_once(one: Path) -> None:
+    told: list[lazyplug.Changes] = []
+    leave, stay = lazyplug.subscribe(told.append), lazyplug.subscribe(told.append)
+    leave()
+    leave()
+    lazyplug.entry_points()
+    plant(one, dist("two", "2"))
+    lazyplug.refresh()
+    stay()
+    assert len(told) == 1
+
+
+# ------------------------------------------------ where only folders are looked at
+
+
+@pytest.fixture
+def dirs(one: Path, settled: object, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let only folders be looked at; the index is written."""
+    lazyplug.entry_points()
+    monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
+    _cache.invalidate_caches()
+    return one
+
+
+def test_a_look_again_does_not_bring_back_what_a_test_rejected(dirs: Path) -> None:
+    manager = EnabledExtensionManager[Any]("g", lambda _: False)
+    with pytest.raises(lazyplug.NoMatches, match="no extension named 'one'"):
+        manager["one"]
+    assert manager.names() == []
+    (dirs / "one-1.dist-info" / "entry_points.txt").write_text(
+        "[g]\none = plug_one:One\ntwo = plug_two:Two\n"
+    )
+    with pytest.raises(lazyplug.NoMatches, match="no extension named 'two'"):
+        manager["two"]
+
+
+def test_each_manager_looks_again_itself(dirs: Path) -> None:
+    first, second = ExtensionManager[Any]("g"), ExtensionManager[Any]("g", lazy=False)
+    (dirs / "one-1.dist-info" / "entry_points.txt").write_text(
+        "[g]\none = plug_one:One\ntwo = plug_two:Two\n"
+    )
+    assert first["two"].value == "plug_two:Two"
+    assert second["two"].loaded
+    assert second.names() == ["one", "two"]
+
+
+def test_a_family_looks_again_for_new_groups_too(dirs: Path) -> None:
+    manager = ExtensionManager[Any]("fam.*")
+    (dirs / "one-1.dist-info" / "entry_points.txt").write_text(
+        "[fam.new]\ntwo = plug_two:Two\n"
+    )
+    assert manager["two"].group == "fam.new"
+
+
+def test_what_is_left_out_is_counted_once_however_often_it_is_asked_for(
+    dirs: Path,
+) -> None:
+    manager = ExtensionManager[Any]("g", choice=Choice(deny=["one"]))
+    for _ in range(3):
+        with pytest.raises(lazyplug.NoMatches, match="denied by 'one' in code"):
+            manager["one"]
+    assert len(manager.excluded) == 1
+
+
 # --------------------------------------------------------------- families of groups
 
 
@@ -273,6 +514,25 @@ def test_a_choice_judges_each_by_its_own_group(
     assert ExtensionManager[Any]("app.*", choice=choice).names() == ["a", "c", "b"]
     monkeypatch.setenv("LAZYPLUG_ALLOW", "app.v1=c")
     assert ExtensionManager[Any]("app.*", choice=choice).names() == ["c", "b"]
+
+
+def test_what_is_registered_in_a_family_says_in_which_group(family: None) -> None:
+    manager = ExtensionManager[Any]("app.*", choice=Choice(deny=["app.v2=mine"]))
+    with pytest.raises(
+        ValueError, match="say group=: which one of 'app.\\*' is it for"
+    ):
+        manager.register("mine", dict)
+    with pytest.raises(ValueError, match="'other' is no group of 'app.\\*'"):
+        manager.register("mine", dict, group="other")
+    taken = manager.register("mine", dict, group="app.v1")
+    manager.register("mine", dict, group="app.v2")
+    assert manager["mine"] is taken
+    assert [extension.group for extension in manager.excluded] == ["app.v2"]
+
+
+def test_load_takes_a_family(family: None) -> None:
+    with pytest.raises(AssertionError, match="this plugin must not be imported"):
+        lazyplug.load("app.*", "c")
 
 
 def test_a_family_that_nobody_declares_is_empty(family: None) -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -147,6 +148,101 @@ def test_an_egg_says_what_it_requires_too(
     }
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"METADATA": {}},
+        {"METADATA": b"Name: bad\nVersion: 1\nAuthor: \xe9\nRequires-Dist: myapp>=2\n"},
+        {"METADATA": b"\x00" * 50},
+    ],
+    ids=["none", "a folder", "another encoding", "zeros"],
+)
+def test_broken_metadata_costs_itself(
+    files: dict[str, Any], site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    bad = {"bad-1.dist-info": {"entry_points.txt": "[g]\nbad = plug:P\n", **files}}
+    first(site({"plug.py": TRAP, **bad, **requiring("one", "myapp<2")}))
+    assert list(reasons(HOST)) == ["one"]
+    with pytest.raises(lazyplug.NoMatches, match="no extension named 'oen'"):
+        DriverManager[Any]("g", "oen", choice=HOST)
+
+
+def test_an_author_in_another_encoding_does_not_switch_the_judgement_off(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    metadata = b"Name: one\nVersion: 1\nAuthor: \xe9\nRequires-Dist: myapp<2\n"
+    files = {"entry_points.txt": "[g]\none = plug:P\n", "METADATA": metadata}
+    first(site({"plug.py": TRAP, "one-1.dist-info": files}))
+    assert list(reasons(HOST)) == ["one"]
+
+
+def test_a_requirement_over_several_lines_behind_a_byte_order_mark_is_read(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    metadata = "\ufeffRequires-Dist: myapp\r\n  <2\r\nName: one\r\nVersion: 1\r\n"
+    files = {"entry_points.txt": "[g]\none = plug:P\n", "METADATA": metadata.encode()}
+    first(site({"plug.py": TRAP, "one-1.dist-info": files}))
+    assert list(reasons(HOST)) == ["one"]
+
+
+def test_one_version_has_to_satisfy_all_requirements(install: Install) -> None:
+    install(requiring("one", "myapp>=2", "myapp<2"), requiring("two", "myapp>=2"))
+    assert reasons(Choice(host="myapp", api=["1.0", "2.0"])) == {
+        "one": "incompatible: one 1.0 requires 'myapp>=2' and 'myapp<2',"
+        " and this is 1.0, 2.0"
+    }
+
+
+def test_a_finder_that_fails_costs_itself(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(requiring("one", "myapp<2"))
+    points = [SimpleNamespace(name="live", value="plug:L", group="g")]
+
+    class Told:
+        metadata = {"Name": "live"}  # noqa: RUF012
+        version = "1"
+        entry_points = points
+
+        @property
+        def requires(self) -> list[str]:
+            raise OSError("foreign fault")
+
+    class Finder:
+        @staticmethod
+        def find_distributions(_: object) -> list[Told]:
+            return [Told()]
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
+    manager = ExtensionManager[Any]("g", choice=HOST)
+    assert manager.names() == ["live"]
+
+
+def test_the_version_that_is_missing_is_said(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    points = {"entry_points.txt": "[g]\none = plug:P\n"}
+    first(site({"plug.py": TRAP, "one.egg-info": points}))
+    assert reasons(Choice(versions={"one": ">=2"})) == {
+        "one": "incompatible: one, without a version, is not >=2 (code)"
+    }
+
+
+def test_a_range_for_what_is_not_installed_is_told(
+    install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    install(requiring("acme-one"))
+    ExtensionManager[Any]("g", choice=Choice(versions={"acmee-*": ">=1"}))
+    assert caplog.messages == ["'@acmee_*' in code matches no plugin that is installed"]
+
+
+def test_a_class_of_characters_in_a_range_is_one(install: Install) -> None:
+    install(requiring("acme-a"), requiring("acme-b"), requiring("acme-d"))
+    choice = Choice(versions={"acme-[a-c]": ">=2"})
+    assert list(reasons(choice)) == ["acme-a", "acme-b"]
+
+
 def test_an_incompatible_driver_is_told_with_the_reason(install: Install) -> None:
     install(requiring("one", "myapp<2"))
     with pytest.raises(
@@ -159,8 +255,11 @@ def test_a_range_or_a_version_that_cannot_be_read_is_named_with_its_source(
     install: Install,
 ) -> None:
     install(requiring("one", "myapp>=2"))
-    choice = Choice().configured({"versions": {"one": "=>1"}}, "app.toml")
-    with pytest.raises(lazyplug.InvalidChoice, match=r"^app.toml: versions: .*=>1"):
+    with pytest.raises(lazyplug.InvalidChoice, match=r"^app.toml: versions has 'one'"):
+        Choice().configured({"versions": {"one": "=>1"}}, "app.toml")
+    # What only packaging can tell is told where it is compared.
+    choice = Choice().configured({"versions": {"one": ">=1.x.y"}}, "app.toml")
+    with pytest.raises(lazyplug.InvalidChoice, match=r"^app.toml: versions: .*1.x.y"):
         ExtensionManager[Any]("g", choice=choice)
     with pytest.raises(lazyplug.InvalidChoice, match=r"^code: api: .*two.*; say '2.3'"):
         ExtensionManager[Any]("g", choice=Choice(host="myapp", api="two"))

@@ -11,20 +11,31 @@ from .exception import MultipleMatches, NoMatches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from .extension import Extension
 
 
-def no_extensions(namespace: str) -> NoMatches:
+def no_extensions(namespace: str, excluded: "Mapping[EntryPoint, str]") -> NoMatches:
     """Return the error for a manager that has nothing to call."""
     error = NoMatches(f"No {namespace} extensions found")
     error.namespace = namespace
+    _note(error, excluded)
     return error
 
 
-def no_driver(namespace: str, name: str, available: "Iterable[str]") -> NoMatches:
+def _note(error: NoMatches, excluded: "Mapping[EntryPoint, str]") -> None:
+    for entry_point, reason in excluded.items():
+        error.add_note(f"{entry_point.value!r} is left out: {reason}.")
+
+
+def no_driver(
+    namespace: str,
+    name: str,
+    available: "Iterable[str]",
+    excluded: "Mapping[EntryPoint, str]",
+) -> NoMatches:
     """Return the error for a driver that is not there; `available` are declared."""
     error = NoMatches(f"No {namespace!r} driver found, looking for {name!r}")
     error.namespace, error.name = namespace, name
@@ -35,6 +46,7 @@ def no_driver(namespace: str, name: str, available: "Iterable[str]") -> NoMatche
         error.add_note(f"Available: {', '.join(map(repr, sorted(error.available)))}.")
     else:
         error.add_note("No installed distribution declares that namespace.")
+    _note(error, excluded)
     return error
 
 

@@ -16,7 +16,7 @@ _NAME = "stevedore"
 _PACKAGE = "lazyplug.compat.stevedore"
 # Modules that stevedore does not have: our own folder must not be searched for them,
 # which would make a second object of each.
-PRIVATE = ("_errors", "_generic", "_install", "_log", "_types")
+PRIVATE = ("_choosing", "_errors", "_generic", "_install", "_log", "_types")
 _LOCK = allocate_lock()
 
 

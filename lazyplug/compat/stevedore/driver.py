@@ -108,11 +108,8 @@ class DriverManager(NamedExtensionManager["T"]):
         if not self.extensions:
             from ._errors import no_driver
 
-            error = no_driver(self.namespace, name, self.entry_points_names())
-            for entry_point, reason in self.excluded.items():
-                if entry_point.name == name:
-                    error.add_note(f"{entry_point.value!r} is left out: {reason}.")
-            raise error
+            names = self.entry_points_names()
+            raise no_driver(self.namespace, name, names, self.excluded)
         if len(self.extensions) > 1:
             chosen = self._conflict_resolver(self.namespace, name, self.extensions)
             self.extensions = [chosen]

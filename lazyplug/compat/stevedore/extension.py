@@ -235,14 +235,18 @@ class ExtensionManager(OfT["T"]):
         points = self.list_entry_points()
         setting = engine.setting
         if package._choice or setting("LAZYPLUG_ALLOW") or setting("LAZYPLUG_DENY"):
-            from lazyplug._choice import judged  # deferred: few hosts, or users, choose
+            from ._choosing import left_out  # deferred: few hosts, or users, choose
 
-            groups = [self.namespace]
-            points, out = judged(package._choice, groups, points, engine.rows)
-            self.excluded = out
-            for entry_point, reason in out.items():
+            asked = [point for point in points if self._asks(point)]
+            self.excluded = left_out(package._choice, self.namespace, asked)
+            points = [point for point in points if point not in self.excluded]
+            for entry_point, reason in self.excluded.items():
                 LOG.debug("left out %r: %s", entry_point, reason)
         return points
+
+    def _asks(self, entry_point: "EntryPoint") -> bool:
+        """Is this manager for an entry point of this name?"""
+        return True
 
     def _load_one_plugin(
         self,
@@ -329,7 +333,7 @@ class ExtensionManager(OfT["T"]):
         if not self.extensions:
             from ._errors import no_extensions
 
-            raise no_extensions(self.namespace)
+            raise no_extensions(self.namespace, self.excluded)
         return self.extensions
 
     def _answers(

@@ -120,6 +120,9 @@ class NamedExtensionManager(ExtensionManager["T"]):
             self._on_missing_entrypoints_callback(self._missing_names)
         return loaded
 
+    def _asks(self, entry_point: "EntryPoint") -> bool:
+        return entry_point.name in self._names
+
     def _load_one_plugin(
         self,
         ep: "EntryPoint",

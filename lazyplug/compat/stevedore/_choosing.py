@@ -1,0 +1,27 @@
+"""What the host's choice takes of the entry points of a namespace."""
+
+from lazyplug import _cache as engine
+from lazyplug._choice import judged
+from lazyplug._entry_point import EntryPoint, entry_points
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lazyplug import Choice
+
+
+def left_out(
+    choice: "Choice | None", namespace: str, points: "list[EntryPoint]"
+) -> "dict[EntryPoint, str]":
+    """Return those that are not taken, with the reasons. Imports no plugin.
+
+    What several distributions declare in the same words is one entry point here. It is
+    left out if none of them is taken.
+    """
+    _, out = judged(choice, [namespace], points, engine.rows)
+    if out:
+        twins = [point for point in entry_points(group=namespace) if point in out]
+        # Each by itself: equal ones would be one key.
+        for twin in twins:
+            if judged(choice, [namespace], [twin], engine.rows)[0]:
+                out.pop(twin, None)
+    return out
