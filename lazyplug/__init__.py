@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ._filtered import EnabledExtensionManager as EnabledExtensionManager
     from ._filtered import NameDispatchExtensionManager as NameDispatchExtensionManager
     from ._hook import HookManager as HookManager
-    from ._isolation import Failure as Failure
     from ._load import load as load
     from ._manager import DriverManager as DriverManager
     from ._manager import Extension as Extension
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from ._manager import Manager as Manager
     from ._manager import NamedExtensionManager as NamedExtensionManager
     from ._manager import warning_on_missing_entrypoint as warning_on_missing_entrypoint
+    from ._problem import Failure as Failure
     from ._problem import Problem as Problem
     from ._problem import problems as problems
     from ._refresh import Changes as Changes
@@ -52,7 +52,7 @@ _ROOMS = {
     "EntryPoints": "_entry_point",
     "Extension": "_manager",
     "ExtensionManager": "_manager",
-    "Failure": "_isolation",
+    "Failure": "_problem",
     "HookManager": "_hook",
     "InvalidChoice": "_exceptions",
     "InvalidEntryPoint": "_exceptions",

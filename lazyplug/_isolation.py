@@ -1,11 +1,8 @@
 """What could not be used harms nothing else: it is counted, and told or raised."""
 
-from typing import NamedTuple
-
 from . import _cache
 from ._exceptions import broken_metadata, invalid_entry_point
 from ._mapping import told_of
-from ._problem import problems
 from ._report import report_once
 
 TYPE_CHECKING = False
@@ -13,29 +10,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._manager import Extension, Manager
+    from ._problem import Failure
 
 _POLICIES = ("warn", "ignore", "error")
-
-
-class Failure(NamedTuple):
-    """An extension that could not be used, and why.
-
-    `distribution` is "name version" of what declares it in `file`, in `line`; they are
-    "", "" and 0 of what no distribution declares. `reason` is the error in words.
-    """
-
-    name: str
-    group: str
-    value: str
-    distribution: str
-    file: str
-    line: int
-    reason: str
-    error: Exception
-
-
-# A NamedTuple takes no notice of it in its body.
-Failure.__module__ = "lazyplug"
 
 
 def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
@@ -44,6 +21,10 @@ def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
         known = ", ".join(map(repr, _POLICIES))
         raise ValueError(f"on_failure is {policy!r}; it may be one of {known}")
     manager._on_failure = policy
+    if policy == "ignore":
+        return
+    from ._problem import problems  # deferred: imports typing
+
     if policy == "warn":
         while _cache.news:
             _cache.news.clear()
@@ -54,7 +35,7 @@ def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
                     f"broken metadata, survived: {found[0]}{more};"
                     " lazyplug.problems() has them"
                 )
-    elif policy == "error":
+    else:
         found = problems()
         if found:
             raise broken_metadata(found)
@@ -93,7 +74,9 @@ def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
     return [_failure(extension, error) for extension, error in failed]
 
 
-def _failure(extension: "Extension[Any]", error: Exception) -> Failure:
+def _failure(extension: "Extension[Any]", error: Exception) -> "Failure":
+    from ._problem import Failure  # deferred: imports typing
+
     label = file = ""
     if extension._owner is not None:
         from ._scan import identify

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ._choice import Choice
     from ._entry_point import EntryPoint
     from ._index import Owner, Row
-    from ._isolation import Failure
     from ._mapping import Told
+    from ._problem import Failure
     from ._refresh import Changes
 
     P = ParamSpec("P")

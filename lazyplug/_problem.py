@@ -1,4 +1,4 @@
-"""What is wrong with the metadata of this environment."""
+"""What is wrong: problems of the metadata; and how failures of plugins are told."""
 
 import os
 import sys
@@ -23,8 +23,25 @@ class Problem(NamedTuple):
         return f"{place}: {self.reason}"
 
 
+class Failure(NamedTuple):
+    """An extension that could not be used, and why.
+
+    `distribution` is "name version" of what declares it in `file`, in `line`; they are
+    "", "" and 0 of what no distribution declares. `reason` is the error in words.
+    """
+
+    name: str
+    group: str
+    value: str
+    distribution: str
+    file: str
+    line: int
+    reason: str
+    error: Exception
+
+
 # A NamedTuple takes no notice of it in its body.
-Problem.__module__ = "lazyplug"
+Problem.__module__ = Failure.__module__ = "lazyplug"
 
 
 def problems() -> "list[Problem]":

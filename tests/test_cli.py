@@ -129,7 +129,7 @@ def test_what_others_could_have_written_is_not_sound(
 def test_without_a_cache_folder_nothing_is_wrong(
     isolated: Path, verify: Verify
 ) -> None:
-    said = f"Nothing is remembered: there is no {isolated}\n"
+    said = f"Nothing is remembered in {isolated}\n"
     assert verify() == (0, said, "")
 
 
@@ -158,7 +158,11 @@ def test_without_a_home_there_is_no_place(
     verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lazyplug.cli.cache.cache_folder", lambda: None)
-    assert verify() == (1, "", "No place for a cache folder: there is no home.\n")
+    assert verify() == (
+        1,
+        "",
+        "There is no place for a cache folder: no home. Set LAZYPLUG_CACHE_DIR.\n",
+    )
 
 
 def test_a_folder_that_cannot_be_listed_is_told(
@@ -167,7 +171,7 @@ def test_a_folder_that_cannot_be_listed_is_told(
     def refuse(_: str) -> list[str]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     code, said, complained = verify()
     assert (code, said) == (1, "")
     assert complained == "Cannot be read: [Errno 13] Permission denied\n"

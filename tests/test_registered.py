@@ -519,10 +519,10 @@ def test_a_choice_judges_each_by_its_own_group(
 def test_what_is_registered_in_a_family_says_in_which_group(family: None) -> None:
     manager = ExtensionManager[Any]("app.*", choice=Choice(deny=["app.v2=mine"]))
     with pytest.raises(
-        ValueError, match="say group=: which one of 'app.\\*' is it for"
+        ValueError, match=r"say group=: which one of 'app\.\*' is it for"
     ):
         manager.register("mine", dict)
-    with pytest.raises(ValueError, match="'other' is no group of 'app.\\*'"):
+    with pytest.raises(ValueError, match=r"'other' is no group of 'app\.\*'"):
         manager.register("mine", dict, group="other")
     taken = manager.register("mine", dict, group="app.v1")
     manager.register("mine", dict, group="app.v2")

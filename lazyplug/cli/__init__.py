@@ -1,31 +1,107 @@
-"""The commands of `python -m lazyplug`, one file for those of one subject.
+"""The command line: each command is a function in the file of its subject.
 
-No plugin is imported here. `run` is not: see `__main__`.
+No plugin is imported here, but by `check`, in processes of its own. `run` is not a
+command as the others are: see `__main__`.
 """
 
 import argparse
-
-from . import cache
+import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
+
+# The file that has a command, and what it does in few words. A file is imported when
+# its command is asked for: `list` should not wait for what `bench` needs.
+COMMANDS = {
+    "groups": ("listing", "the groups, and how much is declared in each"),
+    "list": ("listing", "the plugins of a group"),
+    "show": ("listing", "all that is known of one plugin, without loading it"),
+    "why": ("reasons", "why a plugin is there, or is not"),
+    "check": ("checking", "load each plugin in a process of its own"),
+    "doctor": ("doctor", "look for what is wrong in this environment"),
+    "cache": ("cache", "look after the cache folder"),
+    "refresh": ("cache", "look at everything again now, and remember it"),
+    "bench": ("measuring", "what a start costs here and now, beside others"),
+    "run": ("", "run an installed program; see `run --help`"),
+}
 
 
-def main(arguments: "Sequence[str]") -> int:
+def main(arguments: "Sequence[str] | None" = None) -> int:
     """Do what a command line asks for; return the exit code of the process.
 
-    It is 0 if all is well, 1 if something was found to be wrong, 2 if the command
-    line is not understood.
+    It is 0 if all is well, 1 if something is wrong or missing, 2 if the command line
+    is not understood.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m lazyplug",
-        description="Look after the index of the plugins that are installed.",
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    # Only to be listed: it takes arguments as no parser does.
-    commands.add_parser("run", help="run an installed program; see `run --help`")
-    cache.add_to(commands)
-    options = parser.parse_args(arguments)
-    code: int = options.command(options)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[:1] == ["run"]:
+        from lazyplug._run import run
+
+        run(arguments[1:])
+        return 0
+    options = _parser(arguments).parse_args(arguments)
+    try:
+        code: int = options.command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads has enough. Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return code
+
+
+def _parser(arguments: "Sequence[str]") -> argparse.ArgumentParser:
+    prog = "python -m lazyplug" if _is_module() else "lazyplug"
+    parser = _Parser(
+        prog=prog,
+        description="What plugins are installed here, and what becomes of them.",
+        epilog="Exit codes: 0 all is well, 1 something is wrong or missing,"
+        " 2 the command line is not understood.",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    completing = "_ARGCOMPLETE" in os.environ
+    for name, (file, about) in COMMANDS.items():
+        description = f"{about[0].upper()}{about[1:]}."
+        own = commands.add_parser(name, help=about, description=description)
+        if file and (completing or name in arguments):
+            subject = __import__(f"{__name__}.{file}", fromlist=(file,))
+            subject.add_to(name, own)
+    if completing:
+        from .completing import complete
+
+        complete(parser)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: "Any") -> None:
+        super().__init__(formatter_class=_formatter, **options)
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    # Without a width it imports shutil, and all archives with that, for each parser.
+    return argparse.HelpFormatter(prog, width=_width() - 2)
+
+
+def _width() -> int:
+    """Return how many characters go into a line, as shutil finds it out."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 2:
+        return int(columns)
+    try:
+        return os.get_terminal_size().columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _is_module() -> bool:
+    return os.path.basename(sys.argv[0]) == "__main__.py"
+
+
+def _version() -> str:
+    from lazyplug import __version__
+
+    return f"lazyplug {__version__}"

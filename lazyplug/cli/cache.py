@@ -1,11 +1,19 @@
-"""`python -m lazyplug cache`: what lies in the cache folder."""
+"""What lies in the cache folder, and looking at everything anew."""
 
 import os
 import sys
+import time
 
+import lazyplug
+from lazyplug import _cache
 from lazyplug._cache import cache_folder, trusted_folder
-from lazyplug._store import FACTS, SUFFIX
+from lazyplug._index import Index
+from lazyplug._record import table_of
+from lazyplug._store import FACTS, SUFFIX, ours, prune
 from lazyplug._verify import damages
+from lazyplug._whole import everything, metadata_folders
+
+from .output import add_json, clean, complain, print_json, print_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,52 +21,194 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add the command and its own commands to the parser of a command line."""
-    parser = commands.add_parser("cache", help="look after the cache folder")
+def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
+    """Add the arguments of a command of this file to its parser."""
+    if name == "refresh":
+        add_json(parser)
+        parser.set_defaults(command=refresh)
+        return
     own = parser.add_subparsers(metavar="COMMAND", required=True)
-    verify_parser = own.add_parser(
-        "verify",
-        help="read every file whole, and say what is damaged",
-        description="Read every index, and what was learned of its plugins, whole,"
-        " and say what is damaged. A damaged part"
-        " does no harm: it is replaced as soon as a program needs it.",
-    )
-    verify_parser.set_defaults(command=verify)
+    for word, command, about in (
+        ("path", path, "print where it is"),
+        ("show", show, "tell what lies there, and of which environment it is"),
+        ("verify", verify, "read every file whole, and say what is damaged"),
+        ("prune", prune_folder, "remove what no environment needs any more"),
+        ("clear", clear, "remove all that lazyplug has written there"),
+    ):
+        one = own.add_parser(
+            word, help=about, description=f"{about[0].upper()}{about[1:]}."
+        )
+        add_json(one)
+        one.set_defaults(command=command)
 
 
-def verify(_: "argparse.Namespace") -> int:
-    """Print what is damaged in the cache folder; return 1 if anything is."""
+def path(options: "argparse.Namespace") -> int:
+    """Print the path of the cache folder; 1 if there is no place for one."""
+    folder = cache_folder()
+    if options.json:
+        print_json({"path": folder})
+    elif folder is None:
+        complain(_NO_PLACE)
+    else:
+        print(folder)
+    return 1 if folder is None else 0
+
+
+_NO_PLACE = "There is no place for a cache folder: no home. Set LAZYPLUG_CACHE_DIR."
+
+
+def _files() -> "tuple[str, list[str], str]":
+    """Return the cache folder, our files in it, and why nothing in it is used."""
     folder = cache_folder()
     if folder is None:
-        print("No place for a cache folder: there is no home.", file=sys.stderr)
-        return 1
+        return "", [], _NO_PLACE
     if not os.path.lexists(folder):
-        print(f"Nothing is remembered: there is no {folder}")
-        return 0
+        return folder, [], ""
     if not trusted_folder(folder):
-        print(
+        fault = (
             f"Not used: {folder} is not a folder, or one that others could write to."
-            " Remove it, or take these rights away.",
-            file=sys.stderr,
+            " Remove it, or take these rights away."
         )
-        return 1
+        return folder, [], fault
     try:
-        names = sorted(n for n in os.listdir(folder) if n.endswith((SUFFIX, FACTS)))
+        return folder, sorted(ours(folder)), ""
     except OSError as error:
-        print(f"Cannot be read: {error}", file=sys.stderr)
+        return folder, [], f"Cannot be read: {error}"
+
+
+def show(options: "argparse.Namespace") -> int:
+    """Print what lies in the cache folder; 1 if it cannot be used."""
+    folder, files, fault = _files()
+    if fault:
+        complain(fault)
         return 1
-    sound = harmed = 0
-    for name in names:
-        try:
-            found = damages(os.path.join(folder, name))
-        except FileNotFoundError:
-            continue  # it was pruned meanwhile
-        if found:
-            harmed += 1
-            print(f"damaged  {name}: {'; '.join(found)}")
-        else:
-            sound += 1
-            print(f"sound    {name}")
-    print(f"{sound + harmed} in {folder}, {harmed} damaged")
+    rows = [row for file in files if file.endswith(SUFFIX) and (row := _row(file))]
+    if options.json:
+        print_json({"path": folder, "indexes": rows})
+    elif rows:
+        print_table(rows)
+    else:
+        print(f"Nothing is remembered in {folder}")
+    return 0
+
+
+def _row(file: str) -> "dict[str, Any] | None":
+    facts = file.removesuffix(SUFFIX) + FACTS
+    try:
+        status = os.stat(file)
+        learned = os.path.getsize(facts) if os.path.exists(facts) else 0
+    except FileNotFoundError:
+        return None  # it was pruned meanwhile
+    row: dict[str, Any] = {
+        "index": os.path.basename(file),
+        "environment": "damaged, or not to be believed",
+        "path entries": 0,
+        "groups": 0,
+        "bytes": status.st_size,
+        "facts": learned,
+        "written": time.strftime("%Y-%m-%d %H:%M", time.localtime(status.st_mtime)),
+    }
+    read, close = _cache.index_file(file)
+    try:
+        index = Index(read)
+        row["groups"] = len(table_of(index))
+        row["path entries"] = len(index.key) - 1
+        row["environment"] = index.key[0]
+    except (OSError, ValueError):
+        pass  # which the row says
+    finally:
+        close()
+    return row
+
+
+def verify(options: "argparse.Namespace") -> int:
+    """Print what is damaged in the cache folder; 1 if anything is."""
+    folder, files, fault = _files()
+    if fault:
+        complain(fault)
+        return 1
+    found: dict[str, list[str]] = {}
+    for file in files:
+        if file.endswith((SUFFIX, FACTS)):
+            try:
+                found[os.path.basename(file)] = damages(file)
+            except FileNotFoundError:
+                continue  # it was pruned meanwhile
+    harmed = sum(map(bool, found.values()))
+    if options.json:
+        print_json({"path": folder, "damages": found})
+        return min(harmed, 1)
+    for name, damage in found.items():
+        print(f"damaged  {name}: {'; '.join(damage)}" if damage else f"sound    {name}")
+    if found:
+        print(f"{len(found)} in {folder}, {harmed} damaged")
+    else:
+        print(f"Nothing is remembered in {folder}")
     return min(harmed, 1)
+
+
+def prune_folder(options: "argparse.Namespace") -> int:
+    """Remove what no environment needs any more, and print it."""
+    folder, files, fault = _files()
+    if fault:
+        complain(fault)
+        return 1
+    return _removed(options, folder, prune(folder) if files else [])
+
+
+def clear(options: "argparse.Namespace") -> int:
+    """Remove all that lazyplug has written into the cache folder, and print it.
+
+    What others have put there stays.
+    """
+    folder, files, fault = _files()
+    if fault:
+        complain(fault)
+        return 1
+    for file in files:
+        try:
+            os.unlink(file)
+        except FileNotFoundError:
+            pass  # another process was quicker
+        except OSError as error:
+            complain(f"{file} cannot be removed: {error}")
+    return _removed(options, folder, files)
+
+
+def _removed(options: "argparse.Namespace", folder: str, files: "list[str]") -> int:
+    """Print which of these files are gone; 1 if one is not."""
+    left = [file for file in files if os.path.lexists(file)]
+    gone = [os.path.basename(file) for file in files if file not in left]
+    if options.json:
+        print_json({"path": folder, "removed": gone})
+    else:
+        for name in gone:
+            print(f"removed  {name}")
+        print(f"{len(gone)} removed from {folder}")
+    return 1 if left else 0
+
+
+def refresh(options: "argparse.Namespace") -> int:
+    """Look at everything again, write it down, and print what came and went."""
+    before = metadata_folders(_cache.current("none"))
+    _cache.invalidate_caches()
+    snapshot = _cache.current("full")
+    # All of it is read again, whatever the stamps say.
+    snapshot.index = snapshot.true_index(snapshot.index.key, scan=True)
+    after = metadata_folders(snapshot)
+    changes = {
+        "added": sorted(after - before),
+        "removed": sorted(before - after),
+        "groups": len(everything(snapshot)),
+        "problems": len(lazyplug.problems()),
+    }
+    if options.json:
+        print_json(changes)
+        return 0
+    for word in ("added", "removed"):
+        for folder in changes[word]:  # type: ignore[attr-defined]
+            print(clean(f"{word:8} {folder}"))
+    print(f"{changes['groups']} groups, {changes['problems']} problems in the metadata")
+    if changes["problems"]:
+        print("See: lazyplug doctor", file=sys.stderr)
+    return 0

@@ -1,0 +1,39 @@
+# PYTHON_ARGCOMPLETE_OK
+"""Completion in bash, zsh and fish, by argcomplete: the extra `cli` brings it."""
+
+from lazyplug import _cache
+from lazyplug._whole import everything
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+
+def complete(parser: "argparse.ArgumentParser") -> None:
+    """Answer what a shell asks for, and end; return if it asks for nothing.
+
+    Imports no plugin.
+    """
+    try:
+        import argcomplete
+    except ModuleNotFoundError:
+        return
+    for action in _actions(parser):
+        if action.metavar == "GROUP":
+            action.completer = lambda **_: sorted(everything(_cache.current()))
+        elif action.metavar == "NAME":
+            action.completer = _names
+    argcomplete.autocomplete(parser)
+
+
+def _names(parsed_args: "argparse.Namespace", **_: object) -> "list[str]":
+    return sorted({row[0] for row, _ in _cache.rows(parsed_args.group)})
+
+
+def _actions(parser: "argparse.ArgumentParser") -> "Any":
+    for action in parser._actions:
+        yield action
+        if isinstance(action.choices, dict):
+            for own in action.choices.values():
+                yield from _actions(own)

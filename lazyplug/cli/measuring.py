@@ -1,0 +1,142 @@
+"""What does a start cost here and now? Whole processes, beside what others take."""
+
+import argparse
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+
+from lazyplug import _cache
+from lazyplug._whole import everything
+
+from .output import add_json, complain, print_json, print_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_LAZYPLUG = "import lazyplug; lazyplug.ExtensionManager({group!r}).names()"
+_STEVEDORE = (
+    "from stevedore import _cache; [p.name for p in _cache.get_group_all({group!r})]"
+)
+_METADATA = (
+    "from importlib.metadata import entry_points;"
+    " [p.name for p in entry_points(group={group!r})]"
+)
+# After so many seconds the stamps of what was just written are believed.
+_SETTLED = 2.1
+
+
+def add_to(_: str, parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command to its parser."""
+    add_json(parser)
+    parser.add_argument(
+        "group",
+        metavar="GROUP",
+        nargs="?",
+        help="what is asked for (the largest group)",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=_count,
+        default=25,
+        metavar="N",
+        help="how often each is run, in turns (25)",
+    )
+    parser.set_defaults(command=bench)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 2:
+        raise argparse.ArgumentTypeError("it must be at least 2")
+    return count
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Print the milliseconds over a bare interpreter that listing a group takes.
+
+    The user's own cache is left alone. Imports no plugin.
+    """
+    groups = everything(_cache.current())
+    if not groups:
+        complain("There is nothing to ask for: no entry points are on sys.path.")
+        return 1
+    group = options.group or max(groups, key=lambda name: len(groups[name]))
+    with tempfile.TemporaryDirectory(prefix="lazyplug-bench-") as folder:
+        taken = _measured(group, folder, options.rounds)
+    first = taken["importlib.metadata"][0]
+    rows = [
+        {
+            "start": name,
+            "milliseconds": round(median, 2),
+            "spread": round(spread, 2),
+            "of importlib.metadata": f"{median / first:.2f}" if first > 0 else "",
+        }
+        for name, (median, spread) in taken.items()
+    ]
+    if options.json:
+        print_json({"group": group, "rounds": options.rounds, "starts": rows})
+        return 0
+    version = sys.version.partition(" ")[0]
+    print(
+        f"Listing the {len(groups.get(group, ()))} plugins of {group!r}, Python"
+        f" {version}: milliseconds over a bare\ninterpreter, medians of"
+        f" {options.rounds} rounds in turns, with half of the middle half."
+    )
+    print_table(rows)
+    return 0
+
+
+def _measured(group: str, folder: str, rounds: int) -> "dict[str, tuple[float, float]]":
+    cold = os.path.join(folder, "cold")
+    warm = {"LAZYPLUG_CACHE_DIR": os.path.join(folder, "warm")}
+    lazyplug = _LAZYPLUG.format(group=group)
+    cases: dict[str, tuple[str, dict[str, str]]] = {
+        "": ("pass", {}),
+        "lazyplug, warm": (lazyplug, warm),
+        "lazyplug, warm, dirs": (lazyplug, {**warm, "LAZYPLUG_CHECK": "dirs"}),
+        "lazyplug, cold": (lazyplug, {"LAZYPLUG_CACHE_DIR": cold}),
+        "importlib.metadata": (_METADATA.format(group=group), {}),
+    }
+    if find_spec("stevedore") is not None:
+        cases["stevedore, warm"] = (_STEVEDORE.format(group=group), {})
+    _run(*cases["lazyplug, warm"])
+    time.sleep(_SETTLED)
+    taken: dict[str, list[float]] = {name: [] for name in cases if name}
+    names = [*cases]
+    # The first round warms up.
+    for number in range(rounds + 1):
+        random.Random(number).shuffle(names)  # noqa: S311
+        now = {}
+        for name in names:
+            shutil.rmtree(cold, ignore_errors=True)
+            now[name] = _run(*cases[name])
+        for name in taken if number else ():
+            taken[name].append(now[name] - now[""])
+    found = {}
+    for name, values in taken.items():
+        low, middle, high = statistics.quantiles(values, n=4)
+        found[name] = middle, (high - low) / 2
+    return found
+
+
+def _run(code: str, variables: "dict[str, str]") -> float:
+    """Return how many milliseconds a process of this sys.path takes."""
+    environ: dict[str, Any] = {**os.environ, **variables}
+    environ["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
+    # Set in many shells, it would measure the compiling of imports.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env=environ,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return (time.perf_counter() - began) * 1e3

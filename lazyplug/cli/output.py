@@ -1,0 +1,136 @@
+"""How a command says what it found: text in columns, or JSON."""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    Row = Mapping[str, Any]
+
+
+def add_json(parser: "argparse.ArgumentParser") -> None:
+    """Add the option that every command has which tells anything."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead")
+
+
+def clean(text: str) -> str:
+    r"""Return text that is safe to print, whatever metadata has in it.
+
+    >>> clean("json"), clean("a\x1b[2J"), clean("\udcff")
+    ('json', 'a\\x1b[2J', '\\udcff')
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def print_json(found: "Any") -> None:
+    """Print JSON; what no encoding can say, in the names of files, is escaped."""
+    import orjson  # deferred: 20 ms, for those that ask for it
+
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    try:
+        data = orjson.dumps(found, option=options)
+    except TypeError:
+        data = orjson.dumps(_encodable(found), option=options)
+    print(data.decode(), end="")
+
+
+def _encodable(value: "Any") -> "Any":
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_encodable, value))
+    return value
+
+
+def print_table(rows: "Sequence[Row]") -> None:
+    """Print rows with the names of their columns; those that are empty are left out.
+
+    On a terminal rich draws it, if that is installed.
+    """
+    names = [name for name in rows[0] if any(_shown(row[name]) for row in rows)]
+    cells = [[_shown(row[name]) for name in names] for row in rows]
+    numeric = [all(type(row[name]) in {int, float} for row in rows) for name in names]
+    if is_terminal() and _drawn(names, cells, numeric):
+        return
+    for line in columns([names, *cells], numeric):
+        print(line)
+
+
+def columns(
+    lines: "Sequence[Sequence[str]]", numeric: "Sequence[bool]"
+) -> "Iterable[str]":
+    """Yield lines whose words stand below each other, numbers to the right.
+
+    >>> list(columns([["name", "n"], ["a", "10"], ["bcdef", "2"]], [False, True]))
+    ['name    n', 'a      10', 'bcdef   2']
+    """
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    for line in lines:
+        words = [
+            word.rjust(width) if right else word.ljust(width)
+            for word, width, right in zip(line, widths, numeric)
+        ]
+        yield "  ".join(words).rstrip()
+
+
+def print_fields(fields: "Row") -> None:
+    """Print the fields of one thing, a line each; those that are empty are left out."""
+    width = max(map(len, fields)) + 1
+    for name, value in fields.items():
+        if _shown(value):
+            print(f"{name + ':':{width}} {_shown(value)}")
+
+
+def complain(text: str) -> None:
+    """Say what is wrong, where a program that reads the output does not look."""
+    print("\n".join(map(clean, text.splitlines())), file=sys.stderr)
+
+
+def is_terminal() -> bool:
+    """Does somebody look, at something that can show more than lines?"""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _shown(value: "Any") -> str:
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "yes"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return clean(str(value))
+
+
+def _drawn(
+    names: "Sequence[str]",
+    cells: "Sequence[Sequence[str]]",
+    numeric: "Sequence[bool]",
+) -> bool:
+    try:
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ImportError:
+        return False
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name, right in zip(names, numeric):
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in cells:
+        # As text: what looks like markup is somebody's name.
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
+    return True

@@ -1,0 +1,669 @@
+"""Each command says what there is, on a good, an empty and a broken environment."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from lazyplug import _cache
+from lazyplug.cli import (
+    COMMANDS,
+    cache,
+    checking,
+    doctor,
+    listing,
+    main,
+    measuring,
+    output,
+    reasons,
+)
+from tests.conftest import Tree, ask, dist, plant, python
+
+pytestmark = pytest.mark.usefixtures("settled")
+ROOT = Path(__file__).parents[1]
+TRAP = "raise AssertionError('this plugin must not be imported')\n"
+# Where `only` hides the standard library, they could not be imported.
+FILES = cache, checking, doctor, listing, measuring, output, reasons
+Run = Callable[..., tuple[int, str, str]]
+
+GOOD: Tree = {
+    "plug_good.py": f'"""All of it."""\n{TRAP}\n\ndef one():\n    """Do one."""\n',
+    "plug_other.py": TRAP,
+    **dist("alpha", "1.5", "[app]\none = plug_good:one\nall = plug_good [more]\n"),
+    **dist(
+        "beta", "2", "[app]\ntwo = plug_other:Two\n[app.more]\none = plug_other:x\n"
+    ),
+}
+BROKEN: Tree = {
+    "plug_bad.py": "raise OSError('broken on purpose')\n",
+    **dist(
+        "bad", points="[app]\nbad = plug_bad:x\nodd = no reference\ngone = nomodule:x\n"
+    ),
+    **dist("again", points="[app]\nbad = plug_bad:y\nno equals sign\n"),
+    "nameless-1.dist-info": {
+        "METADATA": "Summary: x\n",
+        "entry_points.txt": "[h]\na = os\n",
+    },
+    "-1.dist-info": {"entry_points.txt": "[app]\nlost = os\n"},
+}
+
+
+@pytest.fixture
+def good(site: Callable[..., Path], only: Callable[..., None]) -> Path:
+    folder = site(GOOD)
+    only(folder)
+    return folder
+
+
+@pytest.fixture
+def broken(site: Callable[..., Path], only: Callable[..., None]) -> Path:
+    folder = site(BROKEN)
+    only(folder)
+    return folder
+
+
+@pytest.fixture
+def empty(site: Callable[..., Path], only: Callable[..., None]) -> None:
+    only(site({}))
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs a command: exit code, output, complaint."""
+
+    def run_it(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(arguments)
+        return code, *capsys.readouterr()
+
+    return run_it
+
+
+def told(run: Run, *arguments: str) -> Any:
+    """Return what a command says as JSON."""
+    _, said, complained = run(*arguments, "--json")
+    assert complained == ""
+    return orjson.loads(said)
+
+
+# --------------------------------------------------------------------------- groups
+
+
+def test_groups_are_counted(good: Path, run: Run) -> None:
+    assert run("groups") == (
+        0,
+        (
+            "group     plugins  distributions\n"
+            "app             3              2\n"
+            "app.more        1              1\n"
+        ),
+        "",
+    )
+    assert told(run, "groups")[1] == {
+        "group": "app.more",
+        "plugins": 1,
+        "distributions": 1,
+    }
+
+
+def test_an_empty_environment_is_told_and_is_no_fault(empty: None, run: Run) -> None:
+    said = "No entry points are visible on sys.path.\n"
+    assert run("groups") == (0, said, "")
+    assert run("check") == (0, said, "")
+    assert told(run, "groups") == []
+    assert told(run, "check") == []
+    code, out, complained = run("list", "app")
+    assert (code, out) == (1, "")
+    assert "no entry points at all are visible on sys.path" in complained
+    assert run("bench") == (
+        1,
+        "",
+        "There is nothing to ask for: no entry points are on sys.path.\n",
+    )
+
+
+# ----------------------------------------------------------------------- list, show
+
+
+def test_list_tells_names_values_and_distributions(good: Path, run: Run) -> None:
+    assert run("list", "app") == (
+        0,
+        (
+            "name  value             distribution\n"
+            "one   plug_good:one     alpha 1.5\n"
+            "all   plug_good [more]  alpha 1.5\n"
+            "two   plug_other:Two    beta 2\n"
+        ),
+        "",
+    )
+    rows = told(run, "list", "app", "--summary")
+    assert [row["summary"] for row in rows] == ["Do one.", "All of it.", ""]
+    assert [row["group"] for row in told(run, "list", "app.*")] == ["app.more"]
+
+
+def test_list_tells_what_is_to_be_said_of_each(
+    broken: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_DENY", "app=gone")
+    notes = {(r["name"], r["value"]): r["note"] for r in told(run, "list", "app")}
+    assert notes == {
+        ("bad", "plug_bad:x"): "one of 2 of this name",
+        ("bad", "plug_bad:y"): "one of 2 of this name",
+        ("odd", "no reference"): "no object reference",
+        ("gone", "nomodule:x"): "left out: denied by 'app=gone' in LAZYPLUG_DENY",
+    }
+
+
+def test_show_tells_all_that_is_known(good: Path, run: Run) -> None:
+    file = good / "alpha-1.5.dist-info" / "entry_points.txt"
+    assert run("show", "app", "one") == (
+        0,
+        (
+            "name:         one\n"
+            "group:        app\n"
+            "value:        plug_good:one\n"
+            "distribution: alpha 1.5\n"
+            f"declared in:  {file}:2\n"
+            f"target:       {good / 'plug_good.py'}:5\n"
+            "summary:      Do one.\n"
+        ),
+        "",
+    )
+    (row,) = told(run, "show", "app", "all")
+    assert (row["extras"], row["target_line"]) == (["more"], 1)
+    assert (row["file"], row["line"]) == (str(file), 3)
+    (row,) = told(run, "show", "app", "two")
+    assert (row["target_file"], row["target_line"]) == (str(good / "plug_other.py"), 0)
+
+
+def test_show_tells_several_of_one_name_and_what_is_missing(
+    broken: Path, run: Run
+) -> None:
+    code, said, _ = run("show", "app", "bad")
+    assert code == 0
+    assert said.count("note:         one of 2 of this name\n") == 2
+    _, said, _ = run("show", "app", "gone")
+    assert "target:       not found: its module is not on sys.path\n" in said
+    code, said, complained = run("show", "app", "gnoe")
+    assert (code, said) == (1, "")
+    assert complained.startswith("no extension named 'gnoe' in group 'app'; did you")
+
+
+# ------------------------------------------------------------------------------ why
+
+
+def test_why_says_that_a_plugin_is_there(good: Path, run: Run) -> None:
+    code, said, _ = run("why", "app", "one")
+    assert code == 0
+    assert said.startswith("It is there: entry point 'one = plug_good:one' of group")
+    assert "declared by alpha 1.5 in " in said
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "reason"),
+    [
+        ("app", "oen", r"declares 'oen' in 'app'\. Did you mean 'one'\?"),
+        ("ap", "one", r"declares the group 'ap'\. Did you mean 'app'"),
+        ("app", "nothing_like_it", r"declares 'nothing_like_it' in 'app'\.$"),
+        ("other", "two", r"A plugin of that name is in 'app'\.$"),
+    ],
+)
+def test_why_says_why_a_plugin_is_not_there(
+    group: str, name: str, reason: str, good: Path, run: Run
+) -> None:
+    code, said, _ = run("why", group, name)
+    assert code == 1
+    assert re.search(reason, said, re.MULTILINE)
+
+
+def test_why_says_that_a_plugin_is_left_out_invalid_or_without_its_module(
+    broken: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, said, _ = run("why", "app", "odd")
+    assert code == 0
+    assert "It is there, but no object reference: " in said
+    code, said, _ = run("why", "app", "gone")
+    assert code == 0
+    assert "It cannot be loaded: there is no module 'nomodule' on sys.path." in said
+    monkeypatch.setenv("LAZYPLUG_DENY", "app=odd")
+    code, said, _ = run("why", "app", "odd")
+    assert code == 1
+    assert told(run, "why", "app", "odd")["taken"] is False
+
+
+def test_why_says_that_a_distribution_is_shadowed(
+    site: Callable[..., Path], only: Callable[..., None], run: Run
+) -> None:
+    only(
+        site(dist("foo", "2", "[app]\nnew = os\n"), "first"),
+        site(dist("foo", "1", "[app]\nold = os\n"), "second"),
+    )
+    code, said, _ = run("why", "app", "old")
+    assert code == 1
+    assert (
+        "It is shadowed: entry point 'old = os' of group 'app', declared by foo 1"
+        in said
+    )
+    assert "another distribution called foo stands before it on sys.path." in said
+
+
+def test_why_tells_what_is_wrong_with_the_metadata(broken: Path, run: Run) -> None:
+    _, said, _ = run("why", "app", "lost")
+    assert "What may hide it, " in said
+    assert "has no name: what it declares is left out" in said
+
+
+# ---------------------------------------------------------------------------- check
+
+
+def test_check_loads_each_plugin_in_a_process_of_its_own(
+    site: Callable[..., Path], first: Callable[..., None], run: Run
+) -> None:
+    folder = site(
+        {
+            "plug_a.py": "import sys\nprint('chatter'); big = 'x' * 30_000_000\n",
+            "plug_b.py": "import os; os._exit(3)\n",
+            "plug_c.py": "import time; time.sleep(60)\n",
+            "plug_d.py": "raise SystemExit('leave me alone')\n",
+            **dist(
+                "some",
+                points="[app]\na = plug_a:big\nb = plug_b:x\nc = plug_c:x\n"
+                "d = plug_d:x\ne = no reference\nf = plug_a:nothing\n",
+            ),
+        }
+    )
+    first(folder)
+    code, _, _ = run("check", "app", "--timeout", "3")
+    assert code == 1
+    rows = {row["name"]: row for row in told(run, "check", "app", "--timeout", "3")}
+    assert {name: row["state"] for name, row in rows.items()} == {
+        "a": "ok",
+        "b": "crashed",
+        "c": "timeout",
+        "d": "failed",
+        "e": "invalid",
+        "f": "failed",
+    }
+    assert rows["a"]["mib"] > 20
+    assert rows["a"]["seconds"] > 0
+    assert rows["b"]["error"] == "its process ended with 3"
+    assert rows["c"]["error"] == "did not finish in 3 seconds"
+    assert rows["d"]["error"] == "SystemExit: leave me alone"
+    assert rows["e"]["error"] == "'no reference' is no object reference"
+    assert rows["f"]["error"].startswith("AttributeError: module 'plug_a' has no attr")
+    assert not {"plug_a", "plug_b", "plug_c", "plug_d"} & set(sys.modules)
+
+
+def test_check_of_what_loads_is_well(
+    site: Callable[..., Path], first: Callable[..., None], run: Run
+) -> None:
+    first(
+        site({"plug_a.py": "x = 1\n", **dist("some", points="[app]\na = plug_a:x\n")})
+    )
+    code, said, complained = run("check", "app", "--jobs", "1")
+    assert (code, complained) == (0, "")
+    header, row, count = said.splitlines()
+    assert header.split() == [
+        "group",
+        "name",
+        "state",
+        "seconds",
+        "mib",
+        "distribution",
+    ]
+    assert row.startswith("app    a     ok")
+    assert count == "1 loaded, 0 of them failed"
+    code, said, complained = run("check", "nothing")
+    assert (code, said) == (1, "")
+    assert "no installed distribution declares that group" in complained
+
+
+# --------------------------------------------------------------------------- doctor
+
+
+def test_a_sound_environment_is_well(good: Path, run: Run) -> None:
+    code, said, _ = run("doctor")
+    assert code == 0
+    assert said.splitlines()[-1] == "all is well"
+    assert "note  index: there was none for this sys.path" in said
+    _cache.invalidate_caches()
+    code, said, _ = run("doctor")
+    assert "ok    index: is true: " in said
+    found = told(run, "doctor")
+    assert {each["state"] for said in found.values() for each in said} <= {"ok", "note"}
+
+
+def test_the_doctor_finds_what_is_broken(broken: Path, run: Run) -> None:
+    code, said, _ = run("doctor")
+    assert code == 1
+    for finding in (
+        "entry_points.txt, line 3: no '=' in 'no equals sign'",
+        "entry_points.txt, line 3: 'no reference' is not of the form module:attr",
+        "has no name: what it declares is left out",
+        "nameless-1.dist-info: its metadata does not say its Name",
+        "nameless-1.dist-info: its metadata does not say its Version",
+        "names: 1 stand several times in 'app', from again 1.0, bad 1.0: bad",
+        "targets: bad 1.0 declares what is not there, of modules: nomodule",
+    ):
+        assert finding in said
+    wrong = said.count("\nwrong ")
+    assert said.splitlines()[-1] == f"{wrong} wrong"
+
+
+def test_the_doctor_says_which_stamp_differed(good: Path, run: Run) -> None:
+    run("groups")
+    file = good / "beta-2.dist-info" / "entry_points.txt"
+    file.write_text("[app]\ntwo = plug_other:Changed\n")
+    (good / "alpha-1.5.dist-info" / "entry_points.txt").unlink()
+    plant(good, dist("gamma"))
+    _cache.invalidate_caches()
+    _, said, _ = run("doctor")
+    assert re.search(r"index: \S+site has another mtime, ctime", said)
+    assert re.search(r"index: \S+beta-2.dist-info/entry_points.txt has another m", said)
+    assert re.search(r"index: \S+alpha-1.5.dist-info/entry_points.txt went", said)
+    assert "so it was not true any more, and was brought up to date" in said
+
+
+def test_the_doctor_looks_at_the_cache_folder(
+    good: Path, run: Run, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("groups")
+    (file,) = isolated.glob("*.json")
+    file.write_bytes(file.read_bytes()[:-9])
+    _, said, _ = run("doctor")
+    assert "wrong cache: 1 of 1 files are damaged, and mended when needed" in said
+    isolated.chmod(0o777)
+    _, said, _ = run("doctor")
+    assert "is not used: others could write to it, or it is no folder" in said
+    monkeypatch.setenv("LAZYPLUG_CACHE_DIR", "")
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert run("doctor")[0] in {0, 1}
+
+
+# ---------------------------------------------------------------------------- cache
+
+
+def test_the_cache_folder_is_shown_and_cleared(
+    good: Path, run: Run, isolated: Path
+) -> None:
+    assert run("cache", "show") == (0, f"Nothing is remembered in {isolated}\n", "")
+    assert run("cache", "path") == (0, f"{isolated}\n", "")
+    assert told(run, "cache", "path") == {"path": str(isolated)}
+    run("groups")
+    run("list", "app", "--summary")
+    (row,) = told(run, "cache", "show")["indexes"]
+    assert (row["environment"], row["path entries"]) == (sys.prefix, 1)
+    assert row["groups"] == 2
+    assert run("cache", "prune") == (0, f"0 removed from {isolated}\n", "")
+    (isolated / "mine.txt").write_text("not theirs")
+    code, said, _ = run("cache", "clear")
+    assert code == 0
+    assert said.endswith(f" removed from {isolated}\n")
+    assert [file.name for file in isolated.iterdir()] == ["mine.txt"]
+
+
+def test_a_damaged_index_is_shown_as_such(good: Path, run: Run, isolated: Path) -> None:
+    run("groups")
+    (file,) = isolated.glob("*.json")
+    file.write_bytes(b"{}")
+    (row,) = told(run, "cache", "show")["indexes"]
+    assert row["environment"] == "damaged, or not to be believed"
+    assert told(run, "cache", "verify")["damages"][file.name]
+
+
+@pytest.mark.parametrize("command", ["show", "verify", "prune", "clear"])
+def test_a_cache_folder_that_others_could_write_is_left_alone(
+    command: str, good: Path, run: Run, isolated: Path
+) -> None:
+    isolated.mkdir()
+    isolated.chmod(0o777)
+    (isolated / f"{'0' * 16}-{'0' * 16}.json").write_text("planted")
+    code, said, complained = run("cache", command)
+    assert (code, said) == (1, "")
+    assert complained.startswith(f"Not used: {isolated} is not a folder, or one that")
+    assert len(list(isolated.iterdir())) == 1
+
+
+def test_refresh_tells_what_came_and_went(good: Path, run: Run) -> None:
+    code, said, _ = run("refresh")
+    assert (code, said) == (0, "2 groups, 0 problems in the metadata\n")
+    plant(good, dist("gamma", points="[new]\na = os\n"))
+    changes = told(run, "refresh")
+    assert changes["added"] == [str(good / "gamma-1.0.dist-info")]
+    assert (changes["removed"], changes["groups"]) == ([], 3)
+
+
+# ---------------------------------------------------------------------------- bench
+
+
+def test_bench_stands_beside_importlib_metadata(run: Run) -> None:
+    found = told(run, "bench", "--rounds", "3")
+    names = [row["start"] for row in found["starts"]]
+    assert names[:4] == [
+        "lazyplug, warm",
+        "lazyplug, warm, dirs",
+        "lazyplug, cold",
+        "importlib.metadata",
+    ]
+    assert all(row["milliseconds"] < 10_000 for row in found["starts"])
+    code, said, _ = run("bench", "pytest11", "--rounds", "2")
+    assert code == 0
+    assert "plugins of 'pytest11'" in said
+
+
+# -------------------------------------------------------------------- all of them
+
+
+def test_no_command_but_check_imports_a_plugin(good: Path, tmp_path: Path) -> None:
+    path = f"import sys; sys.path.insert(0, {str(good)!r})\n"
+    for arguments in (
+        ["groups"],
+        ["list", "app", "--summary"],
+        ["show", "app", "one"],
+        ["why", "app", "two"],
+        ["doctor"],
+        ["refresh"],
+        ["cache", "show"],
+    ):
+        code = f"{path}from lazyplug.cli import main; main({arguments!r})"
+        done = python("-c", code, env={"PYTHONPATH": str(ROOT)})
+        assert "must not be imported" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["nothing"], "invalid choice: 'nothing'"),
+        (["list"], "the following arguments are required: GROUP"),
+        (["check", "--timeout", "0"], "it must be more than 0"),
+        (["bench", "--rounds", "1"], "it must be at least 2"),
+    ],
+)
+def test_a_command_line_that_is_not_understood_is_told(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"run"}))
+def test_each_command_has_help(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert COMMANDS[command][1][1:] in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    import lazyplug
+
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"lazyplug {lazyplug.__version__}\n"
+
+
+def test_a_reader_that_has_enough_is_no_fault(good: Path) -> None:
+    path = f"import sys; sys.path.insert(0, {str(good)!r})\n"
+    code = f"{path}from lazyplug.cli import main; sys.exit(main(['groups']))"
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        command, env=environ, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_what_metadata_says_cannot_command_a_terminal(
+    site: Callable[..., Path], only: Callable[..., None], run: Run
+) -> None:
+    only(site(dist("evil", points="[g\x1b[2J]\na\x1b[31m = m:f\n")))
+    for arguments in (
+        ["groups"],
+        ["list", "g\x1b[2J"],
+        ["show", "g\x1b[2J", "a\x1b[31m"],
+    ):
+        _, said, complained = run(*arguments)
+        assert "\x1b" not in said + complained
+    assert "\\x1b[2J" in run("groups")[1]
+
+
+def test_names_that_no_encoding_can_say_are_printed(
+    site: Callable[..., Path], only: Callable[..., None], run: Run
+) -> None:
+    folder = site({}, os.fsdecode(b"s\xff"))
+    only(plant(folder, dist("foo", points="[g]\na = m:f\n")))
+    assert "s\\udcff" in run("show", "g", "a")[1]
+    (row,) = told(run, "show", "g", "a")
+    assert "s\\udcff" in row["file"]
+
+
+def on_a_terminal(code: str, **variables: str) -> str:
+    """Run code on a terminal, and return what it shows there."""
+    ours, theirs = pty.openpty()
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **variables}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environ, stdout=theirs, stderr=theirs
+    ):
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                chunk = os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+            if not chunk:
+                break
+            shown += chunk
+    os.close(ours)
+    return shown.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no pty")
+def test_a_terminal_gets_a_drawn_table_and_colour_only_if_wanted(good: Path) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(good)!r})\n"
+        "from lazyplug.cli import main; main(['list', 'app'])"
+    )
+    shown = on_a_terminal(code, TERM="xterm-256color")
+    assert "───" in shown
+    assert "\x1b[1m" in shown
+    assert "\x1b[3" not in on_a_terminal(code, TERM="xterm-256color", NO_COLOR="1")
+    plain = on_a_terminal(code, TERM="dumb")
+    assert plain.startswith("name  value             distribution")
+    without = f"import sys; sys.modules['rich'] = None\n{code}"
+    assert on_a_terminal(without, TERM="xterm").startswith("name  value")
+
+
+def test_a_table_leaves_out_columns_that_are_empty(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {"a": 1, "b": "", "c": True, "d": 0.5},
+        {"a": 20, "b": None, "c": False, "d": 2.0},
+    ]
+    output.print_table(rows)
+    assert capsys.readouterr().out == " a  c        d\n 1  yes  0.500\n20       2.000\n"
+
+
+def test_listing_starts_fast_and_imports_little(good: Path) -> None:
+    code = f"""
+        import json, sys
+        sys.path.insert(0, {str(good)!r})
+        import argparse
+        before = set(sys.modules)
+        from lazyplug.cli import main
+        sys.stdout = sys.stderr
+        main(["list", "app"])
+        sys.stdout = sys.__stdout__
+        new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+        print(json.dumps(sorted(new - {{"lazyplug"}})))
+    """
+    # Beside the scanner those that argparse takes for its messages.
+    assert set(ask(code)) <= {"_json", "_locale", "errno", "locale"}
+
+
+def test_completion_knows_groups_and_names_and_imports_no_plugin(
+    good: Path, tmp_path: Path
+) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(good)!r}); sys.argv[0] = 'lazyplug'\n"
+        "from lazyplug.cli import main; main()"
+    )
+
+    def completed(line: str) -> list[str]:
+        out = tmp_path / "completions"
+        env = {
+            "PYTHONPATH": str(ROOT),
+            "_ARGCOMPLETE": "1",
+            "_ARGCOMPLETE_IFS": "\n",
+            "_ARGCOMPLETE_STDOUT_FILENAME": str(out),
+            "COMP_LINE": line,
+            "COMP_POINT": str(len(line)),
+        }
+        done = python("-c", code, env=env)
+        assert done.stderr == ""
+        return [word.strip() for word in out.read_text().split("\n") if word]
+
+    assert completed("lazyplug li") == ["list"]
+    assert set(completed("lazyplug list app")) >= {"app", "app.more"}
+    assert completed("lazyplug show app t") == ["two"]
+
+
+def test_the_script_runs_programs_too(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import sys; print(__name__, sys.argv[1:])\n")
+    code = "import sys; from lazyplug.cli import main; sys.exit(main())"
+    env = {"PYTHONPATH": str(ROOT)}
+    done = python("-c", code, "run", str(program), "--json", env=env)
+    assert done.stdout == "__main__ ['--json']\n"
+
+
+def test_json_is_json_whatever_is_asked(good: Path, run: Run) -> None:
+    for arguments in (
+        ["groups"],
+        ["list", "app"],
+        ["show", "app", "one"],
+        ["why", "app", "one"],
+        ["doctor"],
+        ["refresh"],
+        ["cache", "show"],
+        ["cache", "prune"],
+        ["cache", "clear"],
+    ):
+        _, said, _ = run(*arguments, "--json")
+        assert json.loads(said) is not None
