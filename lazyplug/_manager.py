@@ -405,7 +405,7 @@ class Manager(Generic[T, Found]):
             or setting("LAZYPLUG_ALLOW")
             or setting("LAZYPLUG_DENY")
         ):
-            from ._choice import chosen  # deferred: few hosts, or users, choose
+            from ._select import chosen  # deferred: few hosts, or users, choose
 
             return chosen(self, extensions)
         return extensions

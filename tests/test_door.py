@@ -182,6 +182,7 @@ ORDER = [
     "_entry_point",
     "_choice",
     "_versions",
+    "_select",
     "_pickling",
     "_mapping",
     "_isolation",

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line: each command is a function in the file of its subject.
 
 No plugin is imported here, but by `check`, in processes of its own. `run` is not a

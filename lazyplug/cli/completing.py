@@ -1,4 +1,3 @@
-# PYTHON_ARGCOMPLETE_OK
 """Completion in bash, zsh and fish, by argcomplete: the extra `cli` brings it."""
 
 from lazyplug import _cache

@@ -1,8 +1,8 @@
 """What the host's choice takes of the entry points of a namespace."""
 
 from lazyplug import _cache as engine
-from lazyplug._choice import judged
 from lazyplug._entry_point import EntryPoint, entry_points
+from lazyplug._select import judged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
