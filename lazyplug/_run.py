@@ -20,6 +20,7 @@ come first; all that follows PROGRAM or MODULE is its own.
 
   --as-stevedore  `import stevedore` gives lazyplug's drop-in
   --children      the same in the Python processes that the program starts
+  --trace FILE    writes what is read, scanned and imported for plugins, as JSON lines
   --              PROGRAM comes next, even if it looks like an option
 """
 
@@ -47,6 +48,10 @@ def run(arguments: "list[str]") -> None:
         from .compat.stevedore import install
 
         install()
+    if "--trace" in options:
+        from ._trace import record
+
+        record(options["--trace"])
     try:
         start()
     except BaseException as error:
@@ -56,18 +61,21 @@ def run(arguments: "list[str]") -> None:
         raise  # Python itself knows best how to end: with 1, or by SIGINT
 
 
-def _understood(arguments: "list[str]") -> "tuple[set[str], list[str]]":
-    """Return the options, and the program or module with its arguments.
+def _understood(arguments: "list[str]") -> "tuple[dict[str, str], list[str]]":
+    """Return the options with their values, and the program with its arguments.
 
     >>> _understood(["--as-stevedore", "bandit", "--children", "-r"])
-    ({'--as-stevedore'}, ['bandit', '--children', '-r'])
-    >>> _understood(["-m", "flake8", "--version"])
-    ({'-m'}, ['flake8', '--version'])
+    ({'--as-stevedore': ''}, ['bandit', '--children', '-r'])
+    >>> _understood(["--trace", "file", "-m", "flake8", "--version"])
+    ({'--trace': 'file', '-m': ''}, ['flake8', '--version'])
     """
-    options = set()
+    options = {}
     rest = list(arguments)
-    while rest and rest[0] in ("--as-stevedore", "--children"):
-        options.add(rest.pop(0))
+    while rest and rest[0] in ("--as-stevedore", "--children", "--trace"):
+        option = rest.pop(0)
+        if option == "--trace" and not rest:
+            _refuse(f"--trace needs a FILE\n{USAGE}")
+        options[option] = rest.pop(0) if option == "--trace" else ""
     first = rest[0] if rest else ""
     if first in ("-h", "--help"):
         print(USAGE, end="")
@@ -75,7 +83,7 @@ def _understood(arguments: "list[str]") -> "tuple[set[str], list[str]]":
     if first == "--":
         del rest[0]
     elif first == "-m":
-        options.add(rest.pop(0))
+        options[rest.pop(0)] = ""
     elif first.startswith("-"):
         _refuse(f"there is no option {first}\n{USAGE}")
     if not rest:

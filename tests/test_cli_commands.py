@@ -597,7 +597,7 @@ def test_a_table_leaves_out_columns_that_are_empty(
         {"a": 20, "b": None, "c": False, "d": 2.0},
     ]
     output.print_table(rows)
-    assert capsys.readouterr().out == " a  c        d\n 1  yes  0.500\n20       2.000\n"
+    assert capsys.readouterr().out == " a  c       d\n 1  yes  0.50\n20       2.00\n"
 
 
 def test_listing_starts_fast_and_imports_little(good: Path) -> None:
@@ -667,3 +667,84 @@ def test_json_is_json_whatever_is_asked(good: Path, run: Run) -> None:
     ):
         _, said, _ = run(*arguments, "--json")
         assert json.loads(said) is not None
+
+
+# ---------------------------------------------------------------------------- trace
+
+
+TRACED = """
+import sys, lazyplug
+manager = lazyplug.ExtensionManager("app", invoke_on_load=True)
+manager.map(lambda extension: extension.obj)
+print("done", sys.argv[1:])
+sys.exit(7)
+"""
+
+
+@pytest.fixture
+def traced(site: Callable[..., Path], tmp_path: Path) -> Callable[..., Any]:
+    """Return a function that traces a program with two plugins, one of them broken."""
+    folder = site(
+        {
+            "plug_a.py": "def a(): return 1\n",
+            "plug_b.py": "raise OSError('broken on purpose')\n",
+            **dist("some", points="[app]\na = plug_a:a\nb = plug_b:b\n"),
+        }
+    )
+    program = tmp_path / "program.py"
+    program.write_text(TRACED)
+
+    def trace(*options: str) -> subprocess.CompletedProcess[str]:
+        env = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+        command = ["-m", "lazyplug", "trace", *options, str(program), "--json"]
+        return python(*command, env=env, cwd=tmp_path, check=False)
+
+    return trace
+
+
+def test_a_trace_is_a_table_beside_what_the_program_prints(
+    traced: Callable[..., Any],
+) -> None:
+    done = traced()
+    assert (done.returncode, done.stdout) == (7, "done ['--json']\n")
+    table = done.stderr[done.stderr.index("at ms") :].splitlines()
+    assert table[0].split() == ["at", "ms", "took", "ms", "what", "of", "error"]
+    said = [line.split("  ") for line in table[1:]]
+    whole = "\n".join(table)
+    assert len(said) >= 6
+    for what in (
+        " index +look, is it still true",
+        "   scan +what changed, or all of it",
+        "     write +[0-9a-f]",
+        " group +app",
+        " import +a = plug_a:a, of app",
+        " call +a = plug_a:a, of app",
+        "OSError: broken on purpose",
+    ):
+        assert re.search(what, whole), what
+
+
+def test_a_trace_is_json_or_a_picture(
+    traced: Callable[..., Any], tmp_path: Path
+) -> None:
+    done = traced("--json")
+    assert done.returncode == 7
+    events = orjson.loads(done.stdout.partition("\n")[2])
+    assert [event["event"] for event in events][:1] == ["index"]
+    assert {"index", "group", "import", "call"} <= {e["event"] for e in events}
+    assert all(event["seconds"] >= 0 for event in events)
+    begun = [event["begin"] for event in events]
+    assert begun == sorted(begun)
+    picture = tmp_path / "trace.svg"
+    assert traced("--svg", str(picture)).returncode == 7
+    assert "<svg" in picture.read_text()
+    assert "plug_a:a" in picture.read_text()
+
+
+def test_a_trace_of_nothing_says_so(tmp_path: Path) -> None:
+    env = {"PYTHONPATH": str(ROOT)}
+    done = python("-m", "lazyplug", "trace", "-m", "this", env=env)
+    assert "Beautiful is better than ugly." in done.stdout
+    assert done.stderr == "It asked lazyplug for nothing.\n"
+    done = python("-m", "lazyplug", "trace", env=env, check=False)
+    assert (done.returncode, done.stderr) == (2, "lazyplug trace: which program?\n")

@@ -192,6 +192,7 @@ ORDER = [
     "_hook",
     "_filtered",
     "_load",
+    "_trace",
     "_run",
 ]
 

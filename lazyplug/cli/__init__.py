@@ -26,6 +26,7 @@ COMMANDS = {
     "cache": ("cache", "look after the cache folder"),
     "refresh": ("cache", "look at everything again now, and remember it"),
     "bench": ("measuring", "what a start costs here and now, beside others"),
+    "trace": ("tracing", "run a program, and tell what it did for its plugins"),
     "run": ("", "run an installed program; see `run --help`"),
 }
 

@@ -15,7 +15,14 @@ from lazyplug._exceptions import no_matches
 from lazyplug._whole import everything
 
 from .listing import every, label
-from .output import add_json, complain, is_terminal, print_json, print_table
+from .output import (
+    add_json,
+    complain,
+    is_drawn,
+    is_terminal,
+    print_json,
+    print_table,
+)
 
 # Run by the child. What the plugin prints must not be taken for what we ask: the answer
 # goes to a descriptor of its own.
@@ -158,13 +165,11 @@ def _load(extension: Any, timeout: float) -> dict[str, Any]:
 @contextmanager
 def _progress(total: int) -> Iterator[Any]:
     """Show how far it is, on a terminal, where rich is installed."""
-    try:
-        if not is_terminal():
-            raise ImportError
-        from rich.progress import Progress
-    except ImportError:
+    if not (is_terminal(sys.stdout) and is_drawn()):
         yield lambda: None
         return
+    from rich.progress import Progress
+
     with Progress(transient=True) as progress:
         task = progress.add_task("loading", total=total)
         yield lambda: progress.advance(task)

@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
+    from typing import IO, Any
 
     Row = Mapping[str, Any]
 
@@ -53,18 +53,21 @@ def _encodable(value: "Any") -> "Any":
     return value
 
 
-def print_table(rows: "Sequence[Row]") -> None:
+def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
     """Print rows with the names of their columns; those that are empty are left out.
 
-    On a terminal rich draws it, if that is installed.
+    On a terminal rich draws it, if that is installed. `file` is where to, by default
+    standard output.
     """
+    where: IO[str] = sys.stdout if file is None else file
     names = [name for name in rows[0] if any(_shown(row[name]) for row in rows)]
     cells = [[_shown(row[name]) for name in names] for row in rows]
     numeric = [all(type(row[name]) in {int, float} for row in rows) for name in names]
-    if is_terminal() and _drawn(names, cells, numeric):
+    if is_terminal(where) and is_drawn():
+        _draw(names, cells, numeric, where)
         return
     for line in columns([names, *cells], numeric):
-        print(line)
+        print(line, file=where)
 
 
 def columns(
@@ -97,9 +100,18 @@ def complain(text: str) -> None:
     print("\n".join(map(clean, text.splitlines())), file=sys.stderr)
 
 
-def is_terminal() -> bool:
+def is_terminal(file: "IO[str]") -> bool:
     """Does somebody look, at something that can show more than lines?"""
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return file.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def is_drawn() -> bool:
+    """Is rich installed, which draws?"""
+    try:
+        import rich  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def _shown(value: "Any") -> str:
@@ -108,29 +120,27 @@ def _shown(value: "Any") -> str:
     if value is True:
         return "yes"
     if isinstance(value, float):
-        return f"{value:.3f}"
+        return f"{value:.2f}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_shown, value))
     return clean(str(value))
 
 
-def _drawn(
+def _draw(
     names: "Sequence[str]",
     cells: "Sequence[Sequence[str]]",
     numeric: "Sequence[bool]",
-) -> bool:
-    try:
-        from rich.box import SIMPLE_HEAD
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-    except ImportError:
-        return False
+    file: "IO[str]",
+) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name, right in zip(names, numeric):
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     for row in cells:
         # As text: what looks like markup is somebody's name.
         table.add_row(*map(Text, row))
-    Console(highlight=False).print(table)
-    return True
+    Console(highlight=False, file=file).print(table)
