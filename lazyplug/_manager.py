@@ -372,8 +372,8 @@ class Manager(Generic[T, Found]):
         self._on_load_failure_callback = on_load_failure_callback
         self._conflict_resolver = conflict_resolver
         self.excluded = {}
-        # what failed, once anything has
-        self._told: Told | None = None
+        # what failed, by generation
+        self._told: dict[int, Told] = {}
 
     def _adopt(self, extensions: "list[Extension[T]]") -> None:
         self.extensions = extensions
@@ -476,11 +476,14 @@ class Manager(Generic[T, Found]):
         """
         found = self._resolved.get(name)
         if found is None:
-            if self._several is None:
-                self._several = {}
+            together = self._several
+            if together is None:
+                together = {}
                 for extension in self.extensions:
-                    self._several.setdefault(extension.name, []).append(extension)
-            several = self._several.get(name)
+                    together.setdefault(extension.name, []).append(extension)
+                # Not before it is whole: other threads look here.
+                self._several = together
+            several = together.get(name)
             if several is None:
                 return None
             found = several[0]

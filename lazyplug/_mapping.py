@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 class Told:
     """What failed in a manager since the last `refresh()`."""
 
-    __slots__ = ("conflicts", "errors", "generation", "said")
+    __slots__ = ("conflicts", "errors", "said")
 
     def __init__(self) -> None:
-        self.generation = _cache.generation
         # what loading, or checking, an extension raised
         self.errors: dict[Extension[Any], Exception] = {}
         # of a name that several have and none gets
@@ -32,9 +31,14 @@ class Told:
 
 def told_of(manager: "Manager[Any, Any]") -> Told:
     """Return what failed in a manager so far."""
-    told = manager._told
-    if told is None or told.generation != _cache.generation:
-        manager._told = told = Told()
+    generation = _cache.generation
+    told = manager._told.get(generation)
+    if told is None:
+        for before in [*manager._told]:
+            if before != generation:
+                manager._told.pop(before, None)
+        # Of several threads that come here, one wins.
+        told = manager._told.setdefault(generation, Told())
     return told
 
 

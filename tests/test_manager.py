@@ -2,9 +2,10 @@
 
 import logging
 import sys
+import threading
 import typing
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -626,3 +627,23 @@ def test_a_broken_call_is_told_as_a_broken_load(
     manager = ExtensionManager[Any]("h", invoke_on_load=True)
     assert manager.map(lambda e: e.name) == ["one"]
     assert "OSError: broken on purpose" in caplog.text
+
+
+def test_a_thread_that_looks_while_another_sorts_by_name_finds_all(three: Path) -> None:
+    manager = ExtensionManager[Any]("g")
+    found: list[Extension[Any]] = []
+
+    class Slow(list[Extension[Any]]):
+        def __iter__(self) -> Iterator[Extension[Any]]:
+            given = list[Extension[Any]](super().__iter__())
+            yield given[0]
+            # Another thread has its turn before the first one goes on.
+            manager.extensions = given
+            thread = threading.Thread(target=lambda: found.append(manager["two"]))
+            thread.start()
+            thread.join()
+            yield from given[1:]
+
+    manager.extensions = Slow(manager.extensions)
+    assert manager["one"].name == "one"
+    assert [extension.name for extension in found] == ["two"]

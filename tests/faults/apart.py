@@ -40,7 +40,7 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     code = f"import sys; sys.path[:0] = [{ROOT!r}]; from {__name__} import main; main()"
     given = json.dumps(arguments)
     done = python("-c", code, function.__module__, function.__name__, given)
-    assert done.stderr == ""
+    assert done.stderr == "", done.stderr
     return json.loads(done.stdout)
 
 
