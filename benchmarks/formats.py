@@ -16,8 +16,8 @@ from benchmarks.startup import GROUP, LAZYPLUG
 OURS = """
 import os
 from lazyplug._index import Index
-file = os.open(OURS, os.O_RDONLY)
-index = Index(lambda offset, length: os.pread(file, length, offset))
+opened = os.open(OURS, os.O_RDONLY)
+index = Index(lambda offset, length: os.pread(opened, length, offset))
 index.watched(), index.rows(GROUP)
 """
 WRITE = """
@@ -26,8 +26,8 @@ import orjson
 from lazyplug._index import Index, paths, texts
 from lazyplug._record import table_of
 (known,) = glob.glob(f"{OURS}/*.json")
-file = os.open(known, os.O_RDONLY)
-index = Index(lambda offset, length: os.pread(file, length, offset))
+opened = os.open(known, os.O_RDONLY)
+index = Index(lambda offset, length: os.pread(opened, length, offset))
 stamps = {}
 for place, _, present, lines in index.watched():
     entry = index.key[place + 1]

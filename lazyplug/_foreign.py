@@ -171,6 +171,6 @@ def names_of(owner: "Owner") -> "tuple[str, str]":
     """
     try:
         opened = open_distribution(owner)
-        return opened.metadata["Name"] or owner[0], opened.version or ""
+        return str(opened.metadata["Name"] or owner[0]), str(opened.version or "")
     except Exception:  # it is gone, or foreign code: its fault is its own
         return owner[0], ""

@@ -65,10 +65,16 @@ def summary(extension: "Extension[Any]") -> "str | None":
 def place(extension: "Extension[Any]") -> "tuple[str, int] | None":
     """Return the file and the line of what an extension refers to, as Search has it.
 
-    None if there is no such module. Imports nothing of the plugin.
+    None if nothing is known of its module. Imports nothing of the plugin.
     """
     module, attr = _target(extension)
     return None if module is None else facts().search().place(module, attr)
+
+
+def is_missing(extension: "Extension[Any]") -> bool:
+    """Is it sure that the module of an extension does not exist? Imports nothing."""
+    module, _ = _target(extension)
+    return module is not None and facts().search().is_missing(module)
 
 
 def _target(extension: "Extension[Any]") -> "tuple[str | None, str | None]":

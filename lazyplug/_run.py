@@ -51,7 +51,10 @@ def run(arguments: "list[str]") -> None:
     if "--trace" in options:
         from ._trace import record
 
-        record(options["--trace"])
+        try:
+            record(options["--trace"])
+        except OSError as error:
+            _refuse(f"the trace cannot be written: {error}\n")
     try:
         start()
     except BaseException as error:

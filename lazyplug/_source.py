@@ -282,6 +282,16 @@ def read(file: str) -> "tuple[Scope | None, bool]":
     return None, True
 
 
+def _makes_modules(file: str) -> bool:
+    """May the code of a package put other modules below it than lie in its folder?"""
+    try:
+        with open(file, "rb") as source:
+            data = source.read(1 << 20)
+    except OSError:
+        return True
+    return not file.endswith(_SOURCE) or b"__path__" in data or b"sys.modules" in data
+
+
 def _in_archive(archive: str, name: str) -> bool:
     """Has a zip a module of this name? Its source is left to the import."""
     from zipimport import zipimporter
@@ -332,7 +342,7 @@ class Search:
         return None if scope is None else scope.line, sources
 
     def place(self, module: str, attr: "str | None") -> "tuple[str, int] | None":
-        """Return the file and the line of a target; None if there is no such module.
+        """Return the file and the line of a target; None if its module has no file.
 
         It is the file of the module, and line 0, where the source does not say plainly
         what the target is.
@@ -349,6 +359,30 @@ class Search:
         if found is None:
             return None
         return found[0] or ", ".join(found[1] or ()), 0
+
+    def is_missing(self, module: str) -> bool:
+        """Is it sure that there is no such module?
+
+        It is not of what is built in or lies in an archive, nor of what is below a
+        module whose code may make more, as that of `os` makes `os.path`.
+        """
+        sources = Sources(self._clock())
+        top, *rest = module.split(".")
+        found = self.find(top, sources)
+        if found is None:
+            place, _ = sources.tops.get(top, (-1, None))
+            # Otherwise it is built in, or an archive on the way has it.
+            return place == len(self._entries)
+        above = top
+        for name in rest:
+            file, folders = found
+            if folders is None or (file is not None and _makes_modules(file)):
+                return False
+            above = f"{above}.{name}"
+            found = self.find(above, sources)
+            if found is None:
+                return True
+        return False
 
     def scope(self, file: str, sources: Sources) -> "Scope | None":
         """Return what the source in a file says and binds; None if it has none."""

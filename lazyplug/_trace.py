@@ -4,44 +4,45 @@ Nothing of it is there unless somebody asks: the functions are wrapped here.
 """
 
 import os
+from _thread import _local
 from time import perf_counter
 
-from . import _cache, _calling, _update
+from . import _cache, _calling, _store, _update
 from ._entry_point import EntryPoint
 from ._index import Index
 from ._manager import Extension
+from ._text import to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    # what was done, to what, beginning and length in seconds, how deep, by whom
-    Event = dict[str, "str | float | int"]
-
 
 def record(path: str) -> None:
-    """Write each event that follows to a file, as a line of JSON, when it is over.
+    """Write each event that follows to a new file, as a line of JSON, when it is over.
 
-    So that nothing is lost where a process is killed, or has children. Raises OSError
-    if the file cannot be written.
+    So nothing is lost where a process is killed, or has children. Raises OSError if the
+    file cannot be made.
     """
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    _Recorder(file).wrap()
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    _Recorder(os.path.abspath(path)).wrap()
 
 
 class _Recorder:
-    def __init__(self, file: int) -> None:
-        self._file = file
+    def __init__(self, path: str) -> None:
+        self._path = path
         self._began = perf_counter()
-        self._depth = 0
+        # of each thread how deep it is in what is recorded
+        self._depth = _local()
 
     def wrap(self) -> None:
         """Wrap what is worth a line."""
         snapshot: Any = _cache.Snapshot
         self._wrap(snapshot, "true_index", "index", lambda *_: "look, is it still true")
         self._wrap(_update, "update", "scan", lambda *_: "what changed, or all of it")
-        self._wrap(_update, "store", "write", lambda folder, name, _: name)
+        for room in (_store, _update):
+            self._wrap(room, "store", "write", lambda folder, name, _: name)
         self._wrap(Index, "rows", "group", lambda _, group: group)
         self._wrap(Extension, "_load", "import", _of_extension)
         self._wrap(_calling, "call", "call", _of_extension)
@@ -54,33 +55,49 @@ class _Recorder:
         function = getattr(home, name)
 
         def traced(*args: "Any", **kwds: "Any") -> "Any":
+            depth = getattr(self._depth, "now", 0)
+            self._depth.now = depth + 1
             began = perf_counter()
-            depth, self._depth = self._depth, self._depth + 1
-            error = ""
+            raised = None
             try:
                 return function(*args, **kwds)
-            except BaseException as raised:
-                error = f"{type(raised).__name__}: {raised}"
+            except BaseException as error:
+                raised = error
                 raise
             finally:
-                self._depth = depth
-                self._write(what, about(*args), began, error)
+                taken = perf_counter() - began
+                self._depth.now = depth
+                try:
+                    self._write(what, about(*args), began, taken, depth, raised)
+                except Exception:  # noqa: S110 - what is watched must not suffer
+                    pass
 
         setattr(home, name, traced)
 
-    def _write(self, what: str, about: str, began: float, error: str) -> None:
-        from ._text import to_json
-
-        event: Event = {
+    def _write(
+        self,
+        what: str,
+        about: str,
+        began: float,
+        taken: float,
+        depth: int,
+        raised: "BaseException | None",
+    ) -> None:
+        event = {
             "event": what,
             "about": about,
             "begin": began - self._began,
-            "seconds": perf_counter() - began,
-            "depth": self._depth,
+            "seconds": taken,
+            "depth": depth,
             "process": os.getpid(),
-            "error": error,
+            "error": f"{type(raised).__name__}: {raised}" if raised else "",
         }
-        os.write(self._file, f"{to_json(event)}\n".encode())
+        # Each time anew: a program may close what it has not opened.
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, f"{to_json(event)}\n".encode())
+        finally:
+            os.close(file)
 
 
 def _of_extension(extension: "Extension[Any]") -> str:

@@ -181,7 +181,8 @@ def test_an_index_that_is_pruned_meanwhile_is_passed_over(
     index: Path, verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [index.name, "0" * 16 + "-" + "0" * 16 + ".json"]
-    monkeypatch.setattr(os, "listdir", lambda _: names)
+    there = [str(index.parent / name) for name in names]
+    monkeypatch.setattr("lazyplug.cli.cache.ours", lambda _: there)
     code, said, _ = verify()
     assert code == 0
     assert said.startswith(f"sound    {index.name}\n")

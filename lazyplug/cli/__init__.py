@@ -43,14 +43,28 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 
         run(arguments[1:])
         return 0
+    for stream in (sys.stdout, sys.stderr):
+        # What its encoding cannot say is escaped.
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
     options = _parser(arguments).parse_args(arguments)
+    from lazyplug import LazyplugError
+
     try:
         code: int = options.command(options)
         sys.stdout.flush()
+    except LazyplugError as error:
+        from .output import complain
+
+        complain(f"lazyplug: {error}")
+        return 1
     except BrokenPipeError:
         # Who reads has enough. Python would complain once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:
+        return 130
     return code
 
 
@@ -68,7 +82,7 @@ def _parser(arguments: "Sequence[str]") -> argparse.ArgumentParser:
     for name, (file, about) in COMMANDS.items():
         description = f"{about[0].upper()}{about[1:]}."
         own = commands.add_parser(name, help=about, description=description)
-        if file and (completing or name in arguments):
+        if file and (name in _words() if completing else name in arguments[:1]):
             subject = __import__(f"{__name__}.{file}", fromlist=(file,))
             subject.add_to(name, own)
     if completing:
@@ -81,6 +95,11 @@ def _parser(arguments: "Sequence[str]") -> argparse.ArgumentParser:
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: "Any") -> None:
         super().__init__(formatter_class=_formatter, **options)
+
+
+def _words() -> "list[str]":
+    """Return what stands on the line that a shell completes."""
+    return os.environ.get("COMP_LINE", "").split()
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:

@@ -1,7 +1,6 @@
 """What lies in the cache folder, and looking at everything anew."""
 
 import os
-import sys
 import time
 
 import lazyplug
@@ -50,7 +49,7 @@ def path(options: "argparse.Namespace") -> int:
     elif folder is None:
         complain(_NO_PLACE)
     else:
-        print(folder)
+        print(clean(folder))
     return 1 if folder is None else 0
 
 
@@ -76,19 +75,26 @@ def _files() -> "tuple[str, list[str], str]":
         return folder, [], f"Cannot be read: {error}"
 
 
+def _refused(options: "argparse.Namespace", folder: str, fault: str) -> int:
+    if options.json:
+        print_json({"path": folder or None, "fault": fault})
+    else:
+        complain(fault)
+    return 1
+
+
 def show(options: "argparse.Namespace") -> int:
     """Print what lies in the cache folder; 1 if it cannot be used."""
     folder, files, fault = _files()
     if fault:
-        complain(fault)
-        return 1
+        return _refused(options, folder, fault)
     rows = [row for file in files if file.endswith(SUFFIX) and (row := _row(file))]
     if options.json:
         print_json({"path": folder, "indexes": rows})
     elif rows:
         print_table(rows)
     else:
-        print(f"Nothing is remembered in {folder}")
+        print(clean(f"Nothing is remembered in {folder}"))
     return 0
 
 
@@ -125,8 +131,7 @@ def verify(options: "argparse.Namespace") -> int:
     """Print what is damaged in the cache folder; 1 if anything is."""
     folder, files, fault = _files()
     if fault:
-        complain(fault)
-        return 1
+        return _refused(options, folder, fault)
     found: dict[str, list[str]] = {}
     for file in files:
         if file.endswith((SUFFIX, FACTS)):
@@ -139,11 +144,12 @@ def verify(options: "argparse.Namespace") -> int:
         print_json({"path": folder, "damages": found})
         return min(harmed, 1)
     for name, damage in found.items():
-        print(f"damaged  {name}: {'; '.join(damage)}" if damage else f"sound    {name}")
+        said = f"damaged  {name}: {'; '.join(damage)}" if damage else f"sound    {name}"
+        print(clean(said))
     if found:
-        print(f"{len(found)} in {folder}, {harmed} damaged")
+        print(clean(f"{len(found)} in {folder}, {harmed} damaged"))
     else:
-        print(f"Nothing is remembered in {folder}")
+        print(clean(f"Nothing is remembered in {folder}"))
     return min(harmed, 1)
 
 
@@ -151,8 +157,7 @@ def prune_folder(options: "argparse.Namespace") -> int:
     """Remove what no environment needs any more, and print it."""
     folder, files, fault = _files()
     if fault:
-        complain(fault)
-        return 1
+        return _refused(options, folder, fault)
     return _removed(options, folder, prune(folder) if files else [])
 
 
@@ -163,8 +168,7 @@ def clear(options: "argparse.Namespace") -> int:
     """
     folder, files, fault = _files()
     if fault:
-        complain(fault)
-        return 1
+        return _refused(options, folder, fault)
     for file in files:
         try:
             os.unlink(file)
@@ -184,31 +188,51 @@ def _removed(options: "argparse.Namespace", folder: str, files: "list[str]") -> 
     else:
         for name in gone:
             print(f"removed  {name}")
-        print(f"{len(gone)} removed from {folder}")
+        print(clean(f"{len(gone)} removed from {folder}"))
     return 1 if left else 0
 
 
 def refresh(options: "argparse.Namespace") -> int:
-    """Look at everything again, write it down, and print what came and went."""
+    """Look at everything again, write it down, and print what came and went.
+
+    1 if it could not be written down.
+    """
     before = metadata_folders(_cache.current("none"))
     _cache.invalidate_caches()
     snapshot = _cache.current("full")
     # All of it is read again, whatever the stamps say.
     snapshot.index = snapshot.true_index(snapshot.index.key, scan=True)
     after = metadata_folders(snapshot)
-    changes = {
+    changes: dict[str, Any] = {
         "added": sorted(after - before),
         "removed": sorted(before - after),
         "groups": len(everything(snapshot)),
         "problems": len(lazyplug.problems()),
+        "remembered": _is_remembered(snapshot),
     }
     if options.json:
         print_json(changes)
-        return 0
-    for word in ("added", "removed"):
-        for folder in changes[word]:  # type: ignore[attr-defined]
-            print(clean(f"{word:8} {folder}"))
-    print(f"{changes['groups']} groups, {changes['problems']} problems in the metadata")
-    if changes["problems"]:
-        print("See: lazyplug doctor", file=sys.stderr)
-    return 0
+    else:
+        for word in ("added", "removed"):
+            for folder in changes[word]:
+                print(clean(f"{word:8} {folder}"))
+        of = f"{changes['groups']} groups"
+        print(f"{of}, {changes['problems']} problems in the metadata")
+    if not changes["remembered"]:
+        complain("It could not be written down. See: lazyplug doctor")
+    return 0 if changes["remembered"] else 1
+
+
+def _is_remembered(snapshot: "_cache.Snapshot") -> bool:
+    """Does the file of an index say what this one says?"""
+    folder = cache_folder()
+    if folder is None or not trusted_folder(folder):
+        return False
+    file = os.path.join(folder, _cache.index_name(snapshot.index.key))
+    read, close = _cache.index_file(file)
+    try:
+        return Index(read).front == snapshot.index.front
+    except (OSError, ValueError):
+        return False
+    finally:
+        close()

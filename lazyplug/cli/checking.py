@@ -3,18 +3,21 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from typing import Any
+from threading import Thread
+from typing import IO, Any
 
 from lazyplug import _cache
 from lazyplug._exceptions import no_matches
 from lazyplug._whole import everything
 
-from .listing import every, label
+from .listing import LEFT_OUT, every, label
 from .output import (
     add_json,
     complain,
@@ -24,13 +27,11 @@ from .output import (
     print_table,
 )
 
-# Run by the child. What the plugin prints must not be taken for what we ask: the answer
-# goes to a descriptor of its own.
+# Run by the child. It is told on standard input what to load, and where to write what
+# came of it: what the plugin prints must not be taken for that.
 _CHILD = """
 import json, os, sys
-asked = json.loads(sys.argv.pop())
-answer = os.dup(1)
-os.dup2(2, 1)
+asked = json.loads(sys.stdin.buffer.read())
 sys.path[:] = asked["path"]
 def memory():
     # What getrusage tells begins, on Linux, with the peak of who started this.
@@ -53,15 +54,20 @@ began = perf_counter()
 error = ""
 try:
     found = __import__(asked["module"], None, None, ("__name__",))
-    for name in filter(None, (asked["attr"] or "").split(".")):
+    for name in asked["attr"].split(".") if asked["attr"] else ():
         found = getattr(found, name)
 except BaseException as raised:
     error = f"{type(raised).__name__}: {raised}"
 seconds = perf_counter() - began
 said = {"seconds": seconds, "mib": max(0.0, memory() - before), "error": error}
+# Not if the plugin has forked, and the other of the two was first.
+answer = os.open(asked["answer"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 os.write(answer, json.dumps(said).encode())
 os._exit(0)
 """
+# Of what a plugin prints, so much is kept.
+_TAIL = 4096
+_DAY = 86_400.0
 
 
 def add_to(_: str, parser: argparse.ArgumentParser) -> None:
@@ -79,8 +85,8 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--jobs",
-        type=int,
-        default=os.cpu_count() or 1,
+        type=_jobs,
+        default=_processors(),
         metavar="N",
         help="how many are loaded at the same time (as there are processors)",
     )
@@ -88,46 +94,79 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not seconds > 0:
-        raise argparse.ArgumentTypeError("it must be more than 0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _DAY:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and a day")
     return seconds
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
+def _processors() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
 
 
 def check(options: argparse.Namespace) -> int:
     """Load each plugin and print what came of it; 1 if one fails.
 
-    Runs the plugins' code, in processes of their own.
+    Runs the plugins' code, in processes of their own; not of those that are left out.
     """
     groups = [options.group] if options.group else sorted(everything(_cache.current()))
-    found = [extension for group in groups for extension in every(group)]
+    found = [each for group in groups for each in every(group).items()]
     if not found and options.group:
+        if options.json:
+            print_json([])
         complain(str(no_matches(options.group, None, ())))
         return 1
     rows: list[dict[str, Any]] = [{}] * len(found)
-    with (
-        ThreadPoolExecutor(max(1, options.jobs)) as pool,
-        _progress(len(found)) as step,
-    ):
-        waiting = {
-            pool.submit(_load, extension, options.timeout): place
-            for place, extension in enumerate(found)
-        }
-        for done in as_completed(waiting):
-            rows[waiting[done]] = done.result()
-            step()
-    failed = [row for row in rows if row["state"] != "ok"]
+    running: set[subprocess.Popen[bytes]] = set()
+    pool = ThreadPoolExecutor(options.jobs)
+    try:
+        with tempfile.TemporaryDirectory(prefix="lazyplug-check-") as folder:
+            waiting = {}
+            for place, (extension, note) in enumerate(found):
+                answer = os.path.join(folder, str(place))
+                asked = extension, note, answer, options.timeout, running
+                waiting[pool.submit(_load, *asked)] = place
+            with _progress(len(found)) as step:
+                for done in as_completed(waiting):
+                    rows[waiting[done]] = done.result()
+                    step()
+    finally:
+        # Where somebody has interrupted it, nothing more is begun, and all is ended.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in tuple(running):
+            _end(process)
+    failed = [row for row in rows if row["state"] not in {"ok", "left out"}]
     if options.json:
         print_json(rows)
     elif rows:
         print_table(rows)
-        print(f"{len(rows)} loaded, {len(failed)} of them failed")
+        out = [row for row in rows if row["state"] == "left out"]
+        said = f"{len(rows) - len(out)} plugins, {len(failed)} of them failed"
+        print(said + (f"; {len(out)} are left out" if out else ""))
     else:
         print("No entry points are visible on sys.path.")
     return 1 if failed else 0
 
 
-def _load(extension: Any, timeout: float) -> dict[str, Any]:
+def _load(
+    extension: Any,
+    note: str,
+    answer: str,
+    timeout: float,
+    running: "set[subprocess.Popen[bytes]]",
+) -> dict[str, Any]:
     row = {
         "group": extension.group,
         "name": extension.name,
@@ -137,29 +176,100 @@ def _load(extension: Any, timeout: float) -> dict[str, Any]:
         "distribution": label(extension),
         "error": "",
     }
+    if note.startswith(LEFT_OUT):
+        return row | {"state": "left out", "error": note.removeprefix(LEFT_OUT)}
     if extension._module is None:
         error = f"{extension.value!r} is no object reference"
         return row | {"state": "invalid", "error": error}
-    asked = {"path": sys.path, "module": extension._module, "attr": extension.attr}
-    # -P: what `sys.path` begins with is asked for, and not where the child is started.
-    command = [sys.executable, "-P", "-c", _CHILD, json.dumps(asked)]
+    asked = {
+        "path": list(_cache.current().entries),
+        "module": extension._module,
+        "attr": extension.attr,
+        "answer": answer,
+    }
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
+        # -P: what `sys.path` begins with is asked for, and not where it is started.
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _CHILD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        error = f"did not finish in {timeout:g} seconds"
-        return row | {"state": "timeout", "seconds": timeout, "error": error}
-    if not done.stdout:
-        said = done.stderr.decode(errors="backslashreplace").strip().rpartition("\n")[2]
-        error = f"its process ended with {done.returncode}" + (f": {said}" * bool(said))
-        return row | {"state": "crashed", "error": error}
-    row |= json.loads(done.stdout)
+    except OSError as fault:
+        return row | {"state": "crashed", "error": f"cannot be started: {fault}"}
+    running.add(process)
+    printed = bytearray()
+    reader = Thread(target=_keep_tail, args=(process.stdout, printed), daemon=True)
+    reader.start()
+    try:
+        code = _ended(process, json.dumps(asked).encode(), timeout)
+    finally:
+        _end(process)
+        running.discard(process)
+        # All that could hold the other end has been ended.
+        reader.join(1.0)
+    try:
+        with open(answer, encoding="utf-8") as file:
+            row |= json.load(file)
+    except (OSError, ValueError):
+        if code is None:
+            error = f"did not finish in {timeout:g} seconds"
+            return row | {"state": "timeout", "seconds": timeout, "error": error}
+        last = printed.decode(errors="backslashreplace").strip().rpartition("\n")[2]
+        said = f"its process ended {_how(code)}" + (f": {last}" if last else "")
+        return row | {"state": "crashed", "error": said}
     return row | {"state": "failed"} if row["error"] else row
+
+
+def _ended(
+    process: "subprocess.Popen[bytes]", asked: bytes, timeout: float
+) -> "int | None":
+    """Wait until a process has ended; return how, None if it took too long."""
+    try:
+        if process.stdin is not None:
+            with process.stdin as file:
+                file.write(asked)
+    except BrokenPipeError:
+        pass  # it was quicker to end
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process, and all that it has started."""
+    try:
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    except (ProcessLookupError, PermissionError):
+        pass  # nothing of it is left
+    process.wait()
+
+
+def _keep_tail(stream: "IO[bytes] | None", printed: bytearray) -> None:
+    if stream is not None:
+        with stream:
+            while chunk := os.read(stream.fileno(), 1 << 16):
+                printed += chunk
+                del printed[:-_TAIL]
+
+
+def _how(code: int) -> str:
+    """Say how a process ended.
+
+    >>> _how(3), _how(-9)
+    ('with 3', 'by SIGKILL')
+    """
+    if code >= 0:
+        return f"with {code}"
+    try:
+        return f"by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"by signal {-code}"
 
 
 @contextmanager

@@ -2,16 +2,15 @@
 
 import os
 import sys
-from importlib.machinery import PathFinder
-from zipimport import zipimporter
 
 from lazyplug import _cache, _learned
-from lazyplug._foreign import names_of
+from lazyplug._choice import parse_pattern, split
+from lazyplug._exceptions import InvalidChoice
 from lazyplug._index import Index, paths, stamp, texts
 from lazyplug._manager import Extension
 from lazyplug._problem import problems
 from lazyplug._scan import find_metadata, headers
-from lazyplug._store import FACTS, SUFFIX
+from lazyplug._store import ours
 from lazyplug._verify import damages
 from lazyplug._whole import everything
 
@@ -30,6 +29,15 @@ if TYPE_CHECKING:
 # Well; to be known; wrong.
 _OK, _NOTE, _BAD = "ok", "note", "wrong"
 _PARTS = ("mtime", "ctime", "size", "inode")
+_VALUES = {
+    "LAZYPLUG_CACHE": ("on", "readonly", "off"),
+    "LAZYPLUG_CHECK": ("full", "dirs", "none"),
+    "LAZYPLUG_EAGER": ("1",),
+}
+_LISTS = ("LAZYPLUG_ALLOW", "LAZYPLUG_DENY")
+# Scripts of several distributions may well be called alike: an installer lets the last
+# one have the name.
+_SCRIPTS = {"console_scripts", "gui_scripts"}
 
 
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
@@ -41,15 +49,16 @@ def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
 def doctor(options: "argparse.Namespace") -> int:
     """Print what was looked at and what is wrong; 1 if anything is."""
     # First, while the index lies there as it was left.
-    stale = [*_freshness()]
+    index = [*_freshness()]
+    extensions = _extensions()
     found = {
         "settings": [*_settings()],
         "cache": [*_folder()],
-        "index": stale,
+        "index": index,
         "sys.path": [*_path()],
-        "metadata": [*_metadata()],
-        "names": [*_names()],
-        "targets": [*_targets()],
+        "metadata": [*_metadata(extensions)],
+        "names": [*_names(extensions)],
+        "targets": [*_targets(extensions)],
     }
     wrong = sum(how == _BAD for said in found.values() for how, _ in said)
     if options.json:
@@ -70,13 +79,27 @@ def doctor(options: "argparse.Namespace") -> int:
 def _settings() -> "Iterator[Finding]":
     names = sorted(name for name in os.environ if name.startswith("LAZYPLUG_"))
     for name in names:
-        said = f"{name}={os.environ[name]}"
-        if _cache.setting(name) or not os.environ[name]:
-            yield _NOTE, said
-        else:
+        value = os.environ[name]
+        said = f"{name}={value}"
+        if value and not _cache.setting(name):
             yield _NOTE, f"{said}, which is ignored: -E, -I, or rights of another user"
+        elif value and value not in _VALUES.get(name, (value,)):
+            yield _BAD, f"{said}: it may be one of {', '.join(_VALUES[name])}"
+        else:
+            fault = _fault(name, value)
+            yield (_BAD, f"{said}: {fault}") if fault else (_NOTE, said)
     if not names:
         yield _OK, "none; see README for what LAZYPLUG_* variables do"
+
+
+def _fault(name: str, value: str) -> str:
+    for text in split(value) if name in _LISTS else ():
+        try:
+            if parse_pattern(text, name)[1] is None:
+                return f"{text!r} does not say for which group, as in 'GROUP={text}'"
+        except InvalidChoice as error:
+            return str(error)
+    return ""
 
 
 def _folder() -> "Iterator[Finding]":
@@ -92,24 +115,22 @@ def _folder() -> "Iterator[Finding]":
         yield _BAD, f"{said}. Remove it, or take these rights away"
         return
     try:
-        files = [name for name in os.listdir(folder) if name.endswith((SUFFIX, FACTS))]
+        files = ours(folder)
     except OSError as error:
         yield _BAD, f"{folder} cannot be read: {error}"
         return
     harmed = 0
-    for name in files:
+    for file in files:
         try:
-            harmed += bool(damages(os.path.join(folder, name)))
+            harmed += not file.endswith(".tmp") and bool(damages(file))
         except FileNotFoundError:
             continue  # it was pruned meanwhile
     if harmed:
         said = f"{harmed} of {len(files)} files are damaged, and mended when needed"
         yield _BAD, f"{said}: see lazyplug cache verify"
     if not os.access(folder, os.W_OK):
-        yield (
-            _NOTE,
-            f"{folder} cannot be written to: what changed is read at each start",
-        )
+        said = f"{folder} cannot be written to"
+        yield _NOTE, f"{said}: what changed is read at each start"
     yield _OK, f"{folder} has {len(files)} files"
 
 
@@ -117,16 +138,25 @@ def _freshness() -> "Iterator[Finding]":
     entries, volatile = _cache.split_path(sys.path, _here())
     key = [sys.prefix, *[e for at, e in enumerate(entries) if at not in volatile]]
     folder = _cache.cache_folder()
-    file = folder and os.path.join(folder, _cache.index_name(key))
-    if not file or not os.path.exists(file):
-        yield _NOTE, "there was none for this sys.path: the next start will be warm"
+    mode = _cache.setting("LAZYPLUG_CACHE", "on")
+    if mode == "off":
+        yield _NOTE, "none is read or written: LAZYPLUG_CACHE=off"
+        return
+    if folder is None or (
+        os.path.lexists(folder) and not _cache.trusted_folder(folder)
+    ):
+        yield _NOTE, "none is read or written: see cache"
+        return
+    file = os.path.join(folder, _cache.index_name(key))
+    if not os.path.exists(file):
+        yield _NOTE, "there was none for this sys.path"
         return
     read, close = _cache.index_file(file)
     try:
         index = Index(read)
         differences = [*_differences(index)]
     except (OSError, ValueError):
-        yield _BAD, f"{file} could not be read; it was written anew"
+        yield _NOTE, f"{file} could not be read, so all was scanned"
         return
     finally:
         close()
@@ -135,7 +165,7 @@ def _freshness() -> "Iterator[Finding]":
     if len(differences) > 5:
         yield _NOTE, f"{len(differences) - 5} more differed"
     if differences:
-        yield _NOTE, "so it was not true any more, and was brought up to date"
+        yield _NOTE, "so it was not true any more, and what changed was scanned"
     elif index.young or not index.settled:
         yield _OK, "is true; some stamps are too young to be believed yet"
     else:
@@ -168,7 +198,7 @@ def _differences(index: Index) -> "Iterator[str]":
 def _difference(path: str, known: "str | None") -> str:
     try:
         now = stamp(os.stat(path))
-    except OSError:
+    except (OSError, ValueError):
         now = None
     if now == known:
         return ""
@@ -184,62 +214,58 @@ def _path() -> "Iterator[Finding]":
     snapshot = _cache.current("full")
     for at, entry in enumerate(snapshot.entries):
         if at in snapshot.volatile and _cache.declares(entry):
-            live = entry or "the current folder"
-            yield _NOTE, f"{live} declares distributions: it is looked at each time"
+            yield _NOTE, f"{entry} declares distributions: it is looked at each time"
         elif not os.path.exists(entry) and not entry.endswith(".zip"):
             yield _NOTE, f"{entry} is not there"
     for _, finder in _cache.foreign_finders():
-        yield (
-            _NOTE,
-            f"{finder!r} is asked at each look-up, and imports importlib_metadata",
-        )
+        kind = finder if isinstance(finder, type) else type(finder)
+        of = f"{kind.__module__}.{kind.__qualname__}"
+        yield _NOTE, f"{of} is asked at each look-up, and imports importlib_metadata"
     yield _OK, f"{len(snapshot.entries)} entries"
 
 
-def _metadata() -> "Iterator[Finding]":
-    found = problems()
-    for problem in found:
+def _metadata(extensions: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
+    for problem in problems():
         yield _BAD, str(problem)
-    groups = everything(_cache.current())
-    owners = {owner[:3]: owner for pairs in groups.values() for _, owner in pairs}
-    for owner in owners.values():
-        _, path, file, _ = owner
-        if not isinstance(path, str) or os.path.isfile(path):
-            name, version = names_of(owner)
-            place = str(path)
-        else:
-            place = os.path.join(path, file)
-            name, version = headers(find_metadata(place, os)[2] or "")
-        for what, said in (("Name", name), ("Version", version)):
-            if not said:
-                yield _BAD, f"{place}: its metadata does not say its {what}"
-    yield _OK, f"{len(owners)} distributions declare something"
+    folders = set()
+    for extension in (each for several in extensions.values() for each in several):
+        if extension._owner is not None:
+            _, path, file, _ = extension._owner
+            # What lies in archives, and what finders tell of, importlib_metadata reads.
+            if isinstance(path, str) and not os.path.isfile(path):
+                folders.add(os.path.join(path, file))
+    for folder in sorted(folders):
+        said = headers(find_metadata(folder, os)[2] or "")
+        for what, there in zip(("Name", "Version"), said):
+            if not there:
+                yield _BAD, f"{folder}: its metadata does not say its {what}"
+    yield _OK, f"{len(folders)} distributions in folders declare something"
 
 
-def _names() -> "Iterator[Finding]":
-    groups = _extensions()
+def _names(groups: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
     for group, extensions in groups.items():
-        names = [extension.name for extension in extensions]
-        several = {name for name in names if names.count(name) > 1}
-        if several:
-            owners = {label(each) for each in extensions if each.name in several}
+        together: dict[str, list[Extension[Any]]] = {}
+        for extension in extensions:
+            together.setdefault(extension.name, []).append(extension)
+        several = {name for name, found in together.items() if len(found) > 1}
+        if several and group not in _SCRIPTS:
+            owners = {label(each) for name in several for each in together[name]}
             of = f"{group!r}, from {', '.join(sorted(owners))}"
             yield _NOTE, f"{len(several)} stand several times in {of}: {_some(several)}"
     yield _OK, f"{sum(map(len, groups.values()))} in {len(groups)} groups"
 
 
-def _targets() -> "Iterator[Finding]":
+def _targets(groups: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
     modules: dict[str, bool] = {}
     missing: dict[str, set[str]] = {}
-    for extensions in _extensions().values():
-        for extension in extensions:
-            module = extension._module
-            if module is None:
-                continue  # told as a problem of the metadata
-            if module not in modules:
-                modules[module] = _is_there(extension, module)
-            if not modules[module]:
-                missing.setdefault(label(extension), set()).add(module)
+    for extension in (each for several in groups.values() for each in several):
+        module = extension._module
+        if module is None:
+            continue  # told as a problem of the metadata
+        if module not in modules:
+            modules[module] = _learned.is_missing(extension)
+        if modules[module]:
+            missing.setdefault(label(extension), set()).add(module)
     for owner, names in sorted(missing.items()):
         yield _BAD, f"{owner} declares what is not there, of modules: {_some(names)}"
     yield _OK, f"{len(modules)} modules are referred to"
@@ -255,18 +281,9 @@ def _some(names: "set[str]") -> str:
     return first + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _is_there(extension: "Extension[Any]", module: str) -> bool:
-    top = module.partition(".")[0]
-    if _learned.place(extension) is not None or top in sys.builtin_module_names:
-        return True
-    # What lies deeper in an archive is left to the import.
-    spec = PathFinder.find_spec(top)
-    return spec is not None and isinstance(spec.loader, zipimporter)
-
-
 def _extensions() -> "dict[str, list[Extension[Any]]]":
     found: dict[str, list[Extension[Any]]] = {}
-    for group, pairs in everything(_cache.current()).items():
+    for group, pairs in everything(_cache.current("full")).items():
         for row, owner in pairs:
             extension: Extension[Any] = Extension.__new__(Extension)
             found.setdefault(group, []).append(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
+    from lazyplug._index import Owner
     from lazyplug._manager import Extension
 
 
@@ -56,7 +57,7 @@ def groups(options: "argparse.Namespace") -> int:
 
 def list_plugins(options: "argparse.Namespace") -> int:
     """Print the plugins of a group; 1 if there are none."""
-    found = every(options.group)
+    found = every(options.group, thorough=options.summary)
     rows = []
     for extension, note in found.items():
         row = {
@@ -99,36 +100,52 @@ def show(options: "argparse.Namespace") -> int:
     return 0 if rows else 1
 
 
-def every(group: str) -> "dict[Extension[Any], str]":
-    """Return all extensions of a group with what is to be said of each, or ""."""
+def every(group: str, thorough: bool = True) -> "dict[Extension[Any], str]":
+    """Return all extensions of a group with what is to be said of each, or "".
+
+    If thorough, it is found out whether their modules exist, which takes some time.
+    """
     manager: ExtensionManager[Any] = ExtensionManager(
         group, lazy=True, on_failure="ignore"
     )
-    found = dict.fromkeys(manager, "")
-    found |= {
-        extension: f"left out: {why}" for extension, why in manager.excluded.items()
-    }
-    names = [extension.name for extension in found]
-    for extension, note in found.items():
-        several = names.count(extension.name)
-        if note:
-            continue
+    together: dict[str, int] = {}
+    for extension in manager:
+        together[extension.name] = together.get(extension.name, 0) + 1
+    found = {}
+    for extension in manager:
+        several = together[extension.name]
+        note = f"one of {several} of this name" if several > 1 else ""
         if extension._module is None:
-            found[extension] = "no object reference"
-        elif several > 1:
-            found[extension] = f"one of {several} of this name"
-    return found
+            note = "no object reference"
+        elif thorough and _learned.is_missing(extension):
+            note = f"there is no module {extension._module!r}"
+        found[extension] = note
+    out = {extension: f"{LEFT_OUT}{why}" for extension, why in manager.excluded.items()}
+    return found | out
+
+
+# How the note of an extension begins that the choice of a user leaves out.
+LEFT_OUT = "left out: "
+_labels: "dict[Owner, str]" = {}
 
 
 def label(extension: "Extension[Any]") -> str:
     """Return name and version of the distribution that declares an extension."""
-    if extension._owner is None:
+    owner = extension._owner
+    if owner is None:
         return ""
-    return " ".join(identify(extension._owner)[:2]).rstrip()
+    try:
+        if owner not in _labels:
+            _labels[owner] = " ".join(identify(owner)[:2]).rstrip()
+        return _labels[owner]
+    except TypeError:  # the object of a foreign finder that cannot be hashed
+        return " ".join(identify(owner)[:2]).rstrip()
 
 
 def _fields(extension: "Extension[Any]", note: str) -> "dict[str, Any]":
-    name, version, file = identify(extension._owner) if extension._owner else [""] * 3
+    name = version = file = ""
+    if extension._owner is not None:
+        name, version, file = identify(extension._owner)
     target_file, target_line = _learned.place(extension) or ("", 0)
     return {
         "name": extension.name,
@@ -147,15 +164,13 @@ def _fields(extension: "Extension[Any]", note: str) -> "dict[str, Any]":
 
 
 def _in_words(fields: "dict[str, Any]") -> "dict[str, Any]":
-    target = _place(fields["target_file"], fields["target_line"])
-    missing = "" if target else "not found: its module is not on sys.path"
     return {
         "name": fields["name"],
         "group": fields["group"],
         "value": fields["value"],
         "distribution": f"{fields['distribution']} {fields['version']}".rstrip(),
         "declared in": _place(fields["file"], fields["line"]),
-        "target": target or missing,
+        "target": _place(fields["target_file"], fields["target_line"]),
         "summary": fields["summary"],
         "extras": fields["extras"],
         "note": fields["note"],

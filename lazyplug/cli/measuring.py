@@ -16,11 +16,7 @@ from lazyplug._whole import everything
 
 from .output import add_json, complain, print_json, print_table
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-_LAZYPLUG = "import lazyplug; lazyplug.ExtensionManager({group!r}).names()"
+_LAZYPLUG = "import lazyplug; lazyplug.ExtensionManager({group!r}, lazy=True).names()"
 _STEVEDORE = (
     "from stevedore import _cache; [p.name for p in _cache.get_group_all({group!r})]"
 )
@@ -52,10 +48,9 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 2:
-        raise argparse.ArgumentTypeError("it must be at least 2")
-    return count
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 2")
+    return int(text)
 
 
 def bench(options: argparse.Namespace) -> int:
@@ -65,11 +60,18 @@ def bench(options: argparse.Namespace) -> int:
     """
     groups = everything(_cache.current())
     if not groups:
+        if options.json:
+            print_json({"starts": []})
         complain("There is nothing to ask for: no entry points are on sys.path.")
         return 1
     group = options.group or max(groups, key=lambda name: len(groups[name]))
     with tempfile.TemporaryDirectory(prefix="lazyplug-bench-") as folder:
-        taken = _measured(group, folder, options.rounds)
+        try:
+            taken = _measured(group, folder, options.rounds)
+        except subprocess.CalledProcessError as error:
+            last = error.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            complain(f"It cannot be measured: a start failed: {last}")
+            return 1
     first = taken["importlib.metadata"][0]
     rows = [
         {
@@ -128,15 +130,17 @@ def _measured(group: str, folder: str, rounds: int) -> "dict[str, tuple[float, f
 
 def _run(code: str, variables: "dict[str, str]") -> float:
     """Return how many milliseconds a process of this sys.path takes."""
-    environ: dict[str, Any] = {**os.environ, **variables}
-    environ["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
-    # Set in many shells, it would measure the compiling of imports.
-    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # A user's settings would measure something else than what is told; the last one,
+    # set in many shells, the compiling of imports.
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("LAZYPLUG_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
+    entries = _cache.current().entries
+    environ |= {**variables, "PYTHONPATH": os.pathsep.join(filter(None, entries))}
     began = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-c", code],
-        env=environ,
-        stdout=subprocess.DEVNULL,
-        check=True,
+        [sys.executable, "-P", "-c", code], env=environ, capture_output=True, check=True
     )
     return (time.perf_counter() - began) * 1e3

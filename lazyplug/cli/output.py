@@ -39,17 +39,29 @@ def print_json(found: "Any") -> None:
     try:
         data = orjson.dumps(found, option=options)
     except TypeError:
-        data = orjson.dumps(_encodable(found), option=options)
-    print(data.decode(), end="")
+        data = orjson.dumps(encodable(found), option=options)
+    # UTF-8, whatever encoding the terminal has.
+    raw = getattr(sys.stdout, "buffer", None)
+    if raw is None:
+        print(data.decode(), end="")
+    else:
+        sys.stdout.flush()
+        raw.write(data)
+        raw.flush()
 
 
-def _encodable(value: "Any") -> "Any":
+def encodable(value: "Any") -> "Any":
+    r"""Return a value whose texts any encoding can say.
+
+    >>> encodable({"a": ["\udcff", 1]})
+    {'a': ['\\udcff', 1]}
+    """
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {_encodable(key): _encodable(each) for key, each in value.items()}
+        return {encodable(key): encodable(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return list(map(_encodable, value))
+        return list(map(encodable, value))
     return value
 
 

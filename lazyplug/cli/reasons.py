@@ -1,20 +1,23 @@
 """Why is a plugin there, or why is it not? No plugin is imported."""
 
-from lazyplug import _cache, _learned
+from lazyplug import _cache
 from lazyplug._exceptions import near_misses, origin
+from lazyplug._index import Index
 from lazyplug._manager import Extension
 from lazyplug._problem import problems
 from lazyplug._scan import identify
-from lazyplug._whole import everything, shadowed_rows
+from lazyplug._whole import everything, groups_of, shadowed_rows
 
-from .listing import every
+from .listing import LEFT_OUT, every
 from .output import add_json, clean, print_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
+
+    from lazyplug._index import Pair
 
 
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
@@ -26,63 +29,65 @@ def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
 
 
 def why(options: "argparse.Namespace") -> int:
-    """Print why a plugin is there, or is not; 1 if none of that name is taken."""
-    named = {
-        e: note for e, note in every(options.group).items() if e.name == options.name
-    }
-    taken = [e for e, note in named.items() if not note.startswith("left out")]
-    reasons = [*_of_named(named), *_of_shadowed(options.group, options.name)]
+    """Print why a plugin is there, or is not; 1 if none of that name can be used."""
+    found = every(options.group).items()
+    named = {each: note for each, note in found if each.name == options.name}
+    usable = [each for each, note in named.items() if not note or "one of" in note]
+    reasons = [*_of_named(named), *_of_hidden(options.group, options.name)]
     if not named:
         reasons += _of_missing(options.group, options.name)
     if options.json:
-        print_json({"taken": bool(taken), "reasons": reasons})
+        print_json({"usable": bool(usable), "reasons": reasons})
     else:
         for reason in reasons:
             print(clean(reason))
-    return 0 if taken else 1
+    return 0 if usable else 1
 
 
 def _of_named(named: "dict[Extension[Any], str]") -> "Iterator[str]":
     for extension, note in named.items():
-        if note:
+        if note.startswith(LEFT_OUT):
+            yield f"It is {note}: {origin(extension)}."
+        elif note:
             yield f"It is there, but {note}: {origin(extension)}."
         else:
             yield f"It is there: {origin(extension)}."
-        if extension._module is not None and _learned.place(extension) is None:
-            yield (
-                f"It cannot be loaded: there is no module {extension._module!r} on"
-                " sys.path."
-            )
 
 
-def _of_shadowed(group: str, name: str) -> "Iterator[str]":
-    for row, owner in shadowed_rows(_cache.current(), group):
-        if row[0] == name:
-            loser: Extension[Any] = Extension.__new__(Extension)
-            loser._fill(group, row, owner, None, None)
-            yield (
-                f"It is shadowed: {origin(loser)}; another distribution called"
-                f" {identify(owner)[0]} stands before it on sys.path."
-            )
+def _of_hidden(namespace: str, name: str) -> "Iterator[str]":
+    snapshot = _cache.current()
+    for group in groups_of(namespace):
+        for row, owner in _hidden(snapshot, group):
+            if row[0] == name:
+                loser: Extension[Any] = Extension.__new__(Extension)
+                loser._fill(group, row, owner, None, None)
+                yield (
+                    f"It is shadowed: {origin(loser)}; of another distribution called"
+                    f" {identify(owner)[0]}, what that one declares counts."
+                )
 
 
-def _of_missing(group: str, name: str) -> "Iterator[str]":
+def _hidden(snapshot: "_cache.Snapshot", group: str) -> "Iterable[Pair]":
+    """Return the rows of a group that are shadowed, by stable entries or live ones."""
+    yield from shadowed_rows(snapshot, group)
+    shown = snapshot.rows(group)
+    yield from (pair for pair in snapshot.read(Index.rows, group) if pair not in shown)
+
+
+def _of_missing(namespace: str, name: str) -> "Iterator[str]":
     groups = everything(_cache.current())
-    names = [row[0] for row, _ in groups.get(group, [])]
+    names = [row[0] for g in groups_of(namespace) for row, _ in groups.get(g, ())]
     if not names:
-        near = near_misses(group, groups)
-        yield f"No installed distribution declares the group {group!r}." + (
-            f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        )
+        near = near_misses(namespace, groups)
+        said = f"No installed distribution declares the group {namespace!r}."
     else:
         near = near_misses(name, names)
-        yield f"No installed distribution declares {name!r} in {group!r}." + (
-            f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        )
+        said = f"No installed distribution declares {name!r} in {namespace!r}."
+    yield said + (f" Did you mean {' or '.join(map(repr, near))}?" if near else "")
     elsewhere = [
         other
         for other, pairs in groups.items()
-        if other != group and any(row[0] == name for row, _ in pairs)
+        if other != namespace and any(row[0] == name for row, _ in pairs)
     ]
     if elsewhere:
         yield f"A plugin of that name is in {', '.join(map(repr, sorted(elsewhere)))}."

@@ -3,11 +3,12 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 
-from .output import complain, is_drawn, print_json, print_table
+from .output import complain, encodable, is_drawn, print_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,18 +17,18 @@ if TYPE_CHECKING:
 
 def add_to(_: str, parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
+    parser.usage = (
+        "%(prog)s [-h] [--json FILE | --svg FILE] [--as-stevedore]"
+        " (PROGRAM | -m MODULE) [ARGS...]"
+    )
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--json", action="store_true", help="print JSON instead")
+    how.add_argument("--json", metavar="FILE", help="write it into a file, as JSON")
     how.add_argument("--svg", metavar="FILE", help="draw it into a file (needs rich)")
     parser.add_argument(
         "--as-stevedore", action="store_true", help="run it on the drop-in"
     )
     parser.add_argument(
-        "-m",
-        dest="module",
-        metavar="MODULE",
-        nargs=argparse.REMAINDER,
-        help="a module, with its arguments, as `python -m` runs it",
+        "-m", dest="is_module", action="store_true", help="what follows is a module"
     )
     parser.add_argument(
         "program",
@@ -39,41 +40,67 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
 
 
 def trace(options: argparse.Namespace) -> int:
-    """Run a program, then print what it did; return the program's exit code.
+    """Run a program, then tell what it did; return the program's exit code.
 
     What the program prints is passed on; the table goes to standard error, lest it be
     taken for that.
     """
-    program = ["-m", *options.module] if options.module else options.program
-    if not program:
+    if not options.program:
         complain("lazyplug trace: which program?")
         return 2
+    if options.svg and not is_drawn():
+        complain("A picture needs rich: pip install lazyplug[cli]")
+        return 1
+    for file in (options.json, options.svg):
+        # Known before the program has run, and not after it.
+        try:
+            if file:
+                open(file, "w", encoding="utf-8").close()
+        except OSError as error:
+            complain(f"lazyplug trace: {error}")
+            return 2
     with tempfile.TemporaryDirectory(prefix="lazyplug-trace-") as folder:
         file = os.path.join(folder, "events")
         command = [sys.executable, "-m", "lazyplug", "run", "--trace", file]
         command += ["--as-stevedore"] * options.as_stevedore
-        code = subprocess.run([*command, *program], check=False).returncode
+        command += ["-m"] * options.is_module
+        code = _run([*command, *options.program])
         events = _events(file)
-    if options.svg and not _draw(events, options.svg):
-        complain("A picture needs rich: pip install lazyplug[cli]")
-        return 1
-    if options.json:
-        print_json(events)
-    elif not options.svg and events:
+    if options.svg:
+        _draw(events or [], options.svg)
+    elif options.json:
+        with open(options.json, "w", encoding="utf-8") as written:
+            json.dump(encodable(events or []), written, indent=2)
+            written.write("\n")
+    elif events:
         print_table([_row(event) for event in events], sys.stderr)
-    elif not options.svg:
+    elif events is not None:
         complain("It asked lazyplug for nothing.")
     # As a shell tells that a signal ended it.
     return code if code >= 0 else 128 - code
 
 
-def _events(file: str) -> "list[dict[str, Any]]":
-    """Return what was written, in the order in which it began."""
+def _run(command: "list[str]") -> int:
+    """Run a program to its end; what interrupts is for it, and not for us."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        return subprocess.Popen(command).wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _events(file: str) -> "list[dict[str, Any]] | None":
+    """Return what was written, as it began; None if it did not come to that."""
+    found = []
     try:
         with open(file, encoding="utf-8") as lines:
-            found = [json.loads(line) for line in lines]
+            for line in lines:
+                try:
+                    found.append(json.loads(line))
+                except ValueError:
+                    continue  # its process was killed meanwhile
     except FileNotFoundError:
-        return []  # it did not come to that
+        return None
     return sorted(found, key=lambda event: (event["begin"], event["depth"]))
 
 
@@ -87,10 +114,8 @@ def _row(event: "dict[str, Any]") -> "dict[str, Any]":
     }
 
 
-def _draw(events: "list[dict[str, Any]]", file: str) -> bool:
-    """Draw when each event began and how long it took; False if rich is missing."""
-    if not is_drawn():
-        return False
+def _draw(events: "list[dict[str, Any]]", file: str) -> None:
+    """Draw when each event began and how long it took."""
     from rich.bar import Bar
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -100,15 +125,14 @@ def _draw(events: "list[dict[str, Any]]", file: str) -> bool:
     end = max((event["begin"] + event["seconds"] for event in events), default=0.0)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("at ms", "took ms", "what", "of", f"0 to {end * 1e3:.1f} ms"):
-        table.add_column(name, justify="right" if "ms" in name[-2:] else "left")
+        table.add_column(name, justify="right" if name.endswith(" ms") else "left")
     for event in events:
         words = [str(word) for word in _row(event).values()][:4]
-        bar = Bar(
-            end or 1.0, event["begin"], event["begin"] + event["seconds"], width=40
+        last = event["begin"] + event["seconds"]
+        table.add_row(
+            *map(Text, words), Bar(end or 1.0, event["begin"], last, width=40)
         )
-        table.add_row(*map(Text, words), bar)
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=160, file=nowhere)
         console.print(table)
     console.save_svg(file, title="lazyplug trace")
-    return True
