@@ -87,7 +87,7 @@ def measure(options: Options) -> list[Table]:
     milliseconds(python, Case(known + WRITE), options.scratch)
     (ours,) = cache.glob("*.json")
     figures = side_by_side(python, cases(ours, others), options.scratch, options.rounds)
-    title = f"reading what {summary(python).removesuffix('.')}"
+    title = f"reading an index, where {summary(python).removesuffix('.')}"
     return [Table(title, "ms over bare", figures)]
 
 

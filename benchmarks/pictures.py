@@ -9,7 +9,7 @@ from benchmarks.report import Table, number
 OURS, THEIRS = "#2a6f97", "#b8b8b8"
 
 
-def _figure(rows: int) -> tuple[Any, Any]:
+def _figure(rows: int, title: str) -> tuple[Any, Any]:
     try:
         import matplotlib as mpl
     except ImportError:
@@ -21,6 +21,7 @@ def _figure(rows: int) -> tuple[Any, Any]:
 
     figure, axes = pyplot.subplots(figsize=(8, 0.8 + 0.38 * rows), layout="constrained")
     axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=10)
     return figure, axes
 
 
@@ -35,21 +36,21 @@ def _is_ours(name: str) -> bool:
 def bars(tables: list[Table], file: Path) -> None:
     """Draw the first table: a bar for each figure, ours in colour."""
     title, unit, figures = tables[0]
-    figure, axes = _figure(len(figures))
+    figure, axes = _figure(len(figures), title)
     names = list(figures)
     medians = [figures[name].median for name in names]
     colours = [OURS if _is_ours(name) else THEIRS for name in names]
     drawn = axes.barh(names, medians, color=colours)
     axes.bar_label(drawn, [number(median) for median in medians], padding=4)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{title}: {unit}")
+    axes.set_xlabel(unit)
     axes.margins(x=0.12)
     _save(figure, file)
 
 
 def lines(tables: list[Table], file: Path) -> None:
     """Draw each case over the sizes: a name is "SIZE what: CASE"."""
-    figure, axes = _figure(10)
+    figure, axes = _figure(10, f"one driver, by the number of {tables[0].title}")
     found: dict[str, list[tuple[int, float]]] = {}
     for name, (median, _) in tables[0].figures.items():
         size, case = name.split(" ", 1)

@@ -88,7 +88,7 @@ def measure(options: Options) -> list[Table]:
     figures = side_by_side(
         python, found, options.scratch, options.rounds, floor=Case(BARE)
     )
-    title = f"one driver among what {summary(python).removesuffix('.')}"
+    title = f"one driver, where {summary(python).removesuffix('.')}"
     return [Table(title, "ms over bare", figures)]
 
 

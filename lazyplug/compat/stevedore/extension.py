@@ -100,6 +100,18 @@ def _deprecated_requirements(verify_requirements: "bool | None") -> None:
         deprecated("The verify_requirements argument is now a no-op and", "remove it")
 
 
+_users: "bool | None" = None
+
+
+def _users_choose() -> bool:
+    """Has the user said what is taken? Read once: some programs make 2,000 managers."""
+    global _users  # noqa: PLW0603
+    if _users is None:
+        lists = "LAZYPLUG_ALLOW", "LAZYPLUG_DENY"
+        _users = any(engine.setting(name) for name in lists)
+    return _users
+
+
 class ExtensionManager(OfT["T"]):
     """All extensions of a namespace, imported here and now.
 
@@ -233,8 +245,7 @@ class ExtensionManager(OfT["T"]):
     def _taken(self) -> "list[EntryPoint]":
         """Return the entry points that the host's choice takes."""
         points = self.list_entry_points()
-        setting = engine.setting
-        if package._choice or setting("LAZYPLUG_ALLOW") or setting("LAZYPLUG_DENY"):
+        if package._choice or _users_choose():
             from ._choosing import left_out  # deferred: few hosts, or users, choose
 
             asked = [point for point in points if self._asks(point)]
