@@ -817,7 +817,10 @@ def test_what_interrupts_is_for_the_traced_program(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         os.killpg(process.pid, signal.SIGINT)
-        said, told_of = process.communicate(timeout=30)
+        try:
+            said, told_of = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert (process.returncode, said) == (0, b"ended in order\n")
     assert b"group" in told_of
     assert b"Traceback" not in told_of
@@ -894,6 +897,8 @@ def test_check_can_be_interrupted(site: Callable[..., Path], tmp_path: Path) -> 
     )
     code = (
         f"import sys; sys.path.insert(0, {str(folder)!r})\n"
+        # Who runs the tests in the background has it ignored.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from lazyplug.cli import main, checking\n"
         "print('ready', flush=True); sys.exit(main(['check', 'app']))"
     )
@@ -907,7 +912,10 @@ def test_check_can_be_interrupted(site: Callable[..., Path], tmp_path: Path) -> 
         process.stdout.readline()
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        _, complained = process.communicate(timeout=20)
+        try:
+            _, complained = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert (process.returncode, complained) == (130, b"")
 
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from threading import Thread
+from threading import Event, Thread
 from typing import IO, Any
 
 from lazyplug import _cache
@@ -130,13 +130,14 @@ def check(options: argparse.Namespace) -> int:
         return 1
     rows: list[dict[str, Any]] = [{}] * len(found)
     running: set[subprocess.Popen[bytes]] = set()
+    over = Event()
     pool = ThreadPoolExecutor(options.jobs)
     try:
         with tempfile.TemporaryDirectory(prefix="lazyplug-check-") as folder:
             waiting = {}
             for place, (extension, note) in enumerate(found):
                 answer = os.path.join(folder, str(place))
-                asked = extension, note, answer, options.timeout, running
+                asked = extension, note, answer, options.timeout, running, over
                 waiting[pool.submit(_load, *asked)] = place
             with _progress(len(found)) as step:
                 for done in as_completed(waiting):
@@ -144,6 +145,7 @@ def check(options: argparse.Namespace) -> int:
                     step()
     finally:
         # Where somebody has interrupted it, nothing more is begun, and all is ended.
+        over.set()
         pool.shutdown(wait=False, cancel_futures=True)
         for process in tuple(running):
             _end(process)
@@ -166,6 +168,7 @@ def _load(
     answer: str,
     timeout: float,
     running: "set[subprocess.Popen[bytes]]",
+    over: Event,
 ) -> dict[str, Any]:
     row = {
         "group": extension.group,
@@ -199,6 +202,8 @@ def _load(
     except OSError as fault:
         return row | {"state": "crashed", "error": f"cannot be started: {fault}"}
     running.add(process)
+    if over.is_set():
+        _end(process)  # it came after all others were ended
     printed = bytearray()
     reader = Thread(target=_keep_tail, args=(process.stdout, printed), daemon=True)
     reader.start()
