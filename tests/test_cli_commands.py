@@ -803,8 +803,7 @@ def test_what_interrupts_is_for_the_traced_program(tmp_path: Path) -> None:
     program.write_text(
         "import time, lazyplug\n"
         "lazyplug.ExtensionManager('app').names()\n"
-        "print('ready', flush=True)\n"
-        "try:\n    time.sleep(60)\n"
+        "try:\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "except KeyboardInterrupt:\n    time.sleep(0.5); print('ended in order')\n"
     )
     with subprocess.Popen(
