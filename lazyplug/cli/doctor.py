@@ -34,6 +34,7 @@ _VALUES = {
     "LAZYPLUG_CHECK": ("full", "dirs", "none"),
     "LAZYPLUG_EAGER": ("1",),
 }
+_PREFIX = "LAZYPLUG_"
 _LISTS = ("LAZYPLUG_ALLOW", "LAZYPLUG_DENY")
 # Scripts of several distributions may well be called alike: an installer lets the last
 # one have the name.
@@ -77,7 +78,7 @@ def doctor(options: "argparse.Namespace") -> int:
 
 
 def _settings() -> "Iterator[Finding]":
-    names = sorted(name for name in os.environ if name.startswith("LAZYPLUG_"))
+    names = sorted(name for name in os.environ if name.startswith(_PREFIX))
     for name in names:
         value = os.environ[name]
         said = f"{name}={value}"

@@ -1,0 +1,453 @@
+"""What commands do in this process: where others are not needed, or cannot be had."""
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import _cache, _calling, _run, _store, _trace, _update, cli
+from lazyplug._entry_point import EntryPoint
+from lazyplug._index import Index
+from lazyplug._manager import Extension
+from lazyplug.cli import (
+    cache,
+    checking,
+    completing,
+    doctor,
+    listing,
+    main,
+    measuring,
+    output,
+    reasons,
+    tracing,
+)
+from tests.conftest import dist, plant
+
+pytestmark = pytest.mark.usefixtures("settled", "forgotten")
+FILES = cache, checking, doctor, listing, measuring, output, reasons, tracing
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def app(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+    folder = site(
+        {
+            "plug_a.py": "def a(): return 1\n",
+            "plug_b.py": "raise OSError('broken on purpose')\n",
+            **dist("some", points="[app]\na = plug_a:a\nb = plug_b:b\n"),
+        }
+    )
+    first(folder)
+    return folder
+
+
+# ---------------------------------------------------------------------------- trace
+
+
+@pytest.fixture
+def undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back, when the test is over, what a trace has wrapped."""
+    snapshot: Any = _cache.Snapshot
+    for home, name in (
+        (snapshot, "true_index"),
+        (_update, "update"),
+        (_update, "store"),
+        (_store, "store"),
+        (Index, "rows"),
+        (Extension, "_load"),
+        (_calling, "call"),
+        (EntryPoint, "load"),
+    ):
+        monkeypatch.setattr(home, name, getattr(home, name))
+
+
+def test_events_are_written_when_they_are_over(
+    app: Path, undone: None, tmp_path: Path
+) -> None:
+    file = tmp_path / "events"
+    _trace.record(str(file))
+    manager = lazyplug.ExtensionManager[Any]("app", invoke_on_load=True)
+    assert manager["a"].obj == 1
+    manager.map(lambda extension: extension.obj)
+    lazyplug.entry_points(group="app")["a"].load()
+    file_events = [json.loads(line) for line in file.read_text().splitlines()]
+    kinds = [event["event"] for event in file_events]
+    assert kinds[:4] == ["write", "scan", "index", "group"]
+    assert {"import", "call"} <= set(kinds)
+    depths = [event["depth"] for event in file_events[:4]]
+    assert depths == [2, 1, 0, 0]
+    errors = [event["error"] for event in file_events if event["error"]]
+    assert errors == ["OSError: broken on purpose"]
+    # What cannot be written any more disturbs nobody.
+    file.unlink()
+    _cache.invalidate_caches()
+    assert lazyplug.ExtensionManager[Any]("app").names() == ["a", "b"]
+
+
+PROGRAM = """
+import sys, lazyplug
+print(lazyplug.ExtensionManager("app", invoke_on_load=True)["a"].obj)
+sys.exit(7)
+"""
+
+
+@pytest.fixture
+def traced(
+    app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., int]:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(app)]))
+    monkeypatch.chdir(tmp_path)
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    return lambda *options: main(["trace", *options, str(program)])
+
+
+def test_a_trace_ends_as_its_program(
+    traced: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert traced() == 7
+    said = capfd.readouterr()
+    assert said.out == "1\n"
+    assert "import" in said.err
+    assert "a = plug_a:a, of app" in said.err
+
+
+def test_a_trace_goes_into_a_file(
+    traced: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert traced("--json", "out.json") == 7
+    events = json.loads((tmp_path / "out.json").read_text())
+    assert {"index", "group", "import", "call"} <= {e["event"] for e in events}
+    assert traced("--svg", "out.svg") == 7
+    assert "<svg" in (tmp_path / "out.svg").read_text()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_trace_that_cannot_be_begins_nothing(
+    traced: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert traced("--json", "none/out.json") == 2
+    assert main(["trace"]) == 2
+    monkeypatch.setitem(sys.modules, "rich", None)
+    assert traced("--svg", "out.svg") == 1
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "No such file or directory" in said.err
+    assert "which program?" in said.err
+    assert "A picture needs rich: pip install lazyplug[cli]" in said.err
+
+
+def test_a_trace_of_nothing_says_so(
+    app: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert main(["trace", "-m", "this"]) == 0
+    assert capfd.readouterr().err == "It asked lazyplug for nothing.\n"
+    # Of what was refused nothing more is said.
+    assert main(["trace", "no_such_program_anywhere"]) == 2
+    assert "asked lazyplug" not in capfd.readouterr().err
+
+
+def test_a_line_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    whole = json.dumps({"begin": 1.0, "depth": 0})
+    file.write_text(f"{whole}\n{whole[:-3]}\n")
+    assert tracing._events(str(file)) == [{"begin": 1.0, "depth": 0}]
+    assert tracing._events(str(tmp_path / "none")) is None
+
+
+# ----------------------------------------------------------------------- completion
+
+
+def test_groups_and_names_complete(app: Path) -> None:
+    parser = cli._parser([])
+    own = cli._parser(["show"])
+    for each in (parser, own):
+        completing.complete(each)  # no shell asks
+    completers = {
+        action.metavar: action.completer
+        for action in completing._actions(own)
+        if hasattr(action, "completer")
+    }
+    assert "app" in completers["GROUP"]()
+    assert completers["NAME"](SimpleNamespace(group="app")) == ["a", "b"]
+
+
+def test_without_argcomplete_nothing_completes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "argcomplete", None)
+    parser = cli._parser(["list"])
+    completing.complete(parser)
+    actions = list(completing._actions(parser))
+    assert not any(hasattr(action, "completer") for action in actions)
+
+
+def test_a_shell_that_completes_gets_the_parser_of_its_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setenv("_ARGCOMPLETE", "1")
+    monkeypatch.setenv("COMP_LINE", "lazyplug show app ")
+    monkeypatch.setattr(completing, "complete", asked.append)
+    (parser,) = [cli._parser([])]
+    assert asked == [parser]
+    metavars = [action.metavar for action in completing._actions(parser)]
+    assert "NAME" in metavars
+    assert "PROGRAM" not in metavars
+
+
+# ---------------------------------------------------------------------- the command
+
+
+def test_run_is_left_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(_run, "run", asked.append)
+    assert main(["run", "--", "program"]) == 0
+    monkeypatch.setattr(sys, "argv", ["lazyplug", "run", "x"])
+    assert main() == 0
+    assert asked == [["--", "program"], ["x"]]
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"), [(KeyboardInterrupt, 130), (BrokenPipeError, 1)]
+)
+def test_what_stops_a_command_has_its_exit_code(
+    raised: type[BaseException],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def stop(_: object) -> int:
+        raise raised
+
+    monkeypatch.setattr(listing, "groups", stop)
+    kept = os.dup(1)
+    try:
+        assert main(["groups"]) == code
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+    assert capfd.readouterr().err == ""
+
+
+def test_lines_are_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    assert cli._width() == 50
+    monkeypatch.setenv("COLUMNS", "wide")
+    monkeypatch.setattr(os, "get_terminal_size", lambda: SimpleNamespace(columns=70))
+    assert cli._width() == 70
+
+    def none() -> Any:
+        raise OSError
+
+    monkeypatch.setattr(os, "get_terminal_size", none)
+    assert cli._width() == 80
+    monkeypatch.setattr(sys, "argv", ["/x/lazyplug/__main__.py"])
+    assert cli._parser([]).prog == "python -m lazyplug"
+
+
+# --------------------------------------------------------------------------- output
+
+
+def test_a_table_is_drawn_where_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    rows = [{"name": "[red]a[/red]", "n": 1}, {"name": "b", "n": 20}]
+    shown = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    output.print_table(rows, shown)
+    assert "[red]a[/red]" in shown.getvalue()
+    assert "───" in shown.getvalue()
+    monkeypatch.setitem(sys.modules, "rich", None)
+    plain = Terminal()
+    output.print_table(rows, plain)
+    assert plain.getvalue() == "name           n\n[red]a[/red]   1\nb             20\n"
+
+
+def test_json_goes_where_no_bytes_go_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", shown)
+    output.print_json({"a": ["\udcff"]})
+    assert json.loads(shown.getvalue()) == {"a": ["\\udcff"]}
+
+
+# --------------------------------------------------------------------------- doctor
+
+
+def said_by_the_doctor(capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    main(["doctor"])
+    return capsys.readouterr().out
+
+
+def test_the_doctor_tells_of_settings_that_are_ignored_or_none(
+    app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cache, "elevated", lambda: True)
+    assert "which is ignored: -E, -I" in said_by_the_doctor(capsys)
+    monkeypatch.setattr(_cache, "elevated", lambda: False)
+    monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(app.parent / "xdg"))
+    assert "ok    settings: none; see README" in said_by_the_doctor(capsys)
+
+
+def test_the_doctor_tells_why_no_index_is_used(
+    app: Path,
+    isolated: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_CACHE", "off")
+    assert "index: none is read or written: LAZYPLUG_CACHE=off" in said_by_the_doctor(
+        capsys
+    )
+    monkeypatch.delenv("LAZYPLUG_CACHE")
+    lazyplug.refresh()
+    (file,) = isolated.glob("*.json")
+    file.write_bytes(b"{}")
+    assert f"index: {file} could not be read, so all was" in said_by_the_doctor(capsys)
+    isolated.chmod(0o777)
+    assert "index: none is read or written: see cache" in said_by_the_doctor(capsys)
+
+
+def test_the_doctor_tells_some_of_many_differences(
+    app: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(9):
+        plant(app, dist(f"many{number}", points="[g]\na = os\n"))
+    lazyplug.refresh()
+    for number in range(9):
+        file = app / f"many{number}-1.0.dist-info" / "entry_points.txt"
+        file.write_text("[g]\nother = os\n")
+    _cache.invalidate_caches()
+    assert "index: 4 more differed" in said_by_the_doctor(capsys)
+
+
+def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
+    app: Path,
+    isolated: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lazyplug.refresh()
+    (file,) = isolated.glob("*.json")
+    monkeypatch.setattr(doctor, "ours", lambda _: [str(file), str(file) + ".json"])
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    assert "cannot be written to: what changed is read" in said_by_the_doctor(capsys)
+
+    def refuse(_: str) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor, "ours", refuse)
+    assert "cannot be read: [Errno 13] Permission denied" in said_by_the_doctor(capsys)
+
+    def gone() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "getcwd", gone)
+    assert doctor._here() is None
+    assert doctor._difference("\0", None) == ""
+
+
+def test_the_doctor_tells_of_what_is_looked_at_each_time(
+    app: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Finder:
+        @staticmethod
+        def find_distributions(_: object) -> list[Any]:
+            return []
+
+    here = plant(tmp_path / "here", dist("here", points="[g]\na = os\n"))
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path / "absent"), *sys.path])
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
+    _cache.invalidate_caches()
+    said = said_by_the_doctor(capsys)
+    assert "declares distributions: it is looked at each time" in said
+    assert f"{tmp_path / 'absent'} is not there" in said
+    assert "Finder is asked at each look-up, and imports importlib_metadata" in said
+
+
+# ---------------------------------------------------------------------------- check
+
+
+def test_a_process_that_cannot_be_started_is_told(
+    app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    assert main(["check", "app"]) == 1
+    assert "cannot be started: [Errno 2]" in capsys.readouterr().out
+    assert main(["check", "no.such.group", "--json"]) == 1
+    assert capsys.readouterr().out == "[]\n"
+
+
+def test_how_a_process_ended_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checking._how(-250) == "by signal 250"
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert checking._processors() == (os.cpu_count() or 1)
+
+
+def test_progress_is_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "is_terminal", lambda _: True)
+    with checking._progress(2) as step:
+        step()
+        step()
+
+
+# ---------------------------------------------------------------------------- cache
+
+
+def test_what_cannot_be_removed_is_told(
+    app: Path,
+    isolated: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lazyplug.refresh()
+
+    def refuse(_: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    assert main(["cache", "clear"]) == 1
+    said = capsys.readouterr()
+    assert "0 removed from" in said.out
+    assert "cannot be removed: [Errno 13] Permission denied" in said.err
+
+
+def test_files_that_vanish_meanwhile_are_passed_over(
+    app: Path,
+    isolated: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    isolated.mkdir(mode=0o700)
+    absent = str(isolated / f"{'0' * 16}-{'0' * 16}.json")
+    monkeypatch.setattr(cache, "ours", lambda _: [absent])
+    assert main(["cache", "show"]) == 0
+    assert main(["cache", "clear"]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(cache, "cache_folder", lambda: None)
+    for command in (["cache", "path"], ["cache", "show"], ["refresh"]):
+        assert main(command) == 1
+
+
+def test_bench_tells_what_failed(
+    app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "_METADATA", "raise SystemExit('no luck')")
+    assert main(["bench", "app", "--rounds", "2"]) == 1
+    assert "It cannot be measured: a start failed: no luck" in capsys.readouterr().err
