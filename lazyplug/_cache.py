@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+# What `LAZYPLUG_CHECK` and `LAZYPLUG_CACHE` may be; the first is the default.
+LEVELS = ("full", "dirs", "none")
+MODES = ("on", "readonly", "off")
 # The one seam by which stamps and the clock enter: tests put their own here.
 _Namespace: "Any" = type(sys.implementation)
 Seam = _Namespace(stat=os.stat, fstat=os.fstat, clock=time_ns)
@@ -379,7 +382,7 @@ class Snapshot:
 
         What is read from the file is not believed if its front is the distrusted one.
         """
-        mode = one_of("LAZYPLUG_CACHE", ("on", "readonly", "off"))
+        mode = one_of("LAZYPLUG_CACHE", MODES)
         folder = None if mode == "off" else cache_folder()
         index: Index | None = None
         close: Callable[[], object] = int
@@ -481,7 +484,7 @@ def current(level: str = "") -> Snapshot:
         key = repr(key)  # something on it is neither a path nor hashable
         snapshot = _memo.get(key)
     if snapshot is None or (level and snapshot.checked != level):
-        asked = level or one_of("LAZYPLUG_CHECK", ("full", "dirs", "none"))
+        asked = level or one_of("LAZYPLUG_CHECK", LEVELS)
         snapshot = Snapshot(*split_path(sys.path, here), asked)
         if len(_memo) >= _MEMO_CAP:
             _memo.clear()

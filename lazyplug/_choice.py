@@ -4,7 +4,7 @@ import os
 import sys
 
 from ._cache import elevated, setting
-from ._exceptions import bad_choice, near_misses
+from ._exceptions import bad_choice, near_misses, quoted
 from ._scan import normalise
 
 TYPE_CHECKING = False
@@ -108,7 +108,7 @@ class Choice:
             known[0] for known in (self._allowed or ("", ()))[1]
         )
         if allow is not None and both:
-            warn(f"{source} both allows and denies {quoted(both)}: denied")
+            warn(f"{source} both allows and denies {quoted(sorted(both))}: denied")
         if safe_mode is not None:
             if not isinstance(safe_mode, bool):
                 raise bad_choice(
@@ -138,7 +138,8 @@ class Choice:
             if key not in _KEYS:
                 near = near_misses(str(key), _KEYS) or _KEYS
                 raise bad_choice(
-                    source, f"{key!r} is not known; did you mean {quoted(near)}?"
+                    source,
+                    f"{key!r} is not known; did you mean {quoted(sorted(near))}?",
                 )
         return self._also(source, *(settings.get(key) for key in _KEYS))
 
@@ -230,10 +231,6 @@ def _spoken(given: "Any") -> "tuple[str, ...]":
     if not hasattr(given, "__iter__"):
         raise bad_choice("code", f"api is {given!r}: say '2.3'")
     return tuple(_text(each, "a version of api") for each in given)
-
-
-def quoted(words: "Iterable[str]") -> str:
-    return ", ".join(map(repr, sorted(words)))
 
 
 def warn(message: str, about: str = "") -> None:

@@ -125,7 +125,12 @@ def near_misses(word: str, words: "Iterable[str]") -> "tuple[str, ...]":
     return tuple(get_close_matches(word, sorted(set(words)), n=3))
 
 
-def _quoted(words: "Iterable[str]") -> str:
+def quoted(words: "Iterable[str]") -> str:
+    """Return words as an error lists them.
+
+    >>> quoted(["json", "yaml"])
+    "'json', 'yaml'"
+    """
     return ", ".join([repr(word) for word in words])
 
 
@@ -157,21 +162,21 @@ def no_matches(
     elif reasons:
         text += f" that is not left out:{''.join(reasons)}\n"
         if names:
-            text += f"Available: {_quoted(sorted(names))}."
+            text += f"Available: {quoted(sorted(names))}."
     elif names or out:
         near = near_misses(name or "", [*names, *(each.name for each in out)])
-        text += f"; did you mean {_quoted(near)}?" if near else "."
+        text += f"; did you mean {quoted(near)}?" if near else "."
         if names:
-            text += f" Available: {_quoted(sorted(names))}."
+            text += f" Available: {quoted(sorted(names))}."
         if out:
-            text += f" Left out: {_quoted(sorted({each.name for each in out}))}."
+            text += f" Left out: {quoted(sorted({each.name for each in out}))}."
     else:
         snapshot = current()
         groups = list(everything(snapshot))
         text += ": no installed distribution declares that group"
         near = near_misses(namespace, groups)
         if near:
-            text += f"; did you mean the group {_quoted(near)}?"
+            text += f"; did you mean the group {quoted(near)}?"
         elif not groups:
             text += (
                 "; no entry points at all are visible on sys.path:"
@@ -269,7 +274,7 @@ def protocol_mismatch(
     lacks = tuple(lacking)
     error = ProtocolMismatch(
         f"{origin(extension)}: {plugin!r} does not fit {protocol.__qualname__}"
-        + (f": it lacks {_quoted(lacks)}" if lacks else "")
+        + (f": it lacks {quoted(lacks)}" if lacks else "")
         + "; its author has to follow the host's plugin interface"
     )
     error.extension, error.missing = extension, lacks

@@ -1,7 +1,7 @@
 """What could not be used harms nothing else: it is counted, and told or raised."""
 
 from . import _cache
-from ._exceptions import broken_metadata, invalid_entry_point
+from ._exceptions import broken_metadata, invalid_entry_point, quoted
 from ._mapping import told_of
 from ._report import report_once
 
@@ -18,15 +18,16 @@ _POLICIES = ("warn", "ignore", "error")
 def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
     """Let a manager that is being made treat failures so; metadata comes first."""
     if policy not in _POLICIES:
-        known = ", ".join(map(repr, _POLICIES))
-        raise ValueError(f"on_failure is {policy!r}; it may be one of {known}")
+        raise ValueError(
+            f"on_failure is {policy!r}; it may be one of {quoted(_POLICIES)}"
+        )
     manager._on_failure = policy
     if policy == "ignore":
         return
     from ._problem import problems  # deferred: imports typing
 
     if policy == "warn":
-        while _cache.news:
+        if _cache.news:
             _cache.news.clear()
             found = problems()
             if found:
@@ -68,8 +69,9 @@ def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
     failed += [
         (extension, error)
         for name, error in dict(told.conflicts).items()
-        for extension in manager.extensions
-        if extension.name == name
+        # Some managers leave them out of their extensions.
+        for extension in manager._made
+        if extension.name == name and extension not in manager.excluded
     ]
     return [_failure(extension, error) for extension, error in failed]
 

@@ -126,7 +126,7 @@ class Facts:
         self.snapshot = snapshot
         # Not what may be put in its place: what is learned belongs to its stamps.
         self.index = snapshot.index
-        mode = _cache.one_of("LAZYPLUG_CACHE", ("on", "readonly", "off"))
+        mode = _cache.one_of("LAZYPLUG_CACHE", _cache.MODES)
         self._folder = None if mode == "off" else _cache.cache_folder()
         self._name = _cache.index_name(self.index.key)[: -len("json")] + "facts"
         self._writes = mode == "on" and self._folder is not None

@@ -172,8 +172,8 @@ def look_again(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
     It may have come unnoticed where only folders are looked at. A manager of given
     names has had that done for all of them at once.
     """
-    levels = "full", "dirs", "none"
-    if manager._asked is None and _cache.one_of("LAZYPLUG_CHECK", levels) == "dirs":
+    level = _cache.one_of("LAZYPLUG_CHECK", _cache.LEVELS)
+    if manager._asked is None and level == "dirs":
         _cache.current("full")
         known = set(map(identity, manager._made))
         came = [

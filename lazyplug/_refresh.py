@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from . import _cache
 from ._report import report_once, report_subscriber
-from ._scan import identify
+from ._scan import label
 from ._whole import metadata_folders
 
 TYPE_CHECKING = False
@@ -66,9 +66,9 @@ def refresh() -> Changes:
     after = metadata_folders(_cache.current("full"))
     added = sorted(after - before)
     restart = [_label(folder) for folder in added if _needs_restart(folder)]
-    for label in restart:
+    for name in restart:
         report_once(
-            f"{label} was installed while this process runs, and is importable only"
+            f"{name} was installed while this process runs, and is importable only"
             " through a .pth file: restart needed"
         )
     removed = sorted(before - after)
@@ -87,7 +87,7 @@ def refresh() -> Changes:
 def _label(folder: str) -> str:
     """Return "name version" of a distribution, as its metadata says it now."""
     site, file = os.path.split(folder)
-    return " ".join(identify(("", site, file, 0))[:2]).rstrip()
+    return label(("", site, file, 0))
 
 
 def _needs_restart(where: str) -> bool:

@@ -366,6 +366,11 @@ def list_folder(
     return came, gone, ""
 
 
+def label(owner: "Owner") -> str:
+    """Return "name version" of an owner as they are now, the name where that is all."""
+    return " ".join(identify(owner)[:2]).rstrip()
+
+
 def identify(owner: "Owner") -> "tuple[str, str, str]":
     """Return name, version and entry_points.txt of an owner as they are now.
 

@@ -1,9 +1,9 @@
 """What a choice takes: judged on what is declared, before any import."""
 
 from ._cache import current, setting
-from ._choice import Choice, fits, parse_pattern, quoted, split, warn
+from ._choice import Choice, fits, parse_pattern, split, warn
 from ._entry_point import EntryPoint
-from ._exceptions import near_misses
+from ._exceptions import near_misses, quoted
 from ._index import quote
 from ._scan import normalise
 from ._whole import group_names, groups_of, mentions
@@ -177,7 +177,7 @@ def _tell_unmatched(
         if _may_match(pattern):
             continue
         near = near_misses(pattern[2] or "", names)
-        hint = f"; did you mean {quoted(near)}?" if near else ""
+        hint = f"; did you mean {quoted(sorted(near))}?" if near else ""
         message = (
             f"{pattern[0]!r} in {source} matches no plugin that is installed{hint}"
         )

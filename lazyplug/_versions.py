@@ -4,7 +4,7 @@ import os
 
 from ._exceptions import LazyplugError, bad_choice
 from ._foreign import open_distribution
-from ._scan import identify, normalise, read
+from ._scan import identify, label, normalise, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,21 +26,17 @@ def incompatible(choice: "Choice", owner: "Owner") -> str:
         if fits(owner[0], pattern):
             name, version, _ = identify(owner)
             if not _within(version, wanted, source):
-                label = (
-                    f"{name} {version}" if version else f"{name}, without a version,"
-                )
-                return f"incompatible: {label} is not {wanted} ({source})"
+                said = f"{name} {version}" if version else f"{name}, without a version,"
+                return f"incompatible: {said} is not {wanted} ({source})"
     host = normalise(choice.host)
     if not choice.api or owner[0] == host:
         return ""
     asked = [text for text in requirements(owner) if normalise(_name(text)) == host]
     if not asked or _admits(asked, choice.api):
         return ""
-    label = " ".join(identify(owner)[:2]).rstrip()
     wanted = " and ".join(map(repr, asked))
-    return (
-        f"incompatible: {label} requires {wanted}, and this is {', '.join(choice.api)}"
-    )
+    spoken = ", ".join(choice.api)
+    return f"incompatible: {label(owner)} requires {wanted}, and this is {spoken}"
 
 
 def requirements(owner: "Owner") -> "list[str]":

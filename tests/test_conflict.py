@@ -148,6 +148,7 @@ def test_a_conflict_harms_no_other_name(caplog: pytest.LogCaptureFixture) -> Non
         "g", ["alone", "abfs"], name_order=True, conflict_resolver=error_on_conflict
     )
     assert named.names() == ["alone"]
+    assert [failure.name for failure in named.failures] == ["abfs", "abfs"]
     by_name = NameDispatchExtensionManager[Any](
         "g", lambda _: True, conflict_resolver=error_on_conflict
     )

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _OK, _NOTE, _BAD = "ok", "note", "wrong"
 _PARTS = ("mtime", "ctime", "size", "inode")
 _VALUES = {
-    "LAZYPLUG_CACHE": ("on", "readonly", "off"),
-    "LAZYPLUG_CHECK": ("full", "dirs", "none"),
+    "LAZYPLUG_CACHE": _cache.MODES,
+    "LAZYPLUG_CHECK": _cache.LEVELS,
     "LAZYPLUG_EAGER": ("1",),
 }
 _PREFIX = "LAZYPLUG_"

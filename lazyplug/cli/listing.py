@@ -4,6 +4,7 @@ from lazyplug import _cache, _learned
 from lazyplug._exceptions import no_matches
 from lazyplug._manager import ExtensionManager
 from lazyplug._scan import identify
+from lazyplug._scan import label as label_of
 from lazyplug._whole import everything
 
 from .output import add_json, complain, print_fields, print_json, print_table
@@ -136,10 +137,10 @@ def label(extension: "Extension[Any]") -> str:
         return ""
     try:
         if owner not in _labels:
-            _labels[owner] = " ".join(identify(owner)[:2]).rstrip()
+            _labels[owner] = label_of(owner)
         return _labels[owner]
     except TypeError:  # the object of a foreign finder that cannot be hashed
-        return " ".join(identify(owner)[:2]).rstrip()
+        return label_of(owner)
 
 
 def _fields(extension: "Extension[Any]", note: str) -> "dict[str, Any]":

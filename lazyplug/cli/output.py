@@ -31,15 +31,20 @@ def clean(text: str) -> str:
     )
 
 
-def print_json(found: "Any") -> None:
-    """Print JSON; what no encoding can say, in the names of files, is escaped."""
+def to_json(found: "Any") -> bytes:
+    """Return JSON; what no encoding can say, in the names of files, is escaped."""
     import orjson  # deferred: 20 ms, for those that ask for it
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     try:
-        data = orjson.dumps(found, option=options)
+        return orjson.dumps(found, option=options)
     except TypeError:
-        data = orjson.dumps(encodable(found), option=options)
+        return orjson.dumps(_encodable(found), option=options)
+
+
+def print_json(found: "Any") -> None:
+    """Print JSON."""
+    data = to_json(found)
     # UTF-8, whatever encoding the terminal has.
     raw = getattr(sys.stdout, "buffer", None)
     if raw is None:
@@ -50,18 +55,18 @@ def print_json(found: "Any") -> None:
         raw.flush()
 
 
-def encodable(value: "Any") -> "Any":
+def _encodable(value: "Any") -> "Any":
     r"""Return a value whose texts any encoding can say.
 
-    >>> encodable({"a": ["\udcff", 1]})
+    >>> _encodable({"a": ["\udcff", 1]})
     {'a': ['\\udcff', 1]}
     """
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {encodable(key): encodable(each) for key, each in value.items()}
+        return {_encodable(key): _encodable(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return list(map(encodable, value))
+        return list(map(_encodable, value))
     return value
 
 

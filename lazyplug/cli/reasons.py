@@ -1,9 +1,9 @@
 """Why is a plugin there, or why is it not? No plugin is imported."""
 
 from lazyplug import _cache
-from lazyplug._exceptions import near_misses, origin
+from lazyplug._entry_point import EntryPoint
+from lazyplug._exceptions import near_misses, origin, quoted
 from lazyplug._index import Index
-from lazyplug._manager import Extension
 from lazyplug._problem import problems
 from lazyplug._scan import identify
 from lazyplug._whole import everything, groups_of, shadowed_rows
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from lazyplug._index import Pair
+    from lazyplug._manager import Extension
 
 
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
@@ -59,8 +60,7 @@ def _of_hidden(namespace: str, name: str) -> "Iterator[str]":
     for group in groups_of(namespace):
         for row, owner in _hidden(snapshot, group):
             if row[0] == name:
-                loser: Extension[Any] = Extension.__new__(Extension)
-                loser._fill(group, row, owner, None, None)
+                loser = EntryPoint._of(group, row, owner)
                 yield (
                     f"It is shadowed: {origin(loser)}; of another distribution called"
                     f" {identify(owner)[0]}, what that one declares counts."
@@ -90,7 +90,7 @@ def _of_missing(namespace: str, name: str) -> "Iterator[str]":
         if other != namespace and any(row[0] == name for row, _ in pairs)
     ]
     if elsewhere:
-        yield f"A plugin of that name is in {', '.join(map(repr, sorted(elsewhere)))}."
+        yield f"A plugin of that name is in {quoted(sorted(elsewhere))}."
     found = problems()
     if found:
         yield f"What may hide it, {len(found)} in the metadata:"

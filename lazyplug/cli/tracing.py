@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-from .output import complain, encodable, is_drawn, print_table
+from .output import complain, is_drawn, print_table, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ def trace(options: argparse.Namespace) -> int:
     if options.svg:
         _draw(events or [], options.svg)
     elif options.json:
-        with open(options.json, "w", encoding="utf-8") as written:
-            json.dump(encodable(events or []), written, indent=2)
-            written.write("\n")
+        with open(options.json, "wb") as written:
+            written.write(to_json(events or []))
     elif events:
         print_table([_row(event) for event in events], sys.stderr)
     elif events is not None:

@@ -17,11 +17,9 @@ def left_out(
     What several distributions declare in the same words is one entry point here. It is
     left out if none of them is taken.
     """
-    _, out = judged(choice, [namespace], points, engine.rows)
-    if out:
-        twins = [point for point in entry_points(group=namespace) if point in out]
-        # Each by itself: equal ones would be one key.
-        for twin in twins:
-            if judged(choice, [namespace], [twin], engine.rows)[0]:
-                out.pop(twin, None)
-    return out
+    # Equal ones of other distributions are judged beside them.
+    asked = set(points)
+    twins = [point for point in entry_points(group=namespace) if point in asked]
+    kept, out = judged(choice, [namespace], [*points, *twins], engine.rows)
+    taken = set(kept)
+    return {point: reason for point, reason in out.items() if point not in taken}
