@@ -62,8 +62,8 @@ def stem(file: str) -> "tuple[str, str]":
 
     >>> stem("Foo_Bar-1.0.dist-info"), stem("foo.egg-info"), stem("EGG-INFO")
     (('Foo_Bar', '1.0'), ('foo', ''), ('', ''))
-    >>> stem("foo-1.0-py3.11.egg-info")
-    ('foo', '1.0')
+    >>> stem("foo-1.0-py3.11.egg-info"), stem("..dist-info")
+    (('foo', '1.0'), ('', ''))
     """
     if file.endswith(".dist-info"):
         base = file[:-10]
@@ -71,6 +71,8 @@ def stem(file: str) -> "tuple[str, str]":
         base = file[:-9]
     else:
         return "", ""
+    if not base.strip("."):
+        return "", ""  # leading dots are no part of an extension
     name, _, rest = base.partition("-")
     return name, rest.partition("-")[0]
 

@@ -724,6 +724,9 @@ def test_a_name_is_normalised_as_importlib_metadata_does(name: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(file=distributions().map(lambda found: found[0]) | st.text(max_size=20))
+@example("..dist-info")
+@example("...egg-info")
+@example(".a.dist-info")
 def test_a_folder_says_its_name_as_to_importlib_metadata(file: str) -> None:
     name_from: Callable[[str], str | None] = PathDistribution._name_from_stem
     assert _scan.stem(file)[0] == (name_from(file) or "")
