@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ._filtered import DispatchExtensionManager as DispatchExtensionManager
     from ._filtered import EnabledExtensionManager as EnabledExtensionManager
     from ._filtered import NameDispatchExtensionManager as NameDispatchExtensionManager
+    from ._frozen import use_index as use_index
     from ._hook import HookManager as HookManager
     from ._load import load as load
     from ._manager import DriverManager as DriverManager
@@ -75,6 +76,7 @@ _ROOMS = {
     "problems": "_problem",
     "refresh": "_refresh",
     "subscribe": "_refresh",
+    "use_index": "_frozen",
     "warning_on_missing_entrypoint": "_manager",
 }
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from typing import Any, TypeVar
 
+    from ._frozen import Frozen
     from ._index import Pair, Read
     from ._live import Overlay
 
@@ -34,9 +35,10 @@ SIZE_CAP = 1 << 26
 # A program that asks for more groups than this gets the file in one piece.
 _MANY = 8
 _KIND, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FLAGS = (
     os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
+    | _NOFOLLOW
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
@@ -56,6 +58,13 @@ _KNOWN = {
 # A failed load is remembered until this number moves; `refresh()` moves it.
 generation = 0
 
+# What a frozen index is called where it is found without being named: in sys.prefix.
+FROZEN = "lazyplug.index"
+# what `use_index` was given, if it was called
+given: "Any" = None
+# What a frozen index covers where there is none.
+NOTHING: "Mapping[str, str]" = {}
+
 
 def elevated() -> bool:
     """Has this process other rights than who started it, whose environment it has?"""
@@ -70,7 +79,10 @@ def setting(name: str, default: str = "") -> str:
     They are ignored under `-E` and `-I`, and when the real and the effective
     user or group differ.
     """
-    value = os.environ.get(name)
+    try:
+        value = os.environ[name]  # `get` would take another call
+    except KeyError:
+        return default
     if not value or sys.flags.ignore_environment or elevated():
         return default
     return value
@@ -166,11 +178,12 @@ def trusted_folder(folder: str) -> bool:
         return False
 
 
-def index_file(path: str) -> "tuple[Read, Callable[[], None]]":
+def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None]]":
     """Return how to read an index file, and how to close it.
 
-    It is opened with the first read, judged, and after it was closed opened again
-    only if it is still the same file. Raises OSError or ValueError.
+    It is opened with the first read, judged unless it is to be trusted as it is, and
+    after it was closed opened again only if it is still the same file. Raises OSError
+    or ValueError.
     """
     # Of each thread its descriptor and the size: what one has closed, another must
     # not read from, nor close again when it is somebody else's.
@@ -185,10 +198,14 @@ def index_file(path: str) -> "tuple[Read, Callable[[], None]]":
             return whole[offset : offset + length]
         me = get_ident()
         if me not in files:
-            descriptor = os.open(path, _FLAGS)
+            descriptor = os.open(path, _FLAGS if judged else _FLAGS & ~_NOFOLLOW)
             files[me] = descriptor, 0
             status = os.fstat(descriptor)
-            if not trusted(status, _REGULAR) or status.st_size > SIZE_CAP:
+            if status.st_size > SIZE_CAP or not (
+                trusted(status, _REGULAR)
+                if judged
+                else status.st_mode & _KIND == _REGULAR
+            ):
                 raise ValueError("not a file, or one that others could have written")
             files[me] = descriptor, status.st_size
             now = stamp(status)
@@ -264,9 +281,9 @@ def _is_script_folder(entry: str) -> bool:
         return False
     # Python resolves the links of the script's path, but only in sys.path. A zip
     # that is run is one file with one stamp, and stable.
-    return entry in (
-        os.path.dirname(script),
-        os.path.dirname(os.path.realpath(script)),
+    return (
+        entry == os.path.dirname(script)
+        or entry == os.path.dirname(os.path.realpath(script))
     ) and not os.path.isfile(entry)
 
 
@@ -309,13 +326,16 @@ def looked_from(entry: str, *lines: bytes) -> "list[Any]":
     return [None, *[[root + os.fsdecode(file) for file in each] for each in files]]
 
 
-def still_true(index: Index, level: str) -> bool:
+def still_true(
+    index: Index, level: str, covered: "Mapping[str, str]" = NOTHING
+) -> bool:
     """Do the stamps of the index equal what is there now?
 
-    `full` looks at every path entry and at one file of every distribution,
-    `dirs` at the path entries, `none` at nothing. Stamps that were too young to
-    be believed when they were taken are never equal. Raises ValueError if the
-    index is damaged.
+    `covered` are the path entries that a frozen index covers, with what stands for
+    their stamps: they are not looked at here. `full` looks at every path entry and at
+    one file of every distribution, `dirs` at the path entries, `none` at nothing.
+    Stamps that were too young to be believed when they were taken are never equal.
+    Raises ValueError if the index is damaged.
     """
     if level == "none":
         return True
@@ -328,7 +348,7 @@ def still_true(index: Index, level: str) -> bool:
             if known is None:
                 if access(entry, 0):
                     return False
-            elif stamp(stat(entry)) != known:
+            elif known != covered.get(entry) and stamp(stat(entry)) != known:
                 return False
     except (OSError, ValueError, TypeError):
         return False
@@ -364,41 +384,59 @@ class Snapshot:
         self.volatile = volatile
         # the level at which the index was found true
         self.checked = level
-        key = [sys.prefix]
-        key += [entry for at, entry in enumerate(entries) if at not in volatile]
-        self.index = self.true_index(key)
+        # the frozen index that was found, whether it answers or not
+        self.frozen: Frozen | None = None
+        # The path entries for which it answers, with what stands for their stamps in
+        # an index that took its records over; that alone, if there are any.
+        self.covered = NOTHING
+        self.lent: tuple[str, ...] = ()
+        if (
+            given is not None
+            or os.access(f"{sys.prefix}{os.sep}{FROZEN}", 0)
+            or setting("LAZYPLUG_INDEX")
+        ):
+            from ._frozen import lay_under  # deferred: few environments have one
+
+            lay_under(self)
+        self.key = [sys.prefix]
+        self.key += [e for at, e in enumerate(entries) if at not in self.volatile]
+        # Of the file that the index has, or would have.
+        self.file = index_name([*self.key, *self.lent])
+        if self.frozen is None or not self.frozen.some:
+            self.index = self.true_index()
         self._overlay: Overlay | None = None
-        for at in volatile:
+        for at in self.volatile:
             if declares(entries[at]):
                 from ._live import overlaid  # deferred: something live declares
 
                 self._overlay = overlaid(self, [])
                 break
 
-    def true_index(
-        self, key: "list[str]", distrusted: bytes = b"", scan: bool = False
-    ) -> Index:
-        """Return the index of a key, its file open; or scan, and write it.
+    def true_index(self, distrusted: bytes = b"", scan: bool = False) -> Index:
+        """Return the index of this environment, its file open; or scan, and write it.
 
         What is read from the file is not believed if its front is the distrusted one.
         """
+        if self.frozen is not None and self.frozen.answers and not self.frozen.some:
+            return self.frozen.index
+        key = self.key
         mode = one_of("LAZYPLUG_CACHE", MODES)
         folder = None if mode == "off" else cache_folder()
         index: Index | None = None
         close: Callable[[], object] = int
         if folder is not None and not scan and trusted_folder(folder):
-            read, close = index_file(os.path.join(folder, index_name(key)))
+            read, close = index_file(os.path.join(folder, self.file))
             try:
                 index = Index(read, close)
                 if index.key != key or index.front == distrusted:
                     index = None
-                elif still_true(index, self.checked):
+                elif still_true(index, self.checked, self.covered):
                     return index
             except (OSError, ValueError):
                 index = None  # what follows replaces it
         from ._update import update  # deferred: something has changed
 
-        return update(key, index, self.checked, mode, folder, close, scan)
+        return update(self, index, mode, folder, close, scan)
 
     def read(self, part: "Callable[..., T]", *arguments: str) -> "T":
         """Return a part of the index: what a function of it returns.
@@ -428,6 +466,10 @@ class Snapshot:
 
     def rows(self, group: str) -> "list[Pair]":
         """Return the rows of a group with their owners, what is live included."""
+        if self.frozen is not None and self.frozen.some:
+            found = self.frozen.rows(self, group)
+            if found is not None:
+                return found
         rows = self.read(Index.rows, group)
         overlay = self.overlay()
         return rows if overlay is None else overlay.rows(group, rows)

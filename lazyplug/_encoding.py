@@ -7,7 +7,7 @@ import os
 from itertools import pairwise
 
 from ._index import DOUBT
-from ._record import assemble, group_text, set_group
+from ._record import assemble, group_text, is_lent, set_group
 from ._scan import stem
 from ._text import quote, scan_once
 
@@ -112,21 +112,22 @@ def shadowed(entries: "Sequence[PathEntry]", several: "set[str]") -> "set[Place]
     """Return the distributions that are shadowed by another of the same key.
 
     `several` are the keys that stand more than once. Distributions of these keys
-    stand among those of their entry, never among the plain ones.
+    stand among those of their entry, never among the plain ones; but those of a frozen
+    index, where the plain ones have metadata.
     """
     if not several:
         return set()
-    candidates = [
-        (place, distribution)
-        for place, entry in enumerate(entries)
-        for distribution in entry.distributions
-        if distribution.key in several
-    ]
-    won = winners((d.key, d.source is not None) for _, d in candidates)
+    candidates: list[tuple[int, str, str, bool]] = []
+    for place, entry in enumerate(entries):
+        if is_lent(entry.stamp):
+            candidates += [(place, f, key, True) for f, key in entry.plain.items()]
+        candidates += [
+            (place, d.file, d.key, d.source is not None) for d in entry.distributions
+        ]
+    candidates = [each for each in candidates if each[2] in several]
+    won = winners((key, has_metadata) for _, _, key, has_metadata in candidates)
     return {
-        (place, distribution.file)
-        for (place, distribution), wins in zip(candidates, won)
-        if not wins
+        (place, file) for (place, file, _, _), wins in zip(candidates, won) if not wins
     }
 
 
@@ -136,7 +137,7 @@ def _watched(
     """Return, by path entry, the files that are absent and those that have stamps."""
     watch: dict[int, tuple[list[str], dict[str, str]]] = {}
     for place, entry in enumerate(entries):
-        if entry.archive:
+        if entry.archive or is_lent(entry.stamp):
             continue  # its own stamp says it all
         absent = [_inside(file, "entry_points.txt") for file in entry.plain]
         present: dict[str, str] = {}

@@ -1,5 +1,7 @@
 """The hierarchy of errors: what, where, and what to do; each carries its data."""
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -184,10 +186,26 @@ def no_matches(
             )
         else:
             text += "; is the distribution that declares it installed here?"
-    error = NoMatches((text + _told_problems()).rstrip())
+        if snapshot.frozen is None and (not groups or hasattr(sys, "frozen")):
+            text += (
+                " Where metadata is left out, as by PyInstaller, ship a frozen index:"
+                " `lazyplug freeze --trust` where they are installed."
+            )
+    error = NoMatches((text + _told_frozen() + _told_problems()).rstrip())
     error.namespace, error.name = namespace, name
     error.available, error.near = names, near
     return error
+
+
+def _told_frozen() -> str:
+    from ._cache import current
+
+    snapshot = current()
+    if snapshot.frozen is None:
+        return ""
+    from ._freeze import told
+
+    return told(snapshot)
 
 
 def _told_problems() -> str:

@@ -126,15 +126,19 @@ class Facts:
         self.snapshot = snapshot
         # Not what may be put in its place: what is learned belongs to its stamps.
         self.index = snapshot.index
+        self.key = snapshot.key
+        # Of the path entries in this order: a frozen index may have another.
+        known = dict(zip(self.index.key[1:], self.index.stamps))
+        self.stamps = [known.get(path) for path in self.key[1:]]
         mode = _cache.one_of("LAZYPLUG_CACHE", _cache.MODES)
         self._folder = None if mode == "off" else _cache.cache_folder()
-        self._name = _cache.index_name(self.index.key)[: -len("json")] + "facts"
+        self._name = snapshot.file[: -len("json")] + "facts"
         self._writes = mode == "on" and self._folder is not None
         self._parts: dict[Part, tuple[list[Doubt], Learned]] = {}
         self._new: dict[Part, Learned] = {}
         self._path = os.path.join(self._folder or "", self._name)
         before = _unwritten.get(self._path)
-        if before is not None and before.index.stamps == self.index.stamps:
+        if before is not None and before.stamps == self.stamps:
             self._new = before._new
         # What was looked at counts as long as the snapshot does.
         self._stamps: dict[str, str | None] = {}
@@ -149,7 +153,7 @@ class Facts:
             return UNKNOWN
         part = kind, extension.group
         fact = self._new.get(part, {}).get(about)
-        if fact is not None and self._holds(fact, self._doubts(self.index.stamps)):
+        if fact is not None and self._holds(fact, self._doubts(self.stamps)):
             return fact[2]
         if part not in self._parts:
             self._parts[part] = self._read(part)
@@ -211,7 +215,7 @@ class Facts:
         owner = extension._owner
         if owner is None or not isinstance(owner[1], str):
             return None
-        if owner[1] not in self.index.key[1:]:
+        if owner[1] not in self.key[1:]:
             return None
         # Without the version: the stamps tell if another one has other sources.
         return owner[0], extension.value
@@ -225,13 +229,16 @@ class Facts:
         now. Volatile ones may be others in every process.
         """
         doubts: list[Doubt] = []
+        young = {self.index.key[place + 1] for place in self.index.young}
         number = 0
         for place, entry in enumerate(self.snapshot.entries):
             if place in self.snapshot.volatile:
                 doubts.append((number - 1, entry))
             else:
-                same = stamps[number] == self.index.stamps[number]
-                if not same or number in self.index.young:
+                now = self.stamps[number]
+                # Of what a frozen index covers, modules may come unseen.
+                unseen = entry in young or entry in self.snapshot.covered
+                if stamps[number] != now or unseen:
                     doubts.append((number, entry))
                 number += 1
         return doubts
@@ -279,7 +286,7 @@ class Facts:
             return [], {}
         read, close = _cache.index_file(self._path)
         try:
-            _, stamps, front, chunk = opened(read, self.index.key)
+            _, stamps, front, chunk = opened(read, self.key)
             # A newline never stands inside JSON text: as in an index.
             at = front.find(f"\n[{quote(part[0])},{quote(part[1])},".encode())
             if at < 0:
@@ -297,9 +304,9 @@ class Facts:
         front, whole = b"", True
         read, close = _cache.index_file(self._path)
         try:
-            _, stamps, front, chunk = opened(read, self.index.key)
+            _, stamps, front, chunk = opened(read, self.key)
             # Nothing that is learned depends on what is volatile.
-            stable = self.index.key[1:]
+            stable = self.key[1:]
             doubts = [doubt for doubt in self._doubts(stamps) if doubt[1] in stable]
             for line in front.split(b"\n")[1:-1]:
                 try:
@@ -326,7 +333,11 @@ class Facts:
         """
         from ._store import store  # deferred: only where something was learned
 
-        if self._folder is None or not _cache.still_true(self.index, "dirs"):
+        frozen, covered = self.snapshot.frozen, self.snapshot.covered
+        if self._folder is None:
+            return
+        is_frozen = frozen is not None and self.index is frozen.index
+        if not is_frozen and not _cache.still_true(self.index, "dirs", covered):
             return
         front, found = self._kept()
         for part, learned in self._new.items():
@@ -342,7 +353,7 @@ class Facts:
                     del learned[about]
         finally:
             self.index.close()
-        content = encode(self.index.key, self.index.stamps, found)
+        content = encode(self.key, self.stamps, found)
         # It has a checksum of every part.
         if not content.startswith(title(front) + front):
             store(self._folder, self._name, content)

@@ -47,8 +47,10 @@ class Overlay:
         self.problems: list[Trouble] = []
         # where the metadata of what is live lies
         self.folders: set[str] = set()
-        # of the stable path entries: their places in sys.path
-        self._places = [at for at in range(len(entries)) if at not in volatile]
+        # Of the index's path entries their places in sys.path. A frozen index has some
+        # that are not on it; nothing is declared there.
+        at_of = {entry: at for at, entry in enumerate(entries)}
+        self._places = [at_of.get(entry, -1) for entry in index.key[1:]]
         self._finder = _path_finder_place()
         places = sorted(volatile)
         live = [look(entries[at], None, Seam.clock(), thorough=True) for at in places]

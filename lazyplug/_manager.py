@@ -447,25 +447,20 @@ class Manager(Generic[T, Found]):
         conflict_resolver: "Resolver[Any] | None" = None,
     ) -> "Self":
         """Return a manager of the given extensions instead of installed ones."""
+        from ._registered import of_given
+
         if verify_requirements is not None:
             from ._report import deprecated
 
             deprecated("verify_requirements", "it has no effect; remove it")
-        manager = cls.__new__(cls)
-        manager._configure(
+        return of_given(
+            cls,
+            extensions,
             namespace,
             propagate_map_exceptions,
             on_load_failure_callback,
             conflict_resolver,
         )
-        manager._make = None, None
-        manager._lazy = True
-        if isinstance(extensions, Extension):
-            extensions = [extensions]
-        manager._made = list(extensions)
-        manager._registered = tuple(extensions)
-        manager._adopt(list(extensions))
-        return manager
 
     # What is there: nothing below imports a plugin.
 

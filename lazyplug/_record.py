@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     Groups = dict[str, tuple[bytes | memoryview, str]]
 
 
+# What begins that which stands for the stamp of a path entry whose record a frozen
+# index has lent.
+LENT = "@"
+
+
 def _troubles(read: "Iterable[Any]") -> "list[Trouble]":
     found: list[Trouble] = []
     for path, line, reason in read:
@@ -186,6 +191,15 @@ class PathEntry:
         own = own_line(self.archive, self.problems, self.plain)
         lines = [own, *[d.line() for d in self.distributions]]
         return "".join([line + "\n" for line in lines])
+
+
+def is_lent(stamp: "str | None") -> bool:
+    """Does this stand for a stamp in a record that a frozen index has lent?
+
+    >>> is_lent("@0123456789abcdef"), is_lent("1 2 3 4"), is_lent(None)
+    (True, False, False)
+    """
+    return stamp is not None and stamp[:1] == LENT
 
 
 def own_of(text: str, at: int = 0) -> "dict[str, Any]":

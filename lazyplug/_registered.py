@@ -12,11 +12,13 @@ from ._scan import split_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Sequence
+    from typing import Any, TypeVar
 
     from ._manager import Manager
     from ._refresh import Changes
+
+    Made = TypeVar("Made", bound=Manager[Any, Any])
 
 
 def _change(
@@ -89,6 +91,27 @@ def _group(manager: "Manager[Any, Any]", group: "str | None") -> str:
     if group != namespace and not (is_family and group.startswith(namespace[:-1])):
         raise ValueError(f"{group!r} is no group of {namespace!r}")
     return group
+
+
+def of_given(
+    kind: "type[Made]",
+    extensions: "Sequence[Extension[Any]] | Extension[Any]",
+    *settings: "Any",
+) -> "Made":
+    """Return a manager of given extensions instead of installed ones.
+
+    The settings are those of `Manager._configure`.
+    """
+    manager = kind.__new__(kind)
+    manager._configure(*settings)
+    manager._make = None, None
+    manager._lazy = True
+    if isinstance(extensions, Extension):
+        extensions = [extensions]
+    manager._made = list(extensions)
+    manager._registered = tuple(extensions)
+    manager._adopt(list(extensions))
+    return manager
 
 
 def refresh(manager: "Manager[Any, Any]") -> "Changes":

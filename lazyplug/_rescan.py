@@ -6,16 +6,16 @@ stand twice, archives, path entries that came or went.
 
 import os
 
-from ._cache import Seam, index_name, news
+from ._cache import NOTHING, Seam, index_name, news
 from ._encoding import encode, regroup, repeated, sort_distributions
 from ._index import Index, stamp
-from ._record import Distribution, PathEntry, decode, groups_of
+from ._record import Distribution, PathEntry, decode, groups_of, is_lent
 from ._scan import list_folder, reason_of, scan_distribution, settled
 from ._store import donors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 _END = os.sep + "entry_points.txt"
@@ -28,32 +28,52 @@ def rescan(
     thorough: bool,
     folder: "str | None",
     clock: int,
+    covered: "Mapping[str, str]" = NOTHING,
+    frozen: "Index | None" = None,
 ) -> bytes:
     """Return the content of an index of what is there now.
 
     `index` is what was believed so far. Without one, the unchanged path entries
-    of another index of the same prefix are taken over, if `folder` has any.
+    of another index of the same prefix are taken over, if `folder` has any. Those that
+    a frozen index covers are taken over from that.
     """
     bases: Iterable[Index] = () if index is None else (index,)
-    if index is None and folder is not None:
+    if frozen is not None and covered:
+        bases = [frozen]
+        if index is not None:
+            stamps = dict(zip(index.key[1:], index.stamps))
+            if covered.items() <= stamps.items():
+                bases.insert(0, index)
+    elif index is None and folder is not None:
         bases = donors(folder, index_name(key), key[0])
     try:
         for base in bases:
             try:
-                return _updated(key, base, thorough, clock)
+                return _updated(key, base, thorough, clock, covered)
             except ValueError:
                 continue  # damaged where it was not read before
+            finally:
+                base.close()
     except OSError:
         pass  # the cache folder went away meanwhile
-    return _updated(key, None, thorough, clock)
+    return _updated(key, None, thorough, clock, covered)
 
 
 def _updated(
-    key: "list[str]", base: "Index | None", thorough: bool, clock: int
+    key: "list[str]",
+    base: "Index | None",
+    thorough: bool,
+    clock: int,
+    covered: "Mapping[str, str]",
 ) -> bytes:
     old = [] if base is None else decode(base)
     known = {entry.path: entry for entry in old}
-    entries = [look(path, known.get(path), clock, thorough) for path in key[1:]]
+    entries = [
+        known[path]
+        if path in covered and path in known
+        else look(path, known.get(path), clock, thorough)
+        for path in key[1:]
+    ]
     settle_repeated(entries, clock)
     groups = regroup(entries, old, {} if base is None else groups_of(base))
     return encode(key[0], entries, groups)
@@ -158,7 +178,7 @@ def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
         found = [
             (place, file, known)
             for place, entry in enumerate(entries)
-            if not entry.archive
+            if not entry.archive and not is_lent(entry.stamp)
             for file, known in _deciding(entry, several)
             if (place, file) not in done
         ]

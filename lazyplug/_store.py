@@ -75,7 +75,7 @@ def store(folder: str, name: str, content: bytes) -> None:
             _tell(f"{folder} is not used: others could write there")
             return
         new = not os.path.lexists(os.path.join(folder, name))
-        _write(folder, name, content)
+        write(folder, name, content)
         prune(folder, keep=name, thorough=new)
     except (OSError, ValueError, RecursionError) as error:
         # ValueError: no path; RecursionError: far too many folders deep
@@ -88,16 +88,17 @@ def _tell(message: str) -> None:
     debug(message)
 
 
-def _write(folder: str, name: str, content: bytes) -> None:
+def write(folder: str, name: str, content: bytes, mode: int = 0o600) -> None:
+    """Write a file by a temporary one and a rename. Raises OSError."""
     temporary = os.path.join(folder, f".{name}.{os.urandom(12).hex()}{TEMPORARY}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     for more in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
         flags |= getattr(os, more, 0)
-    descriptor = os.open(temporary, flags, 0o600)
+    descriptor = os.open(temporary, flags, mode)
     try:
         try:
             if hasattr(os, "fchmod"):
-                os.fchmod(descriptor, 0o600)
+                os.fchmod(descriptor, mode)
             rest = memoryview(content)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
@@ -131,8 +132,9 @@ def prune(folder: str, keep: str = "", thorough: bool = True) -> "list[str]":
     """Remove what is no longer needed from the cache folder; return the paths.
 
     That is temporary files of writers that died, the oldest indexes beyond 64, if
-    thorough indexes of environments that are gone, and facts that are without their
-    index; never `keep`, nor the index that it belongs to.
+    thorough indexes of environments that are gone, with their facts, and beyond 64 the
+    oldest facts of what a frozen index answers for, which have no index beside them;
+    never `keep`, nor the index that it belongs to.
     """
     gone = [
         path
@@ -141,17 +143,22 @@ def prune(folder: str, keep: str = "", thorough: bool = True) -> "list[str]":
     ]
     # without their suffix, which facts and their index have not in common
     stems = {keep.rpartition(".")[0]}
+    without = set()
     for _, path in _by_age(folder, {_INDEX}):
         stem = os.path.basename(path).removesuffix(SUFFIX)
         if stem in stems:
             continue
         if len(stems) >= MOST or (thorough and _is_gone(path)):
             gone.append(path)
+            without.add(stem)
         else:
             stems.add(stem)
     for _, path in _by_age(folder, {_FACTS}):
-        if os.path.basename(path).removesuffix(FACTS) not in stems:
+        stem = os.path.basename(path).removesuffix(FACTS)
+        if stem in without or (stem not in stems and len(stems) >= MOST):
             gone.append(path)
+        else:
+            stems.add(stem)
     for path in gone:
         try:
             os.unlink(path)

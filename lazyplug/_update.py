@@ -7,7 +7,7 @@ write, which is left to do where more has changed.
 
 import os
 
-from ._cache import SIZE_CAP, Seam, index_name, looked_from, news
+from ._cache import NOTHING, SIZE_CAP, Seam, looked_from, news
 from ._index import DOUBT, Index, stamp
 from ._record import (
     Distribution,
@@ -16,6 +16,7 @@ from ._record import (
     from_bytes,
     group_text,
     groups_of,
+    is_lent,
     own_line,
     own_of,
     set_group,
@@ -26,7 +27,7 @@ from ._text import quote, scan_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any, TypeVar
 
     from ._cache import Snapshot
@@ -52,9 +53,8 @@ class _TakesMoreError(Exception):
 
 
 def update(
-    key: "list[str]",
+    snapshot: "Snapshot",
     index: "Index | None",
-    level: str,
     mode: str,
     folder: "str | None",
     close: "Callable[[], object]",
@@ -76,42 +76,43 @@ def update(
         close()
     known = index.front if index else b""
     donors = None if scan else folder
-    content = _look(key, index, level, donors, clock)
+    content = _look(snapshot, index, donors, clock)
     fresh = from_bytes(content)
     for _ in range(_MORE_LOOKS):
-        if not _moved(fresh):
+        if not _moved(fresh, snapshot.covered):
             break
         # What came or went in the meantime was seen in part, maybe.
-        content = _look(key, fresh, level, donors, clock)
+        content = _look(snapshot, fresh, donors, clock)
         fresh = from_bytes(content)
     # The front holds a checksum of every part.
     if mode == "on" and folder and fresh.front != known:
-        store(folder, index_name(key), content)
+        store(folder, snapshot.file, content)
     return fresh
 
 
 def _look(
-    key: "list[str]",
-    index: "Index | None",
-    level: str,
-    folder: "str | None",
-    clock: int,
+    snapshot: "Snapshot", index: "Index | None", folder: "str | None", clock: int
 ) -> bytes:
+    covered = snapshot.covered
     if index is not None:
         try:
-            return _Lines(index).exchanged(clock)
+            return _Lines(index, covered).exchanged(clock)
         except _TakesMoreError:
             pass
         except DOUBT:
             index = None  # damaged where it was not read before
     from ._rescan import rescan  # deferred: seldom
 
-    return rescan(key, index, level == "full", folder, clock)
+    frozen = None if snapshot.frozen is None else snapshot.frozen.index
+    thorough = snapshot.checked == "full"
+    return rescan(snapshot.key, index, thorough, folder, clock, covered, frozen)
 
 
-def _moved(index: Index) -> bool:
+def _moved(index: Index, covered: "Mapping[str, str]") -> bool:
     """Did a path entry change since it was looked at for this index?"""
     for path, known in zip(index.key[1:], index.stamps):
+        if path in covered:
+            continue
         try:
             now = stamp(Seam.stat(path))
         except (OSError, ValueError):
@@ -130,7 +131,9 @@ def read_anew(
     is scanned.
     """
     if snapshot.index is damaged:
-        snapshot.index = snapshot.true_index(damaged.key, damaged.front)
+        if snapshot.frozen is not None:
+            snapshot.frozen.give_up(snapshot, damaged)
+        snapshot.index = snapshot.true_index(damaged.front)
     index = snapshot.index
     try:
         return part(index, *arguments)
@@ -138,19 +141,21 @@ def read_anew(
         pass
     finally:
         index.close()
-    snapshot.index = index = snapshot.true_index(damaged.key, scan=True)
+    snapshot.index = index = snapshot.true_index(scan=True)
     return part(index, *arguments)
 
 
 class _Lines:
     """The lines of an index, found by what they are about.
 
-    Raises ValueError if the index is damaged.
+    `covered` are the path entries that a frozen index covers, with what stands for
+    their stamps. Raises ValueError if the index is damaged.
     """
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, covered: "Mapping[str, str]" = NOTHING) -> None:
         self.key = index.key
         self.stamps = list(index.stamps)
+        self.covered = covered
         self.settled = index.settled
         self.groups = groups_of(index)
         self.detail = detail_text(index)
@@ -287,6 +292,11 @@ class _Lines:
         touched: Touched = {}
         for place, known in enumerate(self.stamps):
             path, own = self.key[place + 1], self.own[place]
+            lent = self.covered.get(path)
+            if lent is not None and known == lent:
+                continue
+            if lent is not None or is_lent(known):
+                raise _TakesMoreError
             try:
                 status = Seam.stat(path)
             except (OSError, ValueError):

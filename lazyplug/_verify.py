@@ -7,7 +7,7 @@ from ._encoding import encode, regroup
 from ._index import DOUBT, Index
 from ._learned import encode as encode_facts
 from ._learned import opened, part_of
-from ._record import decode, groups_of, table_of
+from ._record import decode, groups_of, is_lent, table_of
 from ._store import FACTS, SUFFIX
 
 TYPE_CHECKING = False
@@ -59,7 +59,10 @@ def _index(path: str, read: "Read") -> "list[str]":
         ("the files that are watched", index.watched),
         ("the records of the distributions", lambda: decode(index)),
         ("what stands between its parts", lambda: _check_layout(index)),
-        ("its name, which is that of another", lambda: _check_name(index.key, path)),
+        (
+            "its name, which is that of another",
+            lambda: _check_name(index.key, index.stamps, path),
+        ),
         *[
             (f"the group {group!r}", lambda group=group: index.rows(group))
             for group, *_ in table_of(index)
@@ -83,7 +86,7 @@ def _facts(path: str, read: "Read") -> "list[str]":
 
     checks: list[Check] = [
         ("the stamps of the path entries", lambda: _check_stamps(stamps)),
-        ("its name, which is that of another", lambda: _check_name(key, path)),
+        ("its name, which is that of another", lambda: _check_name(key, stamps, path)),
         *map(taken, front.split(b"\n")[1:-1]),
     ]
     found = _failing(checks)
@@ -93,8 +96,10 @@ def _facts(path: str, read: "Read") -> "list[str]":
 
 
 def _check_stamps(stamps: "list[str | None]") -> None:
-    """Raise one of DOUBT unless they are stamps."""
+    """Raise one of DOUBT unless they are stamps, or what stands for them."""
     for known in stamps:
+        if is_lent(known):
+            continue
         if known is not None and len([int(n, 16) for n in known.split(" ")]) != 4:
             raise ValueError(known)
 
@@ -127,8 +132,9 @@ def _says_all(index: Index) -> bool:
     return whole == index.read(0, len(whole))
 
 
-def _check_name(key: "list[str]", path: str) -> None:
+def _check_name(key: "list[str]", stamps: "list[str | None]", path: str) -> None:
     """Raise ValueError unless the file has the name of the key, but for its suffix."""
     stem = os.path.basename(path).rpartition(".")[0]
-    if stem + SUFFIX != index_name(key):
+    lent = [known for known in stamps if known and is_lent(known)]
+    if stem + SUFFIX != index_name([*key, *lent[:1]]):
         raise ValueError(path)

@@ -93,9 +93,12 @@ def troubles(snapshot: Snapshot) -> "list[Trouble]":
 def _told(index: "Index") -> "list[Trouble]":
     found: list[Trouble] = []
     for entry in decode(index):
-        found += entry.problems
-        for distribution in entry.distributions:
-            found += distribution.problems
+        for told in (entry.problems, *(d.problems for d in entry.distributions)):
+            # Those of a frozen index are told as paths from the entry.
+            found += [
+                (os.path.join(entry.path, path) if path else entry.path, line, reason)
+                for path, line, reason in told
+            ]
     return found
 
 

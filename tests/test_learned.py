@@ -37,6 +37,7 @@ from lazyplug import (
 )
 from lazyplug._index import TITLE_LENGTH, digest, stamp, title
 from lazyplug._learned import UNKNOWN
+from lazyplug._record import assemble, from_bytes
 from lazyplug._source import Sources
 from tests.conftest import LATER, Ticking, ask, dist, plant
 from tests.test_freshness import SECOND, TICKS, Clockwork, after_last_change
@@ -1200,14 +1201,26 @@ def test_facts_go_with_their_index(plugs: Path, isolated: Path) -> None:
     orphan.with_suffix(".json").write_bytes(b"x")
     _store.prune(str(isolated))
     assert orphan.exists()
-    orphan.with_suffix(".json").unlink()
+    gone = isolated / "0123456789abcdef-1111111111111111.facts"
+    gone.write_bytes(b"x")
+    empty = from_bytes(assemble(["/nowhere"], [], [], True, {}, {}, ""))
+    gone.with_suffix(".json").write_bytes(empty.read(0, 1 << 16))
     _store.prune(str(isolated), keep=own.name)
-    assert sorted(isolated.iterdir()) == sorted([own, own.with_suffix(".json")])
-    own.with_suffix(".json").unlink()
-    _store.prune(str(isolated), keep=own.name)
+    assert not gone.with_suffix(".json").exists()
+    assert not gone.exists()
     assert own.exists()
+
+
+def test_facts_without_an_index_stay_up_to_a_number(isolated: Path) -> None:
+    # A frozen index lies elsewhere.
+    isolated.mkdir(mode=0o700)
+    for number in range(70):
+        file = isolated / f"{0:016}-{number:016}.facts"
+        file.write_bytes(b"x")
+        os.utime(file, (number, number))
     _store.prune(str(isolated))
-    assert not list(isolated.iterdir())
+    kept = sorted(int(file.stem[17:]) for file in isolated.iterdir())
+    assert kept == list(range(7, 70))
 
 
 def test_facts_of_the_oldest_indexes_go_with_them(isolated: Path) -> None:

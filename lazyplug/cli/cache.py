@@ -201,14 +201,16 @@ def refresh(options: "argparse.Namespace") -> int:
     _cache.invalidate_caches()
     snapshot = _cache.current("full")
     # All of it is read again, whatever the stamps say.
-    snapshot.index = snapshot.true_index(snapshot.index.key, scan=True)
+    snapshot.index = snapshot.true_index(scan=True)
     after = metadata_folders(snapshot)
+    frozen = snapshot.frozen
+    is_frozen = frozen is not None and snapshot.index is frozen.index
     changes: dict[str, Any] = {
         "added": sorted(after - before),
         "removed": sorted(before - after),
         "groups": len(everything(snapshot)),
         "problems": len(lazyplug.problems()),
-        "remembered": _is_remembered(snapshot),
+        "remembered": is_frozen or _is_remembered(snapshot),
     }
     if options.json:
         print_json(changes)
@@ -218,6 +220,8 @@ def refresh(options: "argparse.Namespace") -> int:
                 print(clean(f"{word:8} {folder}"))
         of = f"{changes['groups']} groups"
         print(f"{of}, {changes['problems']} problems in the metadata")
+    if frozen is not None and is_frozen:
+        complain(f"{frozen.label} answers for it. To write that: lazyplug freeze")
     if not changes["remembered"]:
         complain("It could not be written down. See: lazyplug doctor")
     return 0 if changes["remembered"] else 1
@@ -228,7 +232,7 @@ def _is_remembered(snapshot: "_cache.Snapshot") -> bool:
     folder = cache_folder()
     if folder is None or not trusted_folder(folder):
         return False
-    file = os.path.join(folder, _cache.index_name(snapshot.index.key))
+    file = os.path.join(folder, snapshot.file)
     read, close = _cache.index_file(file)
     try:
         return Index(read).front == snapshot.index.front

@@ -6,6 +6,7 @@ import sys
 from lazyplug import _cache, _learned
 from lazyplug._choice import parse_pattern, split
 from lazyplug._exceptions import InvalidChoice
+from lazyplug._frozen import OFF, opened
 from lazyplug._index import Index, paths, stamp, texts
 from lazyplug._manager import Extension
 from lazyplug._problem import problems
@@ -14,6 +15,7 @@ from lazyplug._store import ours
 from lazyplug._verify import damages
 from lazyplug._whole import everything
 
+from .freezing import untrue
 from .listing import label
 from .output import add_json, clean, print_json
 
@@ -56,6 +58,7 @@ def doctor(options: "argparse.Namespace") -> int:
         "settings": [*_settings()],
         "cache": [*_folder()],
         "index": index,
+        "frozen": [*_frozen()],
         "sys.path": [*_path()],
         "metadata": [*_metadata(extensions)],
         "names": [*_names(extensions)],
@@ -209,6 +212,31 @@ def _difference(path: str, known: "str | None") -> str:
         return f"{path} went"
     parts = zip(_PARTS, known.split(" "), now.split(" "))
     return f"{path} has another {', '.join(n for n, was, is_ in parts if was != is_)}"
+
+
+def _frozen() -> "Iterator[Finding]":
+    named = _cache.setting("LAZYPLUG_INDEX")
+    frozen = _cache.current("full").frozen
+    if frozen is None:
+        path = named or os.path.join(sys.prefix, _cache.FROZEN)
+        try:
+            if named != OFF and (named or os.path.lexists(path)):
+                opened(path).index.close()
+        except (OSError, ValueError) as error:
+            yield _BAD, f"{error}: it is not used. See lazyplug freeze, and thaw"
+            return
+        yield _OK, "there is none" if named != OFF else "none is used"
+        return
+    found = untrue(frozen)
+    if not frozen.answers:
+        what = "lends what it has" if _cache.current("full").covered else "is not used"
+        why = "it does not cover all of sys.path, or other distributions came or went"
+        yield _NOTE, f"{frozen.label} {what}: {why}. See lazyplug freeze --check"
+    elif found:
+        said = f"{frozen.label} answers, and is not true any more: {found[0]}"
+        yield _BAD, f"{said}; {len(found)} in all. See lazyplug freeze --check"
+    else:
+        yield _OK, f"{frozen.label} answers, and is true"
 
 
 def _path() -> "Iterator[Finding]":

@@ -16,6 +16,7 @@ import atheris  # type: ignore[import-untyped]
 sys.path.append(str(Path(__file__).parents[2]))
 
 with atheris.instrument_imports(include=["lazyplug"]):
+    from lazyplug import _cache
     from lazyplug._record import from_bytes
     from lazyplug._rescan import rescan
     from lazyplug._update import update
@@ -67,7 +68,9 @@ def one(data: bytes) -> None:
             with contextlib.suppress(ValueError):
                 part(index)
         key = pieces.head[0]
-        update(key, index, "full", "readonly", None, int)
+        snapshot = _cache.Snapshot(tuple(key[1:]), frozenset(), "full")
+        snapshot.key = key
+        update(snapshot, index, "readonly", None, int)
         rescan([*key, "/absent"], index, True, None, CLOCK)
 
 

@@ -1,0 +1,871 @@
+"""An index that is shipped: frozen here, believed there, never written by a run."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson as orjson  # noqa: PLC0414 - sys.path is another one in the tests
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lazyplug
+from lazyplug import (
+    DriverManager,
+    ExtensionManager,
+    NoMatches,
+    _cache,
+    _frozen,
+    _report,
+)
+from lazyplug._freeze import anchored, frozen_index
+from lazyplug.cli import main
+from tests.conftest import Ticking, ask, dist, plant, python
+from tests.test_laws import answer, plant_raw, process, settled_clock, trees
+
+CHECKED, TRUSTED = False, True
+
+
+class Environment:
+    """An environment that can be frozen, copied and moved."""
+
+    def __init__(self, root: Path, patch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        self._patch = patch
+        self.enter("env")
+
+    def enter(self, name: str, *more: "Path | str") -> None:
+        """Be a process of the environment in a folder of this name."""
+        self.prefix = self.root / name
+        self.site = self.prefix / "lib" / "site-packages"
+        self.file = self.prefix / "lazyplug.index"
+        self._patch.setattr(sys, "prefix", str(self.prefix))
+        self.path(*more, self.site)
+
+    def path(self, *entries: "Path | str") -> None:
+        """Be a process with this sys.path."""
+        self._patch.setattr(sys, "path", [str(entry) for entry in entries])
+        _cache.invalidate_caches()
+        _report._told.clear()
+
+    def freeze(self, *options: str) -> None:
+        assert main(["freeze", *options]) == 0
+        _cache.invalidate_caches()
+
+    def copied(self, name: str) -> None:
+        """Copy it as an image would, and be a process of the copy."""
+        shutil.copytree(self.prefix, self.root / name)
+        for folder, _, files in os.walk(self.root / name):
+            for file in ("", *files):
+                os.utime(os.path.join(folder, file), (1, 1))
+        self.enter(name)
+
+
+@pytest.fixture
+def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """Return an environment with two plugins in group g."""
+    env = Environment(tmp_path, monkeypatch)
+    plant(
+        env.site,
+        {
+            "plug.py": "one = 'one'\ntwo = 'two'\n",
+            **dist("first", points="[g]\none = plug:one\n[h]\nx = plug:one\n"),
+            **dist("second", points="[g]\ntwo = plug:two\n"),
+            **dist("nothing"),
+        },
+    )
+    return env
+
+
+def names(group: str = "g") -> list[str]:
+    return sorted(point.name for point in lazyplug.entry_points(group=group))
+
+
+def problems_but_of_metadata() -> list[lazyplug.Problem]:
+    # METADATA is read where it decides something, which other folders may change.
+    return sorted(
+        problem
+        for problem in lazyplug.problems()
+        if os.path.basename(problem.path) not in ("METADATA", "PKG-INFO")
+    )
+
+
+@pytest.fixture
+def scans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return which distributions are read from here on."""
+    from lazyplug import _rescan, _update
+
+    found: list[str] = []
+    for room in (_rescan, _update):
+        scan: Any = room.scan_distribution
+
+        def noted(folder: str, file: str, *more: Any, scan: Any = scan) -> Any:
+            found.append(file)
+            return scan(folder, file, *more)
+
+        monkeypatch.setattr(room, "scan_distribution", noted)
+    return found
+
+
+# ------------------------------------------------------------ it answers by itself
+
+
+@pytest.mark.parametrize("options", [(), ("--trust",)])
+@pytest.mark.usefixtures("forgotten")
+def test_a_copy_of_the_environment_is_answered_from_it(
+    options: tuple[str, ...], env: Environment, scans: list[str], isolated: Path
+) -> None:
+    env.freeze(*options)
+    env.copied("image")
+    scans.clear()
+    assert names() == ["one", "two"]
+    assert DriverManager[Any]("g", "two").driver == "two"
+    (point,) = lazyplug.entry_points(group="h")
+    assert point.dist is not None
+    assert point.dist.name == "first"
+    assert point._owner is not None
+    assert point._owner[1] == str(env.site)
+    assert scans == []
+    assert not isolated.exists()
+
+
+def test_a_run_does_not_write_it(env: Environment) -> None:
+    env.freeze()
+    before = env.file.read_bytes(), env.file.stat().st_mtime_ns
+    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    _cache.invalidate_caches()
+    assert names() == ["one", "three", "two"]
+    lazyplug.refresh()
+    assert main(["refresh"]) == 0
+    assert (env.file.read_bytes(), env.file.stat().st_mtime_ns) == before
+
+
+def test_it_is_the_same_byte_for_byte_wherever_and_whenever_it_is_made(
+    env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    env.freeze()
+    before = env.file.read_bytes()
+    env.copied("elsewhere")
+    env.freeze()
+    assert env.file.read_bytes() == before
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    env.freeze()
+    assert env.file.read_bytes() != before
+
+
+def test_it_may_be_read_by_every_user_whatever_the_umask(env: Environment) -> None:
+    before = os.umask(0o077)
+    try:
+        env.freeze()
+    finally:
+        os.umask(before)
+    assert env.file.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(("level", "seen"), [("full", 3), ("dirs", 3), ("none", 2)])
+def test_names_are_checked_but_where_nothing_is_to_be_checked(
+    level: str, seen: int, env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.freeze()
+    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    monkeypatch.setenv("LAZYPLUG_CHECK", level)
+    _cache.invalidate_caches()
+    assert len(names()) == seen
+
+
+def test_an_upgrade_is_seen_by_its_name_and_a_removal_too(env: Environment) -> None:
+    env.freeze()
+    (env.site / "first-1.0.dist-info").rename(env.site / "first-2.0.dist-info")
+    _cache.invalidate_caches()
+    (point,) = lazyplug.entry_points(group="h")
+    assert point.dist is not None
+    assert point._owner is not None
+    assert point._owner[2] == "first-2.0.dist-info"
+    shutil.rmtree(env.site / "first-2.0.dist-info")
+    _cache.invalidate_caches()
+    assert names() == ["two"]
+
+
+def test_it_can_be_written_and_read_where_the_environment_is_empty(
+    env: Environment,
+) -> None:
+    shutil.rmtree(env.site)
+    env.freeze()
+    assert names() == []
+    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    _cache.invalidate_caches()
+    assert names() == ["three"]
+
+
+def test_a_family_of_groups_and_all_groups_are_answered_too(env: Environment) -> None:
+    plant(env.site, dist("family", points="[app.a]\nx = plug\n[app.b]\ny = plug\n"))
+    env.freeze("--trust")
+    found = ExtensionManager[Any]("app.*")
+    assert [extension.name for extension in found] == ["x", "y"]
+    assert lazyplug.entry_points().groups == {"g", "h", "app.a", "app.b"}
+
+
+def test_what_is_wrong_is_told_with_the_paths_of_where_it_lies_now(
+    env: Environment,
+) -> None:
+    plant(env.site, dist("bad", points="[g]\nno equals\n"))
+    plant(env.site, {"~left-1.dist-info": {"METADATA": "Name: left\n"}})
+    env.freeze()
+    env.copied("image")
+    told = {(problem.path, problem.line) for problem in lazyplug.problems()}
+    assert told == {
+        (str(env.site / "bad-1.0.dist-info" / "entry_points.txt"), 2),
+        (str(env.site / "~left-1.dist-info"), 0),
+    }
+
+
+# ------------------------------------------------------------------ with others
+
+
+@pytest.mark.parametrize("trust", [CHECKED, TRUSTED])
+@settings(max_examples=100, deadline=None)
+@given(tree=trees(), data=st.data())
+def test_with_any_other_path_entries_the_answer_is_that_of_a_scan(
+    trust: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+    tree: dict[str, dict[str, Any]],
+    data: st.DataObject,
+) -> None:
+    root = Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp()))
+    built = root / "built"
+    for site, content in tree.items():
+        plant_raw(built / site, content)
+    some = data.draw(st.lists(st.sampled_from(sorted(tree)), unique=True), "frozen")
+    order = data.draw(st.permutations(sorted(tree)), "sys.path")
+    with process([], root / "cache", settled_clock()):
+        frozen = frozen_index(
+            [
+                (anchored(str(built / s), str(built), True), str(built / s))
+                for s in some
+            ],
+            0,
+            trusted=trust,
+        )
+    (built / "x.index").write_bytes(frozen)
+    built.rename(root / "moved")
+    path = [str(root / "moved" / site) for site in order]
+    with process(path, root / "cache", settled_clock()):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LAZYPLUG_CACHE", "off")
+            expected = answer()
+            told = problems_but_of_metadata()
+            patch.setenv("LAZYPLUG_INDEX", str(root / "moved" / "x.index"))
+            for mode in ("off", "on", "on", "readonly"):
+                patch.setenv("LAZYPLUG_CACHE", mode)
+                _cache.invalidate_caches()
+                assert answer() == expected
+                assert problems_but_of_metadata() == told
+        _cache.invalidate_caches()
+        assert answer() == expected  # and without it again
+    shutil.rmtree(root)
+
+
+def test_what_it_covers_is_not_read_beside_what_it_does_not(
+    env: Environment, site: Callable[..., Path], scans: list[str]
+) -> None:
+    env.freeze("--trust")
+    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    env.path(other, env.site)
+    scans.clear()
+    assert names() == ["one", "three", "two"]
+    assert set(scans) == {"third-1.0.dist-info"}
+    _cache.invalidate_caches()
+    scans.clear()
+    assert names() == ["one", "three", "two"]
+
+
+def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
+    env: Environment, site: Callable[..., Path], settled: Ticking
+) -> None:
+    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    env.freeze("--trust")
+    env.path(other, env.site)
+    assert names() == ["one", "three", "two"]
+    shutil.rmtree(env.site / "first-1.0.dist-info")
+    _cache.invalidate_caches()
+    assert names() == ["one", "three", "two"]
+    env.path(env.site)
+    env.freeze("--trust")
+    env.path(other, env.site)
+    assert names() == ["three", "two"]
+    assert main(["cache", "verify"]) == 0
+
+
+def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
+    env: Environment, site: Callable[..., Path], settled: Ticking
+) -> None:
+    from lazyplug import _rescan
+
+    env.freeze("--trust")
+    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    env.path(other, env.site)
+    assert names() == ["one", "three", "two"]
+    plant(other, dist("fourth", points="[g]\nfour = plug:one\n"))
+    _cache.invalidate_caches()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_rescan, "rescan", None)
+        assert names() == ["four", "one", "three", "two"]
+
+
+def test_one_before_it_shadows_what_it_has(
+    env: Environment, site: Callable[..., Path]
+) -> None:
+    env.freeze("--trust")
+    before = site({**dist("first", "9"), **dist("nothing", points="[g]\nno = plug\n")})
+    env.path(before, env.site)
+    assert names() == ["no", "two"]
+    env.path(env.site, before)
+    # `nothing` declares nothing in the frozen one, which is first.
+    assert names() == ["one", "two"]
+
+
+def test_a_current_folder_that_declares_something_lies_over_it(
+    env: Environment, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.freeze("--trust")
+    here = site(dist("second", points="[g]\nhere = plug:one\n"))
+    monkeypatch.chdir(here)
+    env.path("", env.site)
+    assert names() == ["here", "one"]
+
+
+def test_a_current_folder_that_it_covers_is_not_looked_at_live(
+    env: Environment, monkeypatch: pytest.MonkeyPatch, scans: list[str]
+) -> None:
+    # As in Lambda, where the task's folder is the current one.
+    env.freeze("--trust")
+    monkeypatch.chdir(env.site)
+    env.path(env.site)
+    scans.clear()
+    assert names() == ["one", "two"]
+    assert scans == []
+
+
+def test_finders_of_others_are_asked_beside_it(
+    env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib_metadata
+
+    env.freeze("--trust")
+
+    class Finder(importlib_metadata.DistributionFinder):
+        def find_distributions(self, context: Any = None) -> Any:
+            folder = env.root / "told" / "third-1.0.dist-info"
+            return [importlib_metadata.Distribution.at(folder)]
+
+    plant(env.root / "told", dist("third", points="[g]\nthree = plug:one\n"))
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
+    assert names() == ["one", "three", "two"]
+
+
+def test_an_archive_is_answered_where_it_is_trusted_and_read_where_not(
+    env: Environment, tmp_path: Path
+) -> None:
+    archive = tmp_path / "env" / "some.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("zipped-1.0.dist-info/METADATA", "Name: zipped\nVersion: 1\n")
+        points = "[g]\nz = plug:one\n"
+        file.writestr("zipped-1.0.dist-info/entry_points.txt", points)
+    for options in ((), ("--trust",)):
+        env.path(archive, env.site)
+        env.freeze(*options)
+        assert names() == ["one", "two", "z"]
+
+
+# ----------------------------------------------------------- what it cannot know
+
+
+def test_a_trusted_one_that_lacks_a_name_says_which_folder_changed_since_when(
+    env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(86400 * 365))
+    env.freeze("--trust")
+    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    with pytest.raises(NoMatches, match="named 'three'") as raised:
+        DriverManager[Any]("g", "three")
+    said = str(raised.value)
+    assert f"{env.file} is believed without a look" in said
+    assert "since it was frozen, 1971-01-01 00:00 UTC, something changed in" in said
+    assert f"{env.site}: 1 came, 0 went" in said
+    assert "lazyplug freeze --trust" in said
+    monkeypatch.setenv("LAZYPLUG_INDEX", "off")
+    _cache.invalidate_caches()
+    assert DriverManager[Any]("g", "three").names() == ["three"]
+
+
+def test_a_trusted_one_that_is_true_says_nothing_of_itself(env: Environment) -> None:
+    env.freeze("--trust")
+    with pytest.raises(NoMatches, match="named 'three'") as raised:
+        DriverManager[Any]("g", "three")
+    assert "frozen" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_metadata_that_was_left_out_is_not_needed_where_it_is_trusted(
+    env: Environment,
+) -> None:
+    env.freeze("--trust")
+    for folder in env.site.glob("*.dist-info"):
+        shutil.rmtree(folder)
+    _cache.invalidate_caches()
+    assert DriverManager[Any]("g", "two").driver == "two"
+    (extension,) = ExtensionManager[Any]("h")
+    assert lazyplug.problems() == []
+    with pytest.raises(NoMatches, match="named 'three'") as raised:
+        DriverManager[Any]("g", "three")
+    assert "frozen" not in str(raised.value)
+    assert extension.dist is not None
+
+
+def test_metadata_that_was_left_out_is_told_where_it_is_not_trusted(
+    env: Environment,
+) -> None:
+    env.freeze()
+    for folder in env.site.glob("*.dist-info"):
+        shutil.rmtree(folder)
+    _cache.invalidate_caches()
+    with pytest.raises(NoMatches, match="does not fit and is not used") as raised:
+        DriverManager[Any]("g", "two")
+    assert "was metadata left out? Freeze with --trust then" in str(raised.value)
+
+
+def test_without_metadata_and_without_one_the_error_says_what_to_do(
+    env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in env.site.glob("*.dist-info"):
+        shutil.rmtree(folder)
+    with pytest.raises(NoMatches, match="was the metadata of the dist") as raised:
+        DriverManager[Any]("g", "two")
+    assert "`lazyplug freeze --trust` where they are installed" in str(raised.value)
+    # PyInstaller and its like say so of themselves.
+    plant(env.site, dist("other", points="[other]\nx = plug\n"))
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    _cache.invalidate_caches()
+    with pytest.raises(NoMatches, match="lazyplug freeze --trust"):
+        DriverManager[Any]("g", "two")
+
+
+# --------------------------------------------------------------- which one is used
+
+
+def test_the_variable_comes_before_code_and_code_before_the_environment(
+    env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.freeze("--trust")
+    others = {}
+    for name in ("code", "variable"):
+        plant(env.site, dist(name, points=f"[g]\n{name} = plug:one\n"))
+        others[name] = str(env.root / name)
+        env.freeze("--trust", "--output", others[name])
+        assert names() == ["one", "two"]
+    monkeypatch.setattr(_cache, "given", None)
+    lazyplug.use_index(others["code"])
+    assert names() == ["code", "one", "two"]
+    monkeypatch.setenv("LAZYPLUG_INDEX", others["variable"])
+    _cache.invalidate_caches()
+    assert names() == ["code", "one", "two", "variable"]
+    monkeypatch.delenv("LAZYPLUG_INDEX")
+    shutil.rmtree(env.site / "first-1.0.dist-info")
+    lazyplug.use_index(None)
+    assert names() == ["code", "two", "variable"]
+
+
+@pytest.mark.parametrize("archived", [False, True])
+@pytest.mark.usefixtures("forgotten")
+def test_one_that_a_package_has_is_read_from_it(
+    archived: bool, env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cache, "given", None)
+    staged = env.root / "staged"
+    shutil.copytree(env.site, staged)
+    plant(staged / "plug_app", {"__init__.py": ""})
+    output = str(staged / "plug_app" / "shipped.index")
+    env.freeze("--trust", "--path", str(staged), "--output", output)
+    moved = env.root / "app"
+    if archived:
+        moved = Path(shutil.make_archive(str(env.root / "app"), "zip", staged))
+    else:
+        staged.rename(moved)
+    shutil.rmtree(env.site)
+    env.path(moved)
+    monkeypatch.setattr(sys, "path_importer_cache", {})
+    lazyplug.use_index("shipped.index", package="plug_app")
+    assert names() == ["one", "two"]
+    assert DriverManager[Any]("g", "two").driver == "two"
+
+
+def test_one_that_cannot_be_used_is_an_error_where_code_asks_for_it(
+    env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cache, "given", None)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        lazyplug.use_index(env.root / "nowhere")
+    (env.root / "damaged").write_bytes(b"{}")
+    with pytest.raises(ValueError, match="damaged is damaged, or not of this version"):
+        lazyplug.use_index(env.root / "damaged")
+    assert _cache.given is None
+
+
+BAD: dict[str, Callable[[Path], object]] = {
+    "No such file": lambda file: None,
+    "is damaged": lambda file: file.write_bytes(b""),
+    "damaged, or not of this": lambda file: file.write_bytes(b'["lazyplug",2,"x"]\n'),
+    "not a file": lambda file: file.mkdir(),
+    "is not a file, or one that": os.mkfifo,
+}
+
+
+@pytest.mark.parametrize("said", BAD)
+def test_a_bad_one_is_told_of_and_the_answer_is_that_of_a_scan(
+    said: str,
+    env: Environment,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = env.root / "bad"
+    BAD[said](file)
+    monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
+    for _ in range(2):
+        _cache.invalidate_caches()
+        assert names() == ["one", "two"]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.message.startswith("no frozen index is used: ")
+    assert str(file) in record.message
+    assert said in record.message
+    assert "lazyplug freeze" in record.message
+
+
+def test_an_index_of_the_cache_is_no_frozen_one(
+    env: Environment,
+    isolated: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert names() == ["one", "two"]
+    (file,) = isolated.glob("*.json")
+    monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
+    _cache.invalidate_caches()
+    assert names() == ["one", "two"]
+    assert "is an index, but no frozen one" in caplog.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it has other rights there")
+def test_one_outside_of_the_environment_that_others_can_write_is_not_believed(
+    env: Environment,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = env.root / "open"
+    env.freeze("--trust", "--output", str(file))
+    shutil.rmtree(env.site / "first-1.0.dist-info")
+    file.chmod(0o666)
+    monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
+    _cache.invalidate_caches()
+    assert names() == ["two"]
+    assert "one that others could have written" in caplog.text
+    # In the environment it is as its code is, whose rights nobody judges either.
+    monkeypatch.delenv("LAZYPLUG_INDEX")
+    file.rename(env.file)
+    _cache.invalidate_caches()
+    assert names() == ["one", "two"]
+
+
+def test_what_is_damaged_where_it_is_read_later_is_told_and_scanned(
+    env: Environment, caplog: pytest.LogCaptureFixture
+) -> None:
+    env.freeze("--trust")
+    whole = env.file.read_bytes()
+    at = whole.index(b"plug:two")
+    env.file.write_bytes(whole[:at] + b"evil:two" + whole[at + 8 :])
+    env.path(env.site)
+    assert names() == ["one", "two"]
+    assert {p.value for p in lazyplug.entry_points(group="g")} == {
+        "plug:one",
+        "plug:two",
+    }
+    assert f"{env.file} is damaged" in caplog.text
+
+
+def test_every_byte_that_is_damaged_gives_the_right_answer(
+    env: Environment, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.freeze()
+    whole = env.file.read_bytes()
+    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    monkeypatch.setenv("LAZYPLUG_CACHE", "off")
+    for path, expected in (
+        ([env.site], ["one", "two"]),
+        ([other, env.site], ["one", "three", "two"]),
+    ):
+        for at in range(0, len(whole), 3):
+            env.file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+            env.path(*path)
+            assert names() == expected
+            assert names("h") == ["x"]
+
+
+# ------------------------------------------------------------------ some groups only
+
+
+def test_one_of_some_groups_answers_for_these_and_the_index_for_the_others(
+    env: Environment, scans: list[str], isolated: Path
+) -> None:
+    env.freeze("--trust", "--group", "g", "--group", "none")
+    scans.clear()
+    assert names("g") == ["one", "two"]
+    assert names("none") == []
+    assert scans == []
+    assert not isolated.exists()
+    assert names("h") == ["x"]
+    assert scans != []
+    assert lazyplug.entry_points().groups == {"g", "h"}
+
+
+def test_one_of_some_groups_gives_way_where_it_does_not_cover_all(
+    env: Environment, site: Callable[..., Path]
+) -> None:
+    env.freeze("--trust", "--group", "g")
+    other = site(dist("third", points="[g]\nthree = plug:one\n[h]\ny = plug:one\n"))
+    env.path(other, env.site)
+    assert names("g") == ["one", "three", "two"]
+    assert names("h") == ["x", "y"]
+
+
+def test_a_group_in_which_nothing_is_declared_is_told_of_when_it_is_frozen(
+    env: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env.freeze("--group", "nowhere")
+    assert (
+        "nothing is declared in 'nowhere': frozen as empty" in capsys.readouterr().err
+    )
+
+
+# --------------------------------------------------------------------- the commands
+
+
+def test_freeze_says_what_it_wrote_and_thaw_removes_it(
+    env: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["freeze"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{env.file}: 3 distributions of ")
+    assert said.endswith(" path entries, 2 groups, checked\n")
+    assert main(["freeze", "--json", "--trust"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["path"], told["trusted"]) == (str(env.file), True)
+    assert main(["thaw"]) == 0
+    assert capsys.readouterr().out == f"{env.file} is removed\n"
+    assert not env.file.exists()
+    assert main(["thaw"]) == 1
+    assert "is not there: nothing is frozen" in capsys.readouterr().err
+
+
+def test_thaw_removes_nothing_else(
+    env: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = env.root / "letter"
+    other.write_text("dear")
+    assert main(["thaw", "--output", str(other)]) == 1
+    assert "it is left there" in capsys.readouterr().err
+    assert main(["thaw", "--json", "--output", str(other)]) == 1
+    assert "left there" in json.loads(capsys.readouterr().out)["fault"]
+    assert other.read_text() == "dear"
+    env.freeze()
+    capsys.readouterr()
+    assert main(["thaw", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"removed": str(env.file)}
+
+
+def test_check_says_if_it_is_still_true_and_what_is_not(
+    env: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["freeze", "--check"]) == 1
+    assert "is not there: see lazyplug freeze" in capsys.readouterr().err
+    env.freeze("--trust")
+    capsys.readouterr()
+    assert main(["freeze", "--check"]) == 0
+    assert capsys.readouterr().out == f"{env.file} is true\n"
+    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    shutil.rmtree(env.site / "second-1.0.dist-info")
+    points = env.site / "first-1.0.dist-info" / "entry_points.txt"
+    points.write_text("[g]\none = plug:two\n[h]\nx = plug:one\n")
+    assert main(["freeze", "--check"]) == 1
+    lib = "{prefix}/lib/site-packages"
+    assert capsys.readouterr().out.splitlines() == [
+        f"first-1.0.dist-info in {lib} declares something else in 'g'",
+        f"second-1.0.dist-info in {lib} is gone",
+        f"third-1.0.dist-info in {lib} came",
+        f"{env.file} is not true any more: 3 differences",
+    ]
+    assert main(["freeze", "--check", "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["differences"]) == 3
+    env.file.write_bytes(b"")
+    assert main(["freeze", "--check", "--json"]) == 1
+    assert "is damaged" in json.loads(capsys.readouterr().out)["fault"]
+
+
+def test_check_asks_only_for_the_groups_that_are_frozen(env: Environment) -> None:
+    env.freeze("--group", "h")
+    plant(env.site, {"third-1.0.dist-info": {"METADATA": "Name: third\n"}})
+    shutil.rmtree(env.site / "third-1.0.dist-info")
+    assert main(["freeze", "--check"]) == 0
+
+
+def test_where_it_cannot_be_written_the_command_says_what_to_do(
+    env: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = str(env.root / "no" / "such" / "folder")
+    assert main(["freeze", "--output", output]) == 1
+    said = capsys.readouterr().err
+    assert f"{output} cannot be written: No such file" in said
+    assert "LAZYPLUG_INDEX" in said
+    assert main(["freeze", "--path", str(env.root / "none")]) == 1
+    assert "none is not there: nothing was frozen" in capsys.readouterr().err
+
+
+def test_flat_puts_all_into_the_folder_that_it_lies_in(
+    env: Environment, site: Callable[..., Path]
+) -> None:
+    other = site(dist("second", "9", points="[g]\nnine = plug:one\n"))
+    env.path(other, env.site)
+    bundle = env.root / "bundle"
+    bundle.mkdir()
+    output = str(bundle / "lazyplug.index")
+    env.freeze("--flat", "--output", output)
+    assert main(["freeze", "--check", "--flat", "--output", output]) == 0
+    plant(bundle, {"plug.py": "one = 'one'\n"})
+    bundle.rename(env.root / "there")
+    env.enter("there")
+    env.path(env.root / "there")
+    assert names() == ["nine", "one"]
+    (point,) = lazyplug.entry_points(group="h")
+    assert point._owner is not None
+    assert point._owner[1] == str(env.root / "there")
+
+
+def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
+    env: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told() -> list[tuple[str, str]]:
+        capsys.readouterr()
+        main(["doctor", "--json"])
+        found = json.loads(capsys.readouterr().out)["frozen"]
+        return [(each["state"], each["text"]) for each in found]
+
+    assert told() == [("ok", "there is none")]
+    env.freeze("--trust")
+    assert told() == [("ok", f"{env.file} answers, and is true")]
+    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    ((state, text),) = told()
+    assert state == "wrong"
+    assert text.startswith(f"{env.file} answers, and is not true any more: third-1.0")
+    env.freeze()
+    shutil.rmtree(env.site / "third-1.0.dist-info")
+    ((state, text),) = told()
+    assert (state, text[:40]) == ("note", f"{env.file} is not used"[:40])
+    env.file.write_bytes(b"")
+    _cache.invalidate_caches()
+    ((state, text),) = told()
+    assert state == "wrong"
+    assert "is damaged" in text
+
+
+def test_refresh_says_that_a_frozen_index_answers(
+    env: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env.freeze("--trust")
+    assert main(["refresh"]) == 0
+    assert f"{env.file} answers for it" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------- learned facts
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_what_was_learned_is_remembered_beside_it(
+    env: Environment, settled: Ticking, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lazyplug import _learned, _source
+
+    plant(env.site, {"plug_doc.py": "'''What it does.'''\n"})
+    plant(env.site, dist("documented", points="[g]\ndoc = plug_doc\n"))
+    env.freeze("--trust")
+    assert ExtensionManager[Any]("g")["doc"].summary == "What it does."
+    _learned.write()
+    assert [file.suffix for file in isolated.iterdir()] == [".facts"]
+    # Of another environment something is written, and what is old goes.
+    env.path(env.site, plant(env.root / "other", dist("third")))
+    names()
+    assert len(list(isolated.glob("*.facts"))) == 1
+    env.path(env.site)
+    monkeypatch.setattr(_source, "Search", None)
+    assert ExtensionManager[Any]("g")["doc"].summary == "What it does."
+    assert main(["cache", "verify"]) == 0
+    plant(env.site, {"plug_doc.py": "'''What else it does.'''\n"})
+    monkeypatch.undo()
+
+
+# ------------------------------------------------------------------- in a process
+
+
+def test_the_path_that_an_anchor_stands_for_is_that_of_now(tmp_path: Path) -> None:
+    for path in (sys.prefix, f"{sys.prefix}{os.sep}lib", f"{tmp_path}{os.sep}a"):
+        folder = str(tmp_path)
+        assert _frozen.expanded(anchored(path, folder, False), folder) == path
+    inside = str(tmp_path / "a" / "b")
+    assert anchored(str(tmp_path), inside, True) == "{here}/../.."
+    assert _frozen.expanded("{here}/../..", "/x/y/z") == "/x"
+
+
+def test_a_process_without_variables_of_ours_ignores_the_variable(
+    env: Environment,
+) -> None:
+    file = env.root / "x.index"
+    env.freeze("--trust", "--output", str(file))
+    code = """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        sys.path.append(sys.argv[2])
+        import lazyplug, json
+        from lazyplug import _cache
+        found = _cache.current().frozen
+        print(json.dumps(found and found.label))
+    """
+    import textwrap
+
+    root = str(Path(lazyplug.__file__).parents[1])
+    for flags, expected in (((), str(file)), (("-E",), None), (("-I",), None)):
+        done = python(
+            *flags,
+            "-c",
+            textwrap.dedent(code),
+            root,
+            str(env.site),
+            env={"LAZYPLUG_INDEX": str(file)},
+        )
+        assert json.loads(done.stdout) == expected
+
+
+def test_importing_lazyplug_and_a_start_without_one_do_not_import_its_room() -> None:
+    loaded = ask(
+        """
+        import sys, json, lazyplug
+        lazyplug.entry_points(group="g")
+        print(json.dumps([m for m in sys.modules if m.startswith("lazyplug")]))
+        """
+    )
+    assert "lazyplug._cache" in loaded
+    assert not {"lazyplug._frozen", "lazyplug._freeze"} & set(loaded)
