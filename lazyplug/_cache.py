@@ -284,7 +284,7 @@ def _is_script_folder(entry: str) -> bool:
     return (
         entry == os.path.dirname(script)
         or entry == os.path.dirname(os.path.realpath(script))
-    ) and not os.path.isfile(entry)
+    ) and not (script.endswith("__main__.py") and os.path.isfile(entry))
 
 
 def declares(entry: str) -> bool:

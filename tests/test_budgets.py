@@ -180,6 +180,50 @@ def test_a_warm_start_reads_the_front_and_one_group_and_writes_nothing(
     assert not [line for line in calls if "O_CREAT" in line or "rename" in line]
 
 
+MARKED = f"""
+import os, sys
+
+class Mark:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "plain_plugin":
+            os.access("/marked", 0)
+
+import lazyplug, lazyplug._cache, lazyplug._frozen, lazyplug._manager
+sys.meta_path.insert(0, Mark)
+os.access("/marked", 0)
+{DRIVER}
+"""
+
+
+@needs_strace
+@pytest.mark.parametrize("many", [True, False])
+@pytest.mark.parametrize("script", ["", "bin/program", "program.py"])
+def test_a_trusted_frozen_start_makes_a_dozen_calls_whatever_is_installed(
+    environment: Environment, many: bool, script: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "venv"
+    shutil.copytree(Path(environment.python).parents[1], folder, symlinks=True)
+    executable = str(folder / "bin" / "python")
+    if not many:
+        for number in range(1, 250):
+            (dist_info,) = folder.glob(f"lib/*/*/distribution_number_{number}-*")
+            shutil.rmtree(dist_info)
+    frozen = environment._replace(python=executable)
+    env = {**environment.variables, "LAZYPLUG_CACHE_DIR": str(tmp_path / "cache")}
+    python("-m", "lazyplug", "freeze", "--trust", env=env, executable=executable)
+    code = MARKED
+    if script:
+        (folder / script).write_text(MARKED)
+        command = [executable, str(folder / script)]
+        code = f"import os, sys; os.execv({executable!r}, {command})"
+    calls = _traced(frozen, code, tmp_path, LAZYPLUG_CACHE_DIR=str(tmp_path / "cache"))
+    begin, end = [n for n, line in enumerate(calls) if "/marked" in line]
+    print(*calls[begin + 1 : end], sep="\n")
+    assert end - begin - 1 <= BOUNDS["frozen_calls"]
+    assert not (tmp_path / "cache").exists()
+
+
 def _instructions(environment: Environment, code: str) -> int:
     done = subprocess.run(
         [
