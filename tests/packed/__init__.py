@@ -1,0 +1,1 @@
+"""A frozen index in the real things: images, zip applications, bundles."""

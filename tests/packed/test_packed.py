@@ -1,0 +1,325 @@
+"""What docs/frozen-index.md says to do is done, with the real tools, and run.
+
+The program is a host with two plugins of its own and one of another distribution; what
+it prints is the same wherever it was packed to.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipapp
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uv
+
+from tests.conftest import plant
+
+ROOT = Path(__file__).parents[2]
+HOSTS = ROOT / "tests" / "hosts"
+GROUPS = ("tinynova.compute.monitors.cpu", "tinynova.compute.monitors.ipmi")
+NOBODY = 65534
+EMPTY: Mapping[str, str] = {}
+# Where nothing can be written, and nobody lives.
+HOMELESS = {"HOME": "/nonexistent", "XDG_CACHE_HOME": "", "LAZYPLUG_CACHE_DIR": ""}
+
+
+def run(
+    *command: "str | Path",
+    code: int = 0,
+    user: "int | None" = None,
+    variables: "Mapping[str, str]" = EMPTY,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program; fail if it ends with another code."""
+    unwanted = ("PYTHON", "LAZYPLUG_", "VIRTUAL_ENV", "HOST_ENGINE")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
+    done = subprocess.run(
+        [str(word) for word in command],
+        env={**kept, **variables},
+        cwd="/",
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"
+    return done
+
+
+class Environment:
+    """A virtual environment.
+
+    :param folder: where it is, or will be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.python = folder / "bin" / "python"
+        self.cache = folder.parent / "cache"
+
+    def made(
+        self, *projects: "str | Path", interpreter: "str | None" = None
+    ) -> "Environment":
+        """Make it, and install lazyplug and these."""
+        chosen = interpreter or sys.executable
+        run(uv.find_uv_bin(), "venv", "--quiet", "--python", chosen, self.folder)
+        self.install(ROOT, *projects)
+        return self
+
+    def install(self, *projects: "str | Path") -> None:
+        python = str(self.python)
+        tool = (uv.find_uv_bin(), "pip", "install", "--quiet", "--python", python)
+        run(*tool, *projects)
+
+    @property
+    def site(self) -> Path:
+        (found,) = self.folder.glob("lib/*/site-packages")
+        return found
+
+    def ask(self, *arguments: str, **variables: str) -> Any:
+        """Return what the host reports, as it is run from its module."""
+        cache = {"LAZYPLUG_CACHE_DIR": str(self.cache)}
+        command = (self.python, "-m", "tinynova", *arguments)
+        done = run(*command, variables={**cache, **variables})
+        return json.loads(done.stdout)
+
+    def lazyplug(self, *arguments: "str | Path", code: int = 0) -> str:
+        """Return what our own command line prints."""
+        cache = {"LAZYPLUG_CACHE_DIR": str(self.cache)}
+        script = self.folder / "bin" / "lazyplug"
+        done = run(self.python, script, *arguments, code=code, variables=cache)
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the projects: a build leaves things beside its sources."""
+    folder = tmp_path_factory.mktemp("sources")
+    return Path(shutil.copytree(HOSTS, folder / "hosts"))
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, sources: Path) -> Environment:
+    """Return an environment with the host and its plugin."""
+    folder = tmp_path_factory.mktemp("built")
+    return Environment(folder / "venv").made(
+        sources / "tiny-nova", sources / "tiny-nova-ipmi"
+    )
+
+
+@pytest.fixture
+def environment(built: Environment, tmp_path: Path) -> Environment:
+    """Return a copy of it that a test may change."""
+    return copied(built, tmp_path / "venv")
+
+
+def copied(environment: Environment, folder: Path) -> Environment:
+    """Copy an environment as an image does: other inodes, times that say nothing."""
+    shutil.copytree(environment.folder, folder, symlinks=True)
+    for where, _, files in os.walk(folder):
+        for file in ("", *files):
+            os.utime(os.path.join(where, file), (1, 1), follow_symlinks=False)
+    return Environment(folder)
+
+
+@pytest.fixture(scope="session")
+def expected(built: Environment) -> Any:
+    """Return what the host reports without any index."""
+    found = built.ask("all", LAZYPLUG_CACHE="off")
+    assert len(found["reports"]) > 2
+    return found
+
+
+# ------------------------------------------------------------------------- images
+
+
+@pytest.mark.parametrize("options", [(), ("--trust",)], ids=["checked", "trusted"])
+def test_an_image_answers_from_its_frozen_index_at_its_first_start(
+    options: tuple[str, ...], environment: Environment, expected: Any, tmp_path: Path
+) -> None:
+    environment.lazyplug("freeze", *options)
+    image = copied(environment, tmp_path / "image")
+    shutil.rmtree(environment.folder)
+    for _ in range(2):
+        assert image.ask("all") == expected
+    assert not image.cache.exists()
+    assert image.lazyplug("freeze", "--check").endswith(" is true\n")
+    assert "answers, and is true" in image.lazyplug("doctor")
+
+
+def test_metadata_may_be_left_out_of_an_image_that_is_trusted(
+    environment: Environment, expected: Any
+) -> None:
+    environment.lazyplug("freeze", "--trust")
+    for folder in environment.site.glob("*.dist-info"):
+        shutil.rmtree(folder)
+    assert environment.ask("all") == expected
+    environment.lazyplug("thaw")
+    told = run(
+        environment.python, "-m", "tinynova", "one", "cpu", "proc_stat", code=1
+    ).stderr
+    assert "no entry points at all are visible on sys.path" in told
+    assert "`lazyplug freeze --trust` where they are installed" in told
+
+
+def test_a_plugin_that_is_installed_on_top_of_an_image_is_seen_or_the_error_says_why(
+    tmp_path: Path, sources: Path, expected: Any
+) -> None:
+    environment = Environment(tmp_path / "venv").made(sources / "tiny-nova")
+    one = ("-m", "tinynova", "one", "ipmi", "sensors")
+    environment.lazyplug("freeze")
+    told = run(environment.python, *one, code=1).stderr
+    assert "no installed distribution declares that group" in told
+    assert "lazyplug.index" not in told
+    environment.install(sources / "tiny-nova-ipmi")
+    assert environment.ask("all") == expected
+    run(uv.find_uv_bin(), "pip", "uninstall", "--quiet", "--python",
+        environment.python, "tiny-nova-ipmi")  # fmt: skip
+    run(environment.python, *one, code=1)
+
+    environment.lazyplug("freeze", "--trust")
+    environment.install(sources / "tiny-nova-ipmi")
+    told = run(environment.python, *one, code=1).stderr
+    assert "no installed distribution declares that group" in told
+    assert "lazyplug.index is believed without a look" in told
+    assert f"something changed in {environment.site}: 1 came, 0 went" in told
+    assert "tiny_nova_ipmi-2.0.dist-info in" in environment.lazyplug(
+        "freeze", "--check", code=1
+    )
+    assert environment.ask("all", LAZYPLUG_INDEX="off") == expected
+    environment.lazyplug("freeze", "--trust")
+    assert environment.ask("all") == expected
+
+
+def for_all() -> "str | None":
+    """Return an interpreter that every user may run, if there is one."""
+    for name in (sys.executable, "/usr/bin/python3"):
+        file = Path(name).resolve()
+        if file.exists() and all(
+            p.stat().st_mode & 0o005 == 0o005 for p in file.parents
+        ):
+            version = run(file, "-c", "import sys; print(sys.version_info >= (3, 11))")
+            if version.stdout == "True\n":
+                return name
+    return None
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="not root")
+@pytest.mark.skipif(for_all() is None, reason="no Python that every user may run")
+def test_an_image_that_cannot_be_written_is_run_by_anybody(
+    sources: Path, expected: Any
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/opt") as folder:
+        run("chmod", "755", folder)
+        image = Environment(Path(folder) / "image")
+        projects = (sources / "tiny-nova", sources / "tiny-nova-ipmi")
+        image.made(*projects, interpreter=for_all())
+        image.lazyplug("freeze")
+        run("chmod", "-R", "a-w,a+rX", image.folder)
+        command = (image.python, "-m", "tinynova", "all")
+        done = run(*command, user=NOBODY, variables=HOMELESS)
+        assert json.loads(done.stdout) == expected
+        run("chmod", "-R", "u+w", image.folder)
+
+
+# ---------------------------------------------------------------- zip applications
+
+LAUNCH = """
+import json, sys
+import lazyplug
+
+def main():
+    lazyplug.use_index("lazyplug.index", package="launch")
+    from tinynova.__main__ import main
+    print(json.dumps(main(*sys.argv[1:])))
+    print("importlib_metadata" in sys.modules, file=sys.stderr)
+"""
+
+
+def test_a_zip_application_answers_from_the_index_that_it_holds(
+    environment: Environment, sources: Path, expected: Any, tmp_path: Path
+) -> None:
+    build = tmp_path / "build"
+    tool = (
+        uv.find_uv_bin(),
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        environment.python,
+    )
+    projects = (ROOT, sources / "tiny-nova", sources / "tiny-nova-ipmi")
+    run(*tool, "--target", build, *projects)
+    plant(build / "launch", {"__init__.py": LAUNCH})
+    output = build / "launch" / "lazyplug.index"
+    environment.lazyplug("freeze", "--trust", "--path", build, "--output", output)
+    archive = tmp_path / "app.pyz"
+    zipapp.create_archive(build, archive, main="launch:main")
+    shutil.rmtree(build)
+    assert json.loads(run(environment.python, "-I", archive, "all").stdout) == expected
+    cache = {"LAZYPLUG_CACHE_DIR": str(tmp_path / "own-cache")}
+    command = (environment.python, archive, "named", "cpu", "proc_stat")
+    done = run(*command, variables=cache)
+    assert done.stderr == "False\n"
+    # Without one the archive itself is read.
+    other = run(*command, variables={"LAZYPLUG_INDEX": "off"})
+    assert other.stdout == done.stdout
+    assert other.stderr == "True\n"
+
+
+# --------------------------------------------------------------------- PyInstaller
+
+MAIN = """
+import json, logging, sys
+from tinynova.__main__ import main
+
+logging.basicConfig()
+print(json.dumps(main(*sys.argv[1:])))
+"""
+
+
+def bundled(environment: Environment, folder: Path, options: "tuple[str, ...]") -> Path:
+    """Build a bundle of one folder; return its program."""
+    plant(folder, {"program.py": MAIN})
+    run(
+        environment.python, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR",
+        "--distpath", folder / "dist", "--workpath", folder / "work",
+        "--specpath", folder, *options, folder / "program.py",
+        variables={"PYINSTALLER_CONFIG_DIR": str(folder / "config")},
+    )  # fmt: skip
+    return folder / "dist" / "program" / "program"
+
+
+def test_a_bundle_of_pyinstaller_finds_its_plugins(
+    environment: Environment, expected: Any, tmp_path: Path
+) -> None:
+    environment.install("pyinstaller")
+    modules = {
+        plugin["value"].partition(":")[0]
+        for group in GROUPS
+        for plugin in json.loads(environment.lazyplug("list", group, "--json"))
+    }
+    hidden = tuple(f"--hidden-import={module}" for module in sorted(modules))
+
+    program = bundled(environment, tmp_path / "without", hidden)
+    told = run(program, "one", "cpu", "proc_stat", code=1, variables=HOMELESS).stderr
+    assert "no extension named 'proc_stat'" in told
+    assert "Where metadata is left out, as by PyInstaller, ship a frozen index" in told
+
+    output = tmp_path / "lazyplug.index"
+    environment.lazyplug("freeze", "--flat", "--output", output)
+    data = f"--add-data={output}:."
+    program = bundled(environment, tmp_path / "with", (data, *hidden))
+    # All of it is in the bundle: neither the environment nor a cache is needed.
+    shutil.rmtree(environment.folder)
+    moved = shutil.move(program.parent, tmp_path / "elsewhere")
+    done = run(Path(moved) / "program", "all", variables=HOMELESS)
+    assert json.loads(done.stdout) == expected
