@@ -4,6 +4,7 @@ Milliseconds over a process that has the plugin already: what is left is the pri
 finding it.
 """
 
+import subprocess
 from pathlib import Path
 
 from benchmarks.environment import build, default_folder, summary
@@ -71,12 +72,27 @@ def cases(scratch: Path) -> dict[str, Case]:
     }
 
 
+def frozen(python: Path, scratch: Path, *options: str) -> Case:
+    """Freeze an environment; return the case that its frozen index answers."""
+    file = scratch / f"frozen{''.join(options)}.index"
+    freeze = (str(python), "-m", "lazyplug", "freeze", "--output", str(file))
+    subprocess.run([*freeze, *options], check=True, cwd=scratch, capture_output=True)
+    # What it does not answer alone would be written there.
+    nowhere = str(scratch / "never-written")
+    return Case(LAZYPLUG, {"LAZYPLUG_INDEX": str(file), "LAZYPLUG_CACHE_DIR": nowhere})
+
+
 def environment(scratch: Path) -> tuple[Path, dict[str, Case]]:
     """Build the real environment; return its python, and the cases, warmed up."""
     python = build(default_folder())
+    all_cases = {
+        **cases(scratch),
+        "lazyplug, frozen": frozen(python, scratch),
+        "lazyplug, frozen and trusted": frozen(python, scratch, "--trust"),
+    }
     found = {
         name: case._replace(code=f"{BARE}\n{case.code}")
-        for name, case in cases(scratch).items()
+        for name, case in all_cases.items()
     }
     settle(python, found["lazyplug, warm"], scratch)
     return python, found

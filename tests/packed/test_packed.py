@@ -87,8 +87,8 @@ class Environment:
     def ask(self, *arguments: str, **variables: str) -> Any:
         """Return what the host reports, as it is run from its module."""
         cache = {"LAZYPLUG_CACHE_DIR": str(self.cache)}
-        command = (self.python, "-m", "tinynova", *arguments)
-        done = run(*command, variables={**cache, **variables})
+        wanted = {**cache, **variables}
+        done = run(self.python, "-m", "tinynova", *arguments, variables=wanted)
         return json.loads(done.stdout)
 
     def lazyplug(self, *arguments: "str | Path", code: int = 0) -> str:

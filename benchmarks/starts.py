@@ -1,0 +1,64 @@
+"""What does a shared file system see of a thousand starts?
+
+File system calls of all of them, each a process of its own that gets one driver in the
+real environment, over a thousand that have the plugin already. Counted by strace.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.environment import summary
+from benchmarks.pictures import bars
+from benchmarks.processes import Case, settle, variables_of
+from benchmarks.report import Figure, Options, Table, main
+from benchmarks.startup import BARE, environment
+
+STARTS = 1000
+SHELL = 'i=0; while [ $i -lt "$1" ]; do "$2" -c "$3" || exit 1; i=$((i+1)); done'
+NAMES = (
+    "lazyplug, frozen and trusted",
+    "lazyplug, frozen",
+    "lazyplug, warm",
+    "lazyplug, warm, dirs",
+    "lazyplug, warm, none",
+    "stevedore, warm",
+    "importlib.metadata",
+)
+
+
+def calls(python: Path, case: Case, cwd: Path) -> int:
+    """Return how many file system calls a thousand starts make."""
+    log = cwd / "strace.log"
+    trace = ("strace", "-f", "-qq", "-c", "-e", "trace=%file,%desc", "-o", str(log))
+    shell = ("sh", "-c", SHELL, "sh", str(STARTS), str(python), case.code)
+    subprocess.run(
+        [*trace, *shell],
+        env=variables_of(case) | {"PYTHONHASHSEED": "0"},
+        cwd=cwd,
+        capture_output=True,
+        check=True,
+    )
+    lines = log.read_text(encoding="utf-8").splitlines()
+    (total,) = [line.split() for line in lines if line.endswith(" total")]
+    return int(total[3])
+
+
+def measure(options: Options) -> list[Table]:
+    """Count the starts of each."""
+    if not shutil.which("strace"):
+        sys.exit("Nothing is counted without strace.")
+    scratch = options.scratch
+    python, cases = environment(scratch)
+    bare = calls(python, Case(BARE), scratch)
+    figures = {}
+    for name in NAMES:
+        settle(python, cases[name], scratch)
+        figures[name] = Figure(calls(python, cases[name], scratch) - bare)
+    title = f"{STARTS:,} starts, where {summary(python).removesuffix('.')}"
+    return [Table(title, "calls over bare", figures)]
+
+
+if __name__ == "__main__":
+    main("starts", __doc__, measure, 0, bars)
