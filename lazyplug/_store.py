@@ -142,7 +142,7 @@ def prune(folder: str, keep: str = "", thorough: bool = True) -> "list[str]":
         if number >= MOST_TEMPORARY or mtime < time.time() - OLD
     ]
     # without their suffix, which facts and their index have not in common
-    stems = {keep.rpartition(".")[0]}
+    stems = {keep.rpartition(".")[0]} - {""}
     without = set()
     for _, path in _by_age(folder, {_INDEX}):
         stem = os.path.basename(path).removesuffix(SUFFIX)

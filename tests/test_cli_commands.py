@@ -313,6 +313,22 @@ def test_check_loads_each_plugin_in_a_process_of_its_own(
     assert not {"plug_a", "plug_b", "plug_c", "plug_d"} & set(sys.modules)
 
 
+def test_check_loads_with_the_options_that_the_interpreter_was_given(
+    site: Callable[..., Path],
+) -> None:
+    folder = site(
+        {
+            "plug_dev.py": "import sys\nassert sys.flags.dev_mode, 'no -X dev'\n",
+            **dist("dev", points="[app]\nd = plug_dev\n"),
+        }
+    )
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    command = ("-m", "lazyplug", "check", "app")
+    env = {"PYTHONPATH": path}
+    assert python(*command, env=env, check=False).returncode == 1
+    assert python("-X", "dev", *command, env=env, check=False).returncode == 0
+
+
 def test_check_of_what_loads_is_well(
     site: Callable[..., Path], first: Callable[..., None], run: Run
 ) -> None:
@@ -412,7 +428,7 @@ def test_the_cache_folder_is_shown_and_cleared(
     run("groups")
     run("list", "app", "--summary")
     (row,) = told(run, "cache", "show")["indexes"]
-    assert (row["environment"], row["path entries"]) == (sys.prefix, 1)
+    assert (row["environment"], row["path_entries"]) == (sys.prefix, 1)
     assert row["groups"] == 2
     assert run("cache", "prune") == (0, f"0 removed from {isolated}\n", "")
     (isolated / "mine.txt").write_text("not theirs")

@@ -1220,7 +1220,7 @@ def test_facts_without_an_index_stay_up_to_a_number(isolated: Path) -> None:
         os.utime(file, (number, number))
     _store.prune(str(isolated))
     kept = sorted(int(file.stem[17:]) for file in isolated.iterdir())
-    assert kept == list(range(7, 70))
+    assert kept == list(range(6, 70))
 
 
 def test_facts_of_the_oldest_indexes_go_with_them(isolated: Path) -> None:

@@ -26,7 +26,7 @@ COMMANDS = {
     "cache": ("cache", "look after the cache folder"),
     "refresh": ("cache", "look at everything again now, and remember it"),
     "freeze": ("freezing", "write what is installed here into a file to be shipped"),
-    "thaw": ("freezing", "remove that file, so that all is looked at again"),
+    "thaw": ("freezing", "remove what freeze wrote, so that all is looked at again"),
     "bench": ("measuring", "what a start costs here and now, beside others"),
     "trace": ("tracing", "run a program, and tell what it did for its plugins"),
     "run": ("", "run an installed program; see `run --help`"),

@@ -108,7 +108,7 @@ def _row(file: str) -> "dict[str, Any] | None":
     row: dict[str, Any] = {
         "index": os.path.basename(file),
         "environment": "damaged, or not to be believed",
-        "path entries": 0,
+        "path_entries": 0,
         "groups": 0,
         "bytes": status.st_size,
         "facts": learned,
@@ -118,7 +118,7 @@ def _row(file: str) -> "dict[str, Any] | None":
     try:
         index = Index(read)
         row["groups"] = len(table_of(index))
-        row["path entries"] = len(index.key) - 1
+        row["path_entries"] = len(index.key) - 1
         row["environment"] = index.key[0]
     except (OSError, ValueError):
         pass  # which the row says

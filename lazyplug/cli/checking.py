@@ -17,6 +17,7 @@ from lazyplug import _cache
 from lazyplug._exceptions import no_matches
 from lazyplug._whole import everything
 
+from .children import interpreter
 from .listing import LEFT_OUT, every, label
 from .output import (
     add_json,
@@ -193,7 +194,7 @@ def _load(
     try:
         # -P: what `sys.path` begins with is asked for, and not where it is started.
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _CHILD],
+            [*interpreter(), "-P", "-c", _CHILD],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -84,7 +84,7 @@ def freeze(options: "argparse.Namespace") -> int:
     if options.json:
         found = {
             "path": file,
-            "path entries": len(entries),
+            "path_entries": len(entries),
             "distributions": distributions,
             "groups": len(declared),
             "trusted": bool(options.trust or options.flat),

@@ -79,11 +79,12 @@ def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
     where: IO[str] = sys.stdout if file is None else file
     names = [name for name in rows[0] if any(_shown(row[name]) for row in rows)]
     cells = [[_shown(row[name]) for name in names] for row in rows]
+    headings = [name.replace("_", " ") for name in names]
     numeric = [all(type(row[name]) in {int, float} for row in rows) for name in names]
     if is_terminal(where) and is_drawn():
-        _draw(names, cells, numeric, where)
+        _draw(headings, cells, numeric, where)
         return
-    for line in columns([names, *cells], numeric):
+    for line in columns([headings, *cells], numeric):
         print(line, file=where)
 
 

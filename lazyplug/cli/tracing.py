@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 
+from .children import interpreter
 from .output import complain, is_drawn, print_table, to_json
 
 TYPE_CHECKING = False
@@ -61,7 +62,7 @@ def trace(options: argparse.Namespace) -> int:
             return 2
     with tempfile.TemporaryDirectory(prefix="lazyplug-trace-") as folder:
         file = os.path.join(folder, "events")
-        command = [sys.executable, "-m", "lazyplug", "run", "--trace", file]
+        command = [*interpreter(), "-m", "lazyplug", "run", "--trace", file]
         command += ["--as-stevedore"] * options.as_stevedore
         command += ["-m"] * options.is_module
         code = _run([*command, *options.program])
