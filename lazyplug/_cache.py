@@ -9,7 +9,7 @@ import sys
 from _thread import get_ident
 from time import time_ns
 
-from ._index import Index, digest, paths, stamp, texts_line
+from ._index import MANY, Index, digest, paths, stamp, texts_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ Seam = _Namespace(stat=os.stat, fstat=os.fstat, clock=time_ns)
 
 # No index of a real environment comes near it: 10,000 distributions take 4 MiB.
 SIZE_CAP = 1 << 26
-# A program that asks for more groups than this gets the file in one piece.
-_MANY = 8
 _KIND, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FLAGS = (
@@ -79,10 +77,13 @@ def setting(name: str, default: str = "") -> str:
     They are ignored under `-E` and `-I`, and when the real and the effective
     user or group differ.
     """
-    try:
-        value = os.environ[name]  # `get` would take another call
-    except KeyError:
+    environ: Any = os.environ
+    kept = getattr(environ, "_data", None)
+    # Most are not set, and by the way of os.environ each of these takes two exceptions:
+    # 8,000 instructions.
+    if kept is not None and environ.encodekey(name) not in kept:
         return default
+    value: str = environ.get(name)
     if not value or sys.flags.ignore_environment or elevated():
         return default
     return value
@@ -213,7 +214,7 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
                 raise ValueError("replaced meanwhile")
             known = now
             opened += 1
-            if opened == _MANY:
+            if opened == MANY:
                 whole = os.read(descriptor, status.st_size)
                 return whole[offset : offset + length]
         descriptor, size = files[me]
@@ -302,14 +303,24 @@ def declares(entry: str) -> bool:
     )
 
 
+# What sys.meta_path was when it was looked at last, and what was found.
+_looked_at: "tuple[list[Any], list[tuple[int, Any]]]" = [], []
+
+
 def foreign_finders() -> "list[tuple[int, Any]]":
     """Return the finders of distributions that are nobody's we know, with places."""
+    global _looked_at  # noqa: PLW0603
+    before, found = _looked_at
+    # Programs may ask for a thousand groups, and seldom change who finds modules.
+    if before == sys.meta_path:
+        return found
     found = []
     for place, finder in enumerate(sys.meta_path):
         if hasattr(finder, "find_distributions"):
             kind = finder if isinstance(finder, type) else type(finder)
             if (kind.__name__, kind.__module__.rpartition(".")[2]) not in _KNOWN:
                 found.append((place, finder))
+    _looked_at = sys.meta_path[:], found
     return found
 
 

@@ -31,6 +31,8 @@ SCHEMA = 1
 # As much as one read is sure to bring: the whole front and more of an
 # environment of a few hundred distributions.
 CHUNK = 1 << 15
+# A program that asks for more groups than this gets all in one piece.
+MANY = 8
 # The stamp of what is not there.
 ABSENT = "-"
 _TITLE = '["lazyplug",%d,"%s",%10d]\n'
@@ -159,6 +161,8 @@ class Index:
         self.read = read
         # lets go what `read` holds, if anything; it is taken again where it is needed
         self.close = close
+        self._asked = 0
+        self._begins: dict[bytes, int] | None = None
         try:
             front, chunk, after = front_of(read)
             *lines, table = front.split(b"\n", 5)
@@ -224,7 +228,16 @@ class Index:
         # A newline never stands inside JSON text, so this finds the group's own
         # line of the table or nothing.
         quoted = quote(group)
-        at = self.front.find(f"\n[{quoted},".encode(), self._table)
+        begin = f"\n[{quoted},".encode()
+        self._asked += 1
+        if self._asked < MANY:
+            at = self.front.find(begin, self._table)
+        else:
+            if self._begins is None:
+                from ._record import begins  # deferred: few programs ask that much
+
+                self._begins = begins(self.front, self._table)
+            at = self._begins.get(begin, -1)
         if at < 0:
             return []
         found: list[Pair] = []

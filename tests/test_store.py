@@ -21,7 +21,7 @@ import platformdirs.windows
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _store
+from lazyplug import _cache, _index, _store
 from lazyplug._cache import plain_folder
 from lazyplug._index import TITLE_LENGTH, title
 from lazyplug._record import assemble, from_bytes, table_of
@@ -538,7 +538,21 @@ def test_a_program_that_asks_for_many_groups_opens_the_file_a_few_times(
     monkeypatch.setattr(os, "open", count)
     for _ in range(100):
         assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
-    assert 0 < len(opened) < _cache._MANY
+    assert 0 < len(opened) < _index.MANY
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_setting_is_what_the_environment_says_now(
+    kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not kept:  # as another implementation may have it
+        monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.delenv("LAZYPLUG_CHECK", raising=False)
+    assert _cache.setting("LAZYPLUG_CHECK", "full") == "full"
+    monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
+    assert _cache.setting("LAZYPLUG_CHECK", "full") == "dirs"
+    monkeypatch.setenv("LAZYPLUG_CHECK", "")
+    assert _cache.setting("LAZYPLUG_CHECK", "full") == "full"
 
 
 # -------------------------------------------------------------------------- pruning
