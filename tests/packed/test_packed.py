@@ -230,6 +230,41 @@ def test_an_image_that_cannot_be_written_is_run_by_anybody(
         run("chmod", "-R", "u+w", image.folder)
 
 
+# ------------------------------------------------------------------------- Lambda
+
+HANDLER = """
+import json
+from tinynova.__main__ import main
+print(json.dumps(main(*sys.argv[1:])))
+"""
+
+
+def staged(environment: Environment, sources: Path, build: Path) -> None:
+    """Install all of it into a folder that is to be moved."""
+    tool = (uv.find_uv_bin(), "pip", "install", "--quiet", "--python")
+    projects = (ROOT, sources / "tiny-nova", sources / "tiny-nova-ipmi")
+    run(*tool, environment.python, "--target", build, *projects)
+
+
+def test_a_function_whose_metadata_is_left_out_finds_its_plugins(
+    environment: Environment, sources: Path, expected: Any, tmp_path: Path
+) -> None:
+    build = tmp_path / "build"
+    staged(environment, sources, build)
+    output = build / "lazyplug.index"
+    environment.lazyplug("freeze", "--trust", "--path", build, "--output", output)
+    for folder in build.glob("*.dist-info"):
+        shutil.rmtree(folder)
+    task = Path(shutil.move(build, tmp_path / "task"))
+    # As there: its folder is the current one, and stands before all others.
+    code = f"import os, sys; os.chdir({str(task)!r}); sys.path.insert(0, os.getcwd())"
+    variables = {"LAZYPLUG_INDEX": str(task / "lazyplug.index"), **HOMELESS}
+    done = run(
+        sys.executable, "-P", "-S", "-c", code + HANDLER, "all", variables=variables
+    )
+    assert json.loads(done.stdout) == expected
+
+
 # ---------------------------------------------------------------- zip applications
 
 LAUNCH = """
@@ -248,16 +283,7 @@ def test_a_zip_application_answers_from_the_index_that_it_holds(
     environment: Environment, sources: Path, expected: Any, tmp_path: Path
 ) -> None:
     build = tmp_path / "build"
-    tool = (
-        uv.find_uv_bin(),
-        "pip",
-        "install",
-        "--quiet",
-        "--python",
-        environment.python,
-    )
-    projects = (ROOT, sources / "tiny-nova", sources / "tiny-nova-ipmi")
-    run(*tool, "--target", build, *projects)
+    staged(environment, sources, build)
     plant(build / "launch", {"__init__.py": LAUNCH})
     output = build / "launch" / "lazyplug.index"
     environment.lazyplug("freeze", "--trust", "--path", build, "--output", output)
