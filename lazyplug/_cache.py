@@ -356,10 +356,13 @@ def still_true(
     try:
         for entry, known in zip(index.key[1:], index.stamps):
             # access says no without raising, at a quarter of the price.
-            if known is None:
+            if entry in covered:
+                if known != covered[entry]:
+                    return False
+            elif known is None:
                 if access(entry, 0):
                     return False
-            elif known != covered.get(entry) and stamp(stat(entry)) != known:
+            elif stamp(stat(entry)) != known:
                 return False
     except (OSError, ValueError, TypeError):
         return False
@@ -413,7 +416,7 @@ class Snapshot:
         self.key += [e for at, e in enumerate(entries) if at not in self.volatile]
         # Of the file that the index has, or would have.
         self.file = index_name([*self.key, *self.lent])
-        if self.frozen is None or not self.frozen.some:
+        if self.frozen is None or self.frozen.groups is None:
             self.index = self.true_index()
         self._overlay: Overlay | None = None
         for at in self.volatile:
@@ -428,8 +431,9 @@ class Snapshot:
 
         What is read from the file is not believed if its front is the distrusted one.
         """
-        if self.frozen is not None and self.frozen.answers and not self.frozen.some:
-            return self.frozen.index
+        frozen = self.frozen
+        if frozen is not None and frozen.answers and frozen.groups is None:
+            return frozen.index
         key = self.key
         mode = one_of("LAZYPLUG_CACHE", MODES)
         folder = None if mode == "off" else cache_folder()
@@ -477,8 +481,9 @@ class Snapshot:
 
     def rows(self, group: str) -> "list[Pair]":
         """Return the rows of a group with their owners, what is live included."""
-        if self.frozen is not None and self.frozen.some:
-            found = self.frozen.rows(self, group)
+        frozen = self.frozen
+        if frozen is not None and frozen.groups is not None:
+            found = frozen.rows(self, group)
             if found is not None:
                 return found
         rows = self.read(Index.rows, group)

@@ -10,15 +10,18 @@ import time
 
 from . import _cache
 from ._encoding import regroup, repeated, shadowed
-from ._exceptions import quoted
+from ._exceptions import LazyplugError, quoted
 from ._frozen import (
     ALL,
     BASE,
     CHECKED,
+    FLAT,
     HERE,
     PREFIX,
     SOME,
+    SPREAD,
     TRUSTED,
+    UNLISTED,
     checksum_of,
     names_in,
 )
@@ -34,6 +37,9 @@ from ._record import (
 )
 from ._rescan import look, settle_repeated
 from ._scan import find_metadata, list_folder
+
+# Longer times no calendar has.
+_DIGITS = 11
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,19 +58,32 @@ def own_path() -> "list[str]":
     and `python -m` has not.
     """
     entries, volatile = _cache.split_path(sys.path, None)
-    found = [entry for at, entry in enumerate(entries) if at not in volatile]
+    inside = sys.prefix + os.sep, sys.base_prefix + os.sep
     scripts = sysconfig.get_path("scripts")
-    return found if scripts in found else [*found, scripts]
+    found = [
+        entry
+        for at, entry in enumerate(entries)
+        # The folder of the environment that one stands in is not left out.
+        if (at not in volatile or entry.startswith(inside)) and entry != scripts
+    ]
+    return [*found, scripts]
 
 
 def frozen_at() -> int:
     """Return the time to be written down, in seconds since 1970.
 
     It is that of `SOURCE_DATE_EPOCH`, if there is one, so that a build can be repeated
-    byte for byte (https://reproducible-builds.org/specs/source-date-epoch/).
+    byte for byte (https://reproducible-builds.org/specs/source-date-epoch/). Raises
+    LazyplugError if that is no time.
     """
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return int(given) if given.isdecimal() else int(time.time())
+    if not given:
+        return int(time.time())
+    if not given.isdecimal() or len(given) > _DIGITS:
+        raise LazyplugError(
+            f"SOURCE_DATE_EPOCH={given[:40]!r} is no time in seconds since 1970"
+        )
+    return int(given)
 
 
 def anchored(path: str, folder: str, staged: bool) -> str:
@@ -95,7 +114,7 @@ def frozen_index(
     since: int,
     *,
     trusted: bool = False,
-    groups: "Collection[str]" = (),
+    groups: "Collection[str] | None" = None,
     flat: bool = False,
 ) -> bytes:
     """Return the frozen index of path entries; each is read anew. Imports no plugin.
@@ -103,7 +122,7 @@ def frozen_index(
     :param named: of each its anchored name and its path.
     :param since: the time that is written down, in seconds since 1970.
     :param trusted: whether it is to be believed without a look.
-    :param groups: the only ones to be frozen, if any are given.
+    :param groups: the only ones to be frozen; None: all.
     :param flat: whether all will lie in the one folder that holds the index.
     """
     pairs = list(named)
@@ -117,13 +136,18 @@ def frozen_index(
         kept = [_together(kept)]
         names, keys = [_checksum(kept[0])], [HERE]
     found = regroup(kept, [], {})
-    for group in groups:
+    for group in groups or ():
         # One in which nothing is declared is known to be empty.
         nothing = f"[{quote(group)}]".encode()
         found.setdefault(quote(group), (nothing, digest(nothing)))
-    about = [TRUSTED if trusted or flat else CHECKED, SOME if groups else ALL]
+    about = [
+        TRUSTED if trusted or flat else CHECKED,
+        ALL if groups is None else SOME,
+        FLAT if flat else SPREAD,
+        str(since),
+    ]
     return assemble(
-        [f"{' '.join(about)} {since}", *keys],
+        [" ".join(about), *keys],
         names,
         [],
         True,
@@ -134,12 +158,11 @@ def frozen_index(
 
 
 def _checksum(entry: PathEntry) -> "str | None":
-    # Of an archive nobody can tell by a listing.
     files = [*entry.plain, *(d.file for d in entry.distributions)]
-    return "" if entry.archive and files else checksum_of(files)
+    return UNLISTED if entry.archive and files else checksum_of(files, entry.path)
 
 
-def _lasting(entry: PathEntry, groups: "Collection[str]") -> PathEntry:
+def _lasting(entry: PathEntry, groups: "Collection[str] | None") -> PathEntry:
     """Return the record of a path entry without what will not be so elsewhere."""
     plain: dict[str, str] = {}
     distributions: list[Distribution] = []
@@ -153,7 +176,7 @@ def _lasting(entry: PathEntry, groups: "Collection[str]") -> PathEntry:
         points = {
             group: text
             for group, text in (known.fragments or {}).items()
-            if not groups or group in groups
+            if groups is None or group in groups
         }
         faults = _from_entry(entry.path, known.problems)
         distributions.append(
@@ -224,7 +247,10 @@ def _together(entries: "list[PathEntry]") -> PathEntry:
 
 
 def differences(frozen: "Frozen", now: "Index") -> "Iterator[str]":
-    """Say in what a frozen index is not what was frozen now."""
+    """Say in what a frozen index is not what was frozen now.
+
+    Raises ValueError if it is damaged.
+    """
     was = _declared(frozen.index, frozen.anchored)
     is_ = _declared(now, now.key[1:])
     for place in sorted(was.keys() | is_.keys()):
@@ -281,23 +307,33 @@ def told(snapshot: "Snapshot") -> str:
     frozen = snapshot.frozen
     if frozen is None:
         return ""
-    try:
-        changes = [*changed(snapshot)]
-    except ValueError:
-        return f" Note: {frozen.label} is damaged: `lazyplug freeze`."
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(frozen.since))
-    lines = [
-        f"{path}: {len(came)} came, {len(gone)} went" for path, came, gone in changes
-    ]
-    if not snapshot.covered and not frozen.answers:
-        text = f" Note: {frozen.label}, frozen {when}, does not fit and is not used"
-        if not lines:
-            return f"{text}: was metadata left out? Freeze with --trust then."
-        return f"{text}: {'; '.join(lines)}. Freeze again: `lazyplug freeze`."
-    if not lines:
-        return ""
-    return (
-        f" Note: {frozen.label} is believed without a look, and since it was frozen,"
-        f" {when}, something changed in {'; '.join(lines)}. Freeze again: `lazyplug"
-        " freeze --trust`, or set LAZYPLUG_INDEX=off."
-    )
+    again = f"`lazyplug freeze{frozen.options} --output {frozen.label}`"
+    try:
+        changes = [
+            f"{path}: {len(came)} came, {len(gone)} went"
+            for path, came, gone in changed(snapshot)
+        ]
+        stripped = [
+            path
+            for path, names in zip(frozen.index.key[1:], frozen.names)
+            if names and path in snapshot.entries and names_in(path) is None
+        ]
+    except ValueError:
+        return f" Note: {frozen.label} is damaged. Freeze again: {again}."
+    said = f" Note: {frozen.label}, frozen {when}"
+    if frozen.trusted:
+        if not changes:
+            return ""
+        return (
+            f"{said}, is believed without a look, and since then something changed in"
+            f" {'; '.join(changes)}. Freeze again: {again}, or set LAZYPLUG_INDEX=off."
+        )
+    if changes:
+        return f"{said}, is not used for {'; '.join(changes)}. Freeze again: {again}."
+    if stripped:
+        return (
+            f"{said}, is not used for {'; '.join(stripped)}: was metadata left out?"
+            " Freeze with --trust then."
+        )
+    return ""

@@ -9,19 +9,23 @@ import os
 import sys
 
 from . import _cache
-from ._index import Index, digest, quote
+from ._index import Index, digest, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from ._cache import Snapshot
-    from ._index import Pair, Read
+    from ._index import Pair
 
 PREFIX, BASE, HERE = "{prefix}", "{base}", "{here}"
+# What it says of itself: is it believed without a look, has it all groups, will all
+# that it is of lie in its own folder?
 CHECKED, TRUSTED = "checked", "trusted"
 ALL, SOME = "all", "some"
+SPREAD, FLAT = "spread", "flat"
+# What stands for the names in an archive: nobody can tell by a listing.
+UNLISTED = ""
 # What `LAZYPLUG_INDEX` may be instead of a path.
 OFF = "off"
 
@@ -29,59 +33,71 @@ OFF = "off"
 class Frozen:
     """A frozen index, and what of this environment it answers for.
 
+    All of it is in memory: it may be written anew while this process runs.
+
     :param label: where it lies, for people.
     :param folder: the one that holds it.
+    :param data: what stands in the file.
 
-    `read` and `close` are as of Index. Raises ValueError if it is no frozen index, or
-    damaged.
+    Raises ValueError if it is no frozen index, or damaged.
     """
 
-    def __init__(
-        self, label: str, folder: str, read: "Read", close: "Callable[[], object]"
-    ) -> None:
+    def __init__(self, label: str, folder: str, data: bytes) -> None:
         self.label = label
         try:
-            self.index = index = Index(read, close)
+            index = Index(lambda offset, length: data[offset : offset + length])
         except ValueError as error:
-            reason = str(error.__cause__)
-            if not reason.startswith("not a file"):
-                reason = "damaged, or not of this version of lazyplug"
-            raise ValueError(f"{label} is {reason}") from error.__cause__
+            text = f"{label} is damaged, or not of this version of lazyplug"
+            raise ValueError(text) from error
         about, *self.anchored = index.key
-        trust, scope, since = [*about.split(" "), "", ""][:3]
-        if trust not in (CHECKED, TRUSTED) or not since.isdecimal():
+        words = about.split(" ")
+        # Longer times than these no calendar has.
+        if words[0] not in (CHECKED, TRUSTED) or not words[-1][:11].isdecimal():
             raise ValueError(f"{label} is an index, but no frozen one")
-        self.trusted = trust == TRUSTED
+        self.index = index
+        self.trusted = words[0] == TRUSTED
+        self.flat = FLAT in words
         # when it was frozen, in seconds since 1970
-        self.since = int(since)
-        # has it some groups only?
-        self.some = scope == SOME
+        self.since = int(words[-1][:11])
+        # the only ones that it has, if it has not all
+        self.groups: frozenset[str] | None = None
+        if SOME in words:
+            lines = index.front.decode().split("\n")[5:-1]
+            self.groups = frozenset(texts(line)[0] for line in lines)
         # of each path entry a checksum of the names in it; None: there are none
         self.names = index.stamps
         index.key = [sys.prefix, *[expanded(text, folder) for text in self.anchored]]
-        # does it answer alone?
+        # What of sys.path it covers, with what stands for stamps where it lends its
+        # records; and does it answer alone, for the groups that it has?
+        self.covered: dict[str, str] = {}
         self.answers = False
+
+    @property
+    def options(self) -> str:
+        """What `lazyplug freeze` was told, but for the paths."""
+        said = " --trust" if self.trusted and not self.flat else ""
+        said += " --flat" if self.flat else ""
+        return said + "".join(
+            f" --group {group}" for group in sorted(self.groups or ())
+        )
 
     def rows(self, snapshot: "Snapshot", group: str) -> "list[Pair] | None":
         """Return the rows of one of its groups; None: all groups are to be asked."""
-        has_it = f"\n[{quote(group)},".encode() in self.index.front
         # With others beside it, all is asked of the index of all groups.
-        if not has_it or not self.answers or snapshot.overlay() is not None:
+        known = self.groups is not None and group in self.groups
+        if not known or not self.answers or snapshot.overlay() is not None:
             return None
         try:
             return self.index.rows(group)
         except ValueError:
-            self.give_up(snapshot, self.index)
+            self.give_up(snapshot)
             return None
-        finally:
-            self.index.close()
 
-    def give_up(self, snapshot: "Snapshot", damaged: Index) -> None:
-        """Leave it out from here on if it is what is damaged, and tell so."""
-        if damaged is self.index:
-            snapshot.frozen, snapshot.covered, snapshot.lent = None, _cache.NOTHING, ()
-            snapshot.file = _cache.index_name(snapshot.key)
-            refuse(f"{self.label} is damaged")
+    def give_up(self, snapshot: "Snapshot") -> None:
+        """Leave it out from here on, since it is damaged, and tell so."""
+        snapshot.frozen, snapshot.covered, snapshot.lent = None, _cache.NOTHING, ()
+        snapshot.file = _cache.index_name(snapshot.key)
+        refuse(f"{self.label} is damaged", f"{self.options} --output {self.label}")
 
 
 def _sought_later(snapshot: "Snapshot", name: str) -> "Any":
@@ -95,40 +111,47 @@ def _sought_later(snapshot: "Snapshot", name: str) -> "Any":
 def lay_under(snapshot: "Snapshot") -> None:
     """Let the frozen index of this process answer for what it covers, if it has one.
 
-    What it covers is not volatile.
+    What it covers is not volatile. It answers alone if nothing that it does not cover
+    holds metadata, and what does stands on `sys.path` in its order.
     """
     frozen = found()
     if frozen is None:
         return
-    index = frozen.index
+    index, entries = frozen.index, snapshot.entries
+    # Whatever words sys.path has for the same path.
+    spelled = {os.path.normpath(entry): entry for entry in reversed(entries)}
+    index.key[1:] = [spelled.get(path, path) for path in index.key[1:]]
     checked = not frozen.trusted and snapshot.checked != "none"
-    entries = snapshot.entries
-    # The same for the same records, whatever path entries they are of.
-    lent = f"@{index.detail[2]}"
-    covered = {}
+    # It is the same for the same content, whenever that was frozen.
+    lent = "@" + digest(index.front.partition(b'",')[2])
+    covered = frozen.covered
+    holding: list[str] = []
     for path, names in zip(index.key[1:], frozen.names):
-        if path in entries and not (checked and names_in(path) != names):
+        if names is not None:
+            holding.append(path)
+        if path in entries and not (
+            checked and (names == UNLISTED or names != names_in(path))
+        ):
             covered[path] = lent
     volatile = frozenset(at for at in snapshot.volatile if entries[at] not in covered)
     stable = [path for at, path in enumerate(entries) if at not in volatile]
-    holding = {path for path, names in zip(index.key[1:], frozen.names) if names}
+    root = index.key[1] + os.sep if frozen.flat else "\0"
     # Where nothing is declared the order does not matter.
-    answers = all(path in covered for path in stable) and (
-        [path for path in stable if path in holding]
-        == [path for path in index.key[1:] if path in holding]
+    answers = [path for path in stable if path in holding] == holding and all(
+        path in covered
+        or (path not in holding and (path.startswith(root) or names_in(path) is None))
+        for path in stable
     )
     snapshot.frozen, frozen.answers = frozen, answers
-    if frozen.some:
+    if frozen.groups is not None:
         # The index of all groups is sought when it is needed.
         kind: Any = type(snapshot)
         kind = type(kind.__name__, (kind,), {"__getattr__": _sought_later})
         snapshot.__class__ = kind
-    elif answers or holding.intersection(covered):
+    elif answers or not covered.keys().isdisjoint(holding):
         snapshot.lent = (lent,)
         snapshot.covered, snapshot.volatile = covered, volatile
         index.stamps = [covered.get(path) for path in index.key[1:]]
-    if not answers:
-        index.close()  # what is asked of it is asked seldom
 
 
 def found() -> "Frozen | None":
@@ -147,43 +170,40 @@ def found() -> "Frozen | None":
         return opened(path)
     except FileNotFoundError as error:
         if given:
-            refuse(f"{path}: {error.strerror}")
+            refuse(f"{path}: {error.strerror}", f" --output {path}")
     except OSError as error:
-        refuse(f"{path}: {error.strerror or error}")
+        refuse(f"{path}: {error.strerror or error}", f" --output {path}")
     except ValueError as error:
-        refuse(str(error))
+        refuse(str(error), f" --output {path}")
     return None
 
 
 def opened(path: str) -> Frozen:
-    """Return the frozen index in a file, which is open.
+    """Return the frozen index in a file. Raises OSError, or ValueError with a reason.
 
-    Raises OSError, or ValueError with a reason. One that lies in the environment is
-    trusted as its code is; others are judged as an index is: nobody but this user, or
-    root, may be able to write them.
+    That of the environment is trusted as the code beside it is; others are judged as an
+    index is: nobody but this user, or root, may be able to write them.
     """
     path = os.path.abspath(path)
-    judged = not path.startswith((sys.prefix + os.sep, sys.base_prefix + os.sep))
-    # Whoever can write into the environment can write its code; and a link that was
-    # named is judged by what it leads to.
-    file = os.path.realpath(path) if judged else path
-    read, close = _cache.index_file(file, judged)
+    judged = path != os.path.join(sys.prefix, _cache.FROZEN)
+    # A link that was named is judged by what it leads to.
+    read, close = _cache.index_file(os.path.realpath(path) if judged else path, judged)
     try:
-        return Frozen(path, os.path.dirname(path), read, close)
+        data = read(0, _cache.SIZE_CAP)
     except ValueError as error:
+        raise ValueError(f"{path} is {error}") from error
+    finally:
         close()
-        if isinstance(error.__cause__, OSError):
-            raise error.__cause__ from None
-        raise
+    return Frozen(path, os.path.dirname(path), data)
 
 
-def refuse(reason: str) -> None:
-    """Tell that a frozen index is not used."""
+def refuse(reason: str, options: str) -> None:
+    """Tell that a frozen index is not used, and how another one is made."""
     from ._report import report_once  # deferred: seldom
 
     report_once(
-        f"no frozen index is used: {reason}. Write it again with `lazyplug freeze`, or"
-        " set LAZYPLUG_INDEX=off"
+        f"no frozen index is used: {reason}. Write it again with `lazyplug"
+        f" freeze{options}`, or set LAZYPLUG_INDEX=off"
     )
 
 
@@ -192,43 +212,50 @@ def expanded(text: str, folder: str) -> str:
 
     >>> expanded("{here}/../b", "/srv/a"), expanded("{here}", "/srv/a")
     ('/srv/b', '/srv/a')
-    >>> expanded("/opt/plugins", "/srv/a")
-    '/opt/plugins'
+    >>> expanded("{here}/b", "/"), expanded("/opt/plugins", "/srv/a")
+    ('/b', '/opt/plugins')
     """
-    if text.startswith(PREFIX):
-        return sys.prefix + text[len(PREFIX) :]
-    if text.startswith(BASE):
-        return sys.base_prefix + text[len(BASE) :]
-    if text.startswith(HERE):
-        return os.path.normpath(folder + text[len(HERE) :])
+    anchors = (PREFIX, sys.prefix), (BASE, sys.base_prefix), (HERE, folder)
+    for anchor, root in anchors:
+        if text.startswith(anchor):
+            whole = root.rstrip(os.sep) + text[len(anchor) :]
+            return os.path.normpath(whole or os.sep)
     return text
 
 
 def names_in(path: str) -> "str | None":
-    """Return a checksum of the names of what may be metadata in a folder.
+    """Return a checksum of the names of the metadata folders in a folder.
 
-    None if there are none; "" if nobody can tell.
+    None if there are none; UNLISTED if nobody can tell.
     """
     try:
         files = os.listdir(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
-        return ""  # an archive, maybe
-    return checksum_of(files)
+        return UNLISTED  # an archive, maybe
+    return checksum_of(files, path)
 
 
-def checksum_of(files: "list[str]") -> "str | None":
-    """Return a checksum of those of these names that may be of metadata.
+def checksum_of(files: "list[str]", folder: str) -> "str | None":
+    """Return a checksum of those of these names that are of metadata in a folder.
 
-    >>> checksum_of(["a.py"]) is None
+    Which these are is said by `is_metadata` of `_scan`, which is too dear here.
+
+    >>> checksum_of(["a.py", "an-info", "EGG-INFO"], "/s") is None
     True
-    >>> checksum_of(["b-1.dist-info", "a.py", "a-1.egg-info"]) == checksum_of(
-    ...     ["a-1.egg-info", "b-1.dist-info"]
+    >>> checksum_of(["b-1.dist-info", "a.py", "a-1.egg-info"], "/s") == checksum_of(
+    ...     ["a-1.egg-info", "b-1.dist-info"], "/t"
     ... )
     True
     """
-    names = [name for name in files if name[-5:].lower() == "-info"]
+    in_egg = folder.lower().endswith(".egg")
+    names = [
+        name
+        for name in files
+        if (low := name.lower()).endswith((".dist-info", ".egg-info"))
+        or (in_egg and low == "egg-info")
+    ]
     if not names:
         return None
     return digest("\0".join(sorted(names)).encode("utf-8", "surrogatepass"))
@@ -251,16 +278,11 @@ def use_index(file: "Any", package: "str | None" = None) -> None:
         from importlib.resources import files  # deferred: 15 ms, where it is asked for
 
         resource = files(package).joinpath(file)
-        data = resource.read_bytes()
         label = os.path.abspath(str(resource))
-
-        def read(offset: int, length: int) -> bytes:
-            return data[offset : offset + length]
-
-        given = label, os.path.dirname(label), read, int
+        given = label, os.path.dirname(label), resource.read_bytes()
         Frozen(*given)
     elif file is not None:
         given = os.path.abspath(file)
-        opened(given).index.close()
+        opened(given)
     _cache.given = given
     _cache.invalidate_caches()

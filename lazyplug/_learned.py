@@ -229,6 +229,7 @@ class Facts:
         now. Volatile ones may be others in every process.
         """
         doubts: list[Doubt] = []
+        is_frozen = self._is_frozen()
         young = {self.index.key[place + 1] for place in self.index.young}
         number = 0
         for place, entry in enumerate(self.snapshot.entries):
@@ -236,12 +237,16 @@ class Facts:
                 doubts.append((number - 1, entry))
             else:
                 now = self.stamps[number]
-                # Of what a frozen index covers, modules may come unseen.
-                unseen = entry in young or entry in self.snapshot.covered
+                # Where a frozen index answers, modules may come unseen.
+                unseen = entry in young or entry in self.snapshot.covered or is_frozen
                 if stamps[number] != now or unseen:
                     doubts.append((number, entry))
                 number += 1
         return doubts
+
+    def _is_frozen(self) -> bool:
+        frozen = self.snapshot.frozen
+        return frozen is not None and self.index is frozen.index
 
     def _passes(self, ways: "list[Way]", doubts: "list[Doubt]") -> bool:
         """Would names be looked for in vain where they were not found?"""
@@ -333,11 +338,10 @@ class Facts:
         """
         from ._store import store  # deferred: only where something was learned
 
-        frozen, covered = self.snapshot.frozen, self.snapshot.covered
-        if self._folder is None:
-            return
-        is_frozen = frozen is not None and self.index is frozen.index
-        if not is_frozen and not _cache.still_true(self.index, "dirs", covered):
+        covered = self.snapshot.covered
+        if self._folder is None or not (
+            self._is_frozen() or _cache.still_true(self.index, "dirs", covered)
+        ):
             return
         front, found = self._kept()
         for part, learned in self._new.items():

@@ -35,7 +35,8 @@ def rescan(
 
     `index` is what was believed so far. Without one, the unchanged path entries
     of another index of the same prefix are taken over, if `folder` has any. Those that
-    a frozen index covers are taken over from that.
+    a frozen index covers are taken over from that. Raises ValueError if that one is
+    damaged.
     """
     bases: Iterable[Index] = () if index is None else (index,)
     if frozen is not None and covered:
@@ -51,9 +52,9 @@ def rescan(
             try:
                 return _updated(key, base, thorough, clock, covered)
             except ValueError:
-                continue  # damaged where it was not read before
-            finally:
-                base.close()
+                if base is frozen:
+                    raise
+                # damaged where it was not read before
     except OSError:
         pass  # the cache folder went away meanwhile
     return _updated(key, None, thorough, clock, covered)

@@ -131,34 +131,27 @@ def _by_age(folder: str, called: "Container[str]") -> "list[tuple[float, str]]":
 def prune(folder: str, keep: str = "", thorough: bool = True) -> "list[str]":
     """Remove what is no longer needed from the cache folder; return the paths.
 
-    That is temporary files of writers that died, the oldest indexes beyond 64, if
-    thorough indexes of environments that are gone, with their facts, and beyond 64 the
-    oldest facts of what a frozen index answers for, which have no index beside them;
-    never `keep`, nor the index that it belongs to.
+    That is temporary files of writers that died, the oldest indexes beyond 64, and if
+    thorough indexes of environments that are gone, with their facts; never `keep`, nor
+    the index that it belongs to. Facts of what a frozen index answers for have no index
+    beside them, and count as one.
     """
     gone = [
         path
         for number, (mtime, path) in enumerate(_by_age(folder, _UNFINISHED))
         if number >= MOST_TEMPORARY or mtime < time.time() - OLD
     ]
-    # without their suffix, which facts and their index have not in common
-    stems = {keep.rpartition(".")[0]} - {""}
-    without = set()
-    for _, path in _by_age(folder, {_INDEX}):
-        stem = os.path.basename(path).removesuffix(SUFFIX)
-        if stem in stems:
+    # The paths that are kept, without the suffix: facts and their index differ in that.
+    stems = {os.path.join(folder, keep.rpartition(".")[0])} if keep else set()
+    files = [path for _, path in _by_age(folder, {_INDEX, _FACTS})]
+    indexed = {os.path.splitext(path)[0] for path in files if path.endswith(SUFFIX)}
+    for path in files:
+        stem, suffix = os.path.splitext(path)
+        if stem in stems or (suffix == FACTS and stem in indexed):
             continue
-        if len(stems) >= MOST or (thorough and _is_gone(path)):
-            gone.append(path)
-            without.add(stem)
-        else:
+        if len(stems) < MOST and not (thorough and suffix == SUFFIX and _is_gone(path)):
             stems.add(stem)
-    for _, path in _by_age(folder, {_FACTS}):
-        stem = os.path.basename(path).removesuffix(FACTS)
-        if stem in without or (stem not in stems and len(stems) >= MOST):
-            gone.append(path)
-        else:
-            stems.add(stem)
+    gone += [path for path in files if os.path.splitext(path)[0] not in stems]
     for path in gone:
         try:
             os.unlink(path)

@@ -103,9 +103,16 @@ def _look(
             index = None  # damaged where it was not read before
     from ._rescan import rescan  # deferred: seldom
 
-    frozen = None if snapshot.frozen is None else snapshot.frozen.index
+    frozen = snapshot.frozen
     thorough = snapshot.checked == "full"
-    return rescan(snapshot.key, index, thorough, folder, clock, covered, frozen)
+    lender = None if frozen is None else frozen.index
+    try:
+        return rescan(snapshot.key, index, thorough, folder, clock, covered, lender)
+    except ValueError:
+        if frozen is None:
+            raise
+        frozen.give_up(snapshot)
+        return _look(snapshot, None, folder, clock)
 
 
 def _moved(index: Index, covered: "Mapping[str, str]") -> bool:
@@ -131,8 +138,9 @@ def read_anew(
     is scanned.
     """
     if snapshot.index is damaged:
-        if snapshot.frozen is not None:
-            snapshot.frozen.give_up(snapshot, damaged)
+        frozen = snapshot.frozen
+        if frozen is not None and damaged is frozen.index:
+            frozen.give_up(snapshot)
         snapshot.index = snapshot.true_index(damaged.front)
     index = snapshot.index
     try:

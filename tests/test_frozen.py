@@ -303,6 +303,51 @@ def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
     assert main(["cache", "verify"]) == 0
 
 
+def test_one_that_is_written_anew_with_other_entry_points_counts_at_once(
+    env: Environment, site: Callable[..., Path], settled: Ticking
+) -> None:
+    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    for options in ((), ("--trust",)):
+        points = env.site / "first-1.0.dist-info" / "entry_points.txt"
+        points.write_text("[g]\none = plug:one\n")
+        env.path(env.site)
+        env.freeze(*options)
+        env.path(other, env.site)
+        assert names() == ["one", "three", "two"]
+        # Of the same version: neither names nor records differ.
+        points.write_text("[g]\nnew = plug:one\n")
+        env.path(env.site)
+        env.freeze(*options)
+        env.path(other, env.site)
+        assert names() == ["new", "three", "two"]
+
+
+def test_path_entries_that_hold_no_metadata_need_not_be_in_it(
+    env: Environment, isolated: Path
+) -> None:
+    env.freeze("--trust", "--path", str(env.site))
+    empty = plant(env.root / "empty", {"module.py": ""})
+    env.path(empty, env.root / "absent", env.site)
+    assert names() == ["one", "two"]
+    assert not isolated.exists()
+    plant(empty, dist("first", "9"))
+    _cache.invalidate_caches()
+    assert names() == ["two"]
+
+
+@pytest.mark.parametrize("spelling", ["{}/", "{}/.", "{}/../site-packages"])
+def test_it_covers_what_is_spelled_otherwise(
+    spelling: str, env: Environment, isolated: Path
+) -> None:
+    env.freeze("--trust")
+    entry = spelling.format(env.site)
+    env.path(entry)
+    (point,) = lazyplug.entry_points(group="h")
+    assert point._owner is not None
+    assert point._owner[1] == entry
+    assert not isolated.exists()
+
+
 def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
     env: Environment, site: Callable[..., Path], settled: Ticking
 ) -> None:
@@ -370,18 +415,30 @@ def test_finders_of_others_are_asked_beside_it(
     assert names() == ["one", "three", "two"]
 
 
-def test_an_archive_is_answered_where_it_is_trusted_and_read_where_not(
-    env: Environment, tmp_path: Path
-) -> None:
-    archive = tmp_path / "env" / "some.zip"
+def zipped(archive: Path, version: str, name: str) -> None:
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("zipped-1.0.dist-info/METADATA", "Name: zipped\nVersion: 1\n")
-        points = "[g]\nz = plug:one\n"
-        file.writestr("zipped-1.0.dist-info/entry_points.txt", points)
-    for options in ((), ("--trust",)):
+        file.writestr(f"first-{version}.dist-info/METADATA", "Name: first\n")
+        points = f"[g]\n{name} = plug:one\n"
+        file.writestr(f"first-{version}.dist-info/entry_points.txt", points)
+
+
+def test_an_archive_is_answered_where_it_is_trusted_and_read_where_not(
+    env: Environment,
+) -> None:
+    archive = env.root / "some.zip"
+    for options, later in (((), "after"), (("--trust",), "before")):
+        zipped(archive, "1", "before")
         env.path(archive, env.site)
         env.freeze(*options)
-        assert names() == ["one", "two", "z"]
+        assert names() == ["before", "two"]
+        zipped(archive, "1", "after")
+        _cache.invalidate_caches()
+        assert names() == [later, "two"]
+        # Where it is not on the path, or behind, it shadows nothing.
+        env.path(env.site)
+        assert names() == ["one", "two"]
+        env.path(env.site, archive)
+        assert names() == ["one", "two"]
 
 
 # ----------------------------------------------------------- what it cannot know
@@ -396,10 +453,11 @@ def test_a_trusted_one_that_lacks_a_name_says_which_folder_changed_since_when(
     with pytest.raises(NoMatches, match="named 'three'") as raised:
         DriverManager[Any]("g", "three")
     said = str(raised.value)
-    assert f"{env.file} is believed without a look" in said
-    assert "since it was frozen, 1971-01-01 00:00 UTC, something changed in" in said
+    assert (
+        f"{env.file}, frozen 1971-01-01 00:00 UTC, is believed without a look" in said
+    )
     assert f"{env.site}: 1 came, 0 went" in said
-    assert "lazyplug freeze --trust" in said
+    assert f"`lazyplug freeze --trust --output {env.file}`" in said
     monkeypatch.setenv("LAZYPLUG_INDEX", "off")
     _cache.invalidate_caches()
     assert DriverManager[Any]("g", "three").names() == ["three"]
@@ -436,9 +494,9 @@ def test_metadata_that_was_left_out_is_told_where_it_is_not_trusted(
     for folder in env.site.glob("*.dist-info"):
         shutil.rmtree(folder)
     _cache.invalidate_caches()
-    with pytest.raises(NoMatches, match="does not fit and is not used") as raised:
+    said = f"is not used for {env.site}: was metadata left out[?] Freeze with --trust"
+    with pytest.raises(NoMatches, match=said):
         DriverManager[Any]("g", "two")
-    assert "was metadata left out? Freeze with --trust then" in str(raised.value)
 
 
 def test_without_metadata_and_without_one_the_error_says_what_to_do(
@@ -576,9 +634,13 @@ def test_one_outside_of_the_environment_that_others_can_write_is_not_believed(
     _cache.invalidate_caches()
     assert names() == ["two"]
     assert "one that others could have written" in caplog.text
-    # In the environment it is as its code is, whose rights nobody judges either.
+    file.replace(env.prefix / "other.index")
+    monkeypatch.setenv("LAZYPLUG_INDEX", str(env.prefix / "other.index"))
+    _cache.invalidate_caches()
+    assert names() == ["two"]
+    # That of the environment is as its code is, whose rights nobody judges either.
     monkeypatch.delenv("LAZYPLUG_INDEX")
-    file.rename(env.file)
+    (env.prefix / "other.index").rename(env.file)
     _cache.invalidate_caches()
     assert names() == ["one", "two"]
 
@@ -617,6 +679,59 @@ def test_every_byte_that_is_damaged_gives_the_right_answer(
             assert names("h") == ["x"]
 
 
+def test_one_that_is_damaged_leaves_no_trace_in_the_index_of_the_user(
+    env: Environment,
+    site: Callable[..., Path],
+    settled: Ticking,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    env.freeze("--trust")
+    whole = env.file.read_bytes()
+    for folder in env.site.glob("*.dist-info"):
+        shutil.rmtree(folder)
+    env.file.write_bytes(whole[:-5] + b"?" + whole[-4:])
+    for _ in range(2):
+        env.path(other, env.site)
+        assert names() == ["three"]
+        assert f"no frozen index is used: {env.file} is damaged" in caplog.text
+    env.file.write_bytes(whole)
+    env.path(other, env.site)
+    assert names() == ["one", "three", "two"]
+
+
+def test_one_may_be_written_anew_while_a_process_runs(
+    env: Environment, caplog: pytest.LogCaptureFixture
+) -> None:
+    env.freeze("--trust")
+    assert names("g") == ["one", "two"]
+    before = _cache.current()
+    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    env.freeze("--trust")
+    _cache._memo[os.getcwd(), *sys.path] = before
+    assert names("h") == ["x"]
+    assert names("g") == ["one", "two"]
+    changes = lazyplug.refresh()
+    assert changes.added == ("third 1.0",)
+    assert names("g") == ["one", "three", "two"]
+    env.file.unlink()
+    assert names("h") == ["x"]
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("options", [(), ("--group", "g"), ("--trust",)])
+def test_no_descriptor_is_left_open(options: tuple[str, ...], env: Environment) -> None:
+    env.freeze(*options)
+    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        lazyplug.refresh()
+        names("h")
+        with pytest.raises(NoMatches, match="four"):
+            DriverManager[Any]("g", "four")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 # ------------------------------------------------------------------ some groups only
 
 
@@ -642,6 +757,26 @@ def test_one_of_some_groups_gives_way_where_it_does_not_cover_all(
     env.path(other, env.site)
     assert names("g") == ["one", "three", "two"]
     assert names("h") == ["x", "y"]
+
+
+@pytest.mark.parametrize("group", ["1", "-", "checked", "0"])
+def test_one_of_some_groups_takes_no_other_word_in_it_for_a_group(
+    group: str, env: Environment
+) -> None:
+    plant(env.site, dist("odd", points=f"[{group}]\na = plug:one\n"))
+    env.freeze("--trust", "--group", "g")
+    assert names(group) == ["a"]
+
+
+def test_what_came_beside_some_groups_is_told_by_refresh(env: Environment) -> None:
+    env.freeze("--group", "g")
+    assert names("g") == ["one", "two"]
+    told: list[Any] = []
+    unsubscribe = lazyplug.subscribe(told.append)
+    plant(env.site, dist("late", points="[g]\nlate = plug:one\n"))
+    assert lazyplug.refresh().added == ("late 1.0",)
+    unsubscribe()
+    assert [changes.added for changes in told] == [("late 1.0",)]
 
 
 def test_a_group_in_which_nothing_is_declared_is_told_of_when_it_is_frozen(
@@ -708,7 +843,7 @@ def test_check_says_if_it_is_still_true_and_what_is_not(
         f"first-1.0.dist-info in {lib} declares something else in 'g'",
         f"second-1.0.dist-info in {lib} is gone",
         f"third-1.0.dist-info in {lib} came",
-        f"{env.file} is not true any more: 3 differences",
+        f"{env.file} is not true any more",
     ]
     assert main(["freeze", "--check", "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["differences"]) == 3
@@ -730,14 +865,80 @@ def test_where_it_cannot_be_written_the_command_says_what_to_do(
     output = str(env.root / "no" / "such" / "folder")
     assert main(["freeze", "--output", output]) == 1
     said = capsys.readouterr().err
-    assert f"{output} cannot be written: No such file" in said
+    assert f"{output}: No such file or directory. Name another one" in said
     assert "LAZYPLUG_INDEX" in said
     assert main(["freeze", "--path", str(env.root / "none")]) == 1
     assert "none is not there: nothing was frozen" in capsys.readouterr().err
 
 
+def test_errors_are_json_too_where_that_is_asked_for(
+    env: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, said in (
+        (("--output", str(env.root / "no" / "folder")), "No such file or directory"),
+        (("--output", str(env.site)), "Is a directory"),
+        (("--path", str(env.root / "none")), "is not there: nothing was frozen"),
+        (("--path", str(env.root / "none"), "--check"), "is not there"),
+        (("--check",), "is not there: see lazyplug freeze"),
+        (("--group", "app.*"), "'app.*': name each group of a family by itself"),
+    ):
+        assert main(["freeze", "--json", *arguments]) == 1
+        assert said in json.loads(capsys.readouterr().out)["fault"]
+
+
+def test_check_takes_no_word_that_the_file_says_itself(
+    env: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env.freeze()
+    for option in ("--trust", "--flat", "--group=g"):
+        assert main(["freeze", "--check", option]) == 2
+        assert "FILE says its groups" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["soon", "-1", "1.5", "9" * 12, "9" * 5000])
+def test_what_is_no_time_is_not_taken_for_one(
+    given: str,
+    env: Environment,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", given)
+    assert main(["freeze"]) == 1
+    assert "is no time in seconds since 1970" in capsys.readouterr().err
+    assert not env.file.exists()
+
+
+def test_what_is_frozen_does_not_depend_on_where_one_stands(
+    env: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    scripts = plant(env.prefix / "bin", {})
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(scripts))
+    found = set()
+    for path in ((env.site,), (scripts, env.site), (env.site, scripts)):
+        for folder in (tmp_path, env.site, scripts):
+            monkeypatch.chdir(folder)
+            monkeypatch.setenv("PWD", str(folder))
+            env.path(*path)
+            env.freeze()
+            found.add(env.file.read_bytes())
+    assert len(found) == 1
+    env.path("", env.site)
+    assert names() == ["one", "two"]
+
+
+def test_names_that_are_of_no_metadata_do_not_matter(
+    env: Environment, isolated: Path
+) -> None:
+    plant(env.site, {"my-info": {}, "EGG-INFO": {}})
+    env.freeze()
+    plant(env.site, {"your-info": {}, "a.egg": {}})
+    assert names() == ["one", "two"]
+    assert not isolated.exists()
+
+
 def test_flat_puts_all_into_the_folder_that_it_lies_in(
-    env: Environment, site: Callable[..., Path]
+    env: Environment, site: Callable[..., Path], isolated: Path
 ) -> None:
     other = site(dist("second", "9", points="[g]\nnine = plug:one\n"))
     env.path(other, env.site)
@@ -745,12 +946,14 @@ def test_flat_puts_all_into_the_folder_that_it_lies_in(
     bundle.mkdir()
     output = str(bundle / "lazyplug.index")
     env.freeze("--flat", "--output", output)
-    assert main(["freeze", "--check", "--flat", "--output", output]) == 0
+    assert main(["freeze", "--check", "--output", output]) == 0
     plant(bundle, {"plug.py": "one = 'one'\n"})
+    zipfile.ZipFile(bundle / "base_library.zip", "w").close()
     bundle.rename(env.root / "there")
     env.enter("there")
-    env.path(env.root / "there")
+    env.path(env.root / "there" / "base_library.zip", env.root / "there")
     assert names() == ["nine", "one"]
+    assert not isolated.exists()
     (point,) = lazyplug.entry_points(group="h")
     assert point._owner is not None
     assert point._owner[1] == str(env.root / "there")
@@ -774,8 +977,23 @@ def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
     assert text.startswith(f"{env.file} answers, and is not true any more: third-1.0")
     env.freeze()
     shutil.rmtree(env.site / "third-1.0.dist-info")
+    _cache.invalidate_caches()
+    changed = f"what is in {env.site} is not what was frozen, by its names"
+    assert told() == [("note", f"{env.file} is not used: {changed}")]
+    other = plant(env.root / "other", dist("other"))
+    env.freeze()
+    env.path(env.site, other)
+    assert told() == [("note", f"{env.file} lends its records: {other} is not in it")]
+    env.freeze("--trust", "--group", "g")
+    env.path(env.site)
+    assert told() == [("note", f"{env.file} is not used: {other} is not on sys.path")]
+    env.freeze("--trust", "--group", "g")
+    for folder in env.site.glob("*.dist-info"):
+        shutil.rmtree(folder)
+    _cache.invalidate_caches()
     ((state, text),) = told()
-    assert (state, text[:40]) == ("note", f"{env.file} is not used"[:40])
+    assert (state, text.partition(";")[0]) == ("note", f"{env.file} answers for g")
+    assert "metadata is left out" in text
     env.file.write_bytes(b"")
     _cache.invalidate_caches()
     ((state, text),) = told()
@@ -796,7 +1014,11 @@ def test_refresh_says_that_a_frozen_index_answers(
 
 @pytest.mark.usefixtures("forgotten")
 def test_what_was_learned_is_remembered_beside_it(
-    env: Environment, settled: Ticking, isolated: Path, monkeypatch: pytest.MonkeyPatch
+    env: Environment,
+    settled: Ticking,
+    isolated: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     from lazyplug import _learned, _source
 
@@ -814,8 +1036,9 @@ def test_what_was_learned_is_remembered_beside_it(
     monkeypatch.setattr(_source, "Search", None)
     assert ExtensionManager[Any]("g")["doc"].summary == "What it does."
     assert main(["cache", "verify"]) == 0
-    plant(env.site, {"plug_doc.py": "'''What else it does.'''\n"})
-    monkeypatch.undo()
+    assert main(["cache", "show"]) == 0
+    (row,) = [r for r in capsys.readouterr().out.splitlines() if "(frozen)" in r]
+    assert str(env.prefix) in row
 
 
 # ------------------------------------------------------------------- in a process

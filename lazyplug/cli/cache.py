@@ -6,7 +6,8 @@ import time
 import lazyplug
 from lazyplug import _cache
 from lazyplug._cache import cache_folder, trusted_folder
-from lazyplug._index import Index
+from lazyplug._index import DOUBT, Index
+from lazyplug._learned import opened
 from lazyplug._record import table_of
 from lazyplug._store import FACTS, SUFFIX, ours, prune
 from lazyplug._verify import damages
@@ -88,7 +89,11 @@ def show(options: "argparse.Namespace") -> int:
     folder, files, fault = _files()
     if fault:
         return _refused(options, folder, fault)
-    rows = [row for file in files if file.endswith(SUFFIX) and (row := _row(file))]
+    indexed = {file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX)}
+    rows = [row for file in sorted(indexed) if (row := _row(file + SUFFIX))]
+    for file in files:
+        if file.endswith(FACTS) and file.removesuffix(FACTS) not in indexed:
+            rows += _beside_frozen(file)
     if options.json:
         print_json({"path": folder, "indexes": rows})
     elif rows:
@@ -105,15 +110,8 @@ def _row(file: str) -> "dict[str, Any] | None":
         learned = os.path.getsize(facts) if os.path.exists(facts) else 0
     except FileNotFoundError:
         return None  # it was pruned meanwhile
-    row: dict[str, Any] = {
-        "index": os.path.basename(file),
-        "environment": "damaged, or not to be believed",
-        "path_entries": 0,
-        "groups": 0,
-        "bytes": status.st_size,
-        "facts": learned,
-        "written": time.strftime("%Y-%m-%d %H:%M", time.localtime(status.st_mtime)),
-    }
+    row = _row_of(os.path.basename(file), status.st_mtime)
+    row |= {"bytes": status.st_size, "facts": learned}
     read, close = _cache.index_file(file)
     try:
         index = Index(read)
@@ -125,6 +123,32 @@ def _row(file: str) -> "dict[str, Any] | None":
     finally:
         close()
     return row
+
+
+def _beside_frozen(file: str) -> "list[dict[str, Any]]":
+    """Return a row for facts that have no index: a frozen one answers instead."""
+    read, close = _cache.index_file(file)
+    try:
+        key = opened(read)[0]
+    except DOUBT:
+        return []  # it was pruned meanwhile, or it is damaged, which `verify` says
+    finally:
+        close()
+    status = os.stat(file)
+    row = _row_of("(frozen)", status.st_mtime)
+    return [row | {"environment": key[0], "facts": status.st_size}]
+
+
+def _row_of(name: str, written: float) -> "dict[str, Any]":
+    return {
+        "index": name,
+        "environment": "damaged, or not to be believed",
+        "path_entries": 0,
+        "groups": 0,
+        "bytes": 0,
+        "facts": 0,
+        "written": time.strftime("%Y-%m-%d %H:%M", time.localtime(written)),
+    }
 
 
 def verify(options: "argparse.Namespace") -> int:

@@ -6,10 +6,11 @@ import sys
 from lazyplug import _cache, _learned
 from lazyplug._choice import parse_pattern, split
 from lazyplug._exceptions import InvalidChoice
-from lazyplug._frozen import OFF, opened
+from lazyplug._frozen import OFF, names_in, opened
 from lazyplug._index import Index, paths, stamp, texts
 from lazyplug._manager import Extension
 from lazyplug._problem import problems
+from lazyplug._record import assemble, from_bytes
 from lazyplug._scan import find_metadata, headers
 from lazyplug._store import ours
 from lazyplug._verify import damages
@@ -22,8 +23,10 @@ from .output import add_json, clean, print_json
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Any
+
+    from lazyplug._frozen import Frozen
 
     # how it is, and what is to be said of it
     Finding = tuple[str, str]
@@ -138,9 +141,20 @@ def _folder() -> "Iterator[Finding]":
     yield _OK, f"{folder} has {len(files)} files"
 
 
+class _Unread(_cache.Snapshot):
+    """What an index would be of, while the index lies as it was left."""
+
+    def true_index(self, distrusted: bytes = b"", scan: bool = False) -> Index:
+        """Return one of nothing."""
+        return from_bytes(assemble([""], [], [], True, {}, {}, ""))
+
+
 def _freshness() -> "Iterator[Finding]":
-    entries, volatile = _cache.split_path(sys.path, _here())
-    key = [sys.prefix, *[e for at, e in enumerate(entries) if at not in volatile]]
+    snapshot = _Unread(*_cache.split_path(sys.path, _here()), "full")
+    frozen = snapshot.frozen
+    if frozen is not None and frozen.answers and frozen.groups is None:
+        yield _OK, "is not needed: see frozen"
+        return
     folder = _cache.cache_folder()
     mode = _cache.setting("LAZYPLUG_CACHE", "on")
     if mode == "off":
@@ -151,14 +165,14 @@ def _freshness() -> "Iterator[Finding]":
     ):
         yield _NOTE, "none is read or written: see cache"
         return
-    file = os.path.join(folder, _cache.index_name(key))
+    file = os.path.join(folder, snapshot.file)
     if not os.path.exists(file):
         yield _NOTE, "there was none for this sys.path"
         return
     read, close = _cache.index_file(file)
     try:
         index = Index(read)
-        differences = [*_differences(index)]
+        differences = [*_differences(index, snapshot.covered)]
     except (OSError, ValueError):
         yield _NOTE, f"{file} could not be read, so all was scanned"
         return
@@ -183,10 +197,13 @@ def _here() -> "str | None":
         return None  # the current folder was removed
 
 
-def _differences(index: Index) -> "Iterator[str]":
+def _differences(index: Index, covered: "Mapping[str, str]") -> "Iterator[str]":
     """Say which of the stamps of an index are not those of what is there."""
     for entry, known in zip(index.key[1:], index.stamps):
-        text = _difference(entry, known)
+        if entry in covered:
+            text = "" if covered[entry] == known else f"{entry} was frozen anew"
+        else:
+            text = _difference(entry, known)
         if text:
             yield text
     for place, absent, present, stamps in index.watched():
@@ -216,27 +233,66 @@ def _difference(path: str, known: "str | None") -> str:
 
 def _frozen() -> "Iterator[Finding]":
     named = _cache.setting("LAZYPLUG_INDEX")
-    frozen = _cache.current("full").frozen
+    snapshot = _cache.current("full")
+    frozen = snapshot.frozen
     if frozen is None:
         path = named or os.path.join(sys.prefix, _cache.FROZEN)
         try:
             if named != OFF and (named or os.path.lexists(path)):
-                opened(path).index.close()
-        except (OSError, ValueError) as error:
+                opened(path)
+        except OSError as error:
+            yield _BAD, f"{path} is not used: {error.strerror}. See lazyplug freeze"
+        except ValueError as error:
             yield _BAD, f"{error}: it is not used. See lazyplug freeze, and thaw"
-            return
-        yield _OK, "there is none" if named != OFF else "none is used"
+        else:
+            yield _OK, "there is none" if named != OFF else "none is used"
         return
-    found = untrue(frozen)
+    label = frozen.label
     if not frozen.answers:
-        what = "lends what it has" if _cache.current("full").covered else "is not used"
-        why = "it does not cover all of sys.path, or other distributions came or went"
-        yield _NOTE, f"{frozen.label} {what}: {why}. See lazyplug freeze --check"
-    elif found:
-        said = f"{frozen.label} answers, and is not true any more: {found[0]}"
-        yield _BAD, f"{said}; {len(found)} in all. See lazyplug freeze --check"
+        does = "lends its records" if snapshot.lent else "is not used"
+        gaps = [*_gaps(snapshot.key[1:], frozen)] or [
+            "path entries stand in another order"
+        ]
+        yield _NOTE, f"{label} {does}: {'; '.join(gaps)}"
+        return
+    answers = f"{label} answers"
+    if frozen.groups is not None:
+        answers += f" for {', '.join(sorted(frozen.groups))}"
+    holding = _holding(frozen)
+    if frozen.trusted and holding and not any(map(names_in, holding)):
+        yield (
+            _NOTE,
+            f"{answers}; metadata is left out, so nobody can tell if it is true",
+        )
+        return
+    try:
+        found = untrue(frozen)
+    except ValueError:
+        found = ["it is damaged"]
+    if found:
+        said = f"{answers}, and is not true any more: {found[0]}; {len(found)} in all"
+        yield _BAD, f"{said}. See lazyplug freeze --check"
     else:
-        yield _OK, f"{frozen.label} answers, and is true"
+        yield _OK, f"{answers}, and is true"
+
+
+def _holding(frozen: "Frozen") -> "list[str]":
+    """Return the path entries in which a frozen index has distributions."""
+    pairs = zip(frozen.index.key[1:], frozen.names)
+    return [path for path, names in pairs if names is not None]
+
+
+def _gaps(stable: "list[str]", frozen: "Frozen") -> "Iterator[str]":
+    """Say why a frozen index does not answer alone."""
+    holding = _holding(frozen)
+    for path in holding:
+        if path not in stable:
+            yield f"{path} is not on sys.path"
+        elif path not in frozen.covered:
+            yield f"what is in {path} is not what was frozen, by its names"
+    for entry in stable:
+        if entry not in holding and names_in(entry) is not None:
+            yield f"{entry} is not in it"
 
 
 def _path() -> "Iterator[Finding]":

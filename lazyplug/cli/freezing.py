@@ -4,10 +4,10 @@ import os
 import sys
 
 from lazyplug import _cache
-from lazyplug._exceptions import quoted
+from lazyplug._exceptions import LazyplugError, quoted
 from lazyplug._freeze import anchored, differences, frozen_at, frozen_index, own_path
 from lazyplug._frozen import opened
-from lazyplug._record import decode, from_bytes, table_of
+from lazyplug._record import decode, from_bytes
 from lazyplug._store import write
 
 from .output import add_json, clean, complain, print_json
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from lazyplug._frozen import Frozen
 
+    # of each path entry its anchored name, and where it is
+    Named = list[tuple[str, str]]
+
 
 def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
     """Add the arguments of a command of this file to its parser."""
@@ -25,7 +28,8 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help=f"where it lies; by default in the environment: {_default()}",
+        default=os.path.join(sys.prefix, _cache.FROZEN),
+        help="where it lies; by default in the environment: %(default)s",
     )
     if name == "thaw":
         parser.set_defaults(command=thaw)
@@ -47,109 +51,110 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
     parser.set_defaults(command=freeze)
 
 
-def _default() -> str:
-    return os.path.join(sys.prefix, _cache.FROZEN)
-
-
 def freeze(options: "argparse.Namespace") -> int:
     """Write what is installed into a file, or compare it; 1 if that is not possible."""
-    file = os.path.abspath(options.output or _default())
+    file = os.path.abspath(options.output)
+    if options.check and (options.group or options.trust or options.flat):
+        complain("lazyplug freeze --check: FILE says its groups, --trust and --flat")
+        return 2
     for folder in options.path or ():
         if not os.path.exists(folder):
-            complain(f"{folder} is not there: nothing was frozen")
-            return 1
-    if options.check:
-        return _check(options, file)
-    groups = options.group or ()
+            return _refused(options, file, f"{folder} is not there: nothing was frozen")
+    families = [group for group in options.group or () if group.endswith(".*")]
+    if families:
+        fault = f"{quoted(families)}: name each group of a family by itself"
+        return _refused(options, file, fault)
+    try:
+        return _check(options, file) if options.check else _write(options, file)
+    except OSError as error:
+        # That of a temporary file beside it says nothing to anybody.
+        fault = f"{file}: {error.strerror or error}"
+        if not options.check:
+            fault += ". Name another one with --output, and that one in LAZYPLUG_INDEX"
+        return _refused(options, file, fault)
+    except (ValueError, LazyplugError) as error:
+        return _refused(options, file, str(error))
+
+
+def _refused(options: "argparse.Namespace", file: str, fault: str) -> int:
+    if options.json:
+        print_json({"path": file, "fault": fault})
+    else:
+        complain(f"lazyplug: {fault}")
+    return 1
+
+
+def _named(paths: "list[str] | None", folder: str) -> "Named":
+    """Return the path entries to be frozen: those given, or those of this process."""
+    if paths is None:
+        return [(anchored(path, folder, staged=False), path) for path in own_path()]
+    whole = dict.fromkeys(map(os.path.abspath, paths))
+    return [(anchored(path, folder, staged=True), path) for path in whole]
+
+
+def _write(options: "argparse.Namespace", file: str) -> int:
     content = frozen_index(
-        _named(options, os.path.dirname(file)),
+        _named(options.path, os.path.dirname(file)),
         frozen_at(),
         trusted=options.trust,
-        groups=groups,
+        groups=options.group,
         flat=options.flat,
     )
-    try:
-        write(*os.path.split(file), content, 0o644)
-    except OSError as error:
-        complain(
-            f"{file} cannot be written: {error.strerror}. Name another one with"
-            " --output, and that one in LAZYPLUG_INDEX"
-        )
-        return 1
+    write(*os.path.split(file), content, 0o644)
     index = from_bytes(content)
     entries = decode(index)
     distributions = sum(len(e.plain) + len(e.distributions) for e in entries)
-    declared = [group for group, _, length, _ in table_of(index) if length > 0]
-    unknown = sorted(group for group in groups if not index.rows(group))
+    declared = index.front.count(b"\n") - 5
+    empty = sorted(group for group in options.group or () if not index.rows(group))
+    trusted = options.trust or options.flat
     if options.json:
         found = {
             "path": file,
             "path_entries": len(entries),
             "distributions": distributions,
-            "groups": len(declared),
-            "trusted": bool(options.trust or options.flat),
+            "groups": declared,
+            "trusted": trusted,
             "bytes": len(content),
         }
         print_json(found)
     else:
-        how = "believed without a look" if options.trust or options.flat else "checked"
+        how = "believed without a look" if trusted else "checked"
         print(
             clean(
                 f"{file}: {distributions} distributions of {len(entries)} path entries,"
-                f" {len(declared)} groups, {how}"
+                f" {declared} groups, {how}"
             )
         )
-    if unknown:
-        complain(f"nothing is declared in {quoted(unknown)}: frozen as empty")
+    if not distributions:
+        complain("nothing is installed there")
+    elif empty:
+        complain(f"nothing is declared in {quoted(empty)}: frozen as empty")
     return 0
-
-
-def _named(options: "argparse.Namespace", folder: str) -> "list[tuple[str, str]]":
-    """Return the path entries that are to be frozen, by their anchored names."""
-    staged = options.path is not None
-    paths = map(os.path.abspath, options.path) if staged else own_path()
-    return [(anchored(path, folder, staged), path) for path in paths]
 
 
 def _check(options: "argparse.Namespace", file: str) -> int:
     try:
         frozen = opened(file)
     except FileNotFoundError:
-        fault = f"{file} is not there: see lazyplug freeze"
-    except (OSError, ValueError) as error:
-        fault = str(error)
-    else:
-        named = None
-        if options.path or options.flat:
-            named = _named(options, os.path.dirname(file))
-        try:
-            found = untrue(frozen, named, options.flat)
-        finally:
-            frozen.index.close()
-        if options.json:
-            print_json({"path": file, "differences": found})
-        else:
-            for each in found:
-                print(clean(each))
-            true = f"not true any more: {len(found)} differences" if found else "true"
-            print(clean(f"{file} is {true}"))
-        return 1 if found else 0
+        raise LazyplugError(f"{file} is not there: see lazyplug freeze") from None
+    named = None
+    if options.path or frozen.flat:
+        named = _named(options.path, os.path.dirname(file))
+    found = untrue(frozen, named)
     if options.json:
-        print_json({"path": file, "fault": fault})
-    else:
-        complain(fault)
-    return 1
+        print_json({"path": file, "differences": found})
+        return 1 if found else 0
+    for each in found:
+        print(clean(each))
+    print(clean(f"{file} is {'not true any more' if found else 'true'}"))
+    return 1 if found else 0
 
 
-def untrue(
-    frozen: "Frozen",
-    named: "list[tuple[str, str]] | None" = None,
-    flat: bool = False,
-) -> "list[str]":
+def untrue(frozen: "Frozen", named: "Named | None" = None) -> "list[str]":
     """Say in what a frozen index is not what is there now; all is read anew.
 
-    `named` are the path entries to be read, by their anchored names; by default those
-    that it is of. Of one that is damaged it says that.
+    `named` are the path entries to be read, by default those that it is of. Raises
+    ValueError if it is damaged.
     """
     if named is None:
         named = list(zip(frozen.anchored, frozen.index.key[1:]))
@@ -157,39 +162,31 @@ def untrue(
         named,
         frozen.since,
         trusted=frozen.trusted,
-        groups=[group for group, *_ in table_of(frozen.index)] if frozen.some else (),
-        flat=flat,
+        groups=frozen.groups,
+        flat=frozen.flat,
     )
     now = from_bytes(content)
-    try:
-        found = [*differences(frozen, now)]
-    except ValueError:
-        return ["it is damaged"]
-    if now.front == frozen.index.front:
-        return []
-    return found or ["something that no plugin is: freeze it again"]
+    found = [*differences(frozen, now)]
+    if not found and now.front != frozen.index.front:
+        # Which path entries there are, or what is wrong in them.
+        return ["what it says beside the plugins is not what freeze would write now"]
+    return found
 
 
 def thaw(options: "argparse.Namespace") -> int:
     """Remove a frozen index; 1 if there is none, or it is something else."""
-    file = os.path.abspath(options.output or _default())
+    file = os.path.abspath(options.output)
     try:
-        opened(file).index.close()
+        opened(file)
         os.unlink(file)
     except FileNotFoundError:
-        fault = f"{file} is not there: nothing is frozen"
+        return _refused(options, file, f"{file} is not there: nothing is frozen")
     except OSError as error:
-        fault = f"{file} cannot be removed: {error.strerror}"
+        return _refused(options, file, f"{file} cannot be removed: {error.strerror}")
     except ValueError as error:
-        fault = f"{error}: it is left there"
-    else:
-        if options.json:
-            print_json({"removed": file})
-        else:
-            print(clean(f"{file} is removed"))
-        return 0
+        return _refused(options, file, f"{error}: it is left there")
     if options.json:
-        print_json({"path": file, "fault": fault})
+        print_json({"removed": file})
     else:
-        complain(fault)
-    return 1
+        print(clean(f"{file} is removed"))
+    return 0

@@ -3,6 +3,7 @@
 from lazyplug import _cache
 from lazyplug._entry_point import EntryPoint
 from lazyplug._exceptions import near_misses, origin, quoted
+from lazyplug._freeze import told
 from lazyplug._index import Index
 from lazyplug._problem import problems
 from lazyplug._scan import identify
@@ -91,6 +92,9 @@ def _of_missing(namespace: str, name: str) -> "Iterator[str]":
     ]
     if elsewhere:
         yield f"A plugin of that name is in {quoted(sorted(elsewhere))}."
+    note = told(_cache.current())
+    if note:
+        yield note.strip()
     found = problems()
     if found:
         yield f"What may hide it, {len(found)} in the metadata:"

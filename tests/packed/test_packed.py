@@ -189,8 +189,8 @@ def test_a_plugin_that_is_installed_on_top_of_an_image_is_seen_or_the_error_says
     environment.install(sources / "tiny-nova-ipmi")
     told = run(environment.python, *one, code=1).stderr
     assert "no installed distribution declares that group" in told
-    assert "lazyplug.index is believed without a look" in told
-    assert f"something changed in {environment.site}: 1 came, 0 went" in told
+    assert "is believed without a look, and since then something changed in" in told
+    assert f"{environment.site}: 1 came, 0 went" in told
     assert "tiny_nova_ipmi-2.0.dist-info in" in environment.lazyplug(
         "freeze", "--check", code=1
     )
@@ -294,6 +294,9 @@ def test_a_zip_application_answers_from_the_index_that_it_holds(
     cache = {"LAZYPLUG_CACHE_DIR": str(tmp_path / "own-cache")}
     command = (environment.python, archive, "named", "cpu", "proc_stat")
     done = run(*command, variables=cache)
+    assert done.stderr == "False\n"
+    spelled = f"{tmp_path}/./{archive.name}"
+    done = run(environment.python, spelled, *command[2:], variables=cache)
     assert done.stderr == "False\n"
     # Without one the archive itself is read.
     other = run(*command, variables={"LAZYPLUG_INDEX": "off"})
