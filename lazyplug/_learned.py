@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._cache import Snapshot
     from ._index import Read
     from ._manager import Extension
-    from ._source import Search, Sources
+    from ._source import Scope, Search, Sources
 
     # kind and group
     Part = tuple[str, str]
@@ -53,13 +53,23 @@ def summary(extension: "Extension[Any]") -> "str | None":
     known = facts()
     line: str | None = known.recall(extension, "summary")
     if line is not None and not isinstance(line, str):
-        module, attr = _target(extension)
         line = None
-        if module is not None:
-            line, sources = known.search().summary(module, attr)
+        found = source_of(extension)
+        if found is not None:
+            scope, sources = found
+            line = None if scope is None else scope.line
             known.learn(extension, "summary", line, sources)
     extension.summary = line
     return line
+
+
+def source_of(extension: "Extension[Any]") -> "tuple[Scope | None, Sources] | None":
+    """Return what the source says of what an extension refers to, and where it is.
+
+    None if nothing is known of its module. Imports nothing of the plugin.
+    """
+    module, attr = _target(extension)
+    return None if module is None else facts().search().target(module, attr)
 
 
 def place(extension: "Extension[Any]") -> "tuple[str, int] | None":

@@ -373,6 +373,23 @@ def label(owner: "Owner") -> str:
     return " ".join(identify(owner)[:2]).rstrip()
 
 
+def summary_of(owner: "Owner | None") -> "tuple[str | None, str]":
+    """Return what the metadata of an owner says in one line, if it does, and its file.
+
+    Of what lies in archives, and what finders told of, nothing is said.
+    """
+    if owner is None or not isinstance(owner[1], str):
+        return None, ""
+    file = os.path.join(owner[1], owner[2]) + _METADATA
+    text, _, _ = read(file, os, errors="replace")
+    for line in (text or "").splitlines():
+        if line[:8].lower() == "summary:":
+            return line[8:].strip() or None, file
+        if not line:
+            break
+    return None, file
+
+
 def identify(owner: "Owner") -> "tuple[str, str, str]":
     """Return name, version and entry_points.txt of an owner as they are now.
 

@@ -71,19 +71,28 @@ class Sources:
 class Scope:
     """What is kept of a module, a class or a function.
 
-    :param line: the first line of its docstring.
+    :param doc: its docstring.
     :param bindings: what is bound in it, in order: the last one counts.
     :param number: the line of the file in which it begins.
+    :param calls: the names of what it is decorated with, or of the call that made it,
+        with the literal keywords of these calls.
     """
 
-    __slots__ = ("bindings", "line", "number")
+    __slots__ = ("bindings", "calls", "line", "number", "paragraph")
 
     def __init__(
-        self, line: "str | None", bindings: "list[Binding]", number: int
+        self,
+        doc: "str | None",
+        bindings: "list[Binding]",
+        number: int,
+        calls: "dict[str, dict[str, Any]] | None" = None,
     ) -> None:
-        self.line = line
+        # of its docstring the first line that says anything, and the first paragraph
+        self.line = first_line(doc)
+        self.paragraph = first_paragraph(doc)
         self.bindings = bindings
         self.number = number
+        self.calls = calls or {}
 
     def binds(self, name: str) -> bool:
         """Is the name bound by itself, not by a star import?"""
@@ -107,6 +116,17 @@ def first_line(text: "str | None") -> "str | None":
     ('Do it.', None)
     """
     return (text or "").expandtabs().strip().partition("\n")[0].rstrip() or None
+
+
+def first_paragraph(text: "str | None") -> "str | None":
+    r"""Return what a docstring says before its first empty line, without indents.
+
+    >>> first_paragraph("\n    Do it,\n    or not.\n   \n    Ever.\n")
+    'Do it,\nor not.'
+    """
+    lines = [line.strip() for line in (text or "").strip().splitlines()]
+    end = lines.index("") if "" in lines else len(lines)
+    return "\n".join(lines[:end]) or None
 
 
 def absolute(level: int, name: str, module: "Module") -> "str | None":
@@ -141,9 +161,9 @@ def parse(data: bytes) -> Scope:
 
 
 def _scope(node: "ast.Module | ast.ClassDef") -> Scope:
-    line = first_line(ast.get_docstring(node, clean=False))
+    doc = ast.get_docstring(node, clean=False)
     number = 1 if isinstance(node, ast.Module) else node.lineno
-    return Scope(line, list(_bindings(node.body, True)), number)
+    return Scope(doc, list(_bindings(node.body, True)), number)
 
 
 def _bindings(body: "list[ast.stmt]", sure: bool) -> "Iterator[Binding]":
@@ -155,8 +175,9 @@ def _bindings(body: "list[ast.stmt]", sure: bool) -> "Iterator[Binding]":
     for node in body:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                line = first_line(ast.get_docstring(node, clean=False))
-                yield node.name, Scope(line, [], node.lineno), sure
+                doc = ast.get_docstring(node, clean=False)
+                calls = _calls(node.decorator_list)
+                yield node.name, Scope(doc, [], node.lineno, calls), sure
             case ast.ClassDef():
                 yield node.name, _scope(node), sure
             case ast.Import(names):
@@ -203,8 +224,29 @@ def _assigned(target: ast.expr, value: ast.expr, sure: bool) -> "Iterator[Bindin
     elif target.id == "__all__" and isinstance(value, ast.List | ast.Tuple):
         names = [each.value for each in value.elts if isinstance(each, ast.Constant)]
         yield "__all__", frozenset(map(str, names)), sure
+    elif isinstance(value, ast.Call):
+        yield target.id, Scope(None, [], value.lineno, _calls([value])), sure
     else:
         yield target.id, _dotted(value), sure
+
+
+def _calls(nodes: "list[ast.expr]") -> "dict[str, dict[str, Any]]":
+    """Return the last part of the name of each, with its literal keywords.
+
+    >>> _calls([ast.parse("a.b(1, c=2, d=e)", mode="eval").body])
+    {'b': {'c': 2}}
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for node in nodes:
+        call = node if isinstance(node, ast.Call) else None
+        names = _dotted(call.func if call else node)
+        if names:
+            found[names[-1]] = {
+                each.arg: each.value.value
+                for each in (call.keywords if call else ())
+                if each.arg and isinstance(each.value, ast.Constant)
+            }
+    return found
 
 
 def _dotted(node: ast.expr) -> "list[str] | None":
@@ -330,16 +372,15 @@ class Search:
         # of each file that was read: when, and what `read` returned
         self._scopes: dict[str, tuple[int, Scope | None, bool]] = {}
 
-    def summary(self, module: str, attr: "str | None") -> "tuple[str | None, Sources]":
-        """Return the first line of a target's docstring, and what it came from."""
+    def target(self, module: str, attr: "str | None") -> "tuple[Scope | None, Sources]":
+        """Return what the source says of a target, if anything, and where it is."""
         sources = Sources(self._clock())
         names = attr.split(".") if attr else []
         try:
-            scope = _Question(self, sources).target(module, names, HOPS)
+            return _Question(self, sources).target(module, names, HOPS), sources
         except RecursionError:  # asked at the bottom of the stack
             sources.firm = False
             return None, sources
-        return None if scope is None else scope.line, sources
 
     def place(self, module: str, attr: "str | None") -> "tuple[str, int] | None":
         """Return the file and the line of a target; None if its module has no file.

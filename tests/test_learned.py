@@ -201,7 +201,7 @@ def test_none_is_remembered_where_stamps_would_tell(
     looked: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            _source.Search, "summary", lambda _, module, __: looked.append(module)
+            _source.Search, "target", lambda _, module, __: looked.append(module)
         )
         assert summaries("h") == nothing
     assert looked == []
@@ -734,7 +734,8 @@ def test_nothing_is_written_where_nothing_is_new(plugs: Path, isolated: Path) ->
     _cache.invalidate_caches()
     facts = _learned.facts()
     for extension in ExtensionManager[Any]("g"):
-        line, sources = facts.search().summary(extension.module_name, extension.attr)
+        scope, sources = facts.search().target(extension.module_name, extension.attr)
+        line = None if scope is None else scope.line
         facts.learn(extension, "summary", line, sources)
     end()
     after = facts_in(isolated).stat()

@@ -34,10 +34,16 @@ def search(*entries: Path, volatile: tuple[int, ...] = (), **options: Any) -> Se
     return Search(tuple(map(str, entries)), frozenset(volatile), time.time_ns, told)
 
 
+def line_of(known: Search, module: str, attr: str | None) -> tuple[str | None, Sources]:
+    """Return the first line of a target's docstring, and what it came from."""
+    scope, sources = known.target(module, attr)
+    return None if scope is None else scope.line, sources
+
+
 def asked(value: str, *entries: Path, **options: Any) -> tuple[str | None, Sources]:
     """Return what is said of a value, and where that came from."""
     module, _, attr = value.partition(":")
-    return search(*entries, **options).summary(module, attr or None)
+    return line_of(search(*entries, **options), module, attr or None)
 
 
 def said(value: str, *entries: Path, **options: Any) -> str | None:
@@ -492,7 +498,8 @@ def test_what_is_too_deep_is_survived(deep: str, site: Callable[..., Path]) -> N
     code = (
         "import sys, time\nfrom lazyplug._source import Search\n"
         "search = Search((sys.argv[1],), frozenset(), time.time_ns, lambda _: [])\n"
-        "assert search.summary('plug', None)[0] in (None, 'Says.')\nprint('survived')"
+        "scope, _ = search.target('plug', None)\n"
+        "assert scope is None or scope.line == 'Says.'\nprint('survived')"
     )
     done = python("-c", code, str(folder), cwd=Path(_source.__file__).parents[1])
     assert (done.stdout, done.stderr) == ("survived\n", "")
@@ -540,7 +547,7 @@ def test_asked_at_the_bottom_of_the_stack_it_says_nothing(
     found: list[tuple[str | None, bool]] = []
 
     def fall() -> None:
-        line, sources = known.summary("plug", None)
+        line, sources = line_of(known, "plug", None)
         found.append((line, sources.firm))
         fall()
 
@@ -768,9 +775,9 @@ def test_a_file_is_read_once_for_many_names_and_its_age_is_that_of_the_reading(
         return parse(data)
 
     monkeypatch.setattr(_source, "parse", watched)
-    line, sources = known.summary("plug", "A")
+    line, sources = line_of(known, "plug", "A")
     assert (line, sources.clock) == ("A.", 100)
-    line, sources = known.summary("plug", "B")
+    line, sources = line_of(known, "plug", "B")
     assert (line, sources.clock) == ("B.", 101)  # when it was read for A
     assert len(parsed) == 1
 
@@ -933,7 +940,7 @@ def test_the_line_is_that_of_the_docstring_after_a_real_import(
             for name, far in names.items():
                 doc = getattr(module, name).__doc__
                 line = inspect.cleandoc(doc).strip().split("\n")[0] if doc else None
-                found, _ = known.summary(module.__name__, name)
+                found, _ = line_of(known, module.__name__, name)
                 if far <= _source.HOPS:
                     assert found == line, (number, name)
                 else:
@@ -966,7 +973,7 @@ def test_of_the_standard_library_it_says_what_is_there_when_imported(name: str) 
     module = importlib.import_module(name)
     compared = 0
     for attr in [None, *[attr for attr in dir(module) if attr[0] != "_"]]:
-        line, _ = known.summary(name, attr)
+        line, _ = line_of(known, name, attr)
         if line is not None:
             doc = (module if attr is None else getattr(module, attr)).__doc__
             assert doc is not None, attr

@@ -1,0 +1,1 @@
+"""At home elsewhere: one file for each library, imported by who uses it."""

@@ -1,0 +1,235 @@
+"""A click group whose commands are plugins: what is not asked for is not imported."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lazyplug import ExtensionManager, MultipleMatches, NoMatches, _learned
+from lazyplug._exceptions import near_misses, origin
+from lazyplug._scan import summary_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from click.shell_completion import CompletionItem
+
+    from lazyplug import Extension
+
+    Plugins = str | ExtensionManager[Any] | Callable[[], ExtensionManager[Any]]
+
+# The kind of the learned facts: what click prints of a command among others.
+_KIND = "click"
+_TEXTS = ("short_help", "help")
+_FLAGS = ("hidden", "deprecated")
+# What makes a command, or decorates a function that becomes one.
+_CALLS = ("Typer", "Command", "Group", "group", "command")
+# Modules that were imported before this one may have been changed since.
+_BEGAN = time.time_ns()
+# Where the commands are only listed; contexts of other threads have another meta.
+_LISTED = f"{__name__}.listed"
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are the entry points of a group, beside its own.
+
+    A plugin is a click command, a group of commands, or a Typer app. Its module is
+    imported when its command is run, asked for its own help, or completed; the help
+    screen of the group, and the completion of its commands' names, import nothing.
+
+    What they say of a command is learned when it is first loaded, and remembered for as
+    long as its sources stay as they are. Until then it is read from the source: the
+    keywords of its decorator, its docstring; else the summary of its distribution.
+
+    Commands that were added to the group itself come before plugins of the same name. A
+    plugin that cannot be loaded is an error of its own command, and harms no other.
+
+    :param plugins: the namespace of the plugins, or a family (`myapp.*`); or a manager,
+        or a function that returns one when it is first needed, with a choice or a
+        conflict resolver of the host's own.
+    :param aliases: other names of commands, each with the name that it stands for.
+
+    All others are those of click.Group.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        plugins: Plugins,
+        aliases: Mapping[str, str] | None = None,
+        **attrs: Any,
+    ) -> None:
+        super().__init__(*args, **attrs)
+        self._plugins = plugins
+        self.aliases = dict(aliases or {})
+
+    @property
+    def manager(self) -> ExtensionManager[Any]:
+        """The manager of the plugins; made when it is first asked for."""
+        plugins = self._plugins
+        if isinstance(plugins, str):
+            plugins = ExtensionManager[Any](plugins)
+        elif not isinstance(plugins, ExtensionManager):
+            plugins = plugins()
+        self._plugins = plugins
+        return plugins
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, in order. Imports no plugin."""
+        return sorted({*super().list_commands(ctx), *self.manager.names()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of a name or an alias; None if there is none.
+
+        A plugin is loaded, unless the commands are only listed. What cannot be loaded
+        is a click.ClickException.
+        """
+        name = self.aliases.get(cmd_name, cmd_name)
+        own = super().get_command(ctx, name)
+        if own is not None:
+            return own
+        listed = bool(ctx.meta.get(_LISTED))
+        try:
+            extension = self.manager[name]
+        except MultipleMatches as error:
+            if listed:
+                return _broken(name, f"{len(error.extensions)} plugins of this name")
+            raise click.ClickException(str(error)) from error
+        except NoMatches:
+            return None
+        return _listed(extension) if listed else _loaded(extension)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is asked for; with hints if there is none."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            names = [*self.list_commands(ctx), *self.aliases]
+            near = near_misses(args[0], names)
+            if args[0] in names or not near:
+                raise
+            text = f"No such command {args[0]!r}. Did you mean {_or(near)}?"
+            raise click.UsageError(text, ctx) from error
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the commands into a help screen. Imports no plugin."""
+        with _listing(ctx):
+            super().format_commands(ctx, formatter)
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the completions of a command's name. Imports no plugin."""
+        with _listing(ctx):
+            return super().shell_complete(ctx, incomplete)
+
+
+@contextmanager
+def _listing(ctx: click.Context) -> Iterator[None]:
+    before = ctx.meta.get(_LISTED)
+    ctx.meta[_LISTED] = True
+    try:
+        yield
+    finally:
+        ctx.meta[_LISTED] = before
+
+
+def _or(words: Iterable[str]) -> str:
+    return " or ".join(map(repr, words))
+
+
+def _loaded(extension: Extension[Any]) -> click.Command:
+    try:
+        plugin = extension.plugin
+    except Exception as error:
+        text = (
+            f"{origin(extension)} could not be loaded: {type(error).__name__}: {error}"
+        )
+        raise click.ClickException(text) from error
+    command = _as_command(plugin)
+    if command is None:
+        raise click.ClickException(
+            f"{origin(extension)}: {plugin!r} is no click command; its author has to"
+            " declare one, or a Typer app"
+        )
+    _learn(extension, command)
+    return command
+
+
+def _as_command(plugin: object) -> click.Command | None:
+    if isinstance(plugin, click.Command):
+        return plugin
+    # Who declares a Typer app has imported typer.
+    if type(plugin).__module__.partition(".")[0] == "typer":
+        import typer.main
+
+        if isinstance(plugin, typer.Typer):
+            command: Any = typer.main.get_command(plugin)
+            return command  # type: ignore[no-any-return]
+    return None
+
+
+def _learn(extension: Extension[Any], command: click.Command) -> None:
+    """Remember what click prints of a command, for as long as its sources stay so."""
+    said = {name: getattr(command, name, None) for name in (*_TEXTS, *_FLAGS)}
+    if type(command).get_short_help_str is not click.Command.get_short_help_str:
+        said["short_help"] = command.get_short_help_str(1000)
+    found = _learned.source_of(extension)
+    known = _learned.facts()
+    if found is None or known.recall(extension, _KIND) == said:
+        return
+    _, sources = found
+    code = getattr(command.callback, "__code__", None)
+    if code is not None:
+        sources.files[code.co_filename] = True
+    sources.clock = min(sources.clock, _BEGAN)
+    if all(text is None or isinstance(text, str | bool) for text in said.values()):
+        known.learn(extension, _KIND, said, sources)
+
+
+def _listed(extension: Extension[Any]) -> click.Command:
+    """Return what stands for a command where it is only listed. Imports nothing."""
+    if extension._module is None:
+        return _broken(extension.name, "no object reference")
+    said = _learned.facts().recall(extension, _KIND)
+    if not isinstance(said, dict):
+        said = _read(extension)
+    if not said:
+        return _broken(extension.name, f"there is no module {extension.module_name!r}")
+    attrs: dict[str, Any] = {name: said.get(name) for name in _TEXTS}
+    attrs |= {name: said.get(name) or False for name in _FLAGS}
+    return click.Command(extension.name, **attrs)
+
+
+def _read(extension: Extension[Any]) -> dict[str, Any]:
+    """Return what the source says of a command; nothing if it has no module."""
+    found = _learned.source_of(extension)
+    if found is None:
+        return {}
+    scope, sources = found
+    if scope is None and _learned.is_missing(extension):
+        return {}
+    said: dict[str, Any] = {}
+    if scope is not None:
+        for call in _CALLS:
+            said |= scope.calls.get(call, {})
+        said.setdefault("help", scope.paragraph)
+    if not said.get("help") and not said.get("short_help"):
+        said["help"], file = summary_of(extension._owner)
+        if file:
+            sources.files[file] = os.path.exists(file)
+    said = {name: said.get(name) for name in (*_TEXTS, *_FLAGS)}
+    _learned.facts().learn(extension, _KIND, said, sources)
+    return said
+
+
+def _broken(name: str, reason: str) -> click.Command:
+    return click.Command(name, short_help=f"(cannot be used: {reason})")

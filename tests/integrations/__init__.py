@@ -1,0 +1,1 @@
+"""With the released libraries that each integration is for."""

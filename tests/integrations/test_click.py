@@ -1,0 +1,432 @@
+"""A click group of plugins: help and completion import nothing, and say the same."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import click.shell_completion
+import pytest
+import typer
+import typer.main
+from click.testing import CliRunner, Result
+
+from lazyplug import (
+    Choice,
+    ExtensionManager,
+    _cache,
+    _learned,
+    error_on_conflict,
+    prefer,
+)
+from lazyplug.integrations import click as integration
+from lazyplug.integrations.click import LazyGroup
+from tests.conftest import dist, plant, python
+
+pytestmark = pytest.mark.usefixtures("settled", "forgotten")
+
+COMMANDS = {
+    "plug_plain": '''
+        import click
+
+        @click.command()
+        @click.option("--loud", is_flag=True)
+        def run(loud):
+            """Run it now.
+
+            And say what came of it.
+            """
+            click.echo("RAN" if loud else "ran")
+        ''',
+    "plug_words": """
+        import click
+
+        @click.command("other", short_help="Short words.", epilog="End.")
+        def words():
+            '''Long words that nobody sees in a list.'''
+        """,
+    "plug_long": '''
+        import click
+
+        @click.command()
+        def long():
+            """Do something that takes very many words to be told, so many that no line
+            of a terminal can hold them all. This is the second sentence of it."""
+        ''',
+    "plug_hidden": """
+        import click
+
+        @click.command(hidden=True, help="Nobody sees it.")
+        def hidden(): pass
+        """,
+    "plug_old": """
+        import click
+
+        @click.command(deprecated=True)
+        def old():
+            "Was there."
+        """,
+    "plug_bare": """
+        import click
+
+        @click.command()
+        def bare(): pass
+        """,
+    "plug_nested": """
+        import click
+
+        @click.group()
+        def nested():
+            "Has more."
+
+        @nested.command()
+        def inner():
+            "Inside."
+            click.echo("inner")
+        """,
+    "plug_typed": """
+        import typer
+
+        app = typer.Typer(help="Typed one.")
+
+        @app.command()
+        def run(name: str):
+            typer.echo(f"hello {name}")
+        """,
+}
+POINTS = """
+    [app.commands]
+    plain = plug_plain:run
+    words = plug_words:words
+    long = plug_long:long
+    hidden = plug_hidden:hidden
+    old = plug_old:old
+    bare = plug_bare:bare
+    nested = plug_nested:nested
+    typed = plug_typed:app
+    """
+# What the source says of them is what click prints once they are loaded.
+PLAIN = ("plain", "words", "long", "hidden", "old", "nested")
+
+
+@pytest.fixture(autouse=True)
+def began_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the commands be older than this process: tests have just written them."""
+    monkeypatch.setattr(integration, "_BEGAN", 1 << 62)
+
+
+@pytest.fixture
+def plugs(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+    """Return a site folder with commands of all kinds."""
+    folder = site({f"{name}.py": source for name, source in COMMANDS.items()})
+    plant(folder, dist("commands", points=POINTS))
+    first(folder)
+    return folder
+
+
+def host(**attrs: Any) -> LazyGroup:
+    attrs.setdefault("plugins", "app.commands")
+    group = LazyGroup("host", help="The host.", **attrs)
+
+    @group.command()
+    def own() -> None:
+        """The host's own."""
+        click.echo("own")
+
+    return group
+
+
+def run(group: click.Group, *arguments: str) -> Result:
+    return CliRunner().invoke(group, arguments, terminal_width=80)
+
+
+def eager() -> click.Group:
+    """Return the same host, with everything loaded, as click itself has it."""
+    group = click.Group("host", help="The host.")
+    for extension in ExtensionManager[Any]("app.commands"):
+        plugin = extension.plugin
+        if isinstance(plugin, typer.Typer):
+            plugin = typer.main.get_command(plugin)
+        group.add_command(plugin, extension.name)
+    group.add_command(click.Command("own", help="The host's own."))
+    return group
+
+
+def imported() -> set[str]:
+    return {name for name in sys.modules if name.startswith("plug_")}
+
+
+def completed(group: click.Group, *words: str) -> dict[str, str | None]:
+    """Return what completes the last word, with what is said of each."""
+    complete = click.shell_completion.ShellComplete(group, {}, "host", "_HOST")
+    found = complete.get_completions([*words[:-1]], words[-1])
+    return {item.value: item.help for item in found}
+
+
+# --------------------------------------------------------------- nothing is imported
+
+
+def test_the_help_screen_and_completion_import_nothing(plugs: Path) -> None:
+    assert run(host(), "--help").exit_code == 0
+    assert set(completed(host(), "")) == {
+        *("plain", "words", "long", "old", "bare", "nested", "typed", "own")
+    }
+    assert set(completed(host(), "o")) == {"old", "own"}
+    assert imported() == set()
+
+
+def test_only_the_command_that_is_asked_for_is_imported(plugs: Path) -> None:
+    result = run(host(), "plain", "--loud")
+    assert (result.exit_code, result.output) == (0, "RAN\n")
+    assert imported() == {"plug_plain"}
+    assert "Long words" in run(host(), "words", "--help").output
+    assert imported() == {"plug_plain", "plug_words"}
+
+
+def test_a_command_of_a_plugin_that_is_a_group_is_run_and_completed(
+    plugs: Path,
+) -> None:
+    assert run(host(), "nested", "inner").output == "inner\n"
+    assert completed(host(), "nested", "") == {"inner": "Inside."}
+    assert imported() == {"plug_nested"}
+
+
+def test_a_typer_app_is_a_command(plugs: Path) -> None:
+    assert run(host(), "typed", "you").output == "hello you\n"
+
+
+def test_making_a_group_looks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cache, "current", None)
+    host()
+
+
+# ------------------------------------------------------------------- what help says
+
+
+def test_before_anything_is_loaded_the_source_says_what_click_would(
+    plugs: Path,
+) -> None:
+    before = run(host(), "--help").output
+    assert imported() == set()
+    after = run(eager(), "--help").output
+    for name in PLAIN:
+        lines = [line for line in after.splitlines() if line.startswith(f"  {name} ")]
+        assert lines == [
+            line for line in before.splitlines() if line.startswith(f"  {name} ")
+        ]
+    assert ("  hidden" in before, "  typed   Typed one." in before) == (False, True)
+
+
+def test_once_they_were_loaded_the_help_screen_is_that_of_click(plugs: Path) -> None:
+    group = host()
+    for name in group.manager.names():
+        run(group, name, "--help")
+    _learned.write()
+    for name in imported():
+        del sys.modules[name]
+    _cache.invalidate_caches()
+    found = run(host(), "--help").output
+    assert imported() == set()
+    assert found == run(eager(), "--help").output
+
+
+def test_what_no_source_says_is_learned_from_the_command(
+    plugs: Path, isolated: Path
+) -> None:
+    plant(
+        plugs,
+        {
+            "plug_made.py": """
+                import click
+                made = click.Command("made", help="Made by {}.".format("hand"))
+                """,
+            **dist("made", points="[app.commands]\nmade = plug_made:made\n"),
+        },
+    )
+    _cache.invalidate_caches()
+    assert "Made by" not in run(host(), "--help").output
+    run(host(), "made")
+    assert "  made    Made by hand." in run(host(), "--help").output
+    _learned.write()
+    del sys.modules["plug_made"]
+    _cache.invalidate_caches()
+    assert "  made    Made by hand." in run(host(), "--help").output
+    assert "plug_made" not in sys.modules
+    # Changed, it says what its source says, until it is loaded again.
+    plant(plugs, {"plug_made.py": "made = None\n"})
+    _cache.invalidate_caches()
+    assert "Made by" not in run(host(), "--help").output
+
+
+def test_what_may_have_changed_since_it_was_imported_is_not_learned(
+    plugs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(integration, "_BEGAN", time.time_ns())
+    plant(plugs, {"plug_bare.py": COMMANDS["plug_words"].replace("words(", "bare(")})
+    monkeypatch.setattr(integration, "_read", lambda _: {"help": "As read."})
+    run(host(), "bare")
+    assert "  bare    As read." in run(host(), "--help").output
+
+
+def test_where_a_command_says_nothing_its_distribution_does(
+    plugs: Path,
+) -> None:
+    plant(
+        plugs,
+        {
+            "plug_mute.py": "import click\nmute = click.command()(lambda: None)\n",
+            "mute-1.dist-info": {
+                "METADATA": "Name: mute\nVersion: 1\nSummary: What it is for.\n\nx\n",
+                "entry_points.txt": "[app.commands]\nmute = plug_mute:mute\n",
+            },
+        },
+    )
+    _cache.invalidate_caches()
+    for _ in range(2):
+        assert "  mute    What it is for." in run(host(), "--help").output
+        _learned.write()
+        _cache.invalidate_caches()
+    plant(plugs / "mute-1.dist-info", {"METADATA": "Name: mute\nSummary: Or not.\n"})
+    _cache.invalidate_caches()
+    assert "  mute    Or not." in run(host(), "--help").output
+
+
+def test_a_help_screen_parses_nothing_the_second_time(
+    plugs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(host(), "--help").output
+    _learned.write()
+    _cache.invalidate_caches()
+    monkeypatch.setattr(_learned, "source_of", None)
+    assert run(host(), "--help").output == first
+
+
+# ------------------------------------------------------------------------ broken ones
+
+
+@pytest.fixture
+def broken(plugs: Path) -> Path:
+    plant(
+        plugs,
+        {
+            "plug_bad.py": "'''Is bad.'''\nraise OSError('on purpose')\n",
+            "plug_odd.py": "odd = 'no command'\n",
+            **dist(
+                "broken",
+                points="[app.commands]\nbad = plug_bad\nodd = plug_odd:odd\n"
+                "gone = plug_nowhere:x\nno = not a reference\n",
+            ),
+        },
+    )
+    _cache.invalidate_caches()
+    return plugs
+
+
+def test_a_broken_plugin_is_one_line_and_harms_no_other(broken: Path) -> None:
+    result = run(host(), "--help")
+    assert result.exit_code == 0
+    for line in (
+        "  bad     Is bad.",
+        "  gone    (cannot be used: there is no module 'plug_nowhere')",
+        "  no      (cannot be used: no object reference)",
+        "  plain   Run it now.",
+    ):
+        assert line in result.output.splitlines()
+    assert run(host(), "plain").output == "ran\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("bad", "could not be loaded: OSError: on purpose"),
+        ("gone", "ModuleNotFoundError: No module named 'plug_nowhere'"),
+        ("no", "'not a reference' is not an object reference"),
+        ("odd", "'no command' is no click command; its author has to"),
+    ],
+)
+def test_a_plugin_that_cannot_be_used_is_an_error_that_says_whose_it_is(
+    name: str, said: str, broken: Path
+) -> None:
+    result = run(host(), name)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: entry point ")
+    assert said in result.output
+    assert "declared by broken 1.0 in" in result.output
+
+
+def test_two_plugins_of_a_name_are_told_or_a_resolver_chooses(plugs: Path) -> None:
+    plant(plugs, dist("rival", points="[app.commands]\nplain = plug_words:words\n"))
+    _cache.invalidate_caches()
+
+    def resolved(resolver: Any) -> LazyGroup:
+        manager = ExtensionManager[Any]("app.commands", conflict_resolver=resolver)
+        return host(plugins=lambda: manager)
+
+    strict = resolved(error_on_conflict)
+    line = "  plain   (cannot be used: 2 plugins of this name)"
+    assert line in run(strict, "--help").output.splitlines()
+    result = run(strict, "plain")
+    assert (result.exit_code, "2 extensions named 'plain'" in result.output) == (
+        1,
+        True,
+    )
+    assert run(strict, "words").exit_code == 0
+    assert run(resolved(prefer("commands")), "plain").output == "ran\n"
+
+
+# ---------------------------------------------------------------------- names, choice
+
+
+def test_a_misspelt_name_gets_a_hint(plugs: Path) -> None:
+    result = run(host(aliases={"begin": "plain"}), "plian")
+    assert result.exit_code == 2
+    assert "No such command 'plian'. Did you mean 'plain'" in result.output
+    assert (
+        "Did you mean 'begin'?" in run(host(aliases={"begin": "plain"}), "begn").output
+    )
+    assert "Did you mean" not in run(host(), "xyz").output
+    assert imported() == set()
+
+
+def test_an_alias_is_another_name_and_stands_in_no_list(plugs: Path) -> None:
+    group = host(aliases={"begin": "plain", "mine": "own"})
+    assert run(group, "begin").output == "ran\n"
+    assert run(group, "mine").output == "own\n"
+    assert "begin" not in run(group, "--help").output
+
+
+def test_a_command_of_the_host_comes_before_a_plugin_of_its_name(plugs: Path) -> None:
+    plant(plugs, dist("thief", points="[app.commands]\nown = plug_words:words\n"))
+    _cache.invalidate_caches()
+    assert run(host(), "own").output == "own\n"
+    assert "  own     The host's own." in run(host(), "--help").output
+
+
+def test_a_choice_leaves_plugins_out(plugs: Path) -> None:
+    manager = ExtensionManager[Any]("app.commands", choice=Choice(allow=["plain"]))
+    group = host(plugins=manager)
+    assert group.list_commands(click.Context(group)) == ["own", "plain"]
+    assert run(group, "words").exit_code == 2
+
+
+def test_groups_may_stand_in_groups(plugs: Path) -> None:
+    top = click.Group("top")
+    top.add_command(host())
+    assert run(top, "host", "plain").output == "ran\n"
+    assert "  plain   Run it now." in run(top, "host", "--help").output
+
+
+def test_an_option_that_is_misspelt_is_told_as_click_tells_it(plugs: Path) -> None:
+    result = run(host(), "--halp")
+    assert result.exit_code == 2
+    assert "No such option" in result.output
+    assert "--halp" in result.output
+
+
+def test_importing_lazyplug_imports_no_click() -> None:
+    code = (
+        "import sys, lazyplug; lazyplug.ExtensionManager; print('click' in sys.modules)"
+    )
+    assert python("-c", code).stdout == "False\n"
