@@ -1,6 +1,7 @@
 """What is laziness worth? One small host with 20 heavy plugins, on four libraries.
 
-It runs one command, and it prints a help screen with a line for each.
+It runs one command, and it prints a help screen with a line for each. In click's own
+words it does so twice: with all commands added, and with a group that is lazy.
 """
 
 import compileall
@@ -8,10 +9,10 @@ from pathlib import Path
 
 from benchmarks.environment import build, default_folder
 from benchmarks.pictures import bars
-from benchmarks.processes import Case, settle, side_by_side
-from benchmarks.report import Options, Table, main
+from benchmarks.processes import Case, output_of, settle, side_by_side
+from benchmarks.report import Figure, Options, Table, main
 
-GROUP, NUMBER = "benchmark.commands", 20
+GROUP, CLICK, NUMBER = "benchmark.commands", "benchmark.click", 20
 # What makes a plugin heavy, some ten milliseconds of it: classes, as in its libraries.
 HEAVY = "".join(
     f"class Class{n}:\n"
@@ -40,12 +41,18 @@ def run(): manager.get_plugin("command7")()
 def show():
     for name, plugin in manager.list_name_plugin(): print(name, plugin.__doc__)
 """
-CLICK = f"""
+EAGER_CLICK = f"""
 import click
 from importlib.metadata import entry_points
 host = click.Group("host")
-for point in entry_points(group={GROUP!r}):
-    host.add_command(click.command(point.name)(point.load()))
+for point in entry_points(group={CLICK!r}):
+    host.add_command(point.load(), point.name)
+"""
+LAZY_CLICK = f"""
+from lazyplug.integrations.click import LazyGroup
+host = LazyGroup("host", plugins={CLICK!r})
+"""
+CALLS = """
 def run(): host(["command7"], standalone_mode=False)
 def show(): host(["--help"], standalone_mode=False)
 """
@@ -53,8 +60,10 @@ HOSTS = {
     "lazyplug": LAZYPLUG,
     "stevedore": STEVEDORE,
     "pluggy": PLUGGY,
-    "click": CLICK,
+    "lazyplug, click": LAZY_CLICK + CALLS,
+    "click": EAGER_CLICK + CALLS,
 }
+MODULES = "\nimport sys; print('modules', len(sys.modules))"
 
 
 def plant_plugins(folder: Path) -> None:
@@ -65,12 +74,18 @@ def plant_plugins(folder: Path) -> None:
         "Metadata-Version: 2.1\nName: benchmark-commands\nVersion: 1.0\n",
         encoding="utf-8",
     )
-    lines = [f"[{GROUP}]"]
-    for n in range(NUMBER):
-        name = f"benchmark_command_{n}"
-        lines.append(f"command{n} = {name}:command")
-        command = f"def command():\n    '''Do the thing number {n}.'''\n"
-        (folder / f"{name}.py").write_text(HEAVY + command, encoding="utf-8")
+    lines = []
+    for group, kind, before in (
+        (GROUP, "command", ""),
+        (CLICK, "click", "import click\n@click.command()\n"),
+    ):
+        lines.append(f"[{group}]")
+        for n in range(NUMBER):
+            name = f"benchmark_{kind}_{n}"
+            lines.append(f"command{n} = {name}:command")
+            command = f"def command():\n    '''Do the thing number {n}.'''\n"
+            source = HEAVY + before + command
+            (folder / f"{name}.py").write_text(source, encoding="utf-8")
     (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
     compileall.compile_dir(folder, quiet=1)
 
@@ -86,18 +101,30 @@ def measure(options: Options) -> list[Table]:
         "XDG_CACHE_HOME": str(scratch / "theirs"),
     }
     tables = []
+    modules = {}
     for title, call in (("run", "run()"), ("show", "show()")):
         found = {
             f"{library}: {title}": Case(code + call, variables)
             for library, code in HOSTS.items()
         }
-        settle(python, found[f"lazyplug: {title}"], scratch)
+        for library in ("lazyplug", "lazyplug, click"):
+            settle(python, found[f"{library}: {title}"], scratch)
+        bare, _ = output_of(python, Case(MODULES), scratch)
+        for name, case in found.items():
+            told, _ = output_of(
+                python, case._replace(code=case.code + MODULES), scratch
+            )
+            modules[f"{name}, modules"] = Figure(_last(told) - _last(bare))
         figures = side_by_side(python, found, scratch, options.rounds)
         what = {"run": "one command", "show": "the help screen"}[title]
         tables.append(
             Table(f"{what} of a host with {NUMBER} plugins", "ms over bare", figures)
         )
-    return tables
+    return [*tables, Table("modules imported", "modules over bare", modules)]
+
+
+def _last(told: str) -> int:
+    return int(told.rpartition("modules ")[2])
 
 
 if __name__ == "__main__":

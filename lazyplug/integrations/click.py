@@ -182,9 +182,11 @@ def _learn(extension: Extension[Any], command: click.Command) -> None:
     said = {name: getattr(command, name, None) for name in (*_TEXTS, *_FLAGS)}
     if type(command).get_short_help_str is not click.Command.get_short_help_str:
         said["short_help"] = command.get_short_help_str(1000)
-    found = _learned.source_of(extension)
     known = _learned.facts()
-    if found is None or known.recall(extension, _KIND) == said:
+    if known.recall(extension, _KIND) == said:
+        return
+    found = _learned.source_of(extension)
+    if found is None:
         return
     _, sources = found
     code = getattr(command.callback, "__code__", None)

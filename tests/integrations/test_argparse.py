@@ -1,0 +1,121 @@
+"""Subcommands that are plugins: the help screen imports nothing, one only itself."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lazyplug import Choice, ExtensionManager
+from lazyplug.integrations.argparse import PluginParser, add_plugins
+from tests.conftest import dist
+
+pytestmark = pytest.mark.usefixtures("settled", "forgotten")
+
+
+@pytest.fixture
+def plugs(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+    """Return a site folder with commands, of which some are broken."""
+    folder = site(
+        {
+            "plug_greet.py": '''
+                def add(parser):
+                    """Greet 100 % of them."""
+                    parser.add_argument("who")
+                    parser.set_defaults(run=lambda options: f"hello {options.who}")
+                ''',
+            "plug_bare.py": "add = lambda parser: parser.add_argument('--x')\n",
+            "plug_bad.py": "'''Is bad.'''\nraise OSError('on purpose')\n",
+            **dist(
+                "commands",
+                points="[app.commands]\ngreet = plug_greet:add\nbad = plug_bad\n"
+                "gone = plug_nowhere:x\nno = not a reference\nown = plug_bad\n",
+            ),
+            "bare-1.dist-info": {
+                "METADATA": "Name: bare\nVersion: 1\nSummary: What it is for.\n",
+                "entry_points.txt": "[app.commands]\nbare = plug_bare:add\n",
+            },
+        }
+    )
+    first(folder)
+    return folder
+
+
+def host(plugins: Any = "app.commands") -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="host")
+    commands = parser.add_subparsers(parser_class=PluginParser)
+    commands.add_parser("own", help="The host's own.").set_defaults(own=True)
+    add_plugins(commands, plugins)
+    return parser
+
+
+def imported() -> set[str]:
+    return {name for name in sys.modules if name.startswith("plug_")}
+
+
+def told(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> str:
+    """Return what a command line prints that ends the program."""
+    with pytest.raises(SystemExit) as raised:
+        host().parse_args(arguments)
+    assert raised.value.code == code
+    found = capsys.readouterr()
+    return " ".join((found.out + found.err).split())
+
+
+def test_the_help_screen_says_what_they_are_and_imports_none(
+    plugs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = told(capsys, 0, "--help")
+    for line in (
+        "own The host's own.",
+        "greet Greet 100 % of them.",
+        "bare What it is for.",
+        "bad Is bad.",
+        "gone (cannot be used: there is no module 'plug_nowhere')",
+        "no (cannot be used: no object reference)",
+    ):
+        assert line in said
+    assert imported() == set()
+
+
+def test_only_the_plugin_that_is_asked_for_is_imported(
+    plugs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = host().parse_args(["greet", "you"])
+    assert options.run(options) == "hello you"
+    assert imported() == {"plug_greet"}
+    said = told(capsys, 0, "greet", "--help")
+    assert "usage: host greet [-h] who Greet 100 % of them." in said
+    assert "usage: host bare [-h] [--x X]" in told(capsys, 2, "bare", "--y")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("bad", "could not be loaded: OSError: on purpose"),
+        ("gone", "ModuleNotFoundError: No module named 'plug_nowhere'"),
+        ("no", "'not a reference' is not an object reference"),
+    ],
+)
+def test_a_plugin_that_cannot_be_used_says_whose_it_is(
+    name: str, reason: str, plugs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = told(capsys, 1, name)
+    assert said.startswith(f"host {name}: error: entry point '{name} = ")
+    assert reason in said
+    assert "declared by commands 1.0 in" in said
+
+
+def test_a_command_of_the_host_comes_before_a_plugin_of_its_name(plugs: Path) -> None:
+    assert host().parse_args(["own"]).own is True
+    assert imported() == set()
+
+
+def test_a_manager_chooses_which_there_are(plugs: Path) -> None:
+    manager = ExtensionManager[Any]("app.commands", choice=Choice(allow=["greet"]))
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers(parser_class=PluginParser)
+    add_plugins(commands, manager)
+    assert list(commands.choices) == ["greet"]
