@@ -88,7 +88,8 @@ def test_only_the_plugin_that_is_asked_for_is_imported(
     assert imported() == {"plug_greet"}
     said = told(capsys, 0, "greet", "--help")
     assert "usage: host greet [-h] who Greet 100 % of them." in said
-    assert "usage: host bare [-h] [--x X]" in told(capsys, 2, "bare", "--y")
+    assert "usage: host bare [-h] [--x X]" in told(capsys, 0, "bare", "--help")
+    assert "unrecognized arguments: --y" in told(capsys, 2, "bare", "--y")
 
 
 @pytest.mark.parametrize(

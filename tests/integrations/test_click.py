@@ -121,7 +121,9 @@ def began_late(monkeypatch: pytest.MonkeyPatch) -> None:
 def plugs(site: Callable[..., Path], first: Callable[..., None]) -> Path:
     """Return a site folder with commands of all kinds."""
     folder = site({f"{name}.py": source for name, source in COMMANDS.items()})
-    plant(folder, dist("commands", points=POINTS))
+    # What is learned is not written where a path entry changed meanwhile, as it would
+    # by the first bytecode in it.
+    plant(folder, {"__pycache__": {}, **dist("commands", points=POINTS)})
     first(folder)
     return folder
 
