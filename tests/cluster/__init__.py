@@ -1,0 +1,1 @@
+"""Extensions that travel to the workers of a cluster."""

@@ -1,0 +1,93 @@
+"""Extensions travel to other processes by reference, and load there."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import dist, python
+
+pytestmark = pytest.mark.slow
+
+POINTS = "[g]\nsquare = plug_square:square\nthrice = plug_square:Thrice\n"
+PLUGIN = """
+import os
+loaded_in = os.getpid()
+
+def square(number):
+    return number * number, loaded_in
+
+class Thrice:
+    def __init__(self, step):
+        self.step = step
+
+    def __call__(self, number):
+        return number * 3 + self.step, loaded_in
+"""
+# Workers are processes of their own, which have imported nothing of ours.
+PROGRAM = """
+import multiprocessing, os, sys
+from concurrent.futures import ProcessPoolExecutor
+from lazyplug import DriverManager
+
+def call(extension, number):
+    target = extension.plugin if extension._invoke is None else extension.obj
+    return target(number), os.getpid()
+
+def without(folder):
+    sys.path.remove(folder)
+
+def main():
+    square = DriverManager("g", "square").extensions[0]
+    thrice = DriverManager(
+        "g", "thrice", invoke_on_load=True, invoke_args=(1,)
+    ).extensions[0]
+    context = multiprocessing.get_context(sys.argv[1])
+    lacking = (without, (sys.argv[2],)) if sys.argv[3:] else (None, ())
+    with ProcessPoolExecutor(2, context, *lacking) as pool:
+        for extension, expected in ((square, 16), (thrice, 13)):
+            (found, loaded_in), worker = pool.submit(call, extension, 4).result()
+            assert (found, loaded_in) == (expected, worker), (found, loaded_in, worker)
+            assert worker != os.getpid()
+    assert "plug_square" not in sys.modules
+    print("well")
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.fixture
+def program(site: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
+    """Return a program that sends extensions to workers, and where the plugins are."""
+    folder = site({"plug_square.py": PLUGIN, **dist("shapes", "2.5", points=POINTS)})
+    file = tmp_path / "program.py"
+    file.write_text(PROGRAM, encoding="utf-8")
+    return file, folder
+
+
+def path_with(folder: Path) -> dict[str, str]:
+    known = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), known]))}
+
+
+@pytest.mark.parametrize("how", ["spawn", "forkserver"])
+def test_workers_load_what_is_sent_to_them(
+    how: str, program: tuple[Path, Path]
+) -> None:
+    file, folder = program
+    done = python(str(file), how, str(folder), env=path_with(folder))
+    assert (done.stdout, done.stderr) == ("well\n", "")
+
+
+def test_a_worker_that_lacks_a_plugin_says_which_distribution_is_missing(
+    program: tuple[Path, Path],
+) -> None:
+    file, folder = program
+    arguments = ("spawn", str(folder), "lacking")
+    done = python(str(file), *arguments, env=path_with(folder), check=False)
+    assert done.returncode == 1
+    assert "ModuleNotFoundError: No module named 'plug_square'" in done.stderr
+    assert "entry point 'square = plug_square:square' of group 'g'" in done.stderr
+    assert "declared by shapes 2.5 in" in done.stderr
