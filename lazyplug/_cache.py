@@ -432,7 +432,7 @@ class Snapshot:
         What is read from the file is not believed if its front is the distrusted one.
         """
         frozen = self.frozen
-        if frozen is not None and frozen.answers and frozen.groups is None:
+        if frozen is not None and frozen.answers_all:
             return frozen.index
         key = self.key
         mode = one_of("LAZYPLUG_CACHE", MODES)

@@ -158,7 +158,7 @@ def frozen_index(
 
 
 def _checksum(entry: PathEntry) -> "str | None":
-    files = [*entry.plain, *(d.file for d in entry.distributions)]
+    files = entry.files()
     return UNLISTED if entry.archive and files else checksum_of(files, entry.path)
 
 
@@ -274,7 +274,7 @@ def _declared(
     """Return by path entry and metadata folder what is declared, by group."""
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for path, entry in zip(paths, decode(index)):
-        for file in (*entry.plain, *(d.file for d in entry.distributions)):
+        for file in entry.files():
             found[path, file] = {}
     groups = groups_of(index)
     for name in groups:
@@ -296,7 +296,7 @@ def changed(snapshot: "Snapshot") -> "Iterator[tuple[str, set[str], set[str]]]":
         return
     for entry, names in zip(decode(frozen.index), frozen.names):
         if entry.path in snapshot.entries and names_in(entry.path) != names:
-            known = {*entry.plain, *(d.file for d in entry.distributions)}
+            known = set(entry.files())
             came, gone, _ = list_folder(entry.path, known)
             if came or gone != known:
                 yield entry.path, set(came), gone

@@ -73,6 +73,11 @@ class Frozen:
         self.answers = False
 
     @property
+    def answers_all(self) -> bool:
+        """Does it answer alone, whatever is asked?"""
+        return self.answers and self.groups is None
+
+    @property
     def options(self) -> str:
         """What `lazyplug freeze` was told, but for the paths."""
         said = " --trust" if self.trusted and not self.flat else ""
@@ -165,7 +170,7 @@ def found() -> "Frozen | None":
         return None
     if isinstance(given, tuple):
         return Frozen(*given)
-    path = given or os.path.join(sys.prefix, _cache.FROZEN)
+    path = given or own_file()
     try:
         return opened(path)
     except FileNotFoundError as error:
@@ -178,6 +183,11 @@ def found() -> "Frozen | None":
     return None
 
 
+def own_file() -> str:
+    """Return where the frozen index of the environment lies, if there is one."""
+    return os.path.join(sys.prefix, _cache.FROZEN)
+
+
 def opened(path: str) -> Frozen:
     """Return the frozen index in a file. Raises OSError, or ValueError with a reason.
 
@@ -185,7 +195,7 @@ def opened(path: str) -> Frozen:
     index is: nobody but this user, or root, may be able to write them.
     """
     path = os.path.abspath(path)
-    judged = path != os.path.join(sys.prefix, _cache.FROZEN)
+    judged = path != own_file()
     # A link that was named is judged by what it leads to.
     read, close = _cache.index_file(os.path.realpath(path) if judged else path, judged)
     try:

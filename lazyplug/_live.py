@@ -61,8 +61,7 @@ class Overlay:
         found: list[Candidate] = []
         for at, entry in zip(places, live):
             self.problems += entry.problems
-            files = (*entry.plain, *(d.file for d in entry.distributions))
-            self.folders.update(os.path.join(entry.path, file) for file in files)
+            self.folders.update(os.path.join(entry.path, f) for f in entry.files())
             found += self._candidates(entry, at)
         for place, finder in finders:
             found += self._asked(place, finder)

@@ -186,6 +186,10 @@ class PathEntry:
         # the others, in the order in which one wins over another of the same key
         self.distributions = distributions
 
+    def files(self) -> "list[str]":
+        """Return the names of all metadata folders in it."""
+        return [*self.plain, *[d.file for d in self.distributions]]
+
     def text(self) -> str:
         """Return what the index keeps: the entry's own line, one a distribution."""
         own = own_line(self.archive, self.problems, self.plain)

@@ -117,6 +117,6 @@ def metadata_folders(snapshot: Snapshot) -> "set[str]":
     return live | {
         os.path.join(entry.path, file)
         for entry in entries or snapshot.read(decode)
-        for file in (*entry.plain, *(d.file for d in entry.distributions))
+        for file in entry.files()
         if not entry.archive
     }

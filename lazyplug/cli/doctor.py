@@ -6,7 +6,7 @@ import sys
 from lazyplug import _cache, _learned
 from lazyplug._choice import parse_pattern, split
 from lazyplug._exceptions import InvalidChoice
-from lazyplug._frozen import OFF, names_in, opened
+from lazyplug._frozen import OFF, names_in, opened, own_file
 from lazyplug._index import Index, paths, stamp, texts
 from lazyplug._manager import Extension
 from lazyplug._problem import problems
@@ -152,7 +152,7 @@ class _Unread(_cache.Snapshot):
 def _freshness() -> "Iterator[Finding]":
     snapshot = _Unread(*_cache.split_path(sys.path, _here()), "full")
     frozen = snapshot.frozen
-    if frozen is not None and frozen.answers and frozen.groups is None:
+    if frozen is not None and frozen.answers_all:
         yield _OK, "is not needed: see frozen"
         return
     folder = _cache.cache_folder()
@@ -236,7 +236,7 @@ def _frozen() -> "Iterator[Finding]":
     snapshot = _cache.current("full")
     frozen = snapshot.frozen
     if frozen is None:
-        path = named or os.path.join(sys.prefix, _cache.FROZEN)
+        path = named or own_file()
         try:
             if named != OFF and (named or os.path.lexists(path)):
                 opened(path)

@@ -1,12 +1,10 @@
 """A frozen index is written, compared with what is there, removed."""
 
 import os
-import sys
 
-from lazyplug import _cache
 from lazyplug._exceptions import LazyplugError, quoted
 from lazyplug._freeze import anchored, differences, frozen_at, frozen_index, own_path
-from lazyplug._frozen import opened
+from lazyplug._frozen import opened, own_file
 from lazyplug._record import decode, from_bytes
 from lazyplug._store import write
 
@@ -28,7 +26,7 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        default=os.path.join(sys.prefix, _cache.FROZEN),
+        default=own_file(),
         help="where it lies; by default in the environment: %(default)s",
     )
     if name == "thaw":
@@ -103,7 +101,7 @@ def _write(options: "argparse.Namespace", file: str) -> int:
     write(*os.path.split(file), content, 0o644)
     index = from_bytes(content)
     entries = decode(index)
-    distributions = sum(len(e.plain) + len(e.distributions) for e in entries)
+    distributions = sum(len(entry.files()) for entry in entries)
     declared = index.front.count(b"\n") - 5
     empty = sorted(group for group in options.group or () if not index.rows(group))
     trusted = options.trust or options.flat
