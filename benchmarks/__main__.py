@@ -14,6 +14,7 @@ NAMES = (
     "change",
     "scale",
     "hosts",
+    "hooks",
     "starts",
     "clients",
 )

@@ -34,8 +34,8 @@ class BuildError(Exception):
     """The environment cannot be built; the message says why."""
 
 
-def build(folder: Path, python: str = sys.executable) -> Path:
-    """Build or reuse the environment in `folder`, with lazyplug as it is now.
+def build(folder: Path, python: str = sys.executable, pins: Path = PINS) -> Path:
+    """Build or reuse the environment of some pins in a folder, with lazyplug as it is.
 
     Returns the path of the environment's python.
     """
@@ -48,11 +48,11 @@ def build(folder: Path, python: str = sys.executable) -> Path:
         )
     own = folder / "bin" / "python"
     marker = folder / MARKER
-    fingerprint = _fingerprint(python)
+    fingerprint = _fingerprint(python, pins)
     built = marker.is_file() and marker.read_text() == fingerprint
     if not (built and own.exists()):
         _clear(folder)
-        _install(folder, own, python)
+        _install(folder, own, python, pins)
         marker.write_text(fingerprint)
     _pip_install(own, "--force-reinstall", str(ROOT))
     return own
@@ -69,9 +69,9 @@ def summary(python: Path) -> str:
     return _run(python, "-c", COUNT).strip()
 
 
-def _fingerprint(python: str) -> str:
+def _fingerprint(python: str, pins: Path) -> str:
     version = _run(python, "-c", "import sys; print(sys.version)")
-    return hashlib.sha256(PINS.read_bytes() + version.encode()).hexdigest()
+    return hashlib.sha256(pins.read_bytes() + version.encode()).hexdigest()
 
 
 def _clear(folder: Path) -> None:
@@ -88,9 +88,9 @@ def _clear(folder: Path) -> None:
     marker.touch()
 
 
-def _install(folder: Path, own: Path, python: str) -> None:
+def _install(folder: Path, own: Path, python: str, pins: Path) -> None:
     _run(python, "-m", "venv", str(folder))
-    _pip_install(own, "--only-binary", ":all:", "--requirement", str(PINS))
+    _pip_install(own, "--only-binary", ":all:", "--requirement", str(pins))
     # Distributions may ship files that are not meant to compile (templates, tests
     # of syntax errors): compileall then exits with 1, though it has compiled all
     # the others, and nothing ever imports those.

@@ -1,7 +1,8 @@
 """What is laziness worth? One small host with 20 heavy plugins, on four libraries.
 
 It runs one command, and it prints a help screen with a line for each. In click's own
-words it does so twice: with all commands added, and with a group that is lazy.
+words it does so twice: with all commands added, and with a group that is lazy; in
+pluggy's with hooks, and with plugins that are imported when one of theirs is called.
 """
 
 import compileall
@@ -12,7 +13,8 @@ from benchmarks.pictures import bars
 from benchmarks.processes import Case, output_of, settle, side_by_side
 from benchmarks.report import Figure, Options, Table, main
 
-GROUP, CLICK, NUMBER = "benchmark.commands", "benchmark.click", 20
+GROUP, CLICK, HOOKS = "benchmark.commands", "benchmark.click", "benchmark.hooks"
+NUMBER = 20
 # What makes a plugin heavy, some ten milliseconds of it: classes, as in its libraries.
 HEAVY = "".join(
     f"class Class{n}:\n"
@@ -36,8 +38,16 @@ def show():
 PLUGGY = f"""
 import pluggy
 manager = pluggy.PluginManager("benchmark")
-manager.load_setuptools_entrypoints({GROUP!r})
-def run(): manager.get_plugin("command7")()
+manager.load_setuptools_entrypoints({HOOKS!r})
+"""
+LAZY_PLUGGY = f"""
+import pluggy
+from lazyplug.integrations.pluggy import load_entrypoints
+manager = pluggy.PluginManager("benchmark")
+load_entrypoints(manager, {HOOKS!r}, lazy=True)
+"""
+HOOK_CALLS = """
+def run(): manager.hook.command7()
 def show():
     for name, plugin in manager.list_name_plugin(): print(name, plugin.__doc__)
 """
@@ -59,7 +69,8 @@ def show(): host(["--help"], standalone_mode=False)
 HOSTS = {
     "lazyplug": LAZYPLUG,
     "stevedore": STEVEDORE,
-    "pluggy": PLUGGY,
+    "lazyplug, pluggy": LAZY_PLUGGY + HOOK_CALLS,
+    "pluggy": PLUGGY + HOOK_CALLS,
     "lazyplug, click": LAZY_CLICK + CALLS,
     "click": EAGER_CLICK + CALLS,
 }
@@ -78,13 +89,17 @@ def plant_plugins(folder: Path) -> None:
     for group, kind, before in (
         (GROUP, "command", ""),
         (CLICK, "click", "import click\n@click.command()\n"),
+        (HOOKS, "hook", "import pluggy\n@pluggy.HookimplMarker('benchmark')\n"),
     ):
         lines.append(f"[{group}]")
         for n in range(NUMBER):
             name = f"benchmark_{kind}_{n}"
-            lines.append(f"command{n} = {name}:command")
-            command = f"def command():\n    '''Do the thing number {n}.'''\n"
-            source = HEAVY + before + command
+            # A plugin of pluggy is the module, its hook has a name of its own.
+            function = f"command{n}" if group == HOOKS else "command"
+            target = name if group == HOOKS else f"{name}:{function}"
+            lines.append(f"command{n} = {target}")
+            doc = f"'''Do the thing number {n}.'''\n"
+            source = f"{doc}{HEAVY}{before}def {function}():\n    {doc}"
             (folder / f"{name}.py").write_text(source, encoding="utf-8")
     (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
     compileall.compile_dir(folder, quiet=1)
@@ -107,7 +122,7 @@ def measure(options: Options) -> list[Table]:
             f"{library}: {title}": Case(code + call, variables)
             for library, code in HOSTS.items()
         }
-        for library in ("lazyplug", "lazyplug, click"):
+        for library in ("lazyplug", "lazyplug, click", "lazyplug, pluggy"):
             settle(python, found[f"{library}: {title}"], scratch)
         bare, _ = output_of(python, Case(MODULES), scratch)
         for name, case in found.items():

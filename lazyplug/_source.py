@@ -75,7 +75,7 @@ class Scope:
     :param bindings: what is bound in it, in order: the last one counts.
     :param number: the line of the file in which it begins.
     :param calls: the names of what it is decorated with, or of the call that made it,
-        with the literal keywords of these calls.
+        with the literal keywords of these calls; "" if there are others.
     """
 
     __slots__ = ("bindings", "calls", "line", "number", "paragraph")
@@ -233,19 +233,22 @@ def _assigned(target: ast.expr, value: ast.expr, sure: bool) -> "Iterator[Bindin
 def _calls(nodes: "list[ast.expr]") -> "dict[str, dict[str, Any]]":
     """Return the last part of the name of each, with its literal keywords.
 
+    "" stands for all others.
+
     >>> _calls([ast.parse("a.b(1, c=2, d=e)", mode="eval").body])
-    {'b': {'c': 2}}
+    {'b': {'c': 2, '': None}}
     """
     found: dict[str, dict[str, Any]] = {}
     for node in nodes:
         call = node if isinstance(node, ast.Call) else None
         names = _dotted(call.func if call else node)
         if names:
-            found[names[-1]] = {
-                each.arg: each.value.value
-                for each in (call.keywords if call else ())
-                if each.arg and isinstance(each.value, ast.Constant)
-            }
+            said = found[names[-1]] = {}
+            for each in call.keywords if call else ():
+                if each.arg and isinstance(each.value, ast.Constant):
+                    said[each.arg] = each.value.value
+                else:
+                    said[""] = None
     return found
 
 

@@ -1,0 +1,77 @@
+"""What do released pluggy hosts gain when plugins are imported at their hooks' calls?
+
+llm and datasette, with plugins of theirs, beside themselves on pluggy's own
+`load_setuptools_entrypoints`. Both are as they were released: only that method is
+exchanged, as a host would exchange the line that calls it.
+"""
+
+from pathlib import Path
+
+from benchmarks.environment import build, default_folder
+from benchmarks.pictures import bars
+from benchmarks.processes import Case, output_of, settle, side_by_side
+from benchmarks.report import Figure, Options, Table, main
+
+PINS = Path(__file__).with_name("hooks.txt")
+LAZY = """
+import pluggy
+from lazyplug.integrations.pluggy import load_entrypoints
+pluggy.PluginManager.load_setuptools_entrypoints = (
+    lambda pm, group, name=None: load_entrypoints(pm, group, name, lazy=True)
+)
+"""
+CALL = """
+import sys
+from {0}.cli import cli
+try:
+    cli({1!r}, standalone_mode=False)
+except SystemExit:
+    pass
+"""
+# What a person asks them, where no model and no key are needed.
+PROGRAMS = {
+    "llm --help": ("llm", ["--help"]),
+    "llm plugins": ("llm", ["plugins"]),
+    "llm fragments loaders": ("llm", ["fragments", "loaders"]),
+    "datasette --help": ("datasette", ["--help"]),
+    "datasette --get /": ("datasette", ["serve", "--get", "/"]),
+}
+COUNTS = """
+found = [name for name in sys.modules if name.startswith({0!r}) and "." not in name]
+print("counted", len(found), len(sys.modules))
+"""
+
+
+def measure(options: Options) -> list[Table]:
+    """Measure each program on both, and count what was imported."""
+    python = build(default_folder().with_name("hooks"), pins=PINS)
+    scratch = options.scratch
+    variables = {
+        "LAZYPLUG_CACHE_DIR": str(scratch / "cache"),
+        "LLM_USER_PATH": str(scratch / "llm"),
+    }
+    found, plugins, modules = {}, {}, {}
+    for title, (program, arguments) in PROGRAMS.items():
+        call = CALL.format(program, arguments)
+        found[f"{title}: lazyplug"] = Case(LAZY + call, variables)
+        found[f"{title}: pluggy"] = Case(call, variables)
+        settle(python, found[f"{title}: lazyplug"], scratch)
+    for name, case in found.items():
+        counted = case.code + COUNTS.format(name.partition(" ")[0] + "_")
+        told, _ = output_of(python, case._replace(code=counted), scratch)
+        *_, few, all_of_them = told.split()
+        plugins[f"{name}, plugins"] = Figure(int(few))
+        modules[f"{name}, modules"] = Figure(int(all_of_them))
+    return [
+        Table(
+            "programs whose plugins are pluggy's",
+            "ms over bare",
+            side_by_side(python, found, scratch, options.rounds),
+        ),
+        Table("plugins imported", "plugins", plugins),
+        Table("modules imported", "modules", modules),
+    ]
+
+
+if __name__ == "__main__":
+    main("hooks", __doc__, measure, 15, bars)

@@ -1,0 +1,364 @@
+"""The plugins of a pluggy host, imported when one of their hooks is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from functools import cached_property
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pluggy import HookImpl, PluginManager
+
+from lazyplug import ExtensionManager, _learned
+from lazyplug._source import HOPS, Scope, Sources, absolute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lazyplug import Extension
+
+    # name, positional arguments, those with a default, options of its marker
+    Hook = tuple[str, list[str], list[str], dict[str, Any]]
+
+# The options of a hook that are texts or flags, as pluggy's marker has them.
+_OPTIONS = ("wrapper", "hookwrapper", "optionalhook", "tryfirst", "trylast", "specname")
+# The overriding of these means that the host looks at plugins by itself.
+_LOOKS = ("register", "parse_hookimpl_opts")
+# Modules that were imported before this one may have been changed since.
+_BEGAN = time.time_ns()
+# The default of an argument that has one in the plugin.
+_THEIRS: Any = type("_Theirs", (), {"__repr__": lambda _: "..."})()
+
+
+def load_entrypoints(
+    pm: PluginManager, group: str, name: str | None = None, *, lazy: bool = False
+) -> int:
+    """Register the plugins of a group with a plugin manager; return how many.
+
+    They are those of `PluginManager.load_setuptools_entrypoints`, under the same names,
+    without those that are blocked or registered already; but they are found by the
+    index, those of shadowed distributions are left out, and they come in the same order
+    on every machine: by path entry, by distribution, by line.
+
+    Each plugin is imported here, and what its import raises is raised, unless `lazy`:
+    then the module of a plugin is imported when one of its hooks is first called, or
+    the plugin is otherwise touched. Which hooks it has is learned when it is first
+    loaded, and remembered for as long as its sources stay as they are. What
+    `get_plugin` and its kin return then stands for the module: it equals it, but is
+    another object, and imports it when an attribute other than `__name__` and the hooks
+    is asked for.
+
+    A plugin is imported here all the same where it could make a difference: if it is no
+    module, if it has no hook, if one of its hooks depends on a condition or is not
+    plainly seen in the source, or if the host has a warning for one.
+
+    :param pm: the plugin manager of the host.
+    :param group: the group of the entry points.
+    :param name: the name of the only plugin that is wanted; None: all.
+    :param lazy: should modules be imported when they are called? Raises TypeError for
+        a plugin manager that looks at plugins by itself, as pytest's.
+    """
+    if lazy:
+        _refuse_to_hide_plugins_from(type(pm))
+    count = 0
+    for extension in ExtensionManager[Any](group):
+        if name not in {None, extension.name}:
+            continue
+        if pm.has_plugin(extension.name) or pm.is_blocked(extension.name):
+            continue
+        plugin = _lazily(pm, extension) if lazy else extension.plugin
+        pm.register(plugin, name=extension.name)
+        _add_distribution(pm, plugin, extension)
+        count += 1
+    return count
+
+
+def _refuse_to_hide_plugins_from(manager: type[PluginManager]) -> None:
+    for method in _LOOKS:
+        if getattr(manager, method) is not getattr(PluginManager, method):
+            raise TypeError(
+                f"{manager.__module__}.{manager.__qualname__} has a {method}() of its"
+                " own, which looks at each plugin when it is registered: nothing can"
+                " stand for one; leave out lazy=True"
+            )
+
+
+class _Distribution:
+    """The distribution of an extension; opened when it is asked for anything."""
+
+    def __init__(self, extension: Extension[Any]) -> None:
+        self._extension = extension
+
+    @cached_property
+    def _opened(self) -> Any:
+        from importlib.metadata import Distribution  # deferred: many never ask
+
+        owner = self._extension._owner
+        if owner is not None and isinstance(owner[1], str):
+            folder = os.path.join(owner[1], owner[2])
+            if os.path.isdir(folder):
+                return Distribution.at(folder)
+        return self._extension.dist  # it is in an archive, or of a foreign finder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._opened, name)
+
+
+def _add_distribution(
+    pm: PluginManager, plugin: object, extension: Extension[Any]
+) -> None:
+    told: Any = pm._plugin_distinfo
+    dist: Any = _Distribution(extension)
+    told.append((plugin, dist))
+    if pm.list_plugin_distinfo()[-1][1] is dist:
+        # Before 1.7, pluggy kept what it now makes when it is asked.
+        from pluggy import _manager
+
+        told[-1] = plugin, _manager.DistFacade(told[-1][1])  # type: ignore[attr-defined]
+
+
+def _lazily(pm: PluginManager, extension: Extension[Any]) -> Any:
+    """Return what stands for a plugin, or the plugin where nothing can."""
+    if extension._module is None or extension.attr is not None:
+        return extension.plugin
+    known = _learned.facts().recall(extension, _kind(pm))
+    hooks = _read(known)
+    if hooks is None and known is not False:
+        hooks = _learn(pm, extension, _hooks(pm, extension.plugin))
+    if not hooks or _warned(pm, hooks):
+        return extension.plugin
+    return _Plugin(pm, extension, hooks)
+
+
+def _kind(pm: PluginManager) -> str:
+    # The marker of a hook has the project's name.
+    return f"pluggy {pm.project_name}"
+
+
+def _warned(pm: PluginManager, hooks: Iterable[Hook]) -> bool:
+    """Has the host a warning for one of these hooks? It would name the function."""
+    for name, args, kwargs, options in hooks:
+        spec = getattr(
+            getattr(pm.hook, options["specname"] or name, None), "spec", None
+        )
+        if spec is not None and (
+            spec.warn_on_impl or {*args, *kwargs} & {*(spec.warn_on_impl_args or ())}
+        ):
+            return True
+    return False
+
+
+# What is learned.
+
+
+def _read(known: Any) -> list[Hook] | None:
+    """Return the hooks in what was remembered; None if it is nothing of that kind."""
+    if not isinstance(known, list):
+        return None
+    try:
+        for name, args, kwargs, options in known:
+            if not all(each.isidentifier() for each in (name, *args, *kwargs)):
+                return None
+            if tuple(options) != _OPTIONS:
+                return None
+    except (TypeError, ValueError, AttributeError):
+        return None
+    return [(name, args, kwargs, options) for name, args, kwargs, options in known]
+
+
+def _learn(
+    pm: PluginManager, extension: Extension[Any], hooks: list[Hook] | None
+) -> list[Hook] | None:
+    """Return the hooks of a loaded plugin if the source shows them; remember which."""
+    known = _learned.facts()
+    sources = Sources(_BEGAN)
+    shown = _Shown(known.search(), sources)
+    if not shown.all_of(extension.module_name, hooks or [], pm):
+        hooks = None
+    for name, *_ in hooks or []:
+        sources.files[getattr(extension.plugin, name).__code__.co_filename] = True
+    known.learn(extension, _kind(pm), hooks or False, sources)
+    return hooks
+
+
+def _hooks(pm: PluginManager, plugin: object) -> list[Hook] | None:
+    """Return the hooks of a plugin as pluggy sees them; None: not all are functions."""
+    found: list[Hook] = []
+    for name in dir(plugin):
+        said: Any = pm.parse_hookimpl_opts(plugin, name)
+        if said is None:
+            continue
+        function = getattr(plugin, name)
+        if not isinstance(function, FunctionType):
+            return None
+        options: Any = {option: said.get(option) or False for option in _OPTIONS}
+        options["specname"] = said.get("specname")
+        seen = HookImpl(plugin, "", function, options)
+        found.append((name, list(seen.argnames), list(seen.kwargnames), options))
+    return found
+
+
+class _Shown:
+    """Does the source show plainly that a module has certain hooks, whatever happens?
+
+    :param search: finds and reads the source.
+    :param sources: notes what was looked at.
+    """
+
+    def __init__(self, search: Any, sources: Sources) -> None:
+        self._search = search
+        self._sources = sources
+
+    def all_of(self, module: str, hooks: list[Hook], pm: PluginManager) -> bool:
+        """Has the module these hooks, and under no condition others?"""
+        scope, _ = self._scope(module)
+        if scope is None:
+            return False
+        for name, target, sure in scope.bindings:
+            decorated = isinstance(target, Scope) and target.calls
+            unseen = target is None and hasattr(pm.hook, name)
+            if name == "*" or unseen:
+                return False
+            if not sure and (decorated or hasattr(pm.hook, name)):
+                return False
+        return all(self._one(module, name, options) for name, _, _, options in hooks)
+
+    def _one(self, module: str, name: str, options: dict[str, Any]) -> bool:
+        """Is this name bound once to a function that is marked with these options?"""
+        for _ in range(HOPS):
+            scope, is_package = self._scope(module)
+            if scope is None:
+                return False
+            bound = [binding for binding in scope.bindings if binding[0] in {name, "*"}]
+            if len(bound) != 1 or not bound[0][2]:
+                return False
+            target = bound[0][1]
+            if isinstance(target, Scope):
+                said: dict[str, Any] = {}
+                for keywords in target.calls.values():
+                    said |= keywords
+                return (
+                    bool(target.calls)
+                    and "" not in said
+                    and all(
+                        said.get(option) == value
+                        for option, value in options.items()
+                        if value
+                    )
+                )
+            if not isinstance(target, tuple) or target[2] in {None, "*"}:
+                return False
+            above = absolute(target[0], target[1], (module, is_package))
+            if above is None:
+                return False
+            module, name = above, str(target[2])
+        return False
+
+    def _scope(self, module: str) -> tuple[Scope | None, bool]:
+        """Return what the source of a module says, and if it is a package."""
+        found = self._search.find(module, self._sources)
+        if found is None or found[0] is None:
+            return None, False
+        return self._search.scope(found[0], self._sources), found[1] is not None
+
+
+# What stands for a plugin.
+
+
+class _Plugin(ModuleType):
+    # A module that is imported when it is touched. Its hooks are there before. That it
+    # is so is no docstring: the module's own is asked for here.
+
+    __slots__ = ("_extension", "_hooks", "_pm")
+
+    def __init__(
+        self, pm: PluginManager, extension: Extension[Any], hooks: list[Hook]
+    ) -> None:
+        super().__init__(extension.module_name)
+        # Anything else that a module has is its own.
+        for name in self.__dict__.keys() - {"__name__"}:
+            del self.__dict__[name]
+        for slot, value in (("_pm", pm), ("_extension", extension), ("_hooks", hooks)):
+            object.__setattr__(self, slot, value)
+        for hook in hooks:
+            self.__dict__[hook[0]] = _stand_in(self, hook, f"{pm.project_name}_impl")
+
+    if not TYPE_CHECKING:
+
+        @property
+        def __doc__(self):
+            return _load(self).__doc__
+
+    def __dir__(self) -> Iterable[str]:
+        # pluggy asks for it when a plugin is registered: too early to import it.
+        loaded = self._extension.loaded
+        return dir(self._extension.plugin) if loaded else super().__dir__()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_load(self), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(_load(self), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(_load(self), name)
+
+    # As the module itself: it cannot be registered twice, whichever way.
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Plugin):
+            return self.__name__ == other.__name__
+        return isinstance(other, ModuleType) and other is sys.modules.get(self.__name__)
+
+    def __hash__(self) -> int:
+        return hash(self.__name__)
+
+    def __repr__(self) -> str:
+        if self._extension.loaded:
+            return repr(self._extension.plugin)
+        return f"<module {self.__name__!r}, to be imported when it is called>"
+
+
+def _load(plugin: _Plugin) -> Any:
+    """Return the module, imported if it was not; learn if it has other hooks by now."""
+    extension = plugin._extension
+    if not extension.loaded:
+        module = extension.plugin
+        if _hooks(plugin._pm, module) != plugin._hooks:
+            from logging import getLogger  # deferred: only where there is a fault
+
+            _learn(plugin._pm, extension, None)
+            getLogger("lazyplug").warning(
+                "%s has other hooks than its source shows; it is imported at once from"
+                " now on",
+                plugin.__name__,
+            )
+    return extension.plugin
+
+
+def _stand_in(plugin: _Plugin, hook: Hook, marker: str) -> Callable[..., Any]:
+    """Return a function of the same arguments that calls that of the plugin."""
+    name, args, kwargs, options = hook
+
+    def real() -> Any:
+        return getattr(_load(plugin), name)
+
+    def given(**values: Any) -> dict[str, Any]:
+        return {key: value for key, value in values.items() if value is not _THEIRS}
+
+    # pluggy reads the names of the arguments from the code, and asks if a wrapper is a
+    # generator. All names are identifiers: `_read` and Python have seen to it.
+    takes = ", ".join([*args, *(f"{each}=_theirs" for each in kwargs)])
+    gives = ", ".join([*args, f"**_given({', '.join(f'{k}={k}' for k in kwargs)})"])
+    call = f"_real()({gives})"
+    if options["wrapper"] or options["hookwrapper"]:
+        call = f"(yield from {call})"
+    text = f"def {name}({takes}):\n    return {call}\n"
+    scope = {"_real": real, "_given": given, "_theirs": _THEIRS}
+    exec(compile(text, f"<lazy {plugin.__name__}>", "exec"), scope)  # noqa: S102
+    function: Any = scope[name]
+    function.__module__ = plugin.__name__
+    setattr(function, marker, options)
+    return function  # type: ignore[no-any-return]

@@ -1,0 +1,581 @@
+"""A pluggy host: the same plugins, imported when a hook calls them."""
+
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from importlib.metadata import Distribution
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+import pytest
+
+from lazyplug import _cache, _learned
+from lazyplug.integrations import pluggy as integration
+from lazyplug.integrations.pluggy import load_entrypoints
+from tests.conftest import dist, plant
+
+pytestmark = pytest.mark.usefixtures("settled", "forgotten")
+
+hookspec = pluggy.HookspecMarker("host")
+PLUGINS: dict[str, Any] = {
+    "plug_plain": "@hookimpl\ndef greet(who): return f'hello {who}'\n",
+    "plug_first": "@hookimpl(tryfirst=True)\ndef greet(who): return f'first {who}'\n",
+    "plug_last": "@hookimpl(trylast=True)\ndef greet(): return 'last'\n",
+    "plug_wrapper": """
+        @hookimpl(wrapper=True)
+        def greet(who):
+            found = yield
+            return [*found, f'wrapped for {who}']
+        """,
+    "plug_old": """
+        @hookimpl(hookwrapper=True)
+        def greet(who):
+            outcome = yield
+            outcome.force_result([*outcome.get_result(), 'old'])
+        """,
+    "plug_named": "@hookimpl(specname='greet')\ndef other(who): return 'named'\n",
+    "plug_default": "@hookimpl\ndef greet(who='me', loud=True): return (who, loud)\n",
+    "plug_pick": "@hookimpl\ndef pick(number): return number\n",
+    "plug_unknown": "@hookimpl(optionalhook=True)\ndef nobody_has(x): return x\n",
+}
+PACKAGE = {
+    "__init__.py": "from .hooks import greet as greet\n",
+    "hooks.py": "import pluggy\nhookimpl = pluggy.HookimplMarker('host')\n"
+    "@hookimpl\ndef greet(): return 'from below'\n",
+}
+HEAD = (
+    "'Says.'\nimport os, sys\nimport pluggy\nhookimpl = pluggy.HookimplMarker('host')\n"
+)
+# Of which something depends on more than the source says.
+EAGER = {
+    "plug_if": "if os.environ.get('PLUG_ON'):\n    @hookimpl\n    def greet(): ...\n",
+    "plug_else": "if not os.environ.get('PLUG_ON'):\n    @hookimpl\n"
+    "    def greet(): return 'else'\n",
+    "plug_option": "NOW = 'PLUG_ON' in os.environ\n@hookimpl(tryfirst=NOW)\n"
+    "def greet(): return 'option'\n",
+    "plug_options": "HOW = {'tryfirst': True}\n@hookimpl(**HOW)\n"
+    "def greet(): return 'options'\n",
+    "plug_made": "def make(): return 'made'\nglobals()['greet'] = hookimpl(make)\n",
+    "plug_loop": "for _ in range(1):\n    @hookimpl\n    def greet(): return 'loop'\n",
+    "plug_twice": "@hookimpl\ndef greet(): return 1\n@hookimpl\n"
+    "def greet(): return 'twice'\n",
+    "plug_star": "from plug_plain import *\n",
+    "plug_try": "try:\n    from plug_nowhere import greet\nexcept ImportError:\n"
+    "    from plug_plain import greet\n",
+    "plug_bare": "sys.modules['plug_patched'] = sys\n",
+    "plug_marked": "def mark(f):\n    f.host_impl = {'tryfirst': True}\n    return f\n"
+    "@mark\ndef greet(): return 'marked'\n",
+}
+
+
+class Specs:
+    """What the host calls."""
+
+    @hookspec
+    def greet(self, who: str, loud: bool) -> object:
+        """Greet somebody."""
+
+    @hookspec(firstresult=True)
+    def pick(self, number: int) -> object:
+        """Return the first number."""
+
+    @hookspec(historic=True)
+    def began(self, at: int) -> object:
+        """Tell that it began."""
+
+    @hookspec(warn_on_impl=FutureWarning("greeting goes"))
+    def going(self) -> object:
+        """Be warned."""
+
+
+def host(manager: type[pluggy.PluginManager] = pluggy.PluginManager) -> Any:
+    pm = manager("host")
+    pm.add_hookspecs(Specs)
+    return pm
+
+
+@pytest.fixture(autouse=True)
+def began_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the plugins be older than this process: tests have just written them."""
+    monkeypatch.setattr(integration, "_BEGAN", 1 << 62)
+
+
+@pytest.fixture
+def install(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> Callable[..., Path]:
+    """Return a function that installs a distribution of plugins."""
+
+    def make(modules: dict[str, Any], points: str = "", name: str = "plugs") -> Path:
+        tree = {
+            f"{name}.py" if isinstance(source, str) else name: (
+                HEAD + textwrap.dedent(source) if isinstance(source, str) else source
+            )
+            for name, source in modules.items()
+        }
+        points = points or "".join(
+            f"{module.removeprefix('plug_')} = {module}\n" for module in modules
+        )
+        folder = site(tree, name)
+        # What is learned is not written where a path entry changed meanwhile, as it
+        # would by the first bytecode in it.
+        declared = dist(name, points=f"[host]\n{points}")
+        plant(folder, {"__pycache__": {}, **declared})
+        first(folder)
+        return folder
+
+    return make
+
+
+def forget() -> None:
+    """Be a process that has imported none of the plugins, nor asked for any."""
+    _learned.write()
+    for name in imported():
+        del sys.modules[name]
+    _cache.invalidate_caches()
+
+
+def imported() -> set[str]:
+    return {name for name in sys.modules if name.startswith("plug_")}
+
+
+def learned() -> Any:
+    """Return a host whose plugins were loaded once in a process before."""
+    load_entrypoints(host(), "host", lazy=True)
+    forget()
+    pm = host()
+    load_entrypoints(pm, "host", lazy=True)
+    return pm
+
+
+def told(pm: Any) -> dict[str, Any]:
+    """Return what a host sees of its plugins."""
+    return {
+        "names": [name for name, _ in pm.list_name_plugin()],
+        "dists": {(p.__name__, d.project_name) for p, d in pm.list_plugin_distinfo()},
+        "canonical": {pm.get_canonical_name(p) for p in pm.get_plugins()},
+        "hooks": {
+            name: [
+                (i.plugin_name, i.argnames, i.kwargnames, i.opts)
+                for i in getattr(pm.hook, name).get_hookimpls()
+            ]
+            for name in ("greet", "pick", "nobody_has")
+            if hasattr(pm.hook, name)
+        },
+        "greet": pm.hook.greet(who="you", loud=False),
+        "pick": pm.hook.pick(number=3),
+    }
+
+
+# --------------------------------------------------------------------- the same plugins
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_the_host_sees_what_pluggy_itself_would_load(
+    install: Callable[..., Path], lazy: bool
+) -> None:
+    install({**PLUGINS, **EAGER, "plug_package": PACKAGE})
+    stock, ours = host(), host()
+    count = stock.load_setuptools_entrypoints("host")
+    forget()
+    assert load_entrypoints(ours, "host", lazy=lazy) == count
+    assert told(ours) == told(stock)
+    again = host()
+    forget()
+    assert load_entrypoints(again, "host", lazy=lazy) == count
+    assert told(again) == told(stock)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_names_that_are_blocked_registered_or_not_asked_for_are_left_out(
+    install: Callable[..., Path], lazy: bool
+) -> None:
+    install(PLUGINS)
+    pm = host()
+    pm.set_blocked("plain")
+    pm.register(ModuleType("mine"), "first")
+    assert load_entrypoints(pm, "host", lazy=lazy) == len(PLUGINS) - 2
+    assert load_entrypoints(pm, "host", lazy=lazy) == 0
+    one = host()
+    assert load_entrypoints(one, "host", "last", lazy=lazy) == 1
+    assert [name for name, _ in one.list_name_plugin()] == ["last"]
+
+
+def test_plugins_come_by_distribution_and_line_whatever_the_folder_lists(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_b": PLUGINS["plug_plain"]}, "z = plug_b\na = plug_b:greet\n", "zeta")
+    install({"plug_a": PLUGINS["plug_plain"]}, "m = plug_a\n", "alpha")
+    pm = host()
+    load_entrypoints(pm, "host")
+    assert [name for name, _ in pm.list_name_plugin()] == ["m", "z", "a"]
+
+
+def test_a_plugin_of_a_shadowed_distribution_is_left_out(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    new = dist("plugs", "2.0", "[host]\nnew = plug_new\n")
+    old = dist("plugs", "1.0", "[host]\nold = plug_old\n")
+    one = site({**new, "plug_new.py": HEAD}, "one")
+    first(one, site({**old, "plug_old.py": HEAD}, "two"))
+    pm = host()
+    assert load_entrypoints(pm, "host") == 1
+    assert pm.has_plugin("new")
+    assert not pm.has_plugin("old")
+
+
+def test_a_distribution_is_opened_by_importlib_metadata_when_it_is_asked(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_plain": PLUGINS["plug_plain"]})
+    pm = host()
+    load_entrypoints(pm, "host")
+    ((_, found),) = pm.list_plugin_distinfo()
+    assert (found.project_name, found.version) == ("plugs", "1.0")
+    opened = found._dist._opened
+    assert isinstance(opened, Distribution)
+    assert found.metadata["Name"] == "plugs"
+
+
+def test_what_the_import_of_a_plugin_raises_is_raised_and_says_whose_it_is(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_broken": "raise ZeroDivisionError('broken')\n"})
+    for lazy in (False, True):
+        with pytest.raises(ZeroDivisionError, match="broken") as caught:
+            load_entrypoints(host(), "host", lazy=lazy)
+        assert "declared by plugs 1.0" in "".join(caught.value.__notes__)
+
+
+# ------------------------------------------------------------------------ lazily
+
+
+def test_once_learned_a_plugin_is_imported_at_the_first_call_of_its_hook(
+    install: Callable[..., Path],
+) -> None:
+    install({**PLUGINS, "plug_package": PACKAGE})
+    pm = learned()
+    assert imported() == set()
+    assert pm.hook.pick(number=3) == 3
+    assert imported() == {"plug_pick"}
+    pm.hook.greet(who="you", loud=True)
+    assert imported() == {*PLUGINS, "plug_package", "plug_package.hooks"} - {
+        "plug_unknown"
+    }
+
+
+def test_what_stands_for_a_plugin_is_a_module_that_loads_when_it_is_touched(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_plain": "VALUE = 3\n" + PLUGINS["plug_plain"]})
+    pm = learned()
+    plugin = pm.get_plugin("plain")
+    assert isinstance(pm.get_plugin("plain"), ModuleType)
+    assert plugin in pm.get_plugins()
+    assert plugin.__name__ == "plug_plain"
+    assert repr(plugin) == "<module 'plug_plain', to be imported when it is called>"
+    assert [hook.name for hook in pm.get_hookcallers(plugin)] == ["greet"]
+    assert imported() == set()
+    assert plugin.VALUE == 3
+    plugin.VALUE = 4
+    module = sys.modules["plug_plain"]
+    assert module.__dict__["VALUE"] == 4
+    del plugin.VALUE
+    assert not hasattr(module, "VALUE")
+    assert repr(plugin) == repr(module)
+    assert {*dir(plugin)} == {*dir(module)}
+    assert plugin.greet("you") == "hello you"
+
+
+@pytest.mark.parametrize("name", ["__doc__", "__file__", "__spec__", "__path__"])
+def test_what_every_module_has_is_that_of_the_plugin(
+    install: Callable[..., Path], name: str
+) -> None:
+    install({"plug_package": PACKAGE})
+    plugin = learned().get_plugin("package")
+    assert imported() == set()
+    found = getattr(plugin, name)
+    assert found == getattr(sys.modules["plug_package"], name)
+
+
+def test_a_module_cannot_be_registered_twice_whatever_stands_for_it(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_plain": PLUGINS["plug_plain"]}, "one = plug_plain\nb = plug_plain\n")
+    with pytest.raises(ValueError, match="already registered under a different name"):
+        host().load_setuptools_entrypoints("host")
+    for _ in range(2):
+        pm = host()
+        with pytest.raises(ValueError, match="under a different name"):
+            load_entrypoints(pm, "host", lazy=True)
+        forget()
+    pm = host()
+    load_entrypoints(pm, "host", "one", lazy=True)
+    assert imported() == set()
+    assert pm.get_plugin("one") != ModuleType("plug_plain")
+    module = __import__("plug_plain")
+    assert pm.is_registered(module)
+    assert pm.unregister(name="one") == module
+    assert pm.hook.greet(who="you", loud=True) == []
+
+
+def test_a_plugin_that_was_unregistered_by_name_is_called_no_more(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_plain": PLUGINS["plug_plain"], "plug_last": PLUGINS["plug_last"]})
+    pm = learned()
+    pm.unregister(name="plain")
+    assert pm.hook.greet(who="you", loud=True) == ["last"]
+    assert imported() == {"plug_last"}
+
+
+def test_a_hook_caller_without_some_plugins_does_not_import_them(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_plain": PLUGINS["plug_plain"], "plug_last": PLUGINS["plug_last"]})
+    pm = learned()
+    call = pm.subset_hook_caller("greet", [pm.get_plugin("plain")])
+    assert call(who="you", loud=True) == ["last"]
+    assert imported() == {"plug_last"}
+
+
+def test_a_historic_hook_that_was_called_before_is_called_at_once(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_hist": "@hookimpl\ndef began(at): return at\n"})
+    learned()
+    forget()
+    pm = host()
+    results: list[object] = []
+    pm.hook.began.call_historic(results.append, {"at": 5})
+    load_entrypoints(pm, "host", lazy=True)
+    assert results == [5]
+    assert imported() == {"plug_hist"}
+
+
+def test_a_hook_that_the_host_warns_of_is_imported_and_named_in_the_warning(
+    install: Callable[..., Path],
+) -> None:
+    folder = install({"plug_going": "@hookimpl\ndef going(): return 1\n"})
+    for _ in range(2):
+        with pytest.warns(FutureWarning, match="greeting goes") as caught:
+            load_entrypoints(host(), "host", lazy=True)
+        assert caught[0].filename == str(folder / "plug_going.py")
+        forget()
+
+
+def test_arguments_that_a_hook_does_not_take_are_refused_as_pluggy_does(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_wrong": "@hookimpl\ndef greet(whom): return whom\n"})
+    texts = []
+    for load in (
+        lambda pm: pm.load_setuptools_entrypoints("host"),
+        lambda pm: load_entrypoints(pm, "host", lazy=True),
+        lambda pm: load_entrypoints(pm, "host", lazy=True),
+    ):
+        with pytest.raises(pluggy.PluginValidationError, match="'whom'") as caught:
+            load(host())
+        texts.append(str(caught.value))
+        forget()
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_what_a_hook_raises_goes_through_wrappers_and_to_the_host(
+    install: Callable[..., Path],
+) -> None:
+    install(
+        {
+            "plug_raises": "@hookimpl\ndef greet(): raise LookupError('gone')\n",
+            "plug_saves": "@hookimpl(wrapper=True)\ndef greet():\n    try:\n"
+            "        return (yield)\n    except LookupError as e:\n"
+            "        return [f'saved {e.args[0]}']\n",
+        }
+    )
+    pm = learned()
+    assert pm.hook.greet(who="you", loud=True) == ["saved gone"]
+    pm.unregister(name="saves")
+    with pytest.raises(LookupError, match="gone"):
+        pm.hook.greet(who="you", loud=True)
+
+
+def test_a_module_that_breaks_later_is_an_error_of_the_hook_that_needs_it(
+    install: Callable[..., Path],
+) -> None:
+    install(
+        {
+            "plug_needs": "import plug_needed\n@hookimpl\ndef pick(): return 1\n",
+            "plug_needed": "",
+            "plug_last": PLUGINS["plug_last"],
+        },
+        "needs = plug_needs\nlast = plug_last\n",
+    )
+    learned()
+    forget()
+    sys.modules["plug_needed"] = None  # type: ignore[assignment]
+    pm = host()
+    load_entrypoints(pm, "host", lazy=True)
+    assert pm.hook.greet(who="you", loud=True) == ["last"]
+    with pytest.raises(ModuleNotFoundError, match="plug_needed") as caught:
+        pm.hook.pick(number=1)
+    assert "declared by plugs 1.0" in "".join(caught.value.__notes__)
+
+
+# ------------------------------------------------------------- eager where it matters
+
+
+@pytest.mark.parametrize("module", EAGER)
+def test_a_plugin_that_depends_on_more_than_its_source_is_imported_at_once(
+    install: Callable[..., Path], module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(
+        {module: EAGER[module], "plug_plain": PLUGINS["plug_plain"]}, f"x = {module}"
+    )
+    learned()
+    assert module in imported()
+    monkeypatch.setenv("PLUG_ON", "1")
+    stock, ours = host(), host()
+    forget()
+    stock.load_setuptools_entrypoints("host")
+    forget()
+    load_entrypoints(ours, "host", lazy=True)
+    assert told(ours) == told(stock)
+
+
+def test_a_plugin_that_is_no_module_is_imported_at_once(
+    install: Callable[..., Path],
+) -> None:
+    text = (
+        "class P:\n    @hookimpl\n    def greet(self): return 'object'\nplugin = P()\n"
+    )
+    install({"plug_object": text}, "object = plug_object:plugin\n")
+    pm = learned()
+    assert type(pm.get_plugin("object")).__name__ == "P"
+    assert pm.hook.greet(who="you", loud=True) == ["object"]
+
+
+@pytest.mark.parametrize("method", ["register", "parse_hookimpl_opts"])
+def test_a_host_that_looks_at_plugins_by_itself_cannot_be_lazy(
+    install: Callable[..., Path], method: str
+) -> None:
+    install(PLUGINS)
+
+    def own(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(pluggy.PluginManager, method)(self, *args, **kwargs)
+
+    manager = type("Manager", (pluggy.PluginManager,), {method: own})
+    with pytest.raises(TypeError, match=rf"Manager has a {method}\(\) of its own"):
+        load_entrypoints(host(manager), "host", lazy=True)
+    assert load_entrypoints(host(manager), "host") == len(PLUGINS)
+
+
+def test_pytest_cannot_be_lazy(pytestconfig: pytest.Config) -> None:
+    with pytest.raises(TypeError, match=r"PytestPluginManager has a register\(\)"):
+        load_entrypoints(pytestconfig.pluginmanager, "host", lazy=True)
+
+
+# ---------------------------------------------------------------- what is remembered
+
+
+def test_an_edited_plugin_is_learned_anew(install: Callable[..., Path]) -> None:
+    folder = install({"plug_plain": PLUGINS["plug_plain"], "plug_package": PACKAGE})
+    learned()
+    forget()
+    text = "@hookimpl\ndef pick(): return 'edited'\n"
+    (folder / "plug_plain.py").write_text(HEAD + text, encoding="utf-8")
+    below = PACKAGE["hooks.py"].replace("def greet()", "def greet(who)")
+    plant(folder / "plug_package", {"hooks.py": below})
+    pm = host()
+    load_entrypoints(pm, "host", lazy=True)
+    assert imported() == {"plug_plain", "plug_package", "plug_package.hooks"}
+    assert pm.hook.pick(number=1) == "edited"
+    (impl,) = pm.hook.greet.get_hookimpls()
+    assert impl.argnames == ("who",)
+
+
+def test_a_plugin_that_got_its_first_hook_is_lazy_from_the_next_load_on(
+    install: Callable[..., Path],
+) -> None:
+    folder = install({"plug_bare": EAGER["plug_bare"]})
+    learned()
+    assert imported() == {"plug_bare", "plug_patched"}
+    text = HEAD + PLUGINS["plug_plain"]
+    (folder / "plug_bare.py").write_text(text, encoding="utf-8")
+    forget()
+    pm = learned()
+    assert imported() == set()
+    assert pm.hook.greet(who="you", loud=True) == ["hello you"]
+
+
+def test_what_is_younger_than_the_process_is_not_remembered(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install({"plug_plain": PLUGINS["plug_plain"]})
+    monkeypatch.setattr(integration, "_BEGAN", time.time_ns())
+    pm = learned()
+    assert imported() == {"plug_plain"}
+    assert pm.hook.greet(who="you", loud=True) == ["hello you"]
+
+
+def test_hosts_of_other_projects_learn_for_themselves(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_plain": PLUGINS["plug_plain"]})
+    learned()
+    forget()
+    other = pluggy.PluginManager("other")
+    load_entrypoints(other, "host", lazy=True)
+    assert imported() == {"plug_plain"}
+    assert other.get_hookcallers(other.get_plugin("plain")) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "text",
+        [["greet"]],
+        [["greet", ["a b"], [], {}]],
+        [["import os", [], [], {}]],
+        [["greet", ["who"], [], {"tryfirst": True}]],
+        [[1, 2, 3, 4]],
+        {"a": 1},
+        None,
+    ],
+)
+def test_what_is_remembered_wrongly_is_learned_anew(
+    install: Callable[..., Path], damage: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install({"plug_plain": PLUGINS["plug_plain"]})
+    monkeypatch.setattr(_learned.Facts, "recall", lambda *_: damage)
+    pm = host()
+    load_entrypoints(pm, "host", lazy=True)
+    assert imported() == {"plug_plain"}
+    assert pm.hook.greet(who="you", loud=True) == ["hello you"]
+
+
+def test_a_plugin_with_other_hooks_than_remembered_is_told_and_eager_from_then_on(
+    install: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A function of another module, which nothing of the source shows, takes it away.
+    text = (
+        "import plug_other\n" + PLUGINS["plug_plain"] + "plug_other.done(sys.modules)\n"
+    )
+    install(
+        {"plug_plain": text, "plug_other": "def done(modules):\n    if 'PLUG_ON' in "
+         "os.environ: del modules['plug_plain'].greet\n"},
+        "plain = plug_plain\n",
+    )  # fmt: skip
+    pm = learned()
+    assert imported() == set()
+    monkeypatch.setenv("PLUG_ON", "1")
+    with pytest.raises(AttributeError, match="greet"):
+        pm.hook.greet(who="you", loud=True)
+    assert "plug_plain has other hooks than its source shows" in caplog.text
+    forget()
+    load_entrypoints(host(), "host", lazy=True)
+    assert "plug_plain" in imported()

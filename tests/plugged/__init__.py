@@ -1,0 +1,1 @@
+"""Released pluggy hosts, with plugins of theirs; see `tox run -e pluggy`."""

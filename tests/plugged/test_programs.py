@@ -1,0 +1,98 @@
+"""llm and datasette, as released, say the same when their plugins are lazy."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import python
+
+# As a host would exchange the line that loads its plugins.
+OURS = """
+import pluggy
+from lazyplug.integrations.pluggy import load_entrypoints
+pluggy.PluginManager.load_setuptools_entrypoints = (
+    lambda pm, group, name=None: load_entrypoints(pm, group, name, lazy={})
+)
+"""
+EAGER, LAZY = OURS.format(False), OURS.format(True)
+CALL = """
+import sys
+from {0}.cli import cli
+try:
+    cli({1!r}, prog_name={0!r})
+finally:
+    names = sorted(n for n in sys.modules if n.startswith("{0}_") and "." not in n)
+    print("imported", *names, file=sys.stderr)
+"""
+LLM = [
+    "llm --help",
+    "llm plugins",
+    "llm plugins --hook register_tools",
+    "llm models list",
+    "llm tools list",
+    "llm fragments loaders",
+    "llm templates loaders",
+    "llm jq --help",
+    "llm no-such-command",
+    "llm -m echo hello",
+]
+DATASETTE = [
+    "datasette --help",
+    "datasette plugins",
+    "datasette serve --get /-/plugins.json",
+    "datasette serve --get /",
+]
+
+
+def run(before: str, words: Sequence[str], home: Path) -> tuple[int, str, set[str]]:
+    """Return exit code and output of a program, and which plugins it imported."""
+    code = before + CALL.format(words[0], list(words[1:]))
+    env = {"LLM_USER_PATH": str(home), "COLUMNS": "80"}
+    done = python("-c", code, env=env, cwd=home, check=False)
+    said, _, names = done.stderr.rpartition("imported")
+    return done.returncode, done.stdout + said, set(names.split())
+
+
+def same(one: str, other: str) -> bool:
+    """Is it the same text, whatever the order of the plugins in it?
+
+    pluggy takes them as the folder lists them; and `get_plugins` is a set.
+    """
+    try:
+        texts = [sorted(json.dumps(e) for e in json.loads(t)) for t in (one, other)]
+    except ValueError:
+        texts = [sorted(text.split()) for text in (one, other)]
+    return texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("command", LLM + DATASETTE)
+def test_a_program_says_the_same_with_its_plugins_found_here_or_lazy(
+    command: str, tmp_path: Path
+) -> None:
+    words = command.split()
+    stock = run("", words, tmp_path)
+    assert len(stock[2]) > 3
+    eager = run(EAGER, words, tmp_path)
+    assert (eager[0], eager[2]) == (stock[0], stock[2])
+    assert same(eager[1], stock[1])
+    for _ in range(2):
+        code, text, plugins = run(LAZY, words, tmp_path)
+        assert code == stock[0]
+        assert same(text, stock[1])
+        assert plugins <= stock[2]
+        time.sleep(2.1)  # what was just written is believed by then
+
+
+def test_what_implements_no_hook_that_is_called_is_not_imported(tmp_path: Path) -> None:
+    for _ in range(2):
+        _, _, of_llm = run(LAZY, ["llm", "plugins"], tmp_path)
+        _, _, of_datasette = run(LAZY, ["datasette", "--help"], tmp_path)
+        time.sleep(2.1)
+    assert "llm_jq" in of_llm  # it has a command
+    assert not {"llm_tools_sqlite", "llm_templates_github"} & of_llm
+    assert of_datasette == set()
+    _, _, plugins = run(LAZY, ["llm", "templates", "loaders"], tmp_path)
+    assert "llm_templates_github" in plugins
