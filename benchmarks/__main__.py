@@ -15,6 +15,7 @@ NAMES = (
     "scale",
     "hosts",
     "hooks",
+    "accelerate",
     "starts",
     "clients",
 )

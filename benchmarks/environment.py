@@ -71,7 +71,9 @@ def summary(python: Path) -> str:
 
 def _fingerprint(python: str, pins: Path) -> str:
     version = _run(python, "-c", "import sys; print(sys.version)")
-    return hashlib.sha256(pins.read_bytes() + version.encode()).hexdigest()
+    # Others may be built on the real one.
+    known = b"".join(file.read_bytes() for file in dict.fromkeys([PINS, pins]))
+    return hashlib.sha256(known + version.encode()).hexdigest()
 
 
 def _clear(folder: Path) -> None:

@@ -4,6 +4,7 @@ __version__ = "0.1.0.dev0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._accelerate import accelerate as accelerate
     from ._cache import invalidate_caches as invalidate_caches
     from ._choice import Choice as Choice
     from ._conflict import error_on_conflict as error_on_conflict
@@ -66,6 +67,7 @@ _ROOMS = {
     "NoUniqueMatch": "_exceptions",
     "Problem": "_problem",
     "ProtocolMismatch": "_exceptions",
+    "accelerate": "_accelerate",
     "entry_points": "_entry_point",
     "error_on_conflict": "_conflict",
     "first_on_conflict": "_conflict",

@@ -159,6 +159,7 @@ ORDER = [
     "_report",
     "_cache",
     "_frozen",
+    "_accelerate",
     "_forked",
     "_details",
     "_source",

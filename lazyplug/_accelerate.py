@@ -1,0 +1,158 @@
+"""Code of third parties is answered from the index: their `entry_points`, exchanged."""
+
+import os
+import sys
+
+from ._cache import Snapshot, foreign_finders, split_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any, Self
+
+_LIBRARIES = ("importlib.metadata", "importlib_metadata")
+
+
+def accelerate() -> "Acceleration":
+    """Let `entry_points(group=…)` of both libraries be answered from the index.
+
+    Third-party code asks importlib.metadata, or importlib_metadata, which read all
+    metadata at each call. From here on they answer with their own types, from an
+    index that is checked at each call as at a full start; neither is imported for it.
+    They answer themselves where no group is asked for, since the index has nothing to
+    spare there; where a frozen index is used, which may be older than what is
+    installed; and where something is declared in an archive or by a foreign finder.
+
+    Call it before others do `from importlib.metadata import entry_points`: what they
+    hold already stays as it is. Use it for the programs of your own: what it exchanges
+    is of the whole process.
+
+    Returns what undoes it: a context manager that does so at its end, or by `undo()`.
+
+    >>> with accelerate():
+    ...     from importlib.metadata import entry_points
+    ...     len(entry_points(group="nobody.declares.this"))
+    0
+    """
+    return Acceleration()
+
+
+class Acceleration:
+    """What `accelerate` has exchanged, until `undo()` or the end of its context."""
+
+    def __init__(self) -> None:
+        # of each library that was imported: its function, and ours
+        self._exchanged: list[tuple[ModuleType, Any, Any]] = []
+        self._active = True
+        self._missing = set(_LIBRARIES)
+        for name in _LIBRARIES:
+            library = sys.modules.get(name)
+            if library is not None:
+                self._exchange(library)
+        if self._missing:
+            sys.meta_path.insert(0, self)
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.undo()
+
+    def undo(self) -> None:
+        """Put back what was there. Who holds a function of ours has theirs by it."""
+        self._active = False
+        self._stop_waiting()
+        for library, theirs, ours in self._exchanged:
+            # Somebody else may have exchanged it since.
+            if library.__dict__.get("entry_points") is ours:
+                library.entry_points = theirs  # type: ignore[attr-defined]
+        self._exchanged.clear()
+
+    def find_spec(
+        self, name: str, path: "Any" = None, target: "Any" = None
+    ) -> "ModuleSpec | None":
+        """Find nothing, but see when one of the libraries is imported."""
+        if name not in self._missing:
+            return None
+        for finder in sys.meta_path:
+            find: Any = getattr(finder, "find_spec", None)
+            if isinstance(finder, Acceleration) or find is None:
+                continue
+            spec: ModuleSpec | None = find(name, path, target)
+            if spec is not None:
+                self._follow(spec)
+                return spec
+        return None
+
+    def _follow(self, spec: "ModuleSpec") -> None:
+        """Exchange the function of a module as soon as it was run."""
+        loader: Any = spec.loader
+        run = loader.exec_module
+
+        def exec_module(module: "ModuleType") -> None:
+            # An archive has one loader for all of its modules.
+            if module.__name__ == spec.name:
+                loader.__dict__.pop("exec_module", None)
+            run(module)
+            if module.__name__ == spec.name and self._active:
+                self._exchange(module)
+
+        try:
+            loader.exec_module = exec_module
+        except AttributeError:
+            pass  # it takes no attributes: this library answers for itself
+
+    def _exchange(self, library: "ModuleType") -> None:
+        from functools import wraps  # deferred: both libraries import it
+
+        theirs: Callable[..., Any] = library.entry_points
+
+        @wraps(theirs)
+        def entry_points(**params: "Any") -> "Any":
+            if self._active:
+                found = _answer(library, params)
+                if found is not None:
+                    return found
+            return theirs(**params)
+
+        library.entry_points = entry_points  # type: ignore[attr-defined]
+        self._exchanged.append((library, theirs, entry_points))
+        self._missing.discard(library.__name__)
+        if not self._missing:
+            self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+
+def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
+    """Return the entry points that are asked for, as a library has them.
+
+    None if that should answer by itself. What it would raise for wrong parameters is
+    raised here as well: its own types select among them.
+    """
+    group = params.get("group")
+    if not isinstance(group, str) or foreign_finders():
+        return None
+    try:
+        here: str | None = os.getcwd()
+    except OSError:
+        here = None  # the current folder was removed
+    # A new one each time: nothing is older than what the library would read now.
+    snapshot = Snapshot(*split_path(sys.path, here), "full")
+    if snapshot.frozen is not None:
+        return None
+    opened: dict[tuple[str, str], Any] = {}
+    points = []
+    for (name, value, *_), (_, path, file, _) in snapshot.rows(group):
+        dist = opened.get((path, file))
+        if dist is None:
+            folder = os.path.join(path, file)
+            if not os.path.isdir(folder):
+                return None  # in an archive
+            dist = opened[path, file] = library.Distribution.at(folder)
+        points.append(library.EntryPoint(name, value, group)._for(dist))
+    return library.EntryPoints(points).select(**params)

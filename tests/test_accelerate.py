@@ -1,0 +1,363 @@
+"""Third-party code is answered from the index, as its own library would answer."""
+
+import importlib.metadata
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import importlib_metadata
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lazyplug
+from lazyplug import _accelerate, accelerate
+from tests.conftest import ask, dist, plant, python
+
+# What email imports at the first message must be there before sys.path is exchanged.
+importlib.metadata.metadata("pytest")
+LIBRARIES = [importlib.metadata, importlib_metadata]
+METADATA = "Metadata-Version: 2.1\nName: some\nVersion: 1.0\n"
+POINTS = "[g]\nb = m:b\na = m:a [x]\n[h]\nc = m\n"
+
+
+@pytest.fixture(params=LIBRARIES, ids=lambda library: library.__name__)
+def library(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Return each of the libraries, accelerated."""
+    with accelerate():
+        yield request.param
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list of which groups were answered from the index."""
+    found: list[str] = []
+    answer = _accelerate._answer
+
+    def counted(library: Any, params: dict[str, Any]) -> Any:
+        answered = answer(library, params)
+        if answered is not None:
+            found.append(params["group"])
+        return answered
+
+    monkeypatch.setattr(_accelerate, "_answer", counted)
+    return found
+
+
+def all_of(points: Any) -> set[tuple[str, ...]]:
+    return {
+        (p.group, p.name, p.value, p.dist.name, p.dist.version, str(p.dist._path))
+        for p in points
+    }
+
+
+def their_own(library: Any, **params: Any) -> Any:
+    """Return what a library answers by itself."""
+    return library.entry_points.__wrapped__(**params)
+
+
+def test_a_group_is_answered_from_the_index_with_the_librarys_own_types(
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    library: Any,
+    asked: list[str],
+) -> None:
+    only(site({**dist("one", "2.0", POINTS), **dist("two", points="[g]\na = n:a\n")}))
+    for params in (
+        {"group": "g"},
+        {"group": "g", "name": "a"},
+        {"group": "g", "extras": ["x"]},
+        {"group": "nobody"},
+    ):
+        found = library.entry_points(**params)
+        theirs = their_own(library, **params)
+        assert type(found) is type(theirs) is library.EntryPoints
+        assert all_of(found) == all_of(theirs)
+        assert all(type(each) is library.EntryPoint for each in found)
+        assert all(isinstance(each.dist, library.Distribution) for each in found)
+    assert asked == ["g", "g", "g", "nobody"]
+    point = library.entry_points(group="g", name="b")["b"]
+    assert (point.module, point.attr, point.dist.version) == ("m", "b", "2.0")
+
+
+def test_what_is_asked_without_a_group_the_library_answers(
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    library: Any,
+    asked: list[str],
+) -> None:
+    only(site(dist("one", points=POINTS)))
+    assert all_of(library.entry_points(name="a")) == all_of(
+        their_own(library, name="a")
+    )
+    assert type(library.entry_points()) is type(their_own(library))
+    assert asked == []
+
+
+def test_wrong_parameters_are_refused_as_the_library_refuses_them(
+    site: Callable[..., Path], only: Callable[..., None], library: Any
+) -> None:
+    only(site(dist("one", points=POINTS)))
+    with pytest.raises(AttributeError, match="wrong") as theirs:
+        their_own(library, group="g", wrong=1)
+    with pytest.raises(AttributeError) as ours:
+        library.entry_points(group="g", wrong=1)
+    assert str(ours.value) == str(theirs.value)
+    with pytest.raises(TypeError, match="positional argument"):
+        library.entry_points("g")
+
+
+def test_each_call_sees_what_was_changed_since_the_last(
+    site: Callable[..., Path], only: Callable[..., None], library: Any
+) -> None:
+    folder = site(dist("one", points=POINTS))
+    only(folder)
+    assert len(library.entry_points(group="g")) == 2
+    points = folder / "one-1.0.dist-info" / "entry_points.txt"
+    points.write_text(POINTS.replace("b = m:b", "z = m:z"), encoding="utf-8")
+    assert library.entry_points(group="g").names == {"a", "z"}
+    plant(folder, dist("two", points="[g]\nd = m\n"))
+    assert library.entry_points(group="g").names == {"a", "d", "z"}
+    shutil.rmtree(folder / "one-1.0.dist-info")
+    assert library.entry_points(group="g").names == {"d"}
+    sys.path.append(str(site(dist("more", points="[g]\ne = m\n"), "more")))
+    assert library.entry_points(group="g").names == {"d", "e"}
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["install", "upgrade", "remove", "edit", "shadow"]),
+            st.sampled_from(["one", "two", "three"]),
+        ),
+        max_size=8,
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_after_any_changes_the_answer_is_that_of_the_library(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]]
+) -> None:
+    first, second = tmp_path_factory.mktemp("a"), tmp_path_factory.mktemp("b")
+    before = sys.path[:]
+    sys.path[:] = [str(first), str(second)]
+    try:
+        with accelerate():
+            for number, (what, name) in enumerate(steps):
+                folder = second if what == "shadow" else first
+                if what not in {"install", "shadow"}:
+                    for old in folder.glob(f"{name}-*"):
+                        if what == "edit":
+                            text = f"[g]\nedited{number} = m\n"
+                            (old / "entry_points.txt").write_text(text)
+                        else:
+                            shutil.rmtree(old)
+                if what in {"upgrade", "shadow"} or not [*folder.glob(f"{name}-*")]:
+                    points = f"[g]\n{name}{number} = m\n"
+                    plant(folder, dist(name, f"{number}.0", points))
+                # Which of two in one folder wins is the listing's choice there.
+                if len([*folder.glob(f"{name}-*")]) > 1:
+                    break
+                for library in LIBRARIES:
+                    ours = library.entry_points(group="g")
+                    assert all_of(ours) == all_of(their_own(library, group="g"))
+    finally:
+        sys.path[:] = before
+
+
+def test_what_lies_in_an_archive_or_comes_from_a_finder_the_library_answers(
+    tmp_path: Path,
+    only: Callable[..., None],
+    library: Any,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    archive = tmp_path / "some.egg"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("EGG-INFO/PKG-INFO", METADATA)
+        file.writestr("EGG-INFO/entry_points.txt", POINTS)
+    only(archive)
+    found = library.entry_points(group="g")
+    assert {each.name for each in found} == {"a", "b"}
+    assert asked == []
+
+    class Finder:
+        def find_spec(self, *_: object) -> None:
+            return None
+
+        def find_distributions(self, context: Any = None) -> Iterator[Any]:
+            return iter(())
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
+    assert all_of(library.entry_points(group="h")) == all_of(
+        their_own(library, group="h")
+    )
+    assert asked == []
+
+
+def test_where_an_index_is_frozen_the_library_answers(
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    tmp_path: Path,
+    library: Any,
+    asked: list[str],
+) -> None:
+    folder = site(dist("one", points=POINTS))
+    only(folder)
+    frozen = tmp_path / "frozen.index"
+    python("-m", "lazyplug", "freeze", "--path", str(folder), "--trust",
+           "--output", str(frozen))  # fmt: skip
+    shutil.rmtree(folder / "one-1.0.dist-info")
+    lazyplug.use_index(frozen)
+    try:
+        assert len(library.entry_points(group="g")) == 0
+        assert asked == []
+    finally:
+        lazyplug.use_index(None)
+
+
+def test_undo_puts_back_what_was_there() -> None:
+    before = [library.entry_points for library in LIBRARIES]
+    done = accelerate()
+    ours = [library.entry_points for library in LIBRARIES]
+    assert not set(ours) & set(before)
+    done.undo()
+    assert [library.entry_points for library in LIBRARIES] == before
+    done.undo()
+    assert [library.entry_points for library in LIBRARIES] == before
+
+
+def test_who_holds_our_function_has_theirs_after_undo(
+    site: Callable[..., Path], only: Callable[..., None], asked: list[str]
+) -> None:
+    only(site(dist("one", points=POINTS)))
+    with accelerate():
+        held = importlib.metadata.entry_points
+    assert len(held(group="g")) == 2
+    assert asked == []
+
+
+def test_what_somebody_else_has_put_there_meanwhile_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def mine(**params: object) -> tuple[()]:
+        return ()
+
+    with accelerate():
+        monkeypatch.setattr(importlib.metadata, "entry_points", mine)
+    assert vars(importlib.metadata)["entry_points"] is mine
+
+
+def test_one_in_another_can_be_undone_in_any_order(asked: list[str]) -> None:
+    before = importlib.metadata.entry_points
+    one = accelerate()
+    two = accelerate()
+    one.undo()
+    importlib.metadata.entry_points(group="nobody")
+    assert asked == ["nobody"]
+    two.undo()
+    importlib.metadata.entry_points(group="nobody")
+    assert asked == ["nobody"]
+    assert importlib.metadata.entry_points.__wrapped__ is before  # type: ignore[attr-defined]
+    importlib.metadata.entry_points = before
+
+
+def test_neither_library_is_imported_for_it_and_both_are_seen_when_they_are() -> None:
+    code = """
+        import json, sys
+        names = ("importlib.metadata", "importlib_metadata")
+        def there(): return [name for name in names if name in sys.modules]
+        before = len(sys.meta_path)
+        import lazyplug
+        done = lazyplug.accelerate()
+        told = [there()]
+        from importlib.metadata import entry_points
+        told += [there(), entry_points.__module__, hasattr(entry_points, "__wrapped__")]
+        import importlib_metadata
+        told.append(hasattr(importlib_metadata.entry_points, "__wrapped__"))
+        told.append("exec_module" in vars(importlib_metadata.__spec__.loader))
+        told.append(len(sys.meta_path) - before)
+        done.undo()
+        told.append(hasattr(importlib_metadata.entry_points, "__wrapped__"))
+        print(json.dumps(told))
+    """
+    assert ask(code) == [
+        [],
+        ["importlib.metadata"],
+        "importlib.metadata",
+        True,
+        True,
+        False,
+        1,  # what importlib_metadata itself puts there
+        False,
+    ]
+
+
+def test_undone_before_the_import_nothing_is_exchanged() -> None:
+    code = """
+        import json, sys
+        import lazyplug
+        before = sys.meta_path[:]
+        with lazyplug.accelerate():
+            pass
+        import importlib.metadata
+        exchanged = hasattr(importlib.metadata.entry_points, "__wrapped__")
+        print(json.dumps([sys.meta_path == before, exchanged]))
+    """
+    assert ask(code) == [True, False]
+
+
+def test_a_library_that_is_nowhere_is_missing_as_ever(
+    monkeypatch: pytest.MonkeyPatch, only: Callable[..., None], tmp_path: Path
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("importlib_metadata")]:
+        monkeypatch.delitem(sys.modules, name)
+    with accelerate():
+        only(tmp_path)
+        with pytest.raises(ModuleNotFoundError, match="importlib_metadata"):
+            __import__("importlib_metadata")
+
+
+def test_a_library_in_an_archive_is_accelerated_and_its_loader_left_as_it_was(
+    tmp_path: Path,
+) -> None:
+    import zipp
+
+    archive = tmp_path / "libs.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for package in (importlib_metadata, zipp):
+            assert package.__file__
+            root = Path(package.__file__).parent
+            for each in root.rglob("*.py"):
+                file.write(each, each.relative_to(root.parent))
+    code = f"""
+        import json, sys
+        import lazyplug
+        lazyplug.accelerate()
+        sys.path.insert(0, {str(archive)!r})
+        import importlib_metadata
+        loader = importlib_metadata.__spec__.loader
+        found = hasattr(importlib_metadata.entry_points, "__wrapped__")
+        print(json.dumps([type(loader).__name__, found,
+            "exec_module" in getattr(loader, "__dict__", ())]))
+    """
+    assert ask(code) == ["zipimporter", True, False]
+
+
+def test_threads_that_ask_while_it_is_undone_are_answered(
+    site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    only(site(dist("one", points=POINTS)))
+    done = accelerate()
+
+    def ask_once(number: int) -> int:
+        if number == 50:
+            done.undo()
+        return len(importlib.metadata.entry_points(group="g"))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask_once, range(100))) == {2}
