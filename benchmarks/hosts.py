@@ -3,6 +3,7 @@
 It runs one command, and it prints a help screen with a line for each. In click's own
 words it does so twice: with all commands added, and with a group that is lazy; in
 pluggy's with hooks, and with plugins that are imported when one of theirs is called.
+And a document is built that lists the plugins.
 """
 
 import compileall
@@ -74,6 +75,17 @@ HOSTS = {
     "lazyplug, click": LAZY_CLICK + CALLS,
     "click": EAGER_CLICK + CALLS,
 }
+# A document that lists them; each build in a folder of its own.
+SPHINX = """
+import tempfile
+from sphinx.cmd.build import main
+with tempfile.TemporaryDirectory() as folder:
+    main(["-q", "-b", "text", "-D", "extensions={0}", {1!r}, folder])
+"""
+EXTENSIONS = {
+    "lazyplug, Sphinx": "lazyplug.integrations.sphinx",
+    "stevedore, Sphinx": "stevedore.sphinxext",
+}
 MODULES = "\nimport sys; print('modules', len(sys.modules))"
 
 
@@ -105,6 +117,15 @@ def plant_plugins(folder: Path) -> None:
     compileall.compile_dir(folder, quiet=1)
 
 
+def plant_document(folder: Path) -> Path:
+    """Write the source of a document that lists the plugins."""
+    folder.mkdir()
+    (folder / "conf.py").touch()
+    text = f"Plugins\n#######\n\n.. list-plugins:: {GROUP}\n"
+    (folder / "index.rst").write_text(text, encoding="utf-8")
+    return folder
+
+
 def measure(options: Options) -> list[Table]:
     """Measure one command, and the help screen, on each library."""
     python = build(default_folder())
@@ -115,15 +136,22 @@ def measure(options: Options) -> list[Table]:
         "LAZYPLUG_CACHE_DIR": str(scratch / "ours"),
         "XDG_CACHE_HOME": str(scratch / "theirs"),
     }
+    document = plant_document(scratch / "document")
+    asked = {
+        "one command": {f"{name}: run": f"{HOSTS[name]}run()" for name in HOSTS},
+        "the help screen": {f"{name}: show": f"{HOSTS[name]}show()" for name in HOSTS},
+        "a document": {
+            f"{name}: build": SPHINX.format(extension, str(document))
+            for name, extension in EXTENSIONS.items()
+        },
+    }
     tables = []
     modules = {}
-    for title, call in (("run", "run()"), ("show", "show()")):
-        found = {
-            f"{library}: {title}": Case(code + call, variables)
-            for library, code in HOSTS.items()
-        }
-        for library in ("lazyplug", "lazyplug, click", "lazyplug, pluggy"):
-            settle(python, found[f"{library}: {title}"], scratch)
+    for what, codes in asked.items():
+        found = {name: Case(code, variables) for name, code in codes.items()}
+        for name, case in found.items():
+            if name.startswith("lazyplug"):
+                settle(python, case, scratch)
         bare, _ = output_of(python, Case(MODULES), scratch)
         for name, case in found.items():
             told, _ = output_of(
@@ -131,7 +159,6 @@ def measure(options: Options) -> list[Table]:
             )
             modules[f"{name}, modules"] = Figure(_last(told) - _last(bare))
         figures = side_by_side(python, found, scratch, options.rounds)
-        what = {"run": "one command", "show": "the help screen"}[title]
         tables.append(
             Table(f"{what} of a host with {NUMBER} plugins", "ms over bare", figures)
         )

@@ -56,8 +56,10 @@ def summary(extension: "Extension[Any]") -> "str | None":
         line = None
         found = source_of(extension)
         if found is not None:
+            from ._source import first_line  # imported by now
+
             scope, sources = found
-            line = None if scope is None else scope.line
+            line = None if scope is None else first_line(scope.doc)
             known.learn(extension, "summary", line, sources)
     extension.summary = line
     return line

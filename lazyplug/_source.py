@@ -78,7 +78,7 @@ class Scope:
         with the literal keywords of these calls; "" if there are others.
     """
 
-    __slots__ = ("bindings", "calls", "line", "number", "paragraph")
+    __slots__ = ("bindings", "calls", "doc", "number")
 
     def __init__(
         self,
@@ -87,9 +87,7 @@ class Scope:
         number: int,
         calls: "dict[str, dict[str, Any]] | None" = None,
     ) -> None:
-        # of its docstring the first line that says anything, and the first paragraph
-        self.line = first_line(doc)
-        self.paragraph = first_paragraph(doc)
+        self.doc = doc
         self.bindings = bindings
         self.number = number
         self.calls = calls or {}
@@ -150,7 +148,7 @@ def parse(data: bytes) -> Scope:
     r"""Return what the source of a module says and binds.
 
     >>> module = parse(b"'Says.'\nclass A:\n  'Has.'\nfrom .x import y as z\n")
-    >>> module.line, [name for name, _, _ in module.bindings]
+    >>> module.doc, [name for name, _, _ in module.bindings]
     ('Says.', ['A', 'z'])
     """
     with _parsing, warnings.catch_warnings():

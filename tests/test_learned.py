@@ -38,7 +38,7 @@ from lazyplug import (
 from lazyplug._index import TITLE_LENGTH, digest, stamp, title
 from lazyplug._learned import UNKNOWN
 from lazyplug._record import assemble, from_bytes
-from lazyplug._source import Sources
+from lazyplug._source import Sources, first_line
 from tests.conftest import LATER, Ticking, ask, dist, plant
 from tests.test_freshness import SECOND, TICKS, Clockwork, after_last_change
 
@@ -735,7 +735,7 @@ def test_nothing_is_written_where_nothing_is_new(plugs: Path, isolated: Path) ->
     facts = _learned.facts()
     for extension in ExtensionManager[Any]("g"):
         scope, sources = facts.search().target(extension.module_name, extension.attr)
-        line = None if scope is None else scope.line
+        line = None if scope is None else first_line(scope.doc)
         facts.learn(extension, "summary", line, sources)
     end()
     after = facts_in(isolated).stat()

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lazyplug import _source
-from lazyplug._source import Scope, Search, Sources
+from lazyplug._source import Scope, Search, Sources, first_line
 from tests.conftest import Tree, plant, python
 
 TRAP = "\nraise AssertionError('this must not be imported')\n"
@@ -37,7 +37,7 @@ def search(*entries: Path, volatile: tuple[int, ...] = (), **options: Any) -> Se
 def line_of(known: Search, module: str, attr: str | None) -> tuple[str | None, Sources]:
     """Return the first line of a target's docstring, and what it came from."""
     scope, sources = known.target(module, attr)
-    return None if scope is None else scope.line, sources
+    return None if scope is None else first_line(scope.doc), sources
 
 
 def asked(value: str, *entries: Path, **options: Any) -> tuple[str | None, Sources]:
@@ -499,7 +499,7 @@ def test_what_is_too_deep_is_survived(deep: str, site: Callable[..., Path]) -> N
         "import sys, time\nfrom lazyplug._source import Search\n"
         "search = Search((sys.argv[1],), frozenset(), time.time_ns, lambda _: [])\n"
         "scope, _ = search.target('plug', None)\n"
-        "assert scope is None or scope.line == 'Says.'\nprint('survived')"
+        "assert scope is None or scope.doc == 'Says.'\nprint('survived')"
     )
     done = python("-c", code, str(folder), cwd=Path(_source.__file__).parents[1])
     assert (done.stdout, done.stderr) == ("survived\n", "")
@@ -598,7 +598,7 @@ def test_a_forked_child_does_not_wait_for_a_parser_of_its_parent() -> None:
         there.wait()
         child = os.fork()
         if not child:
-            os._exit(len(_source.parse(b"'''Says.'''").line))
+            os._exit(len(_source.parse(b"'''Says.'''").doc))
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         over.set()
     """

@@ -12,6 +12,7 @@ import click
 from lazyplug import ExtensionManager, MultipleMatches, NoMatches, _learned
 from lazyplug._exceptions import near_misses, origin
 from lazyplug._scan import summary_of
+from lazyplug._source import first_paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -223,7 +224,7 @@ def _read(extension: Extension[Any]) -> dict[str, Any]:
     if scope is not None:
         for call in _CALLS:
             said |= scope.calls.get(call, {})
-        said.setdefault("help", scope.paragraph)
+        said.setdefault("help", first_paragraph(scope.doc))
     if not said.get("help") and not said.get("short_help"):
         said["help"], file = summary_of(extension._owner)
         if file:

@@ -1,0 +1,171 @@
+"""The Sphinx directive `list-plugins`, which documents the plugins of a namespace.
+
+    extensions = ["lazyplug.integrations.sphinx"]
+
+A plugin whose docstring stands plainly in its source is not imported for it.
+"""
+
+# Sphinx need not be installed where types are checked.
+# pyright: reportMissingImports=false, reportMissingModuleSource=false
+
+from __future__ import annotations
+
+from inspect import cleandoc, getdoc
+from typing import TYPE_CHECKING, Any
+
+from lazyplug import ExtensionManager, _learned
+from lazyplug._exceptions import origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lazyplug import Extension
+
+    # Returns the docstring of an extension; None: it is left out. Extensions and their
+    # managers are those of lazyplug or of the drop-in.
+    Document = Callable[[Any], str | None]
+    # Each text stands with the module that it comes from.
+    Texts = Iterator[tuple[str, str]]
+
+
+def documentation(extension: Extension[Any]) -> str | None:
+    """Return the docstring of a plugin, "" if it has none; None if it is broken.
+
+    It is imported where the source does not say the docstring plainly.
+    """
+    doc = _in_source(extension)
+    if doc is not None:
+        return doc
+    try:
+        return getdoc(extension.plugin) or ""
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        _log("lazyplug").warning("Failed to load %s: %s", origin(extension), told)
+        return None
+
+
+def _in_source(extension: Extension[Any]) -> str | None:
+    """Return the docstring that the source says; None if it does not say it plainly."""
+    known = _learned.facts()
+    doc: str | None = known.recall(extension, "docstring")
+    if doc is None or isinstance(doc, str):
+        return doc
+    found = _learned.source_of(extension)
+    if found is None:
+        return None
+    scope, sources = found
+    doc = None if scope is None or scope.doc is None else cleandoc(scope.doc)
+    # Parsing a source takes longer than its import: it is done once.
+    known.learn(extension, "docstring", doc, sources)
+    return doc
+
+
+def _documented(manager: Any, document: Document) -> Iterator[tuple[Any, str]]:
+    for name in sorted(manager.names()):
+        extension = manager[name]
+        doc = document(extension)
+        if doc is not None:
+            yield extension, doc
+
+
+def simple_list(manager: Any, document: Document) -> Texts:
+    """Yield a list of the names, each with the first line of its docstring."""
+    for extension, doc in _documented(manager, document):
+        summary = doc.partition("\n")[0].strip()
+        yield f"* {extension.name} -- {summary}", extension.module_name
+
+
+def detailed_list(
+    manager: Any,
+    document: Document,
+    over: str = "",
+    under: str = "-",
+    titlecase: bool = False,
+) -> Texts:
+    """Yield a section for each name, with its docstring or a warning that it has none.
+
+    :param over: the character of the lines above the titles; "" for no line.
+    :param under: the character of the lines below them.
+    :param titlecase: should the names begin with capitals in the titles?
+    """
+    for extension, doc in _documented(manager, document):
+        title, length = extension.name, len(extension.name)
+        if titlecase:
+            title = title.title()
+        said = doc or (
+            f".. warning:: No documentation found for {extension.name}"
+            f" in {extension.entry_point_target}"
+        )
+        heading = [line for line in (over * length, title, under * length) if line]
+        for text in (*heading, "\n", said, "\n"):
+            yield text, extension.module_name
+
+
+def _log(name: str) -> Any:
+    from sphinx.util import logging  # deferred: the texts need no Sphinx
+
+    return logging.getLogger(name)
+
+
+def directive(log: Any, find: Callable[[str], Any], document: Document) -> type[Any]:
+    """Return a directive that documents what `find` returns of a namespace."""
+    # One function, so that no module here needs Sphinx to be imported.
+    from docutils import nodes
+    from docutils.parsers.rst import Directive, directives
+    from docutils.statemachine import StringList
+    from sphinx.util.nodes import nested_parse_with_titles
+
+    class ListPluginsDirective(Directive):
+        """A list of the plugins of a namespace."""
+
+        has_content = True
+        option_spec = {  # noqa: RUF012 - as docutils has it
+            "class": directives.class_option,
+            "detailed": directives.flag,
+            "titlecase": directives.flag,
+            "overline-style": directives.single_char_or_unicode,
+            "underline-style": directives.single_char_or_unicode,
+        }
+
+        def run(self) -> list[Any]:
+            """Return the nodes of the list."""
+            namespace = " ".join(self.content).strip()
+            log.info("documenting plugins from %r", namespace)
+            manager = find(namespace)
+            if "detailed" in self.options:
+                texts = detailed_list(
+                    manager,
+                    document,
+                    self.options.get("overline-style", ""),
+                    self.options.get("underline-style", "="),
+                    "titlecase" in self.options,
+                )
+            else:
+                texts = simple_list(manager, document)
+            lines = StringList()
+            for text, module in texts:
+                for line in text.splitlines():
+                    lines.append(line, module)
+            section = nodes.section()
+            section.document = self.state.document
+            nested_parse_with_titles(self.state, lines, section)
+            children: list[Any] = section.children
+            return children
+
+    ListPluginsDirective.__qualname__ = "ListPluginsDirective"
+    return ListPluginsDirective
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Add the directive to a Sphinx application."""
+    listed: Any = directive(_log("lazyplug"), ExtensionManager[Any], documentation)
+
+    class Current(listed):
+        def run(self) -> list[Any]:
+            # Nothing tells Sphinx that a plugin was installed, or changed.
+            self.state.document.settings.env.note_reread()
+            children: list[Any] = super().run()
+            return children
+
+    app.add_directive("list-plugins", Current)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,126 @@
+"""The directive documents plugins, and imports those only that it must."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import dist, plant, python
+
+PLUGINS = {
+    "plug_shown.py": '''
+        class Shown:
+            """A plugin that is *shown*.
+
+            With more to say.
+            """
+
+        raise SystemExit("imported")
+        ''',
+    "plug_package": {
+        "__init__.py": "from .below import run\nraise SystemExit('imported')\n",
+        "below.py": "def run():\n    '''It runs.'''\n",
+    },
+    # The source does not say it plainly.
+    "plug_made.py": "def run(): ...\nrun.__doc__ = 'Made ' + 'here.'\n",
+    "plug_base.py": "class A:\n    '''Of its base.'''\nclass B(A):\n    pass\n",
+    "plug_silent.py": "def run(): pass\n",
+}
+POINTS = """
+    [host.plugins]
+    shown = plug_shown:Shown
+    below = plug_package:run
+    made = plug_made:run
+    base = plug_base:B
+    silent = plug_silent:run
+    """
+DOCUMENT = """
+Plugins
+#######
+
+.. list-plugins:: host.plugins
+
+.. list-plugins:: host.plugins
+   :detailed:
+   :titlecase:
+   :overline-style: =
+   :underline-style: =
+"""
+BUILD = """
+import sys
+from sphinx.cmd.build import main
+code = main(["-q", "-b", "text", *sys.argv[1:]])
+print("imported", *sorted(name for name in sys.modules if name[:5] == "plug_"))
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def build(tmp_path: Path, site: Callable[..., Path]) -> Callable[..., tuple[str, ...]]:
+    """Return what builds the document: its text, what was told, what was imported."""
+    folder = site({**PLUGINS, **dist("plugs", points=POINTS)})
+    extension = "lazyplug.integrations.sphinx"
+    source = {"conf.py": f"extensions = [{extension!r}]", "index.rst": DOCUMENT}
+    plant(tmp_path / "source", source)
+
+    def run(*options: str) -> tuple[str, ...]:
+        env = {"PYTHONPATH": ":".join([str(folder), *sys.path])}
+        paths = str(tmp_path / "source"), str(tmp_path / "built")
+        done = python("-c", BUILD, *options, *paths, env=env)
+        text = (tmp_path / "built" / "index.txt").read_text(encoding="utf-8")
+        return text, done.stderr, done.stdout
+
+    return run
+
+
+def test_what_stands_in_the_source_is_documented_without_import(
+    build: Callable[..., tuple[str, ...]],
+) -> None:
+    text, told, imported = build("-W")
+    assert told == ""
+    assert "* shown -- A plugin that is *shown*." in text
+    assert "* below -- It runs." in text
+    assert "* made -- Made here." in text
+    assert "* base -- Of its base." in text
+    assert "With more to say." in text
+    assert "No documentation found for silent in plug_silent:run" in text
+    assert text.index("base --") < text.index("below --") < text.index("made --")
+    assert "Shown\n" in text
+    assert imported.split() == ["imported", "plug_base", "plug_made", "plug_silent"]
+    assert build("-W", "-E", "-j", "2")[:2] == (text, "")
+
+
+def test_a_broken_plugin_is_a_warning_and_harms_no_other(
+    build: Callable[..., tuple[str, ...]], site: Callable[..., Path]
+) -> None:
+    points = "[host.plugins]\nbroken = plug_broken:run\ngone = plug_gone\nbad = !\n"
+    site(
+        {"plug_broken.py": "raise ZeroDivisionError('oh')", **dist("b", points=points)}
+    )
+    text, told, _ = build()
+    assert "broken" not in text
+    assert "shown -- " in text
+    for name, reason in (
+        ("broken = plug_broken:run", "ZeroDivisionError: oh"),
+        ("gone = plug_gone", "No module named 'plug_gone'"),
+        ("bad = !", "not an object reference"),
+    ):
+        assert f"Failed to load entry point '{name}'" in told
+        assert reason in told
+    assert "declared by b 1.0" in told
+
+
+def test_a_built_page_follows_what_is_installed_since(
+    build: Callable[..., tuple[str, ...]], site: Callable[..., Path], tmp_path: Path
+) -> None:
+    before, _, _ = build()
+    later = {"plug_later.py": "'''Came later.'''\n"}
+    site({**later, **dist("later", points="[host.plugins]\nlater = plug_later\n")})
+    source = tmp_path / "site" / "plug_shown.py"
+    text = source.read_text(encoding="utf-8").replace("is *shown*", "was edited")
+    source.write_text(text, encoding="utf-8")
+    after, _, _ = build()
+    assert "later" not in before
+    assert "shown -- A plugin that was edited." in after
+    assert "later -- Came later." in after
