@@ -20,7 +20,8 @@ import pytest
 
 import lazyplug
 from lazyplug import _run
-from tests.conftest import dist, plant, python
+from lazyplug.testing import dist, plant
+from tests.conftest import python
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, and scripts of POSIX")
 
@@ -148,7 +149,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
             "see_module.py": SEE,
             "see_package": module,
             "stevedore": INSTALLED,
-            **dist("seeing", points=f"[console_scripts]\n{declared}"),
+            **dist("seeing", entry_points=f"[console_scripts]\n{declared}"),
         },
     )
     here = plant(root / "here", {"see_here.py": SEE, "folder": {"__main__.py": SEE}})
@@ -469,6 +470,9 @@ def inside(
     monkeypatch.setattr(sys, "prefix", str(environment.folder))
     monkeypatch.setattr(sys, "executable", environment.python)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    # pytest finds the modules of its plugins itself, but cannot run them.
+    finders = [each for each in sys.meta_path if "pytest" not in type(each).__module__]
+    monkeypatch.setattr(sys, "meta_path", finders)
     monkeypatch.setitem(sys.modules, "__main__", Main())
     monkeypatch.delitem(sys.modules, "seeing", raising=False)
     return environment

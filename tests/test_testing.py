@@ -1,0 +1,852 @@
+"""The kit for tests: what it plants, fakes and isolates, and that it leaves nothing."""
+
+import importlib
+import importlib.metadata
+import json
+import os
+import pickle
+import sys
+import tomllib
+import unittest
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import pytest
+
+import lazyplug
+from lazyplug import (
+    Choice,
+    DriverManager,
+    EnabledExtensionManager,
+    ExtensionManager,
+    MultipleMatches,
+    NamedExtensionManager,
+    NoMatches,
+    ProtocolMismatch,
+    _cache,
+    _learned,
+    entry_points,
+)
+from lazyplug.testing import (
+    dist,
+    fake_extensions,
+    isolated_index,
+    manager_of,
+    nothing_imported,
+    plant,
+    site_folder,
+)
+from lazyplug.testing._places import OwnPatch, take_out
+from tests.conftest import Ticking, ask, python
+
+pytest_plugins = ["pytester"]
+ROOT = Path(__file__).parents[1]
+PLUG = {
+    "plug.py": "class One: 'The one.'\n",
+    **dist("plug", "1", {"g": {"a": "plug:One"}}),
+}
+# How the modules are called that are planted here.
+PLANTED = ("plug", "pack", "space", "lazyplug_fakes")
+DRIVER = "import lazyplug; print(lazyplug.DriverManager('g', 'a').driver)"
+
+
+class Fake:
+    """Is a fake.
+
+    In more than one line.
+    """
+
+
+def state() -> tuple[object, ...]:
+    """Return what the kit changes: it must be the same before and after."""
+    names = [name for name in os.environ if name.startswith(("LAZYPLUG", "PYTHON"))]
+    return (
+        sys.path[:],
+        sys.meta_path[:],
+        {name: os.environ[name] for name in names},
+        _cache.given,
+        [path for path in sys.path_importer_cache if "lazyplug-" in path],
+        [name for name in sys.modules if name.startswith(PLANTED)],
+    )
+
+
+@pytest.fixture(autouse=True)
+def unchanged(isolated: Path) -> Iterator[None]:
+    """Compare what was there before each test with what is there after it."""
+    before, modules = state(), dict(sys.modules)
+    yield
+    assert state() == before
+    for name, module in modules.items():
+        assert sys.modules[name] is module
+
+
+@pytest.fixture
+def patch() -> Iterator[pytest.MonkeyPatch]:
+    """Return a patch that is undone before that is compared."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+# ------------------------------------------------------------------------------ trees
+
+
+def test_a_tree_is_written_as_it_says(tmp_path: Path) -> None:
+    tree = {"a": {"b.py": "\n  x = 1\n  y = 2\n", "empty": {}}, "c": b"\xff", "d": ""}
+    assert plant(str(tmp_path / "new" / "site"), tree) == tmp_path / "new" / "site"
+    site = tmp_path / "new" / "site"
+    assert (site / "a" / "b.py").read_text() == "\nx = 1\ny = 2\n"
+    assert list((site / "a" / "empty").iterdir()) == []
+    assert (site / "c").read_bytes() == b"\xff"
+    plant(site, {"a": {"more.py": ""}})
+    assert sorted(os.listdir(site / "a")) == ["b.py", "empty", "more.py"]
+
+
+def test_what_cannot_be_planted_is_an_error_that_says_where(tmp_path: Path) -> None:
+    with pytest.raises(
+        TypeError, match=r"a.b cannot be planted of \['c'\]: say a dict"
+    ):
+        plant(tmp_path, {"a": {"b": ["c"]}})
+
+
+def test_a_distribution_declares_what_the_mapping_says() -> None:
+    points = {"g": {"a b": "m:x", "c": "not a reference"}, "h.i": {"d": "m.n"}}
+    tree = {**dist("Foo-Bar", "2.1", points), **dist("empty")}
+    with site_folder(tree):
+        found = [(p.group, p.name, p.value) for p in entry_points(group="g")]
+        assert found == [("g", "a b", "m:x"), ("g", "c", "not a reference")]
+        assert ExtensionManager[Any]("h.i")["d"].dist.version == "2.1"
+        assert importlib.metadata.version("foo-bar") == "2.1"
+        assert importlib.metadata.version("empty") == "1.0"
+
+
+def test_the_text_of_a_file_may_be_wrong_in_any_way(tmp_path: Path) -> None:
+    with site_folder(dist("foo", entry_points="a = m:x\n[g]\nb\nc = m:y\n")) as site:
+        assert ExtensionManager[Any]("g").names() == ["c"]
+        told = [p for p in lazyplug.problems() if str(site) in str(p.path)]
+        assert len(told) == 2
+
+
+@pytest.mark.parametrize(
+    ("points", "error", "words"),
+    [
+        ({"a": "m:x"}, TypeError, r"'a': 'm:x' is no group of entry points: say \{'g"),
+        ({"g": {"a=b": "m:x"}}, ValueError, "'a=b': 'm:x' of group 'g' cannot stand"),
+        ({"g": {"a\nb": "m:x"}}, ValueError, r"'a\\nb': 'm:x' of group 'g' cannot"),
+        ({"g": {"#a": "m:x"}}, ValueError, "'#a': 'm:x' of group 'g' cannot stand"),
+        ({"g": {"a": Fake}}, ValueError, "'a': <class .*Fake'> of group 'g' cannot"),
+        ({"g]\n[h": {"a": "m:x"}}, ValueError, "of group .* cannot stand in an"),
+    ],
+)
+def test_what_cannot_be_declared_is_an_error(
+    points: Any, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        dist("foo", "1", points)
+
+
+# -------------------------------------------------------------------------- the index
+
+
+def test_an_index_of_its_own_is_what_a_block_and_its_children_use(
+    isolated: Path, patch: pytest.MonkeyPatch
+) -> None:
+    patch.setenv("LAZYPLUG_CACHE", "off")
+    patch.setenv("LAZYPLUG_DENY", "g=*")
+    code = """
+        import json, os
+        print(json.dumps([name for name in os.environ if name.startswith("LAZYPLUG_")]))
+    """
+    with isolated_index() as folder:
+        assert list(folder.iterdir()) == []
+        entry_points(group="g")
+        assert [file.suffix for file in folder.iterdir()] == [".json"]
+        assert ask(code) == ["LAZYPLUG_CACHE_DIR"]
+        os.environ["LAZYPLUG_CHECK"] = "none"
+        with isolated_index() as inner:
+            assert "LAZYPLUG_CHECK" not in os.environ
+            assert os.environ["LAZYPLUG_CACHE_DIR"] == str(inner) != str(folder)
+        assert os.environ.pop("LAZYPLUG_CHECK") == "none"
+        assert os.environ["LAZYPLUG_CACHE_DIR"] == str(folder)
+    assert not folder.exists()
+    assert os.environ["LAZYPLUG_DENY"] == "g=*"
+
+
+def test_what_was_seen_is_forgotten_when_the_block_begins_and_ends(
+    site: Callable[..., Path], patch: pytest.MonkeyPatch
+) -> None:
+    folder = site(PLUG)
+    patch.syspath_prepend(folder)
+    file = folder / "plug-1.dist-info" / "entry_points.txt"
+    assert ExtensionManager[Any]("g").names() == ["a"]
+    file.write_text("[g]\nlonger = plug:One\n")
+    assert ExtensionManager[Any]("g").names() == ["a"]
+    with isolated_index():
+        assert ExtensionManager[Any]("g").names() == ["longer"]
+        file.write_text("[g]\nlongest = plug:One\n")
+    assert ExtensionManager[Any]("g").names() == ["longest"]
+
+
+def test_what_was_told_before_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
+    with site_folder({"plug-1.dist-info": {"entry_points.txt": "nonsense"}}):
+        ExtensionManager[Any]("g")
+        ExtensionManager[Any]("g")
+        assert len(caplog.messages) == 1
+        with isolated_index():
+            ExtensionManager[Any]("g")
+            assert len(caplog.messages) == 2
+        with isolated_index():
+            entry_points()
+            assert _cache.news == ["plug-1.dist-info"]
+        assert _cache.news == []
+
+
+def test_a_frozen_index_that_was_named_is_put_aside(
+    patch: pytest.MonkeyPatch,
+) -> None:
+    patch.setattr(lazyplug._cache, "given", "nowhere")
+    with isolated_index():
+        assert _cache.given is None
+        lazyplug.use_index(None)
+    assert _cache.given == "nowhere"
+
+
+def test_what_was_learned_is_not_written_after_the_block(
+    site: Callable[..., Path], patch: pytest.MonkeyPatch, settled: Ticking
+) -> None:
+    # At the end of the process, that is: it would make the folder again.
+    patch.syspath_prepend(site(PLUG))
+    with isolated_index() as folder:
+        assert ExtensionManager[Any]("g")["a"].summary == "The one."
+        assert [Path(file).parent for file in _learned._unwritten] == [folder]
+    _learned.write()
+    assert not folder.exists()
+
+
+def test_where_the_environment_is_ignored_no_index_can_be_isolated() -> None:
+    code = f"""if True:
+        import sys
+        sys.path.insert(0, {str(ROOT)!r})
+        from lazyplug.testing import isolated_index
+        with isolated_index(): pass
+    """
+    done = python("-E", "-c", code, check=False)
+    assert "RuntimeError: the index cannot be isolated: LAZYPLUG_* are" in done.stderr
+
+
+# ----------------------------------------------------------------------- site folders
+
+
+def test_a_site_folder_is_installed_here_and_in_children_until_the_block_ends() -> None:
+    with site_folder(PLUG) as folder:
+        assert sys.path[0] == str(folder)
+        extension = ExtensionManager[Any]("g")["a"]
+        assert extension.summary == "The one."
+        assert "plug" not in sys.modules
+        assert extension.plugin.__module__ == "plug"
+        assert python("-c", DRIVER).stdout == "<class 'plug.One'>\n"
+        (point,) = importlib.metadata.entry_points(group="g")
+        assert point.load() is extension.plugin
+    assert not folder.exists()
+    assert ExtensionManager[Any]("g").names() == []
+
+
+def test_all_is_put_back_when_the_block_raises() -> None:
+    with (  # noqa: PT012
+        pytest.raises(OSError, match="on purpose"),
+        site_folder(PLUG),
+        fake_extensions("h", {"x": Fake}),
+        isolated_index(),
+    ):
+        importlib.import_module("plug")
+        raise OSError("on purpose")
+
+
+def test_two_sites_one_after_the_other_have_each_its_own_module() -> None:
+    for number in (1, 2):
+        with site_folder({"plug.py": f"NUMBER = {number}"}):
+            assert vars(importlib.import_module("plug"))["NUMBER"] == number
+
+
+def test_a_site_inside_of_another_comes_before_it() -> None:
+    other = {**dist("plug", "2", {"g": {"b": "plug:Two"}}), "plug.py": "Two = 2"}
+    with site_folder(PLUG):
+        first = importlib.import_module("plug")
+        with site_folder(other):
+            assert ExtensionManager[Any]("g").names() == ["b"]
+            assert ExtensionManager[Any]("g")["b"].plugin == 2
+        assert ExtensionManager[Any]("g").names() == ["a"]
+        assert importlib.import_module("plug") is first
+
+
+def test_what_is_planted_later_is_removed_as_well() -> None:
+    with site_folder({}) as folder:
+        manager = ExtensionManager[Any]("g")
+        plant(folder, {**PLUG, "pack": {"__init__.py": "", "sub.py": ""}})
+        manager.refresh()
+        assert manager["a"].plugin
+        importlib.import_module("pack.sub")
+        assert {"plug", "pack", "pack.sub"} < set(sys.modules)
+    assert not {"plug", "pack", "pack.sub"} & set(sys.modules)
+
+
+def test_of_a_namespace_package_only_what_is_planted_is_exchanged() -> None:
+    with site_folder({"space": {"a.py": "", "b.py": ""}}):
+        import_module = importlib.import_module
+        space, a, b = map(import_module, ("space", "space.a", "space.b"))
+        with site_folder({"space": {"b.py": "MINE = 1", "c.py": ""}}):
+            assert import_module("space.b").MINE == 1
+            assert import_module("space.c").__name__ == "space.c"
+            assert (import_module("space"), import_module("space.a")) == (space, a)
+        assert import_module("space.b") is space.b is b
+        assert not hasattr(space, "c")
+        with pytest.raises(ModuleNotFoundError, match=r"space\.c"):
+            import_module("space.c")
+    with site_folder({"space": {"d.py": "MINE = 2"}}):
+        assert importlib.import_module("space.d").MINE == 2
+
+
+def test_without_a_cache_folder_the_users_own_is_left_alone(
+    tmp_path: Path, patch: pytest.MonkeyPatch
+) -> None:
+    patch.delenv("LAZYPLUG_CACHE_DIR")
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
+        patch.setenv(name, str(home))
+    with site_folder(PLUG):
+        assert ExtensionManager[Any]("g").names() == ["a"]
+        python("-c", DRIVER)
+    with fake_extensions("g", {"x": Fake}):
+        assert ExtensionManager[Any]("g").names() == ["x"]
+    assert list(home.iterdir()) == []
+
+
+def test_what_the_environment_says_counts_in_a_site(
+    patch: pytest.MonkeyPatch,
+) -> None:
+    patch.setenv("LAZYPLUG_DENY", "g=a")
+    with site_folder(PLUG), fake_extensions("g", {"b": Fake}, keep_installed=True):
+        assert ExtensionManager[Any]("g").names() == ["b"]
+
+
+# ------------------------------------------------------------------- fake extensions
+
+
+def test_every_way_to_ask_finds_the_fakes_and_nothing_installed() -> None:
+    with site_folder(PLUG), fake_extensions("g", {"x": Fake, "y": "json:loads"}):
+        with nothing_imported():
+            manager = ExtensionManager[Any]("g")
+            assert manager.names() == ["x", "y"]
+            assert manager["x"].summary == "Is a fake."
+            assert [point.name for point in entry_points(group="g")] == ["x", "y"]
+        assert manager["x"].plugin is Fake
+        assert manager["y"].plugin is json.loads
+        assert (
+            DriverManager[Any]("g", "x", invoke_on_load=True).driver.__class__ is Fake
+        )
+        assert NamedExtensionManager[Any]("g", ["y"]).names() == ["y"]
+        assert EnabledExtensionManager[Any]("g", lambda e: e.name == "x").names() == [
+            "x"
+        ]
+        assert lazyplug.load("g", "x") is Fake
+        assert ExtensionManager[Any]("g.*").names() == []
+        with pytest.raises(NoMatches, match="no extension named 'a' in group 'g'"):
+            DriverManager[Any]("g", "a")
+        points = importlib.metadata.entry_points(group="g")
+        assert {point.load() for point in points} == {Fake, json.loads}
+
+
+def test_what_is_faked_is_chosen_and_checked_as_for_real() -> None:
+    @runtime_checkable
+    class Closes(Protocol):
+        def close(self) -> None: ...
+
+    with fake_extensions("g", {"x": Fake, "y": Fake}):
+        choice = Choice(deny=["x"])
+        assert ExtensionManager[Any]("g", choice=choice).names() == ["y"]
+        choice = Choice(allow=["@lazyplug-fakes-*"])
+        assert ExtensionManager[Any]("g", choice=choice).names() == ["x", "y"]
+        driver = DriverManager[Any]("g", "x", protocol=Closes, invoke_on_load=True)
+        with pytest.raises(ProtocolMismatch, match="x"):
+            driver.driver  # noqa: B018
+        extension = ExtensionManager[Any]("g")["x"]
+        copy = pickle.loads(pickle.dumps(extension))  # noqa: S301
+        assert copy.plugin is Fake
+
+
+class Strange:
+    __doc__ = property(lambda _: "Computed.")
+
+
+@pytest.mark.parametrize("plugin", [None, 0, [], ValueError("v"), object(), Strange])
+def test_any_object_can_be_a_plugin(plugin: object) -> None:
+    with fake_extensions("g", {"x": plugin}):
+        extension = ExtensionManager[Any]("g")["x"]
+        assert extension.plugin is plugin
+        assert extension.summary is None
+
+
+def test_a_reference_that_leads_nowhere_is_a_broken_extension() -> None:
+    with fake_extensions("g", {"x": "plug_nowhere:x", "y": "no reference"}):
+        manager = ExtensionManager[Any]("g", on_failure="ignore")
+        assert manager.map(lambda extension: extension.name) == []
+        assert len(manager.failures) == 2
+
+
+def test_installed_ones_of_other_names_can_be_kept() -> None:
+    points = {"g": {"a": "plug:One", "b": "plug:One"}, "h": {"c": "plug:One"}}
+    with site_folder({**PLUG, **dist("plug", "1", points)}):
+        with fake_extensions("g", {"a": Fake}, keep_installed=True):
+            assert DriverManager[Any]("g", "a").driver is Fake
+            assert ExtensionManager[Any]("g").names() == ["a", "b"]
+            assert ExtensionManager[Any]("g")["b"].plugin.__name__ == "One"
+        with fake_extensions("g", {"a": Fake}):
+            assert ExtensionManager[Any]("g").names() == ["a"]
+            kept = ExtensionManager[Any]("h")["c"]
+            assert (kept.plugin.__name__, kept.dist.name) == ("One", "plug")
+
+
+def test_what_hides_a_distribution_says_what_that_says() -> None:
+    tree = {
+        "plug-1.dist-info": {
+            "METADATA": "Name: plug\nVersion: 1\nSummary: A plug.\nRequires-Dist: x\n",
+            "entry_points.txt": "[g]\na = plug\n[h]\nb = plug\nb = plug:two\n",
+        },
+        "old-2.egg-info": {
+            "PKG-INFO": "Name: Old\nVersion: 2\nSummary: An old one.\n",
+            "entry_points.txt": "[g]\na = old\n[h]\nc = old\n",
+        },
+    }
+    with site_folder(tree):
+        with pytest.raises(MultipleMatches, match="a"):
+            DriverManager[Any]("g", "a")
+        with fake_extensions("g", {"a": Fake}):
+            assert DriverManager[Any]("g", "a").driver is Fake
+            points = entry_points(group="h")
+            told = [(p.name, p.value, p.dist.metadata["Summary"]) for p in points]
+            assert sorted(told) == [
+                ("b", "plug", "A plug."),
+                ("b", "plug:two", "A plug."),
+                ("c", "old", "An old one."),
+            ]
+            assert importlib.metadata.requires("plug") == ["x"]
+            assert importlib.metadata.version("old") == "2"
+
+
+def test_what_the_current_folder_declares_is_hidden_as_well(
+    tmp_path: Path, patch: pytest.MonkeyPatch
+) -> None:
+    # As of a project in development, whose tests are run in its folder.
+    plant(
+        tmp_path,
+        {
+            "mine.egg-info": {
+                "PKG-INFO": "Name: mine\nVersion: 1\n",
+                "entry_points.txt": "[g]\na = m\n",
+            }
+        },
+    )
+    patch.chdir(tmp_path)
+    patch.syspath_prepend("")
+    assert ExtensionManager[Any]("g").names() == ["a"]
+    with fake_extensions("g", {"x": Fake}):
+        assert ExtensionManager[Any]("g").names() == ["x"]
+
+
+def test_fakes_inside_of_fakes() -> None:
+    with fake_extensions("g", {"x": Fake}), fake_extensions("h", {"y": 1}):
+        assert DriverManager[Any]("g", "x").driver is Fake
+        assert DriverManager[Any]("h", "y").driver == 1
+        with fake_extensions("g", {"x": 2}):
+            assert ExtensionManager[Any]("g").names() == ["x"]
+            assert DriverManager[Any]("g", "x").driver == 2
+            assert DriverManager[Any]("h", "y").driver == 1
+        with fake_extensions("g", {"z": 3}, keep_installed=True):
+            assert ExtensionManager[Any]("g").names() == ["z", "x"]
+            assert ExtensionManager[Any]("g")["x"].plugin is Fake
+        assert ExtensionManager[Any]("g")["x"].plugin is Fake
+
+
+def test_fakes_are_called_the_same_each_time() -> None:
+    values = []
+    for _ in range(2):
+        with fake_extensions("g", {"x": Fake}):
+            values.append(ExtensionManager[Any]("g")["x"].value)
+    assert values == ["lazyplug_fakes_1:plugin_0"] * 2
+
+
+def test_another_process_is_told_that_it_has_no_such_object() -> None:
+    with fake_extensions("g", {"a": Fake}):
+        done = python("-c", DRIVER, check=False)
+    assert "ImportError: fake extensions are objects of the process" in done.stderr
+    with fake_extensions("g", {"a": "json:loads"}):
+        assert python("-c", DRIVER).stdout.startswith("<function loads")
+
+
+def test_a_namespace_can_be_without_extensions() -> None:
+    with site_folder(PLUG), fake_extensions("g", {}):
+        assert entry_points(group="g") == ()
+        with pytest.raises(NoMatches, match="no extension named 'a' in group 'g'"):
+            DriverManager[Any]("g", "a")
+
+
+def test_a_family_cannot_be_faked() -> None:
+    said = r"'g\.\*' is a family: say one group of it"
+    with pytest.raises(ValueError, match=said), fake_extensions("g.*", {"a": Fake}):
+        pass
+
+
+def test_a_name_that_cannot_be_declared_cannot_be_faked() -> None:
+    said = "'a=b': 'json' of group 'g' cannot stand in"
+    with pytest.raises(ValueError, match=said), fake_extensions("g", {"a=b": "json"}):
+        pass
+
+
+# ------------------------------------------------------------------------- managers
+
+
+def test_a_manager_can_be_made_of_given_plugins() -> None:
+    with nothing_imported("json"):
+        manager = manager_of(ExtensionManager[Any], "g", {"x": Fake, "y": "json:loads"})
+        assert manager.names() == ["x", "y"]
+    assert manager.namespace == manager["x"].group == manager["y"].group == "g"
+    assert manager.map(lambda extension: extension.plugin) == [Fake, json.loads]
+    assert manager_of(DriverManager[Any], "g", {"x": 0}).driver == 0
+    assert manager_of(DriverManager[Any], "g", {"x": None}).driver is None
+    assert manager["x"].entry_point.group == "g"
+    assert manager["y"].entry_point_target == "json:loads"
+
+
+# -------------------------------------------------------------- nothing was imported
+
+
+@pytest.fixture
+def planted() -> Any:
+    tree = {
+        "plug.py": "import plug_more.deep\nclass One: 'The one.'\n",
+        "plug_more": {"__init__.py": "", "deep.py": "", "other.py": ""},
+        "plug_broken.py": "import plug_more\nraise OSError('broken on purpose')\n",
+        **dist("plug", "1", {"g": {"a": "plug:One", "b": "plug_broken"}}),
+    }
+    with site_folder(tree) as folder:
+        yield folder
+
+
+def test_looking_and_listing_import_nothing(planted: Path) -> None:
+    with nothing_imported():
+        manager = ExtensionManager[Any]("g")
+        assert manager.names() == ["a", "b"]
+        assert manager["a"].summary == "The one."
+        assert importlib.util.find_spec("plug") is not None
+        importlib.import_module("colorsys")
+        with pytest.raises(ModuleNotFoundError, match="plug_nowhere"):
+            importlib.import_module("plug_nowhere")
+
+
+def test_what_was_imported_is_told_with_the_first_and_its_line(planted: Path) -> None:
+    manager = ExtensionManager[Any]("g")
+
+    def touch() -> object:
+        return manager["a"].plugin
+
+    with pytest.raises(AssertionError) as raised, nothing_imported():
+        touch()
+    assert str(raised.value) == (
+        "imported: plug, plug_more, plug_more.deep; the first was plug,"
+        f" by {__file__}:{touch.__code__.co_firstlineno + 1}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["plug_more"], ["plug_more", "plug_more.deep"]),
+        (["plug_more.deep"], ["plug_more.deep"]),
+        (["plug_more.other", "plug_mor", "plug.One"], []),
+        (["pl", "plug_broken"], []),
+        (["colorsys"], ["colorsys"]),
+    ],
+)
+def test_only_what_is_named_counts_if_anything_is(
+    names: list[str], told: list[str], planted: Path
+) -> None:
+    with ExitStack() as stack:
+        if told:
+            words = f"^imported: {', '.join(told)}; "
+            stack.enter_context(pytest.raises(AssertionError, match=words))
+        stack.enter_context(nothing_imported(*names))
+        importlib.import_module("plug")
+        importlib.import_module("colorsys")
+
+
+def test_what_is_named_counts_even_if_it_was_imported_before(planted: Path) -> None:
+    before = importlib.import_module("plug_more.deep")
+    with nothing_imported():
+        importlib.import_module("plug_more.deep")
+    package = sys.modules["plug_more"]
+    for name in ("plug_more", "plug_more.deep"):
+        with nothing_imported(name):
+            assert name not in sys.modules
+        assert sys.modules[name] in {package, before}
+        told = pytest.raises(AssertionError, match=f"imported: .*{name}")
+        with told, nothing_imported(name):
+            exec("from plug_more import deep")  # noqa: S102
+        assert sys.modules["plug_more.deep"] is before is vars(package)["deep"]
+
+
+def test_what_fails_to_be_imported_counts(planted: Path) -> None:
+    manager = ExtensionManager[Any]("g", on_failure="ignore")
+    manager.extensions.remove(manager["a"])
+    words = "imported: plug_broken, plug_more; the first was plug_broken"
+    with pytest.raises(AssertionError, match=words), nothing_imported():
+        assert manager.map(lambda extension: extension.name) == []
+
+
+def test_what_is_removed_again_counts() -> None:
+    told = pytest.raises(AssertionError, match="imported: plug; the first was plug, by")
+    with told, nothing_imported(), site_folder({"plug.py": ""}):
+        importlib.import_module("plug")
+    told = pytest.raises(AssertionError, match="imported: lazyplug_fakes_1; the first")
+    with told, nothing_imported(), fake_extensions("g", {"x": Fake}):
+        assert DriverManager[Any]("g", "x").driver is Fake
+
+
+def test_what_is_put_into_sys_modules_otherwise_counts(planted: Path) -> None:
+    spec = importlib.util.spec_from_file_location("plug_by_path", planted / "plug.py")
+    assert spec is not None
+    words = "plug_by_path; the first was plug_by_path, which was put into sys.modules"
+    with pytest.raises(AssertionError, match=words), nothing_imported("plug_by_path"):
+        sys.modules["plug_by_path"] = importlib.util.module_from_spec(spec)
+    del sys.modules["plug_by_path"]
+
+
+def test_finders_of_an_older_kind_are_passed_over(
+    planted: Path, patch: pytest.MonkeyPatch
+) -> None:
+    class Old:
+        def find_module(self, name: str, path: object = None) -> None:
+            """Find nothing."""
+
+    patch.setattr(sys, "meta_path", [Old(), *sys.meta_path])
+    told = pytest.raises(AssertionError, match=r"imported: plug_more\.other; the first")
+    with warnings.catch_warnings(), told, nothing_imported("plug_more.other"):
+        warnings.simplefilter("ignore", ImportWarning)
+        importlib.import_module("plug_more.other")
+
+
+def test_an_error_in_the_block_is_not_hidden(planted: Path) -> None:
+    with pytest.raises(OSError, match="on purpose"), nothing_imported():  # noqa: PT012
+        importlib.import_module("plug")
+        raise OSError("on purpose")
+
+
+@pytest.mark.parametrize("name", ["my-plugin", "", "a..b", "a.py:b", "*"])
+def test_a_name_that_no_module_has_is_an_error(name: str) -> None:
+    told = pytest.raises(ValueError, match="is not the name of a module")
+    with told, nothing_imported(name):
+        pass
+
+
+def test_a_module_instead_of_its_name_is_an_error() -> None:
+    with pytest.raises(TypeError, match="'str'"), nothing_imported(json):  # type: ignore[arg-type]
+        pass
+
+
+# ---------------------------------------------------------- where tests are written
+
+
+def test_it_serves_in_a_test_case_and_in_an_async_one() -> None:
+    class Case(unittest.TestCase):
+        def setUp(self) -> None:
+            self.folder = self.enterContext(site_folder(PLUG))
+            self.enterContext(fake_extensions("h", {"x": Fake}))
+
+        def test_it(self) -> None:
+            self.assertEqual(ExtensionManager[Any]("g").names(), ["a"])  # noqa: PT009
+            self.assertIs(DriverManager[Any]("h", "x").driver, Fake)  # noqa: PT009
+
+    class AsyncCase(unittest.IsolatedAsyncioTestCase):
+        async def asyncSetUp(self) -> None:
+            self.enterContext(isolated_index())
+
+        async def test_it(self) -> None:
+            import asyncio
+
+            with fake_extensions("h", {"x": Fake}), nothing_imported("plug"):
+                await asyncio.sleep(0)
+                driver = await asyncio.to_thread(DriverManager[Any], "h", "x")
+                self.assertIs(driver.driver, Fake)  # noqa: PT009
+
+    result = unittest.TestResult()
+    for case in (Case("test_it"), AsyncCase("test_it")):
+        case.run(result)
+    assert (result.testsRun, result.failures, result.errors) == (2, [], [])
+
+
+def test_the_kit_needs_no_pytest() -> None:
+    code = """
+        import json, sys
+        sys.modules["pytest"] = sys.modules["_pytest"] = None
+        import lazyplug.testing as kit
+        with kit.nothing_imported(), kit.isolated_index():
+            import lazyplug
+            lazyplug.ExtensionManager("g").names()  # which imports more of lazyplug
+        with kit.fake_extensions("g", {"x": dict}):
+            assert lazyplug.ExtensionManager("g").names() == ["x"]
+        print(json.dumps(sorted(name for name in vars(kit) if name[0] != "_")))
+    """
+    kit = ["Tree", "dist", "fake_extensions", "isolated_index", "manager_of"]
+    assert ask(code) == [*kit, "nothing_imported", "plant", "site_folder"]
+
+
+# ---------------------------------------------------------------------- pytest plugin
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Iterator[pytest.Pytester]:
+    """Return a project whose tests have the plugin, declared as it is by lazyplug."""
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    points = said["project"]["entry-points"]
+    with OwnPatch() as changes, site_folder(dist("lazyplug", "1", points)):
+        # As at the start of pytest.
+        take_out(changes, "lazyplug.integrations.pytest")
+        changes.setitem(os.environ, "PYTEST_ADDOPTS", "-p no:cacheprovider")
+        yield pytester
+
+
+def test_each_fixture_lasts_for_one_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import importlib, os, sys
+        from lazyplug import DriverManager, ExtensionManager, _cache
+        from lazyplug.testing import dist, nothing_imported
+
+        # The one stands elsewhere as well, the other only where it is planted.
+        PACKAGES = "pack", "space"
+        before = sys.path[:], os.environ.get("LAZYPLUG_CACHE_DIR"), _cache.given
+        own = importlib.import_module("pack.own"), sys.modules["pack"]
+
+        def test_index(lazyplug_index):
+            assert os.environ["LAZYPLUG_CACHE_DIR"] == str(lazyplug_index)
+            ExtensionManager("g")
+            assert [file.suffix for file in lazyplug_index.iterdir()] == [".json"]
+
+        def test_site(lazyplug_site, lazyplug_index):
+            one = lazyplug_site({"plug.py": "", **dist("a", "1", {"g": {"a": "plug"}})})
+            two = lazyplug_site(dist("b", "1", {"g": {"b": "plug"}}))
+            assert (one / "plug.py").exists()
+            with nothing_imported():
+                manager = ExtensionManager("g")
+                assert manager.names() == ["b", "a"]
+            assert manager["a"].plugin is manager["b"].plugin
+            assert sys.path[:2] == [str(two), str(one)]
+            for name in ("a", "b"):
+                lazyplug_site({package: {f"{name}.py": ""} for package in PACKAGES})
+                for package in PACKAGES:
+                    importlib.import_module(f"{package}.{name}")
+            assert len(list(lazyplug_index.iterdir())) == 1
+
+        def test_extensions(lazyplug_extensions, lazyplug_site):
+            lazyplug_site(dist("a", "1", {"g": {"a": "json", "b": "json"}}))
+            lazyplug_extensions("g", {"x": dict})
+            assert ExtensionManager("g").names() == ["x"]
+            assert DriverManager("g", "x", invoke_on_load=True).driver == {}
+            lazyplug_extensions("g", {"y": list}, keep_installed=True)
+            assert ExtensionManager("g").names() == ["y", "x"]
+            assert DriverManager("g", "y").driver is list
+
+        def test_patches_of_the_test_itself_do_not_outlast_it(
+            monkeypatch, lazyplug_site, tmp_path
+        ):
+            lazyplug_site({"plug.py": ""})
+            monkeypatch.syspath_prepend(tmp_path)
+            monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(tmp_path))
+            monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+            monkeypatch.setattr(_cache, "given", "off")
+            importlib.import_module("plug")
+            ExtensionManager("g")
+
+        def test_nothing_is_left():
+            now = sys.path, os.environ.get("LAZYPLUG_CACHE_DIR"), _cache.given
+            assert now == before
+            assert "lazyplug_fakes_1" not in sys.modules
+            assert not {"plug", "space", "pack.a", "pack.b"} & set(sys.modules)
+            assert own == (sys.modules["pack.own"], sys.modules["pack"])
+            assert _cache._memo == {}
+        """
+    )
+    with site_folder({"pack": {"own.py": ""}}):
+        project.runpytest_inprocess().assert_outcomes(passed=5)
+
+
+def test_it_works_in_workers_and_can_be_left_out(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from lazyplug import ExtensionManager
+
+        @pytest.mark.parametrize("name", ["a", "b", "c", "d"])
+        def test_it(lazyplug_extensions, name):
+            lazyplug_extensions("g", {name: dict})
+            assert ExtensionManager("g").names() == [name]
+        """
+    )
+    strict = ("-W", "error", "--strict-markers", "--strict-config")
+    project.runpytest_subprocess("-n", "2", *strict).assert_outcomes(passed=4)
+    done = project.runpytest_subprocess("-p", "no:lazyplug")
+    done.assert_outcomes(errors=4)
+    done.stdout.fnmatch_lines(["*fixture 'lazyplug_extensions' not found"])
+
+
+# What the run of a test has imported, and what it has printed.
+RUN = """
+import contextlib, io, json, sys
+import pytest
+printed = io.StringIO()
+with contextlib.redirect_stdout(printed):
+    code = pytest.main(["-W", "error", *sys.argv[1:]])
+lines = [line.partition(" in ")[0] for line in printed.getvalue().splitlines()]
+lines = [line for line in lines if not line.startswith("plugins: ")]
+print(json.dumps([int(code), sorted(sys.modules), lines]))
+"""
+
+
+def test_who_uses_no_fixture_pays_for_three_modules_and_sees_nothing(
+    project: pytest.Pytester,
+) -> None:
+    project.makepyfile("def test_it(): assert True")
+    code, modules, printed = json.loads(python("-c", RUN, "-pno:lazyplug").stdout)
+    with_it = json.loads(python("-c", RUN).stdout)
+    assert code == with_it[0] == 0
+    assert sorted(set(with_it[1]) - set(modules)) == [
+        "lazyplug",
+        "lazyplug.integrations",
+        "lazyplug.integrations.pytest",
+    ]
+    assert with_it[2] == printed
+
+
+# ------------------------------------------------------------------------------- docs
+
+
+def test_the_examples_of_the_docs_run_as_they_stand_there(
+    project: pytest.Pytester,
+) -> None:
+    examples = ROOT / "examples"
+    tree: dict[str, Any] = {
+        "texts": {"__init__.py": (examples / "texts/texts/__init__.py").read_bytes()},
+        "texts_upper.py": (examples / "texts-upper/texts_upper.py").read_bytes(),
+    }
+    for name in ("texts", "texts-upper"):
+        said = (examples / name / "pyproject.toml").read_text(encoding="utf-8")
+        tree.update(dist(name, "1.0", tomllib.loads(said)["project"]["entry-points"]))
+    text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    blocks = [each.partition("```")[0] for each in text.split("```python\n")[1:]]
+    for number, block in enumerate(blocks):
+        (project.path / f"test_{number}.py").write_text(block, encoding="utf-8")
+    with site_folder(tree):
+        done = project.runpytest_inprocess()
+    done.assert_outcomes(passed=text.count("def test_"))
