@@ -1,4 +1,4 @@
-"""Site folders from dict literals, an isolated cache, and fresh processes."""
+"""Site folders, an isolated cache, a clock of our own, and fresh processes."""
 
 import json
 import os
@@ -12,32 +12,12 @@ from typing import Any
 import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `only`
 import pytest
 
-from lazyplug import _cache, _report
+from lazyplug import _cache
+from lazyplug.testing import Tree, plant
+from lazyplug.testing._places import forget, isolate
 
-Tree = Mapping[str, Any]
 # A clock far ahead of every file that a test writes: stamps are old enough.
 LATER = 3_600 * 10**9
-
-
-def plant(folder: Path, tree: Tree) -> Path:
-    """Write a tree: a dict is a folder, str and bytes are files, None is nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in tree.items():
-        if isinstance(content, Mapping):
-            plant(folder / name, content)
-        elif isinstance(content, bytes):
-            (folder / name).write_bytes(content)
-        elif content is not None:
-            (folder / name).write_text(textwrap.dedent(content), encoding="utf-8")
-    return folder
-
-
-def dist(name: str, version: str = "1.0", points: str | None = None) -> Tree:
-    """Return the tree of one installed distribution: `{"foo-1.0.dist-info": …}`."""
-    files = {"METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"}
-    if points is not None:
-        files["entry_points.txt"] = points
-    return {f"{name.replace('-', '_')}-{version}.dist-info": files}
 
 
 @pytest.fixture
@@ -53,15 +33,10 @@ def site(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(autouse=True)
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give each test a cache folder of its own, and a process that knows nothing."""
-    for name in [name for name in os.environ if name.startswith("LAZYPLUG_")]:
-        monkeypatch.delenv(name)
     folder = tmp_path / "cache"
-    monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(folder))
-    _cache.invalidate_caches()
-    _cache.news.clear()
-    _report._told.clear()
+    isolate(monkeypatch, folder)
     yield folder
-    _cache.invalidate_caches()
+    forget(folder)
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import pytest
 
 import lazyplug
 from lazyplug import _cache
-from tests.conftest import Tree, dist, plant, python
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import python
 
 ROOT = Path(lazyplug.__file__).parent.parent
 POINTS = "[g]\na = os:sep\n"
@@ -59,7 +60,7 @@ NO_PATHS: dict[str, Any] = {
 def test_what_is_no_path_is_skipped_and_told(
     entry: Any, place: int, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path: list[Any] = [str(site(dist("foo", points=POINTS)))]
+    path: list[Any] = [str(site(dist("foo", entry_points=POINTS)))]
     path.insert(place, entry)
     monkeypatch.setattr(sys, "path", path)
     for _ in range(2):
@@ -88,7 +89,7 @@ STRANGE_PATHS: dict[str, str] = {
 def test_a_path_that_leads_nowhere_harms_no_other(
     entry: str, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    only(entry, site(dist("foo", points=POINTS)), entry)
+    only(entry, site(dist("foo", entry_points=POINTS)), entry)
     for _ in range(3):
         _cache.invalidate_caches()
         assert names() == ["a"]
@@ -99,7 +100,7 @@ def test_a_path_that_leads_nowhere_harms_no_other(
 def test_path_objects_are_paths(
     site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, two = site(dist("one", points=POINTS), "one"), site(dist("two"), "two")
+    one, two = site(dist("one", entry_points=POINTS), "one"), site(dist("two"), "two")
     path: list[Any] = [pathlib.PurePath(one), Hostile(str(two)), str(one)]
     monkeypatch.setattr(sys, "path", path)
     _cache.invalidate_caches()
@@ -114,7 +115,7 @@ def test_a_string_of_ones_own_class_is_a_path(
     class Text(str):
         __slots__ = ()
 
-    folder = Text(site(dist("foo", points=POINTS)))
+    folder = Text(site(dist("foo", entry_points=POINTS)))
     monkeypatch.setattr(sys, "path", [folder])
     for _ in range(2):
         _cache.invalidate_caches()
@@ -124,7 +125,7 @@ def test_a_string_of_ones_own_class_is_a_path(
 def test_an_entry_that_vanishes_and_comes_back_takes_its_extensions_along(
     site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    one, two = site(dist("one", points=POINTS), "one"), site(dist("two"), "two")
+    one, two = site(dist("one", entry_points=POINTS), "one"), site(dist("two"), "two")
     only(one, two)
     assert names() == ["a"]
     one.rename(one.parent / "aside")
@@ -144,7 +145,7 @@ def test_a_current_folder_that_was_removed_is_survived(
     monkeypatch.chdir(gone)
     shutil.rmtree(gone)
     monkeypatch.setattr(
-        sys, "path", ["", "relative", str(site(dist("a", points=POINTS)))]
+        sys, "path", ["", "relative", str(site(dist("a", entry_points=POINTS)))]
     )
     _cache.invalidate_caches()
     assert names() == ["a"]
@@ -154,7 +155,7 @@ def test_a_current_folder_that_was_removed_is_survived(
 def test_any_text_may_be_asked_for(
     group: str, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    only(site(dist("foo", points=POINTS)))
+    only(site(dist("foo", entry_points=POINTS)))
     assert lazyplug.entry_points(group=group) == ()
     assert lazyplug.ExtensionManager[Any](group).names() == []
     with pytest.raises(lazyplug.NoMatches, match="no extension named"):
@@ -179,7 +180,7 @@ def test_a_malformed_file_harms_no_other_and_is_told(
     bad: Tree = {
         "bad-1.0.dist-info": {"METADATA": "Name: bad\n", "entry_points.txt": content}
     }
-    folder = site({**bad, **dist("foo", points=POINTS)})
+    folder = site({**bad, **dist("foo", entry_points=POINTS)})
     only(folder)
     assert lazyplug.DriverManager[str]("g", "a").driver == os.sep
     (problem,) = lazyplug.problems()
@@ -191,7 +192,7 @@ def test_a_malformed_file_harms_no_other_and_is_told(
 def test_a_problem_says_the_line_where_there_is_one(
     site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    folder = site(dist("bad", points="[g]\na = os:sep\nb\n"))
+    folder = site(dist("bad", entry_points="[g]\na = os:sep\nb\n"))
     only(folder)
     (problem,) = lazyplug.problems()
     file = folder / "bad-1.0.dist-info" / "entry_points.txt"
@@ -204,7 +205,7 @@ def test_a_problem_says_the_line_where_there_is_one(
 def test_an_unknown_name_names_the_group_what_is_near_and_what_there_is(
     site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    only(site(dist("foo", points="[codecs]\njson = os:sep\nyaml = os:sep\n")))
+    only(site(dist("foo", entry_points="[codecs]\njson = os:sep\nyaml = os:sep\n")))
     text = (
         "no extension named 'jsno' in group 'codecs'; did you mean 'json'?"
         " Available: 'json', 'yaml'."
@@ -225,7 +226,7 @@ def test_an_unknown_name_names_the_group_what_is_near_and_what_there_is(
 def test_an_unknown_group_names_the_groups_that_are_near(
     site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    only(site(dist("foo", points="[my.codecs]\njson = os:sep\n")))
+    only(site(dist("foo", entry_points="[my.codecs]\njson = os:sep\n")))
     text = "did you mean the group 'my.codecs'"
     with pytest.raises(lazyplug.NoMatches, match=text) as caught:
         lazyplug.DriverManager[str]("my.codec", "json")
@@ -246,7 +247,9 @@ def test_an_environment_with_nothing_in_it_says_so(only: Callable[..., None]) ->
 def test_an_error_mentions_what_is_wrong_with_the_metadata(
     site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    folder = site({**dist("one", points="[g]\na\n"), **dist("two", points="[g]\nb\n")})
+    folder = site(
+        {**dist("one", entry_points="[g]\na\n"), **dist("two", entry_points="[g]\nb\n")}
+    )
     only(folder)
     text = "Note: metadata with problems, 2: .*no '=' in 'a'; all: lazyplug.problems"
     with pytest.raises(lazyplug.NoMatches, match=text):
@@ -278,7 +281,9 @@ def test_two_distributions_for_one_driver_are_both_named(
 def test_an_error_says_the_version_that_is_installed_now(
     site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    folder = site({**dist("one", points=POINTS), **dist("two", points=POINTS)})
+    folder = site(
+        {**dist("one", entry_points=POINTS), **dist("two", entry_points=POINTS)}
+    )
     only(folder)
     names()
     (folder / "two-1.0.dist-info" / "METADATA").write_text(
@@ -360,7 +365,7 @@ def _gone(cache: Path) -> None:
 def test_a_broken_cache_changes_no_word_of_a_program(
     harm: Callable[[Path], None], site: Callable[..., Path], isolated: Path
 ) -> None:
-    folder = site(dist("foo", points=POINTS))
+    folder = site(dist("foo", entry_points=POINTS))
     assert run(folder) == SAID
     assert isolated.is_dir()
     harm(isolated)
@@ -386,7 +391,7 @@ def test_a_broken_cache_changes_no_word_of_a_program(
 def test_an_odd_environment_changes_no_word_of_a_program(
     env: dict[str, str], site: Callable[..., Path]
 ) -> None:
-    folder = site(dist("foo", points=POINTS))
+    folder = site(dist("foo", entry_points=POINTS))
     assert run(folder, **env) == SAID
     assert run(folder, **env) == SAID
 
@@ -398,7 +403,7 @@ def test_an_odd_interpreter_changes_no_word_of_a_program(
     options: list[str], site: Callable[..., Path], tmp_path: Path
 ) -> None:
     env = {"HOME": str(tmp_path), "XDG_CACHE_HOME": ""}
-    folder = site(dist("foo", points=POINTS))
+    folder = site(dist("foo", entry_points=POINTS))
     assert run(folder, *options, **env) == SAID
     assert run(folder, *options, **env) == SAID
 
@@ -406,7 +411,7 @@ def test_an_odd_interpreter_changes_no_word_of_a_program(
 def test_a_broken_environment_is_told_where_it_is_scanned_and_changes_no_answer(
     site: Callable[..., Path],
 ) -> None:
-    folder = site(dist("foo", points=POINTS))
+    folder = site(dist("foo", entry_points=POINTS))
     plant(
         folder,
         {

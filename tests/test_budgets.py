@@ -17,7 +17,8 @@ from typing import NamedTuple
 import pytest
 
 import lazyplug
-from tests.conftest import ask, plant, python
+from lazyplug.testing import plant
+from tests.conftest import ask, python
 
 pytestmark = pytest.mark.budget
 

@@ -25,7 +25,8 @@ from lazyplug import (
 )
 from lazyplug.compat import stevedore
 from lazyplug.compat.stevedore._choosing import left_out
-from tests.conftest import ask, dist, python
+from lazyplug.testing import dist
+from tests.conftest import ask, python
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("forgotten")
@@ -543,8 +544,8 @@ def test_the_drop_in_takes_what_another_distribution_declares_in_the_same_words(
 ) -> None:
     folder = site(
         {
-            **dist("one", points="[twins]\nx = os:sep\n"),
-            **dist("two", points="[twins]\nx = os:sep\n"),
+            **dist("one", entry_points="[twins]\nx = os:sep\n"),
+            **dist("two", entry_points="[twins]\nx = os:sep\n"),
         },
         "twins",
     )
@@ -614,7 +615,7 @@ def test_the_reason_stands_once_in_the_error_of_a_driver() -> None:
 def test_what_is_left_out_is_no_failure(
     site: Callable[..., Path], first: Callable[..., None]
 ) -> None:
-    first(site(dist("odd", points="[odd]\nx = no reference\n"), "odd"))
+    first(site(dist("odd", entry_points="[odd]\nx = no reference\n"), "odd"))
     manager = ExtensionManager[Any]("odd", choice=Choice(deny=["x"]))
     assert manager.failures == []
 

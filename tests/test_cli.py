@@ -11,7 +11,8 @@ import lazyplug
 from lazyplug import _learned
 from lazyplug._verify import damages
 from lazyplug.cli import main
-from tests.conftest import Ticking, dist, python
+from lazyplug.testing import dist
+from tests.conftest import Ticking, python
 from tests.test_store import index_in
 
 Verify = Callable[[], tuple[int, str, str]]
@@ -26,7 +27,7 @@ def index(
     isolated: Path,
 ) -> Path:
     """Return an index on disk."""
-    only(site({**dist("foo", points=POINTS), **dist("bar")}))
+    only(site({**dist("foo", entry_points=POINTS), **dist("bar")}))
     lazyplug.entry_points()
     return index_in(isolated)
 
@@ -91,7 +92,11 @@ def test_what_was_learned_is_verified_too(
     isolated: Path,
     verify: Verify,
 ) -> None:
-    only(site({"plug.py": "'A plugin.'\n", **dist("foo", points="[g]\na = plug\n")}))
+    only(
+        site(
+            {"plug.py": "'A plugin.'\n", **dist("foo", entry_points="[g]\na = plug\n")}
+        )
+    )
     assert lazyplug.ExtensionManager[Any]("g")["a"].summary == "A plugin."
     _learned.write()
     (file,) = isolated.glob("*.facts")

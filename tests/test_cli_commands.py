@@ -27,7 +27,8 @@ from lazyplug.cli import (
     output,
     reasons,
 )
-from tests.conftest import Tree, ask, dist, plant, python
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import ask, python
 
 pytestmark = pytest.mark.usefixtures("settled")
 ROOT = Path(__file__).parents[1]
@@ -52,9 +53,10 @@ GOOD: Tree = {
 BROKEN: Tree = {
     "plug_bad.py": "raise OSError('broken on purpose')\n",
     **dist(
-        "bad", points="[app]\nbad = plug_bad:x\nodd = no reference\ngone = nomodule:x\n"
+        "bad",
+        entry_points="[app]\nbad = plug_bad:x\nodd = no reference\ngone = nomodule:x\n",
     ),
-    **dist("again", points="[app]\nbad = plug_bad:y\nno equals sign\n"),
+    **dist("again", entry_points="[app]\nbad = plug_bad:y\nno equals sign\n"),
     "nameless-1.dist-info": {
         "METADATA": "Summary: x\n",
         "entry_points.txt": "[h]\na = os\n",
@@ -286,7 +288,7 @@ def test_check_loads_each_plugin_in_a_process_of_its_own(
             "plug_d.py": "raise SystemExit('leave me alone')\n",
             **dist(
                 "some",
-                points="[app]\na = plug_a:big\nb = plug_b:x\nc = plug_c:x\n"
+                entry_points="[app]\na = plug_a:big\nb = plug_b:x\nc = plug_c:x\n"
                 "d = plug_d:x\ne = no reference\nf = plug_a:nothing\n",
             ),
         }
@@ -319,7 +321,7 @@ def test_check_loads_with_the_options_that_the_interpreter_was_given(
     folder = site(
         {
             "plug_dev.py": "import sys\nassert sys.flags.dev_mode, 'no -X dev'\n",
-            **dist("dev", points="[app]\nd = plug_dev\n"),
+            **dist("dev", entry_points="[app]\nd = plug_dev\n"),
         }
     )
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
@@ -333,7 +335,12 @@ def test_check_of_what_loads_is_well(
     site: Callable[..., Path], first: Callable[..., None], run: Run
 ) -> None:
     first(
-        site({"plug_a.py": "x = 1\n", **dist("some", points="[app]\na = plug_a:x\n")})
+        site(
+            {
+                "plug_a.py": "x = 1\n",
+                **dist("some", entry_points="[app]\na = plug_a:x\n"),
+            }
+        )
     )
     code, said, complained = run("check", "app", "--jobs", "1")
     assert (code, complained) == (0, "")
@@ -463,7 +470,7 @@ def test_a_cache_folder_that_others_could_write_is_left_alone(
 def test_refresh_tells_what_came_and_went(good: Path, run: Run) -> None:
     code, said, _ = run("refresh")
     assert (code, said) == (0, "2 groups, 0 problems in the metadata\n")
-    plant(good, dist("gamma", points="[new]\na = os\n"))
+    plant(good, dist("gamma", entry_points="[new]\na = os\n"))
     changes = told(run, "refresh")
     assert changes["added"] == [str(good / "gamma-1.0.dist-info")]
     assert (changes["removed"], changes["groups"]) == ([], 3)
@@ -570,7 +577,7 @@ def test_a_reader_that_has_enough_is_no_fault(good: Path) -> None:
 def test_what_metadata_says_cannot_command_a_terminal(
     site: Callable[..., Path], only: Callable[..., None], run: Run
 ) -> None:
-    only(site(dist("evil", points="[g\x1b[2J]\na\x1b[31m = m:f\n")))
+    only(site(dist("evil", entry_points="[g\x1b[2J]\na\x1b[31m = m:f\n")))
     for arguments in (
         ["groups"],
         ["list", "g\x1b[2J"],
@@ -585,7 +592,7 @@ def test_names_that_no_encoding_can_say_are_printed(
     site: Callable[..., Path], only: Callable[..., None], run: Run
 ) -> None:
     folder = site({}, os.fsdecode(b"s\xff"))
-    only(plant(folder, dist("foo", points="[g]\na = m:f\n")))
+    only(plant(folder, dist("foo", entry_points="[g]\na = m:f\n")))
     assert "s\\udcff" in run("show", "g", "a")[1]
     (row,) = told(run, "show", "g", "a")
     assert "s\\udcff" in row["file"]
@@ -727,7 +734,7 @@ def traced(site: Callable[..., Path], tmp_path: Path) -> Callable[..., Any]:
         {
             "plug_a.py": "def a(): return 1\n",
             "plug_b.py": "raise OSError('broken on purpose')\n",
-            **dist("some", points="[app]\na = plug_a:a\nb = plug_b:b\n"),
+            **dist("some", entry_points="[app]\na = plug_a:a\nb = plug_b:b\n"),
         }
     )
     program = tmp_path / "program.py"
@@ -798,7 +805,7 @@ def test_a_traced_program_is_not_disturbed(
     site: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = site(
-        {"plug_a.py": "a = 1\n", **dist("some", points="[app]\na = plug_a:a\n")}
+        {"plug_a.py": "a = 1\n", **dist("some", entry_points="[app]\na = plug_a:a\n")}
     )
     program = tmp_path / "program.py"
     program.write_text(
@@ -884,7 +891,7 @@ def test_check_ends_what_a_plugin_has_started_and_does_not_wait_for_it(
             "plug_fork.py": fork,
             **dist(
                 "some",
-                points="[app]\nstarts = plug_starts\nflood = plug_flood\n"
+                entry_points="[app]\nstarts = plug_starts\nflood = plug_flood\n"
                 "fork = plug_fork\n",
             ),
         }
@@ -907,7 +914,7 @@ def test_check_can_be_interrupted(site: Callable[..., Path], tmp_path: Path) -> 
     folder = site(
         {
             "plug_slow.py": "import time; time.sleep(30)\n",
-            **dist("slow", points=f"[app]\n{points}"),
+            **dist("slow", entry_points=f"[app]\n{points}"),
         }
     )
     code = (
@@ -940,7 +947,7 @@ def test_odd_entries_of_the_path_do_not_stop_check(
     run: Run,
 ) -> None:
     folder = site(
-        {"plug_a.py": "x = 1\n", **dist("some", points="[app]\na = plug_a:x\n")}
+        {"plug_a.py": "x = 1\n", **dist("some", entry_points="[app]\na = plug_a:x\n")}
     )
     monkeypatch.setattr(sys, "path", [folder, None, b"bytes", *sys.path])
     _cache.invalidate_caches()
@@ -959,7 +966,7 @@ def test_modules_that_only_an_import_can_find_are_not_called_missing(
             "plug_plain": {"__init__.py": ""},
             **dist(
                 "some",
-                points="[app]\npath = os.path:join\nbuilt = sys:exit\n"
+                entry_points="[app]\npath = os.path:join\nbuilt = sys:exit\n"
                 "made = plug_pack.made:x\narchived = plug_zipped.deep:x\n"
                 "gone = plug_plain.gone:x\nnowhere = plug_nowhere:x\n",
             ),
@@ -1049,7 +1056,7 @@ def test_a_folder_that_no_encoding_can_say_is_told(good: Path, tmp_path: Path) -
 
 
 def test_json_is_utf_8_whatever_the_terminal_has(good: Path, tmp_path: Path) -> None:
-    folder = plant(tmp_path / "odd", dist("odd", points="[g]\nn\u00e4me = m:f\n"))
+    folder = plant(tmp_path / "odd", dist("odd", entry_points="[g]\nn\u00e4me = m:f\n"))
     code = (
         f"import sys; sys.path.insert(0, {str(folder)!r})\n"
         "from lazyplug.cli import main; main(['list', 'g', *sys.argv[1:]])"

@@ -28,7 +28,7 @@ from lazyplug.cli import (
     reasons,
     tracing,
 )
-from tests.conftest import dist, plant
+from lazyplug.testing import dist, plant
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 FILES = cache, checking, doctor, listing, measuring, output, reasons, tracing
@@ -41,7 +41,7 @@ def app(site: Callable[..., Path], first: Callable[..., None]) -> Path:
         {
             "plug_a.py": "def a(): return 1\n",
             "plug_b.py": "raise OSError('broken on purpose')\n",
-            **dist("some", points="[app]\na = plug_a:a\nb = plug_b:b\n"),
+            **dist("some", entry_points="[app]\na = plug_a:a\nb = plug_b:b\n"),
         }
     )
     first(folder)
@@ -324,7 +324,7 @@ def test_the_doctor_tells_some_of_many_differences(
     app: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(9):
-        plant(app, dist(f"many{number}", points="[g]\na = os\n"))
+        plant(app, dist(f"many{number}", entry_points="[g]\na = os\n"))
     lazyplug.refresh()
     for number in range(9):
         file = app / f"many{number}-1.0.dist-info" / "entry_points.txt"
@@ -370,7 +370,7 @@ def test_the_doctor_tells_of_what_is_looked_at_each_time(
         def find_distributions(_: object) -> list[Any]:
             return []
 
-    here = plant(tmp_path / "here", dist("here", points="[g]\na = os\n"))
+    here = plant(tmp_path / "here", dist("here", entry_points="[g]\na = os\n"))
     monkeypatch.chdir(here)
     monkeypatch.setattr(sys, "path", ["", str(tmp_path / "absent"), *sys.path])
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])

@@ -20,7 +20,7 @@ from lazyplug import (
     ignore_conflicts,
     prefer,
 )
-from tests.conftest import dist
+from lazyplug.testing import dist
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"

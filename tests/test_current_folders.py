@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import LATER, Tree, dist, plant
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import LATER
 from tests.faults.test_installers import (
     NEWEST_ORACLE,
     RACY,
@@ -92,7 +93,7 @@ class Place:
         self.environment = Environment(folder / "environment", code, "--without-pip")
         for name in ("plain", "stable"):
             points = f"[demo]\n{name} = m:stable\n"
-            plant(self.environment.site, dist(name, points=points))
+            plant(self.environment.site, dist(name, entry_points=points))
         self.bin = Path(self.environment.executable).parent
         scripts = plant(folder / "scripts", {"tool.py": PROBE})
         plant(self.bin, {"tool": PROBE})
@@ -289,7 +290,7 @@ def removal_of_the_egg_info(tree: Path) -> None:
 
 
 def addition_of_another(tree: Path) -> None:
-    plant(tree, dist("other", points="[demo]\nother = m:other\n"))
+    plant(tree, dist("other", entry_points="[demo]\nother = m:other\n"))
 
 
 @pytest.mark.parametrize(("way", "dot"), LOOKING)
@@ -412,7 +413,7 @@ def test_a_stable_distribution_that_lost_its_metadata_no_longer_hides_a_live_one
 ) -> None:
     # It stands once in the index, so that nothing else there asks for metadata.
     text = "[demo]\nmine = m:site\n" if declared else None
-    stable = plant(tmp_path / "site", dist("mine", points=text))
+    stable = plant(tmp_path / "site", dist("mine", entry_points=text))
     tree = plant(tmp_path / "tree", egg_info("mine", "[demo]\nmine = m:tree\n"))
     path = f"{stable}{os.pathsep}."
     for wins in (declared, {"mine": "m:tree"}):

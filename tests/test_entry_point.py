@@ -14,7 +14,7 @@ from importlib_metadata import Distribution
 
 import lazyplug
 from lazyplug import EntryPoint, EntryPoints
-from tests.conftest import dist, plant
+from lazyplug.testing import dist, plant
 
 POINTS = """
 [g]

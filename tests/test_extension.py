@@ -16,7 +16,8 @@ import pytest
 
 import lazyplug
 from lazyplug import Extension, ExtensionManager
-from tests.conftest import dist, plant, python
+from lazyplug.testing import dist, plant
+from tests.conftest import python
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"

@@ -19,7 +19,7 @@ from lazyplug import (
     NamedExtensionManager,
     NameDispatchExtensionManager,
 )
-from tests.conftest import dist
+from lazyplug.testing import dist
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 KINDS: list[Any] = [

@@ -14,7 +14,8 @@ import pytest
 import lazyplug
 from lazyplug import _cache, _rescan, _scan, _store, _update
 from lazyplug._index import stamp
-from tests.conftest import LATER, Ticking, dist, plant
+from lazyplug.testing import dist, plant
+from tests.conftest import LATER, Ticking
 
 MILLISECOND = 10**6
 SECOND = 10**9
@@ -155,7 +156,7 @@ def _rewritten_and_dated_back(site: Path) -> Path:
 
 
 def _distribution_added(site: Path) -> Path:
-    plant(site, dist("bar", points=points("m:g")))
+    plant(site, dist("bar", entry_points=points("m:g")))
     return site
 
 
@@ -175,13 +176,13 @@ def _archive_rewritten(site: Path) -> Path:
 
 def _archive(path: Path, value: str) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
-        for folder, files in dist("foo", points=points(value)).items():
+        for folder, files in dist("foo", entry_points=points(value)).items():
             for name, content in files.items():
                 archive.writestr(f"{folder}/{name}", content)
     return path
 
 
-PLAIN = dist("foo", points=points())
+PLAIN = dist("foo", entry_points=points())
 # Shadowed by foo, until its METADATA says another name.
 NAMELESS = {
     "-1.0.dist-info": {"METADATA": _named("foo"), "entry_points.txt": points("n:f")}
@@ -441,10 +442,12 @@ def test_where_nothing_can_be_written_only_the_racy_ones_are_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seam = clockwork(4 * MILLISECOND)
-    folder = site({**dist("old", points=points()), **dist("older", points=points())})
+    folder = site(
+        {**dist("old", entry_points=points()), **dist("older", entry_points=points())}
+    )
     only(folder)
     seam.move(3 * SECOND)
-    plant(folder, dist("young", points=points()))
+    plant(folder, dist("young", entry_points=points()))
     look()
     state = disk.state()
     forbid(monkeypatch)
@@ -471,7 +474,7 @@ def many(
     """Return a site folder of many distributions that was looked at."""
     folder = site({})
     for name in MANY:
-        plant(folder, dist(name, points=points() if name < "many25" else None))
+        plant(folder, dist(name, entry_points=points() if name < "many25" else None))
     only(folder)
     look()
     return folder
@@ -488,7 +491,7 @@ def test_one_changed_distribution_of_many_is_read_alone(
 
 
 def test_one_new_distribution_is_read_alone(many: Path, scanned: list[str]) -> None:
-    plant(many, dist("new", points=points("new:f")))
+    plant(many, dist("new", entry_points=points("new:f")))
     assert look().count("a=new:f") == 1
     assert scanned == ["new-1.0.dist-info"]
 
@@ -540,7 +543,9 @@ def test_another_order_of_the_path_takes_all_over(
 def test_an_added_folder_alone_is_read(
     many: Path, site: Callable[..., Path], only: Callable[..., None], scanned: list[str]
 ) -> None:
-    other = site({**dist("new", points=points("new:f")), **dist("quiet")}, "other")
+    other = site(
+        {**dist("new", entry_points=points("new:f")), **dist("quiet")}, "other"
+    )
     only(many, other)
     assert "a=new:f" in look()
     assert sorted(scanned) == ["new-1.0.dist-info", "quiet-1.0.dist-info"]
@@ -626,7 +631,7 @@ def test_dirs_sees_what_comes_into_a_folder_but_not_what_changes_in_a_file(
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
     file_of(many, "many07").write_text(points("changed:f"))
     assert "a=changed:f" not in look()
-    plant(many, dist("new", points=points("new:f")))
+    plant(many, dist("new", entry_points=points("new:f")))
     assert "a=new:f" in look()
 
 
@@ -690,7 +695,7 @@ def test_refresh_checks_everything_at_every_level(
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", "none")
     look()
-    plant(many, dist("new", points=points("new:f")))
+    plant(many, dist("new", entry_points=points("new:f")))
     assert "a=new:f" not in look()
     assert lazyplug.refresh().added == ("new 1.0",)
     assert "new:f" in [e.value for e in lazyplug.entry_points(group="g")]

@@ -26,7 +26,8 @@ from lazyplug import (
 )
 from lazyplug._freeze import anchored, frozen_index
 from lazyplug.cli import main
-from tests.conftest import Ticking, ask, dist, plant, python
+from lazyplug.testing import dist, plant
+from tests.conftest import Ticking, ask, python
 from tests.test_laws import answer, plant_raw, process, settled_clock, trees
 
 CHECKED, TRUSTED = False, True
@@ -75,8 +76,8 @@ def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
         env.site,
         {
             "plug.py": "one = 'one'\ntwo = 'two'\n",
-            **dist("first", points="[g]\none = plug:one\n[h]\nx = plug:one\n"),
-            **dist("second", points="[g]\ntwo = plug:two\n"),
+            **dist("first", entry_points="[g]\none = plug:one\n[h]\nx = plug:one\n"),
+            **dist("second", entry_points="[g]\ntwo = plug:two\n"),
             **dist("nothing"),
         },
     )
@@ -138,7 +139,7 @@ def test_a_copy_of_the_environment_is_answered_from_it(
 def test_a_run_does_not_write_it(env: Environment) -> None:
     env.freeze()
     before = env.file.read_bytes(), env.file.stat().st_mtime_ns
-    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     _cache.invalidate_caches()
     assert names() == ["one", "three", "two"]
     lazyplug.refresh()
@@ -174,7 +175,7 @@ def test_names_are_checked_but_where_nothing_is_to_be_checked(
     level: str, seen: int, env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.freeze()
-    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     monkeypatch.setenv("LAZYPLUG_CHECK", level)
     _cache.invalidate_caches()
     assert len(names()) == seen
@@ -199,13 +200,15 @@ def test_it_can_be_written_and_read_where_the_environment_is_empty(
     shutil.rmtree(env.site)
     env.freeze()
     assert names() == []
-    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     _cache.invalidate_caches()
     assert names() == ["three"]
 
 
 def test_a_family_of_groups_and_all_groups_are_answered_too(env: Environment) -> None:
-    plant(env.site, dist("family", points="[app.a]\nx = plug\n[app.b]\ny = plug\n"))
+    plant(
+        env.site, dist("family", entry_points="[app.a]\nx = plug\n[app.b]\ny = plug\n")
+    )
     env.freeze("--trust")
     found = ExtensionManager[Any]("app.*")
     assert [extension.name for extension in found] == ["x", "y"]
@@ -215,7 +218,7 @@ def test_a_family_of_groups_and_all_groups_are_answered_too(env: Environment) ->
 def test_what_is_wrong_is_told_with_the_paths_of_where_it_lies_now(
     env: Environment,
 ) -> None:
-    plant(env.site, dist("bad", points="[g]\nno equals\n"))
+    plant(env.site, dist("bad", entry_points="[g]\nno equals\n"))
     plant(env.site, {"~left-1.dist-info": {"METADATA": "Name: left\n"}})
     env.freeze()
     env.copied("image")
@@ -276,7 +279,7 @@ def test_what_it_covers_is_not_read_beside_what_it_does_not(
     env: Environment, site: Callable[..., Path], scans: list[str]
 ) -> None:
     env.freeze("--trust")
-    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.path(other, env.site)
     scans.clear()
     assert names() == ["one", "three", "two"]
@@ -289,7 +292,7 @@ def test_what_it_covers_is_not_read_beside_what_it_does_not(
 def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
     env: Environment, site: Callable[..., Path], settled: Ticking
 ) -> None:
-    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze("--trust")
     env.path(other, env.site)
     assert names() == ["one", "three", "two"]
@@ -306,7 +309,7 @@ def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
 def test_one_that_is_written_anew_with_other_entry_points_counts_at_once(
     env: Environment, site: Callable[..., Path], settled: Ticking
 ) -> None:
-    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     for options in ((), ("--trust",)):
         points = env.site / "first-1.0.dist-info" / "entry_points.txt"
         points.write_text("[g]\none = plug:one\n")
@@ -354,10 +357,10 @@ def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
     from lazyplug import _rescan
 
     env.freeze("--trust")
-    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.path(other, env.site)
     assert names() == ["one", "three", "two"]
-    plant(other, dist("fourth", points="[g]\nfour = plug:one\n"))
+    plant(other, dist("fourth", entry_points="[g]\nfour = plug:one\n"))
     _cache.invalidate_caches()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_rescan, "rescan", None)
@@ -368,7 +371,9 @@ def test_one_before_it_shadows_what_it_has(
     env: Environment, site: Callable[..., Path]
 ) -> None:
     env.freeze("--trust")
-    before = site({**dist("first", "9"), **dist("nothing", points="[g]\nno = plug\n")})
+    before = site(
+        {**dist("first", "9"), **dist("nothing", entry_points="[g]\nno = plug\n")}
+    )
     env.path(before, env.site)
     assert names() == ["no", "two"]
     env.path(env.site, before)
@@ -380,7 +385,7 @@ def test_a_current_folder_that_declares_something_lies_over_it(
     env: Environment, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.freeze("--trust")
-    here = site(dist("second", points="[g]\nhere = plug:one\n"))
+    here = site(dist("second", entry_points="[g]\nhere = plug:one\n"))
     monkeypatch.chdir(here)
     env.path("", env.site)
     assert names() == ["here", "one"]
@@ -410,7 +415,7 @@ def test_finders_of_others_are_asked_beside_it(
             folder = env.root / "told" / "third-1.0.dist-info"
             return [importlib_metadata.Distribution.at(folder)]
 
-    plant(env.root / "told", dist("third", points="[g]\nthree = plug:one\n"))
+    plant(env.root / "told", dist("third", entry_points="[g]\nthree = plug:one\n"))
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
     assert names() == ["one", "three", "two"]
 
@@ -449,7 +454,7 @@ def test_a_trusted_one_that_lacks_a_name_says_which_folder_changed_since_when(
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(86400 * 365))
     env.freeze("--trust")
-    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     with pytest.raises(NoMatches, match="named 'three'") as raised:
         DriverManager[Any]("g", "three")
     said = str(raised.value)
@@ -508,7 +513,7 @@ def test_without_metadata_and_without_one_the_error_says_what_to_do(
         DriverManager[Any]("g", "two")
     assert "`lazyplug freeze --trust` where they are installed" in str(raised.value)
     # PyInstaller and its like say so of themselves.
-    plant(env.site, dist("other", points="[other]\nx = plug\n"))
+    plant(env.site, dist("other", entry_points="[other]\nx = plug\n"))
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     _cache.invalidate_caches()
     with pytest.raises(NoMatches, match="lazyplug freeze --trust"):
@@ -524,7 +529,7 @@ def test_the_variable_comes_before_code_and_code_before_the_environment(
     env.freeze("--trust")
     others = {}
     for name in ("code", "variable"):
-        plant(env.site, dist(name, points=f"[g]\n{name} = plug:one\n"))
+        plant(env.site, dist(name, entry_points=f"[g]\n{name} = plug:one\n"))
         others[name] = str(env.root / name)
         env.freeze("--trust", "--output", others[name])
         assert names() == ["one", "two"]
@@ -666,7 +671,7 @@ def test_every_byte_that_is_damaged_gives_the_right_answer(
 ) -> None:
     env.freeze()
     whole = env.file.read_bytes()
-    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     monkeypatch.setenv("LAZYPLUG_CACHE", "off")
     for path, expected in (
         ([env.site], ["one", "two"]),
@@ -685,7 +690,7 @@ def test_one_that_is_damaged_leaves_no_trace_in_the_index_of_the_user(
     settled: Ticking,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    other = site(dist("third", points="[g]\nthree = plug:one\n"))
+    other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze("--trust")
     whole = env.file.read_bytes()
     for folder in env.site.glob("*.dist-info"):
@@ -706,7 +711,7 @@ def test_one_may_be_written_anew_while_a_process_runs(
     env.freeze("--trust")
     assert names("g") == ["one", "two"]
     before = _cache.current()
-    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze("--trust")
     _cache._memo[os.getcwd(), *sys.path] = before
     assert names("h") == ["x"]
@@ -722,7 +727,7 @@ def test_one_may_be_written_anew_while_a_process_runs(
 @pytest.mark.parametrize("options", [(), ("--group", "g"), ("--trust",)])
 def test_no_descriptor_is_left_open(options: tuple[str, ...], env: Environment) -> None:
     env.freeze(*options)
-    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         lazyplug.refresh()
@@ -753,7 +758,9 @@ def test_one_of_some_groups_gives_way_where_it_does_not_cover_all(
     env: Environment, site: Callable[..., Path]
 ) -> None:
     env.freeze("--trust", "--group", "g")
-    other = site(dist("third", points="[g]\nthree = plug:one\n[h]\ny = plug:one\n"))
+    other = site(
+        dist("third", entry_points="[g]\nthree = plug:one\n[h]\ny = plug:one\n")
+    )
     env.path(other, env.site)
     assert names("g") == ["one", "three", "two"]
     assert names("h") == ["x", "y"]
@@ -763,7 +770,7 @@ def test_one_of_some_groups_gives_way_where_it_does_not_cover_all(
 def test_one_of_some_groups_takes_no_other_word_in_it_for_a_group(
     group: str, env: Environment
 ) -> None:
-    plant(env.site, dist("odd", points=f"[{group}]\na = plug:one\n"))
+    plant(env.site, dist("odd", entry_points=f"[{group}]\na = plug:one\n"))
     env.freeze("--trust", "--group", "g")
     assert names(group) == ["a"]
 
@@ -773,7 +780,7 @@ def test_what_came_beside_some_groups_is_told_by_refresh(env: Environment) -> No
     assert names("g") == ["one", "two"]
     told: list[Any] = []
     unsubscribe = lazyplug.subscribe(told.append)
-    plant(env.site, dist("late", points="[g]\nlate = plug:one\n"))
+    plant(env.site, dist("late", entry_points="[g]\nlate = plug:one\n"))
     assert lazyplug.refresh().added == ("late 1.0",)
     unsubscribe()
     assert [changes.added for changes in told] == [("late 1.0",)]
@@ -833,7 +840,7 @@ def test_check_says_if_it_is_still_true_and_what_is_not(
     capsys.readouterr()
     assert main(["freeze", "--check"]) == 0
     assert capsys.readouterr().out == f"{env.file} is true\n"
-    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     shutil.rmtree(env.site / "second-1.0.dist-info")
     points = env.site / "first-1.0.dist-info" / "entry_points.txt"
     points.write_text("[g]\none = plug:two\n[h]\nx = plug:one\n")
@@ -940,7 +947,7 @@ def test_names_that_are_of_no_metadata_do_not_matter(
 def test_flat_puts_all_into_the_folder_that_it_lies_in(
     env: Environment, site: Callable[..., Path], isolated: Path
 ) -> None:
-    other = site(dist("second", "9", points="[g]\nnine = plug:one\n"))
+    other = site(dist("second", "9", entry_points="[g]\nnine = plug:one\n"))
     env.path(other, env.site)
     bundle = env.root / "bundle"
     bundle.mkdir()
@@ -971,7 +978,7 @@ def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
     assert told() == [("ok", "there is none")]
     env.freeze("--trust")
     assert told() == [("ok", f"{env.file} answers, and is true")]
-    plant(env.site, dist("third", points="[g]\nthree = plug:one\n"))
+    plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     ((state, text),) = told()
     assert state == "wrong"
     assert text.startswith(f"{env.file} answers, and is not true any more: third-1.0")
@@ -1023,7 +1030,7 @@ def test_what_was_learned_is_remembered_beside_it(
     from lazyplug import _learned, _source
 
     plant(env.site, {"plug_doc.py": "'''What it does.'''\n"})
-    plant(env.site, dist("documented", points="[g]\ndoc = plug_doc\n"))
+    plant(env.site, dist("documented", entry_points="[g]\ndoc = plug_doc\n"))
     env.freeze("--trust")
     assert ExtensionManager[Any]("g")["doc"].summary == "What it does."
     _learned.write()

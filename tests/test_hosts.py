@@ -16,7 +16,8 @@ import importlib_metadata
 import pytest
 import uv
 
-from tests.conftest import plant, python
+from lazyplug.testing import plant
+from tests.conftest import python
 
 pytestmark = pytest.mark.slow
 

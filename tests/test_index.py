@@ -13,7 +13,8 @@ import lazyplug
 from lazyplug import _cache
 from lazyplug._index import CHUNK, SCHEMA, TITLE_LENGTH, Index, digest, title
 from lazyplug._record import decode, from_bytes, table_of
-from tests.conftest import Ticking, dist, plant
+from lazyplug.testing import dist, plant
+from tests.conftest import Ticking
 
 Find = Callable[..., bytes]
 
@@ -27,7 +28,7 @@ def written(
     def make(**texts: str) -> bytes:
         folder = tmp_path / "site"
         for name, text in texts.items():
-            plant(folder, dist(name, points=text))
+            plant(folder, dist(name, entry_points=text))
         only(folder)
         _cache.current()
         (file,) = isolated.glob("*.json")
@@ -162,7 +163,7 @@ def test_paths_that_no_encoding_can_say_are_found_again(
     settled: Ticking, tmp_path: Path, only: Callable[..., None]
 ) -> None:
     folder = tmp_path / os.fsdecode(b"\xff\xfe site")
-    plant(folder, dist("foo", points="[g]\na = m:f\n"))
+    plant(folder, dist("foo", entry_points="[g]\na = m:f\n"))
     (folder / os.fsdecode(b"b\xe4r-1.0.dist-info")).mkdir()
     only(folder)
     before = lazyplug.entry_points(group="g")
@@ -423,7 +424,7 @@ def test_an_index_of_another_key_in_its_place_is_a_miss(
     # As if the hashes of two keys were equal.
     written(foo="[g]\na = m:f\n")
     (first,) = isolated.glob("*.json")
-    other = site(dist("foo", points="[g]\nother = m:f\n"), "other")
+    other = site(dist("foo", entry_points="[g]\nother = m:f\n"), "other")
     only(other)
     assert lazyplug.entry_points(group="g").names == {"other"}
     (second,) = set(isolated.glob("*.json")) - {first}

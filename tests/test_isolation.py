@@ -14,7 +14,7 @@ from lazyplug import (
     Extension,
     ExtensionManager,
 )
-from tests.conftest import dist
+from lazyplug.testing import dist
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 

@@ -42,7 +42,8 @@ from lazyplug._record import (
     groups_of,
 )
 from lazyplug._text import to_json
-from tests.conftest import LATER, Ticking, plant
+from lazyplug.testing import plant
+from tests.conftest import LATER, Ticking
 from tests.test_freshness import Clockwork, after_last_change
 
 # The oracle is the newest importlib_metadata: others differ (see docs).

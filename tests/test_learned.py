@@ -39,7 +39,8 @@ from lazyplug._index import TITLE_LENGTH, digest, stamp, title
 from lazyplug._learned import UNKNOWN
 from lazyplug._record import assemble, from_bytes
 from lazyplug._source import Sources, first_line
-from tests.conftest import LATER, Ticking, ask, dist, plant
+from lazyplug.testing import dist, plant
+from tests.conftest import LATER, Ticking, ask
 from tests.test_freshness import SECOND, TICKS, Clockwork, after_last_change
 
 ROOT = Path(lazyplug.__file__).parent.parent
@@ -106,8 +107,8 @@ ONE = {
         "__init__.py": f"from .impl import Two\n{TRAP}",
         "impl.py": f"class Two:\n  '''The two.'''\n{TRAP}",
     },
-    **dist("one", points="[g]\none = plug_one:One\n"),
-    **dist("two", points="[g]\ntwo = plug_two:Two\n"),
+    **dist("one", entry_points="[g]\none = plug_one:One\n"),
+    **dist("two", entry_points="[g]\ntwo = plug_two:Two\n"),
 }
 SAID = {"one": "The one.", "two": "The two."}
 
@@ -191,7 +192,7 @@ def test_none_is_remembered_where_stamps_would_tell(
             "plug_d.py": "X = f()",
             **dist(
                 "none",
-                points="[h]\nc = plug_c:X\ns = plug_s\nd = plug_d:X\n"
+                entry_points="[h]\nc = plug_c:X\ns = plug_s\nd = plug_d:X\n"
                 "n = plug_nothing:X\n",
             ),
         },
@@ -237,7 +238,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a distribution comes": lambda site: plant(
         site,
         {
-            **dist("three", points="[g]\nthree = plug_3\n"),
+            **dist("three", entry_points="[g]\nthree = plug_3\n"),
             "plug_3.py": "'''Three.'''",
         },
     ),
@@ -291,9 +292,11 @@ def test_what_does_not_concern_it_makes_nobody_read_again(
     parsed.clear()
     after_last_change(plugs.parent / "probe")
     plant(before, {"plug_three.py": ""})
-    plant(plugs, {**dist("three", points="[h]\nthree = plug_3\n"), "plug_3.py": ""})
+    plant(
+        plugs, {**dist("three", entry_points="[h]\nthree = plug_3\n"), "plug_3.py": ""}
+    )
     shutil.rmtree(plugs / "one-1.0.dist-info")
-    plant(plugs, dist("one", "2.0", points="[g]\none = plug_one:One\n"))
+    plant(plugs, dist("one", "2.0", entry_points="[g]\none = plug_one:One\n"))
     assert summaries() == SAID
     assert parsed == []
 
@@ -301,7 +304,7 @@ def test_what_does_not_concern_it_makes_nobody_read_again(
 def test_a_namespace_of_several_entries_is_watched_in_all(
     plugs: Path, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    plant(plugs, dist("space", points="[h]\nx = plug_space.inner.x\n"))
+    plant(plugs, dist("space", entry_points="[h]\nx = plug_space.inner.x\n"))
     one = site({"plug_space": {"inner": {}}}, "one")
     two = site({"plug_space": {"inner": {"x.py": "'''Two.'''"}}}, "two")
     only(one, two, plugs)
@@ -380,7 +383,7 @@ def test_what_is_asked_long_after_it_was_read_is_as_old_as_the_reading(
     folder = site(
         {
             "plug.py": "class A: 'A.'\nclass B: 'B.'\n",
-            **dist("plug", points="[g]\na = plug:A\nb = plug:B\n"),
+            **dist("plug", entry_points="[g]\na = plug:A\nb = plug:B\n"),
         }
     )
     only(folder)
@@ -426,7 +429,7 @@ def test_extensions_without_a_distribution_are_asked_anew_each_time(
 def test_a_value_that_is_no_reference_has_no_summary(value: str, plugs: Path) -> None:
     point = lazyplug.EntryPoint("hand", value, "g")
     assert Extension[Any]("hand", point).summary is None
-    plant(plugs, dist("bad", points=f"[h]\nbad = {value}\n"))
+    plant(plugs, dist("bad", entry_points=f"[h]\nbad = {value}\n"))
     assert summaries("h") == {"bad": None}
 
 
@@ -444,7 +447,9 @@ def test_what_a_volatile_folder_declares_or_holds_is_never_stored(
 ) -> None:
     here = site(
         {
-            **dist("here", points="[g]\nhere = plug_one:One\nthere = plug_two:Two\n"),
+            **dist(
+                "here", entry_points="[g]\nhere = plug_one:One\nthere = plug_two:Two\n"
+            ),
             "plug_one.py": "class One: 'Here.'",
         },
         "here",
@@ -499,7 +504,7 @@ def test_what_is_written_where_something_is_hidden_keeps_that_for_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
     isolated: Path,
 ) -> None:
-    plant(plugs, dist("more", points="[h]\ntwo = plug_two:Two\n"))
+    plant(plugs, dist("more", entry_points="[h]\ntwo = plug_two:Two\n"))
     summaries()
     monkeypatch.chdir(site({"plug_one.py": ""}, "something"))
     only("", plugs)
@@ -566,8 +571,9 @@ def editable(plugs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ed
         plugs,
         dist(
             "e",
-            points="[h]\ntop = plug_e\nsub = plug_e.sub:X\nbroken = plug_broken:X\n"
-            "strange = plug_strange:X\nnone = plug_none.sub:X\nbuiltin = sys\n",
+            entry_points="[h]\ntop = plug_e\nsub = plug_e.sub:X\n"
+            "broken = plug_broken:X\nstrange = plug_strange:X\n"
+            "none = plug_none.sub:X\nbuiltin = sys\n",
         ),
     )
     finder = Editable(tmp_path / "src")
@@ -622,7 +628,7 @@ def test_a_namespace_that_a_finder_tells_has_no_file(
     spec = SimpleNamespace(origin=None, submodule_search_locations=[folder])
     finder = SimpleNamespace(find_spec=lambda *_: spec)
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
-    plant(plugs, dist("e", points="[h]\nx = plug_e.x\ntop = plug_e\n"))
+    plant(plugs, dist("e", entry_points="[h]\nx = plug_e.x\ntop = plug_e\n"))
     assert summaries("h") == summaries("h") == {"x": "X.", "top": None}
 
 
@@ -670,7 +676,7 @@ def test_the_file_is_private(plugs: Path, isolated: Path) -> None:
 def test_groups_and_kinds_are_kept_apart(
     plugs: Path, parsed: list[str], isolated: Path
 ) -> None:
-    plant(plugs, dist("more", points="[h]\none = plug_one:One\n"))
+    plant(plugs, dist("more", entry_points="[h]\none = plug_one:One\n"))
     assert summaries("g") == SAID
     assert summaries("h") == {"one": "The one."}
     (one,) = ExtensionManager[Any]("h")
@@ -789,7 +795,7 @@ def test_of_two_that_learned_the_same_the_newest_stamps_win(
 def test_what_is_declared_no_more_is_dropped_at_the_next_write(
     plugs: Path, isolated: Path
 ) -> None:
-    plant(plugs, dist("more", points="[h]\na = plug_one:One\nb = plug_two:Two\n"))
+    plant(plugs, dist("more", entry_points="[h]\na = plug_one:One\nb = plug_two:Two\n"))
     summaries("g")
     summaries("h")
     assert len(fact_lines(isolated)) == 4
@@ -799,7 +805,7 @@ def test_what_is_declared_no_more_is_dropped_at_the_next_write(
     )
     assert summaries("g") == TWO
     assert len(fact_lines(isolated)) == 4  # nothing was learned: nothing is written
-    plant(plugs, dist("new", points="[i]\nnew = plug_one:One\n"))
+    plant(plugs, dist("new", entry_points="[i]\nnew = plug_one:One\n"))
     summaries("i")
     assert [line[:2] for line in fact_lines(isolated)] == [
         ["two", "plug_two:Two"],
@@ -816,7 +822,7 @@ def test_what_an_earlier_entry_may_hide_by_now_is_not_written_again(
     summaries()
     after_last_change(plugs.parent / "probe")
     plant(before, {"plug_one.py": "class One: 'Before.'"})
-    plant(plugs, dist("more", points="[h]\ntwo = plug_two:Two\n"))
+    plant(plugs, dist("more", entry_points="[h]\ntwo = plug_two:Two\n"))
     assert summaries("h") == TWO
     assert [line[0] for line in fact_lines(isolated)] == ["two", "more"]
     assert summaries()["one"] == "Before."
@@ -827,7 +833,7 @@ def test_nothing_is_written_by_one_whose_environment_changed(
 ) -> None:
     summaries()
     before = facts_in(isolated).read_bytes()
-    plant(plugs, dist("more", points="[h]\none = plug_one:One\n"))
+    plant(plugs, dist("more", entry_points="[h]\none = plug_one:One\n"))
     _cache.invalidate_caches()
     assert ExtensionManager[Any]("h")["one"].summary == "The one."
     after_last_change(plugs.parent / "probe")
@@ -847,7 +853,7 @@ def test_it_does_not_grow_beyond_its_bound_and_keeps_what_it_has(
     monkeypatch.setattr(_learned, "SIZE_CAP", room)
     tree = {f"plug_{n}.py": f"'''{n}.'''" for n in range(9)}
     points = "".join(f"p{n} = plug_{n}\n" for n in range(9))
-    plant(plugs, {**tree, **dist("many", points=f"[h]\n{points}")})
+    plant(plugs, {**tree, **dist("many", entry_points=f"[h]\n{points}")})
     said = {f"p{n}": f"{n}." for n in range(9)}
     assert summaries("h") == summaries("h") == said
     lines = fact_lines(isolated)
@@ -1159,7 +1165,7 @@ def test_an_index_in_its_place_teaches_nothing(plugs: Path, isolated: Path) -> N
 def test_a_damaged_part_costs_itself_and_no_other(
     plugs: Path, isolated: Path, parsed: list[str]
 ) -> None:
-    plant(plugs, dist("more", points="[h]\none = plug_one:One\n"))
+    plant(plugs, dist("more", entry_points="[h]\none = plug_one:One\n"))
     summaries("g")
     summaries("h")
     file = facts_in(isolated)
@@ -1180,7 +1186,9 @@ def test_a_front_that_is_longer_than_one_read_is_read_whole(
 ) -> None:
     groups = [f"group-{'x' * 40}-{n}" for n in range(700)]
     points = "".join(f"[{group}]\na = plug_one:One\n" for group in groups)
-    folder = site({"plug_one.py": ONE["plug_one.py"], **dist("many", points=points)})
+    folder = site(
+        {"plug_one.py": ONE["plug_one.py"], **dist("many", entry_points=points)}
+    )
     only(folder)
     for group in groups:
         assert ExtensionManager[Any](group)["a"].summary == "The one."
@@ -1348,7 +1356,7 @@ def test_a_program_that_leaves_nothing_standing_ends_without_a_word(
 def test_threads_that_ask_at_once_hear_the_same(plugs: Path) -> None:
     points = "".join(f"p{n} = plug_m:C{n}\n" for n in range(60))
     source = "".join(f"class C{n}: 'Says {n}.'\n" for n in range(60))
-    plant(plugs, {"plug_m.py": source, **dist("m", points=f"[h]\n{points}")})
+    plant(plugs, {"plug_m.py": source, **dist("m", entry_points=f"[h]\n{points}")})
     heard: list[dict[str, str | None]] = []
 
     def listen() -> None:
@@ -1376,7 +1384,7 @@ def fifty(
     """Return a site folder of fifty plugins, each a package, with facts."""
     tree: dict[str, Any] = {}
     for n in range(FIFTY):
-        tree |= dist(f"plug-{n}", points=f"[g]\np{n} = plug_{n}:Plugin\n")
+        tree |= dist(f"plug-{n}", entry_points=f"[g]\np{n} = plug_{n}:Plugin\n")
         tree[f"plug_{n}"] = {"__init__.py": f"class Plugin: 'Number {n}.'\n{TRAP}"}
     folder = site(tree)
     only(folder)
@@ -1477,7 +1485,7 @@ def test_whatever_changes_a_process_that_remembers_says_what_a_fresh_one_says(
     points = "".join(f"p{n} = {value}\n" for n, value in enumerate(VALUES))
     for name in ("one", "here", "cache"):
         (root / name).mkdir(mode=0o700)
-    plant(root / "two", dist("plug", points=f"[g]\n{points}"))
+    plant(root / "two", dist("plug", entry_points=f"[g]\n{points}"))
     seam = Ticking(1)
     seam.ahead = LATER
     with pytest.MonkeyPatch.context() as patch:

@@ -13,7 +13,7 @@ from importlib_metadata import Distribution
 import lazyplug
 from lazyplug import _cache
 from lazyplug._cache import declares, foreign_finders, split_path
-from tests.conftest import dist, plant
+from lazyplug.testing import dist, plant
 
 
 @pytest.fixture
@@ -124,11 +124,11 @@ def test_what_is_no_folder_declares_only_as_a_file(tmp_path: Path) -> None:
 def test_a_volatile_folder_is_seen_live_and_leaves_the_index_alone(
     here: Path, site: Callable[..., Path], only: Callable[..., None], isolated: Path
 ) -> None:
-    only("", site(dist("stable", points="[g]\ns = m\n")))
+    only("", site(dist("stable", entry_points="[g]\ns = m\n")))
     assert names() == ["s"]
     (index,) = isolated.iterdir()
     before = index.read_bytes()
-    plant(here, dist("mine", points="[g]\nm = m\n[h]\nh = m\n"))
+    plant(here, dist("mine", entry_points="[g]\nm = m\n[h]\nh = m\n"))
     _cache.invalidate_caches()
     assert names() == ["m", "s"]
     assert lazyplug.entry_points().groups == {"g", "h"}
@@ -142,7 +142,7 @@ def test_a_volatile_distribution_hides_a_stable_one_of_its_name_whatever_it_decl
     site: Callable[..., Path],
     only: Callable[..., None],
 ) -> None:
-    only("", site(dist("foo-bar", points="[g]\na = m\n")))
+    only("", site(dist("foo-bar", entry_points="[g]\na = m\n")))
     plant(here, dist("Foo.Bar", "9", points))
     assert names() == []
 
@@ -150,7 +150,7 @@ def test_a_volatile_distribution_hides_a_stable_one_of_its_name_whatever_it_decl
 def test_a_stable_distribution_before_a_volatile_one_hides_it(
     here: Path, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    only(site(dist("foo", points="[g]\nstable = m\n")), "")
+    only(site(dist("foo", entry_points="[g]\nstable = m\n")), "")
     plant(here, dist("foo", "9", "[g]\nlive = m\n"))
     assert names() == ["stable"]
 
@@ -158,7 +158,7 @@ def test_a_stable_distribution_before_a_volatile_one_hides_it(
 def test_a_volatile_folder_without_metadata_hides_nothing(
     here: Path, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    only("", site(dist("foo", points="[g]\nstable = m\n")))
+    only("", site(dist("foo", entry_points="[g]\nstable = m\n")))
     plant(here, {"foo-9.dist-info": {"entry_points.txt": "[g]\nlive = m\n"}})
     assert names() == ["stable"]
 
@@ -167,7 +167,7 @@ def test_problems_of_volatile_folders_are_told(
     here: Path, only: Callable[..., None]
 ) -> None:
     only("")
-    plant(here, dist("mine", points="[g]\nbroken\n"))
+    plant(here, dist("mine", entry_points="[g]\nbroken\n"))
     (problem,) = lazyplug.problems()
     assert (Path(problem.path).name, problem.line) == ("entry_points.txt", 2)
     assert "no '=' in 'broken'" in str(problem)
@@ -176,10 +176,10 @@ def test_problems_of_volatile_folders_are_told(
 def test_the_order_is_that_of_the_path_whatever_is_live(
     here: Path, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    one = site(dist("z", points="[g]\none = m\n"), "one")
-    three = site(dist("a", points="[g]\nthree = m\n"), "three")
+    one = site(dist("z", entry_points="[g]\none = m\n"), "one")
+    three = site(dist("a", entry_points="[g]\nthree = m\n"), "three")
     only(one, "", three)
-    plant(here, dist("m", points="[g]\ntwo = m\n"))
+    plant(here, dist("m", entry_points="[g]\ntwo = m\n"))
     assert names() == ["one", "two", "three"]
 
 
@@ -222,7 +222,7 @@ def test_what_a_foreign_finder_tells_is_live(
     only: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    only(site(dist("stable", points="[g]\ns = m\n")))
+    only(site(dist("stable", entry_points="[g]\ns = m\n")))
     assert names() == ["s"]
     before = sys.meta_path
     monkeypatch.setattr(sys, "meta_path", [*before, Teller()])

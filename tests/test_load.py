@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import lazyplug
-from tests.conftest import dist
+from lazyplug.testing import dist
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 MODULE = """

@@ -19,7 +19,8 @@ from lazyplug import (
     HookManager,
     NamedExtensionManager,
 )
-from tests.conftest import Ticking, ask, dist, plant
+from lazyplug.testing import dist, plant
+from tests.conftest import Ticking, ask
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"

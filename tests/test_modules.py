@@ -11,7 +11,7 @@ import pytest
 
 import lazyplug
 from lazyplug import DriverManager, ExtensionManager, NamedExtensionManager
-from tests.conftest import dist
+from lazyplug.testing import dist
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this must not be imported')\n"

@@ -19,7 +19,7 @@ from lazyplug import (
     NamedExtensionManager,
     _cache,
 )
-from tests.conftest import dist, plant
+from lazyplug.testing import dist, plant
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 
@@ -483,8 +483,8 @@ def family(site: Callable[..., Path], first: Callable[..., None]) -> None:
         site(
             {
                 "plug.py": trap,
-                **dist("one", points=points),
-                **dist("two", points="[app.v1]\nc = plug:D\n[app]\ny = plug:Y\n"),
+                **dist("one", entry_points=points),
+                **dist("two", entry_points="[app.v1]\nc = plug:D\n[app]\ny = plug:Y\n"),
             }
         )
     )

@@ -19,7 +19,7 @@ from lazyplug._encoding import version_order
 from lazyplug._index import stamp as index_stamp
 from lazyplug._record import Distribution
 from lazyplug._scan import parse, scan_distribution
-from tests.conftest import Tree, dist, plant
+from lazyplug.testing import Tree, dist, plant
 
 POINTS = "[g]\na = m:f\n"
 needs_modes = pytest.mark.skipif(
@@ -97,7 +97,7 @@ def test_a_bad_line_costs_itself(text: str, declared: list[Any], told: Any) -> N
 def test_a_value_that_is_no_reference_is_kept_and_told_when_it_is_loaded(
     site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    only(site(dist("foo", points="[g]\nbad = m-n:f\ngood = os:sep\n")))
+    only(site(dist("foo", entry_points="[g]\nbad = m-n:f\ngood = os:sep\n")))
     bad, good = lazyplug.ExtensionManager[Any]("g")
     assert good.plugin == os.sep
     with pytest.raises(lazyplug.InvalidEntryPoint, match=r"'m-n:f' is not an object"):
@@ -207,7 +207,7 @@ HARMED: dict[str, tuple[Tree, str]] = {
         {"bad-1.0.dist-info": {"METADATA": "Name: bad\n", "entry_points.txt": {}}},
         "is not a file",
     ),
-    "no equals": (dist("bad", points="[g]\nb\n"), "no '=' in 'b'"),
+    "no equals": (dist("bad", entry_points="[g]\nb\n"), "no '=' in 'b'"),
     "no metadata": (
         {"bad-1.0.dist-info": {"entry_points.txt": "[h]\na = m:f\n"}},
         "has no metadata",
@@ -242,7 +242,15 @@ def test_a_broken_distribution_harms_no_other_and_is_told(
 ) -> None:
     tree, reason = HARMED[harm]
     (file,) = tree
-    only(site({**tree, **dist("aaa", points=POINTS), **dist("zzz", points=POINTS)}))
+    only(
+        site(
+            {
+                **tree,
+                **dist("aaa", entry_points=POINTS),
+                **dist("zzz", entry_points=POINTS),
+            }
+        )
+    )
     assert names() == ["a", "a"]
     assert [told for _, _, told in reasons() if reason in told]
     assert all(file in problem.path for problem in lazyplug.problems())
@@ -250,7 +258,7 @@ def test_a_broken_distribution_harms_no_other_and_is_told(
     assert [told for _, _, told in reasons() if reason in told]
 
 
-@pytest.mark.parametrize("first", [{}, dist("other", points="[h]\na = m:f\n")])
+@pytest.mark.parametrize("first", [{}, dist("other", entry_points="[h]\na = m:f\n")])
 @pytest.mark.parametrize("late", ["METADATA", "PKG-INFO"])
 @pytest.mark.usefixtures("settled")
 def test_metadata_that_is_written_behind_the_entry_points_is_seen(
@@ -276,7 +284,7 @@ def test_metadata_that_is_written_behind_the_entry_points_is_seen(
 def test_a_fifo_in_place_of_a_file_does_not_hang(
     file: str, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    folder = site({"bad-1.0.dist-info": {}, **dist("foo", points=POINTS)})
+    folder = site({"bad-1.0.dist-info": {}, **dist("foo", entry_points=POINTS)})
     bad = folder / "bad-1.0.dist-info"
     os.mkfifo(bad / file)
     if file != "entry_points.txt":
@@ -296,7 +304,7 @@ def test_a_fifo_in_place_of_a_file_does_not_hang(
 def test_a_link_that_leads_nowhere_is_an_absent_file(
     link: str, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    folder = site({**dist("bad"), **dist("foo", points=POINTS)})
+    folder = site({**dist("bad"), **dist("foo", entry_points=POINTS)})
     (folder / "bad-1.0.dist-info" / "entry_points.txt").symlink_to(link)
     only(folder)
     assert names() == ["a"]
@@ -308,7 +316,9 @@ def test_a_link_that_leads_nowhere_is_an_absent_file(
 def test_an_unreadable_file_costs_itself(
     site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    folder = site({**dist("bad", points=POINTS), **dist("foo", points=POINTS)})
+    folder = site(
+        {**dist("bad", entry_points=POINTS), **dist("foo", entry_points=POINTS)}
+    )
     (folder / "bad-1.0.dist-info" / "entry_points.txt").chmod(0)
     only(folder)
     assert names() == ["a"]
@@ -319,10 +329,10 @@ def test_an_unreadable_file_costs_itself(
 def test_an_unreadable_folder_costs_itself(
     site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    closed = site(dist("bad", points=POINTS), "closed")
+    closed = site(dist("bad", entry_points=POINTS), "closed")
     closed.chmod(0)
     try:
-        only(closed, site(dist("foo", points=POINTS)))
+        only(closed, site(dist("foo", entry_points=POINTS)))
         assert names() == ["a"]
         assert reasons() == [("closed", 0, "cannot be read: Permission denied")]
     finally:
@@ -332,7 +342,7 @@ def test_an_unreadable_folder_costs_itself(
 def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
     site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = site(dist("bad", points=POINTS))
+    folder = site(dist("bad", entry_points=POINTS))
 
     real = os.open
 
@@ -352,7 +362,9 @@ def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
 def test_a_file_that_is_far_too_large_is_not_read(
     site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    folder = site({**dist("bad", points=POINTS), **dist("foo", points=POINTS)})
+    folder = site(
+        {**dist("bad", entry_points=POINTS), **dist("foo", entry_points=POINTS)}
+    )
     # sparse: it takes no room
     os.truncate(folder / "bad-1.0.dist-info" / "entry_points.txt", (1 << 26) + 1)
     only(folder)
@@ -489,7 +501,9 @@ def zipped(path: Path, tree: Tree, root: str = "") -> Path:
 def test_a_wheel_on_the_path_declares_and_is_read_only_once(
     tmp_path: Path, only: Callable[..., None], settled: Any
 ) -> None:
-    wheel = zipped(tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", points=POINTS))
+    wheel = zipped(
+        tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", entry_points=POINTS)
+    )
     only(wheel)
     assert (names(), versions()) == (["a"], ["1.0"])
     for room in [room for room in sys.modules if room == "lazyplug._foreign"]:
@@ -503,7 +517,9 @@ def test_a_wheel_on_the_path_declares_and_is_read_only_once(
 def test_an_archive_is_closed_when_it_was_read(
     tmp_path: Path, only: Callable[..., None]
 ) -> None:
-    wheel = zipped(tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", points=POINTS))
+    wheel = zipped(
+        tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", entry_points=POINTS)
+    )
     gc.disable()  # what the collector would close is not closed
     try:
         only(wheel)
@@ -539,9 +555,9 @@ def test_a_distribution_in_an_archive_shadows_a_later_folder(
 def test_an_archive_that_changed_is_read_again(
     tmp_path: Path, only: Callable[..., None]
 ) -> None:
-    only(zipped(tmp_path / "all.zip", dist("foo", points=POINTS)))
+    only(zipped(tmp_path / "all.zip", dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
-    zipped(tmp_path / "all.zip", dist("foo", points="[g]\nb = m:f\n"))
+    zipped(tmp_path / "all.zip", dist("foo", entry_points="[g]\nb = m:f\n"))
     _cache.invalidate_caches()
     assert names() == ["b"]
 
@@ -563,7 +579,7 @@ def test_a_file_on_the_path_that_is_no_archive_costs_itself(
     only: Callable[..., None],
 ) -> None:
     (tmp_path / "file").write_bytes(content)
-    only(tmp_path / "file", site(dist("foo", points=POINTS)))
+    only(tmp_path / "file", site(dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
     told = reasons()
     assert bool(told) == bool(reason)
@@ -598,9 +614,9 @@ DAMAGED_ARCHIVES: dict[str, Callable[[bytes], bytes]] = {
 def test_a_broken_archive_costs_itself_and_is_told(
     harm: str, tmp_path: Path, site: Callable[..., Path], only: Callable[..., None]
 ) -> None:
-    archive = zipped(tmp_path / "all.zip", dist("bad", points="[g]\nb = m:f\n"))
+    archive = zipped(tmp_path / "all.zip", dist("bad", entry_points="[g]\nb = m:f\n"))
     archive.write_bytes(DAMAGED_ARCHIVES[harm](archive.read_bytes()))
-    only(archive, site(dist("foo", points=POINTS)))
+    only(archive, site(dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
     assert [told for told in reasons() if told[0] == "all.zip"]
 
@@ -611,7 +627,7 @@ def test_undecodable_files_in_an_archive_cost_themselves(
     tree = {
         "one-1.0.dist-info": {"METADATA": "Name: one\n", "entry_points.txt": b"\xff"},
         "two-1.0.dist-info": {"METADATA": b"Name: \xff", "entry_points.txt": POINTS},
-        **dist("three", points=POINTS),
+        **dist("three", entry_points=POINTS),
     }
     only(zipped(tmp_path / "all.zip", tree))
     assert names() == ["a", "a"]

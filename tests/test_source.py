@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from lazyplug import _source
 from lazyplug._source import Scope, Search, Sources, first_line
-from tests.conftest import Tree, plant, python
+from lazyplug.testing import Tree, plant
+from tests.conftest import python
 
 TRAP = "\nraise AssertionError('this must not be imported')\n"
 COMPILED = EXTENSION_SUFFIXES[0]

@@ -20,7 +20,8 @@ import lazyplug
 from lazyplug import _cache as engine
 from lazyplug.compat import stevedore
 from lazyplug.compat.stevedore import _install
-from tests.conftest import ask, dist, plant, python
+from lazyplug.testing import dist, plant
+from tests.conftest import ask, python
 
 pytestmark = pytest.mark.usefixtures("forgotten", "unknown")
 

@@ -25,7 +25,8 @@ from lazyplug import _cache, _index, _store
 from lazyplug._cache import plain_folder
 from lazyplug._index import TITLE_LENGTH, title
 from lazyplug._record import assemble, from_bytes, table_of
-from tests.conftest import Ticking, ask, dist, plant, python
+from lazyplug.testing import dist, plant
+from tests.conftest import Ticking, ask, python
 
 ROOT = Path(lazyplug.__file__).parent.parent
 POINTS = "[g]\na = m:f\n"
@@ -40,7 +41,7 @@ def looked(
     settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
 ) -> Callable[[], list[str]]:
     """Return a function that looks as a new process does: values of the group g."""
-    only(site(dist("foo", points=POINTS)))
+    only(site(dist("foo", entry_points=POINTS)))
 
     def look() -> list[str]:
         _cache.invalidate_caches()
@@ -162,7 +163,7 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
     site: Callable[..., Path], isolated: Path
 ) -> None:
     folder = site(
-        {k: v for n in range(30) for k, v in dist(f"d{n}", points=POINTS).items()}
+        {k: v for n in range(30) for k, v in dist(f"d{n}", entry_points=POINTS).items()}
     )
     code = f"""
         import multiprocessing, sys
@@ -231,7 +232,7 @@ def look_as_nobody(site: Path, before: str = "", **env: str) -> Any:
 
 @pytest.fixture
 def installed(public: Path) -> Path:
-    site = plant(public / "site", dist("foo", points=POINTS))
+    site = plant(public / "site", dist("foo", entry_points=POINTS))
     for path in [site, *site.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     return site
@@ -865,7 +866,7 @@ def test_readonly_reads_and_does_not_write(
     evil = poison(index_in(isolated))
     monkeypatch.setenv("LAZYPLUG_CACHE", "readonly")
     assert looked() == ["n:f"]
-    plant(Path(sys.path[0]), dist("bar", points="[g]\nb = n:f\n"))
+    plant(Path(sys.path[0]), dist("bar", entry_points="[g]\nb = n:f\n"))
     assert max(looked()) == "n:f"
     assert index_in(isolated).read_bytes() == evil
 

@@ -13,7 +13,8 @@ import pytest
 
 import lazyplug
 from lazyplug import Choice, DriverManager, ExtensionManager, NamedExtensionManager
-from tests.conftest import Tree, dist, plant, python
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import python
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 ROOT = Path(__file__).parents[1]
@@ -55,7 +56,7 @@ def test_a_broken_plugin_does_not_prevent_its_own_removal(install: Install) -> N
     folder = install(
         {
             "plug_bad.py": "import no_such_module_anywhere\n",
-            **dist("bad", points="[host]\nbad = plug_bad:run\n"),
+            **dist("bad", entry_points="[host]\nbad = plug_bad:run\n"),
         }
     )
     manager = ExtensionManager[Any]("host")
@@ -76,8 +77,8 @@ def test_two_plugins_that_claim_one_command_leave_the_help_alive(
     install(
         {
             "plug_bad.py": TRAP,
-            **dist("a-export", points="[host]\nexport = plug_bad:run\n"),
-            **dist("b-export", points="[host]\nexport = plug_bad:other\n"),
+            **dist("a-export", entry_points="[host]\nexport = plug_bad:run\n"),
+            **dist("b-export", entry_points="[host]\nexport = plug_bad:other\n"),
         }
     )
     manager = ExtensionManager[Any](
@@ -99,7 +100,7 @@ def test_a_backend_that_cannot_be_imported_leaves_the_others_usable(
     install(
         {
             "plug_bad.py": "raise ImportError('libfoo.so: cannot open')\n",
-            **dist("aaa", points="[host]\naaa = plug_bad:Backend\n"),
+            **dist("aaa", entry_points="[host]\naaa = plug_bad:Backend\n"),
         }
     )
     manager = ExtensionManager[Any]("host")
@@ -189,7 +190,7 @@ def test_plugins_are_turned_off_before_any_import_and_none_means_none(
     folder = install(
         {
             "plug_trap.py": TRAP,
-            **dist("heavy-x", points="[host]\nheavy = plug_trap:r\n"),
+            **dist("heavy-x", entry_points="[host]\nheavy = plug_trap:r\n"),
         }
     )
     assert program(TURNED_OFF, folder, **variables) == (f"{left}\n", "")
@@ -225,7 +226,7 @@ def test_help_names_and_describes_each_command_and_imports_none(
     folder = install(
         {
             "plug_heavy.py": heavy,
-            **dist("heavy", points="[host]\nrun = plug_heavy:run\n"),
+            **dist("heavy", entry_points="[host]\nrun = plug_heavy:run\n"),
         }
     )
     code = """if True:

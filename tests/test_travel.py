@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import dist, python
+from lazyplug.testing import dist
+from tests.conftest import python
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +62,9 @@ if __name__ == "__main__":
 @pytest.fixture
 def program(site: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
     """Return a program that sends extensions to workers, and where the plugins are."""
-    folder = site({"plug_square.py": PLUGIN, **dist("shapes", "2.5", points=POINTS)})
+    folder = site(
+        {"plug_square.py": PLUGIN, **dist("shapes", "2.5", entry_points=POINTS)}
+    )
     file = tmp_path / "program.py"
     file.write_text(PROGRAM, encoding="utf-8")
     return file, folder

@@ -16,7 +16,8 @@ from lazyplug import _cache, _rescan
 from lazyplug._index import Index
 from lazyplug._record import from_bytes
 from lazyplug._update import _Lines, _TakesMoreError
-from tests.conftest import Ticking, dist, plant
+from lazyplug.testing import dist, plant
+from tests.conftest import Ticking
 
 # A clock ahead of all changes: no stamp is too young.
 LATER = 3600 * 10**9

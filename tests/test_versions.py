@@ -10,7 +10,8 @@ import pytest
 
 import lazyplug
 from lazyplug import Choice, DriverManager, ExtensionManager
-from tests.conftest import ask, dist
+from lazyplug.testing import dist
+from tests.conftest import ask
 
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
 Install = Callable[..., None]

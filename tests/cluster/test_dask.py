@@ -4,7 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conftest import dist, python
+from lazyplug.testing import dist
+from tests.conftest import python
 from tests.test_travel import PLUGIN, POINTS
 
 PROGRAM = """
@@ -50,7 +51,9 @@ if __name__ == "__main__":
 def test_drivers_are_mapped_over_workers_and_a_lack_is_told(
     site: Callable[..., Path], tmp_path: Path
 ) -> None:
-    folder = site({"plug_square.py": PLUGIN, **dist("shapes", "2.5", points=POINTS)})
+    folder = site(
+        {"plug_square.py": PLUGIN, **dist("shapes", "2.5", entry_points=POINTS)}
+    )
     file = tmp_path / "program.py"
     file.write_text(PROGRAM, encoding="utf-8")
     known = os.environ.get("PYTHONPATH")

@@ -24,7 +24,8 @@ import zipp  # noqa: F401 - the oracle imports it at the first archive that it m
 import lazyplug
 from lazyplug import _cache
 from lazyplug._scan import normalise, stem
-from tests.conftest import Ticking, Tree, dist, plant
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import Ticking
 
 # All by which the engine, or zipfile on its behalf, asks the system for anything.
 CALLS = [
@@ -41,8 +42,8 @@ TICK = 0.012
 # Group, name, value, then the key, the name and the version of its distribution.
 Row = tuple[str, str, str, str]
 ONE: Tree = {
-    **dist("alpha", points="[g]\na = m:alpha\n"),
-    **dist("beta", points="[g]\nb = m:beta\n[h]\nb = m:beta\n"),
+    **dist("alpha", entry_points="[g]\na = m:alpha\n"),
+    **dist("beta", entry_points="[g]\nb = m:beta\n[h]\nb = m:beta\n"),
     **dist("plain"),
     "gamma.egg-info": {
         "PKG-INFO": "Name: Gamma\nVersion: 1\n",
@@ -50,8 +51,8 @@ ONE: Tree = {
     },
 }
 TWO: Tree = {
-    **dist("alpha", "2.0", points="[g]\na = m:hidden\n"),
-    **dist("delta", points="[g]\nd = m:delta\n"),
+    **dist("alpha", "2.0", entry_points="[g]\na = m:hidden\n"),
+    **dist("delta", entry_points="[g]\nd = m:delta\n"),
 }
 EDITED = "[g]\nb = m:edited\n"
 
@@ -248,7 +249,9 @@ def edit(world: World) -> None:
 
 def come(world: World) -> None:
     """Install a distribution, which hides another."""
-    new = plant(world.folder / "new", dist("delta", "9", points="[h]\nd = m:new\n"))
+    new = plant(
+        world.folder / "new", dist("delta", "9", entry_points="[h]\nd = m:new\n")
+    )
     (new / "delta-9.dist-info").rename(world.folder / "one" / "delta-9.dist-info")
 
 

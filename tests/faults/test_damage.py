@@ -26,8 +26,9 @@ from lazyplug import _cache
 from lazyplug._index import SCHEMA, TITLE_LENGTH, stamp, title
 from lazyplug._record import from_bytes, table_of
 from lazyplug._verify import damages
+from lazyplug.testing import Tree, dist, plant
 from tests import test_store
-from tests.conftest import Ticking, Tree, dist, plant
+from tests.conftest import Ticking
 from tests.test_freshness import after_last_change
 from tests.test_index import (
     NO_JSON,
@@ -75,7 +76,9 @@ def earlier(
     path: list[str], cache: Path, only: Callable[..., None], look: Callable[[], Any]
 ) -> Iterator[bytes]:
     """Yield indexes of another sys.path, and of what was there before."""
-    before = plant(Path(path[1]), dist("before", points="[console_scripts]\nb = m\n"))
+    before = plant(
+        Path(path[1]), dist("before", entry_points="[console_scripts]\nb = m\n")
+    )
     for entries in (path[::-1], path):
         only(*entries)
         look()
@@ -557,7 +560,9 @@ def test_damage_below_what_is_looked_at_live_changes_no_answer(
     ours: Ours, long: bool, tally: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A source tree in the current folder overlays the index, and reads its records.
-    tree = plant(ours.cache.parent / "tree", dist("odd", points="[live]\na = m:f\n"))
+    tree = plant(
+        ours.cache.parent / "tree", dist("odd", entry_points="[live]\na = m:f\n")
+    )
     monkeypatch.chdir(tree)
     ours.only("", *ours.path)
     sound = ours.sound

@@ -18,7 +18,8 @@ import lazyplug
 from lazyplug import _cache, _learned
 from lazyplug._index import TITLE_LENGTH, digest, stamp, title
 from lazyplug._verify import damages
-from tests.conftest import Ticking, Tree, dist, plant
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import Ticking
 from tests.faults.test_damage import (
     BYTES,
     PARTS,
@@ -48,7 +49,7 @@ def plugin(number: int) -> Tree:
             "__init__.py": f"from .impl import Plugin as {name}\n",
             "impl.py": f"class Plugin:\n  'The caf\u00e9 {number}.'\n",
         },
-        **dist(name, points=f"[{group}]\np{number} = {name}:{name}\n"),
+        **dist(name, entry_points=f"[{group}]\np{number} = {name}:{name}\n"),
     }
 
 

@@ -32,7 +32,8 @@ import stevedore
 
 import lazyplug
 from lazyplug import _cache, _update
-from tests.conftest import LATER, Tree, dist, plant
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import LATER
 from tests.faults.apart import ANSWER, Outcome, apart, attempt, count_outcome
 from tests.faults.conftest import OURS, RIVAL
 
@@ -55,11 +56,11 @@ Tried = tuple[str, Outcome, Any, str]
 Rows = list[str]
 
 ONE: Tree = {
-    **dist("alpha", points="[g]\na = m:alpha\n"),
-    **dist("beta", points="[g]\nb = m:beta\n[h]\nb = m:beta\n"),
+    **dist("alpha", entry_points="[g]\na = m:alpha\n"),
+    **dist("beta", entry_points="[g]\nb = m:beta\n[h]\nb = m:beta\n"),
     **dist("plain"),
 }
-TWO: Tree = dist("gamma", points="[h]\nc = m:gamma\n")
+TWO: Tree = dist("gamma", entry_points="[h]\nc = m:gamma\n")
 INSTALLED = ["g a m:alpha", "g b m:beta", "h b m:beta", "h c m:gamma"]
 EDITED = "[g]\na = m:edited_in_place\n"
 # Of what is not ours.
@@ -137,7 +138,7 @@ class World:
         plant(self.two, TWO)
         for number in range(more):
             points = f"[h]\nmore{number} = m:more\n"
-            plant(self.two, dist(f"more{number}", points=points))
+            plant(self.two, dist(f"more{number}", entry_points=points))
         added = [f"h more{number} m:more" for number in range(more)]
         self.installed = sorted([*INSTALLED, *added])
         for folder in (self.one, self.two):
@@ -275,7 +276,9 @@ def outdated(world: World) -> None:
     new.write_text(EDITED)
     new.chmod(0o644)
     new.rename(file)
-    for path in plant(world.two, dist("delta", points="[g]\nd = m:delta\n")).rglob("*"):
+    for path in plant(
+        world.two, dist("delta", entry_points="[g]\nd = m:delta\n")
+    ).rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 

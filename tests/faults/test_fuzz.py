@@ -27,7 +27,7 @@ from lazyplug import _cache
 from lazyplug._index import digest, rows_of, texts, title
 from lazyplug._record import Distribution, decode, from_bytes, groups_of, table_of
 from lazyplug._scan import scan_distribution
-from tests.conftest import Tree, dist, plant
+from lazyplug.testing import Tree, dist, plant
 from tests.faults.test_damage import compact
 from tests.test_index import STRANGE, head_of, in_lines, places, replaced
 from tests.test_laws import (
@@ -134,7 +134,7 @@ metadata = (
     ).map(b"\n".join)
     | st.none()
 )
-GOOD = dist("good", points="[g]\ngood = m:f\n[h]\ngood = m:f\n")
+GOOD = dist("good", entry_points="[g]\ngood = m:f\n[h]\ngood = m:f\n")
 
 
 def test_any_bytes_in_one_distribution_cost_another_nothing(
@@ -202,21 +202,21 @@ def test_any_bytes_in_one_distribution_beside_stevedore(
 
 SITES: dict[str, Tree] = {
     "a": {
-        **dist("foo", points="[g]\na = m:f\n[h]\na = m:f\n"),
+        **dist("foo", entry_points="[g]\na = m:f\n[h]\na = m:f\n"),
         **dist("bar"),
-        **dist("solo", points="[g]\ns = m:f\n[h]\ns = m:f\n"),
-        **dist("odd", points="[g]\nno equals\nb = no-module:f\n"),
+        **dist("solo", entry_points="[g]\ns = m:f\n[h]\ns = m:f\n"),
+        **dist("odd", entry_points="[g]\nno equals\nb = no-module:f\n"),
     },
     "b": {
-        **dist("foo", "2.0", points="[g]\nshadowed = m:f\n"),
+        **dist("foo", "2.0", entry_points="[g]\nshadowed = m:f\n"),
         "-1.0.dist-info": {
             "METADATA": "Name: lone\n",
             "entry_points.txt": "[h]\nc = m\n",
         },
         "caf\u00e9-1.0.dist-info": {"METADATA": "Name: caf\u00e9\nVersion: 1\n"},
     },
-    "c": dist("zed", points="[g]\nz = m:f\n"),
-    "tree": dist("odd", points="[live]\na = m:f\n"),
+    "c": dist("zed", entry_points="[g]\nz = m:f\n"),
+    "tree": dist("odd", entry_points="[live]\na = m:f\n"),
 }
 
 

@@ -27,7 +27,8 @@ import importlib_metadata
 import pytest
 import uv
 
-from tests.conftest import LATER, Tree, dist, plant, python
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import LATER, python
 from tests.faults.conftest import RIVAL, Tally
 
 pytestmark = [
@@ -1317,8 +1318,8 @@ WHEEL, EGG = "demo_plugin-1.0-py3-none-any.whl", "one-1.0-py3.egg"
 def site(folder: Path, demo: Demo | None = OLD, name: str = "one") -> Path:
     """Plant a distribution among others; return its entry_points.txt."""
     text = None if demo is None else points(demo)
-    plant(folder, {**dist("bare"), **dist("other", points=points(OLD, "other"))})
-    plant(folder, dist(name, points=text))
+    plant(folder, {**dist("bare"), **dist("other", entry_points=points(OLD, "other"))})
+    plant(folder, dist(name, entry_points=text))
     return folder / f"{name}-1.0.dist-info" / "entry_points.txt"
 
 
@@ -1428,7 +1429,8 @@ def metadata_folder_turned_behind_a_symbolic_link(root: Path) -> Iterator[Demo]:
     # Nothing of this is to be seen in the folder on sys.path.
     for name, demo in (("old", OLD), ("new", NEW)):
         plant(
-            root / name, {"info": dist("one", points=points(demo))["one-1.0.dist-info"]}
+            root / name,
+            {"info": dist("one", entry_points=points(demo))["one-1.0.dist-info"]},
         )
     (root / "turning").symlink_to("old")
     plant(root / "first", {})

@@ -27,7 +27,8 @@ import lazyplug
 from lazyplug import _cache, _store, _update
 from lazyplug._scan import normalise
 from lazyplug._verify import damages
-from tests.conftest import Ticking, Tree, dist, plant
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import Ticking
 from tests.faults.apart import (
     ANSWER,
     CRASH,
@@ -54,12 +55,18 @@ Row = tuple[str, str, str, str]
 POINTS = "".join(f"[g{n}]\nx = m:f\n" for n in range(8))
 SITES: Tree = {
     "one": {
-        **{k: v for n in range(40) for k, v in dist(f"a{n}", points=POINTS).items()},
+        **{
+            k: v
+            for n in range(40)
+            for k, v in dist(f"a{n}", entry_points=POINTS).items()
+        },
         **{k: v for n in range(40) for k, v in dist(f"plain{n}").items()},
     },
     "two": {
-        **dist("a1", "2.0", points="[g1]\nshadowed = m:f\n"),
-        **dist("b", points="[g1]\nb = m:f\n[only]\nb = m:f\nodd = no reference\n"),
+        **dist("a1", "2.0", entry_points="[g1]\nshadowed = m:f\n"),
+        **dist(
+            "b", entry_points="[g1]\nb = m:f\n[only]\nb = m:f\nodd = no reference\n"
+        ),
     },
 }
 
@@ -522,7 +529,7 @@ def test_of_two_changes_during_a_look_the_second_is_not_seen_without_the_first(
         while number < made:
             for site, more in zip(sites, new):
                 shutil.rmtree(site, ignore_errors=True)
-                plant(site, dist("old", points="[g]\no = m:f\n"))
+                plant(site, dist("old", entry_points="[g]\no = m:f\n"))
                 plant(tmp_path / "new", more)
             if warm:
                 look()
@@ -590,7 +597,7 @@ def killed(root: str, subject: str, seed: int, number: int) -> Any:
     site = Path(root) / "site"
     for n in range(20):
         # Long, so that a good part of the time is spent with writing.
-        plant(site, dist(f"d{n}", points=f"[g]\nd{n} = ?{'f' * 10_000}\n"))
+        plant(site, dist(f"d{n}", entry_points=f"[g]\nd{n} = ?{'f' * 10_000}\n"))
     plant(site, dist("new", "0", "[g]\nnew = m:f0\n"))
     sys.path[:] = [str(site), *LIBRARY]
     ask, folder = asked(subject), cache_folder(subject)

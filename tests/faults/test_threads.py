@@ -26,7 +26,8 @@ import pytest
 
 import lazyplug
 from lazyplug import CircularLoad, ExtensionManager, _cache, _calling
-from tests.conftest import LATER, Tree, dist, plant
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import LATER
 from tests.faults.apart import (
     ANSWER,
     HANG,
@@ -387,7 +388,7 @@ def unfinished(root: str, _: int) -> Any:
         "class Plugin:\n    real = 7\n"
     )
     tree = {"plug.py": source, "plug_host.py": ""}
-    tree.update(dist("plug", points=points({"x": "plug:Plugin.real"})))
+    tree.update(dist("plug", entry_points=points({"x": "plug:Plugin.real"})))
     x = world(root, tree)["x"]
     host = importlib.import_module("plug_host")
     host.x = x  # type: ignore[attr-defined]
@@ -425,7 +426,7 @@ def first_touch(root: str, seed: int) -> Any:
     source = SLOW.format(pause=some.choice([0, 0.001, 0.01]))
     shared = world(
         root,
-        {"plug.py": source, **dist("plug", points=points({"x": "plug:Plugin"}))},
+        {"plug.py": source, **dist("plug", entry_points=points({"x": "plug:Plugin"}))},
         invoke_on_load=True,
     )["x"]
     _cache.invalidate_caches()
@@ -463,7 +464,7 @@ def one_index(root: str, seed: int) -> Any:
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     lines = "".join(f"[g{n}]\nx = m:f{n}\n" for n in range(20))
-    world(root, dist("plug", points=lines))
+    world(root, dist("plug", entry_points=lines))
     # Old enough to be believed, so that nothing is scanned.
     _cache.Seam.clock = lambda: time.time_ns() + LATER
     lazyplug.refresh()
@@ -555,7 +556,7 @@ def own_extension(root: str, seed: int) -> Any:
         {
             "plug_host.py": "met = []\n",
             "plug.py": some.choice(orders),
-            **dist("plug", points=points({"x": "plug:Plugin"})),
+            **dist("plug", entry_points=points({"x": "plug:Plugin"})),
         },
         invoke_on_load=True,
     )
@@ -593,7 +594,7 @@ def failing(root: str, seed: int) -> Any:
     source = "import time\n" + FAILING[kind].format(pause=some.choice([0, 0.001, 0.01]))
     x = world(
         root,
-        {"plug.py": source, **dist("plug", points=points({"x": "plug:Plugin"}))},
+        {"plug.py": source, **dist("plug", entry_points=points({"x": "plug:Plugin"}))},
         invoke_on_load=True,
     )["x"]
 
@@ -649,7 +650,7 @@ def forked(root: str, seed: int) -> Any:
             f"time.sleep({pause})\nPlugin = below({i})\n"
         )
     values = {f"x{i}": f"plug_{i}:Plugin" for i in range(6)}
-    tree.update(dist("plug", points=points(values)))
+    tree.update(dist("plug", entry_points=points(values)))
     manager = world(root, tree, invoke_on_load=True)
 
     def touch_all() -> list[Any]:
@@ -698,7 +699,7 @@ def interrupted(root: str, seed: int) -> Any:
     source = "total = sum(range(2000))\ndef Plugin():\n    return sum(range(5000))\n"
     files = {f"plug_{i}.py": source for i in range(number)}
     values = {f"x{i}": f"plug_{i}:Plugin" for i in range(number)}
-    tree = {**files, **dist("plug", points=points(values))}
+    tree = {**files, **dist("plug", entry_points=points(values))}
     manager = world(root, tree, invoke_on_load=True)
     right = sum(range(5000))
     faults = []
@@ -758,7 +759,7 @@ def everywhere(root: str, waits: int) -> Any:
     """
     names = [f"x{n}" for n in range(300)]
     tree = {"plug.py": "import time\ndef Plugin():\n    return time.sleep(0.02) or 7\n"}
-    tree.update(dist("plug", points=points(dict.fromkeys(names, "plug:Plugin"))))
+    tree.update(dist("plug", entry_points=points(dict.fromkeys(names, "plug:Plugin"))))
     manager = world(root, tree, invoke_on_load=True)
     faults: list[str] = []
     for place, x in enumerate(manager):
@@ -857,7 +858,7 @@ def subinterpreter(code: str, own_lock: bool) -> "str | None":
 def in_subinterpreters(root: str, seed: int) -> Any:
     """Look and load in four subinterpreters, one after the other or all at once."""
     own_lock = bool(seed & 2)
-    tree = {**dist("plug", points=points({"x": "plug:Plugin"}))}
+    tree = {**dist("plug", entry_points=points({"x": "plug:Plugin"}))}
     tree["plug.py"] = "class Plugin:\n    pass\n"
     world(root, tree)
     code = IN_SUBINTERPRETER.format(path=[*sys.path, ROOT])

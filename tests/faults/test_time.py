@@ -21,7 +21,7 @@ import stevedore
 
 import lazyplug
 from lazyplug import _cache, _index, _record, _scan, _store, _update
-from tests.conftest import Tree, dist, plant
+from lazyplug.testing import Tree, dist, plant
 from tests.faults.conftest import OURS, RIVAL, Tally
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links of files and folders")
@@ -145,10 +145,10 @@ class World:
         self.folder, self.files, self.values = folder, files, values
         self.site = folder / "site"
         self.file = self.site / FOO / NAME
-        files.plant(self.site, dist("foo", points=self.text(0)))
+        files.plant(self.site, dist("foo", entry_points=self.text(0)))
         # In a store, unpacked, or another environment.
         for number in (1, 2):
-            tree = dist("foo", points=self.text(number))
+            tree = dist("foo", entry_points=self.text(number))
             files.plant(folder / f"new{number}", tree)
 
     def text(self, number: int) -> str:

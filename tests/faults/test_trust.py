@@ -25,7 +25,8 @@ import stevedore
 
 import lazyplug
 from lazyplug import _cache, _store
-from tests.conftest import LATER, Ticking, Tree, dist, plant, python
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import LATER, Ticking, python
 from tests.faults.apart import ANSWER, apart, attempt
 from tests.faults.conftest import LIMIT, OURS, RIVAL
 from tests.faults.test_disk import (
@@ -124,7 +125,7 @@ class Town:
         self.downloads, self.roots = base / "downloads", base / "roots"
         # an end of the pipe that Mallory planted last
         self.pipe = -1
-        plant(self.site, {**MODULES, **dist("foo", points="[g]\na = m:f\n")})
+        plant(self.site, {**MODULES, **dist("foo", entry_points="[g]\na = m:f\n")})
         plant(self.marks, {})
         self.marks.chmod(0o777)
         self.name, self.true, self.poisoned = "none yet", b"", b""
@@ -597,7 +598,7 @@ def test_a_link_of_ones_own_to_the_cache_folder_is_followed(
 ) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     isolated.symlink_to(tmp_path / "elsewhere")
-    only(site(dist("foo", points="[g]\na = m:f\n")))
+    only(site(dist("foo", entry_points="[g]\na = m:f\n")))
     for value in ("m:f", "n:f"):
         _cache.invalidate_caches()
         assert [point.value for point in lazyplug.entry_points(group="g")] == [value]

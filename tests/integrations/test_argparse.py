@@ -10,7 +10,7 @@ import pytest
 
 from lazyplug import Choice, ExtensionManager
 from lazyplug.integrations.argparse import PluginParser, add_plugins
-from tests.conftest import dist
+from lazyplug.testing import dist
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 
@@ -30,7 +30,7 @@ def plugs(site: Callable[..., Path], first: Callable[..., None]) -> Path:
             "plug_bad.py": "'''Is bad.'''\nraise OSError('on purpose')\n",
             **dist(
                 "commands",
-                points="[app.commands]\ngreet = plug_greet:add\nbad = plug_bad\n"
+                entry_points="[app.commands]\ngreet = plug_greet:add\nbad = plug_bad\n"
                 "gone = plug_nowhere:x\nno = not a reference\nown = plug_bad\n",
             ),
             "bare-1.dist-info": {

@@ -23,7 +23,8 @@ from lazyplug import (
 )
 from lazyplug.integrations import click as integration
 from lazyplug.integrations.click import LazyGroup
-from tests.conftest import dist, plant, python
+from lazyplug.testing import dist, plant
+from tests.conftest import python
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 
@@ -123,7 +124,7 @@ def plugs(site: Callable[..., Path], first: Callable[..., None]) -> Path:
     folder = site({f"{name}.py": source for name, source in COMMANDS.items()})
     # What is learned is not written where a path entry changed meanwhile, as it would
     # by the first bytecode in it.
-    plant(folder, {"__pycache__": {}, **dist("commands", points=POINTS)})
+    plant(folder, {"__pycache__": {}, **dist("commands", entry_points=POINTS)})
     first(folder)
     return folder
 
@@ -244,7 +245,7 @@ def test_what_no_source_says_is_learned_from_the_command(
                 import click
                 made = click.Command("made", help="Made by {}.".format("hand"))
                 """,
-            **dist("made", points="[app.commands]\nmade = plug_made:made\n"),
+            **dist("made", entry_points="[app.commands]\nmade = plug_made:made\n"),
         },
     )
     _cache.invalidate_caches()
@@ -317,7 +318,7 @@ def broken(plugs: Path) -> Path:
             "plug_odd.py": "odd = 'no command'\n",
             **dist(
                 "broken",
-                points="[app.commands]\nbad = plug_bad\nodd = plug_odd:odd\n"
+                entry_points="[app.commands]\nbad = plug_bad\nodd = plug_odd:odd\n"
                 "gone = plug_nowhere:x\nno = not a reference\n",
             ),
         },
@@ -359,7 +360,9 @@ def test_a_plugin_that_cannot_be_used_is_an_error_that_says_whose_it_is(
 
 
 def test_two_plugins_of_a_name_are_told_or_a_resolver_chooses(plugs: Path) -> None:
-    plant(plugs, dist("rival", points="[app.commands]\nplain = plug_words:words\n"))
+    plant(
+        plugs, dist("rival", entry_points="[app.commands]\nplain = plug_words:words\n")
+    )
     _cache.invalidate_caches()
 
     def resolved(resolver: Any) -> LazyGroup:
@@ -400,7 +403,7 @@ def test_an_alias_is_another_name_and_stands_in_no_list(plugs: Path) -> None:
 
 
 def test_a_command_of_the_host_comes_before_a_plugin_of_its_name(plugs: Path) -> None:
-    plant(plugs, dist("thief", points="[app.commands]\nown = plug_words:words\n"))
+    plant(plugs, dist("thief", entry_points="[app.commands]\nown = plug_words:words\n"))
     _cache.invalidate_caches()
     assert run(host(), "own").output == "own\n"
     assert "  own     The host's own." in run(host(), "--help").output

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import uv
 
-from tests.conftest import plant
+from lazyplug.testing import plant
 
 ROOT = Path(__file__).parents[2]
 HOSTS = ROOT / "tests" / "hosts"
