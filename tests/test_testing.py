@@ -709,11 +709,14 @@ def test_the_kit_needs_no_pytest() -> None:
 def project(pytester: pytest.Pytester) -> Iterator[pytest.Pytester]:
     """Return a project whose tests have the plugin, declared as it is by lazyplug."""
     said = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    points = said["project"]["entry-points"]
-    with OwnPatch() as changes, site_folder(dist("lazyplug", "1", points)):
+    tree = dist("lazyplug", "1", said["project"]["entry-points"])
+    with OwnPatch() as patch, site_folder(tree) as folder:
+        # By its files pytest knows whose assertions it rewrites.
+        files = {"RECORD": "lazyplug/__init__.py,,\n"}
+        plant(folder, {"lazyplug-1.dist-info": files})
         # As at the start of pytest.
-        take_out(changes, "lazyplug.integrations.pytest")
-        changes.setitem(os.environ, "PYTEST_ADDOPTS", "-p no:cacheprovider")
+        take_out(patch, "lazyplug.integrations.pytest")
+        patch.setitem(os.environ, "PYTEST_ADDOPTS", "-p no:cacheprovider")
         yield pytester
 
 
