@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import lazyplug
 from lazyplug import _accelerate, accelerate
-from tests.conftest import ask, dist, plant, python
+from lazyplug.testing import dist, plant
+from tests.conftest import ask, python
 
 # What email imports at the first message must be there before sys.path is exchanged.
 importlib.metadata.metadata("pytest")
@@ -65,7 +66,11 @@ def test_a_group_is_answered_from_the_index_with_the_librarys_own_types(
     library: Any,
     asked: list[str],
 ) -> None:
-    only(site({**dist("one", "2.0", POINTS), **dist("two", points="[g]\na = n:a\n")}))
+    only(
+        site(
+            {**dist("one", "2.0", POINTS), **dist("two", entry_points="[g]\na = n:a\n")}
+        )
+    )
     for params in (
         {"group": "g"},
         {"group": "g", "name": "a"},
@@ -89,7 +94,7 @@ def test_what_is_asked_without_a_group_the_library_answers(
     library: Any,
     asked: list[str],
 ) -> None:
-    only(site(dist("one", points=POINTS)))
+    only(site(dist("one", entry_points=POINTS)))
     assert all_of(library.entry_points(name="a")) == all_of(
         their_own(library, name="a")
     )
@@ -100,7 +105,7 @@ def test_what_is_asked_without_a_group_the_library_answers(
 def test_wrong_parameters_are_refused_as_the_library_refuses_them(
     site: Callable[..., Path], only: Callable[..., None], library: Any
 ) -> None:
-    only(site(dist("one", points=POINTS)))
+    only(site(dist("one", entry_points=POINTS)))
     with pytest.raises(AttributeError, match="wrong") as theirs:
         their_own(library, group="g", wrong=1)
     with pytest.raises(AttributeError) as ours:
@@ -113,17 +118,17 @@ def test_wrong_parameters_are_refused_as_the_library_refuses_them(
 def test_each_call_sees_what_was_changed_since_the_last(
     site: Callable[..., Path], only: Callable[..., None], library: Any
 ) -> None:
-    folder = site(dist("one", points=POINTS))
+    folder = site(dist("one", entry_points=POINTS))
     only(folder)
     assert len(library.entry_points(group="g")) == 2
     points = folder / "one-1.0.dist-info" / "entry_points.txt"
     points.write_text(POINTS.replace("b = m:b", "z = m:z"), encoding="utf-8")
     assert library.entry_points(group="g").names == {"a", "z"}
-    plant(folder, dist("two", points="[g]\nd = m\n"))
+    plant(folder, dist("two", entry_points="[g]\nd = m\n"))
     assert library.entry_points(group="g").names == {"a", "d", "z"}
     shutil.rmtree(folder / "one-1.0.dist-info")
     assert library.entry_points(group="g").names == {"d"}
-    sys.path.append(str(site(dist("more", points="[g]\ne = m\n"), "more")))
+    sys.path.append(str(site(dist("more", entry_points="[g]\ne = m\n"), "more")))
     assert library.entry_points(group="g").names == {"d", "e"}
 
 
@@ -204,7 +209,7 @@ def test_where_an_index_is_frozen_the_library_answers(
     library: Any,
     asked: list[str],
 ) -> None:
-    folder = site(dist("one", points=POINTS))
+    folder = site(dist("one", entry_points=POINTS))
     only(folder)
     frozen = tmp_path / "frozen.index"
     python("-m", "lazyplug", "freeze", "--path", str(folder), "--trust",
@@ -232,7 +237,7 @@ def test_undo_puts_back_what_was_there() -> None:
 def test_who_holds_our_function_has_theirs_after_undo(
     site: Callable[..., Path], only: Callable[..., None], asked: list[str]
 ) -> None:
-    only(site(dist("one", points=POINTS)))
+    only(site(dist("one", entry_points=POINTS)))
     with accelerate():
         held = importlib.metadata.entry_points
     assert len(held(group="g")) == 2
@@ -351,7 +356,7 @@ def test_threads_that_ask_while_it_is_undone_are_answered(
 ) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    only(site(dist("one", points=POINTS)))
+    only(site(dist("one", entry_points=POINTS)))
     done = accelerate()
 
     def ask_once(number: int) -> int:

@@ -15,7 +15,7 @@ import pytest
 from lazyplug import _cache, _learned
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
-from tests.conftest import dist, plant
+from lazyplug.testing import dist, plant
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 
@@ -122,7 +122,7 @@ def install(
         folder = site(tree, name)
         # What is learned is not written where a path entry changed meanwhile, as it
         # would by the first bytecode in it.
-        declared = dist(name, points=f"[host]\n{points}")
+        declared = dist(name, entry_points=f"[host]\n{points}")
         plant(folder, {"__pycache__": {}, **declared})
         first(folder)
         return folder

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import dist, plant, python
+from lazyplug.testing import dist, plant
+from tests.conftest import python
 
 PLUGINS = {
     "plug_shown.py": '''
@@ -59,7 +60,7 @@ sys.exit(code)
 @pytest.fixture
 def build(tmp_path: Path, site: Callable[..., Path]) -> Callable[..., tuple[str, ...]]:
     """Return what builds the document: its text, what was told, what was imported."""
-    folder = site({**PLUGINS, **dist("plugs", points=POINTS)})
+    folder = site({**PLUGINS, **dist("plugs", entry_points=POINTS)})
     extension = "lazyplug.integrations.sphinx"
     source = {"conf.py": f"extensions = [{extension!r}]", "index.rst": DOCUMENT}
     plant(tmp_path / "source", source)
@@ -96,7 +97,10 @@ def test_a_broken_plugin_is_a_warning_and_harms_no_other(
 ) -> None:
     points = "[host.plugins]\nbroken = plug_broken:run\ngone = plug_gone\nbad = !\n"
     site(
-        {"plug_broken.py": "raise ZeroDivisionError('oh')", **dist("b", points=points)}
+        {
+            "plug_broken.py": "raise ZeroDivisionError('oh')",
+            **dist("b", entry_points=points),
+        }
     )
     text, told, _ = build()
     assert "broken" not in text
@@ -116,7 +120,9 @@ def test_a_built_page_follows_what_is_installed_since(
 ) -> None:
     before, _, _ = build()
     later = {"plug_later.py": "'''Came later.'''\n"}
-    site({**later, **dist("later", points="[host.plugins]\nlater = plug_later\n")})
+    site(
+        {**later, **dist("later", entry_points="[host.plugins]\nlater = plug_later\n")}
+    )
     source = tmp_path / "site" / "plug_shown.py"
     text = source.read_text(encoding="utf-8").replace("is *shown*", "was edited")
     source.write_text(text, encoding="utf-8")
