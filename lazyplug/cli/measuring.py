@@ -28,6 +28,10 @@ _METADATA = (
 _SETTLED = 2.1
 
 
+class _StartError(Exception):
+    """A start failed; the message says whose, and why."""
+
+
 def add_to(_: str, parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     add_json(parser)
@@ -68,9 +72,8 @@ def bench(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="lazyplug-bench-") as folder:
         try:
             taken = _measured(group, folder, options.rounds)
-        except subprocess.CalledProcessError as error:
-            last = error.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-            complain(f"It cannot be measured: a start failed: {last}")
+        except _StartError as error:
+            complain(f"It cannot be measured: {error}")
             return 1
     first = taken["importlib.metadata"][0]
     rows = [
@@ -108,7 +111,7 @@ def _measured(group: str, folder: str, rounds: int) -> "dict[str, tuple[float, f
     }
     if find_spec("stevedore") is not None:
         cases["stevedore, warm"] = (_STEVEDORE.format(group=group), {})
-    _run(*cases["lazyplug, warm"])
+    _run("lazyplug, warm", *cases["lazyplug, warm"])
     time.sleep(_SETTLED)
     taken: dict[str, list[float]] = {name: [] for name in cases if name}
     names = [*cases]
@@ -118,7 +121,7 @@ def _measured(group: str, folder: str, rounds: int) -> "dict[str, tuple[float, f
         now = {}
         for name in names:
             shutil.rmtree(cold, ignore_errors=True)
-            now[name] = _run(*cases[name])
+            now[name] = _run(name, *cases[name])
         for name in taken if number else ():
             taken[name].append(now[name] - now[""])
     found = {}
@@ -128,7 +131,7 @@ def _measured(group: str, folder: str, rounds: int) -> "dict[str, tuple[float, f
     return found
 
 
-def _run(code: str, variables: "dict[str, str]") -> float:
+def _run(name: str, code: str, variables: "dict[str, str]") -> float:
     """Return how many milliseconds a process of this sys.path takes."""
     # A user's settings would measure something else than what is told; the last one,
     # set in many shells, the compiling of imports.
@@ -140,7 +143,14 @@ def _run(code: str, variables: "dict[str, str]") -> float:
     entries = _cache.current().entries
     environ |= {**variables, "PYTHONPATH": os.pathsep.join(filter(None, entries))}
     began = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-P", "-c", code], env=environ, capture_output=True, check=True
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=environ,
+        capture_output=True,
+        check=False,
     )
-    return (time.perf_counter() - began) * 1e3
+    taken = time.perf_counter() - began
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise _StartError(f"the start of {name or 'Python'} failed: {said}")
+    return taken * 1e3
