@@ -1,4 +1,7 @@
-"""The door: every public name and the room that it is opened from on first touch."""
+"""The door: every public name and the room that it is opened from on first touch.
+
+PYTEST_DONT_REWRITE, or pytest warns where it is imported before pytest begins.
+"""
 
 __version__ = "0.1.0.dev0"
 

@@ -804,6 +804,13 @@ def test_it_works_in_workers_and_can_be_left_out(project: pytest.Pytester) -> No
     done.stdout.fnmatch_lines(["*fixture 'lazyplug_extensions' not found"])
 
 
+def test_pytest_does_not_mind_that_lazyplug_is_imported_before_it(
+    project: pytest.Pytester,
+) -> None:
+    project.makepyfile("def test_it(): assert True")
+    python("-m", "lazyplug", "run", "-m", "pytest", "-W", "error")
+
+
 # What the run of a test has imported, and what it has printed.
 RUN = """
 import contextlib, io, json, sys
