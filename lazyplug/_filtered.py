@@ -69,7 +69,7 @@ class DispatchExtensionManager(_CheckedManager[T]):
         func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
-        """Call func(extension, *args, **kwds) for each that the filter passes.
+        """Call `func(extension, *args, **kwds)` for each that the filter passes.
 
         `filter_func` is called with the same arguments, before the extension is
         loaded: what it rejects is not imported, unless it touches `.plugin` or
@@ -136,7 +136,7 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
         func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
-        """Call func(extension, *args, **kwds) for each of the names, in their order.
+        """Call `func(extension, *args, **kwds)` for each of the names, in order.
 
         Loads these extensions and no others. A name that is missing is passed over,
         and told to the logger at debug level. What func raises is logged and its

@@ -600,7 +600,7 @@ class ExtensionManager(Manager[T, Found]):
         self, func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
-        """Call func(extension, *args, **kwds) for each, and return the answers.
+        """Call `func(extension, *args, **kwds)` for each; return the answers.
 
         Loads the extensions. What func raises is logged and its answer left out,
         unless `propagate_map_exceptions`. Raises NoMatches if there are none.
@@ -735,7 +735,7 @@ class DriverManager(NamedExtensionManager[T]):
         super()._tell(extension, error)
 
     @property
-    def driver(self) -> T:
+    def driver(self) -> "T":
         """The plugin or, with `invoke_on_load`, what its call returned.
 
         Imports, and calls, the plugin on first touch.
@@ -757,6 +757,6 @@ class DriverManager(NamedExtensionManager[T]):
         self, func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "U | None":  # fmt: skip
-        """Call func(extension, *args, **kwds) for the driver; None if that failed."""
+        """Call `func(extension, *args, **kwds)` of the driver; None if it failed."""
         answers = self.map(func, *args, **kwds)
         return answers[0] if answers else None
