@@ -1,0 +1,84 @@
+"""How the documents become a site: `tox run -e docs`.
+
+They are the files that are read on GitHub: the source folder is the root of the
+repository, so that the links between them hold in both places.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import lazyplug
+
+project = "lazyplug"
+release = lazyplug.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+include_patterns = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/*.md",
+    "examples/README.md",
+    "benchmarks/results/*.md",
+]
+root_doc = "docs/index"
+default_role = "code"
+myst_heading_anchors = 3
+html_theme = "furo"
+html_title = "lazyplug"
+html_show_copyright = False
+# What leads from the root of the site to its start page.
+html_extra_path = ["site"]
+
+autodoc_default_options = {"members": True}
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+maximum_signature_line_length = 88
+# What stands in annotations and is no public name.
+nitpick_ignore_regex = [
+    ("py:class", r"[TPU]|P\.args|P\.kwargs|Found"),
+    ("py:class", "OnLoadFailure|OnMissing|Options|Plugins|Resolver"),
+    ("py:class", r"argparse\..*|click\..*|pluggy\..*|CompletionItem"),
+]
+
+# What stands beside an attribute is read from the file that a class says it is of; the
+# door hides that.
+for name, thing in [(name, getattr(lazyplug, name)) for name in lazyplug.__all__]:
+    thing.__module__ = f"lazyplug.{lazyplug._ROOMS[name]}"
+    # None at run time; without them annotations are shown as they are written.
+    for variable in ("T", "Found"):
+        vars(sys.modules[thing.__module__]).pop(variable, None)
+
+
+def add_what_github_needs_not(app, document, source):
+    """Add the trees of the sidebar, and what makes pages of the tables of results."""
+    if document == root_doc:
+        # Each list of the start page is a tree; what no list names comes last.
+        link = re.compile(r"^- \[(.+?)\]\((.+?)\.md\)", re.MULTILINE)
+        sections = [part.partition("\n") for part in source[0].split("\n## ")[1:]]
+        trees = {caption: link.findall(text) for caption, _, text in sections}
+        named = {"index", *(page for pages in trees.values() for _, page in pages)}
+        files = {file.stem for file in Path(__file__).parent.glob("*.md")}
+        trees["More"] = [(page.capitalize(), page) for page in sorted(files - named)]
+        for caption, pages in trees.items():
+            lines = [f"{title} <{page}>" for title, page in pages]
+            lines[:0] = ["", "```{toctree}", ":hidden:", f":caption: {caption}", ""]
+            source[0] += "\n".join([*lines, "```", ""])
+    elif document.startswith("benchmarks/results/"):
+        # docs/speed.md leads to them.
+        name = document.rpartition("/")[2]
+        head = f"---\norphan: true\n---\n\n# {name.capitalize()}\n\n"
+        source[0] = f"{head}{source[0]}\n\n![The same as a picture]({name}.svg)\n"
+
+
+def without_private_bases(app, name, thing, options, bases):
+    """Show of what public class a class is."""
+    bases[:] = [
+        base.__base__ if base.__name__.startswith("_") else base for base in bases
+    ]
+
+
+def setup(app):
+    """Have Sphinx call these."""
+    app.connect("source-read", add_what_github_needs_not)
+    app.connect("autodoc-process-bases", without_private_bases)
