@@ -1,0 +1,1 @@
+"""What the documents show, done: blocks, the distributions they speak of, shells."""

@@ -1,0 +1,141 @@
+"""What the documents have a reader type is typed, and prints what they show.
+
+A document is one script of bash. It is run in an environment of its own, for which
+lazyplug as it is here, the distributions that the documents speak of and the tools that
+they use lie as wheels in a folder; nothing is installed from anywhere else.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import uv
+
+from tests.conftest import plant
+
+from .blocks import DOCUMENTS, ROOT, commands, differs, run_here
+from .world import LOADER, WORLD, project, wheels
+
+WITH_SHELL = [
+    document
+    for document in DOCUMENTS
+    if {"sh", "console", "dockerfile"} & {each.language for each in run_here(document)}
+]
+TOOLS = ("bandit", "hatchling", "pip", "pyinstaller", "python-openstackclient")
+# What the documents say is there: an application of the reader, and its sources.
+HERE = {
+    "main.py": "import myapp.main\n\nmyapp.main.main()\n",
+    "src": {"module.py": '"""A module."""\n'},
+}
+# What ends with 1 since something is wrong: stevedore, which stands beside, declares
+# modules that it lacks.
+ENDS_WITH_1 = {"lazyplug doctor"}
+# Printed before and behind a command whose output is compared.
+MARK = "\x1e"
+
+
+def run(*command: str | Path, cwd: Path, variables: Mapping[str, str]) -> str:
+    """Run a program; return what it printed and told."""
+    unwanted = ("LAZYPLUG_", "PIP_", "PYTHON", "UV_", "VIRTUAL_ENV", "XDG_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**kept, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def extras() -> set[str]:
+    """Return the extras of lazyplug that the documents name."""
+    texts = [(ROOT / document).read_text(encoding="utf-8") for document in DOCUMENTS]
+    return set(re.findall(r"pip install lazyplug\[(\w+)\]", "".join(texts)))
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of wheels."""
+    folder = tmp_path_factory.mktemp("house")
+    wheels(folder)
+    # What the README shows of a pyproject.toml, as part of a whole one, replaces ours.
+    loader = tmp_path_factory.mktemp("myapp-yaml")
+    text = project("myapp-yaml", "1.2", "README.md")
+    plant(loader, {"pyproject.toml": text, "myapp_yaml.py": LOADER})
+    wanted = (f"{ROOT}[{','.join(extras())}]", str(loader), *TOOLS)
+    pip = (sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(folder))
+    done = subprocess.run([*pip, *wanted], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def variables(tmp_path: Path, house: Path) -> dict[str, str]:
+    """Return the variables of a shell in which an environment of its own is active."""
+    return {
+        "COLUMNS": "88",
+        "HOME": str(tmp_path),
+        "LC_ALL": "C.UTF-8",
+        "PATH": f"{tmp_path}/venv/bin{os.pathsep}{os.environ['PATH']}",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_FIND_LINKS": str(house),
+        "PIP_NO_INDEX": "1",
+    }
+
+
+def script(document: str) -> Iterator[str]:
+    """Yield what a reader does: types commands, and writes files."""
+    for block in run_here(document):
+        if block.file is not None:
+            yield f"printf %s {shlex.quote(block.text)} > {shlex.quote(block.file)}"
+        elif block.language == "sh":
+            for line in block.text.splitlines():
+                fails = line.partition(" #")[0].strip() in ENDS_WITH_1
+                yield f"if {line}\nthen exit 9; else test $? = 1; fi" if fails else line
+        elif block.language == "dockerfile":
+            for line in block.text.splitlines():
+                instruction, _, command = line.partition(" ")
+                assert instruction == "RUN", line
+                yield command
+        elif block.language == "console":
+            for command, _ in commands(block):
+                # What it ends with is not shown, and not judged.
+                yield f"printf '{MARK}'\n{{ {command}\n}} || :\nprintf '{MARK}'"
+
+
+@pytest.mark.parametrize("document", WITH_SHELL)
+def test_what_is_typed_works_and_prints_what_is_shown(
+    document: str, house: Path, variables: dict[str, str], tmp_path: Path
+) -> None:
+    installed = [*TOOLS, *WORLD]
+    if "pip install lazyplug" not in (ROOT / document).read_text(encoding="utf-8"):
+        installed.append("lazyplug")
+    tool = str(uv.find_uv_bin())
+    run(tool, "venv", "-q", "-p", sys.executable, "venv", cwd=tmp_path, variables={})
+    install = (tool, "pip", "install", "-q", "-p", "venv", "--no-index", "-f", house)
+    run(*install, *installed, cwd=tmp_path, variables={})
+    here = plant(tmp_path / "here", HERE)
+    shutil.copytree(ROOT / "examples", here / "examples")
+    shutil.copy(ROOT / "README.md", here)
+    text = "\n".join(["set -e", *script(document)])
+    printed = run("bash", "-c", text, cwd=here, variables=variables).split(MARK)[1::2]
+    shown = [
+        pair
+        for block in run_here(document)
+        if block.language == "console"
+        for pair in commands(block)
+    ]
+    for (command, wanted), found in zip(shown, printed, strict=True):
+        assert not differs(wanted, found), f"{command}\n{found}"

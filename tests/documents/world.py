@@ -1,0 +1,139 @@
+"""The distributions that the documents speak of: a host, `myapp`, and its plugins."""
+
+import tomllib
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tests.conftest import Tree, dist
+
+from .blocks import blocks
+
+LOADER = '''
+class Loader:
+    """Load settings."""
+
+    def __init__(self, settings=None):
+        self.settings = settings
+
+    def load(self, path):
+        return {"path": path}
+'''
+MAIN = '''
+from lazyplug import ExtensionManager
+
+def main():
+    """Say which loaders there are."""
+    for extension in ExtensionManager("myapp.loaders"):
+        print(f"{extension.name:12} {extension.summary}")
+'''
+CHECKS = '''
+def links(report=None):
+    """Look for links that lead nowhere."""
+
+def spelling(report=None):
+    """Look for words that nobody knows."""
+'''
+MONITORS = '''
+class Processors:
+    """How busy the processors are."""
+
+    def poll(self):
+        return 0.5
+'''
+
+
+def project(name: str, version: str, document: str) -> str:
+    """Return a `pyproject.toml` of which the TOML in a document is a part."""
+    (part, *_) = [each.text for each in blocks(document) if each.language == "toml"]
+    return f"""
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{name}"
+version = "{version}"
+
+{part}"""
+
+
+def declared(document: str) -> str:
+    """Return the `entry_points.txt` of such a project."""
+    groups = tomllib.loads(project("any", "1", document))["project"]["entry-points"]
+    lines = []
+    for group, points in groups.items():
+        lines += [f"[{group}]", *(f"{name} = {points[name]}" for name in points)]
+    return "\n".join(lines)
+
+
+def shown(document: str, file: str) -> str:
+    """Return what a document shows of a file."""
+    (block,) = [each for each in blocks(document) if each.file == file]
+    return block.text
+
+
+WORLD: Mapping[str, Tree] = {
+    "myapp": {
+        "myapp": {
+            "__init__.py": "",
+            "main.py": MAIN,
+            "loaders": {"__init__.py": "", "csv.py": LOADER},
+        },
+        **dist("myapp", "2.3", "[console_scripts]\nmyapp = myapp.main:main\n"),
+    },
+    # What the README declares.
+    "myapp-yaml": {
+        "myapp_yaml.py": LOADER,
+        **dist("myapp-yaml", "1.2", declared("README.md")),
+    },
+    "myapp-json": {
+        "myapp_json.py": LOADER,
+        **dist("myapp-json", "1.0", "[myapp.loaders]\njson = myapp_json:Loader\n"),
+    },
+    "legacy-ini": {
+        "legacy_ini.py": LOADER,
+        **dist(
+            "legacy-ini", "0.3", "[myapp.loaders]\nlegacy-ini = legacy_ini:Loader\n"
+        ),
+    },
+    "myapp-checks": {
+        "myapp_checks.py": CHECKS,
+        **dist(
+            "myapp-checks",
+            points="[myapp.checks]\nlinks = myapp_checks:links\n"
+            "spelling = myapp_checks:spelling\n",
+        ),
+    },
+    "myapp-greet": {
+        "myapp_greet.py": shown("docs/commands.md", "myapp_greet.py"),
+        **dist("myapp-greet", points="[myapp.commands]\ngreet = myapp_greet:add\n"),
+    },
+    "myapp-plugins": {
+        "myplugin.py": MONITORS,
+        **dist("myapp-plugins", points="[myapp.monitors]\ncpu = myplugin:Processors\n"),
+    },
+}
+
+
+def wheels(folder: Path) -> None:
+    """Write each distribution into a folder, as a wheel."""
+    folder.mkdir(exist_ok=True)
+    for tree in WORLD.values():
+        files = dict(_files(tree))
+        (metadata,) = {name.partition("/")[0] for name in files if "dist-info" in name}
+        wheel = folder / f"{metadata.removesuffix('.dist-info')}-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+            tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            archive.writestr(f"{metadata}/WHEEL", tag)
+            archive.writestr(f"{metadata}/RECORD", "")
+
+
+def _files(tree: Tree, folder: str = "") -> Iterator[tuple[str, str]]:
+    for name, content in tree.items():
+        if isinstance(content, Mapping):
+            yield from _files(content, f"{folder}{name}/")
+        else:
+            yield f"{folder}{name}", content

@@ -1,0 +1,180 @@
+"""What the documents show is true: each block of code is run, or says why it is not.
+
+Here Python and TOML; shells in `tests/documents`, by `tox run -e docs`.
+"""
+
+import os
+import re
+import tomllib
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import lazyplug
+from tests.conftest import plant, python
+from tests.documents.blocks import (
+    DOCUMENTS,
+    LANGUAGES,
+    NOT_RUN,
+    ROOT,
+    Block,
+    blocks,
+    differs,
+    run_here,
+)
+from tests.documents.world import WORLD
+
+PACKAGE = Path(lazyplug.__file__).parent
+ALL = [block for document in DOCUMENTS for block in blocks(document)]
+WITH_PYTHON = sorted({block.document for block in ALL if block.language == "python"})
+# Printed where a block begins.
+MARK = "\x1e"
+
+
+class Situation(NamedTuple):
+    """What a document says is there: names of the host, arguments, variables."""
+
+    names: str = ""
+    arguments: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+SITUATIONS = {
+    "docs/choosing.md": Situation(variables=(("MYAPP_PLUGINS_DENY", "json"),)),
+    "docs/commands.md": Situation(arguments=("greet", "reader")),
+    "docs/moving.md": Situation('settings, path, report = {}, "settings.yaml", []'),
+}
+
+
+def test_every_block_is_in_a_language_that_is_known() -> None:
+    assert {block.language for block in ALL} <= set(LANGUAGES)
+
+
+def test_what_is_not_run_is_there_once() -> None:
+    names = Counter(block.name for block in ALL)
+    assert {name: names[name] for name in NOT_RUN} == dict.fromkeys(NOT_RUN, 1)
+
+
+def test_a_console_begins_with_a_command() -> None:
+    consoles = [block for block in ALL if block.language == "console"]
+    assert [block for block in consoles if not block.text.startswith("$ ")] == []
+
+
+def test_a_situation_belongs_to_a_document() -> None:
+    assert set(SITUATIONS) <= set(WITH_PYTHON)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a site folder with all that the documents speak of."""
+    folder = tmp_path_factory.mktemp("world")
+    for tree in WORLD.values():
+        plant(folder, tree)
+    # As docs/frozen-index.md has it packed into an application.
+    output = str(folder / "myapp" / "lazyplug.index")
+    freeze = ("freeze", "--trust", "--path", str(folder), "--output", output)
+    python("-m", "lazyplug", *freeze, env={"PYTHONPATH": str(PACKAGE.parent)})
+    return folder
+
+
+def script(found: list[Block], names: str) -> str:
+    """Return the Python of a document as one program, each line where it stands."""
+    lines = {0: names}
+    for block in found:
+        lines[block.line] = f"if __name__ == '__main__': print({MARK!r})"
+        lines.update(enumerate(block.text.splitlines(), block.line + 1))
+    return "\n".join(lines.get(line, "") for line in range(max(lines) + 1))
+
+
+@pytest.mark.parametrize("document", WITH_PYTHON)
+def test_python_runs_and_prints_what_is_shown(
+    document: str, world: Path, tmp_path: Path
+) -> None:
+    names, arguments, variables = SITUATIONS.get(document, Situation())
+    found = run_here(document)
+    for block in found:
+        if block.file is not None:
+            file = tmp_path / block.file
+            plant(file.parent, {file.name: block.text})
+    run = [each for each in found if each.language == "python" and each.file is None]
+    program = tmp_path / "reader.py"
+    program.write_text(script(run, names), encoding="utf-8")
+    path = os.pathsep.join([str(world), str(PACKAGE.parent)])
+    done = python(
+        *(str(program), *arguments),
+        cwd=tmp_path,
+        env={"PYTHONPATH": path, **dict(variables)},
+    )
+    assert done.stderr == ""
+    printed = dict(zip(run, done.stdout.split(MARK)[1:], strict=True))
+    for block, after in pairwise(found):
+        if after.language == "text":
+            assert not differs(after.text, printed[block]), printed[block]
+
+
+def test_the_tutorial_writes_the_examples() -> None:
+    written = {
+        block.file: block.text
+        for block in reversed(blocks("docs/tutorial.md"))
+        if block.file is not None
+    }
+    examples = ROOT / "examples"
+    files = [*examples.rglob("*.py"), *examples.rglob("*.toml")]
+    assert written == {
+        file.relative_to(examples).as_posix(): file.read_text(encoding="utf-8")
+        for file in files
+    }
+
+
+def test_a_worker_without_the_plugin_raises_what_is_shown(world: Path) -> None:
+    (shown,) = [
+        each.text for each in blocks("docs/workers.md") if each.language == "text"
+    ]
+    send = (
+        "import pickle; from lazyplug import ExtensionManager;"
+        "print(pickle.dumps(ExtensionManager('myapp.loaders')['yaml']).hex())"
+    )
+    path = str(PACKAGE.parent)
+    sent = python("-c", send, env={"PYTHONPATH": f"{world}{os.pathsep}{path}"}).stdout
+    load = f"import pickle; pickle.loads(bytes.fromhex({sent.strip()!r})).plugin"
+    done = python("-c", load, env={"PYTHONPATH": path}, check=False)
+    assert not differs(f"…{shown}", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for block in ALL if block.language == "toml"],
+    ids=lambda block: f"{block.document}:{block.line}",
+)
+def test_toml_can_be_parsed_and_declares_references(block: Block) -> None:
+    project = tomllib.loads(block.text).get("project", {})
+    for group, points in project.get("entry-points", {}).items():
+        for name, value in points.items():
+            assert lazyplug.EntryPoint(name, value, group).module
+
+
+# ----------------------------------------------------------------------- the reference
+
+
+def documented(directive: str, package: str) -> list[str]:
+    """Return the names of a package that the reference documents."""
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    return sorted(
+        re.findall(rf"^\.\. {directive}:: {package}\.(\w+)$", text, re.MULTILINE)
+    )
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    assert (
+        documented(r"auto(?:class|exception|function)", "lazyplug") == lazyplug.__all__
+    )
+
+
+def test_every_integration_is_in_the_reference() -> None:
+    files = (PACKAGE / "integrations").glob("[!_]*.py")
+    assert documented("automodule", "lazyplug.integrations") == sorted(
+        file.stem for file in files
+    )
