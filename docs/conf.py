@@ -37,7 +37,7 @@ maximum_signature_line_length = 88
 # What stands in annotations and is no public name.
 nitpick_ignore_regex = [
     ("py:class", r"[TPU]|P\.args|P\.kwargs|Found"),
-    ("py:class", "OnLoadFailure|OnMissing|Options|Plugins|Resolver"),
+    ("py:class", r".*\.Acceleration|OnLoadFailure|OnMissing|Options|Plugins|Resolver"),
     ("py:class", r"argparse\..*|click\..*|pluggy\..*|CompletionItem"),
 ]
 
