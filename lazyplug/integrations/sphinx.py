@@ -1,5 +1,7 @@
 """The Sphinx directive `list-plugins`, which documents the plugins of a namespace.
 
+It is added in `conf.py`::
+
     extensions = ["lazyplug.integrations.sphinx"]
 
 A plugin whose docstring stands plainly in its source is not imported for it.

@@ -22,6 +22,7 @@ LANGUAGES = {
     "console": "what stands behind `$` is run there, and prints what is shown",
     "dockerfile": "what RUN says is run there",
     "text": "what the block before it prints",
+    "rst": "written to its file, which Sphinx is run on",
     "{eval-rst}": "run by the build of the site",
 }
 # What is not run, by document and first line, with the reason.
