@@ -34,11 +34,11 @@ autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 maximum_signature_line_length = 88
-# What stands in annotations and is no public name.
+# What stands in annotations: of others, whose sites are not asked; and no public names.
 nitpick_ignore_regex = [
-    ("py:class", r"[TPU]|P\.args|P\.kwargs|Found"),
-    ("py:class", r".*\.Acceleration|OnLoadFailure|OnMissing|Options|Plugins|Resolver"),
-    ("py:class", r"argparse\..*|click\..*|pluggy\..*|CompletionItem"),
+    ("py:class", r"(?!lazyplug\.)\w+\..*|CompletionItem|Path"),
+    ("py:class", r"(.*\.)?([MPTU]|Found|On\w+|Options|Plugins|Resolver)"),
+    ("py:class", r"(.*\.)?(Acceleration|Fake)"),
 ]
 
 # What stands beside an attribute is read from the file that a class says it is of; the

@@ -14,7 +14,9 @@ from typing import NamedTuple
 import pytest
 
 import lazyplug
-from tests.conftest import plant, python
+from lazyplug import testing
+from lazyplug.testing import plant
+from tests.conftest import python
 from tests.documents.blocks import (
     DOCUMENTS,
     LANGUAGES,
@@ -28,6 +30,8 @@ from tests.documents.blocks import (
 from tests.documents.world import WORLD
 
 PACKAGE = Path(lazyplug.__file__).parent
+# What docs/testing.md tests.
+TEXTS = ROOT / "examples" / "texts"
 ALL = [block for document in DOCUMENTS for block in blocks(document)]
 WITH_PYTHON = sorted({block.document for block in ALL if block.language == "python"})
 # Printed where a block begins.
@@ -102,7 +106,7 @@ def test_python_runs_and_prints_what_is_shown(
     run = [each for each in found if each.language == "python" and each.file is None]
     program = tmp_path / "reader.py"
     program.write_text(script(run, names), encoding="utf-8")
-    path = os.pathsep.join([str(world), str(PACKAGE.parent)])
+    path = os.pathsep.join([str(world), str(PACKAGE.parent), str(TEXTS)])
     done = python(
         *(str(program), *arguments),
         cwd=tmp_path,
@@ -171,6 +175,11 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert (
         documented(r"auto(?:class|exception|function)", "lazyplug") == lazyplug.__all__
     )
+
+
+def test_every_name_of_the_kit_is_in_the_reference() -> None:
+    names = sorted(name for name in vars(testing) if name[0].isalpha())
+    assert documented("auto(?:data|function)", "lazyplug.testing") == names
 
 
 def test_every_integration_is_in_the_reference() -> None:

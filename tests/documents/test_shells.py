@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import uv
 
-from tests.conftest import plant
+from lazyplug.testing import plant
 
 from .blocks import DOCUMENTS, ROOT, commands, differs, run_here
 from .world import LOADER, WORLD, project, wheels
@@ -27,12 +27,22 @@ WITH_SHELL = [
     for document in DOCUMENTS
     if {"sh", "console", "dockerfile"} & {each.language for each in run_here(document)}
 ]
-TOOLS = ("bandit", "hatchling", "pip", "pyinstaller", "python-openstackclient")
+EXAMPLES = ("texts", "texts-upper", "texts-numbered")
+TOOLS = (
+    "bandit",
+    "editables",
+    "hatchling",
+    "pip",
+    "pyinstaller",
+    "python-openstackclient",
+)
 # What the documents say is there: an application of the reader, and its sources.
 HERE = {
     "main.py": "import myapp.main\n\nmyapp.main.main()\n",
     "src": {"module.py": '"""A module."""\n'},
 }
+# The project of a plugin, in which some of it is typed.
+WITHIN = {"docs/testing.md": "examples/texts-upper"}
 # What ends with 1 since something is wrong: stevedore, which stands beside, declares
 # modules that it lacks.
 ENDS_WITH_1 = {"lazyplug doctor"}
@@ -73,7 +83,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loader = tmp_path_factory.mktemp("myapp-yaml")
     text = project("myapp-yaml", "1.2", "README.md")
     plant(loader, {"pyproject.toml": text, "myapp_yaml.py": LOADER})
-    wanted = (f"{ROOT}[{','.join(extras())}]", str(loader), *TOOLS)
+    own = [f"{ROOT}[{','.join(extras())}]", str(loader)]
+    wanted = [*own, *(str(ROOT / "examples" / name) for name in EXAMPLES), *TOOLS]
     pip = (sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(folder))
     done = subprocess.run([*pip, *wanted], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -130,7 +141,8 @@ def test_what_is_typed_works_and_prints_what_is_shown(
     shutil.copytree(ROOT / "examples", here / "examples")
     shutil.copy(ROOT / "README.md", here)
     text = "\n".join(["set -e", *script(document)])
-    printed = run("bash", "-c", text, cwd=here, variables=variables).split(MARK)[1::2]
+    where = here / WITHIN.get(document, "")
+    printed = run("bash", "-c", text, cwd=where, variables=variables).split(MARK)[1::2]
     shown = [
         pair
         for block in run_here(document)

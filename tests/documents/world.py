@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.conftest import Tree, dist
+from lazyplug.testing import Tree, dist
 
 from .blocks import blocks
 
@@ -58,21 +58,13 @@ version = "{version}"
 {part}"""
 
 
-def declared(document: str) -> str:
-    """Return the `entry_points.txt` of such a project."""
-    groups = tomllib.loads(project("any", "1", document))["project"]["entry-points"]
-    lines = []
-    for group, points in groups.items():
-        lines += [f"[{group}]", *(f"{name} = {points[name]}" for name in points)]
-    return "\n".join(lines)
-
-
 def shown(document: str, file: str) -> str:
     """Return what a document shows of a file."""
     (block,) = [each for each in blocks(document) if each.file == file]
     return block.text
 
 
+README = tomllib.loads(project("myapp-yaml", "1.2", "README.md"))
 WORLD: Mapping[str, Tree] = {
     "myapp": {
         "myapp": {
@@ -80,38 +72,46 @@ WORLD: Mapping[str, Tree] = {
             "main.py": MAIN,
             "loaders": {"__init__.py": "", "csv.py": LOADER},
         },
-        **dist("myapp", "2.3", "[console_scripts]\nmyapp = myapp.main:main\n"),
+        **dist("myapp", "2.3", {"console_scripts": {"myapp": "myapp.main:main"}}),
     },
-    # What the README declares.
     "myapp-yaml": {
         "myapp_yaml.py": LOADER,
-        **dist("myapp-yaml", "1.2", declared("README.md")),
+        **dist("myapp-yaml", "1.2", README["project"]["entry-points"]),
     },
     "myapp-json": {
         "myapp_json.py": LOADER,
-        **dist("myapp-json", "1.0", "[myapp.loaders]\njson = myapp_json:Loader\n"),
+        **dist("myapp-json", "1.0", {"myapp.loaders": {"json": "myapp_json:Loader"}}),
     },
     "legacy-ini": {
         "legacy_ini.py": LOADER,
         **dist(
-            "legacy-ini", "0.3", "[myapp.loaders]\nlegacy-ini = legacy_ini:Loader\n"
+            "legacy-ini", "0.3", {"myapp.loaders": {"legacy-ini": "legacy_ini:Loader"}}
         ),
     },
     "myapp-checks": {
         "myapp_checks.py": CHECKS,
         **dist(
             "myapp-checks",
-            points="[myapp.checks]\nlinks = myapp_checks:links\n"
-            "spelling = myapp_checks:spelling\n",
+            entry_points={
+                "myapp.checks": {
+                    "links": "myapp_checks:links",
+                    "spelling": "myapp_checks:spelling",
+                }
+            },
         ),
     },
     "myapp-greet": {
         "myapp_greet.py": shown("docs/commands.md", "myapp_greet.py"),
-        **dist("myapp-greet", points="[myapp.commands]\ngreet = myapp_greet:add\n"),
+        **dist(
+            "myapp-greet", entry_points={"myapp.commands": {"greet": "myapp_greet:add"}}
+        ),
     },
     "myapp-plugins": {
         "myplugin.py": MONITORS,
-        **dist("myapp-plugins", points="[myapp.monitors]\ncpu = myplugin:Processors\n"),
+        **dist(
+            "myapp-plugins",
+            entry_points={"myapp.monitors": {"cpu": "myplugin:Processors"}},
+        ),
     },
 }
 
