@@ -9,7 +9,9 @@ from _thread import RLock
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, TypeAlias
+    from typing import Any, TypeAlias, TypeVar
+
+    T = TypeVar("T")
 
     # the file of a module (None: a namespace package), and the folders in which
     # modules below it are looked for (None: it is no package)
@@ -75,7 +77,7 @@ class Scope:
     :param bindings: what is bound in it, in order: the last one counts.
     :param number: the line of the file in which it begins.
     :param calls: the names of what it is decorated with, or of the call that made it,
-        with the literal keywords of these calls; "" if there are others.
+        with the literal keywords of these calls; as `calls_of` has them.
     """
 
     __slots__ = ("bindings", "calls", "doc", "number")
@@ -151,11 +153,15 @@ def parse(data: bytes) -> Scope:
     >>> module.doc, [name for name, _, _ in module.bindings]
     ('Says.', ['A', 'z'])
     """
+    return _scope(tree_of(data))
+
+
+def tree_of(data: bytes) -> ast.Module:
+    """Return the tree of a module. Raises SyntaxError, or ValueError for a NUL."""
     with _parsing, warnings.catch_warnings():
         # What is doubtful in a plugin's source is told when it is compiled.
         warnings.simplefilter("ignore")
-        tree = ast.parse(data)
-    return _scope(tree)
+        return ast.parse(data)
 
 
 def _scope(node: "ast.Module | ast.ClassDef") -> Scope:
@@ -174,7 +180,7 @@ def _bindings(body: "list[ast.stmt]", sure: bool) -> "Iterator[Binding]":
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 doc = ast.get_docstring(node, clean=False)
-                calls = _calls(node.decorator_list)
+                calls = calls_of(node.decorator_list)
                 yield node.name, Scope(doc, [], node.lineno, calls), sure
             case ast.ClassDef():
                 yield node.name, _scope(node), sure
@@ -223,34 +229,34 @@ def _assigned(target: ast.expr, value: ast.expr, sure: bool) -> "Iterator[Bindin
         names = [each.value for each in value.elts if isinstance(each, ast.Constant)]
         yield "__all__", frozenset(map(str, names)), sure
     elif isinstance(value, ast.Call):
-        yield target.id, Scope(None, [], value.lineno, _calls([value])), sure
+        yield target.id, Scope(None, [], value.lineno, calls_of([value])), sure
     else:
-        yield target.id, _dotted(value), sure
+        yield target.id, dotted(value), sure
 
 
-def _calls(nodes: "list[ast.expr]") -> "dict[str, dict[str, Any]]":
+def calls_of(nodes: "list[ast.expr]") -> "dict[str, dict[str, Any]]":
     """Return the last part of the name of each, with its literal keywords.
 
-    "" stands for all others.
+    "" stands for all others, names and keywords.
 
-    >>> _calls([ast.parse("a.b(1, c=2, d=e)", mode="eval").body])
-    {'b': {'c': 2, '': None}}
+    >>> calls_of([ast.parse(text, mode="eval").body for text in (
+    ...     "a.b(1, c=2, d=e)", "f[0]")])
+    {'b': {'c': 2, '': None}, '': {}}
     """
     found: dict[str, dict[str, Any]] = {}
     for node in nodes:
         call = node if isinstance(node, ast.Call) else None
-        names = _dotted(call.func if call else node)
-        if names:
-            said = found[names[-1]] = {}
-            for each in call.keywords if call else ():
-                if each.arg and isinstance(each.value, ast.Constant):
-                    said[each.arg] = each.value.value
-                else:
-                    said[""] = None
+        names = dotted(call.func if call else node)
+        said = found[names[-1] if names else ""] = {}
+        for each in call.keywords if call else ():
+            if each.arg and isinstance(each.value, ast.Constant):
+                said[each.arg] = each.value.value
+            else:
+                said[""] = None
     return found
 
 
-def _dotted(node: ast.expr) -> "list[str] | None":
+def dotted(node: ast.expr) -> "list[str] | None":
     """Return the parts of the dotted name that an expression is, if it is one."""
     names: list[str] = []
     while isinstance(node, ast.Attribute):
@@ -298,8 +304,8 @@ def _truth(test: ast.expr) -> "bool | None":
     return None
 
 
-def read(file: str) -> "tuple[Scope | None, bool]":
-    """Return what the source in a file says and binds, and if that may be believed.
+def read(file: str, of: "Callable[[bytes], T]") -> "tuple[T | None, bool]":
+    """Return what a function makes of a source, and if that may be believed.
 
     None is for what cannot be parsed. Where the system would not read it, or memory
     or stack were short, the next time may bring something else.
@@ -314,7 +320,7 @@ def read(file: str) -> "tuple[Scope | None, bool]":
             while len(data) <= SIZE_CAP:
                 chunk = os.read(descriptor, SIZE_CAP + 1)
                 if not chunk:
-                    return parse(data), True
+                    return of(data), True
                 data += chunk
         finally:
             os.close(descriptor)
@@ -373,9 +379,14 @@ class Search:
         # of each file that was read: when, and what `read` returned
         self._scopes: dict[str, tuple[int, Scope | None, bool]] = {}
 
-    def target(self, module: str, attr: "str | None") -> "tuple[Scope | None, Sources]":
-        """Return what the source says of a target, if anything, and where it is."""
-        sources = Sources(self._clock())
+    def target(
+        self, module: str, attr: "str | None", sources: "Sources | None" = None
+    ) -> "tuple[Scope | None, Sources]":
+        """Return what the source says of a target, if anything, and where it is.
+
+        Where it is is noted in `sources`, if they are given.
+        """
+        sources = sources or Sources(self._clock())
         names = attr.split(".") if attr else []
         try:
             return _Question(self, sources).target(module, names, HOPS), sources
@@ -432,7 +443,7 @@ class Search:
             return None
         sources.files[file] = True
         if file not in self._scopes:
-            self._scopes[file] = self._clock(), *read(file)
+            self._scopes[file] = self._clock(), *read(file, parse)
         clock, scope, believed = self._scopes[file]
         sources.clock = min(sources.clock, clock)
         sources.firm &= believed

@@ -65,9 +65,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     read = _source.read
 
-    def watched(file: str) -> Any:
+    def watched(file: str, of: Any) -> Any:
         found.append(os.path.basename(file))
-        return read(file)
+        return read(file, of)
 
     monkeypatch.setattr(_source, "read", watched)
     return found

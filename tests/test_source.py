@@ -521,8 +521,8 @@ def test_what_the_system_does_not_read_is_not_to_be_remembered(
         patch.setattr(os, "open", refuse)
         line, sources = asked("plug", folder)
     assert (line, sources.firm) == (None, False)
-    assert _source.read(str(folder / "nothing.py")) == (None, False)
-    assert _source.read(str(folder / "plug_folder.py")) == (None, False)
+    assert _source.read(str(folder / "nothing.py"), _source.parse) == (None, False)
+    assert _source.read(str(folder / "plug_folder.py"), _source.parse) == (None, False)
 
 
 @pytest.mark.parametrize("error", [MemoryError, RecursionError])
@@ -957,7 +957,7 @@ def test_any_bytes_are_survived(
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "plug_bytes.py"
     file.write_bytes(data)
-    scope, believed = _source.read(str(file))
+    scope, believed = _source.read(str(file), _source.parse)
     assert scope is None or isinstance(scope, Scope)
     assert believed
 

@@ -6,21 +6,27 @@ import os
 import sys
 import time
 from functools import cached_property
+from inspect import isgeneratorfunction
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pluggy import HookImpl, PluginManager
 
 from lazyplug import ExtensionManager, _learned
-from lazyplug._source import HOPS, Scope, Sources, absolute
+from lazyplug._source import Sources
+
+from ._plain_hooks import PlainHooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from lazyplug import Extension
 
     # name, positional arguments, those with a default, options of its marker
     Hook = tuple[str, list[str], list[str], dict[str, Any]]
+    # the hooks of a plugin, and what it binds beside them that may be one another time;
+    # False: it is imported at once
+    Known = tuple[list[Hook], list[str]] | Literal[False]
 
 # The options of a hook that are texts or flags, as pluggy's marker has them.
 _OPTIONS = ("wrapper", "hookwrapper", "optionalhook", "tryfirst", "trylast", "specname")
@@ -52,7 +58,7 @@ def load_entrypoints(
 
     A plugin is imported here all the same where it could make a difference: if it is no
     module, if it has no hook, if one of its hooks depends on a condition or is not
-    plainly seen in the source, or if the host has a warning for one.
+    plainly seen in the source, or if the host warns of one or refuses it.
 
     :param pm: the plugin manager of the host.
     :param group: the group of the entry points.
@@ -123,13 +129,18 @@ def _lazily(pm: PluginManager, extension: Extension[Any]) -> Any:
     """Return what stands for a plugin, or the plugin where nothing can."""
     if extension._module is None or extension.attr is not None:
         return extension.plugin
-    known = _learned.facts().recall(extension, _kind(pm))
-    hooks = _read(known)
-    if hooks is None and known is not False:
-        hooks = _learn(pm, extension, _hooks(pm, extension.plugin))
-    if not hooks or _warned(pm, hooks):
-        return extension.plugin
-    return _Plugin(pm, extension, hooks)
+    known = _read(_learned.facts().recall(extension, _kind(pm)))
+    if known is None:
+        plugin = extension.plugin
+        if not extension.loaded:
+            return plugin  # it is being imported, and has not all of its hooks yet
+        known = _learn(pm, extension, _hooks(pm, plugin))
+    if known:
+        hooks, others = known
+        seen = any(hasattr(pm.hook, name) for name in others)
+        if not seen and not _is_told(pm, hooks):
+            return _Plugin(pm, extension, hooks)
+    return extension.plugin
 
 
 def _kind(pm: PluginManager) -> str:
@@ -137,14 +148,16 @@ def _kind(pm: PluginManager) -> str:
     return f"pluggy {pm.project_name}"
 
 
-def _warned(pm: PluginManager, hooks: Iterable[Hook]) -> bool:
-    """Has the host a warning for one of these hooks? It would name the function."""
+def _is_told(pm: PluginManager, hooks: Iterable[Hook]) -> bool:
+    """Would the host warn of a hook, or refuse it? It would name the function."""
     for name, args, kwargs, options in hooks:
         spec = getattr(
             getattr(pm.hook, options["specname"] or name, None), "spec", None
         )
         if spec is not None and (
-            spec.warn_on_impl or {*args, *kwargs} & {*(spec.warn_on_impl_args or ())}
+            spec.warn_on_impl
+            or {*args, *kwargs} & {*(spec.warn_on_impl_args or ())}
+            or {*args} - {*spec.argnames, *spec.kwargnames}
         ):
             return True
     return False
@@ -153,38 +166,47 @@ def _warned(pm: PluginManager, hooks: Iterable[Hook]) -> bool:
 # What is learned.
 
 
-def _read(known: Any) -> list[Hook] | None:
-    """Return the hooks in what was remembered; None if it is nothing of that kind."""
-    if not isinstance(known, list):
-        return None
+def _read(known: Any) -> Known | None:
+    """Return what was remembered of a plugin; None if it is nothing of that kind."""
+    if known is False:
+        return False
     try:
-        for name, args, kwargs, options in known:
+        hooks, others = known
+        for name, args, kwargs, options in hooks:
             if not all(each.isidentifier() for each in (name, *args, *kwargs)):
                 return None
             if tuple(options) != _OPTIONS:
                 return None
+        "".join(others)  # all of them are text
     except (TypeError, ValueError, AttributeError):
         return None
-    return [(name, args, kwargs, options) for name, args, kwargs, options in known]
+    return [(name, args, kwargs, options) for name, args, kwargs, options in hooks], [
+        *others
+    ]
 
 
 def _learn(
     pm: PluginManager, extension: Extension[Any], hooks: list[Hook] | None
-) -> list[Hook] | None:
-    """Return the hooks of a loaded plugin if the source shows them; remember which."""
+) -> Known:
+    """Return what the source shows of the hooks of a loaded plugin; remember it."""
     known = _learned.facts()
     sources = Sources(_BEGAN)
-    shown = _Shown(known.search(), sources)
-    if not shown.all_of(extension.module_name, hooks or [], pm):
-        hooks = None
-    for name, *_ in hooks or []:
-        sources.files[getattr(extension.plugin, name).__code__.co_filename] = True
-    known.learn(extension, _kind(pm), hooks or False, sources)
-    return hooks
+    found: Known = False
+    options = {name: options for name, _, _, options in hooks or ()}
+    others = PlainHooks(pm.project_name, known.search(), sources).others(
+        extension.module_name, extension.plugin, options
+    )
+    if hooks and others is not None:
+        found = hooks, others
+    known.learn(extension, _kind(pm), found, sources)
+    return found
 
 
 def _hooks(pm: PluginManager, plugin: object) -> list[Hook] | None:
-    """Return the hooks of a plugin as pluggy sees them; None: not all are functions."""
+    """Return the hooks of a plugin as pluggy sees them.
+
+    None if one is no function, or a wrapper that pluggy refuses.
+    """
     found: list[Hook] = []
     for name in dir(plugin):
         said: Any = pm.parse_hookimpl_opts(plugin, name)
@@ -195,73 +217,12 @@ def _hooks(pm: PluginManager, plugin: object) -> list[Hook] | None:
             return None
         options: Any = {option: said.get(option) or False for option in _OPTIONS}
         options["specname"] = said.get("specname")
+        wraps = options["wrapper"] or options["hookwrapper"]
+        if wraps and not isgeneratorfunction(function):
+            return None
         seen = HookImpl(plugin, "", function, options)
         found.append((name, list(seen.argnames), list(seen.kwargnames), options))
     return found
-
-
-class _Shown:
-    """Does the source show plainly that a module has certain hooks, whatever happens?
-
-    :param search: finds and reads the source.
-    :param sources: notes what was looked at.
-    """
-
-    def __init__(self, search: Any, sources: Sources) -> None:
-        self._search = search
-        self._sources = sources
-
-    def all_of(self, module: str, hooks: list[Hook], pm: PluginManager) -> bool:
-        """Has the module these hooks, and under no condition others?"""
-        scope, _ = self._scope(module)
-        if scope is None:
-            return False
-        for name, target, sure in scope.bindings:
-            decorated = isinstance(target, Scope) and target.calls
-            unseen = target is None and hasattr(pm.hook, name)
-            if name == "*" or unseen:
-                return False
-            if not sure and (decorated or hasattr(pm.hook, name)):
-                return False
-        return all(self._one(module, name, options) for name, _, _, options in hooks)
-
-    def _one(self, module: str, name: str, options: dict[str, Any]) -> bool:
-        """Is this name bound once to a function that is marked with these options?"""
-        for _ in range(HOPS):
-            scope, is_package = self._scope(module)
-            if scope is None:
-                return False
-            bound = [binding for binding in scope.bindings if binding[0] in {name, "*"}]
-            if len(bound) != 1 or not bound[0][2]:
-                return False
-            target = bound[0][1]
-            if isinstance(target, Scope):
-                said: dict[str, Any] = {}
-                for keywords in target.calls.values():
-                    said |= keywords
-                return (
-                    bool(target.calls)
-                    and "" not in said
-                    and all(
-                        said.get(option) == value
-                        for option, value in options.items()
-                        if value
-                    )
-                )
-            if not isinstance(target, tuple) or target[2] in {None, "*"}:
-                return False
-            above = absolute(target[0], target[1], (module, is_package))
-            if above is None:
-                return False
-            module, name = above, str(target[2])
-        return False
-
-    def _scope(self, module: str) -> tuple[Scope | None, bool]:
-        """Return what the source of a module says, and if it is a package."""
-        found = self._search.find(module, self._sources)
-        if found is None or found[0] is None:
-            return None, False
-        return self._search.scope(found[0], self._sources), found[1] is not None
 
 
 # What stands for a plugin.
@@ -326,7 +287,8 @@ def _load(plugin: _Plugin) -> Any:
     extension = plugin._extension
     if not extension.loaded:
         module = extension.plugin
-        if _hooks(plugin._pm, module) != plugin._hooks:
+        # It may be under way, and not have all of them yet.
+        if extension.loaded and _hooks(plugin._pm, module) != plugin._hooks:
             from logging import getLogger  # deferred: only where there is a fault
 
             _learn(plugin._pm, extension, None)
@@ -335,30 +297,40 @@ def _load(plugin: _Plugin) -> Any:
                 " now on",
                 plugin.__name__,
             )
+        return module
     return extension.plugin
 
 
 def _stand_in(plugin: _Plugin, hook: Hook, marker: str) -> Callable[..., Any]:
     """Return a function of the same arguments that calls that of the plugin."""
     name, args, kwargs, options = hook
+    wraps = options["wrapper"] or options["hookwrapper"]
 
-    def real() -> Any:
-        return getattr(_load(plugin), name)
-
-    def given(**values: Any) -> dict[str, Any]:
-        return {key: value for key, value in values.items() if value is not _THEIRS}
+    def call(given: list[Any], named: dict[str, Any]) -> Any:
+        module = _load(plugin)
+        if not plugin._extension.loaded:
+            # What its own import calls goes past a plugin: it is not registered yet.
+            return _passed_by() if wraps else None
+        named = {key: value for key, value in named.items() if value is not _THEIRS}
+        return getattr(module, name)(*given, **named)
 
     # pluggy reads the names of the arguments from the code, and asks if a wrapper is a
-    # generator. All names are identifiers: `_read` and Python have seen to it.
-    takes = ", ".join([*args, *(f"{each}=_theirs" for each in kwargs)])
-    gives = ", ".join([*args, f"**_given({', '.join(f'{k}={k}' for k in kwargs)})"])
-    call = f"_real()({gives})"
-    if options["wrapper"] or options["hookwrapper"]:
-        call = f"(yield from {call})"
-    text = f"def {name}({takes}):\n    return {call}\n"
-    scope = {"_real": real, "_given": given, "_theirs": _THEIRS}
+    # generator. All names are identifiers: `_read` and Python have seen to it; that of
+    # `call` is longer than any of them.
+    ours = "_" * (1 + max(map(len, (name, *args, *kwargs))))
+    named = ", ".join(f"{each!r}: {each}" for each in kwargs)
+    gives = f"{ours}([{', '.join(args)}], {{{named}}})"
+    if wraps:
+        gives = f"(yield from {gives})"
+    text = f"def {name}({', '.join([*args, *kwargs])}):\n    return {gives}\n"
+    scope: dict[str, Any] = {ours: call}
     exec(compile(text, f"<lazy {plugin.__name__}>", "exec"), scope)  # noqa: S102
-    function: Any = scope[name]
+    function = scope[name]
+    function.__defaults__ = (_THEIRS,) * len(kwargs)
     function.__module__ = plugin.__name__
     setattr(function, marker, options)
     return function  # type: ignore[no-any-return]
+
+
+def _passed_by() -> Generator[None, Any, Any]:
+    return (yield)

@@ -4,6 +4,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import Distribution
 from pathlib import Path
 from types import ModuleType
@@ -48,7 +49,9 @@ PACKAGE = {
 }
 HEAD = (
     "'Says.'\nimport os, sys\nimport pluggy\nhookimpl = pluggy.HookimplMarker('host')\n"
+    "ON = 'PLUG_ON' in os.environ\n"
 )
+PICK = "@hookimpl\ndef pick(): return 1\n"
 # Of which something depends on more than the source says.
 EAGER = {
     "plug_if": "if os.environ.get('PLUG_ON'):\n    @hookimpl\n    def greet(): ...\n",
@@ -68,6 +71,43 @@ EAGER = {
     "plug_bare": "sys.modules['plug_patched'] = sys\n",
     "plug_marked": "def mark(f):\n    f.host_impl = {'tryfirst': True}\n    return f\n"
     "@mark\ndef greet(): return 'marked'\n",
+    "plug_two_decorators": "import functools\n@hookimpl\n@functools.cache\n"
+    "def greet(): return 'cached'\n@hookimpl\n@staticmethod\ndef pick(): return 2\n",
+    "plug_wrapped": "def loud(f): return hookimpl(lambda who: f())\n"
+    "@hookimpl\n@loud\ndef greet(): return 'wrapped'\n",
+    "plug_lambda": "greet = hookimpl(lambda who: who)\n",
+    "plug_dir": f"{PICK}@hookimpl\ndef greet(): return 1\n"
+    "def __dir__(): return ['pick', 'greet'] if ON else ['pick']\n",
+    "plug_other_name": f"__name__ = 'other'\n{PICK}",
+    # The marker does more than to decorate, once, what is there in any case.
+    "plug_mark_if": "def on(f): return hookimpl(f) if ON else f\n"
+    f"@on\ndef greet(): return 'marked'\n{PICK}",
+    "plug_marker_if": "if ON: hookimpl = lambda f: f\n"
+    f"@hookimpl\ndef greet(): return 'marked'\n{PICK}",
+    "plug_marker_named": "mark = hookimpl\nif ON:\n"
+    f"    mark = lambda f: f\n@mark\ndef greet(): return 'marked'\n{PICK}",
+    "plug_marker_inside": "class X: mark = staticmethod(\n"
+    "    (lambda f: f) if ON else hookimpl)\n"
+    f"@X.mark\ndef greet(): return 'marked'\n{PICK}",
+    "plug_marker_looked_up": "marks = {'x': hookimpl if ON else str}"
+    f"\ndef _made(): return 'made'\ngreet = marks['x'](_made)\n{PICK}",
+    "plug_marker_imported": "from plug_markers import marker\n@marker\n"
+    "def greet(): return 'marked'\n@marker\ndef pick(): return 1\n",
+    "plug_called": "def make():\n    def greet(): return 'made'\n"
+    f"    return hookimpl(greet) if ON else 0\ngreet = make()\n{PICK}",
+    "plug_global": "def make():\n    global greet\n    @hookimpl\n"
+    f"    def greet(): return 'global'\nif ON: make()\n{PICK}",
+    "plug_set": "def _made(): return 'set'\nif ON:\n"
+    f"    setattr(sys.modules[__name__], 'greet', hookimpl(_made))\n{PICK}",
+    "plug_unmarked": f"@hookimpl\ndef greet(): return 'marked'\n{PICK}"
+    "if ON: del greet.host_impl\n",
+    # It may become a hook when plug_plain is edited.
+    "plug_from": f"from plug_plain import whom as greet\n{PICK}",
+}
+# What others import.
+BELOW = {
+    "plug_plain": PLUGINS["plug_plain"] + "def whom(who): return who\n",
+    "plug_markers": "marker = hookimpl if not ON else lambda f: f\n",
 }
 
 
@@ -177,7 +217,7 @@ def told(pm: Any) -> dict[str, Any]:
 def test_the_host_sees_what_pluggy_itself_would_load(
     install: Callable[..., Path], lazy: bool
 ) -> None:
-    install({**PLUGINS, **EAGER, "plug_package": PACKAGE})
+    install({**PLUGINS, **EAGER, **BELOW, "plug_package": PACKAGE})
     stock, ours = host(), host()
     count = stock.load_setuptools_entrypoints("host")
     forget()
@@ -384,6 +424,130 @@ def test_arguments_that_a_hook_does_not_take_are_refused_as_pluggy_does(
     assert texts[0] == texts[1] == texts[2]
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "@hookimpl\ndef greet(whom: int, loud=True) -> str: return whom\n",
+        "@hookimpl(wrapper=True)\ndef greet(): return 1\n",
+        "@hookimpl(hookwrapper=True)\ndef greet(): return 1\n",
+    ],
+)
+def test_a_hook_that_pluggy_refuses_is_refused_in_the_same_words(
+    install: Callable[..., Path], source: str
+) -> None:
+    install({"plug_wrong": source})
+    texts = []
+    for lazy in (False, True, True):
+        with pytest.raises(pluggy.PluginValidationError, match="definition") as caught:
+            load_entrypoints(host(), "host", lazy=lazy)
+        texts.append(str(caught.value))
+        forget()
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_arguments_and_hooks_of_any_name_are_passed_on(
+    install: Callable[..., Path],
+) -> None:
+    class Odd:
+        @hookspec
+        def _(self, name: str, given: int, call: int, _real: int) -> object: ...
+
+        @hookspec
+        def print(self, __: int, ___: int) -> object: ...
+
+    source = """
+        @hookimpl
+        def _(_real, name, given=1, call=2): return name, given, call, _real
+        @hookimpl
+        def print(__, ___=5): return __, ___
+        """
+    install({"plug_odd": source})
+    for _ in range(2):
+        pm = host()
+        pm.add_hookspecs(Odd)
+        load_entrypoints(pm, "host", lazy=True)
+        lazy = imported() == set()
+        ((name, given, call, real),) = pm.hook._(name="n", given=3, call=4, _real=5)
+        assert (name, real) == ("n", 5)
+        assert (given, call) in {(3, 4), (1, 2)}  # pluggy before 1.7 leaves them out
+        assert [each for each, _ in pm.hook.print(__=7, ___=8)] == [7]
+        forget()
+    assert lazy
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "@hookimpl\ndef greet(): return FOUND\n",
+        "@hookimpl(wrapper=True)\ndef greet(): return [*(yield), FOUND]\n",
+        "@hookimpl(hookwrapper=True)\ndef greet(): (yield).force_result([0, FOUND])\n",
+    ],
+)
+def test_what_the_import_of_a_plugin_calls_goes_past_it(
+    install: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+) -> None:
+    call = "import host_app\nFOUND = host_app.pm.hook.greet(who='', loud=0)\n"
+    install({"plug_last": PLUGINS["plug_last"], "plug_calls": call + source})
+    found = []
+    for lazy in (False, True, True):
+        pm = host()
+        there = ModuleType("host_app")
+        there.__dict__["pm"] = pm
+        monkeypatch.setitem(sys.modules, "host_app", there)
+        load_entrypoints(pm, "host", lazy=lazy)
+        assert ("plug_calls" in imported()) == (len(found) < 2)
+        found += [pm.hook.greet(who="", loud=False)]
+        forget()
+    assert found[0] == found[1] == found[2]
+    assert ["last"] in found[0]
+    assert not caplog.text
+
+
+def test_a_plugin_that_is_loaded_while_it_is_imported_is_learned_another_time(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (
+        "@hookimpl\ndef greet(): return 1\nimport host_app\nhost_app.load()\n" + PICK
+    )
+    install({"plug_early": source})
+    there = ModuleType("host_app")
+    hosts = []
+    there.__dict__["load"] = lambda: load_entrypoints(hosts[-1], "host", lazy=True)
+    monkeypatch.setitem(sys.modules, "host_app", there)
+    for _ in range(2):
+        hosts.append(host())
+        __import__("plug_early")
+        assert hosts[-1].hook.greet(who="you", loud=True) == [1]
+        assert hosts[-1].hook.pick(number=1) is None
+        forget()
+    there.__dict__["load"] = int
+    pm = learned()
+    assert imported() == set()
+    assert pm.hook.pick(number=1) == 1
+
+
+def test_threads_that_call_a_hook_at_once_import_a_plugin_once(
+    install: Callable[..., Path],
+) -> None:
+    source = """
+        import time
+        sys.plug_count = getattr(sys, "plug_count", 0) + 1
+        time.sleep(0.05)
+        @hookimpl
+        def greet(who): return who
+        """
+    install({"plug_slow": source})
+    pm = learned()
+    before = vars(sys).pop("plug_count")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: pm.hook.greet(who=n, loud=True), range(8)))
+    assert found == [[n] for n in range(8)]
+    assert (before, vars(sys).pop("plug_count")) == (1, 1)
+
+
 def test_what_a_hook_raises_goes_through_wrappers_and_to_the_host(
     install: Callable[..., Path],
 ) -> None:
@@ -431,9 +595,7 @@ def test_a_module_that_breaks_later_is_an_error_of_the_hook_that_needs_it(
 def test_a_plugin_that_depends_on_more_than_its_source_is_imported_at_once(
     install: Callable[..., Path], module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(
-        {module: EAGER[module], "plug_plain": PLUGINS["plug_plain"]}, f"x = {module}"
-    )
+    install({module: EAGER[module], **BELOW}, f"x = {module}")
     learned()
     assert module in imported()
     monkeypatch.setenv("PLUG_ON", "1")
@@ -520,6 +682,28 @@ def test_what_is_younger_than_the_process_is_not_remembered(
     assert pm.hook.greet(who="you", loud=True) == ["hello you"]
 
 
+def test_a_host_that_has_got_more_hooks_looks_if_plugins_have_them(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class More:
+        @hookspec
+        def farewell(self) -> object:
+            """Say good-bye."""
+
+    source = f"{PICK}if ON:\n    from plug_more import farewell\n"
+    install(
+        {"plug_old": source, "plug_more": "@hookimpl\ndef farewell(): return 'bye'\n"},
+        "old = plug_old\n",
+    )
+    learned()
+    assert imported() == set()
+    monkeypatch.setenv("PLUG_ON", "1")
+    pm = host()
+    pm.add_hookspecs(More)
+    load_entrypoints(pm, "host", lazy=True)
+    assert pm.hook.farewell() == ["bye"]
+
+
 def test_hosts_of_other_projects_learn_for_themselves(
     install: Callable[..., Path],
 ) -> None:
@@ -536,11 +720,13 @@ def test_hosts_of_other_projects_learn_for_themselves(
     "damage",
     [
         "text",
-        [["greet"]],
-        [["greet", ["a b"], [], {}]],
-        [["import os", [], [], {}]],
-        [["greet", ["who"], [], {"tryfirst": True}]],
-        [[1, 2, 3, 4]],
+        [[["greet"]], []],
+        [[["greet", ["a b"], [], {}]], []],
+        [[["import os", [], [], {}]], []],
+        [[["greet", ["who"], [], {"tryfirst": True}]], []],
+        [[[1, 2, 3, 4]], []],
+        [[["greet", [], [], {}]]],
+        [[], [1]],
         {"a": 1},
         None,
     ],
