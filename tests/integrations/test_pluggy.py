@@ -491,7 +491,7 @@ def test_what_the_import_of_a_plugin_calls_goes_past_it(
 ) -> None:
     call = "import host_app\nFOUND = host_app.pm.hook.greet(who='', loud=0)\n"
     install({"plug_last": PLUGINS["plug_last"], "plug_calls": call + source})
-    found = []
+    found: list[Any] = []
     for lazy in (False, True, True):
         pm = host()
         there = ModuleType("host_app")
@@ -514,7 +514,7 @@ def test_a_plugin_that_is_loaded_while_it_is_imported_is_learned_another_time(
     )
     install({"plug_early": source})
     there = ModuleType("host_app")
-    hosts = []
+    hosts: list[Any] = []
     there.__dict__["load"] = lambda: load_entrypoints(hosts[-1], "host", lazy=True)
     monkeypatch.setitem(sys.modules, "host_app", there)
     for _ in range(2):
