@@ -47,12 +47,11 @@ class Acceleration:
         self._exchanged: list[tuple[ModuleType, Any, Any]] = []
         self._active = True
         self._missing = set(_LIBRARIES)
+        sys.meta_path.insert(0, self)
         for name in _LIBRARIES:
-            library = sys.modules.get(name)
-            if library is not None:
-                self._exchange(library)
-        if self._missing:
-            sys.meta_path.insert(0, self)
+            if sys.modules.get(name) is not None:
+                __import__(name)  # another thread may not have finished
+                self._exchange(sys.modules[name])
 
     def __enter__(self) -> "Self":
         return self
@@ -76,11 +75,14 @@ class Acceleration:
         """Find nothing, but see when one of the libraries is imported."""
         if name not in self._missing:
             return None
-        for finder in sys.meta_path:
+        finders = iter([*sys.meta_path])
+        # Those behind this one, which may be other accelerations.
+        for finder in finders:
+            if finder is self:
+                break
+        for finder in finders:
             find: Any = getattr(finder, "find_spec", None)
-            if isinstance(finder, Acceleration) or find is None:
-                continue
-            spec: ModuleSpec | None = find(name, path, target)
+            spec: ModuleSpec | None = find and find(name, path, target)
             if spec is not None:
                 self._follow(spec)
                 return spec
@@ -89,7 +91,9 @@ class Acceleration:
     def _follow(self, spec: "ModuleSpec") -> None:
         """Exchange the function of a module as soon as it was run."""
         loader: Any = spec.loader
-        run = loader.exec_module
+        run = getattr(loader, "exec_module", None)
+        if run is None:
+            return  # a folder of this name, or what cannot be followed
 
         def exec_module(module: "ModuleType") -> None:
             # An archive has one loader for all of its modules.
@@ -107,7 +111,14 @@ class Acceleration:
     def _exchange(self, library: "ModuleType") -> None:
         from functools import wraps  # deferred: both libraries import it
 
-        theirs: Callable[..., Any] = library.entry_points
+        if library.__name__ not in self._missing:
+            return
+        self._missing.discard(library.__name__)
+        if not self._missing:
+            self._stop_waiting()
+        theirs: Callable[..., Any] | None = getattr(library, "entry_points", None)
+        if theirs is None:
+            return  # it has the name of a library only
 
         @wraps(theirs)
         def entry_points(**params: "Any") -> "Any":
@@ -119,9 +130,6 @@ class Acceleration:
 
         library.entry_points = entry_points  # type: ignore[attr-defined]
         self._exchanged.append((library, theirs, entry_points))
-        self._missing.discard(library.__name__)
-        if not self._missing:
-            self._stop_waiting()
 
     def _stop_waiting(self) -> None:
         if self in sys.meta_path:

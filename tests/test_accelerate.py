@@ -314,6 +314,87 @@ def test_undone_before_the_import_nothing_is_exchanged() -> None:
     assert ask(code) == [True, False]
 
 
+def test_one_in_another_both_see_what_is_imported_later() -> None:
+    code = """
+        import json, sys
+        import lazyplug
+        before = sys.meta_path[:]
+        one, two = lazyplug.accelerate(), lazyplug.accelerate()
+        import importlib.metadata as library
+        import importlib_metadata
+        told = []
+        for done in (two, one):
+            told.append(hasattr(library.entry_points, "__wrapped__"))
+            done.undo()
+        told.append(hasattr(library.entry_points, "__wrapped__"))
+        told.append(any(type(each) is type(one) for each in sys.meta_path))
+        print(json.dumps(told))
+    """
+    assert ask(code) == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        # a folder without a loader, a module of this name, one of an old loader
+        "os.makedirs(os.path.join(here, 'importlib_metadata'))",
+        "open(os.path.join(here, 'importlib_metadata.py'), 'w').close()",
+        "sys.meta_path.insert(0, Old)",
+        "sys.modules['importlib_metadata'] = type(sys)('importlib_metadata')",
+    ],
+)
+def test_what_has_the_name_of_a_library_only_is_left_alone(
+    there: str, tmp_path: Path
+) -> None:
+    code = f"""
+        import json, os, sys
+        from importlib.machinery import ModuleSpec
+        here = {str(tmp_path)!r}
+        class Old:
+            @classmethod
+            def find_spec(cls, name, path=None, target=None):
+                return ModuleSpec(name, cls) if name == "importlib_metadata" else None
+            @staticmethod
+            def load_module(name):
+                return sys.modules.setdefault(name, type(sys)(name))
+        {there}
+        sys.path[:] = [here, *(p for p in sys.path if "site-packages" not in p)]
+        import warnings
+        warnings.simplefilter("ignore")  # of Python, for the loader
+        import lazyplug
+        with lazyplug.accelerate():
+            import importlib_metadata
+        print(json.dumps(importlib_metadata.__name__))
+    """
+    assert ask(code) == "importlib_metadata"
+
+
+def test_a_library_that_another_thread_imports_just_now_is_accelerated(
+    tmp_path: Path,
+) -> None:
+    source = """
+        import __main__
+        __main__.began.set()
+        __main__.time.sleep(0.2)
+        def entry_points(**params): ...
+        """
+    plant(tmp_path, {"importlib_metadata.py": source})
+    code = f"""
+        import json, sys, threading, time
+        import lazyplug
+        sys.path.insert(0, {str(tmp_path)!r})
+        began = threading.Event()
+        other = threading.Thread(target=__import__, args=("importlib_metadata",))
+        other.start()
+        began.wait(60)
+        lazyplug.accelerate()
+        other.join()
+        library = sys.modules["importlib_metadata"]
+        print(json.dumps(hasattr(library.entry_points, "__wrapped__")))
+    """
+    assert ask(code) is True
+
+
 def test_a_library_that_is_nowhere_is_missing_as_ever(
     monkeypatch: pytest.MonkeyPatch, only: Callable[..., None], tmp_path: Path
 ) -> None:
