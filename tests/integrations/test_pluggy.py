@@ -12,6 +12,8 @@ from typing import Any
 
 import pluggy
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lazyplug import _cache, _learned
 from lazyplug.integrations import pluggy as integration
@@ -288,6 +290,90 @@ def test_what_the_import_of_a_plugin_raises_is_raised_and_says_whose_it_is(
         with pytest.raises(ZeroDivisionError, match="broken") as caught:
             load_entrypoints(host(), "host", lazy=lazy)
         assert "declared by plugs 1.0" in "".join(caught.value.__notes__)
+
+
+# What binds a name of a hook, and what this stands in.
+BINDS = [
+    "@hookimpl\ndef {0}(): return '{0}'\n",
+    "@hookimpl(tryfirst=True)\ndef {0}(who=0): return 'first', who\n",
+    "@hookimpl(trylast=ON)\ndef {0}(): return 'last'\n",
+    "@hookimpl(wrapper=True)\ndef {0}():\n    return 'wrapped', (yield)\n",
+    "@hookimpl(specname='greet')\ndef {0}_too(): return 'named'\n",
+    "@on\ndef {0}(): return 'on'\n",
+    "@hookimpl\n@on\ndef {0}(): return 'on too'\n",
+    "def {0}(): return 'no hook'\n",
+    "{0} = hookimpl(lambda: 'lambda')\n",
+    "{0} = on(lambda: 'lambda on')\n",
+    "{0} = None\n",
+    "from plug_below import {0}\n",
+    "from plug_below import pick as {0}\n",
+    "from plug_below import *\n",
+    "mark = hookimpl\n@mark\ndef {0}(): return 'mark'\n",
+    "class {0}: pass\n",
+    "hookimpl = on\n",
+]
+STANDS = [
+    "{0}",
+    "if ON:\n{1}",
+    "if not ON:\n{1}",
+    "try:\n    assert ON\n{1}except AssertionError: pass\n",
+    "try:\n    assert ON\nexcept AssertionError:\n{1}",
+    "for _ in range(ON):\n{1}",
+    "with open(os.devnull):\n{1}",
+    "match ON:\n  case True:\n{1}",
+]
+ON = "def on(f): return hookimpl(f) if ON else f\n"
+BELOW_IT = (
+    f"{HEAD}{PICK}def on(f=None, **options):\n"
+    "    return hookimpl(f, **options) if ON else f or (lambda f: f)\n"
+    "if ON:\n    @hookimpl\n    def greet(): return 'below'\nelse:\n    greet = 0\n"
+)
+MODULE = st.lists(
+    st.tuples(
+        st.sampled_from(BINDS),
+        st.sampled_from(["greet", "pick"]),
+        st.sampled_from(["{0}", "{0}", "{0}", *STANDS]),
+    ),
+    max_size=3,
+)
+
+
+@given(modules=st.lists(MODULE, min_size=1, max_size=3))
+@settings(max_examples=100, deadline=None)
+def test_plugins_of_any_kind_are_what_they_are_to_pluggy_itself(
+    modules: list[Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    tree: dict[str, Any] = {"plug_below.py": BELOW_IT, "__pycache__": {}}
+    for number, parts in enumerate(modules):
+        text = HEAD + "from plug_below import on\n"
+        for binds, name, stands in parts:
+            body = binds.format(name)
+            text += stands.format(body, textwrap.indent(body, "    "))
+        tree[f"plug_{number}.py"] = text
+    points = "".join(f"{n} = plug_{n}\n" for n in range(len(modules)))
+    folder = plant(tmp_path_factory.mktemp("any"), tree)
+    plant(folder, dist("any", points=f"[host]\n{points}"))
+
+    def seen(load: Callable[[Any], object], *on: str) -> Any:
+        forget()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(folder))
+            for each in on:
+                patch.setenv(each, "1")
+            pm = host()
+            load(pm)
+            return told(pm)
+
+    def stock(pm: Any) -> object:
+        return pm.load_setuptools_entrypoints("host")
+
+    def ours(pm: Any) -> object:
+        return load_entrypoints(pm, "host", lazy=True)
+
+    for on in ((), ("PLUG_ON",), ()):
+        expected = seen(stock, *on)
+        assert seen(ours, *on) == expected
+        assert seen(ours, *on) == expected
 
 
 # ------------------------------------------------------------------------ lazily
