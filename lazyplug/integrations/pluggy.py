@@ -111,6 +111,12 @@ class _Distribution:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._opened, name)
 
+    if not TYPE_CHECKING:
+
+        @property
+        def __class__(self):  # for isinstance
+            return type(self._opened)
+
 
 def _add_distribution(
     pm: PluginManager, plugin: object, extension: Extension[Any]

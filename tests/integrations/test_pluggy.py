@@ -277,8 +277,7 @@ def test_a_distribution_is_opened_by_importlib_metadata_when_it_is_asked(
     load_entrypoints(pm, "host")
     ((_, found),) = pm.list_plugin_distinfo()
     assert (found.project_name, found.version) == ("plugs", "1.0")
-    opened = found._dist._opened
-    assert isinstance(opened, Distribution)
+    assert isinstance(found._dist, Distribution)
     assert found.metadata["Name"] == "plugs"
 
 
