@@ -1369,6 +1369,14 @@ def test_threads_that_import_it_at_once_get_the_same(tmp_path: Path) -> None:
 # The directive for Sphinx
 
 
+@row("a name that stands several times, in `list-plugins`")
+def test_a_name_that_stands_several_times_is_documented_once(app: Path) -> None:
+    manager = stevedore.ExtensionManager[Any]("apart")
+    assert manager.names().count("x") == 2
+    texts = [text for text, _ in stevedore.sphinxext._simple_list(manager)]
+    assert sum(text.startswith("* x --") for text in texts) == 1
+
+
 def test_the_texts_of_the_directive_need_no_sphinx(app: Path) -> None:
     manager = stevedore.ExtensionManager[Any]("good")
     assert list(stevedore.sphinxext._simple_list(manager)) == [

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from inspect import cleandoc, getdoc
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 from lazyplug import ExtensionManager, _learned
 from lazyplug._exceptions import origin
@@ -63,7 +64,7 @@ def _in_source(extension: Extension[Any]) -> str | None:
 
 
 def _documented(manager: Any, document: Document) -> Iterator[tuple[Any, str]]:
-    for name in sorted(manager.names()):
+    for name in sorted({*manager.names()}):
         extension = manager[name]
         doc = document(extension)
         if doc is not None:
@@ -91,7 +92,9 @@ def detailed_list(
     :param titlecase: should the names begin with capitals in the titles?
     """
     for extension, doc in _documented(manager, document):
-        title, length = extension.name, len(extension.name)
+        title = extension.name
+        # Lines have to be as wide as the title is printed.
+        length = sum(1 + (east_asian_width(each) in "FW") for each in title)
         if titlecase:
             title = title.title()
         said = doc or (

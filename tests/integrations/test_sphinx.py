@@ -115,6 +115,18 @@ def test_a_broken_plugin_is_a_warning_and_harms_no_other(
     assert "declared by b 1.0" in told
 
 
+def test_a_name_stands_once_and_under_a_line_as_wide_as_it_is(
+    build: Callable[..., tuple[str, ...]], site: Callable[..., Path]
+) -> None:
+    points = "[host.plugins]\nshown = plug_twice\n日本 = plug_twice\n"
+    site({"plug_twice.py": "'Later.'\n", **dist("z", points=points)})
+    text, told, _ = build()
+    assert "2 extensions named 'shown'" in told
+    assert text.count("shown -- Later.") == 1
+    assert "shown -- A plugin" not in text
+    assert "\n日本\n====\n" in text
+
+
 def test_a_built_page_follows_what_is_installed_since(
     build: Callable[..., tuple[str, ...]], site: Callable[..., Path], tmp_path: Path
 ) -> None:
