@@ -20,7 +20,7 @@ from ._plain_hooks import PlainHooks
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from lazyplug import Extension
+    from lazyplug import Choice, Extension
 
     # name, positional arguments, those with a default, options of its marker
     Hook = tuple[str, list[str], list[str], dict[str, Any]]
@@ -39,7 +39,12 @@ _THEIRS: Any = type("_Theirs", (), {"__repr__": lambda _: "..."})()
 
 
 def load_entrypoints(
-    pm: PluginManager, group: str, name: str | None = None, *, lazy: bool = False
+    pm: PluginManager,
+    group: str,
+    name: str | None = None,
+    *,
+    lazy: bool = False,
+    choice: Choice | None = None,
 ) -> int:
     """Register the plugins of a group with a plugin manager; return how many.
 
@@ -65,11 +70,13 @@ def load_entrypoints(
     :param name: the name of the only plugin that is wanted; None: all.
     :param lazy: should modules be imported when they are called? Raises TypeError for
         a plugin manager that looks at plugins by itself, as pytest's.
+    :param choice: which plugins are taken, decided before any is imported. None: all of
+        them, but for what `LAZYPLUG_ALLOW` and `LAZYPLUG_DENY` say.
     """
     if lazy:
         _refuse_to_hide_plugins_from(type(pm))
     count = 0
-    for extension in ExtensionManager[Any](group):
+    for extension in ExtensionManager[Any](group, choice=choice):
         if name not in {None, extension.name}:
             continue
         if pm.has_plugin(extension.name) or pm.is_blocked(extension.name):

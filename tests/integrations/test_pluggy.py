@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lazyplug import _cache, _learned
+from lazyplug import Choice, _cache, _learned
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, plant
@@ -246,6 +246,20 @@ def test_names_that_are_blocked_registered_or_not_asked_for_are_left_out(
     assert [name for name, _ in one.list_name_plugin()] == ["last"]
 
 
+def test_what_is_not_chosen_is_left_out_before_it_is_imported(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install({"plug_broken": "raise ZeroDivisionError", **PLUGINS})
+    pm = host()
+    allowed = Choice(allow=["plain", "pick"])
+    assert load_entrypoints(pm, "host", choice=allowed) == 2
+    assert imported() == {"plug_plain", "plug_pick"}
+    monkeypatch.setenv("LAZYPLUG_DENY", "host=broken")
+    pm = host()
+    assert load_entrypoints(pm, "host", lazy=True) == len(PLUGINS)
+    assert not pm.has_plugin("broken")
+
+
 def test_plugins_come_by_distribution_and_line_whatever_the_folder_lists(
     install: Callable[..., Path],
 ) -> None:
@@ -351,7 +365,7 @@ def test_plugins_of_any_kind_are_what_they_are_to_pluggy_itself(
         tree[f"plug_{number}.py"] = text
     points = "".join(f"{n} = plug_{n}\n" for n in range(len(modules)))
     folder = plant(tmp_path_factory.mktemp("any"), tree)
-    plant(folder, dist("any", points=f"[host]\n{points}"))
+    plant(folder, dist("any", entry_points=f"[host]\n{points}"))
 
     def seen(load: Callable[[Any], object], *on: str) -> Any:
         forget()

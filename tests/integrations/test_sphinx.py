@@ -119,7 +119,7 @@ def test_a_name_stands_once_and_under_a_line_as_wide_as_it_is(
     build: Callable[..., tuple[str, ...]], site: Callable[..., Path]
 ) -> None:
     points = "[host.plugins]\nshown = plug_twice\n日本 = plug_twice\n"
-    site({"plug_twice.py": "'Later.'\n", **dist("z", points=points)})
+    site({"plug_twice.py": "'Later.'\n", **dist("z", entry_points=points)})
     text, told, _ = build()
     assert "2 extensions named 'shown'" in told
     assert text.count("shown -- Later.") == 1
