@@ -24,6 +24,7 @@ HEAVY = "".join(
     f"    def two(self, *values, **more): return [self.one(v) for v in values]\n"
     for n in range(500)
 )
+MARKER = "import pluggy\nhookimpl = pluggy.HookimplMarker('benchmark')\n"
 LAZYPLUG = f"""
 from lazyplug import DriverManager, ExtensionManager
 def run(): DriverManager({GROUP!r}, "command7").driver()
@@ -101,7 +102,7 @@ def plant_plugins(folder: Path) -> None:
     for group, kind, before in (
         (GROUP, "command", ""),
         (CLICK, "click", "import click\n@click.command()\n"),
-        (HOOKS, "hook", "import pluggy\n@pluggy.HookimplMarker('benchmark')\n"),
+        (HOOKS, "hook", f"{MARKER}@hookimpl\n"),
     ):
         lines.append(f"[{group}]")
         for n in range(NUMBER):
