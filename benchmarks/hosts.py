@@ -1,9 +1,9 @@
 """What is laziness worth? One small host with 20 heavy plugins, on four libraries.
 
-It runs one command, and it prints a help screen with a line for each. In click's own
-words it does so twice: with all commands added, and with a group that is lazy; in
-pluggy's with hooks, and with plugins that are imported when one of theirs is called.
-And a document is built that lists the plugins.
+It runs one command, and it prints a help screen with a line for each. In the words of
+click and argparse it does so twice: with all commands added, and with those that are
+lazy; in pluggy's with hooks, and with plugins that are imported when one of theirs is
+called. And a document is built that lists the plugins.
 """
 
 import compileall
@@ -68,6 +68,25 @@ CALLS = """
 def run(): host(["command7"], standalone_mode=False)
 def show(): host(["--help"], standalone_mode=False)
 """
+PARSER = """
+import argparse
+host = argparse.ArgumentParser("host")
+"""
+EAGER_ARGPARSE = f"""{PARSER}
+from importlib.metadata import entry_points
+commands = host.add_subparsers()
+for point in entry_points(group={GROUP!r}):
+    add = point.load()
+    add(commands.add_parser(point.name, help=add.__doc__))
+"""
+LAZY_ARGPARSE = f"""{PARSER}
+from lazyplug.integrations.argparse import PluginParser, add_plugins
+add_plugins(host.add_subparsers(parser_class=PluginParser), {GROUP!r})
+"""
+PARSES = """
+def run(): host.parse_args(["command7"])
+def show(): host.print_help()
+"""
 HOSTS = {
     "lazyplug": LAZYPLUG,
     "stevedore": STEVEDORE,
@@ -75,6 +94,8 @@ HOSTS = {
     "pluggy": PLUGGY + HOOK_CALLS,
     "lazyplug, click": LAZY_CLICK + CALLS,
     "click": EAGER_CLICK + CALLS,
+    "lazyplug, argparse": LAZY_ARGPARSE + PARSES,
+    "argparse": EAGER_ARGPARSE + PARSES,
 }
 # A document that lists them; each build in a folder of its own.
 SPHINX = """
@@ -112,7 +133,9 @@ def plant_plugins(folder: Path) -> None:
             target = name if group == HOOKS else f"{name}:{function}"
             lines.append(f"command{n} = {target}")
             doc = f"'''Do the thing number {n}.'''\n"
-            source = f"{doc}{HEAVY}{before}def {function}():\n    {doc}"
+            # argparse's has its parser, to which it adds nothing here.
+            takes = "parser=None" if group == GROUP else ""
+            source = f"{doc}{HEAVY}{before}def {function}({takes}):\n    {doc}"
             (folder / f"{name}.py").write_text(source, encoding="utf-8")
     (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
     compileall.compile_dir(folder, quiet=1)
