@@ -7,6 +7,7 @@ import sys
 import time
 from functools import cached_property
 from inspect import isgeneratorfunction
+from keyword import iskeyword
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -185,17 +186,23 @@ def _read(known: Any) -> Known | None:
         return False
     try:
         hooks, others = known
-        for name, args, kwargs, options in hooks:
-            if not all(each.isidentifier() for each in (name, *args, *kwargs)):
-                return None
-            if tuple(options) != _OPTIONS:
-                return None
         "".join(others)  # all of them are text
-    except (TypeError, ValueError, AttributeError):
+        found = [_read_hook(*hook) for hook in hooks]
+    except (TypeError, ValueError):
         return None
-    return [(name, args, kwargs, options) for name, args, kwargs, options in hooks], [
-        *others
-    ]
+    return found, [*others]
+
+
+def _read_hook(
+    name: str, args: list[str], kwargs: list[str], options: dict[str, Any]
+) -> Hook:
+    """Return a hook; ValueError or TypeError if its names cannot be those of one."""
+    names = [name, *args, *kwargs]
+    if not all(str.isidentifier(each) and not iskeyword(each) for each in names):
+        raise ValueError(names)
+    if len({*args, *kwargs}) < len(names) - 1 or tuple(options) != _OPTIONS:
+        raise ValueError(names)
+    return name, list(args), list(kwargs), options
 
 
 def _learn(
@@ -328,8 +335,8 @@ def _stand_in(plugin: _Plugin, hook: Hook, marker: str) -> Callable[..., Any]:
         return getattr(module, name)(*given, **named)
 
     # pluggy reads the names of the arguments from the code, and asks if a wrapper is a
-    # generator. All names are identifiers: `_read` and Python have seen to it; that of
-    # `call` is longer than any of them.
+    # generator. All names are identifiers: `_read_hook` and Python have seen to that;
+    # the name of `call` is longer than any of them.
     ours = "_" * (1 + max(map(len, (name, *args, *kwargs))))
     named = ", ".join(f"{each!r}: {each}" for each in kwargs)
     gives = f"{ours}([{', '.join(args)}], {{{named}}})"

@@ -815,6 +815,9 @@ def test_hosts_of_other_projects_learn_for_themselves(
     assert other.get_hookcallers(other.get_plugin("plain")) == []
 
 
+ALL_OFF = {**dict.fromkeys(integration._OPTIONS, False), "specname": None}
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -825,6 +828,10 @@ def test_hosts_of_other_projects_learn_for_themselves(
         [[["greet", ["who"], [], {"tryfirst": True}]], []],
         [[[1, 2, 3, 4]], []],
         [[["greet", [], [], {}]]],
+        [[["class", [], [], ALL_OFF]], []],
+        [[["greet", ["def"], [], ALL_OFF]], []],
+        [[["greet", ["who"], ["who"], ALL_OFF]], []],
+        [[["greet", [1], [], ALL_OFF]], []],
         [[], [1]],
         {"a": 1},
         None,
