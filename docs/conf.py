@@ -38,7 +38,7 @@ maximum_signature_line_length = 88
 nitpick_ignore_regex = [
     ("py:class", r"(?!lazyplug\.)\w+\..*|CompletionItem|Path"),
     ("py:class", r"(.*\.)?([MPTU]|Found|On\w+|Options|Plugins|Resolver)"),
-    ("py:class", r"(.*\.)?(Acceleration|Fake)"),
+    ("py:class", r"(.*\.)?(Acceleration|Fake|PluginManager)"),
 ]
 
 # What stands beside an attribute is read from the file that a class says it is of; the

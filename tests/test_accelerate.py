@@ -447,3 +447,23 @@ def test_threads_that_ask_while_it_is_undone_are_answered(
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask_once, range(100))) == {2}
+
+
+def test_a_library_that_is_imported_later_is_seen_here_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("importlib_metadata")]:
+        monkeypatch.delitem(sys.modules, name)
+    before = sys.meta_path[:]
+    try:
+        with accelerate():
+            later = __import__("importlib_metadata")
+            assert later is not importlib_metadata
+            ours = later.entry_points
+            assert ours.__wrapped__ is not ours
+            assert len(later.entry_points(group="nobody.declares.this")) == 0
+        assert later.entry_points is ours.__wrapped__
+    finally:
+        sys.meta_path[:] = before
+        monkeypatch.undo()
+    assert sys.modules["importlib_metadata"] is importlib_metadata

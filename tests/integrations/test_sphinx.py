@@ -142,3 +142,23 @@ def test_a_built_page_follows_what_is_installed_since(
     assert "later" not in before
     assert "shown -- A plugin that was edited." in after
     assert "later -- Came later." in after
+
+
+def test_in_one_process_it_says_the_same(
+    site: Callable[..., Path], first: Callable[..., None], tmp_path: Path
+) -> None:
+    from sphinx.cmd.build import main
+
+    broken = {"plug_broken.py": "raise ZeroDivisionError('oh')"}
+    declared = f"{POINTS}\n    broken = plug_broken:run\n    empty = !\n"
+    first(site({**PLUGINS, **broken, **dist("plugs", "1.0", declared)}))
+    for name in [name for name in sys.modules if name.startswith("plug_")]:
+        del sys.modules[name]
+    conf = "extensions = ['lazyplug.integrations.sphinx']"
+    source = plant(tmp_path / "source", {"conf.py": conf, "index.rst": DOCUMENT})
+    assert main(["-Q", "-b", "text", str(source), str(tmp_path / "built")]) == 0
+    text = (tmp_path / "built" / "index.txt").read_text(encoding="utf-8")
+    assert "* shown -- A plugin that is *shown*." in text
+    assert "* base -- Of its base." in text
+    assert "broken" not in text
+    assert "plug_shown" not in sys.modules
