@@ -144,6 +144,7 @@ def test_a_built_page_follows_what_is_installed_since(
     assert "later -- Came later." in after
 
 
+@pytest.mark.usefixtures("forgotten")
 def test_in_one_process_it_says_the_same(
     site: Callable[..., Path], first: Callable[..., None], tmp_path: Path
 ) -> None:
