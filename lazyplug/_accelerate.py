@@ -4,6 +4,7 @@ import os
 import sys
 
 from ._cache import Snapshot, foreign_finders, split_path
+from ._finders import spec_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,13 +81,10 @@ class Acceleration:
         for finder in finders:
             if finder is self:
                 break
-        for finder in finders:
-            find: Any = getattr(finder, "find_spec", None)
-            spec: ModuleSpec | None = find and find(name, path, target)
-            if spec is not None:
-                self._follow(spec)
-                return spec
-        return None
+        spec = spec_of(finders, name, path, target)
+        if spec is not None:
+            self._follow(spec)
+        return spec
 
     def _follow(self, spec: "ModuleSpec") -> None:
         """Exchange the function of a module as soon as it was run."""

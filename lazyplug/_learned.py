@@ -14,6 +14,7 @@ from ._text import quote, scan_once, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from ._cache import Snapshot
@@ -50,19 +51,36 @@ def summary(extension: "Extension[Any]") -> "str | None":
 
     Taken from its source; None where there is none. Imports nothing of the plugin.
     """
-    known = facts()
-    line: str | None = known.recall(extension, "summary")
-    if line is not None and not isinstance(line, str):
-        line = None
-        found = source_of(extension)
-        if found is not None:
-            from ._source import first_line  # imported by now
 
-            scope, sources = found
-            line = None if scope is None else first_line(scope.doc)
-            known.learn(extension, "summary", line, sources)
-    extension.summary = line
-    return line
+    def first_line(doc: str) -> "str | None":
+        from ._source import first_line  # deferred: imports ast
+
+        return first_line(doc)
+
+    extension.summary = docstring(extension, "summary", first_line)
+    return extension.summary
+
+
+def docstring(
+    extension: "Extension[Any]", kind: str, part: "Callable[[str], str | None]"
+) -> "str | None":
+    """Return a part of the docstring that the source says; None if it says none.
+
+    :param kind: under which that part is remembered.
+    :param part: takes it from the docstring. Not called where it is remembered.
+    """
+    known = facts()
+    told: str | None = known.recall(extension, kind)
+    if told is None or isinstance(told, str):
+        return told
+    found = source_of(extension)
+    if found is None:
+        return None
+    scope, sources = found
+    told = None if scope is None or scope.doc is None else part(scope.doc)
+    # Parsing a source takes longer than its import: it is done once.
+    known.learn(extension, kind, told, sources)
+    return told
 
 
 def source_of(extension: "Extension[Any]") -> "tuple[Scope | None, Sources] | None":

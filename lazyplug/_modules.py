@@ -4,6 +4,8 @@ import os
 import sys
 from pkgutil import iter_modules
 
+from ._finders import spec_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,7 +42,7 @@ def _folders(package: str) -> "list[str]":
         module = sys.modules.get(name)
         if module is None:
             try:
-                spec = _spec(name, path)
+                spec = spec_of(sys.meta_path, name, path)
             except KeyError:
                 # A namespace package below another that is not imported: it asks
                 # sys.modules for its parent. Its portions are folders.
@@ -60,12 +62,3 @@ def _folders(package: str) -> "list[str]":
                 f"package={package!r}: {name!r} is a module, not a package", name=name
             )
     return list(path)
-
-
-def _spec(name: str, path: "Any") -> "Any":
-    for finder in sys.meta_path:
-        find_spec = getattr(finder, "find_spec", None)
-        spec = None if find_spec is None else find_spec(name, path)
-        if spec is not None:
-            return spec
-    return None

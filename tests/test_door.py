@@ -159,6 +159,7 @@ ORDER = [
     "_report",
     "_cache",
     "_frozen",
+    "_finders",
     "_accelerate",
     "_forked",
     "_details",

@@ -305,20 +305,20 @@ class _Plugin(ModuleType):
 def _load(plugin: _Plugin) -> Any:
     """Return the module, imported if it was not; learn if it has other hooks by now."""
     extension = plugin._extension
-    if not extension.loaded:
-        module = extension.plugin
-        # It may be under way, and not have all of them yet.
-        if extension.loaded and _hooks(plugin._pm, module) != plugin._hooks:
-            from logging import getLogger  # deferred: only where there is a fault
+    if extension.loaded:
+        return extension.plugin
+    module = extension.plugin
+    # It may be under way, and not have all of them yet.
+    if extension.loaded and _hooks(plugin._pm, module) != plugin._hooks:
+        from logging import getLogger  # deferred: only where there is a fault
 
-            _learn(plugin._pm, extension, None)
-            getLogger("lazyplug").warning(
-                "%s has other hooks than its source shows; it is imported at once from"
-                " now on",
-                plugin.__name__,
-            )
-        return module
-    return extension.plugin
+        _learn(plugin._pm, extension, None)
+        getLogger("lazyplug").warning(
+            "%s has other hooks than its source shows; it is imported at once from"
+            " now on",
+            plugin.__name__,
+        )
+    return module
 
 
 def _stand_in(plugin: _Plugin, hook: Hook, marker: str) -> Callable[..., Any]:

@@ -36,7 +36,7 @@ def documentation(extension: Extension[Any]) -> str | None:
 
     It is imported where the source does not say the docstring plainly.
     """
-    doc = _in_source(extension)
+    doc = _learned.docstring(extension, "docstring", cleandoc)
     if doc is not None:
         return doc
     try:
@@ -45,22 +45,6 @@ def documentation(extension: Extension[Any]) -> str | None:
         told = f"{type(error).__name__}: {error}"
         _log("lazyplug").warning("Failed to load %s: %s", origin(extension), told)
         return None
-
-
-def _in_source(extension: Extension[Any]) -> str | None:
-    """Return the docstring that the source says; None if it does not say it plainly."""
-    known = _learned.facts()
-    doc: str | None = known.recall(extension, "docstring")
-    if doc is None or isinstance(doc, str):
-        return doc
-    found = _learned.source_of(extension)
-    if found is None:
-        return None
-    scope, sources = found
-    doc = None if scope is None or scope.doc is None else cleandoc(scope.doc)
-    # Parsing a source takes longer than its import: it is done once.
-    known.learn(extension, "docstring", doc, sources)
-    return doc
 
 
 def _documented(manager: Any, document: Document) -> Iterator[tuple[Any, str]]:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lazyplug._finders import spec_of
+
 from ._places import OwnPatch, take_out
 
 if TYPE_CHECKING:
@@ -81,16 +83,14 @@ class _Watch:
     ) -> "ModuleSpec | None":
         """Return what the other finders find; note it if that is for an import."""
         asking = sys._getframe(2)
-        if asking.f_code.co_name == "_find_and_load_unlocked" and self.wants(name):
-            for finder in sys.meta_path:
-                find_spec = getattr(finder, "find_spec", None)
-                if finder is self or find_spec is None:
-                    continue
-                spec: ModuleSpec | None = find_spec(name, path, target)
-                if spec is not None:
-                    self.found.setdefault(name, _line(asking))
-                    return spec
-        return None
+        is_import = asking.f_code.co_name == "_find_and_load_unlocked"
+        if not is_import or not self.wants(name):
+            return None
+        others = [each for each in sys.meta_path if each is not self]
+        spec = spec_of(others, name, path, target)
+        if spec is not None:
+            self.found.setdefault(name, _line(asking))
+        return spec
 
 
 def _line(frame: "FrameType") -> str:

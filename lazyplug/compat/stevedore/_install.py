@@ -78,13 +78,10 @@ class _Finder:
         self, fullname: str, path: "Sequence[str] | None"
     ) -> "ModuleSpec | None":
         """Return what the other finders find; this imports nothing."""
-        for finder in sys.meta_path:
-            find_spec: Any = getattr(finder, "find_spec", None)
-            if find_spec is not None and not isinstance(finder, _Finder):
-                spec: ModuleSpec | None = find_spec(fullname, path)
-                if spec is not None:
-                    return spec
-        return None
+        from lazyplug._finders import spec_of  # deferred: few ask for more
+
+        others = [each for each in sys.meta_path if not isinstance(each, _Finder)]
+        return spec_of(others, fullname, path)
 
 
 def install() -> None:
