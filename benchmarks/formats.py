@@ -23,16 +23,15 @@ index.watched(), index.rows(GROUP)
 WRITE = """
 import glob, json, marshal, os, pickle, sqlite3
 import orjson
-from lazyplug._index import Index, paths, texts
-from lazyplug._record import table_of
+from lazyplug._index import Index, paths
+from lazyplug._record import decode, table_of
 (known,) = glob.glob(f"{OURS}/*.json")
 opened = os.open(known, os.O_RDONLY)
 index = Index(lambda offset, length: os.pread(opened, length, offset))
 stamps = {}
-for place, _, present, lines in index.watched():
-    entry = index.key[place + 1]
-    for file, stamp in zip(paths(present), texts(lines.decode()[:-1])):
-        stamps[os.path.join(entry, os.fsdecode(file))] = stamp
+for entry in decode(index):
+    for each in entry.distributions:
+        stamps[os.path.join(entry.path, each.file, "entry_points.txt")] = each.stamp
 groups = {group: index.rows(group) for group, *_ in table_of(index)}
 found = {"stamps": stamps, "groups": groups}
 for name, dumps in (

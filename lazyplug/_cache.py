@@ -9,7 +9,7 @@ import sys
 from _thread import get_ident
 from time import time_ns
 
-from ._index import MANY, Index, digest, paths, stamp, texts_line
+from ._index import MANY, Index, digest, paths, stamp, together
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -369,7 +369,7 @@ def still_true(
     if level == "dirs":
         return True
     # Not inside of what follows: if it is damaged, the index must be replaced.
-    for place, absent, present, stamps in index.watched():
+    for place, absent, present, known in index.watched():
         base = None
         try:
             base, absent_files, files = looked_from(
@@ -378,7 +378,7 @@ def still_true(
             for file in absent_files:
                 if access(file, 0, dir_fd=base):
                     return False
-            if texts_line([stamp(stat(file, dir_fd=base)) for file in files]) != stamps:
+            if together([stat(file, dir_fd=base) for file in files]) != known:
                 return False
         except (OSError, ValueError, TypeError, IndexError):
             return False

@@ -6,27 +6,25 @@ Pure, without file access. What is done when more has changed than lines.
 import os
 from itertools import pairwise
 
-from ._index import DOUBT
-from ._record import assemble, group_text, is_lent, set_group
+from ._index import DOUBT, quote, texts
+from ._record import assemble, group_text, is_lent, set_group, together_of
 from ._scan import stem
-from ._text import quote, scan_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ._record import Distribution, Groups, PathEntry, Place, Trouble
+    from ._record import Distribution, Groups, PathEntry, Place, Trouble, Watch
 
 
 def _owner_of(text: str) -> str:
     """Return the metadata folder that a fragment belongs to.
 
-    >>> _owner_of('"a-1.dist-info","a","A","1",[]]')
+    >>> _owner_of('"a-1.dist-info","a","A","1"]')
     'a-1.dist-info'
     """
     if "\\" in text:
-        file: str = scan_once(text, 0)[0]
-        return file
+        return texts(f"[{text}")[0]
     return text[1 : text.index('"', 1)]
 
 
@@ -131,11 +129,9 @@ def shadowed(entries: "Sequence[PathEntry]", several: "set[str]") -> "set[Place]
     }
 
 
-def _watched(
-    entries: "Sequence[PathEntry]", several: "set[str]"
-) -> "dict[int, tuple[list[str], dict[str, str]]]":
-    """Return, by path entry, the files that are absent and those that have stamps."""
-    watch: dict[int, tuple[list[str], dict[str, str]]] = {}
+def _watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, Watch]":
+    """Return, by path entry, what is watched there."""
+    watch: dict[int, Watch] = {}
     for place, entry in enumerate(entries):
         if entry.archive or is_lent(entry.stamp):
             continue  # its own stamp says it all
@@ -159,7 +155,7 @@ def _watched(
                 else:
                     file = _inside(distribution.file, source)
                     present[file] = distribution.source_stamp or ""
-        watch[place] = absent, present
+        watch[place] = sorted(absent), sorted(present), together_of(present.values())
     return watch
 
 
@@ -203,9 +199,9 @@ def regroup(
     except DOUBT as error:
         raise ValueError("groups") from error
     groups: Groups = {}
-    for name, texts in found.items():
-        texts.sort(key=lambda item: order[item[0]])
-        lines = [f'["{int(at in hidden)}","{at[0]}",{text}\n' for at, text in texts]
+    for name, parts in found.items():
+        parts.sort(key=lambda item: order[item[0]])
+        lines = [f'["{int(at in hidden)}","{at[0]}",{text}\n' for at, text in parts]
         set_group(groups, name, "".join([f"[{name}]\n", *lines]))
     return groups
 

@@ -9,16 +9,14 @@ from ._index import (
     DOUBT,
     Index,
     digest,
+    quote,
     texts,
-    texts_line,
     title,
 )
-from ._text import quote, scan_once, to_json, to_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from typing import Any
+    from collections.abc import Iterable, Mapping
 
     from ._index import Row
 
@@ -28,6 +26,11 @@ if TYPE_CHECKING:
     Trouble = tuple[str, int, str]
     # number of a path entry, name of a metadata folder in it
     Place = tuple[int, str]
+    # of a path entry the files that must not come and those that have stamps, in order
+    # and as JSON has them between quotes; their stamps together
+    Watch = tuple[list[str], list[str], str]
+    # what a path entry's own line says: is it an archive, problems, plain ones
+    Own = tuple[bool, list[Trouble], dict[str, str]]
     # the groups as they are written, by their quoted names: text and its checksum
     Groups = dict[str, tuple[bytes | memoryview, str]]
 
@@ -37,36 +40,68 @@ if TYPE_CHECKING:
 LENT = "@"
 
 
-def _troubles(read: "Iterable[Any]") -> "list[Trouble]":
-    found: list[Trouble] = []
-    for path, line, reason in read:
-        if (path.__class__, line.__class__, reason.__class__) != (str, int, str):
-            raise ValueError("problems")
-        found.append((path, line, reason))
-    return found
+def to_line(texts: "list[str]") -> str:
+    r"""Return some texts as JSON: most are plain, and need not be looked at each.
+
+    >>> to_line(["a", "b c"]), to_line(["\xe4"]), to_line(['"'])
+    ('["a","b c"]', '["\\u00e4"]', '["\\""]')
+    """
+    line = '","'.join(texts)
+    if (
+        line.isascii()
+        and line.isprintable()
+        and "\\" not in line
+        and line.count('"') == 2 * len(texts) - 2
+    ):
+        return f'["{line}"]'
+    from . import _text  # deferred: most are plain
+
+    return _text.to_json(texts)
+
+
+def _flat(problems: "list[Trouble]") -> "list[str]":
+    """Return problems as they stand in a line: how many, then three texts of each.
+
+    >>> _flat([("/s/a", 2, "why")]), _flat([])
+    (['1', '/s/a', '2', 'why'], ['0'])
+    """
+    told = [text for path, at, why in problems for text in (path, str(at), why)]
+    return [str(len(problems)), *told]
+
+
+def _problems(flat: "list[str]") -> "tuple[list[Trouble], list[str]]":
+    """Return the problems that stand in a line from here on, and what follows them.
+
+    >>> _problems(["1", "/s/a", "2", "why", "g"]), _problems(["0", "g"])
+    (([('/s/a', 2, 'why')], ['g']), ([], ['g']))
+    """
+    end = 1 + 3 * int(flat[0])
+    found = [
+        (flat[at], int(flat[at + 1]), flat[at + 2])  # LookupError: some are missing
+        for at in range(1, end, 3)
+    ]
+    return found, flat[max(end, 1) :]
 
 
 class Distribution:
     """What is remembered of a distribution that is more than a name.
 
     Most distributions declare nothing and are a name only: see PathEntry.plain.
-    Of one that was read from an index, the first five fields are known at once; the
-    rest is decoded when it is asked for, and written again as it was.
     """
 
-    # As the constructor takes them and the index keeps them.
-    _FIELDS = (
+    __slots__ = (
+        "_text",
         "file",
+        "fragments",
+        "groups",
         "key",
-        "stamp",
-        "settled",
         "named",
+        "problems",
+        "settled",
         "source",
         "source_stamp",
-        "groups",
-        "problems",
+        "stamp",
     )
-    __slots__ = (*_FIELDS, "_text", "fragments")
     if TYPE_CHECKING:
         # the name of its metadata folder (or file) in the path entry
         file: str
@@ -114,41 +149,45 @@ class Distribution:
 
     @classmethod
     def read(cls, text: str) -> "Distribution":
-        """Return a distribution from its line in an index."""
-        found = cls.__new__(cls)
-        found._text = text
-        found.fragments = None
-        parts = text.split('"', 6)
-        if "\\" in text or len(parts) < 7 or parts[4] != ",":
-            found._decode()
-        else:
-            _, found.file, _, found.key, _, found.stamp, rest = parts
-            found.settled = rest.startswith(",true")
-            found.named = rest.startswith((",true,true", ",false,true"))
-        return found
-
-    def _decode(self) -> None:
+        """Return a distribution from its line in an index; ValueError if it is none."""
         try:
-            values = scan_once(self._text, 0)[0]
-            for field, value in zip(self._FIELDS, values, strict=True):
-                setattr(self, field, value)
-            self.problems = _troubles(self.problems)
-            known = [self.stamp, self.source, self.source_stamp]
-            texts = [text for text in known if text is not None]
-            "".join([self.file, self.key, *texts, *self.groups])  # all of it is text
+            file, key, own, settled, named, source, known, *rest = texts(text)
+            problems, groups = _problems(rest)
         except DOUBT as error:
             raise ValueError("record") from error
+        found = cls(
+            file,
+            key,
+            None if own == ABSENT else own,
+            settled == "1",
+            named == "1",
+            None if source == ABSENT else source,
+            None if known == ABSENT else known,
+            groups,
+            problems,
+        )
+        found._text = text
+        return found
 
-    def __getattr__(self, name: str) -> "Any":
-        # Reached for slots that are still empty.
-        if name not in self._FIELDS or not self._text:
-            raise AttributeError(name)
-        self._decode()
-        return getattr(self, name)
+    def stamp_of(self, file: str) -> "str | None":
+        """Return the stamp of a file in its folder; "" is metadata that is a file."""
+        return self.stamp if file == "entry_points.txt" else self.source_stamp
 
     def line(self) -> str:
         """Return what the index keeps: the line that it was read from, if any."""
-        return self._text or to_json([getattr(self, field) for field in self._FIELDS])
+        return self._text or to_line(
+            [
+                self.file,
+                self.key,
+                ABSENT if self.stamp is None else self.stamp,
+                str(int(self.settled)),
+                str(int(self.named)),
+                ABSENT if self.source is None else self.source,
+                ABSENT if self.source_stamp is None else self.source_stamp,
+                *_flat(self.problems),
+                *self.groups,
+            ]
+        )
 
 
 class PathEntry:
@@ -206,20 +245,26 @@ def is_lent(stamp: "str | None") -> bool:
     return stamp is not None and stamp[:1] == LENT
 
 
-def own_of(text: str, at: int = 0) -> "dict[str, Any]":
-    """Return what a path entry's own line says, there in a text."""
-    own: dict[str, Any] = scan_once(text, at)[0]
-    own["problems"] = _troubles(own["problems"])
-    "".join(own["plain"].values())  # all of it is text
-    if own["archive"].__class__ is not bool:
-        raise ValueError("archive")
-    return own
+def own_of(line: str) -> "Own":
+    """Return what a path entry's own line says; ValueError or LookupError if nothing.
+
+    >>> own_of(own_line(False, [("/s", 0, "why")], {"a-1.dist-info": "a"}))
+    (False, [('/s', 0, 'why')], {'a-1.dist-info': 'a'})
+    """
+    none, archive, *rest = texts(line)
+    problems, plain = _problems(rest)
+    if none or archive not in {"0", "1"}:
+        raise ValueError("own line")
+    return archive == "1", problems, dict(zip(plain[::2], plain[1::2], strict=True))
 
 
-def own_line(archive: bool, problems: "Any", plain: "dict[str, str]") -> str:
-    """Return the line that a path entry has in the index for itself."""
-    plain = dict(sorted(plain.items()))
-    return to_json({"archive": archive, "problems": problems, "plain": plain})
+def own_line(archive: bool, problems: "list[Trouble]", plain: "dict[str, str]") -> str:
+    """Return the line that a path entry has in the index for itself.
+
+    It begins with a text that is empty: those of distributions do not.
+    """
+    pairs = [text for pair in sorted(plain.items()) for text in pair]
+    return to_line(["", str(int(archive)), *_flat(problems), *pairs])
 
 
 def fragments(file: str, key: str, points: "Iterable[Point]") -> "dict[str, str]":
@@ -321,12 +366,41 @@ def detail_text(index: Index) -> str:
         raise ValueError("detail") from error
 
 
+def texts_line(quoted: "list[str]") -> bytes:
+    r"""Return a line of an index; the texts are such as JSON has between quotes.
+
+    >>> texts_line(["1 2 3 4", "5 6 7 8"]), texts_line([])
+    (b'["1 2 3 4","5 6 7 8"]\n', b'[]\n')
+    """
+    joined = '","'.join(quoted)
+    return f'["{joined}"]\n'.encode() if quoted else b"[]\n"
+
+
+def together_of(stamps: "Iterable[str]") -> str:
+    """Return what `together` of _index tells of files that have these stamps.
+
+    A stamp that is empty is none: it equals nothing, and so does what has one.
+    """
+    total = 0
+    for known in stamps:
+        if not known:
+            return ""
+        total += hashed(known)
+    return f"{total:x}"
+
+
+def hashed(stamp: str) -> int:
+    """Return what a stamp adds to those of other files; ValueError if it is none."""
+    modified, changed, size, inode = stamp.split(" ")
+    return hash((int(modified, 16), int(changed, 16), int(size, 16), int(inode, 16)))
+
+
 def assemble(
     key: "list[str]",
     stamps: "list[str | None]",
     young: "list[int]",
     settled: bool,
-    watch: "Mapping[int, tuple[Collection[str], Mapping[str, str]]]",
+    watch: "Mapping[int, Watch]",
     groups: "Groups",
     detail: str,
 ) -> bytes:
@@ -334,24 +408,17 @@ def assemble(
 
     `young` are the numbers of path entries whose stamps are not to be believed,
     `settled` says if those of all distributions are.
-    `watch` has, by the number of the path entry, the files in it that must not come
-    and those that have stamps, with these, each as JSON has it between quotes;
-    `detail` is the text of the records.
+    `watch` has, by the number of the path entry, what is watched there; `detail` is the
+    text of the records.
     """
-    numbers: list[int] = []
+    numbers: list[str] = []
     lines: list[bytes] = []
     for place in sorted(watch):
-        absent, present = watch[place]
-        files = sorted(present)
-        if not absent and not files:
-            continue
-        three = [
-            texts_line(sorted(absent)),
-            texts_line(files),
-            texts_line([present[file] for file in files]),
-        ]
-        numbers += place, *map(len, three)
-        lines += three
+        absent, present, known = watch[place]
+        if absent or present:
+            two = texts_line(absent), texts_line(present)
+            numbers += str(place), str(len(two[0])), str(len(two[1])), known
+            lines += two
     table: list[str] = []
     written: list[bytes | memoryview] = []
     offset = 0
@@ -368,7 +435,7 @@ def assemble(
         texts_line(
             [str(int(settled)), str(offset), str(len(records)), digest(records)]
         ),
-        texts_line([digest(b"".join(lines)), *map(str, numbers)]),
+        texts_line([digest(b"".join(lines)), *numbers]),
     ]
     front = b"".join([*head, "".join(table).encode()])
     return b"".join([title(front), front, *lines, *written, records])
@@ -385,17 +452,17 @@ def decode(index: Index) -> "list[PathEntry]":
     try:
         entries: list[PathEntry] = []
         for line in detail.split("\n")[:-1]:
-            if line[0] == "{":
-                own = own_of(line)
+            if line[2] == '"':
+                archive, problems, plain = own_of(line)
                 place = len(entries)
                 entries.append(
                     PathEntry(
                         index.key[place + 1],
                         index.stamps[place],
                         place not in index.young,
-                        own["archive"],
-                        own["problems"],
-                        own["plain"],
+                        archive,
+                        problems,
+                        plain,
                         [],
                     )
                 )

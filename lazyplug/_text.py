@@ -52,23 +52,6 @@ def to_json(value: "Any") -> str:
     return "".join(_chunks(value, 0))
 
 
-def to_line(texts: "list[str]") -> str:
-    r"""Return some texts as JSON: most are plain, and need not be looked at each.
-
-    >>> to_line(["a", "b c"]), to_line(["\xe4"]), to_line(['"'])
-    ('["a","b c"]', '["\\u00e4"]', '["\\""]')
-    """
-    line = '","'.join(texts)
-    if (
-        line.isascii()
-        and line.isprintable()
-        and "\\" not in line
-        and line.count('"') == 2 * len(texts) - 2
-    ):
-        return f'["{line}"]'
-    return to_json(texts)
-
-
 def texts(line: str) -> "list[str]":
     r"""Return the texts in a JSON array of nothing else; ValueError if it is none.
 

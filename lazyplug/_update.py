@@ -8,7 +8,7 @@ write, which is left to do where more has changed.
 import os
 
 from ._cache import NOTHING, SIZE_CAP, Seam, looked_from, news
-from ._index import DOUBT, Index, stamp
+from ._index import DOUBT, Index, quote, stamp, texts, together
 from ._record import (
     Distribution,
     assemble,
@@ -16,6 +16,7 @@ from ._record import (
     from_bytes,
     group_text,
     groups_of,
+    hashed,
     is_lent,
     own_line,
     own_of,
@@ -23,15 +24,14 @@ from ._record import (
 )
 from ._scan import list_folder, scan_distribution, settled
 from ._store import store
-from ._text import quote, scan_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any, TypeVar
 
     from ._cache import Snapshot
-    from ._record import Place
+    from ._record import Own, Place
 
     T = TypeVar("T")
 
@@ -169,24 +169,29 @@ class _Lines:
         self.detail = detail_text(index)
         # Of each path entry the files that are absent and those that have stamps,
         # as JSON has them between quotes: some are exchanged, all are written again.
-        self.watch: dict[int, tuple[dict[str, None], dict[str, str]]] = {}
+        self.watch: dict[int, tuple[list[str], list[str]]] = {}
+        # and of the stamps what they are together
+        self.together: dict[int, int] = {}
         self.lines = index.watched()
         try:
             # others than these would stay for ever
             self.young = set(range(len(self.stamps))).intersection(index.young)
             # Of each path entry the text of its lines, and what its own line says:
-            # that begins with a brace, those of distributions do not.
+            # that begins with a text that is empty, those of distributions do not.
             self.blocks: list[str] = []
-            self.own: list[dict[str, Any]] = []
+            self.own: list[Own] = []
             start = 0
             for _ in self.stamps:
-                end = self.detail.find("\n{", start) + 1 or len(self.detail)
+                end = self.detail.find('\n["",', start) + 1 or len(self.detail)
                 self.blocks.append(self.detail[start:end])
-                self.own.append(own_of(self.detail, start))
+                self.own.append(
+                    own_of(self.detail[start : self.detail.index("\n", start)])
+                )
                 start = end
-            for place, absent, present, stamps in self.lines:
-                files = zip(_texts(present), _texts(stamps), strict=True)
-                self.watch[place] = dict.fromkeys(_texts(absent)), dict(files)
+            for place, absent, present, known in self.lines:
+                self.watch[place] = _texts(absent), _texts(present)
+                # Where it is "", something there has no stamp: that is looked at again.
+                self.together[place] = int(known, 16)
         except DOUBT as error:
             raise ValueError("detail") from error
 
@@ -205,7 +210,7 @@ class _Lines:
         for key, more in keys.items():
             name = quote(key)
             # Rather too many: a group may be called like a key.
-            stood = self.detail.count(f'",{name},') + self.detail.count(f":{name}")
+            stood = self.detail.count(f",{name},") + self.detail.count(f",{name}]")
             if stood > 1 or stood + more > 1:
                 raise _TakesMoreError
         return assemble(
@@ -213,7 +218,10 @@ class _Lines:
             self.stamps,
             sorted(self.young),
             self.settled,
-            self.watch,
+            {
+                place: (*files, f"{self.together[place]:x}")
+                for place, files in self.watch.items()
+            },
             self.groups,
             "".join(self.blocks),
         )
@@ -222,10 +230,12 @@ class _Lines:
         self, place: int, file: str, keys: "dict[str, int]"
     ) -> "Distribution | None":
         """Take out all lines of a distribution; return it if it had any."""
+        own_file = quote(file + _END)[1:-1]
         for files in self.watch.get(place, ()):
-            files.pop(quote(file + _END)[1:-1], None)
+            if own_file in files:
+                files.remove(own_file)
         old = None
-        key = self.own[place]["plain"].get(file)
+        key = self.own[place][2].get(file)
         if key is not None:
             self._set_plain(place, file, None)
         else:
@@ -236,6 +246,8 @@ class _Lines:
             key = old.key
             if not old.named or old.source is None:
                 raise _TakesMoreError
+            if old.stamp is not None:
+                self.together[place] -= hashed(old.stamp)
             for group in map(quote, old.groups):
                 text, line = _without(
                     self._group(group), f'["0","{place}",{quote(file)},'
@@ -257,11 +269,12 @@ class _Lines:
         """Scan a distribution and put its lines in."""
         fresh = scan_distribution(self.key[place + 1], file, Seam, clock, old)
         own_file = quote(file + _END)[1:-1]
-        absent, present = self.watch.setdefault(place, ({}, {}))
+        self.together.setdefault(place, 0)
+        absent, present = self.watch.setdefault(place, ([], []))
         if isinstance(fresh, str):
             keys[fresh] = keys.get(fresh, 0) + 1
             self._set_plain(place, file, fresh)
-            absent[own_file] = None
+            _insert(absent, own_file)
             return
         if not fresh.named or fresh.source is None:
             raise _TakesMoreError
@@ -270,9 +283,10 @@ class _Lines:
         keys[fresh.key] = keys.get(fresh.key, 0) + 1
         self.blocks[place] = _with(self.blocks[place], fresh.line())
         if fresh.stamp is None:
-            absent[own_file] = None
+            _insert(absent, own_file)
         else:
-            present[own_file] = fresh.stamp
+            _insert(present, own_file)
+            self.together[place] += hashed(fresh.stamp)
         for group, text in (fresh.fragments or {}).items():
             name = quote(group)
             set_group(
@@ -281,12 +295,12 @@ class _Lines:
         self.settled &= fresh.settled
 
     def _set_plain(self, place: int, file: str, key: "str | None") -> None:
-        own = self.own[place]
+        archive, problems, plain = self.own[place]
         if key is None:
-            del own["plain"][file]
+            del plain[file]
         else:
-            own["plain"][file] = key
-        line = own_line(own["archive"], own["problems"], own["plain"])
+            plain[file] = key
+        line = own_line(archive, problems, plain)
         self.blocks[place] = line + self.blocks[place][self.blocks[place].index("\n") :]
 
     def _group(self, name: str) -> str:
@@ -299,7 +313,8 @@ class _Lines:
         """Return what came or went in folders that changed."""
         touched: Touched = {}
         for place, known in enumerate(self.stamps):
-            path, own = self.key[place + 1], self.own[place]
+            path = self.key[place + 1]
+            archive, problems, plain = self.own[place]
             lent = self.covered.get(path)
             if lent is not None and known == lent:
                 continue
@@ -314,11 +329,11 @@ class _Lines:
             now = stamp(status)
             if now == known and place not in self.young:
                 continue
-            if known is None or own["archive"] or status.st_mode & _TYPE != _FOLDER:
+            if known is None or archive or status.st_mode & _TYPE != _FOLDER:
                 raise _TakesMoreError
-            files = {*own["plain"], *_files(self.blocks[place])}
+            files = {*plain, *_files(self.blocks[place])}
             came, gone, reason = list_folder(path, files)
-            if reason or path in [told[0] for told in own["problems"]]:
+            if reason or path in [told[0] for told in problems]:
                 raise _TakesMoreError
             for file in came:
                 touched[place, file] = True
@@ -333,36 +348,102 @@ class _Lines:
 
     def _touched_files(self) -> "Touched":
         """Return the distributions of which a file came, went, changed or is young."""
-        stat, access = Seam.stat, os.access
         touched: Touched = {}
-        for place, absent, present, stamps in self.lines:
+        for place, *lines, _ in self.lines:
             try:
-                base, gone, files = looked_from(self.key[place + 1], absent, present)
+                base, absent, present = looked_from(self.key[place + 1], *lines)
             except OSError:
                 raise _TakesMoreError from None
             try:
-                changed = [file for file in gone if access(file, 0, dir_fd=base)]
-                for file, known in zip(files, _texts(stamps)):
-                    try:
-                        if stamp(stat(file, dir_fd=base)) == known:
-                            continue
-                    except (OSError, ValueError):
-                        pass
-                    changed.append(file)
+                folders = self._touched_in(place, base, absent, present)
             finally:
                 if base is not None:
                     os.close(base)
-            for file in changed:
-                folder, name = os.path.split(os.fsdecode(file))
-                if name != _END[1:]:
-                    raise _TakesMoreError  # it is metadata that decides
-                touched[place, os.path.basename(folder)] = True
+            for folder in folders:
+                touched[place, folder] = True
         if not self.settled:
             for place, block in enumerate(self.blocks):
                 for line in block.split("\n")[1:-1]:
-                    if ",false," in line and not Distribution.read(line).settled:
+                    if ',"0",' in line and not Distribution.read(line).settled:
                         touched[place, _words(line)[0]] = True
         return touched
+
+    def _touched_in(
+        self, place: int, base: "int | None", absent: "list[Any]", present: "list[Any]"
+    ) -> "list[str]":
+        """Return the metadata folders in which a file came, went or changed."""
+        access = os.access
+        missing, seen = self.watch[place]
+        touched = [
+            _folder(name)
+            for name, file in zip(missing, absent)
+            if access(file, 0, dir_fd=base)
+        ]
+        files = list(zip(seen, present))
+        gone: list[str] = []
+        now = together(_statuses(files, base, gone))
+        known = self.together[place]
+        for name in gone:
+            folder = _folder(name)
+            _, line = _without(self.blocks[place], f"[{quote(folder)},")
+            known -= hashed(Distribution.read(line).stamp or "")
+            touched.append(folder)
+        if now == f"{known:x}":
+            return touched
+        # Some have changed; or what they were together was never true.
+        lines = self.blocks[place].split("\n")[1:-1]
+        records = {each.file: each for each in map(Distribution.read, lines)}
+        self.together[place] = 0
+        for name, file in files:
+            folder, inside = _split(name)
+            wanted = records[folder].stamp_of(inside) or ""
+            self.together[place] += hashed(wanted)
+            found = _statuses([(name, file)], base, [])
+            if any(stamp(status) != wanted for status in found):
+                touched.append(_folder(name))
+        return touched
+
+
+def _statuses(
+    files: "list[tuple[str, Any]]", base: "int | None", gone: "list[str]"
+) -> "Iterator[os.stat_result]":
+    """Yield the statuses of files; the names of those that have none join `gone`."""
+    stat = Seam.stat
+    for name, file in files:
+        try:
+            yield stat(file, dir_fd=base)
+        except (OSError, ValueError):
+            gone.append(name)
+
+
+def _split(name: str) -> "tuple[str, str]":
+    r"""Return the metadata folder of a file that is watched, and its name in there.
+
+    The file is as JSON has it between quotes.
+
+    >>> _split("a-1.dist-info/METADATA"), _split(r"\u00e4-1.egg-info")
+    (('a-1.dist-info', 'METADATA'), ('ä-1.egg-info', ''))
+    """
+    if "\\" in name:
+        (name,) = texts(f'["{name}"]')
+    folder, _, file = name.partition(os.sep)
+    return folder, file
+
+
+def _folder(name: str) -> str:
+    """Return the metadata folder of a file that is watched; it is touched.
+
+    Raises _TakesMoreError unless that is entry_points.txt: metadata decides.
+    """
+    folder, file = _split(name)
+    if file != _END[1:]:
+        raise _TakesMoreError
+    return folder
+
+
+def _insert(files: "list[str]", file: str) -> None:
+    files.append(file)
+    files.sort()
 
 
 def _texts(line: bytes) -> "list[str]":
@@ -434,12 +515,12 @@ def _words(line: str) -> "tuple[str, str]":
 
     >>> _words('["0","12","a-1.dist-info","a","A","1"]')
     ('a-1.dist-info', 'a')
-    >>> _words(r'["\u00e4-1.dist-info","\u00e4",null,true]')
+    >>> _words(r'["\u00e4-1.dist-info","\u00e4","-","1"]')
     ('ä-1.dist-info', 'ä')
     """
     of_group = _is_of_group(line)
     if "\\" in line:
-        values = scan_once(line, 0)[0][2 if of_group else 0 :]
+        values = texts(line)[2 if of_group else 0 :]
         return values[0], values[1]
     words = line.split('"', 8 if of_group else 4)[5 if of_group else 1 :: 2]
     return words[0], words[1]

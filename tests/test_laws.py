@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import importlib_metadata
@@ -32,7 +33,7 @@ from importlib_metadata import (
 import lazyplug
 from lazyplug import _cache, _scan
 from lazyplug._encoding import encode, regroup, sort_distributions
-from lazyplug._index import Index, paths
+from lazyplug._index import Index, paths, together
 from lazyplug._record import (
     Distribution,
     PathEntry,
@@ -867,7 +868,7 @@ SOME = Known(
 # path entries and their metadata folders
 Sites = dict[str, dict[str, Known]]
 all_known = st.dictionaries(
-    few_texts, st.dictionaries(few_texts, known, max_size=3), max_size=3
+    few_texts, st.dictionaries(few_texts.filter(bool), known, max_size=3), max_size=3
 )
 # Much of it the same again, and simple: it is what changes that matters.
 simple_known = st.builds(
@@ -895,6 +896,13 @@ def entry_of(path: str, distributions: list[Distribution]) -> PathEntry:
     plain = {f"{path}-plain": f"plain of {path}"}
     ordered, told = sort_distributions(path, distributions)
     return PathEntry(path, "1 2 3 4", True, False, told, plain, ordered)
+
+
+def status_of(stamp: str | None) -> Any:
+    """Return the status of a file that has this stamp."""
+    numbers = [int(each, 16) for each in str(stamp).split(" ")]
+    fields = "st_mtime_ns", "st_ctime_ns", "st_size", "st_ino"
+    return SimpleNamespace(**dict(zip(fields, numbers)))
 
 
 def encoded(sites: Sites) -> bytes:
@@ -950,9 +958,14 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
         assert [(owner[3], row) for row, owner in index.rows(group)] == expected
     assert index.rows("no such group") == []
     watch = index.watched()
-    stamps = b"".join(line for *_, line in watch)
-    for *_, found in order:
-        assert found.stamp is None or found.stamp.encode() in stamps
+    for place, _, present, told in watch:
+        stamps_of: dict[str, str | None] = {}
+        for d in made[place].distributions:
+            stamps_of[f"{d.file}/entry_points.txt"] = d.stamp
+            stamps_of[f"{d.file}/{d.source}" if d.source else d.file] = d.source_stamp
+        seen = [stamps_of[os.fsdecode(file)] for file in paths(present)]
+        # What has no stamp equals nothing.
+        assert told == ("" if None in seen else together(map(status_of, seen)))
     watched = [file for _, *lines, _ in watch for line in lines for file in paths(line)]
     assert len(watched) >= len(order) + len(sites)
 

@@ -7,10 +7,10 @@ from lazyplug import _cache, _learned
 from lazyplug._choice import parse_pattern, split
 from lazyplug._exceptions import InvalidChoice
 from lazyplug._frozen import OFF, names_in, opened, own_file
-from lazyplug._index import Index, paths, stamp, texts
+from lazyplug._index import Index, paths, stamp
 from lazyplug._manager import Extension
 from lazyplug._problem import problems
-from lazyplug._record import assemble, from_bytes
+from lazyplug._record import assemble, decode, from_bytes
 from lazyplug._scan import find_metadata, headers
 from lazyplug._store import ours
 from lazyplug._verify import damages
@@ -206,12 +206,17 @@ def _differences(index: Index, covered: "Mapping[str, str]") -> "Iterator[str]":
             text = _difference(entry, known)
         if text:
             yield text
-    for place, absent, present, stamps in index.watched():
-        root = index.key[place + 1]
-        known_stamps = dict(zip(paths(present), texts(stamps.decode()[:-1])))
-        for each in (*paths(absent), *paths(present)):
-            file = os.path.join(root, os.fsdecode(each).lstrip(os.sep))
-            text = _difference(file, known_stamps.get(each))
+    records = decode(index)
+    for place, absent, present, _ in index.watched():
+        record = records[place]
+        found = {each.file: each for each in record.distributions}
+        known_stamps: list[tuple[str, str | None]] = []
+        known_stamps += [(os.fsdecode(file), None) for file in paths(absent)]
+        for each in map(os.fsdecode, paths(present)):
+            folder, _, file = each.partition(os.sep)
+            known_stamps.append((each, found[folder].stamp_of(file)))
+        for file, known in known_stamps:
+            text = _difference(os.path.join(record.path, file), known)
             if text:
                 yield text
 

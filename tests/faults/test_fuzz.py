@@ -332,9 +332,9 @@ class Pieces:
     def __init__(self, data: bytes) -> None:
         index = from_bytes(data)
         self.head = head_of(data)
-        self.places = [place for place, *_ in index.watched()]
+        self.stamps = {place: known for place, *_, known in index.watched()}
         # each line of the watch, each group, the records
-        self.texts = [line for _, *three in index.watched() for line in three]
+        self.texts = [line for _, *two, _ in index.watched() for line in two]
         self.names = [group for group, *_ in table_of(index)]
         known = groups_of(index)
         self.texts += [bytes(known[json.dumps(group)][0]) for group in self.names]
@@ -343,13 +343,11 @@ class Pieces:
 
     def head_and_table(self, texts: list[bytes]) -> tuple[Any, bytes]:
         """Return the head and the table that are right for such texts."""
-        count = len(self.places) * 3
+        count = len(self.stamps) * 2
         watch, groups, records = texts[:count], texts[count:-1], texts[-1]
-        numbers = [
-            number
-            for at, place in enumerate(self.places)
-            for number in (place, *map(len, watch[at * 3 : at * 3 + 3]))
-        ]
+        numbers: list[object] = []
+        for at, (place, known) in enumerate(self.stamps.items()):
+            numbers += place, *map(len, watch[at * 2 : at * 2 + 2]), known
         table, offset = b"", 0
         for name, text in zip(self.names, groups, strict=True):
             line = [name, str(offset), str(len(text)), digest(text)]
@@ -363,7 +361,7 @@ class Pieces:
 
     def sealed(self, front: bytes, texts: list[bytes]) -> bytes:
         """Return the index of such a front and texts."""
-        count = len(self.places) * 3
+        count = len(self.stamps) * 2
         groups = [text + b"\n" for text in texts[count:-1]]
         return b"".join([title(front), front, *texts[:count], *groups, texts[-1]])
 
@@ -456,7 +454,7 @@ HOW = ["as it is", "a file changed", "another sys.path", "something live", "trus
 
 
 # What crashed once: of which text of the index, what stands instead of what.
-WATCH, GROUP, RECORDS = 0, 6, -1
+WATCH, GROUP, RECORDS = 0, 4, -1
 ONCE = {
     "a file of the watch that is no text": (WATCH, b'["bar', b'[1,"\\u0062ar'),
     "a watch that is no JSON": (WATCH, b'["bar', b'"\\u0062ar'),
@@ -474,16 +472,25 @@ ONCE = {
     ),
     "a line number that is none": (GROUP, b'"f","2"', b'"f","x"'),
     "a group without lines": (GROUP, b"\n", b""),
-    "a record that is no JSON": (RECORDS, b'["g","h"],[]]', b'["g","h"],['),
+    "a record that is no JSON": (RECORDS, b'"0","g","h"]', b'"0","g\\","h"]'),
     "a record that is no text": (RECORDS, b'["solo-1.0.dist-info",', b"[1,"),
     "an escape in what is no JSON": (RECORDS, b'-1.0.dist-info","odd"', b'\\u0061",x'),
     "a record that is empty": (RECORDS, b'["solo', b"\n"),
-    "a stamp that is no text": (RECORDS, b'true,true,"METADATA","', b'false,true,0,["'),
-    "a group of a record that is no text": (RECORDS, b'["g","h"]', b'["g",1]'),
-    "a problem that is none": (RECORDS, b'["g","h"],[]]', b'["g","h"],[1]]'),
-    "problems that are none": (RECORDS, b'"problems":[]', b'"problems":1'),
-    "a key of a plain one that is no text": (RECORDS, b':"bar"', b":1"),
-    "plain ones that are none": (RECORDS, b'{"bar-1.0.dist-info":"bar"}', b"[]"),
+    "a stamp that is no text": (RECORDS, b'"1","1","METADATA","', b'"0","1",0,["'),
+    "a stamp that is none": (RECORDS, b'"solo","', b'"solo","x'),
+    "a record that is cut off": (
+        RECORDS,
+        b'"METADATA","-","0","g","h"]',
+        b'"METADATA"]',
+    ),
+    "a group of a record that is no text": (RECORDS, b'"g","h"]', b'"g",1]'),
+    "problems that are not there": (RECORDS, b'"0","g","h"]', b'"9","g","h"]'),
+    "problems of no number": (RECORDS, b'"0","g","h"]', b'"x","g","h"]'),
+    "fewer problems than none": (RECORDS, b'"0","g","h"]', b'"-1","g","h"]'),
+    "a problem in no line": (RECORDS, b'"0","g","h"]', b'"1","g","h","i"]'),
+    "an own line of no kind": (RECORDS, b'["","0",', b'["","2",'),
+    "an own line that is cut off": (RECORDS, b'["","0","0"', b'["","0"'),
+    "a plain one without a key": (RECORDS, b'"bar-1.0.dist-info","bar"', b'"bar"'),
 }
 
 
