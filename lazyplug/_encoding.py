@@ -7,7 +7,7 @@ import os
 from itertools import pairwise
 
 from ._index import DOUBT, quote, texts
-from ._record import assemble, group_text, is_lent, set_group, together_of
+from ._record import assemble, group_text, is_lent, set_group, texts_line, together_of
 from ._scan import stem
 
 TYPE_CHECKING = False
@@ -155,7 +155,8 @@ def _watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, 
                 else:
                     file = _inside(distribution.file, source)
                     present[file] = distribution.source_stamp or ""
-        watch[place] = sorted(absent), sorted(present), together_of(present.values())
+        two = texts_line(sorted(absent)), texts_line(sorted(present))
+        watch[place] = *two, together_of(present.values())
     return watch
 
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     Trouble = tuple[str, int, str]
     # number of a path entry, name of a metadata folder in it
     Place = tuple[int, str]
-    # of a path entry the files that must not come and those that have stamps, in order
-    # and as JSON has them between quotes; their stamps together
-    Watch = tuple[list[str], list[str], str]
+    # of a path entry the line of the files that must not come, and that of those that
+    # have stamps, each in order; these stamps together
+    Watch = tuple[bytes, bytes, str]
     # what a path entry's own line says: is it an archive, problems, plain ones
     Own = tuple[bool, list[Trouble], dict[str, str]]
     # the groups as they are written, by their quoted names: text and its checksum
@@ -415,10 +415,9 @@ def assemble(
     lines: list[bytes] = []
     for place in sorted(watch):
         absent, present, known = watch[place]
-        if absent or present:
-            two = texts_line(absent), texts_line(present)
-            numbers += str(place), str(len(two[0])), str(len(two[1])), known
-            lines += two
+        if len(absent) > 3 or len(present) > 3:  # "[]" and a newline
+            numbers += str(place), str(len(absent)), str(len(present)), known
+            lines += absent, present
     table: list[str] = []
     written: list[bytes | memoryview] = []
     offset = 0

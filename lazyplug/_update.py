@@ -21,6 +21,7 @@ from ._record import (
     own_line,
     own_of,
     set_group,
+    texts_line,
 )
 from ._scan import list_folder, scan_distribution, settled
 from ._store import store
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ._cache import Snapshot
-    from ._record import Own, Place
+    from ._record import Place
 
     T = TypeVar("T")
 
@@ -167,29 +168,24 @@ class _Lines:
         self.settled = index.settled
         self.groups = groups_of(index)
         self.detail = detail_text(index)
-        # Of each path entry the files that are absent and those that have stamps,
-        # as JSON has them between quotes: some are exchanged, all are written again.
-        self.watch: dict[int, tuple[list[str], list[str]]] = {}
-        # and of the stamps what they are together
+        # Of each path entry the line of the files that are absent, that of those that
+        # have stamps, and what these are together.
+        self.watch: dict[int, tuple[bytes, bytes]] = {}
         self.together: dict[int, int] = {}
-        self.lines = index.watched()
+        watched = index.watched()
         try:
             # others than these would stay for ever
             self.young = set(range(len(self.stamps))).intersection(index.young)
-            # Of each path entry the text of its lines, and what its own line says:
-            # that begins with a text that is empty, those of distributions do not.
+            # Of each path entry the text of its lines: its own begins with a text that
+            # is empty, those of distributions do not.
             self.blocks: list[str] = []
-            self.own: list[Own] = []
             start = 0
             for _ in self.stamps:
                 end = self.detail.find('\n["",', start) + 1 or len(self.detail)
                 self.blocks.append(self.detail[start:end])
-                self.own.append(
-                    own_of(self.detail[start : self.detail.index("\n", start)])
-                )
                 start = end
-            for place, absent, present, known in self.lines:
-                self.watch[place] = _texts(absent), _texts(present)
+            for place, absent, present, known in watched:
+                self.watch[place] = absent, present
                 # Where it is "", something there has no stamp: that is looked at again.
                 self.together[place] = int(known, 16)
         except DOUBT as error:
@@ -219,8 +215,8 @@ class _Lines:
             sorted(self.young),
             self.settled,
             {
-                place: (*files, f"{self.together[place]:x}")
-                for place, files in self.watch.items()
+                place: (*lines, f"{self.together[place]:x}")
+                for place, lines in self.watch.items()
             },
             self.groups,
             "".join(self.blocks),
@@ -230,15 +226,13 @@ class _Lines:
         self, place: int, file: str, keys: "dict[str, int]"
     ) -> "Distribution | None":
         """Take out all lines of a distribution; return it if it had any."""
-        own_file = quote(file + _END)[1:-1]
-        for files in self.watch.get(place, ()):
-            if own_file in files:
-                files.remove(own_file)
+        name = quote(file + _END)
+        absent, present = self.watch.get(place, (texts_line([]), texts_line([])))
+        self.together.setdefault(place, 0)
+        self.watch[place] = _unwatched(absent, name), _unwatched(present, name)
         old = None
-        key = self.own[place][2].get(file)
-        if key is not None:
-            self._set_plain(place, file, None)
-        else:
+        key = self._set_plain(place, file, None)
+        if key is None:
             self.blocks[place], line = _without(self.blocks[place], f"[{quote(file)},")
             if not line:
                 return None  # it came
@@ -268,13 +262,12 @@ class _Lines:
     ) -> None:
         """Scan a distribution and put its lines in."""
         fresh = scan_distribution(self.key[place + 1], file, Seam, clock, old)
-        own_file = quote(file + _END)[1:-1]
-        self.together.setdefault(place, 0)
-        absent, present = self.watch.setdefault(place, ([], []))
+        name = quote(file + _END)
+        absent, present = self.watch[place]
         if isinstance(fresh, str):
             keys[fresh] = keys.get(fresh, 0) + 1
             self._set_plain(place, file, fresh)
-            _insert(absent, own_file)
+            self.watch[place] = _watched(absent, name), present
             return
         if not fresh.named or fresh.source is None:
             raise _TakesMoreError
@@ -283,9 +276,9 @@ class _Lines:
         keys[fresh.key] = keys.get(fresh.key, 0) + 1
         self.blocks[place] = _with(self.blocks[place], fresh.line())
         if fresh.stamp is None:
-            _insert(absent, own_file)
+            self.watch[place] = _watched(absent, name), present
         else:
-            _insert(present, own_file)
+            self.watch[place] = absent, _watched(present, name)
             self.together[place] += hashed(fresh.stamp)
         for group, text in (fresh.fragments or {}).items():
             name = quote(group)
@@ -294,14 +287,24 @@ class _Lines:
             )
         self.settled &= fresh.settled
 
-    def _set_plain(self, place: int, file: str, key: "str | None") -> None:
-        archive, problems, plain = self.own[place]
-        if key is None:
-            del plain[file]
-        else:
+    def _own(self, place: int) -> str:
+        return self.blocks[place][: self.blocks[place].index("\n")]
+
+    def _set_plain(self, place: int, file: str, key: "str | None") -> "str | None":
+        """Let a distribution that declares nothing have this key; return that before.
+
+        None: it is not there, or is more than a name.
+        """
+        line = self._own(place)
+        if key is None and f",{quote(file)}," not in line:
+            return None
+        archive, problems, plain = own_of(line)
+        before = plain.pop(file, None)
+        if key is not None:
             plain[file] = key
-        line = own_line(archive, problems, plain)
-        self.blocks[place] = line + self.blocks[place][self.blocks[place].index("\n") :]
+        rest = self.blocks[place][len(line) :]
+        self.blocks[place] = own_line(archive, problems, plain) + rest
+        return before
 
     def _group(self, name: str) -> str:
         try:
@@ -314,7 +317,6 @@ class _Lines:
         touched: Touched = {}
         for place, known in enumerate(self.stamps):
             path = self.key[place + 1]
-            archive, problems, plain = self.own[place]
             lent = self.covered.get(path)
             if lent is not None and known == lent:
                 continue
@@ -329,11 +331,15 @@ class _Lines:
             now = stamp(status)
             if now == known and place not in self.young:
                 continue
-            if known is None or archive or status.st_mode & _TYPE != _FOLDER:
+            if known is None or status.st_mode & _TYPE != _FOLDER:
                 raise _TakesMoreError
-            files = {*plain, *_files(self.blocks[place])}
-            came, gone, reason = list_folder(path, files)
-            if reason or path in [told[0] for told in problems]:
+            own = self._own(place)
+            # It is an archive; or it could not be listed the last time.
+            if not own.startswith('["","0"') or f",{quote(path)}," in own:
+                raise _TakesMoreError
+            folders = [f for line in self.watch.get(place, ()) for f in _folders(line)]
+            came, gone, reason = list_folder(path, folders)
+            if reason:
                 raise _TakesMoreError
             for file in came:
                 touched[place, file] = True
@@ -349,7 +355,7 @@ class _Lines:
     def _touched_files(self) -> "Touched":
         """Return the distributions of which a file came, went, changed or is young."""
         touched: Touched = {}
-        for place, *lines, _ in self.lines:
+        for place, lines in self.watch.items():
             try:
                 base, absent, present = looked_from(self.key[place + 1], *lines)
             except OSError:
@@ -373,18 +379,13 @@ class _Lines:
     ) -> "list[str]":
         """Return the metadata folders in which a file came, went or changed."""
         access = os.access
-        missing, seen = self.watch[place]
-        touched = [
-            _folder(name)
-            for name, file in zip(missing, absent)
-            if access(file, 0, dir_fd=base)
-        ]
-        files = list(zip(seen, present))
-        gone: list[str] = []
-        now = together(_statuses(files, base, gone))
+        skip = 0 if base is not None else len(os.path.join(self.key[place + 1], ""))
+        touched = [_folder(f, skip) for f in absent if access(f, 0, dir_fd=base)]
+        went: list[Any] = []
+        now = together(_statuses(present, base, went))
         known = self.together[place]
-        for name in gone:
-            folder = _folder(name)
+        for file in went:
+            folder = _folder(file, skip)
             _, line = _without(self.blocks[place], f"[{quote(folder)},")
             known -= hashed(Distribution.read(line).stamp or "")
             touched.append(folder)
@@ -394,65 +395,81 @@ class _Lines:
         lines = self.blocks[place].split("\n")[1:-1]
         records = {each.file: each for each in map(Distribution.read, lines)}
         self.together[place] = 0
-        for name, file in files:
-            folder, inside = _split(name)
+        for file in present:
+            folder, inside = _split(file, skip)
             wanted = records[folder].stamp_of(inside) or ""
             self.together[place] += hashed(wanted)
-            found = _statuses([(name, file)], base, [])
+            found = _statuses([file], base, [])
             if any(stamp(status) != wanted for status in found):
-                touched.append(_folder(name))
+                touched.append(_folder(file, skip))
         return touched
 
 
 def _statuses(
-    files: "list[tuple[str, Any]]", base: "int | None", gone: "list[str]"
+    files: "list[Any]", base: "int | None", went: "list[Any]"
 ) -> "Iterator[os.stat_result]":
-    """Yield the statuses of files; the names of those that have none join `gone`."""
+    """Yield the statuses of files; those that have none join `went`."""
     stat = Seam.stat
-    for name, file in files:
+    for file in files:
         try:
             yield stat(file, dir_fd=base)
         except (OSError, ValueError):
-            gone.append(name)
+            went.append(file)
 
 
-def _split(name: str) -> "tuple[str, str]":
-    r"""Return the metadata folder of a file that is watched, and its name in there.
+def _split(file: "str | bytes", skip: int) -> "tuple[str, str]":
+    """Return the metadata folder of a file that is watched, and its name in there.
 
-    The file is as JSON has it between quotes.
+    `skip` is the length of what stands before them.
 
-    >>> _split("a-1.dist-info/METADATA"), _split(r"\u00e4-1.egg-info")
-    (('a-1.dist-info', 'METADATA'), ('ä-1.egg-info', ''))
+    >>> _split(b"a-1.dist-info/METADATA", 0), _split("/s/a-1.egg-info", 3)
+    (('a-1.dist-info', 'METADATA'), ('a-1.egg-info', ''))
     """
-    if "\\" in name:
-        (name,) = texts(f'["{name}"]')
-    folder, _, file = name.partition(os.sep)
-    return folder, file
+    folder, _, name = os.fsdecode(file)[skip:].partition(os.sep)
+    return folder, name
 
 
-def _folder(name: str) -> str:
+def _folder(file: "str | bytes", skip: int) -> str:
     """Return the metadata folder of a file that is watched; it is touched.
 
     Raises _TakesMoreError unless that is entry_points.txt: metadata decides.
     """
-    folder, file = _split(name)
-    if file != _END[1:]:
+    folder, name = _split(file, skip)
+    if name != _END[1:]:
         raise _TakesMoreError
     return folder
 
 
-def _insert(files: "list[str]", file: str) -> None:
-    files.append(file)
-    files.sort()
+def _folders(line: bytes) -> "list[str]":
+    r"""Return of which metadata folders the entry_points.txt is in a line of the watch.
 
-
-def _texts(line: bytes) -> "list[str]":
-    r"""Return the texts of a line of the watch, as JSON has them between quotes.
-
-    >>> _texts(b'["/a","/b\\\\c"]\n'), _texts(b'[]\n')
-    (['/a', '/b\\\\c'], [])
+    >>> _folders(b'["a-1.dist-info/METADATA","b.egg-info/entry_points.txt"]\n')
+    ['b.egg-info']
     """
-    return line.decode()[2:-3].split('","') if len(line) > 3 else []
+    end = len(_END)
+    return [file[:-end] for file in texts(line.decode()[:-1]) if file.endswith(_END)]
+
+
+def _watched(line: bytes, name: str) -> bytes:
+    r"""Return a line of the watch with a file more, as JSON has it.
+
+    >>> _watched(b'["a","c"]\n', '"b"'), _watched(b"[]\n", '"b"')
+    (b'["a","b","c"]\n', b'["b"]\n')
+    """
+    names = line.decode()[2:-3].split('","') if len(line) > 3 else []
+    return texts_line(sorted([*names, name[1:-1]]))
+
+
+def _unwatched(line: bytes, name: str) -> bytes:
+    r"""Return a line of the watch without a file, as JSON has it.
+
+    >>> _unwatched(b'["a","b"]\n', '"b"'), _unwatched(b'["b"]\n', '"b"')
+    (b'["a"]\n', b'[]\n')
+    """
+    this = name.encode()
+    if this not in line:
+        return line
+    return line.replace(b"," + this, b"").replace(this + b",", b"").replace(this, b"")
 
 
 def _without(text: str, begin: str) -> "tuple[str, str]":
@@ -500,14 +517,6 @@ def _order(line: str) -> "tuple[int, str]":
 def _is_of_group(line: str) -> bool:
     # It says first if it is shadowed: no metadata folder has one character.
     return line[3] == '"'
-
-
-def _files(block: str) -> "list[str]":
-    """Return the metadata folders that have lines in a path entry's text."""
-    lines = block.split("\n")[1:-1]
-    if "\\" in block:
-        return [_words(line)[0] for line in lines]
-    return [line[2 : line.index('"', 2)] for line in lines]
 
 
 def _words(line: str) -> "tuple[str, str]":
