@@ -75,7 +75,7 @@ def store(folder: str, name: str, content: bytes) -> None:
             _tell(f"{folder} is not used: others could write there")
             return
         new = not os.path.lexists(os.path.join(folder, name))
-        write(folder, name, content)
+        write(folder, name, content, gap=True)
         prune(folder, keep=name, thorough=new)
     except (OSError, ValueError, RecursionError) as error:
         # ValueError: no path; RecursionError: far too many folders deep
@@ -88,8 +88,14 @@ def _tell(message: str) -> None:
     debug(message)
 
 
-def write(folder: str, name: str, content: bytes, mode: int = 0o600) -> None:
-    """Write a file by a temporary one and a rename. Raises OSError."""
+def write(
+    folder: str, name: str, content: bytes, mode: int = 0o600, gap: bool = False
+) -> None:
+    """Write a file by a temporary one and a rename. Raises OSError.
+
+    `gap`: may there be none for a moment, where one is replaced?
+    """
+    path = os.path.join(folder, name)
     temporary = os.path.join(folder, f".{name}.{os.urandom(12).hex()}{TEMPORARY}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     for more in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
@@ -104,7 +110,14 @@ def write(folder: str, name: str, content: bytes, mode: int = 0o600) -> None:
                 rest = rest[os.write(descriptor, rest) :]
         finally:
             os.close(descriptor)
-        os.replace(temporary, os.path.join(folder, name))
+        if gap:
+            # A file that is renamed over another is written out to the disk at once
+            # by ext4 and others: 0.8 ms. Who looks in between scans.
+            try:
+                os.unlink(path)
+            except OSError:
+                pass  # there is none, or it is open elsewhere
+        os.replace(temporary, path)
     except BaseException:
         try:
             os.unlink(temporary)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 
 _END = os.sep + "entry_points.txt"
+_QUOTED_END = quote(_END)[1:-1]
 _TYPE, _FOLDER = 0o170000, 0o040000
 # Where more distributions changed, `_rescan` is no slower.
 _MOST = 32
@@ -167,6 +168,8 @@ class _Lines:
         self.covered = covered
         self.settled = index.settled
         self.groups = groups_of(index)
+        # those that are exchanged, by their quoted names
+        self.texts: dict[str, str] = {}
         self.detail = detail_text(index)
         # Of each path entry the line of the files that are absent, that of those that
         # have stamps, and what these are together.
@@ -209,6 +212,8 @@ class _Lines:
             stood = self.detail.count(f",{name},") + self.detail.count(f",{name}]")
             if stood > 1 or stood + more > 1:
                 raise _TakesMoreError
+        for name, text in self.texts.items():
+            set_group(self.groups, name, text)
         return assemble(
             self.key,
             self.stamps,
@@ -248,7 +253,7 @@ class _Lines:
                 )
                 if not line:
                     raise _TakesMoreError  # it was shadowed
-                set_group(self.groups, group, text)
+                self.texts[group] = text
         keys[key] = keys.get(key, 0) - 1
         return old
 
@@ -282,9 +287,7 @@ class _Lines:
             self.together[place] += hashed(fresh.stamp)
         for group, text in (fresh.fragments or {}).items():
             name = quote(group)
-            set_group(
-                self.groups, name, _with(self._group(name), f'["0","{place}",{text}')
-            )
+            self.texts[name] = _with(self._group(name), f'["0","{place}",{text}')
         self.settled &= fresh.settled
 
     def _own(self, place: int) -> str:
@@ -307,6 +310,8 @@ class _Lines:
         return before
 
     def _group(self, name: str) -> str:
+        if name in self.texts:
+            return self.texts[name]
         try:
             return group_text(self.groups, name)
         except ValueError as error:
@@ -446,8 +451,8 @@ def _folders(line: bytes) -> "list[str]":
     >>> _folders(b'["a-1.dist-info/METADATA","b.egg-info/entry_points.txt"]\n')
     ['b.egg-info']
     """
-    end = len(_END)
-    return [file[:-end] for file in texts(line.decode()[:-1]) if file.endswith(_END)]
+    names = texts(line.decode()[:-1].replace(_QUOTED_END, ""))
+    return [name for name in names if os.sep not in name]
 
 
 def _watched(line: bytes, name: str) -> bytes:

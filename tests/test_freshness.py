@@ -425,7 +425,7 @@ def _readonly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _unwritable(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(_store, "write", refuse)

@@ -523,6 +523,31 @@ def test_an_index_that_is_replaced_while_it_is_read_costs_no_answer(
     assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
 
 
+@pytest.mark.parametrize("gap", [True, False])
+def test_who_looks_while_an_index_is_replaced_is_answered(
+    gap: bool,
+    looked: Callable[[], list[str]],
+    isolated: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked()
+    name, data = index_in(isolated).name, index_in(isolated).read_bytes()
+    seen: list[Any] = []
+    replace = os.replace
+
+    def between(*paths: str) -> None:
+        with monkeypatch.context() as patch:
+            patch.setenv("LAZYPLUG_CACHE", "readonly")
+            seen.append((os.path.lexists(isolated / name), looked()))
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", between)
+    _store.write(str(isolated), name, data, gap=gap)
+    # Without a gap, which a frozen index must not have, the old one is still there.
+    assert seen == [(not gap, ["m:f"])]
+    assert index_in(isolated).read_bytes() == data
+
+
 def test_a_program_that_asks_for_many_groups_opens_the_file_a_few_times(
     looked: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
