@@ -3,7 +3,7 @@
 import os
 import sys
 
-from ._cache import Snapshot, foreign_finders, split_path
+from ._cache import Snapshot, current_folder, foreign_finders, split_path
 from ._finders import spec_of
 
 TYPE_CHECKING = False
@@ -143,12 +143,8 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
     group = params.get("group")
     if not isinstance(group, str) or foreign_finders():
         return None
-    try:
-        here: str | None = os.getcwd()
-    except OSError:
-        here = None  # the current folder was removed
     # A new one each time: nothing is older than what the library would read now.
-    snapshot = Snapshot(*split_path(sys.path, here), "full")
+    snapshot = Snapshot(*split_path(sys.path, current_folder()), "full")
     if snapshot.frozen is not None:
         return None
     opened: dict[tuple[str, str], Any] = {}

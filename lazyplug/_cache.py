@@ -526,15 +526,20 @@ _memo: "dict[Any, Snapshot]" = {}
 _MEMO_CAP = 16
 
 
+def current_folder() -> "str | None":
+    """Return the current folder; None if it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
 def current(level: str = "") -> Snapshot:
     """Return the environment of this `sys.path`, checked once a process.
 
     `level` asks for a check at that level at least.
     """
-    try:
-        here: str | None = os.getcwd()
-    except OSError:
-        here = None  # the current folder was removed
+    here = current_folder()
     key: Any = here, *sys.path
     try:
         snapshot = _memo.get(key)

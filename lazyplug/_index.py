@@ -6,10 +6,7 @@ The format is described in docs/index-format.md and written by `_record`.
 try:
     from _imp import source_hash
 except ImportError:  # not CPython
-    from zlib import crc32
-
-    def source_hash(key: int, source: bytes) -> bytes:  # type: ignore[misc]
-        return crc32(source, key).to_bytes(8, "big")
+    from ._text import source_hash
 
 
 TYPE_CHECKING = False

@@ -355,7 +355,7 @@ def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
         raise FileNotFoundError
 
     monkeypatch.setattr(os, "getcwd", gone)
-    assert doctor._here() is None
+    assert _cache.current_folder() is None
     assert doctor._difference("\0", None) == ""
 
 

@@ -41,10 +41,11 @@ from lazyplug._record import (
     fragments,
     from_bytes,
     groups_of,
+    together_of,
 )
 from lazyplug._text import to_json
 from lazyplug.testing import plant
-from tests.conftest import LATER, Ticking
+from tests.conftest import LATER, Ticking, ask
 from tests.test_freshness import Clockwork, after_last_change
 
 # The oracle is the newest importlib_metadata: others differ (see docs).
@@ -926,6 +927,43 @@ def as_json(entries: list[PathEntry]) -> str:
     )
 
 
+four = st.tuples(*[st.integers(0, 2**63)] * 4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(four, min_size=1, max_size=6, unique=True),
+    st.randoms(),
+    st.integers(0, 3),
+    st.integers(1, 2**40),
+)
+def test_stamps_together_differ_as_soon_as_one_number_of_one_file_does(
+    files: list[tuple[int, ...]], random: Any, field: int, more: int
+) -> None:
+    stamps = [" ".join([f"{number:x}" for number in file]) for file in files]
+    told = together(map(status_of, stamps))
+    assert told == together_of(stamps)
+    random.shuffle(stamps)
+    assert told == together(map(status_of, stamps))
+    changed = list(files[0])
+    changed[field] += more
+    others = [" ".join([f"{number:x}" for number in file]) for file in files[1:]]
+    assert told != together_of([" ".join([f"{n:x}" for n in changed]), *others])
+
+
+def test_stamps_together_are_the_same_in_every_process() -> None:
+    stamps = ["18ea7e78649a3e82 18ea7e78649a3e82 18 3f2823", "1 2 3 4"]
+    for seed in ("0", "1"):
+        assert together_of(stamps) == ask(
+            f"""
+            import json
+            from lazyplug._record import together_of
+            print(json.dumps(together_of({stamps})))
+            """,
+            env={"PYTHONHASHSEED": seed},
+        )
+
+
 @settings(max_examples=200, deadline=None)
 @given(sites=all_known)
 def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
@@ -1062,12 +1100,12 @@ def test_damage_is_noticed_where_it_is_read(damage: Damage) -> None:
     except ValueError:
         return
     assert index.key == good.key
-    for ask in ASKS:
+    for question in ASKS:
         try:
-            said = ask(index)
+            said = question(index)
         except ValueError:
             continue
-        assert said == ask(good)
+        assert said == question(good)
 
 
 TWO_SITES = {

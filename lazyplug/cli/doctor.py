@@ -150,7 +150,7 @@ class _Unread(_cache.Snapshot):
 
 
 def _freshness() -> "Iterator[Finding]":
-    snapshot = _Unread(*_cache.split_path(sys.path, _here()), "full")
+    snapshot = _Unread(*_cache.split_path(sys.path, _cache.current_folder()), "full")
     frozen = snapshot.frozen
     if frozen is not None and frozen.answers_all:
         yield _OK, "is not needed: see frozen"
@@ -188,13 +188,6 @@ def _freshness() -> "Iterator[Finding]":
         yield _OK, "is true; some stamps are too young to be believed yet"
     else:
         yield _OK, f"is true: {file}"
-
-
-def _here() -> "str | None":
-    try:
-        return os.getcwd()
-    except OSError:
-        return None  # the current folder was removed
 
 
 def _differences(index: Index, covered: "Mapping[str, str]") -> "Iterator[str]":

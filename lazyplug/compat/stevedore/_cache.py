@@ -1,7 +1,5 @@
 """Where stevedore's managers ask for entry points: here, lazyplug's index answers."""
 
-import os
-
 from lazyplug import _cache as engine
 from lazyplug._entry_point import EntryPoint, entry_points
 
@@ -28,10 +26,7 @@ class _OtherPath(engine.Snapshot):
 
 
 def _on_path(group: str, path: "Iterable[str]") -> "list[EntryPoint]":
-    try:
-        here: str | None = os.getcwd()
-    except OSError:
-        here = None  # the current folder was removed
+    here = engine.current_folder()
     snapshot = _OtherPath(*engine.split_path(list(path), here), "full")
     return [EntryPoint._of(group, *pair) for pair in snapshot.rows(group)]
 
