@@ -9,7 +9,7 @@ import sys
 from _thread import get_ident
 from time import time_ns
 
-from ._index import MANY, Index, digest, paths, stamp, together
+from ._index import MANY, Index, digest, numbers, paths, stamp, together
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -378,7 +378,8 @@ def still_true(
             for file in absent_files:
                 if access(file, 0, dir_fd=base):
                     return False
-            if together([stat(file, dir_fd=base) for file in files]) != known:
+            found = [stat(file, dir_fd=base) for file in files]
+            if together(numbers(found)) != known:
                 return False
         except (OSError, ValueError, TypeError, IndexError):
             return False

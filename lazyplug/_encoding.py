@@ -155,8 +155,9 @@ def _watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, 
                 else:
                     file = _inside(distribution.file, source)
                     present[file] = distribution.source_stamp or ""
-        two = texts_line(sorted(absent)), texts_line(sorted(present))
-        watch[place] = *two, together_of(present.values())
+        files = sorted(present)
+        two = texts_line(sorted(absent)), texts_line(files)
+        watch[place] = *two, together_of([present[file] for file in files])
     return watch
 
 

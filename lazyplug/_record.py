@@ -12,11 +12,12 @@ from ._index import (
     quote,
     texts,
     title,
+    together,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from ._index import Row
 
@@ -376,23 +377,18 @@ def texts_line(quoted: "list[str]") -> bytes:
     return f'["{joined}"]\n'.encode() if quoted else b"[]\n"
 
 
-def together_of(stamps: "Iterable[str]") -> str:
-    """Return what `together` of _index tells of files that have these stamps.
+def number(stamp: str) -> int:
+    """Return the number that `numbers` gives to a stamp; ValueError if it is none."""
+    modified, changed, size, inode = stamp.split(" ")
+    return hash((int(modified, 16), int(changed, 16), int(size, 16), int(inode, 16)))
+
+
+def together_of(stamps: "Collection[str]") -> str:
+    """Return what files that have these stamps, in this order, are compared by.
 
     A stamp that is empty is none: it equals nothing, and so does what has one.
     """
-    total = 0
-    for known in stamps:
-        if not known:
-            return ""
-        total += hashed(known)
-    return f"{total:x}"
-
-
-def hashed(stamp: str) -> int:
-    """Return what a stamp adds to those of other files; ValueError if it is none."""
-    modified, changed, size, inode = stamp.split(" ")
-    return hash((int(modified, 16), int(changed, 16), int(size, 16), int(inode, 16)))
+    return together([*map(number, stamps)]) if all(stamps) else ""
 
 
 def assemble(

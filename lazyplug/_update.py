@@ -8,7 +8,7 @@ write, which is left to do where more has changed.
 import os
 
 from ._cache import NOTHING, SIZE_CAP, Seam, looked_from, news
-from ._index import DOUBT, Index, quote, stamp, texts, together
+from ._index import DOUBT, Index, numbers, quote, stamp, texts, together
 from ._record import (
     Distribution,
     assemble,
@@ -16,8 +16,8 @@ from ._record import (
     from_bytes,
     group_text,
     groups_of,
-    hashed,
     is_lent,
+    number,
     own_line,
     own_of,
     set_group,
@@ -172,9 +172,11 @@ class _Lines:
         self.texts: dict[str, str] = {}
         self.detail = detail_text(index)
         # Of each path entry the line of the files that are absent, that of those that
-        # have stamps, and what these are together.
+        # have stamps, and what these were together.
         self.watch: dict[int, tuple[bytes, bytes]] = {}
-        self.together: dict[int, int] = {}
+        self.known: dict[int, str] = {}
+        # the numbers of these stamps, as soon as they were looked at
+        self.numbers: dict[int, list[int]] = {}
         watched = index.watched()
         try:
             # others than these would stay for ever
@@ -189,8 +191,7 @@ class _Lines:
                 start = end
             for place, absent, present, known in watched:
                 self.watch[place] = absent, present
-                # Where it is "", something there has no stamp: that is looked at again.
-                self.together[place] = int(known, 16)
+                self.known[place] = known
         except DOUBT as error:
             raise ValueError("detail") from error
 
@@ -220,7 +221,7 @@ class _Lines:
             sorted(self.young),
             self.settled,
             {
-                place: (*lines, f"{self.together[place]:x}")
+                place: (*lines, together(self.numbers[place]))
                 for place, lines in self.watch.items()
             },
             self.groups,
@@ -231,10 +232,7 @@ class _Lines:
         self, place: int, file: str, keys: "dict[str, int]"
     ) -> "Distribution | None":
         """Take out all lines of a distribution; return it if it had any."""
-        name = quote(file + _END)
-        absent, present = self.watch.get(place, (texts_line([]), texts_line([])))
-        self.together.setdefault(place, 0)
-        self.watch[place] = _unwatched(absent, name), _unwatched(present, name)
+        self._unwatch(place, quote(file + _END)[1:-1])
         old = None
         key = self._set_plain(place, file, None)
         if key is None:
@@ -245,8 +243,6 @@ class _Lines:
             key = old.key
             if not old.named or old.source is None:
                 raise _TakesMoreError
-            if old.stamp is not None:
-                self.together[place] -= hashed(old.stamp)
             for group in map(quote, old.groups):
                 text, line = _without(
                     self._group(group), f'["0","{place}",{quote(file)},'
@@ -267,12 +263,11 @@ class _Lines:
     ) -> None:
         """Scan a distribution and put its lines in."""
         fresh = scan_distribution(self.key[place + 1], file, Seam, clock, old)
-        name = quote(file + _END)
-        absent, present = self.watch[place]
+        name = quote(file + _END)[1:-1]
         if isinstance(fresh, str):
             keys[fresh] = keys.get(fresh, 0) + 1
             self._set_plain(place, file, fresh)
-            self.watch[place] = _watched(absent, name), present
+            self._watch(place, name, None)
             return
         if not fresh.named or fresh.source is None:
             raise _TakesMoreError
@@ -280,15 +275,39 @@ class _Lines:
             news.append(file)
         keys[fresh.key] = keys.get(fresh.key, 0) + 1
         self.blocks[place] = _with(self.blocks[place], fresh.line())
-        if fresh.stamp is None:
-            self.watch[place] = _watched(absent, name), present
-        else:
-            self.watch[place] = absent, _watched(present, name)
-            self.together[place] += hashed(fresh.stamp)
+        self._watch(place, name, fresh.stamp)
         for group, text in (fresh.fragments or {}).items():
             name = quote(group)
             self.texts[name] = _with(self._group(name), f'["0","{place}",{text}')
         self.settled &= fresh.settled
+
+    def _unwatch(self, place: int, name: str) -> None:
+        """Look at a file no more. Its name is as JSON has it between quotes."""
+        nothing = texts_line([])
+        absent, present = self.watch.setdefault(place, (nothing, nothing))
+        known = self.numbers.setdefault(place, [])
+        quoted = f'"{name}"'.encode()
+        if quoted in present:
+            names = _names(present)
+            at = names.index(name)
+            del names[at], known[at]
+            present = texts_line(names)
+        if quoted in absent:
+            names = _names(absent)
+            names.remove(name)
+            absent = texts_line(names)
+        self.watch[place] = absent, present
+
+    def _watch(self, place: int, name: str, stamp: "str | None") -> None:
+        """Look at a file from now on: it has this stamp, or must not come."""
+        absent, present = self.watch[place]
+        if stamp is None:
+            absent = texts_line(sorted([*_names(absent), name]))
+        else:
+            names = sorted([*_names(present), name])
+            self.numbers[place].insert(names.index(name), number(stamp))
+            present = texts_line(names)
+        self.watch[place] = absent, present
 
     def _own(self, place: int) -> str:
         return self.blocks[place][: self.blocks[place].index("\n")]
@@ -386,40 +405,41 @@ class _Lines:
         access = os.access
         skip = 0 if base is not None else len(os.path.join(self.key[place + 1], ""))
         touched = [_folder(f, skip) for f in absent if access(f, 0, dir_fd=base)]
-        went: list[Any] = []
-        now = together(_statuses(present, base, went))
-        known = self.together[place]
-        for file in went:
-            folder = _folder(file, skip)
+        # the places of those that have no status
+        went: list[int] = []
+        found = numbers(_statuses(present, base, went))
+        for at in went:
+            folder = _folder(present[at], skip)
             _, line = _without(self.blocks[place], f"[{quote(folder)},")
-            known -= hashed(Distribution.read(line).stamp or "")
+            found.insert(at, number(Distribution.read(line).stamp or ""))
             touched.append(folder)
-        if now == f"{known:x}":
-            return touched
-        # Some have changed; or what they were together was never true.
-        lines = self.blocks[place].split("\n")[1:-1]
-        records = {each.file: each for each in map(Distribution.read, lines)}
-        self.together[place] = 0
-        for file in present:
-            folder, inside = _split(file, skip)
-            wanted = records[folder].stamp_of(inside) or ""
-            self.together[place] += hashed(wanted)
-            found = _statuses([file], base, [])
-            if any(stamp(status) != wanted for status in found):
-                touched.append(_folder(file, skip))
+        self.numbers[place] = found
+        known = self.known[place]
+        if not known:
+            raise _TakesMoreError  # something there could not be read
+        if together(found) != known:
+            # Some have changed; or what they were together was never true.
+            lines = self.blocks[place].split("\n")[1:-1]
+            records = {each.file: each for each in map(Distribution.read, lines)}
+            for at, file in enumerate(present):
+                folder, inside = _split(file, skip)
+                wanted = number(records[folder].stamp_of(inside) or "")
+                if found[at] != wanted:
+                    found[at] = wanted
+                    touched.append(_folder(file, skip))
         return touched
 
 
 def _statuses(
-    files: "list[Any]", base: "int | None", went: "list[Any]"
+    files: "list[Any]", base: "int | None", went: "list[int]"
 ) -> "Iterator[os.stat_result]":
-    """Yield the statuses of files; those that have none join `went`."""
+    """Yield the statuses of files; the places of those that have none join `went`."""
     stat = Seam.stat
-    for file in files:
+    for at, file in enumerate(files):
         try:
             yield stat(file, dir_fd=base)
         except (OSError, ValueError):
-            went.append(file)
+            went.append(at)
 
 
 def _split(file: "str | bytes", skip: int) -> "tuple[str, str]":
@@ -455,26 +475,13 @@ def _folders(line: bytes) -> "list[str]":
     return [name for name in names if os.sep not in name]
 
 
-def _watched(line: bytes, name: str) -> bytes:
-    r"""Return a line of the watch with a file more, as JSON has it.
+def _names(line: bytes) -> "list[str]":
+    r"""Return the texts of a line of the watch, as JSON has them between quotes.
 
-    >>> _watched(b'["a","c"]\n', '"b"'), _watched(b"[]\n", '"b"')
-    (b'["a","b","c"]\n', b'["b"]\n')
+    >>> _names(b'["/a","/b\\\\c"]\n'), _names(b'[]\n')
+    (['/a', '/b\\\\c'], [])
     """
-    names = line.decode()[2:-3].split('","') if len(line) > 3 else []
-    return texts_line(sorted([*names, name[1:-1]]))
-
-
-def _unwatched(line: bytes, name: str) -> bytes:
-    r"""Return a line of the watch without a file, as JSON has it.
-
-    >>> _unwatched(b'["a","b"]\n', '"b"'), _unwatched(b'["b"]\n', '"b"')
-    (b'["a"]\n', b'[]\n')
-    """
-    this = name.encode()
-    if this not in line:
-        return line
-    return line.replace(b"," + this, b"").replace(this + b",", b"").replace(this, b"")
+    return line.decode()[2:-3].split('","') if len(line) > 3 else []
 
 
 def _without(text: str, begin: str) -> "tuple[str, str]":
