@@ -16,6 +16,7 @@ NAMES = (
     "hosts",
     "hooks",
     "accelerate",
+    "testing",
     "starts",
     "clients",
 )

@@ -394,7 +394,8 @@ class _Lines:
         if not self.settled:
             for place, block in enumerate(self.blocks):
                 for line in block.split("\n")[1:-1]:
-                    if ',"0",' in line and not Distribution.read(line).settled:
+                    # Of most it is plain to see.
+                    if ',"1","1",' not in line and not Distribution.read(line).settled:
                         touched[place, _words(line)[0]] = True
         return touched
 
@@ -402,6 +403,9 @@ class _Lines:
         self, place: int, base: "int | None", absent: "list[Any]", present: "list[Any]"
     ) -> "list[str]":
         """Return the metadata folders in which a file came, went or changed."""
+        known = self.known[place]
+        if not known:
+            raise _TakesMoreError  # something there could not be read
         access = os.access
         skip = 0 if base is not None else len(os.path.join(self.key[place + 1], ""))
         touched = [_folder(f, skip) for f in absent if access(f, 0, dir_fd=base)]
@@ -414,9 +418,6 @@ class _Lines:
             found.insert(at, number(Distribution.read(line).stamp or ""))
             touched.append(folder)
         self.numbers[place] = found
-        known = self.known[place]
-        if not known:
-            raise _TakesMoreError  # something there could not be read
         if together(found) != known:
             # Some have changed; or what they were together was never true.
             lines = self.blocks[place].split("\n")[1:-1]

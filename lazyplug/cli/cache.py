@@ -13,7 +13,7 @@ from lazyplug._store import FACTS, SUFFIX, ours, prune
 from lazyplug._verify import damages
 from lazyplug._whole import everything, metadata_folders
 
-from .output import add_json, clean, complain, print_json, print_table
+from .output import add_json, clean, complain, print_json, print_table, refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,19 +76,11 @@ def _files() -> "tuple[str, list[str], str]":
         return folder, [], f"Cannot be read: {error}"
 
 
-def _refused(options: "argparse.Namespace", folder: str, fault: str) -> int:
-    if options.json:
-        print_json({"path": folder or None, "fault": fault})
-    else:
-        complain(fault)
-    return 1
-
-
 def show(options: "argparse.Namespace") -> int:
     """Print what lies in the cache folder; 1 if it cannot be used."""
     folder, files, fault = _files()
     if fault:
-        return _refused(options, folder, fault)
+        return refuse(options.json, folder, fault)
     indexed = {file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX)}
     rows = [row for file in sorted(indexed) if (row := _row(file + SUFFIX))]
     for file in files:
@@ -155,7 +147,7 @@ def verify(options: "argparse.Namespace") -> int:
     """Print what is damaged in the cache folder; 1 if anything is."""
     folder, files, fault = _files()
     if fault:
-        return _refused(options, folder, fault)
+        return refuse(options.json, folder, fault)
     found: dict[str, list[str]] = {}
     for file in files:
         if file.endswith((SUFFIX, FACTS)):
@@ -181,7 +173,7 @@ def prune_folder(options: "argparse.Namespace") -> int:
     """Remove what no environment needs any more, and print it."""
     folder, files, fault = _files()
     if fault:
-        return _refused(options, folder, fault)
+        return refuse(options.json, folder, fault)
     return _removed(options, folder, prune(folder) if files else [])
 
 
@@ -192,7 +184,7 @@ def clear(options: "argparse.Namespace") -> int:
     """
     folder, files, fault = _files()
     if fault:
-        return _refused(options, folder, fault)
+        return refuse(options.json, folder, fault)
     for file in files:
         try:
             os.unlink(file)

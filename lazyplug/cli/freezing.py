@@ -8,7 +8,7 @@ from lazyplug._frozen import opened, own_file
 from lazyplug._record import decode, from_bytes
 from lazyplug._store import write
 
-from .output import add_json, clean, complain, print_json
+from .output import add_json, clean, complain, print_json, refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,11 +57,13 @@ def freeze(options: "argparse.Namespace") -> int:
         return 2
     for folder in options.path or ():
         if not os.path.exists(folder):
-            return _refused(options, file, f"{folder} is not there: nothing was frozen")
+            return refuse(
+                options.json, file, f"{folder} is not there: nothing was frozen"
+            )
     families = [group for group in options.group or () if group.endswith(".*")]
     if families:
         fault = f"{quoted(families)}: name each group of a family by itself"
-        return _refused(options, file, fault)
+        return refuse(options.json, file, fault)
     try:
         return _check(options, file) if options.check else _write(options, file)
     except OSError as error:
@@ -69,17 +71,9 @@ def freeze(options: "argparse.Namespace") -> int:
         fault = f"{file}: {error.strerror or error}"
         if not options.check:
             fault += ". Name another one with --output, and that one in LAZYPLUG_INDEX"
-        return _refused(options, file, fault)
+        return refuse(options.json, file, fault)
     except (ValueError, LazyplugError) as error:
-        return _refused(options, file, str(error))
-
-
-def _refused(options: "argparse.Namespace", file: str, fault: str) -> int:
-    if options.json:
-        print_json({"path": file, "fault": fault})
-    else:
-        complain(f"lazyplug: {fault}")
-    return 1
+        return refuse(options.json, file, str(error))
 
 
 def _named(paths: "list[str] | None", folder: str) -> "Named":
@@ -178,11 +172,11 @@ def thaw(options: "argparse.Namespace") -> int:
         opened(file)
         os.unlink(file)
     except FileNotFoundError:
-        return _refused(options, file, f"{file} is not there: nothing is frozen")
+        return refuse(options.json, file, f"{file} is not there: nothing is frozen")
     except OSError as error:
-        return _refused(options, file, f"{file} cannot be removed: {error.strerror}")
+        return refuse(options.json, file, f"{file} cannot be removed: {error.strerror}")
     except ValueError as error:
-        return _refused(options, file, f"{error}: it is left there")
+        return refuse(options.json, file, f"{error}: it is left there")
     if options.json:
         print_json({"removed": file})
     else:

@@ -118,6 +118,15 @@ def complain(text: str) -> None:
     print("\n".join(map(clean, text.splitlines())), file=sys.stderr)
 
 
+def refuse(as_json: bool, path: str, fault: str) -> int:
+    """Say why nothing can be done with a file or folder; return the exit code."""
+    if as_json:
+        print_json({"path": path or None, "fault": fault})
+    else:
+        complain(fault)
+    return 1
+
+
 def is_terminal(file: "IO[str]") -> bool:
     """Does somebody look, at something that can show more than lines?"""
     return file.isatty() and os.environ.get("TERM") != "dumb"
