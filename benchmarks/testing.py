@@ -9,22 +9,30 @@ from benchmarks.processes import Case, side_by_side
 from benchmarks.report import Options, Table, main
 
 CODE = "import pytest; raise SystemExit(pytest.main({0}))"
-ARGUMENTS = ["-q", "-p", "no:cacheprovider", "test_nothing.py"]
-PLUGIN = ["-p", "lazyplug.integrations.pytest"]
+ARGUMENTS = ["-q", "-p", "no:cacheprovider", "test_nothing.py", "-p"]
 
 
 def measure(options: Options) -> list[Table]:
-    """Measure the run with the plugin and without."""
+    """Measure the run with the plugin, and with an empty one in its place."""
     python = build(default_folder())
     (options.scratch / "test_nothing.py").write_text("def test() -> None: ...\n")
+    # or pytest would take the settings of a folder above
+    (options.scratch / "pytest.ini").write_text("[pytest]\n")
+    # A name after -p is looked up in all metadata, which takes ten times as long.
+    (options.scratch / "empty.py").touch()
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    found = {
-        "without the plugin": Case(CODE.format(ARGUMENTS), alone),
-        "with the plugin": Case(CODE.format([*PLUGIN, *ARGUMENTS]), alone),
-    }
-    figures = side_by_side(python, found, options.scratch, options.rounds)
-    return [Table("pytest, one test that does nothing", "ms over bare", figures)]
+    empty = Case(CODE.format([*ARGUMENTS, "empty"]), alone)
+    plugin = Case(CODE.format([*ARGUMENTS, "lazyplug.integrations.pytest"]), alone)
+    whole = side_by_side(
+        python, {"an empty plugin": empty}, options.scratch, options.rounds
+    )
+    found = {"lazyplug's": plugin, "an empty plugin, once more": empty}
+    more = side_by_side(python, found, options.scratch, options.rounds, empty)
+    return [
+        Table("pytest, one test that does nothing", "ms over bare", whole),
+        Table("pytest with another plugin", "ms over an empty one", more),
+    ]
 
 
 if __name__ == "__main__":
-    main("testing", __doc__, measure, 25, bars)
+    main("testing", __doc__, measure, 75, bars)
