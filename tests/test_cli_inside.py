@@ -16,6 +16,7 @@ from lazyplug import _cache, _calling, _run, _store, _trace, _update, cli
 from lazyplug._entry_point import EntryPoint
 from lazyplug._index import Index
 from lazyplug._manager import Extension
+from lazyplug._record import assemble, from_bytes
 from lazyplug.cli import (
     cache,
     checking,
@@ -356,6 +357,9 @@ def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
 
     monkeypatch.setattr(os, "getcwd", gone)
     assert _cache.current_folder() is None
+    watch = {0: (b"[]\n", b'["a-1.dist-info/entry_points.txt"]\n', "0")}
+    recordless = assemble(["/p", "/s"], [None], [], True, watch, {}, '["","0","0"]\n')
+    assert [*doctor._differences(from_bytes(recordless), {})] == []
     assert doctor._difference("\0", None) == ""
 
 

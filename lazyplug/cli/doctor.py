@@ -207,7 +207,9 @@ def _differences(index: Index, covered: "Mapping[str, str]") -> "Iterator[str]":
         known_stamps += [(os.fsdecode(file), None) for file in paths(absent)]
         for each in map(os.fsdecode, paths(present)):
             folder, _, file = each.partition(os.sep)
-            known_stamps.append((each, found[folder].stamp_of(file)))
+            # An index may be sound, and have no record of it all the same.
+            own = found.get(folder)
+            known_stamps.append((each, None if own is None else own.stamp_of(file)))
         for file, known in known_stamps:
             text = _difference(os.path.join(record.path, file), known)
             if text:
