@@ -7,8 +7,19 @@ import os
 from itertools import pairwise
 
 from ._index import DOUBT, quote, texts
-from ._record import assemble, group_text, is_lent, set_group, texts_line, together_of
+from ._record import (
+    assemble,
+    group_text,
+    is_lent,
+    number,
+    quoted,
+    set_group,
+    texts_line,
+    together_of,
+)
 from ._scan import stem
+
+_END = os.sep + "entry_points.txt"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +79,7 @@ def version_order(version: str) -> "list[tuple[int, int, str]]":
 
 
 def sort_distributions(
-    path: str, found: "Iterable[Distribution]"
+    path: str, found: "Sequence[Distribution]"
 ) -> "tuple[list[Distribution], list[Trouble]]":
     """Return the distributions of one folder in order, and which stand twice.
 
@@ -76,10 +87,9 @@ def sort_distributions(
     egg-info, then the higher version. importlib_metadata leaves it to the order
     in which the file system lists them.
     """
+    if len({d.key for d in found}) == len(found):
+        return sorted(found, key=lambda d: d.key), []
     ordered = sorted(found, key=lambda d: d.file)
-    if len({d.key for d in ordered}) == len(ordered):
-        ordered.sort(key=lambda d: d.key)
-        return ordered, []
     ordered.sort(key=lambda d: version_order(stem(d.file)[1]), reverse=True)
     ordered.sort(
         key=lambda d: (d.key, d.source is None, d.file.lower().endswith("egg-info"))
@@ -135,35 +145,35 @@ def _watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, 
     for place, entry in enumerate(entries):
         if entry.archive or is_lent(entry.stamp):
             continue  # its own stamp says it all
-        absent = [_inside(file, "entry_points.txt") for file in entry.plain]
-        present: dict[str, str] = {}
+        absent = [file + _END for file in entry.plain]
+        present: list[str] = []
+        numbers: list[int | None] = []
         for distribution in entry.distributions:
-            file = _inside(distribution.file, "entry_points.txt")
+            file = distribution.file + _END
             if distribution.stamp is None:
                 absent.append(file)
             else:
-                present[file] = distribution.stamp
+                present.append(file)
+                numbers.append(distribution.number or number(distribution.stamp))
             # Whether there is metadata decides only among several of one key, what
             # it says only where the folder's name does not. Where there is none, it
             # may be yet to come.
             source = distribution.source
             if distribution.key in several or not distribution.named or source is None:
+                folder = distribution.file + os.sep
                 if source != "METADATA":
-                    absent.append(_inside(distribution.file, "METADATA"))
+                    absent.append(folder + "METADATA")
                 if source is None:
-                    absent.append(_inside(distribution.file, "PKG-INFO"))
+                    absent.append(folder + "PKG-INFO")
                 else:
-                    file = _inside(distribution.file, source)
-                    present[file] = distribution.source_stamp or ""
-        files = sorted(present)
-        two = texts_line(sorted(absent)), texts_line(files)
-        watch[place] = *two, together_of([present[file] for file in files])
+                    # Where that is "", it is the file itself.
+                    present.append(folder + source if source else distribution.file)
+                    known = distribution.source_stamp
+                    numbers.append(number(known) if known else None)
+        files = sorted(zip(quoted(present), numbers))
+        two = texts_line(sorted(quoted(absent))), texts_line([f for f, _ in files])
+        watch[place] = *two, together_of([each for _, each in files])
     return watch
-
-
-def _inside(folder: str, file: str) -> str:
-    """Return a path as JSON has it between quotes."""
-    return quote(folder + os.sep + file if file else folder)[1:-1]
 
 
 def regroup(
@@ -177,34 +187,36 @@ def regroup(
     hidden = shadowed(entries, repeated(entries))
     now_at = {entry.path: place for place, entry in enumerate(entries)}
     places = [now_at.get(entry.path, -1) for entry in old]
-    # where the fragments of a distribution stand; those that are kept as text
-    order: dict[Place, int] = {}
-    kept: set[Place] = set()
-    found: dict[str, list[tuple[Place, str]]] = {}
+    # the fragments of those that are kept as text
+    kept: dict[Place, dict[str, str]] = {
+        (place, distribution.file): {}
+        for place, entry in enumerate(entries)
+        for distribution in entry.distributions
+        if distribution.fragments is None
+    }
+    try:
+        for quoted_name in known if kept else ():
+            named, *lines = group_text(known, quoted_name).split("\n")[:-1]
+            (name,) = texts(named)
+            for line in lines:
+                _, before, text = line[1:].split(",", 2)
+                at = places[int(before[1:-1])], _owner_of(text)
+                if at in kept:
+                    kept[at][name] = text
+    except DOUBT as error:
+        raise ValueError("groups") from error
+    found: dict[str, list[str]] = {}
     for place, entry in enumerate(entries):
         for distribution in entry.distributions:
             at = place, distribution.file
-            order[at] = len(order)
-            if distribution.fragments is None:
-                kept.add(at)
-            else:
-                for group, text in distribution.fragments.items():
-                    found.setdefault(quote(group), []).append((at, text))
-    try:
-        for name in known if kept else ():
-            for line in group_text(known, name).split("\n")[1:-1]:
-                _, before, text = line[1:].split(",", 2)
-                before = before[1:-1]
-                at = places[int(before)], _owner_of(text)
-                if at in kept:
-                    found.setdefault(name, []).append((at, text))
-    except DOUBT as error:
-        raise ValueError("groups") from error
+            begin = f'["{int(at in hidden)}","{place}",'
+            declared = distribution.fragments
+            for name, text in (kept[at] if declared is None else declared).items():
+                found.setdefault(name, []).append(f"{begin}{text}\n")
     groups: Groups = {}
     for name, parts in found.items():
-        parts.sort(key=lambda item: order[item[0]])
-        lines = [f'["{int(at in hidden)}","{at[0]}",{text}\n' for at, text in parts]
-        set_group(groups, name, "".join([f"[{name}]\n", *lines]))
+        quoted_name = quote(name)
+        set_group(groups, quoted_name, "".join([f"[{quoted_name}]\n", *parts]))
     return groups
 
 

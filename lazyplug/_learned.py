@@ -209,13 +209,14 @@ class Facts:
         stamps: dict[str, str | None] = {}
         for path, was_there in sources.files.items():
             try:
-                now = stamp(Seam.stat(path))
+                status = Seam.stat(path)
             except (OSError, ValueError):
-                now = None
-            if (now is not None) != was_there:
+                status = None
+            if (status is not None) != was_there:
                 return  # it changed meanwhile
-            if now is not None and not settled(now, None, sources.clock):
+            if status is not None and not settled(status, False, sources.clock):
                 return  # it may change, and the stamp stay the same
+            now = None if status is None else stamp(status)
             stamps[path] = self._stamps[path] = now
         ways = []
         for name, (place, answered) in sources.tops.items():

@@ -17,7 +17,7 @@ from ._index import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ._index import Row
 
@@ -48,16 +48,24 @@ def to_line(texts: "list[str]") -> str:
     ('["a","b c"]', '["\\u00e4"]', '["\\""]')
     """
     line = '","'.join(texts)
-    if (
-        line.isascii()
-        and line.isprintable()
-        and "\\" not in line
-        and line.count('"') == 2 * len(texts) - 2
-    ):
+    # What ascii() would escape, and the quotes, are what JSON escapes.
+    if len(ascii(line)) == len(line) + 2 and line.count('"') == 2 * len(texts) - 2:
         return f'["{line}"]'
     from . import _text  # deferred: most are plain
 
     return _text.to_json(texts)
+
+
+def quoted(texts: "list[str]") -> "list[str]":
+    r"""Return texts as JSON has them between quotes; most are plain, as they are.
+
+    >>> quoted(["a", "b c"]), quoted(["\xe4", '"'])
+    (['a', 'b c'], ['\\u00e4', '\\"'])
+    """
+    whole = "".join(texts)
+    if len(quote(whole)) == len(whole) + 2:
+        return texts
+    return [quote(text)[1:-1] for text in texts]
 
 
 def _flat(problems: "list[Trouble]") -> "list[str]":
@@ -97,6 +105,7 @@ class Distribution:
         "groups",
         "key",
         "named",
+        "number",
         "problems",
         "settled",
         "source",
@@ -122,6 +131,8 @@ class Distribution:
         problems: list[Trouble]
         # what `fragments` returns; None: as the index has it
         fragments: dict[str, str] | None
+        # what `numbers` has for its stamp, where that was just taken
+        number: int | None
 
     def __init__(
         self,
@@ -135,6 +146,7 @@ class Distribution:
         groups: "list[str]",
         problems: "list[Trouble]",
         fragments: "dict[str, str] | None" = None,
+        number: "int | None" = None,
     ) -> None:
         self._text = ""
         self.file = file
@@ -147,6 +159,7 @@ class Distribution:
         self.groups = groups
         self.problems = problems
         self.fragments = fragments
+        self.number = number
 
     @classmethod
     def read(cls, text: str) -> "Distribution":
@@ -276,8 +289,9 @@ def fragments(file: str, key: str, points: "Iterable[Point]") -> "dict[str, str]
     """
     flat: dict[str, list[str]] = {}
     for group, (point, value, module, attr, line) in points:
-        row = point, value, module or "", attr or "", str(line)
-        flat.setdefault(group, [file, key]).extend(row)
+        if group not in flat:
+            flat[group] = [file, key]
+        flat[group] += point, value, module or "", attr or "", str(line)
     return {group: to_line(found)[1:] for group, found in flat.items()}
 
 
@@ -383,12 +397,13 @@ def number(stamp: str) -> int:
     return hash((int(modified, 16), int(changed, 16), int(size, 16), int(inode, 16)))
 
 
-def together_of(stamps: "Collection[str]") -> str:
-    """Return what files that have these stamps, in this order, are compared by.
+def together_of(numbers: "Sequence[int | None]") -> str:
+    """Return what files that have these numbers, in this order, are compared by.
 
-    A stamp that is empty is none: it equals nothing, and so does what has one.
+    None: one could not be read. It equals nothing, and so does what has one.
     """
-    return together([*map(number, stamps)]) if all(stamps) else ""
+    found = [each for each in numbers if each is not None]
+    return together(found) if len(found) == len(numbers) else ""
 
 
 def assemble(
@@ -424,7 +439,7 @@ def assemble(
         offset += len(part) + 1
     records = detail.encode()
     head = [
-        texts_line([quote(text)[1:-1] for text in key]),
+        texts_line(quoted(key)),
         texts_line([ABSENT if known is None else known for known in stamps]),
         texts_line([str(place) for place in young]),
         texts_line(

@@ -4,9 +4,10 @@ What is left when `_update` cannot exchange lines: no index of this key, names t
 stand twice, archives, path entries that came or went.
 """
 
+import gc
 import os
 
-from ._cache import NOTHING, Seam, index_name, news
+from ._cache import NOTHING, Seam, index_name, looked_from, news
 from ._encoding import encode, regroup, repeated, sort_distributions
 from ._index import Index, stamp
 from ._record import Distribution, PathEntry, decode, groups_of, is_lent
@@ -67,17 +68,24 @@ def _updated(
     clock: int,
     covered: "Mapping[str, str]",
 ) -> bytes:
-    old = [] if base is None else decode(base)
-    known = {entry.path: entry for entry in old}
-    entries = [
-        known[path]
-        if path in covered and path in known
-        else look(path, known.get(path), clock, thorough)
-        for path in key[1:]
-    ]
-    settle_repeated(entries, clock)
-    groups = regroup(entries, old, {} if base is None else groups_of(base))
-    return encode(key[0], entries, groups)
+    # What is made here is kept until the end: to look for garbage would cost a tenth.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        old = [] if base is None else decode(base)
+        known = {entry.path: entry for entry in old}
+        entries = [
+            known[path]
+            if path in covered and path in known
+            else look(path, known.get(path), clock, thorough)
+            for path in key[1:]
+        ]
+        settle_repeated(entries, clock)
+        groups = regroup(entries, old, {} if base is None else groups_of(base))
+        return encode(key[0], entries, groups)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> PathEntry:
@@ -99,7 +107,7 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     same = known is not None and known.settled and known.stamp == now
     if known is not None and same and (known.archive or not thorough):
         return known
-    calm = settled(now, known.stamp if known else None, clock)
+    calm = settled(status, known is not None and known.stamp == now, clock)
     if status.st_mode & _TYPE == _REGULAR:
         from ._foreign import scan_archive  # deferred: imports importlib_metadata
 
@@ -119,44 +127,67 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
         problems = [(path, 0, reason)] if reason else []
         # What the system would not list is looked at again each time.
         calm = calm and not reason
-    root = os.path.join(path, "")
-    access, stat = os.access, Seam.stat
     plain: dict[str, str] = {}
     distributions: list[Distribution] = []
-    for file in files:
-        # Nothing is called here that need not be: this runs once a distribution.
-        own = root + file + _END
-        if file in known.plain:
-            if not access(own, 0):
-                plain[file] = known.plain[file]
-                continue
-        elif file in old and old[file].settled:
-            before = old[file]
-            try:
-                if before.stamp is None:
-                    unchanged = not access(own, 0)
-                else:
-                    unchanged = stamp(stat(own)) == before.stamp
-            except (OSError, ValueError):
-                unchanged = False
-            if unchanged:
+    base = _start(path)
+    try:
+        for file in files:
+            before = old.get(file)
+            if before is None:
+                key = known.plain.get(file)
+                if key is not None and _holds(path, file, None, base):
+                    plain[file] = key
+                    continue
+            elif before.settled and _holds(path, file, before.stamp, base):
                 distributions.append(before)
                 continue
-        fresh = scan_distribution(path, file, Seam, clock, old.get(file))
-        if isinstance(fresh, str):
-            plain[file] = fresh
-        else:
-            distributions.append(fresh)
-            if fresh.problems and fresh.problems != (
-                file in old and old[file].problems
-            ):
-                news.append(file)
+            fresh = scan_distribution(path, file, Seam, clock, before, base)
+            if isinstance(fresh, str):
+                plain[file] = fresh
+            else:
+                distributions.append(fresh)
+                if fresh.problems and fresh.problems != (before and before.problems):
+                    news.append(file)
+    finally:
+        if base is not None:
+            os.close(base)
     if not same or distributions != known.distributions:
         distributions, doubled = sort_distributions(path, distributions)
         if same:
             problems = [problem for problem in problems if problem[0] == path]
         problems = problems + doubled
     return PathEntry(path, now, calm, False, problems, plain, distributions)
+
+
+def _start(path: str) -> "int | None":
+    """Return a descriptor of a folder, to read the files in it from; None: do without.
+
+    It is the caller's to close.
+    """
+    base = None
+    try:
+        (base,) = looked_from(path)
+        if base is not None:
+            os.close(os.dup(base))  # the last one is needed for the files
+    except OSError:
+        if base is not None:
+            os.close(base)
+        return None
+    return base
+
+
+def _holds(path: str, file: str, known: "str | None", base: "int | None") -> bool:
+    """Has the entry_points.txt of a metadata folder still this stamp, or is none there?
+
+    `base` is as for scan_distribution.
+    """
+    own = (file if base is not None else os.path.join(path, file)) + _END
+    try:
+        if known is None:
+            return not os.access(own, 0, dir_fd=base)
+        return stamp(Seam.stat(own, dir_fd=base)) == known
+    except (OSError, ValueError):
+        return False
 
 
 def _stamp_of(file: str) -> "str | None":
@@ -190,7 +221,9 @@ def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
             entry = entries[place]
             if known is not None and _same_metadata(entry.path, known):
                 continue
-            fresh = scan_distribution(entry.path, file, Seam, clock, known, True)
+            fresh = scan_distribution(
+                entry.path, file, Seam, clock, known, several=True
+            )
             if isinstance(fresh, str):
                 continue
             rest = [d for d in entry.distributions if d.file != file]

@@ -6,7 +6,7 @@ reason, and harms nothing else.
 
 import os
 
-from ._index import stamp
+from ._index import numbers, stamp
 from ._record import Distribution, fragments
 
 TYPE_CHECKING = False
@@ -32,9 +32,12 @@ if TYPE_CHECKING:
 RACY = 2_000_000_000
 # Longer than any entry_points.txt or METADATA that was ever released.
 _FILE_CAP = 1 << 26
+_POINTS = os.sep + "entry_points.txt"
 _METADATA = os.sep + "METADATA"
 # METADATA begins with its headers; what follows is a README, which may be long.
 _HEAD = 1024
+# The characters of most modules and attributes.
+_WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
 _FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
@@ -110,6 +113,12 @@ def split_value(value: str) -> "tuple[str | None, str | None]":
     >>> split_value("a-b:c"), split_value(""), split_value("a:b]")
     ((None, None), (None, None), (None, None))
     """
+    if value.encode(errors="replace").translate(None, _WORD) in (b":", b""):
+        # Nearly all are words that need no closer look, and have none to spare.
+        module, colon, attr = value.partition(":")
+        if module and (attr or not colon):
+            return module, attr or None
+        return None, None
     target = value
     bracket = value.find("[")
     if bracket >= 0:
@@ -185,61 +194,65 @@ def headers(text: str) -> "tuple[str, str]":
     return name, version
 
 
-def settled(now: str, known: "str | None", clock: int) -> bool:
-    """Is a stamp to be believed, by a clock read before it was taken?
+def settled(status: os.stat_result, seen: bool, clock: int) -> bool:
+    """Is the stamp of this status to be believed, by a clock read before it was taken?
 
     It is, if the file was last changed clearly before. An mtime in the future is
-    believed when it was the same at two looks and ctime lies in the past: any
-    later change would move ctime.
+    believed when it was the same at two looks, so that it was `seen`, and ctime lies
+    in the past: any later change would move ctime.
 
-    >>> settled("5 5 1 1", None, 5 + RACY), settled("5 5 1 1", None, 6 + RACY)
+    >>> status = os.stat(os.curdir)
+    >>> now = max(status.st_mtime_ns, status.st_ctime_ns)
+    >>> settled(status, False, now + RACY), settled(status, False, now + RACY + 1)
     (False, True)
-    >>> settled(f"{9 * RACY:x} 5 1 1", None, 2 * RACY)
-    False
-    >>> settled(f"{9 * RACY:x} 5 1 1", f"{9 * RACY:x} 5 1 1", 2 * RACY)
-    True
     """
-    modified, changed = [int(each, 16) for each in now.split(" ", 2)[:2]]
     limit = clock - RACY
-    return changed < limit and (modified < limit or now == known)
+    return status.st_ctime_ns < limit and (status.st_mtime_ns < limit or seen)
 
 
 def read(
-    path: str, seam: "Look", metadata: bool = False, errors: str = "strict"
-) -> "tuple[str | None, str | None, str]":
-    """Return a file's text, its stamp, and why it has no text.
+    path: str,
+    seam: "Look",
+    metadata: bool = False,
+    errors: str = "strict",
+    base: "int | None" = None,
+) -> "tuple[str | None, os.stat_result | None, str]":
+    """Return a file's text, its status, and why it has no text.
 
-    The stamp is taken before the text. All are none if there is no such file. With
-    a stamp, the file's content is at fault; without, the system would not read it,
+    The status is taken before the text. All are none if there is no such file. With
+    a status, the file's content is at fault; without, the system would not read it,
     which says nothing about the next time. Of `metadata` only the beginning is read
-    where that has what `headers` looks for. `errors` is as of bytes.decode.
+    where that has what `headers` looks for. `errors` is as of bytes.decode, `base` is
+    the dir_fd of os.open.
     """
     try:
-        descriptor = os.open(path, _FLAGS)
+        descriptor = os.open(path, _FLAGS, dir_fd=base)
+    except FileNotFoundError:
+        return None, None, ""
     except (OSError, ValueError) as error:
         return None, None, reason_of(error)
-    known = None
+    status = None
     try:
         status = seam.fstat(descriptor)
-        known, size = stamp(status), status.st_size
+        size = status.st_size
         if status.st_mode & 0o170000 != 0o100000:
-            return None, known, "is not a file"
+            return None, status, "is not a file"
         if size > _FILE_CAP:
-            return None, known, f"is too large ({size} bytes)"
+            return None, status, f"is too large ({size} bytes)"
         data = b""
         if metadata and size > _HEAD:
             data = os.read(descriptor, _HEAD)
             text = data[: data.rfind(b"\n") + 1].decode()
             if all(headers(text)):
-                return text, known, ""
+                return text, status, ""
         # With one byte more than there should be, one read tells that it was all.
         while chunk := os.read(descriptor, max(size - len(data), _HEAD) + 1):
             data += chunk
             if len(data) == size:
                 break
-        return data.decode(errors=errors), known, ""
+        return data.decode(errors=errors), status, ""
     except UnicodeDecodeError as error:
-        return None, known, f"is not UTF-8: {error}"
+        return None, status, f"is not UTF-8: {error}"
     except OSError as error:
         return None, None, reason_of(error)
     finally:
@@ -259,24 +272,26 @@ def scan_distribution(
     seam: "Look",
     clock: int,
     known: "Distribution | None" = None,
+    base: "int | None" = None,
     several: bool = False,
 ) -> "Distribution | str":
     """Return what the metadata folder `file` in `folder` declares, read anew.
 
     It is the key alone if it declares nothing and nothing else is to be said of
-    it. `several` says that the key stands more than once, so that it matters
-    whether there is metadata. `known` is what was remembered: an mtime in the
-    future is believed only if it was the same then.
+    it. `known` is what was remembered: an mtime in the future is believed only if it
+    was the same then. `base` is a descriptor of the folder, if there is one: from there
+    the system has not so far to go. `several` says that the key stands more than once,
+    so that it matters whether there is metadata.
     """
     path = folder + os.sep + file
-    file_path = path + os.sep + "entry_points.txt"
+    file_path = path + _POINTS
+    start = path if base is None else file
     name, _ = stem(file)
     key, named = normalise(name), bool(name)
-    own = None
     points: list[Point] = []
     problems: list[Trouble] = []
-    text, own, reason = read(file_path, seam)
-    unread = bool(reason) and own is None
+    text, status, reason = read(start + _POINTS, seam, base=base)
+    own = None if status is None else stamp(status)
     if reason:
         problems.append((file_path, 0, reason))
     if text is not None:
@@ -286,15 +301,23 @@ def scan_distribution(
         problems.append((path, 0, "was left behind by an interrupted pip"))
     if own is None and named and not several and not problems:
         return key
-    looks = [(own, known.stamp if known else None)]
+    if status is None:
+        # Of what the system would not read, no stamp is to be believed.
+        calm = not reason
+    else:
+        calm = settled(status, known is not None and known.stamp == own, clock)
     # What it says is read where it is asked; here only where it decides something. Its
     # stamp is kept for then: one in the future is believed when it was seen twice.
     source: str | None = "METADATA"
     source_stamp = before = known.source_stamp if known else None
-    if not named or several or not os.access(path + _METADATA, os.F_OK):
-        source, source_stamp, text, reason = find_metadata(path, seam)
-        looks.append((source_stamp, before))
-        unread = unread or (bool(reason) and source_stamp is None)
+    if not named or several or not os.access(start + _METADATA, os.F_OK, dir_fd=base):
+        source, found, text, reason = find_metadata(path, seam)
+        source_stamp = None
+        if found is not None:
+            source_stamp = stamp(found)
+            calm = calm and settled(found, source_stamp == before, clock)
+        elif reason:
+            calm = False
         if text is not None:
             name = headers(text)[0] or name
         elif reason:
@@ -311,24 +334,21 @@ def scan_distribution(
         file,
         key,
         stamp=own,
-        # Of what the system would not read, no stamp is to be believed.
-        settled=not unread
-        and all(
-            settled(now, before, clock) for now, before in looks if now is not None
-        ),
+        settled=calm,
         named=named,
         source=source,
         source_stamp=source_stamp,
         groups=list(declared),
         problems=problems,
         fragments=declared,
+        number=None if status is None else numbers([status])[0],
     )
 
 
 def find_metadata(
     path: str, seam: "Look"
-) -> "tuple[str | None, str | None, str | None, str]":
-    """Return which file is the metadata, its stamp, its text, why it has no text.
+) -> "tuple[str | None, os.stat_result | None, str | None, str]":
+    """Return which file is the metadata, its status, its text, why it has no text.
 
     The first three are None if there is no metadata; for the others see `read`.
     """
@@ -336,13 +356,13 @@ def find_metadata(
         file = path + os.sep + source if source else path
         if not source and not os.path.isfile(file):
             continue  # a metadata folder is not itself metadata
-        text, now, reason = read(file, seam, metadata=True)
-        if now is None and not reason:
+        text, status, reason = read(file, seam, metadata=True)
+        if status is None and not reason:
             continue
         if not text and source == "METADATA":
             # Empty or unreadable, it is metadata, but what PKG-INFO says counts.
             text = read(path + os.sep + "PKG-INFO", seam)[0] or text
-        return source, now, text, reason
+        return source, status, text, reason
     return None, None, None, ""
 
 
@@ -357,14 +377,20 @@ def list_folder(
         names = os.listdir(path)
     except (OSError, ValueError) as error:
         return [], set(), reason_of(error) or "vanished while it was looked at"
-    gone = set(known).difference(names)
+    gone: set[str] = set()
     if known:
-        names = [*set(names).difference(known)]
+        there, before = set(names), set(known)
+        gone = before - there
+        names = [*(there - before)]
     if os.path.basename(path).lower().endswith(".egg"):
         return [name for name in names if is_metadata(name, path)], gone, ""
     ends = (".dist-info", ".egg-info")
-    # Few have the dash there, and slicing costs half of what lower() does.
-    came = [n for n in names if n[-5:-4] == "-" and n.lower().endswith(ends)]
+    # Slicing costs half of what lower() does, and few others have the dash there.
+    came = [
+        name
+        for name in names
+        if name.endswith(ends) or (name[-5:-4] == "-" and name.lower().endswith(ends))
+    ]
     return came, gone, ""
 
 

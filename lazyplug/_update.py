@@ -370,7 +370,7 @@ class _Lines:
             for file in gone:
                 touched[place, file] = False
             self.stamps[place] = now
-            if settled(now, known, clock):
+            if settled(status, now == known, clock):
                 self.young.discard(place)
             else:
                 self.young.add(place)
@@ -472,8 +472,13 @@ def _folders(line: bytes) -> "list[str]":
     >>> _folders(b'["a-1.dist-info/METADATA","b.egg-info/entry_points.txt"]\n')
     ['b.egg-info']
     """
-    names = texts(line.decode()[:-1].replace(_QUOTED_END, ""))
-    return [name for name in names if os.sep not in name]
+    # Nearly all lines have nothing else, and no escapes: then one pass will do.
+    *names, rest = f'{line.decode()[2:-3]}","'.split(_QUOTED_END + '","')
+    whole = "".join(names)
+    if rest or '"' in whole or "\\" in whole:
+        ends = [name for name in texts(line.decode()[:-1]) if name.endswith(_END)]
+        return [name[: -len(_END)] for name in ends]
+    return names
 
 
 def _names(line: bytes) -> "list[str]":

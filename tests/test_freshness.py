@@ -98,9 +98,9 @@ def scanned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     scan: Callable[..., Any] = _scan.scan_distribution
 
-    def watched(folder: str, file: str, *rest: Any) -> Any:
+    def watched(folder: str, file: str, *rest: Any, **named: Any) -> Any:
         found.append(file)
-        return scan(folder, file, *rest)
+        return scan(folder, file, *rest, **named)
 
     for room in (_update, _rescan):
         monkeypatch.setattr(room, "scan_distribution", watched)

@@ -159,13 +159,14 @@ def test_of_metadata_no_more_is_read_than_its_headers(
         return data
 
     monkeypatch.setattr(os, "read", counted)
-    source, stamp, found, reason = _scan.find_metadata(str(tmp_path), os)
+    source, status, found, reason = _scan.find_metadata(str(tmp_path), os)
     assert (source, reason, _scan.headers(found or "")) == (
         "METADATA",
         "",
         ("foo", "1"),
     )
-    assert stamp == index_stamp((tmp_path / "METADATA").stat())
+    assert status is not None
+    assert index_stamp(status) == index_stamp((tmp_path / "METADATA").stat())
     assert (sum(lengths) == size) == whole
     assert len(lengths) <= 2
 
@@ -183,10 +184,11 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
         return read(descriptor, length)
 
     monkeypatch.setattr(os, "read", growing)
-    text, known, _ = _scan.read(str(file), os)
+    text, status, _ = _scan.read(str(file), os)
     assert text == "abbbb"
     # Taken before: it tells that the file is another by now.
-    assert known != index_stamp(file.stat())
+    assert status is not None
+    assert index_stamp(status) != index_stamp(file.stat())
 
 
 @pytest.mark.parametrize(
@@ -346,10 +348,10 @@ def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
 
     real = os.open
 
-    def refuse(path: str, flags: int) -> int:
+    def refuse(path: str, flags: int, **more: Any) -> int:
         if path.endswith("entry_points.txt"):
             raise PermissionError(13, "Permission denied", path)
-        return real(path, flags)
+        return real(path, flags, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)

@@ -564,12 +564,12 @@ def stamp_without(place: int) -> Callable[[pytest.MonkeyPatch], None]:
 
 def never_the_future(patch: pytest.MonkeyPatch) -> None:
     settled = _scan.settled
-    everywhere(patch, "settled", lambda now, _, clock: settled(now, None, clock))
+    everywhere(patch, "settled", lambda now, _, clock: settled(now, False, clock))
 
 
 def the_future_at_once(patch: pytest.MonkeyPatch) -> None:
     settled = _scan.settled
-    everywhere(patch, "settled", lambda now, _, clock: settled(now, now, clock))
+    everywhere(patch, "settled", lambda now, _, clock: settled(now, True, clock))
 
 
 def write_what_is_written(patch: pytest.MonkeyPatch) -> None:
