@@ -164,7 +164,7 @@ def _start(path: str) -> "int | None":
 
     It is the caller's to close.
     """
-    base = None
+    base: int | None = None
     try:
         (base,) = looked_from(path)
         if base is not None:
