@@ -74,6 +74,8 @@ def _flat(problems: "list[Trouble]") -> "list[str]":
     >>> _flat([("/s/a", 2, "why")]), _flat([])
     (['1', '/s/a', '2', 'why'], ['0'])
     """
+    if not problems:
+        return ["0"]  # as nearly all
     told = [text for path, at, why in problems for text in (path, str(at), why)]
     return [str(len(problems)), *told]
 
@@ -194,8 +196,8 @@ class Distribution:
                 self.file,
                 self.key,
                 ABSENT if self.stamp is None else self.stamp,
-                str(int(self.settled)),
-                str(int(self.named)),
+                "01"[self.settled],
+                "01"[self.named],
                 ABSENT if self.source is None else self.source,
                 ABSENT if self.source_stamp is None else self.source_stamp,
                 *_flat(self.problems),
@@ -246,8 +248,7 @@ class PathEntry:
     def text(self) -> str:
         """Return what the index keeps: the entry's own line, one a distribution."""
         own = own_line(self.archive, self.problems, self.plain)
-        lines = [own, *[d.line() for d in self.distributions]]
-        return "".join([line + "\n" for line in lines])
+        return "\n".join([own, *[d.line() for d in self.distributions], ""])
 
 
 def is_lent(stamp: "str | None") -> bool:

@@ -4,7 +4,6 @@ What is left when `_update` cannot exchange lines: no index of this key, names t
 stand twice, archives, path entries that came or went.
 """
 
-import gc
 import os
 
 from ._cache import NOTHING, Seam, index_name, looked_from, news
@@ -68,24 +67,17 @@ def _updated(
     clock: int,
     covered: "Mapping[str, str]",
 ) -> bytes:
-    # What is made here is kept until the end: to look for garbage would cost a tenth.
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        old = [] if base is None else decode(base)
-        known = {entry.path: entry for entry in old}
-        entries = [
-            known[path]
-            if path in covered and path in known
-            else look(path, known.get(path), clock, thorough)
-            for path in key[1:]
-        ]
-        settle_repeated(entries, clock)
-        groups = regroup(entries, old, {} if base is None else groups_of(base))
-        return encode(key[0], entries, groups)
-    finally:
-        if collects:
-            gc.enable()
+    old = [] if base is None else decode(base)
+    known = {entry.path: entry for entry in old}
+    entries = [
+        known[path]
+        if path in covered and path in known
+        else look(path, known.get(path), clock, thorough)
+        for path in key[1:]
+    ]
+    settle_repeated(entries, clock)
+    groups = regroup(entries, old, {} if base is None else groups_of(base))
+    return encode(key[0], entries, groups)
 
 
 def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> PathEntry:

@@ -284,28 +284,28 @@ def scan_distribution(
     so that it matters whether there is metadata.
     """
     path = folder + os.sep + file
-    file_path = path + _POINTS
     start = path if base is None else file
     name, _ = stem(file)
     key, named = normalise(name), bool(name)
+    text, status, reason = read(start + _POINTS, seam, base=base)
+    left_behind = file[0] == "~"
+    if status is None and named and not (reason or left_behind or several):
+        return key  # as most
+    own = None
+    # Of what the system would not read, no stamp is to be believed.
+    calm = not reason
+    if status is not None:
+        own = stamp(status)
+        calm = settled(status, known is not None and known.stamp == own, clock)
     points: list[Point] = []
     problems: list[Trouble] = []
-    text, status, reason = read(start + _POINTS, seam, base=base)
-    own = None if status is None else stamp(status)
     if reason:
-        problems.append((file_path, 0, reason))
+        problems.append((path + _POINTS, 0, reason))
     if text is not None:
-        points, bad = parse(text, file_path)
+        points, bad = parse(text, path + _POINTS)
         problems += bad
-    if file[0] == "~":
+    if left_behind:
         problems.append((path, 0, "was left behind by an interrupted pip"))
-    if own is None and named and not several and not problems:
-        return key
-    if status is None:
-        # Of what the system would not read, no stamp is to be believed.
-        calm = not reason
-    else:
-        calm = settled(status, known is not None and known.stamp == own, clock)
     # What it says is read where it is asked; here only where it decides something. Its
     # stamp is kept for then: one in the future is believed when it was seen twice.
     source: str | None = "METADATA"

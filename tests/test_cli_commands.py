@@ -659,9 +659,8 @@ def test_listing_starts_fast_and_imports_little(good: Path) -> None:
         new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
         print(json.dumps(sorted(new - {{"lazyplug"}})))
     """
-    # Beside the scanner, and what is built in and used while all is scanned, those
-    # that argparse takes for its messages.
-    assert set(ask(code)) <= {"_json", "_locale", "errno", "gc", "locale"}
+    # Beside the scanner those that argparse takes for its messages.
+    assert set(ask(code)) <= {"_json", "_locale", "errno", "locale"}
 
 
 def test_completion_knows_groups_and_names_and_imports_no_plugin(
