@@ -59,7 +59,7 @@ def main():
         update, scan = _update.update, _update.scan_distribution
         _update.update = lambda *a: updates.append(a) or update(*a)
         _rescan.scan_distribution = _update.scan_distribution = (
-            lambda *a: read.append(os.path.join(*a[:2])) or scan(*a)
+            lambda *a, **k: read.append(os.path.join(*a[:2])) or scan(*a, **k)
         )
     rows = [(point.name, point.value) for point in entry_points(group="demo")]
     updated = bool(updates) if asked else "lazyplug._update" in sys.modules
