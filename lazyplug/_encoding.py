@@ -17,9 +17,7 @@ from ._record import (
     texts_line,
     together_of,
 )
-from ._scan import stem
-
-_END = os.sep + "entry_points.txt"
+from ._scan import ENTRY_POINTS, stem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,11 +143,11 @@ def _watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, 
     for place, entry in enumerate(entries):
         if entry.archive or is_lent(entry.stamp):
             continue  # its own stamp says it all
-        absent = [file + _END for file in entry.plain]
+        absent = [file + ENTRY_POINTS for file in entry.plain]
         present: list[str] = []
         numbers: list[int | None] = []
         for distribution in entry.distributions:
-            file = distribution.file + _END
+            file = distribution.file + ENTRY_POINTS
             if distribution.stamp is None:
                 absent.append(file)
             else:

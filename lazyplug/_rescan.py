@@ -10,7 +10,13 @@ from ._cache import NOTHING, Seam, index_name, looked_from, news
 from ._encoding import encode, regroup, repeated, sort_distributions
 from ._index import Index, stamp
 from ._record import Distribution, PathEntry, decode, groups_of, is_lent
-from ._scan import list_folder, reason_of, scan_distribution, settled
+from ._scan import (
+    ENTRY_POINTS,
+    list_folder,
+    reason_of,
+    scan_distribution,
+    settled,
+)
 from ._store import donors
 
 TYPE_CHECKING = False
@@ -18,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-_END = os.sep + "entry_points.txt"
 _TYPE, _REGULAR, _FOLDER = 0o170000, 0o100000, 0o040000
 
 
@@ -173,7 +178,7 @@ def _holds(path: str, file: str, known: "str | None", base: "int | None") -> boo
 
     `base` is as for scan_distribution.
     """
-    own = (file if base is not None else os.path.join(path, file)) + _END
+    own = (file if base is not None else os.path.join(path, file)) + ENTRY_POINTS
     try:
         if known is None:
             return not os.access(own, 0, dir_fd=base)

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 RACY = 2_000_000_000
 # Longer than any entry_points.txt or METADATA that was ever released.
 _FILE_CAP = 1 << 26
-_POINTS = os.sep + "entry_points.txt"
+# What stands behind the path of a metadata folder in that of its file.
+ENTRY_POINTS = os.sep + "entry_points.txt"
 _METADATA = os.sep + "METADATA"
 # METADATA begins with its headers; what follows is a README, which may be long.
 _HEAD = 1024
@@ -114,7 +115,7 @@ def split_value(value: str) -> "tuple[str | None, str | None]":
     ((None, None), (None, None), (None, None))
     """
     if value.encode(errors="replace").translate(None, _WORD) in (b":", b""):
-        # Nearly all are words that need no closer look, and have none to spare.
+        # As in nearly all, there is nothing to strip: what is left is to divide it.
         module, colon, attr = value.partition(":")
         if module and (attr or not colon):
             return module, attr or None
@@ -228,7 +229,7 @@ def read(
     try:
         descriptor = os.open(path, _FLAGS, dir_fd=base)
     except FileNotFoundError:
-        return None, None, ""
+        return None, None, ""  # as most
     except (OSError, ValueError) as error:
         return None, None, reason_of(error)
     status = None
@@ -287,7 +288,7 @@ def scan_distribution(
     start = path if base is None else file
     name, _ = stem(file)
     key, named = normalise(name), bool(name)
-    text, status, reason = read(start + _POINTS, seam, base=base)
+    text, status, reason = read(start + ENTRY_POINTS, seam, base=base)
     left_behind = file[0] == "~"
     if status is None and named and not (reason or left_behind or several):
         return key  # as most
@@ -300,9 +301,9 @@ def scan_distribution(
     points: list[Point] = []
     problems: list[Trouble] = []
     if reason:
-        problems.append((path + _POINTS, 0, reason))
+        problems.append((path + ENTRY_POINTS, 0, reason))
     if text is not None:
-        points, bad = parse(text, path + _POINTS)
+        points, bad = parse(text, path + ENTRY_POINTS)
         problems += bad
     if left_behind:
         problems.append((path, 0, "was left behind by an interrupted pip"))

@@ -23,7 +23,7 @@ from ._record import (
     set_group,
     texts_line,
 )
-from ._scan import list_folder, scan_distribution, settled
+from ._scan import ENTRY_POINTS, list_folder, scan_distribution, settled
 from ._store import store
 
 TYPE_CHECKING = False
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     Touched = dict[Place, bool]
 
 
-_END = os.sep + "entry_points.txt"
-_QUOTED_END = quote(_END)[1:-1]
+_QUOTED = quote(ENTRY_POINTS)[1:-1]
 _TYPE, _FOLDER = 0o170000, 0o040000
 # Where more distributions changed, `_rescan` is no slower.
 _MOST = 32
@@ -232,7 +231,7 @@ class _Lines:
         self, place: int, file: str, keys: "dict[str, int]"
     ) -> "Distribution | None":
         """Take out all lines of a distribution; return it if it had any."""
-        self._unwatch(place, quote(file + _END)[1:-1])
+        self._unwatch(place, quote(file + ENTRY_POINTS)[1:-1])
         old = None
         key = self._set_plain(place, file, None)
         if key is None:
@@ -263,7 +262,7 @@ class _Lines:
     ) -> None:
         """Scan a distribution and put its lines in."""
         fresh = scan_distribution(self.key[place + 1], file, Seam, clock, old)
-        name = quote(file + _END)[1:-1]
+        name = quote(file + ENTRY_POINTS)[1:-1]
         if isinstance(fresh, str):
             keys[fresh] = keys.get(fresh, 0) + 1
             self._set_plain(place, file, fresh)
@@ -461,7 +460,7 @@ def _folder(file: "str | bytes", skip: int) -> str:
     Raises _TakesMoreError unless that is entry_points.txt: metadata decides.
     """
     folder, name = _split(file, skip)
-    if name != _END[1:]:
+    if name != ENTRY_POINTS[1:]:
         raise _TakesMoreError
     return folder
 
@@ -473,11 +472,11 @@ def _folders(line: bytes) -> "list[str]":
     ['b.egg-info']
     """
     # Nearly all lines have nothing else, and no escapes: then one pass will do.
-    *names, rest = f'{line.decode()[2:-3]}","'.split(_QUOTED_END + '","')
+    *names, rest = f'{line.decode()[2:-3]}","'.split(_QUOTED + '","')
     whole = "".join(names)
     if rest or '"' in whole or "\\" in whole:
-        ends = [name for name in texts(line.decode()[:-1]) if name.endswith(_END)]
-        return [name[: -len(_END)] for name in ends]
+        names, end = texts(line.decode()[:-1]), ENTRY_POINTS
+        return [name.removesuffix(end) for name in names if name.endswith(end)]
     return names
 
 
