@@ -179,17 +179,17 @@ def _holds(path: str, file: str, known: "str | None", base: "int | None") -> boo
     `base` is as for scan_distribution.
     """
     own = (file if base is not None else os.path.join(path, file)) + ENTRY_POINTS
+    if known is not None:
+        return _stamp_of(own, base) == known
     try:
-        if known is None:
-            return not os.access(own, 0, dir_fd=base)
-        return stamp(Seam.stat(own, dir_fd=base)) == known
+        return not os.access(own, 0, dir_fd=base)
     except (OSError, ValueError):
         return False
 
 
-def _stamp_of(file: str) -> "str | None":
+def _stamp_of(file: str, base: "int | None" = None) -> "str | None":
     try:
-        return stamp(Seam.stat(file))
+        return stamp(Seam.stat(file, dir_fd=base))
     except (OSError, ValueError):
         return None
 

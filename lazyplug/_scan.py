@@ -202,9 +202,11 @@ def settled(status: os.stat_result, seen: bool, clock: int) -> bool:
     believed when it was the same at two looks, so that it was `seen`, and ctime lies
     in the past: any later change would move ctime.
 
-    >>> status = os.stat(os.curdir)
-    >>> now = max(status.st_mtime_ns, status.st_ctime_ns)
-    >>> settled(status, False, now + RACY), settled(status, False, now + RACY + 1)
+    >>> past = os.stat_result([0] * 10, {"st_mtime_ns": 5, "st_ctime_ns": 5})
+    >>> settled(past, False, 5 + RACY), settled(past, False, 6 + RACY)
+    (False, True)
+    >>> future = os.stat_result([0] * 10, {"st_mtime_ns": 9 * RACY, "st_ctime_ns": 5})
+    >>> settled(future, False, 2 * RACY), settled(future, True, 2 * RACY)
     (False, True)
     """
     limit = clock - RACY
