@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 # What `LAZYPLUG_CHECK` and `LAZYPLUG_CACHE` may be; the first is the default.
 LEVELS = ("full", "dirs", "none")
 MODES = ("on", "readonly", "off")
-# The one seam by which stamps and the clock enter: tests put their own here.
+# The one seam: the system calls of the engine, as the interpreter itself has them, and
+# the clock. What a program or a test puts into `os` instead is neither seen nor
+# remembered. Tests of the engine put their own here. On Windows some are missing. None: this system has no such call.
 _Namespace: "Any" = type(sys.implementation)
-Seam = _Namespace(stat=os.stat, fstat=os.fstat, clock=time_ns)
+Seam = _Namespace()
+Seam.__dict__.update(sys.modules[os.name].__dict__, clock=time_ns)
 
 # No index of a real environment comes near it: 10,000 distributions take 4 MiB.
 SIZE_CAP = 1 << 26
