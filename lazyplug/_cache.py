@@ -28,7 +28,8 @@ LEVELS = ("full", "dirs", "none")
 MODES = ("on", "readonly", "off")
 # The one seam: the system calls of the engine, as the interpreter itself has them, and
 # the clock. What a program or a test puts into `os` instead is neither seen nor
-# remembered. Tests of the engine put their own here. On Windows some are missing. None: this system has no such call.
+# remembered. Tests of the engine put their own here. On Windows some are
+# missing.
 _Namespace: "Any" = type(sys.implementation)
 Seam = _Namespace()
 Seam.__dict__.update(sys.modules[os.name].__dict__, clock=time_ns)
@@ -70,7 +71,7 @@ NOTHING: "Mapping[str, str]" = {}
 def elevated() -> bool:
     """Has this process other rights than who started it, whose environment it has?"""
     return os.name == "posix" and (
-        os.getuid() != os.geteuid() or os.getgid() != os.getegid()
+        Seam.getuid() != Seam.geteuid() or Seam.getgid() != Seam.getegid()
     )
 
 
@@ -163,7 +164,7 @@ def trusted(status: os.stat_result, kind: int) -> bool:
     if status.st_mode & _KIND != kind:
         return False
     return os.name == "nt" or (
-        status.st_uid in (os.geteuid(), 0)
+        status.st_uid in (Seam.geteuid(), 0)
         and (kind == _LINK or not status.st_mode & 0o022)
     )
 
@@ -174,9 +175,9 @@ def trusted_folder(folder: str) -> bool:
     A link to it must be of ours or root's: another's leads where they like.
     """
     try:
-        status = os.lstat(folder)
+        status = Seam.lstat(folder)
         if trusted(status, _LINK):
-            status = os.stat(folder)
+            status = Seam.stat(folder)
         return trusted(status, _FOLDER)
     except (OSError, ValueError):
         return False
@@ -198,13 +199,19 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
 
     def read(offset: int, length: int) -> bytes:
         nonlocal known, opened, whole
+        data: bytes
         if whole:
             return whole[offset : offset + length]
         me = get_ident()
         if me not in files:
-            descriptor = os.open(path, _FLAGS if judged else _FLAGS & ~_NOFOLLOW)
+            try:
+                descriptor = Seam.open(path, _FLAGS if judged else _FLAGS & ~_NOFOLLOW)
+            except OSError:
+                raise
+            except Exception as error:
+                raise ValueError("an audit hook forbids it") from error
             files[me] = descriptor, 0
-            status = os.fstat(descriptor)
+            status = Seam.fstat(descriptor)
             if status.st_size > SIZE_CAP or not (
                 trusted(status, _REGULAR)
                 if judged
@@ -218,20 +225,23 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
             known = now
             opened += 1
             if opened == MANY:
-                whole = os.read(descriptor, status.st_size)
-                return whole[offset : offset + length]
+                data = Seam.read(descriptor, status.st_size)
+                whole = data
+                return data[offset : offset + length]
         descriptor, size = files[me]
         # A damaged length must not ask for the memory that it names.
         length = min(length, size - offset)
-        if hasattr(os, "pread"):
-            return os.pread(descriptor, length, offset)
-        os.lseek(descriptor, offset, 0)
-        return os.read(descriptor, length)
+        if hasattr(Seam, "pread"):
+            data = Seam.pread(descriptor, length, offset)
+        else:
+            Seam.lseek(descriptor, offset, 0)
+            data = Seam.read(descriptor, length)
+        return data
 
     def close() -> None:
         file = files.pop(get_ident(), None)
         if file is not None:
-            os.close(file[0])
+            Seam.close(file[0])
 
     return read, close
 
@@ -294,9 +304,11 @@ def _is_script_folder(entry: str) -> bool:
 def declares(entry: str) -> bool:
     """May this volatile path entry hold distributions? One listing tells."""
     try:
-        names = "\0".join(os.listdir(entry)).lower() + "\0"
+        names = "\0".join(Seam.listdir(entry)).lower() + "\0"
     except NotADirectoryError:
-        return os.path.isfile(entry)  # maybe a zip
+        from ._scan import is_file  # deferred: few volatile path entries are files
+
+        return is_file(entry)  # maybe a zip
     except (OSError, ValueError):
         return False
     return (
@@ -335,7 +347,7 @@ def looked_from(entry: str, *lines: bytes) -> "list[Any]":
     """
     files = [paths(line) for line in lines]
     if _HAS_DIR_FD:
-        return [os.open(entry, _FROM), *files]
+        return [Seam.open(entry, _FROM), *files]
     root = os.path.join(entry, "")
     return [None, *[[root + os.fsdecode(file) for file in each] for each in files]]
 
@@ -355,7 +367,7 @@ def still_true(
         return True
     if index.young or (level == "full" and not index.settled):
         return False
-    stat, access = Seam.stat, os.access
+    stat, access = Seam.stat, Seam.access
     try:
         for entry, known in zip(index.key[1:], index.stamps):
             # access says no without raising, at a quarter of the price.
@@ -388,7 +400,7 @@ def still_true(
             return False
         finally:
             if base is not None:
-                os.close(base)
+                Seam.close(base)
     return True
 
 
@@ -410,7 +422,7 @@ class Snapshot:
         self.lent: tuple[str, ...] = ()
         if (
             given is not None
-            or os.access(f"{sys.prefix}{os.sep}{FROZEN}", 0)
+            or Seam.access(f"{sys.prefix}{os.sep}{FROZEN}", 0)
             or setting("LAZYPLUG_INDEX")
         ):
             from ._frozen import lay_under  # deferred: few environments have one
@@ -533,7 +545,7 @@ _MEMO_CAP = 16
 def current_folder() -> "str | None":
     """Return the current folder; None if it was removed."""
     try:
-        return os.getcwd()
+        return Seam.getcwd()  # type: ignore[no-any-return]
     except OSError:
         return None
 

@@ -4,14 +4,28 @@ Cold, and the only room that imports importlib_metadata.
 """
 
 import errno
+import io
 import os
+import struct
 import zipfile
+import zlib
 
 from importlib_metadata import Distribution as Opened
 from importlib_metadata import DistributionFinder, PathDistribution
 
+from ._cache import Seam
 from ._record import Distribution, fragments
-from ._scan import headers, is_metadata, normalise, parse, split_value, stem
+from ._scan import (
+    READ_FLAGS,
+    headers,
+    is_file,
+    is_metadata,
+    normalise,
+    parse,
+    reason_of,
+    split_value,
+    stem,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +34,62 @@ if TYPE_CHECKING:
 
     from ._index import Owner
     from ._record import Point, Trouble
+
+
+# What reading a damaged archive raises, on any machine and at any time. All else, as a
+# lack of memory, descriptors or codecs, may have passed by the next time.
+_lzma: "Any" = getattr(zipfile, "lzma", None)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    getattr(_lzma, "LZMAError", zipfile.BadZipFile),
+    zlib.error,
+    struct.error,
+    EOFError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    OverflowError,
+    ValueError,
+)
+
+
+class _ArchiveFile(io.RawIOBase):
+    """The file of an archive, read through the seam; zipfile itself would use `io`."""
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        # zipfile calls a file damaged when the system fails to read its end
+        self.failed = False
+        self._descriptor: int = Seam.open(path, READ_FLAGS)
+
+    def readable(self) -> bool:
+        """Return True, for BufferedReader."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True, for zipfile."""
+        return True
+
+    def readinto(self, buffer: "Any") -> int:
+        """Read into a buffer; return the number of bytes."""
+        try:
+            data: bytes = Seam.read(self._descriptor, len(buffer))
+        except OSError:
+            self.failed = True
+            raise
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to an offset; return the position."""
+        position: int = Seam.lseek(self._descriptor, offset, whence)
+        return position
+
+    def close(self) -> None:
+        """Close the descriptor, once."""
+        if not self.closed:
+            super().close()
+            Seam.close(self._descriptor)
 
 
 def _in_archive(path: str, archive: zipfile.ZipFile) -> "Iterator[PathDistribution]":
@@ -40,7 +110,11 @@ def scan_archive(path: str) -> "tuple[list[Distribution], list[Trouble], bool]":
     problems: list[Trouble] = []
     was_read = True
     try:
-        with zipfile.ZipFile(path) as archive:
+        file = _ArchiveFile(path)
+    except OSError as error:
+        return [], [(path, 0, reason_of(error) or "vanished meanwhile")], False
+    try:
+        with io.BufferedReader(file) as buffer, zipfile.ZipFile(buffer) as archive:
             for opened in _in_archive(path, archive):
                 distribution = _read(path, opened)
                 was_read = was_read and distribution.settled
@@ -51,9 +125,9 @@ def scan_archive(path: str) -> "tuple[list[Distribution], list[Trouble], bool]":
     except zipfile.BadZipFile as error:
         problems.append((path, 0, f"is neither a folder nor a zip archive: {error}"))
     except Exception as error:  # damage to a zip has many names
-        was_read = _is_content(error)
+        was_read = _is_damage(error)
         problems.append((path, 0, f"cannot be read: {error!r}"))
-    return found, problems, was_read
+    return found, problems, was_read and not file.failed
 
 
 def _read(path: str, opened: Opened) -> Distribution:
@@ -67,7 +141,7 @@ def _read(path: str, opened: Opened) -> Distribution:
             try:
                 text = opened.read_text(file)
             except Exception as error:  # damage to a zip has many names
-                was_read = was_read and _is_content(error)
+                was_read = was_read and _is_damage(error)
                 problems.append((path, 0, f"{opened}: {file} fails: {error!r}"))
                 continue
             if text:
@@ -80,7 +154,8 @@ def _read(path: str, opened: Opened) -> Distribution:
         problems += bad
     metadata = text_of("METADATA", "PKG-INFO")
     name, _ = headers(metadata or "")
-    key = _key(opened, name)
+    key, key_was_read = _key(opened, name)
+    was_read = was_read and key_was_read
     if not key:
         problems.append((path, 0, "holds metadata that does not say its Name"))
     declared = fragments(name or key, key, points)
@@ -98,20 +173,28 @@ def _read(path: str, opened: Opened) -> Distribution:
     )
 
 
-def _is_content(error: Exception) -> bool:
-    """Is the archive at fault, not the system that would not read it?"""
-    # Where a damaged archive points cannot always be sought.
-    return not isinstance(error, OSError) or error.errno in (None, errno.EINVAL)
+def _is_damage(error: Exception) -> bool:
+    """Return True if the archive is at fault, not the system that reads it."""
+    if isinstance(error, OSError):
+        # Where a damaged archive points cannot always be sought.
+        return error.errno in (None, errno.EINVAL)
+    if type(error) is RuntimeError:
+        return "encrypted" in str(error)  # zipfile has no class of its own for it
+    # zlib has no class of its own for a lack of memory (Z_MEM_ERROR).
+    return isinstance(error, _DAMAGE) and not str(error).startswith("Error -4 ")
 
 
-def _key(opened: Opened, name: str) -> str:
-    # As importlib_metadata finds it; where it asks metadata that cannot be read, by
-    # the name of the metadata folder.
+def _key(opened: Opened, name: str) -> "tuple[str, bool]":
+    """Return the key of a distribution, and False if the system failed to read it.
+
+    It is what importlib_metadata finds, which may read the metadata; where that cannot
+    be read, the name of the metadata directory has to do.
+    """
     try:
-        return getattr(opened, "_normalized_name", None) or normalise(name)
-    except Exception:
-        folder = str(getattr(opened, "_path", "")).rstrip("/")
-        return normalise(name or stem(folder.rpartition("/")[2])[0])
+        return getattr(opened, "_normalized_name", None) or normalise(name), True
+    except Exception as error:
+        directory = str(getattr(opened, "_path", "")).rstrip("/")
+        return normalise(stem(directory.rpartition("/")[2])[0]), _is_damage(error)
 
 
 def ask_finder(
@@ -151,15 +234,15 @@ def open_distribution(owner: "Owner") -> "Any":
     key, path, file, _ = owner
     if not isinstance(path, str):
         return path
-    if not os.path.isfile(path):
+    if not is_file(path):
         return Opened.at(os.path.join(path, file))
     # Left open: what it tells is read when it is asked for.
     try:
-        archive = zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(io.BufferedReader(_ArchiveFile(path)))
     except (OSError, zipfile.BadZipFile):
         return None
     for opened in _in_archive(path, archive):
-        if _key(opened, "") == key:
+        if _key(opened, "")[0] == key:
             return opened
     return None
 

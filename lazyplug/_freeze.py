@@ -167,7 +167,7 @@ def _lasting(entry: PathEntry, groups: "Collection[str] | None") -> PathEntry:
     plain: dict[str, str] = {}
     distributions: list[Distribution] = []
     for file, key in entry.plain.items():
-        source = find_metadata(os.path.join(entry.path, file), os)[0]
+        source = find_metadata(os.path.join(entry.path, file))[0]
         if source is None:
             distributions.append(_record(file, key, True, None, [], {}))
         else:

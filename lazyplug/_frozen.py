@@ -239,7 +239,7 @@ def names_in(path: str) -> "str | None":
     None if there are none; UNLISTED if nobody can tell.
     """
     try:
-        files = os.listdir(path)
+        files = _cache.Seam.listdir(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):

@@ -138,7 +138,7 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
             elif before.settled and _holds(path, file, before.stamp, base):
                 distributions.append(before)
                 continue
-            fresh = scan_distribution(path, file, Seam, clock, before, base)
+            fresh = scan_distribution(path, file, clock, before, base)
             if isinstance(fresh, str):
                 plain[file] = fresh
             else:
@@ -147,7 +147,7 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
                     news.append(file)
     finally:
         if base is not None:
-            os.close(base)
+            Seam.close(base)
     if not same or distributions != known.distributions:
         distributions, doubled = sort_distributions(path, distributions)
         if same:
@@ -165,10 +165,10 @@ def _start(path: str) -> "int | None":
     try:
         (base,) = looked_from(path)
         if base is not None:
-            os.close(os.dup(base))  # the last one is needed for the files
+            Seam.close(Seam.dup(base))  # the last one is needed for the files
     except OSError:
         if base is not None:
-            os.close(base)
+            Seam.close(base)
         return None
     return base
 
@@ -182,7 +182,7 @@ def _holds(path: str, file: str, known: "str | None", base: "int | None") -> boo
     if known is not None:
         return _stamp_of(own, base) == known
     try:
-        return not os.access(own, 0, dir_fd=base)
+        return not Seam.access(own, 0, dir_fd=base)
     except (OSError, ValueError):
         return False
 
@@ -218,9 +218,7 @@ def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
             entry = entries[place]
             if known is not None and _same_metadata(entry.path, known):
                 continue
-            fresh = scan_distribution(
-                entry.path, file, Seam, clock, known, several=True
-            )
+            fresh = scan_distribution(entry.path, file, clock, known, several=True)
             if isinstance(fresh, str):
                 continue
             rest = [d for d in entry.distributions if d.file != file]
@@ -259,7 +257,7 @@ def _same_metadata(path: str, known: Distribution) -> bool:
     for source in ("METADATA", "PKG-INFO"):
         if source == known.source:
             break
-        if os.access(os.path.join(folder, source), os.F_OK):
+        if Seam.access(os.path.join(folder, source), 0):
             return False
     if known.source is None:
         return True

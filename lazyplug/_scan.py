@@ -6,24 +6,16 @@ reason, and harms nothing else.
 
 import os
 
+from ._cache import Seam
 from ._index import numbers, stamp
 from ._record import Distribution, fragments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-    from typing import Protocol
+    from collections.abc import Collection
 
     from ._index import Owner
     from ._record import Point, Trouble
-
-    class Look(Protocol):
-        """How files are looked at: `os`, or the seam of `_cache`."""
-
-        @property
-        def stat(self) -> "Callable[[str], os.stat_result]": ...
-        @property
-        def fstat(self) -> "Callable[[int], os.stat_result]": ...
 
 
 # Stamps younger than this against the clock, in nanoseconds, are not believed:
@@ -39,7 +31,7 @@ _METADATA = os.sep + "METADATA"
 _HEAD = 1024
 # The characters of most modules and attributes.
 _WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
-_FLAGS = (
+READ_FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_CLOEXEC", 0)
@@ -215,7 +207,6 @@ def settled(status: os.stat_result, seen: bool, clock: int) -> bool:
 
 def read(
     path: str,
-    seam: "Look",
     metadata: bool = False,
     errors: str = "strict",
     base: "int | None" = None,
@@ -229,14 +220,14 @@ def read(
     the dir_fd of os.open.
     """
     try:
-        descriptor = os.open(path, _FLAGS, dir_fd=base)
+        descriptor = Seam.open(path, READ_FLAGS, dir_fd=base)
     except FileNotFoundError:
         return None, None, ""  # as most
     except (OSError, ValueError) as error:
         return None, None, reason_of(error)
     status = None
     try:
-        status = seam.fstat(descriptor)
+        status = Seam.fstat(descriptor)
         size = status.st_size
         if status.st_mode & 0o170000 != 0o100000:
             return None, status, "is not a file"
@@ -244,12 +235,12 @@ def read(
             return None, status, f"is too large ({size} bytes)"
         data = b""
         if metadata and size > _HEAD:
-            data = os.read(descriptor, _HEAD)
+            data = Seam.read(descriptor, _HEAD)
             text = data[: data.rfind(b"\n") + 1].decode()
             if all(headers(text)):
                 return text, status, ""
         # With one byte more than there should be, one read tells that it was all.
-        while chunk := os.read(descriptor, max(size - len(data), _HEAD) + 1):
+        while chunk := Seam.read(descriptor, max(size - len(data), _HEAD) + 1):
             data += chunk
             if len(data) == size:
                 break
@@ -259,7 +250,15 @@ def read(
     except OSError as error:
         return None, None, reason_of(error)
     finally:
-        os.close(descriptor)
+        Seam.close(descriptor)
+
+
+def is_file(path: str) -> bool:
+    """Return True if this is a file, or a link to one."""
+    try:
+        return bool(Seam.stat(path).st_mode & 0o170000 == 0o100000)
+    except (OSError, ValueError):
+        return False
 
 
 def reason_of(error: Exception) -> str:
@@ -272,7 +271,6 @@ def reason_of(error: Exception) -> str:
 def scan_distribution(
     folder: str,
     file: str,
-    seam: "Look",
     clock: int,
     known: "Distribution | None" = None,
     base: "int | None" = None,
@@ -290,7 +288,7 @@ def scan_distribution(
     start = path if base is None else file
     name, _ = stem(file)
     key, named = normalise(name), bool(name)
-    text, status, reason = read(start + ENTRY_POINTS, seam, base=base)
+    text, status, reason = read(start + ENTRY_POINTS, base=base)
     left_behind = file[0] == "~"
     if status is None and named and not (reason or left_behind or several):
         return key  # as most
@@ -313,8 +311,8 @@ def scan_distribution(
     # stamp is kept for then: one in the future is believed when it was seen twice.
     source: str | None = "METADATA"
     source_stamp = before = known.source_stamp if known else None
-    if not named or several or not os.access(start + _METADATA, os.F_OK, dir_fd=base):
-        source, found, text, reason = find_metadata(path, seam)
+    if not named or several or not Seam.access(start + _METADATA, 0, dir_fd=base):
+        source, found, text, reason = find_metadata(path)
         source_stamp = None
         if found is not None:
             source_stamp = stamp(found)
@@ -349,7 +347,7 @@ def scan_distribution(
 
 
 def find_metadata(
-    path: str, seam: "Look"
+    path: str,
 ) -> "tuple[str | None, os.stat_result | None, str | None, str]":
     """Return which file is the metadata, its status, its text, why it has no text.
 
@@ -357,14 +355,14 @@ def find_metadata(
     """
     for source in ("METADATA", "PKG-INFO", ""):
         file = path + os.sep + source if source else path
-        if not source and not os.path.isfile(file):
+        if not source and not is_file(file):
             continue  # a metadata folder is not itself metadata
-        text, status, reason = read(file, seam, metadata=True)
+        text, status, reason = read(file, metadata=True)
         if status is None and not reason:
             continue
         if not text and source == "METADATA":
             # Empty or unreadable, it is metadata, but what PKG-INFO says counts.
-            text = read(path + os.sep + "PKG-INFO", seam)[0] or text
+            text = read(path + os.sep + "PKG-INFO")[0] or text
         return source, status, text, reason
     return None, None, None, ""
 
@@ -377,7 +375,7 @@ def list_folder(
     `known` are the names of those that were there before.
     """
     try:
-        names = os.listdir(path)
+        names = Seam.listdir(path)
     except (OSError, ValueError) as error:
         return [], set(), reason_of(error) or "vanished while it was looked at"
     gone: set[str] = set()
@@ -410,7 +408,7 @@ def summary_of(owner: "Owner | None") -> "tuple[str | None, str]":
     if owner is None or not isinstance(owner[1], str):
         return None, ""
     file = os.path.join(owner[1], owner[2]) + _METADATA
-    text, _, _ = read(file, os, errors="replace")
+    text, _, _ = read(file, errors="replace")
     for line in (text or "").splitlines():
         if line[:8].lower() == "summary:":
             return line[8:].strip() or None, file
@@ -427,13 +425,13 @@ def identify(owner: "Owner") -> "tuple[str, str, str]":
     words, or "" if that is in another process.
     """
     key, path, file, _ = owner
-    if not isinstance(path, str) or os.path.isfile(path):
+    if not isinstance(path, str) or is_file(path):
         from ._foreign import names_of  # deferred: imports importlib_metadata
 
         return *names_of(owner), "" if path is None else str(path)
     name, version = stem(file)
     folder = os.path.join(path, file)
-    _, _, text, _ = find_metadata(folder, os)
+    _, _, text, _ = find_metadata(folder)
     if text is not None:
         said, version_said = headers(text)
         name, version = said or name, version_said or version

@@ -261,7 +261,7 @@ class _Lines:
         keys: "dict[str, int]",
     ) -> None:
         """Scan a distribution and put its lines in."""
-        fresh = scan_distribution(self.key[place + 1], file, Seam, clock, old)
+        fresh = scan_distribution(self.key[place + 1], file, clock, old)
         name = quote(file + ENTRY_POINTS)[1:-1]
         if isinstance(fresh, str):
             keys[fresh] = keys.get(fresh, 0) + 1
@@ -387,7 +387,7 @@ class _Lines:
                 folders = self._touched_in(place, base, absent, present)
             finally:
                 if base is not None:
-                    os.close(base)
+                    Seam.close(base)
             for folder in folders:
                 touched[place, folder] = True
         if not self.settled:
@@ -405,7 +405,7 @@ class _Lines:
         known = self.known[place]
         if not known:
             raise _TakesMoreError  # something there could not be read
-        access = os.access
+        access = Seam.access
         skip = 0 if base is not None else len(os.path.join(self.key[place + 1], ""))
         touched = [_folder(f, skip) for f in absent if access(f, 0, dir_fd=base)]
         # the places of those that have no status

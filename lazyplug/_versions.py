@@ -48,7 +48,7 @@ def requirements(owner: "Owner") -> "list[str]":
     if isinstance(path, str) and file.endswith(".dist-info"):
         # An author's name in another encoding says nothing about what is required.
         metadata = os.path.join(path, file, "METADATA")
-        text, _, _ = read(metadata, os, errors="replace")
+        text, _, _ = read(metadata, errors="replace")
         return _required(text or "")
     try:
         opened = open_distribution(owner)

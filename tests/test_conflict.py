@@ -20,6 +20,7 @@ from lazyplug import (
     ignore_conflicts,
     prefer,
 )
+from lazyplug._cache import Seam
 from lazyplug.testing import dist
 
 pytestmark = pytest.mark.usefixtures("forgotten")
@@ -198,10 +199,8 @@ def test_a_dispatch_by_name_leaves_the_conflict_out_and_calls_the_others(
 def test_whatever_order_the_file_system_has_the_same_one_is_taken(
     order: Callable[[list[str]], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
-    listed = os.listdir
-    monkeypatch.setattr(os, "listdir", lambda path: order(listed(path)))
+    listed = Seam.listdir
+    monkeypatch.setattr(Seam, "listdir", lambda path: order(listed(path)))
     monkeypatch.setenv("LAZYPLUG_CACHE", "off")
     manager = ExtensionManager[Any]("g", conflict_resolver=first_on_conflict)
     assert manager["abfs"].value == "plug:A"

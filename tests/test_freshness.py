@@ -589,7 +589,8 @@ def test_nothing_is_taken_over_from_a_damaged_index(
 def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the paths that are looked at, by stat or by access."""
     found: list[str] = []
-    stat, access = _cache.Seam.stat, os.access
+    stat = _cache.Seam.stat
+    access: Callable[..., bool] = _cache.Seam.access
 
     def whole(path: str, dir_fd: int | None) -> str:
         root = "" if dir_fd is None else os.readlink(f"/proc/self/fd/{dir_fd}")
@@ -606,7 +607,7 @@ def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return access(path, mode, dir_fd=dir_fd)
 
     monkeypatch.setattr(_cache.Seam, "stat", watched_stat)
-    monkeypatch.setattr(os, "access", watched_access)
+    monkeypatch.setattr(_cache.Seam, "access", watched_access)
     return found
 
 

@@ -15,6 +15,7 @@ import pytest
 
 import lazyplug
 from lazyplug import _cache, _scan
+from lazyplug._cache import Seam
 from lazyplug._encoding import version_order
 from lazyplug._index import stamp as index_stamp
 from lazyplug._record import Distribution
@@ -151,15 +152,15 @@ def test_of_metadata_no_more_is_read_than_its_headers(
     text: str | bytes, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(tmp_path, {"METADATA": text})
-    size, lengths, read = (tmp_path / "METADATA").stat().st_size, [], os.read
+    size, lengths, read = (tmp_path / "METADATA").stat().st_size, [], Seam.read
 
     def counted(descriptor: int, length: int) -> bytes:
-        data = read(descriptor, length)
+        data: bytes = read(descriptor, length)
         lengths.append(len(data))
         return data
 
-    monkeypatch.setattr(os, "read", counted)
-    source, status, found, reason = _scan.find_metadata(str(tmp_path), os)
+    monkeypatch.setattr(Seam, "read", counted)
+    source, status, found, reason = _scan.find_metadata(str(tmp_path))
     assert (source, reason, _scan.headers(found or "")) == (
         "METADATA",
         "",
@@ -174,17 +175,18 @@ def test_of_metadata_no_more_is_read_than_its_headers(
 def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, read = tmp_path / "file", os.read
+    file, read = tmp_path / "file", Seam.read
     file.write_text("a")
 
     def growing(descriptor: int, length: int) -> bytes:
         with file.open("a") as more:
             if file.stat().st_size < 4:
                 more.write("b" * 2)
-        return read(descriptor, length)
+        data: bytes = read(descriptor, length)
+        return data
 
-    monkeypatch.setattr(os, "read", growing)
-    text, status, _ = _scan.read(str(file), os)
+    monkeypatch.setattr(Seam, "read", growing)
+    text, status, _ = _scan.read(str(file))
     assert text == "abbbb"
     # Taken before: it tells that the file is another by now.
     assert status is not None
@@ -346,7 +348,7 @@ def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
 ) -> None:
     folder = site(dist("bad", entry_points=POINTS))
 
-    real = os.open
+    real: Callable[..., int] = Seam.open
 
     def refuse(path: str, flags: int, **more: Any) -> int:
         if path.endswith("entry_points.txt"):
@@ -354,8 +356,8 @@ def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
         return real(path, flags, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "open", refuse)
-        found = scan_distribution(str(folder), "bad-1.0.dist-info", _cache.Seam, 0)
+        patch.setattr(Seam, "open", refuse)
+        found = scan_distribution(str(folder), "bad-1.0.dist-info", 0)
     assert isinstance(found, Distribution)
     assert not found.settled
     assert [told[2] for told in found.problems] == ["cannot be read: Permission denied"]
@@ -439,10 +441,10 @@ def test_of_one_key_in_one_folder_one_wins_and_the_others_are_told(
     only: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    listed = os.listdir
+    listed = Seam.listdir
     for order in (sorted, lambda found: sorted(found, reverse=True)):
         # The order of a listing is the file system's, and must not matter.
-        monkeypatch.setattr(os, "listdir", lambda path, o=order: o(listed(path)))
+        monkeypatch.setattr(Seam, "listdir", lambda path, o=order: o(listed(path)))
         only(plant(site({}), tree))
         monkeypatch.setenv("LAZYPLUG_CACHE", "off")
         assert versions() == [winner]

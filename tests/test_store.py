@@ -555,13 +555,13 @@ def test_a_program_that_asks_for_many_groups_opens_the_file_a_few_times(
     _cache.invalidate_caches()
     snapshot = _cache.current()
     opened = []
-    real = os.open
+    real: Callable[..., int] = _cache.Seam.open
 
     def count(path: str, flags: int, mode: int = 0o777) -> int:
         opened.append(path)
         return real(path, flags, mode)
 
-    monkeypatch.setattr(os, "open", count)
+    monkeypatch.setattr(_cache.Seam, "open", count)
     for _ in range(100):
         assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
     assert 0 < len(opened) < _index.MANY

@@ -1,6 +1,5 @@
 """Exchanging lines writes the bytes that a scan which knows nothing writes."""
 
-import os
 import shutil
 import tempfile
 import time
@@ -216,7 +215,7 @@ def test_systems_without_descriptors_of_folders_look_by_whole_paths(
     index = begun(tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True)
     monkeypatch.setattr(_cache, "_HAS_DIR_FD", False)
     before = settled.looks
-    monkeypatch.setattr(os, "open", None)
+    monkeypatch.setattr(_cache.Seam, "open", None)
     assert _cache.still_true(index, "full")
     assert settled.looks > before
     (tmp_path / "a" / "one-1.0.dist-info" / "entry_points.txt").unlink()

@@ -320,7 +320,7 @@ def _metadata(extensions: "dict[str, list[Extension[Any]]]") -> "Iterator[Findin
             if isinstance(path, str) and not os.path.isfile(path):
                 folders.add(os.path.join(path, file))
     for folder in sorted(folders):
-        said = headers(find_metadata(folder, os)[2] or "")
+        said = headers(find_metadata(folder)[2] or "")
         for what, there in zip(("Name", "Version"), said):
             if not there:
                 yield _BAD, f"{folder}: its metadata does not say its {what}"

@@ -104,7 +104,7 @@ def test_any_bytes_declare_what_they_do_to_importlib_metadata(
 
     def differ(data: bytes) -> Any:
         (folder / "entry_points.txt").write_bytes(data)
-        found = scan_distribution(str(tmp_path), FOLDER, os, 0)
+        found = scan_distribution(str(tmp_path), FOLDER, 0)
         assert isinstance(found, Distribution)
         try:
             told = PathDistribution(folder).entry_points
