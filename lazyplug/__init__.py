@@ -92,8 +92,11 @@ def __getattr__(name: str) -> object:
     room = _ROOMS.get(name)
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(__import__(f"{__name__}.{room}", fromlist=(name,)), name)
-    globals()[name] = value
+    module = __import__(f"{__name__}.{room}", fromlist=(name,))
+    value = getattr(module, name)
+    # In a fake file system, what is imported now has a fake `os`, and is not kept.
+    if __import__("os").__class__ is module.__class__:
+        globals()[name] = value
     return value
 
 

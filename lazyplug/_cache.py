@@ -9,7 +9,16 @@ import sys
 from _thread import get_ident
 from time import time_ns
 
-from ._index import MANY, Index, digest, numbers, paths, stamp, together
+from ._index import (
+    MANY,
+    Index,
+    digest,
+    numbers,
+    paths,
+    stamp,
+    together,
+    with_content,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +39,7 @@ MODES = ("on", "readonly", "off")
 # the clock. What a program or a test puts into `os` instead is neither seen nor
 # remembered. Tests of the engine put their own here. On Windows some are
 # missing.
+_Module: "Any" = type(sys)
 _Namespace: "Any" = type(sys.implementation)
 Seam = _Namespace()
 Seam.__dict__.update(sys.modules[os.name].__dict__, clock=time_ns)
@@ -38,9 +48,9 @@ Seam.__dict__.update(sys.modules[os.name].__dict__, clock=time_ns)
 SIZE_CAP = 1 << 26
 _KIND, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_FLAGS = (
+# Without O_NONBLOCK a pipe would be waited for.
+READ_FLAGS = (
     os.O_RDONLY
-    | _NOFOLLOW
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
@@ -205,7 +215,7 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
         me = get_ident()
         if me not in files:
             try:
-                descriptor = Seam.open(path, _FLAGS if judged else _FLAGS & ~_NOFOLLOW)
+                descriptor = Seam.open(path, READ_FLAGS | _NOFOLLOW * judged)
             except OSError:
                 raise
             except Exception as error:
@@ -364,7 +374,9 @@ def still_true(
     Raises ValueError if the index is damaged.
     """
     if level == "none":
-        return True
+        # Even so, what could not be read, or may have changed in the same tick, is not
+        # to be lost for good.
+        return index.settled and not index.young
     if index.young or (level == "full" and not index.settled):
         return False
     stat, access = Seam.stat, Seam.access
@@ -377,14 +389,19 @@ def still_true(
             elif known is None:
                 if access(entry, 0):
                     return False
-            elif stamp(stat(entry)) != known:
-                return False
+            elif stamp(status := stat(entry)) != known:
+                if known.count(" ") < 4:
+                    return False
+                from ._content import is_same  # deferred: few file systems need it
+
+                if not is_same(entry, status, known):
+                    return False
     except (OSError, ValueError, TypeError):
         return False
     if level == "dirs":
         return True
     # Not inside of what follows: if it is damaged, the index must be replaced.
-    for place, absent, present, known in index.watched():
+    for place, absent, present, known, by_content in index.watched():
         base = None
         try:
             base, absent_files, files = looked_from(
@@ -393,8 +410,13 @@ def still_true(
             for file in absent_files:
                 if access(file, 0, dir_fd=base):
                     return False
-            found = [stat(file, dir_fd=base) for file in files]
-            if together(numbers(found)) != known:
+            found = numbers([stat(file, dir_fd=base) for file in files])
+            if by_content:
+                from ._content import checksum  # deferred: few file systems need it
+
+                for at in by_content:
+                    found[at] = with_content(found[at], checksum(files[at], base))
+            if together(found) != known:
                 return False
         except (OSError, ValueError, TypeError, IndexError):
             return False
@@ -553,8 +575,13 @@ def current_folder() -> "str | None":
 def current(level: str = "") -> Snapshot:
     """Return the environment of this `sys.path`, checked once a process.
 
-    `level` asks for a check at that level at least.
+    `level` asks for a check at that level at least. Where `os` is no module, all is
+    asked of importlib.metadata, each time.
     """
+    if os.__class__ is not _Module:
+        from ._fallback import Fallback  # deferred: in fake file systems only
+
+        return Fallback()
     here = current_folder()
     key: Any = here, *sys.path
     try:

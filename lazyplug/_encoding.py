@@ -10,6 +10,7 @@ from ._index import DOUBT, quote, texts
 from ._record import (
     assemble,
     group_text,
+    is_by_content,
     is_lent,
     number,
     quoted,
@@ -144,14 +145,15 @@ def _watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, 
         if entry.archive or is_lent(entry.stamp):
             continue  # its own stamp says it all
         absent = [file + ENTRY_POINTS for file in entry.plain]
-        present: list[str] = []
+        # of each file that is there its name and its stamp
+        present: list[tuple[str, str | None]] = []
         numbers: list[int | None] = []
         for distribution in entry.distributions:
             file = distribution.file + ENTRY_POINTS
             if distribution.stamp is None:
                 absent.append(file)
             else:
-                present.append(file)
+                present.append((file, distribution.stamp))
                 numbers.append(distribution.number or number(distribution.stamp))
             # Whether there is metadata decides only among several of one key, what
             # it says only where the folder's name does not. Where there is none, it
@@ -163,14 +165,19 @@ def _watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, 
                     absent.append(folder + "METADATA")
                 if source is None:
                     absent.append(folder + "PKG-INFO")
-                else:
-                    # Where that is "", it is the file itself.
-                    present.append(folder + source if source else distribution.file)
-                    known = distribution.source_stamp
-                    numbers.append(number(known) if known else None)
-        files = sorted(zip(quoted(present), numbers))
-        two = texts_line(sorted(quoted(absent))), texts_line([f for f, _ in files])
-        watch[place] = *two, together_of([each for _, each in files])
+                # Where that is "", it is the file itself; where there is none, a file
+                # may come in the place of the directory.
+                file = folder + source if source else distribution.file
+                known = distribution.source_stamp
+                present.append((file, known))
+                numbers.append(number(known) if known else None)
+        files = sorted(zip(quoted([file for file, _ in present]), numbers, present))
+        watch[place] = (
+            texts_line(sorted(quoted(absent))),
+            texts_line([file for file, _, _ in files]),
+            together_of([each for _, each, _ in files]),
+            [at for at, each in enumerate(files) if is_by_content(each[2][1])],
+        )
     return watch
 
 

@@ -11,19 +11,18 @@ import zipfile
 import zlib
 
 from importlib_metadata import Distribution as Opened
-from importlib_metadata import DistributionFinder, PathDistribution
+from importlib_metadata import PathDistribution
 
-from ._cache import Seam
+from ._cache import READ_FLAGS, Seam
 from ._record import Distribution, fragments
 from ._scan import (
-    READ_FLAGS,
     headers,
     is_file,
     is_metadata,
     normalise,
     parse,
     reason_of,
-    split_value,
+    said_by,
     stem,
 )
 
@@ -197,34 +196,6 @@ def _key(opened: Opened, name: str) -> "tuple[str, bool]":
         return normalise(stem(directory.rpartition("/")[2])[0]), _is_damage(error)
 
 
-def ask_finder(
-    finder: "Any",
-) -> "tuple[list[tuple[str, Any, list[Point]]], list[Trouble]]":
-    """Return what a foreign finder tells of: key, object, points.
-
-    The finder's code is run, and its distributions' own properties.
-    """
-    label = f"{type(finder).__module__}.{type(finder).__qualname__}"
-    found = []
-    problems: list[Trouble] = []
-    try:
-        context = DistributionFinder.Context()  # type: ignore[no-untyped-call]
-        for opened in finder.find_distributions(context):
-            try:
-                key = getattr(opened, "_normalized_name", None)
-                key = key or normalise(opened.metadata["Name"])
-                points: list[Point] = []
-                for line, point in enumerate(opened.entry_points, 1):
-                    row = point.name, point.value, *split_value(point.value), line
-                    points.append((point.group, row))
-                found.append((key, opened, points))
-            except Exception as error:  # foreign code: its fault is its own
-                problems.append((label, 0, f"a distribution of it fails: {error!r}"))
-    except Exception as error:  # foreign code: its fault is its own
-        problems.append((label, 0, f"find_distributions fails: {error!r}"))
-    return found, problems
-
-
 def open_distribution(owner: "Owner") -> "Any":
     """Return the importlib_metadata distribution of an owner.
 
@@ -248,12 +219,11 @@ def open_distribution(owner: "Owner") -> "Any":
 
 
 def names_of(owner: "Owner") -> "tuple[str, str]":
-    """Return name and version of what lies in an archive, or a finder told of.
+    """Return name and version of what lies in an archive.
 
-    The finder's code is run. What cannot be asked any more is called by its key.
+    What cannot be asked any more is called by its key.
     """
     try:
-        opened = open_distribution(owner)
-        return str(opened.metadata["Name"] or owner[0]), str(opened.version or "")
-    except Exception:  # it is gone, or foreign code: its fault is its own
+        return said_by(open_distribution(owner), owner[0])
+    except Exception:  # it is gone, or damaged
         return owner[0], ""

@@ -73,6 +73,16 @@ def stamp(status: "stat_result") -> str:
     )
 
 
+def has_change_time(status: "stat_result") -> bool:
+    """Return True if the change time of a file is one: any change would move it.
+
+    It is another than the modification time, or finer than any clock of a file system
+    that has no change time of its own (exFAT's ticks are 10 ms).
+    """
+    changed = status.st_ctime_ns
+    return changed != status.st_mtime_ns or changed % 10_000_000 != 0
+
+
 def numbers(statuses: "Iterable[stat_result]") -> "list[int]":
     """Return a number for the stamp of each file: a hash of its four integers."""
     # No text is made of each: that would take two thirds of what a file costs.
@@ -80,6 +90,11 @@ def numbers(statuses: "Iterable[stat_result]") -> "list[int]":
         hash((each.st_mtime_ns, each.st_ctime_ns, each.st_size, each.st_ino))
         for each in statuses
     ]
+
+
+def with_content(number: int, checksum: str) -> int:
+    """Return the number of a file that is compared by content as well."""
+    return hash((number, int(checksum, 16)))
 
 
 def together(numbers: "list[int]") -> str:
@@ -183,22 +198,23 @@ class Index:
             offset, length = map(int, detail)
             self.detail = offset, length, checksum
             # of each path entry with files: its number, the lengths of its two lines,
-            # its stamps together; before that the checksum of all lines
+            # its stamps together, the places of the files that are compared by content;
+            # before that the checksum of all lines
             wanted, *blocks = watch
-            lengths = map(int, blocks[1::4] + blocks[2::4])
+            lengths = map(int, blocks[1::5] + blocks[2::5])
             self.after_watch = after + sum(lengths)
             self._watch = (chunk[after : self.after_watch], after, blocks, wanted)
-            if len(stamps) != len(key) - 1 or len(blocks) % 4:
+            if len(stamps) != len(key) - 1 or len(blocks) % 5:
                 raise ValueError("head")
         except DOUBT as error:
             raise ValueError("front") from error
         self.front = front
 
-    def watched(self) -> "list[tuple[int, bytes, bytes, str]]":
+    def watched(self) -> "list[tuple[int, bytes, bytes, str, list[int]]]":
         """Return the watch: of each path entry with files its number and its lines.
 
         They are the files that are absent, and those that have stamps; with these
-        stamps together.
+        stamps together, and the places of the files that are compared by content.
         """
         data, start, blocks, wanted = self._watch
         try:
@@ -209,13 +225,15 @@ class Index:
                 raise ValueError("watch")
             found = []
             start = 0
-            for at in range(0, len(blocks), 4):
-                number, one, two, known = blocks[at : at + 4]
+            for at in range(0, len(blocks), 5):
+                number, one, two, known, by_content = blocks[at : at + 5]
                 place = int(number)
                 self.stamps[place]  # there is such a path entry
                 middle = start + int(one)
                 end = middle + int(two)
-                found.append((place, data[start:middle], data[middle:end], known))
+                places = [*map(int, by_content.split())] if by_content else []
+                lines = data[start:middle], data[middle:end]
+                found.append((place, *lines, known, places))
                 start = end
             return found
         except DOUBT as error:

@@ -9,7 +9,8 @@ import sys
 
 from . import _cache
 from ._cache import Seam
-from ._index import DOUBT, TITLE_LENGTH, digest, front_of, stamp, title
+from ._content import signature
+from ._index import DOUBT, TITLE_LENGTH, digest, front_of, title
 from ._text import quote, scan_once, to_json
 
 TYPE_CHECKING = False
@@ -208,15 +209,16 @@ class Facts:
 
         stamps: dict[str, str | None] = {}
         for path, was_there in sources.files.items():
+            now: str | None = None
             try:
                 status = Seam.stat(path)
+                now = signature(path, status)
             except (OSError, ValueError):
                 status = None
             if (status is not None) != was_there:
                 return  # it changed meanwhile
             if status is not None and not settled(status, False, sources.clock):
                 return  # it may change, and the stamp stay the same
-            now = None if status is None else stamp(status)
             stamps[path] = self._stamps[path] = now
         ways = []
         for name, (place, answered) in sources.tops.items():
@@ -456,7 +458,7 @@ def _stamp_of(path: str, expected: bool) -> "str | None":
         # access says no without raising, at a quarter of the price.
         if not expected and not os.access(path, 0):
             return None
-        return stamp(Seam.stat(path))
+        return signature(path, Seam.stat(path))
     except (OSError, ValueError):
         return None
 

@@ -12,6 +12,7 @@ from ._encoding import winners
 from ._index import rows_of, texts
 from ._record import decode
 from ._rescan import look, settle_repeated
+from ._scan import normalise, split_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ._cache import Snapshot
     from ._index import Index, Pair
-    from ._record import PathEntry, Trouble
+    from ._record import PathEntry, Point, Trouble
 
     # place in sys.meta_path, place in sys.path
     Rank = tuple[int, int]
@@ -51,7 +52,7 @@ class Overlay:
         # that are not on it; nothing is declared there.
         at_of = {entry: at for at, entry in enumerate(entries)}
         self._places = [at_of.get(entry, -1) for entry in index.key[1:]]
-        self._finder = _path_finder_place()
+        self._finder = path_finder_place()
         places = sorted(volatile)
         live = [look(entries[at], None, Seam.clock(), thorough=True) for at in places]
         stable = decode(index)
@@ -89,8 +90,6 @@ class Overlay:
         return found
 
     def _asked(self, place: int, finder: "Any") -> "list[Candidate]":
-        from ._foreign import ask_finder  # deferred: imports importlib_metadata
-
         told, problems = ask_finder(finder)
         self.problems += problems
         found: list[Candidate] = []
@@ -136,7 +135,38 @@ def _keys(entry: "PathEntry") -> "list[tuple[str, bool]]":
     return found + [(d.key, d.source is not None) for d in entry.distributions]
 
 
-def _path_finder_place() -> int:
+def ask_finder(
+    finder: "Any",
+) -> "tuple[list[tuple[str, Any, list[Point]]], list[Trouble]]":
+    """Return what a foreign finder tells of: key, object, points.
+
+    The finder's code is run, and its distributions' own properties.
+    """
+    from importlib.metadata import DistributionFinder  # deferred: 25 ms
+
+    label = f"{type(finder).__module__}.{type(finder).__qualname__}"
+    found = []
+    problems: list[Trouble] = []
+    try:
+        context = DistributionFinder.Context()
+        for opened in finder.find_distributions(context):
+            try:
+                key = getattr(opened, "_normalized_name", None)
+                key = key or normalise(opened.metadata["Name"])
+                points: list[Point] = []
+                for line, point in enumerate(opened.entry_points, 1):
+                    row = point.name, point.value, *split_value(point.value), line
+                    points.append((point.group, row))
+                found.append((key, opened, points))
+            except Exception as error:  # foreign code: its fault is its own
+                problems.append((label, 0, f"a distribution of it fails: {error!r}"))
+    except Exception as error:  # foreign code: its fault is its own
+        problems.append((label, 0, f"find_distributions fails: {error!r}"))
+    return found, problems
+
+
+def path_finder_place() -> int:
+    """Return where Python's own path finder stands on `sys.meta_path`."""
     for place, finder in enumerate(sys.meta_path):
         if getattr(finder, "__name__", "") == "PathFinder":
             return place

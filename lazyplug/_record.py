@@ -13,6 +13,7 @@ from ._index import (
     texts,
     title,
     together,
+    with_content,
 )
 
 TYPE_CHECKING = False
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     # number of a path entry, name of a metadata folder in it
     Place = tuple[int, str]
     # of a path entry the line of the files that must not come, and that of those that
-    # have stamps, each in order; these stamps together
-    Watch = tuple[bytes, bytes, str]
+    # have stamps, each in order; these stamps together, and the places of the files
+    # that are compared by content
+    Watch = tuple[bytes, bytes, str, list[int]]
     # what a path entry's own line says: is it an archive, problems, plain ones
     Own = tuple[bool, list[Trouble], dict[str, str]]
     # the groups as they are written, by their quoted names: text and its checksum
@@ -393,9 +395,24 @@ def texts_line(quoted: "list[str]") -> bytes:
 
 
 def number(stamp: str) -> int:
-    """Return the number that `numbers` gives to a stamp; ValueError if it is none."""
-    modified, changed, size, inode = stamp.split(" ")
-    return hash((int(modified, 16), int(changed, 16), int(size, 16), int(inode, 16)))
+    """Return the number of the file that has this stamp; ValueError if it is none.
+
+    It is what `numbers` gives, and `with_content` where a checksum is behind it.
+    """
+    modified, changed, size, inode, *checksum = stamp.split(" ")
+    found = hash((int(modified, 16), int(changed, 16), int(size, 16), int(inode, 16)))
+    for each in checksum:
+        found = with_content(found, each)
+    return found
+
+
+def is_by_content(stamp: "str | None") -> bool:
+    """Return True if a file with this stamp is compared by content as well.
+
+    >>> is_by_content("1 1 3 4 0123456789abcdef"), is_by_content("1 2 3 4")
+    (True, False)
+    """
+    return stamp is not None and stamp.count(" ") > 3
 
 
 def together_of(numbers: "Sequence[int | None]") -> str:
@@ -426,9 +443,10 @@ def assemble(
     numbers: list[str] = []
     lines: list[bytes] = []
     for place in sorted(watch):
-        absent, present, known = watch[place]
+        absent, present, known, by_content = watch[place]
         if len(absent) > 3 or len(present) > 3:  # "[]" and a newline
-            numbers += str(place), str(len(absent)), str(len(present)), known
+            lengths = str(len(absent)), str(len(present))
+            numbers += str(place), *lengths, known, " ".join(map(str, by_content))
             lines += absent, present
     table: list[str] = []
     written: list[bytes | memoryview] = []

@@ -7,8 +7,8 @@ stand twice, archives, path entries that came or went.
 import os
 
 from ._cache import NOTHING, Seam, index_name, looked_from, news
+from ._content import signature
 from ._encoding import encode, regroup, repeated, sort_distributions
-from ._index import Index, stamp
 from ._record import Distribution, PathEntry, decode, groups_of, is_lent
 from ._scan import (
     ENTRY_POINTS,
@@ -22,6 +22,8 @@ from ._store import donors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from ._index import Index
 
 
 _TYPE, _REGULAR, _FOLDER = 0o170000, 0o100000, 0o040000
@@ -93,12 +95,12 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     """
     try:
         status = Seam.stat(path)
+        now = signature(path, status)
     except (OSError, ValueError) as error:
         # Whatever the reason: as soon as it can be looked at, the index is not true.
         reason = reason_of(error)
         problems = [(path, 0, reason)] if reason else []
         return PathEntry(path, None, True, False, problems, {}, [])
-    now = stamp(status)
     if known is not None and known.archive != (status.st_mode & _TYPE == _REGULAR):
         known = None  # a folder became an archive, or the other way round
     same = known is not None and known.settled and known.stamp == now
@@ -189,7 +191,7 @@ def _holds(path: str, file: str, known: "str | None", base: "int | None") -> boo
 
 def _stamp_of(file: str, base: "int | None" = None) -> "str | None":
     try:
-        return stamp(Seam.stat(file, dir_fd=base))
+        return signature(file, Seam.stat(file, dir_fd=base), base)
     except (OSError, ValueError):
         return None
 
@@ -259,8 +261,6 @@ def _same_metadata(path: str, known: Distribution) -> bool:
             break
         if Seam.access(os.path.join(folder, source), 0):
             return False
-    if known.source is None:
-        return True
     file = os.path.join(folder, known.source) if known.source else folder
     now = _stamp_of(file)
     # What decided nothing so far was not read.

@@ -6,13 +6,15 @@ reason, and harms nothing else.
 
 import os
 
-from ._cache import Seam
+from ._cache import READ_FLAGS, Seam
+from ._content import signature
 from ._index import numbers, stamp
-from ._record import Distribution, fragments
+from ._record import Distribution, fragments, is_by_content
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from typing import Any
 
     from ._index import Owner
     from ._record import Point, Trouble
@@ -31,12 +33,6 @@ _METADATA = os.sep + "METADATA"
 _HEAD = 1024
 # The characters of most modules and attributes.
 _WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
-READ_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 
 
 def normalise(name: str) -> str:
@@ -255,10 +251,8 @@ def read(
 
 def is_file(path: str) -> bool:
     """Return True if this is a file, or a link to one."""
-    try:
-        return bool(Seam.stat(path).st_mode & 0o170000 == 0o100000)
-    except (OSError, ValueError):
-        return False
+    status = _status_of(path)
+    return status is not None and status.st_mode & 0o170000 == 0o100000
 
 
 def reason_of(error: Exception) -> str:
@@ -295,8 +289,11 @@ def scan_distribution(
     own = None
     # Of what the system would not read, no stamp is to be believed.
     calm = not reason
+    number = None
     if status is not None:
-        own = stamp(status)
+        own, text = _signed(start + ENTRY_POINTS, status, text, base)
+        # One with its content has another.
+        number = None if is_by_content(own) else numbers([status])[0]
         calm = settled(status, known is not None and known.stamp == own, clock)
     points: list[Point] = []
     problems: list[Trouble] = []
@@ -313,9 +310,13 @@ def scan_distribution(
     source_stamp = before = known.source_stamp if known else None
     if not named or several or not Seam.access(start + _METADATA, 0, dir_fd=base):
         source, found, text, reason = find_metadata(path)
+        if source is None and not reason:
+            # If a file comes in its place, or in it, that is metadata.
+            found = _status_of(path)
         source_stamp = None
         if found is not None:
-            source_stamp = stamp(found)
+            file_of_it = os.path.join(path, source) if source else path
+            source_stamp, text = _signed(file_of_it, found, text, metadata=True)
             calm = calm and settled(found, source_stamp == before, clock)
         elif reason:
             calm = False
@@ -342,8 +343,34 @@ def scan_distribution(
         groups=list(declared),
         problems=problems,
         fragments=declared,
-        number=None if status is None else numbers([status])[0],
+        number=number,
     )
+
+
+def _signed(
+    path: str,
+    status: os.stat_result,
+    text: "str | None",
+    base: "int | None" = None,
+    metadata: bool = False,
+) -> "tuple[str, str | None]":
+    """Return the signature of a file that was read, and the text that it is of."""
+    try:
+        found = signature(path, status, base)
+    except OSError:
+        return stamp(status), text  # it went meanwhile, which will be noticed
+    if is_by_content(found) and text is not None:
+        # What was read before may be older than the checksum, and nothing would tell.
+        text = read(path, metadata, base=base)[0]
+    return found, text
+
+
+def _status_of(path: str) -> "os.stat_result | None":
+    try:
+        status: os.stat_result = Seam.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status
 
 
 def find_metadata(
@@ -417,6 +444,17 @@ def summary_of(owner: "Owner | None") -> "tuple[str | None, str]":
     return None, file
 
 
+def said_by(opened: "Any", key: str) -> "tuple[str, str]":
+    """Return name and version as an importlib.metadata distribution says them.
+
+    A finder's code is run. What cannot be asked is called by its key.
+    """
+    try:
+        return str(opened.metadata["Name"] or key), str(opened.version or "")
+    except Exception:  # it is gone, or foreign code: its fault is its own
+        return key, ""
+
+
 def identify(owner: "Owner") -> "tuple[str, str, str]":
     """Return name, version and entry_points.txt of an owner as they are now.
 
@@ -425,10 +463,12 @@ def identify(owner: "Owner") -> "tuple[str, str, str]":
     words, or "" if that is in another process.
     """
     key, path, file, _ = owner
-    if not isinstance(path, str) or is_file(path):
+    if not isinstance(path, str):
+        return *said_by(path, key), "" if path is None else str(path)
+    if is_file(path):
         from ._foreign import names_of  # deferred: imports importlib_metadata
 
-        return *names_of(owner), "" if path is None else str(path)
+        return *names_of(owner), path
     name, version = stem(file)
     folder = os.path.join(path, file)
     _, _, text, _ = find_metadata(folder)

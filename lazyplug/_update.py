@@ -8,7 +8,8 @@ write, which is left to do where more has changed.
 import os
 
 from ._cache import NOTHING, SIZE_CAP, Seam, looked_from, news
-from ._index import DOUBT, Index, numbers, quote, stamp, texts, together
+from ._content import checksum, signature
+from ._index import DOUBT, Index, numbers, quote, texts, together, with_content
 from ._record import (
     Distribution,
     assemble,
@@ -16,6 +17,7 @@ from ._record import (
     from_bytes,
     group_text,
     groups_of,
+    is_by_content,
     is_lent,
     number,
     own_line,
@@ -122,7 +124,7 @@ def _moved(index: Index, covered: "Mapping[str, str]") -> bool:
         if path in covered:
             continue
         try:
-            now = stamp(Seam.stat(path))
+            now = signature(path, Seam.stat(path))
         except (OSError, ValueError):
             now = None
         if now != known:
@@ -176,6 +178,8 @@ class _Lines:
         self.known: dict[int, str] = {}
         # the numbers of these stamps, as soon as they were looked at
         self.numbers: dict[int, list[int]] = {}
+        # the names of the files that are compared by content, as JSON has them
+        self.by_content: dict[int, set[str]] = {}
         watched = index.watched()
         try:
             # others than these would stay for ever
@@ -188,9 +192,12 @@ class _Lines:
                 end = self.detail.find('\n["",', start) + 1 or len(self.detail)
                 self.blocks.append(self.detail[start:end])
                 start = end
-            for place, absent, present, known in watched:
+            for place, absent, present, known, by_content in watched:
                 self.watch[place] = absent, present
                 self.known[place] = known
+                if by_content:
+                    names = _names(present)
+                    self.by_content[place] = {names[at] for at in by_content}
         except DOUBT as error:
             raise ValueError("detail") from error
 
@@ -220,7 +227,7 @@ class _Lines:
             sorted(self.young),
             self.settled,
             {
-                place: (*lines, together(self.numbers[place]))
+                place: (*lines, together(self.numbers[place]), self._places(place))
                 for place, lines in self.watch.items()
             },
             self.groups,
@@ -291,6 +298,7 @@ class _Lines:
             at = names.index(name)
             del names[at], known[at]
             present = texts_line(names)
+            self.by_content.get(place, set()).discard(name)
         if quoted in absent:
             names = _names(absent)
             names.remove(name)
@@ -305,8 +313,18 @@ class _Lines:
         else:
             names = sorted([*_names(present), name])
             self.numbers[place].insert(names.index(name), number(stamp))
+            if is_by_content(stamp):
+                self.by_content.setdefault(place, set()).add(name)
             present = texts_line(names)
         self.watch[place] = absent, present
+
+    def _places(self, place: int) -> "list[int]":
+        """Return the places of the files that are compared by content."""
+        found = self.by_content.get(place)
+        if not found:
+            return []
+        names = _names(self.watch[place][1])
+        return [at for at, name in enumerate(names) if name in found]
 
     def _own(self, place: int) -> str:
         return self.blocks[place][: self.blocks[place].index("\n")]
@@ -347,11 +365,11 @@ class _Lines:
                 raise _TakesMoreError
             try:
                 status = Seam.stat(path)
+                now = signature(path, status)
             except (OSError, ValueError):
                 if known is None:
                     continue
                 raise _TakesMoreError from None
-            now = stamp(status)
             if now == known and place not in self.young:
                 continue
             if known is None or status.st_mode & _TYPE != _FOLDER:
@@ -416,6 +434,11 @@ class _Lines:
             _, line = _without(self.blocks[place], f"[{quote(folder)},")
             found.insert(at, number(Distribution.read(line).stamp or ""))
             touched.append(folder)
+        for at in self._places(place):
+            try:
+                found[at] = with_content(found[at], checksum(present[at], base))
+            except OSError:
+                pass  # then it is another than it was
         self.numbers[place] = found
         if together(found) != known:
             # Some have changed; or what they were together was never true.

@@ -7,7 +7,7 @@ from ._encoding import encode, regroup
 from ._index import DOUBT, Index
 from ._learned import encode as encode_facts
 from ._learned import opened, part_of
-from ._record import decode, groups_of, is_lent, table_of
+from ._record import decode, groups_of, is_by_content, is_lent, table_of
 from ._store import FACTS, SUFFIX
 
 TYPE_CHECKING = False
@@ -100,7 +100,8 @@ def _check_stamps(stamps: "list[str | None]") -> None:
     for known in stamps:
         if is_lent(known):
             continue
-        if known is not None and len([int(n, 16) for n in known.split(" ")]) != 4:
+        parts = 4 + is_by_content(known)
+        if known is not None and len([int(n, 16) for n in known.split(" ")]) != parts:
             raise ValueError(known)
 
 

@@ -77,6 +77,8 @@ def first(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 class Ticking:
     """File times and a clock in coarse ticks, through the one seam of `_cache`.
 
+    They are no round times, so that files are not compared by content.
+
     :param tick: the file system's tick, in nanoseconds.
     """
 
@@ -91,8 +93,8 @@ class Ticking:
         class Status:
             st_mode, st_size, st_ino = status.st_mode, status.st_size, status.st_ino
             st_uid = status.st_uid
-            st_mtime_ns = status.st_mtime_ns // self.tick * self.tick
-            st_ctime_ns = status.st_ctime_ns // self.tick * self.tick
+            st_mtime_ns = (status.st_mtime_ns - 1) // self.tick * self.tick + 1
+            st_ctime_ns = (status.st_ctime_ns - 1) // self.tick * self.tick + 1
 
         return Status
 

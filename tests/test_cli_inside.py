@@ -357,7 +357,7 @@ def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
 
     monkeypatch.setattr(_cache.Seam, "getcwd", gone)
     assert _cache.current_folder() is None
-    watch = {0: (b"[]\n", b'["a-1.dist-info/entry_points.txt"]\n', "0")}
+    watch: Any = {0: (b"[]\n", b'["a-1.dist-info/entry_points.txt"]\n', "0", [])}
     recordless = assemble(["/p", "/s"], [None], [], True, watch, {}, '["","0","0"]\n')
     assert [*doctor._differences(from_bytes(recordless), {})] == []
     assert doctor._difference("\0", None) == ""

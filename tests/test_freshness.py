@@ -37,8 +37,8 @@ class Clockwork(Ticking):
         super().__init__(tick)
         self._probe = probe
         self._start = after_last_change(probe)
-        # a whole second: where a tick begins, whatever the tick
-        begin = (self._start // SECOND + 1) * SECOND
+        # where a tick begins, whatever the tick: one nanosecond after a whole second
+        begin = (self._start // SECOND + 1) * SECOND + 1
         # (real time, virtual time since then)
         self._moves = [(self._start, begin)]
         self.set_back = 0
@@ -56,8 +56,8 @@ class Clockwork(Ticking):
     def _coarse(self, status: os.stat_result) -> Any:
         seen = super()._coarse(status)
         for name in ("st_mtime_ns", "st_ctime_ns"):
-            time_of = self._virtual(getattr(status, name)) // self.tick * self.tick
-            setattr(seen, name, time_of)
+            now = self._virtual(getattr(status, name)) - 1
+            setattr(seen, name, now // self.tick * self.tick + 1)
         return seen
 
     def clock(self) -> int:

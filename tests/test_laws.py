@@ -997,7 +997,7 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
         assert [(owner[3], row) for row, owner in index.rows(group)] == expected
     assert index.rows("no such group") == []
     watch = index.watched()
-    for place, _, present, told in watch:
+    for place, _, present, told, _ in watch:
         stamps_of: dict[str, str | None] = {}
         for d in made[place].distributions:
             stamps_of[f"{d.file}/entry_points.txt"] = d.stamp
@@ -1006,7 +1006,9 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
         # What has no stamp equals nothing.
         wanted = "" if None in seen else together(numbers(map(status_of, seen)))
         assert told == wanted
-    watched = [file for _, *lines, _ in watch for line in lines for file in paths(line)]
+    watched = [
+        file for _, *lines, _, _ in watch for line in lines for file in paths(line)
+    ]
     assert len(watched) >= len(order) + len(sites)
 
 

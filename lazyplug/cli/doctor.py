@@ -2,12 +2,15 @@
 
 import os
 import sys
+from itertools import zip_longest
 
 from lazyplug import _cache, _learned
+from lazyplug._cache import Seam
 from lazyplug._choice import parse_pattern, split
+from lazyplug._content import signature
 from lazyplug._exceptions import InvalidChoice
 from lazyplug._frozen import OFF, names_in, opened, own_file
-from lazyplug._index import Index, paths, stamp
+from lazyplug._index import Index, paths
 from lazyplug._manager import Extension
 from lazyplug._problem import problems
 from lazyplug._record import assemble, decode, from_bytes
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 # Well; to be known; wrong.
 _OK, _NOTE, _BAD = "ok", "note", "wrong"
-_PARTS = ("mtime", "ctime", "size", "inode")
+_PARTS = ("mtime", "ctime", "size", "inode", "content")
 _VALUES = {
     "LAZYPLUG_CACHE": _cache.MODES,
     "LAZYPLUG_CHECK": _cache.LEVELS,
@@ -200,7 +203,7 @@ def _differences(index: Index, covered: "Mapping[str, str]") -> "Iterator[str]":
         if text:
             yield text
     records = decode(index)
-    for place, absent, present, _ in index.watched():
+    for place, absent, present, *_ in index.watched():
         record = records[place]
         found = {each.file: each for each in record.distributions}
         known_stamps: list[tuple[str, str | None]] = []
@@ -218,7 +221,7 @@ def _differences(index: Index, covered: "Mapping[str, str]") -> "Iterator[str]":
 
 def _difference(path: str, known: "str | None") -> str:
     try:
-        now = stamp(os.stat(path))
+        now = signature(path, Seam.stat(path))
     except (OSError, ValueError):
         now = None
     if now == known:
@@ -227,7 +230,7 @@ def _difference(path: str, known: "str | None") -> str:
         return f"{path} came"
     if now is None:
         return f"{path} went"
-    parts = zip(_PARTS, known.split(" "), now.split(" "))
+    parts = zip_longest(_PARTS, known.split(" "), now.split(" "), fillvalue="")
     return f"{path} has another {', '.join(n for n, was, is_ in parts if was != is_)}"
 
 

@@ -332,9 +332,9 @@ class Pieces:
     def __init__(self, data: bytes) -> None:
         index = from_bytes(data)
         self.head = head_of(data)
-        self.stamps = {place: known for place, *_, known in index.watched()}
+        self.stamps = {place: known for place, *_, known, _ in index.watched()}
         # each line of the watch, each group, the records
-        self.texts = [line for _, *two, _ in index.watched() for line in two]
+        self.texts = [line for _, *two, _, _ in index.watched() for line in two]
         self.names = [group for group, *_ in table_of(index)]
         known = groups_of(index)
         self.texts += [bytes(known[json.dumps(group)][0]) for group in self.names]
@@ -347,7 +347,7 @@ class Pieces:
         watch, groups, records = texts[:count], texts[count:-1], texts[-1]
         numbers: list[object] = []
         for at, (place, known) in enumerate(self.stamps.items()):
-            numbers += place, *map(len, watch[at * 2 : at * 2 + 2]), known
+            numbers += place, *map(len, watch[at * 2 : at * 2 + 2]), known, ""
         table, offset = b"", 0
         for name, text in zip(self.names, groups, strict=True):
             line = [name, str(offset), str(len(text)), digest(text)]

@@ -238,7 +238,7 @@ class Town:
             sys.path[:] = [str(self.site)]
             if believing:
                 _cache.trusted = lambda *_: True
-                _cache._FLAGS = os.O_RDONLY | os.O_NONBLOCK
+                _cache._NOFOLLOW = 0
                 for room in (_cache, _store):
                     vars(room)["trusted_folder"] = os.path.isdir
             look = ours if self.subject == OURS else rivals

@@ -1,0 +1,271 @@
+"""Files whose times do not tell that they changed are compared by content."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import _cache, _content
+from lazyplug._cache import Seam
+from lazyplug._index import has_change_time, stamp
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import ask
+
+# The times that an image has, and any ten milliseconds of a card with exFAT.
+TIMES = {
+    "1970": 0,
+    "a whole second": 1_700_000_000 * 10**9,
+    "10 ms": 1_700_000_000_010_000_000,
+}
+ONE = dist("foo", entry_points="[g]\na = m:one\n")
+TWO = dist("foo", entry_points="[g]\na = m:two\n")
+
+
+class Image:
+    """A file system where all has the same times, inodes and devices, as an image."""
+
+    def __init__(self, time: int) -> None:
+        self.time = time
+        self.stat_before, self.fstat_before = Seam.stat, Seam.fstat
+
+    def _seen(self, status: os.stat_result) -> Any:
+        return SimpleNamespace(
+            st_mode=status.st_mode,
+            st_uid=status.st_uid,
+            st_size=0 if status.st_mode & 0o040000 else status.st_size,
+            st_ino=7,
+            st_mtime_ns=self.time,
+            st_ctime_ns=self.time,
+        )
+
+    def stat(self, path: Any, dir_fd: int | None = None) -> Any:
+        return self._seen(self.stat_before(path, dir_fd=dir_fd))
+
+    def fstat(self, descriptor: int) -> Any:
+        return self._seen(self.fstat_before(descriptor))
+
+
+@pytest.fixture(params=[*TIMES.values()], ids=[*TIMES])
+def image(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    only: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[Tree], list[str]]:
+    """Return a function that mounts another image, and looks what it declares."""
+    seen = Image(request.param)
+    for name in ("stat", "fstat"):
+        monkeypatch.setattr(Seam, name, getattr(seen, name))
+    site = tmp_path / "site"
+
+    def mount(tree: Tree) -> list[str]:
+        shutil.rmtree(site, ignore_errors=True)
+        plant(site, tree)
+        only(site)
+        return sorted(point.value for point in lazyplug.entry_points(group="g"))
+
+    return mount
+
+
+@pytest.mark.parametrize("level", ["full", "dirs"])
+def test_another_image_in_the_same_place_is_seen(
+    level: str,
+    image: Callable[[Tree], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_CHECK", level)
+    assert image(ONE) == ["m:one"]
+    other = dist("bar", entry_points="[g]\nb = m:bar\n")
+    assert image({**ONE, **other}) == ["m:bar", "m:one"]
+    assert image(other) == ["m:bar"]
+
+
+def test_another_file_of_the_same_size_and_times_is_seen(
+    image: Callable[[Tree], list[str]],
+) -> None:
+    for tree, found in ((ONE, "m:one"), (TWO, "m:two"), (ONE, "m:one")):
+        assert image(tree) == [found]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["the first", "the last"])
+def test_among_many_files_the_one_that_changed_is_seen(
+    first: bool, image: Callable[[Tree], list[str]]
+) -> None:
+    many: dict[str, Any] = {}
+    for number in range(5):
+        many.update(dist(f"p{number}", entry_points=f"[g]\nx = m:p{number}\n"))
+    changed = "p0" if first else "p4"
+    assert image(many) == [f"m:p{number}" for number in range(5)]
+    many.update(dist(changed, entry_points="[g]\nx = m:z9\n"))
+    assert "m:z9" in image(many)
+    # And what came to be compared by content stays so.
+    many.update(dist(changed, entry_points=f"[g]\nx = m:{changed}\n"))
+    assert image(many) == [f"m:p{number}" for number in range(5)]
+
+
+def test_another_archive_of_the_same_size_and_times_is_seen(
+    image: Callable[[Tree], list[str]], tmp_path: Path, only: Callable[..., None]
+) -> None:
+    import zipfile
+
+    def look(value: str) -> list[str]:
+        with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+            for name in ("METADATA", "entry_points.txt"):
+                info = zipfile.ZipInfo(f"foo-1.0.dist-info/{name}")
+                text = f"[g]\na = {value}\n" if "points" in name else "Name: foo\n"
+                archive.writestr(info, text)
+        only(tmp_path / "all.zip")
+        return [point.value for point in lazyplug.entry_points(group="g")]
+
+    for value in ("m:one", "m:two", "m:one"):
+        assert look(value) == [value]
+
+
+def test_metadata_that_decides_is_compared_by_content(
+    image: Callable[[Tree], list[str]],
+) -> None:
+    def named(name: str) -> Tree:
+        return {
+            "-1.0.dist-info": {
+                "METADATA": f"Name: {name}\nVersion: 1.0\n",
+                "entry_points.txt": "[g]\na = m:nameless\n",
+            },
+            **dist("foo", "2.0", entry_points="[g]\na = m:two\n"),
+        }
+
+    assert image(named("foo")) == ["m:two"]
+    assert image(named("bar")) == ["m:nameless", "m:two"]
+    assert image(named("foo")) == ["m:two"]
+
+
+def test_a_summary_is_of_the_source_that_is_there_now(
+    image: Callable[[Tree], list[str]], settled_in_the_past: None
+) -> None:
+    for text in ("One.", "Two.", "One."):
+        tree = {**dist("foo", entry_points="[g]\na = plug_c\n")}
+        tree["plug_c.py"] = f'"""{text}"""\n'
+        image(tree)
+        (extension,) = lazyplug.ExtensionManager[Any]("g")
+        assert extension.summary == text
+
+
+@pytest.fixture
+def settled_in_the_past() -> None:
+    """Say that the image's times lie long ago, so that what is learned is kept."""
+    assert max(TIMES.values()) < Seam.clock() - 3 * 10**9
+
+
+def test_an_ordinary_file_is_compared_by_its_stat_signature_alone(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("a")
+    os.utime(file, ns=(5, 5))  # ctime is now, and tells
+    status = file.stat()
+    assert has_change_time(status)
+    assert _content.signature(str(file), status) == stamp(status)
+
+
+@pytest.mark.parametrize(
+    ("modified", "changed", "tells"),
+    [
+        (0, 0, False),
+        (10**7, 10**7, False),
+        (10**7 + 1, 10**7 + 1, True),
+        (0, 10**7, True),
+        (1, 1, True),
+    ],
+)
+def test_a_change_time_is_one_that_differs_or_is_finer_than_ten_milliseconds(
+    modified: int, changed: int, tells: bool
+) -> None:
+    status: Any = SimpleNamespace(st_mtime_ns=modified, st_ctime_ns=changed)
+    assert has_change_time(status) is tells
+
+
+def test_a_file_that_goes_while_it_is_compared_is_scanned_again(
+    image: Callable[[Tree], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert image(ONE) == ["m:one"]
+    real = Seam.open
+
+    def gone(path: Any, *rest: Any, **named: Any) -> int:
+        if os.fsdecode(path).endswith("entry_points.txt"):
+            raise FileNotFoundError(2, "gone", path)
+        descriptor: int = real(path, *rest, **named)
+        return descriptor
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Seam, "open", gone)
+        _cache.invalidate_caches()
+        assert [*lazyplug.entry_points(group="g")] == []
+    _cache.invalidate_caches()
+    assert [point.value for point in lazyplug.entry_points(group="g")] == ["m:one"]
+
+
+MOUNTS = shutil.which("mksquashfs") and sys.platform == "linux"
+
+
+@pytest.mark.skipif(not MOUNTS, reason="mksquashfs is not installed")
+def test_an_image_that_is_mounted_in_the_place_of_another_is_seen(
+    tmp_path: Path, isolated: Path
+) -> None:
+    site = tmp_path / "mounted"
+    site.mkdir()
+    found: list[list[str]] = []
+    for number, tree in enumerate((ONE, TWO, ONE)):
+        source = plant(tmp_path / f"tree{number}", tree)
+        made = tmp_path / f"{number}.squashfs"
+        options = ["-quiet", "-no-progress", "-all-time", "0", "-mkfs-time", "0"]
+        subprocess.run(["mksquashfs", str(source), str(made), *options], check=True)
+        mount = ["mount", "-t", "squashfs", "-o", "loop,ro", str(made), str(site)]
+        if subprocess.run(mount, check=False, capture_output=True).returncode:
+            pytest.skip("nothing may be mounted here")
+        try:
+            found.extend(
+                ask(
+                    f"""
+                        import json, sys
+                        sys.path.insert(0, {str(site)!r})
+                        import lazyplug
+                        points = lazyplug.entry_points(group="g")
+                        print(json.dumps([point.value for point in points]))
+                        """,
+                    env={"LAZYPLUG_CACHE_DIR": str(isolated)},
+                )
+                for _ in range(2)
+            )
+        finally:
+            subprocess.run(["umount", str(site)], check=True)
+    assert [*isolated.glob("*.json")]
+    assert found == [
+        [f"m:{name}"] for name in ("one", "one", "two", "two", "one", "one")
+    ]
+
+
+def test_a_file_in_the_place_of_a_directory_without_metadata_is_seen(
+    site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    points = {"entry_points.txt": "[g]\na = m:two\n"}
+    first = site({"foo-1.0-py3.11.egg-info": {}}, "first")
+    only(first, site({"foo-2.0.egg-info": {"PKG-INFO": "Name: foo\n", **points}}))
+
+    def look() -> list[str]:
+        _cache.invalidate_caches()
+        return [point.value for point in lazyplug.entry_points(group="g")]
+
+    assert look() == ["m:two"]
+    (first / "foo-1.0-py3.11.egg-info").rmdir()
+    (first / "foo-1.0-py3.11.egg-info").write_text("Name: foo\nVersion: 1.0\n")
+    # As distutils installs it: it has metadata, declares nothing, and comes first.
+    assert look() == []
+    (first / "foo-1.0-py3.11.egg-info").unlink()
+    (first / "foo-1.0-py3.11.egg-info").mkdir()
+    assert look() == ["m:two"]

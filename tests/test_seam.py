@@ -1,0 +1,300 @@
+"""What a test, or a program, puts in the place of the system is not remembered."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import zipfile
+from collections.abc import Callable
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+import lazyplug
+from lazyplug import _cache
+from lazyplug._cache import Seam
+from lazyplug.testing import dist, plant
+from tests.conftest import ask, python
+
+POINTS = "[g]\na = m:f\n"
+
+
+def look() -> list[str]:
+    _cache.invalidate_caches()
+    return sorted(point.value for point in lazyplug.entry_points(group="g"))
+
+
+def in_a_new_process(*folders: Path) -> list[str]:
+    found: list[str] = ask(
+        f"""
+        import json, sys
+        sys.path[:0] = {[*map(str, folders)]!r}
+        import lazyplug
+        points = lazyplug.entry_points(group="g")
+        print(json.dumps(sorted(point.value for point in points)))
+        """
+    )
+    return found
+
+
+def archive_in(folder: Path) -> Path:
+    path = folder / "all.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zipped-1.dist-info/METADATA", "Name: zipped\nVersion: 1\n")
+        archive.writestr("zipped-1.dist-info/entry_points.txt", "[g]\nz = m:z\n")
+    return path
+
+
+# Each name by which a test may replace what the engine asks the system for.
+NAMES = [
+    *(
+        f"os.{name}"
+        for name in ("access", "getcwd", "listdir", "lstat", "open", "read")
+    ),
+    *(f"os.{name}" for name in ("scandir", "stat", "fstat", "pread", "close", "lseek")),
+    *(
+        f"os.path.{name}"
+        for name in ("exists", "isfile", "isdir", "getmtime", "islink")
+    ),
+    *("builtins.open", "io.open", "pathlib.Path.read_text", "pathlib.Path.exists"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [[], ["b", "a"], b"", False, OSError(5, "no")])
+def test_a_mocked_function_changes_no_answer_and_is_not_remembered(
+    name: str, value: Any, site: Callable[..., Path], only: Callable[..., None]
+) -> None:
+    folder = site(dist("foo", entry_points=POINTS))
+    only(folder, archive_in(folder))
+    how = {"side_effect" if isinstance(value, OSError) else "return_value": value}
+    with mock.patch(name, **how):
+        found = look()
+    assert found == ["m:f", "m:z"]
+    assert look() == ["m:f", "m:z"]
+    with mock.patch(name, **how):
+        assert look() == ["m:f", "m:z"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        SystemError("<module 'encodings.cp437'> returned NULL"),
+        LookupError("unknown encoding: cp437"),
+        ImportError("no more"),
+        RecursionError("too deep"),
+        OSError(24, "Too many open files"),
+        RuntimeError("can't start new thread"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("level", _cache.LEVELS)
+@pytest.mark.parametrize("where", ["ZipFile", "Path"])
+def test_an_archive_that_could_not_be_read_is_read_the_next_time(
+    where: str,
+    level: str,
+    error: Exception,
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    settled: object,
+) -> None:
+    folder = site(dist("foo", entry_points=POINTS))
+    only(folder, archive_in(folder))
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile, where, fail)
+        assert look() == ["m:f"]
+    monkeypatch.setenv("LAZYPLUG_CHECK", level)
+    assert look() == ["m:f", "m:z"]
+
+
+def test_a_system_that_fails_to_read_the_end_of_an_archive_is_not_its_damage(
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    settled: object,
+) -> None:
+    # zipfile says "File is not a zip file" then.
+    folder = site(dist("foo", entry_points=POINTS))
+    archive = archive_in(folder)
+    only(folder, archive)
+    opening, reading = Seam.open, Seam.read
+    opened: list[int] = []
+
+    def watched(path: Any, *rest: Any, **named: Any) -> int:
+        descriptor: int = opening(path, *rest, **named)
+        if path == str(archive):
+            opened.append(descriptor)
+        return descriptor
+
+    def fail(descriptor: int, length: int) -> Any:
+        if descriptor in opened:
+            raise OSError(5, "Input/output error")
+        return reading(descriptor, length)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Seam, "open", watched)
+        patch.setattr(Seam, "read", fail)
+        assert look() == ["m:f"]
+    assert look() == ["m:f", "m:z"]
+
+
+def test_a_damaged_archive_is_remembered_as_that(
+    site: Callable[..., Path], only: Callable[..., None], settled: Any
+) -> None:
+    folder = site(dist("foo", entry_points=POINTS))
+    (folder / "all.zip").write_bytes(b"PK\3\4 and nothing else")
+    only(folder, folder / "all.zip")
+    assert look() == ["m:f"]
+    with mock.patch("lazyplug._foreign.scan_archive", side_effect=AssertionError):
+        assert look() == ["m:f"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by RLIMIT_AS")
+def test_an_archive_that_was_read_without_memory_is_read_the_next_time(
+    site: Callable[..., Path],
+) -> None:
+    folder = site(dist("foo", entry_points=POINTS))
+    with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zipped-1.dist-info/METADATA", "Name: zipped\nVersion: 1\n")
+        text = "[g]\nz = m:z\n" + "# none\n" * (1 << 22)
+        archive.writestr("zipped-1.dist-info/entry_points.txt", text)
+    code = f"""
+        import resource, sys
+        sys.path[:0] = [{str(folder)!r}, {str(folder / "all.zip")!r}]
+        import lazyplug, lazyplug._foreign, lazyplug._rescan
+        pages = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        limit = pages + (8 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        try:
+            found = [p.value for p in lazyplug.entry_points(group="g")]
+        except MemoryError:
+            found = ["no memory"]
+        assert "m:z" not in found, found
+        """
+    python("-c", textwrap.dedent(code))
+    assert in_a_new_process(folder, folder / "all.zip") == ["m:f", "m:z"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a directory in use is removed")
+def test_an_archive_that_was_asked_for_in_a_removed_directory_is_read_the_next_time(
+    site: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = site(dist("foo", entry_points=POINTS))
+    archive = archive_in(folder)
+    code = f"""
+        import os, sys
+        os.mkdir({str(tmp_path / "gone")!r})
+        os.chdir({str(tmp_path / "gone")!r})
+        os.rmdir({str(tmp_path / "gone")!r})
+        sys.path[:0] = [{str(folder)!r}, {str(archive)!r}]
+        import lazyplug
+        print(sorted(point.value for point in lazyplug.entry_points(group="g")))
+        """
+    python("-c", textwrap.dedent(code))
+    assert in_a_new_process(folder, archive) == ["m:f", "m:z"]
+
+
+def test_an_audit_hook_that_forbids_the_files_of_the_cache_costs_the_cache_only(
+    site: Callable[..., Path], isolated: Path
+) -> None:
+    folder = site(dist("foo", entry_points=POINTS))
+    assert in_a_new_process(folder) == ["m:f"]
+    code = f"""
+        import sys
+        def forbid(event, args):
+            if any({str(isolated)!r} in str(arg) for arg in args):
+                raise RuntimeError(f"{{event}} is forbidden")
+        sys.addaudithook(forbid)
+        sys.path.insert(0, {str(folder)!r})
+        import lazyplug
+        print([point.value for point in lazyplug.entry_points(group="g")])
+        {"{}"}
+        manager = lazyplug.ExtensionManager("g")
+        print(manager.names(), [e.summary for e in manager], lazyplug.problems())
+        lazyplug.refresh()
+        """
+    for more in ("", f"open({str(folder / 'new')!r}, 'w').close()"):
+        done = python("-c", textwrap.dedent(code.format(more)))
+        assert done.stdout.startswith("['m:f']\n['a'] [None] []")
+        assert done.stderr == ""
+
+
+# ------------------------------------------------------------- fake file systems
+
+HOST = """
+import lazyplug
+
+def names():
+    found = {
+        "managers": sorted(lazyplug.ExtensionManager("g").names()),
+        "points": sorted(point.name for point in lazyplug.entry_points(group="g")),
+        "all": sorted(p.name for p in lazyplug.entry_points() if p.group == "g"),
+        "families": sorted(lazyplug.ExtensionManager("g.*").names()),
+    }
+    lazyplug.problems()
+    lazyplug.refresh()
+    return found
+"""
+TESTS = """
+import sys, host
+
+def all_are(name):
+    kinds = ["managers", "points", "all", "families"]
+    family = [f"{name}.f"]
+    return {kind: family if kind == "families" else [name] for kind in kinds}
+
+SITE = [path for path in sys.path if path.endswith("planted")][0]
+
+def test_a(fs):
+    fs.add_real_directory(SITE)
+    assert host.names() == all_are("foo")
+
+def test_b(fs):
+    info = "/fake/site/x-1.dist-info/"
+    fs.create_file(info + "METADATA", contents="Name: x\\nVersion: 1\\n")
+    text = "[g]\\nx = os:getcwd\\n[g.one]\\nx.f = os:getcwd\\n"
+    fs.create_file(info + "entry_points.txt", contents=text)
+    sys.path.insert(0, "/fake/site")
+    try:
+        assert host.names() == all_are("x")
+    finally:
+        sys.path.remove("/fake/site")
+
+def test_c():
+    assert host.names() == all_are("foo")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [*permutations("abc")], ids="".join)
+def test_in_a_fake_file_system_the_answers_are_importlib_metadatas(
+    order: tuple[str, ...], tmp_path: Path, isolated: Path
+) -> None:
+    pytest.importorskip("pyfakefs", reason="pyfakefs is not installed")
+    text = "[g]\nfoo = os:getcwd\n[g.one]\nfoo.f = os:getcwd\n"
+    planted = plant(tmp_path / "planted", dist("foo", entry_points=text))
+    tests = plant(tmp_path / "tests", {"host.py": HOST, "test_host.py": TESTS})
+    names = [f"test_host.py::test_{letter}" for letter in order]
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:lazyplug"]
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, *command, *names],
+            cwd=tests,
+            env={**os.environ, "PYTHONPATH": str(planted)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "3 passed" in done.stdout, done.stdout[-3000:]
+        assert done.stderr == ""
+    for file in isolated.glob("*.json"):
+        assert b"/fake/site" not in file.read_bytes()
