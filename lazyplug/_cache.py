@@ -17,7 +17,6 @@ from ._index import (
     paths,
     stamp,
     together,
-    with_content,
 )
 
 TYPE_CHECKING = False
@@ -412,10 +411,9 @@ def still_true(
                     return False
             found = numbers([stat(file, dir_fd=base) for file in files])
             if by_content:
-                from ._content import checksum  # deferred: few file systems need it
+                from ._content import add_checksums  # deferred: as above
 
-                for at in by_content:
-                    found[at] = with_content(found[at], checksum(files[at], base))
+                add_checksums(found, by_content, files, base)
             if together(found) != known:
                 return False
         except (OSError, ValueError, TypeError, IndexError):

@@ -6,14 +6,25 @@ for both, which every program may set.
 """
 
 from ._cache import READ_FLAGS, Seam
-from ._index import digest, has_change_time, stamp
+from ._index import digest, stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import stat_result
+    from typing import Any
 
 _TYPE, _REGULAR, _DIRECTORY = 0o170000, 0o100000, 0o040000
 _CHUNK = 1 << 20
+
+
+def has_change_time(status: "stat_result") -> bool:
+    """Return True if the change time of a file is one: any change would move it.
+
+    It is another than the modification time, or finer than any clock of a file system
+    that has no change time of its own (exFAT's ticks are 10 ms).
+    """
+    changed = status.st_ctime_ns
+    return changed != status.st_mtime_ns or changed % 10_000_000 != 0
 
 
 def signature(path: str, status: "stat_result", base: "int | None" = None) -> str:
@@ -41,6 +52,22 @@ def is_same(path: str, status: "stat_result", known: str) -> bool:
     Raises OSError.
     """
     return known.startswith(stamp(status) + " ") and signature(path, status) == known
+
+
+def with_content(number: int, checksum: str) -> int:
+    """Return the number of a file that is compared by content as well."""
+    return hash((number, int(checksum, 16)))
+
+
+def add_checksums(
+    numbers: "list[int]", places: "list[int]", files: "list[Any]", base: "int | None"
+) -> None:
+    """Let the numbers of some files be those of files that are compared by content.
+
+    Raises OSError.
+    """
+    for at in places:
+        numbers[at] = with_content(numbers[at], checksum(files[at], base))
 
 
 def checksum(

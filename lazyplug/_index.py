@@ -73,16 +73,6 @@ def stamp(status: "stat_result") -> str:
     )
 
 
-def has_change_time(status: "stat_result") -> bool:
-    """Return True if the change time of a file is one: any change would move it.
-
-    It is another than the modification time, or finer than any clock of a file system
-    that has no change time of its own (exFAT's ticks are 10 ms).
-    """
-    changed = status.st_ctime_ns
-    return changed != status.st_mtime_ns or changed % 10_000_000 != 0
-
-
 def numbers(statuses: "Iterable[stat_result]") -> "list[int]":
     """Return a number for the stamp of each file: a hash of its four integers."""
     # No text is made of each: that would take two thirds of what a file costs.
@@ -90,11 +80,6 @@ def numbers(statuses: "Iterable[stat_result]") -> "list[int]":
         hash((each.st_mtime_ns, each.st_ctime_ns, each.st_size, each.st_ino))
         for each in statuses
     ]
-
-
-def with_content(number: int, checksum: str) -> int:
-    """Return the number of a file that is compared by content as well."""
-    return hash((number, int(checksum, 16)))
 
 
 def together(numbers: "list[int]") -> str:

@@ -4,6 +4,7 @@ Pure, without file access. `_index` reads what is assembled here; the format is
 described in docs/index-format.md.
 """
 
+from ._content import with_content
 from ._index import (
     ABSENT,
     DOUBT,
@@ -13,7 +14,6 @@ from ._index import (
     texts,
     title,
     together,
-    with_content,
 )
 
 TYPE_CHECKING = False

@@ -9,7 +9,15 @@ import os
 from ._cache import NOTHING, Seam, index_name, looked_from, news
 from ._content import signature
 from ._encoding import encode, regroup, repeated, sort_distributions
-from ._record import Distribution, PathEntry, decode, groups_of, is_lent
+from ._index import stamp
+from ._record import (
+    Distribution,
+    PathEntry,
+    decode,
+    groups_of,
+    is_by_content,
+    is_lent,
+)
 from ._scan import (
     ENTRY_POINTS,
     list_folder,
@@ -95,7 +103,8 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     """
     try:
         status = Seam.stat(path)
-        now = signature(path, status)
+        # Before anything in it is looked at.
+        whole = signature(path, status)
     except (OSError, ValueError) as error:
         # Whatever the reason: as soon as it can be looked at, the index is not true.
         reason = reason_of(error)
@@ -103,15 +112,18 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
         return PathEntry(path, None, True, False, problems, {}, [])
     if known is not None and known.archive != (status.st_mode & _TYPE == _REGULAR):
         known = None  # a folder became an archive, or the other way round
-    same = known is not None and known.settled and known.stamp == now
+    by_content = known is not None and is_by_content(known.stamp)
+    now = whole if by_content else stamp(status)
+    equal = known is not None and known.stamp == now
+    same = known is not None and known.settled and equal
     if known is not None and same and (known.archive or not thorough):
         return known
-    calm = settled(status, known is not None and known.stamp == now, clock)
+    calm = settled(status, equal, clock)
     if status.st_mode & _TYPE == _REGULAR:
         from ._foreign import scan_archive  # deferred: imports importlib_metadata
 
         found, problems, was_read = scan_archive(path)
-        return PathEntry(path, now, calm and was_read, True, problems, {}, found)
+        return PathEntry(path, whole, calm and was_read, True, problems, {}, found)
     if status.st_mode & _TYPE != _FOLDER:
         problems = [(path, 0, "is neither a folder nor a zip archive")]
         return PathEntry(path, now, calm, False, problems, {}, [])
@@ -124,6 +136,9 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     else:
         files, _, reason = list_folder(path)
         problems = [(path, 0, reason)] if reason else []
+        # A directory without metadata, as those of the standard library, would have
+        # another size if metadata came: to list it takes 500 instructions a name.
+        now = whole if files else stamp(status)
         # What the system would not list is looked at again each time.
         calm = calm and not reason
     plain: dict[str, str] = {}

@@ -8,8 +8,16 @@ write, which is left to do where more has changed.
 import os
 
 from ._cache import NOTHING, SIZE_CAP, Seam, looked_from, news
-from ._content import checksum, signature
-from ._index import DOUBT, Index, numbers, quote, texts, together, with_content
+from ._content import checksum, signature, with_content
+from ._index import (
+    DOUBT,
+    Index,
+    numbers,
+    quote,
+    stamp,
+    texts,
+    together,
+)
 from ._record import (
     Distribution,
     assemble,
@@ -124,7 +132,8 @@ def _moved(index: Index, covered: "Mapping[str, str]") -> bool:
         if path in covered:
             continue
         try:
-            now = signature(path, Seam.stat(path))
+            status = Seam.stat(path)
+            now = signature(path, status) if is_by_content(known) else stamp(status)
         except (OSError, ValueError):
             now = None
         if now != known:
@@ -365,11 +374,13 @@ class _Lines:
                 raise _TakesMoreError
             try:
                 status = Seam.stat(path)
-                now = signature(path, status)
+                # Before it is listed.
+                whole = signature(path, status)
             except (OSError, ValueError):
                 if known is None:
                     continue
                 raise _TakesMoreError from None
+            now = whole if is_by_content(known) else stamp(status)
             if now == known and place not in self.young:
                 continue
             if known is None or status.st_mode & _TYPE != _FOLDER:
@@ -386,6 +397,9 @@ class _Lines:
                 touched[place, file] = True
             for file in gone:
                 touched[place, file] = False
+            # As `look` of _rescan has it.
+            holds_metadata = came or not gone.issuperset(folders)
+            now = whole if holds_metadata else stamp(status)
             self.stamps[place] = now
             if settled(status, now == known, clock):
                 self.young.discard(place)

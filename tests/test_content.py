@@ -14,7 +14,8 @@ import pytest
 import lazyplug
 from lazyplug import _cache, _content
 from lazyplug._cache import Seam
-from lazyplug._index import has_change_time, stamp
+from lazyplug._content import has_change_time
+from lazyplug._index import stamp
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import ask
 
@@ -39,14 +40,18 @@ class Image:
         return SimpleNamespace(
             st_mode=status.st_mode,
             st_uid=status.st_uid,
-            st_size=0 if status.st_mode & 0o040000 else status.st_size,
+            st_size=status.st_size,
             st_ino=7,
             st_mtime_ns=self.time,
             st_ctime_ns=self.time,
         )
 
     def stat(self, path: Any, dir_fd: int | None = None) -> Any:
-        return self._seen(self.stat_before(path, dir_fd=dir_fd))
+        seen = self._seen(self.stat_before(path, dir_fd=dir_fd))
+        if dir_fd is None and os.path.isdir(path):
+            # As squashfs has it: what the names in it take.
+            seen.st_size = sum(8 + len(name) for name in os.listdir(path))
+        return seen
 
     def fstat(self, descriptor: int) -> Any:
         return self._seen(self.fstat_before(descriptor))
@@ -85,6 +90,19 @@ def test_another_image_in_the_same_place_is_seen(
     other = dist("bar", entry_points="[g]\nb = m:bar\n")
     assert image({**ONE, **other}) == ["m:bar", "m:one"]
     assert image(other) == ["m:bar"]
+
+
+@pytest.mark.parametrize("level", ["full", "dirs"])
+def test_an_image_with_metadata_in_the_place_of_one_without_is_seen(
+    level: str,
+    image: Callable[[Tree], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_CHECK", level)
+    module: Tree = {"module.py": ""}
+    assert image(module) == []
+    assert image({**module, **ONE}) == ["m:one"]
+    assert image(module) == []
 
 
 def test_another_file_of_the_same_size_and_times_is_seen(
