@@ -576,7 +576,7 @@ def current(level: str = "") -> Snapshot:
     `level` asks for a check at that level at least. Where `os` is no module, all is
     asked of importlib.metadata, each time.
     """
-    if os.__class__ is not _Module:
+    if type(os) is not _Module:
         from ._fallback import Fallback  # deferred: in fake file systems only
 
         return Fallback()

@@ -1,0 +1,80 @@
+# The public names, for type checkers and editors; `__init__.py` opens them.
+
+from ._accelerate import accelerate as accelerate
+from ._cache import invalidate_caches as invalidate_caches
+from ._choice import Choice as Choice
+from ._conflict import error_on_conflict as error_on_conflict
+from ._conflict import first_on_conflict as first_on_conflict
+from ._conflict import ignore_conflicts as ignore_conflicts
+from ._conflict import prefer as prefer
+from ._entry_point import EntryPoint as EntryPoint
+from ._entry_point import EntryPoints as EntryPoints
+from ._entry_point import entry_points as entry_points
+from ._exceptions import BrokenMetadata as BrokenMetadata
+from ._exceptions import CircularLoad as CircularLoad
+from ._exceptions import InvalidChoice as InvalidChoice
+from ._exceptions import InvalidEntryPoint as InvalidEntryPoint
+from ._exceptions import LazyplugError as LazyplugError
+from ._exceptions import MultipleMatches as MultipleMatches
+from ._exceptions import NoMatches as NoMatches
+from ._exceptions import NoUniqueMatch as NoUniqueMatch
+from ._exceptions import ProtocolMismatch as ProtocolMismatch
+from ._filtered import DispatchExtensionManager as DispatchExtensionManager
+from ._filtered import EnabledExtensionManager as EnabledExtensionManager
+from ._filtered import NameDispatchExtensionManager as NameDispatchExtensionManager
+from ._frozen import use_index as use_index
+from ._hook import HookManager as HookManager
+from ._load import load as load
+from ._manager import DriverManager as DriverManager
+from ._manager import Extension as Extension
+from ._manager import ExtensionManager as ExtensionManager
+from ._manager import Manager as Manager
+from ._manager import NamedExtensionManager as NamedExtensionManager
+from ._manager import warning_on_missing_entrypoint as warning_on_missing_entrypoint
+from ._problem import Failure as Failure
+from ._problem import Problem as Problem
+from ._problem import problems as problems
+from ._refresh import Changes as Changes
+from ._refresh import refresh as refresh
+from ._refresh import subscribe as subscribe
+
+__version__: str
+__all__ = [
+    "BrokenMetadata",
+    "Changes",
+    "Choice",
+    "CircularLoad",
+    "DispatchExtensionManager",
+    "DriverManager",
+    "EnabledExtensionManager",
+    "EntryPoint",
+    "EntryPoints",
+    "Extension",
+    "ExtensionManager",
+    "Failure",
+    "HookManager",
+    "InvalidChoice",
+    "InvalidEntryPoint",
+    "LazyplugError",
+    "Manager",
+    "MultipleMatches",
+    "NameDispatchExtensionManager",
+    "NamedExtensionManager",
+    "NoMatches",
+    "NoUniqueMatch",
+    "Problem",
+    "ProtocolMismatch",
+    "accelerate",
+    "entry_points",
+    "error_on_conflict",
+    "first_on_conflict",
+    "ignore_conflicts",
+    "invalidate_caches",
+    "load",
+    "prefer",
+    "problems",
+    "refresh",
+    "subscribe",
+    "use_index",
+    "warning_on_missing_entrypoint",
+]
