@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     Part = tuple[str, str]
     # key of the distribution, value of the entry point
     About = tuple[str, str]
-    # of each top-level name that was looked for: itself, how many stable path entries
-    # do not have it, what `told` returned (None: it was not asked)
+    # of a name that was looked for: itself, how many stable path entries do not have
+    # it, and the rest as in `_source`
     Way = list[Any]
     # the ways, the stamps of files and folders (None: it is not there), the answer
     Fact = tuple[list[Way], dict[str, str | None], Any]
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
 # What is asked was not learned, or does not hold.
 UNKNOWN: "Any" = object()
-SCHEMA = 1
+# The modules of Python's own finders, frozen or not.
+_OWN = ("_frozen_importlib", "importlib._bootstrap", "zipimport")
+SCHEMA = 2
 # The summaries of some seven thousand plugins. It is written whole, where a process
 # that learned something ends.
 SIZE_CAP = 1 << 22
@@ -115,35 +117,43 @@ def _target(extension: "Extension[Any]") -> "tuple[str | None, str | None]":
     return extension._module, extension.attr
 
 
-def told(name: str) -> "list[Any]":
-    """Return what the finders of others tell of a top-level module.
+def _is_own(finder: "Any") -> bool:
+    """Return True if a finder, or a path hook, is one of Python's own."""
+    return str(getattr(finder, "__module__", "")).startswith(_OWN)
 
-    That is its file and the folders of the modules below it, where it has them;
-    nothing if none of them knows it. They are asked as an import would ask them:
-    those of editable installations know where the source is.
+
+def told(name: str, path: "list[str] | None", stage: int) -> "list[Any] | None":
+    """Return what the finders of third parties say of a module.
+
+    That is its file ("": one that cannot be read, None: a namespace package), and the
+    directories of the modules below it, where it has them; [] if none of them knows
+    it. None if one failed: the import would, too. They are asked as an import would
+    ask them: those of editable installations know where the source is.
+
+    :param path: the directories of the modules beside it; None for a top-level one.
+    :param stage: which of them are asked: BEFORE, AMONG or BEHIND of `_source`.
     """
-    for finder in sys.meta_path:
-        found = _asked(finder, name)
-        if found:
-            return found
-    return []
+    if all(map(_is_own, sys.meta_path)) and all(map(_is_own, sys.path_hooks)):
+        return []
+    from ._finders import EntryFinders, finders, spec_of  # deferred: few have any
 
-
-def _asked(finder: "Any", name: str) -> "list[Any]":
     try:
-        kind = finder if isinstance(finder, type) else type(finder)
-        if kind.__module__.startswith(("_frozen_importlib", "importlib._bootstrap")):
-            return []  # Python's own: what is built in has no source
-        spec = finder.find_spec(name, None)
+        asked = finders(_is_own)
+        places = [at for at, each in enumerate(asked) if isinstance(each, EntryFinders)]
+        if places and stage < 2:
+            asked = asked[: places[0] + stage]
+        spec = spec_of(asked, name, path)
         if spec is None:
             return []
         file, folders = spec.origin, spec.submodule_search_locations
+        if file is None and spec.loader is not None:
+            file = ""
         return [
             None if file is None else os.fsdecode(file),
             None if folders is None else list(map(os.fsdecode, folders)),
         ]
     except Exception:  # foreign code: its fault is its own
-        return []
+        return None
 
 
 class Facts:
@@ -173,7 +183,7 @@ class Facts:
         # What was looked at counts as long as the snapshot does.
         self._stamps: dict[str, str | None] = {}
         self._names: dict[str, set[str] | None] = {}
-        self._told: dict[str, list[Any]] = {}
+        self._told: dict[tuple[Any, ...], list[Any] | None] = {}
         self._search: Search | None = None
 
     def recall(self, extension: "Extension[Any]", kind: str) -> "Any":
@@ -210,8 +220,10 @@ class Facts:
         for path, was_there in sources.files.items():
             try:
                 status = Seam.stat(path)
-            except (OSError, ValueError):
+            except (FileNotFoundError, NotADirectoryError, ValueError):
                 status = None
+            except OSError:
+                return  # the next time it may be another
             if (status is not None) != was_there:
                 return  # it changed meanwhile
             if status is not None and not settled(status, False, sources.clock):
@@ -219,9 +231,9 @@ class Facts:
             now = None if status is None else stamp(status)
             stamps[path] = self._stamps[path] = now
         ways = []
-        for name, (place, answered) in sources.tops.items():
+        for name, (place, *rest) in sources.ways.items():
             volatile = [at for at in self.snapshot.volatile if at < place]
-            ways.append([name, place - len(volatile), answered])
+            ways.append([name, place - len(volatile), *rest])
         line = scan_once(to_json([*about, ways, stamps, answer]), 0)[0]
         part = kind, extension.group
         self._new.setdefault(part, {}).update([_fact(line)])
@@ -283,7 +295,7 @@ class Facts:
         """Would names be looked for in vain where they were not found?"""
         return not any(
             number < passed and self._may_have(entry, name)
-            for name, passed, _ in ways
+            for name, passed, *_ in ways
             for number, entry in doubts
         )
 
@@ -297,8 +309,8 @@ class Facts:
         ways, stamps, _ = fact
         if not self._passes(ways, doubts):
             return False
-        for name, _, answered in ways:
-            if answered is not None and answered != self._tell(name):
+        for name, _, path, stage, answered in ways:
+            if answered != self._tell(name, path, stage):
                 return False
         if self.snapshot.checked == "none":
             return True
@@ -309,10 +321,13 @@ class Facts:
                 return False
         return True
 
-    def _tell(self, name: str) -> "list[Any]":
-        if name not in self._told:
-            self._told[name] = told(name)
-        return self._told[name]
+    def _tell(
+        self, name: str, path: "list[str] | None", stage: int
+    ) -> "list[Any] | None":
+        key = name, stage, *(path or ())
+        if key not in self._told:
+            self._told[key] = told(name, path, stage)
+        return self._told[key]
 
     # The file.
 
@@ -444,7 +459,7 @@ if hasattr(os, "register_at_fork"):
 def _names_in(folder: str) -> "set[str] | None":
     """Return the names of what may be modules in a folder; None: nobody knows."""
     try:
-        return {file.partition(".")[0] for file in os.listdir(folder)}
+        return {file.partition(".")[0] for file in Seam.listdir(folder)}
     except FileNotFoundError:
         return set()
     except (OSError, ValueError):
@@ -454,7 +469,7 @@ def _names_in(folder: str) -> "set[str] | None":
 def _stamp_of(path: str, expected: bool) -> "str | None":
     try:
         # access says no without raising, at a quarter of the price.
-        if not expected and not os.access(path, 0):
+        if not expected and not Seam.access(path, 0):
             return None
         return stamp(Seam.stat(path))
     except (OSError, ValueError):
@@ -510,9 +525,11 @@ def part_of(
 
 def _fact(line: "list[Any]") -> "tuple[About, Fact]":
     key, value, ways, stamps, answer = line
-    for name, passed, _ in ways:
-        if name.__class__ is not str or passed.__class__ is not int:
+    for name, passed, path, stage, _ in ways:
+        kinds = name.__class__, passed.__class__, stage.__class__
+        if kinds != (str, int, int):
             raise ValueError("way")
+        "".join(path or ())  # all of them are text
     "".join(filter(None, stamps.values()))  # all of them are text
     return (key, value), (ways, stamps, answer)
 
