@@ -207,9 +207,12 @@ def _is_endless(line: bytes) -> bool:
 
 
 def _scope(node: "ast.Module | ast.ClassDef") -> Scope:
-    doc = ast.get_docstring(node, clean=False)
+    bindings = list(_bindings(node.body, True))
+    # What it assigns to its own docstring is computed.
+    computed = any(name == "__doc__" for name, _, _ in bindings)
+    doc = None if computed else ast.get_docstring(node, clean=False)
     number = 1 if isinstance(node, ast.Module) else node.lineno
-    return Scope(doc, list(_bindings(node.body, True)), number)
+    return Scope(doc, bindings, number)
 
 
 def _bindings(body: "list[ast.stmt]", sure: bool) -> "Iterator[Binding]":
@@ -309,7 +312,14 @@ def dotted(node: ast.expr) -> "list[str] | None":
 
 def _unseen(node: ast.AST) -> "Iterator[Binding]":
     """Yield the names that are bound, deleted or changed somewhere inside."""
-    for each in ast.walk(node):
+    nodes = list(ast.walk(node))
+    if any(map(_sets_doc, nodes)):
+        for each in nodes:
+            if isinstance(each, ast.Name):
+                # Of what it may be the docstring, nothing more is known.
+                everything = each.id in ("globals", "vars", "locals")
+                yield "*" if everything else each.id, None, False
+    for each in nodes:
         match each:
             case ast.Name(name, ast.Store() | ast.Del()):
                 yield name, None, True
@@ -323,6 +333,15 @@ def _unseen(node: ast.AST) -> "Iterator[Binding]":
                 yield name, None, True
             case ast.Attribute(ast.Name("__all__")):
                 yield "__all__", None, True  # as by `__all__.append("x")`
+
+
+def _sets_doc(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(attr="__doc__", ctx=ast.Store() | ast.Del()):
+            return True
+        case ast.Constant("__doc__"):
+            return True  # as by `setattr(x, "__doc__", text)`
+    return False
 
 
 def _truth(test: ast.expr) -> "bool | None":

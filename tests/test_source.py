@@ -693,6 +693,42 @@ def test_a_forked_child_does_not_wait_for_a_parser_of_its_parent() -> None:
     assert python(*options, cwd=Path(_source.__file__).parents[1]).stdout == "5\n"
 
 
+@pytest.mark.parametrize(
+    ("source", "attr"),
+    [
+        ("'Says.'\n__doc__ = f()\n", None),
+        ("'Says.'\n__doc__ += f()\n", None),
+        ("'Says.'\nif f(): __doc__ %= 1\n", None),
+        ("'Says.'\nfrom elsewhere import __doc__\n", None),
+        ("class X:\n  'Says.'\n  __doc__ = f()\n", "X"),
+        ("class X: 'Says.'\nX.__doc__ = f()\n", "X"),
+        ("class X: 'Says.'\nX.__doc__ += f()\n", "X"),
+        ("def X(): 'Says.'\nX.__doc__ = X.__doc__ % 1\n", "X"),
+        ("def X(): 'Says.'\ndef Y(): 'Y.'\nX.__doc__, Y.__doc__ = f()\n", "X"),
+        ("def X(): 'Says.'\nif f():\n  X.__doc__ = f()\n", "X"),
+        ("def X(): 'Says.'\nsetattr(X, '__doc__', f())\n", "X"),
+        ("def X(): 'Says.'\nfor y in (X, 1): y.__doc__ = f()\n", "X"),
+        ("def X(): 'Says.'\nfor y in globals().values(): y.__doc__ = f()\n", "X"),
+        ("class X:\n  def m(self): 'Says.'\n  m.__doc__ = f()\n", "X.m"),
+        ("class X:\n  def m(self): 'Says.'\nX.m.__doc__ = f()\n", "X.m"),
+    ],
+)
+def test_a_docstring_that_is_assigned_is_not_taken_as_it_stands(
+    source: str, attr: str | None, site: Callable[..., Path]
+) -> None:
+    target = f"plug:{attr}" if attr else "plug"
+    line, sources = asked(target, site({"plug.py": source}))
+    assert (line, sources.firm) == (None, True)
+
+
+def test_the_docstrings_of_others_are_not_in_doubt_where_one_is_assigned(
+    site: Callable[..., Path],
+) -> None:
+    source = "'Says.'\nclass X: 'X.'\nclass Y: 'Y.'\nY.__doc__ = f(X.__doc__)\n"
+    folder = site({"plug.py": source})
+    assert [said(value, folder) for value in ("plug", "plug:X")] == ["Says.", "X."]
+
+
 # ------------------------------------------------------------------ where it lies
 
 
