@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     # the values of each keyword; "doc": the docstring; "**": keywords nobody sees
     Said = dict[str, list[Any]]
 
-# What makes a command, or decorates a function that becomes one.
-MAKERS = ("Typer", "Command", "Group", "group", "command")
-# Typer takes what it says of a group from the function that it decorates with this.
-_DECORATORS = (*MAKERS, "callback")
+# What makes a command, or decorates a function that becomes one, and how the names of
+# what hosts and plugins derive from these end.
+_MAKERS = ("Typer", "Command", "Group", "group", "command")
+_ENDS = ("Typer", "Command", "Group", "_group", "_command")
 _TEXTS = ("help", "short_help", "doc")
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 # What these make of a text, at each import; of a translation the source says the text
@@ -106,7 +106,7 @@ class PlainTexts:
         """Note what a statement of a file says of a command; False if it makes none."""
         tree = self._tree(file)
         for node in filter(is_it, tree.body):
-            makers = [each for each in _makers(node) if _last(each) in _DECORATORS]
+            makers = _makers(node)
             constants = _constants(tree)
             for maker in makers:
                 for each in maker.keywords if isinstance(maker, ast.Call) else ():
@@ -126,13 +126,27 @@ class PlainTexts:
         return self._trees[file]
 
 
+def makes(name: str) -> bool:
+    """Return True if a decorator or a class of this name makes a command."""
+    return name in _MAKERS or name.endswith(_ENDS)
+
+
 def _makers(node: ast.stmt) -> list[ast.expr]:
-    """Return what may make a command: decorators, or what is assigned."""
+    """Return what makes a command: decorators, or the call that is assigned."""
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            return node.decorator_list
-        case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
-            return [value]
+            # Typer takes from `callback` what it says of a group.
+            names = map(_last, node.decorator_list)
+            pairs = zip(names, node.decorator_list)
+            return [each for name, each in pairs if makes(name) or name == "callback"]
+        case (
+            ast.Assign(value=ast.Call() as value)
+            | ast.AnnAssign(value=ast.Call() as value)
+        ):
+            name = _last(value)
+            # A function chooses what it returns, a class does not.
+            is_class = name[:1].isupper() or name in _MAKERS
+            return [value] if makes(name) and is_class else []
     return []
 
 

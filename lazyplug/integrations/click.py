@@ -11,8 +11,8 @@ import click
 from lazyplug import ExtensionManager, MultipleMatches, NoMatches, _learned
 from lazyplug._exceptions import near_misses, origin
 from lazyplug._scan import summary_of
-from lazyplug._source import first_paragraph, kind_of
-from lazyplug.integrations._plain_texts import MAKERS, PlainTexts
+from lazyplug._source import first_paragraph, kind_of, read
+from lazyplug.integrations._plain_texts import PlainTexts, makes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -242,8 +242,8 @@ def _said_by_source(
         return {}, None
     said: dict[str, Any] = {}
     if scope is not None:
-        for call in MAKERS:
-            said |= scope.calls.get(call, {})
+        for call, keywords in scope.calls.items():
+            said |= keywords if makes(call) else {}
         if "" in said:
             # Not all of its keywords are constants.
             plain = PlainTexts(_learned.place(extension) or ("", 0), None, sources)
@@ -254,6 +254,10 @@ def _said_by_source(
         said["help"], file = summary_of(extension._owner)
         if file:
             sources.files[file] = kind_of(file, sources) != 0
+        if said["help"] is None and sources.files.get(file):
+            # It has none, or could not be read.
+            data, believed = read(file, lambda data: data.lower().split(b"\n\n")[0])
+            sources.firm &= believed and b"summary:" not in (data or b"")
     return {name: said.get(name) for name in (*_TEXTS, *_FLAGS)}, sources
 
 

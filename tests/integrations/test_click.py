@@ -355,6 +355,9 @@ COMPUTED = {
     "made = click.command()(choose(one, two))\n",
     "one of two callbacks": "@click.command()\ndef one(): 'One.'\n"
     "@click.command()\ndef two(): 'Two.'\nmade = choose(one, two)\n",
+    "one of two, by a function of any name": "@click.command()\ndef one(): 'One.'\n"
+    "@click.command()\ndef two(): 'Two.'\nfind_command = choose\n"
+    "made = find_command(one, two)\n",
     "a factory": "def make():\n  @click.command()\n  def one(): 'One.'\n"
     "  @click.command()\n  def two(): 'Two.'\n  return one if ONE else two\n"
     "made = make()\n",
@@ -433,6 +436,10 @@ LITERAL = {
     "an option that is hidden": "@click.command()\n"
     "@click.option('--x', hidden=True, help='No.')\ndef made(x): 'Says it.'\n",
     "a command": "made = click.Command('made', help='Says it.', deprecated=True)\n",
+    "a class of its own": "class OwnGroup(click.Group): pass\n"
+    "made = OwnGroup('made', short_help='Says it.')\n",
+    "a decorator of its own": "def own_command(**k): return click.command(**k)\n"
+    "@own_command(help='Says it.')" + PLAIN_DEF,
     "a group": "@click.group()\ndef made(): 'Says it.'\n"
     "@made.command(help=TEXT)\ndef below(): pass\n",
     "Typer": "made = typer.Typer(help='Says it.')\n@made.command()\ndef f(): 'F.'\n"
@@ -527,6 +534,31 @@ def test_where_a_command_says_nothing_its_distribution_does(
     plant(plugs / "mute-1.dist-info", {"METADATA": "Name: mute\nSummary: Or not.\n"})
     _cache.invalidate_caches()
     assert "  mute    Or not." in run(host(), "--help").output
+
+
+def test_metadata_that_cannot_be_read_now_is_not_remembered_as_saying_nothing(
+    plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(
+        plugs,
+        {
+            "plug_mute.py": "import click\nmute = click.command()(lambda: None)\n",
+            "mute-1.dist-info": {
+                "METADATA": "Name: mute\nVersion: 1\nSummary: What it is for.\n\nx\n",
+                "entry_points.txt": "[app.commands]\nmute = plug_mute:mute\n",
+            },
+        },
+    )
+    _cache.invalidate_caches()
+
+    def fail(*_: object, **__: object) -> tuple[None, str]:
+        return None, str(plugs / "mute-1.dist-info" / "METADATA")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(integration, "summary_of", fail)
+        assert line_of(host(), "mute") == ""
+    another_process()
+    assert line_of(host(), "mute") == "What it is for."
 
 
 def test_neither_help_nor_a_command_parses_anything_the_second_time(
