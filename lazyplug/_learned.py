@@ -117,6 +117,11 @@ def _target(extension: "Extension[Any]") -> "tuple[str | None, str | None]":
     return extension._module, extension.attr
 
 
+def _are_own() -> bool:
+    """Return True if all finders and path hooks are Python's own."""
+    return all(map(_is_own, sys.meta_path)) and all(map(_is_own, sys.path_hooks))
+
+
 def _is_own(finder: "Any") -> bool:
     """Return True if a finder, or a path hook, is one of Python's own."""
     return str(getattr(finder, "__module__", "")).startswith(_OWN)
@@ -133,8 +138,6 @@ def told(name: str, path: "list[str] | None", stage: int) -> "list[Any] | None":
     :param path: the directories of the modules beside it; None for a top-level one.
     :param stage: which of them are asked: BEFORE, AMONG or BEHIND of `_source`.
     """
-    if all(map(_is_own, sys.meta_path)) and all(map(_is_own, sys.path_hooks)):
-        return []
     from ._finders import EntryFinders, finders, spec_of  # deferred: few have any
 
     try:
@@ -184,6 +187,9 @@ class Facts:
         self._stamps: dict[str, str | None] = {}
         self._names: dict[str, set[str] | None] = {}
         self._told: dict[tuple[Any, ...], list[Any] | None] = {}
+        # the finders there were at the last look; whether there are any of others
+        self._finders: list[int] = []
+        self._asks = True
         self._search: Search | None = None
 
     def recall(self, extension: "Extension[Any]", kind: str) -> "Any":
@@ -324,6 +330,13 @@ class Facts:
     def _tell(
         self, name: str, path: "list[str] | None", stage: int
     ) -> "list[Any] | None":
+        finders = [*map(id, sys.meta_path), *map(id, sys.path_hooks)]
+        if finders != self._finders:
+            self._finders = finders
+            self._told.clear()
+            self._asks = not _are_own()
+        if not self._asks:
+            return []
         key = name, stage, *(path or ())
         if key not in self._told:
             self._told[key] = told(name, path, stage)

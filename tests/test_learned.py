@@ -760,6 +760,10 @@ def test_a_finder_before_the_directories_comes_first_at_each_level(
     assert pairs_of() == expected
 
 
+def kind_of(thing: object) -> str:
+    return type(thing).__name__
+
+
 class Raises:
     def find_spec(self, *_: object) -> None:
         raise OSError(errno.EMFILE, "no descriptor")
@@ -790,7 +794,7 @@ class Old:
         return object() if name == "plug_n.cmds.no" else None
 
 
-@pytest.mark.parametrize("finder", [Raises(), Makes(), MakesAll(), Old()], ids=repr)
+@pytest.mark.parametrize("finder", [Raises(), Makes(), MakesAll(), Old()], ids=kind_of)
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.filterwarnings("ignore::ImportWarning")
 def test_nothing_is_called_missing_that_a_finder_may_have(
