@@ -50,7 +50,7 @@ warning_on_missing_entrypoint _manager
 
 
 def _public_names() -> "list[str]":
-    return _MODULES.split()[::2]
+    return [line.split()[0] for line in _MODULES.strip().splitlines()]
 
 
 def __getattr__(name: str) -> object:

@@ -6,7 +6,7 @@ for both, which every program may set.
 """
 
 from ._cache import READ_FLAGS, Seam
-from ._index import digest, stamp
+from ._index import COARSE, digest, stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def has_change_time(status: "stat_result") -> bool:
     that has no change time of its own (exFAT's ticks are 10 ms).
     """
     changed = status.st_ctime_ns
-    return changed != status.st_mtime_ns or changed % 10_000_000 != 0
+    return changed != status.st_mtime_ns or changed % COARSE != 0
 
 
 def signature(path: str, status: "stat_result", base: "int | None" = None) -> str:

@@ -1,8 +1,10 @@
-"""What finders know of a module: they are asked as an import would ask them."""
+"""Ask finders where a module is, as an import asks them. Nothing is imported."""
+
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -19,9 +21,88 @@ def spec_of(
     None if no finder does. Imports nothing; what a finder raises is raised.
     """
     for finder in finders:
-        # Those of old Pythons have none, and are passed by, as an import does.
         find_spec = getattr(finder, "find_spec", None)
-        spec: ModuleSpec | None = find_spec and find_spec(name, path, target)
+        if find_spec is None:
+            spec = _legacy_spec(finder, name, path)
+        else:
+            spec = find_spec(name, path, target)
         if spec is not None:
             return spec
     return None
+
+
+def _legacy_spec(
+    finder: "Any", name: str, path: "Sequence[str] | None"
+) -> "ModuleSpec | None":
+    """Return what a finder says that has no `find_spec`: Python 3.11 still asks it."""
+    find_module = getattr(finder, "find_module", None)
+    if find_module is None or sys.version_info >= (3, 12):
+        return None
+    from importlib.util import spec_from_loader
+
+    loader = find_module(name, path)
+    return None if loader is None else spec_from_loader(name, loader)
+
+
+def finders(skip: "Callable[[Any], bool] | None" = None) -> "list[Any]":
+    """Return the finders that an import asks, in order.
+
+    In place of Python's PathFinder stands an EntryFinders, so that the parents of
+    what is looked for need not be imported.
+
+    :param skip: tells which finders, and which of path entries, are left out.
+    """
+    # importlib.machinery has the same one, and is a module more at each help screen.
+    path_finder = sys.modules["_frozen_importlib_external"].PathFinder
+    found: list[Any] = []
+    for finder in sys.meta_path:
+        if finder is path_finder:
+            found.append(EntryFinders(skip))
+        elif skip is None or not skip(finder):
+            found.append(finder)
+    return found
+
+
+class EntryFinders:
+    """Ask the finders of path entries, as PathFinder does.
+
+    The namespace packages that PathFinder returns look for their parent in
+    sys.modules, and raise KeyError where it is not imported.
+
+    :param skip: tells which of the finders are left out.
+    """
+
+    def __init__(self, skip: "Callable[[Any], bool] | None" = None) -> None:
+        self._skip = skip
+
+    def find_spec(
+        self,
+        name: str,
+        path: "Sequence[str] | None" = None,
+        target: "ModuleType | None" = None,
+    ) -> "ModuleSpec | None":
+        """Return what the path entries have of a module; None if it is nothing."""
+        skip = self._skip
+        if skip is not None and all(map(skip, sys.path_hooks)):
+            return None  # as nearly always
+        from importlib.machinery import ModuleSpec, PathFinder  # deferred: as above
+        from pkgutil import get_importer
+
+        if skip is None and path is None:
+            return PathFinder.find_spec(name, None, target)
+
+        folders: list[str] = []
+        for entry in sys.path if path is None else path:
+            # The current directory, "", has no finder of third parties.
+            finder = get_importer(entry) if entry and isinstance(entry, str) else None
+            if finder is None or (skip is not None and skip(finder)):
+                continue
+            spec = finder.find_spec(name, target)
+            if spec is not None and spec.loader is not None:
+                return spec
+            folders += (spec and spec.submodule_search_locations) or ()
+        if not folders:
+            return None
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = folders
+        return spec

@@ -30,6 +30,8 @@ SCHEMA = 1
 CHUNK = 1 << 15
 # A program that asks for more groups than this gets all in one piece.
 MANY = 8
+# The coarsest tick, in nanoseconds, of a file system that has no change time: exFAT's.
+COARSE = 10_000_000
 # The stamp of what is not there.
 ABSENT = "-"
 _TITLE = '["lazyplug",%d,"%s",%10d]\n'

@@ -9,8 +9,7 @@ import sys
 
 from . import _cache
 from ._cache import Seam
-from ._content import signature
-from ._index import DOUBT, TITLE_LENGTH, digest, front_of, title
+from ._index import COARSE, DOUBT, TITLE_LENGTH, digest, front_of, stamp, title
 from ._text import quote, scan_once, to_json
 
 TYPE_CHECKING = False
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     Part = tuple[str, str]
     # key of the distribution, value of the entry point
     About = tuple[str, str]
-    # of each top-level name that was looked for: itself, how many stable path entries
-    # do not have it, what `told` returned (None: it was not asked)
+    # of a name that was looked for: itself, how many stable path entries do not have
+    # it, and the rest as in `_source`
     Way = list[Any]
     # the ways, the stamps of files and folders (None: it is not there), the answer
     Fact = tuple[list[Way], dict[str, str | None], Any]
@@ -39,7 +38,9 @@ if TYPE_CHECKING:
 
 # What is asked was not learned, or does not hold.
 UNKNOWN: "Any" = object()
-SCHEMA = 1
+# The modules of Python's own finders, frozen or not.
+_OWN = ("_frozen_importlib", "importlib._bootstrap", "zipimport")
+SCHEMA = 2
 # The summaries of some seven thousand plugins. It is written whole, where a process
 # that learned something ends.
 SIZE_CAP = 1 << 22
@@ -116,35 +117,46 @@ def _target(extension: "Extension[Any]") -> "tuple[str | None, str | None]":
     return extension._module, extension.attr
 
 
-def told(name: str) -> "list[Any]":
-    """Return what the finders of others tell of a top-level module.
+def _are_own() -> bool:
+    """Return True if all finders and path hooks are Python's own."""
+    return all(map(_is_own, sys.meta_path)) and all(map(_is_own, sys.path_hooks))
 
-    That is its file and the folders of the modules below it, where it has them;
-    nothing if none of them knows it. They are asked as an import would ask them:
-    those of editable installations know where the source is.
+
+def _is_own(finder: "Any") -> bool:
+    """Return True if a finder, or a path hook, is one of Python's own."""
+    return str(getattr(finder, "__module__", "")).startswith(_OWN)
+
+
+def told(name: str, path: "list[str] | None", stage: int) -> "list[Any] | None":
+    """Return what the finders of third parties say of a module.
+
+    That is its file ("": one that cannot be read, None: a namespace package), and the
+    directories of the modules below it, where it has them; [] if none of them knows
+    it. None if one failed: the import would, too. They are asked as an import would
+    ask them: those of editable installations know where the source is.
+
+    :param path: the directories of the modules beside it; None for a top-level one.
+    :param stage: which of them are asked: BEFORE, AMONG or BEHIND of `_source`.
     """
-    for finder in sys.meta_path:
-        found = _asked(finder, name)
-        if found:
-            return found
-    return []
+    from ._finders import EntryFinders, finders, spec_of  # deferred: few have any
 
-
-def _asked(finder: "Any", name: str) -> "list[Any]":
     try:
-        kind = finder if isinstance(finder, type) else type(finder)
-        if kind.__module__.startswith(("_frozen_importlib", "importlib._bootstrap")):
-            return []  # Python's own: what is built in has no source
-        spec = finder.find_spec(name, None)
+        asked = finders(_is_own)
+        places = [at for at, each in enumerate(asked) if isinstance(each, EntryFinders)]
+        if places and stage < 2:
+            asked = asked[: places[0] + stage]
+        spec = spec_of(asked, name, path)
         if spec is None:
             return []
         file, folders = spec.origin, spec.submodule_search_locations
+        if file is None and spec.loader is not None:
+            file = ""
         return [
             None if file is None else os.fsdecode(file),
             None if folders is None else list(map(os.fsdecode, folders)),
         ]
     except Exception:  # foreign code: its fault is its own
-        return []
+        return None
 
 
 class Facts:
@@ -174,7 +186,10 @@ class Facts:
         # What was looked at counts as long as the snapshot does.
         self._stamps: dict[str, str | None] = {}
         self._names: dict[str, set[str] | None] = {}
-        self._told: dict[str, list[Any]] = {}
+        self._told: dict[tuple[Any, ...], list[Any] | None] = {}
+        # the finders there were at the last look; whether there are any of others
+        self._finders: list[int] = []
+        self._asks = True
         self._search: Search | None = None
 
     def recall(self, extension: "Extension[Any]", kind: str) -> "Any":
@@ -205,6 +220,7 @@ class Facts:
         about = self._about(extension)
         if about is None or not sources.firm:
             return
+        from ._content import signature
         from ._scan import settled
 
         stamps: dict[str, str | None] = {}
@@ -213,17 +229,19 @@ class Facts:
             try:
                 status = Seam.stat(path)
                 now = signature(path, status)
-            except (OSError, ValueError):
+            except (FileNotFoundError, NotADirectoryError, ValueError):
                 status = None
+            except OSError:
+                return  # the next time it may be another
             if (status is not None) != was_there:
                 return  # it changed meanwhile
             if status is not None and not settled(status, False, sources.clock):
                 return  # it may change, and the stamp stay the same
             stamps[path] = self._stamps[path] = now
         ways = []
-        for name, (place, answered) in sources.tops.items():
+        for name, (place, *rest) in sources.ways.items():
             volatile = [at for at in self.snapshot.volatile if at < place]
-            ways.append([name, place - len(volatile), answered])
+            ways.append([name, place - len(volatile), *rest])
         line = scan_once(to_json([*about, ways, stamps, answer]), 0)[0]
         part = kind, extension.group
         self._new.setdefault(part, {}).update([_fact(line)])
@@ -270,9 +288,10 @@ class Facts:
                 doubts.append((number - 1, entry))
             else:
                 now = self.stamps[number]
-                # Where a frozen index answers, modules may come unseen.
+                # Where a frozen index answers, or a directory is not listed whose times
+                # do not tell, modules may come unseen.
                 unseen = entry in young or entry in self.snapshot.covered or is_frozen
-                if stamps[number] != now or unseen:
+                if stamps[number] != now or unseen or not _tells_changes(now):
                     doubts.append((number, entry))
                 number += 1
         return doubts
@@ -285,7 +304,7 @@ class Facts:
         """Would names be looked for in vain where they were not found?"""
         return not any(
             number < passed and self._may_have(entry, name)
-            for name, passed, _ in ways
+            for name, passed, *_ in ways
             for number, entry in doubts
         )
 
@@ -299,22 +318,32 @@ class Facts:
         ways, stamps, _ = fact
         if not self._passes(ways, doubts):
             return False
-        for name, _, answered in ways:
-            if answered is not None and answered != self._tell(name):
+        for name, _, path, stage, answered in ways:
+            if answered != self._tell(name, path, stage):
                 return False
         if self.snapshot.checked == "none":
             return True
         for path, known in stamps.items():
             if path not in self._stamps:
-                self._stamps[path] = _stamp_of(path, known is not None)
+                self._stamps[path] = _stamp_of(path, known)
             if self._stamps[path] != known:
                 return False
         return True
 
-    def _tell(self, name: str) -> "list[Any]":
-        if name not in self._told:
-            self._told[name] = told(name)
-        return self._told[name]
+    def _tell(
+        self, name: str, path: "list[str] | None", stage: int
+    ) -> "list[Any] | None":
+        finders = [*map(id, sys.meta_path), *map(id, sys.path_hooks)]
+        if finders != self._finders:
+            self._finders = finders
+            self._told.clear()
+            self._asks = not _are_own()
+        if not self._asks:
+            return []
+        key = name, stage, *(path or ())
+        if key not in self._told:
+            self._told[key] = told(name, path, stage)
+        return self._told[key]
 
     # The file.
 
@@ -443,22 +472,41 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unwritten.clear)
 
 
+def _tells_changes(known: "str | None") -> bool:
+    """Return False if a stat signature stands alone, and its times do not tell.
+
+    >>> _tells_changes("0 0 3 4"), _tells_changes("0 0 3 4 0123456789abcdef")
+    (False, True)
+    >>> _tells_changes("0 1 3 4"), _tells_changes(None)
+    (True, True)
+    """
+    if known is None or known.count(" ") != 3:
+        return True
+    modified, changed, *_ = known.split(" ")
+    return changed != modified or int(changed, 16) % COARSE != 0
+
+
 def _names_in(folder: str) -> "set[str] | None":
     """Return the names of what may be modules in a folder; None: nobody knows."""
     try:
-        return {file.partition(".")[0] for file in os.listdir(folder)}
+        return {file.partition(".")[0] for file in Seam.listdir(folder)}
     except FileNotFoundError:
         return set()
     except (OSError, ValueError):
         return None  # a zip, or one that may be read in the next moment
 
 
-def _stamp_of(path: str, expected: bool) -> "str | None":
+def _stamp_of(path: str, known: "str | None") -> "str | None":
     try:
         # access says no without raising, at a quarter of the price.
-        if not expected and not os.access(path, 0):
+        if known is None and not Seam.access(path, 0):
             return None
-        return signature(path, Seam.stat(path))
+        now = stamp(Seam.stat(path))
+        if known is not None and known.count(" ") > 3:
+            from ._content import signature  # deferred: few file systems need it
+
+            now = signature(path, Seam.stat(path))
+        return now
     except (OSError, ValueError):
         return None
 
@@ -512,9 +560,11 @@ def part_of(
 
 def _fact(line: "list[Any]") -> "tuple[About, Fact]":
     key, value, ways, stamps, answer = line
-    for name, passed, _ in ways:
-        if name.__class__ is not str or passed.__class__ is not int:
+    for name, passed, path, stage, _ in ways:
+        kinds = name.__class__, passed.__class__, stage.__class__
+        if kinds != (str, int, int):
             raise ValueError("way")
+        "".join(path or ())  # all of them are text
     "".join(filter(None, stamps.values()))  # all of them are text
     return (key, value), (ways, stamps, answer)
 

@@ -1,10 +1,9 @@
 """A package whose modules are extensions: found by its folders, never imported."""
 
-import os
 import sys
 from pkgutil import iter_modules
 
-from ._finders import spec_of
+from ._finders import finders, spec_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,13 +40,7 @@ def _folders(package: str) -> "list[str]":
         name = f"{name}.{part}" if name else part
         module = sys.modules.get(name)
         if module is None:
-            try:
-                spec = spec_of(sys.meta_path, name, path)
-            except KeyError:
-                # A namespace package below another that is not imported: it asks
-                # sys.modules for its parent. Its portions are folders.
-                path = [os.path.join(folder, part) for folder in path]
-                continue
+            spec = spec_of(finders(), name, path)
             if spec is None:
                 raise ModuleNotFoundError(
                     f"package={package!r}: there is no module {name!r};"

@@ -5,6 +5,9 @@ import os
 import sys
 import warnings
 from _thread import RLock
+from errno import EINVAL
+
+from ._cache import Seam
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +18,14 @@ if TYPE_CHECKING:
 
     # the file of a module (None: a namespace package), and the folders in which
     # modules below it are looked for (None: it is no package)
+    # "" for a file: it has one that cannot be read here
     Found = tuple[str | None, list[str] | None]
+    # of a name that was looked for: how many path entries do not have it, the
+    # directories in which it was looked for (None: the path entries), how many of the
+    # finders of third parties were asked, and what they answered
+    Way = tuple[int, list[str] | None, int, list[Any]]
+    # Asks finders of third parties, as `_learned.told` does.
+    Tell: TypeAlias = "Callable[[str, list[str] | None, int], list[Any] | None]"
     # how many dots, the module, the name in it (None: the module itself; "*": all)
     Import = tuple[int, str, str | None]
     # What a name is bound to: what can be read here, what is imported, another name
@@ -30,7 +40,21 @@ if TYPE_CHECKING:
 HOPS = 5
 # Parsing takes a second for each MiB, and no module that people write is so large.
 SIZE_CAP = 1 << 20
+# An import of so many parts is no source that people write; Python's parser joins them
+# one by one, a minute for 400,000.
+PARTS = 1_000
 _SOURCE = (".py", ".pyw")
+_KIND, _FILE, _FOLDER = 0o170000, 0o100000, 0o040000
+# Which finders of third parties are asked: those before the path entries, those of
+# path entries as well, those behind them as well.
+BEFORE, AMONG, BEHIND = range(3)
+# What is there, and cannot be read here: built in, or in an archive.
+_UNSEEN: "Found" = ("", None)
+# What the code of a package names that adds modules, or other places for them.
+_MAKERS = (
+    *(b"__path__", b"sys.modules", b"import modules", b"declare_namespace"),
+    *(b"meta_path", b"path_hooks"),
+)
 _FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
@@ -57,17 +81,22 @@ class Sources:
     :param clock: the time before the first of it was looked at.
     """
 
-    __slots__ = ("clock", "files", "firm", "tops")
+    __slots__ = ("clock", "files", "firm", "seen", "ways")
 
     def __init__(self, clock: int) -> None:
         self.clock = clock
         # Would what follows tell if the answer changed?
         self.firm = True
-        # of each top-level name, how many path entries do not have it, and what
-        # the finders of others told of it (None: they were not asked)
-        self.tops: dict[str, tuple[int, list[Any] | None]] = {}
+        # False if the system, or a finder, failed to answer: the next time it may.
+        self.seen = True
+        # of each top-level name, and of each below that the directories do not have
+        self.ways: dict[str, Way] = {}
         # the files and folders that were looked at: were they there?
         self.files: dict[str, bool] = {}
+
+    def doubt(self) -> None:
+        """Note that something could not be found out: nothing may be remembered."""
+        self.seen = self.firm = False
 
 
 class Scope:
@@ -158,16 +187,32 @@ def parse(data: bytes) -> Scope:
 
 def tree_of(data: bytes) -> ast.Module:
     """Return the tree of a module. Raises SyntaxError, or ValueError for a NUL."""
+    if data.count(b".") > PARTS and any(map(_is_endless, _lines_of(data))):
+        raise SyntaxError("too many parts in an import")
     with _parsing, warnings.catch_warnings():
         # What is doubtful in a plugin's source is told when it is compiled.
         warnings.simplefilter("ignore")
         return ast.parse(data)
 
 
+def _lines_of(data: bytes) -> "list[bytes]":
+    """Return the lines of a source, with those joined that a backslash joins."""
+    for end in (b"\r\n", b"\n", b"\r"):
+        data = data.replace(b"\\" + end, b"")
+    return data.splitlines()
+
+
+def _is_endless(line: bytes) -> bool:
+    return line.count(b".") > PARTS and b"import" in line
+
+
 def _scope(node: "ast.Module | ast.ClassDef") -> Scope:
-    doc = ast.get_docstring(node, clean=False)
+    bindings = list(_bindings(node.body, True))
+    # What it assigns to its own docstring is computed.
+    computed = any(name == "__doc__" for name, _, _ in bindings)
+    doc = None if computed else ast.get_docstring(node, clean=False)
     number = 1 if isinstance(node, ast.Module) else node.lineno
-    return Scope(doc, list(_bindings(node.body, True)), number)
+    return Scope(doc, bindings, number)
 
 
 def _bindings(body: "list[ast.stmt]", sure: bool) -> "Iterator[Binding]":
@@ -267,7 +312,14 @@ def dotted(node: ast.expr) -> "list[str] | None":
 
 def _unseen(node: ast.AST) -> "Iterator[Binding]":
     """Yield the names that are bound, deleted or changed somewhere inside."""
-    for each in ast.walk(node):
+    nodes = list(ast.walk(node))
+    if any(map(_sets_doc, nodes)):
+        for each in nodes:
+            if isinstance(each, ast.Name):
+                # Of what it may be the docstring, nothing more is known.
+                everything = each.id in ("globals", "vars", "locals")
+                yield "*" if everything else each.id, None, False
+    for each in nodes:
         match each:
             case ast.Name(name, ast.Store() | ast.Del()):
                 yield name, None, True
@@ -281,6 +333,15 @@ def _unseen(node: ast.AST) -> "Iterator[Binding]":
                 yield name, None, True
             case ast.Attribute(ast.Name("__all__")):
                 yield "__all__", None, True  # as by `__all__.append("x")`
+
+
+def _sets_doc(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(attr="__doc__", ctx=ast.Store() | ast.Del()):
+            return True
+        case ast.Constant("__doc__"):
+            return True  # as by `setattr(x, "__doc__", text)`
+    return False
 
 
 def _truth(test: ast.expr) -> "bool | None":
@@ -311,44 +372,68 @@ def read(file: str, of: "Callable[[bytes], T]") -> "tuple[T | None, bool]":
     or stack were short, the next time may bring something else.
     """
     try:
-        descriptor = os.open(file, _FLAGS)
-        try:
-            status = os.fstat(descriptor)
-            if status.st_mode & 0o170000 != 0o100000:
-                return None, False
-            data = b""
-            while len(data) <= SIZE_CAP:
-                chunk = os.read(descriptor, SIZE_CAP + 1)
-                if not chunk:
-                    return of(data), True
-                data += chunk
-        finally:
-            os.close(descriptor)
+        data = _bytes_of(file)
+        return (None if data is None else of(data)), True
     except (SyntaxError, ValueError):
-        pass  # ValueError: it holds a NUL
-    except (OSError, RecursionError, MemoryError):
+        return None, True  # ValueError: it holds a NUL
+    except (OSError, RecursionError, MemoryError, ImportError, SystemError):
+        # The last two: the codec that the source names could not be imported.
         return None, False
-    return None, True
+
+
+def _bytes_of(file: str) -> "bytes | None":
+    """Return what is in a file; None if it is too large. Raises OSError."""
+    descriptor = Seam.open(file, _FLAGS)
+    try:
+        if Seam.fstat(descriptor).st_mode & _KIND != _FILE:
+            raise OSError(EINVAL, "not a file", file)
+        data = b""
+        while chunk := Seam.read(descriptor, SIZE_CAP + 1):
+            data += chunk
+            if len(data) > SIZE_CAP:
+                return None
+        return data
+    finally:
+        Seam.close(descriptor)
+
+
+def kind_of(path: str, sources: "Sources") -> int:
+    """Return the file type of a path, as in st_mode; 0 if nothing is there.
+
+    Where the system would not say, nothing may be remembered.
+    """
+    try:
+        kind: int = Seam.stat(path).st_mode & _KIND
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return 0  # ValueError: it holds a NUL
+    except OSError:
+        sources.doubt()
+        return 0
+    return kind
 
 
 def _makes_modules(file: str) -> bool:
-    """May the code of a package put other modules below it than lie in its folder?"""
+    """Return True if the code of a package may add modules that no directory has."""
+    found, _ = read(file, lambda data: any(each in data for each in _MAKERS))
+    return found is not False or not file.endswith(_SOURCE)
+
+
+def _archive(entry: str) -> "tuple[Any, bool]":
+    """Return the importer of a path entry that is an archive, or in one.
+
+    None if it is neither. The second is False where the system would not say.
+    """
+    from zipimport import ZipImportError, zipimporter
+
     try:
-        with open(file, "rb") as source:
-            data = source.read(1 << 20)
-    except OSError:
-        return True
-    return not file.endswith(_SOURCE) or b"__path__" in data or b"sys.modules" in data
-
-
-def _in_archive(archive: str, name: str) -> bool:
-    """Has a zip a module of this name? Its source is left to the import."""
-    from zipimport import zipimporter
-
-    try:
-        return zipimporter(archive).find_spec(name) is not None
-    except Exception:  # damage to a zip has many names; Python passes over it too
-        return False
+        return zipimporter(entry), True
+    except ZipImportError as error:
+        # It tells damage and failures in the same way, but for what led to it. Files
+        # too small for an archive are an invalid seek.
+        cause = error.__context__
+        return None, not isinstance(cause, OSError) or cause.errno == EINVAL
+    except Exception:  # damage to a zip has many names; shortage of memory others
+        return None, False
 
 
 class Search:
@@ -357,8 +442,7 @@ class Search:
     :param entries: the path entries.
     :param volatile: the numbers of those of which nothing may be remembered.
     :param clock: tells the time.
-    :param told: asks the finders of others for a top-level name, and returns what
-        `_learned.told` does.
+    :param told: asks finders of third parties, as `_learned.told` does.
     """
 
     def __init__(
@@ -366,7 +450,7 @@ class Search:
         entries: "tuple[str, ...]",
         volatile: "frozenset[int]",
         clock: "Callable[[], int]",
-        told: "Callable[[str], list[Any]]",
+        told: "Tell",
     ) -> None:
         from importlib.machinery import all_suffixes
 
@@ -378,6 +462,8 @@ class Search:
         self._suffixes = all_suffixes()
         # of each file that was read: when, and what `read` returned
         self._scopes: dict[str, tuple[int, Scope | None, bool]] = {}
+        # of each path entry that is no directory, what `_archive` returned
+        self._archives: dict[str, tuple[Any, bool]] = {}
 
     def target(
         self, module: str, attr: "str | None", sources: "Sources | None" = None
@@ -409,32 +495,29 @@ class Search:
             found = self.find(module, sources)
         except RecursionError:  # asked at the bottom of the stack
             return None
-        if found is None:
+        if found is None or found == _UNSEEN:
             return None
         return found[0] or ", ".join(found[1] or ()), 0
 
     def is_missing(self, module: str) -> bool:
-        """Is it sure that there is no such module?
+        """Return True if there surely is no such module.
 
-        It is not of what is built in or lies in an archive, nor of what is below a
-        module whose code may make more, as that of `os` makes `os.path`.
+        That is not known of what is below a module whose code may make more, as that
+        of `os` makes `os.path`; nor where the system or a finder failed to answer.
         """
         sources = Sources(self._clock())
-        top, *rest = module.split(".")
-        found = self.find(top, sources)
-        if found is None:
-            place, _ = sources.tops.get(top, (-1, None))
-            # Otherwise it is built in, or an archive on the way has it.
-            return place == len(self._entries)
-        above = top
-        for name in rest:
-            file, folders = found
-            if folders is None or (file is not None and _makes_modules(file)):
-                return False
-            above = f"{above}.{name}"
-            found = self.find(above, sources)
+        if module in sys.modules:
+            return False
+        for name, found in self._walk(module, sources):
             if found is None:
-                return True
+                return sources.seen
+            file, folders = found
+            if name == module or folders is None:
+                return False
+            if file is not None and _makes_modules(file):
+                return False
+            if name in sys.modules and not _looks_in(sys.modules[name], folders):
+                return False
         return False
 
     def scope(self, file: str, sources: Sources) -> "Scope | None":
@@ -451,58 +534,111 @@ class Search:
 
     def find(self, module: str, sources: Sources) -> "Found | None":
         """Return where a module lies; None if it is nowhere."""
-        top, *rest = parts = module.split(".")
-        if not all(parts):
-            return None
-        found = self._top(top, sources)
-        for name in rest:
-            if found is None or found[1] is None:
-                return None
-            found = self._below(found[1], name, sources)
-        return found
+        *_, (name, found) = ("", None), *self._walk(module, sources)
+        return found if name == module else None
 
-    def _top(self, name: str, sources: Sources) -> "Found | None":
+    def _walk(
+        self, module: str, sources: Sources
+    ) -> "Iterator[tuple[str, Found | None]]":
+        """Yield where each parent of a module lies, from the top, and the module.
+
+        The last is the first that is nowhere, or is no package.
+        """
+        name, path = "", None
+        parts = module.split(".")
+        for part in parts if all(parts) else ():
+            name = f"{name}.{part}" if name else part
+            found = self._look_for(name, part, path, sources)
+            yield name, found
+            if found is None or found[1] is None:
+                return
+            path = found[1]
+
+    def _look_for(
+        self, name: str, part: str, path: "list[str] | None", sources: Sources
+    ) -> "Found | None":
+        """Return where a module lies whose parent has this path (None: it has none).
+
+        Directories are looked at here, since their stamps tell when that changes.
+        Finders of third parties are asked where an import would ask them.
+        """
         if name in sys.builtin_module_names or name == "__main__":
             sources.firm = False  # nothing would tell if that changed
-            return None
+            return _UNSEEN
+        found: Found | None = None
+        place, asked = 0, BEFORE
+        told = self._told(name, path, BEFORE)
+        if told == []:
+            if path is None:
+                found, place = self._top(part, sources)
+            else:
+                found = self._below(path, part, sources)
+            if found is None or found[0] is None:
+                asked = BEHIND if found is None else AMONG
+                told = self._told(name, path, asked)
+        if told is None:
+            sources.doubt()
+            return _UNSEEN
+        if path is None or asked or told:
+            sources.ways[name] = place, path, asked, told
+        if not told:
+            return found
+        file, folders = told
+        if file is None:
+            # a namespace package: the directories have other portions of it
+            portions = (found and found[1]) or []
+            folders = [
+                *portions,
+                *(each for each in folders or () if each not in portions),
+            ]
+        return file, folders
+
+    def _top(self, name: str, sources: Sources) -> "tuple[Found | None, int]":
+        """Return where the path entries have a name, and how many do not have it."""
         portions: list[str] = []
         for place, entry in enumerate(self._entries):
-            path = os.path.join(entry, name)
             stable = place not in self._volatile
-            if os.path.isfile(entry):
-                if _in_archive(entry, name):
+            if kind_of(entry, sources) != _FOLDER:
+                if self._in_archive(entry, name, sources):
                     sources.firm &= stable
-                    sources.tops[name] = place + 1, None
-                    return None
+                    return _UNSEEN, place + 1
                 continue
-            found = self._look(path, sources, in_entry=True)
-            if found is not None:
-                sources.firm &= stable
-                sources.tops[name] = place, None
-                return found
-            if os.path.isdir(path):
-                portions.append(path)
-                sources.firm &= stable
-        told = None if portions else self._told(name)
-        sources.tops[name] = len(self._entries), told
-        if told:
-            origin, folders = told
-            return origin, folders
-        return (None, portions) if portions else None
+            found = self._look(os.path.join(entry, name), sources, in_entry=True)
+            if found is None:
+                continue
+            sources.firm &= stable
+            if found[0] is not None:
+                return found, place
+            portions += found[1] or ()
+        return (None, portions) if portions else None, len(self._entries)
+
+    def _in_archive(self, entry: str, name: str, sources: Sources) -> bool:
+        """Return True if an archive has a name. Its source is left to the import."""
+        if entry not in self._archives:
+            self._archives[entry] = _archive(entry)
+        importer, seen = self._archives[entry]
+        try:
+            if importer is not None and importer.find_spec(name) is not None:
+                return True
+        except Exception:  # as in `_archive`
+            seen = False
+        if not seen:
+            sources.doubt()
+        return False
 
     def _below(
         self, folders: "list[str]", name: str, sources: Sources
     ) -> "Found | None":
-        portions = []
+        portions: list[str] = []
         for folder in folders:
             # Its stamp tells what comes and goes in it.
-            sources.files[folder] = os.path.exists(folder)
-            path = os.path.join(folder, name)
-            found = self._look(path, sources, in_entry=False)
-            if found is not None:
+            sources.files[folder] = kind_of(folder, sources) != 0
+            found = self._look(os.path.join(folder, name), sources, in_entry=False)
+            if found is None:
+                continue
+            if found[0] is not None:
                 return found
-            if os.path.isdir(path):
-                portions.append(path)
+            portions += found[1] or ()
         return (None, portions) if portions else None
 
     def _look(self, path: str, sources: Sources, in_entry: bool) -> "Found | None":
@@ -511,11 +647,11 @@ class Search:
         Note what would be found before it if it came, as far as a stamp of the
         folder does not tell: those of path entries move too often.
         """
-        is_folder = os.path.isdir(path)
+        is_folder = kind_of(path, sources) == _FOLDER
         if is_folder:
             for suffix in self._suffixes:
                 file = os.path.join(path, f"__init__{suffix}")
-                if os.path.isfile(file):
+                if kind_of(file, sources) == _FILE:
                     if suffix not in _SOURCE:
                         sources.files[path] = True
                     return file, [path]
@@ -523,14 +659,22 @@ class Search:
             sources.files[path] = True
         for suffix in self._suffixes:
             file = path + suffix
-            if os.path.isfile(file):
+            if kind_of(file, sources) == _FILE:
                 if in_entry:
                     sources.files[path] = is_folder
                     if suffix not in _SOURCE:
                         sources.files[file] = True
                         sources.files[f"{path}.py"] = False
                 return file, None
-        return None
+        return (None, [path]) if is_folder else None
+
+
+def _looks_in(module: "Any", folders: "list[str]") -> bool:
+    """Return True if modules below an imported one are looked for in these alone."""
+    try:
+        return [*module.__path__] == folders
+    except Exception:  # whatever stands in sys.modules
+        return False
 
 
 class _Question:

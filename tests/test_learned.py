@@ -14,7 +14,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import SimpleNamespace
@@ -625,11 +625,226 @@ def test_a_namespace_that_a_finder_tells_has_no_file(
     plugs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = plant(tmp_path / "src", {"x.py": "'''X.'''"})
-    spec = SimpleNamespace(origin=None, submodule_search_locations=[folder])
+    spec = ModuleSpec("plug_e", None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
     finder = SimpleNamespace(find_spec=lambda *_: spec)
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
     plant(plugs, dist("e", entry_points="[h]\nx = plug_e.x\ntop = plug_e\n"))
     assert summaries("h") == summaries("h") == {"x": "X.", "top": None}
+
+
+# ----------------------------------------------------- what only finders know
+
+
+class Served:
+    """A finder, of modules or of path entries, that serves what it is told to.
+
+    :param modules: of each module its file (None: a namespace package), and the
+        directories of the modules below it (None: it is no package).
+    """
+
+    def __init__(self, **modules: Any) -> None:
+        self.modules = modules
+
+    def __call__(self, entry: str) -> "Served":
+        if entry != "__served__":
+            raise ImportError(entry)
+        return self
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name not in self.modules:
+            return None
+        file, folders = self.modules[name]
+        where = None if folders is None else list(map(str, folders))
+        if file is None:
+            spec = ModuleSpec(name, None, is_package=True)
+            spec.submodule_search_locations = where
+            return spec
+        return spec_from_file_location(name, file, submodule_search_locations=where)
+
+
+def pairs_of(group: str = "g") -> dict[str, tuple[str | None, bool]]:
+    """Return what each extension says, and if its module is missing; a new process."""
+    _cache.invalidate_caches()
+    found = {
+        extension.name: (extension.summary, _learned.is_missing(extension))
+        for extension in ExtensionManager[Any](group)
+    }
+    end()
+    return found
+
+
+@pytest.fixture
+def space(
+    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
+) -> Path:
+    """Return a directory outside `sys.path` that has another part of a namespace."""
+    points = "[g]\none = plug_n.cmds.one\ntwo = plug_n.cmds.two\nno = plug_n.cmds.no\n"
+    tree = {
+        "plug_n": {"cmds": {"one": {"__init__.py": f"'''One.'''{TRAP}"}}},
+        **dist("served", entry_points=points),
+    }
+    only(site(tree))
+    return plant(site({}, "src"), {"two.py": f"'''Two.'''{TRAP}", "cmds": {}})
+
+
+WHOLE_NAMESPACE = {"one": ("One.", False), "two": ("Two.", False), "no": (None, True)}
+
+
+def test_a_finder_behind_the_directories_serves_part_of_their_namespace(
+    space: Path, monkeypatch: pytest.MonkeyPatch, parsed: list[str]
+) -> None:
+    served = Served(**{"plug_n.cmds.two": (space / "two.py", None)})
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, served])
+    assert pairs_of() == pairs_of() == WHOLE_NAMESPACE
+    assert sorted(parsed) == ["__init__.py", "two.py"]
+    rewrite(space / "two.py", "'''New.'''")
+    assert pairs_of()["two"] == ("New.", False)
+    served.modules.clear()
+    assert pairs_of()["two"] == (None, True)
+
+
+def test_a_finder_of_a_path_entry_serves_part_of_their_namespace(
+    space: Path, monkeypatch: pytest.MonkeyPatch, parsed: list[str]
+) -> None:
+    """As setuptools' editable installations of namespace packages do it."""
+    served = Served(
+        plug_n=(None, ["__served__"]),
+        **{
+            "plug_n.cmds": (None, ["__served__"]),
+            "plug_n.cmds.two": (space / "two.py", None),
+        },
+    )
+    monkeypatch.setattr(sys, "path_hooks", [*sys.path_hooks, served])
+    monkeypatch.setattr(sys, "path", [*sys.path, "__served__"])
+    monkeypatch.setattr(sys, "path_importer_cache", {})
+    assert pairs_of() == pairs_of() == WHOLE_NAMESPACE
+    assert sorted(parsed) == ["__init__.py", "two.py"]
+    # No directory need have any of it.
+    shutil.rmtree(Path(sys.path[0]) / "plug_n")
+    assert pairs_of() == {**WHOLE_NAMESPACE, "one": (None, True)}
+
+
+def test_the_modules_of_a_package_are_found_where_finders_have_them(
+    space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = Served(
+        plug_n=(None, ["__served__"]),
+        **{"plug_n.cmds": (None, ["__served__", space])},
+    )
+    monkeypatch.setattr(sys, "path_hooks", [*sys.path_hooks, served])
+    monkeypatch.setattr(sys, "path", [*sys.path, "__served__"])
+    monkeypatch.setattr(sys, "path_importer_cache", {})
+    manager = ExtensionManager[Any]("none", package="plug_n.cmds")
+    assert manager.names() == ["one", "two"]
+
+
+def test_a_finder_before_the_directories_comes_first_at_each_level(
+    space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of meson-python and scikit-build-core do."""
+    file = plant(space, {"top": {"__init__.py": "'''Top.'''"}}) / "top" / "__init__.py"
+    below = {
+        # The directory is there in the finder's mind only.
+        "plug_n.cmds": (file, ["/nowhere/loader.py/plug_n.cmds"]),
+        "plug_n.cmds.two": (space / "two.py", None),
+    }
+    served = Served(**below)
+    monkeypatch.setattr(sys, "meta_path", [served, *sys.meta_path])
+    expected = {**WHOLE_NAMESPACE, "one": (None, True)}
+    assert pairs_of() == pairs_of() == expected
+    # It hides what a directory has, and what was learned before it came.
+    sys.meta_path.remove(served)
+    assert pairs_of()["one"] == ("One.", False)
+    sys.meta_path.insert(0, Served(plug_n=(None, ["/nowhere"]), **below))
+    assert pairs_of() == expected
+
+
+def kind_of(thing: object) -> str:
+    return type(thing).__name__
+
+
+class Raises:
+    def find_spec(self, *_: object) -> None:
+        raise OSError(errno.EMFILE, "no descriptor")
+
+
+class Makes:
+    """A finder whose loader makes the package itself, as that of distutils does."""
+
+    def find_spec(self, name: str, *_: object) -> Any:
+        loader: Any = SimpleNamespace(create_module=None, exec_module=None)
+        return ModuleSpec(name, loader) if name == "plug_n" else None
+
+
+class MakesAll(Makes):
+    """The same, where it says that it is a package."""
+
+    def find_spec(self, name: str, *_: object) -> Any:
+        spec = super().find_spec(name)
+        if spec is not None:
+            spec.submodule_search_locations = []
+        return spec
+
+
+class Old:
+    """A finder as old Pythons had them; Python 3.11 still asks it."""
+
+    def find_module(self, name: str, path: Any = None) -> Any:
+        return object() if name == "plug_n.cmds.no" else None
+
+
+@pytest.mark.parametrize("finder", [Raises(), Makes(), MakesAll(), Old()], ids=kind_of)
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.filterwarnings("ignore::ImportWarning")
+def test_nothing_is_called_missing_that_a_finder_may_have(
+    finder: Any, first: bool, space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not first:
+        shutil.rmtree(Path(sys.path[0]) / "plug_n")
+    at = 0 if first else len(sys.meta_path)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    sys.meta_path.insert(at, finder)
+    missing = pairs_of()["no"][1]
+    served = not isinstance(finder, Old) or (first and sys.version_info < (3, 12))
+    assert missing is not served
+    sys.meta_path.pop(at)
+    assert pairs_of()["no"] == (None, True)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from pkgutil import extend_path\n__path__ = extend_path(__path__, __name__)\n",
+        "__import__('pkg_resources').declare_namespace(__name__)\n",
+        "import sys\nsys.meta_path.append(None)\n",
+        "from sys import modules\nmodules[__name__ + '.no'] = 1\n",
+    ],
+)
+def test_nothing_is_called_missing_below_a_package_that_may_have_more(
+    source: str, space: Path
+) -> None:
+    init = Path(sys.path[0]) / "plug_n" / "cmds" / "__init__.py"
+    init.write_text("")
+    assert pairs_of()["no"] == (None, True)
+    init.write_text(source)
+    assert pairs_of()["no"] == (None, False)
+
+
+def test_nothing_is_called_missing_that_was_imported_or_may_be_where_its_parent_looks(
+    space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As below the namespace packages that a `-nspkg.pth` makes."""
+    folder = str(Path(sys.path[0]) / "plug_n")
+    parent = SimpleNamespace(__path__=[folder])
+    monkeypatch.setitem(sys.modules, "plug_n", parent)
+    assert pairs_of()["no"] == (None, True)
+    parent.__path__.append(str(space))
+    assert pairs_of()["no"] == (None, False)
+    parent.__path__.pop()
+    monkeypatch.setitem(sys.modules, "plug_n.cmds.no", parent)
+    assert pairs_of()["no"] == (None, False)
+    monkeypatch.undo()
 
 
 # ---------------------------------------------------------------------- how it is kept
@@ -653,7 +868,7 @@ def test_the_file_can_be_read_with_any_json_reader(plugs: Path, isolated: Path) 
     assert json.loads(two) == [
         "two",
         "plug_two:Two",
-        [["plug_two", 0, None]],
+        [["plug_two", 0, None, 0, []]],
         {
             str(plugs / name): stamp(os.stat(plugs / name))
             for name in ("plug_two/__init__.py", "plug_two", "plug_two/impl.py")
@@ -1084,8 +1299,12 @@ RIGHT = ["one", "plug_one:One", [], {}, "The bad."]
 STRANGE = [
     [NAMED, ["one", "plug_one:One", [], {}]],
     [NAMED, ["one", "plug_one:One", [["plug_one"]], {}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [["plug_one", "0", None]], {}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [[1, 0, None]], {}, "The bad."]],
+    [NAMED, ["one", "plug_one:One", [["plug_one", "0", None, 0, []]], {}, "The bad."]],
+    [NAMED, ["one", "plug_one:One", [[1, 0, None, 0, []]], {}, "The bad."]],
+    [NAMED, ["one", "plug_one:One", [["x", 0, 7, 0, []]], {}, "The bad."]],
+    [NAMED, ["one", "plug_one:One", [["x", 0, ["/", 7], 0, []]], {}, "The bad."]],
+    [NAMED, ["one", "plug_one:One", [["x", 0, None, "0", []]], {}, "The bad."]],
+    [NAMED, ["one", "plug_one:One", [["x", 0, None, 0]], {}, "The bad."]],
     [NAMED, ["one", "plug_one:One", 7, {}, "The bad."]],
     [NAMED, ["one", "plug_one:One", [], [], "The bad."]],
     [NAMED, ["one", "plug_one:One", [], {"\0": None, "/": "x"}, "The bad."]],
@@ -1093,7 +1312,7 @@ STRANGE = [
     [NAMED, ["one", "plug_one:One", [], {"/": 7}, "The bad."]],
     [NAMED, ["one", "plug_one:One", [], {"/": "1 y 2 3"}, "The bad."]],
     [NAMED, ["one", "plug_one:One", [], {"/": "1"}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [["x", 9, [1]]], {}, "The bad."]],
+    [NAMED, ["one", "plug_one:One", [["x", 9, None, 2, [1]]], {}, "The bad."]],
     [NAMED, ["one", "plug_one:One", [], {}, 7]],
     [NAMED, [[], "plug_one:One", [], {}, "The bad."]],
     [NAMED, ["one", {}, [], {}, "The bad."]],
@@ -1131,7 +1350,7 @@ def test_a_strange_part_is_survived_and_replaced(
 @pytest.mark.parametrize(
     "head",
     [
-        {"facts": 2},
+        {"facts": _learned.SCHEMA - 1},
         {"facts": None},
         {"key": ["/", "/"]},
         {"key": "/"},
@@ -1309,8 +1528,10 @@ def test_facts_are_written_when_a_process_ends_and_the_next_imports_three_rooms(
     assert "ast" in new
     found, new = fresh(SHOW)
     assert found == SAID
-    # The last one is there already where the current folder declares something.
-    assert new in (rooms := ["lazyplug._details", "lazyplug._learned"], [*rooms, TEXT])
+    # The last one is there already where the current directory declares something; the
+    # finders are asked where there are third-party ones, as that of setuptools.
+    rooms = {"lazyplug._details", "lazyplug._learned"}
+    assert rooms <= {*new} <= {*rooms, "lazyplug._finders", TEXT}
 
 
 def test_a_process_that_dies_teaches_nobody(
@@ -1417,7 +1638,7 @@ def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
             *("access", "listdir", "scandir", "readlink", "write", "replace"),
             *("unlink", "mkdir", "getcwd"),
         ):
-            patch.setattr(os, name, count(name, getattr(os, name)))
+            patch.setattr(_cache.Seam, name, count(name, getattr(_cache.Seam, name)))
         patch.setattr(_cache.Seam, "stat", look)
         found = [extension.summary for extension in manager]
         counted = Counter(calls)
@@ -1425,10 +1646,9 @@ def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
     assert len(set(found)) == FIFTY
     sources = {str(fifty / f"plug_{n}" / "__init__.py"): 1 for n in range(FIFTY)}
     assert {name: calls for name, calls in counted.items() if "/" in name} == sources
-    # The seam looks by os.stat; the cache folder and the file of facts are judged.
+    # The cache directory and the file of facts are judged.
     others = {name: calls for name, calls in counted.items() if "/" not in name}
-    judged = others.pop("stat") + others.pop("lstat", 0) + others.pop("fstat")
-    assert judged == FIFTY + 2
+    assert others.pop("lstat") == others.pop("fstat") == 1
     # Which sys.path this is, is asked each time.
     assert others == {"open": 1, "pread": 1, "close": 1, "getcwd": FIFTY}
 
@@ -1448,8 +1668,11 @@ def test_a_warm_help_screen_imports_two_rooms_and_no_plugin(
         new = sorted(set(sys.modules) - before)
         print(json.dumps([found.count(None), len(found), new]))
     """
-    rooms = ["lazyplug._details", "lazyplug._learned"]
-    assert ask(code, cwd=isolated) == [0, FIFTY, rooms]
+    *counts, new = ask(code, cwd=isolated)
+    assert counts == [0, FIFTY]
+    # The finders are asked where there are third-party ones, as that of setuptools.
+    rooms = {"lazyplug._details", "lazyplug._learned"}
+    assert rooms <= {*new} <= {*rooms, "lazyplug._finders"}
 
 
 # ---------------------------------------------------------------------------- a law

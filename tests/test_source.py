@@ -1,8 +1,10 @@
 """What a target says of itself is read from its source, and no code of it is run."""
 
 import ast
+import errno
 import importlib
 import inspect
+import io
 import itertools
 import os
 import sys
@@ -21,7 +23,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lazyplug import _source
-from lazyplug._source import Scope, Search, Sources, first_line
+from lazyplug._cache import Seam
+from lazyplug._source import (
+    AMONG,
+    BEFORE,
+    BEHIND,
+    Scope,
+    Search,
+    Sources,
+    first_line,
+)
 from lazyplug.testing import Tree, plant
 from tests.conftest import python
 
@@ -31,7 +42,7 @@ COMPILED = EXTENSION_SUFFIXES[0]
 
 def search(*entries: Path, volatile: tuple[int, ...] = (), **options: Any) -> Search:
     """Return a search along these path entries."""
-    told = options.get("told", lambda _: [])
+    told = options.get("told", lambda *_: [])
     return Search(tuple(map(str, entries)), frozenset(volatile), time.time_ns, told)
 
 
@@ -498,7 +509,7 @@ def test_what_is_too_deep_is_survived(deep: str, site: Callable[..., Path]) -> N
     folder = site({"plug.py": f"'''Says.'''\n{deep}1\n"})
     code = (
         "import sys, time\nfrom lazyplug._source import Search\n"
-        "search = Search((sys.argv[1],), frozenset(), time.time_ns, lambda _: [])\n"
+        "search = Search((sys.argv[1],), frozenset(), time.time_ns, lambda *_: [])\n"
         "scope, _ = search.target('plug', None)\n"
         "assert scope is None or scope.doc == 'Says.'\nprint('survived')"
     )
@@ -506,23 +517,98 @@ def test_what_is_too_deep_is_survived(deep: str, site: Callable[..., Path]) -> N
     assert (done.stdout, done.stderr) == ("survived\n", "")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"import {'a.' * 400_000}a",
+        f"import {'a.' * 400_000}a as b",
+        f"from {'a.' * 400_000}a import b",
+        f"import a{' . a' * 200_000}",
+        "import a" + ".a\\\n" * 200_000 + ".a",
+        "import a" + ".a\\\r\n" * 200_000 + ".a",
+        f"import a{'.b' * 900}, c{'.d' * 80}\n" * 100,
+        f"from {'.' * 900_000} import b",
+    ],
+    ids=range(8),
+)
+def test_an_import_of_any_number_of_parts_is_seen_or_given_up_at_once(
+    line: str, site: Callable[..., Path]
+) -> None:
+    folder = site({"plug.py": f"'''Says.'''\n{line}\nclass X: 'X.'\n".encode()})
+    began = time.process_time()
+    found, sources = asked("plug:X", folder)
+    assert time.process_time() - began < 2  # before, a minute
+    assert found in ("X.", None)
+    assert sources.firm
+
+
+@pytest.mark.parametrize("parts", [400_000, 900])
+def test_a_target_of_any_number_of_parts_is_looked_for_at_once(
+    parts: int, site: Callable[..., Path]
+) -> None:
+    folder = site({"plug": {"a": {"a": {}}}, "plug_x.py": "class a: pass"})
+    known = search(folder)
+    began = time.process_time()
+    assert known.is_missing("plug" + ".a" * parts)
+    for module, attr in (("plug" + ".a" * parts, "x"), ("plug_x", "a" + ".a" * parts)):
+        assert known.target(module, attr)[0] is None
+    assert time.process_time() - began < 2
+
+
+def refusing(name: str, function: Callable[..., Any], error: int) -> Any:
+    """Return a system call that fails for all paths that end with a name."""
+
+    def refuse(path: Any, *rest: Any, **named: Any) -> Any:
+        if str(path).endswith(name):
+            raise OSError(error, os.strerror(error), path)
+        return function(path, *rest, **named)
+
+    return staticmethod(refuse)
+
+
 def test_what_the_system_does_not_read_is_not_to_be_remembered(
     site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = site({"plug.py": "'''Says.'''", "plug_folder.py": {}})
-    opening = os.open
-
-    def refuse(path: Any, *rest: Any) -> int:
-        if str(path).endswith("plug.py"):
-            raise PermissionError(13, "no")
-        return opening(path, *rest)
-
     with monkeypatch.context() as patch:
-        patch.setattr(os, "open", refuse)
+        patch.setattr(Seam, "open", refusing("plug.py", Seam.open, errno.EACCES))
         line, sources = asked("plug", folder)
     assert (line, sources.firm) == (None, False)
     assert _source.read(str(folder / "nothing.py"), _source.parse) == (None, False)
     assert _source.read(str(folder / "plug_folder.py"), _source.parse) == (None, False)
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EACCES, errno.ENOMEM, errno.ESTALE])
+@pytest.mark.parametrize(
+    "path", ["one", "one/plug", "one/plug/__init__.py", "one/plug.py", "one/plug/a.py"]
+)
+def test_where_the_system_does_not_say_what_is_there_the_next_is_not_remembered(
+    path: str, error: int, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {"plug": {"__init__.py": "'''One.'''", "a.py": ""}, "plug.py": "'''File.'''"}
+    entries = site(one, "one"), site({"plug.py": "'''Two.'''"}, "two")
+    monkeypatch.setattr(Seam, "stat", refusing(path, Seam.stat, error))
+    value = "plug.a" if path.endswith("a.py") else "plug"
+    known = search(*entries)
+    line, sources = line_of(known, value, None)
+    asked = path != "one/plug.py"  # the package comes first
+    assert (line != "One.", sources.firm) == (asked, not asked)
+    assert known.is_missing(f"{value}.nothing") is not asked
+
+
+def test_functions_that_a_program_replaces_in_os_are_not_asked(
+    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = site({"plug": {"__init__.py": "'''One.'''"}})
+    for name in ("stat", "open", "read", "fstat", "close", "listdir", "access"):
+        monkeypatch.setattr(os, name, None)
+    for name in ("isfile", "isdir", "exists"):
+        monkeypatch.setattr(os.path, name, lambda _: False)
+    monkeypatch.setattr("builtins.open", None)
+    line, sources = asked("plug", folder)
+    missing = search(folder).is_missing("plug.nothing")
+    monkeypatch.undo()
+    assert (line, sources.firm, missing) == ("One.", True, True)
 
 
 @pytest.mark.parametrize("error", [MemoryError, RecursionError])
@@ -607,6 +693,42 @@ def test_a_forked_child_does_not_wait_for_a_parser_of_its_parent() -> None:
     assert python(*options, cwd=Path(_source.__file__).parents[1]).stdout == "5\n"
 
 
+@pytest.mark.parametrize(
+    ("source", "attr"),
+    [
+        ("'Says.'\n__doc__ = f()\n", None),
+        ("'Says.'\n__doc__ += f()\n", None),
+        ("'Says.'\nif f(): __doc__ %= 1\n", None),
+        ("'Says.'\nfrom elsewhere import __doc__\n", None),
+        ("class X:\n  'Says.'\n  __doc__ = f()\n", "X"),
+        ("class X: 'Says.'\nX.__doc__ = f()\n", "X"),
+        ("class X: 'Says.'\nX.__doc__ += f()\n", "X"),
+        ("def X(): 'Says.'\nX.__doc__ = X.__doc__ % 1\n", "X"),
+        ("def X(): 'Says.'\ndef Y(): 'Y.'\nX.__doc__, Y.__doc__ = f()\n", "X"),
+        ("def X(): 'Says.'\nif f():\n  X.__doc__ = f()\n", "X"),
+        ("def X(): 'Says.'\nsetattr(X, '__doc__', f())\n", "X"),
+        ("def X(): 'Says.'\nfor y in (X, 1): y.__doc__ = f()\n", "X"),
+        ("def X(): 'Says.'\nfor y in globals().values(): y.__doc__ = f()\n", "X"),
+        ("class X:\n  def m(self): 'Says.'\n  m.__doc__ = f()\n", "X.m"),
+        ("class X:\n  def m(self): 'Says.'\nX.m.__doc__ = f()\n", "X.m"),
+    ],
+)
+def test_a_docstring_that_is_assigned_is_not_taken_as_it_stands(
+    source: str, attr: str | None, site: Callable[..., Path]
+) -> None:
+    target = f"plug:{attr}" if attr else "plug"
+    line, sources = asked(target, site({"plug.py": source}))
+    assert (line, sources.firm) == (None, True)
+
+
+def test_the_docstrings_of_others_are_not_in_doubt_where_one_is_assigned(
+    site: Callable[..., Path],
+) -> None:
+    source = "'Says.'\nclass X: 'X.'\nclass Y: 'Y.'\nY.__doc__ = f(X.__doc__)\n"
+    folder = site({"plug.py": source})
+    assert [said(value, folder) for value in ("plug", "plug:X")] == ["Says.", "X."]
+
+
 # ------------------------------------------------------------------ where it lies
 
 
@@ -615,7 +737,7 @@ def test_parents_are_walked_and_not_imported(site: Callable[..., Path]) -> None:
     line, sources = asked("plug.b.c", site({"plug": tree}))
     assert line == "C."
     folder = site({})
-    assert sources.tops == {"plug": (0, None)}
+    assert sources.ways == {"plug": (0, None, 0, [])}
     assert set(sources.files) == {
         str(folder / path) for path in ("plug", "plug/b", "plug/b/c.py")
     }
@@ -673,11 +795,50 @@ def test_what_lies_in_an_archive_is_left_to_the_import(
         packed.writestr("plug_packed.py", "'''Packed.'''")
     folder = site(dict.fromkeys(("plug_packed.py", "plug.py"), "'''Beside.'''"))
     line, sources = asked("plug_packed", archive, folder)
-    assert (line, sources.tops) == (None, {"plug_packed": (1, None)})
+    assert (line, sources.ways) == (None, {"plug_packed": (1, None, 0, [])})
     assert sources.firm
     assert said("plug", archive, folder) == "Beside."
     (tmp_path / "no.zip").write_bytes(b"no archive")
     assert said("plug", tmp_path / "no.zip", folder) == "Beside."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EMFILE, "no descriptor"), MemoryError(), SystemError("codec")],
+)
+def test_an_archive_that_cannot_be_read_now_is_not_passed_over_for_good(
+    error: BaseException,
+    tmp_path: Path,
+    site: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    archive = tmp_path / "plugs.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("plug_packed.py", "'''Packed.'''")
+    folder = site({"plug.py": "'''Beside.'''"})
+    (tmp_path / "no.zip").write_bytes(b"no archive")
+    assert asked("plug", tmp_path / "no.zip", folder)[1].firm
+    assert asked("plug", tmp_path / "nothing.zip", folder)[1].firm
+
+    def fail(_: str) -> None:
+        raise error
+
+    monkeypatch.setattr(io, "open_code", fail)
+    monkeypatch.setattr("_io.open_code", fail)
+    monkeypatch.setattr("zipimport._zip_directory_cache", {})
+    known = search(archive, folder)
+    line, sources = line_of(known, "plug", None)
+    assert (line, sources.firm) == ("Beside.", False)
+    assert not known.is_missing("plug_packed")
+    assert not known.is_missing("plug_none")
+
+
+def test_what_lies_in_a_directory_of_an_archive_is_not_missing(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "plugs.zip", "w") as packed:
+        packed.writestr("lib/plug_packed/__init__.py", "")
+    known = search(tmp_path / "plugs.zip" / "lib")
+    assert not known.is_missing("plug_packed.x")
+    assert known.is_missing("plug_none")
 
 
 def test_what_is_found_in_a_volatile_entry_is_not_to_be_remembered(
@@ -689,7 +850,7 @@ def test_what_is_found_in_a_volatile_entry_is_not_to_be_remembered(
     assert (line, sources.firm) == ("Here.", False)
     line, sources = asked("plug_b", here, site_, volatile=(0,))
     assert (line, sources.firm) == ("B.", True)
-    assert sources.tops == {"plug_b": (1, None)}
+    assert sources.ways == {"plug_b": (1, None, 0, [])}
     assert not asked("plug_part.x", here, site_, volatile=(0,))[1].firm
     packed = tmp_path / "here.zip"
     with zipfile.ZipFile(packed, "w") as archive:
@@ -697,7 +858,7 @@ def test_what_is_found_in_a_volatile_entry_is_not_to_be_remembered(
     assert not asked("plug_b", packed, site_, volatile=(0,))[1].firm
 
 
-def test_finders_are_asked_for_a_top_level_name_that_no_folder_has(
+def test_finders_are_asked_where_an_import_would_ask_them(
     tmp_path: Path, site: Callable[..., Path]
 ) -> None:
     source = plant(
@@ -705,23 +866,41 @@ def test_finders_are_asked_for_a_top_level_name_that_no_folder_has(
         {"plug_e": {"__init__.py": "'''E.'''" + TRAP, "sub.py": "'''Sub.'''"}},
     )
     file, folder = source / "plug_e" / "__init__.py", source / "plug_e"
-    asks: list[str] = []
+    asks: list[tuple[str, int]] = []
 
-    def told(name: str) -> list[Any]:
-        asks.append(name)
-        return [str(file), [str(folder)]] if name == "plug_e" else []
+    def told(name: str, _: Any, stage: int) -> list[Any]:
+        asks.append((name, stage))
+        return [str(file), [str(folder)]] if (name, stage) == ("plug_e", BEHIND) else []
 
-    entry = site({"plug.py": "'''Plain.'''"})
+    entry = site({"plug.py": "'''Plain.'''", "plug_n": {"a.py": "'''A.'''"}})
     assert said("plug", entry, told=told) == "Plain."
-    assert asks == []
+    # What is before the directories could hide any module, and what is behind none.
+    assert asks == [("plug", BEFORE)]
+    asks.clear()
+    assert said("plug_n.a", entry, told=told) == "A."
+    assert asks == [("plug_n", BEFORE), ("plug_n", AMONG), ("plug_n.a", BEFORE)]
+    asks.clear()
     line, sources = asked("plug_e.sub", entry, told=told)
-    assert (line, asks) == ("Sub.", ["plug_e"])
-    assert sources.tops == {"plug_e": (1, [str(file), [str(folder)]])}
+    assert line == "Sub."
+    assert asks == [("plug_e", BEFORE), ("plug_e", BEHIND), ("plug_e.sub", BEFORE)]
+    answer = [str(file), [str(folder)]]
+    assert sources.ways == {"plug_e": (1, None, BEHIND, answer)}
     assert said("plug_e", entry, told=told) == "E."
     assert said("plug_none.sub", entry, told=told) is None
-    assert asks[-1] == "plug_none"
-    assert said("plug_x", entry, told=lambda _: ["/x.so", None]) is None
-    assert said("plug_x.y", entry, told=lambda _: [None, None]) is None
+    assert asks[-1] == ("plug_none", BEHIND)
+    assert said("plug_x", entry, told=lambda *_: ["/x.so", None]) is None
+    assert said("plug_x.y", entry, told=lambda *_: [None, None]) is None
+
+
+def test_what_a_finder_fails_to_say_is_not_to_be_remembered(
+    site: Callable[..., Path],
+) -> None:
+    entry = site({"plug.py": "'''Plain.'''", "plug_n": {}})
+    for value in ("plug", "plug_n.a", "plug_none"):
+        known = search(entry, told=lambda *_: None)
+        line, sources = line_of(known, value, None)
+        assert (line, sources.firm) == (None, False)
+        assert not known.is_missing(value)
 
 
 def test_the_stamps_of_what_would_come_first_are_asked_for(
@@ -767,7 +946,7 @@ def test_a_file_is_read_once_for_many_names_and_its_age_is_that_of_the_reading(
 ) -> None:
     folder = site({"plug.py": "class A: 'A.'\nclass B: 'B.'\n"})
     times = iter(range(100, 200))
-    known = Search((str(folder),), frozenset(), lambda: next(times), lambda _: [])
+    known = Search((str(folder),), frozenset(), lambda: next(times), lambda *_: [])
     parsed: list[bytes] = []
     parse = _source.parse
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,8 @@ import click
 from lazyplug import ExtensionManager, MultipleMatches, NoMatches, _learned
 from lazyplug._exceptions import near_misses, origin
 from lazyplug._scan import summary_of
-from lazyplug._source import first_paragraph
+from lazyplug._source import first_paragraph, kind_of, read
+from lazyplug.integrations._plain_texts import PlainTexts, makes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from lazyplug import Extension
+    from lazyplug._source import Sources
 
     Plugins = str | ExtensionManager[Any] | Callable[[], ExtensionManager[Any]]
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 _KIND = "click"
 _TEXTS = ("short_help", "help")
 _FLAGS = ("hidden", "deprecated")
-# What makes a command, or decorates a function that becomes one.
-_CALLS = ("Typer", "Command", "Group", "group", "command")
+# In a learned fact: the command was loaded.
+_IS_LOADED = "loaded"
 # Modules that were imported before this one may have been changed since.
 _BEGAN = time.time_ns()
 # Where the commands are only listed; contexts of other threads have another meta.
@@ -42,9 +43,11 @@ class LazyGroup(click.Group):
     imported when its command is run, asked for its own help, or completed; the help
     screen of the group, and the completion of its commands' names, import nothing.
 
-    What they say of a command is learned when it is first loaded, and remembered for as
-    long as its sources stay as they are. Until then it is read from the source: the
-    keywords of its decorator, its docstring; else the summary of its distribution.
+    What they say of a command is read from its source: the keywords of its decorator,
+    its docstring; else the summary of its distribution. What more its source says
+    plainly is learned when the command is first loaded, and remembered for as long as
+    its sources stay as they are. What is computed when it is imported (a translation, a
+    version) may be another each time, and is not shown.
 
     Commands that were added to the group itself come before plugins of the same name. A
     plugin that cannot be loaded is an error of its own command, and harms no other.
@@ -179,23 +182,27 @@ def _as_command(plugin: object) -> click.Command | None:
 
 
 def _learn(extension: Extension[Any], command: click.Command) -> None:
-    """Remember what click prints of a command, for as long as its sources stay so."""
-    said = {name: getattr(command, name, None) for name in (*_TEXTS, *_FLAGS)}
-    if type(command).get_short_help_str is not click.Command.get_short_help_str:
-        said["short_help"] = command.get_short_help_str(1000)
+    """Remember what click prints of a command, as far as nothing computes it.
+
+    What is a literal of its source stays for as long as the source does. The rest may
+    be another in the next process; of that the source is shown, as before.
+    """
     known = _learned.facts()
-    if known.recall(extension, _KIND) == said:
+    before = known.recall(extension, _KIND)
+    if isinstance(before, dict) and before.get(_IS_LOADED):
         return
-    found = _learned.source_of(extension)
-    if found is None:
+    said, sources = _said_by_source(extension)
+    if sources is None:
         return
-    _, sources = found
-    code = getattr(command.callback, "__code__", None)
-    if code is not None:
-        sources.files[code.co_filename] = True
+    now = {name: getattr(command, name, None) for name in (*_TEXTS, *_FLAGS)}
+    # Of click's own, which Typer may have a copy of, the line is made as here.
+    own = click.Command.get_short_help_str.__qualname__
+    if type(command).get_short_help_str.__qualname__ != own:
+        now["short_help"] = command.get_short_help_str(1000)
+    plain = PlainTexts(_learned.place(extension) or ("", 0), command.callback, sources)
+    said |= {name: value for name, value in now.items() if plain.keeps(name, value)}
     sources.clock = min(sources.clock, _BEGAN)
-    if all(text is None or isinstance(text, str | bool) for text in said.values()):
-        known.learn(extension, _KIND, said, sources)
+    known.learn(extension, _KIND, {**said, _IS_LOADED: True}, sources)
 
 
 def _listed(extension: Extension[Any]) -> click.Command:
@@ -214,24 +221,44 @@ def _listed(extension: Extension[Any]) -> click.Command:
 
 def _read(extension: Extension[Any]) -> dict[str, Any]:
     """Return what the source says of a command; nothing if it has no module."""
+    said, sources = _said_by_source(extension)
+    if sources is not None:
+        _learned.facts().learn(extension, _KIND, said, sources)
+    return said
+
+
+def _said_by_source(
+    extension: Extension[Any],
+) -> tuple[dict[str, Any], Sources | None]:
+    """Return what the source says of a command, and where it says so.
+
+    Nothing if it has no module.
+    """
     found = _learned.source_of(extension)
     if found is None:
-        return {}
+        return {}, None
     scope, sources = found
     if scope is None and _learned.is_missing(extension):
-        return {}
+        return {}, None
     said: dict[str, Any] = {}
     if scope is not None:
-        for call in _CALLS:
-            said |= scope.calls.get(call, {})
-        said.setdefault("help", first_paragraph(scope.doc))
+        for call, keywords in scope.calls.items():
+            said |= keywords if makes(call) else {}
+        if "" in said:
+            # Not all of its keywords are constants.
+            plain = PlainTexts(_learned.place(extension) or ("", 0), None, sources)
+            for name in _TEXTS:
+                said[name] = said.get(name) or plain.literal(name)
+        said["help"] = said.get("help") or first_paragraph(scope.doc)
     if not said.get("help") and not said.get("short_help"):
         said["help"], file = summary_of(extension._owner)
         if file:
-            sources.files[file] = os.path.exists(file)
-    said = {name: said.get(name) for name in (*_TEXTS, *_FLAGS)}
-    _learned.facts().learn(extension, _KIND, said, sources)
-    return said
+            sources.files[file] = kind_of(file, sources) != 0
+        if said["help"] is None and sources.files.get(file):
+            # It has none, or could not be read.
+            data, believed = read(file, lambda data: data.lower().split(b"\n\n")[0])
+            sources.firm &= believed and b"summary:" not in (data or b"")
+    return {name: said.get(name) for name in (*_TEXTS, *_FLAGS)}, sources
 
 
 def _broken(name: str, reason: str) -> click.Command:

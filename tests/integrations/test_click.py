@@ -1,6 +1,7 @@
 """A click group of plugins: help and completion import nothing, and say the same."""
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -235,32 +236,271 @@ def test_once_they_were_loaded_the_help_screen_is_that_of_click(plugs: Path) -> 
     assert found == run(eager(), "--help").output
 
 
-def test_what_no_source_says_is_learned_from_the_command(
+def test_what_only_a_loaded_command_shows_is_learned_where_it_is_a_literal(
     plugs: Path, isolated: Path
 ) -> None:
+    made = """
+        from plug_app import app
+
+        @app.command()
+        def run():
+            "Made by hand."
+        """
     plant(
         plugs,
         {
-            "plug_made.py": """
-                import click
-                made = click.Command("made", help="Made by {}.".format("hand"))
-                """,
-            **dist("made", entry_points="[app.commands]\nmade = plug_made:made\n"),
+            "plug_app.py": "import typer\napp = typer.Typer()\nimport plug_made\n",
+            "plug_made.py": made,
+            **dist("made", entry_points="[app.commands]\nmade = plug_app:app\n"),
         },
     )
     _cache.invalidate_caches()
     assert "Made by" not in run(host(), "--help").output
     run(host(), "made")
     assert "  made    Made by hand." in run(host(), "--help").output
-    _learned.write()
-    del sys.modules["plug_made"]
-    _cache.invalidate_caches()
+    another_process()
     assert "  made    Made by hand." in run(host(), "--help").output
     assert "plug_made" not in sys.modules
     # Changed, it says what its source says, until it is loaded again.
-    plant(plugs, {"plug_made.py": "made = None\n"})
+    plant(plugs, {"plug_made.py": made.replace("hand", "machine")})
     _cache.invalidate_caches()
     assert "Made by" not in run(host(), "--help").output
+    run(host(), "made")
+    assert "Made by machine." in run(host(), "--help").output
+
+
+def another_process() -> None:
+    """Forget all but what is on disk."""
+    _learned.write()
+    for name in imported():
+        del sys.modules[name]
+    _learned._latest = None
+    _cache.invalidate_caches()
+
+
+def line_of(group: click.Group, name: str = "made") -> str:
+    """Return the line of the help screen about a command; "" if it has none."""
+    lines = run(group, "--help").output.splitlines()
+    found = [line.split(maxsplit=1) for line in lines if line.split()[:1] == [name]]
+    return " ".join(found[0][1:]) if found else "(hidden)"
+
+
+def planted(folder: Path, source: str) -> None:
+    """Plant the command `made`, whose source may use this and that."""
+    head = """
+import functools, os, textwrap
+from inspect import cleandoc
+import click, typer
+import plug_else
+TEXT = os.environ["PLUG_TEXT"]
+ONE = TEXT == "First."
+def _(text): return TEXT
+def choose(one, two): return one if ONE else two
+"""
+    elsewhere = """
+import functools, os
+import click
+TEXT = os.environ["PLUG_TEXT"]
+hidden_command = functools.partial(click.command, hidden=TEXT == "First.")
+def documented(function):
+    function.__doc__ = TEXT
+    return function
+"""
+    points = "[app.commands]\nmade = plug_made:made\n"
+    plant(
+        folder,
+        {
+            "plug_made.py": head + textwrap.dedent(source),
+            "plug_else.py": elsewhere,
+            **dist("made", entry_points=points),
+        },
+    )
+    _cache.invalidate_caches()
+
+
+PLAIN_DEF = "\ndef made(): pass\n"
+COMPUTED = {
+    "gettext": "@click.command(help=_('Says.'))" + PLAIN_DEF,
+    "gettext beside a docstring": "@click.command(help=_('Says.'))\n"
+    "def made(): 'Says it.'\n",
+    "f-string": "@click.command(help=f'Says {TEXT}')" + PLAIN_DEF,
+    "gettext of what is no literal": "@click.command(help=_(f'Says {TEXT}'))"
+    + PLAIN_DEF,
+    "percent": "@click.command(help='Says %s' % TEXT)" + PLAIN_DEF,
+    "format": "@click.command(short_help='Says {}'.format(TEXT))" + PLAIN_DEF,
+    "plus": "@click.command(help='Says ' + TEXT)" + PLAIN_DEF,
+    "another module": "@click.command(help=plug_else.TEXT)" + PLAIN_DEF,
+    "one of two literals": "@click.command(help='One.' if ONE else 'Two.')" + PLAIN_DEF,
+    "one of many": "@click.command(help={True: 'One.', False: 'Two.'}[ONE])"
+    + PLAIN_DEF,
+    "a keyword of another call": "@click.command(help=dict(help='One.', x='Two.')"
+    "['help' if ONE else 'x'])" + PLAIN_DEF,
+    "a name bound twice": "HELP = 'One.'\nif not ONE:\n  HELP = 'Two.'\n"
+    "@click.command(help=HELP)" + PLAIN_DEF,
+    "a name bound by a condition": "if ONE: HELP = 'One.'\nelse: HELP = 'Two.'\n"
+    "@click.command(help=HELP)" + PLAIN_DEF,
+    "dedent of what is computed": "@click.command(help=textwrap.dedent(TEXT))"
+    + PLAIN_DEF,
+    "keywords": "@click.command(**{'help': TEXT, 'hidden': ONE})" + PLAIN_DEF,
+    "set after": "@click.command()\ndef made(): 'Says it.'\nmade.help = TEXT\n",
+    "short help set after": "@click.command()\ndef made(): 'Says it.'\n"
+    "if ONE: made.short_help = 'One.'\n",
+    "a docstring set": "def f(): 'Says it.'\nf.__doc__ = TEXT\n"
+    "made = click.command()(f)\n",
+    "a docstring set by a decorator": "@click.command()\n@plug_else.documented\n"
+    "def made(): 'Says it.'\n",
+    "one of two functions": "@click.command()\ndef one(): 'One.'\n"
+    "@click.command()\ndef two(): 'Two.'\nmade = one if ONE else two\n",
+    "one of two functions, by a call": "def one(): 'One.'\ndef two(): 'Two.'\n"
+    "made = click.command()(choose(one, two))\n",
+    "one of two callbacks": "@click.command()\ndef one(): 'One.'\n"
+    "@click.command()\ndef two(): 'Two.'\nmade = choose(one, two)\n",
+    "one of two, by a function of any name": "@click.command()\ndef one(): 'One.'\n"
+    "@click.command()\ndef two(): 'Two.'\nfind_command = choose\n"
+    "made = find_command(one, two)\n",
+    "a factory": "def make():\n  @click.command()\n  def one(): 'One.'\n"
+    "  @click.command()\n  def two(): 'Two.'\n  return one if ONE else two\n"
+    "made = make()\n",
+    "defined by a condition": "if ONE:\n  @click.command()\n  def made(): 'One.'\n"
+    "else:\n  @click.command()\n  def made(): 'Two.'\n",
+    "a loop": "for name, text in {'made': TEXT}.items():\n"
+    "  globals()[name] = click.Command(name, help=text)\n",
+    "a class": "class Own(click.Command):\n"
+    "  def get_short_help_str(self, limit=45): return TEXT\n"
+    "@click.command(cls=Own)\ndef made(): 'Says it.'\n",
+    "a group": "@click.group(help=TEXT)" + PLAIN_DEF,
+    "Typer": "made = typer.Typer(help=TEXT)\n@made.command()\ndef f(): pass\n"
+    "@made.command()\ndef g(): pass\n",
+    "Typer's command": "made = typer.Typer()\n@made.command(help=TEXT)\n"
+    "def f(): pass\n",
+    "Typer's callback": "made = typer.Typer()\n@made.callback()\n"
+    "@plug_else.documented\ndef f(): pass\n@made.command()\ndef g(): pass\n",
+    "Typer's one of two": "made = typer.Typer()\ndef one(): 'One.'\n"
+    "def two(): 'Two.'\nmade.command()(choose(one, two))\n",
+    "hidden": "@click.command(hidden=ONE, help='Says it.')" + PLAIN_DEF,
+    "hidden set after": "@click.command(help='Says it.')"
+    + PLAIN_DEF
+    + "made.hidden = ONE\n",
+    "hidden by another module": "@plug_else.hidden_command(help='Says it.')"
+    + PLAIN_DEF,
+    "hidden, as an option of it": "@plug_else.hidden_command()\n"
+    "@click.option('--x', hidden=True)\ndef made(x): pass\n",
+    "deprecated": "@click.command(deprecated=ONE, help='Says it.')" + PLAIN_DEF,
+    "deprecated, with a text": "@click.command(deprecated=TEXT, help='Says it.')"
+    + PLAIN_DEF,
+}
+
+
+@pytest.mark.parametrize("kind", COMPUTED)
+def test_what_is_computed_at_import_is_not_shown_another_time(
+    kind: str, plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUG_TEXT", "First.")
+    planted(plugs, COMPUTED[kind])
+    before = line_of(host())
+    assert "made" in run(host(), "made", "--help").output
+    loaded = "plug_made" in sys.modules
+    another_process()
+    monkeypatch.setenv("PLUG_TEXT", "Second.")
+    assert (loaded, line_of(host())) == (True, before)
+    assert imported() == set()
+    assert not any(text in before for text in ("First", "Second", "One.", "Two."))
+
+
+@pytest.mark.parametrize("kind", COMPUTED)
+def test_a_command_that_is_computed_is_not_parsed_each_time_it_is_run(
+    kind: str, plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUG_TEXT", "First.")
+    planted(plugs, COMPUTED[kind])
+    run(host(), "made", "--help")
+    another_process()
+    monkeypatch.setenv("PLUG_TEXT", "Second.")
+    monkeypatch.setattr(_learned, "source_of", None)
+    assert not isinstance(run(host(), "made", "--help").exception, TypeError)
+
+
+LITERAL = {
+    "a docstring": "@click.command()\n"
+    "def made():\n  '''Says it,\n  and more.\n\n  End.'''",
+    "a keyword": "@click.command(help='Says it.')" + PLAIN_DEF,
+    "several literals": "@click.command(help='Says ' 'it.')" + PLAIN_DEF,
+    "a name": "HELP = 'Says it.'\n@click.command(help=HELP)" + PLAIN_DEF,
+    "dedent": "@click.command(help=textwrap.dedent('''\n   Says it.'''))" + PLAIN_DEF,
+    "cleandoc": "HELP = cleandoc('''\n  Says it.\n  ''')\n"
+    "@click.command(short_help=HELP)" + PLAIN_DEF,
+    "a marker": "@click.command()\ndef made():\n  '''\\b\n  Says it.\f\n  Not.\n  '''",
+    "without a word": "@click.command()\ndef made(): pass\n",
+    "without a call": "@click.command\ndef made(): 'Says it.'\n",
+    "hidden": "@click.command(hidden=True)\ndef made(): 'Says it.'\n",
+    "an option that is hidden": "@click.command()\n"
+    "@click.option('--x', hidden=True, help='No.')\ndef made(x): 'Says it.'\n",
+    "a command": "made = click.Command('made', help='Says it.', deprecated=True)\n",
+    "a class of its own": "class OwnGroup(click.Group): pass\n"
+    "made = OwnGroup('made', short_help='Says it.')\n",
+    "a decorator of its own": "def own_command(**k): return click.command(**k)\n"
+    "@own_command(help='Says it.')" + PLAIN_DEF,
+    "a group": "@click.group()\ndef made(): 'Says it.'\n"
+    "@made.command(help=TEXT)\ndef below(): pass\n",
+    "Typer": "made = typer.Typer(help='Says it.')\n@made.command()\ndef f(): 'F.'\n"
+    "@made.command()\ndef g(): pass\n",
+    "Typer's command": "made = typer.Typer(help='Not.')\n@made.command()\n"
+    "def f(): 'Says it.'\n",
+    "Typer's long docstring": "made = typer.Typer()\n@made.command()\n"
+    "def f():\n  '''Says it" + ", over and over again" * 8 + ".\n\n  End.'''\n",
+    "Typer's callback": "made = typer.Typer()\n@made.callback()\n"
+    "def f(): 'Says it.'\n@made.command()\ndef g(): pass\n",
+    "Typer, hidden": "made = typer.Typer()\n@made.command(hidden=True)\n"
+    "def f(): 'Says it.'\n",
+}
+
+
+@pytest.mark.parametrize("kind", LITERAL)
+def test_what_is_a_literal_is_shown_as_click_shows_it(
+    kind: str, plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUG_TEXT", "First.")
+    planted(plugs, LITERAL[kind])
+    line_of(host())
+    run(host(), "made", "--help")
+    expected = line_of(eager())
+    another_process()
+    assert line_of(host()) == expected
+    assert imported() == set()
+
+
+@pytest.mark.parametrize("word", ["_", "gettext.gettext", "click.lazy_gettext"])
+def test_a_translated_text_is_shown_as_its_source_has_it(
+    word: str, plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUG_TEXT", "Sagt es.")
+    head = "gettext = click\nclick.gettext = click.lazy_gettext = _\n"
+    planted(
+        plugs, f"{head}@click.command(help={word}('Says it.'))\ndef made(): 'Not.'\n"
+    )
+    assert line_of(host()) == "Says it."
+    assert "Sagt es." in run(host(), "made", "--help").output
+    another_process()
+    assert line_of(host()) == "Says it."
+
+
+def test_a_text_that_is_none_of_pythons_is_shown_as_the_source_says_it(
+    plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the lazy translations of Babel and Django are."""
+    monkeypatch.setenv("PLUG_TEXT", "First.")
+    source = """
+        class Lazy(str):
+            def __eq__(self, other): return True
+            __hash__ = str.__hash__
+
+        @click.command(help=Lazy("First."), short_help="Says it.")
+        def made(): pass
+        """
+    planted(plugs, source)
+    assert run(host(), "made", "--help").exception is None
+    another_process()
+    assert line_of(host()) == "Says it."
 
 
 def test_what_may_have_changed_since_it_was_imported_is_not_learned(
@@ -294,6 +534,31 @@ def test_where_a_command_says_nothing_its_distribution_does(
     plant(plugs / "mute-1.dist-info", {"METADATA": "Name: mute\nSummary: Or not.\n"})
     _cache.invalidate_caches()
     assert "  mute    Or not." in run(host(), "--help").output
+
+
+def test_metadata_that_cannot_be_read_now_is_not_remembered_as_saying_nothing(
+    plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(
+        plugs,
+        {
+            "plug_mute.py": "import click\nmute = click.command()(lambda: None)\n",
+            "mute-1.dist-info": {
+                "METADATA": "Name: mute\nVersion: 1\nSummary: What it is for.\n\nx\n",
+                "entry_points.txt": "[app.commands]\nmute = plug_mute:mute\n",
+            },
+        },
+    )
+    _cache.invalidate_caches()
+
+    def fail(*_: object, **__: object) -> tuple[None, str]:
+        return None, str(plugs / "mute-1.dist-info" / "METADATA")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(integration, "summary_of", fail)
+        assert line_of(host(), "mute") == ""
+    another_process()
+    assert line_of(host(), "mute") == "What it is for."
 
 
 def test_neither_help_nor_a_command_parses_anything_the_second_time(
