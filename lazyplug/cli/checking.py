@@ -17,7 +17,7 @@ from lazyplug import _cache
 from lazyplug._exceptions import no_matches
 from lazyplug._whole import everything
 
-from .children import interpreter
+from .children import child
 from .listing import LEFT_OUT, every, label
 from .output import (
     add_json,
@@ -33,7 +33,6 @@ from .output import (
 _CHILD = """
 import json, os, sys
 asked = json.loads(sys.stdin.buffer.read())
-sys.path[:] = asked["path"]
 def memory():
     # What getrusage tells begins, on Linux, with the peak of who started this.
     try:
@@ -51,6 +50,7 @@ def memory():
     return getrusage(RUSAGE_SELF).ru_maxrss / unit
 before = memory()
 from time import perf_counter
+sys.path[:] = asked["path"]
 began = perf_counter()
 error = ""
 try:
@@ -135,11 +135,12 @@ def check(options: argparse.Namespace) -> int:
     pool = ThreadPoolExecutor(options.jobs)
     try:
         with tempfile.TemporaryDirectory(prefix="lazyplug-check-") as folder:
+            command = child(folder, _CHILD)
             waiting = {}
             for place, (extension, note) in enumerate(found):
                 answer = os.path.join(folder, str(place))
                 asked = extension, note, answer, options.timeout, running, over
-                waiting[pool.submit(_load, *asked)] = place
+                waiting[pool.submit(_load, command, *asked)] = place
             with _progress(len(found)) as step:
                 for done in as_completed(waiting):
                     rows[waiting[done]] = done.result()
@@ -164,6 +165,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _load(
+    command: list[str],
     extension: Any,
     note: str,
     answer: str,
@@ -192,9 +194,8 @@ def _load(
         "answer": answer,
     }
     try:
-        # -P: what `sys.path` begins with is asked for, and not where it is started.
         process = subprocess.Popen(
-            [*interpreter(), "-P", "-c", _CHILD],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
