@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from threading import Event, Thread
+from time import perf_counter
 from typing import IO, Any
 
 from lazyplug import _cache
 from lazyplug._exceptions import no_matches
 from lazyplug._whole import everything
 
-from .children import child
+from .children import HAS_PROCESSES, child
 from .listing import LEFT_OUT, every, label
 from .output import (
     add_json,
@@ -120,7 +121,8 @@ def _processors() -> int:
 def check(options: argparse.Namespace) -> int:
     """Load each plugin and print what came of it; 1 if one fails.
 
-    Runs the plugins' code, in processes of their own; not of those that are left out.
+    Runs the plugins' code, in processes of their own if the platform has processes;
+    not of those that are left out.
     """
     groups = [options.group] if options.group else sorted(everything(_cache.current()))
     found = [each for group in groups for each in every(group).items()]
@@ -129,6 +131,47 @@ def check(options: argparse.Namespace) -> int:
             print_json([])
         complain(str(no_matches(options.group, None, ())))
         return 1
+    rows = _in_processes(found, options) if HAS_PROCESSES else _in_this_process(found)
+    failed = [row for row in rows if row["state"] not in {"ok", "left out"}]
+    if options.json:
+        print_json(rows)
+    elif rows:
+        print_table(rows)
+        out = [row for row in rows if row["state"] == "left out"]
+        said = f"{len(rows) - len(out)} plugins, {len(failed)} of them failed"
+        print(said + (f"; {len(out)} are left out" if out else ""))
+    else:
+        print("No entry points are visible on sys.path.")
+    return 1 if failed else 0
+
+
+def _in_this_process(found: list[tuple[Any, str]]) -> list[dict[str, Any]]:
+    """Load plugins one after the other; return what came of each."""
+    complain(
+        f"{sys.platform} has no processes: each plugin is loaded in this one, without"
+        " a time limit."
+    )
+    rows = []
+    for extension, note in found:
+        row = _row(extension, note)
+        began = perf_counter()
+        if row["state"] == "ok":
+            try:
+                _ = extension.plugin
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                told = f"{type(error).__name__}: {error}"
+                row |= {"state": "failed", "error": told}
+            row["seconds"] = perf_counter() - began
+        rows.append(row)
+    return rows
+
+
+def _in_processes(
+    found: list[tuple[Any, str]], options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Load each plugin in a process of its own; return what came of each."""
     rows: list[dict[str, Any]] = [{}] * len(found)
     running: set[subprocess.Popen[bytes]] = set()
     over = Event()
@@ -151,17 +194,26 @@ def check(options: argparse.Namespace) -> int:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in tuple(running):
             _end(process)
-    failed = [row for row in rows if row["state"] not in {"ok", "left out"}]
-    if options.json:
-        print_json(rows)
-    elif rows:
-        print_table(rows)
-        out = [row for row in rows if row["state"] == "left out"]
-        said = f"{len(rows) - len(out)} plugins, {len(failed)} of them failed"
-        print(said + (f"; {len(out)} are left out" if out else ""))
-    else:
-        print("No entry points are visible on sys.path.")
-    return 1 if failed else 0
+    return rows
+
+
+def _row(extension: Any, note: str) -> dict[str, Any]:
+    """Return what is printed of a plugin that loads, or that is not loaded at all."""
+    row = {
+        "group": extension.group,
+        "name": extension.name,
+        "state": "ok",
+        "seconds": 0.0,
+        "mib": 0.0,
+        "distribution": label(extension),
+        "error": "",
+    }
+    if note.startswith(LEFT_OUT):
+        row |= {"state": "left out", "error": note.removeprefix(LEFT_OUT)}
+    elif extension._module is None:
+        error = f"{extension.value!r} is no object reference"
+        row |= {"state": "invalid", "error": error}
+    return row
 
 
 def _load(
@@ -173,20 +225,9 @@ def _load(
     running: "set[subprocess.Popen[bytes]]",
     over: Event,
 ) -> dict[str, Any]:
-    row = {
-        "group": extension.group,
-        "name": extension.name,
-        "state": "ok",
-        "seconds": 0.0,
-        "mib": 0.0,
-        "distribution": label(extension),
-        "error": "",
-    }
-    if note.startswith(LEFT_OUT):
-        return row | {"state": "left out", "error": note.removeprefix(LEFT_OUT)}
-    if extension._module is None:
-        error = f"{extension.value!r} is no object reference"
-        return row | {"state": "invalid", "error": error}
+    row = _row(extension, note)
+    if row["state"] != "ok":
+        return row
     asked = {
         "path": list(_cache.current().entries),
         "module": extension._module,

@@ -5,6 +5,9 @@ import sys
 
 from lazyplug._run import options_of
 
+# As subprocess has it.
+HAS_PROCESSES = sys.platform not in {"emscripten", "wasi", "ios", "tvos", "watchos"}
+
 
 def child(directory: str, code: str) -> "list[str]":
     """Write the program of a child process; return the command that runs it.

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from lazyplug import _cache
 from lazyplug._whole import everything
 
-from .children import measured
+from .children import HAS_PROCESSES, measured
 from .output import add_json, complain, print_json, print_table
 
 _LAZYPLUG = "import lazyplug; lazyplug.ExtensionManager({group!r}, lazy=True).names()"
@@ -63,6 +63,12 @@ def bench(options: argparse.Namespace) -> int:
 
     The user's own cache is left alone. Imports no plugin.
     """
+    if not HAS_PROCESSES:
+        complain(
+            f"lazyplug bench measures how processes start, and {sys.platform} has no"
+            " processes"
+        )
+        return 1
     groups = everything(_cache.current())
     if not groups:
         if options.json:

@@ -10,7 +10,7 @@ import tempfile
 
 import lazyplug
 
-from .children import child
+from .children import HAS_PROCESSES, child
 from .output import complain, is_drawn, print_table, to_json
 
 TYPE_CHECKING = False
@@ -63,6 +63,12 @@ def trace(options: argparse.Namespace) -> int:
     if not options.program:
         complain("lazyplug trace: which program?")
         return 2
+    if not HAS_PROCESSES:
+        complain(
+            f"lazyplug trace starts a process for the program, and {sys.platform} has"
+            " no processes: use `lazyplug run --trace FILE PROGRAM`"
+        )
+        return 1
     if options.svg and not is_drawn():
         complain("A picture needs rich: pip install lazyplug[cli]")
         return 1
