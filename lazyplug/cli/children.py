@@ -22,7 +22,8 @@ def child(directory: str, code: str) -> "list[str]":
     """
     file = os.path.join(directory, "child.py")
     with open(file, "w", encoding="utf-8") as program:
-        program.write(code)
+        # Processes of multiprocessing run again what the file of `__main__` is.
+        program.write(f"del __file__\n{code}")
     return [sys.executable, *options_of(sys.orig_argv), file]
 
 
