@@ -172,7 +172,9 @@ import lazyplug
 from lazyplug import *
 errors = []
 def failed(manager, point, error):
-    errors.append([point.name, type(error).__name__, str(error)])
+    errors.append(said_of(error, point.name))
+def said_of(error, name):
+    return [name, type(error).__name__, str(error).replace(sys.path[-1], "SITE")]
 def name_of(extension, *_):
     return extension.name == "two"
 driver = DriverManager("app", "two", invoke_on_load=True, invoke_args=(1,))
@@ -185,7 +187,7 @@ faulty = ExtensionManager("faulty", on_load_failure_callback=failed)
 try:
     DriverManager("app", "tow")
 except LazyplugError as error:
-    missing = [type(error).__name__, str(error)]
+    missing = said_of(error, "tow")
 print(json.dumps([
     driver.driver, named.names(), [each.plugin(1) for each in hook],
     enabled.names(), dispatch.map(name_of, lambda each, word: each.plugin(word), "w"),
