@@ -43,6 +43,8 @@ _Namespace: "Any" = type(sys.implementation)
 Seam = _Namespace()
 Seam.__dict__.update(sys.modules[os.name].__dict__, clock=time_ns)
 
+# Windows and Emscripten have none: a file there is of nobody else.
+HAS_USERS = hasattr(Seam, "geteuid")
 # No index of a real environment comes near it: 10,000 distributions take 4 MiB.
 SIZE_CAP = 1 << 26
 _KIND, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
@@ -79,7 +81,7 @@ NOTHING: "Mapping[str, str]" = {}
 
 def elevated() -> bool:
     """Has this process other rights than who started it, whose environment it has?"""
-    return os.name == "posix" and (
+    return HAS_USERS and (
         Seam.getuid() != Seam.geteuid() or Seam.getgid() != Seam.getegid()
     )
 
@@ -168,11 +170,11 @@ def cache_folder() -> "str | None":
 def trusted(status: os.stat_result, kind: int) -> bool:
     """Could nobody but this user, or root, have written what has this status?
 
-    Windows keeps others out of LOCALAPPDATA by itself.
+    Windows keeps others out of LOCALAPPDATA by itself; Emscripten has a single user.
     """
     if status.st_mode & _KIND != kind:
         return False
-    return os.name == "nt" or (
+    return not HAS_USERS or (
         status.st_uid in (Seam.geteuid(), 0)
         and (kind == _LINK or not status.st_mode & 0o022)
     )

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, NoReturn
 
-    # Runs a program for which all has been prepared.
-    Start = Callable[[], Any]
+    # What stands first on the program's sys.path, and what runs the program.
+    Start = tuple[list[str], Callable[[], Any]]
 
 USAGE = """\
 usage: python -m lazyplug run [OPTIONS] PROGRAM [ARGS...]
@@ -41,9 +41,12 @@ def run(arguments: "list[str]") -> None:
     need them when it has ended.
     """
     options, program = _understood(arguments)
+    # What we import until the program starts must not come from its directory, nor
+    # from the current one.
+    del sys.path[: _put_by_python()]
     if "--children" in options:
         _reach_children()
-    start = (_module if "-m" in options else _program)(*program)
+    first, start = (_module if "-m" in options else _program)(*program)
     if "--as-stevedore" in options:
         from .compat.stevedore import install
 
@@ -55,6 +58,7 @@ def run(arguments: "list[str]") -> None:
             record(options["--trace"])
         except OSError as error:
             _refuse(f"the trace cannot be written: {error}\n")
+    sys.path[:0] = first
     try:
         start()
     except BaseException as error:
@@ -116,7 +120,7 @@ def _reach_children() -> None:
     # Where Python puts what is on PYTHONPATH. Processes of multiprocessing that are
     # not forked take all of sys.path from here.
     if folder not in sys.path:
-        sys.path.insert(_put_by_python(), folder)
+        sys.path.insert(0, folder)
     # Here it only lies in the way of who looks for the installed stevedore: a finder
     # stands for it that finds nothing there.
     from importlib.machinery import BuiltinImporter  # free: `python -m` imports it
@@ -129,20 +133,60 @@ def _reach_children() -> None:
 
 
 def _put_by_python() -> int:
-    """Return how many entries Python has put before sys.path for `-m`: 1 or 0."""
+    """Return how many entries Python has put before sys.path for us: 1 or 0."""
+    spec = sys.modules["__main__"].__spec__
+    if spec and spec.name == "__main__":
+        return 1  # a directory or an archive: safe or not
     if sys.flags.safe_path:
         return 0
+    return len(_put_for_module()) if spec else 1
+
+
+def _put_for_module() -> "list[str]":
+    """Return what Python puts before sys.path for `-m`."""
     try:
-        os.getcwd()
+        return [] if sys.flags.safe_path else [os.getcwd()]
     except OSError:
-        return 0  # the current folder was removed
-    return 1
+        return []  # the current directory was removed
 
 
-def _prepare(argv: "list[str]", first: "list[str]") -> None:
-    """Set sys.argv, and what stands first on sys.path in place of Python's entry."""
+def _prepare(argv: "list[str]", *how: str) -> None:
+    """Set sys.argv, and sys.orig_argv to the command that starts the program directly.
+
+    Programs start themselves again with it, and some compare it with sys.argv.
+    """
     sys.argv[:] = argv
-    sys.path[: _put_by_python()] = first
+    whole = sys.orig_argv
+    sys.orig_argv = [*whole[:1], *options_of(whole), *how, *argv[1:]]
+
+
+def options_of(command: "list[str]") -> "list[str]":
+    """Return the interpreter's options in a command line.
+
+    >>> options_of(["py", "-I", "-X", "dev", "-m", "lazyplug", "check"])
+    ['-I', '-X', 'dev']
+    >>> options_of(["py", "-sEm", "lazyplug", "-P"]), options_of(["py", "-c", "pass"])
+    (['-sE'], [])
+    >>> options_of(["py", "-EWerror", "--check-hash-based-pycs", "never", "a.py", "-s"])
+    ['-EWerror', '--check-hash-based-pycs', 'never']
+    """
+    options = []
+    words = iter(command[1:])
+    for word in words:
+        if word in ("-", "--") or not word.startswith("-"):
+            break
+        options.append(word)
+        if word == "--check-hash-based-pycs":
+            options.append(next(words))
+        for at, letter in enumerate(word if word[1] != "-" else ""):
+            if letter in "cm":
+                options[-1:] = [word[:at]] if at > 1 else []
+                return options
+            if letter in "WX":
+                if at + 1 == len(word):
+                    options.append(next(words))
+                break
+    return options
 
 
 def _bare_main() -> "dict[str, Any]":
@@ -208,20 +252,20 @@ def _show_without_us(error: BaseException) -> None:
 
 def _module(name: str, *arguments: str) -> "Start":
     """Prepare what a module sees that is run by `python -m`; return what runs it."""
-    sys.argv[:] = ["-m", *arguments]  # until the module is found
+    _prepare(["-m", *arguments], "-m", name)  # sys.argv: until the module is found
     _bare_main()
-    return lambda: _run_as_main(name, True)
+    return _put_for_module(), _run_as_main(name, True)
 
 
-def _run_as_main(name: str, alter_argv: bool) -> None:
-    """Run a module as Python does for `-m`, and for folders and archives.
+def _run_as_main(name: str, alter_argv: bool) -> "Callable[[], Any]":
+    """Return what runs a module as Python does for `-m`, and for folders and archives.
 
     By the same function. The public run_module() and run_path() put sys.argv and
     `__main__` back when the module has ended, and word its errors otherwise.
     """
-    import runpy  # free: it runs lazyplug
+    import runpy  # deferred: only `python -m` imports it anyway
 
-    vars(runpy)["_run_module_as_main"](name, alter_argv)
+    return lambda: vars(runpy)["_run_module_as_main"](name, alter_argv)
 
 
 def _program(name: str, *arguments: str) -> "Start":
@@ -247,17 +291,16 @@ def _program(name: str, *arguments: str) -> "Start":
         script = os.path.basename(path)
         start = _declared(script, arguments) if installed else None
         return start or _refuse_unfit(path, unfit, script if installed else "")
+    _prepare([path, *arguments], *options.split(), path)
     if archive:
-        _prepare([path, *arguments], [file])  # safe or not
         _bare_main()
-        return lambda: _run_as_main("__main__", False)
+        return [file], _run_as_main("__main__", False)  # safe or not
     folder = os.path.dirname(file if os.name == "nt" else os.path.realpath(file))
     safe = sys.flags.safe_path or _is_safe(options)
-    _prepare([path, *arguments], [] if safe else [folder])
-    return _script(source, file)
+    return [] if safe else [folder], _script(source, file)
 
 
-def _script(source: bytes, file: str) -> "Start":
+def _script(source: bytes, file: str) -> "Callable[[], Any]":
     """Prepare `__main__` for a script; return what runs it."""
     from importlib.machinery import SourceFileLoader  # free: `python -m` imports it
 
@@ -274,15 +317,18 @@ def _declared(name: str, arguments: "tuple[str, ...]") -> "Start | None":
     """Prepare what a console script sees that has no file; return what runs it.
 
     None if no distribution declares it. That is asked as the script would: on the
-    same sys.path.
+    same sys.path. sys.orig_argv stays: nothing but `run` can start it again.
     """
+    from functools import partial
+
     from ._entry_point import entry_points  # deferred: few have no file of their own
 
     # Where its installer would have written it.
     folder = os.path.join(sys.prefix, "Scripts" if os.name == "nt" else "bin")
     path = os.path.join(folder, name)
-    first = [] if sys.flags.safe_path else [os.path.realpath(folder)]
-    _prepare([path, *arguments], first)
+    sys.argv[:] = [path, *arguments]
+    if not sys.flags.safe_path:
+        sys.path.insert(0, os.path.realpath(folder))  # of the prefix, and as safe
     for point in entry_points(group="console_scripts", name=name):
         try:
             module, attr = point.module, point.attr
@@ -299,9 +345,8 @@ def _declared(name: str, arguments: "tuple[str, ...]") -> "Start | None":
             f"import sys\nfrom {module} import {attr.partition('.')[0]}\n"
             f"if __name__ == '__main__':\n    sys.exit({attr}())\n"
         )
-        main = _bare_main()
         file = f"<entry point {name} = {point.value}>"
-        return lambda: _execute(source, file, main)
+        return [], partial(_execute, source, file, _bare_main())
     return None
 
 

@@ -6,7 +6,7 @@ A fault here costs time, never an answer, and is told at debug level only.
 import os
 import time
 
-from ._cache import SIZE_CAP, index_file, trusted_folder
+from ._cache import HAS_USERS, SIZE_CAP, index_file, trusted_folder
 from ._index import Index
 from ._record import from_bytes
 
@@ -41,7 +41,7 @@ def _make(folder: str) -> bool:
         parent = os.path.dirname(parent)
     # Under sudo, HOME may be another user's: nothing is left behind there, nor where
     # a link of theirs leads.
-    if os.name == "posix":
+    if HAS_USERS:
         owners = {os.lstat(parent).st_uid, os.stat(parent).st_uid}
         if not owners <= {os.geteuid(), 0}:
             return False

@@ -331,6 +331,25 @@ def test_check_loads_with_the_options_that_the_interpreter_was_given(
     assert python("-X", "dev", *command, env=env, check=False).returncode == 0
 
 
+def test_check_loads_a_plugin_that_starts_processes(
+    site: Callable[..., Path], first: Callable[..., None], run: Run
+) -> None:
+    folder = site(
+        {
+            "plug_spawns.py": "import multiprocessing, subprocess, sys\n"
+            "spawning = multiprocessing.get_context('spawn')\n"
+            "with spawning.Pool(1) as pool:\n"
+            "    assert pool.apply_async(abs, [-1]).get(20) == 1\n"
+            "assert not sys.flags.safe_path\n"
+            "assert '-P' not in subprocess._args_from_interpreter_flags()\n",
+            **dist("spawns", entry_points="[app]\ns = plug_spawns\n"),
+        }
+    )
+    first(folder)
+    code, said, complained = run("check", "app", "--jobs", "1")
+    assert (code, complained) == (0, ""), said
+
+
 def test_check_of_what_loads_is_well(
     site: Callable[..., Path], first: Callable[..., None], run: Run
 ) -> None:

@@ -3,7 +3,9 @@
 import io
 import json
 import os
+import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -275,6 +277,17 @@ def test_a_table_is_drawn_where_somebody_looks(monkeypatch: pytest.MonkeyPatch) 
     assert plain.getvalue() == "name           n\n[red]a[/red]   1\nb             20\n"
 
 
+@pytest.mark.parametrize(
+    "found", [[], {"a": ["\u00e9", "\udcff", 1, 0.5, None, True], "b": {}}, [{"c": []}]]
+)
+def test_json_is_the_same_without_orjson(
+    found: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_it = output.to_json(found)
+    monkeypatch.setitem(sys.modules, "orjson", None)
+    assert output.to_json(found) == with_it
+
+
 def test_json_goes_where_no_bytes_go_too(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
     monkeypatch.setattr(sys, "stdout", shown)
@@ -396,6 +409,43 @@ def test_a_process_that_cannot_be_started_is_told(
     assert "cannot be started: [Errno 2]" in capsys.readouterr().out
     assert main(["check", "no.such.group", "--json"]) == 1
     assert capsys.readouterr().out == "[]\n"
+
+
+def test_plugins_are_loaded_in_this_process_where_there_are_no_others(
+    site: Callable[..., Path],
+    first: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    declared = "a = plug_here:a\nb = plug_gone:b\nc = plug_leaves:c\nd = no reference\n"
+    first(
+        site(
+            {
+                "plug_here.py": "a = 1\n",
+                "plug_leaves.py": "raise SystemExit('leave me alone')\n",
+                "plug_stops.py": "raise KeyboardInterrupt\n",
+                **dist("some", entry_points=f"[app]\n{declared}"),
+                **dist("stop", entry_points="[stop]\ns = plug_stops:s\n"),
+            }
+        )
+    )
+    for each in (checking, measuring, tracing):
+        monkeypatch.setattr(each, "HAS_PROCESSES", False)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    monkeypatch.setattr(threading.Thread, "start", None)
+    assert main(["check", "app", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert {row["name"]: (row["state"], row["error"]) for row in json.loads(out)} == {
+        "a": ("ok", ""),
+        "b": ("failed", "ModuleNotFoundError: No module named 'plug_gone'"),
+        "c": ("failed", "SystemExit: leave me alone"),
+        "d": ("invalid", "'no reference' is no object reference"),
+    }
+    assert "has no processes: each plugin is loaded in this one, without a time" in err
+    assert main(["check", "stop"]) == 130
+    for command in (["bench"], ["trace", "nothing"]):
+        assert main(command) == 1
+        assert f"{sys.platform} has no processes" in capsys.readouterr().err
 
 
 def test_how_a_process_ended_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

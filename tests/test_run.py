@@ -43,8 +43,11 @@ def see():
     seen["globals"] = list(vars(main))
     seen["builtins"] = type(main.__builtins__).__name__
     seen["argv"], seen["path"] = sys.argv, sys.path
+    seen["orig_argv"], seen["flags"] = sys.orig_argv, str(sys.flags)
     seen["argv while found"] = getattr(sys.modules.get("see_package"), "ARGV", None)
     seen["code"] = sys._getframe(1).f_code.co_filename
+    import subprocess
+    seen["options of children"] = subprocess._args_from_interpreter_flags()
     print(seen)
     return 3
 """
@@ -60,6 +63,13 @@ if __name__ == '__main__':
     sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])
     sys.exit(see())
 """
+# The console script of lazyplug.
+COMMAND = """\
+#!{executable}
+import sys
+from lazyplug.cli import main
+sys.exit(main())
+"""
 BY_SHELL = "/bin/sh\n'''exec' \"{executable}\" \"$0\" \"$@\"\n' '''"
 BY_SHELL_BESIDE = (
     "/bin/sh\n'''exec' \"$(dirname -- \"$(realpath -- \"$0\")\")\"/'python'"
@@ -71,6 +81,8 @@ UNDECLARED = (
 )
 # What stands for the installed stevedore, to be told from the drop-in.
 INSTALLED = {"__init__.py": "", "driver.py": "", "own.py": ""}
+# What `bench` measures beside us.
+INSTALLED |= {"_cache.py": "def get_group_all(group):\n    return []\n"}
 DROP_IN = "lazyplug.compat.stevedore"
 
 
@@ -106,6 +118,14 @@ class Environment(NamedTuple):
     ) -> subprocess.CompletedProcess[str]:
         """Start a program through `run`."""
         command = (self.python, *flags, "-m", "lazyplug", "run", *arguments)
+        return self.start(*command, **options)
+
+    def trace(
+        self, *arguments: "str | Path", flags: tuple[str, ...] = (), **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Start a program through the command `trace`."""
+        script = self.folder / "bin" / "lazyplug"
+        command = (self.python, *flags, script, "trace", *arguments)
         return self.start(*command, **options)
 
 
@@ -156,6 +176,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     made = Environment(folder, site, here)
     scripts = folder / "bin"
     program(scripts / "show", SCRIPT.format(executable=made.python))
+    program(scripts / "lazyplug", COMMAND.format(executable=made.python))
     by_shell = SCRIPT.format(executable=BY_SHELL)
     program(scripts / "show-by-shell", by_shell.format(executable=made.python))
     program(scripts / "show-beside", SCRIPT.format(executable=BY_SHELL_BESIDE))
@@ -188,16 +209,23 @@ BY_PATH = ["{bin}/show", "./link", "scripts/show", "folder/../see_here.py"]
 BY_PATH += ["./folder", "./archive"]
 MODULES = ["see_here", "see_module", "see_package", "see_package.part", "folder"]
 ARGUMENTS = ("one", "--as-stevedore", "-m", "--", "")
+NOTHING_TRACED = "It asked lazyplug for nothing.\n"
 
 
 def same(
-    direct: subprocess.CompletedProcess[str], run: subprocess.CompletedProcess[str]
+    direct: subprocess.CompletedProcess[str],
+    run: subprocess.CompletedProcess[str],
+    *differing: str,
 ) -> dict[str, Any]:
-    """Return what a program saw, the same both ways."""
-    assert (run.returncode, run.stderr) == (direct.returncode, direct.stderr)
+    """Return what a program saw, the same both ways but for what is named."""
+    assert run.returncode == direct.returncode
+    assert run.stderr.removesuffix(NOTHING_TRACED) == direct.stderr
     # Versions of Python may differ in whether they leave "./" in `__file__`.
     seen: dict[str, Any] = ast.literal_eval(run.stdout.replace("/./", "/"))
-    assert seen == ast.literal_eval(direct.stdout.replace("/./", "/"))
+    expected: dict[str, Any] = ast.literal_eval(direct.stdout.replace("/./", "/"))
+    for name in differing:
+        assert seen[name] != expected.pop(name)
+    assert {name: seen[name] for name in seen if name not in differing} == expected
     return seen
 
 
@@ -243,8 +271,11 @@ def test_what_the_first_line_of_a_script_says_of_its_path_is_followed(
 ) -> None:
     text = SCRIPT.format(executable=f"{environment.python} -sP")
     path = program(environment.here / "safe", text)
-    seen = same(environment.start(path), environment.run(path))
+    direct, run = environment.start(path), environment.run(path)
+    # The options themselves are not followed, unless it starts itself again.
+    seen = same(direct, run, "flags", "options of children")
     assert str(environment.here) not in seen["path"]
+    assert seen["orig_argv"] == [environment.python, "-sP", str(path)]
     assert (
         str(environment.here)
         in same(
@@ -264,6 +295,138 @@ def test_a_program_runs_where_the_current_folder_was_removed(
         environment.start("sh", "-c", f"{leave} {show}"),
         environment.start("sh", "-c", f"{leave} -m lazyplug run show"),
     )
+
+
+# Of what else a program is started with, and what must not be imported for that
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
+@pytest.mark.parametrize("how", ["./see_here.py", "./archive", "see_module"])
+def test_a_traced_program_sees_what_python_gives_it(
+    environment: Environment, how: str, flags: tuple[str, ...]
+) -> None:
+    program = ("-m", how) if how == "see_module" else (how,)
+    direct = environment.start(environment.python, *flags, *program, *ARGUMENTS)
+    same(direct, environment.trace(*program, *ARGUMENTS, flags=flags))
+    traced_too = environment.trace("--as-stevedore", *program, *ARGUMENTS, flags=flags)
+    same(direct, traced_too)
+
+
+@pytest.mark.parametrize("safe", ["", "1"])
+def test_a_program_sees_what_the_environment_says_of_its_path(
+    environment: Environment, safe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONSAFEPATH", safe)
+    script = environment.folder / "bin" / "lazyplug"
+    for program in (("./see_here.py",), ("show",), ("-m", "see_here")):
+        python = () if program == ("show",) else (environment.python,)
+        direct = environment.start(*python, *program)
+        if safe and program[0] == "-m":
+            assert "No module named see_here" in direct.stderr
+            assert "No module named see_here" in environment.trace(*program).stderr
+            continue
+        same(direct, environment.run(*program))
+        same(direct, environment.trace(*program))
+        same(direct, environment.start(script, "run", *program))
+
+
+def test_a_traced_program_runs_where_the_current_folder_was_removed(
+    environment: Environment, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    leave = f"mkdir {gone} && cd {gone} && rmdir {gone} && exec"
+    for program in ("show", "-m see_module"):
+        started = program.replace("-m", f"{environment.python} -m")
+        direct = environment.start("sh", "-c", f"{leave} {started}")
+        for command in ("run", "trace"):
+            script = environment.folder / "bin" / f"lazyplug {command} {program}"
+            same(direct, environment.start("sh", "-c", f"{leave} {script}"))
+
+
+def test_an_archive_of_lazyplug_runs_and_traces_programs(
+    environment: Environment, tmp_path: Path
+) -> None:
+    build = tmp_path / "build"
+    shutil.copytree(Path(lazyplug.__file__).parent, build / "lazyplug")
+    archive = tmp_path / "lazyplug.pyz"
+    zipapp.create_archive(build, archive, main="lazyplug.cli:main", compressed=True)
+    plain = environment._replace(folder=tmp_path / "plain")
+    python("-m", "venv", "--without-pip", str(plain.folder))
+    for flags in ((), ("-P",), ("-I",)):
+        command = (plain.python, *flags, archive)
+        for program in (("./see_alone.py",), ("-m", "see_alone")):
+            shutil.copy(environment.site / "seeing.py", environment.here)
+            text = f"import sys\nsys.path.append({str(environment.site)!r})\n{SEE}"
+            (environment.here / "see_alone.py").write_text(text, encoding="utf-8")
+            direct = environment.start(plain.python, *flags, *program)
+            for name in ("run", "trace"):
+                done = environment.start(*command, name, *program)
+                if direct.returncode == 1:  # not found
+                    assert flags
+                    assert "No module named see_alone" in done.stderr
+                else:
+                    same(direct, done)
+
+
+HOSTILE = """
+import os
+with open({told!r}, "a") as told:
+    told.write(__name__ + "\\n")
+raise ImportError("of the current directory")
+"""
+
+
+@pytest.fixture
+def hostile(environment: Environment, tmp_path: Path) -> Environment:
+    """Return the environment, in a directory that has a module of every name."""
+    text = HOSTILE.format(told=str(tmp_path / "told"))
+    names = {*sys.stdlib_module_names, "importlib_metadata", "orjson", "platformdirs"}
+    names |= {"rich", "seeing", "see_module", "sitecustomize", "stevedore", "zipp"}
+    here = plant(tmp_path / "here", {f"{name}.py": text for name in sorted(names)})
+    plant(here, {"lazyplug": {"__init__.py": text, "__main__.py": text}})
+    (here / "lazyplug" / "_run.py").write_text(text, encoding="utf-8")
+    return environment._replace(here=here)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trace", "show"],
+        ["trace", "--as-stevedore", "show"],
+        ["trace", "without-file"],
+        ["trace", "-m", "quiet"],
+        ["trace", "--as-stevedore", "-m", "quiet"],
+        ["run", "-m", "quiet"],
+        ["run", "--as-stevedore", "--children", "show"],
+        ["check"],
+        ["bench", "--rounds", "2"],
+        ["doctor"],
+        ["list", "console_scripts"],
+        ["why", "console_scripts", "show"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_is_imported_from_the_current_directory(
+    hostile: Environment, arguments: list[str], tmp_path: Path
+) -> None:
+    plant(hostile.site, {"quiet.py": "print('quiet')\n"})
+    done = hostile.start(hostile.folder / "bin" / "lazyplug", *arguments)
+    assert not (tmp_path / "told").exists(), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout
+
+
+def test_children_ignore_the_environment_where_their_parent_does(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = environment.folder / "bin" / "lazyplug"
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")  # no Python starts with it
+    commands = (["check"], ["bench", "--rounds", "2"], ["trace", "./see_here.py"])
+    for flags in (["-I", script], ["-Im", "lazyplug"], ["-E", "-P", script]):
+        for command in commands:
+            done = environment.start(environment.python, *flags, *command)
+            assert "PYTHONHOME" not in done.stdout + done.stderr
+            assert done.stdout, done.stderr
 
 
 # What is imported for it
@@ -465,6 +628,7 @@ def inside(
     monkeypatch.chdir(environment.here)
     monkeypatch.setattr(sys, "path", [str(environment.here), str(environment.site)])
     monkeypatch.setattr(sys, "argv", ["-m", "run"])
+    monkeypatch.setattr(sys, "orig_argv", [environment.python, "-m", "run"])
     monkeypatch.setattr(sys, "path_importer_cache", dict(sys.path_importer_cache))
     monkeypatch.setitem(os.environ, "PYTHONPATH", "")
     monkeypatch.setattr(sys, "prefix", str(environment.folder))
@@ -803,8 +967,8 @@ def test_the_drop_in_is_installed_when_all_else_is_prepared(
     path = program(inside.here / "asks", "import sys\nsys.asked = True\n")
     monkeypatch.setattr(sys, "asked", False, raising=False)
     _run.run(["--as-stevedore", str(path), "a"])
-    expected = [str(inside.here), str(inside.site)]
-    assert calls == [([str(path), "a"], expected, str(path))]
+    # Of what it imports, nothing comes from the program's directory.
+    assert calls == [([str(path), "a"], [str(inside.site)], str(path))]
     _run.run(["--", str(path)])
     assert len(calls) == 1
 
@@ -867,6 +1031,28 @@ def test_children_get_the_installed_stevedore_where_nothing_else_is_asked_for(
     )
     for options in ([], ["--as-stevedore"]):
         assert environment.run(*options, path).stdout == "False\nstevedore\n"
+
+
+@pytest.mark.parametrize("again", ["sys.orig_argv", "[sys.executable, *sys.argv]"])
+def test_a_program_that_starts_itself_again_is_a_child_of_itself(
+    environment: Environment, again: str
+) -> None:
+    text = (
+        "import os, sys, stevedore\n"
+        "print(stevedore.__name__, sys.argv[1:], flush=True)\n"
+        "if 'AGAIN' not in os.environ:\n"
+        f"    os.execve(sys.executable, {again}, {{**os.environ, 'AGAIN': '1'}})\n"
+    )
+    path = program(environment.here / "again.py", text)
+    direct = environment.run(path, "a").stdout
+    assert direct == "stevedore ['a']\nstevedore ['a']\n"
+    once = environment.run("--as-stevedore", path, "a").stdout
+    assert once == f"{DROP_IN} ['a']\nstevedore ['a']\n"
+    both = environment.run("--as-stevedore", "--children", path, "a").stdout
+    assert both == f"{DROP_IN} ['a']\n" * 2
+    # As a trace is of the process that was started, nothing of it is lost.
+    traced = environment.trace("--as-stevedore", path, "a")
+    assert traced.stdout == once
 
 
 def children_folder(environment: Environment) -> str:

@@ -36,6 +36,35 @@ needs_root = pytest.mark.skipif(
 )
 
 
+@posix
+def test_where_there_are_no_effective_users_files_are_nobody_elses(
+    tmp_path: Path,
+) -> None:
+    plant(tmp_path / "site", dist("foo", entry_points=POINTS))
+    cache = tmp_path / "cache"
+    code = """
+        import json, os, posix, sys, time
+        for name in ("geteuid", "getegid"):
+            delattr(posix, name)
+            delattr(os, name)
+        time.sleep(2.1)  # else it is looked at again: it could still change unseen
+        import lazyplug
+        from lazyplug import _cache
+        found = lazyplug.ExtensionManager("g").names()
+        _cache.invalidate_caches()
+        del sys.modules["lazyplug._update"]
+        again = lazyplug.ExtensionManager("g").names()
+        print(json.dumps([found, again, "lazyplug._update" in sys.modules]))
+    """
+    env = {
+        "LAZYPLUG_CACHE_DIR": str(cache),
+        "PYTHONPATH": f"{ROOT}:{tmp_path / 'site'}",
+    }
+    assert ask(code, env=env) == [["a"], ["a"], False]
+    # Where files have modes, they are private still.
+    assert [file.stat().st_mode & 0o777 for file in cache.iterdir()] == [0o600]
+
+
 @pytest.fixture
 def looked(
     settled: Ticking, site: Callable[..., Path], only: Callable[..., None]

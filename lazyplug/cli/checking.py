@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from threading import Event, Thread
+from time import perf_counter
 from typing import IO, Any
 
 from lazyplug import _cache
 from lazyplug._exceptions import no_matches
 from lazyplug._whole import everything
 
-from .children import interpreter
+from .children import HAS_PROCESSES, child
 from .listing import LEFT_OUT, every, label
 from .output import (
     add_json,
@@ -33,7 +34,6 @@ from .output import (
 _CHILD = """
 import json, os, sys
 asked = json.loads(sys.stdin.buffer.read())
-sys.path[:] = asked["path"]
 def memory():
     # What getrusage tells begins, on Linux, with the peak of who started this.
     try:
@@ -51,6 +51,7 @@ def memory():
     return getrusage(RUSAGE_SELF).ru_maxrss / unit
 before = memory()
 from time import perf_counter
+sys.path[:] = asked["path"]
 began = perf_counter()
 error = ""
 try:
@@ -120,7 +121,8 @@ def _processors() -> int:
 def check(options: argparse.Namespace) -> int:
     """Load each plugin and print what came of it; 1 if one fails.
 
-    Runs the plugins' code, in processes of their own; not of those that are left out.
+    Runs the plugins' code, in processes of their own if the platform has processes;
+    not of those that are left out.
     """
     groups = [options.group] if options.group else sorted(everything(_cache.current()))
     found = [each for group in groups for each in every(group).items()]
@@ -129,27 +131,7 @@ def check(options: argparse.Namespace) -> int:
             print_json([])
         complain(str(no_matches(options.group, None, ())))
         return 1
-    rows: list[dict[str, Any]] = [{}] * len(found)
-    running: set[subprocess.Popen[bytes]] = set()
-    over = Event()
-    pool = ThreadPoolExecutor(options.jobs)
-    try:
-        with tempfile.TemporaryDirectory(prefix="lazyplug-check-") as folder:
-            waiting = {}
-            for place, (extension, note) in enumerate(found):
-                answer = os.path.join(folder, str(place))
-                asked = extension, note, answer, options.timeout, running, over
-                waiting[pool.submit(_load, *asked)] = place
-            with _progress(len(found)) as step:
-                for done in as_completed(waiting):
-                    rows[waiting[done]] = done.result()
-                    step()
-    finally:
-        # Where somebody has interrupted it, nothing more is begun, and all is ended.
-        over.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in tuple(running):
-            _end(process)
+    rows = _in_processes(found, options) if HAS_PROCESSES else _in_this_process(found)
     failed = [row for row in rows if row["state"] not in {"ok", "left out"}]
     if options.json:
         print_json(rows)
@@ -163,14 +145,60 @@ def check(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _load(
-    extension: Any,
-    note: str,
-    answer: str,
-    timeout: float,
-    running: "set[subprocess.Popen[bytes]]",
-    over: Event,
-) -> dict[str, Any]:
+def _in_this_process(found: list[tuple[Any, str]]) -> list[dict[str, Any]]:
+    """Load plugins one after the other; return what came of each."""
+    complain(
+        f"{sys.platform} has no processes: each plugin is loaded in this one, without"
+        " a time limit."
+    )
+    rows = []
+    for extension, note in found:
+        row = _row(extension, note)
+        began = perf_counter()
+        if row["state"] == "ok":
+            try:
+                _ = extension.plugin
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                told = f"{type(error).__name__}: {error}"
+                row |= {"state": "failed", "error": told}
+            row["seconds"] = perf_counter() - began
+        rows.append(row)
+    return rows
+
+
+def _in_processes(
+    found: list[tuple[Any, str]], options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Load each plugin in a process of its own; return what came of each."""
+    rows: list[dict[str, Any]] = [{}] * len(found)
+    running: set[subprocess.Popen[bytes]] = set()
+    over = Event()
+    pool = ThreadPoolExecutor(options.jobs)
+    try:
+        with tempfile.TemporaryDirectory(prefix="lazyplug-check-") as folder:
+            command = child(folder, _CHILD)
+            waiting = {}
+            for place, (extension, note) in enumerate(found):
+                answer = os.path.join(folder, str(place))
+                asked = extension, note, answer, options.timeout, running, over
+                waiting[pool.submit(_load, command, *asked)] = place
+            with _progress(len(found)) as step:
+                for done in as_completed(waiting):
+                    rows[waiting[done]] = done.result()
+                    step()
+    finally:
+        # Where somebody has interrupted it, nothing more is begun, and all is ended.
+        over.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in tuple(running):
+            _end(process)
+    return rows
+
+
+def _row(extension: Any, note: str) -> dict[str, Any]:
+    """Return what is printed of a plugin that loads, or that is not loaded at all."""
     row = {
         "group": extension.group,
         "name": extension.name,
@@ -181,10 +209,25 @@ def _load(
         "error": "",
     }
     if note.startswith(LEFT_OUT):
-        return row | {"state": "left out", "error": note.removeprefix(LEFT_OUT)}
-    if extension._module is None:
+        row |= {"state": "left out", "error": note.removeprefix(LEFT_OUT)}
+    elif extension._module is None:
         error = f"{extension.value!r} is no object reference"
-        return row | {"state": "invalid", "error": error}
+        row |= {"state": "invalid", "error": error}
+    return row
+
+
+def _load(
+    command: list[str],
+    extension: Any,
+    note: str,
+    answer: str,
+    timeout: float,
+    running: "set[subprocess.Popen[bytes]]",
+    over: Event,
+) -> dict[str, Any]:
+    row = _row(extension, note)
+    if row["state"] != "ok":
+        return row
     asked = {
         "path": list(_cache.current().entries),
         "module": extension._module,
@@ -192,9 +235,8 @@ def _load(
         "answer": answer,
     }
     try:
-        # -P: what `sys.path` begins with is asked for, and not where it is started.
         process = subprocess.Popen(
-            [*interpreter(), "-P", "-c", _CHILD],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

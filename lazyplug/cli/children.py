@@ -1,27 +1,48 @@
-"""Processes of the same interpreter, with the options that this one has."""
+"""Start processes of the same interpreter, with the options that this one has."""
 
+import os
 import sys
 
+from lazyplug._run import options_of
 
-def interpreter() -> "list[str]":
-    """Return what begins the command of a child: the interpreter, and its options.
+# As subprocess has it.
+HAS_PROCESSES = sys.platform not in {"emscripten", "wasi", "ios", "tvos", "watchos"}
 
-    So `python -I -m lazyplug check` checks what `python -I` would find.
+
+def child(directory: str, code: str) -> "list[str]":
+    """Write the program of a child process; return the command that runs it.
+
+    Python puts the program's directory first on `sys.path`, so it must hold nothing
+    else that could be imported. With `-m`, and from Python 3.13 on with `-c`, modules
+    of the current directory would be imported before any code of ours runs; `-P`
+    would stay in `sys.flags`, from which multiprocessing takes its children's options.
+
+    The options are those of this process: `python -I -m lazyplug check` checks what
+    `python -I` would find.
     """
-    return [sys.executable, *options_of(sys.orig_argv, sys.argv)]
+    file = os.path.join(directory, "child.py")
+    with open(file, "w", encoding="utf-8") as program:
+        # Processes of multiprocessing run again what the file of `__main__` is.
+        program.write(f"del __file__\n{code}")
+    return [sys.executable, *options_of(sys.orig_argv), file]
 
 
-def options_of(whole: "list[str]", own: "list[str]") -> "list[str]":
-    """Return the interpreter's options in a command line of ours.
+def measured(
+    code: str, variables: "dict[str, str]"
+) -> "tuple[list[str], dict[str, str]]":
+    """Return the command and the variables of a child whose start is measured.
 
-    >>> options_of(["py", "-I", "-X", "dev", "-m", "lazyplug", "check"], ["x", "check"])
-    ['-I', '-X', 'dev']
-    >>> options_of(["py", "-E", "/bin/lazyplug", "check"], ["/bin/lazyplug", "check"])
-    ['-E']
-    >>> options_of(["py", "-m", "pytest"], ["pytest/__main__.py"])
-    []
+    It reads PYTHONPATH and `LAZYPLUG_*` from these variables. Where this process
+    ignores its own, the child gets none of them that Python reads.
     """
-    before = whole[1 : len(whole) - len(own) + 1]
-    if before[-2:] == ["-m", "lazyplug"]:
-        return before[:-2]
-    return before[:-1] if before[-1:] == own[:1] else []
+    flags = sys.flags
+    options = ["-s"] * flags.no_user_site + ["-S"] * flags.no_site
+    # A user's settings would measure something else than what is told; the last one,
+    # set in many shells, the compiling of imports.
+    python = "PYTHON" if flags.ignore_environment else "PYTHONDONTWRITEBYTECODE"
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LAZYPLUG_", python))
+    }
+    return [sys.executable, "-P", *options, "-c", code], {**environ, **variables}

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from lazyplug import _cache
 from lazyplug._whole import everything
 
+from .children import HAS_PROCESSES, measured
 from .output import add_json, complain, print_json, print_table
 
 _LAZYPLUG = "import lazyplug; lazyplug.ExtensionManager({group!r}, lazy=True).names()"
@@ -62,6 +63,12 @@ def bench(options: argparse.Namespace) -> int:
 
     The user's own cache is left alone. Imports no plugin.
     """
+    if not HAS_PROCESSES:
+        complain(
+            f"lazyplug bench measures how processes start, and {sys.platform} has no"
+            " processes"
+        )
+        return 1
     groups = everything(_cache.current())
     if not groups:
         if options.json:
@@ -133,18 +140,11 @@ def _measured(group: str, folder: str, rounds: int) -> "dict[str, tuple[float, f
 
 def _run(name: str, code: str, variables: "dict[str, str]") -> float:
     """Return how many milliseconds a process of this sys.path takes."""
-    # A user's settings would measure something else than what is told; the last one,
-    # set in many shells, the compiling of imports.
-    environ = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("LAZYPLUG_") and name != "PYTHONDONTWRITEBYTECODE"
-    }
-    entries = _cache.current().entries
-    environ |= {**variables, "PYTHONPATH": os.pathsep.join(filter(None, entries))}
+    path = os.pathsep.join(filter(None, _cache.current().entries))
+    command, environ = measured(code, {**variables, "PYTHONPATH": path})
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code],
+        command,
         env=environ,
         capture_output=True,
         check=False,

@@ -33,8 +33,13 @@ def clean(text: str) -> str:
 
 def to_json(found: "Any") -> bytes:
     """Return JSON; what no encoding can say, in the names of files, is escaped."""
-    import orjson  # deferred: 20 ms, for those that ask for it
+    try:
+        import orjson  # deferred: 20 ms, for those that ask for it
+    except ImportError:  # some platforms have no wheel of it
+        import json
 
+        text = json.dumps(_encodable(found), indent=2, ensure_ascii=False)
+        return f"{text}\n".encode()
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     try:
         return orjson.dumps(found, option=options)

@@ -8,12 +8,26 @@ import subprocess
 import sys
 import tempfile
 
-from .children import interpreter
+import lazyplug
+
+from .children import HAS_PROCESSES, child
 from .output import complain, is_drawn, print_table, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+# Run by the child: imports the lazyplug that runs here, wherever that lies, and leaves
+# nothing of this on sys.path.
+_CHILD = """\
+import sys
+put = 0 if sys.flags.safe_path else 1
+sys.path[:put] = [{home!a}]
+from lazyplug._run import run
+if not put:
+    del sys.path[0]
+run(sys.argv[1:])
+"""
 
 
 def add_to(_: str, parser: argparse.ArgumentParser) -> None:
@@ -49,6 +63,12 @@ def trace(options: argparse.Namespace) -> int:
     if not options.program:
         complain("lazyplug trace: which program?")
         return 2
+    if not HAS_PROCESSES:
+        complain(
+            f"lazyplug trace starts a process for the program, and {sys.platform} has"
+            " no processes: use `lazyplug run --trace FILE PROGRAM`"
+        )
+        return 1
     if options.svg and not is_drawn():
         complain("A picture needs rich: pip install lazyplug[cli]")
         return 1
@@ -62,7 +82,8 @@ def trace(options: argparse.Namespace) -> int:
             return 2
     with tempfile.TemporaryDirectory(prefix="lazyplug-trace-") as folder:
         file = os.path.join(folder, "events")
-        command = [*interpreter(), "-m", "lazyplug", "run", "--trace", file]
+        home = os.path.dirname(os.path.dirname(os.path.abspath(lazyplug.__file__)))
+        command = [*child(folder, _CHILD.format(home=home)), "--trace", file]
         command += ["--as-stevedore"] * options.as_stevedore
         command += ["-m"] * options.is_module
         code = _run([*command, *options.program])

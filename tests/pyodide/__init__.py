@@ -1,0 +1,1 @@
+"""Everything in Pyodide: CPython on Emscripten, in node."""
