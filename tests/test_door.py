@@ -158,6 +158,7 @@ ORDER = [
     "_index",
     "_report",
     "_cache",
+    "_directory",
     "_frozen",
     "_finders",
     "_accelerate",

@@ -22,7 +22,8 @@ import pytest
 
 import lazyplug
 from lazyplug import _cache, _index, _store
-from lazyplug._cache import plain_folder
+from lazyplug._cache import Seam, plain_folder
+from lazyplug._directory import cache_directory
 from lazyplug._index import TITLE_LENGTH, title
 from lazyplug._record import assemble, from_bytes, table_of
 from lazyplug.testing import dist, plant
@@ -80,14 +81,14 @@ def test_file_and_folder_are_private_whatever_the_umask(
 def temporaries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Return the names and flags with which temporary files are opened."""
     found: list[tuple[str, int]] = []
-    opening = os.open
+    opening = Seam.open
 
-    def watched(path: Any, flags: int, *rest: Any, **named: Any) -> int:
+    def watched(path: Any, flags: int, *rest: Any, **named: Any) -> Any:
         if os.fsdecode(path).endswith(".tmp"):
             found.append((os.path.basename(path), flags))
         return opening(path, flags, *rest, **named)
 
-    monkeypatch.setattr(os, "open", watched)
+    monkeypatch.setattr(Seam, "open", watched)
     return found
 
 
@@ -96,6 +97,7 @@ def test_the_temporary_name_cannot_be_predicted_nor_be_there_before(
 ) -> None:
     for _ in range(3):
         _store.store(str(isolated), "index.json", b"content")
+    assert len(temporaries) == 3
     assert len({name for name, _ in temporaries}) == 3
     for name, flags in temporaries:
         unpredictable = name.removeprefix(".index.json.").removesuffix(".tmp")
@@ -119,17 +121,21 @@ def test_a_write_that_fails_is_survived_and_leaves_nothing(
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    closing = os.close
+    calls = 0
+    closing = Seam.close
 
-    def fail(*arguments: Any) -> None:
-        if call == "close" and arguments:
+    def fail(*arguments: Any, **_: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if call == "close":
             closing(arguments[0])
         raise OSError(error, os.strerror(error))
 
     isolated.mkdir(mode=0o700)
     with monkeypatch.context() as patch:
-        patch.setattr(_store.os, call, fail)  # type: ignore[attr-defined]
+        patch.setattr(Seam, call, fail)
         _store.store(str(isolated), "index.json", b"content")
+    assert calls
     assert os.listdir(isolated) == []
     assert looked() == ["m:f"]
 
@@ -143,7 +149,7 @@ def test_an_interrupt_while_writing_goes_on_and_leaves_nothing(
 
     isolated.mkdir(mode=0o700)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", interrupt)
+        patch.setattr(Seam, "write", interrupt)
         with pytest.raises(KeyboardInterrupt, match="here"):
             _store.store(str(isolated), "index.json", b"content")
     assert os.listdir(isolated) == []
@@ -152,9 +158,9 @@ def test_an_interrupt_while_writing_goes_on_and_leaves_nothing(
 def test_a_disk_that_takes_a_little_at_a_time_gets_all(
     isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writing = os.write
+    writing = Seam.write
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", lambda to, data: writing(to, bytes(data)[:3]))
+        patch.setattr(Seam, "write", lambda to, data: writing(to, bytes(data)[:3]))
         _store.store(str(isolated), "index.json", b"0123456789")
     assert (isolated / "index.json").read_bytes() == b"0123456789"
 
@@ -533,16 +539,17 @@ def test_who_looks_while_an_index_is_replaced_is_answered(
     looked()
     name, data = index_in(isolated).name, index_in(isolated).read_bytes()
     seen: list[Any] = []
-    replace = os.replace
+    replace = Seam.replace
 
-    def between(*paths: str) -> None:
+    def between(*paths: str, **directories: int) -> None:
         with monkeypatch.context() as patch:
             patch.setenv("LAZYPLUG_CACHE", "readonly")
             seen.append((os.path.lexists(isolated / name), looked()))
-        replace(*paths)
+        replace(*paths, **directories)
 
-    monkeypatch.setattr(os, "replace", between)
-    _store.write(str(isolated), name, data, gap=gap)
+    monkeypatch.setattr(Seam, "replace", between)
+    with cache_directory(str(isolated)) as directory:
+        _store.write(directory, name, data, gap=gap)
     # Without a gap, which a frozen index must not have, the old one is still there.
     assert seen == [(not gap, ["m:f"])]
     assert index_in(isolated).read_bytes() == data

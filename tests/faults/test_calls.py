@@ -33,6 +33,13 @@ CALLS = [
     *[(os, name) for name in ("lstat", "mkdir", "open", "pread", "read", "replace")],
     *[(os, name) for name in ("scandir", "unlink", "urandom", "write")],
     *[(os, name) for name in ("fchmod", "fstat", "stat") if hasattr(os, name)],
+    # What is written goes by the descriptor of the cache directory.
+    *[
+        (_cache.Seam, name)
+        for name in ("listdir", "lstat", "mkdir", "open", "readlink")
+    ],
+    *[(_cache.Seam, name) for name in ("replace", "unlink", "urandom", "write")],
+    *[(_cache.Seam, name) for name in ("fchmod", "fstat") if hasattr(os, name)],
     (io, "open"),
 ]
 ERRORS = [errno.EIO, errno.EACCES, errno.EMFILE, errno.ENOENT, errno.ENOSPC]
