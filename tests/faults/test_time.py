@@ -64,6 +64,8 @@ class Files:
         return self.now
 
     def _seen(self, status: os.stat_result) -> Any:
+        if status.st_ino not in self._times:
+            return status  # above the cache directory
         modified, changed = self._times[status.st_ino]
         return SimpleNamespace(
             st_mode=status.st_mode,
