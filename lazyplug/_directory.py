@@ -117,9 +117,9 @@ def cache_directory(path: str, make: bool = True) -> Directory:
 def _walk(path: str, make: bool) -> int:
     """Return a descriptor of the cache directory, having checked all on the way."""
     try:
-        Seam.lstat(path)
+        Seam.lstat(path)  # fails if the path is too long to read there later
     except FileNotFoundError:
-        pass  # it is made below, but never where no path could lead, being too long
+        pass
     # The names that are left, the next one last: of the path, and of a symbolic link.
     rest: list[str] = [*path.split("/")[::-1], "/"]
     linked: list[str] = []
@@ -146,7 +146,7 @@ def _walk(path: str, make: bool) -> int:
                     links += 1
                     if links > _MOST_LINKS:
                         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), child)
-                    # Nobody else could have exchanged it meanwhile: see `_check`.
+                    # Only its owner could have exchanged it meanwhile: see `_check`.
                     target = Seam.readlink(name, dir_fd=here)
                     linked += target.split("/")[::-1]
                     if target.startswith("/"):

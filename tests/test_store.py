@@ -786,7 +786,8 @@ def test_what_is_missing_above_the_cache_directory_is_made(
     if os.name == "posix":
         assert {mode(path) for path in tmp_path.rglob("?")} == {0o700}
     (tmp_path / "file").write_text("mine")
-    for name in ("file", "file/inside", "x" * 300, "a/" * 3000, "\0"):
+    too_long = ["x" * 300, "a/" * 3000] if os.name == "posix" else []
+    for name in ("file", "file/inside", "\0", *too_long):
         assert stored(tmp_path / name)
     assert sorted(os.listdir(tmp_path)) == ["a", "file"]
     assert descriptors() == before

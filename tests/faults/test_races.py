@@ -622,8 +622,10 @@ def killed(root: str, subject: str, seed: int, number: int) -> Any:
         child = os.fork()
         while not child:
             if inside:
-                ours = subject == OURS
-                setattr(*(_cache.Seam, inside) if ours else (os, "replace"), die)
+                if subject == OURS:
+                    setattr(_cache.Seam, inside, die)
+                else:
+                    setattr(os, "replace", die)  # noqa: B010 - not what mypy knows
             work(site, folder, subject)
         if not inside:
             time.sleep(some.uniform(0, 3 * once))
