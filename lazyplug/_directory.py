@@ -5,7 +5,6 @@ the check and the write. So each directory from the root down is opened, checked
 descriptor, and only then entered; all that follows is done relative to the last one.
 """
 
-import errno
 import os
 
 from ._cache import Seam, trusted, trusted_folder
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
 _KIND, _DIRECTORY, _LINK = 0o170000, 0o040000, 0o120000
 _STICKY, _OTHERS_MAY_WRITE = 0o1000, 0o002
+# On every system; to import `errno` costs each start that writes.
+_EPERM = 1
 # As many as Linux follows.
 _MOST_LINKS = 40
 # Windows has no such calls; there the path is used, and LOCALAPPDATA is private.
@@ -145,7 +146,9 @@ def _walk(path: str, make: bool) -> int:
                     _check(status, child)
                     links += 1
                     if links > _MOST_LINKS:
-                        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), child)
+                        from errno import ELOOP  # deferred: seldom
+
+                        raise OSError(ELOOP, os.strerror(ELOOP), child)
                     # Only its owner could have exchanged it meanwhile: see `_check`.
                     target = Seam.readlink(name, dir_fd=here)
                     linked += target.split("/")[::-1]
@@ -183,7 +186,7 @@ def _check(status: os.stat_result, path: str) -> None:
 
 
 def _refusal(path: str) -> PermissionError:
-    return PermissionError(errno.EPERM, "others could write there", path)
+    return PermissionError(_EPERM, "others could write there", path)
 
 
 def _make(name: str, parent: "int | None") -> None:
