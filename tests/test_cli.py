@@ -176,7 +176,7 @@ def test_a_folder_that_cannot_be_listed_is_told(
     def refuse(_: str) -> list[str]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr("lazyplug._cache.Seam.listdir", refuse)
     code, said, complained = verify()
     assert (code, said) == (1, "")
     assert complained == "Cannot be read: [Errno 13] Permission denied\n"

@@ -442,6 +442,31 @@ def test_the_doctor_looks_at_the_cache_folder(
     )
 
 
+@pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
+def test_the_doctor_says_why_nothing_is_written(
+    good: Path, run: Run, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    above = isolated.parent / "above"
+    above.mkdir()
+    above.chmod(0o777)
+    folder = above / "home" / "lazyplug"
+    monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(folder))
+    said = f"{folder} will not be made: {above}: others could write there"
+    assert said in run("doctor")[1]
+    assert os.listdir(above) == []
+    above.chmod(0o755)
+    _cache.invalidate_caches()
+    run("groups")
+    above.chmod(0o777)
+    said = f"what changed is read at each start ({above}: others could write there)"
+    assert f"{folder} cannot be written to: {said}" in run("doctor")[1]
+    for command in ("prune", "clear"):
+        code, _, complained = run("cache", command)
+        assert code == 1
+        assert "Cannot be changed: [Errno 1] others could write there" in complained
+    assert len(os.listdir(folder)) == 1
+
+
 # ---------------------------------------------------------------------------- cache
 
 

@@ -472,10 +472,10 @@ def test_what_cannot_be_removed_is_told(
 ) -> None:
     lazyplug.refresh()
 
-    def refuse(_: str) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "unlink", refuse)
+    monkeypatch.setattr(_cache.Seam, "unlink", refuse)
     assert main(["cache", "clear"]) == 1
     said = capsys.readouterr()
     assert "0 removed from" in said.out

@@ -162,6 +162,7 @@ ORDER = [
     "_report",
     "_cache",
     "_content",
+    "_directory",
     "_frozen",
     "_finders",
     "_accelerate",

@@ -1136,12 +1136,12 @@ def test_a_write_that_fails_is_survived_and_told_at_debug_level(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise OSError(error, os.strerror(error))
 
     lazyplug.entry_points(group="g")
     with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG, "lazyplug"):
-        patch.setattr(os, "replace", fail)
+        patch.setattr(_cache.Seam, "replace", fail)
         assert summaries() == SAID
     assert [file.suffix for file in isolated.iterdir()] == [".json"]
     assert ".facts was not written" in caplog.text

@@ -21,8 +21,9 @@ import platformdirs.windows
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _index, _store
-from lazyplug._cache import plain_folder
+from lazyplug import _cache, _directory, _index, _store
+from lazyplug._cache import Seam, plain_folder
+from lazyplug._directory import cache_directory
 from lazyplug._index import TITLE_LENGTH, title
 from lazyplug._record import assemble, from_bytes, table_of
 from lazyplug.testing import dist, plant
@@ -109,14 +110,14 @@ def test_file_and_folder_are_private_whatever_the_umask(
 def temporaries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Return the names and flags with which temporary files are opened."""
     found: list[tuple[str, int]] = []
-    opening = os.open
+    opening = Seam.open
 
-    def watched(path: Any, flags: int, *rest: Any, **named: Any) -> int:
+    def watched(path: Any, flags: int, *rest: Any, **named: Any) -> Any:
         if os.fsdecode(path).endswith(".tmp"):
             found.append((os.path.basename(path), flags))
         return opening(path, flags, *rest, **named)
 
-    monkeypatch.setattr(os, "open", watched)
+    monkeypatch.setattr(Seam, "open", watched)
     return found
 
 
@@ -125,6 +126,7 @@ def test_the_temporary_name_cannot_be_predicted_nor_be_there_before(
 ) -> None:
     for _ in range(3):
         _store.store(str(isolated), "index.json", b"content")
+    assert len(temporaries) == 3
     assert len({name for name, _ in temporaries}) == 3
     for name, flags in temporaries:
         unpredictable = name.removeprefix(".index.json.").removesuffix(".tmp")
@@ -148,17 +150,21 @@ def test_a_write_that_fails_is_survived_and_leaves_nothing(
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    closing = os.close
+    calls = 0
+    closing = Seam.close
 
-    def fail(*arguments: Any) -> None:
-        if call == "close" and arguments:
+    def fail(*arguments: Any, **_: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if call == "close":
             closing(arguments[0])
         raise OSError(error, os.strerror(error))
 
     isolated.mkdir(mode=0o700)
     with monkeypatch.context() as patch:
-        patch.setattr(_store.os, call, fail)  # type: ignore[attr-defined]
+        patch.setattr(Seam, call, fail)
         _store.store(str(isolated), "index.json", b"content")
+    assert calls
     assert os.listdir(isolated) == []
     assert looked() == ["m:f"]
 
@@ -172,7 +178,7 @@ def test_an_interrupt_while_writing_goes_on_and_leaves_nothing(
 
     isolated.mkdir(mode=0o700)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", interrupt)
+        patch.setattr(Seam, "write", interrupt)
         with pytest.raises(KeyboardInterrupt, match="here"):
             _store.store(str(isolated), "index.json", b"content")
     assert os.listdir(isolated) == []
@@ -181,9 +187,9 @@ def test_an_interrupt_while_writing_goes_on_and_leaves_nothing(
 def test_a_disk_that_takes_a_little_at_a_time_gets_all(
     isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writing = os.write
+    writing = Seam.write
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", lambda to, data: writing(to, bytes(data)[:3]))
+        patch.setattr(Seam, "write", lambda to, data: writing(to, bytes(data)[:3]))
         _store.store(str(isolated), "index.json", b"0123456789")
     assert (isolated / "index.json").read_bytes() == b"0123456789"
 
@@ -562,16 +568,17 @@ def test_who_looks_while_an_index_is_replaced_is_answered(
     looked()
     name, data = index_in(isolated).name, index_in(isolated).read_bytes()
     seen: list[Any] = []
-    replace = os.replace
+    replace = Seam.replace
 
-    def between(*paths: str) -> None:
+    def between(*paths: str, **directories: int) -> None:
         with monkeypatch.context() as patch:
             patch.setenv("LAZYPLUG_CACHE", "readonly")
             seen.append((os.path.lexists(isolated / name), looked()))
-        replace(*paths)
+        replace(*paths, **directories)
 
-    monkeypatch.setattr(os, "replace", between)
-    _store.write(str(isolated), name, data, gap=gap)
+    monkeypatch.setattr(Seam, "replace", between)
+    with cache_directory(str(isolated)) as directory:
+        _store.write(directory, name, data, gap=gap)
     # Without a gap, which a frozen index must not have, the old one is still there.
     assert seen == [(not gap, ["m:f"])]
     assert index_in(isolated).read_bytes() == data
@@ -673,6 +680,23 @@ def test_indexes_of_environments_that_are_gone_are_removed(
     assert damaged.exists()  # nothing tells what it was: it goes by age
 
 
+def test_indexes_are_kept_where_nobody_can_tell_if_their_environment_is_gone(
+    isolated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolated.mkdir(mode=0o700)
+    file = aged(isolated / index_called(1), 5, strange_index([str(tmp_path)]))
+    monkeypatch.setattr(os.path, "isdir", lambda _: False)
+    _store.prune(str(isolated))
+    assert file.exists()
+
+    def fail(_: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Seam, "stat", fail)
+    _store.prune(str(isolated))
+    assert file.exists()
+
+
 def test_temporary_files_of_dead_writers_are_removed_after_an_hour(
     looked: Callable[[], list[str]], isolated: Path
 ) -> None:
@@ -744,6 +768,252 @@ def test_nothing_is_pruned_where_nothing_is_written(
     aged(isolated / unfinished(1), 3700)
     looked()
     assert len(os.listdir(isolated)) == 1
+
+
+# ------------------------------------------------------ the way to the cache directory
+
+NAME = f"{'0' * 16}-{'0' * 16}.json"
+
+
+@pytest.fixture
+def stored(caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
+    """Return a function that writes an index into a directory; it returns the fault."""
+
+    def store(path: Path, content: bytes = b"content") -> str:
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG, "lazyplug"):
+            _store.store(str(path), NAME, content)
+        assert caplog.text or (path / NAME).read_bytes() == content
+        return caplog.text
+
+    return store
+
+
+@pytest.fixture
+def by_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write as where the system has no calls that take a directory's descriptor."""
+    if request.param:
+        monkeypatch.setattr(_directory, "_HAS_DIR_FD", False)
+
+
+def descriptors() -> list[str]:
+    return os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
+
+
+either_way = pytest.mark.parametrize("by_path", [False, True], indirect=True)
+
+
+@either_way
+@pytest.mark.usefixtures("by_path")
+def test_what_is_missing_above_the_cache_directory_is_made(
+    stored: Callable[..., str], tmp_path: Path
+) -> None:
+    before = descriptors()
+    for _ in range(2):
+        assert stored(tmp_path / "a" / "b" / "c") == ""
+    assert os.listdir(tmp_path / "a" / "b" / "c") == [NAME]
+    if os.name == "posix":
+        assert {mode(path) for path in tmp_path.rglob("?")} == {0o700}
+    (tmp_path / "file").write_text("mine")
+    too_long = ["x" * 300, "a/" * 3000] if os.name == "posix" else []
+    for name in ("file", "file/inside", "\0", *too_long):
+        assert stored(tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == ["a", "file"]
+    assert descriptors() == before
+
+
+@posix
+@pytest.mark.parametrize("bits", [0o755, 0o775, 0o1777, 0o711, 0o2775])
+def test_a_directory_that_others_cannot_exchange_anything_in_is_passed(
+    bits: int, stored: Callable[..., str], tmp_path: Path
+) -> None:
+    # The group's bit is not judged: with the umask 002 all have it.
+    above = tmp_path / "above"
+    above.mkdir()
+    above.chmod(bits)
+    assert stored(above / "lazyplug") == stored(above / "home" / "lazyplug") == ""
+
+
+@posix
+@pytest.mark.parametrize("bits", [0o777, 0o757, 0o703])
+@pytest.mark.parametrize("made", [False, True])
+def test_a_directory_that_others_may_write_into_is_not_passed(
+    bits: int, made: bool, stored: Callable[..., str], tmp_path: Path
+) -> None:
+    above = tmp_path / "above"
+    (above / "home" / "lazyplug" if made else above).mkdir(parents=True)
+    for path in above.rglob("*"):
+        path.chmod(0o700)
+    above.chmod(bits)
+    before = sorted(above.rglob("*"))
+    for name in ("lazyplug", "home/lazyplug", "home/more/lazyplug"):
+        assert f"others could write there: '{above}'" in stored(above / name)
+    assert sorted(above.rglob("*")) == before
+
+
+@needs_root
+@pytest.mark.parametrize("what", ["directory", "empty", "link"])
+@pytest.mark.parametrize("bits", [0o755, 0o1777])
+def test_what_another_user_owns_is_not_passed_even_in_a_sticky_directory(
+    what: str, bits: int, stored: Callable[..., str], tmp_path: Path
+) -> None:
+    above, home, safe = (tmp_path / name for name in ("above", "above/home", "safe"))
+    above.mkdir()
+    above.chmod(bits)
+    (safe / "lazyplug").mkdir(parents=True)
+    safe.chmod(0o700)
+    (safe / "lazyplug").chmod(0o700)
+    if what == "link":
+        home.symlink_to(safe)
+    else:
+        home.mkdir(mode=0o700)
+    if what == "directory":
+        (home / "lazyplug").mkdir(mode=0o700)
+    os.chown(home, 12345, 12345, follow_symlinks=False)
+    before = sorted(tmp_path.rglob("*"))
+    for path in (home, home / "lazyplug", home / "more" / "lazyplug"):
+        assert stored(path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@posix
+@pytest.mark.parametrize(
+    "links",
+    [
+        {"home": "real"},
+        {"home": "./deep/.././real/."},
+        {"home": "one", "one": "two", "two": "real"},
+        {"home": "deep/up", "deep/up": "../real"},
+        {"home": "{0}/real"},
+        {"home": "{0}/one/..//real/", "one": "{0}/deep/deeper/.."},
+    ],
+)
+def test_links_of_ones_own_are_followed_wherever_they_lead(
+    links: dict[str, str], stored: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    for link, target in links.items():
+        (tmp_path / link).symlink_to(target.format(tmp_path))
+    assert stored(tmp_path / "home" / "lazyplug") == ""
+    assert stored(tmp_path / "home" / ".." / "real" / "other") == ""
+    assert os.listdir(tmp_path / "real" / "lazyplug") == [NAME]
+    assert os.listdir(tmp_path / "real" / "other") == [NAME]
+
+
+@posix
+def test_links_that_lead_nowhere_or_in_circles_are_not_followed(
+    stored: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
+    (tmp_path / "circle").symlink_to("other")
+    (tmp_path / "other").symlink_to("circle")
+    before = descriptors()
+    for link in ("nowhere", "circle"):
+        assert stored(tmp_path / link)
+        assert stored(tmp_path / link / "lazyplug")
+    assert sorted(os.listdir(tmp_path)) == ["circle", "nowhere", "other"]
+    assert descriptors() == before
+
+
+@posix
+def test_links_that_lead_on_for_ever_are_given_up(
+    stored: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if somebody had exchanged them since the kernel followed them.
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real").mkdir()
+    monkeypatch.setattr(Seam, "readlink", lambda *_, **__: "link")
+    assert "Too many levels of symbolic links" in stored(tmp_path / "link" / "lazyplug")
+
+
+@posix
+def test_a_link_into_a_directory_that_others_may_write_into_is_not_passed(
+    stored: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "open" / "inside").mkdir(parents=True)
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "home").symlink_to("open/inside")
+    assert "others could write there" in stored(tmp_path / "home" / "lazyplug")
+    assert os.listdir(tmp_path / "open" / "inside") == []
+
+
+AS_OTHERS = """
+import os, sys
+sys.path[:0] = [{root!r}]
+from lazyplug import _store
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+os.umask({umask})
+_store.store({path!r}, {name!r}, b"content")
+"""
+
+
+@needs_root
+@pytest.mark.parametrize("umask", [0, 0o022, 0o277, 0o777])
+def test_one_need_not_be_allowed_to_list_what_is_above(
+    umask: int, public: Path
+) -> None:
+    # And all is private whatever the umask, also where only root has all rights.
+    above, home = public / "above", public / "above" / "home"
+    above.mkdir()
+    above.chmod(0o711)
+    home.mkdir()
+    os.chown(home, 65534, 65534)
+    home.chmod(0o300)
+    path = home / "cache" / "lazyplug"
+    code = AS_OTHERS.format(root=str(ROOT), umask=umask, path=str(path), name=NAME)
+    assert python("-c", code).stderr == ""
+    assert [mode(each) for each in (path.parent, path, path / NAME)] == [
+        0o700,
+        0o700,
+        0o600,
+    ]
+
+
+HOOKED = f"""
+import json, os, sys
+sys.path[:0] = [{str(ROOT)!r}]
+import lazyplug
+event, folder = sys.argv[1:3]
+raised = []
+def refuse(said, arguments):
+    writing = said != "open" or (arguments[2] or 0) & (os.O_WRONLY | os.O_DIRECTORY)
+    if said == event and writing:
+        raised.append(said)
+        raise RuntimeError("refused")
+sys.path[:] = [folder]
+def look():
+    lazyplug.invalidate_caches()
+    return [point.value for point in lazyplug.entry_points(group="g")]
+import lazyplug._update, lazyplug._rescan  # which look where they lie
+sys.addaudithook(refuse)
+print(json.dumps([look(), look(), bool(raised)]))
+"""
+
+
+@posix
+@pytest.mark.parametrize("event", ["open", "os.mkdir", "os.rename", "os.remove"])
+def test_a_hook_that_refuses_to_write_costs_the_cache_only(
+    event: str, site: Callable[..., Path], isolated: Path
+) -> None:
+    folder = site(dist("foo", entry_points=POINTS))
+    if event == "os.remove":
+        isolated.mkdir(mode=0o700)
+        aged(isolated / unfinished(1), 3700)
+    done = python("-c", HOOKED, event, str(folder))
+    assert json.loads(done.stdout) == [["m:f"], ["m:f"], True]
+    assert done.stderr == ""
+
+
+def test_an_index_that_would_never_be_read_is_not_written(
+    stored: Callable[..., str], isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_store, "SIZE_CAP", 1000)
+    assert stored(isolated, b"x" * 1000) == ""
+    assert "its 1001 bytes would never be read" in stored(isolated / "b", b"x" * 1001)
+    assert not (isolated / "b").exists()
 
 
 # ----------------------------------------------------------------- where the cache is

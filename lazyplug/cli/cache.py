@@ -6,6 +6,7 @@ import time
 import lazyplug
 from lazyplug import _cache
 from lazyplug._cache import cache_folder, trusted_folder
+from lazyplug._directory import cache_directory
 from lazyplug._index import DOUBT, Index
 from lazyplug._learned import opened
 from lazyplug._record import table_of
@@ -174,7 +175,10 @@ def prune_folder(options: "argparse.Namespace") -> int:
     folder, files, fault = _files()
     if fault:
         return refuse(options.json, folder, fault)
-    return _removed(options, folder, prune(folder) if files else [])
+    try:
+        return _removed(options, folder, prune(folder) if files else [])
+    except OSError as error:
+        return refuse(options.json, folder, f"Cannot be changed: {error}")
 
 
 def clear(options: "argparse.Namespace") -> int:
@@ -185,13 +189,20 @@ def clear(options: "argparse.Namespace") -> int:
     folder, files, fault = _files()
     if fault:
         return refuse(options.json, folder, fault)
-    for file in files:
-        try:
-            os.unlink(file)
-        except FileNotFoundError:
-            pass  # another process was quicker
-        except OSError as error:
-            complain(f"{file} cannot be removed: {error}")
+    if not files:
+        return _removed(options, folder, files)
+    try:
+        directory = cache_directory(folder, make=False)
+    except OSError as error:
+        return refuse(options.json, folder, f"Cannot be changed: {error}")
+    with directory:
+        for file in files:
+            try:
+                directory.unlink(os.path.basename(file))
+            except FileNotFoundError:
+                pass  # another process was quicker
+            except OSError as error:
+                complain(f"{file} cannot be removed: {error}")
     return _removed(options, folder, files)
 
 

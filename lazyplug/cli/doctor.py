@@ -8,6 +8,7 @@ from lazyplug import _cache, _learned
 from lazyplug._cache import Seam
 from lazyplug._choice import parse_pattern, split
 from lazyplug._content import signature
+from lazyplug._directory import cache_directory
 from lazyplug._exceptions import InvalidChoice
 from lazyplug._frozen import OFF, names_in, opened, own_file
 from lazyplug._index import Index, paths
@@ -117,8 +118,12 @@ def _folder() -> "Iterator[Finding]":
     if folder is None:
         yield _BAD, "there is no place for it: no home. Set LAZYPLUG_CACHE_DIR"
         return
+    fault = _write_fault(folder)
     if not os.path.lexists(folder):
-        yield _OK, f"{folder} will be made by the first start"
+        if fault:
+            yield _NOTE, f"{folder} will not be made: {fault}"
+        else:
+            yield _OK, f"{folder} will be made by the first start"
         return
     if not _cache.trusted_folder(folder):
         said = f"{folder} is not used: others could write to it, or it is no folder"
@@ -138,10 +143,21 @@ def _folder() -> "Iterator[Finding]":
     if harmed:
         said = f"{harmed} of {len(files)} files are damaged, and mended when needed"
         yield _BAD, f"{said}: see lazyplug cache verify"
-    if not os.access(folder, os.W_OK):
-        said = f"{folder} cannot be written to"
-        yield _NOTE, f"{said}: what changed is read at each start"
+    if fault or not os.access(folder, os.W_OK):
+        said = f"{folder} cannot be written to: what changed is read at each start"
+        yield _NOTE, f"{said} ({fault})" if fault else said
     yield _OK, f"{folder} has {len(files)} files"
+
+
+def _write_fault(folder: str) -> str:
+    """Return why nothing is written into the cache directory, or "" if something is."""
+    try:
+        with cache_directory(folder, make=False):
+            return ""
+    except FileNotFoundError:
+        return ""  # nothing is wrong with what is there
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
 
 
 class _Unread(_cache.Snapshot):

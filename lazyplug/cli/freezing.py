@@ -2,6 +2,7 @@
 
 import os
 
+from lazyplug._directory import Directory
 from lazyplug._exceptions import LazyplugError, quoted
 from lazyplug._freeze import anchored, differences, frozen_at, frozen_index, own_path
 from lazyplug._frozen import opened, own_file
@@ -92,7 +93,8 @@ def _write(options: "argparse.Namespace", file: str) -> int:
         groups=options.group,
         flat=options.flat,
     )
-    write(*os.path.split(file), content, 0o644)
+    folder, name = os.path.split(file)
+    write(Directory(folder), name, content, 0o644)
     index = from_bytes(content)
     entries = decode(index)
     distributions = sum(len(entry.files()) for entry in entries)
