@@ -217,13 +217,13 @@ def test_an_audit_hook_that_forbids_the_files_of_the_cache_costs_the_cache_only(
         sys.path.insert(0, {str(folder)!r})
         import lazyplug
         print([point.value for point in lazyplug.entry_points(group="g")])
-        {"{}"}
+        MORE
         manager = lazyplug.ExtensionManager("g")
         print(manager.names(), [e.summary for e in manager], lazyplug.problems())
         lazyplug.refresh()
         """
     for more in ("", f"open({str(folder / 'new')!r}, 'w').close()"):
-        done = python("-c", textwrap.dedent(code.format(more)))
+        done = python("-c", textwrap.dedent(code.replace("MORE", more)))
         assert done.stdout.startswith("['m:f']\n['a'] [None] []")
         assert done.stderr == ""
 

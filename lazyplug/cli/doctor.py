@@ -11,10 +11,10 @@ from lazyplug._content import signature
 from lazyplug._directory import cache_directory
 from lazyplug._exceptions import InvalidChoice
 from lazyplug._frozen import OFF, names_in, opened, own_file
-from lazyplug._index import Index, paths
+from lazyplug._index import Index, paths, stamp
 from lazyplug._manager import Extension
 from lazyplug._problem import problems
-from lazyplug._record import assemble, decode, from_bytes
+from lazyplug._record import assemble, decode, from_bytes, is_by_content
 from lazyplug._scan import find_metadata, headers
 from lazyplug._store import ours
 from lazyplug._verify import damages
@@ -237,7 +237,8 @@ def _differences(index: Index, covered: "Mapping[str, str]") -> "Iterator[str]":
 
 def _difference(path: str, known: "str | None") -> str:
     try:
-        now = signature(path, Seam.stat(path))
+        status = Seam.stat(path)
+        now = signature(path, status) if is_by_content(known) else stamp(status)
     except (OSError, ValueError):
         now = None
     if now == known:
