@@ -73,7 +73,7 @@ def call(extension: "Extension[Any]") -> "Any":
         outcome = extension._outcomes.get(which) or _take_turn(extension, which)
     obj, failure, _ = outcome
     if failure is not None:
-        raise failure[0].with_traceback(failure[1])
+        raise BaseException.with_traceback(*failure)
     extension.obj = obj
     return obj
 

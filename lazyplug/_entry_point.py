@@ -1,7 +1,5 @@
 """EntryPoint and EntryPoints, in importlib.metadata's shape, from the index."""
 
-import sys
-
 from . import _cache
 
 TYPE_CHECKING = False
@@ -55,13 +53,9 @@ class EntryPoint:
 
         Imports the plugin. Raises ValueError if the value is no object reference.
         """
-        module, attr = self.module, self._target[1]
-        __import__(module)
-        plugin: Any = sys.modules[module]
-        if attr is not None:
-            for name in filter(None, attr.split(".")):
-                plugin = getattr(plugin, name)
-        return plugin
+        from ._target import load_target  # deferred: few are loaded here
+
+        return load_target(self.module, self._target[1])
 
     @property
     def module(self) -> str:

@@ -185,18 +185,26 @@ class Extension(Generic[T]):
                     from ._exceptions import invalid_entry_point
 
                     raise invalid_entry_point(self)
-                # With a name to import from it, this returns the module itself.
-                plugin = __import__(self._module, None, None, ("__name__",))
+                # As _target, which is a module more, imports and loads it.
+                name = self._module
+                system: Any = sys.modules["_frozen_importlib"]
+                plugin = system._gcd_import(name, None, name[:1] == ".")
                 # Asked before it is read: another thread may be about to finish.
-                spec = getattr(plugin, "__spec__", None)
-                unfinished = getattr(spec, "_initializing", False)
+                try:
+                    spec = object.__getattribute__(plugin, "__spec__")
+                    unfinished = getattr(spec, "_initializing", False) is True
+                except Exception:  # a module without, or something in its place
+                    from ._failure import is_unfinished
+
+                    unfinished = is_unfinished(plugin)
                 if not unfinished and sys.modules.get(self._module) is not plugin:
                     from ._failure import imported_again
 
                     plugin, unfinished = imported_again(self, which, plugin)
                 if self.attr is not None:
                     for attr in self.attr.split("."):
-                        plugin = getattr(plugin, attr)
+                        if attr:
+                            plugin = getattr(plugin, attr)
                 if self._protocol is not None and self._invoke is None:
                     from ._protocol import fit
 
@@ -212,7 +220,7 @@ class Extension(Generic[T]):
                 outcome = self._outcomes.setdefault(which, (plugin, None, taken))
         plugin, failure, _ = outcome
         if failure is not None:
-            raise failure[0].with_traceback(failure[1])
+            raise BaseException.with_traceback(*failure)
         self.plugin = plugin
         return plugin
 
