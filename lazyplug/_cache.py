@@ -191,7 +191,7 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
     """
     # Of each thread its descriptor and the size: what one has closed, another must
     # not read from, nor close again when it is somebody else's.
-    files: dict[int, tuple[int, int]] = {}
+    files: dict[int, tuple[int, int] | None] = {}
     known = ""
     opened = 0
     whole = b""
@@ -201,32 +201,40 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
         if whole:
             return whole[offset : offset + length]
         me = get_ident()
-        if me not in files:
-            descriptor = os.open(path, _FLAGS if judged else _FLAGS & ~_NOFOLLOW)
-            files[me] = descriptor, 0
-            status = os.fstat(descriptor)
-            if status.st_size > SIZE_CAP or not (
-                trusted(status, _REGULAR)
-                if judged
-                else status.st_mode & _KIND == _REGULAR
-            ):
-                raise ValueError("not a file, or one that others could have written")
-            files[me] = descriptor, status.st_size
-            now = stamp(status)
-            if known not in ("", now):
-                raise ValueError("replaced meanwhile")
-            known = now
-            opened += 1
-            if opened == MANY:
-                whole = os.read(descriptor, status.st_size)
-                return whole[offset : offset + length]
-        descriptor, size = files[me]
-        # A damaged length must not ask for the memory that it names.
-        length = min(length, size - offset)
-        if hasattr(os, "pread"):
-            return os.pread(descriptor, length, offset)
-        os.lseek(descriptor, offset, 0)
-        return os.read(descriptor, length)
+        # Taken out while it is in use: a signal handler that reads here meanwhile opens
+        # another one, and closes that.
+        descriptor, size = files.pop(me, None) or (
+            os.open(path, _FLAGS if judged else _FLAGS & ~_NOFOLLOW),
+            -1,
+        )
+        try:
+            if size < 0:
+                status = os.fstat(descriptor)
+                if status.st_size > SIZE_CAP or not (
+                    trusted(status, _REGULAR)
+                    if judged
+                    else status.st_mode & _KIND == _REGULAR
+                ):
+                    raise ValueError(
+                        "not a file, or one that others could have written"
+                    )
+                now = stamp(status)
+                if known not in ("", now):
+                    raise ValueError("replaced meanwhile")
+                known = now
+                size = status.st_size
+                opened += 1
+                if opened == MANY:
+                    whole = os.read(descriptor, size)
+                    return whole[offset : offset + length]
+            # A damaged length must not ask for the memory that it names.
+            length = min(length, size - offset)
+            if hasattr(os, "pread"):
+                return os.pread(descriptor, length, offset)
+            os.lseek(descriptor, offset, 0)
+            return os.read(descriptor, length)
+        finally:
+            files[me] = descriptor, size
 
     def close() -> None:
         file = files.pop(get_ident(), None)

@@ -152,7 +152,6 @@ class Extension(Generic[T]):
         # the outcome of loading and of calling, each with the generation that it
         # belongs to; setdefault is what makes the first one win
         self._outcomes: dict[Any, Any] = {}
-        self._call: Any = None
         if invoke is None:
             self.obj = None  # type: ignore[assignment]
         return self
