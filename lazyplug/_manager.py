@@ -386,7 +386,8 @@ class Manager(Generic[T, Found]):
         self.extensions = extensions
         # by name: the one that was chosen for it when it was asked for
         self._resolved: dict[str, Extension[T]] = {}
-        self._several: dict[str, list[Extension[T]]] | None = None
+        # by name: all of them; empty until a name is asked for
+        self._several: dict[str, list[Extension[T]]] = {}
 
     def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T]]":
         """Return the extensions of the namespace, of some names only, chosen or not."""
@@ -431,9 +432,9 @@ class Manager(Generic[T, Found]):
     def _settle(self) -> None:
         """Judge the selection once it stands, loaded first if it is not lazy."""
         if not self._lazy:
-            from ._mapping import loaded
+            from ._mapping import keep_loaded
 
-            self.extensions = list(loaded(self, self.extensions))
+            keep_loaded(self)
         self._arrange()
 
     def _arrange(self, whole: bool = True) -> None:
@@ -476,15 +477,16 @@ class Manager(Generic[T, Found]):
 
         Names are resolved one by one: a conflict harms no other name.
         """
-        found = self._resolved.get(name)
+        # In this order: what is found may be newer than where it is put, never older.
+        known, together = self._resolved, self._several
+        found = known.get(name)
         if found is None:
-            together = self._several
-            if together is None:
-                together = {}
+            if not together:
+                whole: dict[str, list[Extension[T]]] = {}
                 for extension in self.extensions:
-                    together.setdefault(extension.name, []).append(extension)
+                    whole.setdefault(extension.name, []).append(extension)
                 # Not before it is whole: other threads look here.
-                self._several = together
+                together.update(whole)
             several = together.get(name)
             if several is None:
                 return None
@@ -493,7 +495,7 @@ class Manager(Generic[T, Found]):
                 from ._mapping import resolved  # deferred: few names stand twice
 
                 found = resolved(self, name, several)
-            self._resolved[name] = found
+            known[name] = found
         return found
 
     def names(self) -> "list[str]":

@@ -1,6 +1,7 @@
 """Looking again, in a process that goes on while distributions come and go."""
 
 import importlib
+import itertools
 import os
 import sys
 from typing import NamedTuple
@@ -33,6 +34,10 @@ class Changes(NamedTuple):
 # A NamedTuple takes no notice of it in its body.
 Changes.__module__ = "lazyplug"
 
+# No two refreshes have the same, in whichever threads.
+_generations = itertools.count(1)
+# Threads that look again at the same time, one after the other, are few.
+_MOST_TRIES = 100
 _subscribers: "dict[object, Callable[[Changes], object]]" = {}
 
 
@@ -61,8 +66,8 @@ def refresh() -> Changes:
     """
     before = metadata_folders(_cache.current())
     _cache.invalidate_caches()
-    _cache.generation += 1
-    importlib.invalidate_caches()
+    _cache.generation = next(_generations)
+    _invalidate_finders()
     after = metadata_folders(_cache.current("full"))
     added = sorted(after - before)
     restart = [_label(folder) for folder in added if _needs_restart(folder)]
@@ -82,6 +87,18 @@ def refresh() -> Changes:
             except Exception as error:  # the host's: the others are told all the same
                 report_subscriber(subscriber, error)
     return changes
+
+
+def _invalidate_finders() -> None:
+    """Let Python's finders look again."""
+    for _ in range(_MOST_TRIES):
+        try:
+            return importlib.invalidate_caches()
+        except KeyError:
+            # Python deletes from sys.path_importer_cache what another thread that does
+            # the same may have deleted just now: the next try finds less to delete.
+            continue
+    return importlib.invalidate_caches()
 
 
 def _label(folder: str) -> str:

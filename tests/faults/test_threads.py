@@ -25,7 +25,14 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import CircularLoad, ExtensionManager, _cache, _calling, _index
+from lazyplug import (
+    CircularLoad,
+    EnabledExtensionManager,
+    ExtensionManager,
+    _cache,
+    _calling,
+    _index,
+)
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import LATER
 from tests.faults.apart import (
@@ -785,6 +792,161 @@ def everywhere(root: str, waits: int) -> Any:
         if interrupt.left >= 0:
             return {"met": place, "found": faults}
     return {"met": 0, "found": ["more places than plugins"]}
+
+
+# -------------------------------------------------------- managers changed in threads
+
+
+def registering(root: str, seed: int) -> Any:
+    """Let threads register, refresh and look, in one manager, all at once."""
+    some = random.Random(seed)  # noqa: S311
+    sys.setswitchinterval(some.choice(SWITCHES))
+    values = {f"x{i}": f"plug_{i}:Plugin" for i in range(5)}
+    tree: dict[str, Any] = {
+        f"plug_{i}.py": "def Plugin():\n    return 7\n" for i in range(5)
+    }
+    tree.update(dist("plug", entry_points=points(values)))
+    options: dict[str, Any] = {"invoke_on_load": True, "lazy": some.random() < 0.5}
+    world(root, tree)
+    judged: list[str] = []
+
+    def check(extension: Any) -> bool:
+        judged.append(extension.name)
+        if some.random() < 0.1:
+            time.sleep(0.0005)
+        return True
+
+    manager: Any
+    if seed % 2:
+        manager = EnabledExtensionManager[Any]("g", check, **options)
+    else:
+        manager = ExtensionManager[Any]("g", **options)
+    # Of path entries that are not there, Python's finders delete something.
+    sys.path += [f"{root}/nowhere{i}" for i in range(20)]
+    faults = []
+
+    def register(thread: int) -> None:
+        for i in range(25):
+            name = f"{thread} {i}"
+            mine = manager.register(name, dict)
+            if manager[name] is not mine:
+                faults.append(f"{name} is another")
+
+    def refresh() -> None:
+        for _ in range(some.randint(1, 5)):
+            manager.refresh()
+
+    def look() -> None:
+        for _ in range(100):
+            names = manager.names()
+            if manager["x3"].obj != 7 or not {*values} <= {*names}:
+                faults.append(f"{names}")
+
+    threads: list[Any] = [partial(register, thread) for thread in range(4)]
+    threads += [refresh] * some.randint(0, 2) + [look]
+    errors = [repr(error) for error in in_threads(*threads) if error is not None]
+    right = [*values, *(f"{thread} {i}" for thread in range(4) for i in range(25))]
+    found = manager.names()
+    if sorted(found) != sorted(right) or found[:5] != [*values]:
+        faults.append(f"{len(found)} instead of {len(right)}: {found[:5]}")
+    # What is registered is judged when it is, and again only in a refresh.
+    if refresh not in threads and sorted(judged) != sorted(right * (seed % 2)):
+        faults.append(f"{len(judged)} were judged")
+    manager.refresh()
+    if manager.names()[:5] != [*values] or {*manager.names()} != {*right}:
+        faults.append("a refresh changes them")
+    return sorted({*faults, *errors})
+
+
+def test_threads_that_register_and_refresh_lose_nothing(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("threads register in a manager and refresh it") as count:
+        count_tries(count, registering, tmp_path, 1000 if long else 20, [])
+
+
+def joining(root: str, seed: int) -> Any:
+    """Let threads ask for a name that has come, where only folders are looked at."""
+    some = random.Random(seed)  # noqa: S311
+    sys.setswitchinterval(some.choice(SWITCHES))
+    os.environ["LAZYPLUG_CHECK"] = "dirs"
+    _cache.Seam.clock = lambda: time.time_ns() + LATER
+    manager = world(root, dist("plug", "1", points({"x": "os:sep"})))
+    folder = Path(sys.path[0], "plug-1.dist-info")
+    text = points({"x": "os:sep", "late": "os:sep"})
+    (folder / "entry_points.txt").write_text(text, encoding="utf-8")
+    found = in_threads(*[lambda: manager["late"]] * 8)
+    return [len({*map(id, found)}), manager.names()]
+
+
+def test_threads_that_ask_for_what_has_come_get_one_handle(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("threads ask for a name that was not there before") as count:
+        truth = [1, ["x", "late"]]
+        count_tries(count, joining, tmp_path, 500 if long else 10, truth)
+
+
+def refreshing(root: str, seed: int) -> Any:
+    """Let threads look again at all, and import, at the same time."""
+    some = random.Random(seed)  # noqa: S311
+    sys.setswitchinterval(some.choice(SWITCHES))
+    tree = {f"plug_{i}.py": "Plugin = 7\n" for i in range(20)}
+    world(root, {**tree, **dist("plug", entry_points=points({"x": "plug_1:Plugin"}))})
+    sys.path += [f"{root}/nowhere{i}" for i in range(50)]
+
+    def work(first: int) -> None:
+        for i in range(first, 20, 4):
+            lazyplug.refresh()
+            importlib.import_module(f"plug_{i}")
+            if [row[1] for row, _ in _cache.rows("g")] != ["plug_1:Plugin"]:
+                raise AssertionError(_cache.rows("g"))
+
+    found = in_threads(*[partial(work, first) for first in range(4)] * 2)
+    return [repr(error) for error in found if error is not None]
+
+
+def test_threads_may_refresh_at_the_same_time(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("threads refresh at the same time") as count:
+        count_tries(count, refreshing, tmp_path, 300 if long else 10, [])
+
+
+def accelerating(root: str, seed: int) -> Any:
+    """Let threads accelerate and undo that, overlapping."""
+    some = random.Random(seed)  # noqa: S311
+    sys.setswitchinterval(some.choice(SWITCHES))
+    import importlib.metadata
+
+    world(root, dist("plug", entry_points=points({"x": "plug:Plugin"})))
+    before = importlib.metadata.entry_points, sys.meta_path[:]
+    faults = []
+
+    def work() -> None:
+        mine = []
+        for _ in range(50):
+            mine.append(lazyplug.accelerate())
+            if some.random() < 0.2:
+                found = importlib.metadata.entry_points(group="g")
+                if [point.value for point in found] != ["plug:Plugin"]:
+                    faults.append(repr(found))
+            while mine and some.random() < 0.5:
+                mine.pop(some.randrange(len(mine))).undo()
+        for one in mine:
+            one.undo()
+
+    errors = [error for error in in_threads(*[work] * 4) if error is not None]
+    same = (importlib.metadata.entry_points, sys.meta_path) == before
+    return [sorted(set(faults)), list(map(repr, errors)), same]
+
+
+def test_threads_may_accelerate_and_undo_it_at_the_same_time(
+    tmp_path: Path, long: bool, tally: Callable[..., Any]
+) -> None:
+    with tally("threads accelerate, and undo it, at the same time") as count:
+        truth = [[], [], True]
+        count_tries(count, accelerating, tmp_path, 300 if long else 10, truth)
 
 
 # ------------------------------------------------------------------- signal handlers
