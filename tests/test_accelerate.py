@@ -252,6 +252,9 @@ def test_what_somebody_else_has_put_there_meanwhile_stays(
     def mine(**params: object) -> tuple[()]:
         return ()
 
+    # What is put back at the end is the library's own.
+    own = importlib.metadata.entry_points
+    monkeypatch.setattr(importlib.metadata, "entry_points", own)
     with accelerate():
         monkeypatch.setattr(importlib.metadata, "entry_points", mine)
     assert vars(importlib.metadata)["entry_points"] is mine
