@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Self
 
+# Attributes of an entry point that are text, and never raise.
+_TEXTS = frozenset(("name", "value", "group"))
 _LIBRARIES = ("importlib.metadata", "importlib_metadata")
 
 
@@ -166,8 +168,9 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
     None if that should answer by itself. What it would raise for wrong parameters is
     raised here as well: its own types select among them.
     """
-    group = params.get("group")
-    if not isinstance(group, str) or foreign_finders():
+    group: Any = params.get("group")
+    # Anything else may equal any group, or raise: that is the library's own to judge.
+    if group.__class__ is not str or not _TEXTS.issuperset(params) or foreign_finders():
         return None
     # A new one each time: nothing is older than what the library would read now.
     snapshot = Snapshot(*split_path(sys.path, current_folder()), "full")

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from ._index import Owner, Row
 
 
+# Attributes that are text, and never raise.
+_TEXTS = frozenset(("name", "value", "group"))
+
+
 class EntryPoint:
     """One entry point, as a distribution declares it; immutable.
 
@@ -100,7 +104,8 @@ class EntryPoint:
                 "entry points cannot be selected by dist: distributions cannot be"
                 " compared; compare entry_point.dist.name yourself"
             )
-        return all(getattr(self, name) == value for name, value in params.items())
+        # In this order, in which a value of another type decides by its own method.
+        return all(value == getattr(self, name) for name, value in params.items())
 
     def _key(self) -> "tuple[str, str, str]":
         return self.name, self.value, self.group
@@ -173,15 +178,17 @@ def entry_points(**params: "Any") -> EntryPoints:
     order is that of `sys.path`, then of distributions, then of lines in the file;
     without a group, group by group.
     """
-    group = params.pop("group", None)
-    if group is None:
+    group, name = params.get("group"), params.get("name")
+    # Anything else is compared with the attributes of each, as it may equal any of them
+    # and may raise.
+    if group.__class__ is str and _TEXTS.issuperset(params):
+        del params["group"]
+        wanted = (name,) if name.__class__ is str else None
+        found = {group: _cache.rows(group, wanted)}
+    else:
         from ._whole import everything  # deferred: few programs ask for all groups
 
         found = everything(_cache.current())
-    else:
-        name = params.get("name")
-        wanted = None if name is None else (name,)
-        found = {group: _cache.rows(group, wanted) if isinstance(group, str) else []}
     points = EntryPoints(
         EntryPoint._of(name, *pair) for name, pairs in found.items() for pair in pairs
     )

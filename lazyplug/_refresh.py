@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from . import _cache
 from ._report import report_once, report_subscriber
-from ._scan import label
+from ._scan import label, read
 from ._whole import metadata_folders
 
 TYPE_CHECKING = False
@@ -114,11 +114,9 @@ def _needs_restart(where: str) -> bool:
 
 
 def _lines(path: str) -> "list[str]":
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().splitlines()
-    except OSError:
-        return []  # no RECORD: an egg-info, or an installer that writes none
+    text, _, _ = read(path, _cache.Seam, errors="surrogateescape")
+    # None: an egg-info has no RECORD, some installers write none; or it is no file.
+    return (text or "").splitlines()
 
 
 def _pth_files(where: str) -> "Iterator[str]":

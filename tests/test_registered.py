@@ -1,9 +1,13 @@
 """What is registered, what came and what went in a manager that stands."""
 
 import importlib
+import json
+import os
 import pickle
 import shutil
+import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -592,6 +596,41 @@ def test_a_finder_that_always_fails_is_not_hidden(
     monkeypatch.setattr(importlib, "invalidate_caches", fail)
     with pytest.raises(KeyError, match="of this finder"):
         lazyplug.refresh()
+
+
+# ------------------------------------------------------------- pipes in a site folder
+
+REFRESHED = """
+    import json, os, sys
+    import lazyplug
+    lazyplug.entry_points(group="g")
+    site = sys.argv[1]
+    os.rename(os.path.join(site, "two"), os.path.join(site, "two-2.dist-info"))
+    changes = lazyplug.refresh()
+    found = lazyplug.entry_points(group="g")
+    print(json.dumps([changes.added, changes.restart_needed, sorted(found.names)]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
+@pytest.mark.parametrize("pipe", ["two/RECORD", "two.pth", "two/METADATA", "x.zip"])
+def test_a_pipe_in_a_site_folder_stops_no_refresh(one: Path, pipe: str) -> None:
+    text = "[g]\ntwo = plug_two:Two\n"
+    record = "two.pth,,\n"
+    plant(one, {"two": {**dist("two", "2", text)["two-2.dist-info"]}})
+    (one / "two" / "RECORD").write_text(record)
+    (one / pipe).unlink(missing_ok=True)
+    os.mkfifo(one / pipe)
+    path = os.pathsep.join([str(one), str(one / "x.zip")])
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(REFRESHED), str(one)],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [["two 2"], [], ["one", "two"]]
 
 
 # ------------------------------------------------ where only folders are looked at
