@@ -193,9 +193,10 @@ def look_again(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
             from ._registered import join
 
             join(manager, came)
-            found = manager._named(name)
-            if found is not None:
-                return found
+        # Also if nothing came: another thread may have let it join.
+        found = manager._named(name)
+        if found is not None:
+            return found
     raise no_matches(manager.namespace, name, manager.names(), manager.excluded)
 
 
