@@ -1034,7 +1034,7 @@ def test_a_signal_handler_may_access_an_extension_at_each_place_of_a_call(
         (kind_of, said) = outcome
         count_outcome(count, (kind_of, said["found"]), [], "")
         count.tries = said["met"]
-        assert count.tries > 10
+        assert count.tries > 5
 
 
 def handled_in_a_lookup(root: str, _: int) -> Any:
@@ -1097,11 +1097,14 @@ def handled(root: str, seed: int) -> Any:
     names: list[str] = []
     met = depth = 0
 
-    def access() -> None:
-        x = some.choice(extensions)
+    def access(x: Any) -> None:
         try:
             if x.obj != 7:
                 faults.append(f"{x.name}: {x.obj}")
+        except KeyError as error:
+            # Python 3.11 itself, whose import a handler has interrupted by another.
+            if sys.version_info >= (3, 12) or error.args != (threading.get_ident(),):
+                faults.append(f"{x.name}: {error!r}")
         except Exception as error:
             if not told(error):
                 faults.append(f"{x.name}: {error!r}")
@@ -1114,17 +1117,17 @@ def handled(root: str, seed: int) -> Any:
         met += 1
         kind = some.randrange(4)
         if kind == 0:
-            names.append(f"of {met}")
-            manager.register(names[-1], dict)
+            name = f"of {met}"  # more may come before it is registered
+            names.append(name)
+            manager.register(name, dict)
         elif kind == 1:
             _cache.rows("g")
-        access()
+        access(some.choice(extensions))
         depth -= 1
 
     def work() -> None:
         for x in some.sample(extensions, number):
-            if x.obj != 7:
-                faults.append(f"{x.name}: {x.obj}")
+            access(x)
 
     # Modules of lazyplug that are being imported cannot be used by a handler.
     manager.register("first", dict).obj  # noqa: B018
@@ -1136,7 +1139,7 @@ def handled(root: str, seed: int) -> Any:
     signal.setitimer(signal.ITIMER_REAL, 1e-4, some.choice([3e-4, 1e-3, 3e-3]))
     try:
         for _ in range(3 * number):
-            access()
+            access(some.choice(extensions))
     finally:
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
     for thread in threads:
@@ -1225,7 +1228,7 @@ def test_greenlets_that_touch_first_get_one_object(
     monkeypatch.setenv("PLUG_GEVENT", str(Path(gevent.__file__).parents[1]))
     with tally("greenlets touch first, after gevent patched the program") as count:
         truth = [1, True, 1, True, True, True]
-        count_tries(count, greenlets, tmp_path, 300 if long else 6, truth)
+        count_tries(count, greenlets, tmp_path, 60 if long else 6, truth)
 
 
 class Interrupt:
