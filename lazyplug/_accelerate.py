@@ -169,8 +169,11 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
     raised here as well: its own types select among them.
     """
     group: Any = params.get("group")
-    # Anything else may equal any group, or raise: that is the library's own to judge.
-    if group.__class__ is not str or not _TEXTS.issuperset(params) or foreign_finders():
+    # Anything but text may equal any group; and what is asked before the group, and may
+    # raise, is asked of all entry points.
+    if group.__class__ is not str or foreign_finders():
+        return None
+    if next(iter(params)) != "group" and not _TEXTS.issuperset(params):
         return None
     # A new one each time: nothing is older than what the library would read now.
     snapshot = Snapshot(*split_path(sys.path, current_folder()), "full")

@@ -179,9 +179,11 @@ def entry_points(**params: "Any") -> EntryPoints:
     without a group, group by group.
     """
     group, name = params.get("group"), params.get("name")
-    # Anything else is compared with the attributes of each, as it may equal any of them
-    # and may raise.
-    if group.__class__ is str and _TEXTS.issuperset(params):
+    # Anything but text may equal any group; and what is asked before the group, and may
+    # raise, is asked of all entry points.
+    if group.__class__ is str and (
+        next(iter(params)) == "group" or _TEXTS.issuperset(params)
+    ):
         del params["group"]
         wanted = (name,) if name.__class__ is str else None
         found = {group: _cache.rows(group, wanted)}
