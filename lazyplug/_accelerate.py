@@ -173,7 +173,9 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
     # raise, is asked of all entry points.
     if group.__class__ is not str or foreign_finders():
         return None
-    if next(iter(params)) != "group" and not _TEXTS.issuperset(params):
+    if not _TEXTS.issuperset(params) and (
+        next(iter(params)) != "group" or "dist" in params
+    ):
         return None
     # A new one each time: nothing is older than what the library would read now.
     snapshot = Snapshot(*split_path(sys.path, current_folder()), "full")

@@ -178,11 +178,13 @@ def entry_points(**params: "Any") -> EntryPoints:
     order is that of `sys.path`, then of distributions, then of lines in the file;
     without a group, group by group.
     """
-    group, name = params.get("group"), params.get("name")
+    group: Any = params.get("group")
+    name: Any = params.get("name")
     # Anything but text may equal any group; and what is asked before the group, and may
-    # raise, is asked of all entry points.
+    # raise, is asked of all entry points. By dist nothing can be selected.
     if group.__class__ is str and (
-        next(iter(params)) == "group" or _TEXTS.issuperset(params)
+        _TEXTS.issuperset(params)
+        or (next(iter(params)) == "group" and "dist" not in params)
     ):
         del params["group"]
         wanted = (name,) if name.__class__ is str else None
