@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Self
 
+# Attributes of an entry point that are text, and never raise.
+_TEXTS = frozenset(("name", "value", "group"))
 _LIBRARIES = ("importlib.metadata", "importlib_metadata")
 
 
@@ -40,13 +42,18 @@ def accelerate() -> "Acceleration":
     return Acceleration()
 
 
+# Those that are in effect; they may overlap, and end in any order. Each library has one
+# function of ours, as long as there are any.
+_active: "dict[Acceleration, None]" = {}
+# whose functions were exchanged at any time
+_exchanged: "dict[ModuleType, None]" = {}
+
+
 class Acceleration:
-    """What `accelerate` has exchanged, until `undo()` or the end of its context."""
+    """What `accelerate` has begun, until `undo()` or the end of its context."""
 
     def __init__(self) -> None:
-        # of each library that was imported: its function, and ours
-        self._exchanged: list[tuple[ModuleType, Any, Any]] = []
-        self._active = True
+        _active[self] = None
         self._missing = set(_LIBRARIES)
         sys.meta_path.insert(0, self)
         for name in _LIBRARIES:
@@ -61,14 +68,14 @@ class Acceleration:
         self.undo()
 
     def undo(self) -> None:
-        """Put back what was there. Who holds a function of ours has theirs by it."""
-        self._active = False
+        """Put back what was there, unless another acceleration is in effect.
+
+        Who holds a function of ours has theirs by it.
+        """
+        _active.pop(self, None)
         self._stop_waiting()
-        for library, theirs, ours in self._exchanged:
-            # Somebody else may have exchanged it since.
-            if library.__dict__.get("entry_points") is ours:
-                library.entry_points = theirs  # type: ignore[attr-defined]
-        self._exchanged.clear()
+        for library in tuple(_exchanged):
+            _settle(library)
 
     def find_spec(
         self, name: str, path: "Any" = None, target: "Any" = None
@@ -98,7 +105,7 @@ class Acceleration:
             if module.__name__ == spec.name:
                 loader.__dict__.pop("exec_module", None)
             run(module)
-            if module.__name__ == spec.name and self._active:
+            if module.__name__ == spec.name and self in _active:
                 self._exchange(module)
 
         try:
@@ -107,31 +114,52 @@ class Acceleration:
             pass  # it takes no attributes: this library answers for itself
 
     def _exchange(self, library: "ModuleType") -> None:
-        from functools import wraps  # deferred: both libraries import it
-
         if library.__name__ not in self._missing:
             return
         self._missing.discard(library.__name__)
         if not self._missing:
             self._stop_waiting()
-        theirs: Callable[..., Any] | None = getattr(library, "entry_points", None)
-        if theirs is None:
-            return  # it has the name of a library only
-
-        @wraps(theirs)
-        def entry_points(**params: "Any") -> "Any":
-            if self._active:
-                found = _answer(library, params)
-                if found is not None:
-                    return found
-            return theirs(**params)
-
-        library.entry_points = entry_points  # type: ignore[attr-defined]
-        self._exchanged.append((library, theirs, entry_points))
+        _settle(library)
 
     def _stop_waiting(self) -> None:
-        if self in sys.meta_path:
+        try:
             sys.meta_path.remove(self)
+        except ValueError:
+            pass  # it was removed before
+
+
+def _settle(library: "ModuleType") -> None:
+    """Let a library have our function if an acceleration is in effect, else its own.
+
+    Whoever changes what is in effect comes here after that, from any thread: the last
+    one to look finds both as they should be, or mends it.
+    """
+    while True:
+        current: Any = library.__dict__.get("entry_points")
+        # Not told by an attribute: a decorator may have copied it.
+        is_ours = getattr(current, "__globals__", None) is globals()
+        if current is None or is_ours == bool(_active):
+            break
+        if is_ours:
+            library.entry_points = current.__wrapped__  # type: ignore[attr-defined]
+        else:
+            _exchanged[library] = None
+            library.entry_points = _answering(library, current)  # type: ignore[attr-defined]
+
+
+def _answering(library: "ModuleType", theirs: "Callable[..., Any]") -> "Any":
+    """Return a function that answers in the place of a library's `entry_points`."""
+    from functools import wraps  # deferred: both libraries import it
+
+    @wraps(theirs)
+    def entry_points(**params: "Any") -> "Any":
+        if _active:
+            found = _answer(library, params)
+            if found is not None:
+                return found
+        return theirs(**params)
+
+    return entry_points
 
 
 def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
@@ -140,8 +168,14 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
     None if that should answer by itself. What it would raise for wrong parameters is
     raised here as well: its own types select among them.
     """
-    group = params.get("group")
-    if not isinstance(group, str) or foreign_finders():
+    group: Any = params.get("group")
+    # Anything but text may equal any group; and what is asked before the group, and may
+    # raise, is asked of all entry points.
+    if group.__class__ is not str or foreign_finders():
+        return None
+    if not _TEXTS.issuperset(params) and (
+        next(iter(params)) != "group" or "dist" in params
+    ):
         return None
     # A new one each time: nothing is older than what the library would read now.
     snapshot = Snapshot(*split_path(sys.path, current_folder()), "full")

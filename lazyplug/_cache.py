@@ -203,7 +203,7 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
     """
     # Of each thread its descriptor and the size: what one has closed, another must
     # not read from, nor close again when it is somebody else's.
-    files: dict[int, tuple[int, int]] = {}
+    files: dict[int, tuple[int, int] | None] = {}
     known = ""
     opened = 0
     whole = b""
@@ -214,40 +214,47 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
         if whole:
             return whole[offset : offset + length]
         me = get_ident()
-        if me not in files:
+        # Taken out while it is in use: a signal handler that reads here meanwhile opens
+        # another one, and closes that.
+        descriptor, size = files.pop(me, None) or (-1, -1)
+        if size < 0:
             try:
                 descriptor = Seam.open(path, READ_FLAGS | _NOFOLLOW * judged)
             except OSError:
                 raise
             except Exception as error:
                 raise ValueError("an audit hook forbids it") from error
-            files[me] = descriptor, 0
-            status = Seam.fstat(descriptor)
-            if status.st_size > SIZE_CAP or not (
-                trusted(status, _REGULAR)
-                if judged
-                else status.st_mode & _KIND == _REGULAR
-            ):
-                raise ValueError("not a file, or one that others could have written")
-            files[me] = descriptor, status.st_size
-            now = stamp(status)
-            if known not in ("", now):
-                raise ValueError("replaced meanwhile")
-            known = now
-            opened += 1
-            if opened == MANY:
-                data = Seam.read(descriptor, status.st_size)
-                whole = data
-                return data[offset : offset + length]
-        descriptor, size = files[me]
-        # A damaged length must not ask for the memory that it names.
-        length = min(length, size - offset)
-        if hasattr(Seam, "pread"):
-            data = Seam.pread(descriptor, length, offset)
-        else:
-            Seam.lseek(descriptor, offset, 0)
-            data = Seam.read(descriptor, length)
-        return data
+        try:
+            if size < 0:
+                status = Seam.fstat(descriptor)
+                if status.st_size > SIZE_CAP or not (
+                    trusted(status, _REGULAR)
+                    if judged
+                    else status.st_mode & _KIND == _REGULAR
+                ):
+                    raise ValueError(
+                        "not a file, or one that others could have written"
+                    )
+                now = stamp(status)
+                if known not in ("", now):
+                    raise ValueError("replaced meanwhile")
+                known = now
+                size = status.st_size
+                opened += 1
+                if opened == MANY:
+                    data = Seam.read(descriptor, size)
+                    whole = data
+                    return data[offset : offset + length]
+            # A damaged length must not ask for the memory that it names.
+            length = min(length, size - offset)
+            if hasattr(Seam, "pread"):
+                data = Seam.pread(descriptor, length, offset)
+            else:
+                Seam.lseek(descriptor, offset, 0)
+                data = Seam.read(descriptor, length)
+            return data
+        finally:
+            files[me] = descriptor, size
 
     def close() -> None:
         file = files.pop(get_ident(), None)

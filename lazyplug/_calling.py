@@ -1,8 +1,15 @@
-"""The call behind `Extension.obj` belongs to one thread; the others wait for it."""
+"""The call behind `Extension.obj` belongs to one thread; the others wait for it.
 
+A signal handler may run between any two lines and access an extension, too, so a call
+is claimed by one operation of a dictionary, and no lock is held but the call's own.
+Locks and identities of threads are looked up in `_thread` each time: gevent and its
+like exchange them, and its greenlets are threads then.
+"""
+
+import _thread
 import os
 import sys
-from _thread import allocate_lock, get_ident
+import time
 from time import perf_counter
 
 from . import _cache
@@ -18,42 +25,35 @@ _LOOK = 0.05
 
 
 class _Call:
-    """A call, whose it is, and whether it is under way.
+    """A call, the thread that it belongs to, and whether it is under way.
 
     Both locks are held by `with` and nothing else, so that they are free when it is
     over, whatever was raised and wherever: a signal may come between any two lines.
     """
 
-    __slots__ = ("extension", "gate", "lock", "process", "thread")
+    __slots__ = ("extension", "following", "gate", "lock", "process", "thread")
 
     def __init__(self, extension: "Extension[Any]") -> None:
         self.extension = extension
-        self.thread = get_ident()
+        self.thread = _thread.get_ident()
         # A call of the parent process is not under way in a forked child.
-        self.process = os.getpid()
+        self.process = _cache.Seam.getpid()
         # held by its own thread alone
-        self.lock = allocate_lock()
+        self.lock = _thread.allocate_lock()
         # what the others wait for
-        self.gate = allocate_lock()
+        self.gate = _thread.allocate_lock()
+        # the call that was claimed when this one was over, if any
+        self.following: dict[None, _Call] = {}
 
     def under_way(self) -> bool:
-        return self.lock.locked() and self.process == os.getpid()
+        return self.lock.locked() and self.process == _cache.Seam.getpid()
 
 
-# Guards whose turn it is and who waits, never held while foreign code is run.
-_guard = allocate_lock()
 # which call a thread waits for
 _waiting: "dict[int, _Call]" = {}
 
-
-def _renew_after_fork() -> None:
-    global _guard  # noqa: PLW0603
-    _guard = allocate_lock()
-    _waiting.clear()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_after_fork)
+    os.register_at_fork(after_in_child=_waiting.clear)
 
 
 def call(extension: "Extension[Any]") -> "Any":
@@ -73,7 +73,7 @@ def call(extension: "Extension[Any]") -> "Any":
         outcome = extension._outcomes.get(which) or _take_turn(extension, which)
     obj, failure, _ = outcome
     if failure is not None:
-        raise failure[0].with_traceback(failure[1])
+        raise BaseException.with_traceback(*failure)
     extension.obj = obj
     return obj
 
@@ -83,15 +83,17 @@ def _take_turn(extension: "Extension[Any]", which: "tuple[str, int]") -> "Any":
     mine = _Call(extension)
     # In this order: who comes through the gate finds the call over.
     with mine.gate, mine.lock:
-        with _guard:
-            other = extension._call
-            if other is None or not other.under_way():
-                extension._call = mine
-                other = None
-        if other is None:
+        # A call that is over never gets under way again. The first to see that claims
+        # the following one.
+        turn: _Call = extension.__dict__.setdefault("_call", mine)
+        while turn is not mine and not turn.under_way():
+            turn = turn.following.setdefault(None, mine)
+        if turn is mine:
+            # From here on, nobody needs those before.
+            extension.__dict__["_call"] = mine
             # Another may have published between our look and our turn.
             return extension._outcomes.get(which) or _run(extension, which)
-    _wait(other)
+    _wait(turn)
     return None
 
 
@@ -114,49 +116,60 @@ def _run(extension: "Extension[Any]", which: "tuple[str, int]") -> "Any":
 
 def _wait(other: _Call) -> None:
     """Wait until a call is over, or gave up. Raises CircularLoad."""
-    me = get_ident()
+    me = _thread.get_ident()
     try:
         while other.under_way():
-            with _guard:
-                names = _circle(other, me)
-                # Looked at twice: what waits for an import moves without our guard.
-                names = names and _circle(other, me)
-                _waiting[me] = other
-            if names:
-                from ._exceptions import circular_load
+            # Before it looks: of threads that begin to wait for each other at the same
+            # time, the last one sees all. Each time: a signal handler may have waited.
+            _waiting[me] = other
+            circle = _circle(other, me)
+            # Looked at twice, since all of it moves: calls that are still under way at
+            # the second look were so throughout.
+            if circle and circle == _circle(other, me):
+                waiting = [t for t, step in circle.items() if isinstance(step, _Call)]
+                # One of them gives up, and so lets the others go on.
+                if me == max(waiting):
+                    from ._exceptions import circular_load
 
-                raise circular_load(other.extension, names)
+                    raise circular_load(other.extension, map(_name, circle.values()))
             # A thread that is interrupted here leaves the gate shut; who waits for
             # it looks at the call again.
             if other.gate.acquire(timeout=_LOOK):
                 other.gate.release()
+            else:
+                # Lets greenlets run, also if the gate was made before gevent patched.
+                time.sleep(0)
     finally:
         _waiting.pop(me, None)
 
 
-def _circle(call: _Call, me: int) -> "list[str]":
-    """Return the way from this call to this thread, if its thread waits for this one.
+def _name(step: "_Call | str") -> str:
+    return step if isinstance(step, str) else step.extension.name
 
-    A thread waits for a call, or in the import system for a module that another
-    imports.
+
+def _circle(call: _Call, me: int) -> "dict[int, _Call | str]":
+    """Return the circle from this thread over a call to itself; empty if it has none.
+
+    By thread it has what that waits for: a call, or in the import system for a module
+    that another imports.
     """
-    names = [call.extension.name]
-    thread = call.thread
-    seen = {thread}
-    while thread != me:
+    circle: dict[int, _Call | str] = {}
+    thread, owner = me, call.thread
+    step: _Call | str = call
+    while thread not in circle:
+        circle[thread] = step
+        if owner == me:
+            return circle
+        thread = owner
         link = _waiting.get(thread)
-        if link is not None:
-            if not link.under_way():
-                return []
-            names.append(link.extension.name)
-            thread = link.thread
+        if link is None:
+            module, owner = _awaited_import(thread)
+            step = f"the import of {module}"
+        elif link.under_way():
+            step, owner = link, link.thread
         else:
-            module, thread = _awaited_import(thread)
-            names.append(f"the import of {module}")
-        if thread in seen:
-            return []
-        seen.add(thread)
-    return names
+            break
+    return {}
 
 
 def _awaited_import(thread: int) -> "tuple[str, int]":

@@ -1,7 +1,5 @@
 """EntryPoint and EntryPoints, in importlib.metadata's shape, from the index."""
 
-import sys
-
 from . import _cache
 
 TYPE_CHECKING = False
@@ -9,6 +7,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._index import Owner, Row
+
+
+# Attributes that are text, and never raise.
+_TEXTS = frozenset(("name", "value", "group"))
 
 
 class EntryPoint:
@@ -55,13 +57,9 @@ class EntryPoint:
 
         Imports the plugin. Raises ValueError if the value is no object reference.
         """
-        module, attr = self.module, self._target[1]
-        __import__(module)
-        plugin: Any = sys.modules[module]
-        if attr is not None:
-            for name in filter(None, attr.split(".")):
-                plugin = getattr(plugin, name)
-        return plugin
+        from ._target import load_target  # deferred: few are loaded here
+
+        return load_target(self.module, self._target[1])
 
     @property
     def module(self) -> str:
@@ -108,7 +106,8 @@ class EntryPoint:
                 "entry points cannot be selected by dist: distributions cannot be"
                 " compared; compare entry_point.dist.name yourself"
             )
-        return all(getattr(self, name) == value for name, value in params.items())
+        # In this order, in which a value of another type decides by its own method.
+        return all(value == getattr(self, name) for name, value in params.items())
 
     def _key(self) -> "tuple[str, str, str]":
         return self.name, self.value, self.group
@@ -181,15 +180,21 @@ def entry_points(**params: "Any") -> EntryPoints:
     order is that of `sys.path`, then of distributions, then of lines in the file;
     without a group, group by group.
     """
-    group = params.pop("group", None)
-    if group is None:
+    group: Any = params.get("group")
+    name: Any = params.get("name")
+    # Anything but text may equal any group; and what is asked before the group, and may
+    # raise, is asked of all entry points. By dist nothing can be selected.
+    if group.__class__ is str and (
+        _TEXTS.issuperset(params)
+        or (next(iter(params)) == "group" and "dist" not in params)
+    ):
+        del params["group"]
+        wanted = (name,) if name.__class__ is str else None
+        found = {group: _cache.rows(group, wanted)}
+    else:
         from ._whole import everything  # deferred: few programs ask for all groups
 
         found = everything(_cache.current())
-    else:
-        name = params.get("name")
-        wanted = None if name is None else (name,)
-        found = {group: _cache.rows(group, wanted) if isinstance(group, str) else []}
     points = EntryPoints(
         EntryPoint._of(name, *pair) for name, pairs in found.items() for pair in pairs
     )

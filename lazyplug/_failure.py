@@ -1,8 +1,10 @@
 """What becomes of a load that failed: is it tried again, told, remembered?"""
 
+import _thread
 import sys
 
 from ._exceptions import CircularLoad, LazyplugError, origin
+from ._target import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
 
 # Threads that fail to import a module at the same time, one after the other, are few.
 _MOST_IMPORTS = 8
+# As Python itself has them: the class of an error may have others of these names.
+_ARGS: "Any" = BaseException.args
+_NAME: "Any" = ImportError.name
+_OBJECT: "Any" = AttributeError.obj
 
 
 def imported_again(
@@ -28,8 +34,8 @@ def imported_again(
     for _ in range(_MOST_IMPORTS):
         if which in extension._outcomes:
             break
-        module = __import__(name, None, None, ("__name__",))
-        if getattr(getattr(module, "__spec__", None), "_initializing", False):
+        module = import_module(name)
+        if is_unfinished(module):
             return module, True
         if sys.modules.get(name) is module:
             break
@@ -48,11 +54,15 @@ def failed(
     is not remembered if the module was unfinished, or the same load may succeed a
     moment later.
     """
-    note = f"lazyplug: while loading {origin(extension)}"
-    if not isinstance(error, LazyplugError) and note not in getattr(
-        error, "__notes__", ()
-    ):
-        error.add_note(note)
+    if not isinstance(error, LazyplugError):
+        try:
+            note = f"lazyplug: while loading {origin(extension)}"
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+        except Exception:  # noqa: S110
+            # The plugin's error may refuse notes, as a frozen dataclass does: it is
+            # raised without one, rather than something else in its place.
+            pass
     outcome = None, (error, error.__traceback__), None
     if unfinished or is_passing(error):
         return outcome
@@ -73,17 +83,35 @@ def is_passing(error: BaseException) -> bool:
             return True
         # What the import system said when it was so: by now another thread may have
         # finished the module. The second is for two threads that import in a circle.
-        words = link.args[0] if link.args else None
+        args = _ARGS.__get__(link)
+        words = args[0] if args else None
         if isinstance(words, str) and "partially initialized module" in words:
             return True
         if type(link).__name__ == "_DeadlockError":
             return True
-        met: object = None
-        if isinstance(link, ImportError) and link.name:
-            met = sys.modules.get(link.name)
-        elif isinstance(link, AttributeError):
-            met = link.obj
-        if getattr(getattr(met, "__spec__", None), "_initializing", False):
+        # So fails an import of Python 3.11 if a signal handler imports in its midst.
+        if type(link) is KeyError and words == _thread.get_ident():
             return True
-        link = link.__cause__ or link.__context__
+        met: object = None
+        if isinstance(link, ImportError):
+            name = _NAME.__get__(link)
+            met = sys.modules.get(name) if isinstance(name, str) else None
+        elif isinstance(link, AttributeError):
+            met = _OBJECT.__get__(link)
+        if is_unfinished(met):
+            return True
+        link = link.__context__ if link.__cause__ is None else link.__cause__
     return False
+
+
+def is_unfinished(module: object) -> bool:
+    """Return True if a module is being imported, by this thread or another one.
+
+    Only the import system itself says so with True: what stands in a module's place
+    may have any attribute, or raise anything when it is asked for one.
+    """
+    try:
+        spec = getattr(module, "__spec__", None)
+        return getattr(spec, "_initializing", False) is True
+    except Exception:
+        return False

@@ -28,18 +28,24 @@ class _CheckedManager(Manager[T]):
         self.check_func = check_func
         super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
 
-    def _arrange(self, whole: bool = True) -> None:
+    def _checked(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
+        """Return those that pass the test."""
         passed = []
         # A test instance has no test.
         check = getattr(self, "check_func", None)
-        for extension in self.extensions:
+        for extension in extensions:
             try:
                 if check is None or extension in self._passed or check(extension):
                     passed.append(extension)
             except Exception as error:
                 self._tell(extension, error)
-        self._adopt(passed)
-        self._passed = frozenset(passed)
+        return passed
+
+    def _arrange(self, whole: bool = True) -> None:
+        failed = {*self.extensions}.difference(self._checked(self.extensions))
+        # The host may have registered more meanwhile.
+        self._adopt([each for each in self.extensions if each not in failed])
+        self._passed = frozenset(self.extensions)
 
 
 class EnabledExtensionManager(_CheckedManager[T], ExtensionManager[T]):

@@ -4,8 +4,8 @@ Those threads are not there, but the locks that they held on their modules are: 
 imports one of these modules in the child, by whatever means, waits for ever.
 """
 
+import _thread
 import sys
-from _thread import get_ident
 
 
 def give_up_imports() -> None:
@@ -15,7 +15,7 @@ def give_up_imports() -> None:
     """
     locks = sys.modules["_frozen_importlib"]._module_locks
     for name, known in list(locks.items()):
-        if getattr(known(), "owner", None) != get_ident():
+        if getattr(known(), "owner", None) != _thread.get_ident():
             del locks[name]
             spec = getattr(sys.modules.get(name), "__spec__", None)
             if getattr(spec, "_initializing", False):

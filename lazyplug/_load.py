@@ -1,11 +1,10 @@
 """One plugin by its name, or by the reference that a configuration file gives."""
 
-import sys
-
 from . import _cache
 from ._exceptions import NoMatches, no_matches
 from ._manager import DriverManager
 from ._scan import split_value
+from ._target import import_module
 from ._whole import groups_of
 
 TYPE_CHECKING = False
@@ -58,12 +57,14 @@ class _NotThereError(Exception):
 
 def _referred(module: str, attr: "str | None") -> "Any":
     """Return what a reference refers to. Raises _NotThereError, or what import does."""
-    names = attr.split(".") if attr else []
+    if module[0] == ".":
+        raise _NotThereError(f"{module!r} is relative, to no package")
+    names = [*filter(None, attr.split("."))] if attr else []
     dotted = attr is None
     missing = ""
     while True:
         try:
-            __import__(module)
+            found = import_module(module)
             break
         except ModuleNotFoundError as error:
             # Only that it is not there: what a module misses inside is its fault.
@@ -74,7 +75,6 @@ def _referred(module: str, attr: "str | None") -> "Any":
                 raise _NotThereError(f"no module named {error.name!r}") from error
             missing = f"no module named {error.name!r}, and "
             module, names = above, [last, *names]
-    found: Any = sys.modules[module]
     for name in names:
         try:
             found = getattr(found, name)

@@ -152,7 +152,6 @@ class Extension(Generic[T]):
         # the outcome of loading and of calling, each with the generation that it
         # belongs to; setdefault is what makes the first one win
         self._outcomes: dict[Any, Any] = {}
-        self._call: Any = None
         if invoke is None:
             self.obj = None  # type: ignore[assignment]
         return self
@@ -185,18 +184,26 @@ class Extension(Generic[T]):
                     from ._exceptions import invalid_entry_point
 
                     raise invalid_entry_point(self)
-                # With a name to import from it, this returns the module itself.
-                plugin = __import__(self._module, None, None, ("__name__",))
+                # As _target, which is a module more, imports and loads it.
+                name = self._module
+                system: Any = sys.modules["_frozen_importlib"]
+                plugin = system._gcd_import(name, None, name[:1] == ".")
                 # Asked before it is read: another thread may be about to finish.
-                spec = getattr(plugin, "__spec__", None)
-                unfinished = getattr(spec, "_initializing", False)
+                try:
+                    spec = object.__getattribute__(plugin, "__spec__")
+                    unfinished = getattr(spec, "_initializing", False) is True
+                except Exception:  # a module without, or something in its place
+                    from ._failure import is_unfinished
+
+                    unfinished = is_unfinished(plugin)
                 if not unfinished and sys.modules.get(self._module) is not plugin:
                     from ._failure import imported_again
 
                     plugin, unfinished = imported_again(self, which, plugin)
                 if self.attr is not None:
                     for attr in self.attr.split("."):
-                        plugin = getattr(plugin, attr)
+                        if attr:
+                            plugin = getattr(plugin, attr)
                 if self._protocol is not None and self._invoke is None:
                     from ._protocol import fit
 
@@ -212,7 +219,7 @@ class Extension(Generic[T]):
                 outcome = self._outcomes.setdefault(which, (plugin, None, taken))
         plugin, failure, _ = outcome
         if failure is not None:
-            raise failure[0].with_traceback(failure[1])
+            raise BaseException.with_traceback(*failure)
         self.plugin = plugin
         return plugin
 
@@ -379,7 +386,8 @@ class Manager(Generic[T, Found]):
         self.extensions = extensions
         # by name: the one that was chosen for it when it was asked for
         self._resolved: dict[str, Extension[T]] = {}
-        self._several: dict[str, list[Extension[T]]] | None = None
+        # by name: all of them; empty until a name is asked for
+        self._several: dict[str, list[Extension[T]]] = {}
 
     def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T]]":
         """Return the extensions of the namespace, of some names only, chosen or not."""
@@ -424,9 +432,9 @@ class Manager(Generic[T, Found]):
     def _settle(self) -> None:
         """Judge the selection once it stands, loaded first if it is not lazy."""
         if not self._lazy:
-            from ._mapping import loaded
+            from ._mapping import keep_loaded
 
-            self.extensions = list(loaded(self, self.extensions))
+            keep_loaded(self)
         self._arrange()
 
     def _arrange(self, whole: bool = True) -> None:
@@ -469,15 +477,16 @@ class Manager(Generic[T, Found]):
 
         Names are resolved one by one: a conflict harms no other name.
         """
-        found = self._resolved.get(name)
+        # In this order: what is found may be newer than where it is put, never older.
+        known, together = self._resolved, self._several
+        found = known.get(name)
         if found is None:
-            together = self._several
-            if together is None:
-                together = {}
+            if not together:
+                whole: dict[str, list[Extension[T]]] = {}
                 for extension in self.extensions:
-                    together.setdefault(extension.name, []).append(extension)
+                    whole.setdefault(extension.name, []).append(extension)
                 # Not before it is whole: other threads look here.
-                self._several = together
+                together.update(whole)
             several = together.get(name)
             if several is None:
                 return None
@@ -486,7 +495,7 @@ class Manager(Generic[T, Found]):
                 from ._mapping import resolved  # deferred: few names stand twice
 
                 found = resolved(self, name, several)
-            self._resolved[name] = found
+            known[name] = found
         return found
 
     def names(self) -> "list[str]":

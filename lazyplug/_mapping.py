@@ -56,6 +56,13 @@ def loaded(
             yield extension
 
 
+def keep_loaded(manager: "Manager[Any, Any]") -> None:
+    """Load the extensions of a manager, and leave out those that fail."""
+    failed = {*manager.extensions}.difference(loaded(manager, manager.extensions))
+    # The host's callback may have registered others meanwhile.
+    manager.extensions = [each for each in manager.extensions if each not in failed]
+
+
 def tell(
     manager: "Manager[Any, Any]", extension: "Extension[Any]", error: Exception
 ) -> None:
@@ -145,8 +152,9 @@ def of_names(
         except MultipleMatches as error:
             said = told_of(manager).said
             if name not in said:
-                first: Extension[Any] = (manager._several or {})[name][0]
-                _say(manager, first, error)
+                # Another thread may have changed the manager since.
+                several = *error.extensions, *manager._made
+                _say(manager, next(e for e in several if e.name == name), error)
                 said.add(name)
             if manager._on_failure == "error":
                 raise
@@ -185,9 +193,10 @@ def look_again(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
             from ._registered import join
 
             join(manager, came)
-            found = manager._named(name)
-            if found is not None:
-                return found
+        # Also if nothing came: another thread may have let it join.
+        found = manager._named(name)
+        if found is not None:
+            return found
     raise no_matches(manager.namespace, name, manager.names(), manager.excluded)
 
 

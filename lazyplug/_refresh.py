@@ -1,13 +1,14 @@
 """Looking again, in a process that goes on while distributions come and go."""
 
 import importlib
+import itertools
 import os
 import sys
 from typing import NamedTuple
 
 from . import _cache
 from ._report import report_once, report_subscriber
-from ._scan import label
+from ._scan import label, read
 from ._whole import metadata_folders
 
 TYPE_CHECKING = False
@@ -33,6 +34,10 @@ class Changes(NamedTuple):
 # A NamedTuple takes no notice of it in its body.
 Changes.__module__ = "lazyplug"
 
+# No two refreshes have the same, in whichever threads.
+_generations = itertools.count(1)
+# Threads that look again at the same time, one after the other, are few.
+_MOST_TRIES = 100
 _subscribers: "dict[object, Callable[[Changes], object]]" = {}
 
 
@@ -61,8 +66,8 @@ def refresh() -> Changes:
     """
     before = metadata_folders(_cache.current())
     _cache.invalidate_caches()
-    _cache.generation += 1
-    importlib.invalidate_caches()
+    _cache.generation = next(_generations)
+    _invalidate_finders()
     after = metadata_folders(_cache.current("full"))
     added = sorted(after - before)
     restart = [_label(folder) for folder in added if _needs_restart(folder)]
@@ -84,6 +89,18 @@ def refresh() -> Changes:
     return changes
 
 
+def _invalidate_finders() -> None:
+    """Let Python's finders look again."""
+    for _ in range(_MOST_TRIES):
+        try:
+            return importlib.invalidate_caches()
+        except KeyError:
+            # Python deletes from sys.path_importer_cache what another thread that does
+            # the same may have deleted just now: the next try finds less to delete.
+            continue
+    return importlib.invalidate_caches()
+
+
 def _label(folder: str) -> str:
     """Return "name version" of a distribution, as its metadata says it now."""
     site, file = os.path.split(folder)
@@ -97,11 +114,9 @@ def _needs_restart(where: str) -> bool:
 
 
 def _lines(path: str) -> "list[str]":
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().splitlines()
-    except OSError:
-        return []  # no RECORD: an egg-info, or an installer that writes none
+    text, _, _ = read(path, _cache.Seam, errors="surrogateescape")
+    # None: an egg-info has no RECORD, some installers write none; or it is no file.
+    return (text or "").splitlines()
 
 
 def _pth_files(where: str) -> "Iterator[str]":

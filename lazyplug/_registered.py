@@ -1,12 +1,18 @@
-"""What changes in a manager that stands: what is registered, what came and went.
+"""Change a manager that is in use: register, refresh.
 
 A change is made to a copy, and taken over when all of it has succeeded: another thread
-never sees what a test has not passed yet, and a failure leaves all as it was.
+never sees what a test has not passed yet, and a failure leaves all as it was. Code of
+plugins and hosts runs before that, and once: no lock is held meanwhile, so others may
+change the manager, and so may that code itself. What they changed is kept: only the
+last step, which puts the parts together, is done again on a new copy.
 """
+
+import os
+from _thread import RLock
 
 from . import _cache
 from ._manager import Extension
-from ._mapping import identity, loaded
+from ._mapping import identity, keep_loaded, loaded
 from ._refresh import refresh as look_again
 from ._scan import split_value
 
@@ -20,29 +26,115 @@ if TYPE_CHECKING:
 
     Made = TypeVar("Made", bound=Manager[Any, Any])
 
+# Held for one comparison and one update of a dictionary. Reentrant: the thread that has
+# it may run a signal handler.
+_merging = RLock()
 
-def _change(
-    manager: "Manager[Any, Any]", change: "Callable[[Manager[Any, Any]], object]"
-) -> None:
+
+def _renew_after_fork() -> None:
+    global _merging  # noqa: PLW0603
+    _merging = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)
+
+
+def _draft(manager: "Made") -> "Made":
+    """Return a copy of a manager, which no other thread sees."""
     draft = manager.__class__.__new__(manager.__class__)
     draft.__dict__.update(manager.__dict__)
-    draft.excluded = dict(manager.excluded)
-    change(draft)
-    manager.__dict__.update(draft.__dict__)
+    draft.excluded = dict(draft.excluded)
+    callback = draft._on_load_failure_callback
+    if callback is not None:
+        # The host's callback gets the manager that the host has.
+        draft._on_load_failure_callback = lambda _, *failure: callback(
+            manager, *failure
+        )
+    return draft
 
 
-def join(manager: "Manager[Any, Any]", extensions: "list[Extension[Any]]") -> None:
-    """Add extensions to a manager, which are chosen, loaded and checked as others."""
+def _change(
+    manager: "Manager[Any, Any]", change: "Callable[[Manager[Any, Any]], bool]"
+) -> bool:
+    """Let a function change a copy of a manager, and take over what it changed.
 
-    def change(draft: "Manager[Any, Any]") -> None:
+    It is called again, with a new copy, where the manager was changed meanwhile.
+    Returns False if it refuses.
+    """
+    state = manager.__dict__
+    update = state.update
+    while True:
+        draft = _draft(manager)
+        before = draft.__dict__.copy()
+        # Each change replaces this list.
+        made = before["_made"]
+        if not change(draft):
+            return False
+        # What the host set meanwhile stays.
+        changed = {
+            name: value
+            for name, value in draft.__dict__.items()
+            if name not in before or before[name] is not value
+        }
+        changed["excluded"] = draft.excluded
+        with _merging:
+            # Between these two lines no other code of this thread can run.
+            if state["_made"] is made:
+                update(changed)
+                return True
+
+
+def join(
+    manager: "Manager[Any, Any]",
+    extensions: "list[Extension[Any]]",
+    registered: bool = False,
+) -> bool:
+    """Add extensions to a manager, which are chosen, loaded and checked as others.
+
+    Returns False if they were installed ones that it has by now.
+    """
+    judge = _draft(manager)
+    judge.excluded = {}
+    kept = judge._chosen(extensions)
+    if not manager._lazy:
+        kept = list(loaded(manager, kept))
+    checked = getattr(manager, "_checked", None)
+    if checked is not None:
+        kept = checked(kept)
+
+    def change(draft: "Manager[Any, Any]") -> bool:
+        if registered:
+            draft._registered = (*draft._registered, *extensions)
+        else:
+            there = set(map(identity, draft._made))
+            if not there.isdisjoint(map(identity, extensions)):
+                return False
+            _count_selection(draft)
         draft._made = [*draft._made, *extensions]
-        kept = draft._chosen(extensions)
-        if not draft._lazy:
-            kept = list(loaded(draft, kept))
+        draft.excluded.update(judge.excluded)
+        _pass(draft, kept)
         draft._adopt([*draft.extensions, *kept])
         draft._arrange(whole=False)
+        return True
 
-    _change(manager, change)
+    return _change(manager, change)
+
+
+def _pass(draft: "Any", extensions: "Sequence[Extension[Any]]") -> None:
+    """Let extensions be those that have passed the manager's test, if it has one."""
+    if hasattr(draft, "_passed"):
+        draft._passed = draft._passed.union(extensions)
+
+
+def _selection(manager: "Manager[Any, Any]") -> int:
+    """Return how often the installed extensions of a manager were selected anew."""
+    number: int = manager.__dict__.get("_selected", 0)
+    return number
+
+
+def _count_selection(draft: "Manager[Any, Any]") -> None:
+    draft.__dict__["_selected"] = _selection(draft) + 1
 
 
 def register(
@@ -76,8 +168,7 @@ def register(
             fit(extension, plugin, protocol)
         extension.plugin = plugin
 
-    join(manager, [extension])
-    manager._registered = (*manager._registered, extension)
+    join(manager, [extension], registered=True)
     return extension
 
 
@@ -117,28 +208,60 @@ def of_given(
 def refresh(manager: "Manager[Any, Any]") -> "Changes":
     """Select anew what is there now; the handles of what stayed stay."""
     changes = look_again()
-    known: dict[Any, list[Extension[Any]]] = {}
-    for extension in manager._made:
-        if extension not in manager._registered:
-            known.setdefault(identity(extension), []).append(extension)
-
-    def change(draft: "Manager[Any, Any]") -> None:
-        made = [
-            _kept(known.get(identity(extension)), extension)
-            for extension in draft._extensions(draft._asked)
-        ]
-        draft.excluded = {}
-        draft._made = [*made, *draft._registered]
-        draft._adopt(draft._chosen(draft._made))
-        vars(draft).pop("_passed", None)  # what a test said before
-        if draft._on_failure != "warn" or _cache.news:
-            from ._isolation import set_policy
-
-            set_policy(draft, draft._on_failure)
-        draft._settle()
-
-    _change(manager, change)
+    made: list[Extension[Any]] = []
+    while not _select_anew(manager, made):
+        pass  # another thread has, from what it may have seen before this one
     return changes
+
+
+def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> bool:
+    """Select anew; False if another thread did so meanwhile.
+
+    `made` are handles that this thread has made and maybe loaded, for the next try.
+    """
+    draft: Any = _draft(manager)
+    selection, registered = _selection(draft), draft._registered
+    known: dict[Any, list[Extension[Any]]] = {}
+    for extension in dict.fromkeys([*draft._made, *made]):
+        if extension not in registered:
+            known.setdefault(identity(extension), []).append(extension)
+    made[:] = [
+        _kept(known.get(identity(extension)), extension)
+        for extension in draft._extensions(draft._asked)
+    ]
+    draft.excluded = {}
+    draft._adopt(draft._chosen([*made, *registered]))
+    if draft._on_failure != "warn" or _cache.news:
+        from ._isolation import set_policy
+
+        set_policy(draft, draft._on_failure)
+    if not draft._lazy:
+        keep_loaded(draft)
+    if hasattr(draft, "_checked"):
+        draft._passed = frozenset()  # what the test said before
+        draft.extensions = draft._checked(draft.extensions)
+    whole = True
+
+    def change(current: "Any") -> bool:
+        nonlocal whole
+        if _selection(current) != selection:
+            return False
+        # Registered meanwhile, and judged then.
+        came = current._registered[len(registered) :]
+        kept = [extension for extension in current.extensions if extension in came]
+        reasons = current.excluded.items()
+        current._made = [*made, *registered, *came]
+        current.excluded = draft.excluded | {e: why for e, why in reasons if e in came}
+        if hasattr(current, "_passed"):
+            current._passed = frozenset()
+            _pass(current, [*draft.extensions, *kept])
+        current._adopt([*draft.extensions, *kept])
+        _count_selection(current)
+        current._arrange(whole)
+        whole = False  # what is missing was told
+        return True
+
+    return _change(manager, change)
 
 
 def _kept(

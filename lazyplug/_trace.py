@@ -3,8 +3,8 @@
 Nothing of it is there unless somebody asks: the functions are wrapped here.
 """
 
+import _thread
 import os
-from _thread import _local
 from time import perf_counter
 
 from . import _cache, _calling, _store, _update
@@ -33,8 +33,8 @@ class _Recorder:
     def __init__(self, path: str) -> None:
         self._path = path
         self._began = perf_counter()
-        # of each thread how deep it is in what is recorded
-        self._depth = _local()
+        # of each thread, or greenlet, how deep it is in what is recorded
+        self._depth: dict[int, int] = {}
 
     def wrap(self) -> None:
         """Wrap what is worth a line."""
@@ -55,8 +55,9 @@ class _Recorder:
         function = getattr(home, name)
 
         def traced(*args: "Any", **kwds: "Any") -> "Any":
-            depth = getattr(self._depth, "now", 0)
-            self._depth.now = depth + 1
+            thread = _thread.get_ident()
+            depth = self._depth.get(thread, 0)
+            self._depth[thread] = depth + 1
             began = perf_counter()
             raised = None
             try:
@@ -66,7 +67,10 @@ class _Recorder:
                 raise
             finally:
                 taken = perf_counter() - began
-                self._depth.now = depth
+                if depth:
+                    self._depth[thread] = depth
+                else:
+                    self._depth.pop(thread, None)
                 try:
                     self._write(what, about(*args), began, taken, depth, raised)
                 except Exception:  # noqa: S110 - what is watched must not suffer

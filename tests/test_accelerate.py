@@ -1,6 +1,8 @@
 """Third-party code is answered from the index, as its own library would answer."""
 
+import functools
 import importlib.metadata
+import random
 import shutil
 import sys
 import zipfile
@@ -250,6 +252,9 @@ def test_what_somebody_else_has_put_there_meanwhile_stays(
     def mine(**params: object) -> tuple[()]:
         return ()
 
+    # What is put back at the end is the library's own.
+    own = importlib.metadata.entry_points
+    monkeypatch.setattr(importlib.metadata, "entry_points", own)
     with accelerate():
         monkeypatch.setattr(importlib.metadata, "entry_points", mine)
     assert vars(importlib.metadata)["entry_points"] is mine
@@ -263,10 +268,57 @@ def test_one_in_another_can_be_undone_in_any_order(asked: list[str]) -> None:
     importlib.metadata.entry_points(group="nobody")
     assert asked == ["nobody"]
     two.undo()
-    importlib.metadata.entry_points(group="nobody")
-    assert asked == ["nobody"]
-    assert importlib.metadata.entry_points.__wrapped__ is before  # type: ignore[attr-defined]
-    importlib.metadata.entry_points = before
+    assert importlib.metadata.entry_points is before
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_library_has_its_own_function_after_any_number_in_any_order(
+    seed: int,
+) -> None:
+    some = random.Random(seed)  # noqa: S311
+    before = [library.entry_points for library in LIBRARIES]
+    finders = sys.meta_path[:]
+    under_way: list[Any] = []
+    for _ in range(200):
+        if under_way and some.random() < 0.5:
+            done = some.choice(under_way)
+            done.undo()
+            if some.random() < 0.7:  # else it is undone once more
+                under_way.remove(done)
+        else:
+            under_way.append(accelerate())
+        found = [library.entry_points for library in LIBRARIES]
+        # One function of ours, or none, but never one around another.
+        for own, now in zip(before, found, strict=True):
+            assert now is own or vars(now)["__wrapped__"] is own
+    for done in under_way:
+        done.undo()
+    assert [library.entry_points for library in LIBRARIES] == before
+    assert sys.meta_path == finders
+
+
+def test_what_wraps_our_function_works_after_it_was_undone_a_thousand_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = importlib.metadata.entry_points
+    monkeypatch.setattr(importlib.metadata, "entry_points", own)
+    one = accelerate()
+    ours = importlib.metadata.entry_points
+
+    @functools.wraps(ours)
+    def wrapper(**params: Any) -> Any:
+        return ours(**params)
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", wrapper)
+    one.undo()
+    assert vars(importlib.metadata)["entry_points"] is wrapper
+    for _ in range(1000):
+        one, two = accelerate(), accelerate()
+        one.undo()
+        assert len(importlib.metadata.entry_points(group="nobody")) == 0
+        two.undo()
+    assert vars(importlib.metadata)["entry_points"] is wrapper
+    assert len(wrapper(group="nobody")) == 0
 
 
 def test_neither_library_is_imported_for_it_and_both_are_seen_when_they_are() -> None:

@@ -186,6 +186,7 @@ ORDER = [
     "_problem",
     "_refresh",
     "_conflict",
+    "_target",
     "_failure",
     "_calling",
     "_protocol",

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
+import importlib_metadata
 import pytest
 from importlib_metadata import Distribution
 
@@ -31,6 +33,61 @@ def installed(site: Callable[..., Path], only: Callable[..., None]) -> Path:
     folder = site({**dist("b", "2", POINTS), **dist("a", "1", "[g]\nzero = sys\n")})
     only(folder)
     return folder
+
+
+class Group(str):
+    """Text that equals other text than its own."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return other == "h"
+
+    __hash__ = str.__hash__
+
+
+class Raises:
+    def __eq__(self, other: object) -> bool:
+        raise OSError("compared")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+ODD = [
+    None, "", "g", "G", "g ", "one", "os.path:join", b"g", ["g"], ("g",), {"g"}, {},
+    0, 3, True, float("nan"), object(), Group("g"), Raises(), ANY, str, "g\0", "\udc80",
+]  # fmt: skip
+KEYS = ["group", "name", "value", "module", "attr", "extras", "dist", "wrong", "load"]
+PARAMS = [{key: value} for key in KEYS for value in ODD]
+PARAMS += [{"group": "g", key: value} for key in KEYS[1:] for value in ODD]
+PARAMS += [{key: value, "group": "g"} for key in KEYS[1:] for value in ODD]
+PARAMS += [{key: 1, "group": group} for key in KEYS[1:] for group in ("h", "none")]
+PARAMS += [{"group": group, key: 1} for key in KEYS[1:] for group in ("h", "none")]
+PARAMS += [{"group": group, "name": name} for group in ODD for name in ODD]
+
+
+def selected(entry_points: Callable[..., Any], params: dict[str, Any]) -> Any:
+    """Return what is found, or what that raises, in comparable form."""
+    try:
+        points = entry_points(**params)
+    except Exception as error:
+        return type(error)
+    return sorted((p.group, p.name, p.value) for p in points)
+
+
+def test_odd_parameters_select_what_they_select_in_the_library(
+    installed: Path,
+) -> None:
+    for params in PARAMS:
+        given = params.copy()
+        truth = selected(importlib_metadata.entry_points, params)
+        assert selected(lazyplug.entry_points, params) == truth, params
+        with lazyplug.accelerate():
+            found = selected(importlib_metadata.entry_points, params)
+        assert found == truth, params
+        assert params.keys() == given.keys()
+    with pytest.raises(TypeError, match="positional"):
+        lazyplug.entry_points("g")  # type: ignore[call-arg]
 
 
 def test_entry_points_are_selected_by_group_name_and_any_attribute(

@@ -518,3 +518,24 @@ def test_a_module_that_went_is_imported_again_unless_the_outcome_is_published(
     extension._outcomes[which] = "another thread's"
     assert imported_again(extension, which, gone) == (gone, False)
     assert "plug_again" not in sys.modules
+
+
+def test_an_import_that_a_signal_handler_has_broken_is_not_remembered(
+    site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    # As Python 3.11 raises it, of its own table by thread.
+    source = (
+        "import threading\nfrom plug_signals import met\n"
+        "if not met:\n"
+        "    met.append(1)\n"
+        "    raise KeyError(threading.get_ident())\n"
+        "Plugin = 7\n"
+    )
+    points = "[g]\nx = plug_signal:Plugin\n"
+    tree = {"plug_signal.py": source, "plug_signals.py": "met = []\n"}
+    first(site({**tree, **dist("plug", "1", points)}))
+    x = lazyplug.ExtensionManager[Any]("g")["x"]
+    with pytest.raises(KeyError, match=r"^\d+"):
+        x.plugin  # noqa: B018
+    assert x.load_error is None
+    assert x.plugin == 7

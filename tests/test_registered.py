@@ -1,8 +1,13 @@
 """What is registered, what came and what went in a manager that stands."""
 
+import importlib
+import json
+import os
 import pickle
 import shutil
+import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -417,6 +422,217 @@ def test_who_subscribed_twice_leaves_once(one: Path) -> None:
     assert len(told) == 1
 
 
+# ------------------------------------------------------------- changed meanwhile
+
+
+class Calls(list[str]):
+    """A function of a host, which changes a manager while that calls it."""
+
+    def __init__(self, change: Callable[[Any], object], at: str = "") -> None:
+        super().__init__()
+        self.change, self.at = change, at
+        self.manager: Any = None
+
+    def met(self, name: str) -> None:
+        """Remember the call; change the manager at the first one of the right name."""
+        first = name not in self
+        self.append(name)
+        if first and self.manager is not None and self.at in ("", name):
+            self.change(self.manager)
+
+    def check(self, extension: lazyplug.Extension[Any]) -> bool:
+        self.met(extension.name)
+        return True
+
+    def fail(self, manager: Any, entry_point: Any, _: Exception) -> None:
+        self.manager = self.manager or manager
+        assert manager is self.manager
+        self.met(entry_point.name)
+
+    def take_first(self, _: str, name: str, found: list[Any]) -> Any:
+        self.met(f"{name}, {len(found)}")
+        return found[0]
+
+
+def test_a_plugin_that_registers_while_it_is_registered_loses_nothing(
+    one: Path,
+) -> None:
+    plant(one, {"plug_host.py": "", "plug_more.py": MORE})
+    manager = ExtensionManager[Any]("g", lazy=False)
+    host: Any = importlib.import_module("plug_host")
+    host.manager = manager
+    more = manager.register("more", "plug_more:More")
+    assert manager.names() == ["one", "own", "more"]
+    manager.refresh()
+    assert manager.names() == ["one", "own", "more"]
+    assert manager["more"] is more
+
+
+MORE = """
+import plug_host
+plug_host.manager.register("own", dict)
+class More: pass
+"""
+
+
+def test_a_test_that_registers_is_asked_once_of_each(one: Path) -> None:
+    calls = Calls(lambda manager: manager.register("late", dict), at="mine")
+    calls.manager = manager = EnabledExtensionManager[Any]("g", calls.check)
+    manager.register("mine", dict)
+    assert manager.names() == ["one", "late", "mine"]
+    assert calls == ["one", "mine", "late"]
+    calls.clear()
+    calls.at = "one"
+    calls.change = lambda manager: manager.register("last", dict)
+    manager.refresh()
+    assert manager.names() == ["one", "late", "mine", "last"]
+    assert sorted(calls) == ["last", "late", "mine", "one"]
+    assert manager.refresh().added == ()
+    assert manager.names() == ["one", "late", "mine", "last"]
+
+
+BROKEN = "[g]\nbroken = plug_broken\n"
+
+
+@pytest.mark.parametrize("kind", [ExtensionManager, EnabledExtensionManager])
+def test_a_callback_may_register_in_place_of_what_failed(one: Path, kind: Any) -> None:
+    plant(one, {"plug_broken.py": "1 / 0", **dist("broken", "1", BROKEN)})
+    test = [lambda _: True] * (kind is EnabledExtensionManager)
+    calls = Calls(lambda manager: manager.register(f"for {calls[-1]}", dict))
+    options = {"lazy": False, "on_load_failure_callback": calls.fail}
+    manager = kind("g", *test, **options)
+    # When it was made, it was the callback that got to know it first.
+    calls.manager = calls.manager or manager
+    manager.refresh()
+    manager.register("also", "plug_broken:Also")
+    assert set(manager.names()) == {"one", "for broken", "for also"}
+    assert calls == ["broken", "broken", "also"]
+
+
+def test_a_test_that_fails_and_whose_callback_registers_loses_nothing(
+    one: Path,
+) -> None:
+    def check(extension: lazyplug.Extension[Any]) -> bool:
+        if extension.name == "one":
+            raise OSError("no device")
+        return True
+
+    calls = Calls(lambda manager: manager.register("instead", dict))
+    manager = EnabledExtensionManager[Any](
+        "g", check, on_load_failure_callback=calls.fail
+    )
+    assert manager.names() == ["instead"]
+
+
+def test_what_was_decided_while_others_were_registered_is_decided_anew(
+    one: Path,
+) -> None:
+    calls = Calls(lambda manager: manager.register("one", list), at="one, 2")
+    manager = ExtensionManager[Any]("g", conflict_resolver=calls.take_first)
+    calls.manager = manager
+    manager.register("one", dict)
+    assert manager["one"].value == "plug_one:One"
+    assert manager["one"].value == "plug_one:One"
+    assert calls == ["one, 2", "one, 3"]
+
+
+def test_one_refresh_in_another_leaves_each_extension_once(one: Path) -> None:
+    def install_and_refresh(manager: Any) -> None:
+        plant(one, dist("two", "2", "[g]\ntwo = plug_two:Two\n"))
+        manager.refresh()
+        inner.append(manager["two"])
+
+    inner: list[Any] = []
+    calls = Calls(install_and_refresh, at="one")
+    manager = EnabledExtensionManager[Any]("g", calls.check)
+    calls.manager = manager
+    calls.clear()
+    manager.refresh()
+    assert manager.names() == ["one", "two"]
+    # Who has a handle of the inner one keeps it.
+    assert inner == [manager["two"]]
+
+
+def test_what_the_host_sets_meanwhile_stays(one: Path) -> None:
+    def change(manager: Any) -> None:
+        manager.propagate_map_exceptions = True
+
+    calls = Calls(change, at="mine")
+    manager = EnabledExtensionManager[Any]("g", calls.check)
+    calls.manager = manager
+    manager.register("mine", dict)
+    assert manager.propagate_map_exceptions
+
+
+def test_finders_that_another_thread_refreshes_too_are_refreshed(
+    one: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+
+    class Finder:
+        """As Python's own where two threads delete the same entry."""
+
+        @staticmethod
+        def invalidate_caches() -> None:
+            done.append(1)
+            if len(done) < 3:
+                raise KeyError("/some/folder")
+
+        @staticmethod
+        def find_spec(*_: object) -> None:
+            return None
+
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    lazyplug.refresh()
+    assert len(done) == 3
+
+
+def test_a_finder_that_always_fails_is_not_hidden(
+    one: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise KeyError("of this finder")
+
+    monkeypatch.setattr(importlib, "invalidate_caches", fail)
+    with pytest.raises(KeyError, match="of this finder"):
+        lazyplug.refresh()
+
+
+# ------------------------------------------------------------- pipes in a site folder
+
+REFRESHED = """
+    import json, os, sys
+    import lazyplug
+    lazyplug.entry_points(group="g")
+    site = sys.argv[1]
+    os.rename(os.path.join(site, "two"), os.path.join(site, "two-2.dist-info"))
+    changes = lazyplug.refresh()
+    found = lazyplug.entry_points(group="g")
+    print(json.dumps([changes.added, changes.restart_needed, sorted(found.names)]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
+@pytest.mark.parametrize("pipe", ["two/RECORD", "two.pth", "two/METADATA", "x.zip"])
+def test_a_pipe_in_a_site_folder_stops_no_refresh(one: Path, pipe: str) -> None:
+    text = "[g]\ntwo = plug_two:Two\n"
+    record = "two.pth,,\n"
+    plant(one, {"two": {**dist("two", "2", text)["two-2.dist-info"]}})
+    (one / "two" / "RECORD").write_text(record)
+    (one / pipe).unlink(missing_ok=True)
+    os.mkfifo(one / pipe)
+    path = os.pathsep.join([str(one), str(one / "x.zip")])
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(REFRESHED), str(one)],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [["two 2"], [], ["one", "two"]]
+
+
 # ------------------------------------------------ where only folders are looked at
 
 
@@ -544,3 +760,14 @@ def test_a_family_that_nobody_declares_is_empty(family: None) -> None:
 def test_a_package_needs_one_group(family: None) -> None:
     with pytest.raises(ValueError, match=r"package= needs one group, not 'app\.\*'"):
         ExtensionManager[Any]("app.*", package="json")
+
+
+def test_what_is_asked_for_twice_at_the_same_time_joins_once(dirs: Path) -> None:
+    calls = Calls(lambda manager: manager["two"], at="two")
+    manager = EnabledExtensionManager[Any]("g", calls.check)
+    calls.manager = manager
+    (dirs / "one-1.dist-info" / "entry_points.txt").write_text(
+        "[g]\none = plug_one:One\ntwo = plug_two:Two\n"
+    )
+    assert manager["two"].value == "plug_two:Two"
+    assert manager.names() == ["one", "two"]

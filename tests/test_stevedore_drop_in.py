@@ -1284,6 +1284,27 @@ def test_installing_it_twice_does_nothing_more(installed: None) -> None:
     assert not hasattr(sys.meta_path[0], "find_distributions")
 
 
+def test_a_signal_handler_may_install_it_while_it_is_being_installed() -> None:
+    code = """
+        import json, sys
+        from lazyplug.compat import stevedore
+        from lazyplug.compat.stevedore import _install
+        def handle(frame, event, about):
+            # Wherever Python may run a signal handler.
+            if frame.f_code.co_filename == _install.__file__:
+                if event in ("call", "c_return"):
+                    places.append(event)
+                    stevedore.install()
+        places = []
+        sys.setprofile(handle)
+        stevedore.install()
+        sys.setprofile(None)
+        found = [type(finder).__name__ for finder in sys.meta_path]
+        print(json.dumps([found.count("_Finder"), len(places) > 10]))
+    """
+    assert ask(code) == [1, True]
+
+
 def test_the_finder_answers_for_nothing_else(installed: None) -> None:
     finder = sys.meta_path[0]
     for name in ("json", "stevedor", "stevedore.driver.deeper", "lazyplug.compat"):

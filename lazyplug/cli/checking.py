@@ -49,14 +49,16 @@ def memory():
     # in KiB, but on macOS
     unit = 1 << (20 if sys.platform == "darwin" else 10)
     return getrusage(RUSAGE_SELF).ru_maxrss / unit
+from importlib import import_module
 before = memory()
 from time import perf_counter
 sys.path[:] = asked["path"]
 began = perf_counter()
 error = ""
 try:
-    found = __import__(asked["module"], None, None, ("__name__",))
-    for name in asked["attr"].split(".") if asked["attr"] else ():
+    # as importlib.metadata loads
+    found = import_module(asked["module"])
+    for name in filter(None, (asked["attr"] or "").split(".")):
         found = getattr(found, name)
 except BaseException as raised:
     error = f"{type(raised).__name__}: {raised}"

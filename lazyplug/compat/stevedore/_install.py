@@ -2,7 +2,6 @@
 
 import sys
 from _frozen_importlib import ModuleSpec
-from _thread import allocate_lock
 
 from . import MODULES
 
@@ -17,7 +16,6 @@ _PACKAGE = "lazyplug.compat.stevedore"
 # Modules that stevedore does not have: our own folder must not be searched for them,
 # which would make a second object of each.
 PRIVATE = ("_choosing", "_errors", "_generic", "_install", "_log", "_types")
-_LOCK = allocate_lock()
 
 
 class _SameModule:
@@ -84,18 +82,27 @@ class _Finder:
         return spec_of(others, fullname, path)
 
 
+def _finders() -> "list[_Finder]":
+    return [finder for finder in [*sys.meta_path] if isinstance(finder, _Finder)]
+
+
 def install() -> None:
     """Put the finder first, and the drop-in into the place of what is imported."""
-    with _LOCK:
-        if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-            sys.meta_path.insert(0, _Finder())
-        before = []
-        for name in MODULES:
-            there = sys.modules.get(f"{_NAME}.{name}")
-            if there is not sys.modules.get(f"{_PACKAGE}.{name}"):
-                before.append(sys.modules.pop(f"{_NAME}.{name}", None))
-        before.append(sys.modules.get(_NAME))
-        package = sys.modules[_NAME] = sys.modules[_PACKAGE]
+    # Without a lock, in which a signal handler that calls this would wait for ever.
+    if not _finders():
+        sys.meta_path.insert(0, _Finder())
+    for finder in _finders()[1:]:
+        try:
+            sys.meta_path.remove(finder)
+        except ValueError:
+            pass  # another thread, which inserted its own, was first
+    before = []
+    for name in MODULES:
+        there = sys.modules.get(f"{_NAME}.{name}")
+        if there is not sys.modules.get(f"{_PACKAGE}.{name}"):
+            before.append(sys.modules.pop(f"{_NAME}.{name}", None))
+    before.append(sys.modules.get(_NAME))
+    package = sys.modules[_NAME] = sys.modules[_PACKAGE]
     stevedore = before.pop()
     if stevedore not in (None, package) or any(before):
         from lazyplug._report import report_once  # deferred: where there is a fault

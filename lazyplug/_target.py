@@ -1,0 +1,30 @@
+"""Load what an object reference refers to, exactly as importlib.metadata loads it."""
+
+from _frozen_importlib import _gcd_import  # type: ignore[attr-defined]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def import_module(name: str) -> "Any":
+    """Import a module as importlib.import_module does, without that module's cost.
+
+    `__import__` is not the same: with names to import from the module it reads
+    attributes of that module, and without them it returns the top-level package.
+    Raises TypeError for a relative name.
+    """
+    return _gcd_import(name, None, name[:1] == ".")
+
+
+def load_target(module: str, attr: "str | None") -> "Any":
+    """Import a module and return the attribute of it that a dotted path leads to.
+
+    >>> load_target("os.path", "join.__name__."), load_target("sys", ".").__name__
+    ('join', 'sys')
+    """
+    found = import_module(module)
+    if attr is not None:
+        for name in filter(None, attr.split(".")):
+            found = getattr(found, name)
+    return found

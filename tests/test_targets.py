@@ -1,0 +1,265 @@
+"""All loaders load what importlib.metadata loads, and raise what it raises."""
+
+import importlib.metadata
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import importlib_metadata
+import pytest
+
+import lazyplug
+from lazyplug import DriverManager, Extension, ExtensionManager
+from lazyplug.testing import dist
+from tests.conftest import ask, python
+
+pytestmark = pytest.mark.usefixtures("forgotten")
+
+# Modules, and objects in the place of modules, that answer in odd ways.
+GETATTR = "def __getattr__(name):\n    raise {}(name)\n"
+REPLACED = """
+import sys
+class Odd:
+    f = 7
+    {}
+sys.modules[__name__] = Odd()
+"""
+FROZEN = """
+import dataclasses
+@dataclasses.dataclass(frozen=True)
+class Error({base}):
+    {field}: object = 7
+raise Error()
+"""
+DEFERRED = """
+import importlib.util, sys
+spec = importlib.util.find_spec("plug_{name}")
+loader = importlib.util.LazyLoader(spec.loader)
+spec.loader = loader
+module = importlib.util.module_from_spec(spec)
+sys.modules["plug_deferred"] = module
+loader.exec_module(module)
+"""
+FILES = {
+    "plug": {"__init__.py": "g = 8\n", "m.py": "class f:\n    h = 9\n"},
+    "plug_key.py": "f = 7\n" + GETATTR.format("KeyError"),
+    "plug_type.py": "f = 7\n" + GETATTR.format("TypeError"),
+    "plug_bare.py": "f = 7\ndel __spec__\n" + GETATTR.format("KeyError"),
+    "plug_none.py": "f = 7\n__spec__ = None\n",
+    "plug_path.py": "f = 7\n__path__ = 3\n",
+    "plug_all.py": REPLACED.format("def __getattr__(self, name): return self"),
+    "plug_lost.py": REPLACED.format("def __getattr__(self, name): raise KeyError"),
+    "plug_mock.py": "import sys\nfrom unittest.mock import MagicMock\n"
+    "sys.modules[__name__] = MagicMock(f=7)\n",
+    "plug_truth.py": REPLACED.format(
+        "class __spec__:\n        class _initializing:\n            pass"
+    ),
+    "plug_spec.py": REPLACED.format("__spec__ = property(lambda self: 1 / 0)"),
+    "plug_slots.py": REPLACED.format("__slots__ = ()"),
+    "plug_false.py": REPLACED.format("def __bool__(self): raise KeyError"),
+    "plug_equal.py": REPLACED.format("def __eq__(self, other): raise KeyError"),
+    "plug_number.py": "import sys\nsys.modules[__name__] = 7\n",
+    "plug_gone.py": "import sys\nsys.modules[__name__] = None\n",
+    "plug_deferring.py": DEFERRED.format(name="fine"),
+    "plug_deferring_bad.py": DEFERRED.format(name="bad"),
+    "plug_fine.py": "f = 7\n",
+    "plug_bad.py": "f = 7\nraise OSError('no device')\n",
+    "plug_frozen.py": FROZEN.format(base="Exception", field="code"),
+    "plug_frozen_os.py": FROZEN.format(base="OSError", field="args"),
+    "plug_note.py": "class Error(Exception):\n"
+    "    def add_note(self, note): raise KeyError(note)\nraise Error\n",
+    "plug_notes.py": "class Error(Exception):\n    __notes__ = 7\nraise Error\n",
+    "plug_notes_raise.py": "class Error(Exception):\n"
+    "    __notes__ = property(lambda self: 1 / 0)\nraise Error\n",
+    "plug_set.py": "class Error(Exception):\n    __slots__ = ()\n"
+    "    def __setattr__(self, *_): raise OSError\nraise Error\n",
+    "plug_args.py": "class Error(Exception):\n"
+    "    args = property(lambda self: 1 / 0)\nraise Error\n",
+    "plug_mapping.py": "class Error(Exception):\n    args = {'a': 1}\nraise Error\n",
+    "plug_length.py": "class Error(Exception):\n"
+    "    def __bool__(self): raise OSError\n"
+    "try:\n    raise Error\nexcept Error:\n    raise Error from Error()\n",
+    "plug_traceback.py": "class Error(Exception):\n"
+    "    def with_traceback(self, _): raise OSError\nraise Error\n",
+    "plug_named.py": "class Error(ImportError):\n    name = ['a']\nraise Error\n",
+    "plug_unhashable.py": "raise ImportError(name=['a'])\n",
+    "plug_met.py": "class Odd:\n"
+    "    def __getattr__(self, name):\n        if name == 'gone':\n"
+    "            raise AttributeError(name, obj=self)\n        raise KeyError(name)\n"
+    "Odd().gone\n",
+    "plug_mocked.py": "from unittest.mock import MagicMock\nMagicMock(spec=[]).gone\n",
+    "plug_true.py": "class Odd:\n    def __getattr__(self, name):\n"
+    "        if name == 'gone': raise AttributeError(name, obj=self)\n"
+    "        return 'odd'\nOdd().gone\n",
+}
+ODD = [name.removesuffix(".py") for name in FILES if name != "plug"]
+TARGETS = [
+    *["plug.m", "plug.m:f", "plug.m:f.h", "plug:g", "plug:m", "plug : g [x]"],
+    *["plug.m:f.", "plug.m:.f", "plug.m:f..h", "plug.m:.", "plug.m:..."],
+    *[".plug:g", ".plug", "..plug:g", ".", ".:f", "plug.:g", "plug..m:f", "plug.m."],
+    *["plug.nothing:f", "plug_nothing:f", "plug:nothing", "plug.m:f.nothing.h"],
+    *["plug.m.f:h", "plug_number:real", "plug_fine.f:real", "os.path:sep", "sys"],
+    *["sys:path", "builtins:print.__name__", "__main__", "plug:__name__", "plug:1"],
+    *ODD,
+    *[f"{name}:f" for name in ODD],
+    *[f"{name}:nothing" for name in ODD],
+]
+INVALID = ["plug:", "pk-x:f", "", ":f", "plug:f:g", "plug m:f", "plug:g [x", "plug/m"]
+INVALID += ["plug.m: f ."]
+# Loaded in a process each.
+FEW = [
+    value for value in TARGETS if value.endswith((".", "key:f", "lost:f", "g", "met"))
+]
+
+
+@pytest.fixture(autouse=True)
+def installed(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+    lines = [f"{number} = {value}" for number, value in enumerate(TARGETS)]
+    lines += [f"invalid{number} = {value}" for number, value in enumerate(INVALID)]
+    few = [f"{TARGETS.index(value)} = {value}" for value in FEW]
+    text = "\n".join(["[g]", *lines, "[few]", *few, ""])
+    folder = site({**FILES, **dist("plug", "1", text)})
+    first(folder)
+    return folder
+
+
+def outcome(load: Callable[[], Any]) -> tuple[str, str, str]:
+    """Load with nothing imported before; return what came, in comparable form.
+
+    It is said three times: a load must not change what the next one brings, but for
+    what the import system itself does differently with a module that is there.
+    """
+    found = []
+    for name in [name for name in sys.modules if name.startswith("plug")]:
+        del sys.modules[name]
+    for _ in range(3):
+        try:
+            plugin = load()
+        except Exception as error:
+            kind = type(error)
+            found.append(f"raises {kind.__module__}.{kind.__qualname__}")
+        else:
+            home = object.__getattribute__(plugin, "__class__").__name__
+            names = [n for n in sys.modules if sys.modules[n] is plugin]
+            found.append(f"{home} {names} {plugin if home in 'int str' else ''}")
+    first, second, third = found
+    return first, second, third
+
+
+def by_manager(number: int, value: str) -> Callable[[], Any]:
+    extension = ExtensionManager[Any]("g")[str(number)]
+    return lambda: extension.plugin
+
+
+def by_new_manager(number: int, value: str) -> Callable[[], Any]:
+    return lambda: DriverManager[Any]("g", str(number)).driver
+
+
+def by_registered(number: int, value: str) -> Callable[[], Any]:
+    return lambda: ExtensionManager[Any]("h").register("x", value).plugin
+
+
+def by_handle(number: int, value: str) -> Callable[[], Any]:
+    point = importlib.metadata.EntryPoint("x", value, "g")
+    return lambda: Extension[Any]("x", point).plugin
+
+
+def by_entry_point(number: int, value: str) -> Callable[[], Any]:
+    return lazyplug.entry_points(group="g")[str(number)].load
+
+
+def by_name(number: int, value: str) -> Callable[[], Any]:
+    return lambda: lazyplug.load("g", str(number))
+
+
+LOADERS = [
+    by_manager, by_new_manager, by_registered, by_handle, by_entry_point, by_name,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("load", LOADERS)
+def test_each_target_is_loaded_as_importlib_metadata_loads_it(
+    load: Callable[[int, str], Callable[[], Any]],
+) -> None:
+    differences: list[Any] = []
+    for number, value in enumerate(TARGETS):
+        truth = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
+        assert truth == outcome(importlib_metadata.EntryPoint("x", value, "g").load)
+        found = outcome(load(number, value))
+        # A handle remembers the first outcome: a new one may meet another.
+        wanted = truth if load is by_entry_point else truth[:1]
+        if found[: len(wanted)] != wanted:
+            differences.append((value, found, truth))
+        if load is by_manager and len({*found}) > 1:
+            differences.append((value, found, "the first each time"))
+    assert differences == []
+
+
+def test_what_is_no_reference_stays_an_invalid_entry_point() -> None:
+    manager = ExtensionManager[Any]("g")
+    for number, value in enumerate(INVALID):
+        text = "is not an object reference of the form 'module:attr'"
+        with pytest.raises(lazyplug.InvalidEntryPoint, match=text):
+            manager[f"invalid{number}"].plugin  # noqa: B018
+        with pytest.raises(lazyplug.InvalidEntryPoint, match=text):
+            lazyplug.EntryPoint("x", value, "g").load()
+
+
+@pytest.mark.parametrize("value", [value for value in TARGETS if ":" in value])
+def test_a_reference_leads_where_an_entry_point_leads(value: str) -> None:
+    truth, *_ = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
+    found, *_ = outcome(lambda: lazyplug.load("h", value))
+    assert found in {truth, "raises lazyplug.NoMatches"}
+    # Only where there is nothing: no such module, no such attribute.
+    nothing = {"ModuleNotFoundError", "AttributeError", "TypeError"}
+    assert found == truth or truth.removeprefix("raises builtins.") in nothing
+
+
+@pytest.mark.parametrize("word", [".m", "..", ".", "plug.", "plug..m"])
+def test_a_dotted_word_with_an_empty_part_refers_to_nothing(word: str) -> None:
+    with pytest.raises(lazyplug.NoMatches, match="Nor can it be imported"):
+        lazyplug.load("h", word)
+
+
+def test_the_children_of_check_and_the_drop_in_load_the_same(installed: Path) -> None:
+    code = """
+        import importlib.metadata, json, sys
+        from lazyplug.compat.stevedore import ExtensionManager
+        def failed(_, point, error):
+            found[point.name] = type(error).__name__
+        found = {}
+        ExtensionManager("g", on_load_failure_callback=failed)
+        truth = {}
+        for name in [name for name in sys.modules if name.startswith("plug")]:
+            del sys.modules[name]
+        for point in importlib.metadata.entry_points(group="g"):
+            try:
+                point.load()
+            except Exception as error:
+                truth[point.name] = type(error).__name__
+        print(json.dumps([found, truth]))
+    """
+    variables = {"PYTHONPATH": str(installed)}
+    found, truth = ask(code, env=variables)
+    invalid = {name for name in found if name.startswith("invalid")}
+    assert len(invalid) == len(INVALID)
+    assert {name: found[name] for name in found.keys() - invalid} == {
+        name: truth[name] for name in truth.keys() - invalid
+    }
+    args = "-m", "lazyplug", "check", "few", "--json"
+    done = python(*args, env=variables, check=False)
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    # Each has a process of its own, in which nothing has been imported before.
+    alone = {
+        name: row["error"].partition(":")[0]
+        for name, row in rows.items()
+        if row["state"] == "failed"
+    }
+    truths = {}
+    for value in FEW:
+        said, *_ = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
+        if said.startswith("raises"):
+            truths[str(TARGETS.index(value))] = said.rpartition(".")[2]
+    assert alone == truths
