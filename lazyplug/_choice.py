@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     # where it was said, and what
     Said = tuple[str, tuple[Pattern, ...]]
 
+_PACKAGE = __name__.rpartition(".")[0]
 _OPERATORS = {"<", "<=", "!=", "==", ">=", ">", "~=", "==="}
 _KEYS = ("allow", "deny", "safe_mode", "versions")
 
@@ -55,7 +56,7 @@ class Choice:
     Raises InvalidChoice, which says where the mistake is, and what to write.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     __slots__ = ("_allowed", "_denied", "_safe", "_versions", "api", "host")
     if TYPE_CHECKING:
         _allowed: Said | None

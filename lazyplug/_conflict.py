@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_PACKAGE = __name__.rpartition(".")[0]
+
 
 def ignore_conflicts(
     namespace: str, name: str, entrypoints: "list[Extension[T]]"
@@ -45,7 +47,7 @@ class prefer:  # noqa: N801 - called as the functions beside it are
     Raises TypeError where there is no name of a distribution.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
     def __init__(
         self, *distributions: str, otherwise: "Resolver[Any]" = error_on_conflict

@@ -33,9 +33,12 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
             outcome = extension._outcomes.get(("plugin", _cache.generation))
             return None if outcome is None else outcome[2]
         case "summary":
-            from ._learned import summary  # deferred: few starts show help
+            try:
+                from ._learned import summary  # deferred: few starts show help
 
-            return summary(extension)
+                return summary(extension)
+            except (ImportError, OSError):
+                return None  # no file can be read any more, its source neither
     raise AttributeError(
         f"{type(extension).__name__!r} object has no attribute {name!r}",
         name=name,

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from ._manager import Extension
     from ._problem import Problem
 
+_PACKAGE = __name__.rpartition(".")[0]
+
 
 class LazyplugError(Exception):
     """Whatever lazyplug raises by itself; a plugin's own errors keep their type."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
 
 class NoUniqueMatch(LazyplugError, RuntimeError):
@@ -23,7 +25,7 @@ class NoUniqueMatch(LazyplugError, RuntimeError):
     `namespace` and `name` are what was asked for.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     namespace: "str | None" = None
     name: "str | None" = None
 
@@ -34,7 +36,7 @@ class NoMatches(NoUniqueMatch, KeyError):
     `available` are the names that there are, `near` those that look alike.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     available: "tuple[str, ...]" = ()
     near: "tuple[str, ...]" = ()
     # KeyError shows its argument quoted
@@ -44,21 +46,21 @@ class NoMatches(NoUniqueMatch, KeyError):
 class MultipleMatches(NoUniqueMatch):
     """Several extensions of one name. `extensions` are they."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     extensions: "tuple[Extension[Any], ...]" = ()
 
 
 class InvalidEntryPoint(LazyplugError, ValueError):
     """The value of an entry point is no object reference."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     extension: "Any" = None
 
 
 class ProtocolMismatch(LazyplugError, TypeError):
     """A plugin does not fit what the host asked for with `protocol=`."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     extension: "Any" = None
     missing: "tuple[str, ...]" = ()
 
@@ -66,7 +68,7 @@ class ProtocolMismatch(LazyplugError, TypeError):
 class CircularLoad(LazyplugError, RuntimeError):
     """The call of a plugin waits for itself. `names` is the way it took."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     names: "tuple[str, ...]" = ()
 
 
@@ -76,7 +78,7 @@ class BrokenMetadata(LazyplugError):
     `problems` are they.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     problems: "tuple[Problem, ...]" = ()
 
 
@@ -86,8 +88,25 @@ class InvalidChoice(LazyplugError, ValueError):
     `source` is where it was said: code, a file, a variable.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     source: str = ""
+
+
+def clean(text: str) -> str:
+    r"""Return text that is safe to print and to log, whatever metadata has in it.
+
+    What controls a terminal, begins a line or turns the direction of writing is
+    escaped, as is all that Python does not count as printable.
+
+    >>> clean("json"), clean("a\x1b[2J\nb"), clean("\u202e"), clean("\udcff")
+    ('json', 'a\\x1b[2J\\nb', '\\u202e', '\\udcff')
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )
 
 
 def declared(owner: "Any", line: int) -> str:
@@ -101,13 +120,13 @@ def declared(owner: "Any", line: int) -> str:
     text = f"declared by {name} {version}".rstrip()
     if file:
         text += f" in {file}"
-    return text + (f", line {line}" if line else "")
+    return clean(text) + (f", line {line}" if line else "")
 
 
 def origin(extension: "Any") -> str:
     """Return which entry point of which distribution this is, in words."""
     text = (
-        f"entry point '{extension.name} = {extension.value}'"
+        f"entry point '{clean(extension.name)} = {clean(extension.value)}'"
         f" of group {extension.group!r}"
     )
     owner = getattr(extension, "_owner", None)
@@ -122,8 +141,10 @@ def near_misses(word: str, words: "Iterable[str]") -> "tuple[str, ...]":
     >>> near_misses("jsno", ["json", "yaml"])
     ('json',)
     """
-    from difflib import get_close_matches
-
+    try:
+        from difflib import get_close_matches
+    except (ImportError, OSError):
+        return ()  # a hint less, where no file can be read any more
     return tuple(get_close_matches(word, sorted(set(words)), n=3))
 
 
@@ -267,7 +288,7 @@ def circular_load(extension: "Any", names: "Iterable[str]") -> CircularLoad:
     """Return the error for a call that waits for itself."""
     way = (*names, extension.name)
     error = CircularLoad(
-        f"{origin(extension)}: its call waits for itself: {' -> '.join(way)};"
+        f"{origin(extension)}: its call waits for itself: {clean(' -> '.join(way))};"
         " one of them must not touch .obj of the next while it is being called"
     )
     error.names = way

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     from ._manager import Extension, Options, P, U
 
+_PACKAGE = __name__.rpartition(".")[0]
+
 
 class _CheckedManager(Manager[T]):
     """The extensions of which `check_func` says yes."""
@@ -52,7 +54,7 @@ class EnabledExtensionManager(_CheckedManager[T], ExtensionManager[T]):
     :param options: as of Manager.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
 
 class DispatchExtensionManager(_CheckedManager[T]):
@@ -62,7 +64,7 @@ class DispatchExtensionManager(_CheckedManager[T]):
     :param options: as of Manager.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
     def map(
         self, filter_func: "Callable[Concatenate[Extension[T], P], bool]",
@@ -124,7 +126,7 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
     :param options: as of Manager.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
     @property
     def by_name(self) -> "dict[str, Extension[T]]":

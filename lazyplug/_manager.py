@@ -51,6 +51,9 @@ else:
     T = Found = None
     Generic = {T: object, (T, T): object}
 
+# What a copy of this package is called that is vendored under another name.
+_PACKAGE = __name__.rpartition(".")[0]
+
 
 class Extension(Generic[T]):
     """A lazy handle on one entry point.
@@ -66,7 +69,7 @@ class Extension(Generic[T]):
     :param obj: what the call of the plugin returned, if it was called.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     if TYPE_CHECKING:
         _entry_point: EntryPoint
         name: str
@@ -161,6 +164,10 @@ class Extension(Generic[T]):
         # Reached for what is not there yet, so that a loaded extension is read at
         # the price of an attribute, and for what does not exist.
         if name == "plugin":
+            try:
+                from . import _kept  # noqa: F401 - deferred: not for a driver
+            except (ImportError, OSError):
+                pass  # files cannot be read already; the plugin may be in memory
             return self._load()
         if name == "obj":
             from ._calling import call  # deferred: most plugins are not called
@@ -245,9 +252,9 @@ class Extension(Generic[T]):
 
 def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
     """Log which of the asked names are missing."""
-    from logging import getLogger  # deferred: 10 ms, only where there is a fault
+    from ._report import report  # deferred: only where there is a fault
 
-    getLogger("lazyplug").warning("Could not find %s", ", ".join(sorted(missing_names)))
+    report(f"Could not find {', '.join(sorted(missing_names))}")
 
 
 class Manager(Generic[T, Found]):
@@ -290,7 +297,7 @@ class Manager(Generic[T, Found]):
         are counted in `failures` and `lazyplug.problems()`.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     # the names that are asked for; None: all
     _asked: "Sequence[str] | None" = None
     _package: "str | None" = None
@@ -594,7 +601,7 @@ class Manager(Generic[T, Found]):
 class ExtensionManager(Manager[T, Found]):
     """All extensions of a namespace, called one after the other."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
     def map(
         self, func: "Callable[Concatenate[Extension[T], P], U]", /,
@@ -632,7 +639,7 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
     :param options: as of Manager.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     _names: "Sequence[str]" = ()
     _name_order = False
     _on_missing: "OnMissing | None" = None
@@ -697,7 +704,7 @@ class DriverManager(NamedExtensionManager[T]):
         NoMatches after the callback was called.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     _default_resolver = "error_on_conflict"
 
     def __init__(
@@ -741,7 +748,10 @@ class DriverManager(NamedExtensionManager[T]):
         Imports, and calls, the plugin on first touch.
         """
         extension = self.extensions[0]
+        known = extension.__dict__
         try:
+            if "plugin" not in known and known.get("obj") is None:
+                extension._load()  # `.plugin` would read more than a driver needs
             if extension._invoke is None and extension.obj is None:
                 return extension.plugin
             return extension.obj

@@ -1,9 +1,7 @@
 """Looking again, in a process that goes on while distributions come and go."""
 
-import importlib
 import os
 import sys
-from typing import NamedTuple
 
 from . import _cache
 from ._report import report_once, report_subscriber
@@ -13,6 +11,11 @@ from ._whole import metadata_folders
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import NamedTuple
+else:
+    from ._tuples import Named as NamedTuple
+
+_PACKAGE = __name__.rpartition(".")[0]
 
 
 class Changes(NamedTuple):
@@ -31,7 +34,7 @@ class Changes(NamedTuple):
 
 
 # A NamedTuple takes no notice of it in its body.
-Changes.__module__ = "lazyplug"
+Changes.__module__ = _PACKAGE
 
 _subscribers: "dict[object, Callable[[Changes], object]]" = {}
 
@@ -62,7 +65,9 @@ def refresh() -> Changes:
     before = metadata_folders(_cache.current())
     _cache.invalidate_caches()
     _cache.generation += 1
-    importlib.invalidate_caches()
+    for finder in sys.meta_path:
+        # As importlib does, which need not be imported here.
+        getattr(finder, "invalidate_caches", int)()
     after = metadata_folders(_cache.current("full"))
     added = sorted(after - before)
     restart = [_label(folder) for folder in added if _needs_restart(folder)]

@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from typing import IO, Any
 
-from lazyplug import _cache
-from lazyplug._exceptions import no_matches
-from lazyplug._whole import everything
-
+from .. import _cache
+from .._exceptions import no_matches
+from .._whole import everything
 from .children import interpreter
 from .listing import LEFT_OUT, every, label
 from .output import (

@@ -1,7 +1,7 @@
 """Completion in bash, zsh and fish, by argcomplete: the extra `cli` brings it."""
 
-from lazyplug import _cache
-from lazyplug._whole import everything
+from .. import _cache
+from .._whole import everything
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

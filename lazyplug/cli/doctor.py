@@ -3,19 +3,18 @@
 import os
 import sys
 
-from lazyplug import _cache, _learned
-from lazyplug._choice import parse_pattern, split
-from lazyplug._exceptions import InvalidChoice
-from lazyplug._frozen import OFF, names_in, opened, own_file
-from lazyplug._index import Index, paths, stamp
-from lazyplug._manager import Extension
-from lazyplug._problem import problems
-from lazyplug._record import assemble, decode, from_bytes
-from lazyplug._scan import find_metadata, headers
-from lazyplug._store import ours
-from lazyplug._verify import damages
-from lazyplug._whole import everything
-
+from .. import _cache, _learned
+from .._choice import parse_pattern, split
+from .._exceptions import InvalidChoice
+from .._frozen import OFF, names_in, opened, own_file
+from .._index import Index, paths, stamp
+from .._manager import Extension
+from .._problem import problems
+from .._record import assemble, decode, from_bytes
+from .._scan import find_metadata, headers
+from .._store import ours
+from .._verify import damages
+from .._whole import everything
 from .freezing import untrue
 from .listing import label
 from .output import add_json, clean, print_json
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from lazyplug._frozen import Frozen
+    from .._frozen import Frozen
 
     # how it is, and what is to be said of it
     Finding = tuple[str, str]

@@ -1,12 +1,11 @@
 """What is there: groups, the plugins of one, all about one. No plugin is imported."""
 
-from lazyplug import _cache, _learned
-from lazyplug._exceptions import no_matches
-from lazyplug._manager import ExtensionManager
-from lazyplug._scan import identify
-from lazyplug._scan import label as label_of
-from lazyplug._whole import everything
-
+from .. import _cache, _learned
+from .._exceptions import no_matches
+from .._manager import ExtensionManager
+from .._scan import identify
+from .._scan import label as label_of
+from .._whole import everything
 from .output import add_json, complain, print_fields, print_json, print_table
 
 TYPE_CHECKING = False
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
-    from lazyplug._index import Owner
-    from lazyplug._manager import Extension
+    from .._index import Owner
+    from .._manager import Extension
 
 
 def add_to(name: str, parser: "argparse.ArgumentParser") -> None:

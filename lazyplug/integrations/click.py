@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lazyplug import ExtensionManager, MultipleMatches, NoMatches, _learned
-from lazyplug._exceptions import near_misses, origin
-from lazyplug._scan import summary_of
-from lazyplug._source import first_paragraph
+from .. import ExtensionManager, MultipleMatches, NoMatches, _learned
+from .._exceptions import near_misses, origin
+from .._scan import summary_of
+from .._source import first_paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from click.shell_completion import CompletionItem
 
-    from lazyplug import Extension
+    from .. import Extension
 
     Plugins = str | ExtensionManager[Any] | Callable[[], ExtensionManager[Any]]
 
