@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     # where it was said, and what
     Said = tuple[str, tuple[Pattern, ...]]
 
-_PACKAGE = __name__.rpartition(".")[0]
+_PACKAGE = __package__ or ""
 _OPERATORS = {"<", "<=", "!=", "==", ">=", ">", "~=", "==="}
 _KEYS = ("allow", "deny", "safe_mode", "versions")
 

@@ -1,4 +1,7 @@
-"""What few programs ask of an extension; a warm start need not define it."""
+"""Work out the attributes of an extension that are not there yet.
+
+A driver does without: its plugin is loaded, or called, by itself.
+"""
 
 from . import _cache
 
@@ -12,9 +15,12 @@ if TYPE_CHECKING:
 def detail(extension: "Extension[Any]", name: str) -> "Any":
     """Return an attribute of an extension that is worked out when it is asked for.
 
-    Imports nothing of the plugin. Raises AttributeError if there is none.
+    Imports nothing of the plugin, unless it is asked for, or what its call returns.
+    Raises AttributeError if there is none.
     """
     match name:
+        case "plugin" | "obj":
+            return _loaded(extension, name)
         case "module_name":
             if extension._module is None:
                 from ._exceptions import invalid_entry_point
@@ -44,6 +50,18 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
         name=name,
         obj=extension,
     )
+
+
+def _loaded(extension: "Extension[Any]", name: str) -> "Any":
+    try:
+        from . import _kept  # noqa: F401 - what handles it need not be read later
+    except (ImportError, OSError):
+        pass  # files cannot be read already; the plugin may be in memory
+    if name == "plugin":
+        return extension._load()
+    from ._calling import call  # deferred: most plugins are not called
+
+    return call(extension)
 
 
 def _error(extension: "Extension[Any]") -> "Exception | None":

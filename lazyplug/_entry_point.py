@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from ._index import Owner, Row
 
-_PACKAGE = __name__.rpartition(".")[0]
+_PACKAGE = __package__ or ""
 
 
 class EntryPoint:

@@ -1,5 +1,6 @@
 """The hierarchy of errors: what, where, and what to do; each carries its data."""
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from ._manager import Extension
     from ._problem import Problem
 
-_PACKAGE = __name__.rpartition(".")[0]
+_PACKAGE = __package__ or ""
 
 
 class LazyplugError(Exception):
@@ -168,7 +169,7 @@ def no_matches(
     `excluded` are extensions that the host's choice leaves out, with the reasons.
     """
     from ._cache import current
-    from ._whole import everything
+    from ._whole import served_groups
 
     names = tuple(dict.fromkeys(available))
     out = excluded or {}
@@ -195,7 +196,7 @@ def no_matches(
             text += f" Left out: {quoted(sorted({each.name for each in out}))}."
     else:
         snapshot = current()
-        groups = list(everything(snapshot))
+        groups = list(served_groups(snapshot))
         text += ": no installed distribution declares that group"
         near = near_misses(namespace, groups)
         if near:
@@ -212,10 +213,31 @@ def no_matches(
                 " Where metadata is left out, as by PyInstaller, ship a frozen index:"
                 " `lazyplug freeze --trust` where they are installed."
             )
-    error = NoMatches((text + _told_frozen() + _told_problems()).rstrip())
+    left = _left_overs(namespace, name)
+    error = NoMatches((text + left + _told_frozen() + _told_problems()).rstrip())
     error.namespace, error.name = namespace, name
     error.available, error.near = names, near
     return error
+
+
+def _left_overs(namespace: str, name: "str | None") -> str:
+    """Return what an interrupted pip left behind of the extensions that are missing."""
+    from ._cache import rows
+    from ._entry_point import EntryPoint
+    from ._whole import groups_of, is_left_over
+
+    found = [
+        f"\n  {origin(EntryPoint._of(group, row, owner))}"
+        for group in groups_of(namespace)
+        for row, owner in rows(group)
+        if is_left_over(owner) and name in (None, row[0])
+    ]
+    if not found:
+        return ""
+    return (
+        f"\nAn interrupted pip left behind:{''.join(found)}\n"
+        "Delete that directory, and install the distribution again."
+    )
 
 
 def _told_frozen() -> str:
@@ -248,10 +270,32 @@ def multiple_matches(
     lines = "".join(f"\n  {origin(extension)}" for extension in found)
     error = MultipleMatches(
         f"{len(found)} extensions named {name!r} in group {namespace!r}:{lines}\n"
-        "Uninstall one of them, or pass conflict_resolver= to choose."
+        f"{_advice(found)}ass conflict_resolver= to choose."
     )
     error.namespace, error.name, error.extensions = namespace, name, found
     return error
+
+
+def _advice(extensions: "Iterable[Extension[Any]]") -> str:
+    """Return how the advice begins for a name that several distributions declare.
+
+    Only what pip can uninstall is named: what lies in its environment, with a RECORD.
+    """
+    from ._scan import identify
+
+    owners = {e._owner[0]: e._owner for e in extensions if e._owner is not None}
+    names = [clean(identify(o)[0]) for o in owners.values() if _can_be_uninstalled(o)]
+    if len(owners) < 2 or not names:
+        return "P"
+    return f"Uninstall {' or '.join(names)} (pip uninstall {names[0]}), or p"
+
+
+def _can_be_uninstalled(owner: "Any") -> bool:
+    _, path, file, _ = owner
+    if not isinstance(path, str) or file[:1] == "~":
+        return False
+    inside = sys.prefix == sys.base_prefix or path.startswith(sys.prefix + os.sep)
+    return inside and os.access(os.path.join(path, file, "RECORD"), os.F_OK)
 
 
 def broken_metadata(problems: "Iterable[Problem]") -> BrokenMetadata:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from ._manager import Extension, Options, P, U
 
-_PACKAGE = __name__.rpartition(".")[0]
+_PACKAGE = __package__ or ""
 
 
 class _CheckedManager(Manager[T]):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from ._manager import OnMissing, Options
 
-_PACKAGE = __name__.rpartition(".")[0]
+_PACKAGE = __package__ or ""
 
 
 class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):

@@ -52,7 +52,7 @@ else:
     Generic = {T: object, (T, T): object}
 
 # What a copy of this package is called that is vendored under another name.
-_PACKAGE = __name__.rpartition(".")[0]
+_PACKAGE = __package__ or ""
 
 
 class Extension(Generic[T]):
@@ -163,17 +163,7 @@ class Extension(Generic[T]):
     def __getattr__(self, name: str) -> "Any":
         # Reached for what is not there yet, so that a loaded extension is read at
         # the price of an attribute, and for what does not exist.
-        if name == "plugin":
-            try:
-                from . import _kept  # noqa: F401 - deferred: not for a driver
-            except (ImportError, OSError):
-                pass  # files cannot be read already; the plugin may be in memory
-            return self._load()
-        if name == "obj":
-            from ._calling import call  # deferred: most plugins are not called
-
-            return call(self)
-        from ._details import detail  # deferred: what few programs ask
+        from ._details import detail  # deferred: a driver needs none of it
 
         return detail(self, name)
 
@@ -402,6 +392,8 @@ class Manager(Generic[T, Found]):
             new(Extension)._fill(group, *pair, *make)
             for group in groups
             for pair in self._pairs(group, names)
+            # What an interrupted pip left behind is a problem, and no plugin.
+            if pair[1] is None or pair[1][2][:1] != "~"
         ]
 
     def _chosen(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
@@ -555,18 +547,16 @@ class Manager(Generic[T, Found]):
 
     def list_entry_points(self) -> "list[EntryPoint]":
         """Return all entry points of the namespace, selected or not."""
-        from ._entry_point import entry_points
-        from ._whole import groups_of
+        from ._entry_point import EntryPoint
+        from ._whole import served
 
-        groups = groups_of(self.namespace)
-        return [point for group in groups for point in entry_points(group=group)]
+        return [EntryPoint._of(group, *pair) for group, pair in served(self.namespace)]
 
     def entry_points_names(self) -> "list[str]":
         """Return the names of all entry points of the namespace, selected or not."""
-        from ._whole import groups_of
+        from ._whole import served
 
-        groups = groups_of(self.namespace)
-        return [row[0] for group in groups for row, _ in _cache.rows(group)]
+        return [pair[0][0] for _, pair in served(self.namespace)]
 
     def __iter__(self) -> "Iterator[Extension[T]]":
         return iter(self.extensions)
@@ -750,10 +740,13 @@ class DriverManager(NamedExtensionManager[T]):
         extension = self.extensions[0]
         known = extension.__dict__
         try:
-            if "plugin" not in known and known.get("obj") is None:
-                extension._load()  # `.plugin` would read more than a driver needs
+            # Not by the attributes, which read what handling needs besides.
             if extension._invoke is None and extension.obj is None:
-                return extension.plugin
+                return known["plugin"] if "plugin" in known else extension._load()
+            if "obj" not in known:
+                from ._calling import call  # deferred: most plugins are not called
+
+                return call(extension)
             return extension.obj
         except Exception as error:
             if self._on_load_failure_callback is None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 else:
     from ._tuples import Named as NamedTuple
 
-_PACKAGE = __name__.rpartition(".")[0]
+_PACKAGE = __package__ or ""
 
 
 class Changes(NamedTuple):

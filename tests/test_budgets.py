@@ -77,6 +77,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "",
     }
+    # As installers do.
+    arguments = "-m", "compileall", "-q", str(site / "lazyplug")
+    python(*arguments, env=variables, executable=executable)
     # Old enough to be believed at once: ctime cannot be set, the clock can.
     ahead = (
         "import time, lazyplug._cache as cache\n"

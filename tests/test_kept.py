@@ -12,7 +12,7 @@ import pytest
 import lazyplug
 from lazyplug._tuples import Named
 from lazyplug.testing import dist, plant
-from tests.conftest import python
+from tests.conftest import ask, python
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no chroot, no limits")
 
@@ -177,6 +177,22 @@ def test_all_that_managers_and_extensions_have_works_when_no_file_can_be_read(
         done = python(str(program), env=env)
         assert done.stdout == "asked True\n"
         assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["", ", invoke_on_load=True"])
+def test_a_driver_reads_nothing_of_what_handles_plugins(
+    option: str, tmp_path: Path
+) -> None:
+    site = plant(tmp_path / "site", dist("one", "1", "[g]\nsound = builtins:dict\n"))
+    code = f"""
+        import json, sys
+        sys.path.insert(0, {str(site)!r})
+        import lazyplug
+        lazyplug.DriverManager("g", "sound"{option}).driver
+        rooms = ["lazyplug._kept", "lazyplug._details", "lazyplug._mapping"]
+        print(json.dumps([room for room in rooms if room in sys.modules]))
+    """
+    assert ask(code) == []
 
 
 class Typed(NamedTuple):

@@ -14,7 +14,7 @@ from .._record import assemble, decode, from_bytes
 from .._scan import find_metadata, headers
 from .._store import ours
 from .._verify import damages
-from .._whole import everything
+from .._whole import served_groups
 from .freezing import untrue
 from .listing import label
 from .output import add_json, clean, print_json
@@ -367,7 +367,7 @@ def _some(names: "set[str]") -> str:
 
 def _extensions() -> "dict[str, list[Extension[Any]]]":
     found: dict[str, list[Extension[Any]]] = {}
-    for group, pairs in everything(_cache.current("full")).items():
+    for group, pairs in served_groups(_cache.current("full")).items():
         for row, owner in pairs:
             extension: Extension[Any] = Extension.__new__(Extension)
             found.setdefault(group, []).append(

@@ -7,7 +7,7 @@ from .._freeze import told
 from .._index import Index
 from .._problem import problems
 from .._scan import identify
-from .._whole import everything, groups_of, shadowed_rows
+from .._whole import groups_of, served_groups, shadowed_rows
 from .listing import LEFT_OUT, every
 from .output import add_json, clean, print_json
 
@@ -75,7 +75,7 @@ def _hidden(snapshot: "_cache.Snapshot", group: str) -> "Iterable[Pair]":
 
 
 def _of_missing(namespace: str, name: str) -> "Iterator[str]":
-    groups = everything(_cache.current())
+    groups = served_groups(_cache.current())
     names = [row[0] for g in groups_of(namespace) for row, _ in groups.get(g, ())]
     if not names:
         near = near_misses(namespace, groups)
