@@ -742,11 +742,13 @@ class DriverManager(NamedExtensionManager[T]):
         try:
             # Not by the attributes, which read what handling needs besides.
             if extension._invoke is None and extension.obj is None:
-                return known["plugin"] if "plugin" in known else extension._load()
+                if "plugin" not in known:
+                    return extension._load()  # type: ignore[no-any-return]
+                return extension.plugin
             if "obj" not in known:
                 from ._calling import call  # deferred: most plugins are not called
 
-                return call(extension)
+                return call(extension)  # type: ignore[no-any-return]
             return extension.obj
         except Exception as error:
             if self._on_load_failure_callback is None:

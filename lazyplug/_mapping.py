@@ -101,6 +101,12 @@ def resolved(
             f"conflict_resolver returned {found!r} for {name!r}; it has to return one"
             " of the extensions that it is given"
         )
+    own = f"{getattr(resolver, '__module__', '')}.".startswith(f"{__package__}.")
+    if not own:
+        from ._report import debug
+
+        # The host has decided it, so that this is no warning; ours log it themselves.
+        debug(f"{name!r} of {len(several)} in group {manager.namespace!r} is {found!r}")
     return found
 
 

@@ -49,10 +49,11 @@ def report(message: str) -> None:
 def report_once(message: str, about: str = "", quiet: bool = False) -> None:
     """Log a warning, once a process; once of what it is about, if that is said.
 
-    It is logged at debug level if it is to be `quiet`.
+    It is logged at debug level if it is to be `quiet`; as a warning it may follow.
     """
-    if (about or message) not in _told:
-        _told.add(about or message)
+    key = ("debug: " if quiet else "") + (about or message)
+    if key not in _told:
+        _told.add(key)
         if quiet:
             debug(message)
         else:

@@ -6,6 +6,7 @@ from ._cache import Snapshot, current, rows
 from ._index import quote, rows_of, texts
 from ._record import decode, group_text, table_of
 from ._record import groups_of as groups_of_index
+from ._scan import normalise, stem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,6 +131,15 @@ def _told(index: "Index") -> "list[Trouble]":
                 for path, line, reason in told
             ]
     return found
+
+
+def distributions(snapshot: Snapshot) -> "set[str]":
+    """Return the keys of all distributions, left-overs left out."""
+    # What finders know is among what declares something; the others have folders.
+    owners = [owner for pairs in everything(snapshot).values() for _, owner in pairs]
+    folders = map(os.path.basename, metadata_folders(snapshot))
+    keys = {normalise(stem(folder)[0]) for folder in folders if folder[:1] != "~"}
+    return keys.union(owner[0] for owner in owners if not is_left_over(owner)) - {""}
 
 
 def metadata_folders(snapshot: Snapshot) -> "set[str]":
