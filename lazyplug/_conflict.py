@@ -45,7 +45,8 @@ class prefer:  # noqa: N801 - called as the functions beside it are
     :param otherwise: the resolver of names that none of them declares, or one of them
         more than once.
 
-    Raises TypeError where there is no name of a distribution.
+    Raises TypeError where there is no name of a distribution, ValueError of a pattern
+    that cannot be read.
     """
 
     __module__ = _PACKAGE
@@ -53,6 +54,8 @@ class prefer:  # noqa: N801 - called as the functions beside it are
     def __init__(
         self, *distributions: str, otherwise: "Resolver[Any]" = error_on_conflict
     ) -> None:
+        from ._choice import fault_of, key_pattern
+
         given: tuple[object, ...] = distributions or ("",)
         for name in given:
             if not isinstance(name, str) or not name:
@@ -60,6 +63,9 @@ class prefer:  # noqa: N801 - called as the functions beside it are
                     "prefer() takes the names of distributions: prefer('acme-*'),"
                     f" not {name!r}"
                 )
+            fault = fault_of(key_pattern(name))
+            if fault:
+                raise ValueError(f"prefer({name!r}): {fault}")
         self.distributions = distributions
         self.otherwise = otherwise
 
