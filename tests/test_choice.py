@@ -699,7 +699,7 @@ def test_a_class_of_characters_means_what_shells_mean(
 
 
 @pytest.mark.parametrize(
-    "pattern", ['["]*', "[\\]*", "[ä]*", "[&&a]*", "[^a]*", "a{2}["]
+    "pattern", ['["]*', "[\\]*", "[ä]*", "[&&a]*", "[^a]*", "a{2}[x]"]
 )
 def test_a_pattern_that_matches_nothing_here_is_looked_for_everywhere(
     pattern: str, caplog: pytest.LogCaptureFixture
