@@ -39,7 +39,9 @@ class _CheckedManager(Manager[T]):
                 if check is None or extension in self._passed or check(extension):
                     passed.append(extension)
             except Exception as error:
-                self._tell(extension, error)
+                from ._mapping import tell
+
+                tell(self, extension, error)
         self._adopt(passed)
         self._passed = frozenset(passed)
 
@@ -113,7 +115,9 @@ class DispatchExtensionManager(_CheckedManager[T]):
             except Exception as error:
                 if extension.load_error is not error:
                     raise  # the host's own
-                self._tell(extension, error)
+                from ._mapping import tell
+
+                tell(self, extension, error)
             else:
                 if passes:
                     yield extension

@@ -28,7 +28,7 @@ _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # what lies in the files, by their paths
 _data: "dict[str, bytes]" = {}
 # of each module's source, what its bytecode must name to be used
-_stats: "dict[str, dict[str, float]]" = {}
+_stats: "dict[str, dict[str, int]]" = {}
 
 
 class _Loader(SourceFileLoader):
@@ -83,10 +83,12 @@ def _keep(folder: str, finder: FileFinder, cached: "str | None") -> None:
                 known = _data[bytecode] = _read(bytecode)
             except OSError:
                 pass  # it was not compiled yet
-        modified, size = int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF
-        if known[8:16] != modified.to_bytes(4, "little") + size.to_bytes(4, "little"):
-            _data[path] = _read(path)
-        _stats[path] = {"mtime": status.st_mtime, "size": status.st_size}
+        modified, size = status.st_mtime_ns // 1_000_000_000, status.st_size
+        if known[8:16] != b"".join(
+            (number & 0xFFFFFFFF).to_bytes(4, "little") for number in (modified, size)
+        ):
+            _data[path] = _read(path)  # not compiled, or not from this source
+        _stats[path] = {"mtime": modified, "size": size}
     kept: Any = _Finder.__new__(_Finder)
     kept.__dict__.update(finder.__dict__)
     sys.path_importer_cache[folder] = kept

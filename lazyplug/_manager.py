@@ -296,6 +296,8 @@ class Manager(Generic[T, Found]):
     # what was registered in code, whether chosen or not
     _registered: "tuple[Extension[T], ...]" = ()
     _default_resolver = "ignore_conflicts"
+    # does a failed load raise where no callback is told of it?
+    _raises = False
     if TYPE_CHECKING:
         extensions: list[Extension[T]]
         """The extensions, in order."""
@@ -579,14 +581,6 @@ class Manager(Generic[T, Found]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.namespace!r}: {self.names()}>"
 
-    # What runs plugins.
-
-    def _tell(self, extension: "Extension[T]", error: Exception) -> None:
-        """Tell, once, that an extension failed to load."""
-        from ._mapping import tell
-
-        tell(self, extension, error)
-
 
 class ExtensionManager(Manager[T, Found]):
     """All extensions of a namespace, called one after the other."""
@@ -696,6 +690,7 @@ class DriverManager(NamedExtensionManager[T]):
 
     __module__ = _PACKAGE
     _default_resolver = "error_on_conflict"
+    _raises = True
 
     def __init__(
         self,
@@ -726,11 +721,6 @@ class DriverManager(NamedExtensionManager[T]):
 
             self.extensions = [resolved(self, self._names[0], self.extensions)]
 
-    def _tell(self, extension: "Extension[T]", error: Exception) -> None:
-        if self._on_load_failure_callback is None:
-            raise error
-        super()._tell(extension, error)
-
     @property
     def driver(self) -> "T":
         """The plugin or, with `invoke_on_load`, what its call returned.
@@ -753,9 +743,10 @@ class DriverManager(NamedExtensionManager[T]):
         except Exception as error:
             if self._on_load_failure_callback is None:
                 raise
-            self._tell(extension, error)
             from ._exceptions import failed_driver
+            from ._mapping import tell
 
+            tell(self, extension, error)
             raise failed_driver(extension) from error
 
     def __call__(

@@ -51,7 +51,7 @@ def loaded(
             extension.plugin  # noqa: B018
             extension.obj  # noqa: B018
         except Exception as error:
-            manager._tell(extension, error)
+            tell(manager, extension, error)
         else:
             yield extension
 
@@ -61,8 +61,10 @@ def tell(
 ) -> None:
     """Give a failed load, or check, to the manager's callback, or log it; once.
 
-    Raises it where failures are errors.
+    Raises it where failures are errors, and where a driver has no callback.
     """
+    if manager._raises and manager._on_load_failure_callback is None:
+        raise error
     errors = told_of(manager).errors
     if extension not in errors:
         _say(manager, extension, error)

@@ -77,16 +77,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "",
     }
-    # As installers do.
-    arguments = "-m", "compileall", "-q", str(site / "lazyplug")
-    python(*arguments, env=variables, executable=executable)
     # Old enough to be believed at once: ctime cannot be set, the clock can.
     ahead = (
         "import time, lazyplug._cache as cache\n"
         "cache.Seam.clock = lambda: time.time_ns() + 3600 * 10**9\n"
     )
-    for _ in range(2):
-        python("-c", ahead + DRIVER, env=variables, executable=executable)
+    for code in (DRIVER, DRIVER, HANDLE):
+        python("-c", ahead + code, env=variables, executable=executable)
     return Environment(executable, variables)
 
 

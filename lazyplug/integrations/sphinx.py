@@ -157,16 +157,18 @@ class _Forward(Handler):
 
 def setup(app: Any) -> dict[str, Any]:
     """Add the directive to a Sphinx application."""
-    logger = getLogger("lazyplug")
-    if not any(isinstance(each, _Forward) for each in logger.handlers):
-        logger.addHandler(_Forward(WARNING))
     listed: Any = directive(_log("lazyplug"), ExtensionManager[Any], documentation)
 
     class Current(listed):
         def run(self) -> list[Any]:
             # Nothing tells Sphinx that a plugin was installed, or changed.
             self.state.document.settings.env.note_reread()
-            children: list[Any] = super().run()
+            logger, forward = getLogger("lazyplug"), _Forward(WARNING)
+            logger.addHandler(forward)
+            try:
+                children: list[Any] = super().run()
+            finally:
+                logger.removeHandler(forward)
             return children
 
     app.add_directive("list-plugins", Current)
