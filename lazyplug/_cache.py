@@ -553,7 +553,7 @@ def _after_fork() -> None:
     import sys
 
     if getattr(sys.modules.get("_frozen_importlib"), "_module_locks", None):
-        from lazyplug._forked import give_up_imports  # deferred: seldom
+        from ._forked import give_up_imports  # deferred: seldom
 
         give_up_imports()
 
@@ -562,7 +562,9 @@ if hasattr(os, "register_at_fork"):
     # Without our globals, which would live until the process ends: that costs half a
     # million instructions there.
     _Function: "Any" = type(_after_fork)
-    os.register_at_fork(after_in_child=_Function(_after_fork.__code__, {}))
+    os.register_at_fork(
+        after_in_child=_Function(_after_fork.__code__, {"__package__": __package__})
+    )
 
 # A scan that found broken metadata leaves a mark here, for who tells it.
 news: "list[str]" = []

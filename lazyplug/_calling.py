@@ -62,7 +62,8 @@ def call(extension: "Extension[Any]") -> "Any":
     Runs the plugin's code. Raises CircularLoad if the call waits for itself, or for
     the import of the plugin that asks for it.
     """
-    extension.plugin  # noqa: B018 - the import is over before a call begins
+    if "plugin" not in extension.__dict__:
+        extension._load()  # the import is over before a call begins
     if "plugin" not in extension.__dict__:
         from ._exceptions import unfinished
 

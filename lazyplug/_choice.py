@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     # where it was said, and what
     Said = tuple[str, tuple[Pattern, ...]]
 
+_PACKAGE = __package__ or ""
 _OPERATORS = {"<", "<=", "!=", "==", ">=", ">", "~=", "==="}
 _KEYS = ("allow", "deny", "safe_mode", "versions")
 
@@ -55,7 +56,7 @@ class Choice:
     Raises InvalidChoice, which says where the mistake is, and what to write.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     __slots__ = ("_allowed", "_denied", "_safe", "_versions", "api", "host")
     if TYPE_CHECKING:
         _allowed: Said | None
@@ -285,20 +286,67 @@ def parse_pattern(text: str, source: str) -> "Pattern":
             " GROUP=NAME@DISTRIBUTION",
         )
     kept = [None if part in {"", "*"} else part for part in parts]
+    for part in filter(None, kept):
+        fault = fault_of(part)
+        if fault:
+            raise bad_choice(source, f"{text!r} is not a pattern: {fault}")
     return text, kept[0], kept[1], kept[2]
 
 
 def key_pattern(text: str) -> str:
     """Return a pattern of distributions' names as one of their keys.
 
-    >>> key_pattern("Acme.X-*"), key_pattern("a-[b-d]-E")
-    ('acme_x_*', 'a_[b-d]_e')
+    >>> key_pattern("Acme.X-*"), key_pattern("a-[b-d]-E"), key_pattern("a[-.]b")
+    ('acme_x_*', 'a_[b-d]_e', 'a[__]b')
     """
-    before, bracket, rest = text.partition("[")
-    inside, close, after = rest.partition("]")
-    if not close:
-        return normalise(text)
-    return f"{normalise(before)}{bracket}{inside.lower()}{close}{key_pattern(after)}"
+    found = ""
+    for literal, inside, after in classes(text):
+        # Only between two others is the dash no character of its own.
+        members = inside.lower().replace(".", "_")
+        start = members.startswith("!")
+        if members[start : start + 1] == "-":
+            members = members.replace("-", "_", 1)
+        if members.endswith("-"):
+            members = members[:-1] + "_"
+        found += normalise(literal) + (f"[{members}]" if inside else after)
+    return found
+
+
+def classes(text: str) -> "Iterator[tuple[str, str, str]]":
+    """Yield what stands before each class of characters, and what stands in it.
+
+    The last has none, but what stands behind a bracket that is never closed.
+
+    >>> [*classes("a[b-d]e")], [*classes("[!]")]
+    ([('a', 'b-d', ''), ('e', '', '')], [('', '', '[!]')])
+    """
+    while True:
+        literal, bracket, rest = text.partition("[")
+        # What stands first is a member, even if it is a bracket.
+        end = rest.find("]", 2 if rest[:1] == "!" else 1)
+        if not bracket or end < 0:
+            yield literal, "", bracket + rest
+            return
+        yield literal, rest[:end], ""
+        text = rest[end + 1 :]
+
+
+def fault_of(pattern: str) -> str:
+    """Return what is wrong with a pattern; "" if nothing is.
+
+    >>> fault_of("a[b-d]*"), fault_of("[z-a]"), fault_of("[a")
+    ('', 'the range z-a in it is empty', "a '[' in it is never closed; '[[]' is one")
+    """
+    for _, inside, unclosed in classes(pattern):
+        if unclosed:
+            return "a '[' in it is never closed; '[[]' is one"
+        members = inside.removeprefix("!")
+        at = members.find("-", 1)
+        while 0 < at < len(members) - 1:
+            if members[at - 1] > members[at + 1]:
+                return f"the range {members[at - 1 : at + 2]} in it is empty"
+            at = members.find("-", at + 3)
+    return ""
 
 
 def fits(text: str, wanted: "str | None") -> bool:
@@ -331,7 +379,11 @@ def _ranges(given: "Any", source: str) -> "tuple[tuple[str, str, str], ...]":
             raise bad_choice(
                 source, f"versions has {name!r}: {wanted!r}; say {name!r}: '>=1.2,<2'"
             )
-        found.append((source, key_pattern(name), wanted))
+        key = key_pattern(name)
+        fault = fault_of(key)
+        if fault:
+            raise bad_choice(source, f"versions has {name!r}: {fault}")
+        found.append((source, key, wanted))
     return tuple(found)
 
 

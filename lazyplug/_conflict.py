@@ -1,6 +1,6 @@
 """What to do when one name stands several times in a group. Imports no plugin."""
 
-from ._exceptions import multiple_matches, origin
+from ._exceptions import multiple_matches, near_misses, origin, quoted
 from ._report import report_once
 
 TYPE_CHECKING = False
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from ._manager import Extension, Resolver
 
     T = TypeVar("T")
+
+_PACKAGE = __package__ or ""
 
 
 def ignore_conflicts(
@@ -36,20 +38,24 @@ def error_on_conflict(
 class prefer:  # noqa: N801 - called as the functions beside it are
     """A resolver that takes what the first of some distributions declares.
 
-    What is taken, and instead of what, is logged. Imports no plugin.
+    What is taken, and instead of what, is logged at debug level, since the host has
+    decided it; a warning names a distribution that is not installed. Imports no plugin.
 
     :param distributions: names of distributions, as shells match them: `acme-*`.
     :param otherwise: the resolver of names that none of them declares, or one of them
         more than once.
 
-    Raises TypeError where there is no name of a distribution.
+    Raises TypeError where there is no name of a distribution, ValueError of a pattern
+    that cannot be read.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
     def __init__(
         self, *distributions: str, otherwise: "Resolver[Any]" = error_on_conflict
     ) -> None:
+        from ._choice import fault_of, key_pattern
+
         given: tuple[object, ...] = distributions or ("",)
         for name in given:
             if not isinstance(name, str) or not name:
@@ -57,6 +63,9 @@ class prefer:  # noqa: N801 - called as the functions beside it are
                     "prefer() takes the names of distributions: prefer('acme-*'),"
                     f" not {name!r}"
                 )
+            fault = fault_of(key_pattern(name))
+            if fault:
+                raise ValueError(f"prefer({name!r}): {fault}")
         self.distributions = distributions
         self.otherwise = otherwise
 
@@ -66,15 +75,19 @@ class prefer:  # noqa: N801 - called as the functions beside it are
         """Choose one of the extensions of a name."""
         from ._choice import fits, key_pattern  # deferred: few conflicts need it
 
+        missed: list[str] = []
         for distribution in self.distributions:
             wanted = key_pattern(distribution)
             found = [e for e in entrypoints if e._owner and fits(e._owner[0], wanted)]
             if len(found) == 1:
+                _report_missing(missed, quiet=True)
                 why = f"that of {distribution}"
-                return _told(namespace, name, entrypoints, found[0], why)
+                return _told(namespace, name, entrypoints, found[0], why, quiet=True)
             if found:
                 entrypoints = found
                 break
+            missed.append(distribution)
+        _report_missing(missed)
         chosen: Extension[T] = self.otherwise(namespace, name, entrypoints)
         return chosen
 
@@ -85,10 +98,36 @@ def _told(
     several: "list[Extension[T]]",
     taken: "Extension[T]",
     which: str,
+    quiet: bool = False,
 ) -> "Extension[T]":
     lines = "".join(f"\n  {origin(extension)}" for extension in several)
     report_once(
         f"{len(several)} extensions named {name!r} in group {namespace!r};"
-        f" {which} is used:{lines}"
+        f" {which} is used:{lines}",
+        quiet=quiet,
     )
     return taken
+
+
+def _report_missing(preferred: "list[str]", quiet: bool = False) -> None:
+    """Log which of the distributions that are preferred are not installed.
+
+    `quiet`: another one has decided, so that this is a warning only if it is likely
+    misspelt.
+    """
+    if not preferred:
+        return
+    from ._cache import current
+    from ._choice import fits, key_pattern
+    from ._whole import distributions
+
+    keys = distributions(current())
+    for name in preferred:
+        wanted = key_pattern(name)
+        if not any(fits(key, wanted) for key in keys):
+            near = [key.replace("_", "-") for key in near_misses(wanted, keys)]
+            hint = f"; did you mean {quoted(near)}?" if near else ""
+            report_once(
+                f"prefer({name!r}): no distribution of that name is installed{hint}",
+                quiet=quiet and not near,
+            )

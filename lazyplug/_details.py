@@ -1,4 +1,7 @@
-"""What few programs ask of an extension; a warm start need not define it."""
+"""Work out the attributes of an extension that are not there yet.
+
+A driver does without: its plugin is loaded, or called, by itself.
+"""
 
 from . import _cache
 
@@ -12,9 +15,12 @@ if TYPE_CHECKING:
 def detail(extension: "Extension[Any]", name: str) -> "Any":
     """Return an attribute of an extension that is worked out when it is asked for.
 
-    Imports nothing of the plugin. Raises AttributeError if there is none.
+    Imports nothing of the plugin, unless it is asked for, or what its call returns.
+    Raises AttributeError if there is none.
     """
     match name:
+        case "plugin" | "obj":
+            return _loaded(extension, name)
         case "module_name":
             if extension._module is None:
                 from ._exceptions import invalid_entry_point
@@ -33,14 +39,29 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
             outcome = extension._outcomes.get(("plugin", _cache.generation))
             return None if outcome is None else outcome[2]
         case "summary":
-            from ._learned import summary  # deferred: few starts show help
+            try:
+                from ._learned import summary  # deferred: few starts show help
 
-            return summary(extension)
+                return summary(extension)
+            except (ImportError, OSError):
+                return None  # no file can be read any more, its source neither
     raise AttributeError(
         f"{type(extension).__name__!r} object has no attribute {name!r}",
         name=name,
         obj=extension,
     )
+
+
+def _loaded(extension: "Extension[Any]", name: str) -> "Any":
+    try:
+        from . import _kept  # noqa: F401 - what handles it need not be read later
+    except (ImportError, OSError):
+        pass  # files cannot be read already; the plugin may be in memory
+    if name == "plugin":
+        return extension._load()
+    from ._calling import call  # deferred: most plugins are not called
+
+    return call(extension)
 
 
 def _error(extension: "Extension[Any]") -> "Exception | None":

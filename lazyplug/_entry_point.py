@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
     from ._index import Owner, Row
 
+_PACKAGE = __package__ or ""
+
 
 # Attributes that are text, and never raise.
 _TEXTS = frozenset(("name", "value", "group"))
@@ -25,7 +27,7 @@ class EntryPoint:
     :param group: the group that it stands in.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     __slots__ = ("_line", "_owner", "_target", "group", "name", "value")
 
     if TYPE_CHECKING:
@@ -84,9 +86,9 @@ class EntryPoint:
         ['x', 'y']
         """
         self.module  # noqa: B018 - raises where there are none
-        import re
-
-        return re.findall(r"\w+", self.value.partition("[")[2])
+        # The [\w]+ in it, without re: that may be out of reach in a changed root.
+        said = self.value.partition("[")[2]
+        return "".join(c if c.isalnum() or c == "_" else " " for c in said).split()
 
     @property
     def dist(self) -> "Any":
@@ -145,7 +147,7 @@ class EntryPoint:
 class EntryPoints(tuple["EntryPoint", ...]):
     """An immutable collection of entry points, from which one selects."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     __slots__ = ()
 
     def __getitem__(self, name: str) -> EntryPoint:  # type: ignore[override]

@@ -1,5 +1,6 @@
 """The hierarchy of errors: what, where, and what to do; each carries its data."""
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -10,11 +11,13 @@ if TYPE_CHECKING:
     from ._manager import Extension
     from ._problem import Problem
 
+_PACKAGE = __package__ or ""
+
 
 class LazyplugError(Exception):
     """Whatever lazyplug raises by itself; a plugin's own errors keep their type."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
 
 class NoUniqueMatch(LazyplugError, RuntimeError):
@@ -23,7 +26,7 @@ class NoUniqueMatch(LazyplugError, RuntimeError):
     `namespace` and `name` are what was asked for.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     namespace: "str | None" = None
     name: "str | None" = None
 
@@ -34,7 +37,7 @@ class NoMatches(NoUniqueMatch, KeyError):
     `available` are the names that there are, `near` those that look alike.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     available: "tuple[str, ...]" = ()
     near: "tuple[str, ...]" = ()
     # KeyError shows its argument quoted
@@ -44,21 +47,21 @@ class NoMatches(NoUniqueMatch, KeyError):
 class MultipleMatches(NoUniqueMatch):
     """Several extensions of one name. `extensions` are they."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     extensions: "tuple[Extension[Any], ...]" = ()
 
 
 class InvalidEntryPoint(LazyplugError, ValueError):
     """The value of an entry point is no object reference."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     extension: "Any" = None
 
 
 class ProtocolMismatch(LazyplugError, TypeError):
     """A plugin does not fit what the host asked for with `protocol=`."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     extension: "Any" = None
     missing: "tuple[str, ...]" = ()
 
@@ -66,7 +69,7 @@ class ProtocolMismatch(LazyplugError, TypeError):
 class CircularLoad(LazyplugError, RuntimeError):
     """The call of a plugin waits for itself. `names` is the way it took."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     names: "tuple[str, ...]" = ()
 
 
@@ -76,7 +79,7 @@ class BrokenMetadata(LazyplugError):
     `problems` are they.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     problems: "tuple[Problem, ...]" = ()
 
 
@@ -86,8 +89,25 @@ class InvalidChoice(LazyplugError, ValueError):
     `source` is where it was said: code, a file, a variable.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     source: str = ""
+
+
+def clean(text: str) -> str:
+    r"""Return text that is safe to print and to log, whatever metadata has in it.
+
+    What controls a terminal, begins a line or turns the direction of writing is
+    escaped, as is all that Python does not count as printable.
+
+    >>> clean("json"), clean("a\x1b[2J\nb"), clean("\u202e"), clean("\udcff")
+    ('json', 'a\\x1b[2J\\nb', '\\u202e', '\\udcff')
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )
 
 
 def declared(owner: "Any", line: int) -> str:
@@ -101,13 +121,13 @@ def declared(owner: "Any", line: int) -> str:
     text = f"declared by {name} {version}".rstrip()
     if file:
         text += f" in {file}"
-    return text + (f", line {line}" if line else "")
+    return clean(text) + (f", line {line}" if line else "")
 
 
 def origin(extension: "Any") -> str:
     """Return which entry point of which distribution this is, in words."""
     text = (
-        f"entry point '{extension.name} = {extension.value}'"
+        f"entry point '{clean(extension.name)} = {clean(extension.value)}'"
         f" of group {extension.group!r}"
     )
     owner = getattr(extension, "_owner", None)
@@ -122,8 +142,10 @@ def near_misses(word: str, words: "Iterable[str]") -> "tuple[str, ...]":
     >>> near_misses("jsno", ["json", "yaml"])
     ('json',)
     """
-    from difflib import get_close_matches
-
+    try:
+        from difflib import get_close_matches
+    except (ImportError, OSError):
+        return ()  # a hint less, where no file can be read any more
     return tuple(get_close_matches(word, sorted(set(words)), n=3))
 
 
@@ -147,7 +169,7 @@ def no_matches(
     `excluded` are extensions that the host's choice leaves out, with the reasons.
     """
     from ._cache import current
-    from ._whole import everything
+    from ._whole import served_groups
 
     names = tuple(dict.fromkeys(available))
     out = excluded or {}
@@ -174,7 +196,7 @@ def no_matches(
             text += f" Left out: {quoted(sorted({each.name for each in out}))}."
     else:
         snapshot = current()
-        groups = list(everything(snapshot))
+        groups = list(served_groups(snapshot))
         text += ": no installed distribution declares that group"
         near = near_misses(namespace, groups)
         if near:
@@ -191,10 +213,31 @@ def no_matches(
                 " Where metadata is left out, as by PyInstaller, ship a frozen index:"
                 " `lazyplug freeze --trust` where they are installed."
             )
-    error = NoMatches((text + _told_frozen() + _told_problems()).rstrip())
+    left = _left_overs(namespace, name)
+    error = NoMatches((text + left + _told_frozen() + _told_problems()).rstrip())
     error.namespace, error.name = namespace, name
     error.available, error.near = names, near
     return error
+
+
+def _left_overs(namespace: str, name: "str | None") -> str:
+    """Return what an interrupted pip left behind of the extensions that are missing."""
+    from ._cache import rows
+    from ._entry_point import EntryPoint
+    from ._whole import groups_of, is_left_over
+
+    found = [
+        f"\n  {origin(EntryPoint._of(group, row, owner))}"
+        for group in groups_of(namespace)
+        for row, owner in rows(group)
+        if is_left_over(owner) and name in (None, row[0])
+    ]
+    if not found:
+        return ""
+    return (
+        f"\nAn interrupted pip left behind:{''.join(found)}\n"
+        "Delete that directory, and install the distribution again."
+    )
 
 
 def _told_frozen() -> str:
@@ -227,10 +270,32 @@ def multiple_matches(
     lines = "".join(f"\n  {origin(extension)}" for extension in found)
     error = MultipleMatches(
         f"{len(found)} extensions named {name!r} in group {namespace!r}:{lines}\n"
-        "Uninstall one of them, or pass conflict_resolver= to choose."
+        f"{_advice(found)}ass conflict_resolver= to choose."
     )
     error.namespace, error.name, error.extensions = namespace, name, found
     return error
+
+
+def _advice(extensions: "Iterable[Extension[Any]]") -> str:
+    """Return how the advice begins for a name that several distributions declare.
+
+    Only what pip can uninstall is named: what lies in its environment, with a RECORD.
+    """
+    from ._scan import identify
+
+    owners = {e._owner[0]: e._owner for e in extensions if e._owner is not None}
+    names = [clean(identify(o)[0]) for o in owners.values() if _can_be_uninstalled(o)]
+    if len(owners) < 2 or not names:
+        return "P"
+    return f"Uninstall {' or '.join(names)} (pip uninstall {names[0]}), or p"
+
+
+def _can_be_uninstalled(owner: "Any") -> bool:
+    _, path, file, _ = owner
+    if not isinstance(path, str) or file[:1] == "~":
+        return False
+    inside = sys.prefix == sys.base_prefix or path.startswith(sys.prefix + os.sep)
+    return inside and os.access(os.path.join(path, file, "RECORD"), os.F_OK)
 
 
 def broken_metadata(problems: "Iterable[Problem]") -> BrokenMetadata:
@@ -267,7 +332,7 @@ def circular_load(extension: "Any", names: "Iterable[str]") -> CircularLoad:
     """Return the error for a call that waits for itself."""
     way = (*names, extension.name)
     error = CircularLoad(
-        f"{origin(extension)}: its call waits for itself: {' -> '.join(way)};"
+        f"{origin(extension)}: its call waits for itself: {clean(' -> '.join(way))};"
         " one of them must not touch .obj of the next while it is being called"
     )
     error.names = way

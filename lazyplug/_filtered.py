@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     from ._manager import Extension, Options, P, U
 
+_PACKAGE = __package__ or ""
+
 
 class _CheckedManager(Manager[T]):
     """The extensions of which `check_func` says yes."""
@@ -38,7 +40,9 @@ class _CheckedManager(Manager[T]):
                 if check is None or extension in self._passed or check(extension):
                     passed.append(extension)
             except Exception as error:
-                self._tell(extension, error)
+                from ._mapping import tell
+
+                tell(self, extension, error)
         return passed
 
     def _arrange(self, whole: bool = True) -> None:
@@ -58,7 +62,7 @@ class EnabledExtensionManager(_CheckedManager[T], ExtensionManager[T]):
     :param options: as of Manager.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
 
 class DispatchExtensionManager(_CheckedManager[T]):
@@ -68,7 +72,7 @@ class DispatchExtensionManager(_CheckedManager[T]):
     :param options: as of Manager.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
     def map(
         self, filter_func: "Callable[Concatenate[Extension[T], P], bool]",
@@ -117,7 +121,9 @@ class DispatchExtensionManager(_CheckedManager[T]):
             except Exception as error:
                 if extension.load_error is not error:
                     raise  # the host's own
-                self._tell(extension, error)
+                from ._mapping import tell
+
+                tell(self, extension, error)
             else:
                 if passes:
                     yield extension
@@ -130,7 +136,7 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
     :param options: as of Manager.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
     @property
     def by_name(self) -> "dict[str, Extension[T]]":

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     from ._manager import OnMissing, Options
 
+_PACKAGE = __package__ or ""
+
 
 class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
     """One name and many extensions, called together.
@@ -18,7 +20,7 @@ class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
         by default, since a hook need not have extensions.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
     def __init__(
         self,

@@ -1,18 +1,25 @@
 """What could not be used harms nothing else: it is counted, and told or raised."""
 
+import os
+
 from . import _cache
 from ._exceptions import broken_metadata, invalid_entry_point, quoted
 from ._mapping import told_of
+from ._problem import Failure, problems
 from ._report import report_once
+from ._scan import ENTRY_POINTS, is_metadata, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from ._manager import Extension, Manager
-    from ._problem import Failure
+    from ._problem import Problem
 
 _POLICIES = ("warn", "ignore", "error")
+# Of what was this worked out: the environment, and the names of the metadata; which
+# problems are new, and the groups that each may concern.
+_found: "tuple[Any, list[tuple[Problem, set[str] | None]]]" = None, []
 
 
 def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
@@ -24,18 +31,8 @@ def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
     manager._on_failure = policy
     if policy == "ignore":
         return
-    from ._problem import problems  # deferred: imports typing
-
     if policy == "warn":
-        if _cache.news:
-            _cache.news.clear()
-            found = problems()
-            if found:
-                more = f", {len(found)} in all" if len(found) > 1 else ""
-                report_once(
-                    f"broken metadata, survived: {found[0]}{more};"
-                    " lazyplug.problems() has them"
-                )
+        _report_news(manager.namespace)
     else:
         found = problems()
         if found:
@@ -43,6 +40,69 @@ def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
         for extension in manager.extensions:
             if _is_invalid(extension):
                 raise invalid_entry_point(extension)
+
+
+def _report_news(namespace: str) -> None:
+    """Log what a scan of this process found broken.
+
+    It is a warning where it may be of the namespace that is asked for; for all others
+    it is for debugging.
+    """
+    global _found  # noqa: PLW0603
+    # Some scans are repeated, and find the same.
+    _cache.news[:] = sorted(set(_cache.news))
+    asked = _cache.current(), *_cache.news
+    if asked != _found[0]:
+        new = set(_cache.news)
+        _found = (
+            asked,
+            [
+                (problem, _groups_of(problem))
+                for problem in problems()
+                if not new.isdisjoint(problem.path.split(os.sep))
+            ],
+        )
+    own: list[Problem] = []
+    others: list[Problem] = []
+    for problem, groups in _found[1]:
+        concerned = groups is None or any(_is_of(each, namespace) for each in groups)
+        (own if concerned else others).append(problem)
+    for several in filter(None, (own, others)):
+        more = f", {len(several)} in all" if len(several) > 1 else ""
+        report_once(
+            f"broken metadata, survived: {several[0]}{more};"
+            " lazyplug.problems() has them",
+            quiet=several is others,
+        )
+
+
+def _is_of(group: str, namespace: str) -> bool:
+    """Return True if a group is the namespace, or of that family."""
+    return group == namespace or (
+        namespace[-2:] == ".*" and group.startswith(namespace[:-1])
+    )
+
+
+def _groups_of(problem: "Problem") -> "set[str] | None":
+    """Return the groups that a problem of a distribution may concern; None: any."""
+    folder, name = os.path.split(problem.path)
+    metadata = problem.path if is_metadata(name, folder) else folder
+    file = metadata + ENTRY_POINTS
+    text, _, reason = read(file, _cache.Seam, errors="replace")
+    if text is None:
+        return None if reason else set()
+    groups = set()
+    last = None
+    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
+        if line[:1] == "[" and line[-1:] == "]":
+            last = line.strip("[]")
+            groups.add(last)
+        if number == problem.line:
+            # What stands before any group, or begins like one, may be for any.
+            return None if last is None or line[:1] == "[" else {last}
+    if problem.path == file and (not groups or any("\ufffd" in g for g in groups)):
+        return None  # as far as it can be read, it does not say
+    return groups
 
 
 def _is_invalid(extension: "Extension[Any]") -> bool:
@@ -77,8 +137,6 @@ def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
 
 
 def _failure(extension: "Extension[Any]", error: Exception) -> "Failure":
-    from ._problem import Failure  # deferred: imports typing
-
     label = file = ""
     if extension._owner is not None:
         from ._scan import identify

@@ -1,11 +1,10 @@
 """One plugin by its name, or by the reference that a configuration file gives."""
 
-from . import _cache
 from ._exceptions import NoMatches, no_matches
 from ._manager import DriverManager
 from ._scan import split_value
 from ._target import import_module
-from ._whole import groups_of
+from ._whole import served
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +33,9 @@ def load(
     MultipleMatches if several distributions declare the name; else what the import
     raises.
     """
-    groups = groups_of(namespace)
-    if any(_cache.rows(group, (name_or_reference,)) for group in groups):
+    if served(namespace, (name_or_reference,)):
         return DriverManager(namespace, name_or_reference, choice=choice).driver
-    names = [row[0] for group in groups for row, _ in _cache.rows(group)]
+    names = [row[0] for _, (row, _) in served(namespace)]
     missing = no_matches(namespace, name_or_reference, names)
     module, attr = split_value(name_or_reference)
     if module is None or (attr is None and "." not in module):

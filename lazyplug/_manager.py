@@ -51,6 +51,9 @@ else:
     T = Found = None
     Generic = {T: object, (T, T): object}
 
+# What a copy of this package is called that is vendored under another name.
+_PACKAGE = __package__ or ""
+
 
 class Extension(Generic[T]):
     """A lazy handle on one entry point.
@@ -66,7 +69,7 @@ class Extension(Generic[T]):
     :param obj: what the call of the plugin returned, if it was called.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     if TYPE_CHECKING:
         _entry_point: EntryPoint
         name: str
@@ -159,13 +162,7 @@ class Extension(Generic[T]):
     def __getattr__(self, name: str) -> "Any":
         # Reached for what is not there yet, so that a loaded extension is read at
         # the price of an attribute, and for what does not exist.
-        if name == "plugin":
-            return self._load()
-        if name == "obj":
-            from ._calling import call  # deferred: most plugins are not called
-
-            return call(self)
-        from ._details import detail  # deferred: what few programs ask
+        from ._details import detail  # deferred: a driver needs none of it
 
         return detail(self, name)
 
@@ -252,9 +249,9 @@ class Extension(Generic[T]):
 
 def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
     """Log which of the asked names are missing."""
-    from logging import getLogger  # deferred: 10 ms, only where there is a fault
+    from ._report import report  # deferred: only where there is a fault
 
-    getLogger("lazyplug").warning("Could not find %s", ", ".join(sorted(missing_names)))
+    report(f"Could not find {', '.join(sorted(missing_names))}")
 
 
 class Manager(Generic[T, Found]):
@@ -297,7 +294,7 @@ class Manager(Generic[T, Found]):
         are counted in `failures` and `lazyplug.problems()`.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     # the names that are asked for; None: all
     _asked: "Sequence[str] | None" = None
     _package: "str | None" = None
@@ -306,6 +303,8 @@ class Manager(Generic[T, Found]):
     # what was registered in code, whether chosen or not
     _registered: "tuple[Extension[T], ...]" = ()
     _default_resolver = "ignore_conflicts"
+    # does a failed load raise where no callback is told of it?
+    _raises = False
     if TYPE_CHECKING:
         extensions: list[Extension[T]]
         """The extensions, in order."""
@@ -403,6 +402,8 @@ class Manager(Generic[T, Found]):
             new(Extension)._fill(group, *pair, *make)
             for group in groups
             for pair in self._pairs(group, names)
+            # What an interrupted pip left behind is a problem, and no plugin.
+            if pair[1] is None or pair[1][2][:1] != "~"
         ]
 
     def _chosen(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
@@ -557,18 +558,16 @@ class Manager(Generic[T, Found]):
 
     def list_entry_points(self) -> "list[EntryPoint]":
         """Return all entry points of the namespace, selected or not."""
-        from ._entry_point import entry_points
-        from ._whole import groups_of
+        from ._entry_point import EntryPoint
+        from ._whole import served
 
-        groups = groups_of(self.namespace)
-        return [point for group in groups for point in entry_points(group=group)]
+        return [EntryPoint._of(group, *pair) for group, pair in served(self.namespace)]
 
     def entry_points_names(self) -> "list[str]":
         """Return the names of all entry points of the namespace, selected or not."""
-        from ._whole import groups_of
+        from ._whole import served
 
-        groups = groups_of(self.namespace)
-        return [row[0] for group in groups for row, _ in _cache.rows(group)]
+        return [pair[0][0] for _, pair in served(self.namespace)]
 
     def __iter__(self) -> "Iterator[Extension[T]]":
         return iter(self.extensions)
@@ -591,19 +590,11 @@ class Manager(Generic[T, Found]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.namespace!r}: {self.names()}>"
 
-    # What runs plugins.
-
-    def _tell(self, extension: "Extension[T]", error: Exception) -> None:
-        """Tell, once, that an extension failed to load."""
-        from ._mapping import tell
-
-        tell(self, extension, error)
-
 
 class ExtensionManager(Manager[T, Found]):
     """All extensions of a namespace, called one after the other."""
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
 
     def map(
         self, func: "Callable[Concatenate[Extension[T], P], U]", /,
@@ -641,7 +632,7 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
     :param options: as of Manager.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     _names: "Sequence[str]" = ()
     _name_order = False
     _on_missing: "OnMissing | None" = None
@@ -706,8 +697,9 @@ class DriverManager(NamedExtensionManager[T]):
         NoMatches after the callback was called.
     """
 
-    __module__ = "lazyplug"
+    __module__ = _PACKAGE
     _default_resolver = "error_on_conflict"
+    _raises = True
 
     def __init__(
         self,
@@ -738,11 +730,6 @@ class DriverManager(NamedExtensionManager[T]):
 
             self.extensions = [resolved(self, self._names[0], self.extensions)]
 
-    def _tell(self, extension: "Extension[T]", error: Exception) -> None:
-        if self._on_load_failure_callback is None:
-            raise error
-        super()._tell(extension, error)
-
     @property
     def driver(self) -> "T":
         """The plugin or, with `invoke_on_load`, what its call returned.
@@ -750,16 +737,25 @@ class DriverManager(NamedExtensionManager[T]):
         Imports, and calls, the plugin on first touch.
         """
         extension = self.extensions[0]
+        known = extension.__dict__
         try:
+            # Not by the attributes, which read what handling needs besides.
             if extension._invoke is None and extension.obj is None:
+                if "plugin" not in known:
+                    return extension._load()  # type: ignore[no-any-return]
                 return extension.plugin
+            if "obj" not in known:
+                from ._calling import call  # deferred: most plugins are not called
+
+                return call(extension)  # type: ignore[no-any-return]
             return extension.obj
         except Exception as error:
             if self._on_load_failure_callback is None:
                 raise
-            self._tell(extension, error)
             from ._exceptions import failed_driver
+            from ._mapping import tell
 
+            tell(self, extension, error)
             raise failed_driver(extension) from error
 
     def __call__(

@@ -51,7 +51,7 @@ def loaded(
             extension.plugin  # noqa: B018
             extension.obj  # noqa: B018
         except Exception as error:
-            manager._tell(extension, error)
+            tell(manager, extension, error)
         else:
             yield extension
 
@@ -68,8 +68,10 @@ def tell(
 ) -> None:
     """Give a failed load, or check, to the manager's callback, or log it; once.
 
-    Raises it where failures are errors.
+    Raises it where failures are errors, and where a driver has no callback.
     """
+    if manager._raises and manager._on_load_failure_callback is None:
+        raise error
     errors = told_of(manager).errors
     if extension not in errors:
         _say(manager, extension, error)
@@ -108,6 +110,12 @@ def resolved(
             f"conflict_resolver returned {found!r} for {name!r}; it has to return one"
             " of the extensions that it is given"
         )
+    own = f"{getattr(resolver, '__module__', '')}.".startswith(f"{__package__}.")
+    if not own:
+        from ._report import debug
+
+        # The host has decided it, so that this is no warning; ours log it themselves.
+        debug(f"{name!r} of {len(several)} in group {manager.namespace!r} is {found!r}")
     return found
 
 

@@ -2,10 +2,18 @@
 
 import os
 import sys
-from typing import NamedTuple
 
 from . import _cache
+from ._exceptions import clean
 from ._whole import troubles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from ._tuples import Named as NamedTuple
+
+_PACKAGE = __package__ or ""
 
 
 class Problem(NamedTuple):
@@ -20,7 +28,7 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.path}, line {self.line}" if self.line else self.path
-        return f"{place}: {self.reason}"
+        return clean(f"{place}: {self.reason}")
 
 
 class Failure(NamedTuple):
@@ -41,7 +49,7 @@ class Failure(NamedTuple):
 
 
 # A NamedTuple takes no notice of it in its body.
-Problem.__module__ = Failure.__module__ = "lazyplug"
+Problem.__module__ = Failure.__module__ = _PACKAGE
 
 
 def problems() -> "list[Problem]":

@@ -1,10 +1,8 @@
 """Looking again, in a process that goes on while distributions come and go."""
 
-import importlib
 import itertools
 import os
 import sys
-from typing import NamedTuple
 
 from . import _cache
 from ._report import report_once, report_subscriber
@@ -14,6 +12,11 @@ from ._whole import metadata_folders
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any, NamedTuple
+else:
+    from ._tuples import Named as NamedTuple
+
+_PACKAGE = __package__ or ""
 
 
 class Changes(NamedTuple):
@@ -32,7 +35,7 @@ class Changes(NamedTuple):
 
 
 # A NamedTuple takes no notice of it in its body.
-Changes.__module__ = "lazyplug"
+Changes.__module__ = _PACKAGE
 
 # No two refreshes have the same, in whichever threads.
 _generations = itertools.count(1)
@@ -90,15 +93,19 @@ def refresh() -> Changes:
 
 
 def _invalidate_finders() -> None:
-    """Let Python's finders look again."""
-    for _ in range(_MOST_TRIES):
-        try:
-            return importlib.invalidate_caches()
-        except KeyError:
-            # Python deletes from sys.path_importer_cache what another thread that does
-            # the same may have deleted just now: the next try finds less to delete.
-            continue
-    return importlib.invalidate_caches()
+    """Let Python's finders look again, as importlib does, without importing it."""
+    finders: list[Any] = [*sys.meta_path]
+    for finder in finders:
+        for _ in range(_MOST_TRIES):
+            try:
+                getattr(finder, "invalidate_caches", int)()
+            except KeyError:
+                # Python deletes from sys.path_importer_cache what another thread that
+                # does the same may have deleted just now: the next try finds less.
+                continue
+            break
+        else:
+            finder.invalidate_caches()  # whatever it raises is its own
 
 
 def _label(folder: str) -> str:

@@ -8,64 +8,92 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from logging import Logger
     from typing import Any
 
     from ._manager import Extension
 
+_DEBUG, _WARNING, _ERROR = 10, 30, 40
 _told: "set[str]" = set()
 
 
-def _logger() -> "Logger":
-    from logging import getLogger  # deferred: 10 ms, only where there is a fault
+def _log(level: int, message: str, error: "Exception | None" = None) -> None:
+    """Log a message; what would control a terminal or begin a line is escaped.
 
-    return getLogger("lazyplug")
+    Does nothing where logging cannot be imported: no file can be read any more.
+    """
+    try:
+        from logging import NullHandler, getLogger  # deferred: 10 ms, for faults only
+
+        from ._exceptions import clean
+    except (ImportError, OSError):
+        return
+    logger = getLogger("lazyplug")
+    if not logger.handlers:
+        # Without it, Python prints warnings of programs that set up no logging.
+        logger.addHandler(NullHandler())
+    text = "\n".join(map(clean, message.split("\n")))
+    logger.log(level, "%s", text, exc_info=error)
 
 
-def report_once(message: str, about: str = "") -> None:
-    """Log a warning, once a process; once of what it is about, if that is said."""
-    if (about or message) not in _told:
-        _told.add(about or message)
-        _logger().warning("%s", message)
+def _debugs() -> bool:
+    """Return True if somebody in this process reads what is logged at debug level."""
+    logging = sys.modules.get("logging")
+    return logging is not None and logging.getLogger("lazyplug").isEnabledFor(_DEBUG)
+
+
+def report(message: str) -> None:
+    """Log a warning."""
+    _log(_WARNING, message)
+
+
+def report_once(message: str, about: str = "", quiet: bool = False) -> None:
+    """Log a warning, once a process; once of what it is about, if that is said.
+
+    It is logged at debug level if it is to be `quiet`; as a warning it may follow.
+    """
+    key = ("debug: " if quiet else "") + (about or message)
+    if key not in _told:
+        _told.add(key)
+        if quiet:
+            debug(message)
+        else:
+            report(message)
 
 
 def report_failure(extension: "Extension[Any]", error: Exception) -> None:
     """Log that an extension could not be loaded, or judged, once a process."""
-    from ._exceptions import LazyplugError, origin
+    from ._exceptions import LazyplugError, clean, origin
 
     if isinstance(error, LazyplugError):
         message = f"could not load {error}"  # which says what it was
     else:
         what = "load" if extension.load_error is not None else "check"
-        message = (
-            f"could not {what} {origin(extension)}: {type(error).__name__}: {error}"
-        )
+        reason = clean(f"{type(error).__name__}: {error}")
+        message = f"could not {what} {origin(extension)}: {reason}"
     if message not in _told:
         _told.add(message)
-        logger = _logger()
-        logger.error("%s", message, exc_info=error if logger.isEnabledFor(10) else None)
+        _log(_ERROR, message, error if _debugs() else None)
 
 
 def report_call(extension: "Extension[Any]", error: Exception) -> None:
     """Log what a function that was mapped over extensions raised."""
-    _logger().error(
-        "error calling %r of group %r: %s",
-        extension.name,
-        extension.group,
-        error,
-        exc_info=error,
-    )
+    from ._exceptions import clean
+
+    where = f"{extension.name!r} of group {extension.group!r}"
+    _log(_ERROR, f"error calling {where}: {clean(str(error))}", error)
 
 
 def report_subscriber(subscriber: object, error: Exception) -> None:
     """Log what a function that is told of changes raised."""
-    _logger().error("error in subscriber %r: %s", subscriber, error, exc_info=error)
+    from ._exceptions import clean
+
+    _log(_ERROR, f"error in subscriber {subscriber!r}: {clean(str(error))}", error)
 
 
 def debug(message: str) -> None:
     """Log for debugging, if anybody in this process logs at all."""
     if "logging" in sys.modules:
-        _logger().debug("%s", message)
+        _log(_DEBUG, message)
 
 
 def deprecated(parameter: str, instead: str) -> None:
@@ -73,6 +101,8 @@ def deprecated(parameter: str, instead: str) -> None:
     from warnings import warn
 
     level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals["__name__"].startswith("lazyplug."):
+    # Whatever this package is called, and code without a name is not of it.
+    own = f"{__package__}."
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith(own):
         level, frame = level + 1, frame.f_back
     warn(f"{parameter} is deprecated: {instead}", DeprecationWarning, stacklevel=level)

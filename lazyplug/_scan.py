@@ -303,7 +303,9 @@ def scan_distribution(
         points, bad = parse(text, path + ENTRY_POINTS)
         problems += bad
     if left_behind:
-        problems.append((path, 0, "was left behind by an interrupted pip"))
+        problems.append(
+            (path, 0, "was left behind by an interrupted pip: delete this directory")
+        )
     # What it says is read where it is asked; here only where it decides something. Its
     # stamp is kept for then: one in the future is believed when it was seen twice.
     source: str | None = "METADATA"

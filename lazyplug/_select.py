@@ -1,7 +1,7 @@
 """What a choice takes: judged on what is declared, before any import."""
 
 from ._cache import current, setting
-from ._choice import Choice, fits, parse_pattern, split, warn
+from ._choice import Choice, classes, fits, parse_pattern, split, warn
 from ._entry_point import EntryPoint
 from ._exceptions import near_misses, quoted
 from ._index import quote
@@ -202,13 +202,19 @@ def _may_match(pattern: "Pattern") -> bool:
 
 
 def _as_written(wanted: str) -> "bytes | re.Pattern[bytes]":
-    """Return how a word that fits stands in an index."""
-    quoted = quote(wanted)
+    r"""Return how a word that fits may stand in an index; rather more than fits.
+
+    >>> _as_written("a b"), _as_written('x[!"]y*').search(b'"xcyz"') is not None
+    (b'"a b"', True)
+    """
     if not {"*", "?", "["}.intersection(wanted):
-        return quoted.encode()
+        return quote(wanted).encode()
     import re
 
-    text = re.escape(quoted)
-    for shell, ours in ((r"\*", '[^"]*'), (r"\?", '[^"]'), (r"\[", "["), (r"\]", "]")):
-        text = text.replace(shell, ours)
-    return re.compile(text.replace(r"\-", "-").replace("[!", "[^").encode())
+    # What is not taken literally is any text, since JSON has other words for some.
+    parts = []
+    for literal, _, _ in classes(wanted):
+        words = literal.replace("?", "*").split("*")
+        parts += [re.escape(quote(word)[1:-1]) for word in words]
+    inside = r'(?:[^"\\]|\\.)*'.join(parts)
+    return re.compile(f'"{inside}"'.encode())

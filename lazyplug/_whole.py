@@ -2,16 +2,18 @@
 
 import os
 
-from ._cache import Snapshot, current
+from ._cache import Snapshot, current, rows
 from ._index import quote, rows_of, texts
 from ._record import decode, group_text, table_of
 from ._record import groups_of as groups_of_index
+from ._scan import normalise, stem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from re import Pattern
 
-    from ._index import Index, Pair
+    from ._index import Index, Owner, Pair
     from ._record import Trouble
 
 
@@ -22,6 +24,35 @@ def everything(snapshot: Snapshot) -> "dict[str, list[Pair]]":
     if overlay is not None:
         names = sorted(overlay.groups().union(found))
         found = {name: overlay.rows(name, found.get(name, [])) for name in names}
+    return {name: pairs for name, pairs in found.items() if pairs}
+
+
+def is_left_over(owner: "Owner | None") -> bool:
+    """Return True if an interrupted pip left this metadata directory behind.
+
+    pip gives such names while it uninstalls, and takes the directories away at the end.
+    """
+    return owner is not None and owner[2][:1] == "~"
+
+
+def served(
+    namespace: str, names: "Collection[str] | None" = None
+) -> "list[tuple[str, Pair]]":
+    """Return the rows of a namespace that managers serve, each with its group."""
+    return [
+        (group, pair)
+        for group in groups_of(namespace)
+        for pair in rows(group, names)
+        if not is_left_over(pair[1])
+    ]
+
+
+def served_groups(snapshot: Snapshot) -> "dict[str, list[Pair]]":
+    """Return the rows of all groups that managers serve any of."""
+    found = {
+        name: [pair for pair in pairs if not is_left_over(pair[1])]
+        for name, pairs in everything(snapshot).items()
+    }
     return {name: pairs for name, pairs in found.items() if pairs}
 
 
@@ -100,6 +131,15 @@ def _told(index: "Index") -> "list[Trouble]":
                 for path, line, reason in told
             ]
     return found
+
+
+def distributions(snapshot: Snapshot) -> "set[str]":
+    """Return the keys of all distributions, left-overs left out."""
+    # What finders know is among what declares something; the others have folders.
+    owners = [owner for pairs in everything(snapshot).values() for _, owner in pairs]
+    folders = map(os.path.basename, metadata_folders(snapshot))
+    keys = {normalise(stem(folder)[0]) for folder in folders if folder[:1] != "~"}
+    return keys.union(owner[0] for owner in owners if not is_left_over(owner)) - {""}
 
 
 def metadata_folders(snapshot: Snapshot) -> "set[str]":

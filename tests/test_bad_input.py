@@ -409,7 +409,7 @@ def test_an_odd_interpreter_changes_no_word_of_a_program(
 
 
 def test_a_broken_environment_is_told_where_it_is_scanned_and_changes_no_answer(
-    site: Callable[..., Path],
+    site: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     plant(
@@ -425,8 +425,13 @@ def test_a_broken_environment_is_told_where_it_is_scanned_and_changes_no_answer(
     )
     done = python("-W", "error", "-c", PROGRAM, str(folder))
     assert json.loads(done.stdout) == SAID
+    assert done.stderr == ""
+    logged = f"import logging\nlogging.basicConfig(format='%(message)s')\n{PROGRAM}"
+    env = {"LAZYPLUG_CACHE_DIR": str(tmp_path / "another")}
+    done = python("-W", "error", "-c", logged, str(folder), env=env)
+    assert json.loads(done.stdout) == SAID
     (told,) = done.stderr.splitlines()
     assert told.startswith("broken metadata, survived: ")
-    assert told.endswith(", 8 in all; lazyplug.problems() has them")
+    assert told.endswith(" in all; lazyplug.problems() has them")
     # From then on it is known.
     assert run(folder) == SAID

@@ -32,6 +32,7 @@ FORBIDDEN = {
 VERSION = "{}.{}".format(*sys.version_info)
 
 DRIVER = "import lazyplug; lazyplug.DriverManager('budget.group', 'plain').driver"
+HANDLE = "import lazyplug; lazyplug.ExtensionManager('budget.group')['plain'].plugin"
 
 
 class Environment(NamedTuple):
@@ -81,8 +82,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         "import time, lazyplug._cache as cache\n"
         "cache.Seam.clock = lambda: time.time_ns() + 3600 * 10**9\n"
     )
-    for _ in range(2):
-        python("-c", ahead + DRIVER, env=variables, executable=executable)
+    for code in (DRIVER, DRIVER, HANDLE):
+        python("-c", ahead + code, env=variables, executable=executable)
     return Environment(executable, variables)
 
 
@@ -141,6 +142,19 @@ def _traced(
 needs_strace = pytest.mark.skipif(
     not shutil.which("strace"), reason="strace is not installed"
 )
+
+
+def test_to_keep_in_memory_what_handles_plugins_imports_nothing_that_is_costly(
+    environment: Environment,
+) -> None:
+    loaded: list[str] = ask(
+        f"import sys\n{HANDLE}\nnew = [*sys.modules]\n"
+        "import json\nprint(json.dumps(new))",
+        env=environment.variables,
+        executable=environment.python,
+    )
+    assert "lazyplug._kept" in loaded
+    assert not FORBIDDEN.intersection(loaded)
 
 
 @needs_strace
@@ -253,3 +267,14 @@ def test_a_warm_driver_stays_within_its_instructions(
     record_property("million_instructions", taken)
     print(f"{taken:.2f} million instructions")
     assert taken <= BOUNDS["million_instructions"][VERSION]
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_to_keep_in_memory_what_handles_plugins_stays_within_its_instructions(
+    environment: Environment, record_property: Callable[[str, object], None]
+) -> None:
+    driver = _instructions(environment, DRIVER)
+    taken = (_instructions(environment, HANDLE) - driver) / 1e6
+    record_property("million_instructions", taken)
+    print(f"{taken:.2f} million instructions")
+    assert taken <= BOUNDS["handling"]

@@ -634,3 +634,87 @@ def test_a_driver_that_failed_before_it_was_asked_for_is_told_so() -> None:
             lazy=False,
             on_load_failure_callback=lambda *_: None,
         )
+
+
+UNREADABLE = ["[a", "a[b", "[!", "[]", "[!]", "[z-a]", "x[!b-a]*", "[a-bd-c]", "a[b]c["]
+PLACES = ["{}", "g={}", "{}=n", "@{}", "g=n@{}", "app.loaders={}", "app.loaders=*@{}"]
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("pattern", UNREADABLE)
+def test_a_pattern_that_cannot_be_read_is_an_error_that_says_where_it_was_said(
+    pattern: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = where.format(pattern)
+    text = f"{said!r} is not a pattern: "
+    asked: list[Callable[[], Choice]] = [
+        lambda: Choice(deny=[said]),
+        lambda: Choice(allow=[said]),
+        lambda: Choice().configured({"deny": [said]}, "a file"),
+    ]
+    for say in asked:
+        with pytest.raises(lazyplug.InvalidChoice, match=r"closed|empty") as caught:
+            say()
+        assert text in str(caught.value)
+    for name in ("LAZYPLUG_DENY", "LAZYPLUG_ALLOW"):
+        monkeypatch.setenv(name, said)
+        with pytest.raises(lazyplug.InvalidChoice, match=rf"^{name}: ") as caught:
+            ExtensionManager("app.loaders")
+        assert caught.value.source == name
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MYAPP_DENY", said)
+    with pytest.raises(lazyplug.InvalidChoice, match=r"^MYAPP_DENY: "):
+        Choice().environment("MYAPP")
+
+
+@pytest.mark.parametrize("pattern", UNREADABLE)
+def test_a_distribution_that_cannot_be_read_as_a_pattern_is_an_error(
+    pattern: str,
+) -> None:
+    with pytest.raises(lazyplug.InvalidChoice, match=r"^code: versions has '"):
+        Choice(versions={pattern: ">=1"})
+    with pytest.raises(ValueError, match=r"^prefer\('"):
+        lazyplug.prefer(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left"),
+    [
+        ("[j]son", ["ini", "yaml"]),
+        ("[]j]son", ["ini", "yaml"]),
+        ("[!]]son", ["ini", "yaml"]),
+        ("[!j-]son", ["ini", "json", "yaml"]),
+        ("[i-j][!a-m]*", ["yaml"]),
+        ("@acme[-_.][J]son", ["ini", "yaml"]),
+        ("@ACME[.]json", ["ini", "yaml"]),
+        ("@acme[!a-z]*", ["ini"]),
+        ("@*[!]]*", []),
+        ("[[]json", ["ini", "json", "yaml"]),
+    ],
+)
+def test_a_class_of_characters_means_what_shells_mean(
+    pattern: str, left: list[str]
+) -> None:
+    assert taken(Choice(deny=[pattern])) == left
+
+
+@pytest.mark.parametrize(
+    "pattern", ['["]*', "[\\]*", "[ä]*", "[&&a]*", "[^a]*", "a{2}[x]"]
+)
+def test_a_pattern_that_matches_nothing_here_is_looked_for_everywhere(
+    pattern: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert taken(Choice(deny=[f"none={pattern}"])) == ["ini", "json", "yaml"]
+    (told,) = caplog.messages
+    assert "matches no plugin that is installed" in told
+
+
+@pytest.mark.parametrize("command", ["list app.loaders", "doctor", "why app.loaders a"])
+def test_the_commands_say_which_pattern_cannot_be_read(command: str) -> None:
+    env = {"LAZYPLUG_DENY": "app.loaders=[a"}
+    done = python("-m", "lazyplug", *command.split(), env=env, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "LAZYPLUG_DENY: 'app.loaders=[a' is not a pattern: a '[' in it is never" in (
+        done.stdout + done.stderr
+    )

@@ -158,11 +158,13 @@ PRIVATE_ROOMS = sorted(
 # imported inside a function is deferred, and may lead anywhere.
 ORDER = [
     "_text",
+    "_tuples",
     "_index",
     "_report",
     "_cache",
     "_content",
     "_directory",
+    "_kept",
     "_frozen",
     "_finders",
     "_accelerate",

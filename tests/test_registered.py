@@ -590,10 +590,15 @@ def test_finders_that_another_thread_refreshes_too_are_refreshed(
 def test_a_finder_that_always_fails_is_not_hidden(
     one: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail() -> None:
-        raise KeyError("of this finder")
+    class Failing:
+        """Finds nothing, and fails."""
 
-    monkeypatch.setattr(importlib, "invalidate_caches", fail)
+        def find_spec(self, *_: object) -> None: ...
+
+        def invalidate_caches(self) -> None:
+            raise KeyError("of this finder")
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Failing()])
     with pytest.raises(KeyError, match="of this finder"):
         lazyplug.refresh()
 

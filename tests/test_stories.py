@@ -153,6 +153,10 @@ def test_a_plugin_that_failed_is_visible_and_can_be_counted(install: Install) ->
     """
     said, told = program(code, folder)
     assert said == "bad bad 0.3 ZeroDivisionError: division by zero\n"
+    # Nobody asked for it. A program that sets up logging does.
+    assert told == ""
+    setup = "import logging; logging.basicConfig(format='%(message)s')\n"
+    _, told = program(setup + code, folder)
     file = folder / "bad-0.3.dist-info" / "entry_points.txt"
     assert told == (
         "could not load entry point 'bad = plug_bad:run' of group 'host', declared by"

@@ -41,7 +41,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == ["run"]:
-        from lazyplug._run import run
+        from .._run import run
 
         run(arguments[1:])
         return 0
@@ -51,7 +51,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     options = _parser(arguments).parse_args(arguments)
-    from lazyplug import LazyplugError
+    from .. import LazyplugError
 
     try:
         code: int = options.command(options)
@@ -71,7 +71,8 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 
 
 def _parser(arguments: "Sequence[str]") -> argparse.ArgumentParser:
-    prog = "python -m lazyplug" if _is_module() else "lazyplug"
+    package = __name__.rpartition(".")[0]
+    prog = f"python -m {package}" if _is_module() else "lazyplug"
     parser = _Parser(
         prog=prog,
         description="What plugins are installed here, and what becomes of them.",
@@ -128,6 +129,6 @@ def _is_module() -> bool:
 
 
 def _version() -> str:
-    from lazyplug import __version__
+    from .. import __version__
 
     return f"lazyplug {__version__}"

@@ -3,17 +3,16 @@
 import os
 import time
 
-import lazyplug
-from lazyplug import _cache
-from lazyplug._cache import cache_folder, trusted_folder
-from lazyplug._directory import cache_directory
-from lazyplug._index import DOUBT, Index
-from lazyplug._learned import opened
-from lazyplug._record import table_of
-from lazyplug._store import FACTS, SUFFIX, ours, prune
-from lazyplug._verify import damages
-from lazyplug._whole import everything, metadata_folders
-
+from .. import _cache
+from .._cache import cache_folder, trusted_folder
+from .._directory import cache_directory
+from .._index import DOUBT, Index
+from .._learned import opened
+from .._problem import problems
+from .._record import table_of
+from .._store import FACTS, SUFFIX, ours, prune
+from .._verify import damages
+from .._whole import everything, metadata_folders
 from .output import add_json, clean, complain, print_json, print_table, refuse
 
 TYPE_CHECKING = False
@@ -236,7 +235,7 @@ def refresh(options: "argparse.Namespace") -> int:
         "added": sorted(after - before),
         "removed": sorted(before - after),
         "groups": len(everything(snapshot)),
-        "problems": len(lazyplug.problems()),
+        "problems": len(problems()),
         "remembered": is_frozen or _is_remembered(snapshot),
     }
     if options.json:

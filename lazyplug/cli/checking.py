@@ -14,10 +14,9 @@ from threading import Event, Thread
 from time import perf_counter
 from typing import IO, Any
 
-from lazyplug import _cache
-from lazyplug._exceptions import no_matches
-from lazyplug._whole import everything
-
+from .. import _cache
+from .._exceptions import no_matches
+from .._whole import everything
 from .children import HAS_PROCESSES, child
 from .listing import LEFT_OUT, every, label
 from .output import (

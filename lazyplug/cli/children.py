@@ -3,7 +3,7 @@
 import os
 import sys
 
-from lazyplug._run import options_of
+from .._run import options_of
 
 # As subprocess has it.
 HAS_PROCESSES = sys.platform not in {"emscripten", "wasi", "ios", "tvos", "watchos"}

@@ -1,7 +1,7 @@
 """Completion in bash, zsh and fish, by argcomplete: the extra `cli` brings it."""
 
-from lazyplug import _cache
-from lazyplug._whole import everything
+from .. import _cache
+from .._whole import served, served_groups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ def complete(parser: "argparse.ArgumentParser") -> None:
         return
     for action in _actions(parser):
         if action.metavar == "GROUP":
-            action.completer = lambda **_: sorted(everything(_cache.current()))
+            action.completer = lambda **_: sorted(served_groups(_cache.current()))
         elif action.metavar == "NAME":
             action.completer = _names
     argcomplete.autocomplete(parser)
 
 
 def _names(parsed_args: "argparse.Namespace", **_: object) -> "list[str]":
-    return sorted({row[0] for row, _ in _cache.rows(parsed_args.group)})
+    return sorted({row[0] for _, (row, _) in served(parsed_args.group)})
 
 
 def _actions(parser: "argparse.ArgumentParser") -> "Any":

@@ -4,22 +4,21 @@ import os
 import sys
 from itertools import zip_longest
 
-from lazyplug import _cache, _learned
-from lazyplug._cache import Seam
-from lazyplug._choice import parse_pattern, split
-from lazyplug._content import signature
-from lazyplug._directory import cache_directory
-from lazyplug._exceptions import InvalidChoice
-from lazyplug._frozen import OFF, names_in, opened, own_file
-from lazyplug._index import Index, paths, stamp
-from lazyplug._manager import Extension
-from lazyplug._problem import problems
-from lazyplug._record import assemble, decode, from_bytes, is_by_content
-from lazyplug._scan import find_metadata, headers
-from lazyplug._store import ours
-from lazyplug._verify import damages
-from lazyplug._whole import everything
-
+from .. import _cache, _learned
+from .._cache import Seam
+from .._choice import parse_pattern, split
+from .._content import signature
+from .._directory import cache_directory
+from .._exceptions import InvalidChoice
+from .._frozen import OFF, names_in, opened, own_file
+from .._index import Index, paths, stamp
+from .._manager import Extension
+from .._problem import problems
+from .._record import assemble, decode, from_bytes, is_by_content
+from .._scan import find_metadata, headers
+from .._store import ours
+from .._verify import damages
+from .._whole import served_groups
 from .freezing import untrue
 from .listing import label
 from .output import add_json, clean, print_json
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from lazyplug._frozen import Frozen
+    from .._frozen import Frozen
 
     # how it is, and what is to be said of it
     Finding = tuple[str, str]
@@ -388,7 +387,7 @@ def _some(names: "set[str]") -> str:
 
 def _extensions() -> "dict[str, list[Extension[Any]]]":
     found: dict[str, list[Extension[Any]]] = {}
-    for group, pairs in everything(_cache.current("full")).items():
+    for group, pairs in served_groups(_cache.current("full")).items():
         for row, owner in pairs:
             extension: Extension[Any] = Extension.__new__(Extension)
             found.setdefault(group, []).append(

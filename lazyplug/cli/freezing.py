@@ -2,20 +2,19 @@
 
 import os
 
-from lazyplug._directory import Directory
-from lazyplug._exceptions import LazyplugError, quoted
-from lazyplug._freeze import anchored, differences, frozen_at, frozen_index, own_path
-from lazyplug._frozen import opened, own_file
-from lazyplug._record import decode, from_bytes
-from lazyplug._store import write
-
+from .._directory import Directory
+from .._exceptions import LazyplugError, quoted
+from .._freeze import anchored, differences, frozen_at, frozen_index, own_path
+from .._frozen import opened, own_file
+from .._record import decode, from_bytes
+from .._store import write
 from .output import add_json, clean, complain, print_json, refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from lazyplug._frozen import Frozen
+    from .._frozen import Frozen
 
     # of each path entry its anchored name, and where it is
     Named = list[tuple[str, str]]

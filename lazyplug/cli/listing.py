@@ -1,21 +1,22 @@
 """What is there: groups, the plugins of one, all about one. No plugin is imported."""
 
-from lazyplug import _cache, _learned
-from lazyplug._exceptions import no_matches
-from lazyplug._manager import ExtensionManager
-from lazyplug._scan import identify
-from lazyplug._scan import label as label_of
-from lazyplug._whole import everything
+import os
 
+from .. import _cache, _learned
+from .._exceptions import no_matches
+from .._manager import Extension, ExtensionManager
+from .._scan import identify
+from .._scan import label as label_of
+from .._whole import groups_of, is_left_over, served_groups
 from .output import add_json, complain, print_fields, print_json, print_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
     from typing import Any
 
-    from lazyplug._index import Owner
-    from lazyplug._manager import Extension
+    from .._index import Owner
 
 
 def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
@@ -45,7 +46,7 @@ def groups(options: "argparse.Namespace") -> int:
             "plugins": len(pairs),
             "distributions": len({owner[0] for _, owner in pairs}),
         }
-        for group, pairs in sorted(everything(_cache.current()).items())
+        for group, pairs in sorted(served_groups(_cache.current()).items())
     ]
     if options.json:
         print_json(found)
@@ -122,7 +123,18 @@ def every(group: str, thorough: bool = True) -> "dict[Extension[Any], str]":
             note = f"there is no module {extension._module!r}"
         found[extension] = note
     out = {extension: f"{LEFT_OUT}{why}" for extension, why in manager.excluded.items()}
-    return found | out
+    return found | out | dict(_left_overs(group))
+
+
+def _left_overs(namespace: str) -> "Iterator[tuple[Extension[Any], str]]":
+    for group in groups_of(namespace):
+        for row, owner in _cache.rows(group):
+            if is_left_over(owner):
+                extension: Extension[Any] = Extension.__new__(Extension)
+                extension._fill(group, row, owner, None, None)
+                where = os.path.join(owner[1], owner[2])
+                note = f"left behind by an interrupted pip, delete {where}"
+                yield extension, f"{LEFT_OUT}{note}"
 
 
 # How the note of an extension begins that the choice of a user leaves out.

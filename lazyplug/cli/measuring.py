@@ -11,13 +11,15 @@ import tempfile
 import time
 from importlib.util import find_spec
 
-from lazyplug import _cache
-from lazyplug._whole import everything
-
+from .. import _cache
+from .._whole import everything
 from .children import HAS_PROCESSES, measured
 from .output import add_json, complain, print_json, print_table
 
-_LAZYPLUG = "import lazyplug; lazyplug.ExtensionManager({group!r}, lazy=True).names()"
+_LAZYPLUG = (
+    f"import {__name__.rpartition('.cli.')[0]} as lazyplug;"
+    " lazyplug.ExtensionManager({group!r}, lazy=True).names()"
+)
 _STEVEDORE = (
     "from stevedore import _cache; [p.name for p in _cache.get_group_all({group!r})]"
 )

@@ -3,6 +3,8 @@
 import os
 import sys
 
+from .._exceptions import clean as clean  # noqa: PLC0414 - for all commands
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -15,20 +17,6 @@ if TYPE_CHECKING:
 def add_json(parser: "argparse.ArgumentParser") -> None:
     """Add the option that every command has which tells anything."""
     parser.add_argument("--json", action="store_true", help="print JSON instead")
-
-
-def clean(text: str) -> str:
-    r"""Return text that is safe to print, whatever metadata has in it.
-
-    >>> clean("json"), clean("a\x1b[2J"), clean("\udcff")
-    ('json', 'a\\x1b[2J', '\\udcff')
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in text
-    )
 
 
 def to_json(found: "Any") -> bytes:

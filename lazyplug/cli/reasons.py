@@ -1,14 +1,13 @@
 """Why is a plugin there, or why is it not? No plugin is imported."""
 
-from lazyplug import _cache
-from lazyplug._entry_point import EntryPoint
-from lazyplug._exceptions import near_misses, origin, quoted
-from lazyplug._freeze import told
-from lazyplug._index import Index
-from lazyplug._problem import problems
-from lazyplug._scan import identify
-from lazyplug._whole import everything, groups_of, shadowed_rows
-
+from .. import _cache
+from .._entry_point import EntryPoint
+from .._exceptions import near_misses, origin, quoted
+from .._freeze import told
+from .._index import Index
+from .._problem import problems
+from .._scan import identify
+from .._whole import groups_of, served_groups, shadowed_rows
 from .listing import LEFT_OUT, every
 from .output import add_json, clean, print_json
 
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from lazyplug._index import Pair
-    from lazyplug._manager import Extension
+    from .._index import Pair
+    from .._manager import Extension
 
 
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
@@ -76,7 +75,7 @@ def _hidden(snapshot: "_cache.Snapshot", group: str) -> "Iterable[Pair]":
 
 
 def _of_missing(namespace: str, name: str) -> "Iterator[str]":
-    groups = everything(_cache.current())
+    groups = served_groups(_cache.current())
     names = [row[0] for g in groups_of(namespace) for row, _ in groups.get(g, ())]
     if not names:
         near = near_misses(namespace, groups)

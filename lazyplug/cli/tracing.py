@@ -8,8 +8,6 @@ import subprocess
 import sys
 import tempfile
 
-import lazyplug
-
 from .children import HAS_PROCESSES, child
 from .output import complain, is_drawn, print_table, to_json
 
@@ -17,13 +15,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# What a copy of this package is called that is vendored under another name.
+_PACKAGE = __name__.rpartition(".cli.")[0]
 # Run by the child: imports the lazyplug that runs here, wherever that lies, and leaves
 # nothing of this on sys.path.
 _CHILD = """\
 import sys
 put = 0 if sys.flags.safe_path else 1
 sys.path[:put] = [{home!a}]
-from lazyplug._run import run
+from {package}._run import run
 if not put:
     del sys.path[0]
 run(sys.argv[1:])
@@ -82,11 +82,11 @@ def trace(options: argparse.Namespace) -> int:
             return 2
     with tempfile.TemporaryDirectory(prefix="lazyplug-trace-") as folder:
         file = os.path.join(folder, "events")
-        home = os.path.dirname(os.path.dirname(os.path.abspath(lazyplug.__file__)))
-        command = [*child(folder, _CHILD.format(home=home)), "--trace", file]
+        code = _CHILD.format(home=_home(), package=_PACKAGE)
+        command = [*child(folder, code), "--trace", file]
         command += ["--as-stevedore"] * options.as_stevedore
         command += ["-m"] * options.is_module
-        code = _run([*command, *options.program])
+        ended = _run([*command, *options.program])
         events = _events(file)
     if options.svg:
         _draw(events or [], options.svg)
@@ -98,7 +98,15 @@ def trace(options: argparse.Namespace) -> int:
     elif events is not None:
         complain("It asked lazyplug for nothing.")
     # As a shell tells that a signal ended it.
-    return code if code >= 0 else 128 - code
+    return ended if ended >= 0 else 128 - ended
+
+
+def _home() -> str:
+    """Return the directory that Python imports this package from."""
+    home = os.path.abspath(__file__)
+    for _ in __name__.split("."):
+        home = os.path.dirname(home)
+    return home
 
 
 def _run(command: "list[str]") -> int:

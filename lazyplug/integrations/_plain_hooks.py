@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from lazyplug._source import Scope, calls_of, dotted, read, tree_of
+from .._source import Scope, calls_of, dotted, read, tree_of
 
 if TYPE_CHECKING:
     from types import FunctionType, ModuleType
 
-    from lazyplug._source import Search, Sources, Target
+    from .._source import Search, Sources, Target
 
 _MARKER = "HookimplMarker"
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef

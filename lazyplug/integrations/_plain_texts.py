@@ -7,12 +7,12 @@ import textwrap
 from inspect import cleandoc, unwrap
 from typing import TYPE_CHECKING, Any
 
-from lazyplug._source import dotted, read, tree_of
+from .._source import dotted, read, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lazyplug._source import Sources
+    from .._source import Sources
 
     # the values of each keyword; "doc": the docstring; "**": keywords nobody sees
     Said = dict[str, list[Any]]

@@ -3,12 +3,12 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from lazyplug import ExtensionManager, _learned
-from lazyplug._exceptions import origin
-from lazyplug._scan import summary_of
+from .. import ExtensionManager, _learned
+from .._exceptions import origin
+from .._scan import summary_of
 
 if TYPE_CHECKING:
-    from lazyplug import Extension
+    from .. import Extension
 
 
 class PluginParser(argparse.ArgumentParser):

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lazyplug import ExtensionManager, MultipleMatches, NoMatches, _learned
-from lazyplug._exceptions import near_misses, origin
-from lazyplug._scan import summary_of
-from lazyplug._source import first_paragraph, kind_of, read
-from lazyplug.integrations._plain_texts import PlainTexts, makes
+from .. import ExtensionManager, MultipleMatches, NoMatches, _learned
+from .._exceptions import near_misses, origin
+from .._scan import summary_of
+from .._source import first_paragraph, kind_of, read
+from ._plain_texts import PlainTexts, makes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from click.shell_completion import CompletionItem
 
-    from lazyplug import Extension
-    from lazyplug._source import Sources
+    from .. import Extension
+    from .._source import Sources
 
     Plugins = str | ExtensionManager[Any] | Callable[[], ExtensionManager[Any]]
 

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pluggy import HookImpl, PluginManager
 
-from lazyplug import ExtensionManager, _learned
-from lazyplug._source import Sources
-
+from .. import ExtensionManager, _learned
+from .._source import Sources
 from ._plain_hooks import PlainHooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from lazyplug import Choice, Extension
+    from .. import Choice, Extension
 
     # name, positional arguments, those with a default, options of its marker
     Hook = tuple[str, list[str], list[str], dict[str, Any]]
@@ -310,13 +309,12 @@ def _load(plugin: _Plugin) -> Any:
     module = extension.plugin
     # It may be under way, and not have all of them yet.
     if extension.loaded and _hooks(plugin._pm, module) != plugin._hooks:
-        from logging import getLogger  # deferred: only where there is a fault
+        from .._report import report  # deferred: only where there is a fault
 
         _learn(plugin._pm, extension, None)
-        getLogger("lazyplug").warning(
-            "%s has other hooks than its source shows; it is imported at once from"
-            " now on",
-            plugin.__name__,
+        report(
+            f"{plugin.__name__} has other hooks than its source shows; it is imported"
+            " at once from now on"
         )
     return module
 

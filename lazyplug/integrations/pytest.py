@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Protocol
 
-    from lazyplug.testing import Tree
+    from ..testing import Tree
 
     class Fake(Protocol):
         """The signature of `fake_extensions`."""
@@ -35,7 +35,7 @@ def lazyplug_index(
 
     As `lazyplug.testing.isolated_index`.
     """
-    from lazyplug.testing import _places
+    from ..testing import _places
 
     folder = tmp_path_factory.mktemp("lazyplug-index")
     _places.isolate(monkeypatch, folder)
@@ -53,7 +53,7 @@ def lazyplug_site(
 
     As `lazyplug.testing.site_folder`, with `lazyplug_index`.
     """
-    from lazyplug.testing import _places
+    from ..testing import _places
 
     root = tmp_path_factory.mktemp("lazyplug-site")
 
@@ -73,7 +73,7 @@ def lazyplug_extensions(
 
     As `lazyplug.testing.fake_extensions`, with `lazyplug_index`.
     """
-    from lazyplug.testing import _fakes
+    from ..testing import _fakes
 
     def fake(
         namespace: str, plugins: Mapping[str, object], *, keep_installed: bool = False

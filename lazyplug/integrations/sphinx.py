@@ -13,16 +13,17 @@ A plugin whose docstring stands plainly in its source is not imported for it.
 from __future__ import annotations
 
 from inspect import cleandoc, getdoc
+from logging import WARNING, Handler, LogRecord, getLogger
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
-from lazyplug import ExtensionManager, _learned
-from lazyplug._exceptions import origin
+from .. import ExtensionManager, _learned
+from .._exceptions import origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lazyplug import Extension
+    from .. import Extension
 
     # Returns the docstring of an extension; None: it is left out. Extensions and their
     # managers are those of lazyplug or of the drop-in.
@@ -145,6 +146,15 @@ def directive(log: Any, find: Callable[[str], Any], document: Document) -> type[
     return ListPluginsDirective
 
 
+class _Forward(Handler):
+    """Say in the build what lazyplug logs: nothing else prints it."""
+
+    def emit(self, record: LogRecord) -> None:
+        """Log a record as Sphinx does, so that `suppress_warnings` can name it."""
+        log = _log("lazyplug")
+        log.log(record.levelno, "%s", record.getMessage(), type="lazyplug")
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Add the directive to a Sphinx application."""
     listed: Any = directive(_log("lazyplug"), ExtensionManager[Any], documentation)
@@ -153,7 +163,12 @@ def setup(app: Any) -> dict[str, Any]:
         def run(self) -> list[Any]:
             # Nothing tells Sphinx that a plugin was installed, or changed.
             self.state.document.settings.env.note_reread()
-            children: list[Any] = super().run()
+            logger, forward = getLogger("lazyplug"), _Forward(WARNING)
+            logger.addHandler(forward)
+            try:
+                children: list[Any] = super().run()
+            finally:
+                logger.removeHandler(forward)
             return children
 
     app.add_directive("list-plugins", Current)

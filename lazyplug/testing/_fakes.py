@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any, TypeVar
 
-from lazyplug import EntryPoint, Extension, Manager, entry_points
-from lazyplug._scan import identify
-
+from .. import EntryPoint, Extension, Manager, entry_points
+from .._scan import identify
 from ._places import Patch, install, temporary_site
 from ._trees import Tree, dist
 

@@ -5,18 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lazyplug._finders import spec_of
-
+from .._finders import spec_of
 from ._places import OwnPatch, take_out
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import FrameType
 
-# lazyplug, and what it imports itself where it looks again, or compares versions.
-_OURS = {
-    *("lazyplug", "importlib_metadata", "orjson", "packaging", "platformdirs", "zipp")
-}
+# lazyplug, whatever a copy of it is called, and what it imports itself where it looks
+# again, or compares versions.
+_OWN = __name__.rpartition(".testing.")[0]
+_OURS = {"importlib_metadata", "orjson", "packaging", "platformdirs", "zipp"}
 
 
 @contextmanager
@@ -76,7 +75,8 @@ class _Watch:
         if self._names:
             return any(f"{name}.".startswith(f"{each}.") for each in self._names)
         top = name.partition(".")[0]
-        return top not in _OURS and top not in sys.stdlib_module_names
+        known = top in _OURS or top in sys.stdlib_module_names
+        return not known and not _is_own(name)
 
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
@@ -102,4 +102,8 @@ def _line(frame: "FrameType") -> str:
 
 def _is_machinery(frame: "FrameType") -> bool:
     name: str = frame.f_globals.get("__name__", "")
-    return name.partition(".")[0] in {"importlib", "lazyplug"}
+    return name.partition(".")[0] == "importlib" or _is_own(name)
+
+
+def _is_own(name: str) -> bool:
+    return f"{name}.".startswith(f"{_OWN}.")

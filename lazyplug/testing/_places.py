@@ -12,8 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
-from lazyplug import _cache, _learned, _report
-
+from .. import _cache, _learned, _report
 from ._trees import Tree, plant
 
 K = TypeVar("K")

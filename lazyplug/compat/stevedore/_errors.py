@@ -5,7 +5,7 @@ stands behind it, in a note, or in the attributes that lazyplug's errors have.
 """
 
 from lazyplug._entry_point import EntryPoint
-from lazyplug._exceptions import declared
+from lazyplug._exceptions import clean, declared
 
 from .exception import MultipleMatches, NoMatches
 
@@ -86,4 +86,4 @@ def _identity(extension: "Extension[Any]") -> str:
         distribution = getattr(point, "dist", None)
         if distribution is not None:
             about.append(f"declared by {distribution.name} {distribution.version}")
-    return f"{said} ({', '.join(about)})" if about else said
+    return clean(f"{said} ({', '.join(about)})" if about else said)

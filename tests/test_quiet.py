@@ -1,0 +1,256 @@
+"""Nothing is printed unasked, and what is logged is for whom it concerns."""
+
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import (
+    DriverManager,
+    Extension,
+    ExtensionManager,
+    first_on_conflict,
+    prefer,
+)
+from lazyplug.testing import Tree, dist, plant
+from tests.conftest import ask, python
+
+pytestmark = pytest.mark.usefixtures("forgotten")
+
+ESC, BIDI = "\x1b[2J", "\u202e"
+BROKEN: dict[str, Tree] = {
+    "a line": dist("bad", "1", "[its]\nno equals\n"),
+    "no reference": dist("bad", "1", "[its]\nodd = no reference\n"),
+    "no UTF-8": {
+        "bad-1.dist-info": {"entry_points.txt": b"[its]\na = b:c\nb = \xe4:d\n"}
+    },
+    "no name": {
+        "-1.dist-info": {"METADATA": "\n", "entry_points.txt": "[its]\na = b:c\n"}
+    },
+    "no metadata": {"bad-1.dist-info": {"entry_points.txt": "[its]\na = b:c\n"}},
+    "left behind": {
+        "~ad-1.dist-info": {
+            "METADATA": "Name: bad\nVersion: 1\n",
+            "entry_points.txt": "[its]\na = b:c\n",
+        }
+    },
+}
+# What may be of any group.
+UNKNOWN: dict[str, Tree] = {
+    "no group": dist("bad", "1", "a = b:c\n[its]\n"),
+    "like a group": dist("bad", "1", "[its]\na = b:c\n[other\nd = e:f\n"),
+    "no text": {"bad-1.dist-info": {"entry_points.txt": b"\0\xff\xff\0"}},
+    "a group that is no UTF-8": {
+        "bad-1.dist-info": {"entry_points.txt": b"[its]\na = b:c\n[\xe4]\nd = e:f\n"}
+    },
+    "a directory": {"bad-1.dist-info": {"entry_points.txt": {"file": ""}}},
+}
+
+
+def of(level: int, caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno == level]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_broken_metadata_is_a_warning_only_for_its_own_groups(
+    broken: str,
+    site: Callable[..., Path],
+    first: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "lazyplug")
+    first(site({**BROKEN[broken], **dist("good", "1", "[g]\na = os:sep\n")}))
+    for _ in range(2):
+        ExtensionManager[Any]("g")
+        ExtensionManager[Any]("i.*")
+    assert of(logging.WARNING, caplog) == []
+    (told,) = [t for t in of(logging.DEBUG, caplog) if t.startswith("broken metadata")]
+    caplog.clear()
+    for _ in range(2):
+        ExtensionManager[Any]("its")
+    assert of(logging.WARNING, caplog) == [told]
+
+
+@pytest.mark.parametrize("namespace", ["its", "it*"])
+@pytest.mark.parametrize("broken", BROKEN)
+def test_broken_metadata_is_a_warning_for_who_asks_later_for_its_group(
+    broken: str,
+    namespace: str,
+    site: Callable[..., Path],
+    first: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tree = BROKEN[broken]
+    if namespace != "its":
+        namespace = "its.*"
+        tree = {
+            name: {
+                file: text.replace(b"[its]", b"[its.own]")
+                if isinstance(text, bytes)
+                else text.replace("[its]", "[its.own]")
+                for file, text in files.items()
+            }
+            for name, files in tree.items()
+        }
+    first(site({**tree, **dist("good", "1", "[g]\na = os:sep\n")}))
+    ExtensionManager[Any]("g")
+    assert of(logging.WARNING, caplog) == []
+    ExtensionManager[Any](namespace)
+    ExtensionManager[Any](namespace)
+    (told,) = of(logging.WARNING, caplog)
+    assert told.startswith("broken metadata, survived: ")
+
+
+@pytest.mark.parametrize("broken", UNKNOWN)
+def test_what_may_be_of_any_group_is_a_warning_for_all(
+    broken: str,
+    site: Callable[..., Path],
+    first: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first(site({**UNKNOWN[broken], **dist("good", "1", "[g]\na = os:sep\n")}))
+    ExtensionManager[Any]("g")
+    (told,) = of(logging.WARNING, caplog)
+    assert "bad-1.dist-info" in told
+
+
+PROGRAM = """
+import sys
+sys.path.insert(0, {site!r})
+{setup}
+import lazyplug
+manager = lazyplug.ExtensionManager("g")
+manager.map(lambda extension: None)
+lazyplug.NamedExtensionManager("g", ["missing"])
+manager.refresh()
+"""
+
+
+@pytest.mark.parametrize("broken", [*BROKEN, *UNKNOWN])
+def test_a_program_that_sets_up_no_logging_prints_nothing(
+    broken: str, tmp_path: Path
+) -> None:
+    trees: dict[str, Tree] = {**BROKEN, **UNKNOWN}
+    plugin = dist("extra", "1", "[g]\na = needs_extra:X\n")
+    tree = {**trees[broken], **plugin}
+    site = plant(tmp_path / "site", {**tree, "needs_extra.py": "import not_there\n"})
+    code = PROGRAM.format(site=str(site), setup="")
+    for _ in range(2):
+        done = python("-W", "error", "-c", code)
+        assert done.stdout + done.stderr == ""
+    setup = "import logging; logging.basicConfig(level=logging.DEBUG)"
+    done = python("-c", PROGRAM.format(site=str(site), setup=setup))
+    assert (
+        "ERROR:lazyplug:could not load entry point 'a = needs_extra:X'" in done.stderr
+    )
+    assert "WARNING:lazyplug:Could not find missing" in done.stderr
+
+
+def test_the_handler_that_keeps_quiet_comes_with_the_first_message() -> None:
+    code = """
+        import json, sys
+        import lazyplug
+        manager = lazyplug.ExtensionManager("nothing_of_the_kind")
+        before = "logging" in sys.modules
+        lazyplug.warning_on_missing_entrypoint(["b", "a"])
+        lazyplug.warning_on_missing_entrypoint(["b", "a"])
+        import logging
+        handlers = logging.getLogger("lazyplug").handlers
+        print(json.dumps([before, [type(each).__name__ for each in handlers]]))
+    """
+    assert ask(code) == [False, ["NullHandler"]]
+
+
+@pytest.fixture
+def two(site: Callable[..., Path], first: Callable[..., None]) -> None:
+    """Install two distributions that declare one name."""
+    points = "[g]\nabfs = plug:Z\n"
+    first(site({**dist("store-redis", "1", points), **dist("zeta", "1", points)}))
+
+
+def own(namespace: str, name: str, found: list[Extension[Any]]) -> Extension[Any]:
+    return found[0]
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("resolver", [prefer("zeta"), prefer("pro", "zeta"), own])
+def test_a_conflict_that_the_host_decides_is_no_warning(
+    resolver: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "lazyplug")
+    assert ExtensionManager[Any]("g", conflict_resolver=resolver)["abfs"].value
+    assert of(logging.WARNING, caplog) == []
+    assert [t for t in of(logging.DEBUG, caplog) if "abfs" in t]
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("resolver", [None, first_on_conflict])
+def test_a_conflict_that_nobody_decides_is_a_warning(
+    resolver: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ExtensionManager[Any]("g", conflict_resolver=resolver)["abfs"].value
+    (told,) = of(logging.WARNING, caplog)
+    assert "2 extensions named 'abfs'" in told
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(
+    ("preferred", "hint"),
+    [
+        (("stroe-redis",), "; did you mean 'store-redis'?"),
+        (("Stroe.Redis", "zeta"), "; did you mean 'store-redis'?"),
+        (("qqq",), ""),
+        (("qqq-*",), ""),
+    ],
+)
+def test_to_prefer_what_is_not_installed_is_a_warning(
+    preferred: tuple[str, ...], hint: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    resolver = prefer(*preferred, otherwise=own)
+    for _ in range(2):
+        assert ExtensionManager[Any]("g", conflict_resolver=resolver)["abfs"].value
+    assert of(logging.WARNING, caplog) == [
+        f"prefer({preferred[0]!r}): no distribution of that name is installed{hint}"
+    ]
+
+
+CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e-\u200f\u202a-\u202e]")
+
+
+def test_no_control_character_of_metadata_is_logged_raw(
+    tmp_path: Path, first: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "lazyplug")
+    points = (
+        f"[g{ESC}]\na{ESC}\t{BIDI} = plug{ESC}:Z\nb{ESC} = nowhere:Z\nbad{ESC}{BIDI}\n"
+        f"twice{BIDI} = os:sep\nboom{ESC} = plug_boom:x\n"
+    )
+    metadata = f"Name: a{ESC}b\nVersion: 1{BIDI}\n"
+    tree: Tree = {
+        "a-1.dist-info": {"METADATA": metadata, "entry_points.txt": points},
+        f"b{ESC}{BIDI}-1.dist-info": {
+            "METADATA": metadata,
+            "entry_points.txt": f"[g{ESC}]\ntwice{BIDI} = os:path\nworse{ESC}\n",
+        },
+        "plug_boom.py": f"raise OSError({ESC!r} 'forged\\nERROR:root:line')\n",
+    }
+    first(plant(tmp_path / f"site{ESC}\nforged{BIDI}", tree))
+    manager = ExtensionManager[Any](f"g{ESC}")
+    manager.map(lambda extension: 1 / 0)
+    manager.map(lambda extension: [][extension.name])  # type: ignore[call-overload]
+    manager.items()
+    with pytest.raises(lazyplug.NoMatches, match="no extension") as caught:
+        DriverManager(f"g{ESC}", "missing")
+    lazyplug.warning_on_missing_entrypoint([f"gone{ESC}"])
+    assert len(caplog.records) > 5
+    for text in (*[r.getMessage() for r in caplog.records], str(caught.value)):
+        assert not CONTROLS.search(text)
+        assert "\nforged" not in text
+        assert "\nERROR" not in text
+    for problem in lazyplug.problems():
+        assert not CONTROLS.search(str(problem))
+        assert "\n" not in str(problem)
