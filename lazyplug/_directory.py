@@ -160,7 +160,7 @@ def _walk(path: str, make: bool) -> int:
                 Seam.close(above)
             at, status = child, Seam.fstat(here)
             _check(status, at)
-        if not trusted(status, _DIRECTORY):
+        if not trusted(Seam.fstat(here), _DIRECTORY):
             raise _refusal(at)
     except BaseException:
         if here is not None:

@@ -232,9 +232,13 @@ def test_an_audit_hook_that_forbids_the_files_of_the_cache_costs_the_cache_only(
 
 HOST = """
 import lazyplug
+from importlib import metadata
 
 def names():
+    with lazyplug.accelerate():
+        accelerated = metadata.entry_points(group="g")
     found = {
+        "accelerated": sorted(point.name for point in accelerated),
         "managers": sorted(lazyplug.ExtensionManager("g").names()),
         "points": sorted(point.name for point in lazyplug.entry_points(group="g")),
         "all": sorted(p.name for p in lazyplug.entry_points() if p.group == "g"),
@@ -248,7 +252,7 @@ TESTS = """
 import sys, host
 
 def all_are(name):
-    kinds = ["managers", "points", "all", "families"]
+    kinds = ["accelerated", "managers", "points", "all", "families"]
     family = [f"{name}.f"]
     return {kind: family if kind == "families" else [name] for kind in kinds}
 
