@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lazyplug import Choice, _cache, _learned
+from lazyplug import BrokenMetadata, Choice, _cache, _learned
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, plant
@@ -299,13 +299,69 @@ def test_what_the_import_of_a_plugin_raises_is_raised_and_says_whose_it_is(
     install: Callable[..., Path],
 ) -> None:
     install({"plug_broken": "raise ZeroDivisionError('broken')\n"})
-    for lazy in (False, True):
+    raising: list[dict[str, Any]] = [{}, {"lazy": True, "on_failure": "error"}]
+    for options in raising:
         with pytest.raises(ZeroDivisionError, match="broken") as caught:
-            load_entrypoints(host(), "host", lazy=lazy)
+            load_entrypoints(host(), "host", **options)
         assert "declared by plugs 1.0" in "".join(caught.value.__notes__)
 
 
-# What binds a name of a hook, and what this stands in.
+@pytest.mark.parametrize(
+    ("options", "logged"),
+    [
+        ({"lazy": True}, 1),
+        ({"lazy": True, "on_failure": "ignore"}, 0),
+        ({"on_failure": "warn"}, 1),
+        ({"on_failure": "ignore"}, 0),
+    ],
+)
+def test_a_plugin_that_cannot_be_imported_is_left_out_and_logged_once(
+    install: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+    logged: int,
+) -> None:
+    broken = {
+        "plug_broken": "raise ZeroDivisionError('broken')\n",
+        "plug_gone": "import plug_that_is_not_there\n",
+        "plug_wrong": "this is no Python\n",
+    }
+    install(
+        {**broken, "plug_last": PLUGINS["plug_last"]},
+        "broken = plug_broken\ngone = plug_gone\nwrong = plug_wrong\n"
+        "attribute = plug_last:nothing\nnowhere = plug_nowhere\nlast = plug_last\n",
+    )
+    for _ in range(2):
+        pm = host()
+        assert load_entrypoints(pm, "host", **options) == 1
+        assert [name for name, _ in pm.list_name_plugin()] == ["last"]
+        assert pm.hook.greet(who="you", loud=True) == ["last"]
+        forget()
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == logged * 5
+    assert all("could not load entry point" in text for text in told)
+    assert all("declared by plugs 1.0" in text for text in told)
+
+
+def test_a_reference_that_is_not_valid_stops_no_lazy_host(
+    install: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    install({"plug_last": PLUGINS["plug_last"]}, "odd = not valid\nlast = plug_last\n")
+    pm = host()
+    assert load_entrypoints(pm, "host", lazy=True) == 1
+    assert "'odd = not valid'" in caplog.text
+    with pytest.raises(BrokenMetadata, match="not valid"):
+        load_entrypoints(host(), "host", lazy=True, on_failure="error")
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_policy_for_failures_that_there_is_not_is_refused(lazy: bool) -> None:
+    with pytest.raises(ValueError, match="on_failure is 'raise'; it may be one of"):
+        load_entrypoints(host(), "host", lazy=lazy, on_failure="raise")
+
+
+# What binds the name of a hook, or changes what it means.
+WRAPPER = "@hookimpl(wrapper=True)\ndef {0}():\n    return 'wrapped', (yield)\n"
 BINDS = [
     "@hookimpl\ndef {0}(): return '{0}'\n",
     "@hookimpl(tryfirst=True)\ndef {0}(who=0): return 'first', who\n",
@@ -665,26 +721,60 @@ def test_what_a_hook_raises_goes_through_wrappers_and_to_the_host(
         pm.hook.greet(who="you", loud=True)
 
 
-def test_a_module_that_breaks_later_is_an_error_of_the_hook_that_needs_it(
-    install: Callable[..., Path],
+@pytest.mark.parametrize("policy", [None, "warn", "ignore", "error"])
+def test_a_plugin_that_breaks_later_answers_as_if_it_were_not_there(
+    install: Callable[..., Path], caplog: pytest.LogCaptureFixture, policy: str | None
 ) -> None:
+    needs = "import plug_needed\n"
     install(
         {
-            "plug_needs": "import plug_needed\n@hookimpl\ndef pick(): return 1\n",
+            "plug_needs": f"{needs}{PICK}{PLUGINS['plug_first']}",
+            "plug_wraps": needs + textwrap.dedent(PLUGINS["plug_wrapper"]),
+            "plug_forces": needs + textwrap.dedent(PLUGINS["plug_old"]),
+            "plug_hist": f"{needs}@hookimpl\ndef began(at): return at\n",
             "plug_needed": "",
             "plug_last": PLUGINS["plug_last"],
         },
-        "needs = plug_needs\nlast = plug_last\n",
+        "needs = plug_needs\nwraps = plug_wraps\nforces = plug_forces\n"
+        "hist = plug_hist\nlast = plug_last\n",
     )
     learned()
     forget()
     sys.modules["plug_needed"] = None  # type: ignore[assignment]
     pm = host()
-    load_entrypoints(pm, "host", lazy=True)
-    assert pm.hook.greet(who="you", loud=True) == ["last"]
-    with pytest.raises(ModuleNotFoundError, match="plug_needed") as caught:
-        pm.hook.pick(number=1)
-    assert "declared by plugs 1.0" in "".join(caught.value.__notes__)
+    load_entrypoints(pm, "host", lazy=True, on_failure=policy)
+    assert imported() == {"plug_needed"}
+    if policy == "error":
+        with pytest.raises(ModuleNotFoundError, match="plug_needed") as caught:
+            pm.hook.pick(number=1)
+        assert "declared by plugs 1.0" in "".join(caught.value.__notes__)
+        with pytest.raises(ModuleNotFoundError, match="plug_needed"):
+            pm.hook.greet(who="you", loud=True)
+        return
+    found: list[object] = []
+    for _ in range(2):
+        assert pm.hook.pick(number=1) is None
+        assert pm.hook.greet(who="you", loud=True) == ["last"]
+        pm.hook.began.call_historic(found.append, {"at": 5})
+    assert found == []
+    names = ("needs", "wraps", "forces", "hist")
+    for name in names:
+        times = caplog.text.count(f"could not load entry point '{name} = plug_{name}'")
+        assert times == (policy != "ignore"), name
+    # What is touched itself raises, whatever the policy.
+    with pytest.raises(ModuleNotFoundError, match="plug_needed"):
+        pm.get_plugin("needs").__doc__  # noqa: B018
+    assert len(caplog.records) == (len(names) if policy != "ignore" else 0)
+
+
+def test_what_a_hook_of_a_plugin_raises_is_no_failure_of_its_import(
+    install: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    install({"plug_raises": "@hookimpl\ndef greet(): import plug_nowhere\n"})
+    pm = learned()
+    with pytest.raises(ModuleNotFoundError, match="plug_nowhere"):
+        pm.hook.greet(who="you", loud=True)
+    assert not caplog.records
 
 
 # ------------------------------------------------------------- eager where it matters
