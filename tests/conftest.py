@@ -11,6 +11,7 @@ from typing import Any
 
 import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `only`
 import pytest
+from hypothesis import settings
 
 from lazyplug import _cache
 from lazyplug.testing import Tree, plant
@@ -18,6 +19,18 @@ from lazyplug.testing._places import forget, isolate
 
 # A clock far ahead of every file that a test writes: stamps are old enough.
 LATER = 3_600 * 10**9
+
+# `pytest -m hypothesis --hypothesis-profile long`; see `tox run -e laws`.
+settings.register_profile("long", max_examples=20 * settings().max_examples)
+
+
+def examples(number: int) -> settings:
+    """Return the settings that try a property on this many examples.
+
+    The profile `long` tries twenty times as many.
+    """
+    # Without a profile, hypothesis tries 100.
+    return settings(max_examples=number * settings().max_examples // 100, deadline=None)
 
 
 @pytest.fixture

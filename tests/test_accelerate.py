@@ -12,13 +12,13 @@ from typing import Any
 
 import importlib_metadata
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lazyplug
 from lazyplug import _accelerate, accelerate
 from lazyplug.testing import dist, plant
-from tests.conftest import ask, python
+from tests.conftest import ask, examples, python
 
 # What email imports at the first message must be there before sys.path is exchanged.
 importlib.metadata.metadata("pytest")
@@ -143,7 +143,7 @@ def test_each_call_sees_what_was_changed_since_the_last(
         max_size=8,
     )
 )
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_after_any_changes_the_answer_is_that_of_the_library(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]]
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson as orjson  # noqa: PLC0414 - sys.path is another one in the tests
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lazyplug
@@ -27,7 +27,7 @@ from lazyplug import (
 from lazyplug._freeze import anchored, frozen_index
 from lazyplug.cli import main
 from lazyplug.testing import dist, plant
-from tests.conftest import Ticking, ask, python
+from tests.conftest import Ticking, ask, examples, python
 from tests.test_laws import answer, plant_raw, process, settled_clock, trees
 
 CHECKED, TRUSTED = False, True
@@ -233,7 +233,7 @@ def test_what_is_wrong_is_told_with_the_paths_of_where_it_lies_now(
 
 
 @pytest.mark.parametrize("trust", [CHECKED, TRUSTED])
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(tree=trees(), data=st.data())
 def test_with_any_other_path_entries_the_answer_is_that_of_a_scan(
     trust: bool,

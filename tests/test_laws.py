@@ -45,7 +45,7 @@ from lazyplug._record import (
 )
 from lazyplug._text import to_json
 from lazyplug.testing import plant
-from tests.conftest import LATER, Ticking, ask
+from tests.conftest import LATER, Ticking, ask, examples
 from tests.test_freshness import Clockwork, after_last_change
 
 # The oracle is the newest importlib_metadata: others differ (see docs).
@@ -353,7 +353,7 @@ def plant_raw(folder: Path, tree: Mapping[str, Any]) -> None:
 
 
 @needs_oracle
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(tree=trees())
 def test_any_environment_has_the_answer_of_importlib_metadata(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, dict[str, Any]]
@@ -680,6 +680,7 @@ class StandingStill(Environment):
         self.look()
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("machine", [Settled, Coarse, StandingStill])
 def test_after_any_history_the_index_gives_the_answer_of_a_fresh_look(
     machine: type[Environment], tmp_path: Path
@@ -687,7 +688,7 @@ def test_after_any_history_the_index_gives_the_answer_of_a_fresh_look(
     machine.base = tmp_path
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=60, stateful_step_count=25, deadline=None),
+        settings=settings(examples(60), stateful_step_count=25),
     )
 
 
@@ -699,7 +700,7 @@ near_grammar = st.text(
 
 
 @needs_oracle
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(value=near_grammar | st.text(max_size=20) | values)
 @example("m:f[x\n]")
 @example("m:f[x]\n")
@@ -718,14 +719,14 @@ def test_a_value_is_split_as_importlib_metadata_splits_it(value: str) -> None:
     assert _scan.split_value(value) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(name=names | st.text("aB-_.\u00e9\u0130", max_size=12) | st.text(max_size=12))
 def test_a_name_is_normalised_as_importlib_metadata_does(name: str) -> None:
     normalize: Callable[[str], str] = importlib_metadata.Prepared.normalize
     assert _scan.normalise(name) == normalize(name)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(file=distributions().map(lambda found: found[0]) | st.text(max_size=20))
 @example("..dist-info")
 @example("...egg-info")
@@ -735,7 +736,7 @@ def test_a_folder_says_its_name_as_to_importlib_metadata(file: str) -> None:
     assert _scan.stem(file)[0] == (name_from(file) or "")
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(
     text=entry_points_texts()
     | st.text("[]=#ab: \n\r\f\x85\u2028\u00a0", max_size=30)
@@ -768,7 +769,7 @@ header_values = st.text(
 ).map(str.strip)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     headers=st.lists(st.tuples(header_names, header_values.filter(bool)), max_size=6),
     folded=st.booleans(),
@@ -930,7 +931,7 @@ def as_json(entries: list[PathEntry]) -> str:
 four = st.tuples(*[st.integers(0, 2**63)] * 4)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.lists(four, min_size=1, max_size=6, unique=True),
     st.randoms(),
@@ -965,7 +966,7 @@ def test_stamps_together_are_the_same_in_every_process() -> None:
         )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(sites=all_known)
 def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
     data = encoded(sites)
@@ -1012,7 +1013,7 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
     assert len(watched) >= len(order) + len(sites)
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(
     before=simple_sites | all_known,
     after=simple_sites,
@@ -1094,7 +1095,7 @@ ASKS: list[Callable[[Index], Any]] = [
 ]
 
 
-@settings(max_examples=1000, deadline=None)
+@examples(1000)
 @given(damage=damages)
 def test_damage_is_noticed_where_it_is_read(damage: Damage) -> None:
     whole = encoded(KNOWN)
@@ -1134,7 +1135,7 @@ def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return plant(tmp_path_factory.mktemp("damage"), TWO_SITES)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(damage=damages)
 def test_a_damaged_index_gives_the_answer_of_none_and_is_mended(
     two_sites: Path, damage: Damage

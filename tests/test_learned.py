@@ -22,7 +22,7 @@ from typing import Any
 
 import importlib_metadata
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lazyplug._foreign
@@ -40,7 +40,7 @@ from lazyplug._learned import UNKNOWN
 from lazyplug._record import assemble, from_bytes
 from lazyplug._source import Sources, first_line
 from lazyplug.testing import dist, plant
-from tests.conftest import LATER, Ticking, ask
+from tests.conftest import LATER, Ticking, ask, examples
 from tests.test_freshness import SECOND, TICKS, Clockwork, after_last_change
 
 ROOT = Path(lazyplug.__file__).parent.parent
@@ -1697,7 +1697,7 @@ steps = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(changes=st.lists(steps, min_size=1, max_size=8), ask_between=st.booleans())
 def test_whatever_changes_a_process_that_remembers_says_what_a_fresh_one_says(
     changes: list[tuple[str, str, str]],

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lazyplug import _source
@@ -34,7 +34,7 @@ from lazyplug._source import (
     first_line,
 )
 from lazyplug.testing import Tree, plant
-from tests.conftest import python
+from tests.conftest import examples, python
 
 TRAP = "\nraise AssertionError('this must not be imported')\n"
 COMPILED = EXTENSION_SUFFIXES[0]
@@ -1005,7 +1005,7 @@ def python_finds(module: str, path: list[str]) -> Any:
     return (spec.origin if spec.has_location else None), where
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(trees=st.lists(layouts(), min_size=1, max_size=3))
 def test_any_module_is_found_where_python_finds_it(
     trees: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
@@ -1101,7 +1101,7 @@ STEPS = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(drawn=packages())
 def test_the_line_is_that_of_the_docstring_after_a_real_import(
     drawn: tuple[dict[str, str], list[dict[str, int]]],
@@ -1129,7 +1129,7 @@ def test_the_line_is_that_of_the_docstring_after_a_real_import(
         del sys.modules[name]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(data=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_survived(
     data: bytes, tmp_path_factory: pytest.TempPathFactory

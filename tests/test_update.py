@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lazyplug import _cache, _rescan
@@ -16,7 +16,7 @@ from lazyplug._index import Index
 from lazyplug._record import from_bytes
 from lazyplug._update import _Lines, _TakesMoreError
 from lazyplug.testing import dist, plant
-from tests.conftest import Ticking
+from tests.conftest import Ticking, examples
 
 # A clock ahead of all changes: no stamp is too young.
 LATER = 3600 * 10**9
@@ -88,7 +88,7 @@ def begun(root: Path, steps: list[Step], alone: bool, ahead: int = LATER) -> Ind
     return from_bytes(anew(root, time.time_ns() + ahead))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     before=st.lists(single, max_size=6),
     after=st.lists(single, min_size=1, max_size=4),
@@ -111,7 +111,7 @@ def test_changes_of_names_that_stand_once_are_exchanged(
         assert _Lines(index).exchanged(clock) == anew(root, clock)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     before=st.lists(several, max_size=8),
     after=st.lists(several, min_size=1, max_size=4),

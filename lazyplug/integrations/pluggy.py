@@ -45,6 +45,7 @@ def load_entrypoints(
     *,
     lazy: bool = False,
     choice: Choice | None = None,
+    on_failure: str | None = None,
 ) -> int:
     """Register the plugins of a group with a plugin manager; return how many.
 
@@ -59,7 +60,8 @@ def load_entrypoints(
     loaded, and remembered for as long as its sources stay as they are. What
     `get_plugin` and its kin return then stands for the module: it equals it, but is
     another object, and imports it when an attribute other than `__name__` and the hooks
-    is asked for.
+    is asked for. A plugin that cannot be imported then stops nothing: it is not
+    registered, or its hooks answer as if it were not.
 
     A plugin is imported here all the same where it could make a difference: if it is no
     module, if it has no hook, if one of its hooks depends on a condition or is not
@@ -72,16 +74,31 @@ def load_entrypoints(
         a plugin manager that looks at plugins by itself, as pytest's.
     :param choice: which plugins are taken, decided before any is imported. None: all of
         them, but for what `LAZYPLUG_ALLOW` and `LAZYPLUG_DENY` say.
+    :param on_failure: what happens if a plugin cannot be imported, here or when one of
+        its hooks is called: "warn" logs it, once a process, and "ignore" does not; both
+        leave the plugin out. "error" raises what the import raised. None: "warn" if
+        `lazy`, else "error", as pluggy does. Entry points that are not valid references
+        and broken metadata are treated as by Manager, with "warn" as its default.
     """
     if lazy:
         _refuse_to_hide_plugins_from(type(pm))
+    manager = ExtensionManager[Any](
+        group, choice=choice, on_failure=on_failure or "warn"
+    )
+    policy = on_failure or ("warn" if lazy else "error")
     count = 0
-    for extension in ExtensionManager[Any](group, choice=choice):
+    for extension in manager:
         if name not in {None, extension.name}:
             continue
         if pm.has_plugin(extension.name) or pm.is_blocked(extension.name):
             continue
-        plugin = _lazily(pm, extension) if lazy else extension.plugin
+        try:
+            if lazy:
+                plugin = _lazily(pm, extension, policy)
+            else:
+                plugin = _load_plugin(extension, policy)
+        except _LeftOut:
+            continue
         pm.register(plugin, name=extension.name)
         _add_distribution(pm, plugin, extension)
         count += 1
@@ -96,6 +113,27 @@ def _refuse_to_hide_plugins_from(manager: type[PluginManager]) -> None:
                 " own, which looks at each plugin when it is registered: nothing can"
                 " stand for one; leave out lazy=True"
             )
+
+
+class _LeftOut(Exception):
+    """A plugin cannot be imported, and the host goes on without it."""
+
+
+def _load_plugin(extension: Extension[Any], policy: str) -> Any:
+    """Import and return a plugin.
+
+    Raises what the import raises if the policy is "error", else _LeftOut.
+    """
+    try:
+        return extension.plugin
+    except Exception as error:
+        if policy == "error":
+            raise
+        if policy == "warn":
+            from lazyplug._report import report_failure  # deferred: few fail
+
+            report_failure(extension, error)
+        raise _LeftOut from error
 
 
 class _Distribution:
@@ -138,13 +176,13 @@ def _add_distribution(
         told[-1] = plugin, _manager.DistFacade(told[-1][1])  # type: ignore[attr-defined]
 
 
-def _lazily(pm: PluginManager, extension: Extension[Any]) -> Any:
+def _lazily(pm: PluginManager, extension: Extension[Any], policy: str) -> Any:
     """Return what stands for a plugin, or the plugin where nothing can."""
     if extension._module is None or extension.attr is not None:
-        return extension.plugin
+        return _load_plugin(extension, policy)
     known = _read(_learned.facts().recall(extension, _kind(pm)))
     if known is None:
-        plugin = extension.plugin
+        plugin = _load_plugin(extension, policy)
         if not extension.loaded:
             return plugin  # it is being imported, and has not all of its hooks yet
         known = _learn(pm, extension, _hooks(pm, plugin))
@@ -152,8 +190,8 @@ def _lazily(pm: PluginManager, extension: Extension[Any]) -> Any:
         hooks, others = known
         seen = any(hasattr(pm.hook, name) for name in others)
         if not seen and not _is_told(pm, hooks):
-            return _Plugin(pm, extension, hooks)
-    return extension.plugin
+            return _Plugin(pm, extension, hooks, policy)
+    return _load_plugin(extension, policy)
 
 
 def _kind(pm: PluginManager) -> str:
@@ -251,16 +289,20 @@ class _Plugin(ModuleType):
     # A module that is imported when it is touched. Its hooks are there before. That it
     # is so is no docstring: the module's own is asked for here.
 
-    __slots__ = ("_extension", "_hooks", "_pm")
+    __slots__ = ("_extension", "_hooks", "_pm", "_policy")
 
     def __init__(
-        self, pm: PluginManager, extension: Extension[Any], hooks: list[Hook]
+        self,
+        pm: PluginManager,
+        extension: Extension[Any],
+        hooks: list[Hook],
+        policy: str,
     ) -> None:
         super().__init__(extension.module_name)
         # Anything else that a module has is its own.
         for name in self.__dict__.keys() - {"__name__"}:
             del self.__dict__[name]
-        for slot, value in (("_pm", pm), ("_extension", extension), ("_hooks", hooks)):
+        for slot, value in zip(self.__slots__, (extension, hooks, pm, policy)):
             object.__setattr__(self, slot, value)
         for hook in hooks:
             self.__dict__[hook[0]] = _stand_in(self, hook, f"{pm.project_name}_impl")
@@ -301,12 +343,12 @@ class _Plugin(ModuleType):
         return f"<module {self.__name__!r}, to be imported when it is called>"
 
 
-def _load(plugin: _Plugin) -> Any:
+def _load(plugin: _Plugin, policy: str = "error") -> Any:
     """Return the module, imported if it was not; learn if it has other hooks by now."""
     extension = plugin._extension
     if extension.loaded:
         return extension.plugin
-    module = extension.plugin
+    module = _load_plugin(extension, policy)
     # It may be under way, and not have all of them yet.
     if extension.loaded and _hooks(plugin._pm, module) != plugin._hooks:
         from .._report import report  # deferred: only where there is a fault
@@ -325,7 +367,10 @@ def _stand_in(plugin: _Plugin, hook: Hook, marker: str) -> Callable[..., Any]:
     wraps = options["wrapper"] or options["hookwrapper"]
 
     def call(given: list[Any], named: dict[str, Any]) -> Any:
-        module = _load(plugin)
+        try:
+            module = _load(plugin, plugin._policy)
+        except _LeftOut:
+            return _passed_by() if wraps else None
         if not plugin._extension.loaded:
             # What its own import calls goes past a plugin: it is not registered yet.
             return _passed_by() if wraps else None

@@ -6,19 +6,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import Distribution
+from inspect import isgenerator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pluggy
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
-from lazyplug import Choice, _cache, _learned
+from lazyplug import BrokenMetadata, Choice, _cache, _learned
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, plant
+from tests.conftest import examples
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 
@@ -42,6 +44,8 @@ PLUGINS: dict[str, Any] = {
     "plug_named": "@hookimpl(specname='greet')\ndef other(who): return 'named'\n",
     "plug_default": "@hookimpl\ndef greet(who='me', loud=True): return (who, loud)\n",
     "plug_pick": "@hookimpl\ndef pick(number): return number\n",
+    "plug_class": "class Greeter:\n    def __init__(self): self.__doc__ = 'class'\n"
+    "@hookimpl\ndef greet(): return Greeter().__doc__\n",
     "plug_unknown": "@hookimpl(optionalhook=True)\ndef nobody_has(x): return x\n",
 }
 PACKAGE = {
@@ -55,7 +59,7 @@ HEAD = (
 )
 PICK = "@hookimpl\ndef pick(): return 1\n"
 # Of which something depends on more than the source says.
-EAGER = {
+EAGER: dict[str, Any] = {
     "plug_if": "if os.environ.get('PLUG_ON'):\n    @hookimpl\n    def greet(): ...\n",
     "plug_else": "if not os.environ.get('PLUG_ON'):\n    @hookimpl\n"
     "    def greet(): return 'else'\n",
@@ -103,6 +107,13 @@ EAGER = {
     f"    setattr(sys.modules[__name__], 'greet', hookimpl(_made))\n{PICK}",
     "plug_unmarked": f"@hookimpl\ndef greet(): return 'marked'\n{PICK}"
     "if ON: del greet.host_impl\n",
+    # A module of a package has the name of a hook, and takes its place when imported.
+    "plug_shadowed": {
+        "__init__.py": f"{HEAD}{PICK}@hookimpl\ndef greet(): return 1\n"
+        "if ON: from . import other\n",
+        "other.py": "from .greet import x\n",
+        "greet.py": "x = 1\n",
+    },
     # It may become a hook when plug_plain is edited.
     "plug_from": f"from plug_plain import whom as greet\n{PICK}",
 }
@@ -195,6 +206,7 @@ def learned() -> Any:
 
 def told(pm: Any) -> dict[str, Any]:
     """Return what a host sees of its plugins."""
+    pick = pm.hook.pick(number=3)
     return {
         "names": [name for name, _ in pm.list_name_plugin()],
         "dists": {(p.__name__, d.project_name) for p, d in pm.list_plugin_distinfo()},
@@ -207,8 +219,12 @@ def told(pm: Any) -> dict[str, Any]:
             for name in ("greet", "pick", "nobody_has")
             if hasattr(pm.hook, name)
         },
-        "greet": pm.hook.greet(who="you", loud=False),
-        "pick": pm.hook.pick(number=3),
+        # Of a generator that is no wrapper, each call returns another.
+        "greet": [
+            type(each) if isgenerator(each) else each
+            for each in pm.hook.greet(who="you", loud=False)
+        ],
+        "pick": type(pick) if isgenerator(pick) else pick,
     }
 
 
@@ -299,80 +315,246 @@ def test_what_the_import_of_a_plugin_raises_is_raised_and_says_whose_it_is(
     install: Callable[..., Path],
 ) -> None:
     install({"plug_broken": "raise ZeroDivisionError('broken')\n"})
-    for lazy in (False, True):
+    raising: list[dict[str, Any]] = [{}, {"lazy": True, "on_failure": "error"}]
+    for options in raising:
         with pytest.raises(ZeroDivisionError, match="broken") as caught:
-            load_entrypoints(host(), "host", lazy=lazy)
+            load_entrypoints(host(), "host", **options)
         assert "declared by plugs 1.0" in "".join(caught.value.__notes__)
 
 
-# What binds a name of a hook, and what this stands in.
+@pytest.mark.parametrize(
+    ("options", "logged"),
+    [
+        ({"lazy": True}, 1),
+        ({"lazy": True, "on_failure": "ignore"}, 0),
+        ({"on_failure": "warn"}, 1),
+        ({"on_failure": "ignore"}, 0),
+    ],
+)
+def test_a_plugin_that_cannot_be_imported_is_left_out_and_logged_once(
+    install: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+    logged: int,
+) -> None:
+    broken = {
+        "plug_broken": "raise ZeroDivisionError('broken')\n",
+        "plug_gone": "import plug_that_is_not_there\n",
+        "plug_wrong": "this is no Python\n",
+    }
+    install(
+        {**broken, "plug_last": PLUGINS["plug_last"]},
+        "broken = plug_broken\ngone = plug_gone\nwrong = plug_wrong\n"
+        "attribute = plug_last:nothing\nnowhere = plug_nowhere\nlast = plug_last\n",
+    )
+    for _ in range(2):
+        pm = host()
+        assert load_entrypoints(pm, "host", **options) == 1
+        assert [name for name, _ in pm.list_name_plugin()] == ["last"]
+        assert pm.hook.greet(who="you", loud=True) == ["last"]
+        forget()
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == logged * 5
+    assert all("could not load entry point" in text for text in told)
+    assert all("declared by plugs 1.0" in text for text in told)
+
+
+def test_a_reference_that_is_not_valid_stops_no_lazy_host(
+    install: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    install({"plug_last": PLUGINS["plug_last"]}, "odd = not valid\nlast = plug_last\n")
+    pm = host()
+    assert load_entrypoints(pm, "host", lazy=True) == 1
+    assert "'odd = not valid'" in caplog.text
+    with pytest.raises(BrokenMetadata, match="not valid"):
+        load_entrypoints(host(), "host", lazy=True, on_failure="error")
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_policy_for_failures_that_there_is_not_is_refused(lazy: bool) -> None:
+    with pytest.raises(ValueError, match="on_failure is 'raise'; it may be one of"):
+        load_entrypoints(host(), "host", lazy=lazy, on_failure="raise")
+
+
+# What binds the name of a hook, or changes what it means.
+WRAPPER = "@hookimpl(wrapper=True)\ndef {0}():\n    return 'wrapped', (yield)\n"
 BINDS = [
     "@hookimpl\ndef {0}(): return '{0}'\n",
     "@hookimpl(tryfirst=True)\ndef {0}(who=0): return 'first', who\n",
     "@hookimpl(trylast=ON)\ndef {0}(): return 'last'\n",
-    "@hookimpl(wrapper=True)\ndef {0}():\n    return 'wrapped', (yield)\n",
+    "@hookimpl(None, False, False, ON)\ndef {0}(): return 'by position'\n",
+    WRAPPER,
+    "@hookimpl(hookwrapper=True)\ndef {0}(): yield\n",
     "@hookimpl(specname='greet')\ndef {0}_too(): return 'named'\n",
     "@on\ndef {0}(): return 'on'\n",
     "@hookimpl\n@on\ndef {0}(): return 'on too'\n",
     "def {0}(): return 'no hook'\n",
+    "async def {0}(): return 'no hook'\n",
     "{0} = hookimpl(lambda: 'lambda')\n",
     "{0} = on(lambda: 'lambda on')\n",
     "{0} = None\n",
+    "{0}: object = None\n",
+    "{0}, _ = None, None\n",
+    "({0} := None)\n",
+    "for {0} in range(2): pass\n",
+    "with open(os.devnull) as {0}: pass\n",
+    "try: int('x')\nexcept ValueError as {0}: pass\n",
+    "match None:\n    case {0}: pass\n",
+    "match [0]:\n    case [*{0}]: pass\n",
+    "match dict(a=0):\n    case {{**{0}}}: pass\n",
+    "try: del {0}\nexcept NameError: pass\n",
+    "def bind():\n    global {0}\n    {0} = None\nbind()\n",
+    "def bind():\n    global {0}\n    from plug_below import pick as {0}\nbind()\n",
+    "def bind(): globals()['{0}'] = on(lambda: 'bound')\nbind()\n",
+    "class Bind: globals()['{0}'] = None\n",
+    "def bind(to=vars().__setitem__('{0}', None)): pass\n",
+    "exec('{0} = None')\n",
+    "eval('sys.modules[__name__]').{0} = None\n",
+    "setattr(sys.modules[__name__], '{0}', None)\n",
+    "sys.modules[__name__].{0} = None\n",
+    "sys.modules[__name__].__dict__['{0}'] = None\n",
+    "on.__globals__['pick'] = None\nfrom plug_below import pick as {0}\n",
+    "import plug_below as {0}\n",
     "from plug_below import {0}\n",
     "from plug_below import pick as {0}\n",
     "from plug_below import *\n",
+    "try: on({0})\nexcept Exception: pass\n",
+    "try: {0}.__code__ = (lambda who: who).__code__\nexcept Exception: pass\n",
+    "try: del {0}.host_impl\nexcept Exception: pass\n",
     "mark = hookimpl\n@mark\ndef {0}(): return 'mark'\n",
     "class {0}: pass\n",
+    "@on\nclass {0}: pass\n",
     "hookimpl = on\n",
+    "def hookimpl(f=None, **options): return f or (lambda f: f)\n",
+    "from plug_below import on as hookimpl\n",
+    "hookimpl = pluggy.HookimplMarker('host' if ON else 'other')\n",
 ]
+# What a statement stands in.
+TRY = "try:\n    assert ON\n{1}except AssertionError: pass\n"
 STANDS = [
     "{0}",
     "if ON:\n{1}",
     "if not ON:\n{1}",
-    "try:\n    assert ON\n{1}except AssertionError: pass\n",
+    TRY,
     "try:\n    assert ON\nexcept AssertionError:\n{1}",
+    "try:\n    assert ON\nexcept AssertionError: pass\nelse:\n{1}",
+    "try: pass\nfinally:\n{1}",
     "for _ in range(ON):\n{1}",
+    "while ON:\n{1}    break\n",
     "with open(os.devnull):\n{1}",
     "match ON:\n  case True:\n{1}",
 ]
+# ... and where a star import cannot.
+INSIDE = ["class Inside:\n{1}", "def inside():\n{1}", "def inside():\n{1}inside()\n"]
 ON = "def on(f): return hookimpl(f) if ON else f\n"
 BELOW_IT = (
-    f"{HEAD}{PICK}def on(f=None, **options):\n"
-    "    return hookimpl(f, **options) if ON else f or (lambda f: f)\n"
+    f"{HEAD}def on(f=None, *, mark=hookimpl, **options):\n"
+    "    return mark(f, **options) if ON else f or (lambda f: f)\n"
+    f"{PICK}"
     "if ON:\n    @hookimpl\n    def greet(): return 'below'\nelse:\n    greet = 0\n"
 )
-MODULE = st.lists(
-    st.tuples(
-        st.sampled_from(BINDS),
-        st.sampled_from(["greet", "pick"]),
-        st.sampled_from(["{0}", "{0}", "{0}", *STANDS]),
-    ),
-    max_size=3,
+Part = tuple[str, str, str]
+NAMES = st.sampled_from(["greet", "pick"])
+PLAINLY = st.tuples(st.sampled_from(BINDS), NAMES, st.sampled_from(["{0}", *STANDS]))
+DEEPER = st.tuples(
+    st.sampled_from([binds for binds in BINDS if "*" not in binds]),
+    NAMES,
+    st.sampled_from(INSIDE),
 )
+MODULE = st.lists(PLAINLY | PLAINLY | DEEPER, max_size=3)
 
 
-@given(modules=st.lists(MODULE, min_size=1, max_size=3))
-@settings(max_examples=100, deadline=None)
+PLAIN, BY_POSITION = BINDS[0], BINDS[3]
+IF_ON = STANDS[1]
+TOP = "greet", "{0}"
+# Once believed to have the hooks that they had when they were learned.
+FOUND: list[list[Part]] = [
+    *(
+        [(WRAPPER, *TOP), (binds, "greet", TRY)]
+        for binds in (
+            "class {0}: pass\n",
+            "@on\nclass {0}: pass\n",
+            "@on\ndef {0}(): return 'on'\n",
+            "def {0}(): return 'no hook'\n",
+            "async def {0}(): return 'no hook'\n",
+            "{0} = on(lambda: 'lambda on')\n",
+            "import plug_below as {0}\n",
+            "from plug_below import pick as {0}\n",
+            "on.__globals__['pick'] = None\nfrom plug_below import pick as {0}\n",
+        )
+    ),
+    *(
+        [(WRAPPER, *TOP), (binds, "greet", IF_ON)]
+        for binds in (
+            "try: int('x')\nexcept ValueError as {0}: pass\n",
+            "def bind():\n    global {0}\n    {0} = None\nbind()\n",
+            "def bind(): globals()['{0}'] = on(lambda: 'bound')\nbind()\n",
+            "class Bind: globals()['{0}'] = None\n",
+            "def bind(to=vars().__setitem__('{0}', None)): pass\n",
+            "exec('{0} = None')\n",
+            "eval('sys.modules[__name__]').{0} = None\n",
+            "setattr(sys.modules[__name__], '{0}', None)\n",
+            "sys.modules[__name__].{0} = None\n",
+            "sys.modules[__name__].__dict__['{0}'] = None\n",
+        )
+    ),
+    [(BY_POSITION, *TOP)],
+    [(PLAIN, *TOP), ("{0}.__code__ = on.__code__\n", "greet", IF_ON)],
+    [
+        ("def {0}(): return 'marked'\n", *TOP),
+        ("on({0})\n", *TOP),
+        (PLAIN, "pick", "{0}"),
+    ],
+    [
+        ("def bind():\n    global {0}\n    from plug_below import pick as {0}\n", *TOP),
+        ("if ON: bind()\n", *TOP),
+        (PLAIN, "pick", "{0}"),
+    ],
+    [
+        ("hookimpl = pluggy.HookimplMarker('host' if ON else 'other')\n", "", "{0}"),
+        (PLAIN, *TOP),
+    ],
+]
+
+
+def found_before(law: Any) -> Any:
+    """Try a law on the modules that were found."""
+    for parts in FOUND:
+        for on in (False, True):
+            law = example(modules=[parts], below=[], on=on)(law)
+    return law
+
+
+@given(modules=st.lists(MODULE, min_size=1, max_size=3), below=MODULE, on=st.booleans())
+@found_before
+@examples(100)
 def test_plugins_of_any_kind_are_what_they_are_to_pluggy_itself(
-    modules: list[Any], tmp_path_factory: pytest.TempPathFactory
+    modules: list[list[Part]],
+    below: list[Part],
+    on: bool,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    tree: dict[str, Any] = {"plug_below.py": BELOW_IT, "__pycache__": {}}
-    for number, parts in enumerate(modules):
-        text = HEAD + "from plug_below import on\n"
+    def with_parts(text: str, parts: list[Part]) -> str:
         for binds, name, stands in parts:
             body = binds.format(name)
             text += stands.format(body, textwrap.indent(body, "    "))
-        tree[f"plug_{number}.py"] = text
+        return text
+
+    tree: dict[str, Any] = {"__pycache__": {}}
+    tree["plug_below.py"] = with_parts(BELOW_IT, below)
+    for number, parts in enumerate(modules):
+        text = HEAD + "from plug_below import on\n"
+        tree[f"plug_{number}.py"] = with_parts(text, parts)
     points = "".join(f"{n} = plug_{n}\n" for n in range(len(modules)))
     folder = plant(tmp_path_factory.mktemp("any"), tree)
     plant(folder, dist("any", entry_points=f"[host]\n{points}"))
 
-    def seen(load: Callable[[Any], object], *on: str) -> Any:
+    def seen(load: Callable[[Any], object], on: bool) -> Any:
         forget()
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(str(folder))
-            for each in on:
-                patch.setenv(each, "1")
+            if on:
+                patch.setenv("PLUG_ON", "1")
             pm = host()
             load(pm)
             return told(pm)
@@ -383,10 +565,13 @@ def test_plugins_of_any_kind_are_what_they_are_to_pluggy_itself(
     def ours(pm: Any) -> object:
         return load_entrypoints(pm, "host", lazy=True)
 
-    for on in ((), ("PLUG_ON",), ()):
-        expected = seen(stock, *on)
-        assert seen(ours, *on) == expected
-        assert seen(ours, *on) == expected
+    for is_on in (on, not on, on):
+        try:
+            expected = seen(stock, is_on)
+        except Exception:  # what pluggy refuses cannot be the same
+            reject()
+        assert seen(ours, is_on) == expected
+        assert seen(ours, is_on) == expected
 
 
 # ------------------------------------------------------------------------ lazily
@@ -404,6 +589,16 @@ def test_once_learned_a_plugin_is_imported_at_the_first_call_of_its_hook(
     assert imported() == {*PLUGINS, "plug_package", "plug_package.hooks"} - {
         "plug_unknown"
     }
+
+
+def test_the_source_of_a_plugin_may_be_deeper_than_the_stack(
+    install: Callable[..., Path],
+) -> None:
+    deep = f"TEXT = {' + '.join(['ON'] * 1500)}\n"
+    install({"plug_deep": deep + PLUGINS["plug_plain"]})
+    pm = learned()
+    assert imported() == set()
+    assert pm.hook.greet(who="you", loud=True) == ["hello you"]
 
 
 def test_what_stands_for_a_plugin_is_a_module_that_loads_when_it_is_touched(
@@ -665,26 +860,60 @@ def test_what_a_hook_raises_goes_through_wrappers_and_to_the_host(
         pm.hook.greet(who="you", loud=True)
 
 
-def test_a_module_that_breaks_later_is_an_error_of_the_hook_that_needs_it(
-    install: Callable[..., Path],
+@pytest.mark.parametrize("policy", [None, "warn", "ignore", "error"])
+def test_a_plugin_that_breaks_later_answers_as_if_it_were_not_there(
+    install: Callable[..., Path], caplog: pytest.LogCaptureFixture, policy: str | None
 ) -> None:
+    needs = "import plug_needed\n"
     install(
         {
-            "plug_needs": "import plug_needed\n@hookimpl\ndef pick(): return 1\n",
+            "plug_needs": f"{needs}{PICK}{PLUGINS['plug_first']}",
+            "plug_wraps": needs + textwrap.dedent(PLUGINS["plug_wrapper"]),
+            "plug_forces": needs + textwrap.dedent(PLUGINS["plug_old"]),
+            "plug_hist": f"{needs}@hookimpl\ndef began(at): return at\n",
             "plug_needed": "",
             "plug_last": PLUGINS["plug_last"],
         },
-        "needs = plug_needs\nlast = plug_last\n",
+        "needs = plug_needs\nwraps = plug_wraps\nforces = plug_forces\n"
+        "hist = plug_hist\nlast = plug_last\n",
     )
     learned()
     forget()
     sys.modules["plug_needed"] = None  # type: ignore[assignment]
     pm = host()
-    load_entrypoints(pm, "host", lazy=True)
-    assert pm.hook.greet(who="you", loud=True) == ["last"]
-    with pytest.raises(ModuleNotFoundError, match="plug_needed") as caught:
-        pm.hook.pick(number=1)
-    assert "declared by plugs 1.0" in "".join(caught.value.__notes__)
+    load_entrypoints(pm, "host", lazy=True, on_failure=policy)
+    assert imported() == {"plug_needed"}
+    if policy == "error":
+        with pytest.raises(ModuleNotFoundError, match="plug_needed") as caught:
+            pm.hook.pick(number=1)
+        assert "declared by plugs 1.0" in "".join(caught.value.__notes__)
+        with pytest.raises(ModuleNotFoundError, match="plug_needed"):
+            pm.hook.greet(who="you", loud=True)
+        return
+    found: list[object] = []
+    for _ in range(2):
+        assert pm.hook.pick(number=1) is None
+        assert pm.hook.greet(who="you", loud=True) == ["last"]
+        pm.hook.began.call_historic(found.append, {"at": 5})
+    assert found == []
+    names = ("needs", "wraps", "forces", "hist")
+    for name in names:
+        times = caplog.text.count(f"could not load entry point '{name} = plug_{name}'")
+        assert times == (policy != "ignore"), name
+    # What is touched itself raises, whatever the policy.
+    with pytest.raises(ModuleNotFoundError, match="plug_needed"):
+        pm.get_plugin("needs").__doc__  # noqa: B018
+    assert len(caplog.records) == (len(names) if policy != "ignore" else 0)
+
+
+def test_what_a_hook_of_a_plugin_raises_is_no_failure_of_its_import(
+    install: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    install({"plug_raises": "@hookimpl\ndef greet(): import plug_nowhere\n"})
+    pm = learned()
+    with pytest.raises(ModuleNotFoundError, match="plug_nowhere"):
+        pm.hook.greet(who="you", loud=True)
+    assert not caplog.records
 
 
 # ------------------------------------------------------------- eager where it matters
