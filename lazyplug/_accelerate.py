@@ -183,13 +183,15 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
     snapshot = Snapshot(*split_path(sys.path, current_folder()), "full")
     if snapshot.frozen is not None:
         return None
+    from ._scan import is_file  # deferred: to find the library needs none of it
+
     opened: dict[tuple[str, str], Any] = {}
     points = []
     for (name, value, *_), (_, path, file, _) in snapshot.rows(group):
         dist = opened.get((path, file))
         if dist is None:
             folder = os.path.join(path, file)
-            if not os.path.isdir(folder):
+            if is_file(path):
                 return None  # in an archive
             dist = opened[path, file] = library.Distribution.at(folder)
         points.append(library.EntryPoint(name, value, group)._for(dist))

@@ -197,7 +197,8 @@ def opened(path: str) -> Frozen:
     path = os.path.abspath(path)
     judged = path != own_file()
     # A link that was named is judged by what it leads to.
-    read, close = _cache.index_file(os.path.realpath(path) if judged else path, judged)
+    file = _cache.follow_links(path) if judged else path
+    read, close = _cache.index_file(file, judged)
     try:
         data = read(0, _cache.SIZE_CAP)
     except ValueError as error:
