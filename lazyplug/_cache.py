@@ -49,8 +49,6 @@ HAS_USERS = hasattr(Seam, "geteuid")
 SIZE_CAP = 1 << 26
 _KIND, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-# As many as Linux follows.
-_MOST_LINKS = 40
 # Without O_NONBLOCK a pipe would be waited for.
 READ_FLAGS = (
     os.O_RDONLY
@@ -316,6 +314,8 @@ def _is_script_folder(entry: str) -> bool:
     try:
         found = Seam.stat(entry)
         if entry != os.path.dirname(script):
+            from ._frozen import follow_links  # deferred: few scripts are links
+
             # Python resolves the links of the script's path, but only in sys.path.
             home = Seam.stat(os.path.dirname(follow_links(script)))
             if (found.st_dev, found.st_ino) != (home.st_dev, home.st_ino):
@@ -324,19 +324,6 @@ def _is_script_folder(entry: str) -> bool:
         return entry == os.path.dirname(script)
     # A zip that is run is one file with one stamp, and stable.
     return not script.endswith("__main__.py") or found.st_mode & _KIND != _REGULAR
-
-
-def follow_links(path: str) -> str:
-    """Return the path of the file that a symbolic link leads to, or of any other file.
-
-    Links among the directories on the way stay as they are.
-    """
-    for _ in range(_MOST_LINKS):
-        try:
-            path = os.path.join(os.path.dirname(path), Seam.readlink(path))
-        except (OSError, ValueError):
-            break
-    return path
 
 
 def declares(entry: str) -> bool:

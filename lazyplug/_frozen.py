@@ -26,6 +26,8 @@ ALL, SOME = "all", "some"
 SPREAD, FLAT = "spread", "flat"
 # What stands for the names in an archive: nobody can tell by a listing.
 UNLISTED = ""
+# As many as Linux follows.
+_MOST_LINKS = 40
 # What `LAZYPLUG_INDEX` may be instead of a path.
 OFF = "off"
 
@@ -197,7 +199,7 @@ def opened(path: str) -> Frozen:
     path = os.path.abspath(path)
     judged = path != own_file()
     # A link that was named is judged by what it leads to.
-    file = _cache.follow_links(path) if judged else path
+    file = follow_links(path) if judged else path
     read, close = _cache.index_file(file, judged)
     try:
         data = read(0, _cache.SIZE_CAP)
@@ -206,6 +208,19 @@ def opened(path: str) -> Frozen:
     finally:
         close()
     return Frozen(path, os.path.dirname(path), data)
+
+
+def follow_links(path: str) -> str:
+    """Return the path of the file that a symbolic link leads to, or of any other file.
+
+    Links among the directories on the way stay as they are.
+    """
+    for _ in range(_MOST_LINKS):
+        try:
+            path = os.path.join(os.path.dirname(path), _cache.Seam.readlink(path))
+        except (OSError, ValueError):
+            break
+    return path
 
 
 def refuse(reason: str, options: str) -> None:
