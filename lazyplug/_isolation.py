@@ -88,7 +88,7 @@ def _groups_of(problem: "Problem") -> "set[str] | None":
     folder, name = os.path.split(problem.path)
     metadata = problem.path if is_metadata(name, folder) else folder
     file = metadata + ENTRY_POINTS
-    text, _, reason = read(file, _cache.Seam, errors="replace")
+    text, _, reason = read(file, errors="replace")
     if text is None:
         return None if reason else set()
     groups = set()

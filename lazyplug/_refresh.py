@@ -121,7 +121,7 @@ def _needs_restart(where: str) -> bool:
 
 
 def _lines(path: str) -> "list[str]":
-    text, _, _ = read(path, _cache.Seam, errors="surrogateescape")
+    text, _, _ = read(path, errors="surrogateescape")
     # None: an egg-info has no RECORD, some installers write none; or it is no file.
     return (text or "").splitlines()
 

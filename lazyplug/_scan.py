@@ -203,6 +203,7 @@ def settled(status: os.stat_result, seen: bool, clock: int) -> bool:
 
 def read(
     path: str,
+    *,
     metadata: bool = False,
     errors: str = "strict",
     base: "int | None" = None,
@@ -363,7 +364,7 @@ def _signed(
         return stamp(status), text  # it went meanwhile, which will be noticed
     if is_by_content(found) and text is not None:
         # What was read before may be older than the checksum, and nothing would tell.
-        text = read(path, metadata, base=base)[0]
+        text = read(path, metadata=metadata, base=base)[0]
     return found, text
 
 
