@@ -13,6 +13,8 @@ from ._record import assemble, from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._index import Index
 
 
@@ -24,7 +26,8 @@ class Fallback(Snapshot):
 
     def __init__(self) -> None:
         # Imports are not faked: modules are where they are.
-        self.entries = tuple(sys.path)
+        path: list[Any] = sys.path
+        self.entries = tuple(entry for entry in path if isinstance(entry, str))
         self.volatile = frozenset()
         self.checked = "full"
         self.frozen = None
