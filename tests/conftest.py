@@ -105,7 +105,7 @@ class Ticking:
 
         class Status:
             st_mode, st_size, st_ino = status.st_mode, status.st_size, status.st_ino
-            st_uid = status.st_uid
+            st_uid, st_dev = status.st_uid, status.st_dev
             st_mtime_ns = (status.st_mtime_ns - 1) // self.tick * self.tick + 1
             st_ctime_ns = (status.st_ctime_ns - 1) // self.tick * self.tick + 1
 

@@ -40,6 +40,7 @@ class Image:
         return SimpleNamespace(
             st_mode=status.st_mode,
             st_uid=status.st_uid,
+            st_dev=status.st_dev,
             st_size=status.st_size,
             st_ino=7,
             st_mtime_ns=self.time,

@@ -80,6 +80,7 @@ class Files:
             st_size=status.st_size,
             st_ino=status.st_ino,
             st_uid=status.st_uid,
+            st_dev=status.st_dev,
             st_mtime_ns=modified,
             st_ctime_ns=changed,
         )
