@@ -57,7 +57,7 @@ class _ArchiveFile(io.RawIOBase):
 
     def __init__(self, path: str) -> None:
         self.name = path
-        # zipfile calls a file damaged when the system fails to read its end
+        # zipfile calls an archive damaged when the system fails to read its end
         self.failed = False
         self._descriptor: int = Seam.open(path, READ_FLAGS)
 
@@ -81,7 +81,12 @@ class _ArchiveFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Move to an offset; return the position."""
-        position: int = Seam.lseek(self._descriptor, offset, whence)
+        try:
+            position: int = Seam.lseek(self._descriptor, offset, whence)
+        except OSError as error:
+            # Damage leads to positions that are none.
+            self.failed |= error.errno != errno.EINVAL
+            raise
         return position
 
     def close(self) -> None:
