@@ -1,4 +1,4 @@
-"""The public names of lazyplug, each opened from its module on first access.
+"""Provide the public names of lazyplug, each loaded from its module on first access.
 
 Type checkers and editors read `__init__.pyi` beside it.
 PYTEST_DONT_REWRITE, or pytest warns where it is imported before pytest begins.
@@ -6,8 +6,8 @@ PYTEST_DONT_REWRITE, or pytest warns where it is imported before pytest begins.
 
 __version__ = "0.1.0.dev0"
 
-# Each public name with its module. As a dictionary, beside imports for type checkers,
-# they would take 90,000 instructions more at each start.
+# Each public name with its module. A dictionary, next to imports for type checkers,
+# would take 90,000 instructions more at each start.
 _MODULES = """
 BrokenMetadata _exceptions
 Changes _refresh

@@ -1,4 +1,4 @@
-# The public names, for type checkers and editors; `__init__.py` opens them.
+# The public names, for type checkers and editors; `__init__.py` loads them.
 
 from ._accelerate import accelerate as accelerate
 from ._cache import invalidate_caches as invalidate_caches

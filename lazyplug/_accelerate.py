@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Self
 
-# Attributes of an entry point that are text, and never raise.
+# Attributes of an entry point that are strings and whose access never raises.
 _TEXTS = frozenset(("name", "value", "group"))
 _LIBRARIES = ("importlib.metadata", "importlib_metadata")
 
@@ -42,15 +42,15 @@ def accelerate() -> "Acceleration":
     return Acceleration()
 
 
-# Those that are in effect; they may overlap, and end in any order. Each library has one
-# function of ours, as long as there are any.
+# The accelerations in effect; they may overlap, and end in any order. As long as there
+# are any, each library has one function of ours.
 _active: "dict[Acceleration, None]" = {}
-# whose functions were exchanged at any time
+# the libraries whose function was ever replaced
 _exchanged: "dict[ModuleType, None]" = {}
 
 
 class Acceleration:
-    """What `accelerate` has begun, until `undo()` or the end of its context."""
+    """An acceleration in effect, until `undo()` or the end of its context."""
 
     def __init__(self) -> None:
         _active[self] = None
@@ -70,7 +70,7 @@ class Acceleration:
     def undo(self) -> None:
         """Put back what was there, unless another acceleration is in effect.
 
-        Who holds a function of ours has theirs by it.
+        A function of ours that was kept calls the library's own from then on.
         """
         _active.pop(self, None)
         self._stop_waiting()
@@ -131,12 +131,12 @@ class Acceleration:
 def _settle(library: "ModuleType") -> None:
     """Let a library have our function if an acceleration is in effect, else its own.
 
-    Whoever changes what is in effect comes here after that, from any thread: the last
-    one to look finds both as they should be, or mends it.
+    Each thread that changes `_active` calls this afterwards: the last one finds the
+    function that belongs to the final state, or sets it.
     """
     while True:
         current: Any = library.__dict__.get("entry_points")
-        # Not told by an attribute: a decorator may have copied it.
+        # An attribute would not do as a mark: a decorator may have copied it.
         is_ours = getattr(current, "__globals__", None) is globals()
         if current is None or is_ours == bool(_active):
             break
@@ -148,7 +148,7 @@ def _settle(library: "ModuleType") -> None:
 
 
 def _answering(library: "ModuleType", theirs: "Callable[..., Any]") -> "Any":
-    """Return a function that answers in the place of a library's `entry_points`."""
+    """Return a function that replaces a library's `entry_points`."""
     from functools import wraps  # deferred: both libraries import it
 
     @wraps(theirs)
@@ -169,8 +169,8 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
     raised here as well: its own types select among them.
     """
     group: Any = params.get("group")
-    # Anything but text may equal any group; and what is asked before the group, and may
-    # raise, is asked of all entry points.
+    # Anything but a string may equal any group; a parameter before the group is
+    # compared with all entry points, and that may raise.
     if group.__class__ is not str or foreign_finders():
         return None
     if type(os) is not type(sys):

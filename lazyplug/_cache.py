@@ -34,16 +34,15 @@ if TYPE_CHECKING:
 # What `LAZYPLUG_CHECK` and `LAZYPLUG_CACHE` may be; the first is the default.
 LEVELS = ("full", "dirs", "none")
 MODES = ("on", "readonly", "off")
-# The one seam: the system calls of the engine, as the interpreter itself has them, and
-# the clock. What a program or a test puts into `os` instead is neither seen nor
-# remembered. Tests of the engine put their own here. On Windows some are
-# missing.
+# The only access to the system: the interpreter's own system calls, and the clock.
+# Functions that a program or a test replaces in `os` are neither called nor remembered.
+# Tests of the engine replace these. On Windows some are missing.
 _Module: "Any" = type(sys)
 _Namespace: "Any" = type(sys.implementation)
 Seam = _Namespace()
 Seam.__dict__.update(sys.modules[os.name].__dict__, clock=time_ns)
 
-# Windows and Emscripten have none: a file there is of nobody else.
+# Windows and Emscripten have no user ids: no file there belongs to another user.
 HAS_USERS = hasattr(Seam, "geteuid")
 # No index of a real environment comes near it: 10,000 distributions take 4 MiB.
 SIZE_CAP = 1 << 26
@@ -170,7 +169,7 @@ def cache_folder() -> "str | None":
 def trusted(status: os.stat_result, kind: int) -> bool:
     """Could nobody but this user, or root, have written what has this status?
 
-    Windows keeps others out of LOCALAPPDATA by itself; Emscripten has a single user.
+    Windows keeps LOCALAPPDATA private by itself; Emscripten has a single user.
     """
     if status.st_mode & _KIND != kind:
         return False
@@ -214,8 +213,8 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
         if whole:
             return whole[offset : offset + length]
         me = get_ident()
-        # Taken out while it is in use: a signal handler that reads here meanwhile opens
-        # another one, and closes that.
+        # Removed while in use: a signal handler that reads meanwhile opens and closes
+        # its own descriptor.
         descriptor, size = files.pop(me, None) or (-1, -1)
         if size < 0:
             try:
@@ -223,7 +222,7 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
             except OSError:
                 raise
             except Exception as error:
-                raise ValueError("an audit hook forbids it") from error
+                raise ValueError("an audit hook refused to open it") from error
         try:
             if size < 0:
                 status = Seam.fstat(descriptor)
@@ -245,7 +244,7 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
                     data = Seam.read(descriptor, size)
                     whole = data
                     return data[offset : offset + length]
-            # A damaged length must not ask for the memory that it names.
+            # A damaged length must not allocate that much memory.
             length = min(length, size - offset)
             if hasattr(Seam, "pread"):
                 data = Seam.pread(descriptor, length, offset)
@@ -316,13 +315,14 @@ def _is_script_folder(entry: str) -> bool:
         if entry != os.path.dirname(script):
             from ._frozen import follow_links  # deferred: few scripts are links
 
-            # Python resolves the links of the script's path, but only in sys.path.
+            # Python resolves links in the script's path for sys.path, but not in
+            # `__file__`.
             home = Seam.stat(os.path.dirname(follow_links(script)))
             if (found.st_dev, found.st_ino) != (home.st_dev, home.st_ino):
                 return False
     except (OSError, ValueError):
         return entry == os.path.dirname(script)
-    # A zip that is run is one file with one stamp, and stable.
+    # A zip that is run is one file with one stat signature, and stable.
     return not script.endswith("__main__.py") or found.st_mode & _KIND != _REGULAR
 
 
@@ -389,8 +389,8 @@ def still_true(
     Raises ValueError if the index is damaged.
     """
     if level == "none":
-        # Even so, what could not be read, or may have changed in the same tick, is not
-        # to be lost for good.
+        # Even so, rescan if something could not be read, or was racy: it would be
+        # wrong for good.
         return index.settled and not index.young
     if index.young or (level == "full" and not index.settled):
         return False
@@ -591,8 +591,8 @@ def current_folder() -> "str | None":
 def current(level: str = "") -> Snapshot:
     """Return the environment of this `sys.path`, checked once a process.
 
-    `level` asks for a check at that level at least. Where `os` is no module, all is
-    asked of importlib.metadata, each time.
+    `level` asks for a check at that level at least. If `os` is not a module (in a fake
+    file system), importlib.metadata answers each query anew.
     """
     if type(os) is not _Module:
         from ._fallback import Fallback  # deferred: in fake file systems only

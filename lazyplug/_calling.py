@@ -1,9 +1,9 @@
-"""The call behind `Extension.obj` belongs to one thread; the others wait for it.
+"""Run the call behind `Extension.obj` in one thread; let other threads wait for it.
 
-A signal handler may run between any two lines and access an extension, too, so a call
-is claimed by one operation of a dictionary, and no lock is held but the call's own.
-Locks and identities of threads are looked up in `_thread` each time: gevent and its
-like exchange them, and its greenlets are threads then.
+A signal handler that accesses an extension may run between any two lines, so a call is
+claimed by one dictionary operation, and no lock is held but the call's own. Locks and
+thread identities are looked up in `_thread` each time: gevent replaces them, and then
+its greenlets count as threads.
 """
 
 import _thread
@@ -27,8 +27,8 @@ _LOOK = 0.05
 class _Call:
     """A call, the thread that it belongs to, and whether it is under way.
 
-    Both locks are held by `with` and nothing else, so that they are free when it is
-    over, whatever was raised and wherever: a signal may come between any two lines.
+    Both locks are held only by `with`, so that they are released when the call is over,
+    whatever was raised: a signal may come between any two lines.
     """
 
     __slots__ = ("extension", "following", "gate", "lock", "process", "thread")
@@ -38,11 +38,11 @@ class _Call:
         self.thread = _thread.get_ident()
         # A call of the parent process is not under way in a forked child.
         self.process = _cache.Seam.getpid()
-        # held by its own thread alone
+        # held by the call's own thread only
         self.lock = _thread.allocate_lock()
-        # what the others wait for
+        # what other threads wait for
         self.gate = _thread.allocate_lock()
-        # the call that was claimed when this one was over, if any
+        # the next call of this extension, claimed when this one was over
         self.following: dict[None, _Call] = {}
 
     def under_way(self) -> bool:
@@ -80,19 +80,19 @@ def call(extension: "Extension[Any]") -> "Any":
 
 
 def _take_turn(extension: "Extension[Any]", which: "tuple[str, int]") -> "Any":
-    """Call the plugin and return the outcome, or wait for another; None: look again."""
+    """Call the plugin and return the outcome; or wait for another call, return None."""
     mine = _Call(extension)
-    # In this order: who comes through the gate finds the call over.
+    # In this order: a thread that gets through the gate finds the call over.
     with mine.gate, mine.lock:
-        # A call that is over never gets under way again. The first to see that claims
-        # the following one.
+        # A call that is over never starts again. The first thread to see that claims
+        # the following call.
         turn: _Call = extension.__dict__.setdefault("_call", mine)
         while turn is not mine and not turn.under_way():
             turn = turn.following.setdefault(None, mine)
         if turn is mine:
-            # From here on, nobody needs those before.
+            # From here on, the earlier calls are not needed.
             extension.__dict__["_call"] = mine
-            # Another may have published between our look and our turn.
+            # Another thread may have stored an outcome meanwhile.
             return extension._outcomes.get(which) or _run(extension, which)
     _wait(turn)
     return None
@@ -120,21 +120,22 @@ def _wait(other: _Call) -> None:
     me = _thread.get_ident()
     try:
         while other.under_way():
-            # Before it looks: of threads that begin to wait for each other at the same
-            # time, the last one sees all. Each time: a signal handler may have waited.
+            # Before the search: of threads that begin to wait for each other at the
+            # same time, the last one sees all. Each time: a signal handler may have
+            # waited.
             _waiting[me] = other
             circle = _circle(other, me)
-            # Looked at twice, since all of it moves: calls that are still under way at
-            # the second look were so throughout.
+            # Searched twice, since calls end meanwhile: one that is under way in both
+            # searches was so throughout.
             if circle and circle == _circle(other, me):
                 waiting = [t for t, step in circle.items() if isinstance(step, _Call)]
-                # One of them gives up, and so lets the others go on.
+                # One thread gives up, so that the others can go on.
                 if me == max(waiting):
                     from ._exceptions import circular_load
 
                     raise circular_load(other.extension, map(_name, circle.values()))
-            # A thread that is interrupted here leaves the gate shut; who waits for
-            # it looks at the call again.
+            # A thread that is interrupted here leaves the gate shut; threads that wait
+            # for it check the call again.
             if other.gate.acquire(timeout=_LOOK):
                 other.gate.release()
             else:
@@ -149,10 +150,10 @@ def _name(step: "_Call | str") -> str:
 
 
 def _circle(call: _Call, me: int) -> "dict[int, _Call | str]":
-    """Return the circle from this thread over a call to itself; empty if it has none.
+    """Return the circle of waiting threads that a call closes; empty if there is none.
 
-    By thread it has what that waits for: a call, or in the import system for a module
-    that another imports.
+    It maps each thread to what it waits for: a call, or a module that another thread
+    imports.
     """
     circle: dict[int, _Call | str] = {}
     thread, owner = me, call.thread
@@ -176,8 +177,9 @@ def _circle(call: _Call, me: int) -> "dict[int, _Call | str]":
 def _awaited_import(thread: int) -> "tuple[str, int]":
     """Return which module a thread waits for, and the thread that imports it.
 
-    It is the thread itself if it waits for none. The import system tells it nowhere
-    else; an interpreter without these names has no circles through imports found.
+    It is the thread itself if it waits for none. No public name of the import system
+    has it; in an interpreter without these names, circles through imports are not
+    found.
     """
     system = sys.modules.get("_frozen_importlib")
     locks: Any = getattr(system, "_blocking_on", {}).get(thread)

@@ -301,7 +301,7 @@ def key_pattern(text: str) -> str:
     """
     found = ""
     for literal, inside, after in classes(text):
-        # Only between two others is the dash no character of its own.
+        # A dash is a literal character unless it is between two others.
         members = inside.lower().replace(".", "_")
         start = members.startswith("!")
         if members[start : start + 1] == "-":
@@ -313,16 +313,16 @@ def key_pattern(text: str) -> str:
 
 
 def classes(text: str) -> "Iterator[tuple[str, str, str]]":
-    """Yield what stands before each class of characters, and what stands in it.
+    """Yield the text before each character class, the class, and an unclosed rest.
 
-    The last has none, but what stands behind a bracket that is never closed.
+    The last item has no class; its third part is what follows an unclosed bracket.
 
     >>> [*classes("a[b-d]e")], [*classes("[!]")]
     ([('a', 'b-d', ''), ('e', '', '')], [('', '', '[!]')])
     """
     while True:
         literal, bracket, rest = text.partition("[")
-        # What stands first is a member, even if it is a bracket.
+        # The first character is a member, even if it is a bracket.
         end = rest.find("]", 2 if rest[:1] == "!" else 1)
         if not bracket or end < 0:
             yield literal, "", bracket + rest
@@ -335,16 +335,16 @@ def fault_of(pattern: str) -> str:
     """Return what is wrong with a pattern; "" if nothing is.
 
     >>> fault_of("a[b-d]*"), fault_of("[z-a]"), fault_of("[a")
-    ('', 'the range z-a in it is empty', "a '[' in it is never closed; '[[]' is one")
+    ('', "its range 'z-a' is empty", "'[' is never closed; for a bracket, write '[[]'")
     """
     for _, inside, unclosed in classes(pattern):
         if unclosed:
-            return "a '[' in it is never closed; '[[]' is one"
+            return "'[' is never closed; for a bracket, write '[[]'"
         members = inside.removeprefix("!")
         at = members.find("-", 1)
         while 0 < at < len(members) - 1:
             if members[at - 1] > members[at + 1]:
-                return f"the range {members[at - 1 : at + 2]} in it is empty"
+                return f"its range {members[at - 1 : at + 2]!r} is empty"
             at = members.find("-", at + 3)
     return ""
 

@@ -39,14 +39,15 @@ class prefer:  # noqa: N801 - called as the functions beside it are
     """A resolver that takes what the first of some distributions declares.
 
     What is taken, and instead of what, is logged at debug level, since the host has
-    decided it; a warning names a distribution that is not installed. Imports no plugin.
+    decided it; a distribution that is not installed is logged as a warning. Imports no
+    plugin.
 
     :param distributions: names of distributions, as shells match them: `acme-*`.
     :param otherwise: the resolver of names that none of them declares, or one of them
         more than once.
 
-    Raises TypeError where there is no name of a distribution, ValueError of a pattern
-    that cannot be read.
+    Raises TypeError without the name of a distribution, ValueError for a pattern that
+    is not valid.
     """
 
     __module__ = _PACKAGE
@@ -112,8 +113,8 @@ def _told(
 def _report_missing(preferred: "list[str]", quiet: bool = False) -> None:
     """Log which of the distributions that are preferred are not installed.
 
-    `quiet`: another one has decided, so that this is a warning only if it is likely
-    misspelt.
+    With `quiet`, since another one has decided, it is a warning only if a similar name
+    is installed.
     """
     if not preferred:
         return

@@ -1,8 +1,8 @@
-"""Compare files by content where their times do not tell that they changed.
+"""Compare files by content where their times do not show that they changed.
 
-Not every file system has a change time. A squashfs image has one time for both, and
-another image mounted in its place may have the same; exFAT has the modification time
-for both, which every program may set.
+Not every file system has a change time. A squashfs image has only the modification
+time, and another image mounted in its place may have the same one; so has exFAT, where
+every program may set it.
 """
 
 from ._cache import READ_FLAGS, Seam
@@ -18,23 +18,23 @@ _CHUNK = 1 << 20
 
 
 def has_change_time(status: "stat_result") -> bool:
-    """Return True if the change time of a file is one: any change would move it.
+    """Return True if a file has a real change time, which any change would update.
 
-    It is another than the modification time, or finer than any clock of a file system
-    that has no change time of its own (exFAT's ticks are 10 ms).
+    It differs from the modification time, or is finer than the clock of any file system
+    without change times (exFAT's ticks are 10 ms).
     """
     changed = status.st_ctime_ns
     return changed != status.st_mtime_ns or changed % COARSE != 0
 
 
 def signature(path: str, status: "stat_result", base: "int | None" = None) -> str:
-    """Return what is remembered of a file or directory to tell that it changed.
+    """Return the signature by which a change of a file or directory is noticed.
 
-    That is its stat signature, with a checksum of its content behind it where its
-    times do not tell. Take it before the content is used: a change in between is
-    noticed then.
+    That is its stat signature, followed by a checksum of its content if its times are
+    not reliable. Take it before the content is used, so that a change in between is
+    noticed.
 
-    :param path: the file, from the descriptor `base` if there is one.
+    :param path: the file, relative to the descriptor `base` if there is one.
     :param status: its status.
 
     Raises OSError.
@@ -47,7 +47,7 @@ def signature(path: str, status: "stat_result", base: "int | None" = None) -> st
 
 
 def is_same(path: str, status: "stat_result", known: str) -> bool:
-    """Return True if a file has this signature, which is not its stat signature alone.
+    """Return True if a file has this signature, and that includes a checksum.
 
     Raises OSError.
     """
@@ -55,14 +55,16 @@ def is_same(path: str, status: "stat_result", known: str) -> bool:
 
 
 def with_content(number: int, checksum: str) -> int:
-    """Return the number of a file that is compared by content as well."""
+    """Return the stat hash of a file that is compared by content as well."""
     return hash((number, int(checksum, 16)))
 
 
 def add_checksums(
     numbers: "list[int]", places: "list[int]", files: "list[Any]", base: "int | None"
 ) -> None:
-    """Let the numbers of some files be those of files that are compared by content.
+    """Add the checksums of files that are compared by content to their stat hashes.
+
+    `places` are the indexes of these files in `numbers` and `files`.
 
     Raises OSError.
     """
@@ -73,7 +75,7 @@ def add_checksums(
 def checksum(
     path: "str | bytes", base: "int | None", is_directory: bool = False
 ) -> str:
-    """Return a checksum of what a file holds, or of the names in a directory.
+    """Return a checksum of the content of a file, or of the names in a directory.
 
     Raises OSError.
     """

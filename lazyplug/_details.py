@@ -1,6 +1,6 @@
-"""Work out the attributes of an extension that are not there yet.
+"""Compute the attributes of an extension on first access.
 
-A driver does without: its plugin is loaded, or called, by itself.
+A DriverManager does not need this module: it loads, or calls, its plugin by itself.
 """
 
 from . import _cache
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def detail(extension: "Extension[Any]", name: str) -> "Any":
     """Return an attribute of an extension that is worked out when it is asked for.
 
-    Imports nothing of the plugin, unless it is asked for, or what its call returns.
+    Imports nothing of the plugin, except for `plugin` and `obj`.
     Raises AttributeError if there is none.
     """
     match name:
@@ -44,7 +44,7 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
 
                 return summary(extension)
             except (ImportError, OSError):
-                return None  # no file can be read any more, its source neither
+                return None  # no file can be read any more
     raise AttributeError(
         f"{type(extension).__name__!r} object has no attribute {name!r}",
         name=name,
@@ -54,7 +54,7 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
 
 def _loaded(extension: "Extension[Any]", name: str) -> "Any":
     try:
-        from . import _kept  # noqa: F401 - what handles it need not be read later
+        from . import _kept  # noqa: F401 - keeps modules in memory
     except (ImportError, OSError):
         pass  # files cannot be read already; the plugin may be in memory
     if name == "plugin":

@@ -1,7 +1,7 @@
 """Open the cache directory by descriptor, so that nobody can exchange it meanwhile.
 
-Whoever may rename a directory on the way could lead a write by path elsewhere, between
-the check and the write. So each directory from the root down is opened, checked by its
+A user who may rename a directory on the way could redirect a write by path, between the
+check and the write. So each directory from the root down is opened, checked by its
 descriptor, and only then entered; all that follows is done relative to the last one.
 """
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 _KIND, _DIRECTORY, _LINK = 0o170000, 0o040000, 0o120000
 _STICKY, _OTHERS_MAY_WRITE = 0o1000, 0o002
-# On every system; to import `errno` costs each start that writes.
+# The same on every system; importing `errno` would cost each start that writes.
 _EPERM = 1
 # As many as Linux follows.
 _MOST_LINKS = 40
-# Windows has no such calls; there the path is used, and LOCALAPPDATA is private.
+# Windows has no dir_fd: there, paths are used, and LOCALAPPDATA is private.
 _HAS_DIR_FD = Seam.open in os.supports_dir_fd
 
 
 def flags_of(*names: str) -> int:
-    """Return these flags of `open`, without those that the system does not have."""
+    """Return these flags of `open`, except those that the system does not have."""
     flags = 0
     for name in names:
         flags |= getattr(Seam, name, 0)
@@ -32,15 +32,15 @@ def flags_of(*names: str) -> int:
 
 
 _LIST = flags_of("O_RDONLY", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC")
-# A directory can be entered by who may not list it.
+# With O_PATH, a directory need not be readable to be entered.
 _ENTER = _LIST | flags_of("O_PATH")
 
 
 class Directory:
-    """A directory, with what is done in it.
+    """A directory, and operations on the files in it.
 
-    :param path: where it is.
-    :param descriptor: what it is held open by, if at all: the path is not used then.
+    :param path: its path.
+    :param descriptor: its open descriptor, if any, which is used instead of the path.
     """
 
     def __init__(self, path: str, descriptor: "int | None" = None) -> None:
@@ -70,7 +70,7 @@ class Directory:
         return status
 
     def has(self, name: str) -> bool:
-        """Return True if there is a file of this name, or anything else."""
+        """Return True if there is a file, or anything else, of this name."""
         try:
             self.lstat(name)
         except FileNotFoundError:
@@ -82,7 +82,7 @@ class Directory:
         Seam.unlink(self._at(name), dir_fd=self._descriptor)
 
     def replace(self, old: str, new: str) -> None:
-        """Rename a file; one that is there is replaced."""
+        """Rename a file; replace an existing one."""
         here = self._descriptor
         Seam.replace(self._at(old), self._at(new), src_dir_fd=here, dst_dir_fd=here)
 
@@ -103,8 +103,8 @@ class Directory:
 def cache_directory(path: str, make: bool = True) -> Directory:
     """Open the cache directory to write into it, and close it as a context manager.
 
-    Make it, and the directories above it that are missing, if `make`. Raises OSError if
-    it cannot be opened, or if anybody but this user or root could exchange it.
+    If `make`, create it and the missing directories above it. Raises OSError if it
+    cannot be opened, or if anybody but this user or root could exchange it.
     """
     if _HAS_DIR_FD:
         return Directory(path, _walk(path, make))
@@ -116,12 +116,12 @@ def cache_directory(path: str, make: bool = True) -> Directory:
 
 
 def _walk(path: str, make: bool) -> int:
-    """Return a descriptor of the cache directory, having checked all on the way."""
+    """Return a descriptor of the cache directory; check each directory on the way."""
     try:
         Seam.lstat(path)  # fails if the path is too long to read there later
     except FileNotFoundError:
         pass
-    # The names that are left, the next one last: of the path, and of a symbolic link.
+    # The remaining names, the next one last: of the path, and of a symbolic link.
     rest: list[str] = [*path.split("/")[::-1], "/"]
     linked: list[str] = []
     links = 0
@@ -129,7 +129,7 @@ def _walk(path: str, make: bool) -> int:
     here: Any = None  # a descriptor
     try:
         while linked or rest:
-            # What a link leads to is not made.
+            # The target of a link is not created.
             may_make = make and not linked
             name = (linked or rest).pop()
             if name in ("", "."):
@@ -149,7 +149,7 @@ def _walk(path: str, make: bool) -> int:
                         from errno import ELOOP  # deferred: seldom
 
                         raise OSError(ELOOP, os.strerror(ELOOP), child)
-                    # Only its owner could have exchanged it meanwhile: see `_check`.
+                    # Only its owner can have exchanged it meanwhile: see `_check`.
                     target = Seam.readlink(name, dir_fd=here)
                     linked += target.split("/")[::-1]
                     if target.startswith("/"):
@@ -173,12 +173,12 @@ def _walk(path: str, make: bool) -> int:
 def _check(status: os.stat_result, path: str) -> None:
     """Raise PermissionError if others could exchange this, or what is in it.
 
-    In a sticky directory others can exchange only what they own, which is refused when
-    it is met there. The group is not judged: with the umask 002 it is the user's own.
+    In a sticky directory others can exchange only what they own, which is refused in
+    turn. The group is not checked: with the umask 002 it is the user's private group.
     """
     mode = status.st_mode
     if (
-        # Where there are no users, all is root's.
+        # Without user ids, every file is root's.
         status.st_uid not in (getattr(Seam, "geteuid", int)(), 0)
         or (mode & _KIND != _LINK and mode & _OTHERS_MAY_WRITE and not mode & _STICKY)
     ):
@@ -190,7 +190,7 @@ def _refusal(path: str) -> PermissionError:
 
 
 def _make(name: str, parent: "int | None") -> None:
-    """Make a directory, 0700 whatever the umask."""
+    """Create a directory with mode 0700, whatever the umask."""
     try:
         Seam.mkdir(name, 0o700, dir_fd=parent)
     except FileExistsError:
@@ -200,7 +200,7 @@ def _make(name: str, parent: "int | None") -> None:
 
 
 def _make_by_path(path: str) -> None:
-    """Make a directory, and those above it that are missing."""
+    """Create a directory, and the missing ones above it."""
     try:
         Seam.mkdir(path, 0o700)
     except FileExistsError:

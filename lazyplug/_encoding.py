@@ -145,7 +145,7 @@ def _watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, 
         if entry.archive or is_lent(entry.stamp):
             continue  # its own stamp says it all
         absent = [file + ENTRY_POINTS for file in entry.plain]
-        # of each file that is there its name and its stamp
+        # of each existing file, its name and its stat signature
         present: list[tuple[str, str | None]] = []
         numbers: list[int | None] = []
         for distribution in entry.distributions:
@@ -165,8 +165,8 @@ def _watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, 
                     absent.append(folder + "METADATA")
                 if source is None:
                     absent.append(folder + "PKG-INFO")
-                # Where that is "", it is the file itself; where there is none, a file
-                # may come in the place of the directory.
+                # If it is "", the metadata is a file itself; if there is none, a file
+                # may replace the directory.
                 file = folder + source if source else distribution.file
                 known = distribution.source_stamp
                 present.append((file, known))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _PACKAGE = __package__ or ""
 
 
-# Attributes that are text, and never raise.
+# Attributes that are strings and whose access never raises.
 _TEXTS = frozenset(("name", "value", "group"))
 
 
@@ -86,7 +86,7 @@ class EntryPoint:
         ['x', 'y']
         """
         self.module  # noqa: B018 - raises where there are none
-        # The [\w]+ in it, without re: that may be out of reach in a changed root.
+        # As re.findall(r"\w+"), without re: it cannot be imported in a changed root.
         said = self.value.partition("[")[2]
         return "".join(c if c.isalnum() or c == "_" else " " for c in said).split()
 
@@ -96,7 +96,7 @@ class EntryPoint:
         if self._owner is None:
             return None
         if not isinstance(self._owner[1], str):
-            return self._owner[1]  # what a finder told of
+            return self._owner[1]  # the object of a third-party finder
         from ._foreign import open_distribution  # deferred: 30 ms
 
         return open_distribution(self._owner)
@@ -108,7 +108,7 @@ class EntryPoint:
                 "entry points cannot be selected by dist: distributions cannot be"
                 " compared; compare entry_point.dist.name yourself"
             )
-        # In this order, in which a value of another type decides by its own method.
+        # The parameter first: a value of another type may have its own __eq__.
         return all(value == getattr(self, name) for name, value in params.items())
 
     def _key(self) -> "tuple[str, str, str]":
@@ -184,8 +184,8 @@ def entry_points(**params: "Any") -> EntryPoints:
     """
     group: Any = params.get("group")
     name: Any = params.get("name")
-    # Anything but text may equal any group; and what is asked before the group, and may
-    # raise, is asked of all entry points. By dist nothing can be selected.
+    # Anything but a string may equal any group; a parameter before the group is
+    # compared with all entry points, and that may raise. dist= always raises.
     if group.__class__ is str and (
         _TEXTS.issuperset(params)
         or (next(iter(params)) == "group" and "dist" not in params)

@@ -94,10 +94,10 @@ class InvalidChoice(LazyplugError, ValueError):
 
 
 def clean(text: str) -> str:
-    r"""Return text that is safe to print and to log, whatever metadata has in it.
+    r"""Return text that is safe to print and to log, whatever metadata contains.
 
-    What controls a terminal, begins a line or turns the direction of writing is
-    escaped, as is all that Python does not count as printable.
+    Control characters, line breaks, marks of text direction and all else that
+    str.isprintable() rejects are escaped.
 
     >>> clean("json"), clean("a\x1b[2J\nb"), clean("\u202e"), clean("\udcff")
     ('json', 'a\\x1b[2J\\nb', '\\u202e', '\\udcff')
@@ -145,7 +145,7 @@ def near_misses(word: str, words: "Iterable[str]") -> "tuple[str, ...]":
     try:
         from difflib import get_close_matches
     except (ImportError, OSError):
-        return ()  # a hint less, where no file can be read any more
+        return ()  # no file can be read any more: no hint
     return tuple(get_close_matches(word, sorted(set(words)), n=3))
 
 
@@ -221,7 +221,7 @@ def no_matches(
 
 
 def _left_overs(namespace: str, name: "str | None") -> str:
-    """Return what an interrupted pip left behind of the extensions that are missing."""
+    """Return a message about missing extensions that an interrupted pip left behind."""
     from ._cache import rows
     from ._entry_point import EntryPoint
     from ._whole import groups_of, is_left_over
@@ -277,9 +277,9 @@ def multiple_matches(
 
 
 def _advice(extensions: "Iterable[Extension[Any]]") -> str:
-    """Return how the advice begins for a name that several distributions declare.
+    """Return the beginning of the advice for a name of several distributions.
 
-    Only what pip can uninstall is named: what lies in its environment, with a RECORD.
+    It names only those that pip can uninstall: in its environment, with a RECORD.
     """
     from ._scan import identify
 

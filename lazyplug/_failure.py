@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Threads that fail to import a module at the same time, one after the other, are few.
 _MOST_IMPORTS = 8
-# As Python itself has them: the class of an error may have others of these names.
+# Python's own attributes: an exception class may define others of these names.
 _ARGS: "Any" = BaseException.args
 _NAME: "Any" = ImportError.name
 _OBJECT: "Any" = AttributeError.obj
@@ -60,8 +60,8 @@ def failed(
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
         except Exception:  # noqa: S110
-            # The plugin's error may refuse notes, as a frozen dataclass does: it is
-            # raised without one, rather than something else in its place.
+            # The plugin's exception may refuse notes, as a frozen dataclass does: it is
+            # raised without one, instead of another exception.
             pass
     outcome = None, (error, error.__traceback__), None
     if unfinished or is_passing(error):
@@ -89,7 +89,7 @@ def is_passing(error: BaseException) -> bool:
             return True
         if type(link).__name__ == "_DeadlockError":
             return True
-        # So fails an import of Python 3.11 if a signal handler imports in its midst.
+        # Python 3.11 raises this if a signal handler imports during an import.
         if type(link) is KeyError and words == _thread.get_ident():
             return True
         met: object = None
@@ -107,8 +107,8 @@ def is_passing(error: BaseException) -> bool:
 def is_unfinished(module: object) -> bool:
     """Return True if a module is being imported, by this thread or another one.
 
-    Only the import system itself says so with True: what stands in a module's place
-    may have any attribute, or raise anything when it is asked for one.
+    Only the value True counts, which the import system sets: an object that replaces a
+    module may have any attributes, or raise anything on access.
     """
     try:
         spec = getattr(module, "__spec__", None)

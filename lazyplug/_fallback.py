@@ -1,7 +1,7 @@
-"""Answer as importlib.metadata does, from nothing remembered, where `os` was replaced.
+"""Answer by importlib.metadata, without an index, where the module `os` was replaced.
 
-A test that runs in a fake file system (pyfakefs) puts objects of its own in the place
-of the module `os`, in importlib.metadata too. The index is about the real one.
+A test in a fake file system (pyfakefs) replaces the module `os` by an object, also in
+importlib.metadata. The index describes the real file system.
 """
 
 import importlib.metadata
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Fallback(Snapshot):
-    """The environment as importlib.metadata sees it; made anew for each question.
+    """The environment as importlib.metadata sees it; made anew for each query.
 
-    Its index is empty and lies on no disk: all that it has is an overlay.
+    Its index is empty and is not stored: all its rows come from an overlay.
     """
 
     def __init__(self) -> None:
@@ -41,9 +41,9 @@ class Fallback(Snapshot):
         self._overlay = Overlay((), self.volatile, self.index, finders)
 
     def true_index(self, distrusted: bytes = b"", scan: bool = False) -> "Index":
-        """Return an index of nothing."""
+        """Return an empty index."""
         return from_bytes(assemble(self.key, [], [], True, {}, {}, ""))
 
     def overlay(self) -> "Overlay | None":
-        """Return all that there is."""
+        """Return the overlay, which has all distributions."""
         return self._overlay

@@ -31,7 +31,7 @@ class _CheckedManager(Manager[T]):
         super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
 
     def _checked(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
-        """Return those that pass the test."""
+        """Return the extensions that pass the test."""
         passed = []
         # A test instance has no test.
         check = getattr(self, "check_func", None)
@@ -47,7 +47,7 @@ class _CheckedManager(Manager[T]):
 
     def _arrange(self, whole: bool = True) -> None:
         failed = {*self.extensions}.difference(self._checked(self.extensions))
-        # The host may have registered more meanwhile.
+        # The host may have registered other extensions meanwhile.
         self._adopt([each for each in self.extensions if each not in failed])
         self._passed = frozenset(self.extensions)
 

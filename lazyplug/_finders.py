@@ -34,7 +34,7 @@ def spec_of(
 def _legacy_spec(
     finder: "Any", name: str, path: "Sequence[str] | None"
 ) -> "ModuleSpec | None":
-    """Return what a finder says that has no `find_spec`: Python 3.11 still asks it."""
+    """Return what a finder without `find_spec` returns: Python 3.11 still asks it."""
     find_module = getattr(finder, "find_module", None)
     if find_module is None or sys.version_info >= (3, 12):
         return None
@@ -47,12 +47,12 @@ def _legacy_spec(
 def finders(skip: "Callable[[Any], bool] | None" = None) -> "list[Any]":
     """Return the finders that an import asks, in order.
 
-    In place of Python's PathFinder stands an EntryFinders, so that the parents of
-    what is looked for need not be imported.
+    Python's PathFinder is replaced by an EntryFinders, so that the parents of the
+    module need not be imported.
 
-    :param skip: tells which finders, and which of path entries, are left out.
+    :param skip: returns True for finders, and finders of path entries, to be skipped.
     """
-    # importlib.machinery has the same one, and is a module more at each help screen.
+    # The same as in importlib.machinery, which help screens would have to import.
     path_finder = sys.modules["_frozen_importlib_external"].PathFinder
     found: list[Any] = []
     for finder in sys.meta_path:
@@ -67,9 +67,9 @@ class EntryFinders:
     """Ask the finders of path entries, as PathFinder does.
 
     The namespace packages that PathFinder returns look for their parent in
-    sys.modules, and raise KeyError where it is not imported.
+    sys.modules, and raise KeyError if it is not imported.
 
-    :param skip: tells which of the finders are left out.
+    :param skip: returns True for finders to be skipped.
     """
 
     def __init__(self, skip: "Callable[[Any], bool] | None" = None) -> None:
@@ -81,7 +81,7 @@ class EntryFinders:
         path: "Sequence[str] | None" = None,
         target: "ModuleType | None" = None,
     ) -> "ModuleSpec | None":
-        """Return what the path entries have of a module; None if it is nothing."""
+        """Return the spec of a module; None if no path entry has it."""
         skip = self._skip
         if skip is not None and all(map(skip, sys.path_hooks)):
             return None  # as nearly always
@@ -93,7 +93,7 @@ class EntryFinders:
 
         folders: list[str] = []
         for entry in sys.path if path is None else path:
-            # The current directory, "", has no finder of third parties.
+            # The current directory, "", has no third-party finder.
             finder = get_importer(entry) if entry and isinstance(entry, str) else None
             if finder is None or (skip is not None and skip(finder)):
                 continue

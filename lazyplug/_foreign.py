@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from ._record import Point, Trouble
 
 
-# What reading a damaged archive raises, on any machine and at any time. All else, as a
-# lack of memory, descriptors or codecs, may have passed by the next time.
+# What reading a damaged archive raises on every machine. All other exceptions, as for a
+# lack of memory, descriptors or codecs, may not be raised the next time.
 _lzma: "Any" = getattr(zipfile, "lzma", None)
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -53,11 +53,11 @@ _DAMAGE = (
 
 
 class _ArchiveFile(io.RawIOBase):
-    """The file of an archive, read through the seam; zipfile itself would use `io`."""
+    """The file of an archive, read through `Seam`; zipfile itself would use `io`."""
 
     def __init__(self, path: str) -> None:
         self.name = path
-        # zipfile calls an archive damaged when the system fails to read its end
+        # True if reading failed: zipfile would call the file damaged
         self.failed = False
         self._descriptor: int = Seam.open(path, READ_FLAGS)
 
@@ -178,9 +178,9 @@ def _read(path: str, opened: Opened) -> Distribution:
 
 
 def _is_damage(error: Exception) -> bool:
-    """Return True if the archive is at fault, not the system that reads it."""
+    """Return True if the archive is damaged, False if the system failed to read it."""
     if isinstance(error, OSError):
-        # Where a damaged archive points cannot always be sought.
+        # Offsets in a damaged archive can be invalid.
         return error.errno in (None, errno.EINVAL)
     if type(error) is RuntimeError:
         return "encrypted" in str(error)  # zipfile has no class of its own for it
@@ -191,8 +191,8 @@ def _is_damage(error: Exception) -> bool:
 def _key(opened: Opened, name: str) -> "tuple[str, bool]":
     """Return the key of a distribution, and False if the system failed to read it.
 
-    It is what importlib_metadata finds, which may read the metadata; where that cannot
-    be read, the name of the metadata directory has to do.
+    It is that of importlib_metadata, which may read the metadata; if it cannot be read,
+    the key is derived from the name of the metadata directory.
     """
     try:
         return getattr(opened, "_normalized_name", None) or normalise(name), True
@@ -224,9 +224,9 @@ def open_distribution(owner: "Owner") -> "Any":
 
 
 def names_of(owner: "Owner") -> "tuple[str, str]":
-    """Return name and version of what lies in an archive.
+    """Return name and version of a distribution in an archive.
 
-    What cannot be asked any more is called by its key.
+    If it can no longer be read, the name is its key.
     """
     try:
         return said_by(open_distribution(owner), owner[0])

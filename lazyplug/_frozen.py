@@ -211,7 +211,7 @@ def opened(path: str) -> Frozen:
 
 
 def follow_links(path: str) -> str:
-    """Return the path of the file that a symbolic link leads to, or of any other file.
+    """Return the path of the file that a symbolic link leads to, or the path itself.
 
     Links among the directories on the way stay as they are.
     """

@@ -185,7 +185,7 @@ class Index:
             offset, length = map(int, detail)
             self.detail = offset, length, checksum
             # of each path entry with files: its number, the lengths of its two lines,
-            # its stamps together, the places of the files that are compared by content;
+            # its fingerprint, the places of the files that are compared by content;
             # before that the checksum of all lines
             wanted, *blocks = watch
             lengths = map(int, blocks[1::5] + blocks[2::5])
@@ -198,10 +198,10 @@ class Index:
         self.front = front
 
     def watched(self) -> "list[tuple[int, bytes, bytes, str, list[int]]]":
-        """Return the watch: of each path entry with files its number and its lines.
+        """Return the watch list: for each path entry with files, number and lines.
 
-        They are the files that are absent, and those that have stamps; with these
-        stamps together, and the places of the files that are compared by content.
+        These are the absent files, and those with stat signatures; then the fingerprint
+        of the signatures, and the places of the files that are compared by content.
         """
         data, start, blocks, wanted = self._watch
         try:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ._problem import Problem
 
 _POLICIES = ("warn", "ignore", "error")
-# Of what was this worked out: the environment, and the names of the metadata; which
-# problems are new, and the groups that each may concern.
+# From what this was computed: the environment, and the names of the metadata; then the
+# new problems, with the groups that each may concern.
 _found: "tuple[Any, list[tuple[Problem, set[str] | None]]]" = None, []
 
 
@@ -45,11 +45,11 @@ def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
 def _report_news(namespace: str) -> None:
     """Log what a scan of this process found broken.
 
-    It is a warning where it may be of the namespace that is asked for; for all others
-    it is for debugging.
+    It is a warning if it may concern the requested namespace, else it is logged at
+    debug level.
     """
     global _found  # noqa: PLW0603
-    # Some scans are repeated, and find the same.
+    # Some scans are repeated, and find the same problems.
     _cache.news[:] = sorted(set(_cache.news))
     asked = _cache.current(), *_cache.news
     if asked != _found[0]:
@@ -70,14 +70,14 @@ def _report_news(namespace: str) -> None:
     for several in filter(None, (own, others)):
         more = f", {len(several)} in all" if len(several) > 1 else ""
         report_once(
-            f"broken metadata, survived: {several[0]}{more};"
-            " lazyplug.problems() has them",
+            f"ignoring broken metadata: {several[0]}{more};"
+            " lazyplug.problems() lists them",
             quiet=several is others,
         )
 
 
 def _is_of(group: str, namespace: str) -> bool:
-    """Return True if a group is the namespace, or of that family."""
+    """Return True if a group is the namespace, or belongs to that family."""
     return group == namespace or (
         namespace[-2:] == ".*" and group.startswith(namespace[:-1])
     )
@@ -98,10 +98,10 @@ def _groups_of(problem: "Problem") -> "set[str] | None":
             last = line.strip("[]")
             groups.add(last)
         if number == problem.line:
-            # What stands before any group, or begins like one, may be for any.
+            # A line before any group, or one like a group header, may concern any.
             return None if last is None or line[:1] == "[" else {last}
     if problem.path == file and (not groups or any("\ufffd" in g for g in groups)):
-        return None  # as far as it can be read, it does not say
+        return None  # what can be read does not say which
     return groups
 
 

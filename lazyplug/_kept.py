@@ -1,10 +1,10 @@
 """Keep the modules of this package in memory, for when no file can be read any more.
 
-A server loads its plugins, then changes its root directory, gives up rights or uses its
-last descriptor. Most modules here are imported when they are first needed, which may be
-after that: handling a failure must not fail for want of the code that handles it. So
-their bytecode is read when the first plugin is loaded, which costs a tenth of importing
-them. Where this package is no directory of files (a zip), nothing is kept.
+A server loads its plugins, then changes its root directory, gives up privileges or uses
+its last descriptor. Most modules of this package are imported when first needed, which
+may be after that: without them, a failure could not be handled. So their bytecode is
+read when the first plugin is loaded, at a tenth of the cost of importing them.
+Nothing is kept of a package in a zip archive.
 """
 
 import os
@@ -25,33 +25,33 @@ if TYPE_CHECKING:
     from typing import Any
 
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-# what lies in the files, by their paths
+# the contents of the files, by their paths
 _data: "dict[str, bytes]" = {}
-# of each module's source, what its bytecode must name to be used
+# of each source file, the mtime and size that its bytecode must have to be used
 _stats: "dict[str, dict[str, int]]" = {}
 
 
 class _Loader(SourceFileLoader):
-    """The loader of a source file, which reads from memory."""
+    """A source file loader that reads from memory."""
 
     def path_stats(self, path: "Any") -> "Mapping[str, Any]":
-        """Return mtime and size of a source file, as they were."""
+        """Return the mtime and size that a source file had when it was kept."""
         return _stats[path]
 
     def get_data(self, path: str) -> bytes:
-        """Return what lay in a file."""
+        """Return the kept content of a file; read any other file."""
         return _data[path] if path in _data else super().get_data(path)
 
 
 class _Finder(FileFinder):
-    """The finder of this package's directory, which knows what is in memory."""
+    """The finder of this package's directory, which finds the kept modules first."""
 
     def find_spec(
         self,
         fullname: str,
         target: "ModuleType | None" = None,
     ) -> "ModuleSpec | None":
-        """Return the spec of a module that is kept, else what the directory has."""
+        """Return the spec of a kept module, else look in the directory."""
         path = os.path.join(self.path, fullname.rpartition(".")[2] + ".py")
         if path not in _stats:
             return super().find_spec(fullname, target)
@@ -77,7 +77,7 @@ def _keep(folder: str, finder: FileFinder, cached: "str | None") -> None:
         status = Seam.stat(path)
         known = b""
         if cached:
-            # Whatever the interpreter calls it, and wherever it keeps it.
+            # The same directory and tag as the bytecode of this module.
             bytecode = name.join(cached.rsplit("_kept", 1))
             try:
                 known = _data[bytecode] = _read(bytecode)

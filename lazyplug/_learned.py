@@ -128,15 +128,15 @@ def _is_own(finder: "Any") -> bool:
 
 
 def told(name: str, path: "list[str] | None", stage: int) -> "list[Any] | None":
-    """Return what the finders of third parties say of a module.
+    """Return what third-party finders say of a module.
 
     That is its file ("": one that cannot be read, None: a namespace package), and the
-    directories of the modules below it, where it has them; [] if none of them knows
-    it. None if one failed: the import would, too. They are asked as an import would
-    ask them: those of editable installations know where the source is.
+    directories of its submodules (None: it is not a package); [] if no finder knows it.
+    None if a finder failed: the import would, too. The finders are asked as an import
+    asks them: those of editable installations know where the source is.
 
-    :param path: the directories of the modules beside it; None for a top-level one.
-    :param stage: which of them are asked: BEFORE, AMONG or BEHIND of `_source`.
+    :param path: the path of its parent package; None for a top-level module.
+    :param stage: which finders are asked: BEFORE, AMONG or BEHIND of `_source`.
     """
     from ._finders import EntryFinders, finders, spec_of  # deferred: few have any
 
@@ -155,7 +155,7 @@ def told(name: str, path: "list[str] | None", stage: int) -> "list[Any] | None":
             None if file is None else os.fsdecode(file),
             None if folders is None else list(map(os.fsdecode, folders)),
         ]
-    except Exception:  # foreign code: its fault is its own
+    except Exception:  # third-party code
         return None
 
 
@@ -187,7 +187,7 @@ class Facts:
         self._stamps: dict[str, str | None] = {}
         self._names: dict[str, set[str] | None] = {}
         self._told: dict[tuple[Any, ...], list[Any] | None] = {}
-        # the finders there were at the last look; whether there are any of others
+        # the finders at the last query; whether any of them are third-party finders
         self._finders: list[int] = []
         self._asks = True
         self._search: Search | None = None
@@ -232,7 +232,7 @@ class Facts:
             except (FileNotFoundError, NotADirectoryError, ValueError):
                 status = None
             except OSError:
-                return  # the next time it may be another
+                return  # a temporary failure: the next time it may differ
             if (status is not None) != was_there:
                 return  # it changed meanwhile
             if status is not None and not settled(status, False, sources.clock):
@@ -288,8 +288,8 @@ class Facts:
                 doubts.append((number - 1, entry))
             else:
                 now = self.stamps[number]
-                # Where a frozen index answers, or a directory is not listed whose times
-                # do not tell, modules may come unseen.
+                # With a frozen index, or in a path entry whose times are not reliable,
+                # new modules may be missed.
                 unseen = entry in young or entry in self.snapshot.covered or is_frozen
                 if stamps[number] != now or unseen or not _tells_changes(now):
                     doubts.append((number, entry))
@@ -473,7 +473,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _tells_changes(known: "str | None") -> bool:
-    """Return False if a stat signature stands alone, and its times do not tell.
+    """Return False if a signature has no checksum, and its times are not reliable.
 
     >>> _tells_changes("0 0 3 4"), _tells_changes("0 0 3 4 0123456789abcdef")
     (False, True)

@@ -138,9 +138,9 @@ def _keys(entry: "PathEntry") -> "list[tuple[str, bool]]":
 def ask_finder(
     finder: "Any",
 ) -> "tuple[list[tuple[str, Any, list[Point]]], list[Trouble]]":
-    """Return what a foreign finder tells of: key, object, points.
+    """Return what a third-party finder finds: key, object, points.
 
-    The finder's code is run, and its distributions' own properties.
+    Runs the code of the finder, and the properties of its distributions.
     """
     from importlib.metadata import DistributionFinder  # deferred: 25 ms
 
@@ -158,15 +158,15 @@ def ask_finder(
                     row = point.name, point.value, *split_value(point.value), line
                     points.append((point.group, row))
                 found.append((key, opened, points))
-            except Exception as error:  # foreign code: its fault is its own
+            except Exception as error:  # third-party code
                 problems.append((label, 0, f"a distribution of it fails: {error!r}"))
-    except Exception as error:  # foreign code: its fault is its own
+    except Exception as error:  # third-party code
         problems.append((label, 0, f"find_distributions fails: {error!r}"))
     return found, problems
 
 
 def path_finder_place() -> int:
-    """Return where Python's own path finder stands on `sys.meta_path`."""
+    """Return the index of Python's own path finder in `sys.meta_path`."""
     for place, finder in enumerate(sys.meta_path):
         if getattr(finder, "__name__", "") == "PathFinder":
             return place

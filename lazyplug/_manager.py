@@ -51,7 +51,7 @@ else:
     T = Found = None
     Generic = {T: object, (T, T): object}
 
-# What a copy of this package is called that is vendored under another name.
+# The name of this package, which a vendored copy may change.
 _PACKAGE = __package__ or ""
 
 
@@ -181,7 +181,7 @@ class Extension(Generic[T]):
                     from ._exceptions import invalid_entry_point
 
                     raise invalid_entry_point(self)
-                # As _target, which is a module more, imports and loads it.
+                # Inlined from `_target`, to import one module less.
                 name = self._module
                 system: Any = sys.modules["_frozen_importlib"]
                 plugin = system._gcd_import(name, None, name[:1] == ".")
@@ -189,7 +189,7 @@ class Extension(Generic[T]):
                 try:
                     spec = object.__getattribute__(plugin, "__spec__")
                     unfinished = getattr(spec, "_initializing", False) is True
-                except Exception:  # a module without, or something in its place
+                except Exception:  # no `__spec__`, or an object in place of a module
                     from ._failure import is_unfinished
 
                     unfinished = is_unfinished(plugin)
@@ -303,7 +303,7 @@ class Manager(Generic[T, Found]):
     # what was registered in code, whether chosen or not
     _registered: "tuple[Extension[T], ...]" = ()
     _default_resolver = "ignore_conflicts"
-    # does a failed load raise where no callback is told of it?
+    # True if a failed load raises where there is no callback for it
     _raises = False
     if TYPE_CHECKING:
         extensions: list[Extension[T]]
@@ -402,7 +402,7 @@ class Manager(Generic[T, Found]):
             new(Extension)._fill(group, *pair, *make)
             for group in groups
             for pair in self._pairs(group, names)
-            # What an interrupted pip left behind is a problem, and no plugin.
+            # What an interrupted pip left behind is a problem, not a plugin.
             if pair[1] is None or pair[1][2][:1] != "~"
         ]
 
@@ -478,7 +478,8 @@ class Manager(Generic[T, Found]):
 
         Names are resolved one by one: a conflict harms no other name.
         """
-        # In this order: what is found may be newer than where it is put, never older.
+        # In this order: the extension may be newer than the dictionary that caches it,
+        # never older.
         known, together = self._resolved, self._several
         found = known.get(name)
         if found is None:
@@ -739,7 +740,7 @@ class DriverManager(NamedExtensionManager[T]):
         extension = self.extensions[0]
         known = extension.__dict__
         try:
-            # Not by the attributes, which read what handling needs besides.
+            # Not by the attributes, which load `_kept` as well.
             if extension._invoke is None and extension.obj is None:
                 if "plugin" not in known:
                     return extension._load()  # type: ignore[no-any-return]

@@ -59,7 +59,7 @@ def loaded(
 def keep_loaded(manager: "Manager[Any, Any]") -> None:
     """Load the extensions of a manager, and leave out those that fail."""
     failed = {*manager.extensions}.difference(loaded(manager, manager.extensions))
-    # The host's callback may have registered others meanwhile.
+    # The host's callback may have registered other extensions meanwhile.
     manager.extensions = [each for each in manager.extensions if each not in failed]
 
 
@@ -68,7 +68,7 @@ def tell(
 ) -> None:
     """Give a failed load, or check, to the manager's callback, or log it; once.
 
-    Raises it where failures are errors, and where a driver has no callback.
+    Raises it with the policy "error", and for a driver without a callback.
     """
     if manager._raises and manager._on_load_failure_callback is None:
         raise error
@@ -114,7 +114,7 @@ def resolved(
     if not own:
         from ._report import debug
 
-        # The host has decided it, so that this is no warning; ours log it themselves.
+        # Not a warning, since the host decided; our own resolvers log by themselves.
         debug(f"{name!r} of {len(several)} in group {manager.namespace!r} is {found!r}")
     return found
 
@@ -201,7 +201,7 @@ def look_again(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
             from ._registered import join
 
             join(manager, came)
-        # Also if nothing came: another thread may have let it join.
+        # Even if nothing was found: another thread may have added it.
         found = manager._named(name)
         if found is not None:
             return found

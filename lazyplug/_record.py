@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     Trouble = tuple[str, int, str]
     # number of a path entry, name of a metadata folder in it
     Place = tuple[int, str]
-    # of a path entry the line of the files that must not come, and that of those that
-    # have stamps, each in order; these stamps together, and the places of the files
-    # that are compared by content
+    # of a path entry, the line of the files that must stay absent, and that of files
+    # with stat signatures, each in order; the fingerprint of the signatures, and the
+    # places of the files that are compared by content
     Watch = tuple[bytes, bytes, str, list[int]]
     # what a path entry's own line says: is it an archive, problems, plain ones
     Own = tuple[bool, list[Trouble], dict[str, str]]
@@ -395,9 +395,9 @@ def texts_line(quoted: "list[str]") -> bytes:
 
 
 def number(stamp: str) -> int:
-    """Return the number of the file that has this stamp; ValueError if it is none.
+    """Return the stat hash of a stat signature; ValueError if it is not valid.
 
-    It is what `numbers` gives, and `with_content` where a checksum is behind it.
+    It is that of `numbers`; with a checksum in the signature, that of `with_content`.
     """
     modified, changed, size, inode, *checksum = stamp.split(" ")
     found = hash((int(modified, 16), int(changed, 16), int(size, 16), int(inode, 16)))
@@ -407,7 +407,7 @@ def number(stamp: str) -> int:
 
 
 def is_by_content(stamp: "str | None") -> bool:
-    """Return True if a file with this stamp is compared by content as well.
+    """Return True if a file with this signature is compared by content as well.
 
     >>> is_by_content("1 1 3 4 0123456789abcdef"), is_by_content("1 2 3 4")
     (True, False)

@@ -37,9 +37,9 @@ class Changes(NamedTuple):
 # A NamedTuple takes no notice of it in its body.
 Changes.__module__ = _PACKAGE
 
-# No two refreshes have the same, in whichever threads.
+# No two refreshes get the same number, in any threads.
 _generations = itertools.count(1)
-# Threads that look again at the same time, one after the other, are few.
+# Few threads rescan at the same time.
 _MOST_TRIES = 100
 _subscribers: "dict[object, Callable[[Changes], object]]" = {}
 
@@ -93,19 +93,19 @@ def refresh() -> Changes:
 
 
 def _invalidate_finders() -> None:
-    """Let Python's finders look again, as importlib does, without importing it."""
+    """Invalidate the caches of finders, as importlib does, without importing it."""
     finders: list[Any] = [*sys.meta_path]
     for finder in finders:
         for _ in range(_MOST_TRIES):
             try:
                 getattr(finder, "invalidate_caches", int)()
             except KeyError:
-                # Python deletes from sys.path_importer_cache what another thread that
-                # does the same may have deleted just now: the next try finds less.
+                # Python deletes entries of sys.path_importer_cache, which another
+                # thread may have deleted meanwhile: the next try finds fewer.
                 continue
             break
         else:
-            finder.invalidate_caches()  # whatever it raises is its own
+            finder.invalidate_caches()  # may raise: an error of the finder
 
 
 def _label(folder: str) -> str:
@@ -122,7 +122,7 @@ def _needs_restart(where: str) -> bool:
 
 def _lines(path: str) -> "list[str]":
     text, _, _ = read(path, errors="surrogateescape")
-    # None: an egg-info has no RECORD, some installers write none; or it is no file.
+    # None: an egg-info has no RECORD, some installers write none; or it is not a file.
     return (text or "").splitlines()
 
 

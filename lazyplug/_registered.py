@@ -1,10 +1,10 @@
 """Change a manager that is in use: register, refresh.
 
-A change is made to a copy, and taken over when all of it has succeeded: another thread
-never sees what a test has not passed yet, and a failure leaves all as it was. Code of
-plugins and hosts runs before that, and once: no lock is held meanwhile, so others may
-change the manager, and so may that code itself. What they changed is kept: only the
-last step, which puts the parts together, is done again on a new copy.
+A change is made to a copy, and applied when all of it has succeeded: another thread
+never sees an extension that has not passed the test yet, and a failure changes nothing.
+Code of plugins and hosts runs before that, and once. No lock is held meanwhile, so
+other threads, or that code itself, may change the manager. Their changes are kept: only
+the last step, which merges both, is repeated on a new copy.
 """
 
 import os
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     Made = TypeVar("Made", bound=Manager[Any, Any])
 
-# Held for one comparison and one update of a dictionary. Reentrant: the thread that has
-# it may run a signal handler.
+# Held for one comparison and one update of a dictionary. Reentrant: the thread that
+# holds it may run a signal handler.
 _merging = RLock()
 
 
@@ -47,7 +47,7 @@ def _draft(manager: "Made") -> "Made":
     draft.excluded = dict(draft.excluded)
     callback = draft._on_load_failure_callback
     if callback is not None:
-        # The host's callback gets the manager that the host has.
+        # The host's callback gets the host's manager, not the copy.
         draft._on_load_failure_callback = lambda _, *failure: callback(
             manager, *failure
         )
@@ -57,21 +57,21 @@ def _draft(manager: "Made") -> "Made":
 def _change(
     manager: "Manager[Any, Any]", change: "Callable[[Manager[Any, Any]], bool]"
 ) -> bool:
-    """Let a function change a copy of a manager, and take over what it changed.
+    """Let a function change a copy of a manager, and apply its changes.
 
-    It is called again, with a new copy, where the manager was changed meanwhile.
-    Returns False if it refuses.
+    It is called again, with a new copy, if the manager was changed meanwhile. Returns
+    False if the function does.
     """
     state = manager.__dict__
     update = state.update
     while True:
         draft = _draft(manager)
         before = draft.__dict__.copy()
-        # Each change replaces this list.
+        # Each change replaces this list, so it identifies the state.
         made = before["_made"]
         if not change(draft):
             return False
-        # What the host set meanwhile stays.
+        # Attributes that the host set meanwhile stay.
         changed = {
             name: value
             for name, value in draft.__dict__.items()
@@ -79,7 +79,7 @@ def _change(
         }
         changed["excluded"] = draft.excluded
         with _merging:
-            # Between these two lines no other code of this thread can run.
+            # No signal handler can run between these two lines.
             if state["_made"] is made:
                 update(changed)
                 return True
@@ -90,9 +90,9 @@ def join(
     extensions: "list[Extension[Any]]",
     registered: bool = False,
 ) -> bool:
-    """Add extensions to a manager, which are chosen, loaded and checked as others.
+    """Add extensions to a manager; choose, load and check them like all others.
 
-    Returns False if they were installed ones that it has by now.
+    Returns False if they are installed ones, and the manager has them by now.
     """
     judge = _draft(manager)
     judge.excluded = {}
@@ -122,7 +122,7 @@ def join(
 
 
 def _pass(draft: "Any", extensions: "Sequence[Extension[Any]]") -> None:
-    """Let extensions be those that have passed the manager's test, if it has one."""
+    """Record that extensions have passed the manager's test, if it has one."""
     if hasattr(draft, "_passed"):
         draft._passed = draft._passed.union(extensions)
 
@@ -210,14 +210,14 @@ def refresh(manager: "Manager[Any, Any]") -> "Changes":
     changes = look_again()
     made: list[Extension[Any]] = []
     while not _select_anew(manager, made):
-        pass  # another thread has, from what it may have seen before this one
+        pass  # another thread did, maybe from an older scan than this one
     return changes
 
 
 def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> bool:
-    """Select anew; False if another thread did so meanwhile.
+    """Select anew; return False if another thread did so meanwhile.
 
-    `made` are handles that this thread has made and maybe loaded, for the next try.
+    `made` has the handles that this thread made, and maybe loaded, for the next try.
     """
     draft: Any = _draft(manager)
     selection, registered = _selection(draft), draft._registered
@@ -238,7 +238,7 @@ def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> 
     if not draft._lazy:
         keep_loaded(draft)
     if hasattr(draft, "_checked"):
-        draft._passed = frozenset()  # what the test said before
+        draft._passed = frozenset()  # results of the test before
         draft.extensions = draft._checked(draft.extensions)
     whole = True
 
@@ -246,7 +246,7 @@ def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> 
         nonlocal whole
         if _selection(current) != selection:
             return False
-        # Registered meanwhile, and judged then.
+        # Those that were registered, and tested, meanwhile.
         came = current._registered[len(registered) :]
         kept = [extension for extension in current.extensions if extension in came]
         reasons = current.excluded.items()
@@ -258,7 +258,7 @@ def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> 
         current._adopt([*draft.extensions, *kept])
         _count_selection(current)
         current._arrange(whole)
-        whole = False  # what is missing was told
+        whole = False  # missing names were reported
         return True
 
     return _change(manager, change)

@@ -17,9 +17,9 @@ _told: "set[str]" = set()
 
 
 def _log(level: int, message: str, error: "Exception | None" = None) -> None:
-    """Log a message; what would control a terminal or begin a line is escaped.
+    """Log a message, with control characters escaped.
 
-    Does nothing where logging cannot be imported: no file can be read any more.
+    Does nothing if logging cannot be imported, since no file can be read any more.
     """
     try:
         from logging import NullHandler, getLogger  # deferred: 10 ms, for faults only
@@ -29,14 +29,14 @@ def _log(level: int, message: str, error: "Exception | None" = None) -> None:
         return
     logger = getLogger("lazyplug")
     if not logger.handlers:
-        # Without it, Python prints warnings of programs that set up no logging.
+        # Without a handler, Python prints the warnings if a program sets up no logging.
         logger.addHandler(NullHandler())
     text = "\n".join(map(clean, message.split("\n")))
     logger.log(level, "%s", text, exc_info=error)
 
 
 def _debugs() -> bool:
-    """Return True if somebody in this process reads what is logged at debug level."""
+    """Return True if debug messages are logged in this process."""
     logging = sys.modules.get("logging")
     return logging is not None and logging.getLogger("lazyplug").isEnabledFor(_DEBUG)
 
@@ -47,9 +47,9 @@ def report(message: str) -> None:
 
 
 def report_once(message: str, about: str = "", quiet: bool = False) -> None:
-    """Log a warning, once a process; once of what it is about, if that is said.
+    """Log a warning once a process; with `about`, once for that subject.
 
-    It is logged at debug level if it is to be `quiet`; as a warning it may follow.
+    With `quiet` it is logged at debug level; a warning may still follow.
     """
     key = ("debug: " if quiet else "") + (about or message)
     if key not in _told:
@@ -101,7 +101,7 @@ def deprecated(parameter: str, instead: str) -> None:
     from warnings import warn
 
     level, frame = 1, sys._getframe()
-    # Whatever this package is called, and code without a name is not of it.
+    # The package may be vendored under another name; code without a name is not ours.
     own = f"{__package__}."
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith(own):
         level, frame = level + 1, frame.f_back

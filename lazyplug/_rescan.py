@@ -103,7 +103,7 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     """
     try:
         status = Seam.stat(path)
-        # Before anything in it is looked at.
+        # Before anything in it is read.
         whole = signature(path, status)
     except (OSError, ValueError) as error:
         # Whatever the reason: as soon as it can be looked at, the index is not true.

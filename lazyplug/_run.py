@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, NoReturn
 
-    # What stands first on the program's sys.path, and what runs the program.
+    # the first entries of the program's sys.path, and a function that runs it
     Start = tuple[list[str], Callable[[], Any]]
 
 USAGE = """\
@@ -41,8 +41,8 @@ def run(arguments: "list[str]") -> None:
     need them when it has ended.
     """
     options, program = _understood(arguments)
-    # What we import until the program starts must not come from its directory, nor
-    # from the current one.
+    # Modules that we import before the program starts must not come from its directory,
+    # nor from the current one.
     del sys.path[: _put_by_python()]
     if "--children" in options:
         _reach_children()
@@ -133,17 +133,17 @@ def _reach_children() -> None:
 
 
 def _put_by_python() -> int:
-    """Return how many entries Python has put before sys.path for us: 1 or 0."""
+    """Return how many entries Python has inserted into sys.path for us: 1 or 0."""
     spec = sys.modules["__main__"].__spec__
     if spec and spec.name == "__main__":
-        return 1  # a directory or an archive: safe or not
+        return 1  # a directory or an archive, also under -P
     if sys.flags.safe_path:
         return 0
     return len(_put_for_module()) if spec else 1
 
 
 def _put_for_module() -> "list[str]":
-    """Return what Python puts before sys.path for `-m`."""
+    """Return the entries that Python inserts into sys.path for `-m`."""
     try:
         return [] if sys.flags.safe_path else [os.getcwd()]
     except OSError:
@@ -153,7 +153,7 @@ def _put_for_module() -> "list[str]":
 def _prepare(argv: "list[str]", *how: str) -> None:
     """Set sys.argv, and sys.orig_argv to the command that starts the program directly.
 
-    Programs start themselves again with it, and some compare it with sys.argv.
+    Programs restart themselves with it, and some compare it with sys.argv.
     """
     sys.argv[:] = argv
     whole = sys.orig_argv
@@ -252,18 +252,18 @@ def _show_without_us(error: BaseException) -> None:
 
 def _module(name: str, *arguments: str) -> "Start":
     """Prepare what a module sees that is run by `python -m`; return what runs it."""
-    _prepare(["-m", *arguments], "-m", name)  # sys.argv: until the module is found
+    _prepare(["-m", *arguments], "-m", name)  # runpy then sets sys.argv[0]
     _bare_main()
     return _put_for_module(), _run_as_main(name, True)
 
 
 def _run_as_main(name: str, alter_argv: bool) -> "Callable[[], Any]":
-    """Return what runs a module as Python does for `-m`, and for folders and archives.
+    """Return a function that runs a module, a directory or an archive as Python does.
 
     By the same function. The public run_module() and run_path() put sys.argv and
     `__main__` back when the module has ended, and word its errors otherwise.
     """
-    import runpy  # deferred: only `python -m` imports it anyway
+    import runpy  # deferred: only `python -m` has imported it
 
     return lambda: vars(runpy)["_run_module_as_main"](name, alter_argv)
 
@@ -294,7 +294,7 @@ def _program(name: str, *arguments: str) -> "Start":
     _prepare([path, *arguments], *options.split(), path)
     if archive:
         _bare_main()
-        return [file], _run_as_main("__main__", False)  # safe or not
+        return [file], _run_as_main("__main__", False)  # also under -P
     folder = os.path.dirname(file if os.name == "nt" else os.path.realpath(file))
     safe = sys.flags.safe_path or _is_safe(options)
     return [] if safe else [folder], _script(source, file)
@@ -317,7 +317,7 @@ def _declared(name: str, arguments: "tuple[str, ...]") -> "Start | None":
     """Prepare what a console script sees that has no file; return what runs it.
 
     None if no distribution declares it. That is asked as the script would: on the
-    same sys.path. sys.orig_argv stays: nothing but `run` can start it again.
+    same sys.path. sys.orig_argv is not changed: only `run` can start it again.
     """
     from functools import partial
 
@@ -328,7 +328,7 @@ def _declared(name: str, arguments: "tuple[str, ...]") -> "Start | None":
     path = os.path.join(folder, name)
     sys.argv[:] = [path, *arguments]
     if not sys.flags.safe_path:
-        sys.path.insert(0, os.path.realpath(folder))  # of the prefix, and as safe
+        sys.path.insert(0, os.path.realpath(folder))  # the prefix is trusted
     for point in entry_points(group="console_scripts", name=name):
         try:
             module, attr = point.module, point.attr

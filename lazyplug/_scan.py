@@ -293,7 +293,7 @@ def scan_distribution(
     number = None
     if status is not None:
         own, text = _signed(start + ENTRY_POINTS, status, text, base)
-        # One with its content has another.
+        # With a checksum of the content, the number is another one.
         number = None if is_by_content(own) else numbers([status])[0]
         calm = settled(status, known is not None and known.stamp == own, clock)
     points: list[Point] = []
@@ -314,7 +314,7 @@ def scan_distribution(
     if not named or several or not Seam.access(start + _METADATA, 0, dir_fd=base):
         source, found, text, reason = find_metadata(path)
         if source is None and not reason:
-            # If a file comes in its place, or in it, that is metadata.
+            # Metadata may appear in the directory, or a file replace it.
             found = _status_of(path)
         source_stamp = None
         if found is not None:
@@ -357,13 +357,13 @@ def _signed(
     base: "int | None" = None,
     metadata: bool = False,
 ) -> "tuple[str, str | None]":
-    """Return the signature of a file that was read, and the text that it is of."""
+    """Return the signature of a file that was read, and the text that belongs to it."""
     try:
         found = signature(path, status, base)
     except OSError:
-        return stamp(status), text  # it went meanwhile, which will be noticed
+        return stamp(status), text  # it was removed, which will be noticed
     if is_by_content(found) and text is not None:
-        # What was read before may be older than the checksum, and nothing would tell.
+        # The text may be older than the checksum, which would not be noticed.
         text = read(path, metadata=metadata, base=base)[0]
     return found, text
 
@@ -448,13 +448,13 @@ def summary_of(owner: "Owner | None") -> "tuple[str | None, str]":
 
 
 def said_by(opened: "Any", key: str) -> "tuple[str, str]":
-    """Return name and version as an importlib.metadata distribution says them.
+    """Return name and version of an importlib.metadata distribution.
 
-    A finder's code is run. What cannot be asked is called by its key.
+    Runs the code of its finder. If that fails, the name is the key.
     """
     try:
         return str(opened.metadata["Name"] or key), str(opened.version or "")
-    except Exception:  # it is gone, or foreign code: its fault is its own
+    except Exception:  # it is gone, or third-party code failed
         return key, ""
 
 

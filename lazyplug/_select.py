@@ -202,7 +202,7 @@ def _may_match(pattern: "Pattern") -> bool:
 
 
 def _as_written(wanted: str) -> "bytes | re.Pattern[bytes]":
-    r"""Return how a word that fits may stand in an index; rather more than fits.
+    r"""Return what to search an index for: each word that fits matches, others may.
 
     >>> _as_written("a b"), _as_written('x[!"]y*').search(b'"xcyz"') is not None
     (b'"a b"', True)
@@ -211,7 +211,7 @@ def _as_written(wanted: str) -> "bytes | re.Pattern[bytes]":
         return quote(wanted).encode()
     import re
 
-    # What is not taken literally is any text, since JSON has other words for some.
+    # A wildcard or class matches any text, since JSON escapes some characters.
     parts = []
     for literal, _, _ in classes(wanted):
         words = literal.replace("?", "*").split("*")

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     # "" for a file: it has one that cannot be read here
     Found = tuple[str | None, list[str] | None]
     # of a name that was looked for: how many path entries do not have it, the
-    # directories in which it was looked for (None: the path entries), how many of the
-    # finders of third parties were asked, and what they answered
+    # directories in which it was looked for (None: the path entries), which third-party
+    # finders were asked (BEFORE, AMONG or BEHIND), and their answer
     Way = tuple[int, list[str] | None, int, list[Any]]
-    # Asks finders of third parties, as `_learned.told` does.
+    # Asks third-party finders, as `_learned.told` does.
     Tell: TypeAlias = "Callable[[str, list[str] | None, int], list[Any] | None]"
     # how many dots, the module, the name in it (None: the module itself; "*": all)
     Import = tuple[int, str, str | None]
@@ -40,17 +40,17 @@ if TYPE_CHECKING:
 HOPS = 5
 # Parsing takes a second for each MiB, and no module that people write is so large.
 SIZE_CAP = 1 << 20
-# An import of so many parts is no source that people write; Python's parser joins them
-# one by one, a minute for 400,000.
+# Nobody writes an import of so many parts; Python's parser joins them one by one, which
+# takes a minute for 400,000.
 PARTS = 1_000
 _SOURCE = (".py", ".pyw")
 _KIND, _FILE, _FOLDER = 0o170000, 0o100000, 0o040000
-# Which finders of third parties are asked: those before the path entries, those of
-# path entries as well, those behind them as well.
+# Which third-party finders are asked: those before Python's PathFinder, those of path
+# entries as well, those after PathFinder as well.
 BEFORE, AMONG, BEHIND = range(3)
-# What is there, and cannot be read here: built in, or in an archive.
+# Stands for a module that exists and has no source here: built in, or in an archive.
 _UNSEEN: "Found" = ("", None)
-# What the code of a package names that adds modules, or other places for them.
+# Names in the source of a package that may add modules, or directories for them.
 _MAKERS = (
     *(b"__path__", b"sys.modules", b"import modules", b"declare_namespace"),
     *(b"meta_path", b"path_hooks"),
@@ -87,15 +87,15 @@ class Sources:
         self.clock = clock
         # Would what follows tell if the answer changed?
         self.firm = True
-        # False if the system, or a finder, failed to answer: the next time it may.
+        # False if the system, or a finder, failed: it may answer the next time.
         self.seen = True
-        # of each top-level name, and of each below that the directories do not have
+        # of each top-level name, and of each submodule that the directories do not have
         self.ways: dict[str, Way] = {}
         # the files and folders that were looked at: were they there?
         self.files: dict[str, bool] = {}
 
     def doubt(self) -> None:
-        """Note that something could not be found out: nothing may be remembered."""
+        """Record that something could not be determined: nothing may be remembered."""
         self.seen = self.firm = False
 
 
@@ -196,7 +196,7 @@ def tree_of(data: bytes) -> ast.Module:
 
 
 def _lines_of(data: bytes) -> "list[bytes]":
-    """Return the lines of a source, with those joined that a backslash joins."""
+    """Return the lines of a source, with backslash continuations joined."""
     for end in (b"\r\n", b"\n", b"\r"):
         data = data.replace(b"\\" + end, b"")
     return data.splitlines()
@@ -208,7 +208,7 @@ def _is_endless(line: bytes) -> bool:
 
 def _scope(node: "ast.Module | ast.ClassDef") -> Scope:
     bindings = list(_bindings(node.body, True))
-    # What it assigns to its own docstring is computed.
+    # A docstring that the code assigns (`__doc__ = …`) is computed.
     computed = any(name == "__doc__" for name, _, _ in bindings)
     doc = None if computed else ast.get_docstring(node, clean=False)
     number = 1 if isinstance(node, ast.Module) else node.lineno
@@ -400,7 +400,7 @@ def _bytes_of(file: str) -> "bytes | None":
 def kind_of(path: str, sources: "Sources") -> int:
     """Return the file type of a path, as in st_mode; 0 if nothing is there.
 
-    Where the system would not say, nothing may be remembered.
+    If the system fails to say, that is recorded in `sources`.
     """
     try:
         kind: int = Seam.stat(path).st_mode & _KIND
@@ -421,18 +421,18 @@ def _makes_modules(file: str) -> bool:
 def _archive(entry: str) -> "tuple[Any, bool]":
     """Return the importer of a path entry that is an archive, or in one.
 
-    None if it is neither. The second is False where the system would not say.
+    None if it is neither. The second is False if the system failed to read it.
     """
     from zipimport import ZipImportError, zipimporter
 
     try:
         return zipimporter(entry), True
     except ZipImportError as error:
-        # It tells damage and failures in the same way, but for what led to it. Files
-        # too small for an archive are an invalid seek.
+        # zipimport raises the same for damage and failures; only the context differs.
+        # A file too small for an archive is an invalid seek.
         cause = error.__context__
         return None, not isinstance(cause, OSError) or cause.errno == EINVAL
-    except Exception:  # damage to a zip has many names; shortage of memory others
+    except Exception:  # may be damage, or a lack of memory
         return None, False
 
 
@@ -442,7 +442,7 @@ class Search:
     :param entries: the path entries.
     :param volatile: the numbers of those of which nothing may be remembered.
     :param clock: tells the time.
-    :param told: asks finders of third parties, as `_learned.told` does.
+    :param told: asks third-party finders, as `_learned.told` does.
     """
 
     def __init__(
@@ -500,10 +500,10 @@ class Search:
         return found[0] or ", ".join(found[1] or ()), 0
 
     def is_missing(self, module: str) -> bool:
-        """Return True if there surely is no such module.
+        """Return True if there certainly is no such module.
 
-        That is not known of what is below a module whose code may make more, as that
-        of `os` makes `os.path`; nor where the system or a finder failed to answer.
+        That is not certain below a module whose code may add modules, as `os` adds
+        `os.path`; nor if the system or a finder failed to answer.
         """
         sources = Sources(self._clock())
         if module in sys.modules:
@@ -540,9 +540,9 @@ class Search:
     def _walk(
         self, module: str, sources: Sources
     ) -> "Iterator[tuple[str, Found | None]]":
-        """Yield where each parent of a module lies, from the top, and the module.
+        """Yield where each parent of a module lies, from the top, then the module.
 
-        The last is the first that is nowhere, or is no package.
+        The walk ends at the first that does not exist, or is not a package.
         """
         name, path = "", None
         parts = module.split(".")
@@ -557,10 +557,10 @@ class Search:
     def _look_for(
         self, name: str, part: str, path: "list[str] | None", sources: Sources
     ) -> "Found | None":
-        """Return where a module lies whose parent has this path (None: it has none).
+        """Return the location of a module whose parent has this path (None: no parent).
 
-        Directories are looked at here, since their stamps tell when that changes.
-        Finders of third parties are asked where an import would ask them.
+        Directories are searched here, since their stat signatures show changes.
+        Third-party finders are asked where an import would ask them.
         """
         if name in sys.builtin_module_names or name == "__main__":
             sources.firm = False  # nothing would tell if that changed
@@ -585,7 +585,7 @@ class Search:
             return found
         file, folders = told
         if file is None:
-            # a namespace package: the directories have other portions of it
+            # A namespace package: the directories have other portions of it.
             portions = (found and found[1]) or []
             folders = [
                 *portions,
@@ -613,7 +613,7 @@ class Search:
         return (None, portions) if portions else None, len(self._entries)
 
     def _in_archive(self, entry: str, name: str, sources: Sources) -> bool:
-        """Return True if an archive has a name. Its source is left to the import."""
+        """Return True if an archive has a module. Its source is not read."""
         if entry not in self._archives:
             self._archives[entry] = _archive(entry)
         importer, seen = self._archives[entry]
@@ -670,10 +670,10 @@ class Search:
 
 
 def _looks_in(module: "Any", folders: "list[str]") -> bool:
-    """Return True if modules below an imported one are looked for in these alone."""
+    """Return True if submodules of an imported module are searched only in these."""
     try:
         return [*module.__path__] == folders
-    except Exception:  # whatever stands in sys.modules
+    except Exception:  # any object may be in sys.modules
         return False
 
 

@@ -41,7 +41,7 @@ def store(folder: str, name: str, content: bytes) -> None:
     """
     try:
         if len(content) > SIZE_CAP:
-            raise ValueError(f"its {len(content)} bytes would never be read")
+            raise ValueError(f"its {len(content)} bytes exceed the limit")
         with cache_directory(folder) as directory:
             new = not directory.has(name)
             write(directory, name, content, gap=True)
@@ -113,7 +113,7 @@ def _by_age(
 def prune(folder: str, keep: str = "") -> "list[str]":
     """Remove what is no longer needed from the cache directory; return the paths.
 
-    Raises OSError if that cannot be opened, or if others could exchange it.
+    Raises OSError if it cannot be opened, or if others could exchange it.
     """
     with cache_directory(folder, make=False) as directory:
         return [os.path.join(folder, name) for name in _prune(directory, keep)]
@@ -132,7 +132,7 @@ def _prune(directory: Directory, keep: str = "", thorough: bool = True) -> "list
         for number, (mtime, name) in enumerate(_by_age(directory, _UNFINISHED))
         if number >= MOST_TEMPORARY or mtime < time.time() - OLD
     ]
-    # The names that are kept, without the suffix: facts and their index differ in that.
+    # The names that are kept, without suffix, which differs for an index and its facts.
     stems = {keep.rpartition(".")[0]} if keep else set()
     files = [name for _, name in _by_age(directory, {_INDEX, _FACTS})]
     indexed = {os.path.splitext(name)[0] for name in files if name.endswith(SUFFIX)}

@@ -1,4 +1,4 @@
-"""Load what an object reference refers to, exactly as importlib.metadata loads it."""
+"""Load the object of an object reference exactly as importlib.metadata does."""
 
 from _frozen_importlib import _gcd_import  # type: ignore[attr-defined]
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def import_module(name: str) -> "Any":
-    """Import a module as importlib.import_module does, without that module's cost.
+    """Import a module as importlib.import_module does, without importing importlib.
 
     `__import__` is not the same: with names to import from the module it reads
     attributes of that module, and without them it returns the top-level package.
@@ -18,7 +18,7 @@ def import_module(name: str) -> "Any":
 
 
 def load_target(module: str, attr: "str | None") -> "Any":
-    """Import a module and return the attribute of it that a dotted path leads to.
+    """Import a module and return its attribute of this dotted path.
 
     >>> load_target("os.path", "join.__name__."), load_target("sys", ".").__name__
     ('join', 'sys')

@@ -33,7 +33,7 @@ class _Recorder:
     def __init__(self, path: str) -> None:
         self._path = path
         self._began = perf_counter()
-        # of each thread, or greenlet, how deep it is in what is recorded
+        # of each thread, or greenlet, the nesting depth of recorded operations
         self._depth: dict[int, int] = {}
 
     def wrap(self) -> None:

@@ -1,4 +1,4 @@
-"""Make named tuples as `typing.NamedTuple` does, without the 5 ms that typing takes."""
+"""Make named tuples as `typing.NamedTuple` does, without importing typing (5 ms)."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,15 +13,15 @@ def _field(place: int) -> property:
 
 
 class Named(tuple["Any", ...]):
-    """A tuple whose fields are those that a subclass annotates.
+    """A base of named tuples, whose annotations are the fields.
 
-    Type checkers see a `typing.NamedTuple` in its place.
+    Type checkers see `typing.NamedTuple` instead.
     """
 
     __slots__ = ()
     _fields: "tuple[str, ...]" = ()
     __match_args__: "tuple[str, ...]" = ()
-    _field_defaults: "dict[str, Any]" = {}  # noqa: RUF012 - as of every named tuple
+    _field_defaults: "dict[str, Any]" = {}  # noqa: RUF012 - as in every named tuple
 
     def __init_subclass__(cls) -> None:
         cls._fields = tuple(cls.__annotations__)

@@ -187,7 +187,7 @@ class _Lines:
         self.known: dict[int, str] = {}
         # the numbers of these stamps, as soon as they were looked at
         self.numbers: dict[int, list[int]] = {}
-        # the names of the files that are compared by content, as JSON has them
+        # the names of the files that are compared by content, as in JSON
         self.by_content: dict[int, set[str]] = {}
         watched = index.watched()
         try:

@@ -30,7 +30,7 @@ def everything(snapshot: Snapshot) -> "dict[str, list[Pair]]":
 def is_left_over(owner: "Owner | None") -> bool:
     """Return True if an interrupted pip left this metadata directory behind.
 
-    pip gives such names while it uninstalls, and takes the directories away at the end.
+    pip renames directories so while it uninstalls, and removes them at the end.
     """
     return owner is not None and owner[2][:1] == "~"
 
@@ -48,7 +48,7 @@ def served(
 
 
 def served_groups(snapshot: Snapshot) -> "dict[str, list[Pair]]":
-    """Return the rows of all groups that managers serve any of."""
+    """Return the rows that managers serve, by group, without empty groups."""
     found = {
         name: [pair for pair in pairs if not is_left_over(pair[1])]
         for name, pairs in everything(snapshot).items()
@@ -134,8 +134,8 @@ def _told(index: "Index") -> "list[Trouble]":
 
 
 def distributions(snapshot: Snapshot) -> "set[str]":
-    """Return the keys of all distributions, left-overs left out."""
-    # What finders know is among what declares something; the others have folders.
+    """Return the keys of all distributions, except those that pip left behind."""
+    # Distributions of finders are among the owners; all others have directories.
     owners = [owner for pairs in everything(snapshot).values() for _, owner in pairs]
     folders = map(os.path.basename, metadata_folders(snapshot))
     keys = {normalise(stem(folder)[0]) for folder in folders if folder[:1] != "~"}

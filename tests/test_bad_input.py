@@ -431,7 +431,7 @@ def test_a_broken_environment_is_told_where_it_is_scanned_and_changes_no_answer(
     done = python("-W", "error", "-c", logged, str(folder), env=env)
     assert json.loads(done.stdout) == SAID
     (told,) = done.stderr.splitlines()
-    assert told.startswith("broken metadata, survived: ")
-    assert told.endswith(" in all; lazyplug.problems() has them")
+    assert told.startswith("ignoring broken metadata: ")
+    assert told.endswith(" in all; lazyplug.problems() lists them")
     # From then on it is known.
     assert run(folder) == SAID

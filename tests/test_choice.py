@@ -715,6 +715,6 @@ def test_the_commands_say_which_pattern_cannot_be_read(command: str) -> None:
     done = python("-m", "lazyplug", *command.split(), env=env, check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "LAZYPLUG_DENY: 'app.loaders=[a' is not a pattern: a '[' in it is never" in (
+    assert "LAZYPLUG_DENY: 'app.loaders=[a' is not a pattern: '[' is never closed" in (
         done.stdout + done.stderr
     )

@@ -116,7 +116,7 @@ def test_broken_metadata_is_told_by_the_process_that_scans_it_once(
     ExtensionManager[Any]("g")
     ExtensionManager[Any]("g")
     (told,) = caplog.messages
-    assert told.startswith("broken metadata, survived: ")
+    assert told.startswith("ignoring broken metadata: ")
     assert "'not a reference' is not of the form module:attr" in told
     assert caplog.records[0].levelno == logging.WARNING
 

@@ -68,7 +68,7 @@ def test_broken_metadata_is_a_warning_only_for_its_own_groups(
         ExtensionManager[Any]("g")
         ExtensionManager[Any]("i.*")
     assert of(logging.WARNING, caplog) == []
-    (told,) = [t for t in of(logging.DEBUG, caplog) if t.startswith("broken metadata")]
+    (told,) = [t for t in of(logging.DEBUG, caplog) if "broken metadata" in t]
     caplog.clear()
     for _ in range(2):
         ExtensionManager[Any]("its")
@@ -102,7 +102,7 @@ def test_broken_metadata_is_a_warning_for_who_asks_later_for_its_group(
     ExtensionManager[Any](namespace)
     ExtensionManager[Any](namespace)
     (told,) = of(logging.WARNING, caplog)
-    assert told.startswith("broken metadata, survived: ")
+    assert told.startswith("ignoring broken metadata: ")
 
 
 @pytest.mark.parametrize("broken", UNKNOWN)

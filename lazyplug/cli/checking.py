@@ -120,10 +120,10 @@ def _processors() -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Load each plugin and print what came of it; 1 if one fails.
+    """Load each plugin and print the result; return 1 if one fails.
 
-    Runs the plugins' code, in processes of their own if the platform has processes;
-    not of those that are left out.
+    Runs the plugins' code, each in its own process if the platform has processes;
+    excluded plugins are not run.
     """
     groups = [options.group] if options.group else sorted(everything(_cache.current()))
     found = [each for group in groups for each in every(group).items()]
@@ -147,7 +147,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _in_this_process(found: list[tuple[Any, str]]) -> list[dict[str, Any]]:
-    """Load plugins one after the other; return what came of each."""
+    """Load plugins one by one in this process; return their rows."""
     complain(
         f"{sys.platform} has no processes: each plugin is loaded in this one, without"
         " a time limit."
@@ -172,7 +172,7 @@ def _in_this_process(found: list[tuple[Any, str]]) -> list[dict[str, Any]]:
 def _in_processes(
     found: list[tuple[Any, str]], options: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    """Load each plugin in a process of its own; return what came of each."""
+    """Load each plugin in its own process; return their rows."""
     rows: list[dict[str, Any]] = [{}] * len(found)
     running: set[subprocess.Popen[bytes]] = set()
     over = Event()
@@ -199,7 +199,7 @@ def _in_processes(
 
 
 def _row(extension: Any, note: str) -> dict[str, Any]:
-    """Return what is printed of a plugin that loads, or that is not loaded at all."""
+    """Return the row of a plugin that loads, is invalid, or is excluded."""
     row = {
         "group": extension.group,
         "name": extension.name,

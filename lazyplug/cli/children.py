@@ -1,11 +1,11 @@
-"""Start processes of the same interpreter, with the options that this one has."""
+"""Build commands for child processes with the options of this interpreter."""
 
 import os
 import sys
 
 from .._run import options_of
 
-# As subprocess has it.
+# The platforms without processes, as in subprocess.
 HAS_PROCESSES = sys.platform not in {"emscripten", "wasi", "ios", "tvos", "watchos"}
 
 
@@ -22,7 +22,7 @@ def child(directory: str, code: str) -> "list[str]":
     """
     file = os.path.join(directory, "child.py")
     with open(file, "w", encoding="utf-8") as program:
-        # Processes of multiprocessing run again what the file of `__main__` is.
+        # Processes of multiprocessing would run the file of `__main__` again.
         program.write(f"del __file__\n{code}")
     return [sys.executable, *options_of(sys.orig_argv), file]
 
@@ -32,13 +32,13 @@ def measured(
 ) -> "tuple[list[str], dict[str, str]]":
     """Return the command and the variables of a child whose start is measured.
 
-    It reads PYTHONPATH and `LAZYPLUG_*` from these variables. Where this process
-    ignores its own, the child gets none of them that Python reads.
+    It gets PYTHONPATH and `LAZYPLUG_*` from these variables only. If this process
+    ignores its own, the child gets none of the variables that Python reads.
     """
     flags = sys.flags
     options = ["-s"] * flags.no_user_site + ["-S"] * flags.no_site
-    # A user's settings would measure something else than what is told; the last one,
-    # set in many shells, the compiling of imports.
+    # A user's settings would falsify the figures; the last one, set in many shells,
+    # would measure how imports are compiled.
     python = "PYTHON" if flags.ignore_environment else "PYTHONDONTWRITEBYTECODE"
     environ = {
         name: value

@@ -149,12 +149,12 @@ def _folder() -> "Iterator[Finding]":
 
 
 def _write_fault(folder: str) -> str:
-    """Return why nothing is written into the cache directory, or "" if something is."""
+    """Return why the cache directory cannot be written to, or "" if it can."""
     try:
         with cache_directory(folder, make=False):
             return ""
     except FileNotFoundError:
-        return ""  # nothing is wrong with what is there
+        return ""  # it does not exist yet, and can be created
     except OSError as error:
         return f"{error.filename}: {error.strerror}"
 

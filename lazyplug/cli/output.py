@@ -22,7 +22,7 @@ def add_json(parser: "argparse.ArgumentParser") -> None:
 def to_json(found: "Any") -> bytes:
     """Return JSON; what no encoding can say, in the names of files, is escaped."""
     try:
-        import orjson  # deferred: 20 ms, for those that ask for it
+        import orjson  # deferred: 20 ms, only for --json
     except ImportError:  # some platforms have no wheel of it
         import json
 

@@ -15,10 +15,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What a copy of this package is called that is vendored under another name.
+# The name of this package, which a vendored copy may change.
 _PACKAGE = __name__.rpartition(".cli.")[0]
-# Run by the child: imports the lazyplug that runs here, wherever that lies, and leaves
-# nothing of this on sys.path.
+# Run by the child: imports the same lazyplug as this process, and leaves sys.path
+# unchanged.
 _CHILD = """\
 import sys
 put = 0 if sys.flags.safe_path else 1

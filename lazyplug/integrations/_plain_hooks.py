@@ -1,4 +1,4 @@
-"""Prove from the source of a plugin which hooks it has, whatever happens."""
+"""Prove from the source of a plugin which hooks it always has."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _MARKER = "HookimplMarker"
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 # With these in it, a module has other names than its source says.
 _UNTOLD = {"*", "__dir__", "__name__"}
-# With these, code changes what names mean without binding them: any code can with the
-# first, and code that is run by the import with the others.
+# With these, code changes names without binding them: with the first, any code; with
+# the others, code that runs at import.
 _CHANGES = {"__globals__", "__path__", "exec", "f_globals", "globals"}
 _CHANGES_AT_IMPORT = {
     *("__delattr__", "__dict__", "__setattr__", "delattr", "eval", "f_locals"),
@@ -30,9 +30,9 @@ class PlainHooks:
     """Proves from the source that a module has certain hooks.
 
     A hook is plain if it is a function of a module with the marker as its only
-    decorator, if the marker is used for nothing else, and if the source of each module
-    that its name passes through says that name once: in a `def` or in an import from
-    another module, under no condition.
+    decorator, if the marker is used for nothing else, and if each module that its name
+    passes through mentions that name once: in a `def` or in an import from another
+    module, under no condition.
 
     :param project: the project's name of the host, which its marker has.
     :param search: finds and reads the source.
@@ -135,7 +135,7 @@ class PlainHooks:
     def _made(
         self, module: str, parts: list[str]
     ) -> tuple[list[tuple[str, str]], ast.stmt | None]:
-        """Follow a dotted name to the statement that alone, and in any case, binds it.
+        """Follow a dotted name to the one unconditional statement that binds it.
 
         Return the modules that it passes through, with its name in each, and the
         statement; None if there is no such statement.
@@ -164,16 +164,16 @@ class PlainHooks:
                     return way, statement
                 case _:
                     break
-            # A module of that name would take its place, when it is imported.
+            # An imported submodule of that name would replace the attribute.
             if is_below and found != below:
                 break
             module = found
         return way, None
 
     def _names(self, module: str) -> _Names | None:
-        """Return what the source of a module says of its names.
+        """Return the names in the source of a module.
 
-        None if it has none, or code that may change them.
+        None if it has no source, or code that may change names unseen.
         """
         if module not in self._modules:
             file, folders = self._search.find(module, self._sources) or (None, None)
@@ -188,20 +188,20 @@ class PlainHooks:
 
 
 class _Names:
-    """What the source of a module says of names.
+    """The names that the source of a module binds and uses.
 
-    :param tree: its source.
-    :param is_package: is it a package?
+    :param tree: its syntax tree.
+    :param is_package: True if the module is a package.
     """
 
     def __init__(self, tree: ast.Module, is_package: bool) -> None:
         self.tree = tree
         self.is_package = is_package
-        # what binds each, or deletes it, wherever in the file that is
+        # the nodes that bind or delete each name, anywhere in the file
         self.bound: dict[str, list[ast.AST]] = {}
         self.used: set[str] = set()
         said: set[Any] = set()
-        # those that the module itself may have
+        # the names that may be attributes of the module
         self.own: set[str] = set()
         for node in ast.walk(tree):
             said.update(_said(node))
@@ -220,7 +220,7 @@ class _Names:
         self.change = bool(_CHANGES & said or _CHANGES_AT_IMPORT & said_at_import)
 
     def binding(self, name: str) -> tuple[ast.stmt, ast.AST] | None:
-        """Return the statement that alone, and in any case, binds a name; and where."""
+        """Return the one unconditional statement that binds a name, and the node."""
         match self.bound.get(name):
             case [node] if "*" not in self.bound:
                 for statement in self.tree.body:
@@ -230,9 +230,9 @@ class _Names:
 
 
 def _outside(kinds: UnionType, tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a tree, but for the bodies of statements of some kinds.
+    """Yield the nodes of a tree, except for the bodies of statements of some kinds.
 
-    Outside the bodies of functions is what the import of a module runs.
+    Code outside the bodies of functions runs when the module is imported.
     """
     nodes = [tree]
     for node in nodes:  # it grows: a tree may be deeper than the stack
@@ -244,7 +244,7 @@ def _outside(kinds: UnionType, tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _binds(statement: ast.stmt) -> list[Any]:
-    """Return the nodes by which a statement itself binds names, not those inside."""
+    """Return the nodes that bind names in a statement itself, not in its body."""
     match statement:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             return [statement]
@@ -256,7 +256,7 @@ def _binds(statement: ast.stmt) -> list[Any]:
 
 
 def _bound(node: ast.AST) -> list[str]:
-    """Return the names that a node by itself binds or deletes, or declares global."""
+    """Return the names that a single node binds, deletes or declares global."""
     match node:
         case (
             ast.Name(name, ast.Store() | ast.Del())
@@ -273,14 +273,14 @@ def _bound(node: ast.AST) -> list[str]:
         case ast.alias(name, asname):
             return [asname or name.partition(".")[0]]
         case ast.Subscript(ast.Attribute(attr="modules"), ctx=ast.Store() | ast.Del()):
-            return ["*"]  # the module itself is exchanged
+            return ["*"]  # the module itself is replaced
         case ast.Global(names):
             return names
     return []
 
 
 def _said(node: ast.AST) -> list[Any]:
-    """Return the names that a node says, as a name or as a text."""
+    """Return the names that a node mentions, as a name or as a string."""
     match node:
         case ast.Name(name) | ast.Attribute(attr=name) | ast.Constant(name):
             return [name]

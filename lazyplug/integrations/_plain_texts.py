@@ -1,4 +1,4 @@
-"""Read from its source what click prints of a command, where nothing computes it."""
+"""Read the texts that click prints of a command from the literals in its source."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
 
     from .._source import Sources
 
-    # the values of each keyword; "doc": the docstring; "**": keywords nobody sees
+    # the values of each keyword; "doc": the docstring; "**": unpacked keywords
     Said = dict[str, list[Any]]
 
-# What makes a command, or decorates a function that becomes one, and how the names of
-# what hosts and plugins derive from these end.
+# Classes and decorators that make a command, and endings of the names that hosts and
+# plugins give to classes and decorators derived from these.
 _MAKERS = ("Typer", "Command", "Group", "group", "command")
 _ENDS = ("Typer", "Command", "Group", "_group", "_command")
 _TEXTS = ("help", "short_help", "doc")
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
-# What these make of a text, at each import; of a translation the source says the text
-# that is translated.
+# Calls that return the same text at each import; of a translation, the text in the
+# source is taken.
 _MADE_BY: dict[str, Callable[[str], str]] = {
     "dedent": textwrap.dedent,
     "cleandoc": cleandoc,
     **dict.fromkeys(("_", "gettext", "lazy_gettext", "gettext_lazy"), str),
 }
-# Stands for a value that depends on more than the source.
+# Stands for a value that is computed at import.
 _COMPUTED = object()
 
 
 class PlainTexts:
-    """The literals in the source of a command from which click takes what it prints.
+    """The literals in the source of a command that click prints.
 
-    Only statements at the top of a module count: what is made under a condition, in a
-    loop or by a function may be another the next time.
+    Only statements at the top level of a module count: what is made under a condition,
+    in a loop or by a function may differ the next time.
 
     :param place: the file and the line of the target of the entry point.
     :param callback: the function that the command calls; None where it is not loaded,
@@ -54,7 +54,7 @@ class PlainTexts:
     ) -> None:
         self._sources = sources
         self._trees: dict[str, ast.Module] = {}
-        # keywords and docstrings: of the target, and of the callback
+        # keywords and docstrings of the target, and those of the callback
         self._made: Said = {}
         self._called: Said = {}
         file, line = place
@@ -69,16 +69,16 @@ class PlainTexts:
         return None if found is _COMPUTED else found
 
     def keeps(self, name: str, value: Any) -> bool:
-        """Return True if what click says is a literal, or nothing where nothing is.
+        """Return True if a value is a literal, or None and no source sets it.
 
-        So it says the same each time, as long as the sources are the same.
+        Then it is the same in each process, as long as the sources are the same.
         """
         if not self._found or not (value is None or type(value) in (str, bool)):
             return False
         said = self._said(*(_TEXTS if name in _TEXTS else (name,)))
         if value:
             return _clean(value) in map(_clean, said)
-        # An application of Typer may have a help that its only command has not.
+        # A Typer app may have a help text that its only command does not have.
         part = self._called or self._made
         own = [*part.get(name, ()), *(part.get("doc", ()) if name == "help" else ())]
         return not any(own) and _COMPUTED not in said and "**" not in self._made
@@ -90,7 +90,7 @@ class PlainTexts:
     def _note_function(self, callback: Callable[..., Any]) -> bool:
         try:
             code = unwrap(callback).__code__
-        except Exception:  # whatever a plugin has there
+        except Exception:  # a plugin may have any object there
             return False
         return self._note(
             code.co_filename,
@@ -103,7 +103,7 @@ class PlainTexts:
         )
 
     def _note(self, file: str, is_it: Callable[[ast.stmt], bool], said: Said) -> bool:
-        """Note what a statement of a file says of a command; False if it makes none."""
+        """Collect the texts of the command in a file; return False if there is none."""
         tree = self._tree(file)
         for node in filter(is_it, tree.body):
             makers = _makers(node)
@@ -132,10 +132,10 @@ def makes(name: str) -> bool:
 
 
 def _makers(node: ast.stmt) -> list[ast.expr]:
-    """Return what makes a command: decorators, or the call that is assigned."""
+    """Return the nodes that make a command: decorators, or the assigned call."""
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            # Typer takes from `callback` what it says of a group.
+            # Typer takes the texts of a group from its `callback`.
             names = map(_last, node.decorator_list)
             pairs = zip(names, node.decorator_list)
             return [each for name, each in pairs if makes(name) or name == "callback"]
@@ -144,30 +144,30 @@ def _makers(node: ast.stmt) -> list[ast.expr]:
             | ast.AnnAssign(value=ast.Call() as value)
         ):
             name = _last(value)
-            # A function chooses what it returns, a class does not.
+            # A function may return anything, a class makes its instance.
             is_class = name[:1].isupper() or name in _MAKERS
             return [value] if makes(name) and is_class else []
     return []
 
 
 def _last(node: ast.expr) -> str:
-    """Return the last part of the name of what is called, or of what stands there."""
+    """Return the last part of a dotted name, called or not."""
     return (dotted(node.func if isinstance(node, ast.Call) else node) or [""])[-1]
 
 
 def _line(node: ast.stmt) -> int:
-    """Return the line by which Search.place tells a statement."""
+    """Return the line by which Search.place identifies a statement."""
     value: ast.expr | None = getattr(node, "value", None)
     return (value or node).lineno
 
 
 def _first_line(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return the line by which a code object tells a function."""
+    """Return the line by which a code object identifies a function."""
     return node.decorator_list[0].lineno if node.decorator_list else node.lineno
 
 
 def _constants(tree: ast.Module) -> dict[str, str]:
-    """Return the texts of the names that a module binds once, to a literal."""
+    """Return the names that a module binds once, to a literal text, with the texts."""
     times: dict[str, int] = {}
     for each in ast.walk(tree):
         match each:

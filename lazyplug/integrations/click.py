@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _KIND = "click"
 _TEXTS = ("short_help", "help")
 _FLAGS = ("hidden", "deprecated")
-# In a learned fact: the command was loaded.
+# The key in a learned fact that says that the command was loaded.
 _IS_LOADED = "loaded"
 # Modules that were imported before this one may have been changed since.
 _BEGAN = time.time_ns()
@@ -43,11 +43,11 @@ class LazyGroup(click.Group):
     imported when its command is run, asked for its own help, or completed; the help
     screen of the group, and the completion of its commands' names, import nothing.
 
-    What they say of a command is read from its source: the keywords of its decorator,
-    its docstring; else the summary of its distribution. What more its source says
-    plainly is learned when the command is first loaded, and remembered for as long as
-    its sources stay as they are. What is computed when it is imported (a translation, a
-    version) may be another each time, and is not shown.
+    The texts of a command are read from its source: the keywords of its decorator, its
+    docstring; else the summary of its distribution. Other literals in its source are
+    learned when the command is first loaded, and remembered until the source changes.
+    Values that are computed at import (a translation, a version) may differ each time,
+    and are not shown.
 
     Commands that were added to the group itself come before plugins of the same name. A
     plugin that cannot be loaded is an error of its own command, and harms no other.
@@ -182,10 +182,10 @@ def _as_command(plugin: object) -> click.Command | None:
 
 
 def _learn(extension: Extension[Any], command: click.Command) -> None:
-    """Remember what click prints of a command, as far as nothing computes it.
+    """Remember the texts that click prints of a command, if they are literals.
 
-    What is a literal of its source stays for as long as the source does. The rest may
-    be another in the next process; of that the source is shown, as before.
+    They are remembered until the source changes. Computed values may differ in the next
+    process: for these, the source is shown, as before.
     """
     known = _learned.facts()
     before = known.recall(extension, _KIND)
@@ -195,7 +195,7 @@ def _learn(extension: Extension[Any], command: click.Command) -> None:
     if sources is None:
         return
     now = {name: getattr(command, name, None) for name in (*_TEXTS, *_FLAGS)}
-    # Of click's own, which Typer may have a copy of, the line is made as here.
+    # click's own method, of which Typer may have a copy, derives it as we do.
     own = click.Command.get_short_help_str.__qualname__
     if type(command).get_short_help_str.__qualname__ != own:
         now["short_help"] = command.get_short_help_str(1000)
@@ -230,9 +230,9 @@ def _read(extension: Extension[Any]) -> dict[str, Any]:
 def _said_by_source(
     extension: Extension[Any],
 ) -> tuple[dict[str, Any], Sources | None]:
-    """Return what the source says of a command, and where it says so.
+    """Return the texts of a command in its source, and the sources.
 
-    Nothing if it has no module.
+    The texts are empty if the module does not exist.
     """
     found = _learned.source_of(extension)
     if found is None:
@@ -255,7 +255,7 @@ def _said_by_source(
         if file:
             sources.files[file] = kind_of(file, sources) != 0
         if said["help"] is None and sources.files.get(file):
-            # It has none, or could not be read.
+            # There is no summary, or the file could not be read.
             data, believed = read(file, lambda data: data.lower().split(b"\n\n")[0])
             sources.firm &= believed and b"summary:" not in (data or b"")
     return {name: said.get(name) for name in (*_TEXTS, *_FLAGS)}, sources

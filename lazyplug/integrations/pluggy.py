@@ -60,7 +60,7 @@ def load_entrypoints(
     loaded, and remembered for as long as its sources stay as they are. What
     `get_plugin` and its kin return then stands for the module: it equals it, but is
     another object, and imports it when an attribute other than `__name__` and the hooks
-    is asked for. A plugin that cannot be imported then stops nothing: it is not
+    is accessed. A plugin that cannot be imported then does not stop the host: it is not
     registered, or its hooks answer as if it were not.
 
     A plugin is imported here all the same where it could make a difference: if it is no
@@ -76,7 +76,7 @@ def load_entrypoints(
         them, but for what `LAZYPLUG_ALLOW` and `LAZYPLUG_DENY` say.
     :param on_failure: what happens if a plugin cannot be imported, here or when one of
         its hooks is called: "warn" logs it, once a process, and "ignore" does not; both
-        leave the plugin out. "error" raises what the import raised. None: "warn" if
+        skip the plugin. "error" raises the exception of the import. None: "warn" if
         `lazy`, else "error", as pluggy does. Entry points that are not valid references
         and broken metadata are treated as by Manager, with "warn" as its default.
     """
@@ -122,7 +122,7 @@ class _LeftOut(Exception):
 def _load_plugin(extension: Extension[Any], policy: str) -> Any:
     """Import and return a plugin.
 
-    Raises what the import raises if the policy is "error", else _LeftOut.
+    Raises the exception of the import if the policy is "error", else _LeftOut.
     """
     try:
         return extension.plugin

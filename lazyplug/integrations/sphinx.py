@@ -147,7 +147,7 @@ def directive(log: Any, find: Callable[[str], Any], document: Document) -> type[
 
 
 class _Forward(Handler):
-    """Say in the build what lazyplug logs: nothing else prints it."""
+    """Forward what lazyplug logs to the log of the Sphinx build."""
 
     def emit(self, record: LogRecord) -> None:
         """Log a record as Sphinx does, so that `suppress_warnings` can name it."""

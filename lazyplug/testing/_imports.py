@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import FrameType
 
-# lazyplug, whatever a copy of it is called, and what it imports itself where it looks
+# lazyplug, also a vendored copy, and the modules that it imports itself where it looks
 # again, or compares versions.
 _OWN = __name__.rpartition(".testing.")[0]
 _OURS = {"importlib_metadata", "orjson", "packaging", "platformdirs", "zipp"}
