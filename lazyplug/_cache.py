@@ -41,6 +41,9 @@ _Module: "Any" = type(sys)
 _Namespace: "Any" = type(sys.implementation)
 Seam = _Namespace()
 Seam.__dict__.update(sys.modules[os.name].__dict__, clock=time_ns)
+if type(Seam.clock) is not type(Seam.stat):
+    # Somebody else's clock: by one that stands at 0, no stat signature is believed.
+    Seam.clock = int
 
 # Windows and Emscripten have no user ids: no file there belongs to another user.
 HAS_USERS = hasattr(Seam, "geteuid")
@@ -313,11 +316,13 @@ def _is_script_folder(entry: str) -> bool:
     try:
         found = Seam.stat(entry)
         if entry != os.path.dirname(script):
-            from ._frozen import follow_links  # deferred: few scripts are links
-
             # Python resolves links in the script's path for sys.path, but not in
             # `__file__`.
-            home = Seam.stat(os.path.dirname(follow_links(script)))
+            if Seam.lstat(script).st_mode & _KIND == _LINK:
+                from ._frozen import follow_links  # deferred: few scripts are links
+
+                script = follow_links(script)
+            home = Seam.stat(os.path.dirname(script))
             if (found.st_dev, found.st_ino) != (home.st_dev, home.st_ino):
                 return False
     except (OSError, ValueError):
@@ -594,7 +599,7 @@ def current(level: str = "") -> Snapshot:
     `level` asks for a check at that level at least. If `os` is not a module (in a fake
     file system), importlib.metadata answers each query anew.
     """
-    if type(os) is not _Module:
+    if type(os) is not _Module or type(sys.modules["os"]) is not _Module:
         from ._fallback import Fallback  # deferred: in fake file systems only
 
         return Fallback()

@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 # What reading a damaged archive raises on every machine. All other exceptions, as for a
 # lack of memory, descriptors or codecs, may not be raised the next time.
 _lzma: "Any" = getattr(zipfile, "lzma", None)
+_BadZipFile = zipfile.BadZipFile
 _DAMAGE = (
-    zipfile.BadZipFile,
-    getattr(_lzma, "LZMAError", zipfile.BadZipFile),
+    _BadZipFile,
+    getattr(_lzma, "LZMAError", _BadZipFile),
     zlib.error,
     struct.error,
     EOFError,
@@ -49,6 +50,19 @@ _DAMAGE = (
     NotImplementedError,
     OverflowError,
     ValueError,
+)
+
+
+# An archive with one distribution, "p", which declares `p = p:p` of the group "g".
+_SAMPLE = bytes.fromhex(
+    "504b03041400000008000000210093627df90a0000000800000016000000702d312e64697374"
+    "2d696e666f2f4d45544144415441f34bcc4db55228e00200504b030414000000080000002100"
+    "f9fff6010e0000000c0000001e000000702d312e646973742d696e666f2f656e7472795f706f"
+    "696e74732e7478748b4e8fe52a50b05528b02ae00200504b0102140314000000080000002100"
+    "93627df90a00000008000000160000000000000000000000800100000000702d312e64697374"
+    "2d696e666f2f4d45544144415441504b0102140314000000080000002100f9fff6010e000000"
+    "0c0000001e000000000000000000000080013e000000702d312e646973742d696e666f2f656e"
+    "7472795f706f696e74732e747874504b0506000000000200020090000000880000000000"
 )
 
 
@@ -126,12 +140,28 @@ def scan_archive(path: str) -> "tuple[list[Distribution], list[Trouble], bool]":
                     found.append(distribution)
                 else:
                     problems += distribution.problems
-    except zipfile.BadZipFile as error:
+    except _BadZipFile as error:
         problems.append((path, 0, f"is neither a folder nor a zip archive: {error}"))
     except Exception as error:  # damage to a zip has many names
         was_read = _is_damage(error)
         problems.append((path, 0, f"cannot be read: {error!r}"))
-    return found, problems, was_read and not file.failed
+    return found, problems, was_read and not file.failed and _reads_the_sample()
+
+
+def _reads_the_sample() -> bool:
+    """Return True if a sound archive is read as it should be.
+
+    Otherwise a test has replaced functions of zipfile, zlib or importlib_metadata, and
+    what was found in an archive says nothing about it.
+    """
+    try:
+        file: Any = io.BytesIO(_SAMPLE)
+        file.name = "sample.zip"
+        with zipfile.ZipFile(file) as archive:
+            (only,) = [_read("", opened) for opened in _in_archive("", archive)]
+    except Exception:
+        return False
+    return only.settled and (only.key, only.groups) == ("p", ["g"])
 
 
 def _read(path: str, opened: Opened) -> Distribution:
@@ -215,7 +245,7 @@ def open_distribution(owner: "Owner") -> "Any":
     # Left open: what it tells is read when it is asked for.
     try:
         archive = zipfile.ZipFile(io.BufferedReader(_ArchiveFile(path)))
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, _BadZipFile):
         return None
     for opened in _in_archive(path, archive):
         if _key(opened, "")[0] == key:

@@ -7,7 +7,7 @@ stand twice, archives, path entries that came or went.
 import os
 
 from ._cache import NOTHING, Seam, index_name, looked_from, news
-from ._content import signature
+from ._content import is_standard_library, signature
 from ._encoding import encode, regroup, repeated, sort_distributions
 from ._index import stamp
 from ._record import (
@@ -109,7 +109,8 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
         # Whatever the reason: as soon as it can be looked at, the index is not true.
         reason = reason_of(error)
         problems = [(path, 0, reason)] if reason else []
-        return PathEntry(path, None, True, False, problems, {}, [])
+        # What the system refused to look at is looked at each time.
+        return PathEntry(path, None, not reason, False, problems, {}, [])
     if known is not None and known.archive != (status.st_mode & _TYPE == _REGULAR):
         known = None  # a folder became an archive, or the other way round
     by_content = known is not None and is_by_content(known.stamp)
@@ -136,9 +137,7 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     else:
         files, _, reason = list_folder(path)
         problems = [(path, 0, reason)] if reason else []
-        # A directory without metadata, as those of the standard library, would have
-        # another size if metadata came: to list it takes 500 instructions a name.
-        now = whole if files else stamp(status)
+        now = stamp(status) if not files and is_standard_library(path) else whole
         # What the system would not list is looked at again each time.
         calm = calm and not reason
     plain: dict[str, str] = {}

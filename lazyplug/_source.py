@@ -662,8 +662,9 @@ class Search:
             if kind_of(file, sources) == _FILE:
                 if in_entry:
                     sources.files[path] = is_folder
+                    # Not read where it hides a package behind it.
+                    sources.files[file] = True
                     if suffix not in _SOURCE:
-                        sources.files[file] = True
                         sources.files[f"{path}.py"] = False
                 return file, None
         return (None, [path]) if is_folder else None

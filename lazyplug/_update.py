@@ -8,7 +8,7 @@ write, which is left to do where more has changed.
 import os
 
 from ._cache import NOTHING, SIZE_CAP, Seam, looked_from, news
-from ._content import checksum, signature, with_content
+from ._content import checksum, is_standard_library, signature, with_content
 from ._index import (
     DOUBT,
     Index,
@@ -399,7 +399,8 @@ class _Lines:
                 touched[place, file] = False
             # As `look` of _rescan has it.
             holds_metadata = came or not gone.issuperset(folders)
-            now = whole if holds_metadata else stamp(status)
+            listed = holds_metadata or not is_standard_library(path)
+            now = whole if listed else stamp(status)
             self.stamps[place] = now
             if settled(status, now == known, clock):
                 self.young.discard(place)

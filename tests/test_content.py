@@ -100,7 +100,9 @@ def test_an_image_with_metadata_in_the_place_of_one_without_is_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", level)
-    module: Tree = {"module.py": ""}
+    # Of the same size: names of one length.
+    module: Tree = {"modul-0.dist.info": {}}
+    assert len("modul-0.dist.info") == len(next(iter(ONE)))
     assert image(module) == []
     assert image({**module, **ONE}) == ["m:one"]
     assert image(module) == []

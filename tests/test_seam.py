@@ -158,6 +158,36 @@ def test_a_damaged_archive_is_remembered_as_that(
         assert look() == ["m:f"]
 
 
+MOCKED_ZIP = [
+    ("zipfile.ZipFile", {"side_effect": zipfile.BadZipFile}),
+    ("zipfile.ZipFile", {"side_effect": ValueError}),
+    ("zipfile.ZipFile", {}),
+    ("zipfile.ZipFile.open", {"side_effect": KeyError}),
+    ("zipfile.ZipFile.namelist", {"return_value": []}),
+    ("zipfile.Path", {}),
+    ("zipfile._EndRecData", {"return_value": None}),
+    ("zipfile.crc32", {"return_value": 0}),
+    ("zlib.decompressobj", {"side_effect": ValueError}),
+    ("struct.unpack", {"side_effect": ValueError}),
+    ("importlib_metadata.PathDistribution.read_text", {"return_value": None}),
+]
+
+
+@pytest.mark.parametrize(("name", "how"), MOCKED_ZIP)
+def test_what_is_mocked_while_an_archive_is_read_is_not_remembered(
+    name: str,
+    how: dict[str, Any],
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    settled: object,
+) -> None:
+    folder = site(dist("foo", entry_points=POINTS))
+    only(folder, archive_in(folder))
+    with mock.patch(name, **how):
+        assert "m:f" in look()
+    assert look() == ["m:f", "m:z"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by RLIMIT_AS")
 def test_an_archive_that_was_read_without_memory_is_read_the_next_time(
     site: Callable[..., Path],
@@ -228,7 +258,69 @@ def test_an_audit_hook_that_forbids_the_files_of_the_cache_costs_the_cache_only(
         assert done.stderr == ""
 
 
+# ---------------------------------------------------------------------- the clock
+
+
+def test_a_clock_that_is_mocked_at_the_first_import_lets_nothing_be_believed(
+    site: Callable[..., Path],
+) -> None:
+    folder = site(dist("foo", entry_points=POINTS))
+    code = f"""
+        import sys
+        from unittest import mock
+        sys.path.insert(0, {str(folder)!r})
+        with mock.patch("time.time_ns"):
+            import lazyplug
+            print([point.value for point in lazyplug.entry_points(group="g")])
+        from lazyplug import _cache
+        print(_cache.current().index.young != [])
+        """
+    assert python("-c", textwrap.dedent(code)).stdout == "['m:f']\nTrue\n"
+
+
 # ------------------------------------------------------------- fake file systems
+
+
+class FakeOs:
+    """Stands for the module `os`, as pyfakefs does."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+
+def test_where_os_is_no_module_importlib_metadata_answers_each_time(
+    site: Callable[..., Path],
+    only: Callable[..., None],
+    isolated: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = site(dist("foo", entry_points=POINTS))
+    only(folder)
+    monkeypatch.setitem(sys.modules, "os", FakeOs())
+    for value in ("m:f", "m:x"):
+        (folder / "foo-1.0.dist-info" / "entry_points.txt").write_text(
+            f"[g]\na={value}"
+        )
+        assert [p.value for p in lazyplug.entry_points(group="g")] == [value]
+        assert [p.value for p in lazyplug.entry_points()] == [value]
+        (extension,) = lazyplug.ExtensionManager[Any]("g")
+        assert extension.value == value
+        assert extension.dist.version == "1.0"
+        assert extension.summary is None
+        assert lazyplug.problems() == []
+    assert not isolated.exists()
+
+
+def test_nothing_is_frozen_in_a_fake_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lazyplug.cli import main
+
+    monkeypatch.setitem(sys.modules, "os", FakeOs())
+    assert main(["freeze", "--output", str(tmp_path / "frozen")]) == 1
+    assert "a fake file system" in capsys.readouterr().err
+    assert not (tmp_path / "frozen").exists()
+
 
 HOST = """
 import lazyplug

@@ -1,6 +1,7 @@
 """A frozen index is written, compared with what is there, removed."""
 
 import os
+import sys
 
 from .._directory import Directory
 from .._exceptions import LazyplugError, quoted
@@ -60,6 +61,12 @@ def freeze(options: "argparse.Namespace") -> int:
             return refuse(
                 options.json, file, f"{folder} is not there: nothing was frozen"
             )
+    if type(sys.modules["os"]) is not type(sys):
+        return refuse(
+            options.json,
+            file,
+            "os is replaced (a fake file system): nothing was frozen",
+        )
     families = [group for group in options.group or () if group.endswith(".*")]
     if families:
         fault = f"{quoted(families)}: name each group of a family by itself"

@@ -130,7 +130,7 @@ def _load_plugin(extension: Extension[Any], policy: str) -> Any:
         if policy == "error":
             raise
         if policy == "warn":
-            from lazyplug._report import report_failure  # deferred: few fail
+            from .._report import report_failure  # deferred: few fail
 
             report_failure(extension, error)
         raise _LeftOut from error
