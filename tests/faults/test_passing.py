@@ -113,7 +113,7 @@ def test_an_archive_is_read_again_after_memory_was_short(
 
         return ask
 
-    step = 1 << (14 if long else 19)
+    step = 1 << (16 if long else 19)
     with tally(MEMORY) as count:
         for spare in range(step, 1 << 23, step):
             for file in isolated.iterdir():
