@@ -31,13 +31,14 @@ class _Call:
     whatever was raised: a signal may come between any two lines.
     """
 
-    __slots__ = ("extension", "following", "gate", "lock", "process", "thread")
+    __slots__ = ("extension", "following", "forks", "gate", "lock", "process", "thread")
 
     def __init__(self, extension: "Extension[Any]") -> None:
         self.extension = extension
         self.thread = _thread.get_ident()
-        # A call of the parent process is not under way in a forked child.
         self.process = _cache.Seam.getpid()
+        # how many of `_forks` were before it
+        self.forks = len(_forks)
         # held by the call's own thread only
         self.lock = _thread.allocate_lock()
         # what other threads wait for
@@ -46,14 +47,29 @@ class _Call:
         self.following: dict[None, _Call] = {}
 
     def under_way(self) -> bool:
-        return self.lock.locked() and self.process == _cache.Seam.getpid()
+        if not self.lock.locked():
+            return False
+        # A call of the parent process is under way in a forked child only if its own
+        # thread forked: the other threads are not there.
+        return self.process == _cache.Seam.getpid() or (
+            {*_forks[self.forks :]} == {self.thread}
+        )
 
 
 # which call a thread waits for
 _waiting: "dict[int, _Call]" = {}
 
+# the threads that forked: in each process since the first, the one that it began with
+_forks: "list[int]" = []
+
+
+def _after_fork() -> None:
+    _forks.append(_thread.get_ident())
+    _waiting.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_waiting.clear)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def call(extension: "Extension[Any]") -> "Any":

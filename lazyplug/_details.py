@@ -4,6 +4,7 @@ A DriverManager does not need this module: it loads, or calls, its plugin by its
 """
 
 from . import _cache
+from ._target import keep_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,10 +54,7 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
 
 
 def _loaded(extension: "Extension[Any]", name: str) -> "Any":
-    try:
-        from . import _kept  # noqa: F401 - keeps modules in memory
-    except (ImportError, OSError):
-        pass  # files cannot be read already; the plugin may be in memory
+    keep_modules()
     if name == "plugin":
         return extension._load()
     from ._calling import call  # deferred: most plugins are not called

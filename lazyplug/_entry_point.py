@@ -59,8 +59,9 @@ class EntryPoint:
 
         Imports the plugin. Raises ValueError if the value is no object reference.
         """
-        from ._target import load_target  # deferred: few are loaded here
+        from ._target import keep_modules, load_target  # deferred: few are loaded here
 
+        keep_modules()
         return load_target(self.module, self._target[1])
 
     @property

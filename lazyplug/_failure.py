@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 _MOST_IMPORTS = 8
 # Python's own attributes: an exception class may define others of these names.
 _ARGS: "Any" = BaseException.args
+_CAUSE: "Any" = BaseException.__cause__
+_CONTEXT: "Any" = BaseException.__context__
+_DICT: "Any" = BaseException.__dict__["__dict__"]
+_TRACEBACK: "Any" = BaseException.__traceback__
+_CLASS_NAME: "Any" = type.__dict__["__name__"]
 _NAME: "Any" = ImportError.name
 _OBJECT: "Any" = AttributeError.obj
+_SPEC: "Any" = type(__spec__)
 
 
 def imported_again(
@@ -54,16 +60,17 @@ def failed(
     is not remembered if the module was unfinished, or the same load may succeed a
     moment later.
     """
-    if not isinstance(error, LazyplugError):
+    if not issubclass(type(error), LazyplugError):
         try:
             note = f"lazyplug: while loading {origin(extension)}"
-            if note not in getattr(error, "__notes__", ()):
-                error.add_note(note)
-        except Exception:  # noqa: S110
-            # The plugin's exception may refuse notes, as a frozen dataclass does: it is
-            # raised without one, instead of another exception.
-            pass
-    outcome = None, (error, error.__traceback__), None
+        except (ImportError, OSError):  # no file can be read any more
+            note = f"lazyplug: while loading {extension!r}"
+        # Not by `add_note`, which the class may define, or refuse as frozen dataclasses
+        # do: another exception would be raised in place of this one.
+        notes = _DICT.__get__(error).setdefault("__notes__", [])
+        if type(notes) is list and not any(type(n) is str and n == note for n in notes):
+            notes.append(note)
+    outcome = None, (error, _TRACEBACK.__get__(error)), None
     if unfinished or is_passing(error):
         return outcome
     return extension._outcomes.setdefault(which, outcome)
@@ -73,34 +80,37 @@ def is_passing(error: BaseException) -> bool:
     """May the same load succeed a moment later?
 
     So it may when memory or stack were short, when it reached itself, or when it
-    met a module that was still being initialised.
+    met a module that was still being initialised. Only Python's own attributes and
+    types are compared, since those of a plugin may raise anything.
     """
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
         seen.add(id(link))
-        if isinstance(link, MemoryError | RecursionError | CircularLoad):
+        kind = type(link)
+        if issubclass(kind, (MemoryError, RecursionError, CircularLoad)):
             return True
         # What the import system said when it was so: by now another thread may have
         # finished the module. The second is for two threads that import in a circle.
         args = _ARGS.__get__(link)
         words = args[0] if args else None
-        if isinstance(words, str) and "partially initialized module" in words:
+        if type(words) is str and "partially initialized module" in words:
             return True
-        if type(link).__name__ == "_DeadlockError":
+        if _CLASS_NAME.__get__(kind) == "_DeadlockError":
             return True
         # Python 3.11 raises this if a signal handler imports during an import.
-        if type(link) is KeyError and words == _thread.get_ident():
+        if kind is KeyError and type(words) is int and words == _thread.get_ident():
             return True
         met: object = None
-        if isinstance(link, ImportError):
+        if issubclass(kind, ImportError):
             name = _NAME.__get__(link)
-            met = sys.modules.get(name) if isinstance(name, str) else None
-        elif isinstance(link, AttributeError):
+            met = sys.modules.get(name) if type(name) is str else None
+        elif issubclass(kind, AttributeError):
             met = _OBJECT.__get__(link)
         if is_unfinished(met):
             return True
-        link = link.__context__ if link.__cause__ is None else link.__cause__
+        cause = _CAUSE.__get__(link)
+        link = _CONTEXT.__get__(link) if cause is None else cause
     return False
 
 
@@ -108,10 +118,24 @@ def is_unfinished(module: object) -> bool:
     """Return True if a module is being imported, by this thread or another one.
 
     Only the value True counts, which the import system sets: an object that replaces a
-    module may have any attributes, or raise anything on access.
+    module may have any attributes, or raise anything on access. Its `__getattr__` is
+    not called.
     """
     try:
-        spec = getattr(module, "__spec__", None)
+        spec = object.__getattribute__(module, "__spec__")
         return getattr(spec, "_initializing", False) is True
-    except Exception:
-        return False
+    except BaseException as error:
+        return says_nothing(module, error)
+
+
+def says_nothing(module: object, error: BaseException) -> bool:
+    """Return False for what a module raised when it was asked for its spec.
+
+    Raise the error if it came from a signal handler instead: asking a plain module runs
+    no code of a plugin.
+    """
+    if type(module) is type(sys) and type(module.__dict__.get("__spec__")) is _SPEC:
+        raise error
+    if issubclass(type(error), KeyboardInterrupt):
+        raise error
+    return False

@@ -17,6 +17,12 @@ def give_up_imports() -> None:
     for name, known in list(locks.items()):
         if getattr(known(), "owner", None) != _thread.get_ident():
             del locks[name]
-            spec = getattr(sys.modules.get(name), "__spec__", None)
-            if getattr(spec, "_initializing", False):
+            try:
+                spec = object.__getattribute__(sys.modules.get(name), "__spec__")
+                unfinished = getattr(spec, "_initializing", False) is True
+            except BaseException:  # noqa: S112
+                # An object that replaced the module may raise anything. The other
+                # locks must still be given up.
+                continue
+            if unfinished:
                 del sys.modules[name]

@@ -117,7 +117,11 @@ def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
     errors = dict(told.errors)
     found: dict[Extension[Any], Exception] = {}
     for extension in manager.extensions:
-        error = extension.load_error or errors.pop(extension, None)
+        told_error = errors.pop(extension, None)
+        # An exception may be false, or raise when asked whether it is true.
+        error = extension.load_error
+        if error is None:
+            error = told_error
         if error is None and _is_invalid(extension):
             error = invalid_entry_point(extension)
         if error is not None:

@@ -189,10 +189,10 @@ class Extension(Generic[T]):
                 try:
                     spec = object.__getattribute__(plugin, "__spec__")
                     unfinished = getattr(spec, "_initializing", False) is True
-                except Exception:  # no `__spec__`, or an object in place of a module
-                    from ._failure import is_unfinished
+                except BaseException as error:  # not a plain module
+                    from ._failure import says_nothing
 
-                    unfinished = is_unfinished(plugin)
+                    unfinished = says_nothing(plugin, error)
                 if not unfinished and sys.modules.get(self._module) is not plugin:
                     from ._failure import imported_again
 

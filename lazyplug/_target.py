@@ -17,6 +17,14 @@ def import_module(name: str) -> "Any":
     return _gcd_import(name, None, name[:1] == ".")
 
 
+def keep_modules() -> None:
+    """Keep the modules of this package in memory, if files can still be read."""
+    try:
+        from . import _kept  # noqa: F401
+    except (ImportError, OSError):
+        pass  # the plugin may be in memory
+
+
 def load_target(module: str, attr: "str | None") -> "Any":
     """Import a module and return its attribute of this dotted path.
 

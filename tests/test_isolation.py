@@ -51,6 +51,20 @@ def test_failures_are_logged_once_and_counted_by_default(
     assert [failure.name for failure in manager.failures] == ["bad", "odd"]
 
 
+@pytest.mark.parametrize(
+    "method", ["__bool__(self): return False", "__len__(self): raise OSError"]
+)
+def test_a_failure_whose_error_is_false_or_has_no_truth_is_counted(
+    method: str, site: Callable[..., Path], first: Callable[..., None]
+) -> None:
+    source = f"class Error(Exception):\n    def {method}\nraise Error('on purpose')\n"
+    first(site({"plug_false.py": source, **dist("p", "1", "[g]\nbad = plug_false\n")}))
+    manager = ExtensionManager[Any]("g")
+    with pytest.raises(Exception, match="on purpose") as raised:
+        manager["bad"].plugin  # noqa: B018
+    assert [failure.error for failure in manager.failures] == [raised.value]
+
+
 def test_what_is_ignored_is_not_logged_but_counted(
     broken: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,6 +4,7 @@ import ast
 import copy
 import os
 import pickle
+import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -232,3 +233,21 @@ def test_a_named_tuple_takes_its_fields_and_no_others(
 ) -> None:
     with pytest.raises(TypeError, match="Ours takes path, line; it was given"):
         Ours(*fields, **named)
+
+
+def test_what_an_entry_point_loaded_first_keeps_the_modules_too(tmp_path: Path) -> None:
+    site = plant(
+        tmp_path / "site",
+        {"dict_of.py": "D = dict\n", **dist("one", "1", "[g]\nsound = dict_of:D\n")},
+    )
+    code = f"""
+        import lazyplug
+        manager = lazyplug.ExtensionManager("g")
+        lazyplug.entry_points(group="g")["sound"].load()
+        {NO_DESCRIPTORS}
+        assert manager["sound"].summary is None
+        manager.register("more", dict)
+        print(manager.failures, manager["sound"].plugin, lazyplug.refresh().added)
+    """
+    done = python("-c", textwrap.dedent(code), env={"PYTHONPATH": str(site)})
+    assert done.stdout == "[] <class 'dict'> ()\n"

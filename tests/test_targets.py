@@ -12,6 +12,7 @@ import pytest
 
 import lazyplug
 from lazyplug import DriverManager, Extension, ExtensionManager
+from lazyplug._failure import says_nothing
 from lazyplug.testing import dist
 from tests.conftest import ask, python
 
@@ -70,6 +71,40 @@ FILES = {
     "plug_frozen_os.py": FROZEN.format(base="OSError", field="args"),
     "plug_note.py": "class Error(Exception):\n"
     "    def add_note(self, note): raise KeyError(note)\nraise Error\n",
+    "plug_note_exit.py": "class Error(Exception):\n"
+    "    def add_note(self, note): raise SystemExit(note)\nraise Error\n",
+    "plug_class.py": "class Error(Exception):\n"
+    "    __class__ = property(lambda self: 1 / 0)\nraise Error\n",
+    "plug_attribute.py": "class Error(Exception):\n"
+    "    def __getattribute__(self, name): raise OSError(name)\nraise Error\n",
+    "plug_cause.py": "class Error(Exception):\n"
+    "    __cause__ = __context__ = __traceback__ = 5\nraise Error\n",
+    "plug_context.py": "class Error(Exception):\n    __cause__ = __context__"
+    " = __traceback__ = property(lambda self: 1 / 0)\nraise Error\n",
+    "plug_equal_key.py": "class Key:\n    def __eq__(self, other): raise OSError\n"
+    "raise KeyError(Key())\n",
+    "plug_words.py": "class Words(str):\n"
+    "    def __contains__(self, other): raise OSError\nraise ValueError(Words())\n",
+    "plug_hash.py": "class Name(str):\n    def __hash__(self): raise OSError\n"
+    "raise ImportError(name=Name())\n",
+}
+# What other programs cannot name, or do not survive.
+WORSE = {
+    "plug_meta.py": "class Meta(type):\n    __name__ = property(lambda cls: 1 / 0)\n"
+    "class Error(Exception, metaclass=Meta):\n    pass\nraise Error\n",
+    # as pytest's Skipped and gevent's Timeout: no Exceptions
+    "plug_base.py": "f = 7\ndel __spec__\n" + GETATTR.format("GeneratorExit"),
+    "plug_lost_base.py": REPLACED.format(
+        "def __getattr__(self, name): raise GeneratorExit"
+    ),
+    "plug_spec_base.py": REPLACED.format(
+        "@property\n    def __spec__(self): raise GeneratorExit"
+    ),
+    "plug_initializing.py": "f = 7\nclass Spec:\n    @property\n"
+    "    def _initializing(self): raise GeneratorExit\n__spec__ = Spec()\n",
+    "plug_met_base.py": "class Odd:\n    def __getattr__(self, name):\n"
+    "        if name == 'gone': raise AttributeError(name, obj=self)\n"
+    "        raise GeneratorExit\nOdd().gone\n",
     "plug_notes.py": "class Error(Exception):\n    __notes__ = 7\nraise Error\n",
     "plug_notes_raise.py": "class Error(Exception):\n"
     "    __notes__ = property(lambda self: 1 / 0)\nraise Error\n",
@@ -120,7 +155,7 @@ def installed(site: Callable[..., Path], first: Callable[..., None]) -> Path:
     lines += [f"invalid{number} = {value}" for number, value in enumerate(INVALID)]
     few = [f"{TARGETS.index(value)} = {value}" for value in FEW]
     text = "\n".join(["[g]", *lines, "[few]", *few, ""])
-    folder = site({**FILES, **dist("plug", "1", text)})
+    folder = site({**FILES, **WORSE, **dist("plug", "1", text)})
     first(folder)
     return folder
 
@@ -137,7 +172,7 @@ def outcome(load: Callable[[], Any]) -> tuple[str, str, str]:
     for _ in range(3):
         try:
             plugin = load()
-        except Exception as error:
+        except (Exception, GeneratorExit) as error:
             kind = type(error)
             found.append(f"raises {kind.__module__}.{kind.__qualname__}")
         else:
@@ -195,6 +230,25 @@ def test_each_target_is_loaded_as_importlib_metadata_loads_it(
         if load is by_manager and len({*found}) > 1:
             differences.append((value, found, "the first each time"))
     assert differences == []
+
+
+@pytest.mark.parametrize("value", [f"{n.removesuffix('.py')}:f" for n in WORSE])
+def test_what_a_module_or_an_error_raises_when_it_is_asked_replaces_nothing(
+    value: str,
+) -> None:
+    truth = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
+    for load in by_registered, by_handle:
+        assert outcome(load(0, value))[0] == truth[0]
+
+
+def test_what_a_signal_handler_raises_while_a_plain_module_is_asked_is_raised() -> None:
+    assert not says_nothing(object(), SystemExit())
+    for module, error in (
+        (json, SystemExit("now")),
+        (object(), KeyboardInterrupt("now")),
+    ):
+        with pytest.raises(type(error), match="now"):
+            says_nothing(module, error)
 
 
 def test_what_is_no_reference_stays_an_invalid_entry_point() -> None:

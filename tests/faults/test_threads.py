@@ -694,6 +694,101 @@ def test_a_child_that_is_forked_while_threads_load_can_load(
         assert met > count.tries / 2
 
 
+REPLACEMENT = """
+import sys, time
+class Odd:
+    def {}
+sys.modules[__name__] = Odd()
+time.sleep(1)
+"""
+ODD = [
+    "__getattr__(self, name): raise KeyError(name)",
+    "__getattribute__(self, name): raise SystemExit(name)",
+]
+
+
+def forked_beside_odd(root: str, method: str) -> Any:
+    """Fork while other threads import a replaced module, and then a plain one."""
+    files = {
+        "plug_odd.py": REPLACEMENT.format(method),
+        "plug_plain.py": "import time\ntime.sleep(1)\n",
+    }
+    values = {"odd": "plug_odd", "plain": "plug_plain"}
+    manager = world(root, {**files, **dist("plug", entry_points=points(values))})
+    threads = []
+    for name in values:
+        threads.append(threading.Thread(target=getattr, args=(manager[name], "plugin")))
+        threads[-1].start()
+        while f"plug_{name}" not in sys.modules:
+            time.sleep(0.01)
+    time.sleep(0.2)
+    child = attempt(lambda: manager["plain"].plugin.__name__, STUCK / 3)
+    for thread in threads:
+        thread.join()
+    return child
+
+
+@pytest.mark.parametrize("method", ODD)
+def test_what_a_replaced_module_raises_keeps_no_lock_in_a_forked_child(
+    method: str, tmp_path: Path
+) -> None:
+    found = apart(forked_beside_odd, str(tmp_path), method)
+    assert found == [ANSWER, "plug_plain"]
+
+
+FORKING = """
+import os, plug_host
+calls = []
+def Plugin():
+    calls.append(os.getpid())
+    for _ in range({}):
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+            break
+    else:
+        plug_host.ask()
+    return len(calls)
+"""
+
+
+def call_that_forks(root: str, times: int) -> Any:
+    """Call a plugin that forks, and in the last child accesses its own `.obj`."""
+    manager = world(
+        root,
+        {
+            "plug_host.py": "",
+            "plug.py": FORKING.format(times),
+            **dist("plug", entry_points=points({"x": "plug:Plugin"})),
+        },
+        invoke_on_load=True,
+    )
+    read, write = os.pipe()
+    x = manager["x"]
+
+    def ask() -> None:
+        try:
+            x.obj  # noqa: B018
+        except CircularLoad:
+            os.write(write, b"circular")
+        os.write(write, b" %d" % len(sys.modules["plug"].calls))
+        os._exit(0)
+
+    importlib.import_module("plug_host").ask = ask  # type: ignore[attr-defined]
+    first = os.getpid()
+    x.obj  # noqa: B018
+    if os.getpid() != first:
+        os._exit(0)
+    return os.read(read, 99).decode()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_plugin_whose_call_forks_is_not_called_again_in_the_child(
+    times: int, tmp_path: Path
+) -> None:
+    assert apart(call_that_forks, str(tmp_path), times) == "circular 1"
+
+
 # --------------------------------------------------------------- KeyboardInterrupt
 
 
