@@ -3,7 +3,15 @@
 import _thread
 import sys
 
-from ._exceptions import CircularLoad, LazyplugError, origin
+from ._exceptions import (
+    CAUSE,
+    CONTEXT,
+    TRACEBACK,
+    TYPE_NAME,
+    CircularLoad,
+    LazyplugError,
+    origin,
+)
 from ._target import import_module
 
 TYPE_CHECKING = False
@@ -54,16 +62,19 @@ def failed(
     is not remembered if the module was unfinished, or the same load may succeed a
     moment later.
     """
-    if not isinstance(error, LazyplugError):
+    # isinstance() would ask the error for its `__class__`.
+    if not issubclass(type(error), LazyplugError):
         try:
             note = f"lazyplug: while loading {origin(extension)}"
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
-        except Exception:  # noqa: S110
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: S110
             # The plugin's exception may refuse notes, as a frozen dataclass does: it is
             # raised without one, instead of another exception.
             pass
-    outcome = None, (error, error.__traceback__), None
+    outcome = None, (error, TRACEBACK.__get__(error)), None
     if unfinished or is_passing(error):
         return outcome
     return extension._outcomes.setdefault(which, outcome)
@@ -79,28 +90,30 @@ def is_passing(error: BaseException) -> bool:
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
         seen.add(id(link))
-        if isinstance(link, MemoryError | RecursionError | CircularLoad):
+        kind = type(link)  # isinstance() would ask the error for its `__class__`
+        if issubclass(kind, (MemoryError, RecursionError, CircularLoad)):
             return True
         # What the import system said when it was so: by now another thread may have
         # finished the module. The second is for two threads that import in a circle.
         args = _ARGS.__get__(link)
         words = args[0] if args else None
-        if isinstance(words, str) and "partially initialized module" in words:
+        if type(words) is str and "partially initialized module" in words:
             return True
-        if type(link).__name__ == "_DeadlockError":
+        if TYPE_NAME.__get__(kind) == "_DeadlockError":
             return True
         # Python 3.11 raises this if a signal handler imports during an import.
-        if type(link) is KeyError and words == _thread.get_ident():
+        if kind is KeyError and type(words) is int and words == _thread.get_ident():
             return True
         met: object = None
-        if isinstance(link, ImportError):
+        if issubclass(kind, ImportError):
             name = _NAME.__get__(link)
-            met = sys.modules.get(name) if isinstance(name, str) else None
-        elif isinstance(link, AttributeError):
+            met = sys.modules.get(name) if type(name) is str else None
+        elif issubclass(kind, AttributeError):
             met = _OBJECT.__get__(link)
         if is_unfinished(met):
             return True
-        link = link.__context__ if link.__cause__ is None else link.__cause__
+        cause = CAUSE.__get__(link)
+        link = CONTEXT.__get__(link) if cause is None else cause
     return False
 
 

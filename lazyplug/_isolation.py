@@ -3,7 +3,7 @@
 import os
 
 from . import _cache
-from ._exceptions import broken_metadata, invalid_entry_point, quoted
+from ._exceptions import broken_metadata, invalid_entry_point, quoted, words_of
 from ._mapping import told_of
 from ._problem import Failure, problems
 from ._report import report_once
@@ -117,7 +117,8 @@ def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
     errors = dict(told.errors)
     found: dict[Extension[Any], Exception] = {}
     for extension in manager.extensions:
-        error = extension.load_error or errors.pop(extension, None)
+        other = errors.pop(extension, None)
+        error = other if extension.load_error is None else extension.load_error
         if error is None and _is_invalid(extension):
             error = invalid_entry_point(extension)
         if error is not None:
@@ -143,6 +144,6 @@ def _failure(extension: "Extension[Any]", error: Exception) -> "Failure":
 
         name, version, file = identify(extension._owner)
         label = f"{name} {version}".rstrip()
-    reason = f"{type(error).__name__}: {error}"
+    reason = words_of(error)
     fields = extension.name, extension.group, extension.value, label, file
     return Failure(*fields, extension._line, reason, error)
