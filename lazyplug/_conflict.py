@@ -1,6 +1,6 @@
 """What to do when one name stands several times in a group. Imports no plugin."""
 
-from ._exceptions import multiple_matches, near_misses, origin, quoted
+from ._exceptions import multiple_matches, near_misses, origin, quoted, repr_of
 from ._report import report_once
 
 TYPE_CHECKING = False
@@ -62,7 +62,7 @@ class prefer:  # noqa: N801 - called as the functions beside it are
             if not isinstance(name, str) or not name:
                 raise TypeError(
                     "prefer() takes the names of distributions: prefer('acme-*'),"
-                    f" not {name!r}"
+                    f" not {repr_of(name)}"
                 )
             fault = fault_of(key_pattern(name))
             if fault:

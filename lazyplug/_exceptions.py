@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from ._problem import Problem
 
 _PACKAGE = __package__ or ""
+# Python's own attributes: a class or metaclass may define others of these names.
+TYPE_NAME: "Any" = type.__dict__["__name__"]
+TRACEBACK: "Any" = BaseException.__dict__["__traceback__"]
+CAUSE: "Any" = BaseException.__dict__["__cause__"]
+CONTEXT: "Any" = BaseException.__dict__["__context__"]
 
 
 class LazyplugError(Exception):
@@ -108,6 +113,32 @@ def clean(text: str) -> str:
         char if char.isprintable() else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def words_of(error: BaseException, named: bool = True) -> str:
+    """Return "Type: text" of an exception; without `named`, only the text.
+
+    If the exception has no text, since its `__str__` raises or returns none, return
+    the name of its type. Its class is third-party code: only KeyboardInterrupt passes.
+    """
+    name: str = TYPE_NAME.__get__(type(error))
+    try:
+        # Join, since str() may return an object of a subclass.
+        return "".join((name, ": ", str(error)) if named else ("", str(error)))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return name
+
+
+def repr_of(value: object) -> str:
+    """Return the repr of a value, cleaned; if that fails, the name of its type."""
+    try:
+        return clean("".join(("", repr(value))))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return f"<{TYPE_NAME.__get__(type(value))} object>"
 
 
 def declared(owner: "Any", line: int) -> str:
@@ -312,7 +343,7 @@ def broken_metadata(problems: "Iterable[Problem]") -> BrokenMetadata:
 
 def bad_choice(source: str, text: str) -> InvalidChoice:
     """Return the error for a choice that is not understood."""
-    error = InvalidChoice(f"{source}: {text}")
+    error = InvalidChoice(f"{clean(source)}: {text}")
     error.source = source
     return error
 
@@ -356,7 +387,7 @@ def protocol_mismatch(
     """Return the error for a plugin that does not fit `protocol=`."""
     lacks = tuple(lacking)
     error = ProtocolMismatch(
-        f"{origin(extension)}: {plugin!r} does not fit {protocol.__qualname__}"
+        f"{origin(extension)}: {repr_of(plugin)} does not fit {protocol.__qualname__}"
         + (f": it lacks {quoted(lacks)}" if lacks else "")
         + "; its author has to follow the host's plugin interface"
     )

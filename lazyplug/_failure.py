@@ -3,7 +3,15 @@
 import _thread
 import sys
 
-from ._exceptions import CircularLoad, LazyplugError, origin
+from ._exceptions import (
+    CAUSE,
+    CONTEXT,
+    TRACEBACK,
+    TYPE_NAME,
+    CircularLoad,
+    LazyplugError,
+    origin,
+)
 from ._target import import_module
 
 TYPE_CHECKING = False
@@ -17,11 +25,7 @@ if TYPE_CHECKING:
 _MOST_IMPORTS = 8
 # Python's own attributes: an exception class may define others of these names.
 _ARGS: "Any" = BaseException.args
-_CAUSE: "Any" = BaseException.__cause__
-_CONTEXT: "Any" = BaseException.__context__
 _DICT: "Any" = BaseException.__dict__["__dict__"]
-_TRACEBACK: "Any" = BaseException.__traceback__
-_CLASS_NAME: "Any" = type.__dict__["__name__"]
 _NAME: "Any" = ImportError.name
 _OBJECT: "Any" = AttributeError.obj
 _SPEC: "Any" = type(__spec__)
@@ -70,7 +74,7 @@ def failed(
         notes = _DICT.__get__(error).setdefault("__notes__", [])
         if type(notes) is list and not any(type(n) is str and n == note for n in notes):
             notes.append(note)
-    outcome = None, (error, _TRACEBACK.__get__(error)), None
+    outcome = None, (error, TRACEBACK.__get__(error)), None
     if unfinished or is_passing(error):
         return outcome
     return extension._outcomes.setdefault(which, outcome)
@@ -96,7 +100,7 @@ def is_passing(error: BaseException) -> bool:
         words = args[0] if args else None
         if type(words) is str and "partially initialized module" in words:
             return True
-        if _CLASS_NAME.__get__(kind) == "_DeadlockError":
+        if TYPE_NAME.__get__(kind) == "_DeadlockError":
             return True
         # Python 3.11 raises this if a signal handler imports during an import.
         if kind is KeyError and type(words) is int and words == _thread.get_ident():
@@ -109,8 +113,8 @@ def is_passing(error: BaseException) -> bool:
             met = _OBJECT.__get__(link)
         if is_unfinished(met):
             return True
-        cause = _CAUSE.__get__(link)
-        link = _CONTEXT.__get__(link) if cause is None else cause
+        cause = CAUSE.__get__(link)
+        link = CONTEXT.__get__(link) if cause is None else cause
     return False
 
 

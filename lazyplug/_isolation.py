@@ -3,7 +3,7 @@
 import os
 
 from . import _cache
-from ._exceptions import broken_metadata, invalid_entry_point, quoted
+from ._exceptions import broken_metadata, invalid_entry_point, quoted, words_of
 from ._mapping import told_of
 from ._problem import Failure, problems
 from ._report import report_once
@@ -147,6 +147,6 @@ def _failure(extension: "Extension[Any]", error: Exception) -> "Failure":
 
         name, version, file = identify(extension._owner)
         label = f"{name} {version}".rstrip()
-    reason = f"{type(error).__name__}: {error}"
+    reason = words_of(error)
     fields = extension.name, extension.group, extension.value, label, file
     return Failure(*fields, extension._line, reason, error)

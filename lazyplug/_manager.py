@@ -249,9 +249,10 @@ class Extension(Generic[T]):
 
 def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
     """Log which of the asked names are missing."""
-    from ._report import report  # deferred: only where there is a fault
+    from ._exceptions import clean  # deferred: only where there is a fault
+    from ._report import report
 
-    report(f"Could not find {', '.join(sorted(missing_names))}")
+    report(f"Could not find {clean(', '.join(sorted(missing_names)))}")
 
 
 class Manager(Generic[T, Found]):

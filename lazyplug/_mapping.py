@@ -1,7 +1,7 @@
 """What runs the plugins of a manager: loading them all, and calling them all."""
 
 from . import _cache
-from ._exceptions import MultipleMatches, no_matches
+from ._exceptions import MultipleMatches, no_matches, repr_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,15 +107,16 @@ def resolved(
         raise
     if not isinstance(found, type(several[0])):
         raise TypeError(
-            f"conflict_resolver returned {found!r} for {name!r}; it has to return one"
-            " of the extensions that it is given"
+            f"conflict_resolver returned {repr_of(found)} for {name!r}; it has to"
+            " return one of the extensions that it is given"
         )
     own = f"{getattr(resolver, '__module__', '')}.".startswith(f"{__package__}.")
     if not own:
         from ._report import debug
 
         # Not a warning, since the host decided; our own resolvers log by themselves.
-        debug(f"{name!r} of {len(several)} in group {manager.namespace!r} is {found!r}")
+        which = f"{name!r} of {len(several)} in group {manager.namespace!r}"
+        debug(f"{which} is {repr_of(found)}")
     return found
 
 

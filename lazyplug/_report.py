@@ -24,7 +24,7 @@ def _log(level: int, message: str, error: "Exception | None" = None) -> None:
     try:
         from logging import NullHandler, getLogger  # deferred: 10 ms, for faults only
 
-        from ._exceptions import clean
+        from ._exceptions import TRACEBACK, clean
     except (ImportError, OSError):
         return
     logger = getLogger("lazyplug")
@@ -32,7 +32,49 @@ def _log(level: int, message: str, error: "Exception | None" = None) -> None:
         # Without a handler, Python prints the warnings if a program sets up no logging.
         logger.addHandler(NullHandler())
     text = "\n".join(map(clean, message.split("\n")))
-    logger.log(level, "%s", text, exc_info=error)
+    if not logger.isEnabledFor(level):
+        return
+    traceback = None if error is None else _traceback_of(error)
+    caused: Any = None
+    if error is not None and traceback is not None:
+        caused = type(error), error, TRACEBACK.__get__(error)
+    place = logger.findCaller()[:2]
+    record = logger.makeRecord(
+        logger.name, level, *place, "%s", (text,), caused, "_log"
+    )
+    # Formatters use this text; exc_info is for handlers that report exceptions.
+    record.exc_text = traceback
+    logger.handle(record)
+
+
+def _traceback_of(error: BaseException) -> "str | None":
+    """Return the traceback of an exception, cleaned; None if formatting it fails.
+
+    Its class is third-party code: only KeyboardInterrupt passes. The lines are
+    indented, so that none of them can look like another log record.
+    """
+    links: list[Any] = [error]
+    try:
+        from traceback import format_exception
+
+        from ._exceptions import CAUSE, CONTEXT, TRACEBACK, clean
+
+        for link in links:  # which grows
+            kind = type(link)
+            if kind.__cause__ is not CAUSE or kind.__context__ is not CONTEXT:
+                return None  # the formatter might follow such causes forever
+            causes = CAUSE.__get__(link), CONTEXT.__get__(link)
+            known = set(map(id, links))
+            links += [
+                each for each in causes if each is not None and id(each) not in known
+            ]
+        parts = format_exception(type(error), error, TRACEBACK.__get__(error))
+        lines = "".join(parts).rstrip("\n").split("\n")
+        return "\n".join([f"  {clean(line)}" for line in lines])
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return None
 
 
 def _debugs() -> bool:
@@ -62,14 +104,17 @@ def report_once(message: str, about: str = "", quiet: bool = False) -> None:
 
 def report_failure(extension: "Extension[Any]", error: Exception) -> None:
     """Log that an extension could not be loaded, or judged, once a process."""
-    from ._exceptions import LazyplugError, clean, origin
+    from ._exceptions import LazyplugError, clean, origin, words_of
 
-    if isinstance(error, LazyplugError):
-        message = f"could not load {error}"  # which says what it was
+    # isinstance() would ask the error for its `__class__`.
+    if issubclass(type(error), LazyplugError):
+        text = words_of(error, named=False)
+        if extension.load_error is error:
+            text = clean(text)  # a plugin may have raised it
+        message = f"could not load {text}"  # which says what it was
     else:
         what = "load" if extension.load_error is not None else "check"
-        reason = clean(f"{type(error).__name__}: {error}")
-        message = f"could not {what} {origin(extension)}: {reason}"
+        message = f"could not {what} {origin(extension)}: {clean(words_of(error))}"
     if message not in _told:
         _told.add(message)
         _log(_ERROR, message, error if _debugs() else None)
@@ -77,17 +122,18 @@ def report_failure(extension: "Extension[Any]", error: Exception) -> None:
 
 def report_call(extension: "Extension[Any]", error: Exception) -> None:
     """Log what a function that was mapped over extensions raised."""
-    from ._exceptions import clean
+    from ._exceptions import clean, words_of
 
     where = f"{extension.name!r} of group {extension.group!r}"
-    _log(_ERROR, f"error calling {where}: {clean(str(error))}", error)
+    _log(_ERROR, f"error calling {where}: {clean(words_of(error))}", error)
 
 
 def report_subscriber(subscriber: object, error: Exception) -> None:
     """Log what a function that is told of changes raised."""
-    from ._exceptions import clean
+    from ._exceptions import clean, repr_of, words_of
 
-    _log(_ERROR, f"error in subscriber {subscriber!r}: {clean(str(error))}", error)
+    said = clean(words_of(error))
+    _log(_ERROR, f"error in subscriber {repr_of(subscriber)}: {said}", error)
 
 
 def debug(message: str) -> None:

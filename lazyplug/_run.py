@@ -321,7 +321,8 @@ def _declared(name: str, arguments: "tuple[str, ...]") -> "Start | None":
     """
     from functools import partial
 
-    from ._entry_point import entry_points  # deferred: few have no file of their own
+    from ._entry_point import EntryPoint  # deferred: few have no file of their own
+    from ._whole import served
 
     # Where its installer would have written it.
     folder = os.path.join(sys.prefix, "Scripts" if os.name == "nt" else "bin")
@@ -329,7 +330,8 @@ def _declared(name: str, arguments: "tuple[str, ...]") -> "Start | None":
     sys.argv[:] = [path, *arguments]
     if not sys.flags.safe_path:
         sys.path.insert(0, os.path.realpath(folder))  # the prefix is trusted
-    for point in entry_points(group="console_scripts", name=name):
+    for group, (row, owner) in served("console_scripts", (name,)):
+        point = EntryPoint._of(group, row, owner)
         try:
             module, attr = point.module, point.attr
         except ValueError as error:
@@ -531,10 +533,10 @@ def _refuse_unfit(path: str, unfit: str, name: str) -> "NoReturn":
 
 def _hint(name: str) -> str:
     """Return where else a name was looked for, and what to do."""
-    from ._entry_point import entry_points
     from ._exceptions import near_misses
+    from ._whole import served
 
-    near = near_misses(name, entry_points(group="console_scripts").names)
+    near = near_misses(name, {row[0] for _, (row, _) in served("console_scripts")})
     if name and os.path.exists(name):
         near = (os.path.join(os.curdir, name), *near)
     return (

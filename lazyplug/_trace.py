@@ -9,6 +9,7 @@ from time import perf_counter
 
 from . import _cache, _calling, _store, _update
 from ._entry_point import EntryPoint
+from ._exceptions import words_of
 from ._index import Index
 from ._manager import Extension
 from ._text import to_json
@@ -94,7 +95,7 @@ class _Recorder:
             "seconds": taken,
             "depth": depth,
             "process": os.getpid(),
-            "error": f"{type(raised).__name__}: {raised}" if raised else "",
+            "error": "" if raised is None else words_of(raised),
         }
         # Each time anew: a program may close what it has not opened.
         file = os.open(self._path, os.O_WRONLY | os.O_APPEND)

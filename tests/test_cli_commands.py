@@ -315,6 +315,25 @@ def test_check_loads_each_plugin_in_a_process_of_its_own(
     assert not {"plug_a", "plug_b", "plug_c", "plug_d"} & set(sys.modules)
 
 
+def test_a_check_says_what_it_can_of_an_error_that_fails_to_describe_itself(
+    site: Callable[..., Path], first: Callable[..., None], run: Run
+) -> None:
+    folder = site(
+        {
+            "plug_odd.py": (
+                "import json, os, sys\ndef no(*_): raise OSError\n"
+                "json.dumps = os.write = os._exit = no\n"
+                "class Odd(Exception):\n    def __str__(self): sys.exit('odd')\n"
+                "raise Odd\n"
+            ),
+            **dist("some", entry_points="[app]\nodd = plug_odd:x\n"),
+        }
+    )
+    first(folder)
+    (row,) = told(run, "check", "app")
+    assert (row["state"], row["error"]) == ("failed", "Odd")
+
+
 def test_check_loads_with_the_options_that_the_interpreter_was_given(
     site: Callable[..., Path],
 ) -> None:

@@ -216,3 +216,17 @@ def test_one_distribution_that_declares_a_name_twice_need_not_be_uninstalled(
     first(site(tree))
     with pytest.raises(lazyplug.MultipleMatches, match=r"\nPass conflict_resolver="):
         DriverManager("g", "a")
+
+
+def test_a_console_script_of_a_left_over_is_not_run(
+    site: Callable[..., Path],
+) -> None:
+    points = "[console_scripts]\nold-program = old_program:main\n"
+    module = "def main():\n    print('it runs')\n"
+    tree = {**left_over(points=points), "old_program.py": module}
+    env = {"PYTHONPATH": str(site(tree))}
+    for name in ("old-program", "old-progran"):
+        done = python("-m", "lazyplug", "run", name, env=env, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "no program" in done.stderr
+        assert "Did you mean" not in done.stderr

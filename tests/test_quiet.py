@@ -1,10 +1,11 @@
 """Nothing is printed unasked, and what is logged is for whom it concerns."""
 
+import io
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pytest
 
@@ -254,3 +255,148 @@ def test_no_control_character_of_metadata_is_logged_raw(
     for problem in lazyplug.problems():
         assert not CONTROLS.search(str(problem))
         assert "\n" not in str(problem)
+
+
+HOSTILE = {
+    "str raises": "def __str__(self): return 1 / 0",
+    "str exits": "def __str__(self): raise SystemExit('from __str__')",
+    "str returns no text": "def __str__(self): return 5",
+    "repr raises": "def __repr__(self): return 1 / 0",
+    "notes raise": "__notes__ = property(lambda self: 1 / 0)",
+    "notes exit": "def add_note(self, note): raise SystemExit('from add_note')",
+    "the cause raises": "__cause__ = __context__ = property(lambda self: 1 / 0)",
+    "causes without end": "__cause__ = property(lambda self: type(self)())",
+    "no traceback": "__traceback__ = 5",
+    "the class raises": "__class__ = property(lambda self: 1 / 0)",
+    "each attribute raises": "def __getattribute__(self, name): return 1 / 0",
+    "it has no truth": "def __bool__(self): return 1 / 0",
+    "one of ours": "def __str__(self): return 1 / 0",
+}
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """Return what a program logs that prints each record as `LEVEL message`."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logger = logging.getLogger("lazyplug")
+    logger.addHandler(handler)
+    yield stream
+    logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.WARNING])
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_an_exception_that_fails_to_describe_itself_ends_nothing(
+    hostile: str,
+    level: int,
+    tmp_path: Path,
+    first: Callable[..., None],
+    logged: io.StringIO,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(level, "lazyplug")
+    base = "lazyplug.LazyplugError" if hostile == "one of ours" else "Exception"
+    code = f"import lazyplug\nclass Odd({base}):\n    {HOSTILE[hostile]}\n"
+    name = f"plug_{hostile.replace(' ', '_')}_{level}"
+    tree: Tree = {
+        f"{name}.py": f"{code}raise Odd\n",
+        **dist("a", "1", f"[g]\nodd = {name}:x\nfine = os:sep\n"),
+    }
+    folder = plant(tmp_path / "site", tree)
+    first(folder)
+    namespace: dict[str, Any] = {}
+    exec(code, namespace)  # noqa: S102
+
+    def fail(_: Any) -> None:
+        raise namespace["Odd"]
+
+    for lazy in (True, False):
+        manager = ExtensionManager[Any]("g", lazy=lazy)
+        assert manager.map(lambda extension: extension.name) == ["fine"]
+    manager = ExtensionManager[Any]("g")
+    assert manager.map(fail) == []
+    (failure,) = manager.failures
+    assert failure.reason.startswith("Odd")
+    assert "Failure(name='odd'" in repr(failure)
+    forget = lazyplug.subscribe(fail)
+    try:
+        plant(folder, dist("b", "1"))
+        assert lazyplug.refresh().added == ("b 1",)
+    finally:
+        forget()
+    assert "ERROR error calling 'fine' of group 'g': Odd" in logged.getvalue()
+    assert "ERROR error in subscriber" in logged.getvalue()
+    assert "Logging error" not in capsys.readouterr().err
+
+
+class Forger:
+    """Its words, and its errors, look like other lines of a log."""
+
+    def __repr__(self) -> str:
+        return f"odd\nERROR forged{ESC}"
+
+    def __call__(self, *_: Any) -> None:
+        error = ValueError(f"odd\nERROR forged{ESC}")
+        error.__notes__ = [f"note\nERROR forged{ESC}"]
+        raise error from KeyError(f"cause\nERROR forged{ESC}")
+
+
+class Mute:
+    """Nothing can be said of it."""
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError("from __repr__")
+
+
+@runtime_checkable
+class Runs(Protocol):
+    def run(self) -> None: ...
+
+
+def test_no_value_or_traceback_forges_a_line_of_the_log(
+    tmp_path: Path,
+    first: Callable[..., None],
+    logged: io.StringIO,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "lazyplug")
+    folder = plant(tmp_path / "site", dist("a", "1", "[g]\na = os:sep\n"))
+    first(folder)
+    assert ExtensionManager[Any]("g").map(Forger()) == []
+    manager = ExtensionManager[Any]("none", protocol=Runs)
+    manager.register("forger", f"{__name__}:FORGER")
+    assert manager.map(lambda _: 1) == []
+    forget = lazyplug.subscribe(Forger())
+    try:
+        plant(folder, dist("b", "1"))
+        lazyplug.refresh()
+    finally:
+        forget()
+    lazyplug.warning_on_missing_entrypoint(["gone\nERROR forged"])
+    told = logged.getvalue()
+    assert told.count("forged") > 8
+    assert "  Traceback (most recent call last)" in told
+    assert not CONTROLS.search(told)
+    assert "\nERROR forged" not in told
+    assert [r for r in caplog.records if r.exc_info]  # for those who report exceptions
+    with pytest.raises(lazyplug.InvalidChoice, match=r"file\\nERROR forged: 'odd'"):
+        lazyplug.Choice().configured({"odd": 1}, "file\nERROR forged")
+
+
+FORGER, MUTE = Forger(), Mute()
+
+
+def test_a_plugin_without_a_repr_is_told_by_its_type() -> None:
+    manager = ExtensionManager[Any]("none", protocol=Runs)
+    extension = manager.register("mute", f"{__name__}:MUTE")
+    with pytest.raises(lazyplug.ProtocolMismatch, match="<Mute object> does not fit"):
+        extension.plugin  # noqa: B018
+    wrong: Any = lambda *_: MUTE  # noqa: E731
+    manager = ExtensionManager[Any]("none", conflict_resolver=wrong)
+    for value in ("os:sep", "os:path"):
+        manager.register("one", value)
+    with pytest.raises(TypeError, match="returned <Mute object> for 'one'"):
+        manager["one"]

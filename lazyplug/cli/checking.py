@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import IO, Any
 
 from .. import _cache
-from .._exceptions import no_matches
+from .._exceptions import no_matches, words_of
 from .._whole import everything
 from .children import HAS_PROCESSES, child
 from .listing import LEFT_OUT, every, label
@@ -32,6 +32,8 @@ from .output import (
 # came of it: what the plugin prints must not be taken for that.
 _CHILD = """
 import json, os, sys
+# A plugin may replace what is in other modules.
+dumps, write, leave = json.dumps, os.write, os._exit
 asked = json.loads(sys.stdin.buffer.read())
 def memory():
     # What getrusage tells begins, on Linux, with the peak of who started this.
@@ -60,13 +62,17 @@ try:
     for name in filter(None, (asked["attr"] or "").split(".")):
         found = getattr(found, name)
 except BaseException as raised:
-    error = f"{type(raised).__name__}: {raised}"
+    error = type(raised).__name__
+    try:
+        error += ": " + str(raised)
+    except BaseException:
+        pass  # its class is the plugin's
 seconds = perf_counter() - began
 said = {"seconds": seconds, "mib": max(0.0, memory() - before), "error": error}
 # Not if the plugin has forked, and the other of the two was first.
 answer = os.open(asked["answer"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-os.write(answer, json.dumps(said).encode())
-os._exit(0)
+write(answer, dumps(said).encode())
+leave(0)
 """
 # Of what a plugin prints, so much is kept.
 _TAIL = 4096
@@ -162,8 +168,7 @@ def _in_this_process(found: list[tuple[Any, str]]) -> list[dict[str, Any]]:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                told = f"{type(error).__name__}: {error}"
-                row |= {"state": "failed", "error": told}
+                row |= {"state": "failed", "error": words_of(error)}
             row["seconds"] = perf_counter() - began
         rows.append(row)
     return rows

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from .. import ExtensionManager, _learned
-from .._exceptions import origin
+from .._exceptions import origin, words_of
 from .._scan import summary_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class PluginParser(argparse.ArgumentParser):
         try:
             add_to = extension.plugin
         except Exception as error:
-            said = f"could not be loaded: {type(error).__name__}: {error}"
+            said = f"could not be loaded: {words_of(error)}"
             self.exit(1, f"{self.prog}: error: {origin(extension)} {said}\n")
         add_to(self)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import ExtensionManager, MultipleMatches, NoMatches, _learned
-from .._exceptions import near_misses, origin
+from .._exceptions import near_misses, origin, words_of
 from .._scan import summary_of
 from .._source import first_paragraph, kind_of, read
 from ._plain_texts import PlainTexts, makes
@@ -154,9 +154,7 @@ def _loaded(extension: Extension[Any]) -> click.Command:
     try:
         plugin = extension.plugin
     except Exception as error:
-        text = (
-            f"{origin(extension)} could not be loaded: {type(error).__name__}: {error}"
-        )
+        text = f"{origin(extension)} could not be loaded: {words_of(error)}"
         raise click.ClickException(text) from error
     command = _as_command(plugin)
     if command is None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
 from .. import ExtensionManager, _learned
-from .._exceptions import origin
+from .._exceptions import clean, origin, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ def documentation(extension: Extension[Any]) -> str | None:
     try:
         return getdoc(extension.plugin) or ""
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"
+        told = clean(words_of(error))
         _log("lazyplug").warning("Failed to load %s: %s", origin(extension), told)
         return None
 
