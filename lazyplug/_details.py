@@ -4,7 +4,6 @@ A DriverManager does not need this module: it loads, or calls, its plugin by its
 """
 
 from . import _cache
-from ._target import keep_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +53,8 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
 
 
 def _loaded(extension: "Extension[Any]", name: str) -> "Any":
+    from ._target import keep_modules  # deferred: a summary needs none of it
+
     keep_modules()
     if name == "plugin":
         return extension._load()

@@ -99,6 +99,10 @@ def _invalidate_finders() -> None:
         for _ in range(_MOST_TRIES):
             try:
                 getattr(finder, "invalidate_caches", int)()
+            except (ImportError, OSError):
+                # Python's path finder imports importlib.metadata since 3.13. Where no
+                # file can be read any more, there is nothing new to be found either.
+                pass
             except KeyError:
                 # Python deletes entries of sys.path_importer_cache, which another
                 # thread may have deleted meanwhile: the next try finds fewer.

@@ -75,10 +75,15 @@ def selected(entry_points: Callable[..., Any], params: dict[str, Any]) -> Any:
     return sorted((p.group, p.name, p.value) for p in points)
 
 
+OLD = int(importlib_metadata.version("importlib_metadata").partition(".")[0]) < 8
+
+
 def test_odd_parameters_select_what_they_select_in_the_library(
     installed: Path,
 ) -> None:
     for params in PARAMS:
+        if "dist" in params and OLD:
+            continue  # it compares distributions, which newer ones refuse
         given = params.copy()
         truth = selected(importlib_metadata.entry_points, params)
         assert selected(lazyplug.entry_points, params) == truth, params

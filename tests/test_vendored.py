@@ -57,6 +57,8 @@ things = [
     raised(lambda: Choice(allow=["="])), multiple_matches("g", "a", manager),
     raised(lambda: ExtensionManager("g", on_failure="error")),
 ]
+# From Python 3.12 on, of a fork beside threads.
+warnings.simplefilter("ignore", DeprecationWarning)
 child = "import pickle, sys; print(repr(pickle.load(sys.stdin.buffer)))"
 for thing in things:
     data = pickle.dumps(thing)
