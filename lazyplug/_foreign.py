@@ -19,6 +19,7 @@ from ._scan import (
     headers,
     is_file,
     is_metadata,
+    left_over_name,
     normalise,
     parse,
     reason_of,
@@ -192,9 +193,15 @@ def _read(path: str, opened: Opened) -> Distribution:
     was_read = was_read and key_was_read
     if not key:
         problems.append((path, 0, "holds metadata that does not say its Name"))
-    declared = fragments(name or key, key, points)
+    # Managers recognize a left-over by the file of its owner, as in directories.
+    file = left_over_name(opened)
+    if file:
+        reason = f"holds {file}, which an interrupted pip left behind: delete it there"
+        problems.append((path, 0, reason))
+    file = file or name or key
+    declared = fragments(file, key, points)
     return Distribution(
-        name or key,
+        file,
         key,
         stamp=None,
         settled=was_read,
@@ -224,6 +231,10 @@ def _key(opened: Opened, name: str) -> "tuple[str, bool]":
     It is that of importlib_metadata, which may read the metadata; if it cannot be read,
     the key is derived from the name of the metadata directory.
     """
+    left = left_over_name(opened)
+    if left:
+        # Its metadata has the name of the distribution that may have replaced it.
+        return normalise(stem(left)[0]), True
     try:
         return getattr(opened, "_normalized_name", None) or normalise(name), True
     except Exception as error:

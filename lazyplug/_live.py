@@ -12,7 +12,7 @@ from ._encoding import winners
 from ._index import rows_of, texts
 from ._record import decode
 from ._rescan import look, settle_repeated
-from ._scan import normalise, split_value
+from ._scan import left_over_name, normalise, split_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Overlay:
         self.problems += problems
         found: list[Candidate] = []
         for key, opened, points in told:
-            owner = key, opened, "", -1
+            owner = key, opened, left_over_name(opened), -1
             rows: dict[str, list[Pair]] = {}
             for group, row in points:
                 rows.setdefault(group, []).append((row, owner))
@@ -158,6 +158,10 @@ def ask_finder(
                     row = point.name, point.value, *split_value(point.value), line
                     points.append((point.group, row))
                 found.append((key, opened, points))
+                left = left_over_name(opened)
+                if left:
+                    reason = f"tells of {left}, which an interrupted pip left behind"
+                    problems.append((label, 0, f"{reason}: delete this directory"))
             except Exception as error:  # third-party code
                 problems.append((label, 0, f"a distribution of it fails: {error!r}"))
     except Exception as error:  # third-party code

@@ -447,6 +447,16 @@ def summary_of(owner: "Owner | None") -> "tuple[str | None, str]":
     return None, file
 
 
+def left_over_name(opened: "Any") -> str:
+    """Return the name of a distribution's metadata directory if pip left it behind.
+
+    "" for all other distributions, and if it is not known where the metadata lies.
+    """
+    path = str(getattr(opened, "_path", "")).rstrip("/" + os.sep)
+    name = os.path.basename(path)
+    return name if name[:1] == "~" and is_metadata(name, path) else ""
+
+
 def said_by(opened: "Any", key: str) -> "tuple[str, str]":
     """Return name and version of an importlib.metadata distribution.
 

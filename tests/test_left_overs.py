@@ -2,7 +2,10 @@
 
 import os
 import pickle
-from collections.abc import Callable
+import sys
+import zipfile
+from collections.abc import Callable, Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from lazyplug import (
     _cache,
 )
 from lazyplug.cli import main
-from lazyplug.testing import Tree, dist
+from lazyplug.testing import Tree, dist, plant
 from tests.conftest import python
 
 OLD = (
@@ -230,3 +233,53 @@ def test_a_console_script_of_a_left_over_is_not_run(
         assert (done.returncode, done.stdout) == (2, "")
         assert "no program" in done.stderr
         assert "Did you mean" not in done.stderr
+
+
+class Finder:
+    """A third-party finder, which finds the distributions of one directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+
+    def find_spec(self, *_: Any) -> None:
+        """Find no module."""
+
+    def find_distributions(self, _: Any) -> "Iterable[metadata.Distribution]":
+        """Find the distributions of the directory."""
+        context = metadata.DistributionFinder.Context(path=[self._folder])
+        return metadata.MetadataPathFinder.find_distributions(context)
+
+
+@pytest.mark.parametrize("where", ["archive", "finder"])
+def test_a_left_over_in_an_archive_or_of_a_finder_is_a_problem_and_no_plugin(
+    where: str,
+    tmp_path: Path,
+    first: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trees = {**left_over(), **dist("acme-keys", "2.0", NEW)}
+    folder = plant(tmp_path / "there", trees)
+    if where == "finder":
+        monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder(folder)])
+        first(plant(tmp_path / "empty", {}))
+    else:
+        with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+            for name, files in trees.items():
+                for file in files:
+                    archive.write(folder / name / file, f"{name}/{file}")
+        first(tmp_path / "all.zip")
+    for _ in range(2):  # as it was scanned, and from the index
+        manager = ExtensionManager[Any]("app.*")
+        assert [extension.value for extension in manager] == ["builtins:dict"]
+        assert DriverManager[Any]("app.a", "store").driver is dict
+        with pytest.raises(NoMatches, match=r"pip left behind:\n.*'gone ="):
+            lazyplug.load("app.a", "gone")
+        problems = [p.reason for p in lazyplug.problems() if "left behind" in p.reason]
+        assert len(problems) == 1
+        assert "~cme_keys-1.0.dist-info" in problems[0]
+        # as importlib.metadata answers
+        assert "gone" in lazyplug.entry_points(group="app.a").names
+        assert main(["list", "app.a"]) == 0
+        assert "~cme_keys-1.0.dist-info" in capsys.readouterr().out
+        lazyplug.invalidate_caches()

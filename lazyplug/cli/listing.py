@@ -132,7 +132,9 @@ def _left_overs(namespace: str) -> "Iterator[tuple[Extension[Any], str]]":
             if is_left_over(owner):
                 extension: Extension[Any] = Extension.__new__(Extension)
                 extension._fill(group, row, owner, None, None)
-                where = os.path.join(owner[1], owner[2])
+                _, path, file, _ = owner
+                # The path of what a finder tells of is not text.
+                where = os.path.join(path, file) if isinstance(path, str) else file
                 note = f"left behind by an interrupted pip, delete {where}"
                 yield extension, f"{LEFT_OUT}{note}"
 
