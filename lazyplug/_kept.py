@@ -15,7 +15,7 @@ from _frozen_importlib_external import (
     spec_from_file_location,
 )
 
-from ._cache import Seam
+from ._cache import READ_FLAGS, Seam
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # the contents of the files, by their paths
 _data: "dict[str, bytes]" = {}
 # of each source file, the mtime and size that its bytecode must have to be used
@@ -60,7 +59,7 @@ class _Finder(FileFinder):
 
 
 def _read(path: str) -> bytes:
-    descriptor = Seam.open(path, _READ)
+    descriptor = Seam.open(path, READ_FLAGS)
     try:
         data: bytes = Seam.read(descriptor, Seam.fstat(descriptor).st_size)
         return data
