@@ -11,7 +11,7 @@ __version__ = "0.1.0.dev0"
 _MODULES = """
 BrokenMetadata _exceptions
 Changes _refresh
-Choice _choice
+Choice _selection.choice
 CircularLoad _exceptions
 DispatchExtensionManager _filtered
 DriverManager _manager
@@ -20,7 +20,7 @@ EntryPoint _entry_point
 EntryPoints _entry_point
 Extension _manager
 ExtensionManager _manager
-Failure _problem
+Failure _faults.problems
 HookManager _hook
 InvalidChoice _exceptions
 InvalidEntryPoint _exceptions
@@ -31,20 +31,20 @@ NameDispatchExtensionManager _filtered
 NamedExtensionManager _manager
 NoMatches _exceptions
 NoUniqueMatch _exceptions
-Problem _problem
+Problem _faults.problems
 ProtocolMismatch _exceptions
 accelerate _accelerate
 entry_points _entry_point
-error_on_conflict _conflict
-first_on_conflict _conflict
-ignore_conflicts _conflict
+error_on_conflict _selection.conflicts
+first_on_conflict _selection.conflicts
+ignore_conflicts _selection.conflicts
 invalidate_caches _cache
 load _load
-prefer _conflict
-problems _problem
+prefer _selection.conflicts
+problems _faults.problems
 refresh _refresh
 subscribe _refresh
-use_index _frozen
+use_index _frozen_index
 warning_on_missing_entrypoint _manager
 """
 

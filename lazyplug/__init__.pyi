@@ -2,11 +2,6 @@
 
 from ._accelerate import accelerate as accelerate
 from ._cache import invalidate_caches as invalidate_caches
-from ._choice import Choice as Choice
-from ._conflict import error_on_conflict as error_on_conflict
-from ._conflict import first_on_conflict as first_on_conflict
-from ._conflict import ignore_conflicts as ignore_conflicts
-from ._conflict import prefer as prefer
 from ._entry_point import EntryPoint as EntryPoint
 from ._entry_point import EntryPoints as EntryPoints
 from ._entry_point import entry_points as entry_points
@@ -19,10 +14,13 @@ from ._exceptions import MultipleMatches as MultipleMatches
 from ._exceptions import NoMatches as NoMatches
 from ._exceptions import NoUniqueMatch as NoUniqueMatch
 from ._exceptions import ProtocolMismatch as ProtocolMismatch
+from ._faults.problems import Failure as Failure
+from ._faults.problems import Problem as Problem
+from ._faults.problems import problems as problems
 from ._filtered import DispatchExtensionManager as DispatchExtensionManager
 from ._filtered import EnabledExtensionManager as EnabledExtensionManager
 from ._filtered import NameDispatchExtensionManager as NameDispatchExtensionManager
-from ._frozen import use_index as use_index
+from ._frozen_index import use_index as use_index
 from ._hook import HookManager as HookManager
 from ._load import load as load
 from ._manager import DriverManager as DriverManager
@@ -31,12 +29,14 @@ from ._manager import ExtensionManager as ExtensionManager
 from ._manager import Manager as Manager
 from ._manager import NamedExtensionManager as NamedExtensionManager
 from ._manager import warning_on_missing_entrypoint as warning_on_missing_entrypoint
-from ._problem import Failure as Failure
-from ._problem import Problem as Problem
-from ._problem import problems as problems
 from ._refresh import Changes as Changes
 from ._refresh import refresh as refresh
 from ._refresh import subscribe as subscribe
+from ._selection.choice import Choice as Choice
+from ._selection.conflicts import error_on_conflict as error_on_conflict
+from ._selection.conflicts import first_on_conflict as first_on_conflict
+from ._selection.conflicts import ignore_conflicts as ignore_conflicts
+from ._selection.conflicts import prefer as prefer
 
 __version__: str
 __all__ = [

@@ -4,7 +4,7 @@ import sys
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
-        from ._run import run
+        from ._running.launch import run
 
         # Nothing may follow: these globals are the program's own by then.
         run(sys.argv[2:])

@@ -4,7 +4,7 @@ import os
 import sys
 
 from ._cache import Snapshot, current_folder, foreign_finders, split_path
-from ._finders import spec_of
+from ._static.finders import spec_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,7 +183,9 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
     snapshot = Snapshot(*split_path(sys.path, current_folder()), "full")
     if snapshot.frozen is not None:
         return None
-    from ._scan import is_file  # deferred: to find the library needs none of it
+    from ._indexing.scan import (
+        is_file,  # deferred: to find the library needs none of it
+    )
 
     opened: dict[tuple[str, str], Any] = {}
     points = []

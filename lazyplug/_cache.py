@@ -1,7 +1,7 @@
 """Is it still true? Where the index lies, when it is believed, who answers.
 
 Everything that a warm start does with files stands here; what has to be looked
-at again is left to `_update`, which is imported only then.
+at again is left to `_indexing`, which is imported only then.
 """
 
 import os
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from typing import Any, TypeVar
 
-    from ._frozen import Frozen
+    from ._frozen_index import Frozen
     from ._index import Pair, Read
-    from ._live import Overlay
+    from ._indexing.overlay import Overlay
 
     T = TypeVar("T")
 
@@ -110,7 +110,7 @@ def one_of(name: str, values: "tuple[str, ...]") -> str:
     """Return a setting that must be one of values; the first is the default."""
     value = setting(name, values[0])
     if value not in values:
-        from ._report import report_once
+        from ._log import report_once
 
         report_once(
             f"{name}={value!r} is not understood and was taken as {values[0]!r}; "
@@ -319,7 +319,9 @@ def _is_script_folder(entry: str) -> bool:
             # Python resolves links in the script's path for sys.path, but not in
             # `__file__`.
             if Seam.lstat(script).st_mode & _KIND == _LINK:
-                from ._frozen import follow_links  # deferred: few scripts are links
+                from ._frozen_index import (
+                    follow_links,  # deferred: few scripts are links
+                )
 
                 script = follow_links(script)
             home = Seam.stat(os.path.dirname(script))
@@ -336,7 +338,9 @@ def declares(entry: str) -> bool:
     try:
         names = "\0".join(Seam.listdir(entry)).lower() + "\0"
     except NotADirectoryError:
-        from ._scan import is_file  # deferred: few volatile path entries are files
+        from ._indexing.scan import (
+            is_file,  # deferred: few volatile path entries are files
+        )
 
         return is_file(entry)  # maybe a zip
     except (OSError, ValueError):
@@ -466,7 +470,7 @@ class Snapshot:
             or Seam.access(f"{sys.prefix}{os.sep}{FROZEN}", 0)
             or setting("LAZYPLUG_INDEX")
         ):
-            from ._frozen import lay_under  # deferred: few environments have one
+            from ._frozen_index import lay_under  # deferred: few environments have one
 
             lay_under(self)
         self.key = [sys.prefix]
@@ -478,7 +482,9 @@ class Snapshot:
         self._overlay: Overlay | None = None
         for at in self.volatile:
             if declares(entries[at]):
-                from ._live import overlaid  # deferred: something live declares
+                from ._indexing.overlay import (
+                    overlaid,  # deferred: something live declares
+                )
 
                 self._overlay = overlaid(self, [])
                 break
@@ -506,7 +512,7 @@ class Snapshot:
                     return index
             except (OSError, ValueError):
                 index = None  # what follows replaces it
-        from ._update import update  # deferred: something has changed
+        from ._indexing.patch import update  # deferred: something has changed
 
         return update(self, index, mode, folder, close, scan)
 
@@ -519,7 +525,7 @@ class Snapshot:
         try:
             return part(index, *arguments)
         except ValueError:
-            from ._update import read_anew  # deferred: seldom
+            from ._indexing.patch import read_anew  # deferred: seldom
         finally:
             index.close()
         return read_anew(self, index, part, *arguments)
@@ -532,7 +538,7 @@ class Snapshot:
         finders = foreign_finders()
         if not finders:
             return self._overlay
-        from ._live import overlaid
+        from ._indexing.overlay import overlaid
 
         return overlaid(self, finders)
 
@@ -565,7 +571,7 @@ def _after_fork() -> None:
     import sys
 
     if getattr(sys.modules.get("_frozen_importlib"), "_module_locks", None):
-        from ._forked import give_up_imports  # deferred: seldom
+        from ._fork import give_up_imports  # deferred: seldom
 
         give_up_imports()
 

@@ -124,7 +124,7 @@ def _run(extension: "Extension[Any]", which: "tuple[str, int]") -> "Any":
 
             fit(extension, obj, extension._protocol)
     except Exception as error:
-        from ._failure import failed
+        from ._faults.failed_loads import failed
 
         return failed(extension, which, error)
     taken = perf_counter() - began

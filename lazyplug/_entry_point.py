@@ -39,7 +39,7 @@ class EntryPoint:
         _line: int
 
     def __init__(self, name: str, value: str, group: str) -> None:
-        from ._scan import split_value  # deferred: rows come already split
+        from ._indexing.scan import split_value  # deferred: rows come already split
 
         self._fill(name, value, group, split_value(value), None, 0)
 
@@ -98,7 +98,7 @@ class EntryPoint:
             return None
         if not isinstance(self._owner[1], str):
             return self._owner[1]  # the object of a third-party finder
-        from ._foreign import open_distribution  # deferred: 30 ms
+        from ._indexing.archives import open_distribution  # deferred: 30 ms
 
         return open_distribution(self._owner)
 
@@ -195,7 +195,7 @@ def entry_points(**params: "Any") -> EntryPoints:
         wanted = (name,) if name.__class__ is str else None
         found = {group: _cache.rows(group, wanted)}
     else:
-        from ._whole import everything  # deferred: few programs ask for all groups
+        from ._inventory import everything  # deferred: few programs ask for all groups
 
         found = everything(_cache.current())
     points = EntryPoints(

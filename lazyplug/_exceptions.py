@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from ._faults.problems import Problem
     from ._manager import Extension
-    from ._problem import Problem
 
 _PACKAGE = __package__ or ""
 # Python's own attributes: a class or metaclass may define others of these names.
@@ -146,7 +146,7 @@ def declared(owner: "Any", line: int) -> str:
 
     Looks at the metadata, so that name and version are what they are now.
     """
-    from ._scan import identify
+    from ._indexing.scan import identify
 
     name, version, file = identify(owner)
     text = f"declared by {name} {version}".rstrip()
@@ -200,7 +200,7 @@ def no_matches(
     `excluded` are extensions that the host's choice leaves out, with the reasons.
     """
     from ._cache import current
-    from ._whole import served_groups
+    from ._inventory import served_groups
 
     names = tuple(dict.fromkeys(available))
     out = excluded or {}
@@ -255,7 +255,7 @@ def _left_overs(namespace: str, name: "str | None") -> str:
     """Return a message about missing extensions that an interrupted pip left behind."""
     from ._cache import rows
     from ._entry_point import EntryPoint
-    from ._whole import groups_of, is_left_over
+    from ._inventory import groups_of, is_left_over
 
     found = [
         f"\n  {origin(EntryPoint._of(group, row, owner))}"
@@ -277,13 +277,13 @@ def _told_frozen() -> str:
     snapshot = current()
     if snapshot.frozen is None:
         return ""
-    from ._freeze import told
+    from ._indexing.freeze import told
 
     return told(snapshot)
 
 
 def _told_problems() -> str:
-    from ._problem import problems
+    from ._faults.problems import problems
 
     found = problems()
     if not found:
@@ -312,7 +312,7 @@ def _advice(extensions: "Iterable[Extension[Any]]") -> str:
 
     It names only those that pip can uninstall: in its environment, with a RECORD.
     """
-    from ._scan import identify
+    from ._indexing.scan import identify
 
     owners = {e._owner[0]: e._owner for e in extensions if e._owner is not None}
     names = [clean(identify(o)[0]) for o in owners.values() if _can_be_uninstalled(o)]

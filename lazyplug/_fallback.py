@@ -8,8 +8,8 @@ import importlib.metadata
 import sys
 
 from ._cache import NOTHING, Snapshot, foreign_finders, index_name
-from ._live import Overlay, path_finder_place
-from ._record import assemble, from_bytes
+from ._indexing.overlay import Overlay, path_finder_place
+from ._indexing.records import assemble, from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -173,6 +173,6 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
             if extension is not None:
                 yield extension
             else:
-                from ._report import debug
+                from ._log import debug
 
                 debug(f"no extension named {name!r} in group {self.namespace!r}")

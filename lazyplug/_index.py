@@ -1,12 +1,12 @@
 """What is remembered: the read side of the index, pure, without file access.
 
-The format is described in docs/index-format.md and written by `_record`.
+The format is described in docs/index-format.md and written by `_indexing.records`.
 """
 
 try:
     from _imp import source_hash
 except ImportError:  # not CPython
-    from ._text import source_hash
+    from ._json_text import source_hash
 
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Row = tuple[str, str, str | None, str | None, int]
     # Who declares it: key, path entry (or the object of a foreign finder), metadata
     # folder in it, number of the path entry. Name and version are read when they are
-    # asked for: see `identify` in _scan.
+    # asked for: see `identify` of `_indexing.scan`.
     Owner = tuple[str, Any, str, int]
     Pair = tuple[Row, Owner]
     Read = Callable[[int, int], bytes]
@@ -97,9 +97,9 @@ def quote(text: str) -> str:
     """
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
-    from . import _text  # deferred: most names are plain
+    from . import _json_text  # deferred: most names are plain
 
-    return _text.quote(text)
+    return _json_text.quote(text)
 
 
 def texts(line: str) -> "list[str]":
@@ -112,9 +112,9 @@ def texts(line: str) -> "list[str]":
     (['a', 'b c'], ['ä'], [])
     """
     if "\\" in line:
-        from . import _text  # deferred: escapes are few, but on Windows
+        from . import _json_text  # deferred: escapes are few, but on Windows
 
-        return _text.texts(line)
+        return _json_text.texts(line)
     if line[:2] != '["' or line[-2:] != '"]':
         if line == "[]":
             return []
@@ -241,7 +241,9 @@ class Index:
             at = self.front.find(begin, self._table)
         else:
             if self._begins is None:
-                from ._record import begins  # deferred: few programs ask that much
+                from ._indexing.records import (
+                    begins,  # deferred: few programs ask that much
+                )
 
                 self._begins = begins(self.front, self._table)
             at = self._begins.get(begin, -1)

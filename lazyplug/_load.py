@@ -1,16 +1,16 @@
 """One plugin by its name, or by the reference that a configuration file gives."""
 
 from ._exceptions import NoMatches, no_matches
+from ._indexing.scan import split_value
+from ._inventory import served
 from ._manager import DriverManager
-from ._scan import split_value
 from ._target import import_module
-from ._whole import served
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._choice import Choice
+    from ._selection.choice import Choice
 
 
 def load(

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar
 
-    from ._choice import Choice
     from ._entry_point import EntryPoint
+    from ._faults.problems import Failure
     from ._index import Owner, Row
     from ._mapping import Told
-    from ._problem import Failure
     from ._refresh import Changes
+    from ._selection.choice import Choice
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -128,7 +128,7 @@ class Extension(Generic[T]):
         value = getattr(entry_point, "value", "")
         row: Row = (name, value, None, None, 0)
         if value and plugin is None:
-            from ._scan import split_value  # deferred: rows come already split
+            from ._indexing.scan import split_value  # deferred: rows come already split
 
             row = (name, value, *split_value(value), 0)
         self._fill(getattr(entry_point, "group", ""), row, None, None, None)
@@ -162,7 +162,7 @@ class Extension(Generic[T]):
     def __getattr__(self, name: str) -> "Any":
         # Reached for what is not there yet, so that a loaded extension is read at
         # the price of an attribute, and for what does not exist.
-        from ._details import detail  # deferred: a driver needs none of it
+        from ._attributes import detail  # deferred: a driver needs none of it
 
         return detail(self, name)
 
@@ -190,11 +190,11 @@ class Extension(Generic[T]):
                     spec = object.__getattribute__(plugin, "__spec__")
                     unfinished = getattr(spec, "_initializing", False) is True
                 except BaseException as error:  # not a plain module
-                    from ._failure import says_nothing
+                    from ._faults.failed_loads import says_nothing
 
                     unfinished = says_nothing(plugin, error)
                 if not unfinished and sys.modules.get(self._module) is not plugin:
-                    from ._failure import imported_again
+                    from ._faults.failed_loads import imported_again
 
                     plugin, unfinished = imported_again(self, which, plugin)
                 if self.attr is not None:
@@ -206,7 +206,7 @@ class Extension(Generic[T]):
 
                     fit(self, plugin, self._protocol)
             except Exception as error:
-                from ._failure import failed
+                from ._faults.failed_loads import failed
 
                 outcome = failed(self, which, error, unfinished)
             else:
@@ -250,7 +250,7 @@ class Extension(Generic[T]):
 def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
     """Log which of the asked names are missing."""
     from ._exceptions import clean  # deferred: only where there is a fault
-    from ._report import report
+    from ._log import report
 
     report(f"Could not find {clean(', '.join(sorted(missing_names)))}")
 
@@ -336,7 +336,7 @@ class Manager(Generic[T, Found]):
         on_failure: str = "warn",
     ) -> None:
         if verify_requirements is not None:
-            from ._report import deprecated
+            from ._log import deprecated
 
             deprecated("verify_requirements", "it has no effect; remove it")
         if protocol is not None:
@@ -362,7 +362,7 @@ class Manager(Generic[T, Found]):
         self._made = self._extensions(self._asked)
         self._adopt(self._chosen(self._made))
         if on_failure != "warn" or _cache.news:
-            from ._isolation import set_policy  # deferred: seldom
+            from ._faults.policy import set_policy  # deferred: seldom
 
             set_policy(self, on_failure)
         self._settle()
@@ -394,7 +394,7 @@ class Manager(Generic[T, Found]):
         new, make = Extension.__new__, self._make
         groups: Sequence[str] = (self.namespace,)
         if self.namespace[-2:] == ".*":
-            from ._whole import groups_of  # deferred: few hosts have a family
+            from ._inventory import groups_of  # deferred: few hosts have a family
 
             if self._package is not None:
                 raise ValueError(f"package= needs one group, not {self.namespace!r}")
@@ -415,7 +415,9 @@ class Manager(Generic[T, Found]):
             or setting("LAZYPLUG_ALLOW")
             or setting("LAZYPLUG_DENY")
         ):
-            from ._select import chosen  # deferred: few hosts, or users, choose
+            from ._selection.judging import (
+                chosen,  # deferred: few hosts, or users, choose
+            )
 
             return chosen(self, extensions)
         return extensions
@@ -426,7 +428,7 @@ class Manager(Generic[T, Found]):
         """Return the rows of a group, those of some names only, with owners."""
         pairs: list[AnyPair] = _cache.rows(group, names)  # type: ignore[assignment]
         if self._package is not None:
-            from ._modules import module_pairs  # deferred: few hosts have one
+            from ._static.packages import module_pairs  # deferred: few hosts have one
 
             pairs = pairs + module_pairs(self._package, names)
         return pairs
@@ -457,10 +459,10 @@ class Manager(Generic[T, Found]):
         conflict_resolver: "Resolver[Any] | None" = None,
     ) -> "Self":
         """Return a manager of the given extensions instead of installed ones."""
-        from ._registered import of_given
+        from ._registration import of_given
 
         if verify_requirements is not None:
-            from ._report import deprecated
+            from ._log import deprecated
 
             deprecated("verify_requirements", "it has no effect; remove it")
         return of_given(
@@ -522,7 +524,7 @@ class Manager(Generic[T, Found]):
 
         Imports no plugin.
         """
-        from ._isolation import failures
+        from ._faults.policy import failures
 
         return failures(self)
 
@@ -542,7 +544,7 @@ class Manager(Generic[T, Found]):
         such name or group; ProtocolMismatch of an object that does not fit; and what
         making the manager would. It stays as it was then.
         """
-        from ._registered import register
+        from ._registration import register
 
         return register(self, name, plugin, group)
 
@@ -554,20 +556,20 @@ class Manager(Generic[T, Found]):
         Imports no plugin, unless the manager was made with `lazy=False`. Raises what
         making the manager would; it stays as it was then.
         """
-        from ._registered import refresh
+        from ._registration import refresh
 
         return refresh(self)
 
     def list_entry_points(self) -> "list[EntryPoint]":
         """Return all entry points of the namespace, selected or not."""
         from ._entry_point import EntryPoint
-        from ._whole import served
+        from ._inventory import served
 
         return [EntryPoint._of(group, *pair) for group, pair in served(self.namespace)]
 
     def entry_points_names(self) -> "list[str]":
         """Return the names of all entry points of the namespace, selected or not."""
-        from ._whole import served
+        from ._inventory import served
 
         return [pair[0][0] for _, pair in served(self.namespace)]
 
@@ -655,7 +657,7 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
         **options: "Unpack[Options]",
     ) -> None:
         if warn_on_missing_entrypoint is not None:
-            from ._report import deprecated
+            from ._log import deprecated
 
             deprecated(
                 "warn_on_missing_entrypoint",
@@ -741,7 +743,7 @@ class DriverManager(NamedExtensionManager[T]):
         extension = self.extensions[0]
         known = extension.__dict__
         try:
-            # Not by the attributes, which load `_kept` as well.
+            # Not by the attributes, which load `_preload` as well.
             if extension._invoke is None and extension.obj is None:
                 if "plugin" not in known:
                     return extension._load()  # type: ignore[no-any-return]

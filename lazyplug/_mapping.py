@@ -86,7 +86,7 @@ def _say(
     if manager._on_load_failure_callback is not None:
         manager._on_load_failure_callback(manager, extension.entry_point, error)
     elif manager._on_failure == "warn":
-        from ._report import report_failure
+        from ._log import report_failure
 
         report_failure(extension, error)
 
@@ -97,9 +97,9 @@ def resolved(
     """Return the extension that the resolver takes of those of a name."""
     resolver = manager._conflict_resolver
     if resolver is None:
-        from . import _conflict
+        from ._selection import conflicts
 
-        resolver = getattr(_conflict, manager._default_resolver)
+        resolver = getattr(conflicts, manager._default_resolver)
     try:
         found = resolver(manager.namespace, name, several)
     except MultipleMatches as error:
@@ -112,7 +112,7 @@ def resolved(
         )
     own = f"{getattr(resolver, '__module__', '')}.".startswith(f"{__package__}.")
     if not own:
-        from ._report import debug
+        from ._log import debug
 
         # Not a warning, since the host decided; our own resolvers log by themselves.
         which = f"{name!r} of {len(several)} in group {manager.namespace!r}"
@@ -135,7 +135,7 @@ def map_extensions(
         except Exception as error:
             if manager.propagate_map_exceptions:
                 raise
-            from ._report import report_call
+            from ._log import report_call
 
             report_call(extension, error)
     return answers
@@ -199,7 +199,7 @@ def look_again(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
             if extension.name == name and identity(extension) not in known
         ]
         if came:
-            from ._registered import join
+            from ._registration import join
 
             join(manager, came)
         # Even if nothing was found: another thread may have added it.

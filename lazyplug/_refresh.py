@@ -5,9 +5,9 @@ import os
 import sys
 
 from . import _cache
-from ._report import report_once, report_subscriber
-from ._scan import label, read
-from ._whole import metadata_folders
+from ._indexing.scan import label, read
+from ._inventory import metadata_folders
+from ._log import report_once, report_subscriber
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ def import_module(name: str) -> "Any":
 def keep_modules() -> None:
     """Keep the modules of this package in memory, if files can still be read."""
     try:
-        from . import _kept  # noqa: F401
+        from . import _preload  # noqa: F401
     except (ImportError, OSError):
         pass  # the plugin may be in memory
 

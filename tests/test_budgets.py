@@ -113,8 +113,8 @@ def test_a_warm_start_does_not_look_again_at_anything(
 ) -> None:
     cold = ask(
         f"{DRIVER}\nimport json, sys\n"
-        "print(json.dumps([m for m in sys.modules if m in"
-        " ('lazyplug._update', 'lazyplug._scan', 'lazyplug._store')]))",
+        "print(json.dumps([m for m in sys.modules if"
+        " m.startswith('lazyplug._indexing')]))",
         env=environment.variables,
         executable=environment.python,
     )
@@ -153,7 +153,7 @@ def test_to_keep_in_memory_what_handles_plugins_imports_nothing_that_is_costly(
         env=environment.variables,
         executable=environment.python,
     )
-    assert "lazyplug._kept" in loaded
+    assert "lazyplug._preload" in loaded
     assert not FORBIDDEN.intersection(loaded)
 
 
@@ -204,7 +204,7 @@ class Mark:
         if name == "plain_plugin":
             os.access("/marked", 0)
 
-import lazyplug, lazyplug._cache, lazyplug._frozen, lazyplug._manager
+import lazyplug, lazyplug._cache, lazyplug._frozen_index, lazyplug._manager
 sys.meta_path.insert(0, Mark)
 os.access("/marked", 0)
 {DRIVER}

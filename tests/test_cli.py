@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _learned
-from lazyplug._verify import damages
+from lazyplug._indexing.verify import damages
+from lazyplug._static import facts as facts_module
 from lazyplug.cli import main
 from lazyplug.testing import dist
 from tests.conftest import Ticking, python
@@ -98,7 +98,7 @@ def test_what_was_learned_is_verified_too(
         )
     )
     assert lazyplug.ExtensionManager[Any]("g")["a"].summary == "A plugin."
-    _learned.write()
+    facts_module.write()
     (file,) = isolated.glob("*.facts")
     data = file.read_bytes()
     assert f"sound    {file.name}\n" in verify()[1]

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _calling, _run, _store, _trace, _update, cli
+from lazyplug import _cache, _calling, cli
 from lazyplug._entry_point import EntryPoint
 from lazyplug._index import Index
+from lazyplug._indexing import patch, storage
+from lazyplug._indexing.records import assemble, from_bytes
 from lazyplug._manager import Extension
-from lazyplug._record import assemble, from_bytes
+from lazyplug._running import launch, recorder
 from lazyplug.cli import (
     cache,
     checking,
@@ -60,9 +62,9 @@ def undone(monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot: Any = _cache.Snapshot
     for home, name in (
         (snapshot, "true_index"),
-        (_update, "update"),
-        (_update, "store"),
-        (_store, "store"),
+        (patch, "update"),
+        (patch, "store"),
+        (storage, "store"),
         (Index, "rows"),
         (Extension, "_load"),
         (_calling, "call"),
@@ -75,7 +77,7 @@ def test_events_are_written_when_they_are_over(
     app: Path, undone: None, tmp_path: Path
 ) -> None:
     file = tmp_path / "events"
-    _trace.record(str(file))
+    recorder.record(str(file))
     manager = lazyplug.ExtensionManager[Any]("app", invoke_on_load=True)
     assert manager["a"].obj == 1
     manager.map(lambda extension: extension.obj)
@@ -212,7 +214,7 @@ def test_a_shell_that_completes_gets_the_parser_of_its_line(
 
 def test_run_is_left_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
-    monkeypatch.setattr(_run, "run", asked.append)
+    monkeypatch.setattr(launch, "run", asked.append)
     assert main(["run", "--", "program"]) == 0
     monkeypatch.setattr(sys, "argv", ["lazyplug", "run", "x"])
     assert main() == 0

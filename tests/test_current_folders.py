@@ -55,14 +55,15 @@ def main():
         if ahead:
             _cache.Seam.clock = staticmethod(lambda: time.time_ns() + ahead)
     if asked == "counting":
-        from lazyplug import _rescan, _update
-        update, scan = _update.update, _update.scan_distribution
-        _update.update = lambda *a: updates.append(a) or update(*a)
-        _rescan.scan_distribution = _update.scan_distribution = (
+        from lazyplug._indexing import rebuild
+        from lazyplug._indexing import patch as patch_module
+        update, scan = patch_module.update, patch_module.scan_distribution
+        patch_module.update = lambda *a: updates.append(a) or update(*a)
+        rebuild.scan_distribution = patch_module.scan_distribution = (
             lambda *a, **k: read.append(os.path.join(*a[:2])) or scan(*a, **k)
         )
     rows = [(point.name, point.value) for point in entry_points(group="demo")]
-    updated = bool(updates) if asked else "lazyplug._update" in sys.modules
+    updated = bool(updates) if asked else "lazyplug._indexing.patch" in sys.modules
     everything = [(p.name, p.value) for p in entry_points() if p.group == "demo"]
     assert sorted(rows) == sorted(everything), everything
     print((updated, rows, read))

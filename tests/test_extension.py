@@ -504,7 +504,7 @@ def test_a_module_that_went_is_imported_again_unless_the_outcome_is_published(
 ) -> None:
     from types import ModuleType, SimpleNamespace
 
-    from lazyplug._failure import imported_again
+    from lazyplug._faults.failed_loads import imported_again
 
     plant(tmp_path, {"plug_again.py": "Plugin = 1\n"})
     monkeypatch.syspath_prepend(tmp_path)

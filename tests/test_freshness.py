@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _rescan, _scan, _store, _update
+from lazyplug import _cache
 from lazyplug._index import stamp
+from lazyplug._indexing import patch, rebuild, storage
+from lazyplug._indexing import scan as scan_module
 from lazyplug.testing import dist, plant
 from tests.conftest import LATER, Ticking
 
@@ -96,13 +98,13 @@ def clockwork(
 def scanned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of the metadata folders that were read, in their order."""
     found: list[str] = []
-    scan: Callable[..., Any] = _scan.scan_distribution
+    scan: Callable[..., Any] = scan_module.scan_distribution
 
     def watched(folder: str, file: str, *rest: Any, **named: Any) -> Any:
         found.append(file)
         return scan(folder, file, *rest, **named)
 
-    for room in (_update, _rescan):
+    for room in (patch, rebuild):
         monkeypatch.setattr(room, "scan_distribution", watched)
     return found
 
@@ -237,7 +239,7 @@ def hidden_change(
 def archives(tmp_path: Path) -> None:
     # importlib_metadata imports what it reads archives with when it meets the
     # first one, and finds it only while sys.path is whole.
-    from lazyplug._foreign import scan_archive
+    from lazyplug._indexing.archives import scan_archive
 
     found, _, _ = scan_archive(str(_archive(tmp_path / "any.zip", "m:f")))
     assert found
@@ -253,7 +255,7 @@ def test_a_change_in_the_tick_of_the_look_is_seen(
 @pytest.fixture
 def no_racy_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     """Believe every stamp, however young."""
-    monkeypatch.setattr(_scan, "RACY", -(10**20))
+    monkeypatch.setattr(scan_module, "RACY", -(10**20))
 
 
 @pytest.mark.usefixtures("archives", "no_racy_rule")
@@ -428,7 +430,7 @@ def _unwritable(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_store, "write", refuse)
+    monkeypatch.setattr(storage, "write", refuse)
 
 
 @pytest.mark.parametrize("forbid", [_readonly, _unwritable])

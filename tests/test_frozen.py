@@ -21,10 +21,10 @@ from lazyplug import (
     ExtensionManager,
     NoMatches,
     _cache,
-    _frozen,
-    _report,
+    _frozen_index,
+    _log,
 )
-from lazyplug._freeze import anchored, frozen_index
+from lazyplug._indexing.freeze import anchored, frozen_index
 from lazyplug.cli import main
 from lazyplug.testing import dist, plant
 from tests.conftest import Ticking, ask, examples, python
@@ -53,7 +53,7 @@ class Environment:
         """Be a process with this sys.path."""
         self._patch.setattr(sys, "path", [str(entry) for entry in entries])
         _cache.invalidate_caches()
-        _report._told.clear()
+        _log._told.clear()
 
     def freeze(self, *options: str) -> None:
         assert main(["freeze", *options]) == 0
@@ -100,10 +100,11 @@ def problems_but_of_metadata() -> list[lazyplug.Problem]:
 @pytest.fixture
 def scans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return which distributions are read from here on."""
-    from lazyplug import _rescan, _update
+    from lazyplug._indexing import patch as patch_module
+    from lazyplug._indexing import rebuild
 
     found: list[str] = []
-    for room in (_rescan, _update):
+    for room in (rebuild, patch_module):
         scan: Any = room.scan_distribution
 
         def noted(folder: str, file: str, *more: Any, scan: Any = scan) -> Any:
@@ -354,7 +355,7 @@ def test_it_covers_what_is_spelled_otherwise(
 def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
     env: Environment, site: Callable[..., Path], settled: Ticking
 ) -> None:
-    from lazyplug import _rescan
+    from lazyplug._indexing import rebuild
 
     env.freeze("--trust")
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
@@ -363,7 +364,7 @@ def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
     plant(other, dist("fourth", entry_points="[g]\nfour = plug:one\n"))
     _cache.invalidate_caches()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_rescan, "rescan", None)
+        patch.setattr(rebuild, "rescan", None)
         assert names() == ["four", "one", "three", "two"]
 
 
@@ -1027,20 +1028,21 @@ def test_what_was_learned_is_remembered_beside_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from lazyplug import _learned, _source
+    from lazyplug._static import facts as facts_module
+    from lazyplug._static import source
 
     plant(env.site, {"plug_doc.py": "'''What it does.'''\n"})
     plant(env.site, dist("documented", entry_points="[g]\ndoc = plug_doc\n"))
     env.freeze("--trust")
     assert ExtensionManager[Any]("g")["doc"].summary == "What it does."
-    _learned.write()
+    facts_module.write()
     assert [file.suffix for file in isolated.iterdir()] == [".facts"]
     # Of another environment something is written, and what is old goes.
     env.path(env.site, plant(env.root / "other", dist("third")))
     names()
     assert len(list(isolated.glob("*.facts"))) == 1
     env.path(env.site)
-    monkeypatch.setattr(_source, "Search", None)
+    monkeypatch.setattr(source, "Search", None)
     assert ExtensionManager[Any]("g")["doc"].summary == "What it does."
     assert main(["cache", "verify"]) == 0
     assert main(["cache", "show"]) == 0
@@ -1054,10 +1056,10 @@ def test_what_was_learned_is_remembered_beside_it(
 def test_the_path_that_an_anchor_stands_for_is_that_of_now(tmp_path: Path) -> None:
     for path in (sys.prefix, f"{sys.prefix}{os.sep}lib", f"{tmp_path}{os.sep}a"):
         folder = str(tmp_path)
-        assert _frozen.expanded(anchored(path, folder, False), folder) == path
+        assert _frozen_index.expanded(anchored(path, folder, False), folder) == path
     inside = str(tmp_path / "a" / "b")
     assert anchored(str(tmp_path), inside, True) == "{here}/../.."
-    assert _frozen.expanded("{here}/../..", "/x/y/z") == "/x"
+    assert _frozen_index.expanded("{here}/../..", "/x/y/z") == "/x"
 
 
 def test_a_process_without_variables_of_ours_ignores_the_variable(
@@ -1098,4 +1100,4 @@ def test_importing_lazyplug_and_a_start_without_one_do_not_import_its_room() -> 
         """
     )
     assert "lazyplug._cache" in loaded
-    assert not {"lazyplug._frozen", "lazyplug._freeze"} & set(loaded)
+    assert not {"lazyplug._frozen_index", "lazyplug._indexing.freeze"} & set(loaded)

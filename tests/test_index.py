@@ -12,7 +12,7 @@ import pytest
 import lazyplug
 from lazyplug import _cache
 from lazyplug._index import CHUNK, SCHEMA, TITLE_LENGTH, Index, digest, title
-from lazyplug._record import decode, from_bytes, table_of
+from lazyplug._indexing.records import decode, from_bytes, table_of
 from lazyplug.testing import dist, plant
 from tests.conftest import Ticking
 

@@ -31,10 +31,12 @@ from importlib_metadata import (
 )
 
 import lazyplug
-from lazyplug import _cache, _record, _scan
-from lazyplug._encoding import encode, regroup, sort_distributions
+from lazyplug import _cache
 from lazyplug._index import Index, numbers, paths, together
-from lazyplug._record import (
+from lazyplug._indexing import records as records_module
+from lazyplug._indexing import scan as scan_module
+from lazyplug._indexing.layout import encode, regroup, sort_distributions
+from lazyplug._indexing.records import (
     Distribution,
     PathEntry,
     decode,
@@ -43,7 +45,7 @@ from lazyplug._record import (
     groups_of,
     together_of,
 )
-from lazyplug._text import to_json
+from lazyplug._json_text import to_json
 from lazyplug.testing import plant
 from tests.conftest import LATER, Ticking, ask, examples
 from tests.test_freshness import Clockwork, after_last_change
@@ -148,7 +150,7 @@ def answer() -> dict[str, Declared]:
         ]
     said = {}
     for where, owner in owners.items():
-        name, version, _ = _scan.identify(owner)
+        name, version, _ = scan_module.identify(owner)
         said[where] = Declared(name, version, _in_file_order(points[where]))
     return said
 
@@ -376,7 +378,7 @@ def test_any_environment_has_the_answer_of_importlib_metadata(
             assert Counter(
                 (e.group, e.name, e.value, e.dist.name, e.dist.version) for e in whole
             ) == Counter(
-                (e.group, e.name, e.value, *_scan.identify(e._owner)[:2])
+                (e.group, e.name, e.value, *scan_module.identify(e._owner)[:2])
                 for e in lazyplug.entry_points()
                 if e._owner is not None
             )
@@ -716,14 +718,14 @@ def test_a_value_is_split_as_importlib_metadata_splits_it(value: str) -> None:
             _ = lazyplug.EntryPoint("name", value, "group").module
     else:
         assert lazyplug.EntryPoint("name", value, "group").extras == point.extras
-    assert _scan.split_value(value) == expected
+    assert scan_module.split_value(value) == expected
 
 
 @examples(300)
 @given(name=names | st.text("aB-_.\u00e9\u0130", max_size=12) | st.text(max_size=12))
 def test_a_name_is_normalised_as_importlib_metadata_does(name: str) -> None:
     normalize: Callable[[str], str] = importlib_metadata.Prepared.normalize
-    assert _scan.normalise(name) == normalize(name)
+    assert scan_module.normalise(name) == normalize(name)
 
 
 @examples(300)
@@ -733,7 +735,7 @@ def test_a_name_is_normalised_as_importlib_metadata_does(name: str) -> None:
 @example(".a.dist-info")
 def test_a_folder_says_its_name_as_to_importlib_metadata(file: str) -> None:
     name_from: Callable[[str], str | None] = PathDistribution._name_from_stem
-    assert _scan.stem(file)[0] == (name_from(file) or "")
+    assert scan_module.stem(file)[0] == (name_from(file) or "")
 
 
 @examples(600)
@@ -745,7 +747,7 @@ def test_a_folder_says_its_name_as_to_importlib_metadata(file: str) -> None:
 @example("\ufeff[g]\na = m:f\n")
 @example("[[g]]\n[a]b = c\n[=]\n")
 def test_any_text_declares_what_it_does_to_importlib_metadata(text: str) -> None:
-    points, problems = _scan.parse(text, "file")
+    points, problems = scan_module.parse(text, "file")
     assert all(line > 0 and reason for _, line, reason in problems)
     from_text: Callable[[str], Any] = importlib_metadata.EntryPoints._from_text
     try:
@@ -756,7 +758,7 @@ def test_any_text_declares_what_it_does_to_importlib_metadata(text: str) -> None
     assert [(group, *row[:2]) for group, row in points] == expected
     lines = text.splitlines()
     for _, (name, value, module, attr, number) in points:
-        assert (module, attr) == _scan.split_value(value)
+        assert (module, attr) == scan_module.split_value(value)
         assert name in lines[number - 1]
         assert value in lines[number - 1]
 
@@ -784,7 +786,10 @@ def test_metadata_says_the_name_and_version_that_the_email_parser_reads(
         lines.append(f"License: some{ends}        Name: folded{ends}\tVersion: folded")
     text = ends.join(lines) + ends * 2 + body
     message = email.message_from_string(text)
-    assert _scan.headers(text) == (message["Name"] or "", message["Version"] or "")
+    assert scan_module.headers(text) == (
+        message["Name"] or "",
+        message["Version"] or "",
+    )
 
 
 # ------------------------------------------------------------------- (d) any damage
@@ -943,23 +948,25 @@ def test_stamps_together_differ_as_soon_as_one_number_of_one_file_does(
 ) -> None:
     stamps = [" ".join([f"{number:x}" for number in file]) for file in files]
     told = together(numbers(map(status_of, stamps)))
-    assert told == together_of(list(map(_record.number, stamps)))
+    assert told == together_of(list(map(records_module.number, stamps)))
     other = stamps.copy()
     random.shuffle(other)  # files that were exchanged for each other
-    assert (told == together_of(list(map(_record.number, other)))) == (other == stamps)
+    assert (told == together_of(list(map(records_module.number, other)))) == (
+        other == stamps
+    )
     changed = list(files[0])
     changed[field] += more
     stamps[0] = " ".join([f"{number:x}" for number in changed])
-    assert told != together_of(list(map(_record.number, stamps)))
+    assert told != together_of(list(map(records_module.number, stamps)))
 
 
 def test_stamps_together_are_the_same_in_every_process() -> None:
     stamps = ["18ea7e78649a3e82 18ea7e78649a3e82 18 3f2823", "1 2 3 4"]
     for seed in ("0", "1"):
-        assert together_of(list(map(_record.number, stamps))) == ask(
+        assert together_of(list(map(records_module.number, stamps))) == ask(
             f"""
             import json
-            from lazyplug._record import number, together_of
+            from lazyplug._indexing.records import number, together_of
             print(json.dumps(together_of([*map(number, {stamps})])))
             """,
             env={"PYTHONHASHSEED": seed},

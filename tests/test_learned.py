@@ -25,20 +25,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import lazyplug._foreign
+import lazyplug._indexing.archives
 from lazyplug import (
     Extension,
     ExtensionManager,
     _cache,
-    _learned,
-    _scan,
-    _source,
-    _store,
 )
 from lazyplug._index import TITLE_LENGTH, digest, stamp, title
-from lazyplug._learned import UNKNOWN
-from lazyplug._record import assemble, from_bytes
-from lazyplug._source import Sources, first_line
+from lazyplug._indexing import scan, storage
+from lazyplug._indexing.records import assemble, from_bytes
+from lazyplug._static import facts as facts_module
+from lazyplug._static import source as source_module
+from lazyplug._static.facts import UNKNOWN
+from lazyplug._static.source import Sources, first_line
 from lazyplug.testing import dist, plant
 from tests.conftest import LATER, Ticking, ask, examples
 from tests.test_freshness import SECOND, TICKS, Clockwork, after_last_change
@@ -52,10 +51,10 @@ posix = pytest.mark.skipif(os.name != "posix", reason="file modes and users of P
 @pytest.fixture(autouse=True)
 def nothing_learned() -> Iterator[None]:
     """Let no process be the heir of another test's."""
-    _learned._unwritten.clear()
+    facts_module._unwritten.clear()
     before = set(sys.modules)
     yield
-    _learned._unwritten.clear()
+    facts_module._unwritten.clear()
     assert not [new for new in set(sys.modules) - before if new.startswith("plug")]
 
 
@@ -63,20 +62,20 @@ def nothing_learned() -> Iterator[None]:
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of the files that are read as source, in their order."""
     found: list[str] = []
-    read = _source.read
+    read = source_module.read
 
     def watched(file: str, of: Any) -> Any:
         found.append(os.path.basename(file))
         return read(file, of)
 
-    monkeypatch.setattr(_source, "read", watched)
+    monkeypatch.setattr(source_module, "read", watched)
     return found
 
 
 def end() -> None:
     """End a process, and begin another."""
-    _learned.write()
-    _learned._latest = None
+    facts_module.write()
+    facts_module._latest = None
     _cache.invalidate_caches()
 
 
@@ -202,7 +201,7 @@ def test_none_is_remembered_where_stamps_would_tell(
     looked: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            _source.Search, "target", lambda _, module, __: looked.append(module)
+            source_module.Search, "target", lambda _, module, __: looked.append(module)
         )
         assert summaries("h") == nothing
     assert looked == []
@@ -363,7 +362,7 @@ def test_what_changes_twice_in_a_tick_is_not_remembered_in_between(
     assert summaries() == SAID
     seam.move(5 * SECOND)
     if not rule:
-        monkeypatch.setattr(_scan, "settled", lambda *_: True)
+        monkeypatch.setattr(scan, "settled", lambda *_: True)
     file = folder / "plug_one.py"
     file.write_text("class One: '''The new.'''\n")
     before = stamp(seam.stat(str(file)))
@@ -458,7 +457,7 @@ def test_what_a_volatile_folder_declares_or_holds_is_never_stored(
     only("", plugs)
     for name in ("here", "there"):
         assert ExtensionManager[Any]("g")[name].summary
-    assert not _learned._unwritten
+    assert not facts_module._unwritten
     found = {"one": "Here.", "two": "The two.", "here": "Here.", "there": "The two."}
     assert summaries() == summaries() == found
     assert [line[:2] for line in fact_lines(isolated)] == [["two", "plug_two:Two"]]
@@ -667,7 +666,7 @@ def pairs_of(group: str = "g") -> dict[str, tuple[str | None, bool]]:
     """Return what each extension says, and if its module is missing; a new process."""
     _cache.invalidate_caches()
     found = {
-        extension.name: (extension.summary, _learned.is_missing(extension))
+        extension.name: (extension.summary, facts_module.is_missing(extension))
         for extension in ExtensionManager[Any](group)
     }
     end()
@@ -857,7 +856,7 @@ def test_the_file_can_be_read_with_any_json_reader(plugs: Path, isolated: Path) 
     assert facts_in(isolated).stem == index.stem
     assert json.loads(first)[:2] == ["lazyplug", 1]
     assert json.loads(head) == {
-        "facts": _learned.SCHEMA,
+        "facts": facts_module.SCHEMA,
         "key": [sys.prefix, str(plugs)],
         "stamps": [stamp(os.stat(plugs))],
     }
@@ -896,14 +895,14 @@ def test_groups_and_kinds_are_kept_apart(
     assert summaries("h") == {"one": "The one."}
     (one,) = ExtensionManager[Any]("h")
     sources = Sources(_cache.Seam.clock())
-    assert _learned.facts().recall(one, "hooks") is UNKNOWN
-    _learned.facts().learn(one, "hooks", {"a": [1, None, "x"]}, sources)
+    assert facts_module.facts().recall(one, "hooks") is UNKNOWN
+    facts_module.facts().learn(one, "hooks", {"a": [1, None, "x"]}, sources)
     end()
     parsed.clear()
     assert summaries("g") == SAID
     assert summaries("h") == {"one": "The one."}
     (one,) = ExtensionManager[Any]("h")
-    assert _learned.facts().recall(one, "hooks") == {"a": [1, None, "x"]}
+    assert facts_module.facts().recall(one, "hooks") == {"a": [1, None, "x"]}
     assert parsed == []
     assert facts_in(isolated).read_text().count('"The one."') == 2
 
@@ -911,12 +910,12 @@ def test_groups_and_kinds_are_kept_apart(
 def test_what_is_learned_is_as_json_has_it_or_an_error(plugs: Path) -> None:
     one = ExtensionManager[Any]("g")["one"]
     sources = Sources(_cache.Seam.clock())
-    _learned.facts().learn(one, "kind", (1, {2: "x"}), sources)
-    assert _learned.facts().recall(one, "kind") == [1, {"2": "x"}]
+    facts_module.facts().learn(one, "kind", (1, {2: "x"}), sources)
+    assert facts_module.facts().recall(one, "kind") == [1, {"2": "x"}]
     end()
-    assert _learned.facts().recall(one, "kind") == [1, {"2": "x"}]
+    assert facts_module.facts().recall(one, "kind") == [1, {"2": "x"}]
     with pytest.raises(TypeError, match="not callable"):
-        _learned.facts().learn(one, "kind", {1, 2}, sources)
+        facts_module.facts().learn(one, "kind", {1, 2}, sources)
 
 
 @pytest.mark.parametrize(
@@ -935,15 +934,15 @@ def test_what_moved_while_it_was_looked_at_is_not_learned(
     one = ExtensionManager[Any]("g")["one"]
     sources = Sources(_cache.Seam.clock())
     sources.files[f"{plugs}/{file}"] = was_there
-    _learned.facts().learn(one, "kind", 1, sources)
+    facts_module.facts().learn(one, "kind", 1, sources)
     end()
     assert len(fact_lines(isolated)) == learned
-    assert _learned.facts().recall(one, "kind") == (1 if learned else UNKNOWN)
+    assert facts_module.facts().recall(one, "kind") == (1 if learned else UNKNOWN)
 
 
 def test_a_summary_that_is_none_of_ours_is_worked_out_again(plugs: Path) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    _learned.facts().learn(one, "summary", 7, Sources(_cache.Seam.clock()))
+    facts_module.facts().learn(one, "summary", 7, Sources(_cache.Seam.clock()))
     assert one.summary == "The one."
 
 
@@ -953,7 +952,7 @@ def test_nothing_is_written_where_nothing_is_new(plugs: Path, isolated: Path) ->
     for _ in range(3):
         summaries()
     _cache.invalidate_caches()
-    facts = _learned.facts()
+    facts = facts_module.facts()
     for extension in ExtensionManager[Any]("g"):
         scope, sources = facts.search().target(extension.module_name, extension.attr)
         line = None if scope is None else first_line(scope.doc)
@@ -965,9 +964,9 @@ def test_nothing_is_written_where_nothing_is_new(plugs: Path, isolated: Path) ->
 
 def other_process() -> dict[str, Any]:
     """Let this process rest, and return what it would write; another begins."""
-    mine = dict(_learned._unwritten)
-    _learned._unwritten.clear()
-    _learned._latest = None
+    mine = dict(facts_module._unwritten)
+    facts_module._unwritten.clear()
+    facts_module._latest = None
     _cache.invalidate_caches()
     return mine
 
@@ -980,7 +979,7 @@ def test_two_processes_that_learn_at_once_keep_what_both_learned(
     mine = other_process()
     assert two.summary == "The two."
     end()
-    _learned._unwritten.update(mine)
+    facts_module._unwritten.update(mine)
     end()
     assert [line[0] for line in fact_lines(isolated)] == ["one", "two"]
 
@@ -997,12 +996,12 @@ def test_of_two_that_learned_the_same_the_newest_stamps_win(
         summaries()
         rewrite(plugs / "plug_one.py", "class One: 'Newer.'")
         _cache.invalidate_caches()
-        _learned._latest = None
+        facts_module._latest = None
         mine, _ = {}, ExtensionManager[Any]("g")["one"].summary
         mine = other_process()
     if newer_first:
         summaries()
-    _learned._unwritten.update(mine)
+    facts_module._unwritten.update(mine)
     end()
     assert fact_lines(isolated)[0][4] == "Newer."
 
@@ -1065,7 +1064,7 @@ def test_it_does_not_grow_beyond_its_bound_and_keeps_what_it_has(
 ) -> None:
     summaries()
     room = facts_in(isolated).stat().st_size * 2  # for some of the nine, not for all
-    monkeypatch.setattr(_learned, "SIZE_CAP", room)
+    monkeypatch.setattr(facts_module, "SIZE_CAP", room)
     tree = {f"plug_{n}.py": f"'''{n}.'''" for n in range(9)}
     points = "".join(f"p{n} = plug_{n}\n" for n in range(9))
     plant(plugs, {**tree, **dist("many", entry_points=f"[h]\n{points}")})
@@ -1088,7 +1087,7 @@ def test_a_program_that_changes_its_path_again_and_again_does_not_fill_the_memor
         only(site({}, f"other{number}"), plugs)
         for extension in ExtensionManager[Any]("g"):
             assert extension.summary == SAID[extension.name]
-    assert len(_learned._unwritten) <= 16
+    assert len(facts_module._unwritten) <= 16
 
 
 # ------------------------------------------------------------------ where it is kept
@@ -1155,7 +1154,7 @@ def test_whatever_happens_at_the_end_is_survived(
     def fail(*_: Any) -> None:
         raise RuntimeError("at the end")
 
-    monkeypatch.setattr(_learned, "encode", fail)
+    monkeypatch.setattr(facts_module, "encode", fail)
     with caplog.at_level(logging.DEBUG, "lazyplug"):
         assert summaries() == SAID
     assert "what was learned was not written: RuntimeError('at the end')" in caplog.text
@@ -1274,8 +1273,8 @@ def test_any_flipped_bit_and_any_lost_end_costs_no_answer(
         file.write_bytes(data)
         other_process()
         one, two = ExtensionManager[Any]("g")
-        assert _learned.facts().recall(one, "summary") in ("The one.", UNKNOWN)
-        assert _learned.facts().recall(two, "summary") in ("The two.", UNKNOWN)
+        assert facts_module.facts().recall(one, "summary") in ("The one.", UNKNOWN)
+        assert facts_module.facts().recall(two, "summary") in ("The two.", UNKNOWN)
     assert summaries() == SAID
     assert file.read_bytes() == whole
 
@@ -1327,7 +1326,7 @@ STRANGE = [
 @pytest.fixture
 def right_head(plugs: Path) -> dict[str, Any]:
     return {
-        "facts": _learned.SCHEMA,
+        "facts": facts_module.SCHEMA,
         "key": [sys.prefix, str(plugs)],
         "stamps": [stamp(os.stat(plugs))],
     }
@@ -1350,7 +1349,7 @@ def test_a_strange_part_is_survived_and_replaced(
 @pytest.mark.parametrize(
     "head",
     [
-        {"facts": _learned.SCHEMA - 1},
+        {"facts": facts_module.SCHEMA - 1},
         {"facts": None},
         {"key": ["/", "/"]},
         {"key": "/"},
@@ -1427,13 +1426,13 @@ def test_facts_go_with_their_index(plugs: Path, isolated: Path) -> None:
     orphan = isolated / "0123456789abcdef-0123456789abcdef.facts"
     orphan.write_bytes(b"x")
     orphan.with_suffix(".json").write_bytes(b"x")
-    _store.prune(str(isolated))
+    storage.prune(str(isolated))
     assert orphan.exists()
     gone = isolated / "0123456789abcdef-1111111111111111.facts"
     gone.write_bytes(b"x")
     empty = from_bytes(assemble(["/nowhere"], [], [], True, {}, {}, ""))
     gone.with_suffix(".json").write_bytes(empty.read(0, 1 << 16))
-    _store.prune(str(isolated), keep=own.name)
+    storage.prune(str(isolated), keep=own.name)
     assert not gone.with_suffix(".json").exists()
     assert not gone.exists()
     assert own.exists()
@@ -1446,7 +1445,7 @@ def test_facts_without_an_index_stay_up_to_a_number(isolated: Path) -> None:
         file = isolated / f"{0:016}-{number:016}.facts"
         file.write_bytes(b"x")
         os.utime(file, (number, number))
-    _store.prune(str(isolated))
+    storage.prune(str(isolated))
     kept = sorted(int(file.stem[17:]) for file in isolated.iterdir())
     assert kept == list(range(6, 70))
 
@@ -1459,7 +1458,7 @@ def test_facts_of_the_oldest_indexes_go_with_them(isolated: Path) -> None:
             file = isolated / f"{stem}{suffix}"
             file.write_bytes(b"x")
             os.utime(file, (number, number))
-    _store.store(str(isolated), f"{stems[0]}.facts", b"new")
+    storage.store(str(isolated), f"{stems[0]}.facts", b"new")
     kept = sorted({file.stem for file in isolated.iterdir()})
     assert kept == [stems[0], *stems[17:]]
     assert (isolated / f"{stems[0]}.facts").read_bytes() == b"new"
@@ -1475,17 +1474,17 @@ def test_unfinished_facts_are_removed_as_unfinished_indexes_are(
     for file in (old, other):
         file.write_bytes(b"x")
         os.utime(file, (0, 0))
-    _store.prune(str(isolated))
+    storage.prune(str(isolated))
     assert list(isolated.iterdir()) == [other]
 
 
 def test_facts_are_not_taken_for_an_index(plugs: Path, isolated: Path) -> None:
     summaries()
     name = facts_in(isolated).name
-    found = list(_store.donors(str(isolated), name[:17] + "other.json", sys.prefix))
+    found = list(storage.donors(str(isolated), name[:17] + "other.json", sys.prefix))
     assert len(found) == 1
     facts_in(isolated).rename(isolated / (name[:17] + "f" * 16 + ".json"))
-    found = list(_store.donors(str(isolated), name[:17] + "other.json", sys.prefix))
+    found = list(storage.donors(str(isolated), name[:17] + "other.json", sys.prefix))
     assert len(found) == 1
 
 
@@ -1502,7 +1501,7 @@ found = {e.name: e.summary for e in lazyplug.ExtensionManager("g")}
 new = sorted(set(sys.modules) - before)
 """
 SHOW = "print(json.dumps([found, new]))"
-TEXT = "lazyplug._text"
+TEXT = "lazyplug._json_text"
 
 
 @pytest.fixture
@@ -1520,7 +1519,7 @@ def fresh(site: Callable[..., Path]) -> Callable[..., Any]:
     return run
 
 
-def test_facts_are_written_when_a_process_ends_and_the_next_imports_three_rooms(
+def test_facts_are_written_when_a_process_ends_and_the_next_imports_three_modules(
     fresh: Callable[..., Any],
 ) -> None:
     found, new = fresh(SHOW)
@@ -1530,8 +1529,8 @@ def test_facts_are_written_when_a_process_ends_and_the_next_imports_three_rooms(
     assert found == SAID
     # The last one is there already where the current directory declares something; the
     # finders are asked where there are third-party ones, as that of setuptools.
-    rooms = {"lazyplug._details", "lazyplug._learned"}
-    assert rooms <= {*new} <= {*rooms, "lazyplug._finders", TEXT}
+    modules = {"lazyplug._attributes", "lazyplug._static", "lazyplug._static.facts"}
+    assert modules <= {*new} <= {*modules, "lazyplug._static.finders", TEXT}
 
 
 def test_a_process_that_dies_teaches_nobody(
@@ -1547,15 +1546,16 @@ def test_a_forked_child_leaves_what_its_parent_learned_to_the_parent(
 ) -> None:
     code = """
         import os
-        from lazyplug import _learned, _store
+        from lazyplug._static import facts as facts_module
+        from lazyplug._indexing import storage
         child = os.fork()
         if not child:
             written = []
-            _store.store = lambda *_: written.append(_)
-            _learned.write()
+            storage.store = lambda *_: written.append(_)
+            facts_module.write()
             os._exit(len(written))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(json.dumps([status, len(_learned._unwritten)]))
+        print(json.dumps([status, len(facts_module._unwritten)]))
     """
     assert fresh(code) == [0, 1]
     assert len(fact_lines(isolated)) == 2
@@ -1659,8 +1659,8 @@ def test_a_warm_help_screen_imports_two_rooms_and_no_plugin(
     code = f"""
         import json, sys
         sys.path.insert(0, {str(ROOT)!r})
-        import lazyplug, lazyplug._cache, lazyplug._manager, lazyplug._learned
-        del sys.modules["lazyplug._learned"]
+        import lazyplug, lazyplug._cache, lazyplug._manager, lazyplug._static.facts
+        del sys.modules["lazyplug._static.facts"]
         sys.path[:] = [{str(fifty)!r}]
         manager = lazyplug.ExtensionManager("g")
         before = set(sys.modules)
@@ -1671,8 +1671,8 @@ def test_a_warm_help_screen_imports_two_rooms_and_no_plugin(
     *counts, new = ask(code, cwd=isolated)
     assert counts == [0, FIFTY]
     # The finders are asked where there are third-party ones, as that of setuptools.
-    rooms = {"lazyplug._details", "lazyplug._learned"}
-    assert rooms <= {*new} <= {*rooms, "lazyplug._finders"}
+    rooms = {"lazyplug._attributes", "lazyplug._static.facts"}
+    assert rooms <= {*new} <= {*rooms, "lazyplug._static.finders"}
 
 
 # ---------------------------------------------------------------------------- a law

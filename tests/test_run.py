@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import lazyplug
-from lazyplug import _run
+from lazyplug._running import launch
 from lazyplug.testing import dist, plant
 from tests.conftest import python
 
@@ -383,8 +383,9 @@ def hostile(environment: Environment, tmp_path: Path) -> Environment:
     names = {*sys.stdlib_module_names, "importlib_metadata", "orjson", "platformdirs"}
     names |= {"rich", "seeing", "see_module", "sitecustomize", "stevedore", "zipp"}
     here = plant(tmp_path / "here", {f"{name}.py": text for name in sorted(names)})
-    plant(here, {"lazyplug": {"__init__.py": text, "__main__.py": text}})
-    (here / "lazyplug" / "_run.py").write_text(text, encoding="utf-8")
+    running = {"__init__.py": text, "launch.py": text}
+    tree = {"__init__.py": text, "__main__.py": text, "_running": running}
+    plant(here, {"lazyplug": tree})
     return environment._replace(here=here)
 
 
@@ -439,6 +440,9 @@ def modules_of(environment: Environment, *arguments: str) -> set[str]:
     return found
 
 
+LAUNCH = {"lazyplug._running", "lazyplug._running.launch"}
+
+
 def test_run_imports_nothing_but_the_door_and_itself(environment: Environment) -> None:
     listing = "import sys\nprint(list(sys.modules))\n"
     plant(environment.here, {"listing.py": listing})
@@ -446,7 +450,7 @@ def test_run_imports_nothing_but_the_door_and_itself(environment: Environment) -
         environment.folder / "bin" / "listing", f"#!{environment.python}\n{listing}"
     )
     bare = modules_of(environment, "-m", "listing")
-    ours = {"lazyplug", "lazyplug._run"}
+    ours = {"lazyplug", *LAUNCH}
     command = ("-m", "lazyplug", "run")
     assert modules_of(environment, *command, "-m", "listing") == bare | ours
     assert modules_of(environment, *command, "./listing.py") == bare | ours
@@ -458,7 +462,7 @@ def test_as_stevedore_imports_the_drop_in_beside_it(environment: Environment) ->
     installing = f"from {DROP_IN} import install\ninstall()\n"
     plant(environment.here, {"list1.py": listing, "list2.py": installing + listing})
     command = ("-m", "lazyplug", "run", "--as-stevedore", "./list1.py")
-    expected = modules_of(environment, "-m", "list2") | {"lazyplug._run"}
+    expected = modules_of(environment, "-m", "list2") | LAUNCH
     assert modules_of(environment, *command) == expected
 
 
@@ -650,7 +654,7 @@ def saw(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def refused(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
     """Return what is said of arguments with which nothing is run."""
     with pytest.raises(SystemExit) as stopped:
-        _run.run(list(arguments))
+        launch.run(list(arguments))
     assert stopped.value.code == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -665,7 +669,7 @@ def test_a_program_is_found_beside_python_and_on_path(
     inside: Environment, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match=r"^3$"):
-        _run.run([name, "a", "--", "-x"])
+        launch.run([name, "a", "--", "-x"])
     seen = saw(capsys)
     assert seen["argv"][1:] == ["a", "--", "-x"]
     assert "see" in seen["globals"]
@@ -682,7 +686,7 @@ def test_a_script_beside_python_wins_over_one_on_path(
     program(tmp_path / "show", f"#!{inside.python}\nprint('of path')")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SystemExit, match=r"^3$"):
-        _run.run(["show"])
+        launch.run(["show"])
     assert saw(capsys)["argv"] == [str(inside.folder / "bin" / "show")]
 
 
@@ -696,7 +700,7 @@ def test_the_users_own_scripts_are_found(
     site = types.SimpleNamespace(ENABLE_USER_SITE=True, USER_BASE=str(tmp_path))
     site.USER_SITE = str(tmp_path / "lib")
     monkeypatch.setitem(sys.modules, "site", site)
-    _run.run(["mine"])
+    launch.run(["mine"])
     assert capsys.readouterr().out == "mine\n"
     site.ENABLE_USER_SITE = False
     assert "no program 'mine' was found" in refused("mine", capsys=capsys)
@@ -711,7 +715,7 @@ def test_a_file_that_cannot_be_started_is_not_found_by_name(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}")
     (tmp_path / "there").mkdir()
     program(inside.here / "there", "#!/usr/bin/env python\nprint('found')")
-    _run.run(["there"])  # an empty entry is the current folder
+    launch.run(["there"])  # an empty entry is the current folder
     assert capsys.readouterr().out == "found\n"
     assert sys.argv == [str(inside.here / "there")]
     (inside.here / "there").chmod(0o644)
@@ -732,7 +736,7 @@ def test_a_console_script_without_a_python_file_is_called_from_its_entry_point(
     program(other / "other", f"#!{other / 'python'}\nprint('of another')")
     monkeypatch.setenv("PATH", str(other))
     with pytest.raises(SystemExit, match=r"^3$"):
-        _run.run([name, "a"])
+        launch.run([name, "a"])
     seen = saw(capsys)
     scripts = inside.folder / "bin"
     assert seen["argv"] == [str(scripts / name), "a"]
@@ -769,7 +773,7 @@ def test_links_of_the_scripts_folder_are_followed_in_the_path_alone(
     linked.symlink_to(inside.folder)
     monkeypatch.setattr(sys, "prefix", str(linked))
     with pytest.raises(SystemExit, match=r"^3$"):
-        _run.run(["without-file"])
+        launch.run(["without-file"])
     seen = saw(capsys)
     assert seen["argv"] == [str(linked / "bin" / "without-file")]
     assert seen["path"][0] == str(inside.folder / "bin")
@@ -784,7 +788,7 @@ def test_scripts_of_the_prefix_are_found_where_python_lies_elsewhere(
     program(inside.folder / "bin" / "inner", "#!/usr/bin/env python\nprint('found')")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", "")
-    _run.run(["inner"])
+    launch.run(["inner"])
     assert capsys.readouterr().out == "found\n"
 
 
@@ -792,13 +796,13 @@ def test_a_wrapper_that_is_given_by_its_path_is_called_from_its_entry_point(
     inside: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match=r"^3$"):
-        _run.run([str(inside.folder / "bin" / "by-bash")])
+        launch.run([str(inside.folder / "bin" / "by-bash")])
     assert saw(capsys)["argv"] == [str(inside.folder / "bin" / "by-bash")]
 
 
 def test_a_function_deep_in_a_module_is_called(inside: Environment) -> None:
     with pytest.raises(SystemExit) as stopped:
-        _run.run(["a.b"])
+        launch.run(["a.b"])
     assert stopped.value.code is None
 
 
@@ -806,7 +810,7 @@ def test_a_file_that_is_given_by_its_path_runs_whatever_python_it_names(
     inside: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = program(inside.here / "old", "#!/nowhere/python2.7\nprint('run')")
-    _run.run(["./old"])
+    launch.run(["./old"])
     assert capsys.readouterr().out == "run\n"
     assert sys.argv == ["./old"]
     assert sys.path == [str(path.parent), str(inside.site)]
@@ -855,13 +859,13 @@ def test_what_cannot_be_run_is_told_with_what_to_do(
 def test_a_python_of_another_name_in_the_same_place_is_this_one(
     inside: Environment, tmp_path: Path
 ) -> None:
-    assert _run._is_this_python(str(inside.folder / "bin" / "python3"))
+    assert launch._is_this_python(str(inside.folder / "bin" / "python3"))
     copy = inside.folder / "bin" / "copy"  # as venv makes it without links
     shutil.copy(os.path.realpath(inside.python), copy)
-    assert _run._is_this_python(str(copy))
-    assert not _run._is_this_python(str(inside.folder / "bin" / "python9"))
+    assert launch._is_this_python(str(copy))
+    assert not launch._is_this_python(str(inside.folder / "bin" / "python9"))
     # The Python that the environment was made from is not the environment.
-    assert not _run._is_this_python(os.path.realpath(inside.python))
+    assert not launch._is_this_python(os.path.realpath(inside.python))
 
 
 @pytest.mark.parametrize(
@@ -888,8 +892,8 @@ def test_options_that_are_not_understood_are_told(
 
 def test_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
-        _run.run(["--help"])
-    assert capsys.readouterr().out == _run.USAGE
+        launch.run(["--help"])
+    assert capsys.readouterr().out == launch.USAGE
 
 
 def test_the_command_line_runs_only_as_a_program(
@@ -908,11 +912,11 @@ def test_the_command_line_runs_only_as_a_program(
 def test_modules_and_archives_run_in_this_process_too(
     inside: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _run.run(["-m", "see_package", "a"])
+    launch.run(["-m", "see_package", "a"])
     seen = saw(capsys)
     assert seen["argv"] == [str(inside.site / "see_package" / "__main__.py"), "a"]
     assert seen["path"] == [str(inside.here), str(inside.site)]
-    _run.run(["./archive", "a"])
+    launch.run(["./archive", "a"])
     seen = saw(capsys)
     assert seen["argv"] == ["./archive", "a"]
     assert [os.path.normpath(entry) for entry in seen["path"]] == [
@@ -930,7 +934,7 @@ def test_the_hook_that_shows_an_error_is_the_programs_own_again(
     hook = sys.excepthook
     path = program(inside.here / "wrong", "def fail():\n    1 / 0\nfail()\n")
     with pytest.raises(ZeroDivisionError, match="division") as caught:
-        _run.run([str(path)])
+        launch.run([str(path)])
     # As Python does when the error has reached the end.
     sys.excepthook(caught.type, caught.value, caught.tb)
     assert sys.excepthook is hook
@@ -966,10 +970,10 @@ def test_the_drop_in_is_installed_when_all_else_is_prepared(
     monkeypatch.setattr(drop_in, "install", install)
     path = program(inside.here / "asks", "import sys\nsys.asked = True\n")
     monkeypatch.setattr(sys, "asked", False, raising=False)
-    _run.run(["--as-stevedore", str(path), "a"])
+    launch.run(["--as-stevedore", str(path), "a"])
     # Of what it imports, nothing comes from the program's directory.
     assert calls == [([str(path), "a"], [str(inside.site)], str(path))]
-    _run.run(["--", str(path)])
+    launch.run(["--", str(path)])
     assert len(calls) == 1
 
 
@@ -977,7 +981,7 @@ def test_the_folder_for_children_is_put_where_python_puts_pythonpath(
     inside: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{DROP_IN}.install", lambda: None)
-    folder = str(Path(_run.__file__).parent / "compat" / "children")
+    folder = str(Path(launch.__file__).parents[1] / "compat" / "children")
     path = program(inside.here / "nothing.py", "")
     for before, after in [
         (None, folder),
@@ -986,7 +990,7 @@ def test_the_folder_for_children_is_put_where_python_puts_pythonpath(
     ]:
         if before is not None:
             monkeypatch.setenv("PYTHONPATH", before)
-        _run.run(["--children", "--as-stevedore", str(path)])
+        launch.run(["--children", "--as-stevedore", str(path)])
         assert os.environ["PYTHONPATH"] == after
         assert sys.path == [str(inside.here), folder, str(inside.site)]
 

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _scan
+from lazyplug import _cache
 from lazyplug._cache import Seam
-from lazyplug._encoding import version_order
 from lazyplug._index import stamp as index_stamp
-from lazyplug._record import Distribution
-from lazyplug._scan import parse, scan_distribution
+from lazyplug._indexing import scan
+from lazyplug._indexing.layout import version_order
+from lazyplug._indexing.records import Distribution
+from lazyplug._indexing.scan import parse, scan_distribution
 from lazyplug.testing import Tree, dist, plant
 
 POINTS = "[g]\na = m:f\n"
@@ -36,7 +37,7 @@ def names(group: str = "g") -> list[str]:
 def owners(group: str = "g") -> list[tuple[str, str]]:
     """Return name and version of the distributions that declare a group."""
     found = _cache.current().rows(group)
-    return [_scan.identify(owner)[:2] for _, owner in found]
+    return [scan.identify(owner)[:2] for _, owner in found]
 
 
 def reasons() -> list[tuple[str, int, str]]:
@@ -126,7 +127,7 @@ def test_metadata_is_read_as_mail_headers_are(
 ) -> None:
     message = email.message_from_string(text)
     assert (message["Name"] or "", message["Version"] or "") == (name, version)
-    assert _scan.headers(text) == (name, version)
+    assert scan.headers(text) == (name, version)
 
 
 LONG = "x" * 5_000
@@ -160,8 +161,8 @@ def test_of_metadata_no_more_is_read_than_its_headers(
         return data
 
     monkeypatch.setattr(Seam, "read", counted)
-    source, status, found, reason = _scan.find_metadata(str(tmp_path))
-    assert (source, reason, _scan.headers(found or "")) == (
+    source, status, found, reason = scan.find_metadata(str(tmp_path))
+    assert (source, reason, scan.headers(found or "")) == (
         "METADATA",
         "",
         ("foo", "1"),
@@ -186,7 +187,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
         return data
 
     monkeypatch.setattr(Seam, "read", growing)
-    text, status, _ = _scan.read(str(file))
+    text, status, _ = scan.read(str(file))
     assert text == "abbbb"
     # Taken before: it tells that the file is another by now.
     assert status is not None
@@ -382,7 +383,7 @@ def test_a_file_that_is_far_too_large_is_not_read(
 def versions(group: str = "g") -> list[str]:
     found = lazyplug.ExtensionManager[Any](group)
     points = found.list_entry_points()
-    return [_scan.identify(point._owner)[1] for point in points if point._owner]
+    return [scan.identify(point._owner)[1] for point in points if point._owner]
 
 
 EGG = {"PKG-INFO": "Name: foo\nVersion: 9.0\n", "entry_points.txt": POINTS}
@@ -510,11 +511,11 @@ def test_a_wheel_on_the_path_declares_and_is_read_only_once(
     )
     only(wheel)
     assert (names(), versions()) == (["a"], ["1.0"])
-    for room in [room for room in sys.modules if room == "lazyplug._foreign"]:
+    for room in [room for room in sys.modules if room == "lazyplug._indexing.archives"]:
         del sys.modules[room]
     _cache.invalidate_caches()
     assert names() == ["a"]
-    assert "lazyplug._foreign" not in sys.modules
+    assert "lazyplug._indexing.archives" not in sys.modules
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
@@ -645,7 +646,7 @@ def test_a_folder_that_cannot_be_listed_has_a_reason(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     nothing: tuple[list[str], set[str]] = [], set()
     vanished = "vanished while it was looked at"
-    assert _scan.list_folder(str(tmp_path / "no")) == (*nothing, vanished)
-    *found, reason = _scan.list_folder("\0")
+    assert scan.list_folder(str(tmp_path / "no")) == (*nothing, vanished)
+    *found, reason = scan.list_folder("\0")
     assert found == [*nothing]
     assert re.match("cannot be read: .*embedded null", reason)  # says each Python

@@ -154,7 +154,9 @@ def test_a_damaged_archive_is_remembered_as_that(
     (folder / "all.zip").write_bytes(b"PK\3\4 and nothing else")
     only(folder, folder / "all.zip")
     assert look() == ["m:f"]
-    with mock.patch("lazyplug._foreign.scan_archive", side_effect=AssertionError):
+    with mock.patch(
+        "lazyplug._indexing.archives.scan_archive", side_effect=AssertionError
+    ):
         assert look() == ["m:f"]
 
 
@@ -200,7 +202,7 @@ def test_an_archive_that_was_read_without_memory_is_read_the_next_time(
     code = f"""
         import resource, sys
         sys.path[:0] = [{str(folder)!r}, {str(folder / "all.zip")!r}]
-        import lazyplug, lazyplug._foreign, lazyplug._rescan
+        import lazyplug, lazyplug._indexing.archives, lazyplug._indexing.rebuild
         pages = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
         limit = pages + (8 << 20)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -22,9 +22,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazyplug import _source
 from lazyplug._cache import Seam
-from lazyplug._source import (
+from lazyplug._static import source as source_module
+from lazyplug._static.source import (
     AMONG,
     BEFORE,
     BEHIND,
@@ -489,7 +489,7 @@ def test_a_lazy_package_is_not_taken_at_its_folders_word(
         b"# coding: nonesuch\n'''Says.'''\n",
         b"\xff\xfe'\0S\0'\0",
         b"'''Says.'''\nif 1:\n\tx\n        y\n",
-        b"'''Says.''' # " + b"x" * _source.SIZE_CAP,
+        b"'''Says.''' # " + b"x" * source_module.SIZE_CAP,
         b"'''Says.",
         b"",
     ],
@@ -508,12 +508,12 @@ def test_what_is_too_deep_is_survived(deep: str, site: Callable[..., Path]) -> N
     # In a process of its own: parsers of other versions may not survive it.
     folder = site({"plug.py": f"'''Says.'''\n{deep}1\n"})
     code = (
-        "import sys, time\nfrom lazyplug._source import Search\n"
+        "import sys, time\nfrom lazyplug._static.source import Search\n"
         "search = Search((sys.argv[1],), frozenset(), time.time_ns, lambda *_: [])\n"
         "scope, _ = search.target('plug', None)\n"
         "assert scope is None or scope.doc == 'Says.'\nprint('survived')"
     )
-    done = python("-c", code, str(folder), cwd=Path(_source.__file__).parents[1])
+    done = python("-c", code, str(folder), cwd=Path(source_module.__file__).parents[1])
     assert (done.stdout, done.stderr) == ("survived\n", "")
 
 
@@ -574,8 +574,14 @@ def test_what_the_system_does_not_read_is_not_to_be_remembered(
         patch.setattr(Seam, "open", refusing("plug.py", Seam.open, errno.EACCES))
         line, sources = asked("plug", folder)
     assert (line, sources.firm) == (None, False)
-    assert _source.read(str(folder / "nothing.py"), _source.parse) == (None, False)
-    assert _source.read(str(folder / "plug_folder.py"), _source.parse) == (None, False)
+    assert source_module.read(str(folder / "nothing.py"), source_module.parse) == (
+        None,
+        False,
+    )
+    assert source_module.read(str(folder / "plug_folder.py"), source_module.parse) == (
+        None,
+        False,
+    )
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.EACCES, errno.ENOMEM, errno.ESTALE])
@@ -675,22 +681,22 @@ def test_warnings_of_a_source_are_not_told_and_filters_stay_as_they_were(
 def test_a_forked_child_does_not_wait_for_a_parser_of_its_parent() -> None:
     code = """
         import os, threading
-        from lazyplug import _source
+        from lazyplug._static import source as source_module
         there, over = threading.Event(), threading.Event()
         def hold():
-            with _source._parsing:
+            with source_module._parsing:
                 there.set()
                 over.wait()
         threading.Thread(target=hold).start()
         there.wait()
         child = os.fork()
         if not child:
-            os._exit(len(_source.parse(b"'''Says.'''").doc))
+            os._exit(len(source_module.parse(b"'''Says.'''").doc))
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         over.set()
     """
     options = ["-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(code)]
-    assert python(*options, cwd=Path(_source.__file__).parents[1]).stdout == "5\n"
+    assert python(*options, cwd=Path(source_module.__file__).parents[1]).stdout == "5\n"
 
 
 @pytest.mark.parametrize(
@@ -948,13 +954,13 @@ def test_a_file_is_read_once_for_many_names_and_its_age_is_that_of_the_reading(
     times = iter(range(100, 200))
     known = Search((str(folder),), frozenset(), lambda: next(times), lambda *_: [])
     parsed: list[bytes] = []
-    parse = _source.parse
+    parse = source_module.parse
 
     def watched(data: bytes) -> Scope:
         parsed.append(data)
         return parse(data)
 
-    monkeypatch.setattr(_source, "parse", watched)
+    monkeypatch.setattr(source_module, "parse", watched)
     line, sources = line_of(known, "plug", "A")
     assert (line, sources.clock) == ("A.", 100)
     line, sources = line_of(known, "plug", "B")
@@ -1121,7 +1127,7 @@ def test_the_line_is_that_of_the_docstring_after_a_real_import(
                 doc = getattr(module, name).__doc__
                 line = inspect.cleandoc(doc).strip().split("\n")[0] if doc else None
                 found, _ = line_of(known, module.__name__, name)
-                if far <= _source.HOPS:
+                if far <= source_module.HOPS:
                     assert found == line, (number, name)
                 else:
                     assert found in (line, None), (number, name)
@@ -1136,7 +1142,7 @@ def test_any_bytes_are_survived(
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "plug_bytes.py"
     file.write_bytes(data)
-    scope, believed = _source.read(str(file), _source.parse)
+    scope, believed = source_module.read(str(file), source_module.parse)
     assert scope is None or isinstance(scope, Scope)
     assert believed
 

@@ -21,11 +21,13 @@ import platformdirs.windows
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _directory, _index, _store
+from lazyplug import _cache, _index
 from lazyplug._cache import Seam, plain_folder
-from lazyplug._directory import cache_directory
 from lazyplug._index import TITLE_LENGTH, title
-from lazyplug._record import assemble, from_bytes, table_of
+from lazyplug._indexing import directory as directory_module
+from lazyplug._indexing import storage
+from lazyplug._indexing.directory import cache_directory
+from lazyplug._indexing.records import assemble, from_bytes, table_of
 from lazyplug.testing import dist, plant
 from tests.conftest import Ticking, ask, python
 
@@ -53,9 +55,9 @@ def test_where_there_are_no_effective_users_files_are_nobody_elses(
         from lazyplug import _cache
         found = lazyplug.ExtensionManager("g").names()
         _cache.invalidate_caches()
-        del sys.modules["lazyplug._update"]
+        del sys.modules["lazyplug._indexing.patch"]
         again = lazyplug.ExtensionManager("g").names()
-        print(json.dumps([found, again, "lazyplug._update" in sys.modules]))
+        print(json.dumps([found, again, "lazyplug._indexing.patch" in sys.modules]))
     """
     env = {
         "LAZYPLUG_CACHE_DIR": str(cache),
@@ -125,7 +127,7 @@ def test_the_temporary_name_cannot_be_predicted_nor_be_there_before(
     temporaries: list[tuple[str, int]], isolated: Path
 ) -> None:
     for _ in range(3):
-        _store.store(str(isolated), "index.json", b"content")
+        storage.store(str(isolated), "index.json", b"content")
     assert len(temporaries) == 3
     assert len({name for name, _ in temporaries}) == 3
     for name, flags in temporaries:
@@ -163,7 +165,7 @@ def test_a_write_that_fails_is_survived_and_leaves_nothing(
     isolated.mkdir(mode=0o700)
     with monkeypatch.context() as patch:
         patch.setattr(Seam, call, fail)
-        _store.store(str(isolated), "index.json", b"content")
+        storage.store(str(isolated), "index.json", b"content")
     assert calls
     assert os.listdir(isolated) == []
     assert looked() == ["m:f"]
@@ -180,7 +182,7 @@ def test_an_interrupt_while_writing_goes_on_and_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(Seam, "write", interrupt)
         with pytest.raises(KeyboardInterrupt, match="here"):
-            _store.store(str(isolated), "index.json", b"content")
+            storage.store(str(isolated), "index.json", b"content")
     assert os.listdir(isolated) == []
 
 
@@ -190,7 +192,7 @@ def test_a_disk_that_takes_a_little_at_a_time_gets_all(
     writing = Seam.write
     with monkeypatch.context() as patch:
         patch.setattr(Seam, "write", lambda to, data: writing(to, bytes(data)[:3]))
-        _store.store(str(isolated), "index.json", b"0123456789")
+        storage.store(str(isolated), "index.json", b"0123456789")
     assert (isolated / "index.json").read_bytes() == b"0123456789"
 
 
@@ -204,7 +206,8 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
         import multiprocessing, sys
         sys.path[:0] = [{str(ROOT)!r}]
         import lazyplug
-        from lazyplug import _cache, _update
+        from lazyplug import _cache
+        from lazyplug._indexing import patch as patch_module
 
         def look(_):
             sys.path[:] = [{str(folder)!r}]
@@ -583,7 +586,7 @@ def test_who_looks_while_an_index_is_replaced_is_answered(
 
     monkeypatch.setattr(Seam, "replace", between)
     with cache_directory(str(isolated)) as directory:
-        _store.write(directory, name, data, gap=gap)
+        storage.write(directory, name, data, gap=gap)
     # Without a gap, which a frozen index must not have, the old one is still there.
     assert seen == [(not gap, ["m:f"])]
     assert index_in(isolated).read_bytes() == data
@@ -666,7 +669,7 @@ def test_the_index_that_was_just_written_is_never_the_oldest(isolated: Path) -> 
     isolated.mkdir(mode=0o700)
     for number in range(70):
         aged(isolated / index_called(number), -3600)
-    _store.store(str(isolated), "new.json", b"new")
+    storage.store(str(isolated), "new.json", b"new")
     assert (isolated / "new.json").read_bytes() == b"new"
     assert len(list(isolated.iterdir())) == 64
 
@@ -691,14 +694,14 @@ def test_indexes_are_kept_where_nobody_can_tell_if_their_environment_is_gone(
     isolated.mkdir(mode=0o700)
     file = aged(isolated / index_called(1), 5, strange_index([str(tmp_path)]))
     monkeypatch.setattr(os.path, "isdir", lambda _: False)
-    _store.prune(str(isolated))
+    storage.prune(str(isolated))
     assert file.exists()
 
     def fail(_: str) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(Seam, "stat", fail)
-    _store.prune(str(isolated))
+    storage.prune(str(isolated))
     assert file.exists()
 
 
@@ -787,7 +790,7 @@ def stored(caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
     def store(path: Path, content: bytes = b"content") -> str:
         caplog.clear()
         with caplog.at_level(logging.DEBUG, "lazyplug"):
-            _store.store(str(path), NAME, content)
+            storage.store(str(path), NAME, content)
         assert caplog.text or (path / NAME).read_bytes() == content
         return caplog.text
 
@@ -798,7 +801,7 @@ def stored(caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
 def by_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write as where the system has no calls that take a directory's descriptor."""
     if request.param:
-        monkeypatch.setattr(_directory, "_HAS_DIR_FD", False)
+        monkeypatch.setattr(directory_module, "_HAS_DIR_FD", False)
 
 
 def descriptors() -> list[str]:
@@ -946,12 +949,12 @@ def test_a_link_into_a_directory_that_others_may_write_into_is_not_passed(
 AS_OTHERS = """
 import os, sys
 sys.path[:0] = [{root!r}]
-from lazyplug import _store
+from lazyplug._indexing import storage
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
 os.umask({umask})
-_store.store({path!r}, {name!r}, b"content")
+storage.store({path!r}, {name!r}, b"content")
 """
 
 
@@ -992,7 +995,7 @@ sys.path[:] = [folder]
 def look():
     lazyplug.invalidate_caches()
     return [point.value for point in lazyplug.entry_points(group="g")]
-import lazyplug._update, lazyplug._rescan  # which look where they lie
+import lazyplug._indexing.patch, lazyplug._indexing.rebuild  # which look where they lie
 sys.addaudithook(refuse)
 print(json.dumps([look(), look(), bool(raised)]))
 """
@@ -1015,7 +1018,7 @@ def test_a_hook_that_refuses_to_write_costs_the_cache_only(
 def test_an_index_that_would_never_be_read_is_not_written(
     stored: Callable[..., str], isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_store, "SIZE_CAP", 1000)
+    monkeypatch.setattr(storage, "SIZE_CAP", 1000)
     assert stored(isolated, b"x" * 1000) == ""
     assert "its 1001 bytes exceed the limit" in stored(isolated / "b", b"x" * 1001)
     assert not (isolated / "b").exists()

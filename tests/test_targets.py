@@ -12,7 +12,7 @@ import pytest
 
 import lazyplug
 from lazyplug import DriverManager, Extension, ExtensionManager
-from lazyplug._failure import says_nothing
+from lazyplug._faults.failed_loads import says_nothing
 from lazyplug.testing import dist
 from tests.conftest import ask, python
 

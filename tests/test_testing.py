@@ -27,9 +27,9 @@ from lazyplug import (
     NoMatches,
     ProtocolMismatch,
     _cache,
-    _learned,
     entry_points,
 )
+from lazyplug._static import facts
 from lazyplug.testing import (
     dist,
     fake_extensions,
@@ -220,8 +220,8 @@ def test_what_was_learned_is_not_written_after_the_block(
     patch.syspath_prepend(site(PLUG))
     with isolated_index() as folder:
         assert ExtensionManager[Any]("g")["a"].summary == "The one."
-        assert [Path(file).parent for file in _learned._unwritten] == [folder]
-    _learned.write()
+        assert [Path(file).parent for file in facts._unwritten] == [folder]
+    facts.write()
     assert not folder.exists()
 
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazyplug import _cache, _rescan
+from lazyplug import _cache
 from lazyplug._index import Index
-from lazyplug._record import from_bytes
-from lazyplug._update import _Lines, _TakesMoreError
+from lazyplug._indexing import rebuild
+from lazyplug._indexing.patch import _Lines, _TakesMoreError
+from lazyplug._indexing.records import from_bytes
 from lazyplug.testing import dist, plant
 from tests.conftest import Ticking, examples
 
@@ -27,7 +28,7 @@ def key_of(root: Path) -> list[str]:
 
 
 def anew(root: Path, clock: int) -> bytes:
-    return _rescan.rescan(key_of(root), None, True, None, clock)
+    return rebuild.rescan(key_of(root), None, True, None, clock)
 
 
 class Step(NamedTuple):
@@ -131,7 +132,7 @@ def test_whatever_changes_an_exchange_is_right_or_declined(
             except _TakesMoreError:
                 # What was looked at because it stood twice is remembered longer.
                 updated = from_bytes(
-                    _rescan.rescan(key_of(root), index, True, None, clock)
+                    rebuild.rescan(key_of(root), index, True, None, clock)
                 )
                 truth = from_bytes(expected)
                 for group in ("g", "h", 'i "', "foo"):

@@ -41,7 +41,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == ["run"]:
-        from .._run import run
+        from .._running.launch import run
 
         run(arguments[1:])
         return 0

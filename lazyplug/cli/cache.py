@@ -5,14 +5,14 @@ import time
 
 from .. import _cache
 from .._cache import cache_folder, trusted_folder
-from .._directory import cache_directory
+from .._faults.problems import problems
 from .._index import DOUBT, Index
-from .._learned import opened
-from .._problem import problems
-from .._record import table_of
-from .._store import FACTS, SUFFIX, ours, prune
-from .._verify import damages
-from .._whole import everything, metadata_folders
+from .._indexing.directory import cache_directory
+from .._indexing.records import table_of
+from .._indexing.storage import FACTS, SUFFIX, ours, prune
+from .._indexing.verify import damages
+from .._inventory import everything, metadata_folders
+from .._static.facts import opened
 from .output import add_json, clean, complain, print_json, print_table, refuse
 
 TYPE_CHECKING = False

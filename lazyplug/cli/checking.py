@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from .. import _cache
 from .._exceptions import no_matches, words_of
-from .._whole import everything
+from .._inventory import everything
 from .children import HAS_PROCESSES, child
 from .listing import LEFT_OUT, every, label
 from .output import (

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from .._run import options_of
+from .._running.launch import options_of
 
 # The platforms without processes, as in subprocess.
 HAS_PROCESSES = sys.platform not in {"emscripten", "wasi", "ios", "tvos", "watchos"}

@@ -1,7 +1,7 @@
 """Completion in bash, zsh and fish, by argcomplete: the extra `cli` brings it."""
 
 from .. import _cache
-from .._whole import served, served_groups
+from .._inventory import served, served_groups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,21 +4,22 @@ import os
 import sys
 from itertools import zip_longest
 
-from .. import _cache, _learned
+from .. import _cache
 from .._cache import Seam
-from .._choice import parse_pattern, split
 from .._content import signature
-from .._directory import cache_directory
 from .._exceptions import InvalidChoice
-from .._frozen import OFF, names_in, opened, own_file
+from .._faults.problems import problems
+from .._frozen_index import OFF, names_in, opened, own_file
 from .._index import Index, paths, stamp
+from .._indexing.directory import cache_directory
+from .._indexing.records import assemble, decode, from_bytes, is_by_content
+from .._indexing.scan import find_metadata, headers
+from .._indexing.storage import ours
+from .._indexing.verify import damages
+from .._inventory import served_groups
 from .._manager import Extension
-from .._problem import problems
-from .._record import assemble, decode, from_bytes, is_by_content
-from .._scan import find_metadata, headers
-from .._store import ours
-from .._verify import damages
-from .._whole import served_groups
+from .._selection.choice import parse_pattern, split
+from .._static import facts
 from .freezing import untrue
 from .listing import label
 from .output import add_json, clean, print_json
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from .._frozen import Frozen
+    from .._frozen_index import Frozen
 
     # how it is, and what is to be said of it
     Finding = tuple[str, str]
@@ -367,7 +368,7 @@ def _targets(groups: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
         if module is None:
             continue  # told as a problem of the metadata
         if module not in modules:
-            modules[module] = _learned.is_missing(extension)
+            modules[module] = facts.is_missing(extension)
         if modules[module]:
             missing.setdefault(label(extension), set()).add(module)
     for owner, names in sorted(missing.items()):

@@ -3,19 +3,19 @@
 import os
 import sys
 
-from .._directory import Directory
 from .._exceptions import LazyplugError, quoted
-from .._freeze import anchored, differences, frozen_at, frozen_index, own_path
-from .._frozen import opened, own_file
-from .._record import decode, from_bytes
-from .._store import write
+from .._frozen_index import opened, own_file
+from .._indexing.directory import Directory
+from .._indexing.freeze import anchored, differences, frozen_at, frozen_index, own_path
+from .._indexing.records import decode, from_bytes
+from .._indexing.storage import write
 from .output import add_json, clean, complain, print_json, refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from .._frozen import Frozen
+    from .._frozen_index import Frozen
 
     # of each path entry its anchored name, and where it is
     Named = list[tuple[str, str]]

@@ -2,12 +2,13 @@
 
 import os
 
-from .. import _cache, _learned
+from .. import _cache
 from .._exceptions import no_matches
+from .._indexing.scan import identify
+from .._indexing.scan import label as label_of
+from .._inventory import groups_of, is_left_over, served_groups
 from .._manager import Extension, ExtensionManager
-from .._scan import identify
-from .._scan import label as label_of
-from .._whole import groups_of, is_left_over, served_groups
+from .._static import facts
 from .output import add_json, complain, print_fields, print_json, print_table
 
 TYPE_CHECKING = False
@@ -119,7 +120,7 @@ def every(group: str, thorough: bool = True) -> "dict[Extension[Any], str]":
         note = f"one of {several} of this name" if several > 1 else ""
         if extension._module is None:
             note = "no object reference"
-        elif thorough and _learned.is_missing(extension):
+        elif thorough and facts.is_missing(extension):
             note = f"there is no module {extension._module!r}"
         found[extension] = note
     out = {extension: f"{LEFT_OUT}{why}" for extension, why in manager.excluded.items()}
@@ -161,7 +162,7 @@ def _fields(extension: "Extension[Any]", note: str) -> "dict[str, Any]":
     name = version = file = ""
     if extension._owner is not None:
         name, version, file = identify(extension._owner)
-    target_file, target_line = _learned.place(extension) or ("", 0)
+    target_file, target_line = facts.place(extension) or ("", 0)
     return {
         "name": extension.name,
         "group": extension.group,

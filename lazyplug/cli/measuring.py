@@ -12,7 +12,7 @@ import time
 from importlib.util import find_spec
 
 from .. import _cache
-from .._whole import everything
+from .._inventory import everything
 from .children import HAS_PROCESSES, measured
 from .output import add_json, complain, print_json, print_table
 

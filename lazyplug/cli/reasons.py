@@ -3,11 +3,11 @@
 from .. import _cache
 from .._entry_point import EntryPoint
 from .._exceptions import near_misses, origin, quoted
-from .._freeze import told
+from .._faults.problems import problems
 from .._index import Index
-from .._problem import problems
-from .._scan import identify
-from .._whole import groups_of, served_groups, shadowed_rows
+from .._indexing.freeze import told
+from .._indexing.scan import identify
+from .._inventory import groups_of, served_groups, shadowed_rows
 from .listing import LEFT_OUT, every
 from .output import add_json, clean, print_json
 

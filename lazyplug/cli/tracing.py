@@ -23,7 +23,7 @@ _CHILD = """\
 import sys
 put = 0 if sys.flags.safe_path else 1
 sys.path[:put] = [{home!a}]
-from {package}._run import run
+from {package}._running.launch import run
 if not put:
     del sys.path[0]
 run(sys.argv[1:])

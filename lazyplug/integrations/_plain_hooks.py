@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from .._source import HOPS, Sources, absolute, calls_of, dotted, read, tree_of
+from .._static.source import HOPS, Sources, absolute, calls_of, dotted, read, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FunctionType, ModuleType, UnionType
 
-    from .._source import Search
+    from .._static.source import Search
 
 _MARKER = "HookimplMarker"
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef

@@ -7,12 +7,12 @@ import textwrap
 from inspect import cleandoc, unwrap
 from typing import TYPE_CHECKING, Any
 
-from .._source import dotted, read, tree_of
+from .._static.source import dotted, read, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._source import Sources
+    from .._static.source import Sources
 
     # the values of each keyword; "doc": the docstring; "**": unpacked keywords
     Said = dict[str, list[Any]]

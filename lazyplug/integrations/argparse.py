@@ -3,9 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from .. import ExtensionManager, _learned
+from .. import ExtensionManager
 from .._exceptions import origin, words_of
-from .._scan import summary_of
+from .._indexing.scan import summary_of
+from .._static import facts
 
 if TYPE_CHECKING:
     from .. import Extension
@@ -77,6 +78,6 @@ def _about(extension: "Extension[Any]") -> str:
     if extension._module is None:
         return "(cannot be used: no object reference)"
     about = extension.summary
-    if about is None and _learned.is_missing(extension):
+    if about is None and facts.is_missing(extension):
         return f"(cannot be used: there is no module {extension.module_name!r})"
     return about or summary_of(extension._owner)[0] or ""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import ExtensionManager, MultipleMatches, NoMatches, _learned
+from .. import ExtensionManager, MultipleMatches, NoMatches
 from .._exceptions import near_misses, origin, words_of
-from .._scan import summary_of
-from .._source import first_paragraph, kind_of, read
+from .._indexing.scan import summary_of
+from .._static import facts as facts_module
+from .._static.source import first_paragraph, kind_of, read
 from ._plain_texts import PlainTexts, makes
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from .. import Extension
-    from .._source import Sources
+    from .._static.source import Sources
 
     Plugins = str | ExtensionManager[Any] | Callable[[], ExtensionManager[Any]]
 
@@ -185,7 +186,7 @@ def _learn(extension: Extension[Any], command: click.Command) -> None:
     They are remembered until the source changes. Computed values may differ in the next
     process: for these, the source is shown, as before.
     """
-    known = _learned.facts()
+    known = facts_module.facts()
     before = known.recall(extension, _KIND)
     if isinstance(before, dict) and before.get(_IS_LOADED):
         return
@@ -197,7 +198,9 @@ def _learn(extension: Extension[Any], command: click.Command) -> None:
     own = click.Command.get_short_help_str.__qualname__
     if type(command).get_short_help_str.__qualname__ != own:
         now["short_help"] = command.get_short_help_str(1000)
-    plain = PlainTexts(_learned.place(extension) or ("", 0), command.callback, sources)
+    plain = PlainTexts(
+        facts_module.place(extension) or ("", 0), command.callback, sources
+    )
     said |= {name: value for name, value in now.items() if plain.keeps(name, value)}
     sources.clock = min(sources.clock, _BEGAN)
     known.learn(extension, _KIND, {**said, _IS_LOADED: True}, sources)
@@ -207,7 +210,7 @@ def _listed(extension: Extension[Any]) -> click.Command:
     """Return what stands for a command where it is only listed. Imports nothing."""
     if extension._module is None:
         return _broken(extension.name, "no object reference")
-    said = _learned.facts().recall(extension, _KIND)
+    said = facts_module.facts().recall(extension, _KIND)
     if not isinstance(said, dict):
         said = _read(extension)
     if not said:
@@ -221,7 +224,7 @@ def _read(extension: Extension[Any]) -> dict[str, Any]:
     """Return what the source says of a command; nothing if it has no module."""
     said, sources = _said_by_source(extension)
     if sources is not None:
-        _learned.facts().learn(extension, _KIND, said, sources)
+        facts_module.facts().learn(extension, _KIND, said, sources)
     return said
 
 
@@ -232,11 +235,11 @@ def _said_by_source(
 
     The texts are empty if the module does not exist.
     """
-    found = _learned.source_of(extension)
+    found = facts_module.source_of(extension)
     if found is None:
         return {}, None
     scope, sources = found
-    if scope is None and _learned.is_missing(extension):
+    if scope is None and facts_module.is_missing(extension):
         return {}, None
     said: dict[str, Any] = {}
     if scope is not None:
@@ -244,7 +247,7 @@ def _said_by_source(
             said |= keywords if makes(call) else {}
         if "" in said:
             # Not all of its keywords are constants.
-            plain = PlainTexts(_learned.place(extension) or ("", 0), None, sources)
+            plain = PlainTexts(facts_module.place(extension) or ("", 0), None, sources)
             for name in _TEXTS:
                 said[name] = said.get(name) or plain.literal(name)
         said["help"] = said.get("help") or first_paragraph(scope.doc)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pluggy import HookImpl, PluginManager
 
-from .. import ExtensionManager, _learned
-from .._source import Sources
+from .. import ExtensionManager
+from .._static import facts
+from .._static.source import Sources
 from ._plain_hooks import PlainHooks
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _load_plugin(extension: Extension[Any], policy: str) -> Any:
         if policy == "error":
             raise
         if policy == "warn":
-            from .._report import report_failure  # deferred: few fail
+            from .._log import report_failure  # deferred: few fail
 
             report_failure(extension, error)
         raise _LeftOut from error
@@ -180,7 +181,7 @@ def _lazily(pm: PluginManager, extension: Extension[Any], policy: str) -> Any:
     """Return what stands for a plugin, or the plugin where nothing can."""
     if extension._module is None or extension.attr is not None:
         return _load_plugin(extension, policy)
-    known = _read(_learned.facts().recall(extension, _kind(pm)))
+    known = _read(facts.facts().recall(extension, _kind(pm)))
     if known is None:
         plugin = _load_plugin(extension, policy)
         if not extension.loaded:
@@ -246,7 +247,7 @@ def _learn(
     pm: PluginManager, extension: Extension[Any], hooks: list[Hook] | None
 ) -> Known:
     """Return what the source shows of the hooks of a loaded plugin; remember it."""
-    known = _learned.facts()
+    known = facts.facts()
     sources = Sources(_BEGAN)
     found: Known = False
     options = {name: options for name, _, _, options in hooks or ()}
@@ -351,7 +352,7 @@ def _load(plugin: _Plugin, policy: str = "error") -> Any:
     module = _load_plugin(extension, policy)
     # It may be under way, and not have all of them yet.
     if extension.loaded and _hooks(plugin._pm, module) != plugin._hooks:
-        from .._report import report  # deferred: only where there is a fault
+        from .._log import report  # deferred: only where there is a fault
 
         _learn(plugin._pm, extension, None)
         report(

@@ -17,8 +17,9 @@ from logging import WARNING, Handler, LogRecord, getLogger
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
-from .. import ExtensionManager, _learned
+from .. import ExtensionManager
 from .._exceptions import clean, origin, words_of
+from .._static import facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def documentation(extension: Extension[Any]) -> str | None:
 
     It is imported where the source does not say the docstring plainly.
     """
-    doc = _learned.docstring(extension, "docstring", cleandoc)
+    doc = facts.docstring(extension, "docstring", cleandoc)
     if doc is not None:
         return doc
     try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .._finders import spec_of
+from .._static.finders import spec_of
 from ._places import OwnPatch, take_out
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
-from .. import _cache, _learned, _report
+from .. import _cache, _log
+from .._static import facts
 from ._trees import Tree, plant
 
 K = TypeVar("K")
@@ -106,10 +107,10 @@ def forget(folder: Path) -> None:
     """Let this process forget what it has seen, and what it would write to a folder."""
     _cache.invalidate_caches()
     _cache.news.clear()
-    _report._told.clear()
-    for path in list(_learned._unwritten):
+    _log._told.clear()
+    for path in list(facts._unwritten):
         if folder in Path(path).parents:
-            del _learned._unwritten[path]
+            del facts._unwritten[path]
 
 
 @contextmanager

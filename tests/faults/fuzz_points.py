@@ -10,7 +10,7 @@ from typing import Any
 import atheris  # type: ignore[import-untyped]
 
 with atheris.instrument_imports(include=["lazyplug"]):
-    from lazyplug import _encoding, _scan
+    from lazyplug._indexing import layout, scan
 
 from importlib_metadata import EntryPoints
 
@@ -21,7 +21,7 @@ def one(data: bytes) -> None:
         text = data.decode()
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    points, problems = _scan.parse(text, "file")
+    points, problems = scan.parse(text, "file")
     told = [(group, name, value) for group, (name, value, *_) in points]
     try:
         from_text: Any = EntryPoints._from_text
@@ -32,12 +32,12 @@ def one(data: bytes) -> None:
     else:
         assert told == expected, (told, expected)
     for _, (_, value, module, attr, _) in points:
-        assert (module, attr) == _scan.split_value(value)
-    name, version = _scan.headers(text)
-    _scan.normalise(name)
-    _scan.stem(text)
-    _encoding.version_order(version)
-    _encoding.version_order(text)
+        assert (module, attr) == scan.split_value(value)
+    name, version = scan.headers(text)
+    scan.normalise(name)
+    scan.stem(text)
+    layout.version_order(version)
+    layout.version_order(text)
 
 
 atheris.Setup(sys.argv, one)

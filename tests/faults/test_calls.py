@@ -23,7 +23,7 @@ import zipp  # noqa: F401 - the oracle imports it at the first archive that it m
 import lazyplug
 from lazyplug import _cache
 from lazyplug._cache import Seam
-from lazyplug._scan import normalise, stem
+from lazyplug._indexing.scan import normalise, stem
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import Ticking
 

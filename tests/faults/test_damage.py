@@ -24,8 +24,8 @@ from stevedore._cache import Cache
 import lazyplug
 from lazyplug import _cache
 from lazyplug._index import SCHEMA, TITLE_LENGTH, stamp, title
-from lazyplug._record import from_bytes, table_of
-from lazyplug._verify import damages
+from lazyplug._indexing.records import from_bytes, table_of
+from lazyplug._indexing.verify import damages
 from lazyplug.testing import Tree, dist, plant
 from tests import test_store
 from tests.conftest import Ticking

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _learned
+from lazyplug import _cache
 from lazyplug._index import TITLE_LENGTH, digest, stamp, title
-from lazyplug._verify import damages
+from lazyplug._indexing.verify import damages
+from lazyplug._static import facts as facts_module
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import Ticking
 from tests.faults.test_damage import (
@@ -79,7 +80,9 @@ class Learned:
         (self.file,) = cache.glob("*.facts")
         self.sound = self.file.read_bytes()
         assert damages(str(self.file)) == []
-        _, _, front, rest = _learned.opened(lambda at, size: self.sound[at : at + size])
+        _, _, front, rest = facts_module.opened(
+            lambda at, size: self.sound[at : at + size]
+        )
         start = len(self.sound) - len(rest)
         self.parts = [slice(start)]
         for line in front.splitlines()[1:]:
@@ -128,11 +131,11 @@ def learned(
     caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Learned]:
     """Return plugins of which all was learned; nothing is logged, all is closed."""
-    _learned._unwritten.clear()
+    facts_module._unwritten.clear()
     found = Learned(tmp_path / "environment", isolated, only)
     before = descriptors()
     yield found
-    _learned._unwritten.clear()
+    facts_module._unwritten.clear()
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
     assert descriptors() == before
     assert len(os.listdir(isolated)) == 2

@@ -31,7 +31,8 @@ import pytest
 import stevedore
 
 import lazyplug
-from lazyplug import _cache, _update
+from lazyplug import _cache
+from lazyplug._indexing import patch
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import LATER
 from tests.faults.apart import ANSWER, Outcome, apart, attempt, count_outcome
@@ -228,7 +229,7 @@ def read_only() -> Rows:
     def refuse(*_: object) -> None:
         raise AssertionError("there is no index, or it is not to be believed")
 
-    _update.update = refuse  # type: ignore[assignment]
+    patch.update = refuse  # type: ignore[assignment]
     return found()
 
 

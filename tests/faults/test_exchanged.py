@@ -22,8 +22,9 @@ from typing import Any
 
 import pytest
 
-from lazyplug import _directory, _store
 from lazyplug._cache import Seam
+from lazyplug._indexing import directory as directory_module
+from lazyplug._indexing import storage
 from lazyplug.testing import plant
 from tests.faults.apart import ANSWER, Seen, apart, attempt, count_seen
 from tests.faults.test_trust import ASKERS, MALLORY
@@ -88,7 +89,7 @@ class Place:
 
     def write(self) -> None:
         """Write an index, as the engine does."""
-        _store.store(str(self.cache), INDEX, b"written")
+        storage.store(str(self.cache), INDEX, b"written")
 
 
 @contextmanager
@@ -223,7 +224,7 @@ def struck(asker: int, long: bool, by_path: bool = False) -> Any:
     seen = Seen()
     watch_calls()
     if by_path:
-        _directory._HAS_DIR_FD = False
+        directory_module._HAS_DIR_FD = False
     chosen = random.Random(asker)  # noqa: S311
     for sticky, made in product((True, False), (True, False)):
         with place(asker, sticky, made) as there:

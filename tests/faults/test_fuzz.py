@@ -25,8 +25,14 @@ from stevedore._cache import Cache
 import lazyplug
 from lazyplug import _cache
 from lazyplug._index import digest, rows_of, texts, title
-from lazyplug._record import Distribution, decode, from_bytes, groups_of, table_of
-from lazyplug._scan import scan_distribution
+from lazyplug._indexing.records import (
+    Distribution,
+    decode,
+    from_bytes,
+    groups_of,
+    table_of,
+)
+from lazyplug._indexing.scan import scan_distribution
 from lazyplug.testing import Tree, dist, plant
 from tests.faults.test_damage import compact
 from tests.test_index import STRANGE, head_of, in_lines, places, replaced

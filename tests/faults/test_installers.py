@@ -93,7 +93,7 @@ if int(ahead):
     lazyplug._cache.Seam.clock = clock
 queries = [{{"group": group}} for group in groups] or [{{}}]
 points = [point for query in queries for point in lazyplug.entry_points(**query)]
-updated = "lazyplug._update" in sys.modules
+updated = "lazyplug._indexing.patch" in sys.modules
 {DESCRIBE}
 if opening:
     rows = describe(points)

@@ -24,9 +24,11 @@ import pytest
 from stevedore._cache import Cache
 
 import lazyplug
-from lazyplug import _cache, _store, _update
-from lazyplug._scan import normalise
-from lazyplug._verify import damages
+from lazyplug import _cache
+from lazyplug._indexing import patch as patch_module
+from lazyplug._indexing import storage
+from lazyplug._indexing.scan import normalise
+from lazyplug._indexing.verify import damages
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import Ticking
 from tests.faults.apart import (
@@ -491,7 +493,7 @@ def believed(right: list[Row]) -> Any:
         raise AssertionError("what another process wrote is not believed")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_update, "update", update)
+        patch.setattr(patch_module, "update", update)
         seen.look(look, right.__eq__)
     return seen.told()
 
@@ -637,7 +639,7 @@ def killed(root: str, subject: str, seed: int, number: int) -> Any:
             seen.look(lambda: unsound(folder), [].__eq__)
         seen.look(ask, right().__eq__)
         if subject == OURS and indexes(folder) != was:
-            seen.look(lambda: len(temporaries(folder)), _store.MOST_TEMPORARY.__ge__)
+            seen.look(lambda: len(temporaries(folder)), storage.MOST_TEMPORARY.__ge__)
     return (ANSWER, seen.told()), left
 
 

@@ -366,16 +366,16 @@ def judged_late(root: str, seed: int) -> Any:
             **dist("plug", "1", points({"x": "plug_a:Plugin", "y": "plug_b:Plugin"})),
         },
     )
-    from lazyplug import _failure
+    from lazyplug._faults import failed_loads
 
     over = threading.Event()
-    judge = _failure.is_passing
+    judge = failed_loads.is_passing
 
     def late(error: BaseException) -> bool:
         over.wait()
         return judge(error)
 
-    _failure.is_passing = late
+    failed_loads.is_passing = late
 
     def touch_x() -> Any:
         try:

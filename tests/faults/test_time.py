@@ -20,7 +20,9 @@ import pytest
 import stevedore
 
 import lazyplug
-from lazyplug import _cache, _index, _record, _scan, _store, _update
+from lazyplug import _cache, _index
+from lazyplug._indexing import patch as patch_module
+from lazyplug._indexing import records, scan, storage
 from lazyplug.testing import Tree, dist, plant
 from tests.faults.conftest import OURS, RIVAL, Tally
 
@@ -345,7 +347,7 @@ class Bench:
         )
         # of the last look: how often something was looked at again, and written
         self.updates = self.writes = 0
-        update, store = _update.update, _store.store
+        update, store = patch_module.update, storage.store
 
         def counted_update(*arguments: Any) -> Any:
             self.updates += 1
@@ -355,8 +357,8 @@ class Bench:
             self.writes += 1
             store(*arguments)
 
-        patch.setattr(_update, "update", counted_update)
-        patch.setattr(_update, "store", counted_store)
+        patch.setattr(patch_module, "update", counted_update)
+        patch.setattr(patch_module, "store", counted_store)
 
     def world(self, case: Case) -> World:
         """Make the world of a case anew, and let its time be what is seen."""
@@ -554,7 +556,7 @@ def everywhere(patch: pytest.MonkeyPatch, name: str, new: Any) -> None:
 
 
 def no_racy_rule(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(_scan, "RACY", 0)
+    patch.setattr(scan, "RACY", 0)
 
 
 def stamp_without(place: int) -> Callable[[pytest.MonkeyPatch], None]:
@@ -574,24 +576,24 @@ def stamp_without(place: int) -> Callable[[pytest.MonkeyPatch], None]:
 
 
 def never_the_future(patch: pytest.MonkeyPatch) -> None:
-    settled = _scan.settled
+    settled = scan.settled
     everywhere(patch, "settled", lambda now, _, clock: settled(now, False, clock))
 
 
 def the_future_at_once(patch: pytest.MonkeyPatch) -> None:
-    settled = _scan.settled
+    settled = scan.settled
     everywhere(patch, "settled", lambda now, _, clock: settled(now, True, clock))
 
 
 def write_what_is_written(patch: pytest.MonkeyPatch) -> None:
-    decode, numbers = _record.from_bytes, count_up()
+    decode, numbers = records.from_bytes, count_up()
 
     def decoded(data: bytes) -> _index.Index:
         index = decode(data)
         index.front += b"%d" % next(numbers)
         return index
 
-    patch.setattr(_update, "from_bytes", decoded)
+    patch.setattr(patch_module, "from_bytes", decoded)
 
 
 RULES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], dict[str, Any]]] = {

@@ -24,7 +24,8 @@ import pytest
 import stevedore
 
 import lazyplug
-from lazyplug import _cache, _store
+from lazyplug import _cache
+from lazyplug._indexing import storage
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import LATER, Ticking, python
 from tests.faults.apart import ANSWER, apart, attempt
@@ -239,7 +240,7 @@ class Town:
             if believing:
                 _cache.trusted = lambda *_: True
                 _cache._NOFOLLOW = 0
-                for room in (_cache, _store):
+                for room in (_cache, storage):
                     vars(room)["trusted_folder"] = os.path.isdir
             look = ours if self.subject == OURS else rivals
             for _ in range(looks - 1):
@@ -668,7 +669,8 @@ def test_settings_are_read_in_one_place_only() -> None:
 SETTINGS = """
 import json, os, sys
 sys.path[:0] = [{root!r}]
-from lazyplug import _cache, _store
+from lazyplug import _cache
+from lazyplug._indexing import storage
 print(json.dumps({{name: _cache.setting(name, "ignored") for name in {names!r}}}))
 """
 

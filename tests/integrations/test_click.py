@@ -18,10 +18,10 @@ from lazyplug import (
     Choice,
     ExtensionManager,
     _cache,
-    _learned,
     error_on_conflict,
     prefer,
 )
+from lazyplug._static import facts
 from lazyplug.integrations import click as integration
 from lazyplug.integrations.click import LazyGroup
 from lazyplug.testing import dist, plant
@@ -227,7 +227,7 @@ def test_once_they_were_loaded_the_help_screen_is_that_of_click(plugs: Path) -> 
     group = host()
     for name in group.manager.names():
         run(group, name, "--help")
-    _learned.write()
+    facts.write()
     for name in imported():
         del sys.modules[name]
     _cache.invalidate_caches()
@@ -271,10 +271,10 @@ def test_what_only_a_loaded_command_shows_is_learned_where_it_is_a_literal(
 
 def another_process() -> None:
     """Forget all but what is on disk."""
-    _learned.write()
+    facts.write()
     for name in imported():
         del sys.modules[name]
-    _learned._latest = None
+    facts._latest = None
     _cache.invalidate_caches()
 
 
@@ -416,7 +416,7 @@ def test_a_command_that_is_computed_is_not_parsed_each_time_it_is_run(
     run(host(), "made", "--help")
     another_process()
     monkeypatch.setenv("PLUG_TEXT", "Second.")
-    monkeypatch.setattr(_learned, "source_of", None)
+    monkeypatch.setattr(facts, "source_of", None)
     assert not isinstance(run(host(), "made", "--help").exception, TypeError)
 
 
@@ -529,7 +529,7 @@ def test_where_a_command_says_nothing_its_distribution_does(
     _cache.invalidate_caches()
     for _ in range(2):
         assert "  mute    What it is for." in run(host(), "--help").output
-        _learned.write()
+        facts.write()
         _cache.invalidate_caches()
     plant(plugs / "mute-1.dist-info", {"METADATA": "Name: mute\nSummary: Or not.\n"})
     _cache.invalidate_caches()
@@ -565,9 +565,9 @@ def test_neither_help_nor_a_command_parses_anything_the_second_time(
     plugs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run(host(), "--help").output, run(host(), "plain").output
-    _learned.write()
+    facts.write()
     _cache.invalidate_caches()
-    monkeypatch.setattr(_learned, "source_of", None)
+    monkeypatch.setattr(facts, "source_of", None)
     assert (run(host(), "--help").output, run(host(), "plain").output) == first
 
 

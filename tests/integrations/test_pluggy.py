@@ -16,7 +16,8 @@ import pytest
 from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
-from lazyplug import BrokenMetadata, Choice, _cache, _learned
+from lazyplug import BrokenMetadata, Choice, _cache
+from lazyplug._static import facts
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, plant
@@ -185,7 +186,7 @@ def install(
 
 def forget() -> None:
     """Be a process that has imported none of the plugins, nor asked for any."""
-    _learned.write()
+    facts.write()
     for name in imported():
         del sys.modules[name]
     _cache.invalidate_caches()
@@ -1070,7 +1071,7 @@ def test_what_is_remembered_wrongly_is_learned_anew(
     install: Callable[..., Path], damage: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
-    monkeypatch.setattr(_learned.Facts, "recall", lambda *_: damage)
+    monkeypatch.setattr(facts.Facts, "recall", lambda *_: damage)
     pm = host()
     load_entrypoints(pm, "host", lazy=True)
     assert imported() == {"plug_plain"}

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lazyplug._live import Overlay
+    from lazyplug._indexing.overlay import Overlay
 
 log = getLogger("stevedore._cache")
 

@@ -2,7 +2,7 @@
 
 from lazyplug import _cache as engine
 from lazyplug._entry_point import EntryPoint, entry_points
-from lazyplug._select import judged
+from lazyplug._selection.judging import judged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -76,7 +76,7 @@ class _Finder:
         self, fullname: str, path: "Sequence[str] | None"
     ) -> "ModuleSpec | None":
         """Return what the other finders find; this imports nothing."""
-        from lazyplug._finders import spec_of  # deferred: few ask for more
+        from lazyplug._static.finders import spec_of  # deferred: few ask for more
 
         others = [each for each in sys.meta_path if not isinstance(each, _Finder)]
         return spec_of(others, fullname, path)
@@ -105,7 +105,7 @@ def install() -> None:
     package = sys.modules[_NAME] = sys.modules[_PACKAGE]
     stevedore = before.pop()
     if stevedore not in (None, package) or any(before):
-        from lazyplug._report import report_once  # deferred: where there is a fault
+        from lazyplug._log import report_once  # deferred: where there is a fault
 
         where = getattr(stevedore, "__file__", None)
         report_once(

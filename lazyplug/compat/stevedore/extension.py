@@ -95,7 +95,7 @@ def error_on_conflict(
 
 def _deprecated_requirements(verify_requirements: "bool | None") -> None:
     if verify_requirements is not None:
-        from lazyplug._report import deprecated
+        from lazyplug._log import deprecated
 
         deprecated("The verify_requirements argument is now a no-op and", "remove it")
 

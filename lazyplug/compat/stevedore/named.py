@@ -76,7 +76,7 @@ class NamedExtensionManager(ExtensionManager["T"]):
     ) -> None:
         self._ask(names, name_order)
         if warn_on_missing_entrypoint is not None:
-            from lazyplug._report import deprecated
+            from lazyplug._log import deprecated
 
             deprecated(
                 "The warn_on_missing_entrypoint option",

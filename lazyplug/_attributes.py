@@ -1,0 +1,72 @@
+"""Compute the attributes of an extension on first access.
+
+A DriverManager does not need this module: it loads, or calls, its plugin by itself.
+"""
+
+from . import _cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._manager import Extension
+
+
+def detail(extension: "Extension[Any]", name: str) -> "Any":
+    """Return an attribute of an extension that is worked out when it is asked for.
+
+    Imports nothing of the plugin, except for `plugin` and `obj`.
+    Raises AttributeError if there is none.
+    """
+    match name:
+        case "plugin" | "obj":
+            return _loaded(extension, name)
+        case "module_name":
+            if extension._module is None:
+                from ._exceptions import invalid_entry_point
+
+                raise invalid_entry_point(extension)
+            return extension._module
+        case "entry_point_target":
+            return extension.value
+        case "extras":
+            return getattr(extension.entry_point, "extras", [])
+        case "dist":
+            return getattr(extension.entry_point, "dist", None)
+        case "load_error":
+            return _error(extension)
+        case "load_seconds":
+            outcome = extension._outcomes.get(("plugin", _cache.generation))
+            return None if outcome is None else outcome[2]
+        case "summary":
+            try:
+                from ._static.facts import summary  # deferred: few starts show help
+
+                return summary(extension)
+            except (ImportError, OSError):
+                return None  # no file can be read any more
+    raise AttributeError(
+        f"{type(extension).__name__!r} object has no attribute {name!r}",
+        name=name,
+        obj=extension,
+    )
+
+
+def _loaded(extension: "Extension[Any]", name: str) -> "Any":
+    from ._target import keep_modules  # deferred: a summary needs none of it
+
+    keep_modules()
+    if name == "plugin":
+        return extension._load()
+    from ._calling import call  # deferred: most plugins are not called
+
+    return call(extension)
+
+
+def _error(extension: "Extension[Any]") -> "Exception | None":
+    for what in ("plugin", "obj"):
+        outcome = extension._outcomes.get((what, _cache.generation))
+        if outcome is not None and outcome[1] is not None:
+            error: Exception = outcome[1][0]
+            return error
+    return None

@@ -1,0 +1,1 @@
+"""Make and change indexes: scan, write, patch, verify, freeze."""

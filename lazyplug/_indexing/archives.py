@@ -1,0 +1,275 @@
+"""What only other finders can see: archives, and distributions of foreign finders.
+
+Cold, and the only room that imports importlib_metadata.
+"""
+
+import errno
+import io
+import os
+import struct
+import zipfile
+import zlib
+
+from importlib_metadata import Distribution as Opened
+from importlib_metadata import PathDistribution
+
+from .._cache import READ_FLAGS, Seam
+from .records import Distribution, fragments
+from .scan import (
+    headers,
+    is_file,
+    is_metadata,
+    left_over_name,
+    normalise,
+    parse,
+    reason_of,
+    said_by,
+    stem,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from .._index import Owner
+    from .records import Point, Trouble
+
+
+# What reading a damaged archive raises on every machine. All other exceptions, as for a
+# lack of memory, descriptors or codecs, may not be raised the next time.
+_lzma: "Any" = getattr(zipfile, "lzma", None)
+_BadZipFile = zipfile.BadZipFile
+_DAMAGE = (
+    _BadZipFile,
+    getattr(_lzma, "LZMAError", _BadZipFile),
+    zlib.error,
+    struct.error,
+    EOFError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    OverflowError,
+    ValueError,
+)
+
+
+# An archive with one distribution, "p", which declares `p = p:p` of the group "g".
+_SAMPLE = bytes.fromhex(
+    "504b03041400000008000000210093627df90a0000000800000016000000702d312e64697374"
+    "2d696e666f2f4d45544144415441f34bcc4db55228e00200504b030414000000080000002100"
+    "f9fff6010e0000000c0000001e000000702d312e646973742d696e666f2f656e7472795f706f"
+    "696e74732e7478748b4e8fe52a50b05528b02ae00200504b0102140314000000080000002100"
+    "93627df90a00000008000000160000000000000000000000800100000000702d312e64697374"
+    "2d696e666f2f4d45544144415441504b0102140314000000080000002100f9fff6010e000000"
+    "0c0000001e000000000000000000000080013e000000702d312e646973742d696e666f2f656e"
+    "7472795f706f696e74732e747874504b0506000000000200020090000000880000000000"
+)
+
+
+class _ArchiveFile(io.RawIOBase):
+    """The file of an archive, read through `Seam`; zipfile itself would use `io`."""
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        # True if reading failed: zipfile would call the file damaged
+        self.failed = False
+        self._descriptor: int = Seam.open(path, READ_FLAGS)
+
+    def readable(self) -> bool:
+        """Return True, for BufferedReader."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True, for zipfile."""
+        return True
+
+    def readinto(self, buffer: "Any") -> int:
+        """Read into a buffer; return the number of bytes."""
+        try:
+            data: bytes = Seam.read(self._descriptor, len(buffer))
+        except OSError:
+            self.failed = True
+            raise
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to an offset; return the position."""
+        try:
+            position: int = Seam.lseek(self._descriptor, offset, whence)
+        except OSError as error:
+            # Damage leads to positions that are none.
+            self.failed |= error.errno != errno.EINVAL
+            raise
+        return position
+
+    def close(self) -> None:
+        """Close the descriptor, once."""
+        if not self.closed:
+            super().close()
+            Seam.close(self._descriptor)
+
+
+def _in_archive(path: str, archive: zipfile.ZipFile) -> "Iterator[PathDistribution]":
+    # The finder of importlib_metadata would keep the archive open, and takes one
+    # that it cannot open for an empty one.
+    for child in zipfile.Path(archive).iterdir():
+        if is_metadata(child.name, path):
+            # as importlib_metadata itself has it, whatever its annotations say
+            yield PathDistribution(child)  # type: ignore[arg-type]
+
+
+def scan_archive(path: str) -> "tuple[list[Distribution], list[Trouble], bool]":
+    """Return the distributions in a zip or an egg, what is wrong, and if it was read.
+
+    What the system would not read may be read the next time.
+    """
+    found = []
+    problems: list[Trouble] = []
+    was_read = True
+    try:
+        file = _ArchiveFile(path)
+    except OSError as error:
+        return [], [(path, 0, reason_of(error) or "vanished meanwhile")], False
+    try:
+        with io.BufferedReader(file) as buffer, zipfile.ZipFile(buffer) as archive:
+            for opened in _in_archive(path, archive):
+                distribution = _read(path, opened)
+                was_read = was_read and distribution.settled
+                if distribution.key:
+                    found.append(distribution)
+                else:
+                    problems += distribution.problems
+    except _BadZipFile as error:
+        problems.append((path, 0, f"is neither a folder nor a zip archive: {error}"))
+    except Exception as error:  # damage to a zip has many names
+        was_read = _is_damage(error)
+        problems.append((path, 0, f"cannot be read: {error!r}"))
+    return found, problems, was_read and not file.failed and _reads_the_sample()
+
+
+def _reads_the_sample() -> bool:
+    """Return True if a sound archive is read as it should be.
+
+    Otherwise a test has replaced functions of zipfile, zlib or importlib_metadata, and
+    what was found in an archive says nothing about it.
+    """
+    try:
+        file: Any = io.BytesIO(_SAMPLE)
+        file.name = "sample.zip"
+        with zipfile.ZipFile(file) as archive:
+            (only,) = [_read("", opened) for opened in _in_archive("", archive)]
+    except Exception:
+        return False
+    return only.settled and (only.key, only.groups) == ("p", ["g"])
+
+
+def _read(path: str, opened: Opened) -> Distribution:
+    problems: list[Trouble] = []
+    points: list[Point] = []
+    was_read = True
+
+    def text_of(*files: str) -> "str | None":
+        nonlocal was_read
+        for file in files:
+            try:
+                text = opened.read_text(file)
+            except Exception as error:  # damage to a zip has many names
+                was_read = was_read and _is_damage(error)
+                problems.append((path, 0, f"{opened}: {file} fails: {error!r}"))
+                continue
+            if text:
+                return text
+        return None
+
+    text = text_of("entry_points.txt")
+    if text:
+        points, bad = parse(text, path)
+        problems += bad
+    metadata = text_of("METADATA", "PKG-INFO")
+    name, _ = headers(metadata or "")
+    key, key_was_read = _key(opened, name)
+    was_read = was_read and key_was_read
+    if not key:
+        problems.append((path, 0, "holds metadata that does not say its Name"))
+    # Managers recognize a left-over by the file of its owner, as in directories.
+    file = left_over_name(opened)
+    if file:
+        reason = f"holds {file}, which an interrupted pip left behind: delete it there"
+        problems.append((path, 0, reason))
+    file = file or name or key
+    declared = fragments(file, key, points)
+    return Distribution(
+        file,
+        key,
+        stamp=None,
+        settled=was_read,
+        named=True,
+        source="METADATA" if metadata is not None else None,
+        source_stamp=None,
+        groups=list(declared),
+        problems=problems,
+        fragments=declared,
+    )
+
+
+def _is_damage(error: Exception) -> bool:
+    """Return True if the archive is damaged, False if the system failed to read it."""
+    if isinstance(error, OSError):
+        # Offsets in a damaged archive can be invalid.
+        return error.errno in (None, errno.EINVAL)
+    if type(error) is RuntimeError:
+        return "encrypted" in str(error)  # zipfile has no class of its own for it
+    # zlib has no class of its own for a lack of memory (Z_MEM_ERROR).
+    return isinstance(error, _DAMAGE) and not str(error).startswith("Error -4 ")
+
+
+def _key(opened: Opened, name: str) -> "tuple[str, bool]":
+    """Return the key of a distribution, and False if the system failed to read it.
+
+    It is that of importlib_metadata, which may read the metadata; if it cannot be read,
+    the key is derived from the name of the metadata directory.
+    """
+    left = left_over_name(opened)
+    if left:
+        # Its metadata has the name of the distribution that may have replaced it.
+        return normalise(stem(left)[0]), True
+    try:
+        return getattr(opened, "_normalized_name", None) or normalise(name), True
+    except Exception as error:
+        directory = str(getattr(opened, "_path", "")).rstrip("/")
+        return normalise(stem(directory.rpartition("/")[2])[0]), _is_damage(error)
+
+
+def open_distribution(owner: "Owner") -> "Any":
+    """Return the importlib_metadata distribution of an owner.
+
+    It is opened where its metadata lies, or is the object of a foreign finder.
+    None if an archive holds it no longer, or the finder was in another process.
+    """
+    key, path, file, _ = owner
+    if not isinstance(path, str):
+        return path
+    if not is_file(path):
+        return Opened.at(os.path.join(path, file))
+    # Left open: what it tells is read when it is asked for.
+    try:
+        archive = zipfile.ZipFile(io.BufferedReader(_ArchiveFile(path)))
+    except (OSError, _BadZipFile):
+        return None
+    for opened in _in_archive(path, archive):
+        if _key(opened, "")[0] == key:
+            return opened
+    return None
+
+
+def names_of(owner: "Owner") -> "tuple[str, str]":
+    """Return name and version of a distribution in an archive.
+
+    If it can no longer be read, the name is its key.
+    """
+    try:
+        return said_by(open_distribution(owner), owner[0])
+    except Exception:  # it is gone, or damaged
+        return owner[0], ""

@@ -1,0 +1,210 @@
+"""Open the cache directory by descriptor, so that nobody can exchange it meanwhile.
+
+A user who may rename a directory on the way could redirect a write by path, between the
+check and the write. So each directory from the root down is opened, checked by its
+descriptor, and only then entered; all that follows is done relative to the last one.
+"""
+
+import os
+
+from .._cache import Seam, trusted, trusted_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+_KIND, _DIRECTORY, _LINK = 0o170000, 0o040000, 0o120000
+_STICKY, _OTHERS_MAY_WRITE = 0o1000, 0o002
+# The same on every system; importing `errno` would cost each start that writes.
+_EPERM = 1
+# As many as Linux follows.
+_MOST_LINKS = 40
+# Windows has no dir_fd: there, paths are used, and LOCALAPPDATA is private.
+_HAS_DIR_FD = Seam.open in os.supports_dir_fd
+
+
+def flags_of(*names: str) -> int:
+    """Return these flags of `open`, except those that the system does not have."""
+    flags = 0
+    for name in names:
+        flags |= getattr(Seam, name, 0)
+    return flags
+
+
+_LIST = flags_of("O_RDONLY", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC")
+# With O_PATH, a directory need not be readable to be entered.
+_ENTER = _LIST | flags_of("O_PATH")
+
+
+class Directory:
+    """A directory, and operations on the files in it.
+
+    :param path: its path.
+    :param descriptor: its open descriptor, if any, which is used instead of the path.
+    """
+
+    def __init__(self, path: str, descriptor: "int | None" = None) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor is not None:
+            Seam.close(self._descriptor)
+
+    def _at(self, name: str) -> str:
+        return os.path.join("" if self._descriptor is not None else self.path, name)
+
+    def open(self, name: str, flags: int, mode: int) -> int:
+        """Open a file; return its descriptor."""
+        descriptor: int = Seam.open(
+            self._at(name), flags, mode, dir_fd=self._descriptor
+        )
+        return descriptor
+
+    def lstat(self, name: str) -> os.stat_result:
+        """Return the status of a file; a symbolic link is not followed."""
+        status: os.stat_result = Seam.lstat(self._at(name), dir_fd=self._descriptor)
+        return status
+
+    def has(self, name: str) -> bool:
+        """Return True if there is a file, or anything else, of this name."""
+        try:
+            self.lstat(name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def unlink(self, name: str) -> None:
+        """Remove a file."""
+        Seam.unlink(self._at(name), dir_fd=self._descriptor)
+
+    def replace(self, old: str, new: str) -> None:
+        """Rename a file; replace an existing one."""
+        here = self._descriptor
+        Seam.replace(self._at(old), self._at(new), src_dir_fd=here, dst_dir_fd=here)
+
+    def names(self) -> "list[str]":
+        """Return the names of all files."""
+        found: list[str]
+        if self._descriptor is None:
+            found = Seam.listdir(self.path)
+            return found
+        descriptor = Seam.open(".", _LIST, dir_fd=self._descriptor)
+        try:
+            found = Seam.listdir(descriptor)
+        finally:
+            Seam.close(descriptor)
+        return found
+
+
+def cache_directory(path: str, make: bool = True) -> Directory:
+    """Open the cache directory to write into it, and close it as a context manager.
+
+    If `make`, create it and the missing directories above it. Raises OSError if it
+    cannot be opened, or if anybody but this user or root could exchange it.
+    """
+    if _HAS_DIR_FD:
+        return Directory(path, _walk(path, make))
+    if make:
+        _make_by_path(path)
+    if not trusted_folder(path):
+        raise _refusal(path)
+    return Directory(path)
+
+
+def _walk(path: str, make: bool) -> int:
+    """Return a descriptor of the cache directory; check each directory on the way."""
+    try:
+        Seam.lstat(path)  # fails if the path is too long to read there later
+    except FileNotFoundError:
+        pass
+    # The remaining names, the next one last: of the path, and of a symbolic link.
+    rest: list[str] = [*path.split("/")[::-1], "/"]
+    linked: list[str] = []
+    links = 0
+    at = ""
+    here: Any = None  # a descriptor
+    try:
+        while linked or rest:
+            # The target of a link is not created.
+            may_make = make and not linked
+            name = (linked or rest).pop()
+            if name in ("", "."):
+                continue
+            child = os.path.join(at, name)
+            try:
+                status = Seam.lstat(name, dir_fd=here)
+            except FileNotFoundError:
+                if not may_make:
+                    raise
+                _make(name, here)
+            else:
+                if status.st_mode & _KIND == _LINK:
+                    _check(status, child)
+                    links += 1
+                    if links > _MOST_LINKS:
+                        from errno import ELOOP  # deferred: seldom
+
+                        raise OSError(ELOOP, os.strerror(ELOOP), child)
+                    # Only its owner can have exchanged it meanwhile: see `_check`.
+                    target = Seam.readlink(name, dir_fd=here)
+                    linked += target.split("/")[::-1]
+                    if target.startswith("/"):
+                        linked.append("/")
+                    continue
+            above, here = here, Seam.open(name, _ENTER, dir_fd=here)
+            if above is not None:
+                Seam.close(above)
+            at, status = child, Seam.fstat(here)
+            _check(status, at)
+        if not trusted(Seam.fstat(here), _DIRECTORY):
+            raise _refusal(at)
+    except BaseException:
+        if here is not None:
+            Seam.close(here)
+        raise
+    descriptor: int = here
+    return descriptor
+
+
+def _check(status: os.stat_result, path: str) -> None:
+    """Raise PermissionError if others could exchange this, or what is in it.
+
+    In a sticky directory others can exchange only what they own, which is refused in
+    turn. The group is not checked: with the umask 002 it is the user's private group.
+    """
+    mode = status.st_mode
+    if (
+        # Without user ids, every file is root's.
+        status.st_uid not in (getattr(Seam, "geteuid", int)(), 0)
+        or (mode & _KIND != _LINK and mode & _OTHERS_MAY_WRITE and not mode & _STICKY)
+    ):
+        raise _refusal(path)
+
+
+def _refusal(path: str) -> PermissionError:
+    return PermissionError(_EPERM, "others could write there", path)
+
+
+def _make(name: str, parent: "int | None") -> None:
+    """Create a directory with mode 0700, whatever the umask."""
+    try:
+        Seam.mkdir(name, 0o700, dir_fd=parent)
+    except FileExistsError:
+        return  # another process was quicker
+    if Seam.lstat(name, dir_fd=parent).st_mode & 0o700 != 0o700:
+        Seam.chmod(name, 0o700, dir_fd=parent, follow_symlinks=False)
+
+
+def _make_by_path(path: str) -> None:
+    """Create a directory, and the missing ones above it."""
+    try:
+        Seam.mkdir(path, 0o700)
+    except FileExistsError:
+        pass  # or another process was quicker
+    except FileNotFoundError:
+        _make_by_path(os.path.dirname(path))
+        _make_by_path(path)

@@ -1,0 +1,114 @@
+"""What a process does for its plugins, written down while it runs: for `trace`.
+
+Nothing of it is there unless somebody asks: the functions are wrapped here.
+"""
+
+import _thread
+import os
+from time import perf_counter
+
+from .. import _cache, _calling
+from .._entry_point import EntryPoint
+from .._exceptions import words_of
+from .._index import Index
+from .._indexing import patch, storage
+from .._json_text import to_json
+from .._manager import Extension
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def record(path: str) -> None:
+    """Write each event that follows to a new file, as a line of JSON, when it is over.
+
+    So nothing is lost where a process is killed, or has children. Raises OSError if the
+    file cannot be made.
+    """
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    _Recorder(os.path.abspath(path)).wrap()
+
+
+class _Recorder:
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._began = perf_counter()
+        # of each thread, or greenlet, the nesting depth of recorded operations
+        self._depth: dict[int, int] = {}
+
+    def wrap(self) -> None:
+        """Wrap what is worth a line."""
+        snapshot: Any = _cache.Snapshot
+        self._wrap(snapshot, "true_index", "index", lambda *_: "look, is it still true")
+        self._wrap(patch, "update", "scan", lambda *_: "what changed, or all of it")
+        for room in (storage, patch):
+            self._wrap(room, "store", "write", lambda folder, name, _: name)
+        self._wrap(Index, "rows", "group", lambda _, group: group)
+        self._wrap(Extension, "_load", "import", _of_extension)
+        self._wrap(_calling, "call", "call", _of_extension)
+        # of the drop-in
+        self._wrap(EntryPoint, "load", "import", _of_entry_point)
+
+    def _wrap(
+        self, home: "Any", name: str, what: str, about: "Callable[..., str]"
+    ) -> None:
+        function = getattr(home, name)
+
+        def traced(*args: "Any", **kwds: "Any") -> "Any":
+            thread = _thread.get_ident()
+            depth = self._depth.get(thread, 0)
+            self._depth[thread] = depth + 1
+            began = perf_counter()
+            raised = None
+            try:
+                return function(*args, **kwds)
+            except BaseException as error:
+                raised = error
+                raise
+            finally:
+                taken = perf_counter() - began
+                if depth:
+                    self._depth[thread] = depth
+                else:
+                    self._depth.pop(thread, None)
+                try:
+                    self._write(what, about(*args), began, taken, depth, raised)
+                except Exception:  # noqa: S110 - what is watched must not suffer
+                    pass
+
+        setattr(home, name, traced)
+
+    def _write(
+        self,
+        what: str,
+        about: str,
+        began: float,
+        taken: float,
+        depth: int,
+        raised: "BaseException | None",
+    ) -> None:
+        event = {
+            "event": what,
+            "about": about,
+            "begin": began - self._began,
+            "seconds": taken,
+            "depth": depth,
+            "process": os.getpid(),
+            "error": "" if raised is None else words_of(raised),
+        }
+        # Each time anew: a program may close what it has not opened.
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, f"{to_json(event)}\n".encode())
+        finally:
+            os.close(file)
+
+
+def _of_extension(extension: "Extension[Any]") -> str:
+    return f"{extension.name} = {extension.value}, of {extension.group}"
+
+
+def _of_entry_point(point: EntryPoint) -> str:
+    return f"{point.name} = {point.value}, of {point.group}"

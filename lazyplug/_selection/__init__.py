@@ -1,0 +1,1 @@
+"""Choose between extensions before any is imported."""

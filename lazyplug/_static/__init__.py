@@ -1,0 +1,1 @@
+"""Learn about plugins from their source, without importing them."""

@@ -1,0 +1,106 @@
+"""In a forked child, what other threads were importing is given up; see faults, too."""
+
+import _thread
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug import _cache, _fork, _frozen_index, _preload
+from lazyplug._target import keep_modules
+from lazyplug.testing import dist
+
+
+class Odd:
+    """Stands in `sys.modules`, and raises what no import expects."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise SystemExit(name)
+
+
+def module(initializing: object) -> Any:
+    return SimpleNamespace(__spec__=SimpleNamespace(_initializing=initializing))
+
+
+def lock(owner: object) -> Any:
+    return lambda: None if owner is None else SimpleNamespace(owner=owner)
+
+
+def test_locks_of_other_threads_are_given_up_and_what_they_had_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, other = _thread.get_ident(), _thread.get_ident() + 1
+    locks = {
+        "fork_mine": lock(own),
+        "fork_odd": lock(other),
+        "fork_begun": lock(other),
+        "fork_done": lock(other),
+        "fork_gone": lock(None),
+    }
+    monkeypatch.setitem(
+        sys.modules, "_frozen_importlib", SimpleNamespace(_module_locks=locks)
+    )
+    begun = {"fork_mine": module(True), "fork_begun": module(True)}
+    for name, found in {**begun, "fork_odd": Odd(), "fork_done": module(False)}.items():
+        monkeypatch.setitem(sys.modules, name, found)
+    _fork.give_up_imports()
+    assert list(locks) == ["fork_mine"]
+    assert "fork_begun" not in sys.modules
+    assert {"fork_mine", "fork_odd", "fork_done"} <= sys.modules.keys()
+
+
+def test_a_script_that_is_a_link_is_followed_to_its_file(tmp_path: Path) -> None:
+    for name, target in (("one", "two"), ("two", "deep/three"), ("loop", "loop")):
+        (tmp_path / name).symlink_to(target)
+    assert _frozen_index.follow_links(str(tmp_path / "one")) == str(
+        tmp_path / "deep/three"
+    )
+    assert _frozen_index.follow_links(str(tmp_path / "file")) == str(tmp_path / "file")
+    _frozen_index.follow_links(str(tmp_path / "loop"))  # ends
+
+
+def test_the_directory_that_a_linked_script_lies_in_is_volatile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "prog.py").write_text("")
+    (tmp_path / "prog").symlink_to("real/prog.py")
+    (tmp_path / "linked").symlink_to("real")
+    here = str(tmp_path / "real")
+    for script in ("prog", "linked/prog.py", "real/prog.py"):
+        main = SimpleNamespace(__file__=str(tmp_path / script))
+        monkeypatch.setitem(sys.modules, "__main__", main)
+        assert _cache.split_path([here], "/") == ((here,), frozenset({0}))
+    for script in ("elsewhere.py", "gone/prog.py"):
+        main = SimpleNamespace(__file__=str(tmp_path / script))
+        monkeypatch.setitem(sys.modules, "__main__", main)
+        assert _cache.split_path([here], "/") == ((here,), frozenset())
+
+
+def test_where_no_file_can_be_read_nothing_more_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, _preload.__name__, None)
+    monkeypatch.delattr(lazyplug, "_preload", raising=False)
+    keep_modules()  # its import fails, which is no failure of a load
+
+
+def test_an_archive_that_went_is_asked_for_nothing(
+    tmp_path: Path, only: Callable[..., None]
+) -> None:
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in dict(dist("foo", entry_points="[g]\na = m:f\n"))[
+            "foo-1.0.dist-info"
+        ].items():
+            archive.writestr(f"foo-1.0.dist-info/{name}", text)
+    only(path)
+    (point,) = lazyplug.entry_points(group="g")
+    assert point.dist.version == "1.0"
+    path.write_bytes(b"no archive any more")
+    assert point.dist is None

@@ -1,0 +1,253 @@
+"""A process that can read no more files still handles its managers and failures."""
+
+import ast
+import copy
+import os
+import pickle
+import textwrap
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import lazyplug
+from lazyplug._tuples import Named
+from lazyplug.testing import dist, plant
+from tests.conftest import ask, python
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="no chroot, no limits")
+
+# Makes all managers, loads one plugin, then does all that can be done with each of
+# them, in a process of its own; says what failed for want of a file.
+PROGRAM = '''
+import os, sys
+import lazyplug
+from lazyplug import *
+
+def conflict(namespace, name, found):
+    return error_on_conflict(namespace, name, found)
+
+known = dict(conflict_resolver=conflict)
+managers = [
+    ExtensionManager("g", **known),
+    ExtensionManager("g", on_failure="ignore", conflict_resolver=prefer("gone")),
+    ExtensionManager("g", invoke_on_load=True, protocol=dict, **known),
+    NamedExtensionManager("g", ["sound", "broken", "twice"], name_order=True, **known),
+    EnabledExtensionManager("g", lambda extension: True, **known),
+    DispatchExtensionManager("g", lambda extension: True, **known),
+    NameDispatchExtensionManager("g", lambda extension: True, **known),
+    HookManager("g", "sound"),
+    DriverManager("g", "sound"),
+    DriverManager("g", "sound", invoke_on_load=True),
+    DriverManager("g", "broken"),
+]
+everyone = [sound, *_] = [
+    next(e for e in managers[0] if e.value.startswith(value))
+    for value in ("dict_of", "kept", "no ref", "dict_of:y", "dict_of:z", "dict_of:w")
+]
+assert managers[0]["sound"].plugin
+HOW
+
+def refer(extension):
+    return extension.name
+
+def arguments(thing, name):
+    """Return how a method is called: each of these is a case."""
+    dispatch = isinstance(thing, DispatchExtensionManager)
+    by_name = isinstance(thing, NameDispatchExtensionManager)
+    names = ["sound", "broken", "twice", "missing"]
+    if name in ("map", "map_method"):
+        what = refer if name == "map" else "keys"
+        fails = (lambda extension: 1 / 0) if name == "map" else "missing"
+        first = [lambda *_: True] if dispatch else [names] if by_name else []
+        return [[*first, what], [*first, fails]]
+    return {
+        "__call__": [[refer]],
+        "__contains__": [["sound"], ["missing"]],
+        "__getitem__": [[each] for each in names],
+        "register": [["sound", "dict_of:D"], ["sound", dict], ["new", "no reference"]],
+        "check_func": [[sound]],
+        "make_test_instance": [[[sound]], [sound]],
+        "warning_on_missing_entrypoint": [[["missing"]]],
+    }.get(name, [[]])
+
+SPECIAL = ["__iter__", "__len__", "__contains__", "__getitem__", "__call__"]
+SPECIAL += ["__repr__", "__reduce__", "__hash__"]
+asked = 0
+for thing in [*managers, *everyone, lazyplug]:
+    names = [n for n in dir(thing) if n[0] != "_"] + [*FIELDS]
+    names += [n for n in SPECIAL if hasattr(type(thing), n)]
+    if thing is lazyplug:
+        names = ["problems", "warning_on_missing_entrypoint", "entry_points", "refresh"]
+    elif thing in managers:
+        names = [n for n in names if n not in FIELDS]
+    asked += len(names)
+    sys.stdout.flush()
+    if os.fork():
+        os.wait()
+        continue
+    # Last, since others are then those that it found.
+    for name in sorted(names, key="refresh".__eq__):
+        for given in arguments(thing, name):
+            try:
+                found = getattr(thing, name)
+                if callable(found) and name not in ("plugin", "obj", "driver"):
+                    found = found(*given)
+                if name == "failures" or name == "refresh":
+                    repr(found)
+                if name == "__iter__":
+                    list(found)
+            except BaseException as error:
+                said = error
+                while said is not None:
+                    # What a plugin imports is its own.
+                    own = "kept_broken" not in f"{said} {getattr(said, 'filename', '')}"
+                    if own and isinstance(said, (ImportError, OSError, NameError)) or (
+                        isinstance(said, TypeError) and "argument" in str(said)
+                    ):
+                        print(type(thing).__name__, name, given, repr(said))
+                        break
+                    said = said.__cause__
+    sys.stdout.flush()
+    os._exit(0)
+print("asked", asked > 100)
+'''
+CHROOT = "os.chroot(EMPTY); os.chdir('/')"
+NO_DESCRIPTORS = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))"
+
+
+def fields() -> list[str]:
+    """Return the names of what an Extension has, which are declared for checkers."""
+    package = Path(str(lazyplug.__file__)).parent
+    tree = ast.parse((package / "_manager.py").read_text(encoding="utf-8"))
+    (extension,) = (
+        n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Extension"
+    )
+    found = [
+        n.target.id
+        for n in ast.walk(extension)
+        if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    ]
+    # All but what opens the metadata, by importlib_metadata: that reads files.
+    return [name for name in found if name[0] != "_" and name != "dist"]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(
+            CHROOT,
+            marks=pytest.mark.skipif(
+                os.name != "posix" or os.geteuid() != 0, reason="needs root"
+            ),
+        ),
+        NO_DESCRIPTORS,
+    ],
+)
+def test_all_that_managers_and_extensions_have_works_when_no_file_can_be_read(
+    how: str, compiled: bool, tmp_path: Path
+) -> None:
+    site = plant(
+        tmp_path / "site",
+        {
+            "dict_of.py": "D = y = z = w = dict\n",
+            "kept_broken.py": "raise RuntimeError('on purpose')\n",
+            **dist("one", "1", "[g]\nsound = dict_of:D\nbroken = kept_broken:x\n"),
+            **dist("two", "1", "[g]\nodd = no ref\nmore = dict_of:y [a,b_2]\n"),
+            **dist("three", "1", "[g]\ntwice = dict_of:z\n"),
+            **dist("four", "1", "[g]\ntwice = dict_of:w\n"),
+        },
+    )
+    (tmp_path / "empty").mkdir()
+    program = tmp_path / "program.py"
+    program.write_text(
+        PROGRAM.replace("HOW", how)
+        .replace("EMPTY", repr(str(tmp_path / "empty")))
+        .replace("FIELDS", repr(fields()))
+    )
+    env = {
+        "PYTHONPATH": f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode"),
+        "PYTHONDONTWRITEBYTECODE": "" if compiled else "1",
+    }
+    if compiled:
+        package = Path(str(lazyplug.__file__)).parent
+        python("-m", "compileall", "-q", str(package), env=env)
+    for _ in range(2):  # a cold start, and a warm one
+        done = python(str(program), env=env)
+        assert done.stdout == "asked True\n"
+        assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["", ", invoke_on_load=True"])
+def test_a_driver_reads_nothing_of_what_handles_plugins(
+    option: str, tmp_path: Path
+) -> None:
+    site = plant(tmp_path / "site", dist("one", "1", "[g]\nsound = builtins:dict\n"))
+    code = f"""
+        import json, sys
+        sys.path.insert(0, {str(site)!r})
+        import lazyplug
+        lazyplug.DriverManager("g", "sound"{option}).driver
+        rooms = ["lazyplug._preload", "lazyplug._attributes", "lazyplug._mapping"]
+        print(json.dumps([room for room in rooms if room in sys.modules]))
+    """
+    assert ask(code) == []
+
+
+class Typed(NamedTuple):
+    """What typing makes."""
+
+    path: str
+    line: int = 0
+
+
+class Ours(Named):
+    """What is made here."""
+
+    path: str
+    line: int
+
+
+def test_a_named_tuple_without_typing_is_one() -> None:
+    ours: Any = Ours("a", line=2)
+    typed: Any = Typed("a", line=2)
+    assert ours == typed == ("a", 2)
+    assert repr(ours) == repr(typed).replace("Typed", "Ours")
+    assert ours._asdict() == typed._asdict()
+    assert ours._replace(path="b") == typed._replace(path="b") == Ours._make(["b", 2])
+    assert Ours._fields == Typed._fields == Ours.__match_args__
+    assert (ours.path, ours.line, hash(ours)) == ("a", 2, hash(typed))
+    assert copy.copy(ours) == ours
+    assert type(pickle.loads(pickle.dumps(ours))) is Ours  # noqa: S301
+    with pytest.raises(AttributeError):
+        ours.path = "b"
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"), [(("a",), {}), (("a", 1, 2), {}), (("a",), {"lin": 1})]
+)
+def test_a_named_tuple_takes_its_fields_and_no_others(
+    fields: tuple[object, ...], named: dict[str, object]
+) -> None:
+    with pytest.raises(TypeError, match="Ours takes path, line; it was given"):
+        Ours(*fields, **named)
+
+
+def test_what_an_entry_point_loaded_first_keeps_the_modules_too(tmp_path: Path) -> None:
+    site = plant(
+        tmp_path / "site",
+        {"dict_of.py": "D = dict\n", **dist("one", "1", "[g]\nsound = dict_of:D\n")},
+    )
+    code = f"""
+        import lazyplug
+        manager = lazyplug.ExtensionManager("g")
+        lazyplug.entry_points(group="g")["sound"].load()
+        {NO_DESCRIPTORS}
+        assert manager["sound"].summary is None
+        manager.register("more", dict)
+        print(manager.failures, manager["sound"].plugin, lazyplug.refresh().added)
+    """
+    done = python("-c", textwrap.dedent(code), env={"PYTHONPATH": str(site)})
+    assert done.stdout == "[] <class 'dict'> ()\n"
