@@ -23,7 +23,7 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
             return _loaded(extension, name)
         case "module_name":
             if extension._module is None:
-                from ._exceptions import invalid_entry_point
+                from ._faults.messages import invalid_entry_point
 
                 raise invalid_entry_point(extension)
             return extension._module

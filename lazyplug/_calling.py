@@ -81,7 +81,7 @@ def call(extension: "Extension[Any]") -> "Any":
     if "plugin" not in extension.__dict__:
         extension._load()  # the import is over before a call begins
     if "plugin" not in extension.__dict__:
-        from ._exceptions import unfinished
+        from ._faults.messages import unfinished
 
         raise unfinished(extension)
     which = "obj", _cache.generation
@@ -147,7 +147,7 @@ def _wait(other: _Call) -> None:
                 waiting = [t for t, step in circle.items() if isinstance(step, _Call)]
                 # One thread gives up, so that the others can go on.
                 if me == max(waiting):
-                    from ._exceptions import circular_load
+                    from ._faults.messages import circular_load
 
                     raise circular_load(other.extension, map(_name, circle.values()))
             # A thread that is interrupted here leaves the gate shut; threads that wait

@@ -68,7 +68,7 @@ class EntryPoint:
     def module(self) -> str:
         """The module that the value refers to."""
         if self._target[0] is None:
-            from ._exceptions import invalid_entry_point
+            from ._faults.messages import invalid_entry_point
 
             raise invalid_entry_point(self)
         return self._target[0]

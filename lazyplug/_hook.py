@@ -43,7 +43,7 @@ class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
     def __getitem__(self, name: str) -> "list[Extension[T]]":
         """Return all extensions of the hook; NoMatches if it has another name."""
         if name not in self._names:
-            from ._exceptions import no_matches
+            from ._faults.messages import no_matches
 
             raise no_matches(self.namespace, name, self._names)
         return self.extensions

@@ -1,6 +1,7 @@
 """One plugin by its name, or by the reference that a configuration file gives."""
 
-from ._exceptions import NoMatches, no_matches
+from ._exceptions import NoMatches
+from ._faults.messages import no_matches
 from ._indexing.scan import split_value
 from ._inventory import served
 from ._manager import DriverManager

@@ -10,13 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._manager import Extension
+DEBUG, WARNING, ERROR = 10, 30, 40
+# what was logged once
+_logged: "set[str]" = set()
 
-_DEBUG, _WARNING, _ERROR = 10, 30, 40
-_told: "set[str]" = set()
 
-
-def _log(level: int, message: str, error: "Exception | None" = None) -> None:
+def log(level: int, message: str, error: "Exception | None" = None) -> None:
     """Log a message, with control characters escaped.
 
     Does nothing if logging cannot be imported, since no file can be read any more.
@@ -24,7 +23,7 @@ def _log(level: int, message: str, error: "Exception | None" = None) -> None:
     try:
         from logging import NullHandler, getLogger  # deferred: 10 ms, for faults only
 
-        from ._exceptions import TRACEBACK, clean
+        from ._printable import TRACEBACK, clean
     except (ImportError, OSError):
         return
     logger = getLogger("lazyplug")
@@ -57,7 +56,7 @@ def _traceback_of(error: BaseException) -> "str | None":
     try:
         from traceback import format_exception
 
-        from ._exceptions import CAUSE, CONTEXT, TRACEBACK, clean
+        from ._printable import CAUSE, CONTEXT, TRACEBACK, clean
 
         for link in links:  # which grows
             kind = type(link)
@@ -77,15 +76,15 @@ def _traceback_of(error: BaseException) -> "str | None":
         return None
 
 
-def _debugs() -> bool:
+def logs_debug() -> bool:
     """Return True if debug messages are logged in this process."""
     logging = sys.modules.get("logging")
-    return logging is not None and logging.getLogger("lazyplug").isEnabledFor(_DEBUG)
+    return logging is not None and logging.getLogger("lazyplug").isEnabledFor(DEBUG)
 
 
 def report(message: str) -> None:
     """Log a warning."""
-    _log(_WARNING, message)
+    log(WARNING, message)
 
 
 def report_once(message: str, about: str = "", quiet: bool = False) -> None:
@@ -94,52 +93,25 @@ def report_once(message: str, about: str = "", quiet: bool = False) -> None:
     With `quiet` it is logged at debug level; a warning may still follow.
     """
     key = ("debug: " if quiet else "") + (about or message)
-    if key not in _told:
-        _told.add(key)
+    if key not in _logged:
+        _logged.add(key)
         if quiet:
             debug(message)
         else:
             report(message)
 
 
-def report_failure(extension: "Extension[Any]", error: Exception) -> None:
-    """Log that an extension could not be loaded, or judged, once a process."""
-    from ._exceptions import LazyplugError, clean, origin, words_of
-
-    # isinstance() would ask the error for its `__class__`.
-    if issubclass(type(error), LazyplugError):
-        text = words_of(error, named=False)
-        if extension.load_error is error:
-            text = clean(text)  # a plugin may have raised it
-        message = f"could not load {text}"  # which says what it was
-    else:
-        what = "load" if extension.load_error is not None else "check"
-        message = f"could not {what} {origin(extension)}: {clean(words_of(error))}"
-    if message not in _told:
-        _told.add(message)
-        _log(_ERROR, message, error if _debugs() else None)
-
-
-def report_call(extension: "Extension[Any]", error: Exception) -> None:
-    """Log what a function that was mapped over extensions raised."""
-    from ._exceptions import clean, words_of
-
-    where = f"{extension.name!r} of group {extension.group!r}"
-    _log(_ERROR, f"error calling {where}: {clean(words_of(error))}", error)
-
-
-def report_subscriber(subscriber: object, error: Exception) -> None:
-    """Log what a function that is told of changes raised."""
-    from ._exceptions import clean, repr_of, words_of
-
-    said = clean(words_of(error))
-    _log(_ERROR, f"error in subscriber {repr_of(subscriber)}: {said}", error)
+def log_once(level: int, message: str, error: "Exception | None" = None) -> None:
+    """Log a message once a process."""
+    if message not in _logged:
+        _logged.add(message)
+        log(level, message, error)
 
 
 def debug(message: str) -> None:
     """Log for debugging, if anybody in this process logs at all."""
     if "logging" in sys.modules:
-        _log(_DEBUG, message)
+        log(DEBUG, message)
 
 
 def deprecated(parameter: str, instead: str) -> None:

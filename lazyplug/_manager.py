@@ -178,7 +178,7 @@ class Extension(Generic[T]):
             unfinished = False
             try:
                 if self._module is None:
-                    from ._exceptions import invalid_entry_point
+                    from ._faults.messages import invalid_entry_point
 
                     raise invalid_entry_point(self)
                 # Inlined from `_target`, to import one module less.
@@ -249,8 +249,8 @@ class Extension(Generic[T]):
 
 def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
     """Log which of the asked names are missing."""
-    from ._exceptions import clean  # deferred: only where there is a fault
     from ._log import report
+    from ._printable import clean  # deferred: only where there is a fault
 
     report(f"Could not find {clean(', '.join(sorted(missing_names)))}")
 
@@ -756,7 +756,7 @@ class DriverManager(NamedExtensionManager[T]):
         except Exception as error:
             if self._on_load_failure_callback is None:
                 raise
-            from ._exceptions import failed_driver
+            from ._faults.messages import failed_driver
             from ._mapping import tell
 
             tell(self, extension, error)

@@ -1,7 +1,9 @@
 """What runs the plugins of a manager: loading them all, and calling them all."""
 
 from . import _cache
-from ._exceptions import MultipleMatches, no_matches, repr_of
+from ._exceptions import MultipleMatches
+from ._faults.messages import no_matches
+from ._printable import repr_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def _say(
     if manager._on_load_failure_callback is not None:
         manager._on_load_failure_callback(manager, extension.entry_point, error)
     elif manager._on_failure == "warn":
-        from ._log import report_failure
+        from ._faults.messages import report_failure
 
         report_failure(extension, error)
 
@@ -135,7 +137,7 @@ def map_extensions(
         except Exception as error:
             if manager.propagate_map_exceptions:
                 raise
-            from ._log import report_call
+            from ._faults.messages import report_call
 
             report_call(extension, error)
     return answers

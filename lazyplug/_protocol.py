@@ -69,6 +69,6 @@ def fit(extension: "Extension[Any]", plugin: "Any", protocol: type) -> None:
     """Raise ProtocolMismatch if the plugin, or its object, does not fit."""
     lacking = missing(plugin, protocol)
     if lacking is not None:
-        from ._exceptions import protocol_mismatch
+        from ._faults.messages import protocol_mismatch
 
         raise protocol_mismatch(extension, plugin, protocol, lacking)

@@ -5,9 +5,11 @@ import os
 import sys
 
 from . import _cache
-from ._indexing.scan import label, read
+from ._distribution import label
+from ._faults.messages import report_subscriber
+from ._indexing.scan import read
 from ._inventory import metadata_folders
-from ._log import report_once, report_subscriber
+from ._log import report_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

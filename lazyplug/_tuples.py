@@ -52,7 +52,7 @@ class Named(tuple["Any", ...]):
         return tuple(self)
 
     def __repr__(self) -> str:
-        from ._exceptions import repr_of
+        from ._printable import repr_of
 
         shown = [f"{name}={repr_of(value)}" for name, value in self._asdict().items()]
         return f"{type(self).__name__}({', '.join(shown)})"

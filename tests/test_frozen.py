@@ -53,7 +53,7 @@ class Environment:
         """Be a process with this sys.path."""
         self._patch.setattr(sys, "path", [str(entry) for entry in entries])
         _cache.invalidate_caches()
-        _log._told.clear()
+        _log._logged.clear()
 
     def freeze(self, *options: str) -> None:
         assert main(["freeze", *options]) == 0

@@ -32,6 +32,7 @@ from importlib_metadata import (
 
 import lazyplug
 from lazyplug import _cache
+from lazyplug._distribution import identify
 from lazyplug._index import Index, numbers, paths, together
 from lazyplug._indexing import records as records_module
 from lazyplug._indexing import scan as scan_module
@@ -150,7 +151,7 @@ def answer() -> dict[str, Declared]:
         ]
     said = {}
     for where, owner in owners.items():
-        name, version, _ = scan_module.identify(owner)
+        name, version, _ = identify(owner)
         said[where] = Declared(name, version, _in_file_order(points[where]))
     return said
 
@@ -378,7 +379,7 @@ def test_any_environment_has_the_answer_of_importlib_metadata(
             assert Counter(
                 (e.group, e.name, e.value, e.dist.name, e.dist.version) for e in whole
             ) == Counter(
-                (e.group, e.name, e.value, *scan_module.identify(e._owner)[:2])
+                (e.group, e.name, e.value, *identify(e._owner)[:2])
                 for e in lazyplug.entry_points()
                 if e._owner is not None
             )

@@ -16,6 +16,7 @@ import pytest
 import lazyplug
 from lazyplug import _cache
 from lazyplug._cache import Seam
+from lazyplug._distribution import identify
 from lazyplug._index import stamp as index_stamp
 from lazyplug._indexing import scan
 from lazyplug._indexing.layout import version_order
@@ -37,7 +38,7 @@ def names(group: str = "g") -> list[str]:
 def owners(group: str = "g") -> list[tuple[str, str]]:
     """Return name and version of the distributions that declare a group."""
     found = _cache.current().rows(group)
-    return [scan.identify(owner)[:2] for _, owner in found]
+    return [identify(owner)[:2] for _, owner in found]
 
 
 def reasons() -> list[tuple[str, int, str]]:
@@ -383,7 +384,7 @@ def test_a_file_that_is_far_too_large_is_not_read(
 def versions(group: str = "g") -> list[str]:
     found = lazyplug.ExtensionManager[Any](group)
     points = found.list_entry_points()
-    return [scan.identify(point._owner)[1] for point in points if point._owner]
+    return [identify(point._owner)[1] for point in points if point._owner]
 
 
 EGG = {"PKG-INFO": "Name: foo\nVersion: 9.0\n", "entry_points.txt": POINTS}

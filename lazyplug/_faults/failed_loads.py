@@ -3,16 +3,10 @@
 import _thread
 import sys
 
-from .._exceptions import (
-    CAUSE,
-    CONTEXT,
-    TRACEBACK,
-    TYPE_NAME,
-    CircularLoad,
-    LazyplugError,
-    origin,
-)
+from .._exceptions import CircularLoad, LazyplugError
+from .._printable import CAUSE, CONTEXT, TRACEBACK, TYPE_NAME
 from .._target import import_module
+from .messages import origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,10 +3,11 @@
 import os
 
 from .. import _cache
-from .._exceptions import broken_metadata, invalid_entry_point, quoted, words_of
 from .._indexing.scan import ENTRY_POINTS, is_metadata, read
 from .._log import report_once
 from .._mapping import told_of
+from .._printable import quoted, words_of
+from .messages import broken_metadata, invalid_entry_point
 from .problems import Failure, problems
 
 TYPE_CHECKING = False
@@ -143,7 +144,7 @@ def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
 def _failure(extension: "Extension[Any]", error: Exception) -> "Failure":
     label = file = ""
     if extension._owner is not None:
-        from .._indexing.scan import identify
+        from .._distribution import identify
 
         name, version, file = identify(extension._owner)
         label = f"{name} {version}".rstrip()

@@ -4,8 +4,8 @@ import os
 import sys
 
 from .. import _cache
-from .._exceptions import clean
 from .._inventory import troubles
+from .._printable import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

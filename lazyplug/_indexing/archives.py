@@ -23,7 +23,6 @@ from .scan import (
     normalise,
     parse,
     reason_of,
-    said_by,
     stem,
 )
 
@@ -262,14 +261,3 @@ def open_distribution(owner: "Owner") -> "Any":
         if _key(opened, "")[0] == key:
             return opened
     return None
-
-
-def names_of(owner: "Owner") -> "tuple[str, str]":
-    """Return name and version of a distribution in an archive.
-
-    If it can no longer be read, the name is its key.
-    """
-    try:
-        return said_by(open_distribution(owner), owner[0])
-    except Exception:  # it is gone, or damaged
-        return owner[0], ""

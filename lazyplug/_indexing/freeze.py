@@ -9,7 +9,7 @@ import sysconfig
 import time
 
 from .. import _cache
-from .._exceptions import LazyplugError, quoted
+from .._exceptions import LazyplugError
 from .._frozen_index import (
     ALL,
     BASE,
@@ -25,6 +25,7 @@ from .._frozen_index import (
     names_in,
 )
 from .._index import digest, quote, texts
+from .._printable import quoted
 from .layout import regroup, repeated, shadowed
 from .rebuild import look, settle_repeated
 from .records import (

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Any
 
-    from .._index import Owner
     from .records import Point, Trouble
 
 
@@ -28,7 +27,7 @@ RACY = 2_000_000_000
 _FILE_CAP = 1 << 26
 # What stands behind the path of a metadata folder in that of its file.
 ENTRY_POINTS = os.sep + "entry_points.txt"
-_METADATA = os.sep + "METADATA"
+METADATA = os.sep + "METADATA"
 # METADATA begins with its headers; what follows is a README, which may be long.
 _HEAD = 1024
 # The characters of most modules and attributes.
@@ -311,7 +310,7 @@ def scan_distribution(
     # stamp is kept for then: one in the future is believed when it was seen twice.
     source: str | None = "METADATA"
     source_stamp = before = known.source_stamp if known else None
-    if not named or several or not Seam.access(start + _METADATA, 0, dir_fd=base):
+    if not named or several or not Seam.access(start + METADATA, 0, dir_fd=base):
         source, found, text, reason = find_metadata(path)
         if source is None and not reason:
             # Metadata may appear in the directory, or a file replace it.
@@ -425,28 +424,6 @@ def list_folder(
     return came, gone, ""
 
 
-def label(owner: "Owner") -> str:
-    """Return "name version" of an owner as they are now, the name where that is all."""
-    return " ".join(identify(owner)[:2]).rstrip()
-
-
-def summary_of(owner: "Owner | None") -> "tuple[str | None, str]":
-    """Return what the metadata of an owner says in one line, if it does, and its file.
-
-    Of what lies in archives, and what finders told of, nothing is said.
-    """
-    if owner is None or not isinstance(owner[1], str):
-        return None, ""
-    file = os.path.join(owner[1], owner[2]) + _METADATA
-    text, _, _ = read(file, errors="replace")
-    for line in (text or "").splitlines():
-        if line[:8].lower() == "summary:":
-            return line[8:].strip() or None, file
-        if not line:
-            break
-    return None, file
-
-
 def left_over_name(opened: "Any") -> str:
     """Return the name of a distribution's metadata directory if pip left it behind.
 
@@ -455,37 +432,3 @@ def left_over_name(opened: "Any") -> str:
     path = str(getattr(opened, "_path", "")).rstrip("/" + os.sep)
     name = os.path.basename(path)
     return name if name[:1] == "~" and is_metadata(name, path) else ""
-
-
-def said_by(opened: "Any", key: str) -> "tuple[str, str]":
-    """Return name and version of an importlib.metadata distribution.
-
-    Runs the code of its finder. If that fails, the name is the key.
-    """
-    try:
-        return str(opened.metadata["Name"] or key), str(opened.version or "")
-    except Exception:  # it is gone, or third-party code failed
-        return key, ""
-
-
-def identify(owner: "Owner") -> "tuple[str, str, str]":
-    """Return name, version and entry_points.txt of an owner as they are now.
-
-    They are read here, where they are used. What METADATA does not say, the name of
-    the metadata folder does. Of what a finder told of, the last is its object in
-    words, or "" if that is in another process.
-    """
-    key, path, file, _ = owner
-    if not isinstance(path, str):
-        return *said_by(path, key), "" if path is None else str(path)
-    if is_file(path):
-        from .archives import names_of  # deferred: imports importlib_metadata
-
-        return *names_of(owner), path
-    name, version = stem(file)
-    folder = os.path.join(path, file)
-    _, _, text, _ = find_metadata(folder)
-    if text is not None:
-        said, version_said = headers(text)
-        name, version = said or name, version_said or version
-    return name or key, version, os.path.join(folder, "entry_points.txt")

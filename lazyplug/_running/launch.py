@@ -533,7 +533,7 @@ def _refuse_unfit(path: str, unfit: str, name: str) -> "NoReturn":
 
 def _hint(name: str) -> str:
     """Return where else a name was looked for, and what to do."""
-    from .._exceptions import near_misses
+    from .._faults.messages import near_misses
     from .._inventory import served
 
     near = near_misses(name, {row[0] for _, (row, _) in served("console_scripts")})

@@ -9,11 +9,11 @@ from time import perf_counter
 
 from .. import _cache, _calling
 from .._entry_point import EntryPoint
-from .._exceptions import words_of
 from .._index import Index
 from .._indexing import patch, storage
 from .._json_text import to_json
 from .._manager import Extension
+from .._printable import words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ import os
 import sys
 
 from .._cache import elevated, setting
-from .._exceptions import bad_choice, near_misses, quoted
+from .._faults.messages import bad_choice, near_misses
 from .._indexing.scan import normalise
+from .._printable import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

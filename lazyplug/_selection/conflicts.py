@@ -1,7 +1,8 @@
 """What to do when one name stands several times in a group. Imports no plugin."""
 
-from .._exceptions import multiple_matches, near_misses, origin, quoted, repr_of
+from .._faults.messages import multiple_matches, near_misses, origin
 from .._log import report_once
+from .._printable import quoted, repr_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@
 
 from .._cache import current, setting
 from .._entry_point import EntryPoint
-from .._exceptions import near_misses, quoted
+from .._faults.messages import near_misses
 from .._index import quote
 from .._indexing.scan import normalise
 from .._inventory import group_names, groups_of, mentions
+from .._printable import quoted
 from .choice import Choice, classes, fits, parse_pattern, split, warn
 
 TYPE_CHECKING = False

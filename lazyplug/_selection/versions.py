@@ -1,10 +1,9 @@
 """Which versions work together: judged on metadata, before any import."""
 
-import os
-
-from .._exceptions import LazyplugError, bad_choice
-from .._indexing.archives import open_distribution
-from .._indexing.scan import identify, label, normalise, read
+from .._distribution import identify, label, requirements_of
+from .._exceptions import LazyplugError
+from .._faults.messages import bad_choice
+from .._indexing.scan import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,48 +30,12 @@ def incompatible(choice: "Choice", owner: "Owner") -> str:
     host = normalise(choice.host)
     if not choice.api or owner[0] == host:
         return ""
-    asked = [text for text in requirements(owner) if normalise(_name(text)) == host]
+    asked = [text for text in requirements_of(owner) if normalise(_name(text)) == host]
     if not asked or _admits(asked, choice.api):
         return ""
     wanted = " and ".join(map(repr, asked))
     spoken = ", ".join(choice.api)
     return f"incompatible: {label(owner)} requires {wanted}, and this is {spoken}"
-
-
-def requirements(owner: "Owner") -> "list[str]":
-    """Return what a distribution requires, as its metadata has it.
-
-    Of one whose metadata cannot be read, that is nothing: it costs itself.
-    """
-    _, path, file, _ = owner
-    if isinstance(path, str) and file.endswith(".dist-info"):
-        # An author's name in another encoding says nothing about what is required.
-        metadata = os.path.join(path, file, "METADATA")
-        text, _, _ = read(metadata, errors="replace")
-        return _required(text or "")
-    try:
-        opened = open_distribution(owner)
-        return list((opened and opened.requires) or ())
-    except Exception:  # it is broken, or foreign code: its fault is its own
-        return []
-
-
-def _required(text: str) -> "list[str]":
-    r"""Return what METADATA says is required; long headers go on behind blanks.
-
-    >>> _required("Name: a\r\nRequires-Dist: b\r\n  <2\n\nRequires-Dist: c")
-    ['b <2']
-    """
-    headers: list[str] = []
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    for line in text.partition("\n\n")[0].split("\n"):
-        if headers and line[:1] in {" ", "\t"}:
-            headers[-1] += f" {line.strip()}"
-        else:
-            headers.append(line)
-    return [
-        line[14:].strip() for line in headers if line[:14].lower() == "requires-dist:"
-    ]
 
 
 def _name(requirement: str) -> str:

@@ -15,8 +15,9 @@ from time import perf_counter
 from typing import IO, Any
 
 from .. import _cache
-from .._exceptions import no_matches, words_of
+from .._faults.messages import no_matches
 from .._inventory import everything
+from .._printable import words_of
 from .children import HAS_PROCESSES, child
 from .listing import LEFT_OUT, every, label
 from .output import (

@@ -3,12 +3,13 @@
 import os
 import sys
 
-from .._exceptions import LazyplugError, quoted
+from .._exceptions import LazyplugError
 from .._frozen_index import opened, own_file
 from .._indexing.directory import Directory
 from .._indexing.freeze import anchored, differences, frozen_at, frozen_index, own_path
 from .._indexing.records import decode, from_bytes
 from .._indexing.storage import write
+from .._printable import quoted
 from .output import add_json, clean, complain, print_json, refuse
 
 TYPE_CHECKING = False

@@ -3,9 +3,9 @@
 import os
 
 from .. import _cache
-from .._exceptions import no_matches
-from .._indexing.scan import identify
-from .._indexing.scan import label as label_of
+from .._distribution import identify
+from .._distribution import label as label_of
+from .._faults.messages import no_matches
 from .._inventory import groups_of, is_left_over, served_groups
 from .._manager import Extension, ExtensionManager
 from .._static import facts

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from .._exceptions import clean as clean  # noqa: PLC0414 - for all commands
+from .._printable import clean as clean  # noqa: PLC0414 - for all commands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

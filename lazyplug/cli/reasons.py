@@ -1,13 +1,14 @@
 """Why is a plugin there, or why is it not? No plugin is imported."""
 
 from .. import _cache
+from .._distribution import identify
 from .._entry_point import EntryPoint
-from .._exceptions import near_misses, origin, quoted
+from .._faults.messages import near_misses, origin
 from .._faults.problems import problems
 from .._index import Index
 from .._indexing.freeze import told
-from .._indexing.scan import identify
 from .._inventory import groups_of, served_groups, shadowed_rows
+from .._printable import quoted
 from .listing import LEFT_OUT, every
 from .output import add_json, clean, print_json
 

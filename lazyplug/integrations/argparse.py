@@ -4,8 +4,9 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from .. import ExtensionManager
-from .._exceptions import origin, words_of
-from .._indexing.scan import summary_of
+from .._distribution import summary_of
+from .._faults.messages import origin
+from .._printable import words_of
 from .._static import facts
 
 if TYPE_CHECKING:

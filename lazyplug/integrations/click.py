@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import ExtensionManager, MultipleMatches, NoMatches
-from .._exceptions import near_misses, origin, words_of
-from .._indexing.scan import summary_of
+from .._distribution import summary_of
+from .._faults.messages import near_misses, origin
+from .._printable import words_of
 from .._static import facts as facts_module
 from .._static.source import first_paragraph, kind_of, read
 from ._plain_texts import PlainTexts, makes

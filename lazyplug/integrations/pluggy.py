@@ -131,7 +131,7 @@ def _load_plugin(extension: Extension[Any], policy: str) -> Any:
         if policy == "error":
             raise
         if policy == "warn":
-            from .._log import report_failure  # deferred: few fail
+            from .._faults.messages import report_failure  # deferred: few fail
 
             report_failure(extension, error)
         raise _LeftOut from error

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
 from .. import ExtensionManager
-from .._exceptions import clean, origin, words_of
+from .._faults.messages import origin
+from .._printable import clean, words_of
 from .._static import facts
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from .. import EntryPoint, Extension, Manager, entry_points
-from .._indexing.scan import identify
+from .._distribution import identify
 from ._places import Patch, install, temporary_site
 from ._trees import Tree, dist
 

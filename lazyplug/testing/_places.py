@@ -107,7 +107,7 @@ def forget(folder: Path) -> None:
     """Let this process forget what it has seen, and what it would write to a folder."""
     _cache.invalidate_caches()
     _cache.news.clear()
-    _log._told.clear()
+    _log._logged.clear()
     for path in list(facts._unwritten):
         if folder in Path(path).parents:
             del facts._unwritten[path]

@@ -5,7 +5,8 @@ stands behind it, in a note, or in the attributes that lazyplug's errors have.
 """
 
 from lazyplug._entry_point import EntryPoint
-from lazyplug._exceptions import clean, declared
+from lazyplug._faults.messages import declared
+from lazyplug._printable import clean
 
 from .exception import MultipleMatches, NoMatches
 

@@ -1,0 +1,293 @@
+"""Word the errors and log messages about plugins: what, where, and what to do."""
+
+import os
+import sys
+
+from .._cache import current, rows
+from .._distribution import identify
+from .._exceptions import (
+    BrokenMetadata,
+    CircularLoad,
+    InvalidChoice,
+    InvalidEntryPoint,
+    LazyplugError,
+    MultipleMatches,
+    NoMatches,
+    ProtocolMismatch,
+)
+from .._inventory import groups_of, is_left_over, served_groups
+from .._log import ERROR, log, log_once, logs_debug
+from .._printable import clean, quoted, repr_of, words_of
+from .problems import problems
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from .._index import Owner
+    from .._manager import Extension
+    from .problems import Problem
+
+
+def declared(owner: "Any", line: int) -> str:
+    """Return by whom, in which file and where an entry point is declared.
+
+    Looks at the metadata, so that name and version are what they are now.
+    """
+    name, version, file = identify(owner)
+    text = f"declared by {name} {version}".rstrip()
+    if file:
+        text += f" in {file}"
+    return clean(text) + (f", line {line}" if line else "")
+
+
+def origin(extension: "Any") -> str:
+    """Return which entry point of which distribution this is, in words."""
+    owner = getattr(extension, "_owner", None)
+    line = 0 if owner is None else extension._line
+    return _origin(extension.group, extension.name, extension.value, owner, line)
+
+
+def _origin(group: str, name: str, value: str, owner: "Owner | None", line: int) -> str:
+    text = f"entry point '{clean(name)} = {clean(value)}' of group {group!r}"
+    return text if owner is None else f"{text}, {declared(owner, line)}"
+
+
+def near_misses(word: str, words: "Iterable[str]") -> "tuple[str, ...]":
+    """Return the words that look like a misspelt one, the nearest first.
+
+    >>> near_misses("jsno", ["json", "yaml"])
+    ('json',)
+    """
+    try:
+        from difflib import get_close_matches
+    except (ImportError, OSError):
+        return ()  # no file can be read any more: no hint
+    return tuple(get_close_matches(word, sorted(set(words)), n=3))
+
+
+def no_matches(
+    namespace: str,
+    name: "str | None",
+    available: "Iterable[str]",
+    excluded: "Mapping[Extension[Any], str] | None" = None,
+) -> NoMatches:
+    """Return the error for a name, or any name, that is not in the group.
+
+    `excluded` are extensions that the host's choice leaves out, with the reasons.
+    """
+    names = tuple(dict.fromkeys(available))
+    out = excluded or {}
+    asked = "no extension" if name is None else f"no extension named {name!r}"
+    text = f"{asked} in group {namespace!r}"
+    near: tuple[str, ...] = ()
+    reasons = [
+        f"\n  {origin(extension)}: {reason}"
+        for extension, reason in out.items()
+        if name in (None, extension.name)
+    ]
+    if name is not None and name in names:
+        text += " can be used: it is declared, and failed; see what was told before."
+    elif reasons:
+        text += f" that is not left out:{''.join(reasons)}\n"
+        if names:
+            text += f"Available: {quoted(sorted(names))}."
+    elif names or out:
+        near = near_misses(name or "", [*names, *(each.name for each in out)])
+        text += f"; did you mean {quoted(near)}?" if near else "."
+        if names:
+            text += f" Available: {quoted(sorted(names))}."
+        if out:
+            text += f" Left out: {quoted(sorted({each.name for each in out}))}."
+    else:
+        snapshot = current()
+        groups = list(served_groups(snapshot))
+        text += ": no installed distribution declares that group"
+        near = near_misses(namespace, groups)
+        if near:
+            text += f"; did you mean the group {quoted(near)}?"
+        elif not groups:
+            text += (
+                "; no entry points at all are visible on sys.path:"
+                " was the metadata of the distributions left out?"
+            )
+        else:
+            text += "; is the distribution that declares it installed here?"
+        if snapshot.frozen is None and (not groups or hasattr(sys, "frozen")):
+            text += (
+                " Where metadata is left out, as by PyInstaller, ship a frozen index:"
+                " `lazyplug freeze --trust` where they are installed."
+            )
+    left = _left_overs(namespace, name)
+    error = NoMatches((text + left + _told_frozen() + _told_problems()).rstrip())
+    error.namespace, error.name = namespace, name
+    error.available, error.near = names, near
+    return error
+
+
+def _left_overs(namespace: str, name: "str | None") -> str:
+    """Return a message about missing extensions that an interrupted pip left behind."""
+    found = [
+        f"\n  {_origin(group, row[0], row[1], owner, row[4])}"
+        for group in groups_of(namespace)
+        for row, owner in rows(group)
+        if is_left_over(owner) and name in (None, row[0])
+    ]
+    if not found:
+        return ""
+    return (
+        f"\nAn interrupted pip left behind:{''.join(found)}\n"
+        "Delete that directory, and install the distribution again."
+    )
+
+
+def _told_frozen() -> str:
+    snapshot = current()
+    if snapshot.frozen is None:
+        return ""
+    from .._indexing.freeze import told  # deferred: few environments have one
+
+    return told(snapshot)
+
+
+def _told_problems() -> str:
+    found = problems()
+    if not found:
+        return ""
+    first = found[0]
+    more = "; all: lazyplug.problems()" if len(found) > 1 else ""
+    return f" Note: metadata with problems, {len(found)}: {first}{more}."
+
+
+def multiple_matches(
+    namespace: str, name: str, extensions: "Iterable[Extension[Any]]"
+) -> MultipleMatches:
+    """Return the error for a name that several distributions declare."""
+    found = tuple(extensions)
+    lines = "".join(f"\n  {origin(extension)}" for extension in found)
+    error = MultipleMatches(
+        f"{len(found)} extensions named {name!r} in group {namespace!r}:{lines}\n"
+        f"{_advice(found)}ass conflict_resolver= to choose."
+    )
+    error.namespace, error.name, error.extensions = namespace, name, found
+    return error
+
+
+def _advice(extensions: "Iterable[Extension[Any]]") -> str:
+    """Return the beginning of the advice for a name of several distributions.
+
+    It names only those that pip can uninstall: in its environment, with a RECORD.
+    """
+    owners = {e._owner[0]: e._owner for e in extensions if e._owner is not None}
+    names = [clean(identify(o)[0]) for o in owners.values() if _can_be_uninstalled(o)]
+    if len(owners) < 2 or not names:
+        return "P"
+    return f"Uninstall {' or '.join(names)} (pip uninstall {names[0]}), or p"
+
+
+def _can_be_uninstalled(owner: "Any") -> bool:
+    _, path, file, _ = owner
+    if not isinstance(path, str) or file[:1] == "~":
+        return False
+    inside = sys.prefix == sys.base_prefix or path.startswith(sys.prefix + os.sep)
+    return inside and os.access(os.path.join(path, file, "RECORD"), os.F_OK)
+
+
+def broken_metadata(problems: "Iterable[Problem]") -> BrokenMetadata:
+    """Return the error for metadata that has problems."""
+    found = tuple(problems)
+    lines = "".join(f"\n  {problem}" for problem in found)
+    error = BrokenMetadata(
+        f"the metadata on sys.path has problems, {len(found)}:{lines}\n"
+        "Install these distributions again, or remove them."
+    )
+    error.problems = found
+    return error
+
+
+def bad_choice(source: str, text: str) -> InvalidChoice:
+    """Return the error for a choice that is not understood."""
+    error = InvalidChoice(f"{clean(source)}: {text}")
+    error.source = source
+    return error
+
+
+def invalid_entry_point(entry_point: "Any") -> InvalidEntryPoint:
+    """Return the error for an entry point whose value is no object reference."""
+    error = InvalidEntryPoint(
+        f"{origin(entry_point)}: {entry_point.value!r} is not an object reference of"
+        " the form 'module:attr' (https://packaging.python.org/specifications/"
+        "entry-points/#data-model); its author has to correct it"
+    )
+    error.extension = entry_point
+    return error
+
+
+def circular_load(extension: "Any", names: "Iterable[str]") -> CircularLoad:
+    """Return the error for a call that waits for itself."""
+    way = (*names, extension.name)
+    error = CircularLoad(
+        f"{origin(extension)}: its call waits for itself: {clean(' -> '.join(way))};"
+        " one of them must not touch .obj of the next while it is being called"
+    )
+    error.names = way
+    return error
+
+
+def unfinished(extension: "Any") -> CircularLoad:
+    """Return the error for a plugin that cannot be called yet."""
+    name = extension.module_name
+    error = CircularLoad(
+        f"{origin(extension)}: it is to be called while its module {name} is still"
+        f" being imported; {name}, or what it imports, must not touch .obj of it"
+    )
+    error.names = extension.name, extension.name
+    return error
+
+
+def protocol_mismatch(
+    extension: "Any", plugin: object, protocol: type, lacking: "Iterable[str]"
+) -> ProtocolMismatch:
+    """Return the error for a plugin that does not fit `protocol=`."""
+    lacks = tuple(lacking)
+    error = ProtocolMismatch(
+        f"{origin(extension)}: {repr_of(plugin)} does not fit {protocol.__qualname__}"
+        + (f": it lacks {quoted(lacks)}" if lacks else "")
+        + "; its author has to follow the host's plugin interface"
+    )
+    error.extension, error.missing = extension, lacks
+    return error
+
+
+def failed_driver(extension: "Any") -> NoMatches:
+    """Return the error for a driver whose failure went to the host's callback."""
+    error = NoMatches(f"{origin(extension)} could not be loaded; see the cause above")
+    error.namespace, error.name = extension.group, extension.name
+    return error
+
+
+def report_failure(extension: "Extension[Any]", error: Exception) -> None:
+    """Log that an extension could not be loaded, or judged, once a process."""
+    # isinstance() would ask the error for its `__class__`.
+    if issubclass(type(error), LazyplugError):
+        text = words_of(error, named=False)
+        if extension.load_error is error:
+            text = clean(text)  # a plugin may have raised it
+        message = f"could not load {text}"  # which says what it was
+    else:
+        what = "load" if extension.load_error is not None else "check"
+        message = f"could not {what} {origin(extension)}: {clean(words_of(error))}"
+    log_once(ERROR, message, error if logs_debug() else None)
+
+
+def report_call(extension: "Extension[Any]", error: Exception) -> None:
+    """Log what a function that was mapped over extensions raised."""
+    where = f"{extension.name!r} of group {extension.group!r}"
+    log(ERROR, f"error calling {where}: {clean(words_of(error))}", error)
+
+
+def report_subscriber(subscriber: object, error: Exception) -> None:
+    """Log what a function that is told of changes raised."""
+    said = clean(words_of(error))
+    log(ERROR, f"error in subscriber {repr_of(subscriber)}: {said}", error)

@@ -1,0 +1,64 @@
+"""Make text that is safe to print and to log from what third parties wrote."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+# Python's own attributes: a class or metaclass may define others of these names.
+TYPE_NAME: "Any" = type.__dict__["__name__"]
+TRACEBACK: "Any" = BaseException.__dict__["__traceback__"]
+CAUSE: "Any" = BaseException.__dict__["__cause__"]
+CONTEXT: "Any" = BaseException.__dict__["__context__"]
+
+
+def clean(text: str) -> str:
+    r"""Return text that is safe to print and to log, whatever metadata contains.
+
+    Control characters, line breaks, marks of text direction and all else that
+    str.isprintable() rejects are escaped.
+
+    >>> clean("json"), clean("a\x1b[2J\nb"), clean("\u202e"), clean("\udcff")
+    ('json', 'a\\x1b[2J\\nb', '\\u202e', '\\udcff')
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def words_of(error: BaseException, named: bool = True) -> str:
+    """Return "Type: text" of an exception; without `named`, only the text.
+
+    If the exception has no text, since its `__str__` raises or returns none, return
+    the name of its type. Its class is third-party code: only KeyboardInterrupt passes.
+    """
+    name: str = TYPE_NAME.__get__(type(error))
+    try:
+        # Join, since str() may return an object of a subclass.
+        return "".join((name, ": ", str(error)) if named else ("", str(error)))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return name
+
+
+def repr_of(value: object) -> str:
+    """Return the repr of a value, cleaned; if that fails, the name of its type."""
+    try:
+        return clean("".join(("", repr(value))))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return f"<{TYPE_NAME.__get__(type(value))} object>"
+
+
+def quoted(words: "Iterable[str]") -> str:
+    """Return words as an error lists them.
+
+    >>> quoted(["json", "yaml"])
+    "'json', 'yaml'"
+    """
+    return ", ".join([repr(word) for word in words])
