@@ -58,10 +58,10 @@ print(json.dumps({{
 """
 PLACE = """
 import json, os
-from lazyplug import _cache
-index = _cache.current().index
-folder = _cache.cache_folder()
-path = os.path.join(folder, _cache.index_name(index.key)) if folder else "no home"
+from lazyplug import _environment, _index, _settings
+index = _environment.current().index
+folder = _settings.cache_folder()
+path = os.path.join(folder, _index.index_name(index.key)) if folder else "no home"
 there = os.path.exists(path)
 print(json.dumps({"path": path, "size": os.path.getsize(path) if there else 0}))
 """

@@ -22,11 +22,11 @@ for point in sorted(entry_points(), key=lambda p: (p.group, p.name, p.value)):
 """
 BY_GROUP = """
 import lazyplug
-from lazyplug import _cache
+from lazyplug import _environment
 from lazyplug._indexing.scan import identify
 rows = []
 for group in sorted(lazyplug.entry_points().groups):
-    for row, owner in _cache.rows(group):
+    for row, owner in _environment.rows(group):
         rows.append((group, row[0], row[1], *identify(owner)[:2]))
 for row in sorted(rows, key=lambda r: r[:3]):
     print(repr(row))

@@ -14,11 +14,11 @@ Changes _refresh
 Choice _selection.choice
 CircularLoad _exceptions
 DispatchExtensionManager _filtered
-DriverManager _manager
+DriverManager _named
 EnabledExtensionManager _filtered
 EntryPoint _entry_point
 EntryPoints _entry_point
-Extension _manager
+Extension _extension
 ExtensionManager _manager
 Failure _faults.problems
 HookManager _hook
@@ -28,7 +28,7 @@ LazyplugError _exceptions
 Manager _manager
 MultipleMatches _exceptions
 NameDispatchExtensionManager _filtered
-NamedExtensionManager _manager
+NamedExtensionManager _named
 NoMatches _exceptions
 NoUniqueMatch _exceptions
 Problem _faults.problems
@@ -38,14 +38,14 @@ entry_points _entry_point
 error_on_conflict _selection.conflicts
 first_on_conflict _selection.conflicts
 ignore_conflicts _selection.conflicts
-invalidate_caches _cache
+invalidate_caches _environment
 load _load
 prefer _selection.conflicts
 problems _faults.problems
 refresh _refresh
 subscribe _refresh
-use_index _frozen_index
-warning_on_missing_entrypoint _manager
+use_index _use_index
+warning_on_missing_entrypoint _named
 """
 
 

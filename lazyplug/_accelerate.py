@@ -3,7 +3,7 @@
 import os
 import sys
 
-from ._cache import Snapshot, current_folder, foreign_finders, split_path
+from ._environment import Snapshot, current_folder, foreign_finders, split_path
 from ._static.finders import spec_of
 
 TYPE_CHECKING = False
@@ -174,7 +174,7 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
     if group.__class__ is not str or foreign_finders():
         return None
     if type(os) is not type(sys):
-        return None  # in a fake file system, see `current` of _cache
+        return None  # in a fake file system, see `current` of `_environment`
     if not _TEXTS.issuperset(params) and (
         next(iter(params)) != "group" or "dist" in params
     ):

@@ -3,13 +3,13 @@
 A DriverManager does not need this module: it loads, or calls, its plugin by itself.
 """
 
-from . import _cache
+from . import _environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._manager import Extension
+    from ._extension import Extension
 
 
 def detail(extension: "Extension[Any]", name: str) -> "Any":
@@ -36,7 +36,7 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
         case "load_error":
             return _error(extension)
         case "load_seconds":
-            outcome = extension._outcomes.get(("plugin", _cache.generation))
+            outcome = extension._outcomes.get(("plugin", _environment.generation))
             return None if outcome is None else outcome[2]
         case "summary":
             try:
@@ -65,7 +65,7 @@ def _loaded(extension: "Extension[Any]", name: str) -> "Any":
 
 def _error(extension: "Extension[Any]") -> "Exception | None":
     for what in ("plugin", "obj"):
-        outcome = extension._outcomes.get((what, _cache.generation))
+        outcome = extension._outcomes.get((what, _environment.generation))
         if outcome is not None and outcome[1] is not None:
             error: Exception = outcome[1][0]
             return error

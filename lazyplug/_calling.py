@@ -12,13 +12,13 @@ import sys
 import time
 from time import perf_counter
 
-from . import _cache
+from . import _environment, _files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._manager import Extension
+    from ._extension import Extension
 
 # Seconds between two looks of a thread that waits for a call: does that wait for it?
 _LOOK = 0.05
@@ -36,7 +36,7 @@ class _Call:
     def __init__(self, extension: "Extension[Any]") -> None:
         self.extension = extension
         self.thread = _thread.get_ident()
-        self.process = _cache.Seam.getpid()
+        self.process = _files.Seam.getpid()
         # how many of `_forks` were before it
         self.forks = len(_forks)
         # held by the call's own thread only
@@ -51,7 +51,7 @@ class _Call:
             return False
         # A call of the parent process is under way in a forked child only if its own
         # thread forked: the other threads are not there.
-        return self.process == _cache.Seam.getpid() or (
+        return self.process == _files.Seam.getpid() or (
             {*_forks[self.forks :]} == {self.thread}
         )
 
@@ -84,7 +84,7 @@ def call(extension: "Extension[Any]") -> "Any":
         from ._faults.messages import unfinished
 
         raise unfinished(extension)
-    which = "obj", _cache.generation
+    which = "obj", _environment.generation
     outcome = None
     while outcome is None:
         outcome = extension._outcomes.get(which) or _take_turn(extension, which)

@@ -7,7 +7,7 @@ every program may set it.
 
 import os
 
-from ._cache import READ_FLAGS, Seam
+from ._files import READ_FLAGS, Seam
 from ._index import COARSE, digest, stamp
 
 TYPE_CHECKING = False

@@ -1,6 +1,6 @@
 """EntryPoint and EntryPoints, in importlib.metadata's shape, from the index."""
 
-from . import _cache
+from . import _environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,11 +193,11 @@ def entry_points(**params: "Any") -> EntryPoints:
     ):
         del params["group"]
         wanted = (name,) if name.__class__ is str else None
-        found = {group: _cache.rows(group, wanted)}
+        found = {group: _environment.rows(group, wanted)}
     else:
         from ._inventory import everything  # deferred: few programs ask for all groups
 
-        found = everything(_cache.current())
+        found = everything(_environment.current())
     points = EntryPoints(
         EntryPoint._of(name, *pair) for name, pairs in found.items() for pair in pairs
     )

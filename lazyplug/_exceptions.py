@@ -7,8 +7,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._extension import Extension
     from ._faults.problems import Problem
-    from ._manager import Extension
 
 _PACKAGE = __package__ or ""
 

@@ -1,13 +1,15 @@
 """The managers that select by a test: when they are made, or at each call."""
 
-from ._manager import ExtensionManager, Manager, T
+from ._extension import T
+from ._manager import ExtensionManager, Manager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, Concatenate, Unpack
 
-    from ._manager import Extension, Options, P, U
+    from ._extension import Extension
+    from ._manager import Options, P, U
 
 _PACKAGE = __package__ or ""
 

@@ -8,14 +8,14 @@ stamps are checksums of the names of the metadata folders in them.
 import os
 import sys
 
-from . import _cache
+from . import _files, _index, _settings
 from ._index import Index, digest, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._cache import Snapshot
+    from ._environment import Snapshot
     from ._index import Pair
 
 PREFIX, BASE, HERE = "{prefix}", "{base}", "{here}"
@@ -102,8 +102,8 @@ class Frozen:
 
     def give_up(self, snapshot: "Snapshot") -> None:
         """Leave it out from here on, since it is damaged, and tell so."""
-        snapshot.frozen, snapshot.covered, snapshot.lent = None, _cache.NOTHING, ()
-        snapshot.file = _cache.index_name(snapshot.key)
+        snapshot.frozen, snapshot.covered, snapshot.lent = None, _index.NOTHING, ()
+        snapshot.file = _index.index_name(snapshot.key)
         refuse(f"{self.label} is damaged", f"{self.options} --output {self.label}")
 
 
@@ -167,7 +167,7 @@ def found() -> "Frozen | None":
     It is that of `LAZYPLUG_INDEX`, else that of `use_index`, else that of the
     environment.
     """
-    given = _cache.setting("LAZYPLUG_INDEX") or _cache.given
+    given = _settings.setting("LAZYPLUG_INDEX") or _settings.given
     if given == OFF:
         return None
     if isinstance(given, tuple):
@@ -187,7 +187,7 @@ def found() -> "Frozen | None":
 
 def own_file() -> str:
     """Return where the frozen index of the environment lies, if there is one."""
-    return os.path.join(sys.prefix, _cache.FROZEN)
+    return os.path.join(sys.prefix, _settings.FROZEN)
 
 
 def opened(path: str) -> Frozen:
@@ -200,9 +200,9 @@ def opened(path: str) -> Frozen:
     judged = path != own_file()
     # A link that was named is judged by what it leads to.
     file = follow_links(path) if judged else path
-    read, close = _cache.index_file(file, judged)
+    read, close = _files.index_file(file, judged)
     try:
-        data = read(0, _cache.SIZE_CAP)
+        data = read(0, _files.SIZE_CAP)
     except ValueError as error:
         raise ValueError(f"{path} is {error}") from error
     finally:
@@ -217,7 +217,7 @@ def follow_links(path: str) -> str:
     """
     for _ in range(_MOST_LINKS):
         try:
-            path = os.path.join(os.path.dirname(path), _cache.Seam.readlink(path))
+            path = os.path.join(os.path.dirname(path), _files.Seam.readlink(path))
         except (OSError, ValueError):
             break
     return path
@@ -255,7 +255,7 @@ def names_in(path: str) -> "str | None":
     None if there are none; UNLISTED if nobody can tell.
     """
     try:
-        files = _cache.Seam.listdir(path)
+        files = _files.Seam.listdir(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
@@ -285,30 +285,3 @@ def checksum_of(files: "list[str]", folder: str) -> "str | None":
     if not names:
         return None
     return digest("\0".join(sorted(names)).encode("utf-8", "surrogatepass"))
-
-
-def use_index(file: "Any", package: "str | None" = None) -> None:
-    """Use a frozen index in this process; with None none, not even the environment's.
-
-    `LAZYPLUG_INDEX` still comes before it. To be called before the first manager is
-    made: those that stand stay as they are. No plugin is imported.
-
-    :param file: its path, or with `package` its name in that package, which is
-        imported.
-
-    Raises OSError if there is no such file, and ValueError if it is no frozen index,
-    is damaged, or could have been written by others.
-    """
-    given: Any = OFF
-    if package is not None:
-        from importlib.resources import files  # deferred: 15 ms, where it is asked for
-
-        resource = files(package).joinpath(file)
-        label = os.path.abspath(str(resource))
-        given = label, os.path.dirname(label), resource.read_bytes()
-        Frozen(*given)
-    elif file is not None:
-        given = os.path.abspath(file)
-        opened(given)
-    _cache.given = given
-    _cache.invalidate_caches()

@@ -1,13 +1,15 @@
 """The manager of one name and many extensions."""
 
-from ._manager import Extension, NamedExtensionManager, T
+from ._extension import Extension, T
+from ._named import NamedExtensionManager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Unpack
 
-    from ._manager import OnMissing, Options
+    from ._manager import Options
+    from ._named import OnMissing
 
 _PACKAGE = __package__ or ""
 

@@ -11,7 +11,7 @@ except ImportError:  # not CPython
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from os import stat_result
     from typing import Any
 
@@ -28,12 +28,12 @@ SCHEMA = 1
 # As much as one read is sure to bring: the whole front and more of an
 # environment of a few hundred distributions.
 CHUNK = 1 << 15
-# A program that asks for more groups than this gets all in one piece.
-MANY = 8
 # The coarsest tick, in nanoseconds, of a file system that has no change time: exFAT's.
 COARSE = 10_000_000
 # The stamp of what is not there.
 ABSENT = "-"
+# What a frozen index covers where there is none.
+NOTHING: "Mapping[str, str]" = {}
 _TITLE = '["lazyplug",%d,"%s",%10d]\n'
 TITLE_LENGTH = len(_TITLE % (SCHEMA, "0" * 16, 0))
 
@@ -153,6 +153,19 @@ def front_of(read: "Read") -> "tuple[bytes, bytes, int]":
     return front, chunk, after
 
 
+def index_name(key: "list[str]") -> str:
+    """Return the name of the file for a key: the prefix's hash, the key's hash.
+
+    >>> one, two = index_name(["/usr", "/a"]), index_name(["/usr", "/b"])
+    >>> one[:16] == two[:16], one == two, one[-5:]
+    (True, False, '.json')
+    """
+    # surrogatepass: a path may hold what no encoding can say
+    whole = "\0".join(key).encode("utf-8", "surrogatepass")
+    prefix = key[0].encode("utf-8", "surrogatepass")
+    return f"{digest(prefix)}-{digest(whole)}.json"
+
+
 class Index:
     """One index, its parts read and decoded when they are asked for.
 
@@ -164,8 +177,6 @@ class Index:
         self.read = read
         # lets go what `read` holds, if anything; it is taken again where it is needed
         self.close = close
-        self._asked = 0
-        self._begins: dict[bytes, int] | None = None
         try:
             front, chunk, after = front_of(read)
             *lines, table = front.split(b"\n", 5)
@@ -236,17 +247,7 @@ class Index:
         # line of the table or nothing.
         quoted = quote(group)
         begin = f"\n[{quoted},".encode()
-        self._asked += 1
-        if self._asked < MANY:
-            at = self.front.find(begin, self._table)
-        else:
-            if self._begins is None:
-                from ._indexing.records import (
-                    begins,  # deferred: few programs ask that much
-                )
-
-                self._begins = begins(self.front, self._table)
-            at = self._begins.get(begin, -1)
+        at = self.front.find(begin, self._table)
         if at < 0:
             return []
         found: list[Pair] = []

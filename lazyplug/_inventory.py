@@ -2,7 +2,7 @@
 
 import os
 
-from ._cache import Snapshot, current, rows
+from ._environment import Snapshot, current, rows
 from ._index import quote, rows_of, texts
 from ._indexing.records import decode, group_text, table_of
 from ._indexing.records import groups_of as groups_of_index

@@ -1,37 +1,27 @@
-"""The lazy handle on a plugin, and the managers that select handles by name.
+"""Define what all managers have, and the manager of all extensions of a namespace."""
 
-One room for both: another module would add a twentieth to a warm start.
-"""
-
-import sys
-from time import perf_counter
-
-from . import _cache
+from . import _environment, _settings
+from ._extension import Extension
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, ItemsView, Iterable, Iterator, Sequence
-    from typing import Any, Concatenate, Generic, ParamSpec, Self, TypedDict, Unpack
-
-    from typing_extensions import TypeVar
+    from collections.abc import Callable, ItemsView, Iterator, Sequence
+    from typing import Any, Concatenate, Generic, ParamSpec, Self, TypedDict, TypeVar
 
     from ._entry_point import EntryPoint
+    from ._extension import Found, T
+    from ._faults.failure_log import FailureLog
     from ._faults.problems import Failure
     from ._index import Owner, Row
-    from ._mapping import Told
     from ._refresh import Changes
     from ._selection.choice import Choice
 
     P = ParamSpec("P")
-    T = TypeVar("T")
     U = TypeVar("U")
-    # what `manager[name]` gives
-    Found = TypeVar("Found", default="Extension[T]")
     OnLoadFailure = Callable[["Manager[Any, Any]", EntryPoint, Exception], object]
     # a module of a package has no owner
     AnyPair = tuple[Row, Owner | None]
-    OnMissing = Callable[[set[str]], object]
-    Resolver = Callable[[str, str, list["Extension[T]"]], "Extension[T]"]
+    Resolver = Callable[[str, str, list[Extension[T]]], Extension[T]]
 
     class Options(TypedDict, total=False):
         """The options of every manager, passed on to Manager."""
@@ -46,213 +36,10 @@ if TYPE_CHECKING:
         choice: "Choice | None"
         on_failure: str
 else:
-    # Generic to the type checker only: importing typing costs 5 ms, and even an
-    # empty class 70,000 instructions.
-    T = Found = None
-    Generic = {T: object, (T, T): object}
+    from ._extension import Found, Generic, T
 
 # The name of this package, which a vendored copy may change.
 _PACKAGE = __package__ or ""
-
-
-class Extension(Generic[T]):
-    """A lazy handle on one entry point.
-
-    Making one, and reading anything but `plugin` and `obj`, imports nothing of
-    the plugin. T is the type of what the host uses: of the plugin or, with
-    `invoke_on_load`, of what its call returned.
-
-    :param name: the name of the entry point.
-    :param entry_point: an EntryPoint, ours or importlib.metadata's, or None for
-        an extension that was not installed.
-    :param plugin: the plugin, if it is at hand; else it is loaded on first touch.
-    :param obj: what the call of the plugin returned, if it was called.
-    """
-
-    __module__ = _PACKAGE
-    if TYPE_CHECKING:
-        _entry_point: EntryPoint
-        name: str
-        """The name of the entry point."""
-        group: str
-        """The group that it stands in."""
-        value: str
-        """The object reference, as the distribution declares it."""
-        attr: str | None
-        """The attribute of the module; None where the module itself is meant."""
-        plugin: T
-        """What the entry point refers to; imported on first touch.
-
-        A failed load raises what the import raised, with a note that says which
-        entry point of which distribution it was, and raises it again at every
-        touch until `refresh()`.
-        """
-        obj: T
-        """What the call of the plugin returned; None without `invoke_on_load`.
-
-        The plugin is imported and called on first touch, once, whatever the
-        number of threads.
-        """
-        summary: str | None
-        """The first line of the docstring of what the entry point refers to.
-
-        It is taken from the source, and nothing of the plugin is imported. None
-        where there is no source, or none that says it plainly.
-        """
-        module_name: str
-        """The module that the entry point refers to; ValueError if it is invalid."""
-        entry_point_target: str
-        """The object reference, `module:attr`."""
-        extras: list[str]
-        """The extras that the object reference names."""
-        dist: Any
-        """The distribution, opened by importlib_metadata; None if it has none."""
-        load_error: Exception | None
-        """What the load, or the call, raised and would raise again; else None."""
-        load_seconds: float | None
-        """Seconds that the import took here; None if it was not loaded here."""
-
-    if not TYPE_CHECKING:
-
-        def __class_getitem__(cls, parameter):
-            """Make `Extension[T]` mean something at run time."""
-            return cls
-
-    def __init__(
-        self,
-        name: str,
-        entry_point: "Any",
-        plugin: "Any" = None,
-        obj: "Any" = None,
-    ) -> None:
-        value = getattr(entry_point, "value", "")
-        row: Row = (name, value, None, None, 0)
-        if value and plugin is None:
-            from ._indexing.scan import split_value  # deferred: rows come already split
-
-            row = (name, value, *split_value(value), 0)
-        self._fill(getattr(entry_point, "group", ""), row, None, None, None)
-        self._entry_point = entry_point
-        self.obj = obj
-        if plugin is not None or entry_point is None:
-            self.__dict__["plugin"] = plugin
-
-    def _fill(
-        self,
-        group: str,
-        row: "Row",
-        owner: "Owner | None",
-        invoke: "tuple[tuple[Any, ...], dict[str, Any]] | None",
-        protocol: "type | None",
-    ) -> "Extension[T]":
-        """Set what the index knows; `invoke` are the arguments of the call."""
-        self.name, self.value, self._module, self.attr, self._line = row
-        self.group = group
-        self._owner = owner
-        self._invoke = invoke
-        self._protocol = protocol
-        self._entry_point = None  # type: ignore[assignment]
-        # the outcome of loading and of calling, each with the generation that it
-        # belongs to; setdefault is what makes the first one win
-        self._outcomes: dict[Any, Any] = {}
-        if invoke is None:
-            self.obj = None  # type: ignore[assignment]
-        return self
-
-    def __getattr__(self, name: str) -> "Any":
-        # Reached for what is not there yet, so that a loaded extension is read at
-        # the price of an attribute, and for what does not exist.
-        from ._attributes import detail  # deferred: a driver needs none of it
-
-        return detail(self, name)
-
-    def _load(self) -> "Any":
-        # No lock of ours is held or waited for while foreign code is imported: it
-        # would dead-lock against the import lock. Every thread asks the import
-        # system, which knows how to avoid its own; the first outcome wins.
-        which = "plugin", _cache.generation
-        outcome = self._outcomes.get(which)
-        if outcome is None:
-            began = perf_counter()
-            plugin: Any = None
-            unfinished = False
-            try:
-                if self._module is None:
-                    from ._faults.messages import invalid_entry_point
-
-                    raise invalid_entry_point(self)
-                # Inlined from `_target`, to import one module less.
-                name = self._module
-                system: Any = sys.modules["_frozen_importlib"]
-                plugin = system._gcd_import(name, None, name[:1] == ".")
-                # Asked before it is read: another thread may be about to finish.
-                try:
-                    spec = object.__getattribute__(plugin, "__spec__")
-                    unfinished = getattr(spec, "_initializing", False) is True
-                except BaseException as error:  # not a plain module
-                    from ._faults.failed_loads import says_nothing
-
-                    unfinished = says_nothing(plugin, error)
-                if not unfinished and sys.modules.get(self._module) is not plugin:
-                    from ._faults.failed_loads import imported_again
-
-                    plugin, unfinished = imported_again(self, which, plugin)
-                if self.attr is not None:
-                    for attr in self.attr.split("."):
-                        if attr:
-                            plugin = getattr(plugin, attr)
-                if self._protocol is not None and self._invoke is None:
-                    from ._protocol import fit
-
-                    fit(self, plugin, self._protocol)
-            except Exception as error:
-                from ._faults.failed_loads import failed
-
-                outcome = failed(self, which, error, unfinished)
-            else:
-                if unfinished:
-                    return plugin  # its module may yet change its mind
-                taken = perf_counter() - began
-                outcome = self._outcomes.setdefault(which, (plugin, None, taken))
-        plugin, failure, _ = outcome
-        if failure is not None:
-            raise BaseException.with_traceback(*failure)
-        self.plugin = plugin
-        return plugin
-
-    @property
-    def entry_point(self) -> "EntryPoint":
-        """The entry point, in importlib.metadata's shape."""
-        if self._entry_point is None and self.value:
-            from ._entry_point import EntryPoint
-
-            row = self.name, self.value, self._module, self.attr, self._line
-            self._entry_point = EntryPoint._of(self.group, row, self._owner)
-        return self._entry_point
-
-    @property
-    def loaded(self) -> bool:
-        """Was the plugin imported through this handle? Imports nothing."""
-        return "plugin" in self.__dict__
-
-    def __repr__(self) -> str:
-        return (
-            f"<{type(self).__name__} {self.name!r} = {self.value!r}"
-            f" of group {self.group!r}>"
-        )
-
-    def __reduce__(self) -> "tuple[Any, ...]":
-        from ._pickling import reduce_extension  # deferred: few extensions travel
-
-        return reduce_extension(self)
-
-
-def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
-    """Log which of the asked names are missing."""
-    from ._log import report
-    from ._printable import clean  # deferred: only where there is a fault
-
-    report(f"Could not find {clean(', '.join(sorted(missing_names)))}")
 
 
 class Manager(Generic[T, Found]):
@@ -356,12 +143,12 @@ class Manager(Generic[T, Found]):
         self._package = package
         self._choice = choice
         if lazy is None:
-            lazy = _cache.setting("LAZYPLUG_EAGER") != "1"
+            lazy = _settings.setting("LAZYPLUG_EAGER") != "1"
         self._lazy = lazy
         # whether chosen or not
         self._made = self._extensions(self._asked)
         self._adopt(self._chosen(self._made))
-        if on_failure != "warn" or _cache.news:
+        if on_failure != "warn" or _settings.news:
             from ._faults.policy import set_policy  # deferred: seldom
 
             set_policy(self, on_failure)
@@ -380,7 +167,7 @@ class Manager(Generic[T, Found]):
         self._conflict_resolver = conflict_resolver
         self.excluded = {}
         # what failed, by generation
-        self._told: dict[int, Told] = {}
+        self._told: dict[int, FailureLog] = {}
 
     def _adopt(self, extensions: "list[Extension[T]]") -> None:
         self.extensions = extensions
@@ -409,7 +196,7 @@ class Manager(Generic[T, Found]):
 
     def _chosen(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
         """Return those that are taken; the others are excluded."""
-        setting = _cache.setting
+        setting = _settings.setting
         if (
             self._choice is not None
             or setting("LAZYPLUG_ALLOW")
@@ -426,7 +213,7 @@ class Manager(Generic[T, Found]):
         self, group: str, names: "Sequence[str] | None" = None
     ) -> "list[AnyPair]":
         """Return the rows of a group, those of some names only, with owners."""
-        pairs: list[AnyPair] = _cache.rows(group, names)  # type: ignore[assignment]
+        pairs: list[AnyPair] = _environment.rows(group, names)  # type: ignore[assignment]
         if self._package is not None:
             from ._static.packages import module_pairs  # deferred: few hosts have one
 
@@ -586,9 +373,9 @@ class Manager(Generic[T, Found]):
         """Return the extension of a name; NoMatches, a KeyError, if there is none."""
         found = self._resolved.get(name) or self._named(name)
         if found is None:
-            from ._mapping import look_again
+            from ._registration import find_new
 
-            found = look_again(self, name)
+            found = find_new(self, name)
         return found  # type: ignore[return-value]
 
     def __repr__(self) -> str:
@@ -621,151 +408,3 @@ class ExtensionManager(Manager[T, Found]):
         from ._mapping import call_method
 
         return self.map(call_method, method_name, *args, **kwds)
-
-
-class NamedExtensionManager(ExtensionManager[T, Found]):
-    """The extensions of the given names.
-
-    :param names: the names of the extensions.
-    :param name_order: should they come in the order of `names`, one for each, or
-        as they are installed?
-    :param on_missing_entrypoints_callback: called with the set of names that are
-        missing; by default they are logged. None keeps quiet.
-    :param warn_on_missing_entrypoint: deprecated; pass None as
-        `on_missing_entrypoints_callback` instead.
-    :param options: as of Manager.
-    """
-
-    __module__ = _PACKAGE
-    _names: "Sequence[str]" = ()
-    _name_order = False
-    _on_missing: "OnMissing | None" = None
-
-    def __init__(
-        self,
-        namespace: str,
-        names: "Sequence[str]",
-        invoke_on_load: bool = False,
-        invoke_args: "Sequence[Any] | None" = None,
-        invoke_kwds: "dict[str, Any] | None" = None,
-        *,
-        name_order: bool = False,
-        on_missing_entrypoints_callback: "OnMissing | None" = (
-            warning_on_missing_entrypoint
-        ),
-        warn_on_missing_entrypoint: "bool | None" = None,
-        **options: "Unpack[Options]",
-    ) -> None:
-        if warn_on_missing_entrypoint is not None:
-            from ._log import deprecated
-
-            deprecated(
-                "warn_on_missing_entrypoint",
-                "pass on_missing_entrypoints_callback=None to keep quiet",
-            )
-            if not warn_on_missing_entrypoint:
-                on_missing_entrypoints_callback = None
-        self._names = self._asked = names
-        self._name_order = name_order
-        self._on_missing = on_missing_entrypoints_callback
-        super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
-
-    def _adopt(self, extensions: "list[Extension[T]]") -> None:
-        super()._adopt(extensions)
-        if self._asked is None:
-            self._names = self.names()  # of a test instance
-
-    def _arrange(self, whole: bool = True) -> None:
-        missing = set(self._names).difference(self.names()) if whole else None
-        if missing and self.excluded:
-            # They are there, and not wanted.
-            missing.difference_update([e.name for e in self.excluded])
-        if missing and self._on_missing is not None:
-            self._on_missing(missing)
-        if self._name_order:
-            from ._mapping import of_names  # deferred: few ask for it
-
-            found = of_names(self, self._names)
-            self.extensions = [e for _, e in found if e is not None]
-
-
-class DriverManager(NamedExtensionManager[T]):
-    """One name and exactly one extension.
-
-    Raises NoMatches if no installed distribution declares the name, and what
-    `conflict_resolver` raises if several do: by default MultipleMatches.
-
-    :param name: the name of the driver.
-    :param options: as of Manager. A driver that fails to load raises what
-        its import raised, where it is touched; with `on_load_failure_callback`,
-        NoMatches after the callback was called.
-    """
-
-    __module__ = _PACKAGE
-    _default_resolver = "error_on_conflict"
-    _raises = True
-
-    def __init__(
-        self,
-        namespace: str,
-        name: str,
-        invoke_on_load: bool = False,
-        invoke_args: "Sequence[Any] | None" = None,
-        invoke_kwds: "dict[str, Any] | None" = None,
-        *,
-        on_missing_entrypoints_callback: "OnMissing | None" = None,
-        warn_on_missing_entrypoint: "bool | None" = None,
-        **options: "Unpack[Options]",
-    ) -> None:
-        super().__init__(
-            namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,
-            on_missing_entrypoints_callback=on_missing_entrypoints_callback,
-            warn_on_missing_entrypoint=warn_on_missing_entrypoint, **options,
-        )  # fmt: skip
-
-    def _arrange(self, whole: bool = True) -> None:
-        super()._arrange(whole)
-        if not self.extensions:
-            from ._mapping import no_driver
-
-            raise no_driver(self)
-        if len(self.extensions) > 1:
-            from ._mapping import resolved  # deferred: few names stand twice
-
-            self.extensions = [resolved(self, self._names[0], self.extensions)]
-
-    @property
-    def driver(self) -> "T":
-        """The plugin or, with `invoke_on_load`, what its call returned.
-
-        Imports, and calls, the plugin on first touch.
-        """
-        extension = self.extensions[0]
-        known = extension.__dict__
-        try:
-            # Not by the attributes, which load `_preload` as well.
-            if extension._invoke is None and extension.obj is None:
-                if "plugin" not in known:
-                    return extension._load()  # type: ignore[no-any-return]
-                return extension.plugin
-            if "obj" not in known:
-                from ._calling import call  # deferred: most plugins are not called
-
-                return call(extension)  # type: ignore[no-any-return]
-            return extension.obj
-        except Exception as error:
-            if self._on_load_failure_callback is None:
-                raise
-            from ._faults.messages import failed_driver
-            from ._mapping import tell
-
-            tell(self, extension, error)
-            raise failed_driver(extension) from error
-
-    def __call__(
-        self, func: "Callable[Concatenate[Extension[T], P], U]", /,
-        *args: "P.args", **kwds: "P.kwargs",
-    ) -> "U | None":  # fmt: skip
-        """Call `func(extension, *args, **kwds)` of the driver; None if it failed."""
-        answers = self.map(func, *args, **kwds)
-        return answers[0] if answers else None

@@ -1,7 +1,7 @@
 """What runs the plugins of a manager: loading them all, and calling them all."""
 
-from . import _cache
 from ._exceptions import MultipleMatches
+from ._faults.failure_log import failure_log
 from ._faults.messages import no_matches
 from ._printable import repr_of
 
@@ -10,38 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-    from ._manager import Extension, Manager
-
-
-class Told:
-    """What failed in a manager since the last `refresh()`."""
-
-    __slots__ = ("conflicts", "errors", "said")
-
-    def __init__(self) -> None:
-        # what loading, or checking, an extension raised
-        self.errors: dict[Extension[Any], Exception] = {}
-        # of a name that several have and none gets
-        self.conflicts: dict[str, MultipleMatches] = {}
-        # the names of which that was told
-        self.said: set[str] = set()
-
-    def __reduce__(self) -> "tuple[Any, ...]":
-        # An exception that cannot travel must not keep its manager here.
-        return Told, ()
-
-
-def told_of(manager: "Manager[Any, Any]") -> Told:
-    """Return what failed in a manager so far."""
-    generation = _cache.generation
-    told = manager._told.get(generation)
-    if told is None:
-        for before in [*manager._told]:
-            if before != generation:
-                manager._told.pop(before, None)
-        # Of several threads that come here, one wins.
-        told = manager._told.setdefault(generation, Told())
-    return told
+    from ._extension import Extension
+    from ._manager import Manager
 
 
 def loaded(
@@ -74,7 +44,7 @@ def tell(
     """
     if manager._raises and manager._on_load_failure_callback is None:
         raise error
-    errors = told_of(manager).errors
+    errors = failure_log(manager).errors
     if extension not in errors:
         _say(manager, extension, error)
         errors[extension] = error
@@ -105,7 +75,7 @@ def resolved(
     try:
         found = resolver(manager.namespace, name, several)
     except MultipleMatches as error:
-        told_of(manager).conflicts[name] = error
+        failure_log(manager).conflicts[name] = error
         raise
     if not isinstance(found, type(several[0])):
         raise TypeError(
@@ -161,7 +131,7 @@ def of_names(
         try:
             extension = manager._named(name)
         except MultipleMatches as error:
-            said = told_of(manager).said
+            said = failure_log(manager).said
             if name not in said:
                 # Another thread may have changed the manager since.
                 several = *error.extensions, *manager._made
@@ -183,32 +153,6 @@ def identity(extension: "Extension[Any]") -> "tuple[Any, ...]":
     """Return what makes an extension the same one when it is found again."""
     owner = extension._owner
     return extension.group, extension.name, extension.value, owner and owner[0]
-
-
-def look_again(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
-    """Return the extension of a name that is missing, or raise NoMatches.
-
-    It may have come unnoticed where only folders are looked at. A manager of given
-    names has had that done for all of them at once.
-    """
-    level = _cache.one_of("LAZYPLUG_CHECK", _cache.LEVELS)
-    if manager._asked is None and level == "dirs":
-        _cache.current("full")
-        known = set(map(identity, manager._made))
-        came = [
-            extension
-            for extension in manager._extensions(None)
-            if extension.name == name and identity(extension) not in known
-        ]
-        if came:
-            from ._registration import join
-
-            join(manager, came)
-        # Even if nothing was found: another thread may have added it.
-        found = manager._named(name)
-        if found is not None:
-            return found
-    raise no_matches(manager.namespace, name, manager.names(), manager.excluded)
 
 
 def no_driver(manager: "Any") -> Exception:

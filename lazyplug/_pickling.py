@@ -1,12 +1,11 @@
 """How extensions travel to other processes: by reference, to load there."""
 
-from ._entry_point import EntryPoint
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._manager import Extension
+    from ._entry_point import EntryPoint
+    from ._extension import Extension
 
 
 def _portable(owner: "Any") -> "Any":
@@ -52,7 +51,7 @@ def open_extension(kind: "type[Extension[Any]]", *fields: "Any") -> "Extension[A
     return extension
 
 
-def reduce_entry_point(entry_point: EntryPoint) -> "tuple[Any, ...]":
+def reduce_entry_point(entry_point: "EntryPoint") -> "tuple[Any, ...]":
     """Return how to make an entry point anew."""
     row = (
         entry_point.name,
@@ -60,4 +59,4 @@ def reduce_entry_point(entry_point: EntryPoint) -> "tuple[Any, ...]":
         *entry_point._target,
         entry_point._line,
     )
-    return EntryPoint._of, (entry_point.group, row, _portable(entry_point._owner))
+    return entry_point._of, (entry_point.group, row, _portable(entry_point._owner))

@@ -16,7 +16,7 @@ from _frozen_importlib_external import (
     spec_from_file_location,
 )
 
-from ._cache import READ_FLAGS, Seam
+from ._files import READ_FLAGS, Seam
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from ._manager import Extension
+    from ._extension import Extension
 
 
 def check_usable(protocol: "Any") -> None:

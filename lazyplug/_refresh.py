@@ -4,7 +4,7 @@ import itertools
 import os
 import sys
 
-from . import _cache
+from . import _environment
 from ._distribution import label
 from ._faults.messages import report_subscriber
 from ._indexing.scan import read
@@ -69,11 +69,11 @@ def refresh() -> Changes:
     are not changed: they have their own `refresh()`. Imports no plugin. Who
     subscribed is told if there are changes.
     """
-    before = metadata_folders(_cache.current())
-    _cache.invalidate_caches()
-    _cache.generation = next(_generations)
+    before = metadata_folders(_environment.current())
+    _environment.invalidate_caches()
+    _environment.generation = next(_generations)
     _invalidate_finders()
-    after = metadata_folders(_cache.current("full"))
+    after = metadata_folders(_environment.current("full"))
     added = sorted(after - before)
     restart = [_label(folder) for folder in added if _needs_restart(folder)]
     for name in restart:

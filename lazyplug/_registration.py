@@ -10,11 +10,12 @@ the last step, which merges both, is repeated on a new copy.
 import os
 from _thread import RLock
 
-from . import _cache
+from . import _environment, _settings
+from ._extension import Extension
+from ._faults.messages import no_matches
 from ._indexing.scan import split_value
-from ._manager import Extension
 from ._mapping import identity, keep_loaded, loaded
-from ._refresh import refresh as look_again
+from ._refresh import refresh as refresh_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,6 +122,30 @@ def join(
     return _change(manager, change)
 
 
+def find_new(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
+    """Return the extension of a name that is missing, or raise NoMatches.
+
+    It may have come unnoticed where only folders are looked at. A manager of given
+    names has had that done for all of them at once.
+    """
+    level = _settings.one_of("LAZYPLUG_CHECK", _settings.LEVELS)
+    if manager._asked is None and level == "dirs":
+        _environment.current("full")
+        known = set(map(identity, manager._made))
+        came = [
+            extension
+            for extension in manager._extensions(None)
+            if extension.name == name and identity(extension) not in known
+        ]
+        if came:
+            join(manager, came)
+        # Even if nothing was found: another thread may have added it.
+        found = manager._named(name)
+        if found is not None:
+            return found
+    raise no_matches(manager.namespace, name, manager.names(), manager.excluded)
+
+
 def _pass(draft: "Any", extensions: "Sequence[Extension[Any]]") -> None:
     """Record that extensions have passed the manager's test, if it has one."""
     if hasattr(draft, "_passed"):
@@ -207,7 +232,7 @@ def of_given(
 
 def refresh(manager: "Manager[Any, Any]") -> "Changes":
     """Select anew what is there now; the handles of what stayed stay."""
-    changes = look_again()
+    changes = refresh_all()
     made: list[Extension[Any]] = []
     while not _select_anew(manager, made):
         pass  # another thread did, maybe from an older scan than this one
@@ -231,7 +256,7 @@ def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> 
     ]
     draft.excluded = {}
     draft._adopt(draft._chosen([*made, *registered]))
-    if draft._on_failure != "warn" or _cache.news:
+    if draft._on_failure != "warn" or _settings.news:
         from ._faults.policy import set_policy
 
         set_policy(draft, draft._on_failure)

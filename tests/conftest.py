@@ -13,7 +13,7 @@ import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `only`
 import pytest
 from hypothesis import settings
 
-from lazyplug import _cache
+from lazyplug import _environment, _files
 from lazyplug.testing import Tree, plant
 from lazyplug.testing._places import forget, isolate
 
@@ -71,7 +71,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def set_path(*folders: "Path | str") -> None:
         monkeypatch.setattr(sys, "path", [str(folder) for folder in folders])
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
 
     return set_path
 
@@ -82,13 +82,13 @@ def first(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def set_path(*folders: "Path | str") -> None:
         monkeypatch.setattr(sys, "path", [*map(str, folders), *sys.path])
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
 
     return set_path
 
 
 class Ticking:
-    """File times and a clock in coarse ticks, through the one seam of `_cache`.
+    """File times and a clock in coarse ticks, through the one seam of `_files`.
 
     They are no round times, so that files are not compared by content.
 
@@ -130,7 +130,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Ticking]:
     def install(tick: int = 1) -> Ticking:
         ticks = Ticking(tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(_cache.Seam, name, staticmethod(getattr(ticks, name)))
+            monkeypatch.setattr(_files.Seam, name, staticmethod(getattr(ticks, name)))
         return ticks
 
     return install

@@ -79,7 +79,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     }
     # Old enough to be believed at once: ctime cannot be set, the clock can.
     ahead = (
-        "import time, lazyplug._cache as cache\n"
+        "import time, lazyplug._files as cache\n"
         "cache.Seam.clock = lambda: time.time_ns() + 3600 * 10**9\n"
     )
     for code in (DRIVER, DRIVER, HANDLE):
@@ -204,7 +204,7 @@ class Mark:
         if name == "plain_plugin":
             os.access("/marked", 0)
 
-import lazyplug, lazyplug._cache, lazyplug._frozen_index, lazyplug._manager
+import lazyplug, lazyplug._environment, lazyplug._frozen_index, lazyplug._named
 sys.meta_path.insert(0, Mark)
 os.access("/marked", 0)
 {DRIVER}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug._indexing.verify import damages
 from lazyplug._static import facts as facts_module
 from lazyplug.cli import main
+from lazyplug.cli.verifying import damages
 from lazyplug.testing import dist
 from tests.conftest import Ticking, python
 from tests.test_store import index_in
@@ -176,7 +176,7 @@ def test_a_folder_that_cannot_be_listed_is_told(
     def refuse(_: str) -> list[str]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("lazyplug._cache.Seam.listdir", refuse)
+    monkeypatch.setattr("lazyplug._files.Seam.listdir", refuse)
     code, said, complained = verify()
     assert (code, said) == (1, "")
     assert complained == "Cannot be read: [Errno 13] Permission denied\n"

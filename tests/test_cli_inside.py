@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _calling, cli
+from lazyplug import _calling, _environment, _files, _settings, cli
 from lazyplug._entry_point import EntryPoint
+from lazyplug._extension import Extension
 from lazyplug._index import Index
 from lazyplug._indexing import patch, storage
 from lazyplug._indexing.records import assemble, from_bytes
-from lazyplug._manager import Extension
 from lazyplug._running import launch, recorder
 from lazyplug.cli import (
     cache,
@@ -59,7 +59,7 @@ def app(site: Callable[..., Path], first: Callable[..., None]) -> Path:
 @pytest.fixture
 def undone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take back, when the test is over, what a trace has wrapped."""
-    snapshot: Any = _cache.Snapshot
+    snapshot: Any = _environment.Snapshot
     for home, name in (
         (snapshot, "true_index"),
         (patch, "update"),
@@ -92,7 +92,7 @@ def test_events_are_written_when_they_are_over(
     assert errors == ["OSError: broken on purpose"]
     # What cannot be written any more disturbs nobody.
     file.unlink()
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert lazyplug.ExtensionManager[Any]("app").names() == ["a", "b"]
 
 
@@ -309,9 +309,9 @@ def said_by_the_doctor(capsys: pytest.CaptureFixture[str]) -> str:
 def test_the_doctor_tells_of_settings_that_are_ignored_or_none(
     app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cache, "elevated", lambda: True)
+    monkeypatch.setattr(_settings, "elevated", lambda: True)
     assert "which is ignored: -E, -I" in said_by_the_doctor(capsys)
-    monkeypatch.setattr(_cache, "elevated", lambda: False)
+    monkeypatch.setattr(_settings, "elevated", lambda: False)
     monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(app.parent / "xdg"))
     assert "ok    settings: none; see README" in said_by_the_doctor(capsys)
@@ -345,7 +345,7 @@ def test_the_doctor_tells_some_of_many_differences(
     for number in range(9):
         file = app / f"many{number}-1.0.dist-info" / "entry_points.txt"
         file.write_text("[g]\nother = os\n")
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert "index: 4 more differed" in said_by_the_doctor(capsys)
 
 
@@ -370,8 +370,8 @@ def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
     def gone() -> str:
         raise FileNotFoundError
 
-    monkeypatch.setattr(_cache.Seam, "getcwd", gone)
-    assert _cache.current_folder() is None
+    monkeypatch.setattr(_files.Seam, "getcwd", gone)
+    assert _environment.current_folder() is None
     watch: Any = {0: (b"[]\n", b'["a-1.dist-info/entry_points.txt"]\n', "0", [])}
     recordless = assemble(["/p", "/s"], [None], [], True, watch, {}, '["","0","0"]\n')
     assert [*doctor._differences(from_bytes(recordless), {})] == []
@@ -393,7 +393,7 @@ def test_the_doctor_tells_of_what_is_looked_at_each_time(
     monkeypatch.chdir(here)
     monkeypatch.setattr(sys, "path", ["", str(tmp_path / "absent"), *sys.path])
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     said = said_by_the_doctor(capsys)
     assert "declares distributions: it is looked at each time" in said
     assert f"{tmp_path / 'absent'} is not there" in said
@@ -477,7 +477,7 @@ def test_what_cannot_be_removed_is_told(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_cache.Seam, "unlink", refuse)
+    monkeypatch.setattr(_files.Seam, "unlink", refuse)
     assert main(["cache", "clear"]) == 1
     said = capsys.readouterr()
     assert "0 removed from" in said.out

@@ -21,7 +21,7 @@ from lazyplug import (
     ignore_conflicts,
     prefer,
 )
-from lazyplug._cache import Seam
+from lazyplug._files import Seam
 from lazyplug.testing import dist
 
 pytestmark = pytest.mark.usefixtures("forgotten")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _content
-from lazyplug._cache import Seam
+from lazyplug import _content, _environment
 from lazyplug._content import has_change_time
+from lazyplug._files import Seam
 from lazyplug._index import stamp
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import ask
@@ -225,9 +225,9 @@ def test_a_file_that_goes_while_it_is_compared_is_scanned_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(Seam, "open", gone)
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         assert [*lazyplug.entry_points(group="g")] == []
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert [point.value for point in lazyplug.entry_points(group="g")] == ["m:one"]
 
 
@@ -279,7 +279,7 @@ def test_a_file_in_the_place_of_a_directory_without_metadata_is_seen(
     only(first, site({"foo-2.0.egg-info": {"PKG-INFO": "Name: foo\n", **points}}))
 
     def look() -> list[str]:
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         return [point.value for point in lazyplug.entry_points(group="g")]
 
     assert look() == ["m:two"]

@@ -51,9 +51,9 @@ def main():
     if asked == "oracle":
         from importlib_metadata import entry_points
     else:
-        from lazyplug import _cache, entry_points
+        from lazyplug import _files, entry_points
         if ahead:
-            _cache.Seam.clock = staticmethod(lambda: time.time_ns() + ahead)
+            _files.Seam.clock = staticmethod(lambda: time.time_ns() + ahead)
     if asked == "counting":
         from lazyplug._indexing import rebuild
         from lazyplug._indexing import patch as patch_module

@@ -158,7 +158,10 @@ PRIVATE_MODULES = sorted(
     if not path.stem.startswith("__")
 )
 # What a start of every program imports.
-HOT = ["_cache", "_index", "_manager"]
+HOT = [
+    *("_environment", "_extension", "_files", "_index", "_manager", "_named"),
+    "_settings",
+]
 
 
 @pytest.mark.parametrize("module", HOT)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _fork, _frozen_index, _preload
+from lazyplug import _environment, _fork, _frozen_index, _preload
 from lazyplug._target import keep_modules
 from lazyplug.testing import dist
 
@@ -75,11 +75,11 @@ def test_the_directory_that_a_linked_script_lies_in_is_volatile(
     for script in ("prog", "linked/prog.py", "real/prog.py"):
         main = SimpleNamespace(__file__=str(tmp_path / script))
         monkeypatch.setitem(sys.modules, "__main__", main)
-        assert _cache.split_path([here], "/") == ((here,), frozenset({0}))
+        assert _environment.split_path([here], "/") == ((here,), frozenset({0}))
     for script in ("elsewhere.py", "gone/prog.py"):
         main = SimpleNamespace(__file__=str(tmp_path / script))
         monkeypatch.setitem(sys.modules, "__main__", main)
-        assert _cache.split_path([here], "/") == ((here,), frozenset())
+        assert _environment.split_path([here], "/") == ((here,), frozenset())
 
 
 def test_where_no_file_can_be_read_nothing_more_is_kept(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache
+from lazyplug import _environment, _files, _settings
 from lazyplug._index import stamp
 from lazyplug._indexing import patch, rebuild, storage
 from lazyplug._indexing import scan as scan_module
@@ -88,7 +88,7 @@ def clockwork(
     def install(tick: int = 1) -> Clockwork:
         ticks = Clockwork(tmp_path / "probe", tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(_cache.Seam, name, getattr(ticks, name))
+            monkeypatch.setattr(_files.Seam, name, getattr(ticks, name))
         return ticks
 
     return install
@@ -130,7 +130,7 @@ def disk(isolated: Path) -> Disk:
 
 def look(group: str = "g") -> list[str]:
     """Return the values of a group as a new process finds them."""
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     return sorted(f"{e.name}={e.value}" for e in lazyplug.entry_points(group=group))
 
 
@@ -591,8 +591,8 @@ def test_nothing_is_taken_over_from_a_damaged_index(
 def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the paths that are looked at, by stat or by access."""
     found: list[str] = []
-    stat = _cache.Seam.stat
-    access: Callable[..., bool] = _cache.Seam.access
+    stat = _files.Seam.stat
+    access: Callable[..., bool] = _files.Seam.access
 
     def whole(path: str, dir_fd: int | None) -> str:
         root = "" if dir_fd is None else os.readlink(f"/proc/self/fd/{dir_fd}")
@@ -604,12 +604,12 @@ def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def watched_access(path: str, mode: int, dir_fd: int | None = None) -> bool:
         # If there is a frozen index is no question of what is installed.
-        if path != os.path.join(sys.prefix, _cache.FROZEN):
+        if path != os.path.join(sys.prefix, _settings.FROZEN):
             found.append(whole(path, dir_fd))
         return access(path, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(_cache.Seam, "stat", watched_stat)
-    monkeypatch.setattr(_cache.Seam, "access", watched_access)
+    monkeypatch.setattr(_files.Seam, "stat", watched_stat)
+    monkeypatch.setattr(_files.Seam, "access", watched_access)
     return found
 
 

@@ -20,9 +20,10 @@ from lazyplug import (
     DriverManager,
     ExtensionManager,
     NoMatches,
-    _cache,
+    _environment,
     _frozen_index,
     _log,
+    _settings,
 )
 from lazyplug._indexing.freeze import anchored, frozen_index
 from lazyplug.cli import main
@@ -52,12 +53,12 @@ class Environment:
     def path(self, *entries: "Path | str") -> None:
         """Be a process with this sys.path."""
         self._patch.setattr(sys, "path", [str(entry) for entry in entries])
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         _log._logged.clear()
 
     def freeze(self, *options: str) -> None:
         assert main(["freeze", *options]) == 0
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
 
     def copied(self, name: str) -> None:
         """Copy it as an image would, and be a process of the copy."""
@@ -141,7 +142,7 @@ def test_a_run_does_not_write_it(env: Environment) -> None:
     env.freeze()
     before = env.file.read_bytes(), env.file.stat().st_mtime_ns
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["one", "three", "two"]
     lazyplug.refresh()
     assert main(["refresh"]) == 0
@@ -178,20 +179,20 @@ def test_names_are_checked_but_where_nothing_is_to_be_checked(
     env.freeze()
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     monkeypatch.setenv("LAZYPLUG_CHECK", level)
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert len(names()) == seen
 
 
 def test_an_upgrade_is_seen_by_its_name_and_a_removal_too(env: Environment) -> None:
     env.freeze()
     (env.site / "first-1.0.dist-info").rename(env.site / "first-2.0.dist-info")
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     (point,) = lazyplug.entry_points(group="h")
     assert point.dist is not None
     assert point._owner is not None
     assert point._owner[2] == "first-2.0.dist-info"
     shutil.rmtree(env.site / "first-2.0.dist-info")
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["two"]
 
 
@@ -202,7 +203,7 @@ def test_it_can_be_written_and_read_where_the_environment_is_empty(
     env.freeze()
     assert names() == []
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["three"]
 
 
@@ -268,10 +269,10 @@ def test_with_any_other_path_entries_the_answer_is_that_of_a_scan(
             patch.setenv("LAZYPLUG_INDEX", str(root / "moved" / "x.index"))
             for mode in ("off", "on", "on", "readonly"):
                 patch.setenv("LAZYPLUG_CACHE", mode)
-                _cache.invalidate_caches()
+                _environment.invalidate_caches()
                 assert answer() == expected
                 assert problems_but_of_metadata() == told
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         assert answer() == expected  # and without it again
     shutil.rmtree(root)
 
@@ -285,7 +286,7 @@ def test_what_it_covers_is_not_read_beside_what_it_does_not(
     scans.clear()
     assert names() == ["one", "three", "two"]
     assert set(scans) == {"third-1.0.dist-info"}
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     scans.clear()
     assert names() == ["one", "three", "two"]
 
@@ -298,7 +299,7 @@ def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
     env.path(other, env.site)
     assert names() == ["one", "three", "two"]
     shutil.rmtree(env.site / "first-1.0.dist-info")
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["one", "three", "two"]
     env.path(env.site)
     env.freeze("--trust")
@@ -335,7 +336,7 @@ def test_path_entries_that_hold_no_metadata_need_not_be_in_it(
     assert names() == ["one", "two"]
     assert not isolated.exists()
     plant(empty, dist("first", "9"))
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["two"]
 
 
@@ -362,7 +363,7 @@ def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
     env.path(other, env.site)
     assert names() == ["one", "three", "two"]
     plant(other, dist("fourth", entry_points="[g]\nfour = plug:one\n"))
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rebuild, "rescan", None)
         assert names() == ["four", "one", "three", "two"]
@@ -438,7 +439,7 @@ def test_an_archive_is_answered_where_it_is_trusted_and_read_where_not(
         env.freeze(*options)
         assert names() == ["before", "two"]
         zipped(archive, "1", "after")
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         assert names() == [later, "two"]
         # Where it is not on the path, or behind, it shadows nothing.
         env.path(env.site)
@@ -465,7 +466,7 @@ def test_a_trusted_one_that_lacks_a_name_says_which_folder_changed_since_when(
     assert f"{env.site}: 1 came, 0 went" in said
     assert f"`lazyplug freeze --trust --output {env.file}`" in said
     monkeypatch.setenv("LAZYPLUG_INDEX", "off")
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert DriverManager[Any]("g", "three").names() == ["three"]
 
 
@@ -483,7 +484,7 @@ def test_metadata_that_was_left_out_is_not_needed_where_it_is_trusted(
     env.freeze("--trust")
     for folder in env.site.glob("*.dist-info"):
         shutil.rmtree(folder)
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert DriverManager[Any]("g", "two").driver == "two"
     (extension,) = ExtensionManager[Any]("h")
     assert lazyplug.problems() == []
@@ -499,7 +500,7 @@ def test_metadata_that_was_left_out_is_told_where_it_is_not_trusted(
     env.freeze()
     for folder in env.site.glob("*.dist-info"):
         shutil.rmtree(folder)
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     said = f"is not used for {env.site}: was metadata left out[?] Freeze with --trust"
     with pytest.raises(NoMatches, match=said):
         DriverManager[Any]("g", "two")
@@ -516,7 +517,7 @@ def test_without_metadata_and_without_one_the_error_says_what_to_do(
     # PyInstaller and its like say so of themselves.
     plant(env.site, dist("other", entry_points="[other]\nx = plug\n"))
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     with pytest.raises(NoMatches, match="lazyplug freeze --trust"):
         DriverManager[Any]("g", "two")
 
@@ -534,11 +535,11 @@ def test_the_variable_comes_before_code_and_code_before_the_environment(
         others[name] = str(env.root / name)
         env.freeze("--trust", "--output", others[name])
         assert names() == ["one", "two"]
-    monkeypatch.setattr(_cache, "given", None)
+    monkeypatch.setattr(_settings, "given", None)
     lazyplug.use_index(others["code"])
     assert names() == ["code", "one", "two"]
     monkeypatch.setenv("LAZYPLUG_INDEX", others["variable"])
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["code", "one", "two", "variable"]
     monkeypatch.delenv("LAZYPLUG_INDEX")
     shutil.rmtree(env.site / "first-1.0.dist-info")
@@ -551,7 +552,7 @@ def test_the_variable_comes_before_code_and_code_before_the_environment(
 def test_one_that_a_package_has_is_read_from_it(
     archived: bool, env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cache, "given", None)
+    monkeypatch.setattr(_settings, "given", None)
     staged = env.root / "staged"
     shutil.copytree(env.site, staged)
     plant(staged / "plug_app", {"__init__.py": ""})
@@ -573,13 +574,13 @@ def test_one_that_a_package_has_is_read_from_it(
 def test_one_that_cannot_be_used_is_an_error_where_code_asks_for_it(
     env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cache, "given", None)
+    monkeypatch.setattr(_settings, "given", None)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         lazyplug.use_index(env.root / "nowhere")
     (env.root / "damaged").write_bytes(b"{}")
     with pytest.raises(ValueError, match="damaged is damaged, or not of this version"):
         lazyplug.use_index(env.root / "damaged")
-    assert _cache.given is None
+    assert _settings.given is None
 
 
 BAD: dict[str, Callable[[Path], object]] = {
@@ -602,7 +603,7 @@ def test_a_bad_one_is_told_of_and_the_answer_is_that_of_a_scan(
     BAD[said](file)
     monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
     for _ in range(2):
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         assert names() == ["one", "two"]
     (record,) = caplog.records
     assert record.levelname == "WARNING"
@@ -621,7 +622,7 @@ def test_an_index_of_the_cache_is_no_frozen_one(
     assert names() == ["one", "two"]
     (file,) = isolated.glob("*.json")
     monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["one", "two"]
     assert "is an index, but no frozen one" in caplog.text
 
@@ -637,17 +638,17 @@ def test_one_outside_of_the_environment_that_others_can_write_is_not_believed(
     shutil.rmtree(env.site / "first-1.0.dist-info")
     file.chmod(0o666)
     monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["two"]
     assert "one that others could have written" in caplog.text
     file.replace(env.prefix / "other.index")
     monkeypatch.setenv("LAZYPLUG_INDEX", str(env.prefix / "other.index"))
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["two"]
     # That of the environment is as its code is, whose rights nobody judges either.
     monkeypatch.delenv("LAZYPLUG_INDEX")
     (env.prefix / "other.index").rename(env.file)
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["one", "two"]
 
 
@@ -711,10 +712,10 @@ def test_one_may_be_written_anew_while_a_process_runs(
 ) -> None:
     env.freeze("--trust")
     assert names("g") == ["one", "two"]
-    before = _cache.current()
+    before = _environment.current()
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze("--trust")
-    _cache._memo[os.getcwd(), *sys.path] = before
+    _environment._memo[os.getcwd(), *sys.path] = before
     assert names("h") == ["x"]
     assert names("g") == ["one", "two"]
     changes = lazyplug.refresh()
@@ -985,7 +986,7 @@ def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
     assert text.startswith(f"{env.file} answers, and is not true any more: third-1.0")
     env.freeze()
     shutil.rmtree(env.site / "third-1.0.dist-info")
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     changed = f"what is in {env.site} is not what was frozen, by its names"
     assert told() == [("note", f"{env.file} is not used: {changed}")]
     other = plant(env.root / "other", dist("other"))
@@ -998,12 +999,12 @@ def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
     env.freeze("--trust", "--group", "g")
     for folder in env.site.glob("*.dist-info"):
         shutil.rmtree(folder)
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     ((state, text),) = told()
     assert (state, text.partition(";")[0]) == ("note", f"{env.file} answers for g")
     assert "metadata is left out" in text
     env.file.write_bytes(b"")
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     ((state, text),) = told()
     assert state == "wrong"
     assert "is damaged" in text
@@ -1072,8 +1073,8 @@ def test_a_process_without_variables_of_ours_ignores_the_variable(
         sys.path.insert(0, sys.argv[1])
         sys.path.append(sys.argv[2])
         import lazyplug, json
-        from lazyplug import _cache
-        found = _cache.current().frozen
+        from lazyplug import _environment, _settings
+        found = _environment.current().frozen
         print(json.dumps(found and found.label))
     """
     import textwrap
@@ -1099,5 +1100,5 @@ def test_importing_lazyplug_and_a_start_without_one_do_not_import_its_room() -> 
         print(json.dumps([m for m in sys.modules if m.startswith("lazyplug")]))
         """
     )
-    assert "lazyplug._cache" in loaded
+    assert "lazyplug._environment" in loaded
     assert not {"lazyplug._frozen_index", "lazyplug._indexing.freeze"} & set(loaded)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache
+from lazyplug import _environment
 from lazyplug._index import CHUNK, SCHEMA, TITLE_LENGTH, Index, digest, title
 from lazyplug._indexing.records import decode, from_bytes, table_of
 from lazyplug.testing import dist, plant
@@ -30,7 +30,7 @@ def written(
         for name, text in texts.items():
             plant(folder, dist(name, entry_points=text))
         only(folder)
-        _cache.current()
+        _environment.current()
         (file,) = isolated.glob("*.json")
         return file.read_bytes()
 
@@ -153,7 +153,7 @@ def test_any_group_name_is_found_and_none_is_taken_for_another(
     for number, group in [*enumerate(odd)] * 2:  # many are found in another way
         assert names(index, group) == [f"name{number}"]
         assert names(index, f"{group}?") == []
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         assert lazyplug.entry_points(group=group).names == {f"name{number}"}
     assert lazyplug.entry_points().groups == set(odd)
 
@@ -168,7 +168,7 @@ def test_paths_that_no_encoding_can_say_are_found_again(
     only(folder)
     before = lazyplug.entry_points(group="g")
     looks = settled.looks
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert lazyplug.entry_points(group="g") == before
     # The index, the path entry and one file are looked at: nothing is scanned again.
     assert settled.looks == looks + 3
@@ -323,7 +323,7 @@ def test_a_head_of_a_wrong_shape_changes_no_answer(
     (file,) = isolated.glob("*.json")
     for label, strange in strange_heads(data):
         file.write_bytes(strange)
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         try:
             found = [point.name for point in lazyplug.entry_points(group="g")]
             told = lazyplug.problems()
@@ -413,7 +413,7 @@ def test_an_index_of_another_version_is_not_read_and_is_replaced(
         from_bytes(other)
     (file,) = isolated.glob("*.json")
     file.write_bytes(other)
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert lazyplug.entry_points(group="g").names == {"a"}
     assert file.read_bytes() == data
 
@@ -429,7 +429,7 @@ def test_an_index_of_another_key_in_its_place_is_a_miss(
     assert lazyplug.entry_points(group="g").names == {"other"}
     (second,) = set(isolated.glob("*.json")) - {first}
     second.write_bytes(first.read_bytes())
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert lazyplug.entry_points(group="g").names == {"other"}
 
 

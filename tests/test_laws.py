@@ -31,7 +31,7 @@ from importlib_metadata import (
 )
 
 import lazyplug
-from lazyplug import _cache
+from lazyplug import _environment, _files
 from lazyplug._distribution import identify
 from lazyplug._index import Index, numbers, paths, together
 from lazyplug._indexing import records as records_module
@@ -184,10 +184,10 @@ def process(path: list[str], cache: Path, seam: Ticking) -> Iterator[None]:
         patch.setattr(sys, "path", path)
         patch.setenv("LAZYPLUG_CACHE_DIR", str(cache))
         for name in ("stat", "fstat", "clock"):
-            patch.setattr(_cache.Seam, name, staticmethod(getattr(seam, name)))
-        _cache.invalidate_caches()
+            patch.setattr(_files.Seam, name, staticmethod(getattr(seam, name)))
+        _environment.invalidate_caches()
         yield
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
 
 
 def settled_clock() -> Ticking:
@@ -200,15 +200,15 @@ def fresh() -> dict[str, Declared]:
     """Return the answer of a process that has, and makes, no index."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAZYPLUG_CACHE", "off")
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         said = answer()
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     return said
 
 
 def warm() -> dict[str, Declared]:
     """Return the answer of a process that finds what others left on disk."""
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     return answer()
 
 
@@ -1155,9 +1155,9 @@ def test_a_damaged_index_gives_the_answer_of_none_and_is_mended(
         (file,) = cache.glob("*.json")
         whole = file.read_bytes()
         file.write_bytes(damage.of(whole))
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         # Managers ask for one group, which reads least of the index.
-        assert [row[0] for row, _ in _cache.current().rows("g")] == ["a"]
+        assert [row[0] for row, _ in _environment.current().rows("g")] == ["a"]
         assert warm() == good == fresh()
         assert lazyplug.problems() == []
         mended = from_bytes(file.read_bytes())

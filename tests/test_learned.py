@@ -29,7 +29,9 @@ import lazyplug._indexing.archives
 from lazyplug import (
     Extension,
     ExtensionManager,
-    _cache,
+    _environment,
+    _files,
+    _settings,
 )
 from lazyplug._index import TITLE_LENGTH, digest, stamp, title
 from lazyplug._indexing import scan, storage
@@ -76,12 +78,12 @@ def end() -> None:
     """End a process, and begin another."""
     facts_module.write()
     facts_module._latest = None
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
 
 
 def summaries(group: str = "g", **options: Any) -> dict[str, str | None]:
     """Return the summaries of a group as a new process says them, which then ends."""
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     manager = ExtensionManager[Any](group, **options)
     found = {extension.name: extension.summary for extension in manager}
     end()
@@ -174,7 +176,7 @@ def test_a_new_extension_in_the_same_process_needs_no_file(
     parsed.clear()
     manager = ExtensionManager[Any]("g")
     assert [extension.summary for extension in manager] == ["The one.", "The two."]
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     manager = ExtensionManager[Any]("g")
     assert [extension.summary for extension in manager] == ["The one.", "The two."]
     assert parsed == []
@@ -339,7 +341,7 @@ def still(
     def install(tick: int) -> Clockwork:
         seam = Clockwork(tmp_path / "probe", tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(_cache.Seam, name, getattr(seam, name))
+            monkeypatch.setattr(_files.Seam, name, getattr(seam, name))
         return seam
 
     return install
@@ -387,7 +389,7 @@ def test_what_is_asked_long_after_it_was_read_is_as_old_as_the_reading(
     )
     only(folder)
     seam.move(5 * SECOND)
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     a, b = ExtensionManager[Any]("g")
     assert a.summary == "A."
     (folder / "plug.py").write_text("class A: 'A.'\nclass B: 'New.'\n")
@@ -664,7 +666,7 @@ class Served:
 
 def pairs_of(group: str = "g") -> dict[str, tuple[str | None, bool]]:
     """Return what each extension says, and if its module is missing; a new process."""
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     found = {
         extension.name: (extension.summary, facts_module.is_missing(extension))
         for extension in ExtensionManager[Any](group)
@@ -894,7 +896,7 @@ def test_groups_and_kinds_are_kept_apart(
     assert summaries("g") == SAID
     assert summaries("h") == {"one": "The one."}
     (one,) = ExtensionManager[Any]("h")
-    sources = Sources(_cache.Seam.clock())
+    sources = Sources(_files.Seam.clock())
     assert facts_module.facts().recall(one, "hooks") is UNKNOWN
     facts_module.facts().learn(one, "hooks", {"a": [1, None, "x"]}, sources)
     end()
@@ -909,7 +911,7 @@ def test_groups_and_kinds_are_kept_apart(
 
 def test_what_is_learned_is_as_json_has_it_or_an_error(plugs: Path) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    sources = Sources(_cache.Seam.clock())
+    sources = Sources(_files.Seam.clock())
     facts_module.facts().learn(one, "kind", (1, {2: "x"}), sources)
     assert facts_module.facts().recall(one, "kind") == [1, {"2": "x"}]
     end()
@@ -932,7 +934,7 @@ def test_what_moved_while_it_was_looked_at_is_not_learned(
     file: str, was_there: bool, learned: bool, plugs: Path, isolated: Path
 ) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    sources = Sources(_cache.Seam.clock())
+    sources = Sources(_files.Seam.clock())
     sources.files[f"{plugs}/{file}"] = was_there
     facts_module.facts().learn(one, "kind", 1, sources)
     end()
@@ -942,7 +944,7 @@ def test_what_moved_while_it_was_looked_at_is_not_learned(
 
 def test_a_summary_that_is_none_of_ours_is_worked_out_again(plugs: Path) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    facts_module.facts().learn(one, "summary", 7, Sources(_cache.Seam.clock()))
+    facts_module.facts().learn(one, "summary", 7, Sources(_files.Seam.clock()))
     assert one.summary == "The one."
 
 
@@ -951,7 +953,7 @@ def test_nothing_is_written_where_nothing_is_new(plugs: Path, isolated: Path) ->
     before = facts_in(isolated).stat()
     for _ in range(3):
         summaries()
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     facts = facts_module.facts()
     for extension in ExtensionManager[Any]("g"):
         scope, sources = facts.search().target(extension.module_name, extension.attr)
@@ -967,7 +969,7 @@ def other_process() -> dict[str, Any]:
     mine = dict(facts_module._unwritten)
     facts_module._unwritten.clear()
     facts_module._latest = None
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     return mine
 
 
@@ -995,7 +997,7 @@ def test_of_two_that_learned_the_same_the_newest_stamps_win(
     else:
         summaries()
         rewrite(plugs / "plug_one.py", "class One: 'Newer.'")
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         facts_module._latest = None
         mine, _ = {}, ExtensionManager[Any]("g")["one"].summary
         mine = other_process()
@@ -1048,7 +1050,7 @@ def test_nothing_is_written_by_one_whose_environment_changed(
     summaries()
     before = facts_in(isolated).read_bytes()
     plant(plugs, dist("more", entry_points="[h]\none = plug_one:One\n"))
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert ExtensionManager[Any]("h")["one"].summary == "The one."
     after_last_change(plugs.parent / "probe")
     (plugs / "another").write_text("")
@@ -1122,7 +1124,8 @@ def test_readonly_reads_and_off_does_not(
 def test_without_a_cache_folder_nothing_is_remembered(
     plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cache, "cache_folder", lambda: None)
+    for module in (_environment, _settings):
+        monkeypatch.setattr(module, "cache_folder", lambda: None)
     assert summaries() == summaries() == SAID
     assert not isolated.exists()
 
@@ -1140,7 +1143,7 @@ def test_a_write_that_fails_is_survived_and_told_at_debug_level(
 
     lazyplug.entry_points(group="g")
     with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG, "lazyplug"):
-        patch.setattr(_cache.Seam, "replace", fail)
+        patch.setattr(_files.Seam, "replace", fail)
         assert summaries() == SAID
     assert [file.suffix for file in isolated.iterdir()] == [".json"]
     assert ".facts was not written" in caplog.text
@@ -1164,7 +1167,7 @@ def test_an_index_that_was_replaced_meanwhile_costs_only_the_write(
     plugs: Path, isolated: Path
 ) -> None:
     lazyplug.entry_points(group="g")
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert ExtensionManager[Any]("g")["one"].summary == "The one."
     (index,) = isolated.glob("*.json")
     index.write_bytes(index.read_bytes()[:-1])
@@ -1254,7 +1257,7 @@ def test_a_file_that_is_far_too_large_is_not_read(plugs: Path, isolated: Path) -
     summaries()
     file = facts_in(isolated)
     file.write_bytes(poisoned(file))
-    os.truncate(file, _cache.SIZE_CAP + 1)  # sparse
+    os.truncate(file, _files.SIZE_CAP + 1)  # sparse
     assert summaries() == SAID
     assert file.stat().st_size < 10_000
 
@@ -1493,7 +1496,7 @@ def test_facts_are_not_taken_for_an_index(plugs: Path, isolated: Path) -> None:
 COUNTED = """
 import json, sys
 sys.path[:] = [SITE, *sys.path]
-import time, lazyplug, lazyplug._cache as cache
+import time, lazyplug, lazyplug._files as cache
 cache.Seam.clock = lambda: time.time_ns() + 3600 * 10**9
 lazyplug.ExtensionManager("g").names()
 before = set(sys.modules)
@@ -1626,7 +1629,7 @@ def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
 
         return counted
 
-    inner = _cache.Seam.stat
+    inner = _files.Seam.stat
 
     def look(path: str) -> Any:
         calls.append(path)
@@ -1638,8 +1641,8 @@ def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
             *("access", "listdir", "scandir", "readlink", "write", "replace"),
             *("unlink", "mkdir", "getcwd"),
         ):
-            patch.setattr(_cache.Seam, name, count(name, getattr(_cache.Seam, name)))
-        patch.setattr(_cache.Seam, "stat", look)
+            patch.setattr(_files.Seam, name, count(name, getattr(_files.Seam, name)))
+        patch.setattr(_files.Seam, "stat", look)
         found = [extension.summary for extension in manager]
         counted = Counter(calls)
     assert found.count(None) == 0
@@ -1659,7 +1662,7 @@ def test_a_warm_help_screen_imports_two_rooms_and_no_plugin(
     code = f"""
         import json, sys
         sys.path.insert(0, {str(ROOT)!r})
-        import lazyplug, lazyplug._cache, lazyplug._manager, lazyplug._static.facts
+        import lazyplug._environment, lazyplug._manager, lazyplug._static.facts
         del sys.modules["lazyplug._static.facts"]
         sys.path[:] = [{str(fifty)!r}]
         manager = lazyplug.ExtensionManager("g")
@@ -1716,7 +1719,7 @@ def test_whatever_changes_a_process_that_remembers_says_what_a_fresh_one_says(
         patch.chdir(root / "here")
         patch.setenv("LAZYPLUG_CACHE_DIR", str(root / "cache"))
         for name in ("stat", "fstat", "clock"):
-            patch.setattr(_cache.Seam, name, staticmethod(getattr(seam, name)))
+            patch.setattr(_files.Seam, name, staticmethod(getattr(seam, name)))
         for number, (where, place, text) in enumerate(changes):
             after_last_change(root / "probe")
             path = root / where / place

@@ -22,7 +22,7 @@ from lazyplug import (
     NamedExtensionManager,
     NameDispatchExtensionManager,
     NoMatches,
-    _cache,
+    _environment,
 )
 from lazyplug.cli import main
 from lazyplug.testing import Tree, dist, plant
@@ -178,7 +178,7 @@ def test_a_frozen_left_over_is_none_either(
     assert main(["freeze", "--trust", "--output", str(file)]) == 0
     lazyplug.use_index(file)
     try:
-        assert _cache.current().frozen is not None
+        assert _environment.current().frozen is not None
         assert ExtensionManager[Any]("app.a").names() == ["store"]
     finally:
         lazyplug.use_index(None)

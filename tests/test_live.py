@@ -11,8 +11,8 @@ import pytest
 from importlib_metadata import Distribution
 
 import lazyplug
-from lazyplug import _cache
-from lazyplug._cache import declares, foreign_finders, split_path
+from lazyplug import _environment, _settings
+from lazyplug._environment import declares, foreign_finders, split_path
 from lazyplug.testing import dist, plant
 
 
@@ -129,7 +129,7 @@ def test_a_volatile_folder_is_seen_live_and_leaves_the_index_alone(
     (index,) = isolated.iterdir()
     before = index.read_bytes()
     plant(here, dist("mine", entry_points="[g]\nm = m\n[h]\nh = m\n"))
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["m", "s"]
     assert lazyplug.entry_points().groups == {"g", "h"}
     assert index.read_bytes() == before
@@ -258,7 +258,7 @@ def test_an_unusual_home_is_left_to_platformdirs(
     monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     asked = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
-    assert _cache.cache_folder() == asked
+    assert _settings.cache_folder() == asked
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no home")
@@ -267,8 +267,8 @@ def test_an_unusual_home_is_left_to_platformdirs(
         "platformdirs.PlatformDirs",
         lambda *_, **__: types.SimpleNamespace(user_cache_dir="relative/lazyplug"),
     )
-    assert _cache.cache_folder() is None
+    assert _settings.cache_folder() is None
     monkeypatch.setattr("platformdirs.PlatformDirs", fail)
-    assert _cache.cache_folder() is None
+    assert _settings.cache_folder() is None
     # Without a place for the index, each process scans; the answer is the same.
     assert lazyplug.entry_points(group="console_scripts")

@@ -22,7 +22,7 @@ from lazyplug import (
     EnabledExtensionManager,
     ExtensionManager,
     NamedExtensionManager,
-    _cache,
+    _environment,
 )
 from lazyplug.testing import dist, plant
 
@@ -646,7 +646,7 @@ def dirs(one: Path, settled: object, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let only folders be looked at; the index is written."""
     lazyplug.entry_points()
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     return one
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache
-from lazyplug._cache import Seam
+from lazyplug import _environment
 from lazyplug._distribution import identify
+from lazyplug._files import Seam
 from lazyplug._index import stamp as index_stamp
 from lazyplug._indexing import scan
 from lazyplug._indexing.layout import version_order
@@ -37,7 +37,7 @@ def names(group: str = "g") -> list[str]:
 
 def owners(group: str = "g") -> list[tuple[str, str]]:
     """Return name and version of the distributions that declare a group."""
-    found = _cache.current().rows(group)
+    found = _environment.current().rows(group)
     return [identify(owner)[:2] for _, owner in found]
 
 
@@ -260,7 +260,7 @@ def test_a_broken_distribution_harms_no_other_and_is_told(
     assert names() == ["a", "a"]
     assert [told for _, _, told in reasons() if reason in told]
     assert all(file in problem.path for problem in lazyplug.problems())
-    _cache.invalidate_caches()  # now from the index
+    _environment.invalidate_caches()  # now from the index
     assert [told for _, _, told in reasons() if reason in told]
 
 
@@ -276,12 +276,12 @@ def test_metadata_that_is_written_behind_the_entry_points_is_seen(
     assert names() == []
     points = {"entry_points.txt": POINTS}
     plant(folder, {"foo_bar-1.0.dist-info": points})
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert owners() == [("foo_bar", "1.0")]
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     metadata = "Name: Foo.Bar\nVersion: 1.0.post1\n"
     plant(folder, {"foo_bar-1.0.dist-info": {late: metadata}})
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert owners() == [("Foo.Bar", "1.0.post1")]
 
 
@@ -314,7 +314,7 @@ def test_a_link_that_leads_nowhere_is_an_absent_file(
     (folder / "bad-1.0.dist-info" / "entry_points.txt").symlink_to(link)
     only(folder)
     assert names() == ["a"]
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["a"]
 
 
@@ -514,7 +514,7 @@ def test_a_wheel_on_the_path_declares_and_is_read_only_once(
     assert (names(), versions()) == (["a"], ["1.0"])
     for room in [room for room in sys.modules if room == "lazyplug._indexing.archives"]:
         del sys.modules[room]
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["a"]
     assert "lazyplug._indexing.archives" not in sys.modules
 
@@ -564,7 +564,7 @@ def test_an_archive_that_changed_is_read_again(
     only(zipped(tmp_path / "all.zip", dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
     zipped(tmp_path / "all.zip", dist("foo", entry_points="[g]\nb = m:f\n"))
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     assert names() == ["b"]
 
 

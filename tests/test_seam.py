@@ -14,8 +14,8 @@ from unittest import mock
 import pytest
 
 import lazyplug
-from lazyplug import _cache
-from lazyplug._cache import Seam
+from lazyplug import _environment, _settings
+from lazyplug._files import Seam
 from lazyplug.testing import dist, plant
 from tests.conftest import ask, python
 
@@ -23,7 +23,7 @@ POINTS = "[g]\na = m:f\n"
 
 
 def look() -> list[str]:
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     return sorted(point.value for point in lazyplug.entry_points(group="g"))
 
 
@@ -92,7 +92,7 @@ def test_a_mocked_function_changes_no_answer_and_is_not_remembered(
     ],
     ids=lambda error: type(error).__name__,
 )
-@pytest.mark.parametrize("level", _cache.LEVELS)
+@pytest.mark.parametrize("level", _settings.LEVELS)
 @pytest.mark.parametrize("where", ["ZipFile", "Path"])
 def test_an_archive_that_could_not_be_read_is_read_the_next_time(
     where: str,
@@ -274,8 +274,8 @@ def test_a_clock_that_is_mocked_at_the_first_import_lets_nothing_be_believed(
         with mock.patch("time.time_ns"):
             import lazyplug
             print([point.value for point in lazyplug.entry_points(group="g")])
-        from lazyplug import _cache
-        print(_cache.current().index.young != [])
+        from lazyplug import _environment, _settings
+        print(_environment.current().index.young != [])
         """
     assert python("-c", textwrap.dedent(code)).stdout == "['m:f']\nTrue\n"
 

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazyplug._cache import Seam
+from lazyplug._files import Seam
 from lazyplug._static import source as source_module
 from lazyplug._static.source import (
     AMONG,

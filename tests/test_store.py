@@ -21,13 +21,14 @@ import platformdirs.windows
 import pytest
 
 import lazyplug
-from lazyplug import _cache, _index
-from lazyplug._cache import Seam, plain_folder
+from lazyplug import _environment, _files, _settings
+from lazyplug._files import Seam
 from lazyplug._index import TITLE_LENGTH, title
 from lazyplug._indexing import directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug._indexing.directory import cache_directory
 from lazyplug._indexing.records import assemble, from_bytes, table_of
+from lazyplug._settings import plain_folder
 from lazyplug.testing import dist, plant
 from tests.conftest import Ticking, ask, python
 
@@ -52,9 +53,9 @@ def test_where_there_are_no_effective_users_files_are_nobody_elses(
             delattr(os, name)
         time.sleep(2.1)  # else it is looked at again: it could still change unseen
         import lazyplug
-        from lazyplug import _cache
+        from lazyplug import _environment, _files, _settings
         found = lazyplug.ExtensionManager("g").names()
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         del sys.modules["lazyplug._indexing.patch"]
         again = lazyplug.ExtensionManager("g").names()
         print(json.dumps([found, again, "lazyplug._indexing.patch" in sys.modules]))
@@ -76,7 +77,7 @@ def looked(
     only(site(dist("foo", entry_points=POINTS)))
 
     def look() -> list[str]:
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         return [point.value for point in lazyplug.entry_points(group="g")]
 
     return look
@@ -206,14 +207,14 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
         import multiprocessing, sys
         sys.path[:0] = [{str(ROOT)!r}]
         import lazyplug
-        from lazyplug import _cache
+        from lazyplug import _environment, _files, _settings
         from lazyplug._indexing import patch as patch_module
 
         def look(_):
             sys.path[:] = [{str(folder)!r}]
             found = set()
             for _ in range(20):
-                _cache.invalidate_caches()
+                _environment.invalidate_caches()
                 found.add(len(lazyplug.entry_points(group="g")))
             return found
 
@@ -487,7 +488,7 @@ def test_an_index_of_root_is_believed_by_others(public: Path, installed: Path) -
     env = {"LAZYPLUG_CACHE_DIR": str(folder)}
     code = AS_NOBODY.replace("os.geteuid() == 0", "0")
     # Believed without a look is only what is no longer racy.
-    ahead = "import time; lazyplug._cache.Seam.clock = lambda: time.time_ns() + 10**12"
+    ahead = "import time; lazyplug._files.Seam.clock = lambda: time.time_ns() + 10**12"
     python(
         "-c", code.replace("def look", f"{ahead}\ndef look"), str(installed), env=env
     )
@@ -545,7 +546,7 @@ def test_an_index_that_is_far_too_large_is_not_read(
 ) -> None:
     looked()
     poison(index_in(isolated))
-    os.truncate(index_in(isolated), _cache.SIZE_CAP + 1)  # sparse
+    os.truncate(index_in(isolated), _files.SIZE_CAP + 1)  # sparse
     assert looked() == ["m:f"]
     assert index_in(isolated).stat().st_size < 10_000
 
@@ -554,8 +555,8 @@ def test_an_index_that_is_replaced_while_it_is_read_costs_no_answer(
     looked: Callable[[], list[str]], isolated: Path
 ) -> None:
     looked()
-    _cache.invalidate_caches()
-    snapshot = _cache.current()
+    _environment.invalidate_caches()
+    snapshot = _environment.current()
     snapshot.rows("h")  # the head is read, and the file is closed
     data = index_in(isolated).read_bytes()
     index_in(isolated).unlink()
@@ -596,19 +597,19 @@ def test_a_program_that_asks_for_many_groups_opens_the_file_a_few_times(
     looked: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked()
-    _cache.invalidate_caches()
-    snapshot = _cache.current()
+    _environment.invalidate_caches()
+    snapshot = _environment.current()
     opened = []
-    real: Callable[..., int] = _cache.Seam.open
+    real: Callable[..., int] = _files.Seam.open
 
     def count(path: str, flags: int, mode: int = 0o777) -> int:
         opened.append(path)
         return real(path, flags, mode)
 
-    monkeypatch.setattr(_cache.Seam, "open", count)
+    monkeypatch.setattr(_files.Seam, "open", count)
     for _ in range(100):
         assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
-    assert 0 < len(opened) < _index.MANY
+    assert 0 < len(opened) < _files.MANY
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -618,11 +619,11 @@ def test_a_setting_is_what_the_environment_says_now(
     if not kept:  # as another implementation may have it
         monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.delenv("LAZYPLUG_CHECK", raising=False)
-    assert _cache.setting("LAZYPLUG_CHECK", "full") == "full"
+    assert _settings.setting("LAZYPLUG_CHECK", "full") == "full"
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
-    assert _cache.setting("LAZYPLUG_CHECK", "full") == "dirs"
+    assert _settings.setting("LAZYPLUG_CHECK", "full") == "dirs"
     monkeypatch.setenv("LAZYPLUG_CHECK", "")
-    assert _cache.setting("LAZYPLUG_CHECK", "full") == "full"
+    assert _settings.setting("LAZYPLUG_CHECK", "full") == "full"
 
 
 # -------------------------------------------------------------------------- pruning
@@ -1093,7 +1094,7 @@ def test_the_plain_folder_of_windows_is_that_of_platformdirs(
     there = SimpleNamespace(path=ntpath, environ=environ)
     monkeypatch.setattr(windows, "os", there)
     monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
-    monkeypatch.setattr(_cache, "os", there)
+    monkeypatch.setattr(_settings, "os", there)
     plain = plain_folder("win32", environ)
     if plain is not None:
         assert plain == windows.Windows("lazyplug", appauthor=False).user_cache_dir
@@ -1126,9 +1127,9 @@ def test_where_it_is_not_plain_the_answer_of_platformdirs_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
-    monkeypatch.setattr(_cache, "plain_folder", lambda *_: None)
+    monkeypatch.setattr(_settings, "plain_folder", lambda *_: None)
     expected = platformdirs.PlatformDirs("lazyplug", appauthor=False).user_cache_dir
-    assert _cache.cache_folder() == expected
+    assert _settings.cache_folder() == expected
 
 
 @posix
@@ -1139,7 +1140,7 @@ def test_an_explicit_folder_is_made_absolute_and_its_tilde_means_home(
     monkeypatch.setenv("HOME", "/home/me")
     for given, meant in (("x", str(tmp_path / "x")), ("~/x", "/home/me/x")):
         monkeypatch.setenv("LAZYPLUG_CACHE_DIR", given)
-        assert _cache.cache_folder() == meant
+        assert _settings.cache_folder() == meant
 
 
 # ------------------------------------------------------------------------- settings
@@ -1147,8 +1148,8 @@ def test_an_explicit_folder_is_made_absolute_and_its_tilde_means_home(
 TELL = f"""
 import json, os, sys
 sys.path[:0] = [{str(ROOT)!r}]
-from lazyplug import _cache
-print(json.dumps([_cache.setting("LAZYPLUG_CHECK"), _cache.cache_folder()]))
+from lazyplug import _environment, _files, _settings
+print(json.dumps([_settings.setting("LAZYPLUG_CHECK"), _settings.cache_folder()]))
 """
 
 
@@ -1230,7 +1231,7 @@ def test_a_misspelt_setting_is_told_once_and_means_the_default(
     assert f"taken as {meant!r}" in record.message
     assert index_in(isolated).exists()
     if name == "LAZYPLUG_CHECK":
-        assert _cache.current().checked == meant
+        assert _environment.current().checked == meant
 
 
 @pytest.mark.parametrize("level", ["full", "dirs", "none"])
@@ -1242,5 +1243,5 @@ def test_a_setting_that_is_understood_is_not_told(
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", level)
     assert looked() == ["m:f"]
-    assert _cache.current().checked == level
+    assert _environment.current().checked == level
     assert caplog.records == []

@@ -26,7 +26,7 @@ from lazyplug import (
     NamedExtensionManager,
     NoMatches,
     ProtocolMismatch,
-    _cache,
+    _settings,
     entry_points,
 )
 from lazyplug._static import facts
@@ -67,7 +67,7 @@ def state() -> tuple[object, ...]:
         sys.path[:],
         sys.meta_path[:],
         {name: os.environ[name] for name in names},
-        _cache.given,
+        _settings.given,
         [path for path in sys.path_importer_cache if "lazyplug-" in path],
         [name for name in sys.modules if name.startswith(PLANTED)],
     )
@@ -199,18 +199,18 @@ def test_what_was_told_before_is_told_again(caplog: pytest.LogCaptureFixture) ->
             assert len(caplog.messages) == 2
         with isolated_index():
             entry_points()
-            assert _cache.news == ["plug-1.dist-info"]
-        assert _cache.news == []
+            assert _settings.news == ["plug-1.dist-info"]
+        assert _settings.news == []
 
 
 def test_a_frozen_index_that_was_named_is_put_aside(
     patch: pytest.MonkeyPatch,
 ) -> None:
-    patch.setattr(lazyplug._cache, "given", "nowhere")
+    patch.setattr(lazyplug._settings, "given", "nowhere")
     with isolated_index():
-        assert _cache.given is None
+        assert _settings.given is None
         lazyplug.use_index(None)
-    assert _cache.given == "nowhere"
+    assert _settings.given == "nowhere"
 
 
 def test_what_was_learned_is_not_written_after_the_block(
@@ -724,12 +724,12 @@ def test_each_fixture_lasts_for_one_test(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
         import importlib, os, sys
-        from lazyplug import DriverManager, ExtensionManager, _cache
+        from lazyplug import DriverManager, ExtensionManager, _environment, _settings
         from lazyplug.testing import dist, nothing_imported
 
         # The one stands elsewhere as well, the other only where it is planted.
         PACKAGES = "pack", "space"
-        before = sys.path[:], os.environ.get("LAZYPLUG_CACHE_DIR"), _cache.given
+        before = sys.path[:], os.environ.get("LAZYPLUG_CACHE_DIR"), _settings.given
         own = importlib.import_module("pack.own"), sys.modules["pack"]
 
         def test_index(lazyplug_index):
@@ -768,17 +768,17 @@ def test_each_fixture_lasts_for_one_test(project: pytest.Pytester) -> None:
             monkeypatch.syspath_prepend(tmp_path)
             monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(tmp_path))
             monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-            monkeypatch.setattr(_cache, "given", "off")
+            monkeypatch.setattr(_settings, "given", "off")
             importlib.import_module("plug")
             ExtensionManager("g")
 
         def test_nothing_is_left():
-            now = sys.path, os.environ.get("LAZYPLUG_CACHE_DIR"), _cache.given
+            now = sys.path, os.environ.get("LAZYPLUG_CACHE_DIR"), _settings.given
             assert now == before
             assert "lazyplug_fakes_1" not in sys.modules
             assert not {"plug", "space", "pack.a", "pack.b"} & set(sys.modules)
             assert own == (sys.modules["pack.own"], sys.modules["pack"])
-            assert _cache._memo == {}
+            assert _environment._memo == {}
         """
     )
     with site_folder({"pack": {"own.py": ""}}):

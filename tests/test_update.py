@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazyplug import _cache
+from lazyplug import _environment, _files
 from lazyplug._index import Index
 from lazyplug._indexing import rebuild
 from lazyplug._indexing.patch import _Lines, _TakesMoreError
@@ -214,10 +214,10 @@ def test_systems_without_descriptors_of_folders_look_by_whole_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: Ticking
 ) -> None:
     index = begun(tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True)
-    monkeypatch.setattr(_cache, "_HAS_DIR_FD", False)
+    monkeypatch.setattr(_files, "_HAS_DIR_FD", False)
     before = settled.looks
-    monkeypatch.setattr(_cache.Seam, "open", None)
-    assert _cache.still_true(index, "full")
+    monkeypatch.setattr(_files.Seam, "open", None)
+    assert _environment.still_true(index, "full")
     assert settled.looks > before
     (tmp_path / "a" / "one-1.0.dist-info" / "entry_points.txt").unlink()
-    assert not _cache.still_true(index, "full")
+    assert not _environment.still_true(index, "full")

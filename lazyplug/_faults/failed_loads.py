@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._manager import Extension
+    from .._extension import Extension
 
 
 # Threads that fail to import a module at the same time, one after the other, are few.

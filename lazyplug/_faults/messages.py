@@ -3,8 +3,8 @@
 import os
 import sys
 
-from .._cache import current, rows
 from .._distribution import identify
+from .._environment import current, rows
 from .._exceptions import (
     BrokenMetadata,
     CircularLoad,
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from .._extension import Extension
     from .._index import Owner
-    from .._manager import Extension
     from .problems import Problem
 
 

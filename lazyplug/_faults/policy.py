@@ -2,11 +2,11 @@
 
 import os
 
-from .. import _cache
+from .. import _environment, _settings
 from .._indexing.scan import ENTRY_POINTS, is_metadata, read
 from .._log import report_once
-from .._mapping import told_of
 from .._printable import quoted, words_of
+from .failure_log import failure_log
 from .messages import broken_metadata, invalid_entry_point
 from .problems import Failure, problems
 
@@ -14,7 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._manager import Extension, Manager
+    from .._extension import Extension
+    from .._manager import Manager
     from .problems import Problem
 
 _POLICIES = ("warn", "ignore", "error")
@@ -51,10 +52,10 @@ def _report_news(namespace: str) -> None:
     """
     global _found  # noqa: PLW0603
     # Some scans are repeated, and find the same problems.
-    _cache.news[:] = sorted(set(_cache.news))
-    asked = _cache.current(), *_cache.news
+    _settings.news[:] = sorted(set(_settings.news))
+    asked = _environment.current(), *_settings.news
     if asked != _found[0]:
-        new = set(_cache.news)
+        new = set(_settings.news)
         _found = (
             asked,
             [
@@ -113,7 +114,7 @@ def _is_invalid(extension: "Extension[Any]") -> bool:
 
 def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
     """Return what failed in a manager since the last `refresh()`."""
-    told = told_of(manager)
+    told = failure_log(manager)
     # Copied at once: another thread may be loading.
     errors = dict(told.errors)
     found: dict[Extension[Any], Exception] = {}

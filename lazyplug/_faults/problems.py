@@ -3,7 +3,7 @@
 import os
 import sys
 
-from .. import _cache
+from .. import _environment
 from .._inventory import troubles
 from .._printable import clean
 
@@ -63,7 +63,7 @@ def problems() -> "list[Problem]":
         for place, entry in enumerate(sys.path)
         if not _is_path(entry)
     ]
-    return found + [Problem(*problem) for problem in troubles(_cache.current())]
+    return found + [Problem(*problem) for problem in troubles(_environment.current())]
 
 
 def _is_path(entry: object) -> bool:

@@ -13,7 +13,7 @@ import zlib
 from importlib_metadata import Distribution as Opened
 from importlib_metadata import PathDistribution
 
-from .._cache import READ_FLAGS, Seam
+from .._files import READ_FLAGS, Seam
 from .records import Distribution, fragments
 from .scan import (
     headers,

@@ -7,7 +7,7 @@ descriptor, and only then entered; all that follows is done relative to the last
 
 import os
 
-from .._cache import Seam, trusted, trusted_folder
+from .._files import Seam, trusted, trusted_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

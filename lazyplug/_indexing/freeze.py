@@ -5,10 +5,9 @@ Cold: what a start needs of a frozen index is in `_frozen_index`.
 
 import os
 import sys
-import sysconfig
 import time
 
-from .. import _cache
+from .. import _files
 from .._exceptions import LazyplugError
 from .._frozen_index import (
     ALL,
@@ -46,28 +45,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from .._cache import Snapshot
+    from .._environment import Snapshot
     from .._frozen_index import Frozen
     from .._index import Index
     from .records import Trouble
-
-
-def own_path() -> "list[str]":
-    """Return the path entries to be frozen by default: those that are stable.
-
-    The folder of the scripts is among them: a script that is run has it on `sys.path`,
-    and `python -m` has not.
-    """
-    entries, volatile = _cache.split_path(sys.path, None)
-    inside = sys.prefix + os.sep, sys.base_prefix + os.sep
-    scripts = sysconfig.get_path("scripts")
-    found = [
-        entry
-        for at, entry in enumerate(entries)
-        # The folder of the environment that one stands in is not left out.
-        if (at not in volatile or entry.startswith(inside)) and entry != scripts
-    ]
-    return [*found, scripts]
 
 
 def frozen_at() -> int:
@@ -127,7 +108,7 @@ def frozen_index(
     :param flat: whether all will lie in the one folder that holds the index.
     """
     pairs = list(named)
-    clock = _cache.Seam.clock()
+    clock = _files.Seam.clock()
     entries = [look(path, None, clock, thorough=True) for _, path in pairs]
     settle_repeated(entries, clock)
     kept = [_lasting(entry, groups) for entry in entries]

@@ -7,7 +7,7 @@ in which Python itself would look.
 import os
 import sys
 
-from .._cache import Seam
+from .._files import Seam
 from .._index import rows_of, texts
 from .layout import winners
 from .rebuild import look, settle_repeated
@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._cache import Snapshot
+    from .._environment import Snapshot
     from .._index import Index, Pair
     from .records import PathEntry, Point, Trouble
 

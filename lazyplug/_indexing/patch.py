@@ -7,10 +7,11 @@ write, which is left to do where more has changed.
 
 import os
 
-from .._cache import NOTHING, SIZE_CAP, Seam, looked_from, news
 from .._content import checksum, is_standard_library, signature, with_content
+from .._files import SIZE_CAP, Seam, looked_from
 from .._index import (
     DOUBT,
+    NOTHING,
     Index,
     numbers,
     quote,
@@ -18,6 +19,7 @@ from .._index import (
     texts,
     together,
 )
+from .._settings import news
 from .records import (
     Distribution,
     assemble,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any, TypeVar
 
-    from .._cache import Snapshot
+    from .._environment import Snapshot
     from .records import Place
 
     T = TypeVar("T")

@@ -6,9 +6,10 @@ stand twice, archives, path entries that came or went.
 
 import os
 
-from .._cache import NOTHING, Seam, index_name, looked_from, news
 from .._content import is_standard_library, signature
-from .._index import stamp
+from .._files import Seam, looked_from
+from .._index import NOTHING, index_name, stamp
+from .._settings import news
 from .layout import encode, regroup, repeated, sort_distributions
 from .records import (
     Distribution,

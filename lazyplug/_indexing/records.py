@@ -298,22 +298,6 @@ def fragments(file: str, key: str, points: "Iterable[Point]") -> "dict[str, str]
     return {group: to_line(found)[1:] for group, found in flat.items()}
 
 
-def begins(front: bytes, table: int) -> "dict[bytes, int]":
-    r"""Return where in a front the lines of its table begin, by what they begin with.
-
-    It is the newline before the line, and the line up to the name's comma.
-
-    >>> begins(b'[]\n["a","0","1","x"]\n["b","2","1","y"]\n', 2)
-    {b'\n["a",': 2, b'\n["b",': 20}
-    """
-    found = {}
-    at = table
-    for line in front[table + 1 :].split(b"\n")[:-1]:
-        found[b"\n" + line.rsplit(b'"', 6)[0]] = at
-        at += len(line) + 1
-    return found
-
-
 def table_of(index: Index) -> "list[tuple[str, int, int, str]]":
     """Return of each group its name, offset, length and checksum.
 

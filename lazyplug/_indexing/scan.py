@@ -6,8 +6,8 @@ reason, and harms nothing else.
 
 import os
 
-from .._cache import READ_FLAGS, Seam
 from .._content import signature
+from .._files import READ_FLAGS, Seam
 from .._index import numbers, stamp
 from .records import Distribution, fragments, is_by_content
 

@@ -6,7 +6,7 @@ A fault here costs time, never an answer, and is told at debug level only.
 import os
 import time
 
-from .._cache import SIZE_CAP, Seam, index_file, trusted_folder
+from .._files import SIZE_CAP, Seam, index_file, trusted_folder
 from .._index import Index
 from .directory import Directory, cache_directory, flags_of
 from .records import from_bytes

@@ -7,12 +7,12 @@ import _thread
 import os
 from time import perf_counter
 
-from .. import _cache, _calling
+from .. import _calling, _environment
 from .._entry_point import EntryPoint
+from .._extension import Extension
 from .._index import Index
 from .._indexing import patch, storage
 from .._json_text import to_json
-from .._manager import Extension
 from .._printable import words_of
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ class _Recorder:
 
     def wrap(self) -> None:
         """Wrap what is worth a line."""
-        snapshot: Any = _cache.Snapshot
+        snapshot: Any = _environment.Snapshot
         self._wrap(snapshot, "true_index", "index", lambda *_: "look, is it still true")
         self._wrap(patch, "update", "scan", lambda *_: "what changed, or all of it")
         for room in (storage, patch):

@@ -3,10 +3,11 @@
 import os
 import sys
 
-from .._cache import elevated, setting
 from .._faults.messages import bad_choice, near_misses
+from .._files import elevated
 from .._indexing.scan import normalise
 from .._printable import quoted
+from .._settings import setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
-    from .._manager import Extension, Resolver
+    from .._extension import Extension
+    from .._manager import Resolver
 
     T = TypeVar("T")
 
@@ -119,7 +120,7 @@ def _report_missing(preferred: "list[str]", quiet: bool = False) -> None:
     """
     if not preferred:
         return
-    from .._cache import current
+    from .._environment import current
     from .._inventory import distributions
     from .choice import fits, key_pattern
 

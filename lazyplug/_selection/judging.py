@@ -1,12 +1,13 @@
 """What a choice takes: judged on what is declared, before any import."""
 
-from .._cache import current, setting
 from .._entry_point import EntryPoint
+from .._environment import current
 from .._faults.messages import near_misses
 from .._index import quote
 from .._indexing.scan import normalise
 from .._inventory import group_names, groups_of, mentions
 from .._printable import quoted
+from .._settings import setting
 from .choice import Choice, classes, fits, parse_pattern, split, warn
 
 TYPE_CHECKING = False
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, TypeAlias, TypeVar
 
+    from .._extension import Extension
     from .._index import Owner
-    from .._manager import AnyPair, Extension, Manager
+    from .._manager import AnyPair, Manager
     from .choice import Pattern, Said
 
     Declared: TypeAlias = "Extension[Any] | EntryPoint"

@@ -7,8 +7,8 @@ The format is described in docs/index-format.md.
 import os
 import sys
 
-from .. import _cache
-from .._cache import Seam
+from .. import _environment, _files, _settings
+from .._files import Seam
 from .._index import COARSE, DOUBT, TITLE_LENGTH, digest, front_of, stamp, title
 from .._json_text import quote, scan_once, to_json
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .._cache import Snapshot
+    from .._environment import Snapshot
+    from .._extension import Extension
     from .._index import Read
-    from .._manager import Extension
     from .source import Scope, Search, Sources
 
     # kind and group
@@ -173,8 +173,8 @@ class Facts:
         # Of the path entries in this order: a frozen index may have another.
         known = dict(zip(self.index.key[1:], self.index.stamps))
         self.stamps = [known.get(path) for path in self.key[1:]]
-        mode = _cache.one_of("LAZYPLUG_CACHE", _cache.MODES)
-        self._folder = None if mode == "off" else _cache.cache_folder()
+        mode = _settings.one_of("LAZYPLUG_CACHE", _settings.MODES)
+        self._folder = None if mode == "off" else _settings.cache_folder()
         self._name = snapshot.file[: -len("json")] + "facts"
         self._writes = mode == "on" and self._folder is not None
         self._parts: dict[Part, tuple[list[Doubt], Learned]] = {}
@@ -349,9 +349,9 @@ class Facts:
 
     def _read(self, part: "Part") -> "tuple[list[Doubt], Learned]":
         """Return a part of the file, and what is to be doubted of it."""
-        if self._folder is None or not _cache.trusted_folder(self._folder):
+        if self._folder is None or not _files.trusted_folder(self._folder):
             return [], {}
-        read, close = _cache.index_file(self._path)
+        read, close = _files.index_file(self._path)
         try:
             _, stamps, front, chunk = opened(read, self.key)
             # A newline never stands inside JSON text: as in an index.
@@ -369,7 +369,7 @@ class Facts:
         """Return the front of the file, if all in it is whole, and what may hold."""
         found: dict[Part, Learned] = {}
         front, whole = b"", True
-        read, close = _cache.index_file(self._path)
+        read, close = _files.index_file(self._path)
         try:
             _, stamps, front, chunk = opened(read, self.key)
             # Nothing that is learned depends on what is volatile.
@@ -404,7 +404,7 @@ class Facts:
 
         covered = self.snapshot.covered
         if self._folder is None or not (
-            self._is_frozen() or _cache.still_true(self.index, "dirs", covered)
+            self._is_frozen() or _environment.still_true(self.index, "dirs", covered)
         ):
             return
         front, found = self._kept()
@@ -435,7 +435,7 @@ _unwritten: "dict[str, Facts]" = {}
 def facts() -> Facts:
     """Return the learned facts of this `sys.path`."""
     global _latest  # noqa: PLW0603
-    snapshot = _cache.current()
+    snapshot = _environment.current()
     if (
         _latest is None
         or _latest.snapshot is not snapshot

@@ -7,7 +7,7 @@ import warnings
 from _thread import RLock
 from errno import EINVAL
 
-from .._cache import Seam
+from .._files import Seam
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

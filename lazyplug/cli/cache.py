@@ -3,17 +3,18 @@
 import os
 import time
 
-from .. import _cache
-from .._cache import cache_folder, trusted_folder
+from .. import _environment, _files
 from .._faults.problems import problems
+from .._files import trusted_folder
 from .._index import DOUBT, Index
 from .._indexing.directory import cache_directory
 from .._indexing.records import table_of
 from .._indexing.storage import FACTS, SUFFIX, ours, prune
-from .._indexing.verify import damages
 from .._inventory import everything, metadata_folders
+from .._settings import cache_folder
 from .._static.facts import opened
 from .output import add_json, clean, complain, print_json, print_table, refuse
+from .verifying import damages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def path(options: "argparse.Namespace") -> int:
 _NO_PLACE = "There is no place for a cache folder: no home. Set LAZYPLUG_CACHE_DIR."
 
 
-def _files() -> "tuple[str, list[str], str]":
+def _own_files() -> "tuple[str, list[str], str]":
     """Return the cache folder, our files in it, and why nothing in it is used."""
     folder = cache_folder()
     if folder is None:
@@ -78,7 +79,7 @@ def _files() -> "tuple[str, list[str], str]":
 
 def show(options: "argparse.Namespace") -> int:
     """Print what lies in the cache folder; 1 if it cannot be used."""
-    folder, files, fault = _files()
+    folder, files, fault = _own_files()
     if fault:
         return refuse(options.json, folder, fault)
     indexed = {file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX)}
@@ -104,7 +105,7 @@ def _row(file: str) -> "dict[str, Any] | None":
         return None  # it was pruned meanwhile
     row = _row_of(os.path.basename(file), status.st_mtime)
     row |= {"bytes": status.st_size, "facts": learned}
-    read, close = _cache.index_file(file)
+    read, close = _files.index_file(file)
     try:
         index = Index(read)
         row["groups"] = len(table_of(index))
@@ -119,7 +120,7 @@ def _row(file: str) -> "dict[str, Any] | None":
 
 def _beside_frozen(file: str) -> "list[dict[str, Any]]":
     """Return a row for facts that have no index: a frozen one answers instead."""
-    read, close = _cache.index_file(file)
+    read, close = _files.index_file(file)
     try:
         key = opened(read)[0]
     except DOUBT:
@@ -145,7 +146,7 @@ def _row_of(name: str, written: float) -> "dict[str, Any]":
 
 def verify(options: "argparse.Namespace") -> int:
     """Print what is damaged in the cache folder; 1 if anything is."""
-    folder, files, fault = _files()
+    folder, files, fault = _own_files()
     if fault:
         return refuse(options.json, folder, fault)
     found: dict[str, list[str]] = {}
@@ -171,7 +172,7 @@ def verify(options: "argparse.Namespace") -> int:
 
 def prune_folder(options: "argparse.Namespace") -> int:
     """Remove what no environment needs any more, and print it."""
-    folder, files, fault = _files()
+    folder, files, fault = _own_files()
     if fault:
         return refuse(options.json, folder, fault)
     try:
@@ -185,7 +186,7 @@ def clear(options: "argparse.Namespace") -> int:
 
     What others have put there stays.
     """
-    folder, files, fault = _files()
+    folder, files, fault = _own_files()
     if fault:
         return refuse(options.json, folder, fault)
     if not files:
@@ -223,9 +224,9 @@ def refresh(options: "argparse.Namespace") -> int:
 
     1 if it could not be written down.
     """
-    before = metadata_folders(_cache.current("none"))
-    _cache.invalidate_caches()
-    snapshot = _cache.current("full")
+    before = metadata_folders(_environment.current("none"))
+    _environment.invalidate_caches()
+    snapshot = _environment.current("full")
     # All of it is read again, whatever the stamps say.
     snapshot.index = snapshot.true_index(scan=True)
     after = metadata_folders(snapshot)
@@ -253,13 +254,13 @@ def refresh(options: "argparse.Namespace") -> int:
     return 0 if changes["remembered"] else 1
 
 
-def _is_remembered(snapshot: "_cache.Snapshot") -> bool:
+def _is_remembered(snapshot: "_environment.Snapshot") -> bool:
     """Does the file of an index say what this one says?"""
     folder = cache_folder()
     if folder is None or not trusted_folder(folder):
         return False
     file = os.path.join(folder, snapshot.file)
-    read, close = _cache.index_file(file)
+    read, close = _files.index_file(file)
     try:
         return Index(read).front == snapshot.index.front
     except (OSError, ValueError):

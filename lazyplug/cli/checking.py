@@ -14,7 +14,7 @@ from threading import Event, Thread
 from time import perf_counter
 from typing import IO, Any
 
-from .. import _cache
+from .. import _environment
 from .._faults.messages import no_matches
 from .._inventory import everything
 from .._printable import words_of
@@ -132,7 +132,9 @@ def check(options: argparse.Namespace) -> int:
     Runs the plugins' code, each in its own process if the platform has processes;
     excluded plugins are not run.
     """
-    groups = [options.group] if options.group else sorted(everything(_cache.current()))
+    groups = (
+        [options.group] if options.group else sorted(everything(_environment.current()))
+    )
     found = [each for group in groups for each in every(group).items()]
     if not found and options.group:
         if options.json:
@@ -236,7 +238,7 @@ def _load(
     if row["state"] != "ok":
         return row
     asked = {
-        "path": list(_cache.current().entries),
+        "path": list(_environment.current().entries),
         "module": extension._module,
         "attr": extension.attr,
         "answer": answer,

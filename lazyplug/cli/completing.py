@@ -1,6 +1,6 @@
 """Completion in bash, zsh and fish, by argcomplete: the extra `cli` brings it."""
 
-from .. import _cache
+from .. import _environment
 from .._inventory import served, served_groups
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ def complete(parser: "argparse.ArgumentParser") -> None:
         return
     for action in _actions(parser):
         if action.metavar == "GROUP":
-            action.completer = lambda **_: sorted(served_groups(_cache.current()))
+            action.completer = lambda **_: sorted(served_groups(_environment.current()))
         elif action.metavar == "NAME":
             action.completer = _names
     argcomplete.autocomplete(parser)

@@ -4,25 +4,26 @@ import os
 import sys
 from itertools import zip_longest
 
-from .. import _cache
-from .._cache import Seam
+from .. import _environment, _files
 from .._content import signature
 from .._exceptions import InvalidChoice
+from .._extension import Extension
 from .._faults.problems import problems
+from .._files import Seam
 from .._frozen_index import OFF, names_in, opened, own_file
 from .._index import Index, paths, stamp
 from .._indexing.directory import cache_directory
 from .._indexing.records import assemble, decode, from_bytes, is_by_content
 from .._indexing.scan import find_metadata, headers
 from .._indexing.storage import ours
-from .._indexing.verify import damages
 from .._inventory import served_groups
-from .._manager import Extension
 from .._selection.choice import parse_pattern, split
+from .._settings import LEVELS, MODES, cache_folder, setting
 from .._static import facts
 from .freezing import untrue
 from .listing import label
 from .output import add_json, clean, print_json
+from .verifying import damages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 _OK, _NOTE, _BAD = "ok", "note", "wrong"
 _PARTS = ("mtime", "ctime", "size", "inode", "content")
 _VALUES = {
-    "LAZYPLUG_CACHE": _cache.MODES,
-    "LAZYPLUG_CHECK": _cache.LEVELS,
+    "LAZYPLUG_CACHE": MODES,
+    "LAZYPLUG_CHECK": LEVELS,
     "LAZYPLUG_EAGER": ("1",),
 }
 _PREFIX = "LAZYPLUG_"
@@ -92,7 +93,7 @@ def _settings() -> "Iterator[Finding]":
     for name in names:
         value = os.environ[name]
         said = f"{name}={value}"
-        if value and not _cache.setting(name):
+        if value and not setting(name):
             yield _NOTE, f"{said}, which is ignored: -E, -I, or rights of another user"
         elif value and value not in _VALUES.get(name, (value,)):
             yield _BAD, f"{said}: it may be one of {', '.join(_VALUES[name])}"
@@ -114,7 +115,7 @@ def _fault(name: str, value: str) -> str:
 
 
 def _folder() -> "Iterator[Finding]":
-    folder = _cache.cache_folder()
+    folder = cache_folder()
     if folder is None:
         yield _BAD, "there is no place for it: no home. Set LAZYPLUG_CACHE_DIR"
         return
@@ -125,7 +126,7 @@ def _folder() -> "Iterator[Finding]":
         else:
             yield _OK, f"{folder} will be made by the first start"
         return
-    if not _cache.trusted_folder(folder):
+    if not _files.trusted_folder(folder):
         said = f"{folder} is not used: others could write to it, or it is no folder"
         yield _BAD, f"{said}. Remove it, or take these rights away"
         return
@@ -160,7 +161,7 @@ def _write_fault(folder: str) -> str:
         return f"{error.filename}: {error.strerror}"
 
 
-class _Unread(_cache.Snapshot):
+class _Unread(_environment.Snapshot):
     """What an index would be of, while the index lies as it was left."""
 
     def true_index(self, distrusted: bytes = b"", scan: bool = False) -> Index:
@@ -169,18 +170,20 @@ class _Unread(_cache.Snapshot):
 
 
 def _freshness() -> "Iterator[Finding]":
-    snapshot = _Unread(*_cache.split_path(sys.path, _cache.current_folder()), "full")
+    snapshot = _Unread(
+        *_environment.split_path(sys.path, _environment.current_folder()), "full"
+    )
     frozen = snapshot.frozen
     if frozen is not None and frozen.answers_all:
         yield _OK, "is not needed: see frozen"
         return
-    folder = _cache.cache_folder()
-    mode = _cache.setting("LAZYPLUG_CACHE", "on")
+    folder = cache_folder()
+    mode = setting("LAZYPLUG_CACHE", "on")
     if mode == "off":
         yield _NOTE, "none is read or written: LAZYPLUG_CACHE=off"
         return
     if folder is None or (
-        os.path.lexists(folder) and not _cache.trusted_folder(folder)
+        os.path.lexists(folder) and not _files.trusted_folder(folder)
     ):
         yield _NOTE, "none is read or written: see cache"
         return
@@ -188,7 +191,7 @@ def _freshness() -> "Iterator[Finding]":
     if not os.path.exists(file):
         yield _NOTE, "there was none for this sys.path"
         return
-    read, close = _cache.index_file(file)
+    read, close = _files.index_file(file)
     try:
         index = Index(read)
         differences = [*_differences(index, snapshot.covered)]
@@ -252,8 +255,8 @@ def _difference(path: str, known: "str | None") -> str:
 
 
 def _frozen() -> "Iterator[Finding]":
-    named = _cache.setting("LAZYPLUG_INDEX")
-    snapshot = _cache.current("full")
+    named = setting("LAZYPLUG_INDEX")
+    snapshot = _environment.current("full")
     frozen = snapshot.frozen
     if frozen is None:
         path = named or own_file()
@@ -316,13 +319,13 @@ def _gaps(stable: "list[str]", frozen: "Frozen") -> "Iterator[str]":
 
 
 def _path() -> "Iterator[Finding]":
-    snapshot = _cache.current("full")
+    snapshot = _environment.current("full")
     for at, entry in enumerate(snapshot.entries):
-        if at in snapshot.volatile and _cache.declares(entry):
+        if at in snapshot.volatile and _environment.declares(entry):
             yield _NOTE, f"{entry} declares distributions: it is looked at each time"
         elif not os.path.exists(entry) and not entry.endswith(".zip"):
             yield _NOTE, f"{entry} is not there"
-    for _, finder in _cache.foreign_finders():
+    for _, finder in _environment.foreign_finders():
         kind = finder if isinstance(finder, type) else type(finder)
         of = f"{kind.__module__}.{kind.__qualname__}"
         yield _NOTE, f"{of} is asked at each look-up, and imports importlib_metadata"
@@ -388,7 +391,7 @@ def _some(names: "set[str]") -> str:
 
 def _extensions() -> "dict[str, list[Extension[Any]]]":
     found: dict[str, list[Extension[Any]]] = {}
-    for group, pairs in served_groups(_cache.current("full")).items():
+    for group, pairs in served_groups(_environment.current("full")).items():
         for row, owner in pairs:
             extension: Extension[Any] = Extension.__new__(Extension)
             found.setdefault(group, []).append(

@@ -2,11 +2,13 @@
 
 import os
 import sys
+import sysconfig
 
+from .._environment import split_path
 from .._exceptions import LazyplugError
 from .._frozen_index import opened, own_file
 from .._indexing.directory import Directory
-from .._indexing.freeze import anchored, differences, frozen_at, frozen_index, own_path
+from .._indexing.freeze import anchored, differences, frozen_at, frozen_index
 from .._indexing.records import decode, from_bytes
 from .._indexing.storage import write
 from .._printable import quoted
@@ -87,7 +89,7 @@ def freeze(options: "argparse.Namespace") -> int:
 def _named(paths: "list[str] | None", folder: str) -> "Named":
     """Return the path entries to be frozen: those given, or those of this process."""
     if paths is None:
-        return [(anchored(path, folder, staged=False), path) for path in own_path()]
+        return [(anchored(path, folder, staged=False), path) for path in _own_path()]
     whole = dict.fromkeys(map(os.path.abspath, paths))
     return [(anchored(path, folder, staged=True), path) for path in whole]
 
@@ -191,3 +193,21 @@ def thaw(options: "argparse.Namespace") -> int:
     else:
         print(clean(f"{file} is removed"))
     return 0
+
+
+def _own_path() -> "list[str]":
+    """Return the path entries to be frozen by default: those that are stable.
+
+    The folder of the scripts is among them: a script that is run has it on `sys.path`,
+    and `python -m` has not.
+    """
+    entries, volatile = split_path(sys.path, None)
+    inside = sys.prefix + os.sep, sys.base_prefix + os.sep
+    scripts = sysconfig.get_path("scripts")
+    found = [
+        entry
+        for at, entry in enumerate(entries)
+        # The folder of the environment that one stands in is not left out.
+        if (at not in volatile or entry.startswith(inside)) and entry != scripts
+    ]
+    return [*found, scripts]

@@ -2,12 +2,13 @@
 
 import os
 
-from .. import _cache
+from .. import _environment
 from .._distribution import identify
 from .._distribution import label as label_of
+from .._extension import Extension
 from .._faults.messages import no_matches
 from .._inventory import groups_of, is_left_over, served_groups
-from .._manager import Extension, ExtensionManager
+from .._manager import ExtensionManager
 from .._static import facts
 from .output import add_json, complain, print_fields, print_json, print_table
 
@@ -47,7 +48,7 @@ def groups(options: "argparse.Namespace") -> int:
             "plugins": len(pairs),
             "distributions": len({owner[0] for _, owner in pairs}),
         }
-        for group, pairs in sorted(served_groups(_cache.current()).items())
+        for group, pairs in sorted(served_groups(_environment.current()).items())
     ]
     if options.json:
         print_json(found)
@@ -129,7 +130,7 @@ def every(group: str, thorough: bool = True) -> "dict[Extension[Any], str]":
 
 def _left_overs(namespace: str) -> "Iterator[tuple[Extension[Any], str]]":
     for group in groups_of(namespace):
-        for row, owner in _cache.rows(group):
+        for row, owner in _environment.rows(group):
             if is_left_over(owner):
                 extension: Extension[Any] = Extension.__new__(Extension)
                 extension._fill(group, row, owner, None, None)

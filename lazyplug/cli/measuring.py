@@ -11,7 +11,7 @@ import tempfile
 import time
 from importlib.util import find_spec
 
-from .. import _cache
+from .. import _environment
 from .._inventory import everything
 from .children import HAS_PROCESSES, measured
 from .output import add_json, complain, print_json, print_table
@@ -71,7 +71,7 @@ def bench(options: argparse.Namespace) -> int:
             " processes"
         )
         return 1
-    groups = everything(_cache.current())
+    groups = everything(_environment.current())
     if not groups:
         if options.json:
             print_json({"starts": []})
@@ -142,7 +142,7 @@ def _measured(group: str, folder: str, rounds: int) -> "dict[str, tuple[float, f
 
 def _run(name: str, code: str, variables: "dict[str, str]") -> float:
     """Return how many milliseconds a process of this sys.path takes."""
-    path = os.pathsep.join(filter(None, _cache.current().entries))
+    path = os.pathsep.join(filter(None, _environment.current().entries))
     command, environ = measured(code, {**variables, "PYTHONPATH": path})
     began = time.perf_counter()
     done = subprocess.run(

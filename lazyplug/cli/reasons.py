@@ -1,6 +1,6 @@
 """Why is a plugin there, or why is it not? No plugin is imported."""
 
-from .. import _cache
+from .. import _environment
 from .._distribution import identify
 from .._entry_point import EntryPoint
 from .._faults.messages import near_misses, origin
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from .._extension import Extension
     from .._index import Pair
-    from .._manager import Extension
 
 
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
@@ -57,7 +57,7 @@ def _of_named(named: "dict[Extension[Any], str]") -> "Iterator[str]":
 
 
 def _of_hidden(namespace: str, name: str) -> "Iterator[str]":
-    snapshot = _cache.current()
+    snapshot = _environment.current()
     for group in groups_of(namespace):
         for row, owner in _hidden(snapshot, group):
             if row[0] == name:
@@ -68,7 +68,7 @@ def _of_hidden(namespace: str, name: str) -> "Iterator[str]":
                 )
 
 
-def _hidden(snapshot: "_cache.Snapshot", group: str) -> "Iterable[Pair]":
+def _hidden(snapshot: "_environment.Snapshot", group: str) -> "Iterable[Pair]":
     """Return the rows of a group that are shadowed, by stable entries or live ones."""
     yield from shadowed_rows(snapshot, group)
     shown = snapshot.rows(group)
@@ -76,7 +76,7 @@ def _hidden(snapshot: "_cache.Snapshot", group: str) -> "Iterable[Pair]":
 
 
 def _of_missing(namespace: str, name: str) -> "Iterator[str]":
-    groups = served_groups(_cache.current())
+    groups = served_groups(_environment.current())
     names = [row[0] for g in groups_of(namespace) for row, _ in groups.get(g, ())]
     if not names:
         near = near_misses(namespace, groups)
@@ -92,7 +92,7 @@ def _of_missing(namespace: str, name: str) -> "Iterator[str]":
     ]
     if elsewhere:
         yield f"A plugin of that name is in {quoted(sorted(elsewhere))}."
-    note = told(_cache.current())
+    note = told(_environment.current())
     if note:
         yield note.strip()
     found = problems()

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
-from .. import _cache, _log
+from .. import _environment, _log, _settings
 from .._static import facts
 from ._trees import Tree, plant
 
@@ -94,9 +94,9 @@ def isolate(patch: Patch, folder: Path) -> None:
         if name.startswith("LAZYPLUG_"):
             leave_out(patch, os.environ, name)
     patch.setitem(os.environ, _CACHE_DIR, str(folder))
-    patch.setitem(vars(_cache), "given", None)
+    patch.setitem(vars(_settings), "given", None)
     forget(folder)
-    if _cache.cache_folder() != str(folder):
+    if _settings.cache_folder() != str(folder):
         raise RuntimeError(
             "the index cannot be isolated: LAZYPLUG_* are ignored in this process. Was"
             " it started with -E or -I, or has it another user's rights?"
@@ -105,8 +105,8 @@ def isolate(patch: Patch, folder: Path) -> None:
 
 def forget(folder: Path) -> None:
     """Let this process forget what it has seen, and what it would write to a folder."""
-    _cache.invalidate_caches()
-    _cache.news.clear()
+    _environment.invalidate_caches()
+    _settings.news.clear()
     _log._logged.clear()
     for path in list(facts._unwritten):
         if folder in Path(path).parents:
@@ -210,7 +210,7 @@ def temporary_site() -> Iterator[tuple[Path, OwnPatch]]:
     """Give a folder for a site, and a patch; undo what is changed by it."""
     with _place() as (folder, patch):
         site = folder / "site"
-        if not _cache.setting(_CACHE_DIR):
+        if not _settings.setting(_CACHE_DIR):
             patch.setitem(os.environ, _CACHE_DIR, str(folder / "cache"))
         patch.callback(uninstall, site)
         yield site, patch

@@ -16,7 +16,7 @@ import atheris  # type: ignore[import-untyped]
 sys.path.append(str(Path(__file__).parents[2]))
 
 with atheris.instrument_imports(include=["lazyplug"]):
-    from lazyplug import _cache
+    from lazyplug import _environment
     from lazyplug._indexing.patch import update
     from lazyplug._indexing.rebuild import rescan
     from lazyplug._indexing.records import from_bytes
@@ -68,7 +68,7 @@ def one(data: bytes) -> None:
             with contextlib.suppress(ValueError):
                 part(index)
         key = pieces.head[0]
-        snapshot = _cache.Snapshot(tuple(key[1:]), frozenset(), "full")
+        snapshot = _environment.Snapshot(tuple(key[1:]), frozenset(), "full")
         snapshot.key = key
         update(snapshot, index, "readonly", None, int)
         rescan([*key, "/absent"], index, True, None, CLOCK)

@@ -21,8 +21,8 @@ import pytest
 import zipp  # noqa: F401 - the oracle imports it at the first archive that it meets
 
 import lazyplug
-from lazyplug import _cache
-from lazyplug._cache import Seam
+from lazyplug import _environment
+from lazyplug._files import Seam
 from lazyplug._indexing.scan import normalise, stem
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import Ticking
@@ -132,7 +132,7 @@ class World:
 
     def look(self) -> list[Row]:
         """Look as a new process does; return all entry points."""
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         found: list[Row] = []
         for point in lazyplug.entry_points():
             assert point._owner is not None

@@ -22,10 +22,10 @@ import pytest
 from stevedore._cache import Cache
 
 import lazyplug
-from lazyplug import _cache
+from lazyplug import _environment
 from lazyplug._index import SCHEMA, TITLE_LENGTH, stamp, title
 from lazyplug._indexing.records import from_bytes, table_of
-from lazyplug._indexing.verify import damages
+from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
 from tests import test_store
 from tests.conftest import Ticking
@@ -117,7 +117,7 @@ class Ours:
 
     def look(self) -> tuple[Any, ...]:
         """Ask a new process for all that there is: it reads all of the index."""
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         points = lazyplug.entry_points()
         rows = [
             (p.group, p.name, p.value, p._target, p._line, p._owner) for p in points
@@ -499,7 +499,7 @@ def test_damage_to_a_part_that_is_not_asked_for_waits_until_it_is(
         byte = bytes([ours.sound[at] ^ 1])
         damaged = ours.sound[:at] + byte + ours.sound[at + 1 :]
         ours.put(damaged)
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         faults = [
             difference(ours.look_at(group), ours.truth_of(group))
             for group in groups
@@ -508,7 +508,7 @@ def test_damage_to_a_part_that_is_not_asked_for_waits_until_it_is(
         if ours.file.read_bytes() != damaged:
             faults.append("written")
         if afresh:
-            _cache.invalidate_caches()
+            _environment.invalidate_caches()
         if part == "records":
             problems = tuple(lazyplug.problems())
             faults.append(difference(problems, ours.truth[-len(problems) :]))

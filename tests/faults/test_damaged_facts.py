@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _cache
+from lazyplug import _environment
 from lazyplug._index import TITLE_LENGTH, digest, stamp, title
-from lazyplug._indexing.verify import damages
 from lazyplug._static import facts as facts_module
+from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import Ticking
 from tests.faults.test_damage import (
@@ -91,7 +91,7 @@ class Learned:
 
     def look(self) -> tuple[Any, ...]:
         """Ask a new process for all summaries, and let it end."""
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         said = tuple(
             (group, extension.name, extension.summary)
             for group in GROUPS
@@ -237,7 +237,7 @@ def test_what_was_learned_is_read_only_from_parts_that_are_asked_for(
         byte = bytes([learned.sound[at] ^ 1])
         damaged = learned.sound[:at] + byte + learned.sound[at + 1 :]
         learned.file.write_bytes(damaged)
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         manager = lazyplug.ExtensionManager[Any]("g")
         found = tuple(("g", each.name, each.summary) for each in manager)
         end()

@@ -31,7 +31,7 @@ import pytest
 import stevedore
 
 import lazyplug
-from lazyplug import _cache
+from lazyplug import _environment, _files
 from lazyplug._indexing import patch
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import LATER
@@ -206,8 +206,8 @@ class World:
 
 def found() -> Rows:
     """Return what lazyplug finds; the clock is so late that all stamps are settled."""
-    _cache.Seam.clock = lambda: time.time_ns() + LATER
-    _cache.invalidate_caches()
+    _files.Seam.clock = lambda: time.time_ns() + LATER
+    _environment.invalidate_caches()
     return rows(lambda group: lazyplug.entry_points(group=group))
 
 

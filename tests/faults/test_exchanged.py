@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from lazyplug._cache import Seam
+from lazyplug._files import Seam
 from lazyplug._indexing import directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug.testing import plant

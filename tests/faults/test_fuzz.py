@@ -23,7 +23,7 @@ from importlib_metadata import PathDistribution
 from stevedore._cache import Cache
 
 import lazyplug
-from lazyplug import _cache
+from lazyplug import _environment
 from lazyplug._index import digest, rows_of, texts, title
 from lazyplug._indexing.records import (
     Distribution,
@@ -163,7 +163,7 @@ def test_any_bytes_in_one_distribution_cost_another_nothing(
             told = lazyplug.problems()
             if [problem for problem in told if "good" in problem.path]:
                 faults.append("told of another")
-            _cache.invalidate_caches()
+            _environment.invalidate_caches()
             if lazyplug.problems() != told:
                 faults.append("other problems")
         shutil.rmtree(site / file)
@@ -256,7 +256,7 @@ class World:
 
     def ask(self) -> list[Any]:
         """Ask for all that can be asked; nothing may be raised but NoMatches."""
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         with pytest.raises(lazyplug.NoMatches):
             lazyplug.DriverManager[Any]("g", "none")
         with pytest.raises(lazyplug.NoMatches):

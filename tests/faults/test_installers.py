@@ -85,12 +85,12 @@ def describe(points):
 # Prints if the index had to be brought up to date, and what was found.
 START = f"""
 import sys, time
-import lazyplug._cache
+import lazyplug._files
 
 ahead, opening, *groups = sys.argv[1:]
 if int(ahead):
     clock = staticmethod(lambda: time.time_ns() + int(ahead))
-    lazyplug._cache.Seam.clock = clock
+    lazyplug._files.Seam.clock = clock
 queries = [{{"group": group}} for group in groups] or [{{}}]
 points = [point for query in queries for point in lazyplug.entry_points(**query)]
 updated = "lazyplug._indexing.patch" in sys.modules

@@ -12,8 +12,8 @@ from unittest import mock
 import pytest
 
 import lazyplug
-from lazyplug import _cache
-from lazyplug._cache import Seam
+from lazyplug import _environment
+from lazyplug._files import Seam
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import LATER
 from tests.faults.apart import ANSWER, attempt, count_outcome
@@ -27,7 +27,7 @@ IMAGES = "another image is mounted in the place of one"
 
 def look() -> list[str]:
     """Look as a new process does."""
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     return sorted(f"{p.group} {p.name} {p.value}" for p in lazyplug.entry_points())
 
 

@@ -24,11 +24,11 @@ import pytest
 from stevedore._cache import Cache
 
 import lazyplug
-from lazyplug import _cache
+from lazyplug import _environment, _files
 from lazyplug._indexing import patch as patch_module
 from lazyplug._indexing import storage
 from lazyplug._indexing.scan import normalise
-from lazyplug._indexing.verify import damages
+from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import Ticking
 from tests.faults.apart import (
@@ -75,7 +75,7 @@ SITES: Tree = {
 
 def look() -> list[Row]:
     """Look as a new process does; return all entry points."""
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     return sorted(
         (point.group, point.name, point.value, point._owner[0])  # type: ignore[index]
         for point in lazyplug.entry_points()
@@ -316,7 +316,7 @@ def rewriting(root: str, subject: str, seed: int, seconds: float) -> Any:
                 # What was seen before is remembered: parts that were not read yet
                 # are looked for in a file that is another by now.
                 seen.look(lazyplug.problems, problems.__eq__)
-                _cache.invalidate_caches()
+                _environment.invalidate_caches()
                 for group in ("only", "g1", "none"):
                     wanted = [row for row in right if row[0] == group]
                     seen.look(partial(rows, group), wanted.__eq__)
@@ -570,8 +570,8 @@ def test_all_groups_are_those_of_one_index_though_it_is_replaced(
     look()
     look()
     # This process has read the front of the index by now, and nothing else.
-    _cache.invalidate_caches()
-    mine = _cache.current()
+    _environment.invalidate_caches()
+    mine = _environment.current()
     mine.read(lambda index: None)
     plant(folder, dist("a", "2", "[g]\na = m:two\n[h]\na = m:two\n"))
     shutil.rmtree(folder / "a-1.dist-info")
@@ -579,7 +579,7 @@ def test_all_groups_are_those_of_one_index_though_it_is_replaced(
     two = [("g", "a", "m:two", "a"), ("h", "a", "m:two", "a")]
     assert look() == two
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_cache, "current", lambda: mine)
+        patch.setattr(_environment, "current", lambda: mine)
         found = lazyplug.entry_points()
     assert [(point.group, point.value) for point in found] == [
         (group, value) for group, _, value, _ in two
@@ -625,7 +625,7 @@ def killed(root: str, subject: str, seed: int, number: int) -> Any:
         while not child:
             if inside:
                 if subject == OURS:
-                    setattr(_cache.Seam, inside, die)
+                    setattr(_files.Seam, inside, die)
                 else:
                     setattr(os, "replace", die)  # noqa: B010 - not what mypy knows
             work(site, folder, subject)
@@ -662,8 +662,8 @@ def work(site: Path, folder: Path, subject: str) -> None:
         for file in folder.glob("*.json"):
             file.unlink()
     if subject == OURS:
-        _cache.invalidate_caches()
-        _cache.current()
+        _environment.invalidate_caches()
+        _environment.current()
     else:
         Cache(str(folder))._get_data_for_path(None)
 

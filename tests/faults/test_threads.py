@@ -29,8 +29,9 @@ from lazyplug import (
     CircularLoad,
     EnabledExtensionManager,
     ExtensionManager,
-    _cache,
     _calling,
+    _environment,
+    _files,
     _index,
 )
 from lazyplug.testing import Tree, dist, plant
@@ -436,7 +437,7 @@ def first_touch(root: str, seed: int) -> Any:
         {"plug.py": source, **dist("plug", entry_points=points({"x": "plug:Plugin"}))},
         invoke_on_load=True,
     )["x"]
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
     if some.random() < 0.5:
         os.environ["LAZYPLUG_CACHE"] = "off"
 
@@ -473,7 +474,7 @@ def one_index(root: str, seed: int) -> Any:
     lines = "".join(f"[g{n}]\nx = m:f{n}\n" for n in range(20))
     world(root, dist("plug", entry_points=lines))
     # Old enough to be believed, so that nothing is scanned.
-    _cache.Seam.clock = lambda: time.time_ns() + LATER
+    _files.Seam.clock = lambda: time.time_ns() + LATER
     lazyplug.refresh()
     faults = []
     rounds = threading.Barrier(8)
@@ -481,12 +482,12 @@ def one_index(root: str, seed: int) -> Any:
     def read() -> None:
         for n in range(100):
             if rounds.wait() == 0:
-                _cache.invalidate_caches()
-                _cache.current()
+                _environment.invalidate_caches()
+                _environment.current()
             rounds.wait()
             for group in (n % 20, (n + 7) % 20):
                 try:
-                    found = [row[1] for row, _ in _cache.rows(f"g{group}")]
+                    found = [row[1] for row, _ in _environment.rows(f"g{group}")]
                     if found != [f"m:f{group}"]:
                         faults.append(str(found))
                 except Exception as error:
@@ -664,7 +665,7 @@ def forked(root: str, seed: int) -> Any:
         order = names[:]
         random.shuffle(order)
         found = {name: manager[name].obj for name in order}
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         other = ExtensionManager[Any]("g")
         return [found[name] for name in names if other[name].plugin() == found[name]]
 
@@ -965,7 +966,7 @@ def joining(root: str, seed: int) -> Any:
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     os.environ["LAZYPLUG_CHECK"] = "dirs"
-    _cache.Seam.clock = lambda: time.time_ns() + LATER
+    _files.Seam.clock = lambda: time.time_ns() + LATER
     manager = world(root, dist("plug", "1", points({"x": "os:sep"})))
     folder = Path(sys.path[0], "plug-1.dist-info")
     text = points({"x": "os:sep", "late": "os:sep"})
@@ -994,8 +995,8 @@ def refreshing(root: str, seed: int) -> Any:
         for i in range(first, 20, 4):
             lazyplug.refresh()
             importlib.import_module(f"plug_{i}")
-            if [row[1] for row, _ in _cache.rows("g")] != ["plug_1:Plugin"]:
-                raise AssertionError(_cache.rows("g"))
+            if [row[1] for row, _ in _environment.rows("g")] != ["plug_1:Plugin"]:
+                raise AssertionError(_environment.rows("g"))
 
     found = in_threads(*[partial(work, first) for first in range(4)] * 2)
     return [repr(error) for error in found if error is not None]
@@ -1138,18 +1139,18 @@ def handled_in_a_lookup(root: str, _: int) -> Any:
     lines = "".join(f"[{group}]\nx = m:{group}\n" for group in groups)
     world(root, dist("plug", entry_points=lines))
     # Old enough to be believed, so that nothing is scanned.
-    _cache.Seam.clock = lambda: time.time_ns() + LATER
-    files = [_cache.__file__, _index.__file__]
+    _files.Seam.clock = lambda: time.time_ns() + LATER
+    files = [_environment.__file__, _index.__file__]
 
     def read(group: str) -> Any:
-        return [row[1] for row, _ in _cache.rows(group)]
+        return [row[1] for row, _ in _environment.rows(group)]
 
     lazyplug.refresh()
     faults: list[str] = []
     for place in range(1000):
         # Reads once each from a file that is open by then, and one that is not.
-        _cache.invalidate_caches()
-        _cache.current()
+        _environment.invalidate_caches()
+        _environment.current()
         for group in ("g3", "g4"):
             handler = Handler(place, files, lambda: read("g9"))
             try:
@@ -1216,7 +1217,7 @@ def handled(root: str, seed: int) -> Any:
             names.append(name)
             manager.register(name, dict)
         elif kind == 1:
-            _cache.rows("g")
+            _environment.rows("g")
         access(some.choice(extensions))
         depth -= 1
 

@@ -24,7 +24,7 @@ import pytest
 import stevedore
 
 import lazyplug
-from lazyplug import _cache
+from lazyplug import _environment, _files
 from lazyplug._indexing import storage
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import LATER, Ticking, python
@@ -238,9 +238,9 @@ class Town:
                 os.setresuid(ids[0], ids[1], ids[0])
             sys.path[:] = [str(self.site)]
             if believing:
-                _cache.trusted = lambda *_: True
-                _cache._NOFOLLOW = 0
-                for room in (_cache, storage):
+                _files.trusted = lambda *_: True
+                _files._NOFOLLOW = 0
+                for room in (_environment, storage):
                     vars(room)["trusted_folder"] = os.path.isdir
             look = ours if self.subject == OURS else rivals
             for _ in range(looks - 1):
@@ -268,8 +268,8 @@ class Town:
 
 
 def ours() -> list[Any]:
-    _cache.Seam.clock = lambda: time.time_ns() + LATER
-    _cache.invalidate_caches()
+    _files.Seam.clock = lambda: time.time_ns() + LATER
+    _environment.invalidate_caches()
     driver = lazyplug.DriverManager[str]("g", "a").driver
     return [driver, [point.value for point in lazyplug.entry_points(group="g")]]
 
@@ -601,7 +601,7 @@ def test_a_link_of_ones_own_to_the_cache_folder_is_followed(
     isolated.symlink_to(tmp_path / "elsewhere")
     only(site(dist("foo", entry_points="[g]\na = m:f\n")))
     for value in ("m:f", "n:f"):
-        _cache.invalidate_caches()
+        _environment.invalidate_caches()
         assert [point.value for point in lazyplug.entry_points(group="g")] == [value]
         (file,) = (tmp_path / "elsewhere").iterdir()
         poison(file)
@@ -669,9 +669,9 @@ def test_settings_are_read_in_one_place_only() -> None:
 SETTINGS = """
 import json, os, sys
 sys.path[:0] = [{root!r}]
-from lazyplug import _cache
+from lazyplug import _environment, _files, _settings
 from lazyplug._indexing import storage
-print(json.dumps({{name: _cache.setting(name, "ignored") for name in {names!r}}}))
+print(json.dumps({{name: _settings.setting(name, "ignored") for name in {names!r}}}))
 """
 
 

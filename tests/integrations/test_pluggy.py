@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
-from lazyplug import BrokenMetadata, Choice, _cache
+from lazyplug import BrokenMetadata, Choice, _environment
 from lazyplug._static import facts
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
@@ -189,7 +189,7 @@ def forget() -> None:
     facts.write()
     for name in imported():
         del sys.modules[name]
-    _cache.invalidate_caches()
+    _environment.invalidate_caches()
 
 
 def imported() -> set[str]:

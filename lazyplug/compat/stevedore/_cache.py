@@ -1,6 +1,6 @@
 """Where stevedore's managers ask for entry points: here, lazyplug's index answers."""
 
-from lazyplug import _cache as engine
+from lazyplug import _environment
 from lazyplug._entry_point import EntryPoint, entry_points
 
 from ._log import getLogger
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 log = getLogger("stevedore._cache")
 
 
-class _OtherPath(engine.Snapshot):
+class _OtherPath(_environment.Snapshot):
     """What is installed on a path other than `sys.path`."""
 
     def overlay(self) -> "Overlay | None":
@@ -26,8 +26,8 @@ class _OtherPath(engine.Snapshot):
 
 
 def _on_path(group: str, path: "Iterable[str]") -> "list[EntryPoint]":
-    here = engine.current_folder()
-    snapshot = _OtherPath(*engine.split_path(list(path), here), "full")
+    here = _environment.current_folder()
+    snapshot = _OtherPath(*_environment.split_path(list(path), here), "full")
     return [EntryPoint._of(group, *pair) for pair in snapshot.rows(group)]
 
 

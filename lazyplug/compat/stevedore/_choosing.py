@@ -1,6 +1,6 @@
 """What the host's choice takes of the entry points of a namespace."""
 
-from lazyplug import _cache as engine
+from lazyplug import _environment
 from lazyplug._entry_point import EntryPoint, entry_points
 from lazyplug._selection.judging import judged
 
@@ -20,6 +20,6 @@ def left_out(
     # Equal ones of other distributions are judged beside them.
     asked = set(points)
     twins = [point for point in entry_points(group=namespace) if point in asked]
-    kept, out = judged(choice, [namespace], [*points, *twins], engine.rows)
+    kept, out = judged(choice, [namespace], [*points, *twins], _environment.rows)
     taken = set(kept)
     return {point: reason for point, reason in out.items() if point not in taken}

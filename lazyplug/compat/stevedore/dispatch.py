@@ -1,10 +1,9 @@
 """The managers that choose anew, at each call, which extensions are called."""
 
-from ._generic import type_names
 from ._log import getLogger
 from .enabled import EnabledExtensionManager
 from .exception import NoMatches
-from .extension import Extension
+from .extension import Extension, type_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
 """The manager of one name and exactly one extension."""
 
-from ._generic import type_names
 from ._log import getLogger
 from .exception import NoMatches
-from .extension import Extension, ExtensionManager, error_on_conflict
+from .extension import Extension, ExtensionManager, error_on_conflict, type_names
 from .named import NamedExtensionManager, warning_on_missing_entrypoint
 
 TYPE_CHECKING = False

@@ -1,10 +1,10 @@
 """The manager of all extensions of a namespace, loaded when it is made."""
 
 import lazyplug.compat.stevedore as package
-from lazyplug import _cache as engine
+from lazyplug import _settings
 
 from . import _cache
-from ._generic import OfT, type_names
+from ._generic import OfT
 from ._log import DEBUG, getLogger
 from .exception import MultipleMatches, NoMatches
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from lazyplug._entry_point import EntryPoint
 
     from ._types import ConflictResolverT, OnLoadFailureCallbackT, P, T, U
-else:
-    __getattr__ = type_names(__name__)
 
 __all__ = [
     "LOG",
@@ -108,7 +106,7 @@ def _users_choose() -> bool:
     global _users  # noqa: PLW0603
     if _users is None:
         lists = "LAZYPLUG_ALLOW", "LAZYPLUG_DENY"
-        _users = any(engine.setting(name) for name in lists)
+        _users = any(_settings.setting(name) for name in lists)
     return _users
 
 
@@ -381,3 +379,31 @@ class ExtensionManager(OfT["T"]):
                 raise
             LOG.error("error calling %r: %s", e.name, error)
             LOG.exception(error)
+
+
+_TYPE_NAMES = {
+    "ConflictResolverT",
+    "OnLoadFailureCallbackT",
+    "OnMissingEntrypointsCallbackT",
+    "P",
+    "Q",
+    "T",
+    "U",
+}
+
+
+def type_names(module: str) -> "Callable[[str], object]":
+    """Return the `__getattr__` of a module that has type names."""
+
+    def find(name: str) -> object:
+        if name not in _TYPE_NAMES:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        from ._types import named  # deferred: imports typing
+
+        return named(name, Extension, ExtensionManager)
+
+    return find
+
+
+if not TYPE_CHECKING:
+    __getattr__ = type_names(__name__)

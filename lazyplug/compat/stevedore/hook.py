@@ -1,8 +1,7 @@
 """The manager of one name and many extensions."""
 
-from ._generic import type_names
 from ._log import getLogger
-from .extension import Extension, ignore_conflicts
+from .extension import Extension, ignore_conflicts, type_names
 from .named import NamedExtensionManager
 
 TYPE_CHECKING = False

@@ -1,8 +1,7 @@
 """The manager of the extensions of given names."""
 
-from ._generic import type_names
 from ._log import getLogger
-from .extension import Extension, ExtensionManager, ignore_conflicts
+from .extension import Extension, ExtensionManager, ignore_conflicts, type_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

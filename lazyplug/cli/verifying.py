@@ -2,13 +2,13 @@
 
 import os
 
-from .._cache import SIZE_CAP, index_file, index_name
-from .._index import DOUBT, Index
+from .._files import SIZE_CAP, index_file
+from .._index import DOUBT, Index, index_name
+from .._indexing.layout import encode, regroup
+from .._indexing.records import decode, groups_of, is_by_content, is_lent, table_of
+from .._indexing.storage import FACTS, SUFFIX
 from .._static.facts import encode as encode_facts
 from .._static.facts import opened, part_of
-from .layout import encode, regroup
-from .records import decode, groups_of, is_by_content, is_lent, table_of
-from .storage import FACTS, SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,23 +1,23 @@
-"""Is it still true? Where the index lies, when it is believed, who answers.
+"""Find the index for the current `sys.path`, check that it is fresh, answer from it.
 
-Everything that a warm start does with files stands here; what has to be looked
-at again is left to `_indexing`, which is imported only then.
+What has to be looked at again is left to `_indexing`, which is imported only then.
 """
 
 import os
 import sys
-from _thread import get_ident
-from time import time_ns
 
-from ._index import (
-    MANY,
-    Index,
-    digest,
-    numbers,
-    paths,
-    stamp,
-    together,
+from . import _settings
+from ._files import (
+    _KIND,
+    _LINK,
+    _REGULAR,
+    Seam,
+    index_file,
+    looked_from,
+    trusted_folder,
 )
+from ._index import NOTHING, Index, index_name, numbers, stamp, together
+from ._settings import FROZEN, LEVELS, MODES, cache_folder, one_of, setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,42 +25,10 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ._frozen_index import Frozen
-    from ._index import Pair, Read
+    from ._index import Pair
     from ._indexing.overlay import Overlay
 
     T = TypeVar("T")
-
-
-# What `LAZYPLUG_CHECK` and `LAZYPLUG_CACHE` may be; the first is the default.
-LEVELS = ("full", "dirs", "none")
-MODES = ("on", "readonly", "off")
-# The only access to the system: the interpreter's own system calls, and the clock.
-# Functions that a program or a test replaces in `os` are neither called nor remembered.
-# Tests of the engine replace these. On Windows some are missing.
-_Module: "Any" = type(sys)
-_Namespace: "Any" = type(sys.implementation)
-Seam = _Namespace()
-Seam.__dict__.update(sys.modules[os.name].__dict__, clock=time_ns)
-if type(Seam.clock) is not type(Seam.stat):
-    # Somebody else's clock: by one that stands at 0, no stat signature is believed.
-    Seam.clock = int
-
-# Windows and Emscripten have no user ids: no file there belongs to another user.
-HAS_USERS = hasattr(Seam, "geteuid")
-# No index of a real environment comes near it: 10,000 distributions take 4 MiB.
-SIZE_CAP = 1 << 26
-_KIND, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-# Without O_NONBLOCK a pipe would be waited for.
-READ_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
-# To look at what is in a folder, it need not be readable.
-_HAS_DIR_FD = os.access in os.supports_dir_fd
-_FROM = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_CLOEXEC", 0)
 
 # Python's own path finder, frozen or not, and importlib_metadata's, which appears
 # after any import of that package, vendored copies included.
@@ -72,198 +40,6 @@ _KNOWN = {
 
 # A failed load is remembered until this number moves; `refresh()` moves it.
 generation = 0
-
-# What a frozen index is called where it is found without being named: in sys.prefix.
-FROZEN = "lazyplug.index"
-# what `use_index` was given, if it was called
-given: "Any" = None
-# What a frozen index covers where there is none.
-NOTHING: "Mapping[str, str]" = {}
-
-
-def elevated() -> bool:
-    """Has this process other rights than who started it, whose environment it has?"""
-    return HAS_USERS and (
-        Seam.getuid() != Seam.geteuid() or Seam.getgid() != Seam.getegid()
-    )
-
-
-def setting(name: str, default: str = "") -> str:
-    """Return an environment variable of ours, unless this run must ignore them.
-
-    They are ignored under `-E` and `-I`, and when the real and the effective
-    user or group differ.
-    """
-    environ: Any = os.environ
-    kept = getattr(environ, "_data", None)
-    # Most are not set, and by the way of os.environ each of these takes two exceptions:
-    # 8,000 instructions.
-    if kept is not None and environ.encodekey(name) not in kept:
-        return default
-    value: str = environ.get(name)
-    if not value or sys.flags.ignore_environment or elevated():
-        return default
-    return value
-
-
-def one_of(name: str, values: "tuple[str, ...]") -> str:
-    """Return a setting that must be one of values; the first is the default."""
-    value = setting(name, values[0])
-    if value not in values:
-        from ._log import report_once
-
-        report_once(
-            f"{name}={value!r} is not understood and was taken as {values[0]!r}; "
-            f"it may be one of: {', '.join(values)}"
-        )
-        return values[0]
-    return value
-
-
-def plain_folder(platform: str, environ: "Mapping[str, str]") -> "str | None":
-    """Return the cache folder where it is plain to see; None: ask platformdirs.
-
-    >>> plain_folder("linux", {"HOME": "/home/me"})
-    '/home/me/.cache/lazyplug'
-    >>> plain_folder("linux", {"HOME": "/home/me", "XDG_CACHE_HOME": "/var/tmp/me"})
-    '/var/tmp/me/lazyplug'
-    >>> plain_folder("linux", {"HOME": "relative"}) is None
-    True
-    """
-    if platform == "win32":
-        base = environ.get("LOCALAPPDATA", "")
-        if base[1:3] == ":\\" and "WIN_PD_OVERRIDE_LOCAL_APPDATA" not in environ:
-            return os.path.normpath(base) + "\\lazyplug\\Cache"
-        return None
-    home, base = environ.get("HOME", ""), environ.get("XDG_CACHE_HOME", "")
-    if platform == "linux" and "ANDROID_DATA" not in environ:
-        if base[:1] == "/":
-            return os.path.join(base, "lazyplug")
-        if not base and home[:1] == "/":
-            return home.rstrip("/") + "/.cache/lazyplug"
-    elif platform == "darwin" and not base and home[:1] == "/":
-        return home.rstrip("/") + "/Library/Caches/lazyplug"
-    return None
-
-
-def cache_folder() -> "str | None":
-    """Return the folder in which indexes are kept; None: there is no place.
-
-    It is `LAZYPLUG_CACHE_DIR`, or the user's cache folder as platformdirs has it.
-    """
-    if elevated():
-        return None  # HOME is as little to be believed as our own variables
-    explicit = setting("LAZYPLUG_CACHE_DIR")
-    if explicit:
-        return os.path.abspath(os.path.expanduser(explicit))
-    folder = plain_folder(sys.platform, os.environ)
-    if folder is None:
-        from platformdirs import PlatformDirs  # deferred: 15 ms, for unusual homes
-
-        try:
-            folder = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
-        except (RuntimeError, OSError, KeyError, ValueError):
-            return None  # platformdirs found no home either
-        if not os.path.isabs(folder):
-            return None  # an older one, and a home that is relative
-    return folder
-
-
-def trusted(status: os.stat_result, kind: int) -> bool:
-    """Could nobody but this user, or root, have written what has this status?
-
-    Windows keeps LOCALAPPDATA private by itself; Emscripten has a single user.
-    """
-    if status.st_mode & _KIND != kind:
-        return False
-    return not HAS_USERS or (
-        status.st_uid in (Seam.geteuid(), 0)
-        and (kind == _LINK or not status.st_mode & 0o022)
-    )
-
-
-def trusted_folder(folder: str) -> bool:
-    """Is this our cache folder as we made it? Ancestors are not judged.
-
-    A link to it must be of ours or root's: another's leads where they like.
-    """
-    try:
-        status = Seam.lstat(folder)
-        if trusted(status, _LINK):
-            status = Seam.stat(folder)
-        return trusted(status, _FOLDER)
-    except (OSError, ValueError):
-        return False
-
-
-def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None]]":
-    """Return how to read an index file, and how to close it.
-
-    It is opened with the first read, judged unless it is to be trusted as it is, and
-    after it was closed opened again only if it is still the same file. Raises OSError
-    or ValueError.
-    """
-    # Of each thread its descriptor and the size: what one has closed, another must
-    # not read from, nor close again when it is somebody else's.
-    files: dict[int, tuple[int, int] | None] = {}
-    known = ""
-    opened = 0
-    whole = b""
-
-    def read(offset: int, length: int) -> bytes:
-        nonlocal known, opened, whole
-        data: bytes
-        if whole:
-            return whole[offset : offset + length]
-        me = get_ident()
-        # Removed while in use: a signal handler that reads meanwhile opens and closes
-        # its own descriptor.
-        descriptor, size = files.pop(me, None) or (-1, -1)
-        if size < 0:
-            try:
-                descriptor = Seam.open(path, READ_FLAGS | _NOFOLLOW * judged)
-            except OSError:
-                raise
-            except Exception as error:
-                raise ValueError("an audit hook refused to open it") from error
-        try:
-            if size < 0:
-                status = Seam.fstat(descriptor)
-                if status.st_size > SIZE_CAP or not (
-                    trusted(status, _REGULAR)
-                    if judged
-                    else status.st_mode & _KIND == _REGULAR
-                ):
-                    raise ValueError(
-                        "not a file, or one that others could have written"
-                    )
-                now = stamp(status)
-                if known not in ("", now):
-                    raise ValueError("replaced meanwhile")
-                known = now
-                size = status.st_size
-                opened += 1
-                if opened == MANY:
-                    data = Seam.read(descriptor, size)
-                    whole = data
-                    return data[offset : offset + length]
-            # A damaged length must not allocate that much memory.
-            length = min(length, size - offset)
-            if hasattr(Seam, "pread"):
-                data = Seam.pread(descriptor, length, offset)
-            else:
-                Seam.lseek(descriptor, offset, 0)
-                data = Seam.read(descriptor, length)
-            return data
-        finally:
-            files[me] = descriptor, size
-
-    def close() -> None:
-        file = files.pop(get_ident(), None)
-        if file is not None:
-            Seam.close(file[0])
-
-    return read, close
 
 
 def split_path(
@@ -373,19 +149,6 @@ def foreign_finders() -> "list[tuple[int, Any]]":
     return found
 
 
-def looked_from(entry: str, *lines: bytes) -> "list[Any]":
-    """Return from where files in a path entry are looked at, and these by line.
-
-    Where the system can, that is the folder's descriptor, which is the caller's to
-    close: so the kernel need not walk the same path again for each file.
-    """
-    files = [paths(line) for line in lines]
-    if _HAS_DIR_FD:
-        return [Seam.open(entry, _FROM), *files]
-    root = os.path.join(entry, "")
-    return [None, *[[root + os.fsdecode(file) for file in each] for each in files]]
-
-
 def still_true(
     index: Index, level: str, covered: "Mapping[str, str]" = NOTHING
 ) -> bool:
@@ -452,6 +215,8 @@ def still_true(
 class Snapshot:
     """The environment of one sys.path, as this process sees it."""
 
+    asks_finders = True
+
     def __init__(
         self, entries: "tuple[str, ...]", volatile: "frozenset[int]", level: str
     ) -> None:
@@ -466,7 +231,7 @@ class Snapshot:
         self.covered = NOTHING
         self.lent: tuple[str, ...] = ()
         if (
-            given is not None
+            _settings.given is not None
             or Seam.access(f"{sys.prefix}{os.sep}{FROZEN}", 0)
             or setting("LAZYPLUG_INDEX")
         ):
@@ -535,7 +300,7 @@ class Snapshot:
 
         Foreign finders are asked anew each time: nothing tells when they change.
         """
-        finders = foreign_finders()
+        finders = self.asks_finders and foreign_finders()
         if not finders:
             return self._overlay
         from ._indexing.overlay import overlaid
@@ -552,19 +317,6 @@ class Snapshot:
         rows = self.read(Index.rows, group)
         overlay = self.overlay()
         return rows if overlay is None else overlay.rows(group, rows)
-
-
-def index_name(key: "list[str]") -> str:
-    """Return the name of the file for a key: the prefix's hash, the key's hash.
-
-    >>> one, two = index_name(["/usr", "/a"]), index_name(["/usr", "/b"])
-    >>> one[:16] == two[:16], one == two, one[-5:]
-    (True, False, '.json')
-    """
-    # surrogatepass: a path may hold what no encoding can say
-    whole = "\0".join(key).encode("utf-8", "surrogatepass")
-    prefix = key[0].encode("utf-8", "surrogatepass")
-    return f"{digest(prefix)}-{digest(whole)}.json"
 
 
 def _after_fork() -> None:
@@ -584,8 +336,6 @@ if hasattr(os, "register_at_fork"):
         after_in_child=_Function(_after_fork.__code__, {"__package__": __package__})
     )
 
-# A scan that found broken metadata leaves a mark here, for who tells it.
-news: "list[str]" = []
 _memo: "dict[Any, Snapshot]" = {}
 # Programs that change sys.path again and again must not fill the memory.
 _MEMO_CAP = 16
@@ -605,10 +355,12 @@ def current(level: str = "") -> Snapshot:
     `level` asks for a check at that level at least. If `os` is not a module (in a fake
     file system), importlib.metadata answers each query anew.
     """
-    if type(os) is not _Module or type(sys.modules["os"]) is not _Module:
-        from ._fallback import Fallback  # deferred: in fake file systems only
+    if type(os) is not type(sys) or type(sys.modules["os"]) is not type(sys):
+        from ._fallback import fallback  # deferred: in fake file systems only
 
-        return Fallback()
+        replaced = Snapshot.__new__(Snapshot)
+        replaced.__dict__.update(fallback(foreign_finders()))
+        return replaced
     here = current_folder()
     key: Any = here, *sys.path
     try:
