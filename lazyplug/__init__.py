@@ -6,6 +6,10 @@ PYTEST_DONT_REWRITE, or pytest warns where it is imported before pytest begins.
 
 __version__ = "0.1.0.dev0"
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import _public as _public  # for PyInstaller and its like
+
 # Each public name with its module. A dictionary, next to imports for type checkers,
 # would take 90,000 instructions more at each start.
 _MODULES = """

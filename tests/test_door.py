@@ -114,6 +114,19 @@ def test_what_checkers_see_is_what_the_door_opens() -> None:
     assert seen == dict(line.split() for line in lines)
 
 
+def test_tools_that_look_for_imports_find_the_module_of_each_public_name() -> None:
+    named = {
+        ".".join(filter(None, (node.module, alias.name)))
+        for node in ast.walk(parsed("_public"))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    lines = vars(lazyplug)["_MODULES"].strip().splitlines()
+    assert named == {line.split()[1] for line in lines}
+    (importing,) = filter(is_for_checkers, parsed("__init__").body)
+    assert "_public" in ast.unparse(importing)
+
+
 def is_for_checkers(node: ast.stmt) -> bool:
     return (
         isinstance(node, ast.If)

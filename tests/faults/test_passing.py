@@ -88,14 +88,14 @@ def test_an_archive_is_read_again_after_memory_was_short(
 ) -> None:
     folder = site(dist("a", entry_points="[g]\na = m:a\n"))
     with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(20):
+        for number in range(4):
             info = f"z{number}-1.dist-info"
             archive.writestr(f"{info}/METADATA", f"Name: z{number}\nVersion: 1\n")
             text = f"[g]\nz{number} = m:z\n" + "# nothing\n" * 200_000
             archive.writestr(f"{info}/entry_points.txt", text)
     only(folder, folder / "all.zip")
     truth = look()
-    assert len(truth) == 21
+    assert len(truth) == 5
     clock = Seam.clock
 
     def asked(spare: int) -> Callable[[], list[str]]:
