@@ -242,8 +242,7 @@ class Snapshot:
         self.key += [e for at, e in enumerate(entries) if at not in self.volatile]
         # Of the file that the index has, or would have.
         self.file = index_name([*self.key, *self.lent])
-        if self.frozen is None or self.frozen.groups is None:
-            self.index = self.true_index()
+        self.index = self.true_index()
         self._overlay: Overlay | None = None
         for at in self.volatile:
             if declares(entries[at]):
@@ -260,7 +259,7 @@ class Snapshot:
         What is read from the file is not believed if its front is the distrusted one.
         """
         frozen = self.frozen
-        if frozen is not None and frozen.answers_all:
+        if frozen is not None and frozen.answers:
             return frozen.index
         key = self.key
         mode = one_of("LAZYPLUG_CACHE", MODES)
@@ -309,11 +308,6 @@ class Snapshot:
 
     def rows(self, group: str) -> "list[Pair]":
         """Return the rows of a group with their owners, what is live included."""
-        frozen = self.frozen
-        if frozen is not None and frozen.groups is not None:
-            found = frozen.rows(self, group)
-            if found is not None:
-                return found
         rows = self.read(Index.rows, group)
         overlay = self.overlay()
         return rows if overlay is None else overlay.rows(group, rows)

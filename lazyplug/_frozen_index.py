@@ -9,20 +9,17 @@ import os
 import sys
 
 from . import _files, _index, _settings
-from ._index import Index, digest, texts
+from ._index import Index, digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from ._environment import Snapshot
-    from ._index import Pair
 
 PREFIX, BASE, HERE = "{prefix}", "{base}", "{here}"
 # What it says of itself: is it believed without a look, has it all groups, will all
 # that it is of lie in its own folder?
 CHECKED, TRUSTED = "checked", "trusted"
-ALL, SOME = "all", "some"
+ALL = "all"
 SPREAD, FLAT = "spread", "flat"
 # What stands for the names in an archive: nobody can tell by a listing.
 UNLISTED = ""
@@ -56,63 +53,32 @@ class Frozen:
         # Longer times than these no calendar has.
         if words[0] not in (CHECKED, TRUSTED) or not words[-1][:11].isdecimal():
             raise ValueError(f"{label} is an index, but no frozen one")
+        if ALL not in words:
+            raise ValueError(f"{label} has some groups only, which is not supported")
         self.index = index
         self.trusted = words[0] == TRUSTED
         self.flat = FLAT in words
         # when it was frozen, in seconds since 1970
         self.since = int(words[-1][:11])
-        # the only ones that it has, if it has not all
-        self.groups: frozenset[str] | None = None
-        if SOME in words:
-            lines = index.front.decode().split("\n")[5:-1]
-            self.groups = frozenset(texts(line)[0] for line in lines)
         # of each path entry a checksum of the names in it; None: there are none
         self.names = index.stamps
         index.key = [sys.prefix, *[expanded(text, folder) for text in self.anchored]]
         # What of sys.path it covers, with what stands for stamps where it lends its
-        # records; and does it answer alone, for the groups that it has?
+        # records; and does it answer alone, whatever is asked?
         self.covered: dict[str, str] = {}
         self.answers = False
-
-    @property
-    def answers_all(self) -> bool:
-        """Does it answer alone, whatever is asked?"""
-        return self.answers and self.groups is None
 
     @property
     def options(self) -> str:
         """What `lazyplug freeze` was told, but for the paths."""
         said = " --trust" if self.trusted and not self.flat else ""
-        said += " --flat" if self.flat else ""
-        return said + "".join(
-            f" --group {group}" for group in sorted(self.groups or ())
-        )
-
-    def rows(self, snapshot: "Snapshot", group: str) -> "list[Pair] | None":
-        """Return the rows of one of its groups; None: all groups are to be asked."""
-        # With others beside it, all is asked of the index of all groups.
-        known = self.groups is not None and group in self.groups
-        if not known or not self.answers or snapshot.overlay() is not None:
-            return None
-        try:
-            return self.index.rows(group)
-        except ValueError:
-            self.give_up(snapshot)
-            return None
+        return said + (" --flat" if self.flat else "")
 
     def give_up(self, snapshot: "Snapshot") -> None:
         """Leave it out from here on, since it is damaged, and tell so."""
         snapshot.frozen, snapshot.covered, snapshot.lent = None, _index.NOTHING, ()
         snapshot.file = _index.index_name(snapshot.key)
         refuse(f"{self.label} is damaged", f"{self.options} --output {self.label}")
-
-
-def _sought_later(snapshot: "Snapshot", name: str) -> "Any":
-    # What is an attribute's __getattr__: where there is none of that name yet.
-    if name != "index":
-        raise AttributeError(name)
-    snapshot.index = snapshot.true_index()
-    return snapshot.index
 
 
 def lay_under(snapshot: "Snapshot") -> None:
@@ -150,12 +116,7 @@ def lay_under(snapshot: "Snapshot") -> None:
         for path in stable
     )
     snapshot.frozen, frozen.answers = frozen, answers
-    if frozen.groups is not None:
-        # The index of all groups is sought when it is needed.
-        kind: Any = type(snapshot)
-        kind = type(kind.__name__, (kind,), {"__getattr__": _sought_later})
-        snapshot.__class__ = kind
-    elif answers or not covered.keys().isdisjoint(holding):
+    if answers or not covered.keys().isdisjoint(holding):
         snapshot.lent = (lent,)
         snapshot.covered, snapshot.volatile = covered, volatile
         index.stamps = [covered.get(path) for path in index.key[1:]]

@@ -33,13 +33,11 @@ class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
         on_missing_entrypoints_callback: "OnMissing | None" = None,
-        warn_on_missing_entrypoint: "bool | None" = None,
         **options: "Unpack[Options]",
     ) -> None:
         super().__init__(
             namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,
-            on_missing_entrypoints_callback=on_missing_entrypoints_callback,
-            warn_on_missing_entrypoint=warn_on_missing_entrypoint, **options,
+            on_missing_entrypoints_callback=on_missing_entrypoints_callback, **options,
         )  # fmt: skip
 
     def __getitem__(self, name: str) -> "list[Extension[T]]":

@@ -146,17 +146,9 @@ def metadata_folders(snapshot: Snapshot) -> "set[str]":
     """Return the paths of the metadata folders of all distributions in folders."""
     overlay = snapshot.overlay()
     live = set() if overlay is None else overlay.folders
-    frozen = snapshot.frozen
-    entries = None
-    # One of some groups has all distributions; another index would be of now.
-    if frozen is not None and frozen.groups is not None and frozen.answers:
-        try:
-            entries = decode(frozen.index)
-        except ValueError:
-            frozen.give_up(snapshot)
     return live | {
         os.path.join(entry.path, file)
-        for entry in entries or snapshot.read(decode)
+        for entry in snapshot.read(decode)
         for file in entry.files()
         if not entry.archive
     }

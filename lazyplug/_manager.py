@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
         propagate_map_exceptions: bool
         on_load_failure_callback: "OnLoadFailure | None"
-        verify_requirements: "bool | None"
         conflict_resolver: "Resolver[Any] | None"
         protocol: "type | None"
         lazy: "bool | None"
@@ -61,7 +60,6 @@ class Manager(Generic[T, Found]):
     :param on_load_failure_callback: called with the manager, the entry point and
         the exception when an extension that `map()` needs fails to load; it is
         logged otherwise. Called once for each extension.
-    :param verify_requirements: deprecated, without effect.
     :param conflict_resolver: called with the namespace, the name and the extensions
         when a name that is asked for stands several times; returns one of them.
         By default the last one is taken, and logged.
@@ -114,7 +112,6 @@ class Manager(Generic[T, Found]):
         *,
         propagate_map_exceptions: bool = False,
         on_load_failure_callback: "OnLoadFailure | None" = None,
-        verify_requirements: "bool | None" = None,
         conflict_resolver: "Resolver[Any] | None" = None,
         protocol: "type | None" = None,
         lazy: "bool | None" = None,
@@ -122,10 +119,6 @@ class Manager(Generic[T, Found]):
         choice: "Choice | None" = None,
         on_failure: str = "warn",
     ) -> None:
-        if verify_requirements is not None:
-            from ._log import deprecated
-
-            deprecated("verify_requirements", "it has no effect; remove it")
         if protocol is not None:
             from ._protocol import check_usable
 
@@ -241,17 +234,12 @@ class Manager(Generic[T, Found]):
         namespace: str = "TESTING",
         propagate_map_exceptions: bool = False,
         on_load_failure_callback: "OnLoadFailure | None" = None,
-        verify_requirements: "bool | None" = None,
         *,
         conflict_resolver: "Resolver[Any] | None" = None,
     ) -> "Self":
         """Return a manager of the given extensions instead of installed ones."""
         from ._registration import of_given
 
-        if verify_requirements is not None:
-            from ._log import deprecated
-
-            deprecated("verify_requirements", "it has no effect; remove it")
         return of_given(
             cls,
             extensions,

@@ -35,8 +35,6 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
         as they are installed?
     :param on_missing_entrypoints_callback: called with the set of names that are
         missing; by default they are logged. None keeps quiet.
-    :param warn_on_missing_entrypoint: deprecated; pass None as
-        `on_missing_entrypoints_callback` instead.
     :param options: as of Manager.
     """
 
@@ -57,18 +55,8 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
         on_missing_entrypoints_callback: "OnMissing | None" = (
             warning_on_missing_entrypoint
         ),
-        warn_on_missing_entrypoint: "bool | None" = None,
         **options: "Unpack[Options]",
     ) -> None:
-        if warn_on_missing_entrypoint is not None:
-            from ._log import deprecated
-
-            deprecated(
-                "warn_on_missing_entrypoint",
-                "pass on_missing_entrypoints_callback=None to keep quiet",
-            )
-            if not warn_on_missing_entrypoint:
-                on_missing_entrypoints_callback = None
         self._names = self._asked = names
         self._name_order = name_order
         self._on_missing = on_missing_entrypoints_callback
@@ -118,13 +106,11 @@ class DriverManager(NamedExtensionManager[T]):
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
         on_missing_entrypoints_callback: "OnMissing | None" = None,
-        warn_on_missing_entrypoint: "bool | None" = None,
         **options: "Unpack[Options]",
     ) -> None:
         super().__init__(
             namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,
-            on_missing_entrypoints_callback=on_missing_entrypoints_callback,
-            warn_on_missing_entrypoint=warn_on_missing_entrypoint, **options,
+            on_missing_entrypoints_callback=on_missing_entrypoints_callback, **options,
         )  # fmt: skip
 
     def _arrange(self, whole: bool = True) -> None:

@@ -25,7 +25,9 @@ from lazyplug import (
     _log,
     _settings,
 )
+from lazyplug._index import TITLE_LENGTH, title
 from lazyplug._indexing.freeze import anchored, frozen_index
+from lazyplug._indexing.records import from_bytes
 from lazyplug.cli import main
 from lazyplug.testing import dist, plant
 from tests.conftest import Ticking, ask, examples, python
@@ -613,6 +615,22 @@ def test_a_bad_one_is_told_of_and_the_answer_is_that_of_a_scan(
     assert "lazyplug freeze" in record.message
 
 
+def test_a_frozen_index_of_some_groups_only_is_refused(
+    env: Environment, caplog: pytest.LogCaptureFixture
+) -> None:
+    env.freeze()
+    # As an earlier version wrote it, which could leave groups out.
+    data = env.file.read_bytes()
+    whole = from_bytes(data).front
+    front = whole.replace(b" all ", b" some ", 1)
+    data = title(front) + front + data[TITLE_LENGTH + len(whole) :]
+    env.file.write_bytes(data)
+    _environment.invalidate_caches()
+    assert names() == ["one", "two"]
+    assert "has some groups only, which is not supported" in caplog.text
+    assert "Write it again with `lazyplug freeze" in caplog.text
+
+
 def test_an_index_of_the_cache_is_no_frozen_one(
     env: Environment,
     isolated: Path,
@@ -726,7 +744,7 @@ def test_one_may_be_written_anew_while_a_process_runs(
     assert caplog.text == ""
 
 
-@pytest.mark.parametrize("options", [(), ("--group", "g"), ("--trust",)])
+@pytest.mark.parametrize("options", [(), ("--trust",)])
 def test_no_descriptor_is_left_open(options: tuple[str, ...], env: Environment) -> None:
     env.freeze(*options)
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
@@ -737,64 +755,6 @@ def test_no_descriptor_is_left_open(options: tuple[str, ...], env: Environment) 
         with pytest.raises(NoMatches, match="four"):
             DriverManager[Any]("g", "four")
     assert len(os.listdir("/proc/self/fd")) == before
-
-
-# ------------------------------------------------------------------ some groups only
-
-
-def test_one_of_some_groups_answers_for_these_and_the_index_for_the_others(
-    env: Environment, scans: list[str], isolated: Path
-) -> None:
-    env.freeze("--trust", "--group", "g", "--group", "none")
-    scans.clear()
-    assert names("g") == ["one", "two"]
-    assert names("none") == []
-    assert scans == []
-    assert not isolated.exists()
-    assert names("h") == ["x"]
-    assert scans != []
-    assert lazyplug.entry_points().groups == {"g", "h"}
-
-
-def test_one_of_some_groups_gives_way_where_it_does_not_cover_all(
-    env: Environment, site: Callable[..., Path]
-) -> None:
-    env.freeze("--trust", "--group", "g")
-    other = site(
-        dist("third", entry_points="[g]\nthree = plug:one\n[h]\ny = plug:one\n")
-    )
-    env.path(other, env.site)
-    assert names("g") == ["one", "three", "two"]
-    assert names("h") == ["x", "y"]
-
-
-@pytest.mark.parametrize("group", ["1", "-", "checked", "0"])
-def test_one_of_some_groups_takes_no_other_word_in_it_for_a_group(
-    group: str, env: Environment
-) -> None:
-    plant(env.site, dist("odd", entry_points=f"[{group}]\na = plug:one\n"))
-    env.freeze("--trust", "--group", "g")
-    assert names(group) == ["a"]
-
-
-def test_what_came_beside_some_groups_is_told_by_refresh(env: Environment) -> None:
-    env.freeze("--group", "g")
-    assert names("g") == ["one", "two"]
-    told: list[Any] = []
-    unsubscribe = lazyplug.subscribe(told.append)
-    plant(env.site, dist("late", entry_points="[g]\nlate = plug:one\n"))
-    assert lazyplug.refresh().added == ("late 1.0",)
-    unsubscribe()
-    assert [changes.added for changes in told] == [("late 1.0",)]
-
-
-def test_a_group_in_which_nothing_is_declared_is_told_of_when_it_is_frozen(
-    env: Environment, capsys: pytest.CaptureFixture[str]
-) -> None:
-    env.freeze("--group", "nowhere")
-    assert (
-        "nothing is declared in 'nowhere': frozen as empty" in capsys.readouterr().err
-    )
 
 
 # --------------------------------------------------------------------- the commands
@@ -861,13 +821,6 @@ def test_check_says_if_it_is_still_true_and_what_is_not(
     assert "is damaged" in json.loads(capsys.readouterr().out)["fault"]
 
 
-def test_check_asks_only_for_the_groups_that_are_frozen(env: Environment) -> None:
-    env.freeze("--group", "h")
-    plant(env.site, {"third-1.0.dist-info": {"METADATA": "Name: third\n"}})
-    shutil.rmtree(env.site / "third-1.0.dist-info")
-    assert main(["freeze", "--check"]) == 0
-
-
 def test_where_it_cannot_be_written_the_command_says_what_to_do(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -889,7 +842,6 @@ def test_errors_are_json_too_where_that_is_asked_for(
         (("--path", str(env.root / "none")), "is not there: nothing was frozen"),
         (("--path", str(env.root / "none"), "--check"), "is not there"),
         (("--check",), "is not there: see lazyplug freeze"),
-        (("--group", "app.*"), "'app.*': name each group of a family by itself"),
     ):
         assert main(["freeze", "--json", *arguments]) == 1
         assert said in json.loads(capsys.readouterr().out)["fault"]
@@ -899,9 +851,9 @@ def test_check_takes_no_word_that_the_file_says_itself(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     env.freeze()
-    for option in ("--trust", "--flat", "--group=g"):
+    for option in ("--trust", "--flat"):
         assert main(["freeze", "--check", option]) == 2
-        assert "FILE says its groups" in capsys.readouterr().err
+        assert "FILE says --trust and --flat itself" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["soon", "-1", "1.5", "9" * 12, "9" * 5000])
@@ -993,15 +945,16 @@ def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
     env.freeze()
     env.path(env.site, other)
     assert told() == [("note", f"{env.file} lends its records: {other} is not in it")]
-    env.freeze("--trust", "--group", "g")
+    env.freeze("--trust")
     env.path(env.site)
-    assert told() == [("note", f"{env.file} is not used: {other} is not on sys.path")]
-    env.freeze("--trust", "--group", "g")
+    lends = f"{env.file} lends its records"
+    assert told() == [("note", f"{lends}: {other} is not on sys.path")]
+    env.freeze("--trust")
     for folder in env.site.glob("*.dist-info"):
         shutil.rmtree(folder)
     _environment.invalidate_caches()
     ((state, text),) = told()
-    assert (state, text.partition(";")[0]) == ("note", f"{env.file} answers for g")
+    assert (state, text.partition(";")[0]) == ("note", f"{env.file} answers")
     assert "metadata is left out" in text
     env.file.write_bytes(b"")
     _environment.invalidate_caches()

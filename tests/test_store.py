@@ -23,7 +23,7 @@ import pytest
 import lazyplug
 from lazyplug import _environment, _files, _settings
 from lazyplug._files import Seam
-from lazyplug._index import TITLE_LENGTH, title
+from lazyplug._index import SCHEMA, TITLE_LENGTH, title
 from lazyplug._indexing import directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug._indexing.directory import cache_directory
@@ -656,20 +656,24 @@ def strange_index(key: Any) -> bytes:
 
 
 def test_the_newest_64_indexes_are_kept(
-    looked: Callable[[], list[str]], isolated: Path
+    looked: Callable[[], list[str]], isolated: Path, tmp_path: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    others = [aged(isolated / index_called(n), 100 - n) for n in range(80)]
+    sound = strange_index([str(tmp_path)])
+    others = [aged(isolated / index_called(n), 100 - n, sound) for n in range(80)]
     looked()
     kept = set(isolated.iterdir())
     assert len(kept) == 64
     assert set(others) & kept == set(others[-63:])
 
 
-def test_the_index_that_was_just_written_is_never_the_oldest(isolated: Path) -> None:
+def test_the_index_that_was_just_written_is_never_the_oldest(
+    isolated: Path, tmp_path: Path
+) -> None:
     isolated.mkdir(mode=0o700)
+    sound = strange_index([str(tmp_path)])
     for number in range(70):
-        aged(isolated / index_called(number), -3600)
+        aged(isolated / index_called(number), -3600, sound)
     storage.store(str(isolated), "new.json", b"new")
     assert (isolated / "new.json").read_bytes() == b"new"
     assert len(list(isolated.iterdir())) == 64
@@ -682,11 +686,26 @@ def test_indexes_of_environments_that_are_gone_are_removed(
     gone = strange_index([str(tmp_path / "gone")])
     gone_file = aged(isolated / index_called(1), 5, gone)
     there = aged(isolated / index_called(2), 5, strange_index([str(tmp_path)]))
-    damaged = aged(isolated / index_called(3), 5)
     looked()
     assert not gone_file.exists()
     assert there.exists()
-    assert damaged.exists()  # nothing tells what it was: it goes by age
+
+
+def test_indexes_that_cannot_be_decoded_are_removed_with_their_facts(
+    looked: Callable[[], list[str]], isolated: Path, tmp_path: Path
+) -> None:
+    isolated.mkdir(mode=0o700)
+    sound = strange_index([str(tmp_path)])
+    other_version = sound.replace(b"%d" % SCHEMA, b"%d" % (SCHEMA + 1), 1)
+    removed = [
+        aged(isolated / index_called(number), 5, data)
+        for number, data in enumerate((other_version, b"x", b""))
+    ]
+    kept = aged(isolated / index_called(3), 5, sound)
+    removed.append(aged(removed[0].with_suffix(".facts"), 5))
+    looked()
+    assert [file for file in removed if file.exists()] == []
+    assert kept.exists()
 
 
 def test_indexes_are_kept_where_nobody_can_tell_if_their_environment_is_gone(
@@ -739,11 +758,12 @@ def test_what_is_not_ours_in_the_folder_is_left_alone(
 
 
 def test_a_folder_among_the_indexes_keeps_nothing_from_being_pruned(
-    looked: Callable[[], list[str]], isolated: Path
+    looked: Callable[[], list[str]], isolated: Path, tmp_path: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
+    sound = strange_index([str(tmp_path)])
     for number in range(80):
-        aged(isolated / index_called(number), 100 - number)
+        aged(isolated / index_called(number), 100 - number, sound)
     for name in (index_called(100), unfinished(100)):
         (isolated / name).mkdir()
         os.utime(isolated / name, (0, 0))

@@ -16,14 +16,13 @@ from .._frozen_index import (
     FLAT,
     HERE,
     PREFIX,
-    SOME,
     SPREAD,
     TRUSTED,
     UNLISTED,
     checksum_of,
     names_in,
 )
-from .._index import digest, quote, texts
+from .._index import texts
 from .._printable import quoted
 from .layout import regroup, repeated, shadowed
 from .rebuild import look, settle_repeated
@@ -43,7 +42,7 @@ _DIGITS = 11
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from .._environment import Snapshot
     from .._frozen_index import Frozen
@@ -96,7 +95,6 @@ def frozen_index(
     since: int,
     *,
     trusted: bool = False,
-    groups: "Collection[str] | None" = None,
     flat: bool = False,
 ) -> bytes:
     """Return the frozen index of path entries; each is read anew. Imports no plugin.
@@ -104,27 +102,22 @@ def frozen_index(
     :param named: of each its anchored name and its path.
     :param since: the time that is written down, in seconds since 1970.
     :param trusted: whether it is to be believed without a look.
-    :param groups: the only ones to be frozen; None: all.
     :param flat: whether all will lie in the one folder that holds the index.
     """
     pairs = list(named)
     clock = _files.Seam.clock()
     entries = [look(path, None, clock, thorough=True) for _, path in pairs]
     settle_repeated(entries, clock)
-    kept = [_lasting(entry, groups) for entry in entries]
+    kept = [_lasting(entry) for entry in entries]
     names = [_checksum(entry) for entry in kept]
     keys = [name for name, _ in pairs]
     if flat:
         kept = [_together(kept)]
         names, keys = [_checksum(kept[0])], [HERE]
     found = regroup(kept, [], {})
-    for group in groups or ():
-        # One in which nothing is declared is known to be empty.
-        nothing = f"[{quote(group)}]".encode()
-        found.setdefault(quote(group), (nothing, digest(nothing)))
     about = [
         TRUSTED if trusted or flat else CHECKED,
-        ALL if groups is None else SOME,
+        ALL,
         FLAT if flat else SPREAD,
         str(since),
     ]
@@ -144,7 +137,7 @@ def _checksum(entry: PathEntry) -> "str | None":
     return UNLISTED if entry.archive and files else checksum_of(files, entry.path)
 
 
-def _lasting(entry: PathEntry, groups: "Collection[str] | None") -> PathEntry:
+def _lasting(entry: PathEntry) -> PathEntry:
     """Return the record of a path entry without what will not be so elsewhere."""
     plain: dict[str, str] = {}
     distributions: list[Distribution] = []
@@ -155,11 +148,7 @@ def _lasting(entry: PathEntry, groups: "Collection[str] | None") -> PathEntry:
         else:
             plain[file] = key
     for known in entry.distributions:
-        points = {
-            group: text
-            for group, text in (known.fragments or {}).items()
-            if groups is None or group in groups
-        }
+        points = known.fragments or {}
         faults = _from_entry(entry.path, known.problems)
         distributions.append(
             _record(known.file, known.key, known.named, known.source, faults, points)

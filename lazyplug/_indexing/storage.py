@@ -123,7 +123,8 @@ def _prune(directory: Directory, keep: str = "", thorough: bool = True) -> "list
     """Remove what is no longer needed from the cache directory; return the names.
 
     That is temporary files of writers that died, the oldest indexes beyond 64, and if
-    thorough indexes of environments that are gone, with their facts; never `keep`, nor
+    thorough indexes of environments that are gone, or that cannot be decoded, as of
+    another version, with their facts; never `keep`, nor
     the index that it belongs to. Facts of what a frozen index answers for have no index
     beside them, and count as one.
     """
@@ -143,7 +144,7 @@ def _prune(directory: Directory, keep: str = "", thorough: bool = True) -> "list
         if len(stems) < MOST and not (
             thorough
             and suffix == SUFFIX
-            and _is_gone(os.path.join(directory.path, name))
+            and _is_useless(os.path.join(directory.path, name))
         ):
             stems.add(stem)
     gone += [name for name in files if os.path.splitext(name)[0] not in stems]
@@ -161,17 +162,22 @@ def ours(folder: str) -> "list[str]":
     return [os.path.join(folder, name) for _, name in found]
 
 
-def _is_gone(path: str) -> bool:
-    """Was the environment of this index removed?"""
-    index = _opened(path, Index)
+def _is_useless(path: str) -> bool:
+    """Return True if an index cannot be decoded, or its environment was removed."""
+    read, close = index_file(path)
     try:
-        return index is not None and (
-            Seam.stat(index.key[0]).st_mode & 0o170000 != 0o040000
-        )
+        try:
+            prefix = Index(read).key[0]
+        except ValueError:
+            read(0, 1)  # which fails if that was the reason
+            return True
+        return Seam.stat(prefix).st_mode & 0o170000 != 0o040000
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except (OSError, ValueError):
+    except Exception:  # an audit hook may raise any
         return False  # nobody can tell
+    finally:
+        close()
 
 
 def _opened(path: str, decode: "Callable[[Read], Index]") -> "Index | None":

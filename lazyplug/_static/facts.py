@@ -298,7 +298,7 @@ class Facts:
 
     def _is_frozen(self) -> bool:
         frozen = self.snapshot.frozen
-        return frozen is not None and frozen.answers_all
+        return frozen is not None and frozen.answers
 
     def _passes(self, ways: "list[Way]", doubts: "list[Doubt]") -> bool:
         """Would names be looked for in vain where they were not found?"""

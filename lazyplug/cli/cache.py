@@ -231,7 +231,7 @@ def refresh(options: "argparse.Namespace") -> int:
     snapshot.index = snapshot.true_index(scan=True)
     after = metadata_folders(snapshot)
     frozen = snapshot.frozen
-    is_frozen = frozen is not None and frozen.answers_all
+    is_frozen = frozen is not None and frozen.answers
     changes: dict[str, Any] = {
         "added": sorted(after - before),
         "removed": sorted(before - after),

@@ -174,7 +174,7 @@ def _freshness() -> "Iterator[Finding]":
         *_environment.split_path(sys.path, _environment.current_folder()), "full"
     )
     frozen = snapshot.frozen
-    if frozen is not None and frozen.answers_all:
+    if frozen is not None and frozen.answers:
         yield _OK, "is not needed: see frozen"
         return
     folder = cache_folder()
@@ -279,8 +279,6 @@ def _frozen() -> "Iterator[Finding]":
         yield _NOTE, f"{label} {does}: {'; '.join(gaps)}"
         return
     answers = f"{label} answers"
-    if frozen.groups is not None:
-        answers += f" for {', '.join(sorted(frozen.groups))}"
     holding = _holding(frozen)
     if frozen.trusted and holding and not any(map(names_in, holding)):
         yield (

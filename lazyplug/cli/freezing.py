@@ -11,7 +11,6 @@ from .._indexing.directory import Directory
 from .._indexing.freeze import anchored, differences, frozen_at, frozen_index
 from .._indexing.records import decode, from_bytes
 from .._indexing.storage import write
-from .._printable import quoted
 from .output import add_json, clean, complain, print_json, refuse
 
 TYPE_CHECKING = False
@@ -36,11 +35,12 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
     if name == "thaw":
         parser.set_defaults(command=thaw)
         return
-    for option, metavar, about in (
-        ("--group", "GROUP", "only this group; again for another one"),
-        ("--path", "FOLDER", "instead of sys.path; it is moved together with FILE"),
-    ):
-        parser.add_argument(option, action="append", metavar=metavar, help=about)
+    parser.add_argument(
+        "--path",
+        action="append",
+        metavar="FOLDER",
+        help="instead of sys.path; it is moved together with FILE",
+    )
     for option, about in (
         ("--trust", "believe it without a look at the folders that it is of"),
         (
@@ -56,8 +56,8 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
 def freeze(options: "argparse.Namespace") -> int:
     """Write what is installed into a file, or compare it; 1 if that is not possible."""
     file = os.path.abspath(options.output)
-    if options.check and (options.group or options.trust or options.flat):
-        complain("lazyplug freeze --check: FILE says its groups, --trust and --flat")
+    if options.check and (options.trust or options.flat):
+        complain("lazyplug freeze --check: FILE says --trust and --flat itself")
         return 2
     for folder in options.path or ():
         if not os.path.exists(folder):
@@ -70,10 +70,6 @@ def freeze(options: "argparse.Namespace") -> int:
             file,
             "os is replaced (a fake file system): nothing was frozen",
         )
-    families = [group for group in options.group or () if group.endswith(".*")]
-    if families:
-        fault = f"{quoted(families)}: name each group of a family by itself"
-        return refuse(options.json, file, fault)
     try:
         return _check(options, file) if options.check else _write(options, file)
     except OSError as error:
@@ -99,7 +95,6 @@ def _write(options: "argparse.Namespace", file: str) -> int:
         _named(options.path, os.path.dirname(file)),
         frozen_at(),
         trusted=options.trust,
-        groups=options.group,
         flat=options.flat,
     )
     folder, name = os.path.split(file)
@@ -108,7 +103,6 @@ def _write(options: "argparse.Namespace", file: str) -> int:
     entries = decode(index)
     distributions = sum(len(entry.files()) for entry in entries)
     declared = index.front.count(b"\n") - 5
-    empty = sorted(group for group in options.group or () if not index.rows(group))
     trusted = options.trust or options.flat
     if options.json:
         found = {
@@ -130,8 +124,6 @@ def _write(options: "argparse.Namespace", file: str) -> int:
         )
     if not distributions:
         complain("nothing is installed there")
-    elif empty:
-        complain(f"nothing is declared in {quoted(empty)}: frozen as empty")
     return 0
 
 
@@ -165,7 +157,6 @@ def untrue(frozen: "Frozen", named: "Named | None" = None) -> "list[str]":
         named,
         frozen.since,
         trusted=frozen.trusted,
-        groups=frozen.groups,
         flat=frozen.flat,
     )
     now = from_bytes(content)
