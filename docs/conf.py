@@ -43,8 +43,9 @@ nitpick_ignore_regex = [
 
 # What stands beside an attribute is read from the file that a class says it is of; the
 # door hides that.
+modules = dict(line.split() for line in lazyplug._MODULES.strip().splitlines())
 for name, thing in [(name, getattr(lazyplug, name)) for name in lazyplug.__all__]:
-    thing.__module__ = f"lazyplug.{lazyplug._ROOMS[name]}"
+    thing.__module__ = f"lazyplug.{modules[name]}"
     # None at run time; without them annotations are shown as they are written.
     for variable in ("T", "Found"):
         vars(sys.modules[thing.__module__]).pop(variable, None)

@@ -24,7 +24,7 @@ else:
     Generic = {T: object, (T, T): object}
 
 # The name of this package, which a vendored copy may change.
-_PACKAGE = __package__ or ""
+PACKAGE = __package__ or ""
 
 
 class Extension(Generic[T]):
@@ -41,7 +41,7 @@ class Extension(Generic[T]):
     :param obj: what the call of the plugin returned, if it was called.
     """
 
-    __module__ = _PACKAGE
+    __module__ = PACKAGE
     if TYPE_CHECKING:
         _entry_point: EntryPoint
         name: str

@@ -1,7 +1,7 @@
 """Define what all managers have, and the manager of all extensions of a namespace."""
 
 from . import _environment, _settings
-from ._extension import Extension
+from ._extension import PACKAGE, Extension
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
         on_failure: str
 else:
     from ._extension import Found, Generic, T
-
-# The name of this package, which a vendored copy may change.
-_PACKAGE = __package__ or ""
 
 
 class Manager(Generic[T, Found]):
@@ -80,7 +77,7 @@ class Manager(Generic[T, Found]):
         are counted in `failures` and `lazyplug.problems()`.
     """
 
-    __module__ = _PACKAGE
+    __module__ = PACKAGE
     # the names that are asked for; None: all
     _asked: "Sequence[str] | None" = None
     _package: "str | None" = None
@@ -373,7 +370,7 @@ class Manager(Generic[T, Found]):
 class ExtensionManager(Manager[T, Found]):
     """All extensions of a namespace, called one after the other."""
 
-    __module__ = _PACKAGE
+    __module__ = PACKAGE
 
     def map(
         self, func: "Callable[Concatenate[Extension[T], P], U]", /,

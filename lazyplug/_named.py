@@ -1,6 +1,6 @@
 """Define the managers that select extensions by name: some names, or one."""
 
-from ._extension import Found, T
+from ._extension import PACKAGE, Found, T
 from ._manager import ExtensionManager
 
 TYPE_CHECKING = False
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     U = TypeVar("U")
     OnMissing = Callable[[set[str]], object]
-
-# The name of this package, which a vendored copy may change.
-_PACKAGE = __package__ or ""
 
 
 def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
@@ -38,7 +35,7 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
     :param options: as of Manager.
     """
 
-    __module__ = _PACKAGE
+    __module__ = PACKAGE
     _names: "Sequence[str]" = ()
     _name_order = False
     _on_missing: "OnMissing | None" = None
@@ -93,7 +90,7 @@ class DriverManager(NamedExtensionManager[T]):
         NoMatches after the callback was called.
     """
 
-    __module__ = _PACKAGE
+    __module__ = PACKAGE
     _default_resolver = "error_on_conflict"
     _raises = True
 

@@ -1428,7 +1428,9 @@ def test_facts_go_with_their_index(plugs: Path, isolated: Path) -> None:
     own = facts_in(isolated)
     orphan = isolated / "0123456789abcdef-0123456789abcdef.facts"
     orphan.write_bytes(b"x")
-    orphan.with_suffix(".json").write_bytes(b"x")
+    there = from_bytes(assemble([str(isolated)], [], [], True, {}, {}, ""))
+    orphan.with_suffix(".json").write_bytes(there.read(0, 1 << 16))
+    orphan.with_suffix(".json").chmod(0o600)
     storage.prune(str(isolated))
     assert orphan.exists()
     gone = isolated / "0123456789abcdef-1111111111111111.facts"

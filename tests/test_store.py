@@ -45,7 +45,10 @@ def test_where_there_are_no_effective_users_files_are_nobody_elses(
     tmp_path: Path,
 ) -> None:
     plant(tmp_path / "site", dist("foo", entry_points=POINTS))
-    cache = tmp_path / "cache"
+    above = tmp_path / "as the root of Emscripten"
+    above.mkdir()
+    above.chmod(0o777)
+    cache = above / "cache"
     code = """
         import json, os, posix, sys, time
         for name in ("geteuid", "getegid"):

@@ -7,7 +7,7 @@ descriptor, and only then entered; all that follows is done relative to the last
 
 import os
 
-from .._files import Seam, trusted, trusted_folder
+from .._files import HAS_USERS, Seam, trusted, trusted_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,11 +176,11 @@ def _check(status: os.stat_result, path: str) -> None:
     In a sticky directory others can exchange only what they own, which is refused in
     turn. The group is not checked: with the umask 002 it is the user's private group.
     """
+    if not HAS_USERS:
+        return  # on Emscripten, `/` has the mode 0777
     mode = status.st_mode
-    if (
-        # Without user ids, every file is root's.
-        status.st_uid not in (getattr(Seam, "geteuid", int)(), 0)
-        or (mode & _KIND != _LINK and mode & _OTHERS_MAY_WRITE and not mode & _STICKY)
+    if status.st_uid not in (Seam.geteuid(), 0) or (
+        mode & _KIND != _LINK and mode & _OTHERS_MAY_WRITE and not mode & _STICKY
     ):
         raise _refusal(path)
 

@@ -171,7 +171,8 @@ def _is_useless(path: str) -> bool:
         except ValueError:
             read(0, 1)  # which fails if that was the reason
             return True
-        return Seam.stat(prefix).st_mode & 0o170000 != 0o040000
+        mode: int = Seam.stat(prefix).st_mode
+        return mode & 0o170000 != 0o040000
     except (FileNotFoundError, NotADirectoryError):
         return True
     except Exception:  # an audit hook may raise any
