@@ -1,9 +1,9 @@
 """Build the wheel with its hot modules in one, `lazyplug/_hot.py`.
 
 A module costs a start 0.3 to 0.4 million instructions, so what every program imports is
-written as several files and shipped as one, as SQLite's amalgamation is. In the wheel,
+written as several files and shipped as one, like SQLite's amalgamation. In the wheel,
 each hot module is a line that replaces itself by `_hot`, with a stub for type checkers;
-all other modules import from `_hot`. A checkout and an editable install run the sources.
+all others import from `_hot`. A checkout and an editable install run the sources.
 """
 
 import ast
@@ -46,7 +46,7 @@ sys.modules[__name__] = _hot
 '''
 
 
-class HotModuleBuildHook(BuildHookInterface):
+class HotModuleBuildHook(BuildHookInterface[Any]):
     """Put the built module into a wheel; nothing is written into the checkout."""
 
     _folder = ""
@@ -250,9 +250,11 @@ def _statements(body: "list[ast.stmt]") -> "Iterator[ast.stmt]":
 
 
 def _public_names(text: str) -> str:
-    """Return the text of the package's door, whose table names the built module.
+    r"""Return the text of the package's door, whose table names the built module.
 
-    >>> _public_names("Extension _extension\\nload _load\\n")
-    'Extension _hot\\nload _load\\n'
+    >>> _public_names("Extension _extension\nload _load\n")
+    'Extension _hot\nload _load\n'
     """
-    return re.sub(rf"^(\w+) ({'|'.join(HOT)})$", rf"\1 {BUILT}", text, flags=re.M)
+    return re.sub(
+        rf"^(\w+) ({'|'.join(HOT)})$", rf"\1 {BUILT}", text, flags=re.MULTILINE
+    )

@@ -410,10 +410,10 @@ def test_what_has_the_name_of_a_library_only_is_left_alone(
             def load_module(name):
                 return sys.modules.setdefault(name, type(sys)(name))
         {there}
+        import lazyplug
         sys.path[:] = [here, *(p for p in sys.path if "site-packages" not in p)]
         import warnings
         warnings.simplefilter("ignore")  # of Python, for the loader
-        import lazyplug
         with lazyplug.accelerate():
             import importlib_metadata
         print(json.dumps(importlib_metadata.__name__))

@@ -5,14 +5,12 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 import lazyplug
 from tests.conftest import ask
-
-ROOMS = Path(lazyplug.__file__).parent
+from tests.support.checkout import SOURCES
 
 
 def test_importing_the_door_opens_no_room() -> None:
@@ -98,7 +96,7 @@ def test_all_names_stand_once_and_in_order() -> None:
 
 
 def parsed(room: str, suffix: str = ".py") -> ast.Module:
-    path = ROOMS.joinpath(*room.split(".")).with_suffix(suffix)
+    path = SOURCES.joinpath(*room.split(".")).with_suffix(suffix)
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -166,8 +164,8 @@ def modules_imported(room: str) -> set[str]:
 
 
 PRIVATE_MODULES = sorted(
-    ".".join(path.relative_to(ROOMS).with_suffix("").parts)
-    for path in [*ROOMS.glob("_*.py"), *ROOMS.glob("_*/*.py")]
+    ".".join(path.relative_to(SOURCES).with_suffix("").parts)
+    for path in [*SOURCES.glob("_*.py"), *SOURCES.glob("_*/*.py")]
     if not path.stem.startswith("__")
 )
 # What a start of every program imports.

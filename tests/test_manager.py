@@ -21,6 +21,7 @@ from lazyplug import (
 )
 from lazyplug.testing import dist, plant
 from tests.conftest import Ticking, ask
+from tests.support.checkout import SOURCES
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
@@ -545,9 +546,7 @@ def test_the_options_are_declared_once_and_the_same_for_the_type_checker() -> No
     import ast
     import inspect
 
-    from lazyplug import _manager
-
-    tree = ast.parse(inspect.getsource(_manager))
+    tree = ast.parse((SOURCES / "_manager.py").read_text(encoding="utf-8"))
     declared = {
         node.target.id
         for options in ast.walk(tree)

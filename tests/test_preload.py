@@ -14,6 +14,7 @@ import lazyplug
 from lazyplug._tuples import Named
 from lazyplug.testing import dist, plant
 from tests.conftest import ask, python
+from tests.support.checkout import SOURCES
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no chroot, no limits")
 
@@ -118,8 +119,7 @@ NO_DESCRIPTORS = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (0
 
 def fields() -> list[str]:
     """Return the names of what an Extension has, which are declared for checkers."""
-    package = Path(str(lazyplug.__file__)).parent
-    tree = ast.parse((package / "_extension.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SOURCES / "_extension.py").read_text(encoding="utf-8"))
     (extension,) = (
         n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Extension"
     )

@@ -40,7 +40,6 @@ from tests.faults.apart import (
     ANSWER,
     HANG,
     LIBRARY,
-    ROOT,
     Outcome,
     apart,
     attempt,
@@ -1402,7 +1401,9 @@ def in_subinterpreters(root: str, seed: int) -> Any:
     tree = {**dist("plug", entry_points=points({"x": "plug:Plugin"}))}
     tree["plug.py"] = "class Plugin:\n    pass\n"
     world(root, tree)
-    code = IN_SUBINTERPRETER.format(path=[*sys.path, ROOT])
+    code = IN_SUBINTERPRETER.format(
+        path=[*sys.path, str(Path(lazyplug.__file__).parents[1])]
+    )
     runs = [partial(subinterpreter, code, own_lock)] * 4
     found = [run() for run in runs] if seed % 2 else in_threads(*runs)
     return [said for said in map(str, found) if said != "None"]

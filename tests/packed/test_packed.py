@@ -20,8 +20,7 @@ import uv
 
 from lazyplug.testing import plant
 
-ROOT = Path(__file__).parents[2]
-HOSTS = ROOT / "tests" / "hosts"
+HOSTS = CHECKOUT / "tests" / "hosts"
 GROUPS = ("tinynova.compute.monitors.cpu", "tinynova.compute.monitors.ipmi")
 NOBODY = 65534
 EMPTY: Mapping[str, str] = {}
@@ -71,7 +70,7 @@ class Environment:
         """Make it, and install lazyplug and these."""
         chosen = interpreter or sys.executable
         run(uv.find_uv_bin(), "venv", "--quiet", "--python", chosen, self.folder)
-        self.install(ROOT, *projects)
+        self.install(CHECKOUT, *projects)
         return self
 
     def install(self, *projects: "str | Path") -> None:
@@ -242,7 +241,7 @@ print(json.dumps(main(*sys.argv[1:])))
 def staged(environment: Environment, sources: Path, build: Path) -> None:
     """Install all of it into a folder that is to be moved."""
     tool = (uv.find_uv_bin(), "pip", "install", "--quiet", "--python")
-    projects = (ROOT, sources / "tiny-nova", sources / "tiny-nova-ipmi")
+    projects = (CHECKOUT, sources / "tiny-nova", sources / "tiny-nova-ipmi")
     run(*tool, environment.python, "--target", build, *projects)
 
 

@@ -18,7 +18,6 @@ import uv
 
 from lazyplug.testing import dist, plant
 
-ROOT = Path(__file__).parents[2]
 HEAD = "import sys\nsys.path.append({site!r})\nsys.argv[:] = ['lazyplug']\n"
 PLUGINS = {
     "plug_app.py": '"""Plugins of app."""\n\n\n'
@@ -94,7 +93,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [
             *(uv.find_uv_bin(), "pip", "install", "--quiet", "--target", root / "site"),
             *("--python", sys.executable, "--override", root / "without"),
-            *(ROOT, "stevedore"),
+            *(CHECKOUT, "stevedore"),
         ],
         check=True,
         timeout=240,

@@ -1,0 +1,27 @@
+"""Tell where the checkout is, and whether its sources or a wheel are tested.
+
+The suite runs both: from the checkout, and with an installed wheel from a directory of
+links to all of the checkout but the package (`python -m tests.support.checkout`, see
+tox.ini), so that neither the tests nor their children import the sources by accident.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+# Links are followed: the checkout itself.
+CHECKOUT = Path(__file__).resolve().parents[2]
+SOURCES = CHECKOUT / "lazyplug"
+
+
+def link_to(place: Path) -> None:
+    """Make a directory of links to all that the checkout has, except the package."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for path in CHECKOUT.iterdir():
+        if path != SOURCES and path.name[0] != "." and path.name != "dist":
+            (place / path.name).symlink_to(path, target_is_directory=path.is_dir())
+
+
+if __name__ == "__main__":
+    link_to(Path(sys.argv[1]))

@@ -1,0 +1,129 @@
+"""The wheel has one module of all that every start imports; both forms are tested."""
+
+import ast
+import json
+import runpy
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import lazyplug
+from lazyplug import _named
+from tests.conftest import ask, python
+from tests.support.checkout import CHECKOUT, SOURCES
+
+is_built = pytest.mark.skipif(
+    not hasattr(sys.modules.get("lazyplug._hot"), "Extension"),
+    reason="these are the sources",
+)
+hatch_build = SimpleNamespace(**runpy.run_path(str(CHECKOUT / "hatch_build.py")))
+BUILT = hatch_build.built_files(SOURCES)
+
+
+def test_children_import_the_file_that_their_parent_imports() -> None:
+    code = "import json, lazyplug; print(json.dumps(lazyplug.__file__))"
+    assert ask(code) == lazyplug.__file__
+    said = python("-m", "lazyplug", "--version").stdout
+    assert said.split()[-1] == lazyplug.__version__
+
+
+def test_a_checkout_runs_the_sources_and_all_else_the_built_module() -> None:
+    is_checkout = Path(lazyplug.__file__).parent == SOURCES
+    assert (_named.__name__ == "lazyplug._named") == is_checkout
+    assert ("lazyplug._hot" in sys.modules) != is_checkout
+
+
+# Eight threads import by old and by new names, each first one in turn.
+IMPORTING = """
+import importlib, json, random, sys, threading
+sys.setswitchinterval(1e-5)
+names = json.loads(sys.argv[1])
+found = set()
+for _ in range(100):
+    for name in [name for name in sys.modules if name.split(".")[0] == "lazyplug"]:
+        del sys.modules[name]
+    barrier = threading.Barrier(8)
+    modules = []
+    def work(own):
+        barrier.wait()
+        modules.extend([importlib.import_module(name) for name in own])
+    threads = [
+        threading.Thread(target=work, args=(random.sample(names, len(names)),))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found.add((len(modules), len({id(module) for module in modules})))
+print(json.dumps(sorted(found)))
+"""
+
+
+@is_built
+def test_threads_that_import_by_any_of_its_names_find_one_module() -> None:
+    names = [f"lazyplug.{name}" for name in (hatch_build.BUILT, *hatch_build.HOT)]
+    said = json.loads(python("-c", IMPORTING, json.dumps(names)).stdout)
+    assert said == [[8 * len(names), 1]]
+
+
+def test_the_built_module_has_the_names_of_all_parts_and_nothing_for_checkers() -> None:
+    text = BUILT["_hot.py"]
+    assert "TYPE_CHECKING" not in text
+    defined = {
+        name for node in ast.parse(text).body for name in hatch_build._bound(node)
+    }
+    for name in hatch_build.HOT:
+        tree = ast.parse((SOURCES / f"{name}.py").read_text(encoding="utf-8"))
+        own = {
+            node.name
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        assert own <= defined
+        assert f"\n# {'-' * 20} {name}.py\n" in text
+
+
+def test_in_the_wheel_each_hot_module_replaces_only_itself_and_has_a_stub() -> None:
+    for name in hatch_build.HOT:
+        assert BUILT[f"{name}.py"].count("sys.modules[") == 1
+        assert "sys.modules[__name__] = _hot" in BUILT[f"{name}.py"]
+        source = (SOURCES / f"{name}.py").read_text(encoding="utf-8")
+        assert BUILT[f"{name}.pyi"] == source
+
+
+def test_in_the_wheel_all_other_modules_import_the_built_one_on_the_same_lines() -> (
+    None
+):
+    for path in SOURCES.rglob("*.py"):
+        name = path.relative_to(SOURCES).as_posix()
+        if name.removesuffix(".py") in hatch_build.HOT:
+            continue
+        source = path.read_text(encoding="utf-8")
+        text = BUILT.get(name, source)
+        assert len(text.splitlines()) == len(source.splitlines())
+        for node in hatch_build._statements(ast.parse(text).body):
+            if isinstance(node, ast.ImportFrom):
+                last = (node.module or "").rpartition(".")[2]
+                assert last not in hatch_build.HOT, f"{name}, line {node.lineno}"
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"_a": "x = 1\n", "_b": "def x():\n    pass\n"}, "_b and _a both define x"),
+        (
+            {"_a": "x = 1\n", "_b": "from ._a import x as y\n"},
+            "_b: from ._a import x as",
+        ),
+        ({"_a": "x = 1\n", "_b": "from ._cold import y\n"}, "_b: from ._cold import y"),
+        ({"_a": 'if not TYPE_CHECKING:\n    x = """\n"""\n'}, "text of several lines"),
+    ],
+)
+def test_hot_modules_that_cannot_be_one_stop_the_build(
+    parts: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        hatch_build.together(parts)
