@@ -19,6 +19,7 @@ import pytest
 import uv
 
 from lazyplug.testing import plant
+from tests.support.checkout import CHECKOUT
 
 HOSTS = CHECKOUT / "tests" / "hosts"
 GROUPS = ("tinynova.compute.monitors.cpu", "tinynova.compute.monitors.ipmi")

@@ -17,6 +17,7 @@ import pytest
 import uv
 
 from lazyplug.testing import dist, plant
+from tests.support.checkout import CHECKOUT
 
 HEAD = "import sys\nsys.path.append({site!r})\nsys.argv[:] = ['lazyplug']\n"
 PLUGINS = {
