@@ -137,6 +137,8 @@ def _bound(node: ast.stmt) -> "list[str]":
     """Return the names that a statement at the top of a module binds."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return [node.name]
+    if isinstance(node, ast.If):
+        return [name for each in [*node.body, *node.orelse] for name in _bound(each)]
     return [
         each.id
         for each in ast.walk(node)
@@ -189,13 +191,10 @@ def stub(hot: "dict[str, str]") -> str:
     lines = []
     for name, text in hot.items():
         body = ast.parse(text).body
-        own = [
-            each
-            for node in body
-            if not isinstance(node, ast.If) and "TYPE_CHECKING" not in _bound(node)
-            for each in _bound(node)
-        ]
-        lines += [f"from .{name} import {each} as {each}" for each in sorted(set(own))]
+        # Type variables are defined for type checkers only.
+        own = {name for node in body for name in _bound(node)}
+        own.discard("TYPE_CHECKING")
+        lines += [f"from .{name} import {each} as {each}" for each in sorted(own)]
         lines.append(f"from . import {name} as {name}")
     return "\n".join(lines) + "\n"
 

@@ -66,6 +66,8 @@ def __getattr__(name: str) -> object:
     line = _MODULES[at + 1 : _MODULES.index("\n", at + 1)]
     module = __import__(f"{__name__}.{line.split()[1]}", fromlist=(name,))
     value = getattr(module, name)
+    if value.__class__ is __getattr__.__class__:
+        value.__module__ = __name__  # as classes say: pickles name no private module
     # In a fake file system, what is imported now has a fake `os`, and is not kept.
     if __import__("os").__class__ is module.__class__:
         globals()[name] = value

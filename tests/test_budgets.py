@@ -19,11 +19,13 @@ import pytest
 import lazyplug
 from lazyplug.testing import plant
 from tests.conftest import ask, python
+from tests.support.checkout import is_built
 
 pytestmark = pytest.mark.budget
 
 ROOT = Path(__file__).parents[1]
 BOUNDS = tomllib.loads((ROOT / "benchmarks" / "bounds.toml").read_text())["counts"]
+BOUNDS |= BOUNDS["wheel" if is_built() else "sources"]
 FORBIDDEN = {
     *("importlib.metadata", "importlib_metadata", "platformdirs", "orjson", "json"),
     *("re", "typing", "logging", "pathlib", "dataclasses", "functools", "inspect"),

@@ -3,21 +3,20 @@
 import ast
 import json
 import runpy
-import sys
+import subprocess
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import uv
 
 import lazyplug
 from lazyplug import _named
 from tests.conftest import ask, python
-from tests.support.checkout import CHECKOUT, SOURCES
+from tests.support.checkout import CHECKOUT, SOURCES, is_built
 
-is_built = pytest.mark.skipif(
-    not hasattr(sys.modules.get("lazyplug._hot"), "Extension"),
-    reason="these are the sources",
-)
+needs_built = pytest.mark.skipif(not is_built(), reason="the sources are tested")
 hatch_build = SimpleNamespace(**runpy.run_path(str(CHECKOUT / "hatch_build.py")))
 BUILT = hatch_build.built_files(SOURCES)
 
@@ -31,8 +30,8 @@ def test_children_import_the_file_that_their_parent_imports() -> None:
 
 def test_a_checkout_runs_the_sources_and_all_else_the_built_module() -> None:
     is_checkout = Path(lazyplug.__file__).parent == SOURCES
-    assert (_named.__name__ == "lazyplug._named") == is_checkout
-    assert ("lazyplug._hot" in sys.modules) != is_checkout
+    assert is_built() != is_checkout
+    assert _named.__name__ == ("lazyplug._hot" if is_built() else "lazyplug._named")
 
 
 # Eight threads import by old and by new names, each first one in turn.
@@ -62,7 +61,7 @@ print(json.dumps(sorted(found)))
 """
 
 
-@is_built
+@needs_built
 def test_threads_that_import_by_any_of_its_names_find_one_module() -> None:
     names = [f"lazyplug.{name}" for name in (hatch_build.BUILT, *hatch_build.HOT)]
     said = json.loads(python("-c", IMPORTING, json.dumps(names)).stdout)
@@ -127,3 +126,21 @@ def test_hot_modules_that_cannot_be_one_stop_the_build(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         hatch_build.together(parts)
+
+
+@pytest.mark.slow
+def test_the_wheel_is_the_same_from_the_tree_and_from_the_source_distribution(
+    tmp_path: Path,
+) -> None:
+    def build(kind: str, source: Path) -> Path:
+        place = tmp_path / f"{kind} of {source.name}"
+        command = [uv.find_uv_bin(), "build", "--quiet", f"--{kind}", str(source)]
+        subprocess.run([*command, "--out-dir", str(place)], check=True, timeout=240)
+        (file,) = place.glob("lazyplug-*")
+        return file
+
+    wheel = build("wheel", CHECKOUT)
+    assert "lazyplug/_hot.py" in zipfile.ZipFile(wheel).namelist()
+    again = build("wheel", build("sdist", CHECKOUT))
+    assert again.read_bytes() == wheel.read_bytes()
+    assert not (SOURCES / "_hot.py").exists()

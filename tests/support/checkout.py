@@ -14,6 +14,13 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCES = CHECKOUT / "lazyplug"
 
 
+def is_built() -> bool:
+    """Return True if a wheel is tested, False if the sources are."""
+    import lazyplug
+
+    return Path(lazyplug.__file__).with_name("_hot.py").exists()
+
+
 def link_to(place: Path) -> None:
     """Make a directory of links to all that the checkout has, except the package."""
     shutil.rmtree(place, ignore_errors=True)
