@@ -42,6 +42,10 @@ _KNOWN = {
 generation = 0
 
 
+# How an absolute path begins, where that alone tells.
+_ROOT = "/" if os.sep == "/" else None
+
+
 def split_path(
     path: "list[Any]", here: "str | None"
 ) -> "tuple[tuple[str, ...], frozenset[int]]":
@@ -51,9 +55,9 @@ def split_path(
     relative, or the current folder, or the folder of the script that Python put
     first for this run; it is looked at live and never stored.
     """
-    entries: list[str] = []
+    entries: dict[str, None] = {}
     volatile = []
-    started = os.environ.get("PWD")
+    folders = here, os.environ.get("PWD")
     for place, given in enumerate(path):
         entry: str = given
         if given.__class__ is not str:
@@ -65,20 +69,21 @@ def split_path(
                 continue
         if "\0" in entry:
             continue
-        if not os.path.isabs(entry):
+        # Most begin so; a call of isabs costs 1,000 instructions.
+        if entry[:1] != _ROOT and not os.path.isabs(entry):
             if here is None:
                 continue
             entry = os.path.join(here, entry) if entry else str(here)
             moving = True
         else:
             # PWD: a program may have changed its folder before it asks.
-            moving = entry in (here, started) or (
+            moving = entry in folders or (
                 place == 0 and not sys.flags.safe_path and _is_script_folder(entry)
             )
         if entry not in entries:
             if moving:
                 volatile.append(len(entries))
-            entries.append(entry)
+            entries[entry] = None
     return tuple(entries), frozenset(volatile)
 
 
