@@ -184,8 +184,8 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
     if snapshot.frozen is not None:
         return None
     from ._indexing.scan import (
-        is_file,  # deferred: to find the library needs none of it
-    )
+        is_file,
+    )  # deferred: to find the library needs none of it
 
     opened: dict[tuple[str, str], Any] = {}
     points = []

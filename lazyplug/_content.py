@@ -7,7 +7,7 @@ every program may set it.
 
 import os
 
-from ._files import READ_FLAGS, Seam
+from ._files import DIRECTORY, KIND, READ_FLAGS, REGULAR, Seam
 from ._index import COARSE, digest, stamp
 
 TYPE_CHECKING = False
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from os import stat_result
     from typing import Any
 
-_TYPE, _REGULAR, _DIRECTORY = 0o170000, 0o100000, 0o040000
 _CHUNK = 1 << 20
 
 
@@ -42,10 +41,10 @@ def signature(path: str, status: "stat_result", base: "int | None" = None) -> st
     Raises OSError.
     """
     known = stamp(status)
-    kind = status.st_mode & _TYPE
-    if has_change_time(status) or kind not in (_REGULAR, _DIRECTORY):
+    kind = status.st_mode & KIND
+    if has_change_time(status) or kind not in (REGULAR, DIRECTORY):
         return known
-    return f"{known} {checksum(path, base, kind == _DIRECTORY)}"
+    return f"{known} {checksum(path, base, kind == DIRECTORY)}"
 
 
 def is_standard_library(path: str) -> bool:
@@ -97,7 +96,7 @@ def checksum(
     descriptor = Seam.open(path, READ_FLAGS, dir_fd=base)
     try:
         status = Seam.fstat(descriptor)
-        if status.st_mode & _TYPE != _REGULAR:
+        if status.st_mode & KIND != REGULAR:
             raise OSError("not a file any more")  # it may be a device without an end
         parts = []
         rest = status.st_size

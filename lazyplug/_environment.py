@@ -8,9 +8,9 @@ import sys
 
 from . import _settings
 from ._files import (
-    _KIND,
-    _LINK,
-    _REGULAR,
+    KIND,
+    LINK,
+    REGULAR,
     Seam,
     index_file,
     looked_from,
@@ -99,10 +99,8 @@ def _is_script_folder(entry: str) -> bool:
         if entry != os.path.dirname(script):
             # Python resolves links in the script's path for sys.path, but not in
             # `__file__`.
-            if Seam.lstat(script).st_mode & _KIND == _LINK:
-                from ._frozen_index import (
-                    follow_links,  # deferred: few scripts are links
-                )
+            if Seam.lstat(script).st_mode & KIND == LINK:
+                from ._frozen_index import follow_links  # deferred: few are links
 
                 script = follow_links(script)
             home = Seam.stat(os.path.dirname(script))
@@ -111,7 +109,7 @@ def _is_script_folder(entry: str) -> bool:
     except (OSError, ValueError):
         return entry == os.path.dirname(script)
     # A zip that is run is one file with one stat signature, and stable.
-    return not script.endswith("__main__.py") or found.st_mode & _KIND != _REGULAR
+    return not script.endswith("__main__.py") or found.st_mode & KIND != REGULAR
 
 
 def declares(entry: str) -> bool:
@@ -120,8 +118,8 @@ def declares(entry: str) -> bool:
         names = "\0".join(Seam.listdir(entry)).lower() + "\0"
     except NotADirectoryError:
         from ._indexing.scan import (
-            is_file,  # deferred: few volatile path entries are files
-        )
+            is_file,
+        )  # deferred: few volatile path entries are files
 
         return is_file(entry)  # maybe a zip
     except (OSError, ValueError):
@@ -251,9 +249,7 @@ class Snapshot:
         self._overlay: Overlay | None = None
         for at in self.volatile:
             if declares(entries[at]):
-                from ._indexing.overlay import (
-                    overlaid,  # deferred: something live declares
-                )
+                from ._indexing.overlay import overlaid  # deferred: seldom
 
                 self._overlay = overlaid(self, [])
                 break

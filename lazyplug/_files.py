@@ -30,7 +30,8 @@ HAS_USERS = hasattr(Seam, "geteuid")
 MANY = 8
 # No index of a real environment comes near it: 10,000 distributions take 4 MiB.
 SIZE_CAP = 1 << 26
-_KIND, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
+# The type of a file in its mode, as in `stat`, which is not imported by itself.
+KIND, REGULAR, DIRECTORY, LINK = 0o170000, 0o100000, 0o040000, 0o120000
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 # Without O_NONBLOCK a pipe would be waited for.
 READ_FLAGS = (
@@ -56,11 +57,11 @@ def trusted(status: os.stat_result, kind: int) -> bool:
 
     Windows keeps LOCALAPPDATA private by itself; Emscripten has a single user.
     """
-    if status.st_mode & _KIND != kind:
+    if status.st_mode & KIND != kind:
         return False
     return not HAS_USERS or (
         status.st_uid in (Seam.geteuid(), 0)
-        and (kind == _LINK or not status.st_mode & 0o022)
+        and (kind == LINK or not status.st_mode & 0o022)
     )
 
 
@@ -71,9 +72,9 @@ def trusted_folder(folder: str) -> bool:
     """
     try:
         status = Seam.lstat(folder)
-        if trusted(status, _LINK):
+        if trusted(status, LINK):
             status = Seam.stat(folder)
-        return trusted(status, _FOLDER)
+        return trusted(status, DIRECTORY)
     except (OSError, ValueError):
         return False
 
@@ -112,9 +113,9 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
             if size < 0:
                 status = Seam.fstat(descriptor)
                 if status.st_size > SIZE_CAP or not (
-                    trusted(status, _REGULAR)
+                    trusted(status, REGULAR)
                     if judged
-                    else status.st_mode & _KIND == _REGULAR
+                    else status.st_mode & KIND == REGULAR
                 ):
                     raise ValueError(
                         "not a file, or one that others could have written"

@@ -192,9 +192,7 @@ class Manager(Generic[T, Found]):
             or setting("LAZYPLUG_ALLOW")
             or setting("LAZYPLUG_DENY")
         ):
-            from ._selection.judging import (
-                chosen,  # deferred: few hosts, or users, choose
-            )
+            from ._selection.judging import chosen  # deferred: few choose
 
             return chosen(self, extensions)
         return extensions

@@ -7,13 +7,12 @@ descriptor, and only then entered; all that follows is done relative to the last
 
 import os
 
-from .._files import HAS_USERS, Seam, trusted, trusted_folder
+from .._files import DIRECTORY, HAS_USERS, KIND, LINK, Seam, trusted, trusted_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
-_KIND, _DIRECTORY, _LINK = 0o170000, 0o040000, 0o120000
 _STICKY, _OTHERS_MAY_WRITE = 0o1000, 0o002
 # The same on every system; importing `errno` would cost each start that writes.
 _EPERM = 1
@@ -142,7 +141,7 @@ def _walk(path: str, make: bool) -> int:
                     raise
                 _make(name, here)
             else:
-                if status.st_mode & _KIND == _LINK:
+                if status.st_mode & KIND == LINK:
                     _check(status, child)
                     links += 1
                     if links > _MOST_LINKS:
@@ -160,7 +159,7 @@ def _walk(path: str, make: bool) -> int:
                 Seam.close(above)
             at, status = child, Seam.fstat(here)
             _check(status, at)
-        if not trusted(Seam.fstat(here), _DIRECTORY):
+        if not trusted(Seam.fstat(here), DIRECTORY):
             raise _refusal(at)
     except BaseException:
         if here is not None:
@@ -180,7 +179,7 @@ def _check(status: os.stat_result, path: str) -> None:
         return  # on Emscripten, `/` has the mode 0777
     mode = status.st_mode
     if status.st_uid not in (Seam.geteuid(), 0) or (
-        mode & _KIND != _LINK and mode & _OTHERS_MAY_WRITE and not mode & _STICKY
+        mode & KIND != LINK and mode & _OTHERS_MAY_WRITE and not mode & _STICKY
     ):
         raise _refusal(path)
 

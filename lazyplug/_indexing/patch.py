@@ -8,7 +8,7 @@ write, which is left to do where more has changed.
 import os
 
 from .._content import checksum, is_standard_library, signature, with_content
-from .._files import SIZE_CAP, Seam, looked_from
+from .._files import DIRECTORY, KIND, SIZE_CAP, Seam, looked_from
 from .._index import (
     DOUBT,
     NOTHING,
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
 
 _QUOTED = quote(ENTRY_POINTS)[1:-1]
-_TYPE, _FOLDER = 0o170000, 0o040000
 # Where more distributions changed, `rebuild` is no slower.
 _MOST = 32
 # While path entries change, so many more looks are taken for an answer that was true
@@ -385,7 +384,7 @@ class _Lines:
             now = whole if is_by_content(known) else stamp(status)
             if now == known and place not in self.young:
                 continue
-            if known is None or status.st_mode & _TYPE != _FOLDER:
+            if known is None or status.st_mode & KIND != DIRECTORY:
                 raise _TakesMoreError
             own = self._own(place)
             # It is an archive; or it could not be listed the last time.

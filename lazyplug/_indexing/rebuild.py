@@ -7,7 +7,7 @@ stand twice, archives, path entries that came or went.
 import os
 
 from .._content import is_standard_library, signature
-from .._files import Seam, looked_from
+from .._files import DIRECTORY, KIND, REGULAR, Seam, looked_from
 from .._index import NOTHING, index_name, stamp
 from .._settings import news
 from .layout import encode, regroup, repeated, sort_distributions
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .._index import Index
-
-
-_TYPE, _REGULAR, _FOLDER = 0o170000, 0o100000, 0o040000
 
 
 def rescan(
@@ -112,7 +109,7 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
         problems = [(path, 0, reason)] if reason else []
         # What the system refused to look at is looked at each time.
         return PathEntry(path, None, not reason, False, problems, {}, [])
-    if known is not None and known.archive != (status.st_mode & _TYPE == _REGULAR):
+    if known is not None and known.archive != (status.st_mode & KIND == REGULAR):
         known = None  # a folder became an archive, or the other way round
     by_content = known is not None and is_by_content(known.stamp)
     now = whole if by_content else stamp(status)
@@ -121,12 +118,12 @@ def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> Pa
     if known is not None and same and (known.archive or not thorough):
         return known
     calm = settled(status, equal, clock)
-    if status.st_mode & _TYPE == _REGULAR:
+    if status.st_mode & KIND == REGULAR:
         from .archives import scan_archive  # deferred: imports importlib_metadata
 
         found, problems, was_read = scan_archive(path)
         return PathEntry(path, whole, calm and was_read, True, problems, {}, found)
-    if status.st_mode & _TYPE != _FOLDER:
+    if status.st_mode & KIND != DIRECTORY:
         problems = [(path, 0, "is neither a folder nor a zip archive")]
         return PathEntry(path, now, calm, False, problems, {}, [])
     if known is None:

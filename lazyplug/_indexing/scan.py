@@ -7,7 +7,7 @@ reason, and harms nothing else.
 import os
 
 from .._content import signature
-from .._files import READ_FLAGS, Seam
+from .._files import KIND, READ_FLAGS, REGULAR, Seam
 from .._index import numbers, stamp
 from .records import Distribution, fragments, is_by_content
 
@@ -225,7 +225,7 @@ def read(
     try:
         status = Seam.fstat(descriptor)
         size = status.st_size
-        if status.st_mode & 0o170000 != 0o100000:
+        if status.st_mode & KIND != REGULAR:
             return None, status, "is not a file"
         if size > _FILE_CAP:
             return None, status, f"is too large ({size} bytes)"
@@ -252,7 +252,7 @@ def read(
 def is_file(path: str) -> bool:
     """Return True if this is a file, or a link to one."""
     status = _status_of(path)
-    return status is not None and status.st_mode & 0o170000 == 0o100000
+    return status is not None and status.st_mode & KIND == REGULAR
 
 
 def reason_of(error: Exception) -> str:

@@ -6,7 +6,7 @@ A fault here costs time, never an answer, and is told at debug level only.
 import os
 import time
 
-from .._files import SIZE_CAP, Seam, index_file, trusted_folder
+from .._files import DIRECTORY, KIND, SIZE_CAP, Seam, index_file, trusted_folder
 from .._index import Index
 from .directory import Directory, cache_directory, flags_of
 from .records import from_bytes
@@ -105,7 +105,7 @@ def _by_age(
                 status = directory.lstat(name)
             except FileNotFoundError:
                 continue
-            if status.st_mode & 0o170000 != 0o040000:  # a folder is not ours
+            if status.st_mode & KIND != DIRECTORY:  # a folder is not ours
                 found.append((status.st_mtime, name))
     return sorted(found, reverse=True)
 
@@ -172,7 +172,7 @@ def _is_useless(path: str) -> bool:
             read(0, 1)  # which fails if that was the reason
             return True
         mode: int = Seam.stat(prefix).st_mode
-        return mode & 0o170000 != 0o040000
+        return mode & KIND != DIRECTORY
     except (FileNotFoundError, NotADirectoryError):
         return True
     except Exception:  # an audit hook may raise any

@@ -399,8 +399,8 @@ class Facts:
         What no distribution declares any more is left out.
         """
         from .._indexing.storage import (
-            store,  # deferred: only where something was learned
-        )
+            store,
+        )  # deferred: only where something was learned
 
         covered = self.snapshot.covered
         if self._folder is None or not (

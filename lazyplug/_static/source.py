@@ -7,7 +7,7 @@ import warnings
 from _thread import RLock
 from errno import EINVAL
 
-from .._files import Seam
+from .._files import DIRECTORY, KIND, READ_FLAGS, REGULAR, Seam
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ SIZE_CAP = 1 << 20
 # takes a minute for 400,000.
 PARTS = 1_000
 _SOURCE = (".py", ".pyw")
-_KIND, _FILE, _FOLDER = 0o170000, 0o100000, 0o040000
 # Which third-party finders are asked: those before Python's PathFinder, those of path
 # entries as well, those after PathFinder as well.
 BEFORE, AMONG, BEHIND = range(3)
@@ -54,12 +53,6 @@ _UNSEEN: "Found" = ("", None)
 _MAKERS = (
     *(b"__path__", b"sys.modules", b"import modules", b"declare_namespace"),
     *(b"meta_path", b"path_hooks"),
-)
-_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
 )
 # Warnings are silenced for the whole process: by one thread at a time, so that what
 # was there before is put back. Nothing foreign is run meanwhile.
@@ -383,9 +376,9 @@ def read(file: str, of: "Callable[[bytes], T]") -> "tuple[T | None, bool]":
 
 def _bytes_of(file: str) -> "bytes | None":
     """Return what is in a file; None if it is too large. Raises OSError."""
-    descriptor = Seam.open(file, _FLAGS)
+    descriptor = Seam.open(file, READ_FLAGS)
     try:
-        if Seam.fstat(descriptor).st_mode & _KIND != _FILE:
+        if Seam.fstat(descriptor).st_mode & KIND != REGULAR:
             raise OSError(EINVAL, "not a file", file)
         data = b""
         while chunk := Seam.read(descriptor, SIZE_CAP + 1):
@@ -403,7 +396,7 @@ def kind_of(path: str, sources: "Sources") -> int:
     If the system fails to say, that is recorded in `sources`.
     """
     try:
-        kind: int = Seam.stat(path).st_mode & _KIND
+        kind: int = Seam.stat(path).st_mode & KIND
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return 0  # ValueError: it holds a NUL
     except OSError:
@@ -598,7 +591,7 @@ class Search:
         portions: list[str] = []
         for place, entry in enumerate(self._entries):
             stable = place not in self._volatile
-            if kind_of(entry, sources) != _FOLDER:
+            if kind_of(entry, sources) != DIRECTORY:
                 if self._in_archive(entry, name, sources):
                     sources.firm &= stable
                     return _UNSEEN, place + 1
@@ -647,11 +640,11 @@ class Search:
         Note what would be found before it if it came, as far as a stamp of the
         folder does not tell: those of path entries move too often.
         """
-        is_folder = kind_of(path, sources) == _FOLDER
+        is_folder = kind_of(path, sources) == DIRECTORY
         if is_folder:
             for suffix in self._suffixes:
                 file = os.path.join(path, f"__init__{suffix}")
-                if kind_of(file, sources) == _FILE:
+                if kind_of(file, sources) == REGULAR:
                     if suffix not in _SOURCE:
                         sources.files[path] = True
                     return file, [path]
@@ -659,7 +652,7 @@ class Search:
             sources.files[path] = True
         for suffix in self._suffixes:
             file = path + suffix
-            if kind_of(file, sources) == _FILE:
+            if kind_of(file, sources) == REGULAR:
                 if in_entry:
                     sources.files[path] = is_folder
                     # Not read where it hides a package behind it.
