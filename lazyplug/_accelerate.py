@@ -185,7 +185,7 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
         return None
     from ._indexing.scan import (
         is_file,
-    )  # deferred: to find the library needs none of it
+    )  # deferred: finding the library needs none
 
     opened: dict[tuple[str, str], Any] = {}
     points = []

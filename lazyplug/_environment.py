@@ -119,7 +119,7 @@ def declares(entry: str) -> bool:
     except NotADirectoryError:
         from ._indexing.scan import (
             is_file,
-        )  # deferred: few volatile path entries are files
+        )  # deferred: few are files
 
         return is_file(entry)  # maybe a zip
     except (OSError, ValueError):

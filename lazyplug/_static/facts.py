@@ -400,7 +400,7 @@ class Facts:
         """
         from .._indexing.storage import (
             store,
-        )  # deferred: only where something was learned
+        )  # deferred: if something was learned
 
         covered = self.snapshot.covered
         if self._folder is None or not (
