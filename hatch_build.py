@@ -41,6 +41,10 @@ import sys
 
 from . import _hot
 
+# Another thread may have got this module before it is replaced: importlib then looks
+# again, since it seems to be still initializing; an import statement reads from it.
+__spec__ = type(sys.implementation)(_initializing=True)
+__getattr__ = _hot.__getattribute__
 # Its own name only: by another's, a second thread would run that one twice.
 sys.modules[__name__] = _hot
 '''
