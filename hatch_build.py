@@ -43,7 +43,11 @@ from . import _hot
 
 # Another thread may have got this module before it is replaced: importlib then looks
 # again, since it seems to be still initializing; an import statement reads from it.
-__spec__ = type(sys.implementation)(_initializing=True)
+class _Initializing(type(__spec__)):
+    _initializing = property(lambda spec: True, lambda spec, value: None)
+
+
+__spec__.__class__ = _Initializing
 __getattr__ = _hot.__getattribute__
 # Its own name only: by another's, a second thread would run that one twice.
 sys.modules[__name__] = _hot
