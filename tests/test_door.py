@@ -2,6 +2,7 @@
 
 import ast
 import pickle
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 
 import lazyplug
 from tests.conftest import ask
-from tests.support.checkout import SOURCES
+from tests.support.checkout import CHECKOUT, SOURCES
 
 
 def test_importing_the_door_opens_no_room() -> None:
@@ -178,10 +179,7 @@ PRIVATE_MODULES = sorted(
     if not path.stem.startswith("__")
 )
 # What a start of every program imports.
-HOT = [
-    *("_environment", "_extension", "_files", "_index", "_manager", "_named"),
-    "_settings",
-]
+HOT = runpy.run_path(str(CHECKOUT / "hatch_build.py"))["HOT"]
 
 
 @pytest.mark.parametrize("module", HOT)

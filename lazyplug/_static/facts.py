@@ -398,9 +398,7 @@ class Facts:
         Nothing is written if the environment changed: who looks next learns better.
         What no distribution declares any more is left out.
         """
-        from .._indexing.storage import (
-            store,
-        )  # deferred: if something was learned
+        from .._indexing.storage import store  # deferred: if something was learned
 
         covered = self.snapshot.covered
         if self._folder is None or not (
