@@ -8,9 +8,10 @@ from benchmarks.report import Options, Table, main
 from benchmarks.trees import LAZYPLUG, METADATA, distribution, environment, plant
 
 SIZES = (10, 100, 1_000, 10_000)
-ENTRIES = (5, 50, 500)
-# Distributions that the path entries have between them.
-SHARED = 500
+ENTRIES = (5, 50, 250)
+# Distributions that the path entries have between them, and as many as in the
+# environment.
+SHARED = 250
 
 
 def cases(label: str, caches: Path, before: str = "") -> dict[str, Case]:
@@ -44,16 +45,16 @@ def of_distributions(options: Options, size: int) -> Table:
 
 
 def of_entries(options: Options, number: int) -> Table:
-    """Measure with so many path entries, which have 500 distributions between them."""
+    """Measure with so many path entries, which have 250 distributions between them."""
     folder = options.scratch / f"on-{number}"
     python, site = environment(folder)
-    plant(site, range(0))
+    plant(site, range(SHARED))
     entries = [folder / "entries" / str(place) for place in range(number)]
     each = SHARED // number
     for place, entry in enumerate(entries):
         entry.mkdir(parents=True)
         for at in range(place * each, place * each + each):
-            distribution(entry, at)
+            distribution(entry, SHARED + at)
     (site / "entries.pth").write_text("\n".join(map(str, entries)), encoding="utf-8")
     found = cases(f"{number} path entries", folder / "caches")
     settle(python, next(iter(found.values())), folder)

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._index import Owner
+    from ._types import Owner
 
 
 def identify(owner: "Owner") -> "tuple[str, str, str]":

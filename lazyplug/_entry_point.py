@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._index import Owner, Row
+    from ._types import Owner, Row
 
 _PACKAGE = __package__ or ""
 

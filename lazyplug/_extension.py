@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar
 
-    from ._entry_point import EntryPoint
-    from ._index import Owner, Row
+    from ._types import EntryPoint, Owner, Row
 
     T = TypeVar("T")
     # what `manager[name]` gives

@@ -5,14 +5,11 @@ import sys
 from _thread import get_ident
 from time import time_ns
 
-from ._index import paths, stamp
+from ._index import stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from ._index import Read
+    from ._types import Any
 
 # The only access to the system: the interpreter's own system calls, and the clock.
 # Functions that a program or a test replaces in `os` are neither called nor remembered.
@@ -40,9 +37,10 @@ READ_FLAGS = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
-# To look at what is in a folder, it need not be readable.
-_HAS_DIR_FD = os.access in os.supports_dir_fd
-_FROM = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_CLOEXEC", 0)
+# Whether files can be accessed relative to a descriptor; with O_PATH, a directory need
+# not be readable.
+HAS_DIR_FD = os.access in os.supports_dir_fd
+_ENTER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_CLOEXEC", 0)
 
 
 def elevated() -> bool:
@@ -79,32 +77,38 @@ def trusted_folder(folder: str) -> bool:
         return False
 
 
-def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None]]":
-    """Return how to read an index file, and how to close it.
+class IndexFile:
+    """An index file, opened with the first read.
 
-    It is opened with the first read, judged unless it is to be trusted as it is, and
-    after it was closed opened again only if it is still the same file. Raises OSError
-    or ValueError.
+    It is judged by its owner and mode, unless it is to be trusted as it is. After it
+    was closed, it is opened again only if it is still the same file.
     """
-    # Of each thread its descriptor and the size: what one has closed, another must
-    # not read from, nor close again when it is somebody else's.
-    files: dict[int, tuple[int, int] | None] = {}
-    known = ""
-    opened = 0
-    whole = b""
 
-    def read(offset: int, length: int) -> bytes:
-        nonlocal known, opened, whole
+    def __init__(self, path: str, judged: bool = True) -> None:
+        self._path = path
+        self._judged = judged
+        # Of each thread its descriptor and the size: what one has closed, another must
+        # not read from, nor close again when it is somebody else's.
+        self._files: dict[int, tuple[int, int] | None] = {}
+        # its stat signature
+        self._known = ""
+        self._opened = 0
+        # all of it, for a program that has asked for many groups
+        self._whole = b""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return a part of the file. Raises OSError or ValueError."""
         data: bytes
-        if whole:
-            return whole[offset : offset + length]
+        if self._whole:
+            return self._whole[offset : offset + length]
         me = get_ident()
         # Removed while in use: a signal handler that reads meanwhile opens and closes
         # its own descriptor.
-        descriptor, size = files.pop(me, None) or (-1, -1)
+        descriptor, size = self._files.pop(me, None) or (-1, -1)
         if size < 0:
             try:
-                descriptor = Seam.open(path, READ_FLAGS | _NOFOLLOW * judged)
+                flags = READ_FLAGS | _NOFOLLOW * self._judged
+                descriptor = Seam.open(self._path, flags)
             except OSError:
                 raise
             except Exception as error:
@@ -112,23 +116,22 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
         try:
             if size < 0:
                 status = Seam.fstat(descriptor)
-                if status.st_size > SIZE_CAP or not (
+                size = status.st_size
+                if size > SIZE_CAP or not (
                     trusted(status, REGULAR)
-                    if judged
+                    if self._judged
                     else status.st_mode & KIND == REGULAR
                 ):
-                    raise ValueError(
-                        "not a file, or one that others could have written"
-                    )
+                    reason = "not a file, or one that others could have written"
+                    raise ValueError(reason)
                 now = stamp(status)
-                if known not in ("", now):
+                if self._known not in ("", now):
                     raise ValueError("replaced meanwhile")
-                known = now
-                size = status.st_size
-                opened += 1
-                if opened == MANY:
+                self._known = now
+                self._opened += 1
+                if self._opened == MANY:
                     data = Seam.read(descriptor, size)
-                    whole = data
+                    self._whole = data
                     return data[offset : offset + length]
             # A damaged length must not allocate that much memory.
             length = min(length, size - offset)
@@ -139,24 +142,21 @@ def index_file(path: str, judged: bool = True) -> "tuple[Read, Callable[[], None
                 data = Seam.read(descriptor, length)
             return data
         finally:
-            files[me] = descriptor, size
+            self._files[me] = descriptor, size
 
-    def close() -> None:
-        file = files.pop(get_ident(), None)
+    def close(self) -> None:
+        """Close the descriptor of this thread, if it has one."""
+        file = self._files.pop(get_ident(), None)
         if file is not None:
             Seam.close(file[0])
 
-    return read, close
 
+def open_directory(path: str) -> int:
+    """Open a directory, to access its files relative to it; return the descriptor.
 
-def looked_from(entry: str, *lines: bytes) -> "list[Any]":
-    """Return from where files in a path entry are looked at, and these by line.
-
-    Where the system can, that is the folder's descriptor, which is the caller's to
-    close: so the kernel need not walk the same path again for each file.
+    The kernel then need not walk the same path again for each file. Raises OSError,
+    always where the system has no such calls.
     """
-    files = [paths(line) for line in lines]
-    if _HAS_DIR_FD:
-        return [Seam.open(entry, _FROM), *files]
-    root = os.path.join(entry, "")
-    return [None, *[[root + os.fsdecode(file) for file in each] for each in files]]
+    if not HAS_DIR_FD:
+        raise OSError("no dir_fd")
+    return Seam.open(path, _ENTER)  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Any, Concatenate, Unpack
 
     from ._extension import Extension
-    from ._manager import Options, P, U
+    from ._types import Options, P, U
 
 _PACKAGE = __package__ or ""
 

@@ -161,13 +161,13 @@ def opened(path: str) -> Frozen:
     judged = path != own_file()
     # A link that was named is judged by what it leads to.
     file = follow_links(path) if judged else path
-    read, close = _files.index_file(file, judged)
+    index_file = _files.IndexFile(file, judged)
     try:
-        data = read(0, _files.SIZE_CAP)
+        data = index_file.read(0, _files.SIZE_CAP)
     except ValueError as error:
         raise ValueError(f"{path} is {error}") from error
     finally:
-        close()
+        index_file.close()
     return Frozen(path, os.path.dirname(path), data)
 
 

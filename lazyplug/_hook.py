@@ -8,8 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Unpack
 
-    from ._manager import Options
-    from ._named import OnMissing
+    from ._types import OnMissing, Options
 
 _PACKAGE = __package__ or ""
 

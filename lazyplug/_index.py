@@ -3,28 +3,23 @@
 The format is described in docs/index-format.md and written by `_indexing.records`.
 """
 
-try:
-    from _imp import source_hash
-except ImportError:  # not CPython
-    from ._json_text import source_hash
-
+from _imp import source_hash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from os import stat_result
-    from typing import Any
+    from ._types import (
+        Any,
+        Block,
+        Callable,
+        Iterable,
+        Mapping,
+        Pair,
+        Read,
+        Row,
+        stat_result,
+    )
 
-    # name, value, module (None: the value is no reference), attr, line in the file
-    Row = tuple[str, str, str | None, str | None, int]
-    # Who declares it: key, path entry (or the object of a foreign finder), metadata
-    # folder in it, number of the path entry. Name and version are read when they are
-    # asked for: see `identify` of `_indexing.scan`.
-    Owner = tuple[str, Any, str, int]
-    Pair = tuple[Row, Owner]
-    Read = Callable[[int, int], bytes]
-
-SCHEMA = 1
+SCHEMA = 2
 # As much as one read is sure to bring: the whole front and more of an
 # environment of a few hundred distributions.
 CHUNK = 1 << 15
@@ -195,9 +190,9 @@ class Index:
             # where the records begin after the watch, their length and checksum
             offset, length = map(int, detail)
             self.detail = offset, length, checksum
-            # of each path entry with files: its number, the lengths of its two lines,
-            # its fingerprint, the places of the files that are compared by content;
-            # before that the checksum of all lines
+            # The checksum of all lines; then of each block its path entry, the lengths
+            # of its two lines, its fingerprint, the places of the files that are
+            # compared by content.
             wanted, *blocks = watch
             lengths = map(int, blocks[1::5] + blocks[2::5])
             self.after_watch = after + sum(lengths)
@@ -208,11 +203,14 @@ class Index:
             raise ValueError("front") from error
         self.front = front
 
-    def watched(self) -> "list[tuple[int, bytes, bytes, str, list[int]]]":
-        """Return the watch list: for each path entry with files, number and lines.
+    def watched(self) -> "list[Block]":
+        """Return the blocks of the watch list, which a full check compares.
 
-        These are the absent files, and those with stat signatures; then the fingerprint
-        of the signatures, and the places of the files that are compared by content.
+        Of each block: the number of the path entry that its files are relative to;
+        the lines of the absent and of the present files; the fingerprint of the present
+        ones; the places among them of those that are compared by content. In a block of
+        several path entries the files are absolute, and their path entries stand for
+        the number, each followed by a comma.
         """
         data, start, blocks, wanted = self._watch
         try:
@@ -224,9 +222,7 @@ class Index:
             found = []
             start = 0
             for at in range(0, len(blocks), 5):
-                number, one, two, known, by_content = blocks[at : at + 5]
-                place = int(number)
-                self.stamps[place]  # there is such a path entry
+                place, one, two, known, by_content = blocks[at : at + 5]
                 middle = start + int(one)
                 end = middle + int(two)
                 places = [*map(int, by_content.split())] if by_content else []

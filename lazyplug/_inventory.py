@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from re import Pattern
 
-    from ._index import Index, Owner, Pair
+    from ._index import Index
     from ._indexing.records import Trouble
+    from ._types import Owner, Pair
 
 
 def everything(snapshot: Snapshot) -> "dict[str, list[Pair]]":

@@ -4,6 +4,7 @@ Cold: `import json` costs 6 ms, these 0.2, and a warm start has plain lines only
 """
 
 import sys
+from _json import encode_basestring_ascii, make_encoder, make_scanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,46 +13,24 @@ if TYPE_CHECKING:
 
     Scan = Callable[[str, int], tuple[Any, int]]
 
-try:
-    from _json import encode_basestring_ascii, make_encoder, make_scanner
-
-    # What json.JSONDecoder shows of itself to the scanner; a class of our own
-    # would cost fifteen times as much.
-    _Namespace: "Any" = type(sys.implementation)
-    _context = _Namespace(
-        strict=True,
-        object_hook=None,
-        object_pairs_hook=None,
-        parse_float=float,
-        parse_int=int,
-        parse_constant=float,
-    )
-    scan_once: "Scan" = make_scanner(_context)
-    # What json.dumps is by default, but for the separators.
-    _make: "Any" = make_encoder
-    _chunks: "Any" = _make(
-        None, None, encode_basestring_ascii, None, ":", ",", False, False, False
-    )
-except ImportError:  # not CPython
-    from json.decoder import JSONDecoder
-    from json.encoder import JSONEncoder, encode_basestring_ascii
-
-    scan_once = JSONDecoder().raw_decode
-    _chunks = JSONEncoder(separators=(",", ":")).iterencode
-
-
+# What json.JSONDecoder shows of itself to the scanner; a class of our own
+# would cost fifteen times as much.
+_Namespace: "Any" = type(sys.implementation)
+_context = _Namespace(
+    strict=True,
+    object_hook=None,
+    object_pairs_hook=None,
+    parse_float=float,
+    parse_int=int,
+    parse_constant=float,
+)
+scan_once: "Scan" = make_scanner(_context)
+# What json.dumps is by default, but for the separators.
+_make: "Any" = make_encoder
+_chunks: "Any" = _make(
+    None, None, encode_basestring_ascii, None, ":", ",", False, False, False
+)
 quote = encode_basestring_ascii
-
-
-def source_hash(key: int, source: "Any") -> bytes:
-    """Return a checksum where `_imp` has none: not on CPython.
-
-    >>> source_hash(1, b"a") == source_hash(1, b"a"), len(source_hash(1, b""))
-    (True, 8)
-    """
-    from zlib import crc32
-
-    return crc32(source, key).to_bytes(8, "big")
 
 
 def to_json(value: "Any") -> str:

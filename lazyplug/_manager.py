@@ -5,35 +5,28 @@ from ._extension import PACKAGE, Extension
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, ItemsView, Iterator, Sequence
-    from typing import Any, Concatenate, Generic, ParamSpec, Self, TypedDict, TypeVar
-
-    from ._entry_point import EntryPoint
-    from ._extension import Found, T
-    from ._faults.failure_log import FailureLog
-    from ._faults.problems import Failure
-    from ._index import Owner, Row
-    from ._refresh import Changes
-    from ._selection.choice import Choice
-
-    P = ParamSpec("P")
-    U = TypeVar("U")
-    OnLoadFailure = Callable[["Manager[Any, Any]", EntryPoint, Exception], object]
-    # a module of a package has no owner
-    AnyPair = tuple[Row, Owner | None]
-    Resolver = Callable[[str, str, list[Extension[T]]], Extension[T]]
-
-    class Options(TypedDict, total=False):
-        """The options of every manager, passed on to Manager."""
-
-        propagate_map_exceptions: bool
-        on_load_failure_callback: "OnLoadFailure | None"
-        conflict_resolver: "Resolver[Any] | None"
-        protocol: "type | None"
-        lazy: "bool | None"
-        package: "str | None"
-        choice: "Choice | None"
-        on_failure: str
+    from ._types import (
+        Any,
+        AnyPair,
+        Callable,
+        Changes,
+        Choice,
+        Concatenate,
+        EntryPoint,
+        Failure,
+        FailureLog,
+        Found,
+        Generic,
+        ItemsView,
+        Iterator,
+        OnLoadFailure,
+        P,
+        Resolver,
+        Self,
+        Sequence,
+        T,
+        U,
+    )
 else:
     from ._extension import Found, Generic, T
 

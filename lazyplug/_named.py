@@ -5,15 +5,19 @@ from ._manager import ExtensionManager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
-
-    from ._extension import Extension
-    from ._manager import Options
-
-    P = ParamSpec("P")
-    U = TypeVar("U")
-    OnMissing = Callable[[set[str]], object]
+    from ._types import (
+        Any,
+        Callable,
+        Concatenate,
+        Extension,
+        Iterable,
+        OnMissing,
+        Options,
+        P,
+        Sequence,
+        U,
+        Unpack,
+    )
 
 
 def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:

@@ -7,8 +7,7 @@ from ._files import elevated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from ._types import Any, Mapping
 
 # What `LAZYPLUG_CHECK` and `LAZYPLUG_CACHE` may be; the first is the default.
 LEVELS = ("full", "dirs", "none")

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 import lazyplug
-from lazyplug.testing import plant
+from lazyplug.testing import dist, plant
 from tests.conftest import ask, python
 from tests.support.checkout import is_built
 
@@ -34,7 +34,15 @@ FORBIDDEN = {
 VERSION = "{}.{}".format(*sys.version_info)
 
 DRIVER = "import lazyplug; lazyplug.DriverManager('budget.group', 'plain').driver"
+MANAGER = "import lazyplug; lazyplug.DriverManager('budget.group', 'plain')"
 HANDLE = "import lazyplug; lazyplug.ExtensionManager('budget.group')['plain'].plugin"
+
+
+# Files are old enough to be believed at once: ctime cannot be set, the clock can.
+AHEAD = """
+import time, lazyplug._files as files
+files.Seam.clock = lambda: time.time_ns() + 3600 * 10**9
+"""
 
 
 class Environment(NamedTuple):
@@ -79,13 +87,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "",
     }
-    # Old enough to be believed at once: ctime cannot be set, the clock can.
-    ahead = (
-        "import time, lazyplug._files as cache\n"
-        "cache.Seam.clock = lambda: time.time_ns() + 3600 * 10**9\n"
-    )
     for code in (DRIVER, DRIVER, HANDLE):
-        python("-c", ahead + code, env=variables, executable=executable)
+        python("-c", AHEAD + code, env=variables, executable=executable)
     return Environment(executable, variables)
 
 
@@ -248,6 +251,8 @@ def _instructions(environment: Environment, code: str) -> int:
             environment.python, "-c", code,
         ],
         env={**os.environ, **environment.variables},
+        # where no other lazyplug lies
+        cwd=Path(environment.python).parent,
         check=True,
         capture_output=True,
         text=True,
@@ -280,3 +285,29 @@ def test_to_keep_in_memory_what_handles_plugins_stays_within_its_instructions(
     record_property("million_instructions", taken)
     print(f"{taken:.2f} million instructions")
     assert taken <= BOUNDS["handling"]
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_many_path_entries_stay_within_their_instructions(
+    environment: Environment,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    entries = [tmp_path / f"entry-{number}" for number in range(250)]
+    for number, entry in enumerate(entries):
+        points = f"[single.{number % 7}]\nx = single_{number}:X\n"
+        plant(entry, dist(f"single-{number}", entry_points=points))
+    variables = {
+        **environment.variables,
+        "PYTHONPATH": os.pathsep.join(map(str, entries)),
+        "LAZYPLUG_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    spread = environment._replace(variables=variables)
+    for _ in range(2):
+        python("-c", AHEAD + MANAGER, env=variables, executable=spread.python)
+    # An import looks along the whole path once, as that of lazyplug does.
+    bare = _instructions(spread, "import plain_plugin")
+    taken = (_instructions(spread, MANAGER) - bare) / 1e6
+    record_property("million_instructions", taken)
+    print(f"{taken:.2f} million instructions")
+    assert taken <= BOUNDS["path_entries"]

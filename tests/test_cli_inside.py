@@ -18,8 +18,8 @@ from lazyplug import _calling, _environment, _files, _settings, cli
 from lazyplug._entry_point import EntryPoint
 from lazyplug._extension import Extension
 from lazyplug._index import Index
-from lazyplug._indexing import patch, storage
-from lazyplug._indexing.records import assemble, from_bytes
+from lazyplug._indexing import storage, update
+from lazyplug._indexing.records import Watch, assemble, from_bytes
 from lazyplug._running import launch, recorder
 from lazyplug.cli import (
     cache,
@@ -62,8 +62,8 @@ def undone(monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot: Any = _environment.Snapshot
     for home, name in (
         (snapshot, "true_index"),
-        (patch, "update"),
-        (patch, "store"),
+        (update, "update"),
+        (update, "store"),
         (storage, "store"),
         (Index, "rows"),
         (Extension, "_load"),
@@ -372,7 +372,8 @@ def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
 
     monkeypatch.setattr(_files.Seam, "getcwd", gone)
     assert _environment.current_folder() is None
-    watch: Any = {0: (b"[]\n", b'["a-1.dist-info/entry_points.txt"]\n', "0", [])}
+    line = b'["a-1.dist-info/entry_points.txt"]\n'
+    watch = {0: Watch(b"[]\n", line, [0], set())}
     recordless = assemble(["/p", "/s"], [None], [], True, watch, {}, '["","0","0"]\n')
     assert [*doctor._differences(from_bytes(recordless), {})] == []
     assert doctor._difference("\0", None) == ""

@@ -55,11 +55,11 @@ def main():
         if ahead:
             _files.Seam.clock = staticmethod(lambda: time.time_ns() + ahead)
     if asked == "counting":
-        from lazyplug._indexing import rebuild
-        from lazyplug._indexing import patch as patch_module
-        update, scan = patch_module.update, patch_module.scan_distribution
-        patch_module.update = lambda *a: updates.append(a) or update(*a)
-        rebuild.scan_distribution = patch_module.scan_distribution = (
+        from lazyplug._indexing import patch, rebuild
+        from lazyplug._indexing import update as update_module
+        update, scan = update_module.update, patch.scan_distribution
+        update_module.update = lambda *a: updates.append(a) or update(*a)
+        rebuild.scan_distribution = patch.scan_distribution = (
             lambda *a, **k: read.append(os.path.join(*a[:2])) or scan(*a, **k)
         )
     rows = [(point.name, point.value) for point in entry_points(group="demo")]

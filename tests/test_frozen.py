@@ -103,11 +103,10 @@ def problems_but_of_metadata() -> list[lazyplug.Problem]:
 @pytest.fixture
 def scans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return which distributions are read from here on."""
-    from lazyplug._indexing import patch as patch_module
-    from lazyplug._indexing import rebuild
+    from lazyplug._indexing import patch, rebuild
 
     found: list[str] = []
-    for room in (rebuild, patch_module):
+    for room in (rebuild, patch):
         scan: Any = room.scan_distribution
 
         def noted(folder: str, file: str, *more: Any, scan: Any = scan) -> Any:

@@ -1008,9 +1008,13 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
     watch = index.watched()
     for place, _, present, told, _ in watch:
         stamps_of: dict[str, str | None] = {}
-        for d in made[place].distributions:
-            stamps_of[f"{d.file}/entry_points.txt"] = d.stamp
-            stamps_of[f"{d.file}/{d.source}" if d.source else d.file] = d.source_stamp
+        of_several = place[-1] == ","
+        for entry in made if of_several else [made[int(place)]]:
+            root = f"{entry.path}/" if of_several else ""
+            for d in entry.distributions:
+                file = root + d.file
+                stamps_of[f"{file}/entry_points.txt"] = d.stamp
+                stamps_of[f"{file}/{d.source}" if d.source else file] = d.source_stamp
         seen = [stamps_of[os.fsdecode(file)] for file in paths(present)]
         # What has no stamp equals nothing.
         wanted = "" if None in seen else together(numbers(map(status_of, seen)))

@@ -211,7 +211,7 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
         sys.path[:0] = [{str(ROOT)!r}]
         import lazyplug
         from lazyplug import _environment, _files, _settings
-        from lazyplug._indexing import patch as patch_module
+        from lazyplug._indexing import update as update_module
 
         def look(_):
             sys.path[:] = [{str(folder)!r}]

@@ -1,9 +1,10 @@
 """Exchanging lines writes the bytes that a scan which knows nothing writes."""
 
+import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lazyplug import _environment, _files
-from lazyplug._index import Index
-from lazyplug._indexing import rebuild
-from lazyplug._indexing.patch import _Lines, _TakesMoreError
+from lazyplug._index import Index, quote
+from lazyplug._indexing import rebuild, records
+from lazyplug._indexing.patch import patched
 from lazyplug._indexing.records import from_bytes
 from lazyplug.testing import dist, plant
 from tests.conftest import Ticking, examples
@@ -89,47 +90,61 @@ def begun(root: Path, steps: list[Step], alone: bool, ahead: int = LATER) -> Ind
     return from_bytes(anew(root, time.time_ns() + ahead))
 
 
+@contextlib.contextmanager
+def files_by_path(few: int) -> Iterator[None]:
+    """Let path entries with so few files have them accessed by their whole paths."""
+    before, records.FEW = records.FEW, few
+    try:
+        yield
+    finally:
+        records.FEW = before
+
+
 @examples(150)
 @given(
     before=st.lists(single, max_size=6),
     after=st.lists(single, min_size=1, max_size=4),
     ahead=st.sampled_from([0, LATER]),
+    few=st.sampled_from([0, 1, 8]),
 )
 def test_changes_of_names_that_stand_once_are_exchanged(
-    before: list[Step], after: list[Step], ahead: int
+    before: list[Step], after: list[Step], ahead: int, few: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, files_by_path(few):
         root = Path(folder)
         index = begun(root, before, True, ahead)
         for step in after:
             take(root, step, alone=True)
             clock = time.time_ns() + ahead
-            content = _Lines(index).exchanged(clock)
+            content = patched(index, clock)
+            assert content is not None
             assert content.decode() == anew(root, clock).decode()
             index = from_bytes(content)
         # What was too young is settled later, in the same way.
         clock = time.time_ns() + LATER
-        assert _Lines(index).exchanged(clock) == anew(root, clock)
+        assert patched(index, clock) == anew(root, clock)
 
 
 @examples(150)
 @given(
     before=st.lists(several, max_size=8),
     after=st.lists(several, min_size=1, max_size=4),
+    few=st.sampled_from([0, 1, 8]),
 )
 def test_whatever_changes_an_exchange_is_right_or_declined(
-    before: list[Step], after: list[Step]
+    before: list[Step], after: list[Step], few: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, files_by_path(few):
         root = Path(folder)
         index = begun(root, before, alone=False)
         for step in after:
             take(root, step, alone=False)
             clock = time.time_ns() + LATER
             expected = anew(root, clock)
-            try:
-                assert _Lines(index).exchanged(clock).decode() == expected.decode()
-            except _TakesMoreError:
+            content = patched(index, clock)
+            if content is not None:
+                assert content.decode() == expected.decode()
+            else:
                 # What was looked at because it stood twice is remembered longer.
                 updated = from_bytes(
                     rebuild.rescan(key_of(root), index, True, None, clock)
@@ -168,8 +183,7 @@ def test_what_takes_more_than_exchanging_lines_is_left_to_a_rescan(
 ) -> None:
     index = begun(tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True)
     CHANGES[change](tmp_path)
-    with pytest.raises(_TakesMoreError):
-        _Lines(index).exchanged(time.time_ns() + LATER)
+    assert patched(index, time.time_ns() + LATER) is None
 
 
 @pytest.mark.parametrize("shadowed", [True, False])
@@ -183,10 +197,9 @@ def test_a_change_beside_names_that_stand_twice_is_exchanged(
     take(tmp_path, changed._replace(points="[g]\nc = m:f\n"), alone=True)
     clock = time.time_ns() + LATER
     if shadowed:
-        with pytest.raises(_TakesMoreError):
-            _Lines(index).exchanged(clock)
+        assert patched(index, clock) is None
     else:
-        assert _Lines(index).exchanged(clock) == anew(tmp_path, clock)
+        assert patched(index, clock) == anew(tmp_path, clock)
 
 
 @pytest.mark.parametrize("part", ["records", "watch"])
@@ -196,7 +209,7 @@ def test_a_damaged_part_is_damage_not_a_change(part: str, tmp_path: Path) -> Non
     at = len(data) - 3 if part == "records" else index.after_watch - 3
     damaged = from_bytes(data[:at] + b"X" + data[at + 1 :])
     with pytest.raises(ValueError, match="detail" if part == "records" else "watch"):
-        _Lines(damaged).exchanged(time.time_ns() + LATER)
+        patched(damaged, time.time_ns() + LATER)
 
 
 def test_a_group_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
@@ -206,18 +219,64 @@ def test_a_group_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
     damaged = from_bytes(data.replace(b'"m:f"', b'"m:X"'))
     assert damaged.front == index.front
     take(tmp_path, one._replace(version="2.0"), alone=True)
-    with pytest.raises(_TakesMoreError):
-        _Lines(damaged).exchanged(time.time_ns() + LATER)
+    assert patched(damaged, time.time_ns() + LATER) is None
 
 
 def test_systems_without_descriptors_of_folders_look_by_whole_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: Ticking
 ) -> None:
-    index = begun(tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True)
-    monkeypatch.setattr(_files, "_HAS_DIR_FD", False)
+    # More than are looked at by whole paths elsewhere.
+    steps = [Step("a", f"d{n}", "1.0", "[g]\na = m:f\n") for n in range(20)]
+    with_descriptors = begun(tmp_path, steps, alone=True)
+    monkeypatch.setattr(_files, "HAS_DIR_FD", False)
+    assert not _environment.still_true(with_descriptors, "full")
+    index = from_bytes(anew(tmp_path, time.time_ns() + LATER))
     before = settled.looks
     monkeypatch.setattr(_files.Seam, "open", None)
     assert _environment.still_true(index, "full")
     assert settled.looks > before
-    (tmp_path / "a" / "one-1.0.dist-info" / "entry_points.txt").unlink()
+    (tmp_path / "a" / "d7-1.0.dist-info" / "entry_points.txt").unlink()
     assert not _environment.still_true(index, "full")
+
+
+stat_signatures = st.sampled_from(["1 2 3 4", "5 6 7 8", "1 1 3 4 0123456789abcdef"])
+file_names = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=4)
+
+
+@examples(200)
+@given(
+    entries=st.dictionaries(
+        st.sampled_from(["/", "/a", "/a/", "/a/b", '/"', "/\u00e4", "/\ud800"]),
+        st.tuples(st.sets(file_names), st.dictionaries(file_names, stat_signatures)),
+        min_size=1,
+    ),
+    few=st.integers(0, 6),
+)
+def test_the_watch_list_says_of_each_path_entry_what_was_put_in(
+    entries: dict[str, tuple[set[str], dict[str, str]]], few: int
+) -> None:
+    watch = {}
+    for place, (absent, present) in enumerate(entries.values()):
+        names = dict(sorted((quote(name)[1:-1], of) for name, of in present.items()))
+        watch[place] = records.Watch(
+            records.texts_line(sorted(quote(name)[1:-1] for name in absent)),
+            records.texts_line([*names]),
+            [records.number(of) for of in names.values()],
+            {name for name, of in names.items() if records.is_by_content(of)},
+        )
+    key = ["/prefix", *entries]
+    with files_by_path(few):
+        data = records.assemble(key, [None] * len(entries), [], True, watch, {}, "")
+    found: dict[int, records.Watch] = {}
+    for block in from_bytes(data).watched():
+        apart = records.watch_of(key, block, [])
+        assert block[0].endswith(",") == all(
+            sum(each.counts()) <= few for each in map(watch.get, apart) if each
+        )
+        found |= apart
+    for place, each in watch.items():
+        if sum(each.counts()):
+            same = found.pop(place)
+            assert (same.absent, same.present) == (each.absent, each.present)
+            assert same.by_content == each.by_content
+    assert not found

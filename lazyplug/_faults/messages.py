@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._extension import Extension
-    from .._index import Owner
+    from .._types import Owner
     from .problems import Problem
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from .._index import Owner
+    from .._types import Owner
     from .records import Point, Trouble
 
 

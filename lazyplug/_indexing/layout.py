@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from .._index import DOUBT, quote, texts
 from .records import (
+    Watch,
     assemble,
     group_text,
     is_by_content,
@@ -16,7 +17,6 @@ from .records import (
     quoted,
     set_group,
     texts_line,
-    together_of,
 )
 from .scan import ENTRY_POINTS, stem
 
@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .records import Distribution, Groups, PathEntry, Place, Trouble, Watch
+    from .records import Distribution, Groups, PathEntry, Place, Trouble
 
 
 def _owner_of(text: str) -> str:
@@ -172,11 +172,11 @@ def _watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, 
                 present.append((file, known))
                 numbers.append(number(known) if known else None)
         files = sorted(zip(quoted([file for file, _ in present]), numbers, present))
-        watch[place] = (
+        watch[place] = Watch(
             texts_line(sorted(quoted(absent))),
             texts_line([file for file, _, _ in files]),
-            together_of([each for _, each, _ in files]),
-            [at for at, each in enumerate(files) if is_by_content(each[2][1])],
+            [each for _, each, _ in files],
+            {file for file, _, (_, known) in files if is_by_content(known)},
         )
     return watch
 

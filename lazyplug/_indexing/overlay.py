@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._environment import Snapshot
-    from .._index import Index, Pair
+    from .._index import Index
+    from .._types import Pair
     from .records import PathEntry, Point, Trouble
 
     # place in sys.meta_path, place in sys.path

@@ -1,19 +1,20 @@
-"""An index is brought up to date: lines are exchanged, the rest stays as it is.
+"""Bring an index up to date by exchanging the lines of what has changed.
 
-By far the most changes are a few distributions installed, upgraded, removed or
-edited. What is exchanged for them equals, byte for byte, what `rebuild` would
-write, which is left to do where more has changed.
+By far the most changes are a few distributions installed, upgraded, removed or edited.
+The result equals, byte for byte, what `rebuild` would write; where more has changed,
+that has to be done.
 """
 
 import os
 
 from .._content import checksum, is_standard_library, signature, with_content
-from .._files import DIRECTORY, KIND, SIZE_CAP, Seam, looked_from
+from .._files import DIRECTORY, KIND, Seam, open_directory
 from .._index import (
     DOUBT,
     NOTHING,
     Index,
     numbers,
+    paths,
     quote,
     stamp,
     texts,
@@ -22,31 +23,30 @@ from .._index import (
 from .._settings import news
 from .records import (
     Distribution,
+    Watch,
     assemble,
     detail_text,
-    from_bytes,
     group_text,
     groups_of,
     is_by_content,
     is_lent,
+    names_in_line,
     number,
     own_line,
     own_of,
     set_group,
     texts_line,
+    watch_of,
 )
 from .scan import ENTRY_POINTS, list_folder, scan_distribution, settled
-from .storage import store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from typing import Any, TypeVar
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
-    from .._environment import Snapshot
+    from .._types import Block
     from .records import Place
-
-    T = TypeVar("T")
 
     # what came, went or changed: is it there?
     Touched = dict[Place, bool]
@@ -55,125 +55,33 @@ if TYPE_CHECKING:
 _QUOTED = quote(ENTRY_POINTS)[1:-1]
 # Where more distributions changed, `rebuild` is no slower.
 _MOST = 32
-# While path entries change, so many more looks are taken for an answer that was true
-# at one moment; after that it may be of several.
-_MORE_LOOKS = 9
 
 
 class _TakesMoreError(Exception):
     """An exchange of lines will not do."""
 
 
-def update(
-    snapshot: "Snapshot",
-    index: "Index | None",
-    mode: str,
-    folder: "str | None",
-    close: "Callable[[], object]",
-    scan: bool = False,
-) -> Index:
-    """Return an index of what is there now, and write it where that is allowed.
+def patched(
+    index: Index, clock: int, covered: "Mapping[str, str]" = NOTHING
+) -> "bytes | None":
+    """Return the content of an index brought up to date; None if that takes a rebuild.
 
-    `index` is what was believed so far; `close` closes its file. Nothing is written
-    if nothing changed; nothing is taken over from any other index if `scan`.
+    `covered` are the path entries that a frozen index covers, with what stands for
+    their stamps. Raises one of DOUBT if the index is damaged.
     """
-    clock = Seam.clock()
-    # Read before anything else is opened: that may take the last descriptor.
     try:
-        if index is not None:
-            index = from_bytes(index.read(0, SIZE_CAP))
-    except (OSError, ValueError):
-        index = None  # it went away, or was damaged meanwhile
-    finally:
-        close()
-    known = index.front if index else b""
-    donors = None if scan else folder
-    content = _look(snapshot, index, donors, clock)
-    fresh = from_bytes(content)
-    for _ in range(_MORE_LOOKS):
-        if not _moved(fresh, snapshot.covered):
-            break
-        # What came or went in the meantime was seen in part, maybe.
-        content = _look(snapshot, fresh, donors, clock)
-        fresh = from_bytes(content)
-    # The front holds a checksum of every part.
-    if mode == "on" and folder and fresh.front != known:
-        store(folder, snapshot.file, content)
-    return fresh
-
-
-def _look(
-    snapshot: "Snapshot", index: "Index | None", folder: "str | None", clock: int
-) -> bytes:
-    covered = snapshot.covered
-    if index is not None:
-        try:
-            return _Lines(index, covered).exchanged(clock)
-        except _TakesMoreError:
-            pass
-        except DOUBT:
-            index = None  # damaged where it was not read before
-    from .rebuild import rescan  # deferred: seldom
-
-    frozen = snapshot.frozen
-    thorough = snapshot.checked == "full"
-    lender = None if frozen is None else frozen.index
-    try:
-        return rescan(snapshot.key, index, thorough, folder, clock, covered, lender)
-    except ValueError:
-        if frozen is None:
-            raise
-        frozen.give_up(snapshot)
-        return _look(snapshot, None, folder, clock)
-
-
-def _moved(index: Index, covered: "Mapping[str, str]") -> bool:
-    """Did a path entry change since it was looked at for this index?"""
-    for path, known in zip(index.key[1:], index.stamps):
-        if path in covered:
-            continue
-        try:
-            status = Seam.stat(path)
-            now = signature(path, status) if is_by_content(known) else stamp(status)
-        except (OSError, ValueError):
-            now = None
-        if now != known:
-            return True
-    return False
-
-
-def read_anew(
-    snapshot: "Snapshot", damaged: Index, part: "Callable[..., T]", *arguments: str
-) -> "T":
-    """Return a part of the index of a snapshot, where that was damaged or replaced.
-
-    Another thread, or process, may have mended it by now. What is damaged once more
-    is scanned.
-    """
-    if snapshot.index is damaged:
-        frozen = snapshot.frozen
-        if frozen is not None and damaged is frozen.index:
-            frozen.give_up(snapshot)
-        snapshot.index = snapshot.true_index(damaged.front)
-    index = snapshot.index
-    try:
-        return part(index, *arguments)
-    except ValueError:
-        pass
-    finally:
-        index.close()
-    snapshot.index = index = snapshot.true_index(scan=True)
-    return part(index, *arguments)
+        return _Lines(index, covered).exchanged(clock)
+    except _TakesMoreError:
+        return None
 
 
 class _Lines:
     """The lines of an index, found by what they are about.
 
-    `covered` are the path entries that a frozen index covers, with what stands for
-    their stamps. Raises ValueError if the index is damaged.
+    Raises ValueError if the index is damaged.
     """
 
-    def __init__(self, index: Index, covered: "Mapping[str, str]" = NOTHING) -> None:
+    def __init__(self, index: Index, covered: "Mapping[str, str]") -> None:
         self.key = index.key
         self.stamps = list(index.stamps)
         self.covered = covered
@@ -182,15 +90,9 @@ class _Lines:
         # those that are exchanged, by their quoted names
         self.texts: dict[str, str] = {}
         self.detail = detail_text(index)
-        # Of each path entry the line of the files that are absent, that of those that
-        # have stamps, and what these were together.
-        self.watch: dict[int, tuple[bytes, bytes]] = {}
-        self.known: dict[int, str] = {}
-        # the numbers of these stamps, as soon as they were looked at
-        self.numbers: dict[int, list[int]] = {}
-        # the names of the files that are compared by content, as in JSON
-        self.by_content: dict[int, set[str]] = {}
-        watched = index.watched()
+        self.watched = index.watched()
+        # the watched files of each path entry, as soon as they were looked at
+        self.watch: dict[int, Watch] = {}
         try:
             # others than these would stay for ever
             self.young = set(range(len(self.stamps))).intersection(index.young)
@@ -202,12 +104,6 @@ class _Lines:
                 end = self.detail.find('\n["",', start) + 1 or len(self.detail)
                 self.blocks.append(self.detail[start:end])
                 start = end
-            for place, absent, present, known, by_content in watched:
-                self.watch[place] = absent, present
-                self.known[place] = known
-                if by_content:
-                    names = _names(present)
-                    self.by_content[place] = {names[at] for at in by_content}
         except DOUBT as error:
             raise ValueError("detail") from error
 
@@ -236,10 +132,7 @@ class _Lines:
             self.stamps,
             sorted(self.young),
             self.settled,
-            {
-                place: (*lines, together(self.numbers[place]), self._places(place))
-                for place, lines in self.watch.items()
-            },
+            self.watch,
             self.groups,
             "".join(self.blocks),
         )
@@ -299,42 +192,34 @@ class _Lines:
 
     def _unwatch(self, place: int, name: str) -> None:
         """Look at a file no more. Its name is as JSON has it between quotes."""
-        nothing = texts_line([])
-        absent, present = self.watch.setdefault(place, (nothing, nothing))
-        known = self.numbers.setdefault(place, [])
+        watch = self.watch.get(place)
+        if watch is None:
+            nothing = texts_line([])
+            self.watch[place] = Watch(nothing, nothing, [], set())
+            return
         quoted = f'"{name}"'.encode()
-        if quoted in present:
-            names = _names(present)
+        if quoted in watch.present:
+            names = names_in_line(watch.present)
             at = names.index(name)
-            del names[at], known[at]
-            present = texts_line(names)
-            self.by_content.get(place, set()).discard(name)
-        if quoted in absent:
-            names = _names(absent)
+            del names[at], watch.hashes[at]
+            watch.present = texts_line(names)
+            watch.by_content.discard(name)
+        if quoted in watch.absent:
+            names = names_in_line(watch.absent)
             names.remove(name)
-            absent = texts_line(names)
-        self.watch[place] = absent, present
+            watch.absent = texts_line(names)
 
     def _watch(self, place: int, name: str, stamp: "str | None") -> None:
         """Look at a file from now on: it has this stamp, or must not come."""
-        absent, present = self.watch[place]
+        watch = self.watch[place]
         if stamp is None:
-            absent = texts_line(sorted([*_names(absent), name]))
-        else:
-            names = sorted([*_names(present), name])
-            self.numbers[place].insert(names.index(name), number(stamp))
-            if is_by_content(stamp):
-                self.by_content.setdefault(place, set()).add(name)
-            present = texts_line(names)
-        self.watch[place] = absent, present
-
-    def _places(self, place: int) -> "list[int]":
-        """Return the places of the files that are compared by content."""
-        found = self.by_content.get(place)
-        if not found:
-            return []
-        names = _names(self.watch[place][1])
-        return [at for at, name in enumerate(names) if name in found]
+            watch.absent = texts_line(sorted([*names_in_line(watch.absent), name]))
+            return
+        names = sorted([*names_in_line(watch.present), name])
+        watch.hashes.insert(names.index(name), number(stamp))
+        if is_by_content(stamp):
+            watch.by_content.add(name)
+        watch.present = texts_line(names)
 
     def _own(self, place: int) -> str:
         return self.blocks[place][: self.blocks[place].index("\n")]
@@ -390,7 +275,9 @@ class _Lines:
             # It is an archive; or it could not be listed the last time.
             if not own.startswith('["","0"') or f",{quote(path)}," in own:
                 raise _TakesMoreError
-            folders = [f for line in self.watch.get(place, ()) for f in _folders(line)]
+            watch = self.watch.get(place)
+            lines = (watch.absent, watch.present) if watch is not None else ()
+            folders = [folder for line in lines for folder in _folders(line)]
             came, gone, reason = list_folder(path, folders)
             if reason:
                 raise _TakesMoreError
@@ -412,61 +299,83 @@ class _Lines:
     def _touched_files(self) -> "Touched":
         """Return the distributions of which a file came, went, changed or is young."""
         touched: Touched = {}
-        for place, lines in self.watch.items():
+        for block in self.watched:
             try:
-                base, absent, present = looked_from(self.key[place + 1], *lines)
+                touched |= self._touched_in(block)
             except OSError:
                 raise _TakesMoreError from None
-            try:
-                folders = self._touched_in(place, base, absent, present)
-            finally:
-                if base is not None:
-                    Seam.close(base)
-            for folder in folders:
-                touched[place, folder] = True
         if not self.settled:
-            for place, block in enumerate(self.blocks):
-                for line in block.split("\n")[1:-1]:
+            for place in range(len(self.blocks)):
+                for line in self._lines(place):
                     # Of most it is plain to see.
                     if ',"1","1",' not in line and not Distribution.read(line).settled:
                         touched[place, _words(line)[0]] = True
         return touched
 
-    def _touched_in(
-        self, place: int, base: "int | None", absent: "list[Any]", present: "list[Any]"
-    ) -> "list[str]":
-        """Return the metadata folders in which a file came, went or changed."""
-        known = self.known[place]
+    def _touched_in(self, block: "Block") -> "Touched":
+        """Return the distributions of which a file in a block came, went or changed."""
+        place, absent_line, present_line, known, by_content = block
         if not known:
             raise _TakesMoreError  # something there could not be read
-        access = Seam.access
-        skip = 0 if base is not None else len(os.path.join(self.key[place + 1], ""))
-        touched = [_folder(f, skip) for f in absent if access(f, 0, dir_fd=base)]
-        # the places of those that have no status
+        absent, present = paths(absent_line), paths(present_line)
+        start = len(absent)
+        files = [*absent, *present]
+        base = None
+        if place[-1] != ",":
+            places = [int(place)] * len(files)
+            base = open_directory(self.key[int(place) + 1])
+        else:
+            places = [int(number) for number in place.split(",")[:-1]]
+        # the places of those that came, and of those that went
         went: list[int] = []
-        found = numbers(_statuses(present, base, went))
+        try:
+            access = Seam.access
+            came = [at for at, f in enumerate(absent) if access(f, 0, dir_fd=base)]
+            hashes = numbers(_statuses(present, base, went))
+            for at in went:
+                hashes.insert(at, 0)
+            for at in by_content:
+                try:
+                    hashes[at] = with_content(hashes[at], checksum(present[at], base))
+                except OSError:
+                    pass  # then it is another than it was
+        finally:
+            if base is not None:
+                Seam.close(base)
+
+        def directory_of(at: int) -> "tuple[str, str]":
+            root = os.path.join(self.key[places[at] + 1], "") if base is None else ""
+            name, _, file = os.fsdecode(files[at])[len(root) :].partition(os.sep)
+            return name, file
+
+        touched = {at: directory_of(at) for at in came}
         for at in went:
-            folder = _folder(present[at], skip)
-            _, line = _without(self.blocks[place], f"[{quote(folder)},")
-            found.insert(at, number(Distribution.read(line).stamp or ""))
-            touched.append(folder)
-        for at in self._places(place):
-            try:
-                found[at] = with_content(found[at], checksum(present[at], base))
-            except OSError:
-                pass  # then it is another than it was
-        self.numbers[place] = found
-        if together(found) != known:
-            # Some have changed; or what they were together was never true.
-            lines = self.blocks[place].split("\n")[1:-1]
-            records = {each.file: each for each in map(Distribution.read, lines)}
-            for at, file in enumerate(present):
-                folder, inside = _split(file, skip)
-                wanted = number(records[folder].stamp_of(inside) or "")
-                if found[at] != wanted:
-                    found[at] = wanted
-                    touched.append(_folder(file, skip))
-        return touched
+            touched[start + at] = name, file = directory_of(start + at)
+            record = self._record(places[start + at], name)
+            hashes[at] = number(record.stamp_of(file) or "")
+        if together(hashes) != known:
+            # Some have changed; or the fingerprint was never right.
+            records = {
+                (at, record.file): record
+                for at in set(places)
+                for record in map(Distribution.read, self._lines(at))
+            }
+            for at, found in enumerate(hashes, start):
+                name, file = directory_of(at)
+                if found != number(records[places[at], name].stamp_of(file) or ""):
+                    touched[at] = name, file
+        self.watch |= watch_of(self.key, block, hashes)
+        if any(file != ENTRY_POINTS[1:] for _, file in touched.values()):
+            raise _TakesMoreError  # metadata decides
+        return {(places[at], name): True for at, (name, _) in touched.items()}
+
+    def _lines(self, place: int) -> "list[str]":
+        """Return the lines of the distributions of a path entry."""
+        return self.blocks[place].split("\n")[1:-1]
+
+    def _record(self, place: int, file: str) -> Distribution:
+        _, line = _without(self.blocks[place], f"[{quote(file)},")
+        return Distribution.read(line)
 
 
 def _statuses(
@@ -479,29 +388,6 @@ def _statuses(
             yield stat(file, dir_fd=base)
         except (OSError, ValueError):
             went.append(at)
-
-
-def _split(file: "str | bytes", skip: int) -> "tuple[str, str]":
-    """Return the metadata folder of a file that is watched, and its name in there.
-
-    `skip` is the length of what stands before them.
-
-    >>> _split(b"a-1.dist-info/METADATA", 0), _split("/s/a-1.egg-info", 3)
-    (('a-1.dist-info', 'METADATA'), ('a-1.egg-info', ''))
-    """
-    folder, _, name = os.fsdecode(file)[skip:].partition(os.sep)
-    return folder, name
-
-
-def _folder(file: "str | bytes", skip: int) -> str:
-    """Return the metadata folder of a file that is watched; it is touched.
-
-    Raises _TakesMoreError unless that is entry_points.txt: metadata decides.
-    """
-    folder, name = _split(file, skip)
-    if name != ENTRY_POINTS[1:]:
-        raise _TakesMoreError
-    return folder
 
 
 def _folders(line: bytes) -> "list[str]":
@@ -517,15 +403,6 @@ def _folders(line: bytes) -> "list[str]":
         names, end = texts(line.decode()[:-1]), ENTRY_POINTS
         return [name.removesuffix(end) for name in names if name.endswith(end)]
     return names
-
-
-def _names(line: bytes) -> "list[str]":
-    r"""Return the texts of a line of the watch, as JSON has them between quotes.
-
-    >>> _names(b'["/a","/b\\\\c"]\n'), _names(b'[]\n')
-    (['/a', '/b\\\\c'], [])
-    """
-    return line.decode()[2:-3].split('","') if len(line) > 3 else []
 
 
 def _without(text: str, begin: str) -> "tuple[str, str]":

@@ -7,7 +7,7 @@ stand twice, archives, path entries that came or went.
 import os
 
 from .._content import is_standard_library, signature
-from .._files import DIRECTORY, KIND, REGULAR, Seam, looked_from
+from .._files import DIRECTORY, KIND, REGULAR, Seam, open_directory
 from .._index import NOTHING, index_name, stamp
 from .._settings import news
 from .layout import encode, regroup, repeated, sort_distributions
@@ -177,9 +177,8 @@ def _start(path: str) -> "int | None":
     """
     base: int | None = None
     try:
-        (base,) = looked_from(path)
-        if base is not None:
-            Seam.close(Seam.dup(base))  # the last one is needed for the files
+        base = open_directory(path)
+        Seam.close(Seam.dup(base))  # the last one is needed for the files
     except OSError:
         if base is not None:
             Seam.close(base)

@@ -4,6 +4,9 @@ Pure, without file access. `_index` reads what is assembled here; the format is
 described in docs/index-format.md.
 """
 
+import os
+
+from .. import _files
 from .._content import with_content
 from .._index import (
     ABSENT,
@@ -18,9 +21,9 @@ from .._index import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from .._index import Row
+    from .._types import Block, Row
 
     # a row with the group that it stands in
     Point = tuple[str, Row]
@@ -28,16 +31,17 @@ if TYPE_CHECKING:
     Trouble = tuple[str, int, str]
     # number of a path entry, name of a metadata folder in it
     Place = tuple[int, str]
-    # of a path entry, the line of the files that must stay absent, and that of files
-    # with stat signatures, each in order; the fingerprint of the signatures, and the
-    # places of the files that are compared by content
-    Watch = tuple[bytes, bytes, str, list[int]]
     # what a path entry's own line says: is it an archive, problems, plain ones
     Own = tuple[bool, list[Trouble], dict[str, str]]
     # the groups as they are written, by their quoted names: text and its checksum
     Groups = dict[str, tuple[bytes | memoryview, str]]
 
 
+# The files of a path entry that has no more are accessed by absolute paths, together
+# with those of other such path entries: to open and close a directory for one file
+# takes four times as long as the file itself.
+FEW = 8
+_SEPARATOR = quote(os.sep)[1:-1]
 # What begins that which stands for the stamp of a path entry whose record a frozen
 # index has lent.
 LENT = "@"
@@ -408,6 +412,158 @@ def together_of(numbers: "Sequence[int | None]") -> str:
     return together(found) if len(found) == len(numbers) else ""
 
 
+class Watch:
+    """The watched files of one path entry.
+
+    Files are named relative to it, as JSON has them between quotes.
+    """
+
+    __slots__ = ("absent", "by_content", "hashes", "present")
+
+    def __init__(
+        self,
+        absent: bytes,
+        present: bytes,
+        hashes: "list[int | None]",
+        by_content: "set[str]",
+    ) -> None:
+        # the line of the files that must stay absent, and that of the others, in order
+        self.absent = absent
+        self.present = present
+        # the stat hashes of the present files; None: one could not be read
+        self.hashes = hashes
+        # which of the present files are compared by content
+        self.by_content = by_content
+
+    def places_by_content(self) -> "list[int]":
+        """Return the places of the files that are compared by content."""
+        if not self.by_content:
+            return []
+        names = names_in_line(self.present)
+        return [at for at, name in enumerate(names) if name in self.by_content]
+
+    def counts(self) -> "tuple[int, int]":
+        """Return how many files are absent, and how many are present."""
+        nothing = len(self.absent) == _EMPTY
+        return 0 if nothing else self.absent.count(b'","') + 1, len(self.hashes)
+
+
+# the length of a line without texts
+_EMPTY = len(b"[]\n")
+
+
+def names_in_line(line: bytes) -> "list[str]":
+    r"""Return the texts of a line of the watch list, as JSON has them between quotes.
+
+    >>> names_in_line(b'["/a","/b\\\\c"]\n'), names_in_line(b'[]\n')
+    (['/a', '/b\\\\c'], [])
+    """
+    return line.decode()[2:-3].split('","') if len(line) > _EMPTY else []
+
+
+def _blocks(
+    paths: "list[str]", watch: "Mapping[int, Watch]"
+) -> "tuple[list[str], list[bytes]]":
+    """Return the blocks of the watch list as the head has them, and their lines.
+
+    `paths` are the path entries, as JSON has them between quotes.
+    """
+    blocks: list[str] = []
+    lines: list[bytes] = []
+
+    def add(place: str, each: Watch) -> None:
+        blocks.extend(
+            [
+                place,
+                str(len(each.absent)),
+                str(len(each.present)),
+                together_of(each.hashes),
+                " ".join(map(str, each.places_by_content())),
+            ]
+        )
+        lines.extend([each.absent, each.present])
+
+    absent: list[str] = []
+    present: list[str] = []
+    places: list[list[str]] = [[], []]
+    hashes: list[int | None] = []
+    by_content: set[str] = set()
+    for place in sorted(watch):
+        each = watch[place]
+        counts = each.counts()
+        if sum(counts) > FEW and _files.HAS_DIR_FD:
+            add(str(place), each)
+            continue
+        root = paths[place].removesuffix(_SEPARATOR) + _SEPARATOR
+        absent += [root + name for name in names_in_line(each.absent)]
+        present += [root + name for name in names_in_line(each.present)]
+        hashes += each.hashes
+        by_content.update([root + name for name in each.by_content])
+        for of_kind, count in zip(places, counts):
+            of_kind += [f"{place},"] * count
+    if absent or present:
+        few = Watch(texts_line(absent), texts_line(present), hashes, by_content)
+        add("".join([*places[0], *places[1]]), few)
+    return blocks, lines
+
+
+def watch_of(
+    key: "list[str]", block: "Block", hashes: "list[int]"
+) -> "dict[int, Watch]":
+    """Return the watched files in a block of an index with this key, by path entry.
+
+    `hashes` are the stat hashes of the present files, if they are needed. Raises
+    ValueError if the block is damaged.
+    """
+    place, absent, present, _, by_content = block
+    try:
+        names = names_in_line(present) if by_content else []
+        if place[-1] != ",":
+            key[int(place) + 1]  # there is such a path entry
+            found = Watch(absent, present, [*hashes], {names[at] for at in by_content})
+            return {int(place): found}
+        return _apart(key, block, hashes)
+    except DOUBT as error:
+        raise ValueError("watch") from error
+
+
+def _apart(key: "list[str]", block: "Block", hashes: "list[int]") -> "dict[int, Watch]":
+    """Return the watched files in a block of several path entries."""
+    place, absent, present, _, by_content = block
+    missing = names_in_line(absent)
+    whole = [*missing, *names_in_line(present)]
+    start = len(missing)
+    parts: dict[int, tuple[list[str], list[str], list[int | None], set[str]]] = {}
+    numbers = map(int, place.split(",")[:-1])
+    for at, (number, path) in enumerate(zip(numbers, whole, strict=True)):
+        root = quote(key[number + 1])[1:-1].removesuffix(_SEPARATOR) + _SEPARATOR
+        name = path.removeprefix(root)
+        gone, there, known, special = parts.setdefault(number, ([], [], [], set()))
+        if at < start:
+            gone.append(name)
+        else:
+            there.append(name)
+            known += hashes[at - start : at - start + 1]
+            if at - start in by_content:
+                special.add(name)
+    return {
+        number: Watch(texts_line(gone), texts_line(there), known, special)
+        for number, (gone, there, known, special) in parts.items()
+    }
+
+
+def watched_files(index: Index) -> "Iterator[tuple[int, list[str], list[str]]]":
+    """Yield of each path entry its number, the files that must stay absent, the others.
+
+    They are named relative to it. Raises ValueError if the index is damaged.
+    """
+    for block in index.watched():
+        for place, watch in watch_of(index.key, block, []).items():
+            lines = watch.absent, watch.present
+            absent, present = [texts(line.decode()[:-1]) for line in lines]
+            yield place, absent, present
+
+
 def assemble(
     key: "list[str]",
     stamps: "list[str | None]",
@@ -420,18 +576,11 @@ def assemble(
     """Return an index as it is written.
 
     `young` are the numbers of path entries whose stamps are not to be believed,
-    `settled` says if those of all distributions are.
-    `watch` has, by the number of the path entry, what is watched there; `detail` is the
-    text of the records.
+    `settled` says if those of all distributions are. `watch` has the watched files by
+    the number of their path entry; `detail` is the text of the records.
     """
-    numbers: list[str] = []
-    lines: list[bytes] = []
-    for place in sorted(watch):
-        absent, present, known, by_content = watch[place]
-        if len(absent) > 3 or len(present) > 3:  # "[]" and a newline
-            lengths = str(len(absent)), str(len(present))
-            numbers += str(place), *lengths, known, " ".join(map(str, by_content))
-            lines += absent, present
+    paths = quoted(key)
+    blocks, lines = _blocks(paths[1:], watch)
     table: list[str] = []
     written: list[bytes | memoryview] = []
     offset = 0
@@ -442,13 +591,13 @@ def assemble(
         offset += len(part) + 1
     records = detail.encode()
     head = [
-        texts_line(quoted(key)),
+        texts_line(paths),
         texts_line([ABSENT if known is None else known for known in stamps]),
         texts_line([str(place) for place in young]),
         texts_line(
             [str(int(settled)), str(offset), str(len(records)), digest(records)]
         ),
-        texts_line([digest(b"".join(lines)), *numbers]),
+        texts_line([digest(b"".join(lines)), *blocks]),
     ]
     front = b"".join([*head, "".join(table).encode()])
     return b"".join([title(front), front, *lines, *written, records])

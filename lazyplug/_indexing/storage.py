@@ -6,7 +6,7 @@ A fault here costs time, never an answer, and is told at debug level only.
 import os
 import time
 
-from .._files import DIRECTORY, KIND, SIZE_CAP, Seam, index_file, trusted_folder
+from .._files import DIRECTORY, KIND, SIZE_CAP, IndexFile, Seam, trusted_folder
 from .._index import Index
 from .directory import Directory, cache_directory, flags_of
 from .records import from_bytes
@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from .._index import Read
+    from .._types import Read
 
 # Indexes kept, the newest ones.
 MOST = 64
@@ -164,12 +164,12 @@ def ours(folder: str) -> "list[str]":
 
 def _is_useless(path: str) -> bool:
     """Return True if an index cannot be decoded, or its environment was removed."""
-    read, close = index_file(path)
+    index_file = IndexFile(path)
     try:
         try:
-            prefix = Index(read).key[0]
+            prefix = Index(index_file.read).key[0]
         except ValueError:
-            read(0, 1)  # which fails if that was the reason
+            index_file.read(0, 1)  # which fails if that was the reason
             return True
         mode: int = Seam.stat(prefix).st_mode
         return mode & KIND != DIRECTORY
@@ -178,18 +178,18 @@ def _is_useless(path: str) -> bool:
     except Exception:  # an audit hook may raise any
         return False  # nobody can tell
     finally:
-        close()
+        index_file.close()
 
 
 def _opened(path: str, decode: "Callable[[Read], Index]") -> "Index | None":
     """Return the index in a file; None if it is not to be believed."""
-    read, close = index_file(path)
+    index_file = IndexFile(path)
     try:
-        return decode(read)
+        return decode(index_file.read)
     except Exception:  # an audit hook may raise any
         return None
     finally:
-        close()
+        index_file.close()
 
 
 def donors(folder: str, name: str, prefix: str) -> "Iterator[Index]":

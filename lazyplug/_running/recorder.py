@@ -11,7 +11,7 @@ from .. import _calling, _environment
 from .._entry_point import EntryPoint
 from .._extension import Extension
 from .._index import Index
-from .._indexing import patch, storage
+from .._indexing import storage, update
 from .._json_text import to_json
 from .._printable import words_of
 
@@ -42,8 +42,8 @@ class _Recorder:
         """Wrap what is worth a line."""
         snapshot: Any = _environment.Snapshot
         self._wrap(snapshot, "true_index", "index", lambda *_: "look, is it still true")
-        self._wrap(patch, "update", "scan", lambda *_: "what changed, or all of it")
-        for room in (storage, patch):
+        self._wrap(update, "update", "scan", lambda *_: "what changed, or all of it")
+        for room in (storage, update):
             self._wrap(room, "store", "write", lambda folder, name, _: name)
         self._wrap(Index, "rows", "group", lambda _, group: group)
         self._wrap(Extension, "_load", "import", _of_extension)

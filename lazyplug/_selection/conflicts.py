@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from .._extension import Extension
-    from .._manager import Resolver
+    from .._types import Resolver
 
     T = TypeVar("T")
 

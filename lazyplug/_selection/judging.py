@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias, TypeVar
 
     from .._extension import Extension
-    from .._index import Owner
-    from .._manager import AnyPair, Manager
+    from .._manager import Manager
+    from .._types import AnyPair, Owner
     from .choice import Pattern, Said
 
     Declared: TypeAlias = "Extension[Any] | EntryPoint"

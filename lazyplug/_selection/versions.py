@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._index import Owner
+    from .._types import Owner
     from .choice import Choice
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .._environment import Snapshot
     from .._extension import Extension
-    from .._index import Read
+    from .._types import Read
     from .source import Scope, Search, Sources
 
     # kind and group
@@ -351,33 +351,34 @@ class Facts:
         """Return a part of the file, and what is to be doubted of it."""
         if self._folder is None or not _files.trusted_folder(self._folder):
             return [], {}
-        read, close = _files.index_file(self._path)
+        index_file = _files.IndexFile(self._path)
         try:
-            _, stamps, front, chunk = opened(read, self.key)
+            _, stamps, front, chunk = opened(index_file.read, self.key)
             # A newline never stands inside JSON text: as in an index.
             at = front.find(f"\n[{quote(part[0])},{quote(part[1])},".encode())
             if at < 0:
                 return [], {}
             line = front[at + 1 : front.index(b"\n", at + 1)]
-            return self._doubts(stamps), part_of(line, read, chunk, len(front))[1]
+            learned = part_of(line, index_file.read, chunk, len(front))[1]
+            return self._doubts(stamps), learned
         except DOUBT:
             return [], {}
         finally:
-            close()
+            index_file.close()
 
     def _kept(self) -> "tuple[bytes, dict[Part, Learned]]":
         """Return the front of the file, if all in it is whole, and what may hold."""
         found: dict[Part, Learned] = {}
         front, whole = b"", True
-        read, close = _files.index_file(self._path)
+        index_file = _files.IndexFile(self._path)
         try:
-            _, stamps, front, chunk = opened(read, self.key)
+            _, stamps, front, chunk = opened(index_file.read, self.key)
             # Nothing that is learned depends on what is volatile.
             stable = self.key[1:]
             doubts = [doubt for doubt in self._doubts(stamps) if doubt[1] in stable]
             for line in front.split(b"\n")[1:-1]:
                 try:
-                    part, learned = part_of(line, read, chunk, len(front))
+                    part, learned = part_of(line, index_file.read, chunk, len(front))
                 except DOUBT:
                     whole = False
                     continue
@@ -389,7 +390,7 @@ class Facts:
         except DOUBT:
             whole = False
         finally:
-            close()
+            index_file.close()
         return front if whole else b"", found
 
     def write(self) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Any
 
-    from .._manager import AnyPair
+    from .._types import AnyPair
 
 
 def module_pairs(

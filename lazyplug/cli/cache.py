@@ -105,28 +105,28 @@ def _row(file: str) -> "dict[str, Any] | None":
         return None  # it was pruned meanwhile
     row = _row_of(os.path.basename(file), status.st_mtime)
     row |= {"bytes": status.st_size, "facts": learned}
-    read, close = _files.index_file(file)
+    index_file = _files.IndexFile(file)
     try:
-        index = Index(read)
+        index = Index(index_file.read)
         row["groups"] = len(table_of(index))
         row["path_entries"] = len(index.key) - 1
         row["environment"] = index.key[0]
     except (OSError, ValueError):
         pass  # which the row says
     finally:
-        close()
+        index_file.close()
     return row
 
 
 def _beside_frozen(file: str) -> "list[dict[str, Any]]":
     """Return a row for facts that have no index: a frozen one answers instead."""
-    read, close = _files.index_file(file)
+    index_file = _files.IndexFile(file)
     try:
-        key = opened(read)[0]
+        key = opened(index_file.read)[0]
     except DOUBT:
         return []  # it was pruned meanwhile, or it is damaged, which `verify` says
     finally:
-        close()
+        index_file.close()
     status = os.stat(file)
     row = _row_of("(frozen)", status.st_mtime)
     return [row | {"environment": key[0], "facts": status.st_size}]
@@ -260,10 +260,10 @@ def _is_remembered(snapshot: "_environment.Snapshot") -> bool:
     if folder is None or not trusted_folder(folder):
         return False
     file = os.path.join(folder, snapshot.file)
-    read, close = _files.index_file(file)
+    index_file = _files.IndexFile(file)
     try:
-        return Index(read).front == snapshot.index.front
+        return Index(index_file.read).front == snapshot.index.front
     except (OSError, ValueError):
         return False
     finally:
-        close()
+        index_file.close()

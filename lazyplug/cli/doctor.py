@@ -11,9 +11,15 @@ from .._extension import Extension
 from .._faults.problems import problems
 from .._files import Seam
 from .._frozen_index import OFF, names_in, opened, own_file
-from .._index import Index, paths, stamp
+from .._index import Index, stamp
 from .._indexing.directory import cache_directory
-from .._indexing.records import assemble, decode, from_bytes, is_by_content
+from .._indexing.records import (
+    assemble,
+    decode,
+    from_bytes,
+    is_by_content,
+    watched_files,
+)
 from .._indexing.scan import find_metadata, headers
 from .._indexing.storage import ours
 from .._inventory import served_groups
@@ -191,15 +197,15 @@ def _freshness() -> "Iterator[Finding]":
     if not os.path.exists(file):
         yield _NOTE, "there was none for this sys.path"
         return
-    read, close = _files.index_file(file)
+    index_file = _files.IndexFile(file)
     try:
-        index = Index(read)
+        index = Index(index_file.read)
         differences = [*_differences(index, snapshot.covered)]
     except (OSError, ValueError):
         yield _NOTE, f"{file} could not be read, so all was scanned"
         return
     finally:
-        close()
+        index_file.close()
     for each in differences[:5]:
         yield _NOTE, each
     if len(differences) > 5:
@@ -222,12 +228,11 @@ def _differences(index: Index, covered: "Mapping[str, str]") -> "Iterator[str]":
         if text:
             yield text
     records = decode(index)
-    for place, absent, present, *_ in index.watched():
+    for place, absent, present in watched_files(index):
         record = records[place]
         found = {each.file: each for each in record.distributions}
-        known_stamps: list[tuple[str, str | None]] = []
-        known_stamps += [(os.fsdecode(file), None) for file in paths(absent)]
-        for each in map(os.fsdecode, paths(present)):
+        known_stamps: list[tuple[str, str | None]] = [(file, None) for file in absent]
+        for each in present:
             folder, _, file = each.partition(os.sep)
             # An index may be sound, and have no record of it all the same.
             own = found.get(folder)

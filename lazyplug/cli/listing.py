@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from .._index import Owner
+    from .._types import Owner
 
 
 def add_to(name: str, parser: "argparse.ArgumentParser") -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._extension import Extension
-    from .._index import Pair
+    from .._types import Pair
 
 
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:

@@ -2,10 +2,17 @@
 
 import os
 
-from .._files import SIZE_CAP, index_file
+from .._files import SIZE_CAP, IndexFile
 from .._index import DOUBT, Index, index_name
 from .._indexing.layout import encode, regroup
-from .._indexing.records import decode, groups_of, is_by_content, is_lent, table_of
+from .._indexing.records import (
+    decode,
+    groups_of,
+    is_by_content,
+    is_lent,
+    table_of,
+    watched_files,
+)
 from .._indexing.storage import FACTS, SUFFIX
 from .._static.facts import encode as encode_facts
 from .._static.facts import opened, part_of
@@ -14,8 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .._index import Read
     from .._static.facts import Learned, Part
+    from .._types import Read
 
     # what is checked, and how
     Check = tuple[str, Callable[[], object]]
@@ -28,16 +35,17 @@ def damages(path: str) -> "list[str]":
     could have written it, is damaged as a whole. Raises FileNotFoundError if there is
     none.
     """
-    read, close = index_file(path)
+    index_file = IndexFile(path)
     try:
-        return _facts(path, read) if path.endswith(FACTS) else _index(path, read)
+        check = _facts if path.endswith(FACTS) else _index
+        return check(path, index_file.read)
     except DOUBT as error:
         reason = error.__cause__ or error
         if isinstance(reason, FileNotFoundError):
             raise reason from None
         return [f"all of it: {str(reason)[:80]}"]  # it may be a line of the file
     finally:
-        close()
+        index_file.close()
 
 
 def _failing(checks: "Iterable[Check]") -> "list[str]":
@@ -56,7 +64,7 @@ def _index(path: str, read: "Read") -> "list[str]":
     checks: list[Check] = [
         ("the stamps of the path entries", lambda: _check_stamps(index.stamps)),
         ("which of them are young", lambda: _check_young(index)),
-        ("the files that are watched", index.watched),
+        ("the files that are watched", lambda: [*watched_files(index)]),
         ("the records of the distributions", lambda: decode(index)),
         ("what stands between its parts", lambda: _check_layout(index)),
         (

@@ -32,7 +32,7 @@ import stevedore
 
 import lazyplug
 from lazyplug import _environment, _files
-from lazyplug._indexing import patch
+from lazyplug._indexing import update
 from lazyplug.testing import Tree, dist, plant
 from tests.conftest import LATER
 from tests.faults.apart import ANSWER, Outcome, apart, attempt, count_outcome
@@ -229,7 +229,7 @@ def read_only() -> Rows:
     def refuse(*_: object) -> None:
         raise AssertionError("there is no index, or it is not to be believed")
 
-    patch.update = refuse  # type: ignore[assignment]
+    update.update = refuse  # type: ignore[assignment]
     return found()
 
 

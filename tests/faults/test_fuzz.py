@@ -26,6 +26,7 @@ import lazyplug
 from lazyplug import _environment
 from lazyplug._index import digest, rows_of, texts, title
 from lazyplug._indexing.records import (
+    FEW,
     Distribution,
     decode,
     from_bytes,
@@ -210,6 +211,8 @@ SITES: dict[str, Tree] = {
     "a": {
         **dist("foo", entry_points="[g]\na = m:f\n[h]\na = m:f\n"),
         **dist("bar"),
+        # More files than FEW: so there are both kinds of blocks of the watch list.
+        **{k: v for n in range(FEW) for k, v in dist(f"plain{n}").items()},
         **dist("solo", entry_points="[g]\ns = m:f\n[h]\ns = m:f\n"),
         **dist("odd", entry_points="[g]\nno equals\nb = no-module:f\n"),
     },
@@ -350,7 +353,7 @@ class Pieces:
     def head_and_table(self, texts: list[bytes]) -> tuple[Any, bytes]:
         """Return the head and the table that are right for such texts."""
         count = len(self.stamps) * 2
-        watch, groups, records = texts[:count], texts[count:-1], texts[-1]
+        watch, groups, lines = texts[:count], texts[count:-1], texts[-1]
         numbers: list[object] = []
         for at, (place, known) in enumerate(self.stamps.items()):
             numbers += place, *map(len, watch[at * 2 : at * 2 + 2]), known, ""
@@ -360,7 +363,7 @@ class Pieces:
             table += compact(line) + b"\n"
             offset += len(text) + 1
         key, stamps, young, (settled, *_), _ = self.head
-        about = [settled, str(offset), str(len(records)), digest(records)]
+        about = [settled, str(offset), str(len(lines)), digest(lines)]
         lengths = [digest(b"".join(watch)), *map(str, numbers)]
         head = [key, stamps, young, about, lengths]
         return head, table

@@ -25,8 +25,8 @@ from stevedore._cache import Cache
 
 import lazyplug
 from lazyplug import _environment, _files
-from lazyplug._indexing import patch as patch_module
 from lazyplug._indexing import storage
+from lazyplug._indexing import update as update_module
 from lazyplug._indexing.scan import normalise
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
@@ -493,7 +493,7 @@ def believed(right: list[Row]) -> Any:
         raise AssertionError("what another process wrote is not believed")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(patch_module, "update", update)
+        patch.setattr(update_module, "update", update)
         seen.look(look, right.__eq__)
     return seen.told()
 

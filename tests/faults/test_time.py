@@ -21,8 +21,8 @@ import stevedore
 
 import lazyplug
 from lazyplug import _environment, _files, _index
-from lazyplug._indexing import patch as patch_module
 from lazyplug._indexing import records, scan, storage
+from lazyplug._indexing import update as update_module
 from lazyplug.testing import Tree, dist, plant
 from tests.faults.conftest import OURS, RIVAL, Tally
 
@@ -347,7 +347,7 @@ class Bench:
         )
         # of the last look: how often something was looked at again, and written
         self.updates = self.writes = 0
-        update, store = patch_module.update, storage.store
+        update, store = update_module.update, storage.store
 
         def counted_update(*arguments: Any) -> Any:
             self.updates += 1
@@ -357,8 +357,8 @@ class Bench:
             self.writes += 1
             store(*arguments)
 
-        patch.setattr(patch_module, "update", counted_update)
-        patch.setattr(patch_module, "store", counted_store)
+        patch.setattr(update_module, "update", counted_update)
+        patch.setattr(update_module, "store", counted_store)
 
     def world(self, case: Case) -> World:
         """Make the world of a case anew, and let its time be what is seen."""
@@ -593,7 +593,7 @@ def write_what_is_written(patch: pytest.MonkeyPatch) -> None:
         index.front += b"%d" % next(numbers)
         return index
 
-    patch.setattr(patch_module, "from_bytes", decoded)
+    patch.setattr(update_module, "from_bytes", decoded)
 
 
 RULES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], dict[str, Any]]] = {

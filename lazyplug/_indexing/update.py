@@ -1,0 +1,128 @@
+"""Bring the index of an environment up to date, and write it.
+
+First by exchanging lines (`patch`), and where that will not do by scanning what is no
+longer known (`rebuild`).
+"""
+
+from .._content import signature
+from .._files import SIZE_CAP, Seam
+from .._index import DOUBT, Index, stamp
+from .patch import patched
+from .records import from_bytes, is_by_content
+from .storage import store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    from .._environment import Snapshot
+
+    T = TypeVar("T")
+
+# While path entries change, so many more looks are taken for an answer that was true
+# at one moment; after that it may be of several.
+_MORE_LOOKS = 9
+
+
+def update(
+    snapshot: "Snapshot",
+    index: "Index | None",
+    mode: str,
+    folder: "str | None",
+    close: "Callable[[], object]",
+    scan: bool = False,
+) -> Index:
+    """Return an index of what is there now, and write it where that is allowed.
+
+    `index` is what was believed so far; `close` closes its file. Nothing is written
+    if nothing changed; nothing is taken over from any other index if `scan`.
+    """
+    clock = Seam.clock()
+    # Read before anything else is opened: that may take the last descriptor.
+    try:
+        if index is not None:
+            index = from_bytes(index.read(0, SIZE_CAP))
+    except (OSError, ValueError):
+        index = None  # it went away, or was damaged meanwhile
+    finally:
+        close()
+    known = index.front if index else b""
+    donors = None if scan else folder
+    content = _look(snapshot, index, donors, clock)
+    fresh = from_bytes(content)
+    for _ in range(_MORE_LOOKS):
+        if not _moved(fresh, snapshot.covered):
+            break
+        # What came or went in the meantime was seen in part, maybe.
+        content = _look(snapshot, fresh, donors, clock)
+        fresh = from_bytes(content)
+    # The front holds a checksum of every part.
+    if mode == "on" and folder and fresh.front != known:
+        store(folder, snapshot.file, content)
+    return fresh
+
+
+def _look(
+    snapshot: "Snapshot", index: "Index | None", folder: "str | None", clock: int
+) -> bytes:
+    covered = snapshot.covered
+    if index is not None:
+        try:
+            content = patched(index, clock, covered)
+        except DOUBT:
+            index = None  # damaged where it was not read before
+        else:
+            if content is not None:
+                return content
+    from .rebuild import rescan  # deferred: seldom
+
+    frozen = snapshot.frozen
+    thorough = snapshot.checked == "full"
+    lender = None if frozen is None else frozen.index
+    try:
+        return rescan(snapshot.key, index, thorough, folder, clock, covered, lender)
+    except ValueError:
+        if frozen is None:
+            raise
+        frozen.give_up(snapshot)
+        return _look(snapshot, None, folder, clock)
+
+
+def _moved(index: Index, covered: "Mapping[str, str]") -> bool:
+    """Did a path entry change since it was looked at for this index?"""
+    for path, known in zip(index.key[1:], index.stamps):
+        if path in covered:
+            continue
+        try:
+            status = Seam.stat(path)
+            now = signature(path, status) if is_by_content(known) else stamp(status)
+        except (OSError, ValueError):
+            now = None
+        if now != known:
+            return True
+    return False
+
+
+def read_anew(
+    snapshot: "Snapshot", damaged: Index, part: "Callable[..., T]", *arguments: str
+) -> "T":
+    """Return a part of the index of a snapshot, where that was damaged or replaced.
+
+    Another thread, or process, may have mended it by now. What is damaged once more
+    is scanned.
+    """
+    if snapshot.index is damaged:
+        frozen = snapshot.frozen
+        if frozen is not None and damaged is frozen.index:
+            frozen.give_up(snapshot)
+        snapshot.index = snapshot.true_index(damaged.front)
+    index = snapshot.index
+    try:
+        return part(index, *arguments)
+    except ValueError:
+        pass
+    finally:
+        index.close()
+    snapshot.index = index = snapshot.true_index(scan=True)
+    return part(index, *arguments)
