@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `only`
@@ -22,15 +23,25 @@ LATER = 3_600 * 10**9
 
 # `pytest -m hypothesis --hypothesis-profile long`; see `tox run -e laws`.
 settings.register_profile("long", max_examples=20 * settings().max_examples)
+# A tenth of them: on all but one Python.
+settings.register_profile("sample", max_examples=settings().max_examples // 10)
 
 
 def examples(number: int) -> settings:
     """Return the settings that try a property on this many examples.
 
-    The profile `long` tries twenty times as many.
+    The profile `long` tries twenty times as many, `sample` a tenth.
     """
     # Without a profile, hypothesis tries 100.
-    return settings(max_examples=number * settings().max_examples // 100, deadline=None)
+    return settings(
+        max_examples=max(1, number * settings().max_examples // 100), deadline=None
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than there are cores: many tests wait for processes."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture
@@ -102,14 +113,15 @@ class Ticking:
 
     def _coarse(self, status: os.stat_result) -> Any:
         self.looks += 1
-
-        class Status:
-            st_mode, st_size, st_ino = status.st_mode, status.st_size, status.st_ino
-            st_uid, st_dev = status.st_uid, status.st_dev
-            st_mtime_ns = (status.st_mtime_ns - 1) // self.tick * self.tick + 1
-            st_ctime_ns = (status.st_ctime_ns - 1) // self.tick * self.tick + 1
-
-        return Status
+        return SimpleNamespace(
+            st_mode=status.st_mode,
+            st_size=status.st_size,
+            st_ino=status.st_ino,
+            st_uid=status.st_uid,
+            st_dev=status.st_dev,
+            st_mtime_ns=(status.st_mtime_ns - 1) // self.tick * self.tick + 1,
+            st_ctime_ns=(status.st_ctime_ns - 1) // self.tick * self.tick + 1,
+        )
 
     def stat(self, path: str, dir_fd: int | None = None) -> Any:
         return self._coarse(os.stat(path, dir_fd=dir_fd))

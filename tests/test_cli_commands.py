@@ -277,6 +277,7 @@ def test_why_tells_what_is_wrong_with_the_metadata(broken: Path, run: Run) -> No
 # ---------------------------------------------------------------------------- check
 
 
+@pytest.mark.once
 def test_check_loads_each_plugin_in_a_process_of_its_own(
     site: Callable[..., Path], first: Callable[..., None], run: Run
 ) -> None:
@@ -542,6 +543,7 @@ def test_refresh_tells_what_came_and_went(good: Path, run: Run) -> None:
 # ---------------------------------------------------------------------------- bench
 
 
+@pytest.mark.once
 def test_bench_stands_beside_importlib_metadata(run: Run) -> None:
     found = told(run, "bench", "--rounds", "3")
     names = [row["start"] for row in found["starts"]]
@@ -560,6 +562,7 @@ def test_bench_stands_beside_importlib_metadata(run: Run) -> None:
 # -------------------------------------------------------------------- all of them
 
 
+@pytest.mark.once
 def test_no_command_but_check_imports_a_plugin(good: Path, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import lazyplug; lazyplug.ExtensionManager('app').names()\n")
@@ -936,6 +939,7 @@ def test_check_loads_nothing_that_is_left_out(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="processes have no groups")
+@pytest.mark.once
 def test_check_ends_what_a_plugin_has_started_and_does_not_wait_for_it(
     site: Callable[..., Path], first: Callable[..., None], run: Run, tmp_path: Path
 ) -> None:
@@ -972,6 +976,7 @@ def test_check_ends_what_a_plugin_has_started_and_does_not_wait_for_it(
     assert not mark.exists()
 
 
+@pytest.mark.once
 def test_check_can_be_interrupted(site: Callable[..., Path], tmp_path: Path) -> None:
     points = "".join(f"s{n} = plug_slow:x\n" for n in range(40))
     folder = site(

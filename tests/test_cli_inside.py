@@ -501,6 +501,7 @@ def test_files_that_vanish_meanwhile_are_passed_over(
         assert main(command) == 1
 
 
+@pytest.mark.once
 def test_bench_tells_what_failed(
     app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

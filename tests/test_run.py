@@ -417,6 +417,7 @@ def test_nothing_is_imported_from_the_current_directory(
     assert done.stdout
 
 
+@pytest.mark.once
 def test_children_ignore_the_environment_where_their_parent_does(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -661,6 +661,7 @@ def printed_by_both(program: str, options: dict[str, Any]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+@pytest.mark.once
 def test_a_program_prints_on_the_drop_in_what_it_prints_on_stevedore(
     program: str, app: Path, tmp_path: Path
 ) -> None:
@@ -885,6 +886,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("title", DIFFERENCES)
+@pytest.mark.once
 def test_what_stevedore_gets_wrong_is_right_on_the_drop_in(
     title: str, app: Path, tmp_path: Path
 ) -> None:
@@ -1433,6 +1435,7 @@ Plugins
 """
 
 
+@pytest.mark.once
 def test_sphinx_documents_the_same_as_with_stevedore(app: Path, tmp_path: Path) -> None:
     pytest.importorskip("sphinx")
     code = """

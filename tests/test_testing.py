@@ -785,6 +785,7 @@ def test_each_fixture_lasts_for_one_test(project: pytest.Pytester) -> None:
         project.runpytest_inprocess().assert_outcomes(passed=5)
 
 
+@pytest.mark.once
 def test_it_works_in_workers_and_can_be_left_out(project: pytest.Pytester) -> None:
     project.makepyfile(
         """

@@ -331,6 +331,7 @@ def numbers(world: World, before: Callable[[World], None], long: bool) -> range:
 
 
 @pytest.mark.parametrize("before", BEFORE, ids=lambda before: before.__name__)
+@pytest.mark.covers
 def test_each_call_may_fail_once(
     before: Callable[[World], None], world: World, long: bool, tally: Callable[..., Any]
 ) -> None:

@@ -403,6 +403,7 @@ def compact(value: Any) -> bytes:
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.covers
 def test_a_head_of_a_wrong_shape_changes_no_answer_and_is_mended(
     ours: Ours, long: bool, tally: Callable[..., Any]
 ) -> None:
@@ -466,6 +467,7 @@ def test_an_index_of_a_version_from_the_future_is_not_read_and_replaced(
         )
 
 
+@pytest.mark.covers
 def test_an_index_of_another_layout_is_not_read_and_replaced(
     ours: Ours, tally: Callable[..., Any]
 ) -> None:

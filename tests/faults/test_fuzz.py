@@ -437,6 +437,7 @@ def with_text(data: bytes, at: int, before: bytes, after: bytes) -> bytes:
     return pieces.sealed(in_lines(head) + b"\n" + table, texts)
 
 
+@pytest.mark.covers
 def test_what_is_sealed_again_is_an_index_or_a_value_error(
     world: World, long: bool, tally: Callable[..., Any]
 ) -> None:
@@ -501,6 +502,7 @@ ONCE = {
 
 
 @pytest.mark.parametrize("how", HOW)
+@pytest.mark.covers
 def test_an_index_that_is_sealed_again_may_say_anything_and_crash_nothing(
     how: str,
     world: World,

@@ -9,6 +9,9 @@ import pytest
 from lazyplug.testing import dist, plant
 from tests.conftest import python
 
+# Sphinx takes a second to start.
+pytestmark = pytest.mark.once
+
 PLUGINS = {
     "plug_shown.py": '''
         class Shown:
