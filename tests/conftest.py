@@ -1,41 +1,26 @@
 """Site folders, an isolated cache, a clock of our own, and fresh processes."""
 
-import json
 import os
-import subprocess
+import shutil
 import sys
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `only`
 import pytest
 from hypothesis import settings
 
 from lazyplug import _environment, _files
-from lazyplug.testing import Tree, plant
+from lazyplug.testing import Tree, dist, plant
 from lazyplug.testing._places import forget, isolate
-
-# A clock far ahead of every file that a test writes: stamps are old enough.
-LATER = 3_600 * 10**9
+from tests.support.clock import LATER, Ticking
+from tests.support.users import POINTS
 
 # `pytest -m hypothesis --hypothesis-profile long`; see `tox run -e laws`.
 settings.register_profile("long", max_examples=20 * settings().max_examples)
 # A tenth of them: on all but one Python.
 settings.register_profile("sample", max_examples=settings().max_examples // 10)
-
-
-def examples(number: int) -> settings:
-    """Return the settings that try a property on this many examples.
-
-    The profile `long` tries twenty times as many, `sample` a tenth.
-    """
-    # Without a profile, hypothesis tries 100.
-    return settings(
-        max_examples=max(1, number * settings().max_examples // 100), deadline=None
-    )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -98,43 +83,6 @@ def first(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return set_path
 
 
-class Ticking:
-    """File times and a clock in coarse ticks, through the one seam of `_files`.
-
-    They are no round times, so that files are not compared by content.
-
-    :param tick: the file system's tick, in nanoseconds.
-    """
-
-    def __init__(self, tick: int = 1) -> None:
-        self.tick = tick
-        self.ahead = 0
-        self.looks = 0
-
-    def _coarse(self, status: os.stat_result) -> Any:
-        self.looks += 1
-        return SimpleNamespace(
-            st_mode=status.st_mode,
-            st_size=status.st_size,
-            st_ino=status.st_ino,
-            st_uid=status.st_uid,
-            st_dev=status.st_dev,
-            st_mtime_ns=(status.st_mtime_ns - 1) // self.tick * self.tick + 1,
-            st_ctime_ns=(status.st_ctime_ns - 1) // self.tick * self.tick + 1,
-        )
-
-    def stat(self, path: str, dir_fd: int | None = None) -> Any:
-        return self._coarse(os.stat(path, dir_fd=dir_fd))
-
-    def fstat(self, descriptor: int) -> Any:
-        return self._coarse(os.fstat(descriptor))
-
-    def clock(self) -> int:
-        import time
-
-        return time.time_ns() + self.ahead
-
-
 @pytest.fixture
 def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Ticking]:
     """Return a function that puts coarse ticks into the seam."""
@@ -156,28 +104,18 @@ def settled(ticking: Callable[[int], Ticking]) -> Ticking:
     return ticks
 
 
-def python(
-    *arguments: str,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    executable: str = sys.executable,
-    check: bool = True,
-) -> subprocess.CompletedProcess[str]:
-    """Run Python in a fresh process, in the environment of this one and `env`."""
-    done = subprocess.run(
-        [executable, *arguments],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if check and done.returncode:
-        raise AssertionError(f"{arguments} failed:\n{done.stdout}{done.stderr}")
-    return done
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """Return a folder that every user may enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def ask(code: str, **options: Any) -> Any:
-    """Run code in a fresh process; it prints JSON, which is returned."""
-    return json.loads(python("-c", textwrap.dedent(code), **options).stdout)
+@pytest.fixture
+def installed(public: Path) -> Path:
+    site = plant(public / "site", dist("foo", entry_points=POINTS))
+    for path in [site, *site.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return site

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 import lazyplug
 from lazyplug import _accelerate, accelerate
 from lazyplug.testing import dist, plant
-from tests.conftest import ask, examples, python
+from tests.support.children import ask, python
+from tests.support.properties import examples
 
 # What email imports at the first message must be there before sys.path is exchanged.
 importlib.metadata.metadata("pytest")

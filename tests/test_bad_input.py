@@ -15,7 +15,7 @@ import pytest
 import lazyplug
 from lazyplug import _environment
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import python
+from tests.support.children import python
 
 ROOT = Path(lazyplug.__file__).parent.parent
 POINTS = "[g]\na = os:sep\n"

@@ -26,7 +26,7 @@ from lazyplug import (
 from lazyplug.compat import stevedore
 from lazyplug.compat.stevedore._choosing import left_out
 from lazyplug.testing import dist
-from tests.conftest import ask, python
+from tests.support.children import ask, python
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("forgotten")

@@ -12,8 +12,9 @@ from lazyplug._static import facts as facts_module
 from lazyplug.cli import main
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import dist
-from tests.conftest import Ticking, python
-from tests.test_store import index_in
+from tests.support.children import python
+from tests.support.clock import Ticking
+from tests.support.users import index_in
 
 Verify = Callable[[], tuple[int, str, str]]
 POINTS = "[g]\na = m:f\n[h]\nb = m:f\n"

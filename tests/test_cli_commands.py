@@ -28,7 +28,7 @@ from lazyplug.cli import (
     reasons,
 )
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import ask, python
+from tests.support.children import ask, python
 
 pytestmark = pytest.mark.usefixtures("settled")
 ROOT = Path(__file__).parents[1]

@@ -17,45 +17,11 @@ from lazyplug._content import has_change_time
 from lazyplug._files import Seam
 from lazyplug._index import stamp
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import ask
+from tests.support.children import ask
+from tests.support.environments import TIMES, Image
 
-# The times that an image has, and any ten milliseconds of a card with exFAT.
-TIMES = {
-    "1970": 0,
-    "a whole second": 1_700_000_000 * 10**9,
-    "10 ms": 1_700_000_000_010_000_000,
-}
 ONE = dist("foo", entry_points="[g]\na = m:one\n")
 TWO = dist("foo", entry_points="[g]\na = m:two\n")
-
-
-class Image:
-    """A file system where all has the same times, inodes and devices, as an image."""
-
-    def __init__(self, time: int) -> None:
-        self.time = time
-        self.stat_before, self.fstat_before = Seam.stat, Seam.fstat
-
-    def _seen(self, status: os.stat_result) -> Any:
-        return SimpleNamespace(
-            st_mode=status.st_mode,
-            st_uid=status.st_uid,
-            st_dev=status.st_dev,
-            st_size=status.st_size,
-            st_ino=7,
-            st_mtime_ns=self.time,
-            st_ctime_ns=self.time,
-        )
-
-    def stat(self, path: Any, dir_fd: int | None = None) -> Any:
-        seen = self._seen(self.stat_before(path, dir_fd=dir_fd))
-        if dir_fd is None and os.path.isdir(path):
-            # As squashfs has it: what the names in it take.
-            seen.st_size = sum(8 + len(name) for name in os.listdir(path))
-        return seen
-
-    def fstat(self, descriptor: int) -> Any:
-        return self._seen(self.fstat_before(descriptor))
 
 
 @pytest.fixture(params=[*TIMES.values()], ids=[*TIMES])

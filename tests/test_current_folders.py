@@ -18,14 +18,9 @@ from typing import NamedTuple
 import pytest
 
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import LATER
-from tests.faults.test_installers import (
-    NEWEST_ORACLE,
-    RACY,
-    Environment,
-    forget_settings,
-    vendor,
-)
+from tests.support.clock import LATER
+from tests.support.environments import RACY, Environment, forget_settings, vendor
+from tests.support.oracle import NEWEST_ORACLE
 
 pytestmark = [
     pytest.mark.slow,

@@ -17,7 +17,7 @@ import pytest
 import lazyplug
 from lazyplug import Extension, ExtensionManager
 from lazyplug.testing import dist, plant
-from tests.conftest import python
+from tests.support.children import python
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"

@@ -17,66 +17,7 @@ from lazyplug._index import stamp
 from lazyplug._indexing import patch, rebuild, storage
 from lazyplug._indexing import scan as scan_module
 from lazyplug.testing import dist, plant
-from tests.conftest import LATER, Ticking
-
-MILLISECOND = 10**6
-SECOND = 10**9
-TICKS = {"1 s": SECOND, "10 ms": 10 * MILLISECOND, "4 ms": 4 * MILLISECOND}
-
-
-class Clockwork(Ticking):
-    """Time that stands still, for files as for the clock, until it is moved.
-
-    Kernels with fine timestamps never show a change that is hidden in one tick:
-    here as much is done in one tick as a test likes. The clock is finer than the
-    tick, as the real one is.
-
-    :param probe: a file to find out with what the kernel's own time is.
-    :param tick: the file system's tick, in nanoseconds.
-    """
-
-    def __init__(self, probe: Path, tick: int = 1) -> None:
-        super().__init__(tick)
-        self._probe = probe
-        self._start = after_last_change(probe)
-        # where a tick begins, whatever the tick: one nanosecond after a whole second
-        begin = (self._start // SECOND + 1) * SECOND + 1
-        # (real time, virtual time since then)
-        self._moves = [(self._start, begin)]
-        self.set_back = 0
-
-    def move(self, nanoseconds: int) -> None:
-        """Let time pass, after all that was done and before what follows."""
-        now = after_last_change(self._probe)
-        self._moves.append((now, self._moves[-1][1] + nanoseconds))
-
-    def _virtual(self, real: int) -> int:
-        if not self._start <= real <= time.time_ns():
-            return real  # an mtime that somebody chose
-        return [now for since, now in self._moves if since <= real][-1]
-
-    def _coarse(self, status: os.stat_result) -> Any:
-        seen = super()._coarse(status)
-        for name in ("st_mtime_ns", "st_ctime_ns"):
-            now = self._virtual(getattr(status, name)) - 1
-            setattr(seen, name, now // self.tick * self.tick + 1)
-        return seen
-
-    def clock(self) -> int:
-        return self._moves[-1][1] - self.set_back
-
-
-def after_last_change(probe: Path) -> int:
-    """Wait until what is changed gets a later stamp than what was before; return it.
-
-    A tick of the kernel is up to 10 ms long.
-    """
-    probe.write_bytes(b"")
-    last = now = os.stat(probe).st_mtime_ns
-    while now == last:
-        probe.write_bytes(b"")
-        now = os.stat(probe).st_mtime_ns
-    return now
+from tests.support.clock import LATER, MILLISECOND, SECOND, TICKS, Clockwork, Ticking
 
 
 @pytest.fixture

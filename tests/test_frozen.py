@@ -30,8 +30,11 @@ from lazyplug._indexing.freeze import anchored, frozen_index
 from lazyplug._indexing.records import from_bytes
 from lazyplug.cli import main
 from lazyplug.testing import dist, plant
-from tests.conftest import Ticking, ask, examples, python
-from tests.test_laws import answer, plant_raw, process, settled_clock, trees
+from tests.support.children import ask, python
+from tests.support.clock import Ticking, process, settled_clock
+from tests.support.environments import plant_raw
+from tests.support.oracle import answer, trees
+from tests.support.properties import examples
 
 CHECKED, TRUSTED = False, True
 

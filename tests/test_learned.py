@@ -41,8 +41,18 @@ from lazyplug._static import source as source_module
 from lazyplug._static.facts import UNKNOWN
 from lazyplug._static.source import Sources, first_line
 from lazyplug.testing import dist, plant
-from tests.conftest import LATER, Ticking, ask, examples
-from tests.test_freshness import SECOND, TICKS, Clockwork, after_last_change
+from tests.support.children import ask
+from tests.support.clock import (
+    LATER,
+    SECOND,
+    TICKS,
+    Clockwork,
+    Ticking,
+    after_last_change,
+    rewrite,
+)
+from tests.support.learned import end
+from tests.support.properties import examples
 
 ROOT = Path(lazyplug.__file__).parent.parent
 WHOLE = list(sys.path)
@@ -72,13 +82,6 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(source_module, "read", watched)
     return found
-
-
-def end() -> None:
-    """End a process, and begin another."""
-    facts_module.write()
-    facts_module._latest = None
-    _environment.invalidate_caches()
 
 
 def summaries(group: str = "g", **options: Any) -> dict[str, str | None]:
@@ -122,12 +125,6 @@ def plugs(
     folder = site(ONE)
     only(folder)
     return folder
-
-
-def rewrite(file: Path, text: str) -> None:
-    """Change a file so that its stamp is another."""
-    after_last_change(file.parents[1] / "probe")
-    file.write_text(text)
 
 
 # ----------------------------------------------------------------------- remembered

@@ -26,7 +26,7 @@ from lazyplug import (
 )
 from lazyplug.cli import main
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import python
+from tests.support.children import python
 
 OLD = (
     "[app.a]\nstore = old_plugin:S\ngone = old_plugin:G\n[app.left]\nx = old_plugin:X\n"

@@ -20,8 +20,9 @@ from lazyplug import (
     NamedExtensionManager,
 )
 from lazyplug.testing import dist, plant
-from tests.conftest import Ticking, ask
 from tests.support.checkout import SOURCES
+from tests.support.children import ask
+from tests.support.clock import Ticking
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"

@@ -18,7 +18,7 @@ from lazyplug import (
     prefer,
 )
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import ask, python
+from tests.support.children import ask, python
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 

@@ -21,7 +21,7 @@ import pytest
 import lazyplug
 from lazyplug._running import launch
 from lazyplug.testing import dist, plant
-from tests.conftest import python
+from tests.support.children import python
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, and scripts of POSIX")
 

@@ -17,7 +17,8 @@ import lazyplug
 from lazyplug import _environment, _settings
 from lazyplug._files import Seam
 from lazyplug.testing import dist, plant
-from tests.conftest import ask, python
+from tests.support.calls import NAMES
+from tests.support.children import ask, python
 
 POINTS = "[g]\na = m:f\n"
 
@@ -46,21 +47,6 @@ def archive_in(folder: Path) -> Path:
         archive.writestr("zipped-1.dist-info/METADATA", "Name: zipped\nVersion: 1\n")
         archive.writestr("zipped-1.dist-info/entry_points.txt", "[g]\nz = m:z\n")
     return path
-
-
-# Each name by which a test may replace what the engine asks the system for.
-NAMES = [
-    *(
-        f"os.{name}"
-        for name in ("access", "getcwd", "listdir", "lstat", "open", "read")
-    ),
-    *(f"os.{name}" for name in ("scandir", "stat", "fstat", "pread", "close", "lseek")),
-    *(
-        f"os.path.{name}"
-        for name in ("exists", "isfile", "isdir", "getmtime", "islink")
-    ),
-    *("builtins.open", "io.open", "pathlib.Path.read_text", "pathlib.Path.exists"),
-]
 
 
 @pytest.mark.parametrize("name", NAMES)

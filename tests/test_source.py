@@ -34,7 +34,8 @@ from lazyplug._static.source import (
     first_line,
 )
 from lazyplug.testing import Tree, plant
-from tests.conftest import examples, python
+from tests.support.children import python
+from tests.support.properties import examples
 
 TRAP = "\nraise AssertionError('this must not be imported')\n"
 COMPILED = EXTENSION_SUFFIXES[0]

@@ -21,7 +21,7 @@ from lazyplug import _environment
 from lazyplug.compat import stevedore
 from lazyplug.compat.stevedore import _install
 from lazyplug.testing import dist, plant
-from tests.conftest import ask, python
+from tests.support.children import ask, python
 
 pytestmark = pytest.mark.usefixtures("forgotten", "unknown")
 

@@ -8,9 +8,8 @@ import os
 import shutil
 import stat
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,14 +26,22 @@ from lazyplug._index import SCHEMA, TITLE_LENGTH, title
 from lazyplug._indexing import directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug._indexing.directory import cache_directory
-from lazyplug._indexing.records import assemble, from_bytes, table_of
+from lazyplug._indexing.records import assemble, from_bytes
 from lazyplug._settings import plain_folder
 from lazyplug.testing import dist, plant
-from tests.conftest import Ticking, ask, python
+from tests.support.children import ask, python
+from tests.support.clock import Ticking
+from tests.support.heads import poison
+from tests.support.users import (
+    AS_NOBODY,
+    POINTS,
+    RIGHT,
+    ROOT,
+    index_in,
+    look_as_nobody,
+    posix,
+)
 
-ROOT = Path(lazyplug.__file__).parent.parent
-POINTS = "[g]\na = m:f\n"
-posix = pytest.mark.skipif(os.name != "posix", reason="file modes and users of POSIX")
 needs_root = pytest.mark.skipif(
     os.name != "posix" or os.geteuid() != 0, reason="needs the rights of root"
 )
@@ -84,11 +91,6 @@ def looked(
         return [point.value for point in lazyplug.entry_points(group="g")]
 
     return look
-
-
-def index_in(folder: Path) -> Path:
-    (file,) = folder.glob("*.json")
-    return file
 
 
 def mode(path: Path) -> int:
@@ -234,55 +236,6 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
 # ------------------------------------------------- where nothing can be written
 
 
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """Return a folder that every user may enter, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-# What a process without rights could not read any more is imported before; a
-# process of root's becomes nobody's.
-AS_NOBODY = f"""
-import importlib, json, logging, os, pkgutil, sys
-sys.path[:0] = [{str(ROOT)!r}]
-import importlib_metadata, platformdirs, zipfile, lazyplug
-for room in pkgutil.iter_modules(lazyplug.__path__):
-    if room.name not in ("cli", "testing", "compat", "integrations"):
-        importlib.import_module("lazyplug." + room.name)
-if os.geteuid() == 0:
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
-sys.path[:] = [sys.argv[1]]
-def look():
-    lazyplug.invalidate_caches()
-    return [point.value for point in lazyplug.entry_points(group="g")]
-print(json.dumps([look(), look()]))
-"""
-
-
-def look_as_nobody(site: Path, before: str = "", **env: str) -> Any:
-    """Return what two looks of a process without rights find; it must not complain."""
-    folder = {"LAZYPLUG_CACHE_DIR": "", **env}
-    done = python("-c", before + AS_NOBODY, str(site), env=folder, cwd=site.parent)
-    assert done.stderr == ""
-    return json.loads(done.stdout)
-
-
-@pytest.fixture
-def installed(public: Path) -> Path:
-    site = plant(public / "site", dist("foo", entry_points=POINTS))
-    for path in [site, *site.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    return site
-
-
-RIGHT = [["m:f"], ["m:f"]]
-
-
 @posix
 def test_an_unwritable_folder_is_survived(public: Path, installed: Path) -> None:
     folder = public / "cache"
@@ -374,26 +327,6 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
 
 # -------------------------------------------------------------- what is not believed
-
-
-def poison(file: Path) -> bytes:
-    """Make an index say something else, with right checksums; return its bytes."""
-    data = file.read_bytes()
-    index = from_bytes(data)
-    ((_, offset, length, wanted),) = table_of(index)
-    start = index.after_watch + offset
-    part = data[start : start + length].replace(b'"m', b'"n')
-    front = index.front.replace(wanted.encode(), _store_digest(part).encode())
-    evil = title(front) + front + data[TITLE_LENGTH + len(front) : start] + part
-    evil += data[start + length :]
-    file.write_bytes(evil)
-    return evil
-
-
-def _store_digest(part: bytes) -> str:
-    from lazyplug._index import digest
-
-    return digest(part)
 
 
 def test_an_index_that_is_ours_is_believed(

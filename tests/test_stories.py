@@ -14,7 +14,7 @@ import pytest
 import lazyplug
 from lazyplug import Choice, DriverManager, ExtensionManager, NamedExtensionManager
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import python
+from tests.support.children import python
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 ROOT = Path(__file__).parents[1]

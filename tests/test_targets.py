@@ -14,7 +14,7 @@ import lazyplug
 from lazyplug import DriverManager, Extension, ExtensionManager
 from lazyplug._faults.failed_loads import says_nothing
 from lazyplug.testing import dist
-from tests.conftest import ask, python
+from tests.support.children import ask, python
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 

@@ -40,7 +40,8 @@ from lazyplug.testing import (
     site_folder,
 )
 from lazyplug.testing._places import OwnPatch, take_out
-from tests.conftest import Ticking, ask, python
+from tests.support.children import ask, python
+from tests.support.clock import Ticking
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[1]

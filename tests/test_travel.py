@@ -7,25 +7,11 @@ from pathlib import Path
 import pytest
 
 from lazyplug.testing import dist
-from tests.conftest import python
+from tests.support.children import python
+from tests.support.travel import PLUGIN, POINTS
 
 pytestmark = pytest.mark.slow
 
-POINTS = "[g]\nsquare = plug_square:square\nthrice = plug_square:Thrice\n"
-PLUGIN = """
-import os
-loaded_in = os.getpid()
-
-def square(number):
-    return number * number, loaded_in
-
-class Thrice:
-    def __init__(self, step):
-        self.step = step
-
-    def __call__(self, number):
-        return number * 3 + self.step, loaded_in
-"""
 # Workers are processes of their own, which have imported nothing of ours.
 PROGRAM = """
 import multiprocessing, os, sys

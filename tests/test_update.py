@@ -17,7 +17,8 @@ from lazyplug._indexing import rebuild
 from lazyplug._indexing.patch import _Lines, _TakesMoreError
 from lazyplug._indexing.records import from_bytes
 from lazyplug.testing import dist, plant
-from tests.conftest import Ticking, examples
+from tests.support.clock import Ticking
+from tests.support.properties import examples
 
 # A clock ahead of all changes: no stamp is too young.
 LATER = 3600 * 10**9

@@ -11,7 +11,7 @@ import pytest
 import lazyplug
 from lazyplug import Choice, DriverManager, ExtensionManager
 from lazyplug.testing import dist
-from tests.conftest import ask
+from tests.support.children import ask
 
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
 Install = Callable[..., None]

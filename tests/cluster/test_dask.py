@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lazyplug.testing import dist
-from tests.conftest import python
-from tests.test_travel import PLUGIN, POINTS
+from tests.support.children import python
+from tests.support.travel import PLUGIN, POINTS
 
 PROGRAM = """
 import os, sys

@@ -20,8 +20,9 @@ with atheris.instrument_imports(include=["lazyplug"]):
     from lazyplug._indexing.patch import update
     from lazyplug._indexing.rebuild import rescan
     from lazyplug._indexing.records import from_bytes
-    from tests.faults.test_damage import compact
-    from tests.faults.test_fuzz import READS, Pieces, World
+    from tests.support.damage import compact
+    from tests.support.fuzzed import World
+    from tests.support.pieces import READS, Pieces
 
 BETWEEN = b"\n--\n"
 CLOCK = 1 << 62

@@ -12,7 +12,7 @@ import shutil
 import time
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +22,12 @@ import zipp  # noqa: F401 - the oracle imports it at the first archive that it m
 
 import lazyplug
 from lazyplug import _environment
-from lazyplug._files import Seam
 from lazyplug._indexing.scan import normalise, stem
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import Ticking
+from tests.support.calls import TICK, Calls
+from tests.support.clock import Ticking
 
-# All by which the engine asks the system for anything, zipfile on its behalf included.
-CALLS = [
-    *("access", "chmod", "dup", "fchmod", "fstat", "getcwd", "listdir", "lseek"),
-    *("lstat", "mkdir", "open", "pread", "read", "readlink", "replace", "scandir"),
-    *("stat", "unlink", "urandom", "write"),
-]
 ERRORS = [errno.EIO, errno.EACCES, errno.EMFILE, errno.ENOENT, errno.ENOSPC]
-# File times move by ticks; a change behind this many seconds has another.
-TICK = 0.012
 
 # Group, name, value, then the key, the name and the version of its distribution.
 Row = tuple[str, str, str, str]
@@ -53,59 +45,6 @@ TWO: Tree = {
     **dist("delta", entry_points="[g]\nd = m:delta\n"),
 }
 EDITED = "[g]\nb = m:edited\n"
-
-
-class Calls:
-    """Counts the calls to the system; in the place of one of them stands a fault.
-
-    Which distributions a call is about is told by its path, or by the file that a
-    descriptor was opened from.
-    """
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.patch = patch
-        self.armed = False
-        for name in CALLS:
-            patch.setattr(Seam, name, self._counting(name, getattr(Seam, name)))
-
-    def arm(self, at: int, fault: "Callable[[str], Any] | None") -> None:
-        """Let the call number `at`, from 0, be the fault: it is given the name.
-
-        A fault that returns NotImplemented lets the call go on.
-        """
-        self.made, self.at, self.fault = 0, at, fault
-        self.about: str | None = None
-        self.files: dict[int, str] = {}
-        self.armed = True
-
-    def _counting(self, name: str, real: "Callable[..., Any]") -> "Callable[..., Any]":
-        def call(*arguments: Any, **options: Any) -> Any:
-            if not self.armed:
-                return real(*arguments, **options)
-            number, self.made = self.made, self.made + 1
-            path = self._path(arguments, options)
-            if number == self.at and self.fault is not None:
-                self.about = f"{name} {path}"
-                self.armed = False  # what the fault itself does is not counted
-                try:
-                    result = self.fault(name)
-                finally:
-                    self.armed = True
-                if result is not NotImplemented:
-                    return result
-            result = real(*arguments, **options)
-            if name == "open" and isinstance(result, int):
-                self.files[result] = path
-            return result
-
-        return call
-
-    def _path(self, arguments: "tuple[Any, ...]", options: Mapping[str, Any]) -> str:
-        path = arguments[0] if arguments else ""
-        if isinstance(path, int):
-            return self.files.get(path, "")
-        base = options.get("dir_fd")
-        return os.path.join(self.files.get(base, "") if base else "", os.fsdecode(path))
 
 
 class World:

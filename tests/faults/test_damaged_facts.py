@@ -20,8 +20,8 @@ from lazyplug._index import TITLE_LENGTH, digest, stamp, title
 from lazyplug._static import facts as facts_module
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import Ticking
-from tests.faults.test_damage import (
+from tests.support.clock import Ticking, after_last_change, rewrite
+from tests.support.damage import (
     BYTES,
     PARTS,
     THINGS,
@@ -32,10 +32,9 @@ from tests.faults.test_damage import (
     fewer,
     picked,
 )
-from tests.test_freshness import after_last_change
-from tests.test_index import NO_JSON
-from tests.test_learned import end, rewrite
-from tests.test_store import posix
+from tests.support.heads import NO_JSON
+from tests.support.learned import end
+from tests.support.users import posix
 
 # Of so many bytes a default run tries one.
 SAMPLE = 29

@@ -7,10 +7,7 @@ a cache in the same situation.
 
 import contextlib
 import ctypes
-import importlib
-import io
 import os
-import pkgutil
 import re
 import shutil
 import stat
@@ -18,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -34,12 +30,12 @@ import lazyplug
 from lazyplug import _environment, _files
 from lazyplug._indexing import patch
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import LATER
-from tests.faults.apart import ANSWER, Outcome, apart, attempt, count_outcome
-from tests.faults.conftest import OURS, RIVAL
+from tests.support.apart import ANSWER, Outcome, apart, attempt
+from tests.support.clock import LATER
+from tests.support.tally import OURS, RIVAL
+from tests.support.users import ROOTS, Tried, become, count_tries, import_all, silently
 
 resource = pytest.importorskip("resource", reason="users and limits of POSIX")
-ROOTS = hasattr(os, "geteuid") and os.geteuid() == 0
 NOBODY, STRANGER = 65534, 4242
 # Who asks: whoever runs the tests, and what root may become.
 OWN, OTHER = "own", "nobody"
@@ -52,8 +48,6 @@ USERS = [
 ]
 LEVELS = ["full", "dirs", "none"]
 UMASKS = [0o022, 0o002, 0o077, 0]
-# Who was tried, what became of it, what had to, and what it was about.
-Tried = tuple[str, Outcome, Any, str]
 Rows = list[str]
 
 ONE: Tree = {
@@ -71,37 +65,6 @@ HASH = "[0-9a-f]{64}"
 
 
 # ------------------------------------------------------------------ as another user
-
-
-def import_all() -> None:
-    """Import what a process without rights, or without descriptors, could not."""
-    for room in pkgutil.iter_modules(lazyplug.__path__):
-        if room.name not in ("cli", "testing", "compat", "integrations", "__main__"):
-            importlib.import_module(f"lazyplug.{room.name}")
-    stevedore.ExtensionManager("no such group")
-
-
-def become(user: int, umask: int, group: int = 0, **environment: str) -> None:
-    """Become a user for good, in an environment where warnings are errors."""
-    os.umask(umask)
-    if user != os.geteuid():
-        os.setgroups([group] if group else [])
-        os.setgid(user)
-        os.setuid(user)
-    for name in ("LAZYPLUG_CACHE_DIR", "XDG_CACHE_HOME"):
-        os.environ.pop(name, None)
-    os.environ.update(environment)
-    sys.dont_write_bytecode = True
-    warnings.simplefilter("error")
-
-
-def silently(act: Callable[[], Any]) -> Any:
-    """Return what `act` returns; to print anything is an error."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        found = act()
-    assert not said.getvalue(), f"printed: {said.getvalue()}"
-    return found
 
 
 # ------------------------------------------------------------------------ the world
@@ -687,17 +650,6 @@ def with_one_descriptor() -> "dict[str, list[Tried]]":
             for tried in situation(OWN, UMASKS[0], LEVELS[0], before, harm, "")
         ]
     }
-
-
-def count_tries(tally: Callable[..., Any], found: "dict[str, list[Tried]]") -> None:
-    """Count what became of tries, ours and the rival's."""
-    for fault, tried in found.items():
-        for subject in (OURS, RIVAL):
-            of_subject = [each[1:] for each in tried if each[0] == subject]
-            if of_subject:
-                with tally(fault, subject) as count:
-                    for outcome, truth, label in of_subject:
-                        count_outcome(count, outcome, truth, label)
 
 
 def shares(faults: dict[str, Any], long: bool) -> list[tuple[list[str], int, int]]:

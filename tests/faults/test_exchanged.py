@@ -26,8 +26,8 @@ from lazyplug._files import Seam
 from lazyplug._indexing import directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug.testing import plant
-from tests.faults.apart import ANSWER, Seen, apart, attempt, count_seen
-from tests.faults.test_trust import ASKERS, MALLORY
+from tests.support.apart import ANSWER, Seen, apart, attempt, count_seen
+from tests.support.users import ASKERS, MALLORY
 
 INDEX = f"{'0' * 16}-{'0' * 16}.json"
 # All calls by which anything is looked at, made or changed, whoever makes them.

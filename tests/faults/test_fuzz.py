@@ -6,7 +6,6 @@ code that no bytes before have reached.
 
 import importlib.util
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -24,26 +23,20 @@ from stevedore._cache import Cache
 
 import lazyplug
 from lazyplug import _environment
-from lazyplug._index import digest, rows_of, texts, title
+from lazyplug._index import rows_of, texts
 from lazyplug._indexing.records import (
     Distribution,
-    decode,
     from_bytes,
-    groups_of,
-    table_of,
 )
 from lazyplug._indexing.scan import scan_distribution
-from lazyplug.testing import Tree, dist, plant
-from tests.faults.test_damage import compact
-from tests.test_index import STRANGE, head_of, in_lines, places, replaced
-from tests.test_laws import (
-    fresh,
-    needs_oracle,
-    plant_raw,
-    process,
-    settled_clock,
-    warm,
-)
+from lazyplug.testing import dist, plant
+from tests.support.clock import process, settled_clock
+from tests.support.damage import compact
+from tests.support.environments import plant_raw
+from tests.support.fuzzed import World
+from tests.support.heads import STRANGE, in_lines, places, replaced
+from tests.support.oracle import fresh, needs_oracle, warm
+from tests.support.pieces import READS, Pieces
 
 T = TypeVar("T")
 
@@ -206,68 +199,6 @@ def test_any_bytes_in_one_distribution_beside_stevedore(
 
 # ------------------------------------------------------ (b) any bytes are an index
 
-SITES: dict[str, Tree] = {
-    "a": {
-        **dist("foo", entry_points="[g]\na = m:f\n[h]\na = m:f\n"),
-        **dist("bar"),
-        **dist("solo", entry_points="[g]\ns = m:f\n[h]\ns = m:f\n"),
-        **dist("odd", entry_points="[g]\nno equals\nb = no-module:f\n"),
-    },
-    "b": {
-        **dist("foo", "2.0", entry_points="[g]\nshadowed = m:f\n"),
-        "-1.0.dist-info": {
-            "METADATA": "Name: lone\n",
-            "entry_points.txt": "[h]\nc = m\n",
-        },
-        "caf\u00e9-1.0.dist-info": {"METADATA": "Name: caf\u00e9\nVersion: 1\n"},
-    },
-    "c": dist("zed", entry_points="[g]\nz = m:f\n"),
-    "tree": dist("odd", entry_points="[live]\na = m:f\n"),
-}
-
-
-class World:
-    """Site folders with an index; one of them changed since, and what may be asked."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.cache = root / "cache"
-        for name, tree in SITES.items():
-            plant(root / name, tree)
-        self.path = [str(root / "a"), str(root / "b"), str(root / "absent")]
-        with self.process():
-            lazyplug.entry_points()
-            (self.file,) = self.cache.glob("*.json")
-            self.sound = self.file.read_bytes()
-            self.truth = self.ask()
-
-    def touch(self) -> None:
-        """Give a file another stamp than the index says."""
-        os.utime(self.root / "a" / "solo-1.0.dist-info" / "entry_points.txt", (1, 1))
-
-    def process(self, *more: str) -> Any:
-        return process([*more, *self.path], self.cache, settled_clock())
-
-    def put(self, data: bytes) -> None:
-        shutil.rmtree(self.cache)
-        self.cache.mkdir(mode=0o700)
-        self.file.write_bytes(data)
-        self.file.chmod(0o600)
-
-    def ask(self) -> list[Any]:
-        """Ask for all that can be asked; nothing may be raised but NoMatches."""
-        _environment.invalidate_caches()
-        with pytest.raises(lazyplug.NoMatches):
-            lazyplug.DriverManager[Any]("g", "none")
-        with pytest.raises(lazyplug.NoMatches):
-            lazyplug.DriverManager[Any]("none", "none")
-        points = lazyplug.entry_points()
-        found: list[Any] = [(p.group, p.name, p.value, p._owner) for p in points]
-        found += map(str, lazyplug.problems())
-        found += map(repr, lazyplug.ExtensionManager[Any]("h"))
-        found += lazyplug.refresh()
-        return found
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
@@ -317,59 +248,6 @@ def test_any_edit_of_an_index_changes_no_answer(
 
     with tally("any edit of the index") as count, world.process():
         try_any(count, 5_000 if long else 100, harmed, changes=edits)
-
-
-# What is read of an index, part by part.
-READS: list[Callable[[Any], Any]] = [
-    lambda index: index.watched(),
-    lambda index: [index.rows(group) for group, *_ in table_of(index)],
-    lambda index: [entry.text() for entry in decode(index)],
-    lambda index: [
-        (d.file, d.key, d.stamp, d.groups, d.problems, d.source, d.source_stamp)
-        for entry in decode(index)
-        for d in entry.distributions
-    ],
-]
-
-
-class Pieces:
-    """An index taken apart, to be sealed again: all checksums and lengths right."""
-
-    def __init__(self, data: bytes) -> None:
-        index = from_bytes(data)
-        self.head = head_of(data)
-        self.stamps = {place: known for place, *_, known, _ in index.watched()}
-        # each line of the watch, each group, the records
-        self.texts = [line for _, *two, _, _ in index.watched() for line in two]
-        self.names = [group for group, *_ in table_of(index)]
-        known = groups_of(index)
-        self.texts += [bytes(known[json.dumps(group)][0]) for group in self.names]
-        offset, length, _ = index.detail
-        self.texts.append(index.read(index.after_watch + offset, length))
-
-    def head_and_table(self, texts: list[bytes]) -> tuple[Any, bytes]:
-        """Return the head and the table that are right for such texts."""
-        count = len(self.stamps) * 2
-        watch, groups, records = texts[:count], texts[count:-1], texts[-1]
-        numbers: list[object] = []
-        for at, (place, known) in enumerate(self.stamps.items()):
-            numbers += place, *map(len, watch[at * 2 : at * 2 + 2]), known, ""
-        table, offset = b"", 0
-        for name, text in zip(self.names, groups, strict=True):
-            line = [name, str(offset), str(len(text)), digest(text)]
-            table += compact(line) + b"\n"
-            offset += len(text) + 1
-        key, stamps, young, (settled, *_), _ = self.head
-        about = [settled, str(offset), str(len(records)), digest(records)]
-        lengths = [digest(b"".join(watch)), *map(str, numbers)]
-        head = [key, stamps, young, about, lengths]
-        return head, table
-
-    def sealed(self, front: bytes, texts: list[bytes]) -> bytes:
-        """Return the index of such a front and texts."""
-        count = len(self.stamps) * 2
-        groups = [text + b"\n" for text in texts[count:-1]]
-        return b"".join([title(front), front, *texts[:count], *groups, texts[-1]])
 
 
 json_values = st.sampled_from(STRANGE) | st.recursive(

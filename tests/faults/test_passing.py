@@ -15,10 +15,10 @@ import lazyplug
 from lazyplug import _environment
 from lazyplug._files import Seam
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import LATER
-from tests.faults.apart import ANSWER, attempt, count_outcome
-from tests.test_content import TIMES, Image
-from tests.test_seam import NAMES
+from tests.support.apart import ANSWER, attempt, count_outcome
+from tests.support.calls import NAMES
+from tests.support.clock import LATER
+from tests.support.environments import TIMES, Image
 
 MOCKED = "functions of os, io and pathlib are mocked"
 MEMORY = "memory is short while an archive is read"

@@ -30,8 +30,7 @@ from lazyplug._indexing import storage
 from lazyplug._indexing.scan import normalise
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import Ticking
-from tests.faults.apart import (
+from tests.support.apart import (
     ANSWER,
     CRASH,
     HANG,
@@ -44,8 +43,9 @@ from tests.faults.apart import (
     count_seen,
     together,
 )
-from tests.faults.conftest import LIMIT, OURS, RIVAL
-from tests.faults.test_calls import TICK, Calls
+from tests.support.calls import TICK, Calls
+from tests.support.clock import Ticking
+from tests.support.tally import LIMIT, OURS, RIVAL
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes"),

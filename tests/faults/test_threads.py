@@ -35,8 +35,7 @@ from lazyplug import (
     _index,
 )
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import LATER
-from tests.faults.apart import (
+from tests.support.apart import (
     ANSWER,
     HANG,
     LIBRARY,
@@ -45,7 +44,8 @@ from tests.faults.apart import (
     attempt,
     count_outcome,
 )
-from tests.faults.conftest import Tally
+from tests.support.clock import LATER
+from tests.support.tally import Tally
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes"),

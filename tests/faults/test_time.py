@@ -24,7 +24,7 @@ from lazyplug import _environment, _files, _index
 from lazyplug._indexing import patch as patch_module
 from lazyplug._indexing import records, scan, storage
 from lazyplug.testing import Tree, dist, plant
-from tests.faults.conftest import OURS, RIVAL, Tally
+from tests.support.tally import OURS, RIVAL, Tally
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links of files and folders")
 

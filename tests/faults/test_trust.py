@@ -27,22 +27,24 @@ import lazyplug
 from lazyplug import _environment, _files
 from lazyplug._indexing import storage
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import LATER, Ticking, python
-from tests.faults.apart import ANSWER, apart, attempt
-from tests.faults.conftest import LIMIT, OURS, RIVAL
-from tests.faults.test_disk import (
-    ROOTS,
+from tests.support.apart import ANSWER, apart, attempt
+from tests.support.children import python
+from tests.support.clock import LATER, Ticking
+from tests.support.heads import poison
+from tests.support.tally import LIMIT, OURS, RIVAL
+from tests.support.users import (
+    ASKERS,
+    MALLORY,
+    SHARED,
+    VICTIM,
     Tried,
     become,
     count_tries,
     import_all,
+    needs_root,
     silently,
 )
-from tests.test_store import poison
 
-needs_root = pytest.mark.skipif(not ROOTS, reason="only root becomes other users")
-
-MALLORY, VICTIM, SHARED = 4242, 4343, 4444
 ROOT = Path(lazyplug.__file__).parent.parent
 LEVELS = ["full", "dirs", "none"]
 # Where the cache folder is looked for: by which variable.
@@ -506,13 +508,6 @@ def believing(asker: int) -> dict[str, list[Any]]:
                 assert struck(there, situation, strike), fault
                 found[f"{fault} {number}"] = there.ask("full", "HOME", believing=True)
     return found
-
-
-ASKERS = pytest.mark.parametrize(
-    "asker",
-    [pytest.param(VICTIM, marks=needs_root), pytest.param(0, marks=needs_root)],
-    ids=["a user asks", "root asks"],
-)
 
 
 @ASKERS

@@ -25,7 +25,7 @@ from lazyplug._static import facts
 from lazyplug.integrations import click as integration
 from lazyplug.integrations.click import LazyGroup
 from lazyplug.testing import dist, plant
-from tests.conftest import python
+from tests.support.children import python
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 

@@ -21,7 +21,7 @@ from lazyplug._static import facts
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, plant
-from tests.conftest import examples
+from tests.support.properties import examples
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 

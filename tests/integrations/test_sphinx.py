@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lazyplug.testing import dist, plant
-from tests.conftest import python
+from tests.support.children import python
 
 # Sphinx takes a second to start.
 pytestmark = pytest.mark.once
