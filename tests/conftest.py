@@ -15,6 +15,7 @@ from lazyplug import _environment, _files
 from lazyplug.testing import Tree, dist, plant
 from lazyplug.testing._places import forget, isolate
 from tests.support.clock import LATER, Ticking
+from tests.support.fixtures import PlantSite, SetPath
 from tests.support.users import POINTS
 
 # `pytest -m hypothesis --hypothesis-profile long`; see `tox run -e laws`.
@@ -30,7 +31,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Callable[..., Path]:
+def site(tmp_path: Path) -> PlantSite:
     """Return a function that plants a site folder; its second argument names it."""
 
     def make(tree: Tree, name: str = "site") -> Path:
@@ -59,7 +60,7 @@ def forgotten() -> Iterator[None]:
 
 
 @pytest.fixture
-def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def only(monkeypatch: pytest.MonkeyPatch) -> SetPath:
     """Return a function that makes the given folders the whole of `sys.path`.
 
     What is not imported by then cannot be: importlib_metadata is, above.
@@ -73,7 +74,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def first(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def first(monkeypatch: pytest.MonkeyPatch) -> SetPath:
     """Return a function that puts the given folders before all of `sys.path`."""
 
     def set_path(*folders: "Path | str") -> None:

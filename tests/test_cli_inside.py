@@ -34,6 +34,7 @@ from lazyplug.cli import (
     tracing,
 )
 from lazyplug.testing import dist, plant
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 FILES = cache, checking, doctor, listing, measuring, output, reasons, tracing
@@ -41,7 +42,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def app(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def app(site: PlantSite, first: SetPath) -> Path:
     folder = site(
         {
             "plug_a.py": "def a(): return 1\n",
@@ -414,8 +415,8 @@ def test_a_process_that_cannot_be_started_is_told(
 
 
 def test_plugins_are_loaded_in_this_process_where_there_are_no_others(
-    site: Callable[..., Path],
-    first: Callable[..., None],
+    site: PlantSite,
+    first: SetPath,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

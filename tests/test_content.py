@@ -19,6 +19,7 @@ from lazyplug._index import stamp
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask
 from tests.support.environments import TIMES, Image
+from tests.support.fixtures import PlantSite, SetPath
 
 ONE = dist("foo", entry_points="[g]\na = m:one\n")
 TWO = dist("foo", entry_points="[g]\na = m:two\n")
@@ -28,7 +29,7 @@ TWO = dist("foo", entry_points="[g]\na = m:two\n")
 def image(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    only: Callable[..., None],
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[Tree], list[str]]:
     """Return a function that mounts another image, and looks what it declares."""
@@ -98,7 +99,7 @@ def test_among_many_files_the_one_that_changed_is_seen(
 
 
 def test_another_archive_of_the_same_size_and_times_is_seen(
-    image: Callable[[Tree], list[str]], tmp_path: Path, only: Callable[..., None]
+    image: Callable[[Tree], list[str]], tmp_path: Path, only: SetPath
 ) -> None:
     import zipfile
 
@@ -238,7 +239,7 @@ def test_an_image_that_is_mounted_in_the_place_of_another_is_seen(
 
 
 def test_a_file_in_the_place_of_a_directory_without_metadata_is_seen(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     points = {"entry_points.txt": "[g]\na = m:two\n"}
     first = site({"foo-1.0-py3.11.egg-info": {}}, "first")

@@ -18,6 +18,7 @@ from lazyplug._indexing import patch, rebuild, storage
 from lazyplug._indexing import scan as scan_module
 from lazyplug.testing import dist, plant
 from tests.support.clock import LATER, MILLISECOND, SECOND, TICKS, Clockwork, Ticking
+from tests.support.fixtures import PlantSite, SetPath
 
 
 @pytest.fixture
@@ -156,8 +157,8 @@ def hidden_change(
     request: pytest.FixtureRequest,
     tick: int,
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
 ) -> tuple[list[str], list[str]]:
     """Change something in the tick in which it was looked at.
 
@@ -209,8 +210,8 @@ def test_without_the_racy_rule_that_change_is_missed(
 
 def test_a_change_is_seen_though_it_hides_two_seconds_long(
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
 ) -> None:
     # FAT has ticks of two seconds: looked at when the tick is about to end.
     seam = clockwork(2 * SECOND)
@@ -227,8 +228,8 @@ def test_a_change_is_seen_though_it_hides_two_seconds_long(
 
 def test_young_stamps_settle_and_are_written_exactly_once_more(
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
@@ -251,7 +252,7 @@ def test_young_stamps_settle_and_are_written_exactly_once_more(
 
 @pytest.mark.usefixtures("settled")
 def test_nothing_is_written_when_nothing_changed(
-    site: Callable[..., Path], only: Callable[..., None], scanned: list[str], disk: Disk
+    site: PlantSite, only: SetPath, scanned: list[str], disk: Disk
 ) -> None:
     only(site({**PLAIN, **dist("bar")}), site({}, "empty"), site({}).parent / "absent")
     look()
@@ -268,7 +269,7 @@ def test_nothing_is_written_when_nothing_changed(
 
 @pytest.mark.usefixtures("settled")
 def test_an_absent_path_entry_stays_remembered_as_absent(
-    site: Callable[..., Path], only: Callable[..., None], disk: Disk
+    site: PlantSite, only: SetPath, disk: Disk
 ) -> None:
     one = site(dist("foo", "1.0", points()), "one")
     two = site(dist("foo", "2.0", points("m:g")), "two")
@@ -284,8 +285,8 @@ def test_an_absent_path_entry_stays_remembered_as_absent(
 
 def test_an_mtime_in_the_future_settles_after_two_equal_looks(
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
@@ -314,8 +315,8 @@ def test_an_mtime_in_the_future_settles_after_two_equal_looks(
 
 def test_metadata_in_the_future_settles_though_it_decided_nothing_for_a_while(
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
@@ -343,8 +344,8 @@ def test_metadata_in_the_future_settles_though_it_decided_nothing_for_a_while(
 
 def test_a_clock_that_was_set_back_settles_nothing_and_writes_once(
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
@@ -378,8 +379,8 @@ def _unwritable(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_nothing_can_be_written_only_the_racy_ones_are_read_again(
     forbid: Callable[[pytest.MonkeyPatch], None],
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     scanned: list[str],
     disk: Disk,
     monkeypatch: pytest.MonkeyPatch,
@@ -411,9 +412,7 @@ MANY = [f"many{number:02}" for number in range(50)]
 
 
 @pytest.fixture
-def many(
-    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
-) -> Path:
+def many(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a site folder of many distributions that was looked at."""
     folder = site({})
     for name in MANY:
@@ -468,7 +467,7 @@ def test_a_difference_in_ctime_alone_is_read_once_and_remembered(
 
 
 def test_another_order_of_the_path_takes_all_over(
-    many: Path, site: Callable[..., Path], only: Callable[..., None], scanned: list[str]
+    many: Path, site: PlantSite, only: SetPath, scanned: list[str]
 ) -> None:
     other = site(dist("many07", "2.0", points("other:f")), "other")
     only(many, other)
@@ -484,7 +483,7 @@ def test_another_order_of_the_path_takes_all_over(
 
 
 def test_an_added_folder_alone_is_read(
-    many: Path, site: Callable[..., Path], only: Callable[..., None], scanned: list[str]
+    many: Path, site: PlantSite, only: SetPath, scanned: list[str]
 ) -> None:
     other = site(
         {**dist("new", entry_points=points("new:f")), **dist("quiet")}, "other"
@@ -499,7 +498,7 @@ def test_an_added_folder_alone_is_read(
 
 
 def test_what_is_taken_over_is_checked_first(
-    many: Path, only: Callable[..., None], scanned: list[str]
+    many: Path, only: SetPath, scanned: list[str]
 ) -> None:
     file_of(many, "many07").write_text(points("changed:f"))
     only(many, many.parent / "absent")
@@ -516,7 +515,7 @@ def test_nothing_is_taken_over_from_another_prefix(
 
 
 def test_nothing_is_taken_over_from_a_damaged_index(
-    many: Path, only: Callable[..., None], scanned: list[str], isolated: Path
+    many: Path, only: SetPath, scanned: list[str], isolated: Path
 ) -> None:
     (file,) = isolated.glob("*.json")
     file.write_bytes(file.read_bytes()[:-10])

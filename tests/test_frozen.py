@@ -33,6 +33,7 @@ from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.clock import Ticking, process, settled_clock
 from tests.support.environments import plant_raw
+from tests.support.fixtures import PlantSite
 from tests.support.oracle import answer, trees
 from tests.support.properties import examples
 
@@ -283,7 +284,7 @@ def test_with_any_other_path_entries_the_answer_is_that_of_a_scan(
 
 
 def test_what_it_covers_is_not_read_beside_what_it_does_not(
-    env: Environment, site: Callable[..., Path], scans: list[str]
+    env: Environment, site: PlantSite, scans: list[str]
 ) -> None:
     env.freeze("--trust")
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
@@ -297,7 +298,7 @@ def test_what_it_covers_is_not_read_beside_what_it_does_not(
 
 
 def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
-    env: Environment, site: Callable[..., Path], settled: Ticking
+    env: Environment, site: PlantSite, settled: Ticking
 ) -> None:
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze("--trust")
@@ -314,7 +315,7 @@ def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
 
 
 def test_one_that_is_written_anew_with_other_entry_points_counts_at_once(
-    env: Environment, site: Callable[..., Path], settled: Ticking
+    env: Environment, site: PlantSite, settled: Ticking
 ) -> None:
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     for options in ((), ("--trust",)):
@@ -359,7 +360,7 @@ def test_it_covers_what_is_spelled_otherwise(
 
 
 def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
-    env: Environment, site: Callable[..., Path], settled: Ticking
+    env: Environment, site: PlantSite, settled: Ticking
 ) -> None:
     from lazyplug._indexing import rebuild
 
@@ -374,9 +375,7 @@ def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
         assert names() == ["four", "one", "three", "two"]
 
 
-def test_one_before_it_shadows_what_it_has(
-    env: Environment, site: Callable[..., Path]
-) -> None:
+def test_one_before_it_shadows_what_it_has(env: Environment, site: PlantSite) -> None:
     env.freeze("--trust")
     before = site(
         {**dist("first", "9"), **dist("nothing", entry_points="[g]\nno = plug\n")}
@@ -389,7 +388,7 @@ def test_one_before_it_shadows_what_it_has(
 
 
 def test_a_current_folder_that_declares_something_lies_over_it(
-    env: Environment, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    env: Environment, site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.freeze("--trust")
     here = site(dist("second", entry_points="[g]\nhere = plug:one\n"))
@@ -690,7 +689,7 @@ def test_what_is_damaged_where_it_is_read_later_is_told_and_scanned(
 
 
 def test_every_byte_that_is_damaged_gives_the_right_answer(
-    env: Environment, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    env: Environment, site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.freeze()
     whole = env.file.read_bytes()
@@ -709,7 +708,7 @@ def test_every_byte_that_is_damaged_gives_the_right_answer(
 
 def test_one_that_is_damaged_leaves_no_trace_in_the_index_of_the_user(
     env: Environment,
-    site: Callable[..., Path],
+    site: PlantSite,
     settled: Ticking,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -902,7 +901,7 @@ def test_names_that_are_of_no_metadata_do_not_matter(
 
 
 def test_flat_puts_all_into_the_folder_that_it_lies_in(
-    env: Environment, site: Callable[..., Path], isolated: Path
+    env: Environment, site: PlantSite, isolated: Path
 ) -> None:
     other = site(dist("second", "9", entry_points="[g]\nnine = plug:one\n"))
     env.path(other, env.site)

@@ -14,6 +14,7 @@ from lazyplug._index import CHUNK, SCHEMA, TITLE_LENGTH, Index, digest, title
 from lazyplug._indexing.records import decode, from_bytes, table_of
 from lazyplug.testing import dist, plant
 from tests.support.clock import Ticking
+from tests.support.fixtures import PlantSite, SetPath
 from tests.support.heads import (
     HEAD,
     NO_JSON,
@@ -30,9 +31,7 @@ Find = Callable[..., bytes]
 
 
 @pytest.fixture
-def written(
-    settled: Ticking, tmp_path: Path, only: Callable[..., None], isolated: Path
-) -> Find:
+def written(settled: Ticking, tmp_path: Path, only: SetPath, isolated: Path) -> Find:
     """Return a function that plants distributions and returns their index."""
 
     def make(**texts: str) -> bytes:
@@ -170,7 +169,7 @@ def test_any_group_name_is_found_and_none_is_taken_for_another(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="paths are text elsewhere")
 def test_paths_that_no_encoding_can_say_are_found_again(
-    settled: Ticking, tmp_path: Path, only: Callable[..., None]
+    settled: Ticking, tmp_path: Path, only: SetPath
 ) -> None:
     folder = tmp_path / os.fsdecode(b"\xff\xfe site")
     plant(folder, dist("foo", entry_points="[g]\na = m:f\n"))
@@ -323,7 +322,7 @@ def test_an_index_of_another_version_is_not_read_and_is_replaced(
 
 
 def test_an_index_of_another_key_in_its_place_is_a_miss(
-    written: Find, isolated: Path, only: Callable[..., None], site: Callable[..., Path]
+    written: Find, isolated: Path, only: SetPath, site: PlantSite
 ) -> None:
     # As if the hashes of two keys were equal.
     written(foo="[g]\na = m:f\n")

@@ -51,6 +51,7 @@ from tests.support.clock import (
     after_last_change,
     rewrite,
 )
+from tests.support.fixtures import PlantSite, SetPath
 from tests.support.learned import end
 from tests.support.properties import examples
 
@@ -118,9 +119,7 @@ SAID = {"one": "The one.", "two": "The two."}
 
 
 @pytest.fixture
-def plugs(
-    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
-) -> Path:
+def plugs(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a site folder of two plugins, the whole of `sys.path`."""
     folder = site(ONE)
     only(folder)
@@ -153,7 +152,7 @@ def test_an_extension_keeps_its_summary(plugs: Path) -> None:
 
 
 def test_what_comes_before_it_is_seen_by_the_same_process_after_refresh(
-    plugs: Path, site: Callable[..., Path], only: Callable[..., None]
+    plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     before = site({}, "before")
     only(before, plugs)
@@ -260,7 +259,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_after_a_change_the_next_process_says_what_is_there(
-    change: str, plugs: Path, site: Callable[..., Path], only: Callable[..., None]
+    change: str, plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     only(site({}, "before"), plugs)
     assert summaries() == summaries() == SAID
@@ -278,8 +277,8 @@ def test_after_a_change_the_next_process_says_what_is_there(
 def test_what_does_not_concern_it_makes_nobody_read_again(
     first: list[str],
     plugs: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     parsed: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -300,7 +299,7 @@ def test_what_does_not_concern_it_makes_nobody_read_again(
 
 
 def test_a_namespace_of_several_entries_is_watched_in_all(
-    plugs: Path, site: Callable[..., Path], only: Callable[..., None]
+    plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     plant(plugs, dist("space", entry_points="[h]\nx = plug_space.inner.x\n"))
     one = site({"plug_space": {"inner": {}}}, "one")
@@ -349,8 +348,8 @@ def still(
 def test_what_changes_twice_in_a_tick_is_not_remembered_in_between(
     tick: int,
     rule: bool,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     still: Callable[[int], Clockwork],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -373,8 +372,8 @@ def test_what_changes_twice_in_a_tick_is_not_remembered_in_between(
 
 
 def test_what_is_asked_long_after_it_was_read_is_as_old_as_the_reading(
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     still: Callable[[int], Clockwork],
 ) -> None:
     seam = still(1)
@@ -438,8 +437,8 @@ def test_an_extension_that_was_not_installed_has_no_summary() -> None:
 
 def test_what_a_volatile_folder_declares_or_holds_is_never_stored(
     plugs: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     isolated: Path,
 ) -> None:
@@ -467,8 +466,8 @@ TWO = {"two": "The two."}
 
 def test_what_a_current_folder_hides_is_hidden_there_and_nowhere_else(
     plugs: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     parsed: list[str],
 ) -> None:
@@ -497,8 +496,8 @@ def test_what_a_current_folder_hides_is_hidden_there_and_nowhere_else(
 
 def test_what_is_written_where_something_is_hidden_keeps_that_for_elsewhere(
     plugs: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     isolated: Path,
 ) -> None:
@@ -512,7 +511,7 @@ def test_what_is_written_where_something_is_hidden_keeps_that_for_elsewhere(
 
 def test_distributions_of_foreign_finders_are_never_stored(
     plugs: Path,
-    only: Callable[..., None],
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     isolated: Path,
 ) -> None:
@@ -673,9 +672,7 @@ def pairs_of(group: str = "g") -> dict[str, tuple[str | None, bool]]:
 
 
 @pytest.fixture
-def space(
-    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
-) -> Path:
+def space(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a directory outside `sys.path` that has another part of a namespace."""
     points = "[g]\none = plug_n.cmds.one\ntwo = plug_n.cmds.two\nno = plug_n.cmds.no\n"
     tree = {
@@ -1028,7 +1025,7 @@ def test_what_is_declared_no_more_is_dropped_at_the_next_write(
 
 
 def test_what_an_earlier_entry_may_hide_by_now_is_not_written_again(
-    plugs: Path, site: Callable[..., Path], only: Callable[..., None], isolated: Path
+    plugs: Path, site: PlantSite, only: SetPath, isolated: Path
 ) -> None:
     before = site({}, "before")
     only(before, plugs)
@@ -1080,7 +1077,7 @@ def test_it_does_not_grow_beyond_its_bound_and_keeps_what_it_has(
 
 
 def test_a_program_that_changes_its_path_again_and_again_does_not_fill_the_memory(
-    plugs: Path, site: Callable[..., Path], only: Callable[..., None]
+    plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     for number in range(40):
         only(site({}, f"other{number}"), plugs)
@@ -1397,8 +1394,8 @@ def test_a_damaged_part_costs_itself_and_no_other(
 
 
 def test_a_front_that_is_longer_than_one_read_is_read_whole(
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     settled: Ticking,
     parsed: list[str],
 ) -> None:
@@ -1507,7 +1504,7 @@ TEXT = "lazyplug._json_text"
 
 
 @pytest.fixture
-def fresh(site: Callable[..., Path]) -> Callable[..., Any]:
+def fresh(site: PlantSite) -> Callable[..., Any]:
     """Return a function that asks two plugins in a fresh process, and runs code.
 
     Their files are older than the racy rule asks.
@@ -1601,9 +1598,7 @@ FIFTY = 50
 
 
 @pytest.fixture
-def fifty(
-    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
-) -> Path:
+def fifty(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a site folder of fifty plugins, each a package, with facts."""
     tree: dict[str, Any] = {}
     for n in range(FIFTY):

@@ -22,6 +22,7 @@ from lazyplug.compat import stevedore
 from lazyplug.compat.stevedore import _install
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten", "unknown")
 
@@ -603,7 +604,7 @@ def unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def app(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def app(site: PlantSite, first: SetPath) -> Path:
     """Install the plugins of this file."""
     folder = site(TREE)
     first(folder)
@@ -903,7 +904,7 @@ def test_what_stevedore_gets_wrong_is_right_on_the_drop_in(
 
 @row("the order of extensions")
 def test_extensions_come_in_the_order_of_distributions_whatever_the_folder_says(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     tree: dict[str, Any] = {"plug_app.py": PLUGINS}
     for name in ("c", "a", "d", "b"):
@@ -915,7 +916,7 @@ def test_extensions_come_in_the_order_of_distributions_whatever_the_folder_says(
 
 @row("an entry point that is added within seconds")
 def test_the_next_process_sees_what_was_added_a_moment_ago(
-    site: Callable[..., Path], tmp_path: Path
+    site: PlantSite, tmp_path: Path
 ) -> None:
     program = INSTALL + (
         "from stevedore import extension\n"
@@ -945,8 +946,8 @@ def test_no_damaged_cache_file_crashes_a_program_or_hides_a_plugin(
 
 @row("a value that is no object reference")
 def test_a_value_that_is_no_object_reference_is_told_with_its_distribution(
-    site: Callable[..., Path],
-    first: Callable[..., None],
+    site: PlantSite,
+    first: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     first(site({**TREE, **BAD}))
@@ -1066,7 +1067,7 @@ def test_a_conflict_is_told_of_whatever_was_made_by_hand() -> None:
 
 
 def test_the_path_that_is_asked_for_is_scanned_and_nothing_else(
-    site: Callable[..., Path],
+    site: PlantSite,
     app: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -1105,7 +1106,7 @@ def test_a_path_is_scanned_though_the_current_folder_was_removed(
 
 
 def test_what_two_distributions_declare_in_the_same_words_stands_there_once(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     both = "[g]\na = plug_app:One\n"
     first(

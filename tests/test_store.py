@@ -31,6 +31,7 @@ from lazyplug._settings import plain_folder
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.clock import Ticking
+from tests.support.fixtures import PlantSite, SetPath
 from tests.support.heads import poison
 from tests.support.users import (
     AS_NOBODY,
@@ -80,9 +81,7 @@ def test_where_there_are_no_effective_users_files_are_nobody_elses(
 
 
 @pytest.fixture
-def looked(
-    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
-) -> Callable[[], list[str]]:
+def looked(settled: Ticking, site: PlantSite, only: SetPath) -> Callable[[], list[str]]:
     """Return a function that looks as a new process does: values of the group g."""
     only(site(dist("foo", entry_points=POINTS)))
 
@@ -203,7 +202,7 @@ def test_a_disk_that_takes_a_little_at_a_time_gets_all(
 
 
 def test_many_processes_that_write_at_once_leave_one_whole_index(
-    site: Callable[..., Path], isolated: Path
+    site: PlantSite, isolated: Path
 ) -> None:
     folder = site(
         {k: v for n in range(30) for k, v in dist(f"d{n}", entry_points=POINTS).items()}
@@ -369,8 +368,8 @@ def test_a_folder_that_others_could_write_is_not_believed_nor_used(
 def test_an_index_of_another_path_in_such_a_file_gives_nothing_away(
     looked: Callable[[], list[str]],
     isolated: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
 ) -> None:
     # What a new key takes over comes from files that are trusted as much.
     looked()
@@ -714,8 +713,8 @@ def test_an_index_of_a_strange_environment_crashes_nothing(
     key: Any,
     looked: Callable[[], list[str]],
     isolated: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
 ) -> None:
     looked()
     name = index_in(isolated).name
@@ -961,7 +960,7 @@ print(json.dumps([look(), look(), bool(raised)]))
 @posix
 @pytest.mark.parametrize("event", ["open", "os.mkdir", "os.rename", "os.remove"])
 def test_a_hook_that_refuses_to_write_costs_the_cache_only(
-    event: str, site: Callable[..., Path], isolated: Path
+    event: str, site: PlantSite, isolated: Path
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     if event == "os.remove":

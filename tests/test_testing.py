@@ -9,7 +9,7 @@ import sys
 import tomllib
 import unittest
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -42,6 +42,7 @@ from lazyplug.testing import (
 from lazyplug.testing._places import OwnPatch, take_out
 from tests.support.children import ask, python
 from tests.support.clock import Ticking
+from tests.support.fixtures import PlantSite
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[1]
@@ -176,7 +177,7 @@ def test_an_index_of_its_own_is_what_a_block_and_its_children_use(
 
 
 def test_what_was_seen_is_forgotten_when_the_block_begins_and_ends(
-    site: Callable[..., Path], patch: pytest.MonkeyPatch
+    site: PlantSite, patch: pytest.MonkeyPatch
 ) -> None:
     folder = site(PLUG)
     patch.syspath_prepend(folder)
@@ -215,7 +216,7 @@ def test_a_frozen_index_that_was_named_is_put_aside(
 
 
 def test_what_was_learned_is_not_written_after_the_block(
-    site: Callable[..., Path], patch: pytest.MonkeyPatch, settled: Ticking
+    site: PlantSite, patch: pytest.MonkeyPatch, settled: Ticking
 ) -> None:
     # At the end of the process, that is: it would make the folder again.
     patch.syspath_prepend(site(PLUG))

@@ -1,13 +1,13 @@
 """Extensions travel to other processes by reference, and load there."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lazyplug.testing import dist
 from tests.support.children import python
+from tests.support.fixtures import PlantSite
 from tests.support.travel import PLUGIN, POINTS
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def program(site: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
+def program(site: PlantSite, tmp_path: Path) -> tuple[Path, Path]:
     """Return a program that sends extensions to workers, and where the plugins are."""
     folder = site(
         {"plug_square.py": PLUGIN, **dist("shapes", "2.5", entry_points=POINTS)}

@@ -6,12 +6,13 @@ what `tox run -e faults` does.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.fixtures import Count
 from tests.support.tally import OURS, RIVAL, Tally
 
 # Scripts that atheris runs, see test_fuzz.
@@ -42,9 +43,7 @@ def long(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def tally(
-    request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., contextlib.AbstractContextManager[Tally]]:
+def tally(request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]) -> Count:
     """Return a context in which the tries of a fault are counted.
 
     At its end the test fails if there was no try, or one of ours that was wrong,

@@ -13,6 +13,7 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from lazyplug._indexing.scan import normalise, stem
 from lazyplug.testing import Tree, dist, plant
 from tests.support.calls import TICK, Calls
 from tests.support.clock import Ticking
+from tests.support.fixtures import Count, SetPath
 
 ERRORS = [errno.EIO, errno.EACCES, errno.EMFILE, errno.ENOENT, errno.ENOSPC]
 
@@ -50,9 +52,7 @@ EDITED = "[g]\nb = m:edited\n"
 class World:
     """Two folders and an archive on `sys.path`, and a cache: made anew each time."""
 
-    def __init__(
-        self, folder: Path, only: Callable[..., None], cache: Path, calls: Calls
-    ) -> None:
+    def __init__(self, folder: Path, only: SetPath, cache: Path, calls: Calls) -> None:
         self.folder, self.only, self.cache, self.calls = folder, only, cache, calls
 
     def make(self) -> None:
@@ -113,7 +113,7 @@ class World:
 
 @pytest.fixture
 def world(
-    tmp_path: Path, only: Callable[..., None], isolated: Path, settled: Ticking
+    tmp_path: Path, only: SetPath, isolated: Path, settled: Ticking
 ) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         yield World(tmp_path / "world", only, isolated, Calls(patch))
@@ -272,7 +272,7 @@ def numbers(world: World, before: Callable[[World], None], long: bool) -> range:
 @pytest.mark.parametrize("before", BEFORE, ids=lambda before: before.__name__)
 @pytest.mark.covers
 def test_each_call_may_fail_once(
-    before: Callable[[World], None], world: World, long: bool, tally: Callable[..., Any]
+    before: Callable[[World], None], world: World, long: bool, tally: Count
 ) -> None:
     calls = world.calls
     with tally("a call to the system fails, at each place in turn") as count:
@@ -283,7 +283,7 @@ def test_each_call_may_fail_once(
                 truth = world.truth()
                 calls.arm(at, stop(error))
                 label = f"{errno.errorcode[error]} at call {at}"
-                count.hold(lambda truth=truth: harmed(world, truth), [], label)
+                count.hold(partial(harmed, world, truth), [], label)
                 label = f"{label}, {calls.about}, next look"
                 count.compare(world.look(), truth, label)
 
@@ -300,7 +300,7 @@ def harmed(world: World, truth: list[Row]) -> list[Row]:
 
 @pytest.mark.parametrize("before", BEFORE, ids=lambda before: before.__name__)
 def test_each_call_may_find_something_changed(
-    before: Callable[[World], None], world: World, long: bool, tally: Callable[..., Any]
+    before: Callable[[World], None], world: World, long: bool, tally: Count
 ) -> None:
     calls = world.calls
     with tally("something changes between two calls, at each place in turn") as count:

@@ -38,6 +38,7 @@ from tests.support.damage import (
     junk,
     picked,
 )
+from tests.support.fixtures import Count, SetPath
 from tests.support.heads import (
     NO_JSON,
     STRANGE,
@@ -74,7 +75,7 @@ def plant_real(folder: Path) -> list[str]:
 
 
 def earlier(
-    path: list[str], cache: Path, only: Callable[..., None], look: Callable[[], Any]
+    path: list[str], cache: Path, only: SetPath, look: Callable[[], Any]
 ) -> Iterator[bytes]:
     """Yield indexes of another sys.path, and of what was there before."""
     before = plant(
@@ -93,7 +94,7 @@ def earlier(
 class Ours:
     """The engine in a real environment, with an index that is believed."""
 
-    def __init__(self, folder: Path, cache: Path, only: Callable[..., None]) -> None:
+    def __init__(self, folder: Path, cache: Path, only: SetPath) -> None:
         self.path = plant_real(folder)
         self.cache = cache
         self.only = only
@@ -161,7 +162,7 @@ def ours(
     settled: Ticking,
     tmp_path: Path,
     isolated: Path,
-    only: Callable[..., None],
+    only: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Ours]:
     """Return the engine; nothing is logged that people would see, all is closed."""
@@ -191,7 +192,7 @@ def parts_of(data: bytes) -> dict[str, range]:
 class Stevedore:
     """stevedore in the same environment, with its own cache."""
 
-    def __init__(self, folder: Path, cache: Path, only: Callable[..., None]) -> None:
+    def __init__(self, folder: Path, cache: Path, only: SetPath) -> None:
         self.cache = cache
         path = plant_real(folder)
         self.groups = sorted(
@@ -220,7 +221,7 @@ class Stevedore:
 
 
 @pytest.fixture
-def rival(tmp_path: Path, only: Callable[..., None]) -> Stevedore:
+def rival(tmp_path: Path, only: SetPath) -> Stevedore:
     if Cache(str(tmp_path))._disable_caching:
         pytest.skip("stevedore keeps no cache for an interpreter under /tmp")
     return Stevedore(tmp_path / "environment", tmp_path / "rival", only)
@@ -245,7 +246,7 @@ def test_the_truth_is_that_of_importlib_metadata(ours: Ours) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.timeout(1800)
 def test_damage_to_the_bytes_changes_no_answer_and_is_mended(
-    fault: str, part: int, ours: Ours, long: bool, tally: Callable[..., Any]
+    fault: str, part: int, ours: Ours, long: bool, tally: Count
 ) -> None:
     with tally(fault) as count:
         for label, data in BYTES[fault](ours.sound, ours.others, picked(part, long)):
@@ -259,7 +260,7 @@ def test_damage_to_the_bytes_changes_no_answer_and_is_mended(
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.timeout(1800)
 def test_damage_to_the_bytes_beside_stevedore(
-    fault: str, part: int, rival: Stevedore, long: bool, tally: Callable[..., Any]
+    fault: str, part: int, rival: Stevedore, long: bool, tally: Count
 ) -> None:
     with tally(fault, "stevedore") as count:
         for label, data in BYTES[fault](rival.sound, rival.others, picked(part, long)):
@@ -277,7 +278,7 @@ FUTURE = "an index of a version from the future"
 @pytest.mark.timeout(1800)
 @pytest.mark.covers
 def test_a_head_of_a_wrong_shape_changes_no_answer_and_is_mended(
-    ours: Ours, long: bool, tally: Callable[..., Any]
+    ours: Ours, long: bool, tally: Count
 ) -> None:
     # These would stay for ever.
     always = {"['7'] at (2,)", f"{'9' * 30!r} at (3, 2)"}
@@ -295,7 +296,7 @@ def test_a_head_of_a_wrong_shape_changes_no_answer_and_is_mended(
 
 @pytest.mark.timeout(1800)
 def test_a_head_beyond_what_python_decodes_changes_no_answer_and_is_mended(
-    ours: Ours, long: bool, tally: Callable[..., Any]
+    ours: Ours, long: bool, tally: Count
 ) -> None:
     with tally(LIMITS) as count:
         for label, text in [*beyond(head_of(ours.sound), in_lines)][
@@ -308,7 +309,7 @@ def test_a_head_beyond_what_python_decodes_changes_no_answer_and_is_mended(
 
 @pytest.mark.timeout(1800)
 def test_values_of_a_wrong_shape_beside_stevedore(
-    rival: Stevedore, long: bool, tally: Callable[..., Any]
+    rival: Stevedore, long: bool, tally: Count
 ) -> None:
     document = json.loads(rival.sound)
     with tally(SHAPE, "stevedore") as count:
@@ -326,7 +327,7 @@ def test_values_of_a_wrong_shape_beside_stevedore(
 
 @pytest.mark.parametrize("schema", [0, 2, 3, 10, 99, 2**31, 2**64, -1, '"2"', "null"])
 def test_an_index_of_a_version_from_the_future_is_not_read_and_replaced(
-    schema: Any, ours: Ours, tally: Callable[..., Any]
+    schema: Any, ours: Ours, tally: Count
 ) -> None:
     mark = f'["lazyplug",{SCHEMA},'.encode()
     assert ours.sound.startswith(mark)
@@ -341,7 +342,7 @@ def test_an_index_of_a_version_from_the_future_is_not_read_and_replaced(
 
 @pytest.mark.covers
 def test_an_index_of_another_layout_is_not_read_and_replaced(
-    ours: Ours, tally: Callable[..., Any]
+    ours: Ours, tally: Count
 ) -> None:
     front = from_bytes(ours.sound).front
     rest = ours.sound[TITLE_LENGTH + len(front) :]
@@ -365,7 +366,7 @@ def test_an_index_of_another_layout_is_not_read_and_replaced(
 
 
 def test_damage_to_a_part_that_is_not_asked_for_waits_until_it_is(
-    ours: Ours, long: bool, tally: Callable[..., Any]
+    ours: Ours, long: bool, tally: Count
 ) -> None:
     groups = [name[6:] for name in ours.parts if name.startswith("group ")]
 
@@ -411,7 +412,7 @@ def test_damage_changes_no_answer_whatever_is_looked_at_or_written(
     value: str,
     ours: Ours,
     long: bool,
-    tally: Callable[..., Any],
+    tally: Count,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(f"LAZYPLUG_{name}", value)
@@ -431,7 +432,7 @@ def test_damage_changes_no_answer_whatever_is_looked_at_or_written(
 
 
 def test_damage_below_what_is_looked_at_live_changes_no_answer(
-    ours: Ours, long: bool, tally: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ours: Ours, long: bool, tally: Count, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A source tree in the current folder overlays the index, and reads its records.
     tree = plant(
@@ -461,7 +462,7 @@ ELSE = "something else in place of the index"
 @posix
 @pytest.mark.parametrize("make", THINGS, ids=lambda make: make.__name__)
 def test_what_is_not_the_index_in_its_place_changes_no_answer_and_is_replaced(
-    make: Callable[[Path], None], ours: Ours, tally: Callable[..., Any]
+    make: Callable[[Path], None], ours: Ours, tally: Count
 ) -> None:
     aside = ours.cache.parent / "aside"
 
@@ -486,7 +487,7 @@ def test_what_is_not_the_index_in_its_place_changes_no_answer_and_is_replaced(
 
 @posix
 def test_an_index_that_this_user_may_not_read_changes_no_answer_and_is_replaced(
-    public: Path, installed: Path, tally: Callable[..., Any]
+    public: Path, installed: Path, tally: Count
 ) -> None:
     cache = public / "cache"
     cache.mkdir(mode=0o700)
@@ -520,7 +521,7 @@ print(json.dumps(
 @posix
 @pytest.mark.timeout(600)
 def test_what_is_not_the_index_in_its_place_beside_stevedore(
-    rival: Stevedore, long: bool, tally: Callable[..., Any]
+    rival: Stevedore, long: bool, tally: Count
 ) -> None:
     aside = rival.cache.parent / "aside"
 

@@ -32,6 +32,7 @@ from tests.support.damage import (
     fewer,
     picked,
 )
+from tests.support.fixtures import Count, SetPath
 from tests.support.heads import NO_JSON
 from tests.support.learned import end
 from tests.support.users import posix
@@ -56,7 +57,7 @@ def plugin(number: int) -> Tree:
 class Learned:
     """The engine with plugins of which something was learned."""
 
-    def __init__(self, folder: Path, cache: Path, only: Callable[..., None]) -> None:
+    def __init__(self, folder: Path, cache: Path, only: SetPath) -> None:
         site = folder / "site"
         for number in range(6):
             plant(site, plugin(number))
@@ -126,7 +127,7 @@ def learned(
     settled: Ticking,
     tmp_path: Path,
     isolated: Path,
-    only: Callable[..., None],
+    only: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Learned]:
     """Return plugins of which all was learned; nothing is logged, all is closed."""
@@ -161,7 +162,7 @@ def test_what_is_damaged_below_was_learned_and_is_believed(learned: Learned) -> 
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.timeout(1800)
 def test_damage_to_the_bytes_changes_no_answer_and_is_mended(
-    fault: str, part: int, learned: Learned, long: bool, tally: Callable[..., Any]
+    fault: str, part: int, learned: Learned, long: bool, tally: Count
 ) -> None:
     picks = picked(part, long, SAMPLE)
     what = fault.replace("an older or another index", "older or other learned facts")
@@ -183,7 +184,7 @@ def headed(data: bytes, head: bytes) -> bytes:
 
 @pytest.mark.timeout(1800)
 def test_a_head_beyond_what_python_decodes_changes_no_answer(
-    learned: Learned, long: bool, tally: Callable[..., Any]
+    learned: Learned, long: bool, tally: Count
 ) -> None:
     def said(head: bytes) -> list[str]:
         learned.file.write_bytes(headed(learned.sound, head))
@@ -204,7 +205,7 @@ def test_a_head_beyond_what_python_decodes_changes_no_answer(
 @posix
 @pytest.mark.parametrize("make", THINGS, ids=lambda make: make.__name__)
 def test_what_is_not_the_file_in_its_place_changes_no_answer_and_is_replaced(
-    make: Callable[[Path], None], learned: Learned, tally: Callable[..., Any]
+    make: Callable[[Path], None], learned: Learned, tally: Count
 ) -> None:
     aside = learned.file.parent.parent / "aside"
 
@@ -228,7 +229,7 @@ def test_what_is_not_the_file_in_its_place_changes_no_answer_and_is_replaced(
 
 
 def test_what_was_learned_is_read_only_from_parts_that_are_asked_for(
-    learned: Learned, long: bool, tally: Callable[..., Any]
+    learned: Learned, long: bool, tally: Count
 ) -> None:
     start = learned.sound.rindex(b'["summary","h"]\n')
 

@@ -32,6 +32,7 @@ from lazyplug._indexing import patch
 from lazyplug.testing import Tree, dist, plant
 from tests.support.apart import ANSWER, Outcome, apart, attempt
 from tests.support.clock import LATER
+from tests.support.fixtures import Count
 from tests.support.tally import OURS, RIVAL
 from tests.support.users import ROOTS, Tried, become, count_tries, import_all, silently
 
@@ -662,20 +663,20 @@ def shares(faults: dict[str, Any], long: bool) -> list[tuple[list[str], int, int
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("user", USERS)
 def test_what_cannot_be_read_or_written_costs_no_answer(
-    user: str, long: bool, tally: Callable[..., Any]
+    user: str, long: bool, tally: Count
 ) -> None:
     for faults, first, step in shares(FAULTS, long):
         count_tries(tally, apart(tries, faults, user, first, step))
 
 
-def test_one_descriptor_is_enough(tally: Callable[..., Any]) -> None:
+def test_one_descriptor_is_enough(tally: Count) -> None:
     count_tries(tally, apart(with_one_descriptor))
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("user", USERS)
 def test_a_disk_that_takes_no_more_costs_no_answer(
-    user: str, long: bool, tally: Callable[..., Any]
+    user: str, long: bool, tally: Count
 ) -> None:
     for faults, first, step in shares(DISKS, long):
         found = apart(tries, faults, user, first, step)

@@ -33,6 +33,7 @@ from lazyplug.testing import dist, plant
 from tests.support.clock import process, settled_clock
 from tests.support.damage import compact
 from tests.support.environments import plant_raw
+from tests.support.fixtures import Count, SetPath
 from tests.support.fuzzed import World
 from tests.support.heads import STRANGE, in_lines, places, replaced
 from tests.support.oracle import fresh, needs_oracle, warm
@@ -95,7 +96,7 @@ def try_any(
 
 @needs_oracle
 def test_any_bytes_declare_what_they_do_to_importlib_metadata(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     folder = (
         plant(tmp_path, {FOLDER: {"METADATA": "Name: any\nVersion: 1.0\n"}}) / FOLDER
@@ -137,7 +138,7 @@ GOOD = dist("good", entry_points="[g]\ngood = m:f\n[h]\ngood = m:f\n")
 
 
 def test_any_bytes_in_one_distribution_cost_another_nothing(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     site, cache = plant(tmp_path / "site", GOOD), tmp_path / "cache"
     good = str(site / "good-1.0.dist-info")
@@ -173,7 +174,7 @@ def test_any_bytes_in_one_distribution_cost_another_nothing(
 
 
 def test_any_bytes_in_one_distribution_beside_stevedore(
-    tmp_path: Path, only: Callable[..., None], long: bool, tally: Callable[..., Any]
+    tmp_path: Path, only: SetPath, long: bool, tally: Count
 ) -> None:
     site, cache = plant(tmp_path / "site", GOOD), tmp_path / "cache"
     only(site)
@@ -236,7 +237,7 @@ def edited(data: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
 
 
 def test_any_edit_of_an_index_changes_no_answer(
-    world: World, long: bool, tally: Callable[..., Any]
+    world: World, long: bool, tally: Count
 ) -> None:
     def harmed(changes: list[tuple[float, int, bytes]]) -> list[str]:
         world.put(edited(world.sound, changes))
@@ -317,7 +318,7 @@ def with_text(data: bytes, at: int, before: bytes, after: bytes) -> bytes:
 
 @pytest.mark.covers
 def test_what_is_sealed_again_is_an_index_or_a_value_error(
-    world: World, long: bool, tally: Callable[..., Any]
+    world: World, long: bool, tally: Count
 ) -> None:
     def read(sealing: Any) -> list[str]:
         try:
@@ -387,7 +388,7 @@ def test_an_index_that_is_sealed_again_may_say_anything_and_crash_nothing(
     changed: World,
     monkeypatch: pytest.MonkeyPatch,
     long: bool,
-    tally: Callable[..., Any],
+    tally: Count,
 ) -> None:
     here = changed if how == "a file changed" else world
     more = {"another sys.path": ["c"], "something live": ["tree"]}.get(how, [])
@@ -429,7 +430,7 @@ def test_pieces_that_are_sealed_as_they_were_are_the_index(world: World) -> None
     ("script", "fault"), [("fuzz_points.py", DECLARED), ("fuzz_index.py", SEALED)]
 )
 def test_bytes_that_reach_what_none_have_reached_crash_nothing(
-    script: str, fault: str, tmp_path: Path, long: bool, tally: Callable[..., Any]
+    script: str, fault: str, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     if not long:
         pytest.skip("takes minutes: only with --long")

@@ -28,6 +28,7 @@ from lazyplug.testing import Tree, dist, plant
 from tests.support.children import python
 from tests.support.clock import LATER
 from tests.support.environments import RACY, Environment, forget_settings, vendor
+from tests.support.fixtures import Count
 from tests.support.oracle import NEWEST_ORACLE
 from tests.support.tally import RIVAL, Tally
 
@@ -330,7 +331,7 @@ Watching = Callable[..., contextlib.AbstractContextManager[Watch]]
 
 
 @pytest.fixture
-def watching(tally: Callable[..., Any], long: bool, tmp_path: Path) -> Watching:
+def watching(tally: Count, long: bool, tmp_path: Path) -> Watching:
     @contextlib.contextmanager
     def watched(
         fault: str,

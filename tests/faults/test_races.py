@@ -45,6 +45,7 @@ from tests.support.apart import (
 )
 from tests.support.calls import TICK, Calls
 from tests.support.clock import Ticking
+from tests.support.fixtures import Count, PlantSite, SetPath
 from tests.support.tally import LIMIT, OURS, RIVAL
 
 pytestmark = [
@@ -204,9 +205,9 @@ def test_many_that_start_at_once_answer_right_and_leave_sound_indexes(
     subject: str,
     kinds: int,
     tmp_path: Path,
-    only: Callable[..., None],
+    only: SetPath,
     long: bool,
-    tally: Callable[..., Any],
+    tally: Count,
 ) -> None:
     site = plant(tmp_path / "site", SITES)
     one, two = str(site / "one"), str(site / "two")
@@ -335,7 +336,7 @@ def rows(group: str) -> list[Row]:
 
 @subjects
 def test_readers_of_an_index_that_is_constantly_rewritten_answer_right(
-    subject: str, tmp_path: Path, long: bool, tally: Callable[..., Any]
+    subject: str, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("an index that is rewritten all the time is read", subject) as count:
         for seed in range(6 if long else 1):
@@ -501,7 +502,7 @@ def believed(right: list[Row]) -> Any:
 @subjects
 @pytest.mark.parametrize("edits", [False, True], ids=["whole", "edited"])
 def test_what_is_seen_while_distributions_come_and_go_was_true_at_that_time(
-    subject: str, edits: bool, tmp_path: Path, long: bool, tally: Callable[..., Any]
+    subject: str, edits: bool, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     if edits and subject == RIVAL:
         pytest.skip("it is blind to edits for 128 seconds")
@@ -517,10 +518,10 @@ def test_what_is_seen_while_distributions_come_and_go_was_true_at_that_time(
 def test_of_two_changes_during_a_look_the_second_is_not_seen_without_the_first(
     warm: bool,
     tmp_path: Path,
-    only: Callable[..., None],
+    only: SetPath,
     settled: Ticking,
     long: bool,
-    tally: Callable[..., Any],
+    tally: Count,
 ) -> None:
     sites = [tmp_path / "one", tmp_path / "two"]
     only(*sites)
@@ -563,7 +564,7 @@ def test_of_two_changes_during_a_look_the_second_is_not_seen_without_the_first(
 
 
 def test_all_groups_are_those_of_one_index_though_it_is_replaced(
-    site: Callable[..., Path], only: Callable[..., None], settled: Ticking
+    site: PlantSite, only: SetPath, settled: Ticking
 ) -> None:
     folder = site(dist("a", "1", "[g]\na = m:one\n"))
     only(folder)
@@ -675,7 +676,7 @@ def indexes(folder: Path) -> list[int]:
 
 @subjects
 def test_a_writer_that_is_killed_leaves_a_sound_index_or_none(
-    subject: str, tmp_path: Path, long: bool, tally: Callable[..., Any]
+    subject: str, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("SIGKILL at a random moment", subject) as count:
         left = kills = 0

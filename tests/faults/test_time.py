@@ -24,6 +24,7 @@ from lazyplug import _environment, _files, _index
 from lazyplug._indexing import patch as patch_module
 from lazyplug._indexing import records, scan, storage
 from lazyplug.testing import Tree, dist, plant
+from tests.support.fixtures import Count
 from tests.support.tally import OURS, RIVAL, Tally
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links of files and folders")
@@ -477,7 +478,7 @@ def sorted_out(several: list[Case]) -> dict[str, list[Case]]:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_changes_at_any_time_is_seen_and_settles(
-    change: str, bench: Bench, long: bool, tally: Callable[..., Any]
+    change: str, bench: Bench, long: bool, tally: Count
 ) -> None:
     several = [case for case in ALL if case.change == change]
     for fault, some in sorted_out(several[:: 1 if long else 97]).items():
@@ -488,7 +489,7 @@ def test_what_changes_at_any_time_is_seen_and_settles(
 
 @pytest.mark.timeout(3600)
 def test_what_the_rival_sees_is_counted(
-    rival_bench: Bench, long: bool, tally: Callable[..., Any]
+    rival_bench: Bench, long: bool, tally: Count
 ) -> None:
     for fault, some in sorted_out(ALL[:: 11 if long else 499]).items():
         with tally(fault, RIVAL) as count:
@@ -498,7 +499,7 @@ def test_what_the_rival_sees_is_counted(
 
 @pytest.mark.timeout(3600)
 def test_a_change_is_seen_where_ctime_is_the_time_of_creation(
-    bench: Bench, long: bool, tally: Callable[..., Any]
+    bench: Bench, long: bool, tally: Count
 ) -> None:
     for fault, some in sorted_out(CREATION[:: 1 if long else 97]).items():
         with tally(fault) as count:
@@ -511,7 +512,7 @@ def test_a_change_is_seen_where_ctime_is_the_time_of_creation(
 
 @pytest.mark.timeout(3600)
 def test_links_from_a_store_cost_one_look_and_one_write_each(
-    bench: Bench, long: bool, tally: Callable[..., Any]
+    bench: Bench, long: bool, tally: Count
 ) -> None:
     # As when other environments are made, and removed, of what uv keeps.
     several = list(product(TICKS, DATINGS, [0, 1, 3, 50], PLANTED))

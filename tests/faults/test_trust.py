@@ -30,6 +30,7 @@ from lazyplug.testing import Tree, dist, plant
 from tests.support.apart import ANSWER, apart, attempt
 from tests.support.children import python
 from tests.support.clock import LATER, Ticking
+from tests.support.fixtures import Count, PlantSite, SetPath
 from tests.support.heads import poison
 from tests.support.tally import LIMIT, OURS, RIVAL
 from tests.support.users import (
@@ -534,7 +535,7 @@ def test_whoever_believes_what_lies_there_imports_what_mallory_names(
 @pytest.mark.timeout(3600)
 @ASKERS
 def test_nothing_that_another_user_plants_is_believed_or_touched(
-    asker: int, long: bool, tally: Callable[..., Any]
+    asker: int, long: bool, tally: Count
 ) -> None:
     # In a default run the two askers share what there is to try.
     for share in range(SHARES) if long else [int(asker == VICTIM)]:
@@ -576,7 +577,7 @@ def swap(town: Town, make: Callable[[Town, Path], object]) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="renameat2")
 @ASKERS
 def test_what_is_swapped_while_it_is_read_is_not_believed(
-    asker: int, long: bool, tally: Callable[..., Any]
+    asker: int, long: bool, tally: Count
 ) -> None:
     fault = "another user swaps the cache folder while it is read"
     count_tries(tally, {fault: apart(swapped, asker, 5_000 if long else 50)})
@@ -587,8 +588,8 @@ def test_what_is_swapped_while_it_is_read_is_not_believed(
 
 def test_a_link_of_ones_own_to_the_cache_folder_is_followed(
     settled: Ticking,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     isolated: Path,
     tmp_path: Path,
 ) -> None:
@@ -701,7 +702,7 @@ def raised(long: bool) -> list[Any]:
 @needs_root
 @pytest.mark.skipif(not hasattr(os, "setresuid"), reason="needs setresuid")
 def test_nothing_is_believed_of_who_started_a_process_with_more_rights(
-    long: bool, tally: Callable[..., Any]
+    long: bool, tally: Count
 ) -> None:
     fault = "the environment is another user's (setuid, setgid)"
     count_tries(tally, {fault: apart(raised, long)})

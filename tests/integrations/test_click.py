@@ -3,7 +3,6 @@
 import sys
 import textwrap
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from lazyplug.integrations import click as integration
 from lazyplug.integrations.click import LazyGroup
 from lazyplug.testing import dist, plant
 from tests.support.children import python
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 
@@ -120,7 +120,7 @@ def began_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def plugs(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def plugs(site: PlantSite, first: SetPath) -> Path:
     """Return a site folder with commands of all kinds."""
     folder = site({f"{name}.py": source for name, source in COMMANDS.items()})
     # What is learned is not written where a path entry changed meanwhile, as it would

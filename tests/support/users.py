@@ -18,6 +18,7 @@ import stevedore
 import lazyplug
 from tests.support.apart import Outcome, count_outcome
 from tests.support.children import python
+from tests.support.fixtures import Count
 from tests.support.tally import OURS, RIVAL
 
 ROOT = Path(lazyplug.__file__).parent.parent
@@ -96,7 +97,7 @@ def silently(act: Callable[[], Any]) -> Any:
     return found
 
 
-def count_tries(tally: Callable[..., Any], found: "dict[str, list[Tried]]") -> None:
+def count_tries(tally: Count, found: "dict[str, list[Tried]]") -> None:
     """Count what became of tries, ours and the rival's."""
     for fault, tried in found.items():
         for subject in (OURS, RIVAL):
