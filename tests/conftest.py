@@ -11,11 +11,12 @@ import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `only`
 import pytest
 from hypothesis import settings
 
-from lazyplug import _environment, _files
+import lazyplug
 from lazyplug.testing import Tree, dist, plant
 from lazyplug.testing._places import forget, isolate
 from tests.support.clock import LATER, Ticking
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.seam import Seam
 from tests.support.users import POINTS
 
 # `pytest -m hypothesis --hypothesis-profile long`; see `tox run -e laws`.
@@ -68,7 +69,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> SetPath:
 
     def set_path(*folders: "Path | str") -> None:
         monkeypatch.setattr(sys, "path", [str(folder) for folder in folders])
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
 
     return set_path
 
@@ -79,7 +80,7 @@ def first(monkeypatch: pytest.MonkeyPatch) -> SetPath:
 
     def set_path(*folders: "Path | str") -> None:
         monkeypatch.setattr(sys, "path", [*map(str, folders), *sys.path])
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
 
     return set_path
 
@@ -91,7 +92,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Ticking]:
     def install(tick: int = 1) -> Ticking:
         ticks = Ticking(tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(_files.Seam, name, staticmethod(getattr(ticks, name)))
+            monkeypatch.setattr(Seam, name, staticmethod(getattr(ticks, name)))
         return ticks
 
     return install

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _environment
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import python
 from tests.support.fixtures import PlantSite, SetPath
@@ -65,7 +64,7 @@ def test_what_is_no_path_is_skipped_and_told(
     path.insert(place, entry)
     monkeypatch.setattr(sys, "path", path)
     for _ in range(2):
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert names() == ["a"]
         (problem,) = lazyplug.problems()
         assert problem.path == f"sys.path[{place}]"
@@ -92,7 +91,7 @@ def test_a_path_that_leads_nowhere_harms_no_other(
 ) -> None:
     only(entry, site(dist("foo", entry_points=POINTS)), entry)
     for _ in range(3):
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert names() == ["a"]
         lazyplug.problems()
 
@@ -104,7 +103,7 @@ def test_path_objects_are_paths(
     one, two = site(dist("one", entry_points=POINTS), "one"), site(dist("two"), "two")
     path: list[Any] = [pathlib.PurePath(one), Hostile(str(two)), str(one)]
     monkeypatch.setattr(sys, "path", path)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["a"]
     assert lazyplug.problems() == []
 
@@ -119,7 +118,7 @@ def test_a_string_of_ones_own_class_is_a_path(
     folder = Text(site(dist("foo", entry_points=POINTS)))
     monkeypatch.setattr(sys, "path", [folder])
     for _ in range(2):
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert names() == ["a"]
 
 
@@ -148,7 +147,7 @@ def test_a_current_folder_that_was_removed_is_survived(
     monkeypatch.setattr(
         sys, "path", ["", "relative", str(site(dist("a", entry_points=POINTS)))]
     )
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["a"]
 
 
@@ -288,7 +287,7 @@ def test_an_error_says_the_version_that_is_installed_now(
     (folder / "two-1.0.dist-info" / "METADATA").write_text(
         "Name: Two\nVersion: 1.0.1\n"
     )
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     with pytest.raises(lazyplug.MultipleMatches, match=r"declared by Two 1\.0\.1 in"):
         lazyplug.DriverManager[str]("g", "a")
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import pytest
 
-from lazyplug import _environment
+import lazyplug
 from lazyplug.cli import (
     COMMANDS,
     cache,
@@ -406,7 +406,7 @@ def test_a_sound_environment_is_well(good: Path, run: Run) -> None:
     assert code == 0
     assert said.splitlines()[-1] == "all is well"
     assert "note  index: there was none for this sys.path" in said
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     code, said, _ = run("doctor")
     assert "ok    index: is true: " in said
     found = told(run, "doctor")
@@ -436,7 +436,7 @@ def test_the_doctor_says_which_stamp_differed(good: Path, run: Run) -> None:
     file.write_text("[app]\ntwo = plug_other:Changed\n")
     (good / "alpha-1.5.dist-info" / "entry_points.txt").unlink()
     plant(good, dist("gamma"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     _, said, _ = run("doctor")
     assert re.search(r"index: \S+site has another mtime, ctime", said)
     assert re.search(r"index: \S+beta-2.dist-info/entry_points.txt has another m", said)
@@ -474,7 +474,7 @@ def test_the_doctor_says_why_nothing_is_written(
     assert said in run("doctor")[1]
     assert os.listdir(above) == []
     above.chmod(0o755)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     run("groups")
     above.chmod(0o777)
     said = f"what changed is read at each start ({above}: others could write there)"
@@ -1015,7 +1015,7 @@ def test_odd_entries_of_the_path_do_not_stop_check(
         {"plug_a.py": "x = 1\n", **dist("some", entry_points="[app]\na = plug_a:x\n")}
     )
     monkeypatch.setattr(sys, "path", [folder, None, b"bytes", *sys.path])
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     (row,) = told(run, "check", "app")
     assert row["state"] == "ok"
 
@@ -1070,7 +1070,7 @@ def test_why_says_what_the_current_folder_hides(
     here = plant(tmp_path / "here", dist("beta", "3", "[app]\nother = os\n"))
     monkeypatch.chdir(here)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     code, said, _ = run("why", "app", "two")
     assert code == 1
     assert "It is shadowed: entry point 'two = plug_other:Two' of group 'app'" in said

@@ -14,12 +14,10 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _calling, _environment, _files, _settings, cli
+from lazyplug import _calling, _environment, _settings, cli
 from lazyplug._entry_point import EntryPoint
 from lazyplug._extension import Extension
-from lazyplug._index import Index
 from lazyplug._indexing import patch, storage
-from lazyplug._indexing.records import assemble, from_bytes
 from lazyplug._running import launch, recorder
 from lazyplug.cli import (
     cache,
@@ -35,6 +33,8 @@ from lazyplug.cli import (
 )
 from lazyplug.testing import dist, plant
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.index_format import Index, assemble, from_bytes
+from tests.support.seam import Seam
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 FILES = cache, checking, doctor, listing, measuring, output, reasons, tracing
@@ -93,7 +93,7 @@ def test_events_are_written_when_they_are_over(
     assert errors == ["OSError: broken on purpose"]
     # What cannot be written any more disturbs nobody.
     file.unlink()
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert lazyplug.ExtensionManager[Any]("app").names() == ["a", "b"]
 
 
@@ -346,7 +346,7 @@ def test_the_doctor_tells_some_of_many_differences(
     for number in range(9):
         file = app / f"many{number}-1.0.dist-info" / "entry_points.txt"
         file.write_text("[g]\nother = os\n")
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert "index: 4 more differed" in said_by_the_doctor(capsys)
 
 
@@ -371,7 +371,7 @@ def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
     def gone() -> str:
         raise FileNotFoundError
 
-    monkeypatch.setattr(_files.Seam, "getcwd", gone)
+    monkeypatch.setattr(Seam, "getcwd", gone)
     assert _environment.current_folder() is None
     watch: Any = {0: (b"[]\n", b'["a-1.dist-info/entry_points.txt"]\n', "0", [])}
     recordless = assemble(["/p", "/s"], [None], [], True, watch, {}, '["","0","0"]\n')
@@ -394,7 +394,7 @@ def test_the_doctor_tells_of_what_is_looked_at_each_time(
     monkeypatch.chdir(here)
     monkeypatch.setattr(sys, "path", ["", str(tmp_path / "absent"), *sys.path])
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     said = said_by_the_doctor(capsys)
     assert "declares distributions: it is looked at each time" in said
     assert f"{tmp_path / 'absent'} is not there" in said
@@ -478,7 +478,7 @@ def test_what_cannot_be_removed_is_told(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_files.Seam, "unlink", refuse)
+    monkeypatch.setattr(Seam, "unlink", refuse)
     assert main(["cache", "clear"]) == 1
     said = capsys.readouterr()
     assert "0 removed from" in said.out

@@ -20,9 +20,9 @@ from lazyplug import (
     ignore_conflicts,
     prefer,
 )
-from lazyplug._files import Seam
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.seam import Seam
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _content, _environment
+from lazyplug import _content
 from lazyplug._content import has_change_time
-from lazyplug._files import Seam
-from lazyplug._index import stamp
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask
 from tests.support.environments import TIMES, Image
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.index_format import stamp
+from tests.support.seam import Seam
 
 ONE = dist("foo", entry_points="[g]\na = m:one\n")
 TWO = dist("foo", entry_points="[g]\na = m:two\n")
@@ -192,9 +192,9 @@ def test_a_file_that_goes_while_it_is_compared_is_scanned_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(Seam, "open", gone)
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert [*lazyplug.entry_points(group="g")] == []
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert [point.value for point in lazyplug.entry_points(group="g")] == ["m:one"]
 
 
@@ -246,7 +246,7 @@ def test_a_file_in_the_place_of_a_directory_without_metadata_is_seen(
     only(first, site({"foo-2.0.egg-info": {"PKG-INFO": "Name: foo\n", **points}}))
 
     def look() -> list[str]:
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         return [point.value for point in lazyplug.entry_points(group="g")]
 
     assert look() == ["m:two"]

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _environment, _files, _settings
-from lazyplug._index import stamp
+from lazyplug import _settings
 from lazyplug._indexing import patch, rebuild, storage
 from lazyplug._indexing import scan as scan_module
 from lazyplug.testing import dist, plant
 from tests.support.clock import LATER, MILLISECOND, SECOND, TICKS, Clockwork, Ticking
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.index_format import stamp
+from tests.support.seam import Seam
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def clockwork(
     def install(tick: int = 1) -> Clockwork:
         ticks = Clockwork(tmp_path / "probe", tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(_files.Seam, name, getattr(ticks, name))
+            monkeypatch.setattr(Seam, name, getattr(ticks, name))
         return ticks
 
     return install
@@ -72,7 +73,7 @@ def disk(isolated: Path) -> Disk:
 
 def look(group: str = "g") -> list[str]:
     """Return the values of a group as a new process finds them."""
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return sorted(f"{e.name}={e.value}" for e in lazyplug.entry_points(group=group))
 
 
@@ -531,8 +532,8 @@ def test_nothing_is_taken_over_from_a_damaged_index(
 def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the paths that are looked at, by stat or by access."""
     found: list[str] = []
-    stat = _files.Seam.stat
-    access: Callable[..., bool] = _files.Seam.access
+    stat = Seam.stat
+    access: Callable[..., bool] = Seam.access
 
     def whole(path: str, dir_fd: int | None) -> str:
         root = "" if dir_fd is None else os.readlink(f"/proc/self/fd/{dir_fd}")
@@ -548,8 +549,8 @@ def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             found.append(whole(path, dir_fd))
         return access(path, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(_files.Seam, "stat", watched_stat)
-    monkeypatch.setattr(_files.Seam, "access", watched_access)
+    monkeypatch.setattr(Seam, "stat", watched_stat)
+    monkeypatch.setattr(Seam, "access", watched_access)
     return found
 
 

@@ -10,8 +10,6 @@ import pytest
 
 import lazyplug
 from lazyplug import _environment
-from lazyplug._index import CHUNK, SCHEMA, TITLE_LENGTH, Index, digest, title
-from lazyplug._indexing.records import decode, from_bytes, table_of
 from lazyplug.testing import dist, plant
 from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite, SetPath
@@ -25,6 +23,17 @@ from tests.support.heads import (
     places,
     replaced,
     strange_heads,
+)
+from tests.support.index_format import (
+    CHUNK,
+    SCHEMA,
+    TITLE_LENGTH,
+    Index,
+    decode,
+    digest,
+    from_bytes,
+    table_of,
+    title,
 )
 
 Find = Callable[..., bytes]
@@ -162,7 +171,7 @@ def test_any_group_name_is_found_and_none_is_taken_for_another(
     for number, group in [*enumerate(odd)] * 2:  # many are found in another way
         assert names(index, group) == [f"name{number}"]
         assert names(index, f"{group}?") == []
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert lazyplug.entry_points(group=group).names == {f"name{number}"}
     assert lazyplug.entry_points().groups == set(odd)
 
@@ -177,7 +186,7 @@ def test_paths_that_no_encoding_can_say_are_found_again(
     only(folder)
     before = lazyplug.entry_points(group="g")
     looks = settled.looks
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert lazyplug.entry_points(group="g") == before
     # The index, the path entry and one file are looked at: nothing is scanned again.
     assert settled.looks == looks + 3
@@ -226,7 +235,7 @@ def test_a_head_of_a_wrong_shape_changes_no_answer(
     (file,) = isolated.glob("*.json")
     for label, strange in strange_heads(data):
         file.write_bytes(strange)
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         try:
             found = [point.name for point in lazyplug.entry_points(group="g")]
             told = lazyplug.problems()
@@ -316,7 +325,7 @@ def test_an_index_of_another_version_is_not_read_and_is_replaced(
         from_bytes(other)
     (file,) = isolated.glob("*.json")
     file.write_bytes(other)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert lazyplug.entry_points(group="g").names == {"a"}
     assert file.read_bytes() == data
 
@@ -332,7 +341,7 @@ def test_an_index_of_another_key_in_its_place_is_a_miss(
     assert lazyplug.entry_points(group="g").names == {"other"}
     (second,) = set(isolated.glob("*.json")) - {first}
     second.write_bytes(first.read_bytes())
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert lazyplug.entry_points(group="g").names == {"other"}
 
 

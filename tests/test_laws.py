@@ -32,19 +32,9 @@ from importlib_metadata import (
 import lazyplug
 from lazyplug import _environment
 from lazyplug._distribution import identify
-from lazyplug._index import Index, numbers, paths, together
 from lazyplug._indexing import records as records_module
 from lazyplug._indexing import scan as scan_module
 from lazyplug._indexing.layout import encode, regroup, sort_distributions
-from lazyplug._indexing.records import (
-    Distribution,
-    PathEntry,
-    decode,
-    fragments,
-    from_bytes,
-    groups_of,
-    together_of,
-)
 from lazyplug._json_text import to_json
 from lazyplug.testing import plant
 from tests.support.children import ask
@@ -57,6 +47,19 @@ from tests.support.clock import (
     settled_clock,
 )
 from tests.support.environments import plant_raw
+from tests.support.index_format import (
+    Distribution,
+    Index,
+    PathEntry,
+    decode,
+    fragments,
+    from_bytes,
+    groups_of,
+    numbers,
+    paths,
+    together,
+    together_of,
+)
 from tests.support.oracle import (
     IS_ORACLE,
     Declared,
@@ -962,7 +965,7 @@ def test_a_damaged_index_gives_the_answer_of_none_and_is_mended(
         (file,) = cache.glob("*.json")
         whole = file.read_bytes()
         file.write_bytes(damage.of(whole))
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         # Managers ask for one group, which reads least of the index.
         assert [row[0] for row, _ in _environment.current().rows("g")] == ["a"]
         assert warm() == good == fresh()

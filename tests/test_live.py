@@ -10,7 +10,7 @@ import pytest
 from importlib_metadata import Distribution
 
 import lazyplug
-from lazyplug import _environment, _settings
+from lazyplug import _settings
 from lazyplug._environment import declares, foreign_finders, split_path
 from lazyplug.testing import dist, plant
 from tests.support.fixtures import PlantSite, SetPath
@@ -129,7 +129,7 @@ def test_a_volatile_folder_is_seen_live_and_leaves_the_index_alone(
     (index,) = isolated.iterdir()
     before = index.read_bytes()
     plant(here, dist("mine", entry_points="[g]\nm = m\n[h]\nh = m\n"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["m", "s"]
     assert lazyplug.entry_points().groups == {"g", "h"}
     assert index.read_bytes() == before

@@ -22,7 +22,6 @@ from lazyplug import (
     EnabledExtensionManager,
     ExtensionManager,
     NamedExtensionManager,
-    _environment,
 )
 from lazyplug.testing import dist, plant
 from tests.support.fixtures import PlantSite, SetPath
@@ -647,7 +646,7 @@ def dirs(one: Path, settled: object, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let only folders be looked at; the index is written."""
     lazyplug.entry_points()
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return one
 
 

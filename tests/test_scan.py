@@ -16,14 +16,14 @@ import pytest
 import lazyplug
 from lazyplug import _environment
 from lazyplug._distribution import identify
-from lazyplug._files import Seam
-from lazyplug._index import stamp as index_stamp
 from lazyplug._indexing import scan
 from lazyplug._indexing.layout import version_order
-from lazyplug._indexing.records import Distribution
 from lazyplug._indexing.scan import parse, scan_distribution
 from lazyplug.testing import Tree, dist, plant
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.index_format import Distribution
+from tests.support.index_format import stamp as index_stamp
+from tests.support.seam import Seam
 
 POINTS = "[g]\na = m:f\n"
 needs_modes = pytest.mark.skipif(
@@ -261,7 +261,7 @@ def test_a_broken_distribution_harms_no_other_and_is_told(
     assert names() == ["a", "a"]
     assert [told for _, _, told in reasons() if reason in told]
     assert all(file in problem.path for problem in lazyplug.problems())
-    _environment.invalidate_caches()  # now from the index
+    lazyplug.invalidate_caches()  # now from the index
     assert [told for _, _, told in reasons() if reason in told]
 
 
@@ -277,12 +277,12 @@ def test_metadata_that_is_written_behind_the_entry_points_is_seen(
     assert names() == []
     points = {"entry_points.txt": POINTS}
     plant(folder, {"foo_bar-1.0.dist-info": points})
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert owners() == [("foo_bar", "1.0")]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     metadata = "Name: Foo.Bar\nVersion: 1.0.post1\n"
     plant(folder, {"foo_bar-1.0.dist-info": {late: metadata}})
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert owners() == [("Foo.Bar", "1.0.post1")]
 
 
@@ -315,7 +315,7 @@ def test_a_link_that_leads_nowhere_is_an_absent_file(
     (folder / "bad-1.0.dist-info" / "entry_points.txt").symlink_to(link)
     only(folder)
     assert names() == ["a"]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["a"]
 
 
@@ -511,7 +511,7 @@ def test_a_wheel_on_the_path_declares_and_is_read_only_once(
     assert (names(), versions()) == (["a"], ["1.0"])
     for room in [room for room in sys.modules if room == "lazyplug._indexing.archives"]:
         del sys.modules[room]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["a"]
     assert "lazyplug._indexing.archives" not in sys.modules
 
@@ -555,7 +555,7 @@ def test_an_archive_that_changed_is_read_again(tmp_path: Path, only: SetPath) ->
     only(zipped(tmp_path / "all.zip", dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
     zipped(tmp_path / "all.zip", dist("foo", entry_points="[g]\nb = m:f\n"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["b"]
 
 

@@ -13,18 +13,18 @@ from unittest import mock
 import pytest
 
 import lazyplug
-from lazyplug import _environment, _settings
-from lazyplug._files import Seam
+from lazyplug import _settings
 from lazyplug.testing import dist, plant
 from tests.support.calls import NAMES
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.seam import Seam
 
 POINTS = "[g]\na = m:f\n"
 
 
 def look() -> list[str]:
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return sorted(point.value for point in lazyplug.entry_points(group="g"))
 
 

@@ -22,7 +22,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazyplug._files import Seam
 from lazyplug._static import source as source_module
 from lazyplug._static.source import (
     AMONG,
@@ -37,6 +36,7 @@ from lazyplug.testing import Tree, plant
 from tests.support.children import python
 from tests.support.fixtures import PlantSite
 from tests.support.properties import examples
+from tests.support.seam import Seam
 
 TRAP = "\nraise AssertionError('this must not be imported')\n"
 COMPILED = EXTENSION_SUFFIXES[0]

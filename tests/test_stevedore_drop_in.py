@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _environment
 from lazyplug.compat import stevedore
 from lazyplug.compat.stevedore import _install
 from lazyplug.testing import dist, plant
@@ -939,7 +938,7 @@ def test_no_damaged_cache_file_crashes_a_program_or_hides_a_plugin(
     assert files
     for file in files:
         file.write_bytes(damage)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     stevedore.ExtensionManager.ENTRY_POINT_CACHE.clear()
     assert len(stevedore.ExtensionManager[Any]("good").names()) == 3
 

@@ -21,18 +21,17 @@ import pytest
 
 import lazyplug
 from lazyplug import _environment, _files, _settings
-from lazyplug._files import Seam
-from lazyplug._index import SCHEMA, TITLE_LENGTH, title
 from lazyplug._indexing import directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug._indexing.directory import cache_directory
-from lazyplug._indexing.records import assemble, from_bytes
 from lazyplug._settings import plain_folder
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.heads import poison
+from tests.support.index_format import SCHEMA, TITLE_LENGTH, assemble, from_bytes, title
+from tests.support.seam import Seam
 from tests.support.users import (
     AS_NOBODY,
     POINTS,
@@ -86,7 +85,7 @@ def looked(settled: Ticking, site: PlantSite, only: SetPath) -> Callable[[], lis
     only(site(dist("foo", entry_points=POINTS)))
 
     def look() -> list[str]:
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         return [point.value for point in lazyplug.entry_points(group="g")]
 
     return look
@@ -490,7 +489,7 @@ def test_an_index_that_is_replaced_while_it_is_read_costs_no_answer(
     looked: Callable[[], list[str]], isolated: Path
 ) -> None:
     looked()
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     snapshot = _environment.current()
     snapshot.rows("h")  # the head is read, and the file is closed
     data = index_in(isolated).read_bytes()
@@ -532,16 +531,16 @@ def test_a_program_that_asks_for_many_groups_opens_the_file_a_few_times(
     looked: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked()
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     snapshot = _environment.current()
     opened = []
-    real: Callable[..., int] = _files.Seam.open
+    real: Callable[..., int] = Seam.open
 
     def count(path: str, flags: int, mode: int = 0o777) -> int:
         opened.append(path)
         return real(path, flags, mode)
 
-    monkeypatch.setattr(_files.Seam, "open", count)
+    monkeypatch.setattr(Seam, "open", count)
     for _ in range(100):
         assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
     assert 0 < len(opened) < _files.MANY

@@ -43,6 +43,7 @@ from lazyplug.testing._places import OwnPatch, take_out
 from tests.support.children import ask, python
 from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite
+from tests.support.learned import unwritten
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[1]
@@ -222,7 +223,7 @@ def test_what_was_learned_is_not_written_after_the_block(
     patch.syspath_prepend(site(PLUG))
     with isolated_index() as folder:
         assert ExtensionManager[Any]("g")["a"].summary == "The one."
-        assert [Path(file).parent for file in facts._unwritten] == [folder]
+        assert [Path(file).parent for file in unwritten()] == [folder]
     facts.write()
     assert not folder.exists()
 

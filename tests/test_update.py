@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lazyplug import _environment, _files
-from lazyplug._index import Index
 from lazyplug._indexing import rebuild
 from lazyplug._indexing.patch import _Lines, _TakesMoreError
-from lazyplug._indexing.records import from_bytes
 from lazyplug.testing import dist, plant
 from tests.support.clock import Ticking
+from tests.support.index_format import Index, from_bytes
 from tests.support.properties import examples
+from tests.support.seam import Seam
 
 # A clock ahead of all changes: no stamp is too young.
 LATER = 3600 * 10**9
@@ -217,7 +217,7 @@ def test_systems_without_descriptors_of_folders_look_by_whole_paths(
     index = begun(tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True)
     monkeypatch.setattr(_files, "_HAS_DIR_FD", False)
     before = settled.looks
-    monkeypatch.setattr(_files.Seam, "open", None)
+    monkeypatch.setattr(Seam, "open", None)
     assert _environment.still_true(index, "full")
     assert settled.looks > before
     (tmp_path / "a" / "one-1.0.dist-info" / "entry_points.txt").unlink()

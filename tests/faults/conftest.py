@@ -6,13 +6,18 @@ what `tox run -e faults` does.
 """
 
 import contextlib
+import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.fixtures import Count
+from tests.support.clock import Ticking
+from tests.support.damage import descriptors
+from tests.support.fixtures import Count, SetPath
+from tests.support.learned import Learned, unwritten
 from tests.support.tally import OURS, RIVAL, Tally
 
 # Scripts that atheris runs, see test_fuzz.
@@ -63,6 +68,25 @@ def tally(request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]) -> 
             assert not printed
 
     return counted
+
+
+@pytest.fixture
+def learned(
+    settled: Ticking,
+    tmp_path: Path,
+    isolated: Path,
+    only: SetPath,
+    caplog: pytest.LogCaptureFixture,
+) -> Iterator[Learned]:
+    """Return plugins of which all was learned; nothing is logged, all is closed."""
+    unwritten().clear()
+    found = Learned(tmp_path / "environment", isolated, only)
+    before = descriptors()
+    yield found
+    unwritten().clear()
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+    assert descriptors() == before
+    assert len(os.listdir(isolated)) == 2
 
 
 # ------------------------------------------------------------------- the report

@@ -19,9 +19,9 @@ with atheris.instrument_imports(include=["lazyplug"]):
     from lazyplug import _environment
     from lazyplug._indexing.patch import update
     from lazyplug._indexing.rebuild import rescan
-    from lazyplug._indexing.records import from_bytes
     from tests.support.damage import compact
     from tests.support.fuzzed import World
+    from tests.support.index_format import from_bytes
     from tests.support.pieces import READS, Pieces
 
 BETWEEN = b"\n--\n"

@@ -22,12 +22,12 @@ import pytest
 import zipp  # noqa: F401 - the oracle imports it at the first archive that it meets
 
 import lazyplug
-from lazyplug import _environment
 from lazyplug._indexing.scan import normalise, stem
 from lazyplug.testing import Tree, dist, plant
 from tests.support.calls import TICK, Calls
 from tests.support.clock import Ticking
 from tests.support.fixtures import Count, SetPath
+from tests.support.owners import owner_of
 
 ERRORS = [errno.EIO, errno.EACCES, errno.EMFILE, errno.ENOENT, errno.ENOSPC]
 
@@ -71,12 +71,9 @@ class World:
 
     def look(self) -> list[Row]:
         """Look as a new process does; return all entry points."""
-        _environment.invalidate_caches()
-        found: list[Row] = []
-        for point in lazyplug.entry_points():
-            assert point._owner is not None
-            found.append((point.group, point.name, point.value, point._owner[0]))
-        return sorted(found)
+        lazyplug.invalidate_caches()
+        points = lazyplug.entry_points()
+        return sorted((p.group, p.name, p.value, owner_of(p)[0]) for p in points)
 
     def truth(self) -> list[Row]:
         """Return what a look without any index finds."""

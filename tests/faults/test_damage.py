@@ -1,4 +1,4 @@
-"""An index is damaged in every way: the answer is right, and the damage is mended.
+"""Whatever damages a file of ours, the answer is right, and the damage is mended.
 
 The index is that of the environment that runs the tests. What stevedore makes of the
 same damage to its own cache is counted beside it.
@@ -21,20 +21,21 @@ import pytest
 from stevedore._cache import Cache
 
 import lazyplug
-from lazyplug import _environment
-from lazyplug._index import SCHEMA, TITLE_LENGTH, stamp, title
-from lazyplug._indexing.records import from_bytes, table_of
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import Ticking, after_last_change
 from tests.support.damage import (
     BYTES,
+    INDEX,
     PARTS,
+    SAMPLE,
     THINGS,
+    Damaged,
     beyond,
     compact,
     descriptors,
     difference,
+    fault_of,
     junk,
     picked,
 )
@@ -49,6 +50,8 @@ from tests.support.heads import (
     replaced,
     strange_heads,
 )
+from tests.support.index_format import SCHEMA, TITLE_LENGTH, from_bytes, table_of, title
+from tests.support.owners import row_of
 from tests.support.users import RIGHT, index_in, look_as_nobody, posix
 
 # Where pytest is installed, a real environment is.
@@ -91,8 +94,10 @@ def earlier(
     shutil.rmtree(before / "before-1.0.dist-info")
 
 
-class Ours:
+class Ours(Damaged):
     """The engine in a real environment, with an index that is believed."""
+
+    what, sample = INDEX, SAMPLE
 
     def __init__(self, folder: Path, cache: Path, only: SetPath) -> None:
         self.path = plant_real(folder)
@@ -106,23 +111,19 @@ class Ours:
         (self.file,) = cache.glob("*.json")
         self.sound = self.file.read_bytes()
         self.parts = parts_of(self.sound)
+        self.read = [slice(part.start, part.stop) for part in self.parts.values()]
         assert damages(str(self.file)) == []
 
     def look(self) -> tuple[Any, ...]:
         """Ask a new process for all that there is: it reads all of the index."""
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         points = lazyplug.entry_points()
-        rows = [
-            (p.group, p.name, p.value, p._target, p._line, p._owner) for p in points
-        ]
+        rows = [row_of(p) for p in points]
         return (*rows, *lazyplug.problems())
 
     def look_at(self, group: str) -> tuple[Any, ...]:
         """Ask for one group, which reads least."""
-        return tuple(
-            (p.group, p.name, p.value, p._target, p._line, p._owner)
-            for p in lazyplug.entry_points(group=group)
-        )
+        return tuple(row_of(p) for p in lazyplug.entry_points(group=group))
 
     def truth_of(self, group: str) -> tuple[Any, ...]:
         return tuple(row for row in self.truth if len(row) == 6 and row[0] == group)
@@ -130,31 +131,6 @@ class Ours:
     def put(self, data: bytes) -> None:
         """Let the index be these bytes."""
         self.file.write_bytes(data)
-
-    def harm(self, data: bytes, seen: bool = True) -> list[str]:
-        """Let the index be these bytes, look twice, and return what went wrong.
-
-        It should be seen by a look at all parts, and mended by the first look. What
-        stands between the parts, or behind them, is never read, so that it harms
-        nobody: it goes when the index is written again.
-        """
-        mended = any(
-            data[part.start : part.stop] != self.sound[part.start : part.stop]
-            for part in self.parts.values()
-        )
-        self.put(data)
-        faults = []
-        if bool(damages(str(self.file))) != seen:
-            faults.append("not seen" if seen else "seen")
-        faults.append(difference(self.look(), self.truth))
-        after = self.file.read_bytes()
-        if after != (self.sound if mended else data):
-            faults.append("not mended" if mended else "written")
-        before = stamp(self.file.stat())
-        faults.append(difference(self.look(), self.truth))
-        if stamp(self.file.stat()) != before:
-            faults.append("written again")
-        return [fault for fault in faults if fault]
 
 
 @pytest.fixture
@@ -242,18 +218,26 @@ def test_the_truth_is_that_of_importlib_metadata(ours: Ours) -> None:
 # -------------------------------------------------------------- damage to the bytes
 
 
+@pytest.fixture(params=["ours", "learned"], ids=["index", "facts"])
+def damaged(request: pytest.FixtureRequest) -> Damaged:
+    """Return an index, then what was learned of plugins."""
+    found: Damaged = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.mark.parametrize("fault", BYTES)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.timeout(1800)
 def test_damage_to_the_bytes_changes_no_answer_and_is_mended(
-    fault: str, part: int, ours: Ours, long: bool, tally: Count
+    fault: str, part: int, damaged: Damaged, long: bool, tally: Count
 ) -> None:
-    with tally(fault) as count:
-        for label, data in BYTES[fault](ours.sound, ours.others, picked(part, long)):
-            if data != ours.sound:
-                # The older index is sound, but no longer true.
-                seen = data != ours.others[1]
-                count.hold(partial(ours.harm, data, seen), [], label)
+    picks = picked(part, long, damaged.sample)
+    with tally(fault_of(fault, damaged.what)) as count:
+        for label, data in BYTES[fault](damaged.sound, damaged.others, picks):
+            if data != damaged.sound:
+                # The older file is sound, but no longer true.
+                seen = data != damaged.others[1]
+                count.hold(partial(damaged.harm, data, seen), [], label)
 
 
 @pytest.mark.parametrize("fault", BYTES)
@@ -374,7 +358,7 @@ def test_damage_to_a_part_that_is_not_asked_for_waits_until_it_is(
         byte = bytes([ours.sound[at] ^ 1])
         damaged = ours.sound[:at] + byte + ours.sound[at + 1 :]
         ours.put(damaged)
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         faults = [
             difference(ours.look_at(group), ours.truth_of(group))
             for group in groups
@@ -383,7 +367,7 @@ def test_damage_to_a_part_that_is_not_asked_for_waits_until_it_is(
         if ours.file.read_bytes() != damaged:
             faults.append("written")
         if afresh:
-            _environment.invalidate_caches()
+            lazyplug.invalidate_caches()
         if part == "records":
             problems = tuple(lazyplug.problems())
             faults.append(difference(problems, ours.truth[-len(problems) :]))
@@ -461,28 +445,11 @@ ELSE = "something else in place of the index"
 
 @posix
 @pytest.mark.parametrize("make", THINGS, ids=lambda make: make.__name__)
-def test_what_is_not_the_index_in_its_place_changes_no_answer_and_is_replaced(
-    make: Callable[[Path], None], ours: Ours, tally: Count
+def test_what_is_not_the_file_in_its_place_changes_no_answer_and_is_replaced(
+    make: Callable[[Path], None], damaged: Damaged, tally: Count
 ) -> None:
-    aside = ours.cache.parent / "aside"
-
-    def harm() -> list[str]:
-        ours.file.rename(aside)
-        make(ours.file)
-        faults = [] if damages(str(ours.file)) else ["not seen"]
-        faults += [difference(ours.look(), ours.truth) for _ in range(2)]
-        # A folder is not ours to remove.
-        if not ours.file.is_dir() or ours.file.is_symlink():
-            if ours.file.is_symlink() or ours.file.read_bytes() != ours.sound:
-                faults.append("not mended")
-            elif stat.S_IMODE(ours.file.stat().st_mode) != 0o600:
-                faults.append("not private")
-        if aside.read_bytes() != ours.sound:
-            faults.append("followed")
-        return [fault for fault in faults if fault]
-
-    with tally(ELSE) as count:
-        count.hold(harm, [], make.__name__)
+    with tally(fault_of(ELSE, damaged.what)) as count:
+        count.hold(partial(damaged.harm_by_another, make), [], make.__name__)
 
 
 @posix

@@ -27,12 +27,12 @@ import pytest
 import stevedore
 
 import lazyplug
-from lazyplug import _environment, _files
 from lazyplug._indexing import patch
 from lazyplug.testing import Tree, dist, plant
 from tests.support.apart import ANSWER, Outcome, apart, attempt
 from tests.support.clock import LATER
 from tests.support.fixtures import Count
+from tests.support.seam import Seam
 from tests.support.tally import OURS, RIVAL
 from tests.support.users import ROOTS, Tried, become, count_tries, import_all, silently
 
@@ -170,8 +170,8 @@ class World:
 
 def found() -> Rows:
     """Return what lazyplug finds; the clock is so late that all stamps are settled."""
-    _files.Seam.clock = lambda: time.time_ns() + LATER
-    _environment.invalidate_caches()
+    Seam.clock = lambda: time.time_ns() + LATER
+    lazyplug.invalidate_caches()
     return rows(lambda group: lazyplug.entry_points(group=group))
 
 

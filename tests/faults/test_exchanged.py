@@ -22,12 +22,12 @@ from typing import Any
 
 import pytest
 
-from lazyplug._files import Seam
 from lazyplug._indexing import directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug.testing import plant
 from tests.support.apart import ANSWER, Seen, apart, attempt, count_seen
 from tests.support.fixtures import Count
+from tests.support.seam import Seam
 from tests.support.users import ASKERS, MALLORY
 
 INDEX = f"{'0' * 16}-{'0' * 16}.json"

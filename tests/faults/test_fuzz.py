@@ -22,12 +22,7 @@ from importlib_metadata import PathDistribution
 from stevedore._cache import Cache
 
 import lazyplug
-from lazyplug import _environment
 from lazyplug._index import rows_of, texts
-from lazyplug._indexing.records import (
-    Distribution,
-    from_bytes,
-)
 from lazyplug._indexing.scan import scan_distribution
 from lazyplug.testing import dist, plant
 from tests.support.clock import process, settled_clock
@@ -36,6 +31,7 @@ from tests.support.environments import plant_raw
 from tests.support.fixtures import Count, SetPath
 from tests.support.fuzzed import World
 from tests.support.heads import STRANGE, in_lines, places, replaced
+from tests.support.index_format import Distribution, from_bytes
 from tests.support.oracle import fresh, needs_oracle, warm
 from tests.support.pieces import READS, Pieces
 
@@ -157,7 +153,7 @@ def test_any_bytes_in_one_distribution_cost_another_nothing(
             told = lazyplug.problems()
             if [problem for problem in told if "good" in problem.path]:
                 faults.append("told of another")
-            _environment.invalidate_caches()
+            lazyplug.invalidate_caches()
             if lazyplug.problems() != told:
                 faults.append("other problems")
         shutil.rmtree(site / file)

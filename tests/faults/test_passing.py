@@ -12,14 +12,13 @@ from unittest import mock
 import pytest
 
 import lazyplug
-from lazyplug import _environment
-from lazyplug._files import Seam
 from lazyplug.testing import Tree, dist, plant
 from tests.support.apart import ANSWER, attempt, count_outcome
 from tests.support.calls import NAMES
 from tests.support.clock import LATER
 from tests.support.environments import TIMES, Image
 from tests.support.fixtures import Count, PlantSite, SetPath
+from tests.support.seam import Seam
 
 MOCKED = "functions of os, io and pathlib are mocked"
 MEMORY = "memory is short while an archive is read"
@@ -28,7 +27,7 @@ IMAGES = "another image is mounted in the place of one"
 
 def look() -> list[str]:
     """Look as a new process does."""
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return sorted(f"{p.group} {p.name} {p.value}" for p in lazyplug.entry_points())
 
 

@@ -24,7 +24,7 @@ import pytest
 from stevedore._cache import Cache
 
 import lazyplug
-from lazyplug import _environment, _files
+from lazyplug import _environment
 from lazyplug._indexing import patch as patch_module
 from lazyplug._indexing import storage
 from lazyplug._indexing.scan import normalise
@@ -46,6 +46,8 @@ from tests.support.apart import (
 from tests.support.calls import TICK, Calls
 from tests.support.clock import Ticking
 from tests.support.fixtures import Count, PlantSite, SetPath
+from tests.support.owners import owner_of
+from tests.support.seam import Seam
 from tests.support.tally import LIMIT, OURS, RIVAL
 
 pytestmark = [
@@ -76,9 +78,9 @@ SITES: Tree = {
 
 def look() -> list[Row]:
     """Look as a new process does; return all entry points."""
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return sorted(
-        (point.group, point.name, point.value, point._owner[0])  # type: ignore[index]
+        (point.group, point.name, point.value, owner_of(point)[0])
         for point in lazyplug.entry_points()
     )
 
@@ -317,7 +319,7 @@ def rewriting(root: str, subject: str, seed: int, seconds: float) -> Any:
                 # What was seen before is remembered: parts that were not read yet
                 # are looked for in a file that is another by now.
                 seen.look(lazyplug.problems, problems.__eq__)
-                _environment.invalidate_caches()
+                lazyplug.invalidate_caches()
                 for group in ("only", "g1", "none"):
                     wanted = [row for row in right if row[0] == group]
                     seen.look(partial(rows, group), wanted.__eq__)
@@ -329,7 +331,7 @@ def rewriting(root: str, subject: str, seed: int, seconds: float) -> Any:
 def rows(group: str) -> list[Row]:
     """Return the entry points of a group."""
     return sorted(
-        (group, point.name, point.value, point._owner[0])  # type: ignore[index]
+        (group, point.name, point.value, owner_of(point)[0])
         for point in lazyplug.entry_points(group=group)
     )
 
@@ -571,7 +573,7 @@ def test_all_groups_are_those_of_one_index_though_it_is_replaced(
     look()
     look()
     # This process has read the front of the index by now, and nothing else.
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     mine = _environment.current()
     mine.read(lambda index: None)
     plant(folder, dist("a", "2", "[g]\na = m:two\n[h]\na = m:two\n"))
@@ -626,7 +628,7 @@ def killed(root: str, subject: str, seed: int, number: int) -> Any:
         while not child:
             if inside:
                 if subject == OURS:
-                    setattr(_files.Seam, inside, die)
+                    setattr(Seam, inside, die)
                 else:
                     setattr(os, "replace", die)  # noqa: B010 - not what mypy knows
             work(site, folder, subject)
@@ -663,7 +665,7 @@ def work(site: Path, folder: Path, subject: str) -> None:
         for file in folder.glob("*.json"):
             file.unlink()
     if subject == OURS:
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         _environment.current()
     else:
         Cache(str(folder))._get_data_for_path(None)

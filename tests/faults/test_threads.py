@@ -31,7 +31,6 @@ from lazyplug import (
     ExtensionManager,
     _calling,
     _environment,
-    _files,
     _index,
 )
 from lazyplug.testing import Tree, dist, plant
@@ -46,6 +45,7 @@ from tests.support.apart import (
 )
 from tests.support.clock import LATER
 from tests.support.fixtures import Count
+from tests.support.seam import Seam
 from tests.support.tally import Tally
 
 pytestmark = [
@@ -437,7 +437,7 @@ def first_touch(root: str, seed: int) -> Any:
         {"plug.py": source, **dist("plug", entry_points=points({"x": "plug:Plugin"}))},
         invoke_on_load=True,
     )["x"]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     if some.random() < 0.5:
         os.environ["LAZYPLUG_CACHE"] = "off"
 
@@ -474,7 +474,7 @@ def one_index(root: str, seed: int) -> Any:
     lines = "".join(f"[g{n}]\nx = m:f{n}\n" for n in range(20))
     world(root, dist("plug", entry_points=lines))
     # Old enough to be believed, so that nothing is scanned.
-    _files.Seam.clock = lambda: time.time_ns() + LATER
+    Seam.clock = lambda: time.time_ns() + LATER
     lazyplug.refresh()
     faults = []
     rounds = threading.Barrier(8)
@@ -482,7 +482,7 @@ def one_index(root: str, seed: int) -> Any:
     def read() -> None:
         for n in range(100):
             if rounds.wait() == 0:
-                _environment.invalidate_caches()
+                lazyplug.invalidate_caches()
                 _environment.current()
             rounds.wait()
             for group in (n % 20, (n + 7) % 20):
@@ -665,7 +665,7 @@ def forked(root: str, seed: int) -> Any:
         order = names[:]
         random.shuffle(order)
         found = {name: manager[name].obj for name in order}
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         other = ExtensionManager[Any]("g")
         return [found[name] for name in names if other[name].plugin() == found[name]]
 
@@ -966,7 +966,7 @@ def joining(root: str, seed: int) -> Any:
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     os.environ["LAZYPLUG_CHECK"] = "dirs"
-    _files.Seam.clock = lambda: time.time_ns() + LATER
+    Seam.clock = lambda: time.time_ns() + LATER
     manager = world(root, dist("plug", "1", points({"x": "os:sep"})))
     folder = Path(sys.path[0], "plug-1.dist-info")
     text = points({"x": "os:sep", "late": "os:sep"})
@@ -1146,7 +1146,7 @@ def handled_in_a_lookup(root: str, _: int) -> Any:
     lines = "".join(f"[{group}]\nx = m:{group}\n" for group in groups)
     world(root, dist("plug", entry_points=lines))
     # Old enough to be believed, so that nothing is scanned.
-    _files.Seam.clock = lambda: time.time_ns() + LATER
+    Seam.clock = lambda: time.time_ns() + LATER
     files = [_environment.__file__, _index.__file__]
 
     def read(group: str) -> Any:
@@ -1156,7 +1156,7 @@ def handled_in_a_lookup(root: str, _: int) -> Any:
     faults: list[str] = []
     for place in range(1000):
         # Reads once each from a file that is open by then, and one that is not.
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         _environment.current()
         for group in ("g3", "g4"):
             handler = Handler(place, files, lambda: read("g9"))

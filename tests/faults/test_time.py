@@ -20,11 +20,12 @@ import pytest
 import stevedore
 
 import lazyplug
-from lazyplug import _environment, _files, _index
+from lazyplug import _index
 from lazyplug._indexing import patch as patch_module
 from lazyplug._indexing import records, scan, storage
 from lazyplug.testing import Tree, dist, plant
 from tests.support.fixtures import Count
+from tests.support.seam import Seam
 from tests.support.tally import OURS, RIVAL, Tally
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links of files and folders")
@@ -379,7 +380,7 @@ class Bench:
         files.now = BEGIN + files.tick // 3
         self.patch.setattr(sys, "path", [str(world.site)])
         for name in ("stat", "fstat", "clock"):
-            self.patch.setattr(_files.Seam, name, getattr(files, name))
+            self.patch.setattr(Seam, name, getattr(files, name))
         return world
 
     def look(self) -> list[str]:
@@ -390,7 +391,7 @@ class Bench:
             rival = stevedore._cache.Cache(str(self.cache))
             rival._disable_caching = False  # as it is where Python does not lie in /tmp
             return sorted(point.value for point in rival.get_group_all("g"))
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         return sorted(point.value for point in lazyplug.entry_points(group="g"))
 
     def run(self, case: Case, count: Tally) -> None:
@@ -449,7 +450,7 @@ def moved(files: Files, moment: str) -> int:
 def rival_mtime(path: str) -> float:
     """Return what stevedore would be told by the file system of a case."""
     try:
-        return float(_files.Seam.stat(path).st_mtime_ns / SECOND)
+        return float(Seam.stat(path).st_mtime_ns / SECOND)
     except FileNotFoundError:
         return -1.0
 

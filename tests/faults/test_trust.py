@@ -32,6 +32,7 @@ from tests.support.children import python
 from tests.support.clock import LATER, Ticking
 from tests.support.fixtures import Count, PlantSite, SetPath
 from tests.support.heads import poison
+from tests.support.seam import Seam
 from tests.support.tally import LIMIT, OURS, RIVAL
 from tests.support.users import (
     ASKERS,
@@ -271,8 +272,8 @@ class Town:
 
 
 def ours() -> list[Any]:
-    _files.Seam.clock = lambda: time.time_ns() + LATER
-    _environment.invalidate_caches()
+    Seam.clock = lambda: time.time_ns() + LATER
+    lazyplug.invalidate_caches()
     driver = lazyplug.DriverManager[str]("g", "a").driver
     return [driver, [point.value for point in lazyplug.entry_points(group="g")]]
 
@@ -597,7 +598,7 @@ def test_a_link_of_ones_own_to_the_cache_folder_is_followed(
     isolated.symlink_to(tmp_path / "elsewhere")
     only(site(dist("foo", entry_points="[g]\na = m:f\n")))
     for value in ("m:f", "n:f"):
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert [point.value for point in lazyplug.entry_points(group="g")] == [value]
         (file,) = (tmp_path / "elsewhere").iterdir()
         poison(file)

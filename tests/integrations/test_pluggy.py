@@ -16,7 +16,8 @@ import pytest
 from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
-from lazyplug import BrokenMetadata, Choice, _environment
+import lazyplug
+from lazyplug import BrokenMetadata, Choice
 from lazyplug._static import facts
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
@@ -196,7 +197,7 @@ def forget() -> None:
     facts.write()
     for name in imported():
         del sys.modules[name]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
 
 
 def imported() -> set[str]:

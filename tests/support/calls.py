@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lazyplug._files import Seam
+from tests.support.seam import Seam
 
 # All by which the engine asks the system for anything, zipfile on its behalf included.
 CALLS = [

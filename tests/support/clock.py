@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from lazyplug import _environment, _files
+import lazyplug
+from tests.support.seam import Seam
 
 # A clock far ahead of every file that a test writes: stamps are old enough.
 LATER = 3_600 * 10**9
@@ -121,10 +122,10 @@ def process(path: list[str], cache: Path, seam: Ticking) -> Iterator[None]:
         patch.setattr(sys, "path", path)
         patch.setenv("LAZYPLUG_CACHE_DIR", str(cache))
         for name in ("stat", "fstat", "clock"):
-            patch.setattr(_files.Seam, name, staticmethod(getattr(seam, name)))
-        _environment.invalidate_caches()
+            patch.setattr(Seam, name, staticmethod(getattr(seam, name)))
+        lazyplug.invalidate_caches()
         yield
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
 
 
 def settled_clock() -> Ticking:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lazyplug._index import TITLE_LENGTH
+from lazyplug.cli.verifying import damages
 from tests.support.heads import places, replaced
+from tests.support.index_format import TITLE_LENGTH, stamp
 
 # The long part is shared by two workers.
 PARTS = 2
@@ -108,6 +109,9 @@ def joined(data: bytes, others: list[bytes], picks: slice) -> Harmed:
             yield f"{number} up to {at}", other[:at] + data[at:]
 
 
+# What is damaged: an index, or what was learned of plugins.
+INDEX, FACTS = "the index", "the learned facts"
+# Each way of damage, as the report names it where an index is damaged.
 BYTES: dict[str, Harm] = {
     "a byte of the index flipped": flipped,
     "the index cut short": cut,
@@ -219,3 +223,74 @@ THINGS: list[Callable[[Path], None]] = [
 
 if sys.platform == "linux":
     THINGS.append(a_socket)  # elsewhere only root makes one by its name
+
+
+def fault_of(fault: str, what: str) -> str:
+    """Return the name of a way of damage where it damages this."""
+    if what == FACTS:
+        fault = fault.replace(
+            "an older or another index", "older or other learned facts"
+        )
+    return fault.replace(INDEX, what)
+
+
+class Damaged:
+    """A file that lazyplug wrote, which is damaged, and what is found in spite of it.
+
+    :ivar file: where it is.
+    :ivar sound: its bytes, before it is damaged.
+    :ivar others: another file of its kind, and an older one.
+    :ivar read: the parts of it that are read; what is between them is not.
+    :ivar truth: what must be found.
+    """
+
+    what: str
+    # Of so many bytes a default run tries one.
+    sample: int
+    file: Path
+    sound: bytes
+    others: list[bytes]
+    read: list[slice]
+    truth: tuple[Any, ...]
+
+    def look(self) -> tuple[Any, ...]:
+        """Return what a new process finds, which reads all parts."""
+        raise NotImplementedError
+
+    def harm(self, data: bytes, seen: bool = True) -> list[str]:
+        """Let the file be these bytes, look twice, and return what went wrong.
+
+        It should be seen by a look at all parts, and mended by the first look. What
+        is between the parts, or behind them, is never read, so that it harms nobody:
+        it goes when the file is written again.
+        """
+        mended = any(data[part] != self.sound[part] for part in self.read)
+        self.file.write_bytes(data)
+        faults = []
+        if bool(damages(str(self.file))) != seen:
+            faults.append("not seen" if seen else "seen")
+        faults.append(difference(self.look(), self.truth))
+        if self.file.read_bytes() != (self.sound if mended else data):
+            faults.append("not mended" if mended else "written")
+        before = stamp(self.file.stat())
+        faults.append(difference(self.look(), self.truth))
+        if stamp(self.file.stat()) != before:
+            faults.append("written again")
+        return [fault for fault in faults if fault]
+
+    def harm_by_another(self, make: Callable[[Path], None]) -> list[str]:
+        """Put something else in the file's place, and return what went wrong."""
+        aside = self.file.parent.parent / "aside"
+        self.file.rename(aside)
+        make(self.file)
+        faults = [] if damages(str(self.file)) else ["not seen"]
+        faults += [difference(self.look(), self.truth) for _ in range(2)]
+        # A folder is not ours to remove.
+        if not self.file.is_dir() or self.file.is_symlink():
+            if self.file.is_symlink() or self.file.read_bytes() != self.sound:
+                faults.append("not mended")
+            elif stat.S_IMODE(self.file.stat().st_mode) != 0o600:
+                faults.append("not private")
+        if aside.read_bytes() != self.sound:
+            faults.append("followed")
+        return [fault for fault in faults if fault]

@@ -14,9 +14,9 @@ from typing import Any
 import importlib_metadata
 import pytest
 
-from lazyplug._files import Seam
 from lazyplug.testing import plant
 from tests.support.children import python
+from tests.support.seam import Seam
 
 
 def plant_raw(folder: Path, tree: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _environment
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import process, settled_clock
 
@@ -62,7 +61,7 @@ class World:
 
     def ask(self) -> list[Any]:
         """Ask for all that can be asked; nothing may be raised but NoMatches."""
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         with pytest.raises(lazyplug.NoMatches):
             lazyplug.DriverManager[Any]("g", "none")
         with pytest.raises(lazyplug.NoMatches):

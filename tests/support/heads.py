@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lazyplug._index import TITLE_LENGTH, title
-from lazyplug._indexing.records import from_bytes, table_of
+from tests.support.index_format import TITLE_LENGTH, from_bytes, table_of, title
 
 STRANGE: list[Any] = [
     None,
@@ -132,6 +131,6 @@ def poison(file: Path) -> bytes:
 
 
 def _store_digest(part: bytes) -> str:
-    from lazyplug._index import digest
+    from tests.support.index_format import digest
 
     return digest(part)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from importlib_metadata import PathDistribution
 
 import lazyplug
-from lazyplug import _environment
 from lazyplug._distribution import identify
 
 # The oracle is the newest importlib_metadata: others differ (see docs).
@@ -61,15 +60,15 @@ def fresh() -> dict[str, Declared]:
     """Return the answer of a process that has, and makes, no index."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAZYPLUG_CACHE", "off")
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         said = answer()
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return said
 
 
 def warm() -> dict[str, Declared]:
     """Return the answer of a process that finds what others left on disk."""
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return answer()
 
 

@@ -4,10 +4,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lazyplug._index import digest, title
-from lazyplug._indexing.records import decode, from_bytes, groups_of, table_of
 from tests.support.damage import compact
 from tests.support.heads import head_of
+from tests.support.index_format import (
+    decode,
+    digest,
+    from_bytes,
+    groups_of,
+    table_of,
+    title,
+)
 
 # What is read of an index, part by part.
 READS: list[Callable[[Any], Any]] = [
