@@ -24,6 +24,7 @@ from tests.support.oracle import NEWEST_ORACLE
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.many_starts,
     pytest.mark.skipif(os.name == "nt", reason="links, and the layout of POSIX"),
 ]
 

@@ -550,6 +550,7 @@ def test_an_upgrade_is_seen(tool: Tool, watching: Watching, tmp_path: Path) -> N
         watch.see(NEW)
 
 
+@pytest.mark.many_starts
 def test_a_reinstall_of_the_same_version_is_seen(
     tool: Tool, watching: Watching, tmp_path: Path
 ) -> None:
@@ -615,6 +616,7 @@ def test_what_a_removed_distribution_shadowed_is_seen_again(
 
 
 @PIP_AND_UV
+@pytest.mark.many_starts
 def test_a_reinstall_is_seen_by_an_index_that_settled_by_waiting(
     tool: Tool, watching: Watching, tmp_path: Path
 ) -> None:
@@ -1700,6 +1702,7 @@ def on_path(folder: Path) -> tuple[Path, ...]:
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
+@pytest.mark.many_starts
 def test_an_edit_by_hand_is_seen(
     edit: Edit, bare: Environment, watching: Watching, tmp_path: Path
 ) -> None:
@@ -1709,6 +1712,7 @@ def test_an_edit_by_hand_is_seen(
             watch.see(demo)
 
 
+@pytest.mark.many_starts
 def test_edits_are_seen_by_an_index_that_settled_by_waiting(
     bare: Environment, watching: Watching, tmp_path: Path
 ) -> None:
