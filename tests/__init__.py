@@ -1,1 +1,1 @@
-"""One file a room; `tests/conftest.py` has the trees and the fresh processes."""
+"""Test lazyplug, one file a module; `tests/support` holds what the tests share."""

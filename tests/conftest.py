@@ -1,40 +1,38 @@
 """Site folders, an isolated cache, a clock of our own, and fresh processes."""
 
-import json
 import os
-import subprocess
+import shutil
 import sys
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `only`
 import pytest
 from hypothesis import settings
 
-from lazyplug import _environment, _files
-from lazyplug.testing import Tree, plant
+import lazyplug
+from lazyplug.testing import Tree, dist, plant
 from lazyplug.testing._places import forget, isolate
-
-# A clock far ahead of every file that a test writes: stamps are old enough.
-LATER = 3_600 * 10**9
+from tests.support.clock import LATER, Ticking
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.seam import Seam
+from tests.support.users import POINTS
 
 # `pytest -m hypothesis --hypothesis-profile long`; see `tox run -e laws`.
 settings.register_profile("long", max_examples=20 * settings().max_examples)
+# A tenth of them: on all but one Python.
+settings.register_profile("sample", max_examples=settings().max_examples // 10)
 
 
-def examples(number: int) -> settings:
-    """Return the settings that try a property on this many examples.
-
-    The profile `long` tries twenty times as many.
-    """
-    # Without a profile, hypothesis tries 100.
-    return settings(max_examples=number * settings().max_examples // 100, deadline=None)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than there are cores: many tests wait for processes."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Callable[..., Path]:
+def site(tmp_path: Path) -> PlantSite:
     """Return a function that plants a site folder; its second argument names it."""
 
     def make(tree: Tree, name: str = "site") -> Path:
@@ -63,7 +61,7 @@ def forgotten() -> Iterator[None]:
 
 
 @pytest.fixture
-def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def only(monkeypatch: pytest.MonkeyPatch) -> SetPath:
     """Return a function that makes the given folders the whole of `sys.path`.
 
     What is not imported by then cannot be: importlib_metadata is, above.
@@ -71,56 +69,20 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def set_path(*folders: "Path | str") -> None:
         monkeypatch.setattr(sys, "path", [str(folder) for folder in folders])
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
 
     return set_path
 
 
 @pytest.fixture
-def first(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def first(monkeypatch: pytest.MonkeyPatch) -> SetPath:
     """Return a function that puts the given folders before all of `sys.path`."""
 
     def set_path(*folders: "Path | str") -> None:
         monkeypatch.setattr(sys, "path", [*map(str, folders), *sys.path])
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
 
     return set_path
-
-
-class Ticking:
-    """File times and a clock in coarse ticks, through the one seam of `_files`.
-
-    They are no round times, so that files are not compared by content.
-
-    :param tick: the file system's tick, in nanoseconds.
-    """
-
-    def __init__(self, tick: int = 1) -> None:
-        self.tick = tick
-        self.ahead = 0
-        self.looks = 0
-
-    def _coarse(self, status: os.stat_result) -> Any:
-        self.looks += 1
-
-        class Status:
-            st_mode, st_size, st_ino = status.st_mode, status.st_size, status.st_ino
-            st_uid, st_dev = status.st_uid, status.st_dev
-            st_mtime_ns = (status.st_mtime_ns - 1) // self.tick * self.tick + 1
-            st_ctime_ns = (status.st_ctime_ns - 1) // self.tick * self.tick + 1
-
-        return Status
-
-    def stat(self, path: str, dir_fd: int | None = None) -> Any:
-        return self._coarse(os.stat(path, dir_fd=dir_fd))
-
-    def fstat(self, descriptor: int) -> Any:
-        return self._coarse(os.fstat(descriptor))
-
-    def clock(self) -> int:
-        import time
-
-        return time.time_ns() + self.ahead
 
 
 @pytest.fixture
@@ -130,7 +92,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Ticking]:
     def install(tick: int = 1) -> Ticking:
         ticks = Ticking(tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(_files.Seam, name, staticmethod(getattr(ticks, name)))
+            monkeypatch.setattr(Seam, name, staticmethod(getattr(ticks, name)))
         return ticks
 
     return install
@@ -144,28 +106,18 @@ def settled(ticking: Callable[[int], Ticking]) -> Ticking:
     return ticks
 
 
-def python(
-    *arguments: str,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    executable: str = sys.executable,
-    check: bool = True,
-) -> subprocess.CompletedProcess[str]:
-    """Run Python in a fresh process, in the environment of this one and `env`."""
-    done = subprocess.run(
-        [executable, *arguments],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if check and done.returncode:
-        raise AssertionError(f"{arguments} failed:\n{done.stdout}{done.stderr}")
-    return done
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """Return a folder that every user may enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def ask(code: str, **options: Any) -> Any:
-    """Run code in a fresh process; it prints JSON, which is returned."""
-    return json.loads(python("-c", textwrap.dedent(code), **options).stdout)
+@pytest.fixture
+def installed(public: Path) -> Path:
+    site = plant(public / "site", dist("foo", entry_points=POINTS))
+    for path in [site, *site.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return site

@@ -6,7 +6,7 @@ import random
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 import lazyplug
 from lazyplug import _accelerate, accelerate
 from lazyplug.testing import dist, plant
-from tests.conftest import ask, examples, python
+from tests.support.children import ask, python
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.properties import examples
 
 # What email imports at the first message must be there before sys.path is exchanged.
 importlib.metadata.metadata("pytest")
@@ -63,8 +65,8 @@ def their_own(library: Any, **params: Any) -> Any:
 
 
 def test_a_group_is_answered_from_the_index_with_the_librarys_own_types(
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     library: Any,
     asked: list[str],
 ) -> None:
@@ -91,8 +93,8 @@ def test_a_group_is_answered_from_the_index_with_the_librarys_own_types(
 
 
 def test_what_is_asked_without_a_group_the_library_answers(
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     library: Any,
     asked: list[str],
 ) -> None:
@@ -105,7 +107,7 @@ def test_what_is_asked_without_a_group_the_library_answers(
 
 
 def test_wrong_parameters_are_refused_as_the_library_refuses_them(
-    site: Callable[..., Path], only: Callable[..., None], library: Any
+    site: PlantSite, only: SetPath, library: Any
 ) -> None:
     only(site(dist("one", entry_points=POINTS)))
     with pytest.raises(AttributeError, match="wrong") as theirs:
@@ -118,7 +120,7 @@ def test_wrong_parameters_are_refused_as_the_library_refuses_them(
 
 
 def test_each_call_sees_what_was_changed_since_the_last(
-    site: Callable[..., Path], only: Callable[..., None], library: Any
+    site: PlantSite, only: SetPath, library: Any
 ) -> None:
     folder = site(dist("one", entry_points=POINTS))
     only(folder)
@@ -176,7 +178,7 @@ def test_after_any_changes_the_answer_is_that_of_the_library(
 
 def test_what_lies_in_an_archive_or_comes_from_a_finder_the_library_answers(
     tmp_path: Path,
-    only: Callable[..., None],
+    only: SetPath,
     library: Any,
     asked: list[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -205,8 +207,8 @@ def test_what_lies_in_an_archive_or_comes_from_a_finder_the_library_answers(
 
 
 def test_where_an_index_is_frozen_the_library_answers(
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     tmp_path: Path,
     library: Any,
     asked: list[str],
@@ -237,7 +239,7 @@ def test_undo_puts_back_what_was_there() -> None:
 
 
 def test_who_holds_our_function_has_theirs_after_undo(
-    site: Callable[..., Path], only: Callable[..., None], asked: list[str]
+    site: PlantSite, only: SetPath, asked: list[str]
 ) -> None:
     only(site(dist("one", entry_points=POINTS)))
     with accelerate():
@@ -448,7 +450,7 @@ def test_a_library_that_another_thread_imports_just_now_is_accelerated(
 
 
 def test_a_library_that_is_nowhere_is_missing_as_ever(
-    monkeypatch: pytest.MonkeyPatch, only: Callable[..., None], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, only: SetPath, tmp_path: Path
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("importlib_metadata")]:
         monkeypatch.delitem(sys.modules, name)
@@ -485,7 +487,7 @@ def test_a_library_in_an_archive_is_accelerated_and_its_loader_left_as_it_was(
 
 
 def test_threads_that_ask_while_it_is_undone_are_answered(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

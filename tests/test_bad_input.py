@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _environment
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import python
+from tests.support.children import python
+from tests.support.fixtures import PlantSite, SetPath
 
 ROOT = Path(lazyplug.__file__).parent.parent
 POINTS = "[g]\na = os:sep\n"
@@ -58,13 +58,13 @@ NO_PATHS: dict[str, Any] = {
 @pytest.mark.parametrize("place", [0, 1])
 @pytest.mark.odd_path
 def test_what_is_no_path_is_skipped_and_told(
-    entry: Any, place: int, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    entry: Any, place: int, site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path: list[Any] = [str(site(dist("foo", entry_points=POINTS)))]
     path.insert(place, entry)
     monkeypatch.setattr(sys, "path", path)
     for _ in range(2):
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert names() == ["a"]
         (problem,) = lazyplug.problems()
         assert problem.path == f"sys.path[{place}]"
@@ -87,30 +87,30 @@ STRANGE_PATHS: dict[str, str] = {
 @pytest.mark.parametrize("entry", STRANGE_PATHS.values(), ids=list(STRANGE_PATHS))
 @pytest.mark.odd_path
 def test_a_path_that_leads_nowhere_harms_no_other(
-    entry: str, site: Callable[..., Path], only: Callable[..., None]
+    entry: str, site: PlantSite, only: SetPath
 ) -> None:
     only(entry, site(dist("foo", entry_points=POINTS)), entry)
     for _ in range(3):
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert names() == ["a"]
         lazyplug.problems()
 
 
 @pytest.mark.odd_path
 def test_path_objects_are_paths(
-    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = site(dist("one", entry_points=POINTS), "one"), site(dist("two"), "two")
     path: list[Any] = [pathlib.PurePath(one), Hostile(str(two)), str(one)]
     monkeypatch.setattr(sys, "path", path)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["a"]
     assert lazyplug.problems() == []
 
 
 @pytest.mark.odd_path
 def test_a_string_of_ones_own_class_is_a_path(
-    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Text(str):
         __slots__ = ()
@@ -118,12 +118,12 @@ def test_a_string_of_ones_own_class_is_a_path(
     folder = Text(site(dist("foo", entry_points=POINTS)))
     monkeypatch.setattr(sys, "path", [folder])
     for _ in range(2):
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert names() == ["a"]
 
 
 def test_an_entry_that_vanishes_and_comes_back_takes_its_extensions_along(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     one, two = site(dist("one", entry_points=POINTS), "one"), site(dist("two"), "two")
     only(one, two)
@@ -138,7 +138,7 @@ def test_an_entry_that_vanishes_and_comes_back_takes_its_extensions_along(
 
 
 def test_a_current_folder_that_was_removed_is_survived(
-    site: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: PlantSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -147,14 +147,12 @@ def test_a_current_folder_that_was_removed_is_survived(
     monkeypatch.setattr(
         sys, "path", ["", "relative", str(site(dist("a", entry_points=POINTS)))]
     )
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["a"]
 
 
 @pytest.mark.parametrize("group", ["", "\0", "\ud800", "g\n", "x" * 100_000, '"'])
-def test_any_text_may_be_asked_for(
-    group: str, site: Callable[..., Path], only: Callable[..., None]
-) -> None:
+def test_any_text_may_be_asked_for(group: str, site: PlantSite, only: SetPath) -> None:
     only(site(dist("foo", entry_points=POINTS)))
     assert lazyplug.entry_points(group=group) == ()
     assert lazyplug.ExtensionManager[Any](group).names() == []
@@ -175,7 +173,7 @@ MALFORMED: dict[str, Any] = {
 
 @pytest.mark.parametrize("content", MALFORMED.values(), ids=list(MALFORMED))
 def test_a_malformed_file_harms_no_other_and_is_told(
-    content: Any, site: Callable[..., Path], only: Callable[..., None]
+    content: Any, site: PlantSite, only: SetPath
 ) -> None:
     bad: Tree = {
         "bad-1.0.dist-info": {"METADATA": "Name: bad\n", "entry_points.txt": content}
@@ -190,7 +188,7 @@ def test_a_malformed_file_harms_no_other_and_is_told(
 
 
 def test_a_problem_says_the_line_where_there_is_one(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     folder = site(dist("bad", entry_points="[g]\na = os:sep\nb\n"))
     only(folder)
@@ -203,7 +201,7 @@ def test_a_problem_says_the_line_where_there_is_one(
 
 
 def test_an_unknown_name_names_the_group_what_is_near_and_what_there_is(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     only(site(dist("foo", entry_points="[codecs]\njson = os:sep\nyaml = os:sep\n")))
     text = (
@@ -224,7 +222,7 @@ def test_an_unknown_name_names_the_group_what_is_near_and_what_there_is(
 
 
 def test_an_unknown_group_names_the_groups_that_are_near(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     only(site(dist("foo", entry_points="[my.codecs]\njson = os:sep\n")))
     text = "did you mean the group 'my.codecs'"
@@ -235,7 +233,7 @@ def test_an_unknown_group_names_the_groups_that_are_near(
         lazyplug.DriverManager[str]("something else", "json")
 
 
-def test_an_environment_with_nothing_in_it_says_so(only: Callable[..., None]) -> None:
+def test_an_environment_with_nothing_in_it_says_so(only: SetPath) -> None:
     only()
     assert lazyplug.entry_points() == ()
     assert lazyplug.problems() == []
@@ -245,7 +243,7 @@ def test_an_environment_with_nothing_in_it_says_so(only: Callable[..., None]) ->
 
 
 def test_an_error_mentions_what_is_wrong_with_the_metadata(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     folder = site(
         {**dist("one", entry_points="[g]\na\n"), **dist("two", entry_points="[g]\nb\n")}
@@ -257,7 +255,7 @@ def test_an_error_mentions_what_is_wrong_with_the_metadata(
 
 
 def test_two_distributions_for_one_driver_are_both_named(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     one = dist("Foo.One", "1.0", POINTS)
     folder = site({**one, **dist("two", "2.0", POINTS)})
@@ -279,7 +277,7 @@ def test_two_distributions_for_one_driver_are_both_named(
 
 
 def test_an_error_says_the_version_that_is_installed_now(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     folder = site(
         {**dist("one", entry_points=POINTS), **dist("two", entry_points=POINTS)}
@@ -289,7 +287,7 @@ def test_an_error_says_the_version_that_is_installed_now(
     (folder / "two-1.0.dist-info" / "METADATA").write_text(
         "Name: Two\nVersion: 1.0.1\n"
     )
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     with pytest.raises(lazyplug.MultipleMatches, match=r"declared by Two 1\.0\.1 in"):
         lazyplug.DriverManager[str]("g", "a")
 
@@ -363,7 +361,7 @@ def _gone(cache: Path) -> None:
     [_cut, _junk, _emptied, _flipped, _of_others, _a_file, _a_link_to_itself, _gone],
 )
 def test_a_broken_cache_changes_no_word_of_a_program(
-    harm: Callable[[Path], None], site: Callable[..., Path], isolated: Path
+    harm: Callable[[Path], None], site: PlantSite, isolated: Path
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     assert run(folder) == SAID
@@ -389,7 +387,7 @@ def test_a_broken_cache_changes_no_word_of_a_program(
     ids=str,
 )
 def test_an_odd_environment_changes_no_word_of_a_program(
-    env: dict[str, str], site: Callable[..., Path]
+    env: dict[str, str], site: PlantSite
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     assert run(folder, **env) == SAID
@@ -400,7 +398,7 @@ def test_an_odd_environment_changes_no_word_of_a_program(
     "options", [["-I"], ["-E"], ["-P"], ["-B"], ["-OO"], ["-bb"]], ids=str
 )
 def test_an_odd_interpreter_changes_no_word_of_a_program(
-    options: list[str], site: Callable[..., Path], tmp_path: Path
+    options: list[str], site: PlantSite, tmp_path: Path
 ) -> None:
     env = {"HOME": str(tmp_path), "XDG_CACHE_HOME": ""}
     folder = site(dist("foo", entry_points=POINTS))
@@ -409,7 +407,7 @@ def test_an_odd_interpreter_changes_no_word_of_a_program(
 
 
 def test_a_broken_environment_is_told_where_it_is_scanned_and_changes_no_answer(
-    site: Callable[..., Path], tmp_path: Path
+    site: PlantSite, tmp_path: Path
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     plant(

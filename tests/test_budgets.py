@@ -18,8 +18,8 @@ import pytest
 
 import lazyplug
 from lazyplug.testing import dist, plant
-from tests.conftest import ask, python
 from tests.support.checkout import is_built
+from tests.support.children import ask, python
 
 pytestmark = pytest.mark.budget
 

@@ -13,8 +13,8 @@ import uv
 
 import lazyplug
 from lazyplug import _named
-from tests.conftest import ask, python
 from tests.support.checkout import CHECKOUT, SOURCES, is_built
+from tests.support.children import ask, python
 
 needs_built = pytest.mark.skipif(not is_built(), reason="the sources are tested")
 hatch_build = SimpleNamespace(**runpy.run_path(str(CHECKOUT / "hatch_build.py")))

@@ -26,7 +26,8 @@ from lazyplug import (
 from lazyplug.compat import stevedore
 from lazyplug.compat.stevedore._choosing import left_out
 from lazyplug.testing import dist
-from tests.conftest import ask, python
+from tests.support.children import ask, python
+from tests.support.fixtures import PlantSite, SetPath
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("forgotten")
@@ -34,7 +35,7 @@ TRAP = "raise AssertionError('this plugin must not be imported')\n"
 
 
 @pytest.fixture(autouse=True)
-def trapped(site: Callable[..., Path], first: Callable[..., None]) -> None:
+def trapped(site: PlantSite, first: SetPath) -> None:
     """Install plugins of which each fails the test when it is imported."""
     first(
         site(
@@ -170,7 +171,7 @@ def test_safe_mode_leaves_what_the_host_itself_declares(
 
 
 def test_safe_mode_leaves_what_no_distribution_declares(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     first(site({"own": {"__init__.py": TRAP, "csv.py": TRAP}}, "host"))
     manager = ExtensionManager[Any](
@@ -505,7 +506,7 @@ DROP_IN = """if True:
     ],
 )
 def test_the_drop_in_imports_nothing_that_is_left_out(
-    choice: str, env: dict[str, str], reason: str, site: Callable[..., Path]
+    choice: str, env: dict[str, str], reason: str, site: PlantSite
 ) -> None:
     sound = site({"sound.py": "class I: pass\n"}, "sound")
     points = sound.parent / "site" / "MyApp-3.0.dist-info" / "entry_points.txt"
@@ -540,7 +541,7 @@ DROP_IN_TWINS = """if True:
 
 
 def test_the_drop_in_takes_what_another_distribution_declares_in_the_same_words(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     folder = site(
         {
@@ -612,9 +613,7 @@ def test_the_reason_stands_once_in_the_error_of_a_driver() -> None:
     assert str(caught.value).count("denied by 'json' in code") == 1
 
 
-def test_what_is_left_out_is_no_failure(
-    site: Callable[..., Path], first: Callable[..., None]
-) -> None:
+def test_what_is_left_out_is_no_failure(site: PlantSite, first: SetPath) -> None:
     first(site(dist("odd", entry_points="[odd]\nx = no reference\n"), "odd"))
     manager = ExtensionManager[Any]("odd", choice=Choice(deny=["x"]))
     assert manager.failures == []

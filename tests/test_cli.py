@@ -12,8 +12,10 @@ from lazyplug._static import facts as facts_module
 from lazyplug.cli import main
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import dist
-from tests.conftest import Ticking, python
-from tests.test_store import index_in
+from tests.support.children import python
+from tests.support.clock import Ticking
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.users import index_in
 
 Verify = Callable[[], tuple[int, str, str]]
 POINTS = "[g]\na = m:f\n[h]\nb = m:f\n"
@@ -22,8 +24,8 @@ POINTS = "[g]\na = m:f\n[h]\nb = m:f\n"
 @pytest.fixture
 def index(
     settled: Ticking,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     isolated: Path,
 ) -> Path:
     """Return an index on disk."""
@@ -87,8 +89,8 @@ def test_what_stands_between_the_parts_is_verified(index: Path) -> None:
 
 def test_what_was_learned_is_verified_too(
     settled: Ticking,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     isolated: Path,
     verify: Verify,
 ) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import pytest
 
-from lazyplug import _environment
+import lazyplug
 from lazyplug.cli import (
     COMMANDS,
     cache,
@@ -28,7 +28,8 @@ from lazyplug.cli import (
     reasons,
 )
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import ask, python
+from tests.support.children import ask, python
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("settled")
 ROOT = Path(__file__).parents[1]
@@ -66,21 +67,21 @@ BROKEN: Tree = {
 
 
 @pytest.fixture
-def good(site: Callable[..., Path], only: Callable[..., None]) -> Path:
+def good(site: PlantSite, only: SetPath) -> Path:
     folder = site(GOOD)
     only(folder)
     return folder
 
 
 @pytest.fixture
-def broken(site: Callable[..., Path], only: Callable[..., None]) -> Path:
+def broken(site: PlantSite, only: SetPath) -> Path:
     folder = site(BROKEN)
     only(folder)
     return folder
 
 
 @pytest.fixture
-def empty(site: Callable[..., Path], only: Callable[..., None]) -> None:
+def empty(site: PlantSite, only: SetPath) -> None:
     only(site({}))
 
 
@@ -253,7 +254,7 @@ def test_why_says_that_a_plugin_is_left_out_invalid_or_without_its_module(
 
 
 def test_why_says_that_a_distribution_is_shadowed(
-    site: Callable[..., Path], only: Callable[..., None], run: Run
+    site: PlantSite, only: SetPath, run: Run
 ) -> None:
     only(
         site(dist("foo", "2", "[app]\nnew = os\n"), "first"),
@@ -277,8 +278,9 @@ def test_why_tells_what_is_wrong_with_the_metadata(broken: Path, run: Run) -> No
 # ---------------------------------------------------------------------------- check
 
 
+@pytest.mark.once
 def test_check_loads_each_plugin_in_a_process_of_its_own(
-    site: Callable[..., Path], first: Callable[..., None], run: Run
+    site: PlantSite, first: SetPath, run: Run
 ) -> None:
     folder = site(
         {
@@ -316,7 +318,7 @@ def test_check_loads_each_plugin_in_a_process_of_its_own(
 
 
 def test_a_check_says_what_it_can_of_an_error_that_fails_to_describe_itself(
-    site: Callable[..., Path], first: Callable[..., None], run: Run
+    site: PlantSite, first: SetPath, run: Run
 ) -> None:
     folder = site(
         {
@@ -335,7 +337,7 @@ def test_a_check_says_what_it_can_of_an_error_that_fails_to_describe_itself(
 
 
 def test_check_loads_with_the_options_that_the_interpreter_was_given(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     folder = site(
         {
@@ -351,7 +353,7 @@ def test_check_loads_with_the_options_that_the_interpreter_was_given(
 
 
 def test_check_loads_a_plugin_that_starts_processes(
-    site: Callable[..., Path], first: Callable[..., None], run: Run
+    site: PlantSite, first: SetPath, run: Run
 ) -> None:
     folder = site(
         {
@@ -369,9 +371,7 @@ def test_check_loads_a_plugin_that_starts_processes(
     assert (code, complained) == (0, ""), said
 
 
-def test_check_of_what_loads_is_well(
-    site: Callable[..., Path], first: Callable[..., None], run: Run
-) -> None:
+def test_check_of_what_loads_is_well(site: PlantSite, first: SetPath, run: Run) -> None:
     first(
         site(
             {
@@ -406,7 +406,7 @@ def test_a_sound_environment_is_well(good: Path, run: Run) -> None:
     assert code == 0
     assert said.splitlines()[-1] == "all is well"
     assert "note  index: there was none for this sys.path" in said
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     code, said, _ = run("doctor")
     assert "ok    index: is true: " in said
     found = told(run, "doctor")
@@ -436,7 +436,7 @@ def test_the_doctor_says_which_stamp_differed(good: Path, run: Run) -> None:
     file.write_text("[app]\ntwo = plug_other:Changed\n")
     (good / "alpha-1.5.dist-info" / "entry_points.txt").unlink()
     plant(good, dist("gamma"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     _, said, _ = run("doctor")
     assert re.search(r"index: \S+site has another mtime, ctime", said)
     assert re.search(r"index: \S+beta-2.dist-info/entry_points.txt has another m", said)
@@ -474,7 +474,7 @@ def test_the_doctor_says_why_nothing_is_written(
     assert said in run("doctor")[1]
     assert os.listdir(above) == []
     above.chmod(0o755)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     run("groups")
     above.chmod(0o777)
     said = f"what changed is read at each start ({above}: others could write there)"
@@ -542,6 +542,7 @@ def test_refresh_tells_what_came_and_went(good: Path, run: Run) -> None:
 # ---------------------------------------------------------------------------- bench
 
 
+@pytest.mark.once
 def test_bench_stands_beside_importlib_metadata(run: Run) -> None:
     found = told(run, "bench", "--rounds", "3")
     names = [row["start"] for row in found["starts"]]
@@ -560,6 +561,7 @@ def test_bench_stands_beside_importlib_metadata(run: Run) -> None:
 # -------------------------------------------------------------------- all of them
 
 
+@pytest.mark.once
 def test_no_command_but_check_imports_a_plugin(good: Path, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import lazyplug; lazyplug.ExtensionManager('app').names()\n")
@@ -638,7 +640,7 @@ def test_a_reader_that_has_enough_is_no_fault(good: Path) -> None:
 
 
 def test_what_metadata_says_cannot_command_a_terminal(
-    site: Callable[..., Path], only: Callable[..., None], run: Run
+    site: PlantSite, only: SetPath, run: Run
 ) -> None:
     only(site(dist("evil", entry_points="[g\x1b[2J]\na\x1b[31m = m:f\n")))
     for arguments in (
@@ -652,7 +654,7 @@ def test_what_metadata_says_cannot_command_a_terminal(
 
 
 def test_names_that_no_encoding_can_say_are_printed(
-    site: Callable[..., Path], only: Callable[..., None], run: Run
+    site: PlantSite, only: SetPath, run: Run
 ) -> None:
     folder = site({}, os.fsdecode(b"s\xff"))
     only(plant(folder, dist("foo", entry_points="[g]\na = m:f\n")))
@@ -791,7 +793,7 @@ sys.exit(7)
 
 
 @pytest.fixture
-def traced(site: Callable[..., Path], tmp_path: Path) -> Callable[..., Any]:
+def traced(site: PlantSite, tmp_path: Path) -> Callable[..., Any]:
     """Return a function that traces a program with two plugins, one of them broken."""
     folder = site(
         {
@@ -864,9 +866,7 @@ def test_a_trace_that_cannot_be_written_runs_nothing(
     assert done.returncode == 2
 
 
-def test_a_traced_program_is_not_disturbed(
-    site: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_traced_program_is_not_disturbed(site: PlantSite, tmp_path: Path) -> None:
     folder = site(
         {"plug_a.py": "a = 1\n", **dist("some", entry_points="[app]\na = plug_a:a\n")}
     )
@@ -936,8 +936,9 @@ def test_check_loads_nothing_that_is_left_out(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="processes have no groups")
+@pytest.mark.once
 def test_check_ends_what_a_plugin_has_started_and_does_not_wait_for_it(
-    site: Callable[..., Path], first: Callable[..., None], run: Run, tmp_path: Path
+    site: PlantSite, first: SetPath, run: Run, tmp_path: Path
 ) -> None:
     mark = tmp_path / "mark"
     late = tmp_path / "late.py"
@@ -972,7 +973,8 @@ def test_check_ends_what_a_plugin_has_started_and_does_not_wait_for_it(
     assert not mark.exists()
 
 
-def test_check_can_be_interrupted(site: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.once
+def test_check_can_be_interrupted(site: PlantSite, tmp_path: Path) -> None:
     points = "".join(f"s{n} = plug_slow:x\n" for n in range(40))
     folder = site(
         {
@@ -1005,7 +1007,7 @@ def test_check_can_be_interrupted(site: Callable[..., Path], tmp_path: Path) -> 
 
 
 def test_odd_entries_of_the_path_do_not_stop_check(
-    site: Callable[..., Path],
+    site: PlantSite,
     monkeypatch: pytest.MonkeyPatch,
     run: Run,
 ) -> None:
@@ -1013,13 +1015,13 @@ def test_odd_entries_of_the_path_do_not_stop_check(
         {"plug_a.py": "x = 1\n", **dist("some", entry_points="[app]\na = plug_a:x\n")}
     )
     monkeypatch.setattr(sys, "path", [folder, None, b"bytes", *sys.path])
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     (row,) = told(run, "check", "app")
     assert row["state"] == "ok"
 
 
 def test_modules_that_only_an_import_can_find_are_not_called_missing(
-    site: Callable[..., Path], only: Callable[..., None], run: Run, tmp_path: Path
+    site: PlantSite, only: SetPath, run: Run, tmp_path: Path
 ) -> None:
     folder = site(
         {
@@ -1068,7 +1070,7 @@ def test_why_says_what_the_current_folder_hides(
     here = plant(tmp_path / "here", dist("beta", "3", "[app]\nother = os\n"))
     monkeypatch.chdir(here)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     code, said, _ = run("why", "app", "two")
     assert code == 1
     assert "It is shadowed: entry point 'two = plug_other:Two' of group 'app'" in said

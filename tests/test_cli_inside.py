@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _calling, _environment, _files, _settings, cli
+from lazyplug import _calling, _environment, _settings, cli
 from lazyplug._entry_point import EntryPoint
 from lazyplug._extension import Extension
-from lazyplug._index import Index
 from lazyplug._indexing import storage, update
-from lazyplug._indexing.records import Watch, assemble, from_bytes
+from lazyplug._indexing.records import Watch
 from lazyplug._running import launch, recorder
 from lazyplug.cli import (
     cache,
@@ -34,6 +33,9 @@ from lazyplug.cli import (
     tracing,
 )
 from lazyplug.testing import dist, plant
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.index_format import Index, assemble, from_bytes
+from tests.support.seam import Seam
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 FILES = cache, checking, doctor, listing, measuring, output, reasons, tracing
@@ -41,7 +43,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def app(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def app(site: PlantSite, first: SetPath) -> Path:
     folder = site(
         {
             "plug_a.py": "def a(): return 1\n",
@@ -92,7 +94,7 @@ def test_events_are_written_when_they_are_over(
     assert errors == ["OSError: broken on purpose"]
     # What cannot be written any more disturbs nobody.
     file.unlink()
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert lazyplug.ExtensionManager[Any]("app").names() == ["a", "b"]
 
 
@@ -345,7 +347,7 @@ def test_the_doctor_tells_some_of_many_differences(
     for number in range(9):
         file = app / f"many{number}-1.0.dist-info" / "entry_points.txt"
         file.write_text("[g]\nother = os\n")
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert "index: 4 more differed" in said_by_the_doctor(capsys)
 
 
@@ -370,7 +372,7 @@ def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
     def gone() -> str:
         raise FileNotFoundError
 
-    monkeypatch.setattr(_files.Seam, "getcwd", gone)
+    monkeypatch.setattr(Seam, "getcwd", gone)
     assert _environment.current_folder() is None
     line = b'["a-1.dist-info/entry_points.txt"]\n'
     watch = {0: Watch(b"[]\n", line, [0], set())}
@@ -394,7 +396,7 @@ def test_the_doctor_tells_of_what_is_looked_at_each_time(
     monkeypatch.chdir(here)
     monkeypatch.setattr(sys, "path", ["", str(tmp_path / "absent"), *sys.path])
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     said = said_by_the_doctor(capsys)
     assert "declares distributions: it is looked at each time" in said
     assert f"{tmp_path / 'absent'} is not there" in said
@@ -415,8 +417,8 @@ def test_a_process_that_cannot_be_started_is_told(
 
 
 def test_plugins_are_loaded_in_this_process_where_there_are_no_others(
-    site: Callable[..., Path],
-    first: Callable[..., None],
+    site: PlantSite,
+    first: SetPath,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -478,7 +480,7 @@ def test_what_cannot_be_removed_is_told(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_files.Seam, "unlink", refuse)
+    monkeypatch.setattr(Seam, "unlink", refuse)
     assert main(["cache", "clear"]) == 1
     said = capsys.readouterr()
     assert "0 removed from" in said.out
@@ -502,6 +504,7 @@ def test_files_that_vanish_meanwhile_are_passed_over(
         assert main(command) == 1
 
 
+@pytest.mark.once
 def test_bench_tells_what_failed(
     app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

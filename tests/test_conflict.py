@@ -3,7 +3,6 @@
 import logging
 import pickle
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +20,9 @@ from lazyplug import (
     ignore_conflicts,
     prefer,
 )
-from lazyplug._files import Seam
 from lazyplug.testing import dist
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.seam import Seam
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
@@ -30,7 +30,7 @@ Resolver = Callable[[str, str, list[Extension[Any]]], Extension[Any]]
 
 
 @pytest.fixture(autouse=True)
-def two(site: Callable[..., Path], first: Callable[..., None]) -> None:
+def two(site: PlantSite, first: SetPath) -> None:
     """Install two plugins of one name, and one that has its name to itself."""
     first(
         site(
@@ -185,7 +185,7 @@ def test_a_conflict_is_raised_where_failures_are_errors() -> None:
 
 
 def test_a_dispatch_by_name_leaves_the_conflict_out_and_calls_the_others(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     first(site({"plug.py": "A = Z = L = 1\n"}, "sound"))
     manager = NameDispatchExtensionManager[Any](

@@ -12,57 +12,24 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _content, _environment
+from lazyplug import _content
 from lazyplug._content import has_change_time
-from lazyplug._files import Seam
-from lazyplug._index import stamp
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import ask
+from tests.support.children import ask
+from tests.support.environments import TIMES, Image
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.index_format import stamp
+from tests.support.seam import Seam
 
-# The times that an image has, and any ten milliseconds of a card with exFAT.
-TIMES = {
-    "1970": 0,
-    "a whole second": 1_700_000_000 * 10**9,
-    "10 ms": 1_700_000_000_010_000_000,
-}
 ONE = dist("foo", entry_points="[g]\na = m:one\n")
 TWO = dist("foo", entry_points="[g]\na = m:two\n")
-
-
-class Image:
-    """A file system where all has the same times, inodes and devices, as an image."""
-
-    def __init__(self, time: int) -> None:
-        self.time = time
-        self.stat_before, self.fstat_before = Seam.stat, Seam.fstat
-
-    def _seen(self, status: os.stat_result) -> Any:
-        return SimpleNamespace(
-            st_mode=status.st_mode,
-            st_uid=status.st_uid,
-            st_dev=status.st_dev,
-            st_size=status.st_size,
-            st_ino=7,
-            st_mtime_ns=self.time,
-            st_ctime_ns=self.time,
-        )
-
-    def stat(self, path: Any, dir_fd: int | None = None) -> Any:
-        seen = self._seen(self.stat_before(path, dir_fd=dir_fd))
-        if dir_fd is None and os.path.isdir(path):
-            # As squashfs has it: what the names in it take.
-            seen.st_size = sum(8 + len(name) for name in os.listdir(path))
-        return seen
-
-    def fstat(self, descriptor: int) -> Any:
-        return self._seen(self.fstat_before(descriptor))
 
 
 @pytest.fixture(params=[*TIMES.values()], ids=[*TIMES])
 def image(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    only: Callable[..., None],
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[Tree], list[str]]:
     """Return a function that mounts another image, and looks what it declares."""
@@ -132,7 +99,7 @@ def test_among_many_files_the_one_that_changed_is_seen(
 
 
 def test_another_archive_of_the_same_size_and_times_is_seen(
-    image: Callable[[Tree], list[str]], tmp_path: Path, only: Callable[..., None]
+    image: Callable[[Tree], list[str]], tmp_path: Path, only: SetPath
 ) -> None:
     import zipfile
 
@@ -225,9 +192,9 @@ def test_a_file_that_goes_while_it_is_compared_is_scanned_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(Seam, "open", gone)
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert [*lazyplug.entry_points(group="g")] == []
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert [point.value for point in lazyplug.entry_points(group="g")] == ["m:one"]
 
 
@@ -272,14 +239,14 @@ def test_an_image_that_is_mounted_in_the_place_of_another_is_seen(
 
 
 def test_a_file_in_the_place_of_a_directory_without_metadata_is_seen(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     points = {"entry_points.txt": "[g]\na = m:two\n"}
     first = site({"foo-1.0-py3.11.egg-info": {}}, "first")
     only(first, site({"foo-2.0.egg-info": {"PKG-INFO": "Name: foo\n", **points}}))
 
     def look() -> list[str]:
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         return [point.value for point in lazyplug.entry_points(group="g")]
 
     assert look() == ["m:two"]

@@ -18,17 +18,13 @@ from typing import NamedTuple
 import pytest
 
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import LATER
-from tests.faults.test_installers import (
-    NEWEST_ORACLE,
-    RACY,
-    Environment,
-    forget_settings,
-    vendor,
-)
+from tests.support.clock import LATER
+from tests.support.environments import RACY, Environment, forget_settings, vendor
+from tests.support.oracle import NEWEST_ORACLE
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.many_starts,
     pytest.mark.skipif(os.name == "nt", reason="links, and the layout of POSIX"),
 ]
 
@@ -63,7 +59,7 @@ def main():
             lambda *a, **k: read.append(os.path.join(*a[:2])) or scan(*a, **k)
         )
     rows = [(point.name, point.value) for point in entry_points(group="demo")]
-    updated = bool(updates) if asked else "lazyplug._indexing.patch" in sys.modules
+    updated = bool(updates) if asked else "lazyplug._indexing.update" in sys.modules
     everything = [(p.name, p.value) for p in entry_points() if p.group == "demo"]
     assert sorted(rows) == sorted(everything), everything
     print((updated, rows, read))

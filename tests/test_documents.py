@@ -16,7 +16,6 @@ import pytest
 import lazyplug
 from lazyplug import testing
 from lazyplug.testing import plant
-from tests.conftest import python
 from tests.documents.blocks import (
     DOCUMENTS,
     LANGUAGES,
@@ -28,6 +27,7 @@ from tests.documents.blocks import (
     run_here,
 )
 from tests.documents.world import WORLD
+from tests.support.children import python
 
 PACKAGE = Path(lazyplug.__file__).parent
 # What docs/testing.md tests.

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 import lazyplug
-from tests.conftest import ask
 from tests.support.checkout import CHECKOUT, SOURCES
+from tests.support.children import ask
 
 
 def test_importing_the_door_opens_no_room() -> None:

@@ -17,6 +17,7 @@ from importlib_metadata import Distribution
 import lazyplug
 from lazyplug import EntryPoint, EntryPoints
 from lazyplug.testing import dist, plant
+from tests.support.fixtures import PlantSite, SetPath
 
 POINTS = """
 [g]
@@ -28,7 +29,7 @@ one = json
 
 
 @pytest.fixture
-def installed(site: Callable[..., Path], only: Callable[..., None]) -> Path:
+def installed(site: PlantSite, only: SetPath) -> Path:
     """Install two distributions with entry points in two groups."""
     folder = site({**dist("b", "2", POINTS), **dist("a", "1", "[g]\nzero = sys\n")})
     only(folder)

@@ -9,7 +9,7 @@ import pytest
 import uv
 
 import lazyplug
-from tests.conftest import python
+from tests.support.children import python
 
 pytestmark = pytest.mark.slow
 

@@ -17,16 +17,15 @@ import pytest
 import lazyplug
 from lazyplug import Extension, ExtensionManager
 from lazyplug.testing import dist, plant
-from tests.conftest import python
+from tests.support.children import python
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
 
 
 @pytest.fixture
-def one(
-    site: Callable[..., Path], first: Callable[..., None]
-) -> Callable[..., "Extension[Any]"]:
+def one(site: PlantSite, first: SetPath) -> Callable[..., "Extension[Any]"]:
     """Return a function that installs one plugin and returns its extension."""
 
     def install(
@@ -296,7 +295,7 @@ def test_a_call_that_touches_itself_is_told_and_not_remembered(
 
 
 def test_a_circle_of_two_threads_is_told_and_does_not_hang(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     first(
         site(
@@ -369,7 +368,7 @@ def test_after_an_interrupted_call_another_thread_takes_over(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_while_another_thread_calls_does_not_hang_the_child(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     folder = site(
         {
@@ -398,7 +397,7 @@ def test_a_fork_while_another_thread_calls_does_not_hang_the_child(
 
 
 def test_a_plugin_import_that_waits_for_another_thread_does_not_dead_lock(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     # Thread B, inside `import plug_x`, touches an extension whose module imports
     # plug_x, which thread A is loading: a lock of ours held over the import would
@@ -521,7 +520,7 @@ def test_a_module_that_went_is_imported_again_unless_the_outcome_is_published(
 
 
 def test_an_import_that_a_signal_handler_has_broken_is_not_remembered(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     # As Python 3.11 raises it, of its own table by thread.
     source = (

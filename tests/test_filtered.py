@@ -2,8 +2,6 @@
 
 import logging
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +18,7 @@ from lazyplug import (
     NameDispatchExtensionManager,
 )
 from lazyplug.testing import dist
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 KINDS: list[Any] = [
@@ -39,7 +38,7 @@ TRAP = "raise AssertionError('this plugin must not be imported')\n"
 
 
 @pytest.fixture
-def four(site: Callable[..., Path], first: Callable[..., None]) -> None:
+def four(site: PlantSite, first: SetPath) -> None:
     """Install plugins a and b, one that cannot be imported, and one not to import."""
     points = "[g]\na = plug_a:Plugin\nb = plug_b:Plugin\n"
     points += "broken = plug_gone:Plugin\ntrap = plug_trap:Plugin\n"

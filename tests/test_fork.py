@@ -3,7 +3,6 @@
 import _thread
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +13,7 @@ import lazyplug
 from lazyplug import _environment, _fork, _frozen_index, _preload
 from lazyplug._target import keep_modules
 from lazyplug.testing import dist
+from tests.support.fixtures import SetPath
 
 
 class Odd:
@@ -91,7 +91,7 @@ def test_where_no_file_can_be_read_nothing_more_is_kept(
 
 
 def test_an_archive_that_went_is_asked_for_nothing(
-    tmp_path: Path, only: Callable[..., None]
+    tmp_path: Path, only: SetPath
 ) -> None:
     path = tmp_path / "all.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -12,71 +12,14 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _environment, _files, _settings
-from lazyplug._index import stamp
+from lazyplug import _settings
 from lazyplug._indexing import patch, rebuild, storage
 from lazyplug._indexing import scan as scan_module
 from lazyplug.testing import dist, plant
-from tests.conftest import LATER, Ticking
-
-MILLISECOND = 10**6
-SECOND = 10**9
-TICKS = {"1 s": SECOND, "10 ms": 10 * MILLISECOND, "4 ms": 4 * MILLISECOND}
-
-
-class Clockwork(Ticking):
-    """Time that stands still, for files as for the clock, until it is moved.
-
-    Kernels with fine timestamps never show a change that is hidden in one tick:
-    here as much is done in one tick as a test likes. The clock is finer than the
-    tick, as the real one is.
-
-    :param probe: a file to find out with what the kernel's own time is.
-    :param tick: the file system's tick, in nanoseconds.
-    """
-
-    def __init__(self, probe: Path, tick: int = 1) -> None:
-        super().__init__(tick)
-        self._probe = probe
-        self._start = after_last_change(probe)
-        # where a tick begins, whatever the tick: one nanosecond after a whole second
-        begin = (self._start // SECOND + 1) * SECOND + 1
-        # (real time, virtual time since then)
-        self._moves = [(self._start, begin)]
-        self.set_back = 0
-
-    def move(self, nanoseconds: int) -> None:
-        """Let time pass, after all that was done and before what follows."""
-        now = after_last_change(self._probe)
-        self._moves.append((now, self._moves[-1][1] + nanoseconds))
-
-    def _virtual(self, real: int) -> int:
-        if not self._start <= real <= time.time_ns():
-            return real  # an mtime that somebody chose
-        return [now for since, now in self._moves if since <= real][-1]
-
-    def _coarse(self, status: os.stat_result) -> Any:
-        seen = super()._coarse(status)
-        for name in ("st_mtime_ns", "st_ctime_ns"):
-            now = self._virtual(getattr(status, name)) - 1
-            setattr(seen, name, now // self.tick * self.tick + 1)
-        return seen
-
-    def clock(self) -> int:
-        return self._moves[-1][1] - self.set_back
-
-
-def after_last_change(probe: Path) -> int:
-    """Wait until what is changed gets a later stamp than what was before; return it.
-
-    A tick of the kernel is up to 10 ms long.
-    """
-    probe.write_bytes(b"")
-    last = now = os.stat(probe).st_mtime_ns
-    while now == last:
-        probe.write_bytes(b"")
-        now = os.stat(probe).st_mtime_ns
-    return now
+from tests.support.clock import LATER, MILLISECOND, SECOND, TICKS, Clockwork, Ticking
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.index_format import stamp
+from tests.support.seam import Seam
 
 
 @pytest.fixture
@@ -88,7 +31,7 @@ def clockwork(
     def install(tick: int = 1) -> Clockwork:
         ticks = Clockwork(tmp_path / "probe", tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(_files.Seam, name, getattr(ticks, name))
+            monkeypatch.setattr(Seam, name, getattr(ticks, name))
         return ticks
 
     return install
@@ -130,7 +73,7 @@ def disk(isolated: Path) -> Disk:
 
 def look(group: str = "g") -> list[str]:
     """Return the values of a group as a new process finds them."""
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return sorted(f"{e.name}={e.value}" for e in lazyplug.entry_points(group=group))
 
 
@@ -215,8 +158,8 @@ def hidden_change(
     request: pytest.FixtureRequest,
     tick: int,
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
 ) -> tuple[list[str], list[str]]:
     """Change something in the tick in which it was looked at.
 
@@ -268,8 +211,8 @@ def test_without_the_racy_rule_that_change_is_missed(
 
 def test_a_change_is_seen_though_it_hides_two_seconds_long(
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
 ) -> None:
     # FAT has ticks of two seconds: looked at when the tick is about to end.
     seam = clockwork(2 * SECOND)
@@ -286,8 +229,8 @@ def test_a_change_is_seen_though_it_hides_two_seconds_long(
 
 def test_young_stamps_settle_and_are_written_exactly_once_more(
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
@@ -310,7 +253,7 @@ def test_young_stamps_settle_and_are_written_exactly_once_more(
 
 @pytest.mark.usefixtures("settled")
 def test_nothing_is_written_when_nothing_changed(
-    site: Callable[..., Path], only: Callable[..., None], scanned: list[str], disk: Disk
+    site: PlantSite, only: SetPath, scanned: list[str], disk: Disk
 ) -> None:
     only(site({**PLAIN, **dist("bar")}), site({}, "empty"), site({}).parent / "absent")
     look()
@@ -327,7 +270,7 @@ def test_nothing_is_written_when_nothing_changed(
 
 @pytest.mark.usefixtures("settled")
 def test_an_absent_path_entry_stays_remembered_as_absent(
-    site: Callable[..., Path], only: Callable[..., None], disk: Disk
+    site: PlantSite, only: SetPath, disk: Disk
 ) -> None:
     one = site(dist("foo", "1.0", points()), "one")
     two = site(dist("foo", "2.0", points("m:g")), "two")
@@ -343,8 +286,8 @@ def test_an_absent_path_entry_stays_remembered_as_absent(
 
 def test_an_mtime_in_the_future_settles_after_two_equal_looks(
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
@@ -373,8 +316,8 @@ def test_an_mtime_in_the_future_settles_after_two_equal_looks(
 
 def test_metadata_in_the_future_settles_though_it_decided_nothing_for_a_while(
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
@@ -402,8 +345,8 @@ def test_metadata_in_the_future_settles_though_it_decided_nothing_for_a_while(
 
 def test_a_clock_that_was_set_back_settles_nothing_and_writes_once(
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
@@ -437,8 +380,8 @@ def _unwritable(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_nothing_can_be_written_only_the_racy_ones_are_read_again(
     forbid: Callable[[pytest.MonkeyPatch], None],
     clockwork: Callable[..., Clockwork],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     scanned: list[str],
     disk: Disk,
     monkeypatch: pytest.MonkeyPatch,
@@ -470,9 +413,7 @@ MANY = [f"many{number:02}" for number in range(50)]
 
 
 @pytest.fixture
-def many(
-    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
-) -> Path:
+def many(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a site folder of many distributions that was looked at."""
     folder = site({})
     for name in MANY:
@@ -527,7 +468,7 @@ def test_a_difference_in_ctime_alone_is_read_once_and_remembered(
 
 
 def test_another_order_of_the_path_takes_all_over(
-    many: Path, site: Callable[..., Path], only: Callable[..., None], scanned: list[str]
+    many: Path, site: PlantSite, only: SetPath, scanned: list[str]
 ) -> None:
     other = site(dist("many07", "2.0", points("other:f")), "other")
     only(many, other)
@@ -543,7 +484,7 @@ def test_another_order_of_the_path_takes_all_over(
 
 
 def test_an_added_folder_alone_is_read(
-    many: Path, site: Callable[..., Path], only: Callable[..., None], scanned: list[str]
+    many: Path, site: PlantSite, only: SetPath, scanned: list[str]
 ) -> None:
     other = site(
         {**dist("new", entry_points=points("new:f")), **dist("quiet")}, "other"
@@ -558,7 +499,7 @@ def test_an_added_folder_alone_is_read(
 
 
 def test_what_is_taken_over_is_checked_first(
-    many: Path, only: Callable[..., None], scanned: list[str]
+    many: Path, only: SetPath, scanned: list[str]
 ) -> None:
     file_of(many, "many07").write_text(points("changed:f"))
     only(many, many.parent / "absent")
@@ -575,7 +516,7 @@ def test_nothing_is_taken_over_from_another_prefix(
 
 
 def test_nothing_is_taken_over_from_a_damaged_index(
-    many: Path, only: Callable[..., None], scanned: list[str], isolated: Path
+    many: Path, only: SetPath, scanned: list[str], isolated: Path
 ) -> None:
     (file,) = isolated.glob("*.json")
     file.write_bytes(file.read_bytes()[:-10])
@@ -591,8 +532,8 @@ def test_nothing_is_taken_over_from_a_damaged_index(
 def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the paths that are looked at, by stat or by access."""
     found: list[str] = []
-    stat = _files.Seam.stat
-    access: Callable[..., bool] = _files.Seam.access
+    stat = Seam.stat
+    access: Callable[..., bool] = Seam.access
 
     def whole(path: str, dir_fd: int | None) -> str:
         root = "" if dir_fd is None else os.readlink(f"/proc/self/fd/{dir_fd}")
@@ -608,8 +549,8 @@ def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             found.append(whole(path, dir_fd))
         return access(path, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(_files.Seam, "stat", watched_stat)
-    monkeypatch.setattr(_files.Seam, "access", watched_access)
+    monkeypatch.setattr(Seam, "stat", watched_stat)
+    monkeypatch.setattr(Seam, "access", watched_access)
     return found
 
 

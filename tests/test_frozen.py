@@ -25,13 +25,17 @@ from lazyplug import (
     _log,
     _settings,
 )
-from lazyplug._index import TITLE_LENGTH, title
 from lazyplug._indexing.freeze import anchored, frozen_index
-from lazyplug._indexing.records import from_bytes
 from lazyplug.cli import main
 from lazyplug.testing import dist, plant
-from tests.conftest import Ticking, ask, examples, python
-from tests.test_laws import answer, plant_raw, process, settled_clock, trees
+from tests.support.children import ask, python
+from tests.support.clock import Ticking, process, settled_clock
+from tests.support.environments import plant_raw
+from tests.support.fixtures import PlantSite
+from tests.support.index_format import TITLE_LENGTH, from_bytes, title
+from tests.support.oracle import answer, trees
+from tests.support.owners import owner_of
+from tests.support.properties import examples
 
 CHECKED, TRUSTED = False, True
 
@@ -55,12 +59,12 @@ class Environment:
     def path(self, *entries: "Path | str") -> None:
         """Be a process with this sys.path."""
         self._patch.setattr(sys, "path", [str(entry) for entry in entries])
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         _log._logged.clear()
 
     def freeze(self, *options: str) -> None:
         assert main(["freeze", *options]) == 0
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
 
     def copied(self, name: str) -> None:
         """Copy it as an image would, and be a process of the copy."""
@@ -133,8 +137,7 @@ def test_a_copy_of_the_environment_is_answered_from_it(
     (point,) = lazyplug.entry_points(group="h")
     assert point.dist is not None
     assert point.dist.name == "first"
-    assert point._owner is not None
-    assert point._owner[1] == str(env.site)
+    assert owner_of(point)[1] == str(env.site)
     assert scans == []
     assert not isolated.exists()
 
@@ -143,7 +146,7 @@ def test_a_run_does_not_write_it(env: Environment) -> None:
     env.freeze()
     before = env.file.read_bytes(), env.file.stat().st_mtime_ns
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["one", "three", "two"]
     lazyplug.refresh()
     assert main(["refresh"]) == 0
@@ -180,20 +183,19 @@ def test_names_are_checked_but_where_nothing_is_to_be_checked(
     env.freeze()
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     monkeypatch.setenv("LAZYPLUG_CHECK", level)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert len(names()) == seen
 
 
 def test_an_upgrade_is_seen_by_its_name_and_a_removal_too(env: Environment) -> None:
     env.freeze()
     (env.site / "first-1.0.dist-info").rename(env.site / "first-2.0.dist-info")
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     (point,) = lazyplug.entry_points(group="h")
     assert point.dist is not None
-    assert point._owner is not None
-    assert point._owner[2] == "first-2.0.dist-info"
+    assert owner_of(point)[2] == "first-2.0.dist-info"
     shutil.rmtree(env.site / "first-2.0.dist-info")
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["two"]
 
 
@@ -204,7 +206,7 @@ def test_it_can_be_written_and_read_where_the_environment_is_empty(
     env.freeze()
     assert names() == []
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["three"]
 
 
@@ -270,16 +272,16 @@ def test_with_any_other_path_entries_the_answer_is_that_of_a_scan(
             patch.setenv("LAZYPLUG_INDEX", str(root / "moved" / "x.index"))
             for mode in ("off", "on", "on", "readonly"):
                 patch.setenv("LAZYPLUG_CACHE", mode)
-                _environment.invalidate_caches()
+                lazyplug.invalidate_caches()
                 assert answer() == expected
                 assert problems_but_of_metadata() == told
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert answer() == expected  # and without it again
     shutil.rmtree(root)
 
 
 def test_what_it_covers_is_not_read_beside_what_it_does_not(
-    env: Environment, site: Callable[..., Path], scans: list[str]
+    env: Environment, site: PlantSite, scans: list[str]
 ) -> None:
     env.freeze("--trust")
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
@@ -287,20 +289,20 @@ def test_what_it_covers_is_not_read_beside_what_it_does_not(
     scans.clear()
     assert names() == ["one", "three", "two"]
     assert set(scans) == {"third-1.0.dist-info"}
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     scans.clear()
     assert names() == ["one", "three", "two"]
 
 
 def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
-    env: Environment, site: Callable[..., Path], settled: Ticking
+    env: Environment, site: PlantSite, settled: Ticking
 ) -> None:
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze("--trust")
     env.path(other, env.site)
     assert names() == ["one", "three", "two"]
     shutil.rmtree(env.site / "first-1.0.dist-info")
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["one", "three", "two"]
     env.path(env.site)
     env.freeze("--trust")
@@ -310,7 +312,7 @@ def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
 
 
 def test_one_that_is_written_anew_with_other_entry_points_counts_at_once(
-    env: Environment, site: Callable[..., Path], settled: Ticking
+    env: Environment, site: PlantSite, settled: Ticking
 ) -> None:
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     for options in ((), ("--trust",)):
@@ -337,7 +339,7 @@ def test_path_entries_that_hold_no_metadata_need_not_be_in_it(
     assert names() == ["one", "two"]
     assert not isolated.exists()
     plant(empty, dist("first", "9"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["two"]
 
 
@@ -349,13 +351,12 @@ def test_it_covers_what_is_spelled_otherwise(
     entry = spelling.format(env.site)
     env.path(entry)
     (point,) = lazyplug.entry_points(group="h")
-    assert point._owner is not None
-    assert point._owner[1] == entry
+    assert owner_of(point)[1] == entry
     assert not isolated.exists()
 
 
 def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
-    env: Environment, site: Callable[..., Path], settled: Ticking
+    env: Environment, site: PlantSite, settled: Ticking
 ) -> None:
     from lazyplug._indexing import rebuild
 
@@ -364,15 +365,13 @@ def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
     env.path(other, env.site)
     assert names() == ["one", "three", "two"]
     plant(other, dist("fourth", entry_points="[g]\nfour = plug:one\n"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rebuild, "rescan", None)
         assert names() == ["four", "one", "three", "two"]
 
 
-def test_one_before_it_shadows_what_it_has(
-    env: Environment, site: Callable[..., Path]
-) -> None:
+def test_one_before_it_shadows_what_it_has(env: Environment, site: PlantSite) -> None:
     env.freeze("--trust")
     before = site(
         {**dist("first", "9"), **dist("nothing", entry_points="[g]\nno = plug\n")}
@@ -385,7 +384,7 @@ def test_one_before_it_shadows_what_it_has(
 
 
 def test_a_current_folder_that_declares_something_lies_over_it(
-    env: Environment, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    env: Environment, site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.freeze("--trust")
     here = site(dist("second", entry_points="[g]\nhere = plug:one\n"))
@@ -440,7 +439,7 @@ def test_an_archive_is_answered_where_it_is_trusted_and_read_where_not(
         env.freeze(*options)
         assert names() == ["before", "two"]
         zipped(archive, "1", "after")
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert names() == [later, "two"]
         # Where it is not on the path, or behind, it shadows nothing.
         env.path(env.site)
@@ -467,7 +466,7 @@ def test_a_trusted_one_that_lacks_a_name_says_which_folder_changed_since_when(
     assert f"{env.site}: 1 came, 0 went" in said
     assert f"`lazyplug freeze --trust --output {env.file}`" in said
     monkeypatch.setenv("LAZYPLUG_INDEX", "off")
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert DriverManager[Any]("g", "three").names() == ["three"]
 
 
@@ -485,7 +484,7 @@ def test_metadata_that_was_left_out_is_not_needed_where_it_is_trusted(
     env.freeze("--trust")
     for folder in env.site.glob("*.dist-info"):
         shutil.rmtree(folder)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert DriverManager[Any]("g", "two").driver == "two"
     (extension,) = ExtensionManager[Any]("h")
     assert lazyplug.problems() == []
@@ -501,7 +500,7 @@ def test_metadata_that_was_left_out_is_told_where_it_is_not_trusted(
     env.freeze()
     for folder in env.site.glob("*.dist-info"):
         shutil.rmtree(folder)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     said = f"is not used for {env.site}: was metadata left out[?] Freeze with --trust"
     with pytest.raises(NoMatches, match=said):
         DriverManager[Any]("g", "two")
@@ -518,7 +517,7 @@ def test_without_metadata_and_without_one_the_error_says_what_to_do(
     # PyInstaller and its like say so of themselves.
     plant(env.site, dist("other", entry_points="[other]\nx = plug\n"))
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     with pytest.raises(NoMatches, match="lazyplug freeze --trust"):
         DriverManager[Any]("g", "two")
 
@@ -540,7 +539,7 @@ def test_the_variable_comes_before_code_and_code_before_the_environment(
     lazyplug.use_index(others["code"])
     assert names() == ["code", "one", "two"]
     monkeypatch.setenv("LAZYPLUG_INDEX", others["variable"])
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["code", "one", "two", "variable"]
     monkeypatch.delenv("LAZYPLUG_INDEX")
     shutil.rmtree(env.site / "first-1.0.dist-info")
@@ -604,7 +603,7 @@ def test_a_bad_one_is_told_of_and_the_answer_is_that_of_a_scan(
     BAD[said](file)
     monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
     for _ in range(2):
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert names() == ["one", "two"]
     (record,) = caplog.records
     assert record.levelname == "WARNING"
@@ -624,7 +623,7 @@ def test_a_frozen_index_of_some_groups_only_is_refused(
     front = whole.replace(b" all ", b" some ", 1)
     data = title(front) + front + data[TITLE_LENGTH + len(whole) :]
     env.file.write_bytes(data)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["one", "two"]
     assert "has some groups only, which is not supported" in caplog.text
     assert "Write it again with `lazyplug freeze" in caplog.text
@@ -639,7 +638,7 @@ def test_an_index_of_the_cache_is_no_frozen_one(
     assert names() == ["one", "two"]
     (file,) = isolated.glob("*.json")
     monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["one", "two"]
     assert "is an index, but no frozen one" in caplog.text
 
@@ -655,17 +654,17 @@ def test_one_outside_of_the_environment_that_others_can_write_is_not_believed(
     shutil.rmtree(env.site / "first-1.0.dist-info")
     file.chmod(0o666)
     monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["two"]
     assert "one that others could have written" in caplog.text
     file.replace(env.prefix / "other.index")
     monkeypatch.setenv("LAZYPLUG_INDEX", str(env.prefix / "other.index"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["two"]
     # That of the environment is as its code is, whose rights nobody judges either.
     monkeypatch.delenv("LAZYPLUG_INDEX")
     (env.prefix / "other.index").rename(env.file)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["one", "two"]
 
 
@@ -686,7 +685,7 @@ def test_what_is_damaged_where_it_is_read_later_is_told_and_scanned(
 
 
 def test_every_byte_that_is_damaged_gives_the_right_answer(
-    env: Environment, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    env: Environment, site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.freeze()
     whole = env.file.read_bytes()
@@ -705,7 +704,7 @@ def test_every_byte_that_is_damaged_gives_the_right_answer(
 
 def test_one_that_is_damaged_leaves_no_trace_in_the_index_of_the_user(
     env: Environment,
-    site: Callable[..., Path],
+    site: PlantSite,
     settled: Ticking,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -898,7 +897,7 @@ def test_names_that_are_of_no_metadata_do_not_matter(
 
 
 def test_flat_puts_all_into_the_folder_that_it_lies_in(
-    env: Environment, site: Callable[..., Path], isolated: Path
+    env: Environment, site: PlantSite, isolated: Path
 ) -> None:
     other = site(dist("second", "9", entry_points="[g]\nnine = plug:one\n"))
     env.path(other, env.site)
@@ -915,8 +914,7 @@ def test_flat_puts_all_into_the_folder_that_it_lies_in(
     assert names() == ["nine", "one"]
     assert not isolated.exists()
     (point,) = lazyplug.entry_points(group="h")
-    assert point._owner is not None
-    assert point._owner[1] == str(env.root / "there")
+    assert owner_of(point)[1] == str(env.root / "there")
 
 
 def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
@@ -937,7 +935,7 @@ def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
     assert text.startswith(f"{env.file} answers, and is not true any more: third-1.0")
     env.freeze()
     shutil.rmtree(env.site / "third-1.0.dist-info")
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     changed = f"what is in {env.site} is not what was frozen, by its names"
     assert told() == [("note", f"{env.file} is not used: {changed}")]
     other = plant(env.root / "other", dist("other"))
@@ -951,12 +949,12 @@ def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
     env.freeze("--trust")
     for folder in env.site.glob("*.dist-info"):
         shutil.rmtree(folder)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     ((state, text),) = told()
     assert (state, text.partition(";")[0]) == ("note", f"{env.file} answers")
     assert "metadata is left out" in text
     env.file.write_bytes(b"")
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     ((state, text),) = told()
     assert state == "wrong"
     assert "is damaged" in text

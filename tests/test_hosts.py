@@ -17,7 +17,7 @@ import pytest
 import uv
 
 from lazyplug.testing import plant
-from tests.conftest import python
+from tests.support.children import python
 
 pytestmark = pytest.mark.slow
 

@@ -3,26 +3,44 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import lazyplug
 from lazyplug import _environment
-from lazyplug._index import CHUNK, SCHEMA, TITLE_LENGTH, Index, digest, title
-from lazyplug._indexing.records import decode, from_bytes, table_of
 from lazyplug.testing import dist, plant
-from tests.conftest import Ticking
+from tests.support.clock import Ticking
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.heads import (
+    HEAD,
+    NO_JSON,
+    STRANGE,
+    head_of,
+    headed,
+    in_lines,
+    places,
+    replaced,
+    strange_heads,
+)
+from tests.support.index_format import (
+    CHUNK,
+    SCHEMA,
+    TITLE_LENGTH,
+    Index,
+    decode,
+    digest,
+    from_bytes,
+    table_of,
+    title,
+)
 
 Find = Callable[..., bytes]
 
 
 @pytest.fixture
-def written(
-    settled: Ticking, tmp_path: Path, only: Callable[..., None], isolated: Path
-) -> Find:
+def written(settled: Ticking, tmp_path: Path, only: SetPath, isolated: Path) -> Find:
     """Return a function that plants distributions and returns their index."""
 
     def make(**texts: str) -> bytes:
@@ -153,14 +171,14 @@ def test_any_group_name_is_found_and_none_is_taken_for_another(
     for number, group in [*enumerate(odd)] * 2:  # many are found in another way
         assert names(index, group) == [f"name{number}"]
         assert names(index, f"{group}?") == []
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert lazyplug.entry_points(group=group).names == {f"name{number}"}
     assert lazyplug.entry_points().groups == set(odd)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="paths are text elsewhere")
 def test_paths_that_no_encoding_can_say_are_found_again(
-    settled: Ticking, tmp_path: Path, only: Callable[..., None]
+    settled: Ticking, tmp_path: Path, only: SetPath
 ) -> None:
     folder = tmp_path / os.fsdecode(b"\xff\xfe site")
     plant(folder, dist("foo", entry_points="[g]\na = m:f\n"))
@@ -168,7 +186,7 @@ def test_paths_that_no_encoding_can_say_are_found_again(
     only(folder)
     before = lazyplug.entry_points(group="g")
     looks = settled.looks
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert lazyplug.entry_points(group="g") == before
     # The index, the path entry and one file are looked at: nothing is scanned again.
     assert settled.looks == looks + 3
@@ -177,113 +195,7 @@ def test_paths_that_no_encoding_can_say_are_found_again(
 
 # -------------------------------------------------------- strange, with right checksums
 
-STRANGE: list[Any] = [
-    None,
-    True,
-    0,
-    -1,
-    1.5,
-    float("nan"),
-    10**30,
-    "",
-    "text",
-    "-",
-    "-1",
-    "7",
-    "9" * 30,
-    "9" * 10_000,
-    "\u0669\u0669\u0669",
-    "\ud800",
-    '"',
-    [],
-    [None],
-    ["7"],
-    [[]],
-    [0] * 100,
-    {},
-    {"key": {}},
-    {"0": 1, "1": 2},
-]
 
-
-def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the ways to all values inside a JSON value."""
-    yield way
-    keys: Any = ()
-    if isinstance(value, dict):
-        keys = value.keys()
-    elif isinstance(value, list):
-        keys = range(len(value))
-    for key in keys:
-        yield from places(value[key], (*way, key))
-
-
-def replaced(value: Any, way: tuple[Any, ...], other: Any) -> Any:
-    """Return a JSON value with another value at a place inside."""
-    if not way:
-        return other
-    changed = value.copy()
-    changed[way[0]] = replaced(value[way[0]], way[1:], other)
-    return changed
-
-
-def without(value: Any, way: tuple[Any, ...]) -> Any:
-    """Return a JSON value without the value at a place inside."""
-    changed = value.copy()
-    if len(way) == 1:
-        del changed[way[0]]
-    else:
-        changed[way[0]] = without(value[way[0]], way[1:])
-    return changed
-
-
-# The lines of the head in the front; behind them stands the table.
-HEAD = 5
-
-
-def head_of(data: bytes) -> list[list[str]]:
-    """Return the head of an index."""
-    return [json.loads(line) for line in from_bytes(data).front.split(b"\n")[:HEAD]]
-
-
-def headed(data: bytes, head: Any) -> bytes:
-    """Return an index with another head, checksums right."""
-    front = from_bytes(data).front
-    _, *table = front.split(b"\n", HEAD)[HEAD - 1 :]
-    changed = in_lines(head) + b"\n" + b"".join(table)
-    return title(changed) + changed + data[TITLE_LENGTH + len(front) :]
-
-
-def in_lines(values: Any) -> bytes:
-    """Return a JSON value a line, or what is no list as it is."""
-    if isinstance(values, bytes):
-        return values
-    each = values if isinstance(values, list) else [values]
-    return "\n".join([json.dumps(v, separators=(",", ":")) for v in each]).encode()
-
-
-def strange_heads(data: bytes) -> Iterator[tuple[str, bytes]]:
-    head = head_of(data)
-    for way in places(head):
-        for other in STRANGE:
-            label = f"{other!r} at {way}"
-            yield label, headed(data, replaced(head, way, other))
-        if way:
-            yield f"nothing at {way}", headed(data, without(head, way))
-
-
-NO_JSON = {
-    "nothing": b"",
-    "half": b'["/prefix"',
-    "no texts": b"[1,2]",
-    "another thing": b'{"key":["/prefix"]}',
-    "nested too deep": b"[" * 100_000,
-    "a number that is too long": b"9" * 10_000,
-    "no text": b"\xff\xfe",
-    "a lone surrogate": b'["\\ud800"]',
-    "an escape that is none": b'["\\x"]',
-    "a text alone": b'"key"',
-}
 ASKS: list[Callable[[Index], object]] = [
     lambda index: index.watched(),
     lambda index: index.rows("g"),
@@ -323,7 +235,7 @@ def test_a_head_of_a_wrong_shape_changes_no_answer(
     (file,) = isolated.glob("*.json")
     for label, strange in strange_heads(data):
         file.write_bytes(strange)
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         try:
             found = [point.name for point in lazyplug.entry_points(group="g")]
             told = lazyplug.problems()
@@ -413,13 +325,13 @@ def test_an_index_of_another_version_is_not_read_and_is_replaced(
         from_bytes(other)
     (file,) = isolated.glob("*.json")
     file.write_bytes(other)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert lazyplug.entry_points(group="g").names == {"a"}
     assert file.read_bytes() == data
 
 
 def test_an_index_of_another_key_in_its_place_is_a_miss(
-    written: Find, isolated: Path, only: Callable[..., None], site: Callable[..., Path]
+    written: Find, isolated: Path, only: SetPath, site: PlantSite
 ) -> None:
     # As if the hashes of two keys were equal.
     written(foo="[g]\na = m:f\n")
@@ -429,7 +341,7 @@ def test_an_index_of_another_key_in_its_place_is_a_miss(
     assert lazyplug.entry_points(group="g").names == {"other"}
     (second,) = set(isolated.glob("*.json")) - {first}
     second.write_bytes(first.read_bytes())
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert lazyplug.entry_points(group="g").names == {"other"}
 
 

@@ -1,7 +1,6 @@
 """What fails harms nothing else, is counted, and is told as the host wants it."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from lazyplug import (
     ExtensionManager,
 )
 from lazyplug.testing import dist
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 
 
 @pytest.fixture
-def broken(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def broken(site: PlantSite, first: SetPath) -> Path:
     """Install a sound plugin, one that fails to load, and one that is no reference."""
     folder = site(
         {
@@ -55,7 +55,7 @@ def test_failures_are_logged_once_and_counted_by_default(
     "method", ["__bool__(self): return False", "__len__(self): raise OSError"]
 )
 def test_a_failure_whose_error_is_false_or_has_no_truth_is_counted(
-    method: str, site: Callable[..., Path], first: Callable[..., None]
+    method: str, site: PlantSite, first: SetPath
 ) -> None:
     source = f"class Error(Exception):\n    def {method}\nraise Error('on purpose')\n"
     first(site({"plug_false.py": source, **dist("p", "1", "[g]\nbad = plug_false\n")}))

@@ -7,8 +7,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -31,41 +30,54 @@ from importlib_metadata import (
 )
 
 import lazyplug
-from lazyplug import _environment, _files
+from lazyplug import _environment
 from lazyplug._distribution import identify
-from lazyplug._index import Index, numbers, paths, together
 from lazyplug._indexing import records as records_module
 from lazyplug._indexing import scan as scan_module
 from lazyplug._indexing.layout import encode, regroup, sort_distributions
-from lazyplug._indexing.records import (
+from lazyplug._json_text import to_json
+from lazyplug.testing import plant
+from tests.support.children import ask
+from tests.support.clock import (
+    LATER,
+    Clockwork,
+    Ticking,
+    after_last_change,
+    process,
+    settled_clock,
+)
+from tests.support.environments import plant_raw
+from tests.support.index_format import (
     Distribution,
+    Index,
     PathEntry,
     decode,
     fragments,
     from_bytes,
     groups_of,
+    numbers,
+    paths,
+    together,
     together_of,
 )
-from lazyplug._json_text import to_json
-from lazyplug.testing import plant
-from tests.conftest import LATER, Ticking, ask, examples
-from tests.test_freshness import Clockwork, after_last_change
-
-# The oracle is the newest importlib_metadata: others differ (see docs).
-IS_ORACLE = hasattr(PathDistribution, "_has_metadata")
-needs_oracle = pytest.mark.skipif(
-    not IS_ORACLE, reason="this importlib_metadata is too old to be the oracle"
+from tests.support.oracle import (
+    IS_ORACLE,
+    Declared,
+    _in_file_order,
+    answer,
+    distributions,
+    entry_points_texts,
+    fresh,
+    metadata,
+    names,
+    needs_oracle,
+    trees,
+    values,
+    warm,
 )
+from tests.support.properties import examples
 
 # ----------------------------------------------------------------- the two answers
-
-
-class Declared(NamedTuple):
-    """What one distribution declares: its own words, and its entry points."""
-
-    name: str | None  # None: the oracle raises when it is asked
-    version: str | None
-    points: tuple[tuple[str, str, str], ...]
 
 
 class Truth(NamedTuple):
@@ -75,11 +87,6 @@ class Truth(NamedTuple):
     declared: dict[str, Declared]
     # where the oracle raises, or where it depends on the order of a listing
     unsaid: set[str]
-
-
-def _in_file_order(points: list[tuple[str, str, str]]) -> tuple[Any, ...]:
-    # The engine answers group by group; within one, lines keep their order.
-    return tuple(sorted(points, key=lambda point: point[0]))
 
 
 def _said(distribution: Any, what: str) -> str | None:
@@ -131,31 +138,6 @@ def truth(path: list[str]) -> Truth:
     return Truth(declared, unsaid)
 
 
-def answer() -> dict[str, Declared]:
-    """Ask the engine, in the same shape."""
-    owners: dict[str, Any] = {}
-    points: dict[str, list[tuple[str, str, str]]] = {}
-    everything = lazyplug.entry_points()
-    for point in everything:
-        owner = point._owner
-        assert owner is not None
-        where = os.path.join(owner[1], owner[2])
-        owners[where] = owner
-        points.setdefault(where, []).append((point.group, point.name, point.value))
-    for group in everything.groups | {"no such group"}:
-        # One group is read from its own rows, all of them from the records.
-        alone = lazyplug.entry_points(group=group)
-        assert list(alone) == list(everything.select(group=group))
-        assert [p._owner and p._owner[:4] for p in alone] == [
-            p._owner and p._owner[:4] for p in everything.select(group=group)
-        ]
-    said = {}
-    for where, owner in owners.items():
-        name, version, _ = identify(owner)
-        said[where] = Declared(name, version, _in_file_order(points[where]))
-    return said
-
-
 def compare(said: dict[str, Declared], told: Truth) -> None:
     """Fail unless the engine's answer is the oracle's, wherever that has one."""
     comparable = {
@@ -177,179 +159,7 @@ def _as_far_as(said: Declared, told: Declared | None) -> Declared:
 # ------------------------------------------------------------------- environments
 
 
-@contextmanager
-def process(path: list[str], cache: Path, seam: Ticking) -> Iterator[None]:
-    """Be a process with this sys.path, this cache folder and this clock."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", path)
-        patch.setenv("LAZYPLUG_CACHE_DIR", str(cache))
-        for name in ("stat", "fstat", "clock"):
-            patch.setattr(_files.Seam, name, staticmethod(getattr(seam, name)))
-        _environment.invalidate_caches()
-        yield
-    _environment.invalidate_caches()
-
-
-def settled_clock() -> Ticking:
-    seam = Ticking(1)
-    seam.ahead = LATER
-    return seam
-
-
-def fresh() -> dict[str, Declared]:
-    """Return the answer of a process that has, and makes, no index."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAZYPLUG_CACHE", "off")
-        _environment.invalidate_caches()
-        said = answer()
-    _environment.invalidate_caches()
-    return said
-
-
-def warm() -> dict[str, Declared]:
-    """Return the answer of a process that finds what others left on disk."""
-    _environment.invalidate_caches()
-    return answer()
-
-
 # --------------------------------------------------------------------- generators
-
-ODD_NAMES = [
-    "foo", "Foo", "FOO", "foo.bar", "Foo_Bar", "foo--bar", "f", "_", "~oo",
-    "Zope.Interface", "stra\u00dfe", "\u0130stanbul", "\u540d\u524d", "a b", "foo=1",
-]  # fmt: skip
-names = st.sampled_from(ODD_NAMES) | st.text("aB-_.\u00e91~", min_size=1, max_size=5)
-versions = st.sampled_from(["1.0", "2.0", "10.0", "1.0rc1", "0", "1.0+local", ""])
-spaces = st.sampled_from(["", "", " ", "\t", "  ", "\u00a0", "\u2003"])
-words = st.sampled_from(["a", "b", "run", "a.b", "A", "caf\u00e9", "x-y", "two words"])
-values = st.sampled_from(
-    [
-        "m:f", "m", "m.n:f.g", "m : f", "m:f [x]", "m:f[x,y]", "m [x, y]", "m:f [x",
-        "m:f]", "", ":", ":f", "m:", "m-n:f", "m:f:g", "m:f = 1", "caf\u00e9:\u540d",
-        "m:f # no comment", "m:f [x]\u00a0", "1:2", ".:.", "m f",
-    ]
-)  # fmt: skip
-groups = st.sampled_from(["g", "h", "g.h", "console_scripts", "", "g h", "\u00e9", '"'])
-
-
-@st.composite
-def entry_points_texts(draw: st.DrawFn) -> str:
-    """Return an entry_points.txt, rarely with a line that makes the oracle raise."""
-    lines = []
-    for _ in range(draw(st.integers(0, 6))):
-        s = [draw(spaces) for _ in range(4)]
-        kind = draw(st.integers(0, 19))
-        if kind < 6:
-            lines.append(f"{s[0]}[{draw(groups)}]{s[1]}")
-        elif kind < 15:
-            line = f"{draw(words)}{s[1]}={s[2]}{draw(values)}"
-            lines.append(f"{s[0]}{line}{s[3]}")
-        else:
-            others = ["", " ", "# c = m:f", "  # c", "[[g]]", "[ g ]", "[]", "= m:f"]
-            odd = ["[g] # no group", "; c = d", "\ufeff[g]", "[", "no equals"]
-            lines.append(draw(st.sampled_from(others if kind < 19 else odd)))
-    separators = st.sampled_from(["\n"] * 8 + ["\r\n", "\r", "\f", "\u2028", "\x1c"])
-    return "".join(line + draw(separators) for line in lines)
-
-
-def metadata(name: str | None, version: str | None, more: str = "") -> str:
-    lines = ["Metadata-Version: 2.1"]
-    lines += [] if name is None else [f"Name: {name}"]
-    lines += [] if version is None else [f"Version: {version}"]
-    return "\n".join(lines) + f"\n{more}\nName: in-the-body\nVersion: 9\n"
-
-
-@st.composite
-def metadata_files(draw: st.DrawFn, name: str) -> dict[str, Any]:
-    """Return the files that say who a distribution is, or fail to."""
-    told = draw(st.sampled_from([name] * 6 + ["Other.Name", "n\u00e4me"]))
-    version = draw(versions.filter(bool))
-    whole = metadata(told, version, draw(st.sampled_from(["", "Summary: a: b\n"])))
-    return draw(
-        st.sampled_from(
-            [{"METADATA": whole}] * 8
-            + [
-                {"PKG-INFO": whole},
-                {"METADATA": whole, "PKG-INFO": metadata("loser", "0")},
-                {"METADATA": "", "PKG-INFO": whole},
-                {"METADATA": ""},
-                {},
-                {"METADATA": metadata(told, None)},
-                {"METADATA": metadata(None, version)},
-                {"METADATA": whole.replace("Name", "NAME", 1)},
-                {"METADATA": whole.replace("Metadata-Version: 2.1\n", "")},
-                {"METADATA": b"Name: \xff\n\n"},
-                {"METADATA": whole.replace("\n", "\r\n").encode()},
-            ]
-        )
-    )
-
-
-@st.composite
-def distributions(draw: st.DrawFn) -> tuple[str, Any]:
-    """Return the name of a metadata folder, and what lies in it."""
-    name, version = draw(names), draw(versions)
-    versioned = f"{name}-{version}" if version else name
-    file = draw(
-        st.sampled_from(
-            [f"{versioned}.dist-info"] * 8
-            + [
-                f"{versioned}.egg-info",
-                f"{versioned}-py3.11.egg-info",
-                f"{versioned}.DIST-INFO",
-                f"-{version}.dist-info",
-                ".dist-info",
-                f"--{version}.egg-info",
-                f"~{versioned[1:]}.dist-info",
-                f"{versioned}.dist-info.bak",
-                "EGG-INFO",
-                "egg-info",
-            ]
-        )
-    )
-    files: dict[str, Any] = draw(metadata_files(name))
-    if file.endswith(".egg-info") and draw(st.integers(0, 2)) == 0:
-        return file, metadata(name, version or "1.0")
-    odd: list[Any] = [None, "", {}, b"[g]\na = \xff:b\n"]
-    points: Any = draw(entry_points_texts())
-    if draw(st.integers(0, 15)) == 0:
-        points = draw(st.sampled_from(odd))
-    if points is not None:
-        files = {**files, "entry_points.txt": points}
-    return file, files
-
-
-@st.composite
-def trees(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
-    """Return one to three site folders by name; `.egg` folders among them."""
-    found: dict[str, dict[str, Any]] = {}
-    for number in range(draw(st.integers(1, 3))):
-        site = f"site{number}"
-        if draw(st.integers(0, 5)) == 0:
-            site = f"{draw(names)}-1.{number}-py3.11.egg"
-        content: dict[str, Any] = {
-            "foo": {"__init__.py": ""},
-            "readme.dist-info.txt": "",
-        }
-        taken = {name.casefold() for name in content}
-        for file, files in draw(st.lists(distributions(), max_size=4)):
-            # Not every file system can hold two names that differ only in case.
-            if file.casefold() not in taken:
-                taken.add(file.casefold())
-                content[file] = files
-        found[site] = content
-    return found
-
-
-def plant_raw(folder: Path, tree: Mapping[str, Any]) -> None:
-    """Write a tree with its line ends as they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in tree.items():
-        if isinstance(content, Mapping):
-            plant_raw(folder / name, content)
-        else:
-            data = content if isinstance(content, bytes) else content.encode()
-            (folder / name).write_bytes(data)
 
 
 # ---------------------------------------------------------- (a) any environment
@@ -1159,7 +969,7 @@ def test_a_damaged_index_gives_the_answer_of_none_and_is_mended(
         (file,) = cache.glob("*.json")
         whole = file.read_bytes()
         file.write_bytes(damage.of(whole))
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         # Managers ask for one group, which reads least of the index.
         assert [row[0] for row, _ in _environment.current().rows("g")] == ["a"]
         assert warm() == good == fresh()

@@ -25,7 +25,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import lazyplug._indexing.archives
+import lazyplug
 from lazyplug import (
     Extension,
     ExtensionManager,
@@ -33,16 +33,34 @@ from lazyplug import (
     _files,
     _settings,
 )
-from lazyplug._index import TITLE_LENGTH, digest, stamp, title
 from lazyplug._indexing import scan, storage
-from lazyplug._indexing.records import assemble, from_bytes
 from lazyplug._static import facts as facts_module
 from lazyplug._static import source as source_module
 from lazyplug._static.facts import UNKNOWN
 from lazyplug._static.source import Sources, first_line
 from lazyplug.testing import dist, plant
-from tests.conftest import LATER, Ticking, ask, examples
-from tests.test_freshness import SECOND, TICKS, Clockwork, after_last_change
+from tests.support.children import ask
+from tests.support.clock import (
+    LATER,
+    SECOND,
+    TICKS,
+    Clockwork,
+    Ticking,
+    after_last_change,
+    rewrite,
+)
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.index_format import (
+    TITLE_LENGTH,
+    assemble,
+    digest,
+    from_bytes,
+    stamp,
+    title,
+)
+from tests.support.learned import end, forget_facts, unwritten
+from tests.support.properties import examples
+from tests.support.seam import Seam
 
 ROOT = Path(lazyplug.__file__).parent.parent
 WHOLE = list(sys.path)
@@ -53,10 +71,10 @@ posix = pytest.mark.skipif(os.name != "posix", reason="file modes and users of P
 @pytest.fixture(autouse=True)
 def nothing_learned() -> Iterator[None]:
     """Let no process be the heir of another test's."""
-    facts_module._unwritten.clear()
+    unwritten().clear()
     before = set(sys.modules)
     yield
-    facts_module._unwritten.clear()
+    unwritten().clear()
     assert not [new for new in set(sys.modules) - before if new.startswith("plug")]
 
 
@@ -74,16 +92,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def end() -> None:
-    """End a process, and begin another."""
-    facts_module.write()
-    facts_module._latest = None
-    _environment.invalidate_caches()
-
-
 def summaries(group: str = "g", **options: Any) -> dict[str, str | None]:
     """Return the summaries of a group as a new process says them, which then ends."""
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     manager = ExtensionManager[Any](group, **options)
     found = {extension.name: extension.summary for extension in manager}
     end()
@@ -115,19 +126,11 @@ SAID = {"one": "The one.", "two": "The two."}
 
 
 @pytest.fixture
-def plugs(
-    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
-) -> Path:
+def plugs(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a site folder of two plugins, the whole of `sys.path`."""
     folder = site(ONE)
     only(folder)
     return folder
-
-
-def rewrite(file: Path, text: str) -> None:
-    """Change a file so that its stamp is another."""
-    after_last_change(file.parents[1] / "probe")
-    file.write_text(text)
 
 
 # ----------------------------------------------------------------------- remembered
@@ -156,7 +159,7 @@ def test_an_extension_keeps_its_summary(plugs: Path) -> None:
 
 
 def test_what_comes_before_it_is_seen_by_the_same_process_after_refresh(
-    plugs: Path, site: Callable[..., Path], only: Callable[..., None]
+    plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     before = site({}, "before")
     only(before, plugs)
@@ -176,7 +179,7 @@ def test_a_new_extension_in_the_same_process_needs_no_file(
     parsed.clear()
     manager = ExtensionManager[Any]("g")
     assert [extension.summary for extension in manager] == ["The one.", "The two."]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     manager = ExtensionManager[Any]("g")
     assert [extension.summary for extension in manager] == ["The one.", "The two."]
     assert parsed == []
@@ -263,7 +266,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_after_a_change_the_next_process_says_what_is_there(
-    change: str, plugs: Path, site: Callable[..., Path], only: Callable[..., None]
+    change: str, plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     only(site({}, "before"), plugs)
     assert summaries() == summaries() == SAID
@@ -281,8 +284,8 @@ def test_after_a_change_the_next_process_says_what_is_there(
 def test_what_does_not_concern_it_makes_nobody_read_again(
     first: list[str],
     plugs: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     parsed: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -303,7 +306,7 @@ def test_what_does_not_concern_it_makes_nobody_read_again(
 
 
 def test_a_namespace_of_several_entries_is_watched_in_all(
-    plugs: Path, site: Callable[..., Path], only: Callable[..., None]
+    plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     plant(plugs, dist("space", entry_points="[h]\nx = plug_space.inner.x\n"))
     one = site({"plug_space": {"inner": {}}}, "one")
@@ -341,7 +344,7 @@ def still(
     def install(tick: int) -> Clockwork:
         seam = Clockwork(tmp_path / "probe", tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(_files.Seam, name, getattr(seam, name))
+            monkeypatch.setattr(Seam, name, getattr(seam, name))
         return seam
 
     return install
@@ -352,8 +355,8 @@ def still(
 def test_what_changes_twice_in_a_tick_is_not_remembered_in_between(
     tick: int,
     rule: bool,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     still: Callable[[int], Clockwork],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -376,8 +379,8 @@ def test_what_changes_twice_in_a_tick_is_not_remembered_in_between(
 
 
 def test_what_is_asked_long_after_it_was_read_is_as_old_as_the_reading(
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     still: Callable[[int], Clockwork],
 ) -> None:
     seam = still(1)
@@ -389,7 +392,7 @@ def test_what_is_asked_long_after_it_was_read_is_as_old_as_the_reading(
     )
     only(folder)
     seam.move(5 * SECOND)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     a, b = ExtensionManager[Any]("g")
     assert a.summary == "A."
     (folder / "plug.py").write_text("class A: 'A.'\nclass B: 'New.'\n")
@@ -441,8 +444,8 @@ def test_an_extension_that_was_not_installed_has_no_summary() -> None:
 
 def test_what_a_volatile_folder_declares_or_holds_is_never_stored(
     plugs: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     isolated: Path,
 ) -> None:
@@ -459,7 +462,7 @@ def test_what_a_volatile_folder_declares_or_holds_is_never_stored(
     only("", plugs)
     for name in ("here", "there"):
         assert ExtensionManager[Any]("g")[name].summary
-    assert not facts_module._unwritten
+    assert not unwritten()
     found = {"one": "Here.", "two": "The two.", "here": "Here.", "there": "The two."}
     assert summaries() == summaries() == found
     assert [line[:2] for line in fact_lines(isolated)] == [["two", "plug_two:Two"]]
@@ -470,8 +473,8 @@ TWO = {"two": "The two."}
 
 def test_what_a_current_folder_hides_is_hidden_there_and_nowhere_else(
     plugs: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     parsed: list[str],
 ) -> None:
@@ -500,8 +503,8 @@ def test_what_a_current_folder_hides_is_hidden_there_and_nowhere_else(
 
 def test_what_is_written_where_something_is_hidden_keeps_that_for_elsewhere(
     plugs: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     isolated: Path,
 ) -> None:
@@ -515,7 +518,7 @@ def test_what_is_written_where_something_is_hidden_keeps_that_for_elsewhere(
 
 def test_distributions_of_foreign_finders_are_never_stored(
     plugs: Path,
-    only: Callable[..., None],
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     isolated: Path,
 ) -> None:
@@ -666,7 +669,7 @@ class Served:
 
 def pairs_of(group: str = "g") -> dict[str, tuple[str | None, bool]]:
     """Return what each extension says, and if its module is missing; a new process."""
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     found = {
         extension.name: (extension.summary, facts_module.is_missing(extension))
         for extension in ExtensionManager[Any](group)
@@ -676,9 +679,7 @@ def pairs_of(group: str = "g") -> dict[str, tuple[str | None, bool]]:
 
 
 @pytest.fixture
-def space(
-    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
-) -> Path:
+def space(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a directory outside `sys.path` that has another part of a namespace."""
     points = "[g]\none = plug_n.cmds.one\ntwo = plug_n.cmds.two\nno = plug_n.cmds.no\n"
     tree = {
@@ -896,7 +897,7 @@ def test_groups_and_kinds_are_kept_apart(
     assert summaries("g") == SAID
     assert summaries("h") == {"one": "The one."}
     (one,) = ExtensionManager[Any]("h")
-    sources = Sources(_files.Seam.clock())
+    sources = Sources(Seam.clock())
     assert facts_module.facts().recall(one, "hooks") is UNKNOWN
     facts_module.facts().learn(one, "hooks", {"a": [1, None, "x"]}, sources)
     end()
@@ -911,7 +912,7 @@ def test_groups_and_kinds_are_kept_apart(
 
 def test_what_is_learned_is_as_json_has_it_or_an_error(plugs: Path) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    sources = Sources(_files.Seam.clock())
+    sources = Sources(Seam.clock())
     facts_module.facts().learn(one, "kind", (1, {2: "x"}), sources)
     assert facts_module.facts().recall(one, "kind") == [1, {"2": "x"}]
     end()
@@ -934,7 +935,7 @@ def test_what_moved_while_it_was_looked_at_is_not_learned(
     file: str, was_there: bool, learned: bool, plugs: Path, isolated: Path
 ) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    sources = Sources(_files.Seam.clock())
+    sources = Sources(Seam.clock())
     sources.files[f"{plugs}/{file}"] = was_there
     facts_module.facts().learn(one, "kind", 1, sources)
     end()
@@ -944,7 +945,7 @@ def test_what_moved_while_it_was_looked_at_is_not_learned(
 
 def test_a_summary_that_is_none_of_ours_is_worked_out_again(plugs: Path) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    facts_module.facts().learn(one, "summary", 7, Sources(_files.Seam.clock()))
+    facts_module.facts().learn(one, "summary", 7, Sources(Seam.clock()))
     assert one.summary == "The one."
 
 
@@ -953,7 +954,7 @@ def test_nothing_is_written_where_nothing_is_new(plugs: Path, isolated: Path) ->
     before = facts_in(isolated).stat()
     for _ in range(3):
         summaries()
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     facts = facts_module.facts()
     for extension in ExtensionManager[Any]("g"):
         scope, sources = facts.search().target(extension.module_name, extension.attr)
@@ -966,10 +967,10 @@ def test_nothing_is_written_where_nothing_is_new(plugs: Path, isolated: Path) ->
 
 def other_process() -> dict[str, Any]:
     """Let this process rest, and return what it would write; another begins."""
-    mine = dict(facts_module._unwritten)
-    facts_module._unwritten.clear()
-    facts_module._latest = None
-    _environment.invalidate_caches()
+    mine = dict(unwritten())
+    unwritten().clear()
+    forget_facts()
+    lazyplug.invalidate_caches()
     return mine
 
 
@@ -981,7 +982,7 @@ def test_two_processes_that_learn_at_once_keep_what_both_learned(
     mine = other_process()
     assert two.summary == "The two."
     end()
-    facts_module._unwritten.update(mine)
+    unwritten().update(mine)
     end()
     assert [line[0] for line in fact_lines(isolated)] == ["one", "two"]
 
@@ -997,13 +998,13 @@ def test_of_two_that_learned_the_same_the_newest_stamps_win(
     else:
         summaries()
         rewrite(plugs / "plug_one.py", "class One: 'Newer.'")
-        _environment.invalidate_caches()
-        facts_module._latest = None
+        lazyplug.invalidate_caches()
+        forget_facts()
         mine, _ = {}, ExtensionManager[Any]("g")["one"].summary
         mine = other_process()
     if newer_first:
         summaries()
-    facts_module._unwritten.update(mine)
+    unwritten().update(mine)
     end()
     assert fact_lines(isolated)[0][4] == "Newer."
 
@@ -1031,7 +1032,7 @@ def test_what_is_declared_no_more_is_dropped_at_the_next_write(
 
 
 def test_what_an_earlier_entry_may_hide_by_now_is_not_written_again(
-    plugs: Path, site: Callable[..., Path], only: Callable[..., None], isolated: Path
+    plugs: Path, site: PlantSite, only: SetPath, isolated: Path
 ) -> None:
     before = site({}, "before")
     only(before, plugs)
@@ -1050,7 +1051,7 @@ def test_nothing_is_written_by_one_whose_environment_changed(
     summaries()
     before = facts_in(isolated).read_bytes()
     plant(plugs, dist("more", entry_points="[h]\none = plug_one:One\n"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert ExtensionManager[Any]("h")["one"].summary == "The one."
     after_last_change(plugs.parent / "probe")
     (plugs / "another").write_text("")
@@ -1083,7 +1084,7 @@ def test_it_does_not_grow_beyond_its_bound_and_keeps_what_it_has(
 
 
 def test_a_program_that_changes_its_path_again_and_again_does_not_fill_the_memory(
-    plugs: Path, site: Callable[..., Path], only: Callable[..., None]
+    plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     for number in range(40):
         only(site({}, f"other{number}"), plugs)
@@ -1143,7 +1144,7 @@ def test_a_write_that_fails_is_survived_and_told_at_debug_level(
 
     lazyplug.entry_points(group="g")
     with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG, "lazyplug"):
-        patch.setattr(_files.Seam, "replace", fail)
+        patch.setattr(Seam, "replace", fail)
         assert summaries() == SAID
     assert [file.suffix for file in isolated.iterdir()] == [".json"]
     assert ".facts was not written" in caplog.text
@@ -1167,7 +1168,7 @@ def test_an_index_that_was_replaced_meanwhile_costs_only_the_write(
     plugs: Path, isolated: Path
 ) -> None:
     lazyplug.entry_points(group="g")
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert ExtensionManager[Any]("g")["one"].summary == "The one."
     (index,) = isolated.glob("*.json")
     index.write_bytes(index.read_bytes()[:-1])
@@ -1400,8 +1401,8 @@ def test_a_damaged_part_costs_itself_and_no_other(
 
 
 def test_a_front_that_is_longer_than_one_read_is_read_whole(
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     settled: Ticking,
     parsed: list[str],
 ) -> None:
@@ -1510,7 +1511,7 @@ TEXT = "lazyplug._json_text"
 
 
 @pytest.fixture
-def fresh(site: Callable[..., Path]) -> Callable[..., Any]:
+def fresh(site: PlantSite) -> Callable[..., Any]:
     """Return a function that asks two plugins in a fresh process, and runs code.
 
     Their files are older than the racy rule asks.
@@ -1604,9 +1605,7 @@ FIFTY = 50
 
 
 @pytest.fixture
-def fifty(
-    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
-) -> Path:
+def fifty(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a site folder of fifty plugins, each a package, with facts."""
     tree: dict[str, Any] = {}
     for n in range(FIFTY):
@@ -1631,7 +1630,7 @@ def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
 
         return counted
 
-    inner = _files.Seam.stat
+    inner = Seam.stat
 
     def look(path: str) -> Any:
         calls.append(path)
@@ -1643,8 +1642,8 @@ def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
             *("access", "listdir", "scandir", "readlink", "write", "replace"),
             *("unlink", "mkdir", "getcwd"),
         ):
-            patch.setattr(_files.Seam, name, count(name, getattr(_files.Seam, name)))
-        patch.setattr(_files.Seam, "stat", look)
+            patch.setattr(Seam, name, count(name, getattr(Seam, name)))
+        patch.setattr(Seam, "stat", look)
         found = [extension.summary for extension in manager]
         counted = Counter(calls)
     assert found.count(None) == 0
@@ -1721,7 +1720,7 @@ def test_whatever_changes_a_process_that_remembers_says_what_a_fresh_one_says(
         patch.chdir(root / "here")
         patch.setenv("LAZYPLUG_CACHE_DIR", str(root / "cache"))
         for name in ("stat", "fstat", "clock"):
-            patch.setattr(_files.Seam, name, staticmethod(getattr(seam, name)))
+            patch.setattr(Seam, name, staticmethod(getattr(seam, name)))
         for number, (where, place, text) in enumerate(changes):
             after_last_change(root / "probe")
             path = root / where / place

@@ -26,7 +26,8 @@ from lazyplug import (
 )
 from lazyplug.cli import main
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import python
+from tests.support.children import python
+from tests.support.fixtures import PlantSite, SetPath
 
 OLD = (
     "[app.a]\nstore = old_plugin:S\ngone = old_plugin:G\n[app.left]\nx = old_plugin:X\n"
@@ -42,8 +43,8 @@ def left_over(name: str = "~cme_keys-1.0.dist-info", points: str = OLD) -> Tree:
 @pytest.fixture(params=["~cme_keys-1.0.dist-info", "~-me_keys-1.0.dist-info"])
 def left(
     request: pytest.FixtureRequest,
-    site: Callable[..., Path],
-    first: Callable[..., None],
+    site: PlantSite,
+    first: SetPath,
 ) -> Path:
     """Install a distribution of which an older version was left behind."""
     new = dist("acme-keys", "2.0", NEW)
@@ -126,7 +127,7 @@ def test_the_libraries_and_the_drop_in_have_a_left_over_as_before() -> None:
 
 
 def test_a_left_over_in_the_current_directory_is_none_either(
-    site: Callable[..., Path], tmp_path: Path
+    site: PlantSite, tmp_path: Path
 ) -> None:
     site({**left_over(), **dist("acme-keys", "2.0", NEW)}, "here")
     code = (
@@ -171,7 +172,7 @@ def test_the_commands_show_a_left_over_and_no_conflict(
 
 
 def test_a_frozen_left_over_is_none_either(
-    site: Callable[..., Path], first: Callable[..., None], tmp_path: Path
+    site: PlantSite, first: SetPath, tmp_path: Path
 ) -> None:
     first(site({**left_over(), **dist("acme-keys", "2.0", NEW)}))
     file = tmp_path / "frozen"
@@ -186,7 +187,7 @@ def test_a_frozen_left_over_is_none_either(
 
 @pytest.mark.parametrize("recorded", ["", "acme-fs", "zeta", "acme-fs zeta"])
 def test_the_advice_names_only_what_pip_can_uninstall(
-    recorded: str, site: Callable[..., Path], first: Callable[..., None]
+    recorded: str, site: PlantSite, first: SetPath
 ) -> None:
     points = "[g]\nabfs = builtins:dict\n"
     folder = site({**dist("acme-fs", "2", points), **dist("zeta", "1", points)})
@@ -213,7 +214,7 @@ def test_the_advice_names_only_what_pip_can_uninstall(
 
 
 def test_one_distribution_that_declares_a_name_twice_need_not_be_uninstalled(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     tree = dist("twice", "1", "[g]\na = builtins:dict\na = builtins:list\n")
     first(site(tree))
@@ -222,7 +223,7 @@ def test_one_distribution_that_declares_a_name_twice_need_not_be_uninstalled(
 
 
 def test_a_console_script_of_a_left_over_is_not_run(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     points = "[console_scripts]\nold-program = old_program:main\n"
     module = "def main():\n    print('it runs')\n"
@@ -254,7 +255,7 @@ class Finder:
 def test_a_left_over_in_an_archive_or_of_a_finder_is_a_problem_and_no_plugin(
     where: str,
     tmp_path: Path,
-    first: Callable[..., None],
+    first: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -3,7 +3,6 @@
 import os
 import sys
 import types
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ import pytest
 from importlib_metadata import Distribution
 
 import lazyplug
-from lazyplug import _environment, _settings
+from lazyplug import _settings
 from lazyplug._environment import declares, foreign_finders, split_path
 from lazyplug.testing import dist, plant
+from tests.support.fixtures import PlantSite, SetPath
 
 
 @pytest.fixture
@@ -122,14 +122,14 @@ def test_what_is_no_folder_declares_only_as_a_file(tmp_path: Path) -> None:
 
 
 def test_a_volatile_folder_is_seen_live_and_leaves_the_index_alone(
-    here: Path, site: Callable[..., Path], only: Callable[..., None], isolated: Path
+    here: Path, site: PlantSite, only: SetPath, isolated: Path
 ) -> None:
     only("", site(dist("stable", entry_points="[g]\ns = m\n")))
     assert names() == ["s"]
     (index,) = isolated.iterdir()
     before = index.read_bytes()
     plant(here, dist("mine", entry_points="[g]\nm = m\n[h]\nh = m\n"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["m", "s"]
     assert lazyplug.entry_points().groups == {"g", "h"}
     assert index.read_bytes() == before
@@ -139,8 +139,8 @@ def test_a_volatile_folder_is_seen_live_and_leaves_the_index_alone(
 def test_a_volatile_distribution_hides_a_stable_one_of_its_name_whatever_it_declares(
     points: str | None,
     here: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
 ) -> None:
     only("", site(dist("foo-bar", entry_points="[g]\na = m\n")))
     plant(here, dist("Foo.Bar", "9", points))
@@ -148,7 +148,7 @@ def test_a_volatile_distribution_hides_a_stable_one_of_its_name_whatever_it_decl
 
 
 def test_a_stable_distribution_before_a_volatile_one_hides_it(
-    here: Path, site: Callable[..., Path], only: Callable[..., None]
+    here: Path, site: PlantSite, only: SetPath
 ) -> None:
     only(site(dist("foo", entry_points="[g]\nstable = m\n")), "")
     plant(here, dist("foo", "9", "[g]\nlive = m\n"))
@@ -156,16 +156,14 @@ def test_a_stable_distribution_before_a_volatile_one_hides_it(
 
 
 def test_a_volatile_folder_without_metadata_hides_nothing(
-    here: Path, site: Callable[..., Path], only: Callable[..., None]
+    here: Path, site: PlantSite, only: SetPath
 ) -> None:
     only("", site(dist("foo", entry_points="[g]\nstable = m\n")))
     plant(here, {"foo-9.dist-info": {"entry_points.txt": "[g]\nlive = m\n"}})
     assert names() == ["stable"]
 
 
-def test_problems_of_volatile_folders_are_told(
-    here: Path, only: Callable[..., None]
-) -> None:
+def test_problems_of_volatile_folders_are_told(here: Path, only: SetPath) -> None:
     only("")
     plant(here, dist("mine", entry_points="[g]\nbroken\n"))
     (problem,) = lazyplug.problems()
@@ -174,7 +172,7 @@ def test_problems_of_volatile_folders_are_told(
 
 
 def test_the_order_is_that_of_the_path_whatever_is_live(
-    here: Path, site: Callable[..., Path], only: Callable[..., None]
+    here: Path, site: PlantSite, only: SetPath
 ) -> None:
     one = site(dist("z", entry_points="[g]\none = m\n"), "one")
     three = site(dist("a", entry_points="[g]\nthree = m\n"), "three")
@@ -218,8 +216,8 @@ def test_only_finders_that_nobody_knows_are_asked(
 
 
 def test_what_a_foreign_finder_tells_is_live(
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     only(site(dist("stable", entry_points="[g]\ns = m\n")))
@@ -235,7 +233,7 @@ def test_what_a_foreign_finder_tells_is_live(
 
 
 def test_an_extension_of_a_foreign_finder_travels_without_its_object(
-    only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    only: SetPath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import pickle
 

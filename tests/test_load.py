@@ -2,13 +2,12 @@
 
 import os.path
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 import lazyplug
 from lazyplug.testing import dist
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 MODULE = """
@@ -18,7 +17,7 @@ class Registry:
 
 
 @pytest.fixture(autouse=True)
-def installed(site: Callable[..., Path], first: Callable[..., None]) -> None:
+def installed(site: PlantSite, first: SetPath) -> None:
     points = "[g]\nreal = plug_pack.sub:Registry\nplug_pack.sub.Registry = os:sep\n"
     points += "twice = os:sep\n[h]\nbroken = plug_broken\n"
     first(

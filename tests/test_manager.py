@@ -5,7 +5,7 @@ import sys
 import threading
 import typing
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,8 +20,10 @@ from lazyplug import (
     NamedExtensionManager,
 )
 from lazyplug.testing import dist, plant
-from tests.conftest import Ticking, ask
 from tests.support.checkout import SOURCES
+from tests.support.children import ask
+from tests.support.clock import Ticking
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
@@ -40,7 +42,7 @@ class Broken(Base):
 
 
 @pytest.fixture
-def three(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def three(site: PlantSite, first: SetPath) -> Path:
     """Install three plugins of one group, in two distributions."""
     folder = site(
         {
@@ -54,7 +56,7 @@ def three(site: Callable[..., Path], first: Callable[..., None]) -> Path:
 
 
 @pytest.fixture
-def trapped(site: Callable[..., Path], first: Callable[..., None]) -> None:
+def trapped(site: PlantSite, first: SetPath) -> None:
     """Install plugins that fail the test when they are imported."""
     first(
         site(
@@ -67,7 +69,7 @@ def trapped(site: Callable[..., Path], first: Callable[..., None]) -> None:
 
 
 @pytest.fixture
-def twice(site: Callable[..., Path], first: Callable[..., None]) -> None:
+def twice(site: PlantSite, first: SetPath) -> None:
     """Install one name in two distributions that are no neighbours."""
     first(
         site(
@@ -82,7 +84,7 @@ def twice(site: Callable[..., Path], first: Callable[..., None]) -> None:
 
 
 @pytest.fixture
-def broken(site: Callable[..., Path], first: Callable[..., None]) -> None:
+def broken(site: PlantSite, first: SetPath) -> None:
     """Install a plugin that works between two that do not."""
     first(
         site(
@@ -206,7 +208,7 @@ def test_a_driver_is_the_plugin_or_what_its_call_returns(three: Path) -> None:
 
 
 def test_a_falsy_driver_is_the_instance_and_not_the_class(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     first(
         site(
@@ -236,7 +238,7 @@ def test_an_unknown_driver_names_group_near_misses_and_what_is_available(
 
 
 def test_a_driver_of_an_unknown_group_names_groups_that_look_alike(
-    three: Path, site: Callable[..., Path], first: Callable[..., None]
+    three: Path, site: PlantSite, first: SetPath
 ) -> None:
     first(site(dist("more", "1", "[my.app.drivers]\nx = plug:One\n"), "more"))
     with pytest.raises(
@@ -246,7 +248,7 @@ def test_a_driver_of_an_unknown_group_names_groups_that_look_alike(
 
 
 def test_where_nothing_is_installed_the_error_says_so(
-    only: Callable[..., None], tmp_path: Path
+    only: SetPath, tmp_path: Path
 ) -> None:
     only(tmp_path)
     with pytest.raises(lazyplug.NoMatches, match="no entry points at all are visible"):
@@ -254,7 +256,7 @@ def test_where_nothing_is_installed_the_error_says_so(
 
 
 def test_an_error_mentions_metadata_that_could_not_be_read(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     first(site(dist("plug", "1", "[g]\nbroken line\n")))
     with pytest.raises(lazyplug.NoMatches, match="no '=' in 'broken line'"):
@@ -591,8 +593,8 @@ def test_warnings_as_errors_do_not_turn_a_broken_plugin_into_a_crash(
 
 
 def test_an_error_of_ours_says_once_what_it_is_about(
-    site: Callable[..., Path],
-    first: Callable[..., None],
+    site: PlantSite,
+    first: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     first(site(dist("plug", "1", "[g]\nwrong = not-valid\n")))

@@ -3,7 +3,6 @@
 import pickle
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 import lazyplug
 from lazyplug import DriverManager, ExtensionManager, NamedExtensionManager
 from lazyplug.testing import dist
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this must not be imported')\n"
@@ -33,7 +33,7 @@ PACKAGE = "plug_host.clients"
 
 
 @pytest.fixture
-def clients(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def clients(site: PlantSite, first: SetPath) -> Path:
     folder = site(TREE)
     first(folder)
     return folder
@@ -96,9 +96,7 @@ def test_modules_travel_by_reference(clients: Path) -> None:
     assert not [name for name in sys.modules if name.startswith("plug_")]
 
 
-def test_modules_in_an_archive_are_found(
-    tmp_path: Path, first: Callable[..., None]
-) -> None:
+def test_modules_in_an_archive_are_found(tmp_path: Path, first: SetPath) -> None:
     archive = tmp_path / "host.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         for file in ("__init__", "clients/__init__", "clients/nova"):
@@ -108,7 +106,7 @@ def test_modules_in_an_archive_are_found(
 
 
 def test_a_namespace_package_in_two_places_is_one(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     one = site({"plug_space": {"clients": {"a.py": ""}}}, "one")
     two = site({"plug_space": {"clients": {"b.py": ""}}}, "two")

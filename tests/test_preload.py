@@ -13,8 +13,8 @@ import pytest
 import lazyplug
 from lazyplug._tuples import Named
 from lazyplug.testing import dist, plant
-from tests.conftest import ask, python
 from tests.support.checkout import SOURCES
+from tests.support.children import ask, python
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no chroot, no limits")
 

@@ -3,7 +3,7 @@
 import io
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,7 +18,8 @@ from lazyplug import (
     prefer,
 )
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import ask, python
+from tests.support.children import ask, python
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 
@@ -59,8 +60,8 @@ def of(level: int, caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.mark.parametrize("broken", BROKEN)
 def test_broken_metadata_is_a_warning_only_for_its_own_groups(
     broken: str,
-    site: Callable[..., Path],
-    first: Callable[..., None],
+    site: PlantSite,
+    first: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG, "lazyplug")
@@ -81,8 +82,8 @@ def test_broken_metadata_is_a_warning_only_for_its_own_groups(
 def test_broken_metadata_is_a_warning_for_who_asks_later_for_its_group(
     broken: str,
     namespace: str,
-    site: Callable[..., Path],
-    first: Callable[..., None],
+    site: PlantSite,
+    first: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     tree = BROKEN[broken]
@@ -109,8 +110,8 @@ def test_broken_metadata_is_a_warning_for_who_asks_later_for_its_group(
 @pytest.mark.parametrize("broken", UNKNOWN)
 def test_what_may_be_of_any_group_is_a_warning_for_all(
     broken: str,
-    site: Callable[..., Path],
-    first: Callable[..., None],
+    site: PlantSite,
+    first: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     first(site({**UNKNOWN[broken], **dist("good", "1", "[g]\na = os:sep\n")}))
@@ -167,7 +168,7 @@ def test_the_handler_that_keeps_quiet_comes_with_the_first_message() -> None:
 
 
 @pytest.fixture
-def two(site: Callable[..., Path], first: Callable[..., None]) -> None:
+def two(site: PlantSite, first: SetPath) -> None:
     """Install two distributions that declare one name."""
     points = "[g]\nabfs = plug:Z\n"
     first(site({**dist("store-redis", "1", points), **dist("zeta", "1", points)}))
@@ -223,7 +224,7 @@ CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e-\u200f\u202a-\u202e]"
 
 
 def test_no_control_character_of_metadata_is_logged_raw(
-    tmp_path: Path, first: Callable[..., None], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, first: SetPath, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "lazyplug")
     points = (
@@ -292,7 +293,7 @@ def test_an_exception_that_fails_to_describe_itself_ends_nothing(
     hostile: str,
     level: int,
     tmp_path: Path,
-    first: Callable[..., None],
+    first: SetPath,
     logged: io.StringIO,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
@@ -358,7 +359,7 @@ class Runs(Protocol):
 
 def test_no_value_or_traceback_forges_a_line_of_the_log(
     tmp_path: Path,
-    first: Callable[..., None],
+    first: SetPath,
     logged: io.StringIO,
     caplog: pytest.LogCaptureFixture,
 ) -> None:

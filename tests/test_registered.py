@@ -22,15 +22,15 @@ from lazyplug import (
     EnabledExtensionManager,
     ExtensionManager,
     NamedExtensionManager,
-    _environment,
 )
 from lazyplug.testing import dist, plant
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 
 
 @pytest.fixture
-def one(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def one(site: PlantSite, first: SetPath) -> Path:
     """Install one plugin."""
     folder = site(
         {
@@ -356,7 +356,7 @@ def test_a_manager_travels_whatever_its_plugins_raised(one: Path) -> None:
 
 
 def test_to_pickle_an_excluded_extension_imports_nothing(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     first(site({"plug_own": {"__init__.py": "", "csv.py": "raise AssertionError\n"}}))
     manager = ExtensionManager[Any](
@@ -369,7 +369,7 @@ def test_to_pickle_an_excluded_extension_imports_nothing(
 
 
 def test_a_registered_module_of_the_package_stands_beside_it(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     first(site({"plug_own": {"__init__.py": "", "csv.py": ""}}))
     manager = ExtensionManager[Any]("g", package="plug_own")
@@ -646,7 +646,7 @@ def dirs(one: Path, settled: object, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let only folders be looked at; the index is written."""
     lazyplug.entry_points()
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return one
 
 
@@ -694,7 +694,7 @@ def test_what_is_left_out_is_counted_once_however_often_it_is_asked_for(
 
 
 @pytest.fixture
-def family(site: Callable[..., Path], first: Callable[..., None]) -> None:
+def family(site: PlantSite, first: SetPath) -> None:
     """Install plugins in several groups of one family, and in others."""
     trap = "raise AssertionError('this plugin must not be imported')\n"
     points = (

@@ -21,7 +21,7 @@ import pytest
 import lazyplug
 from lazyplug._running import launch
 from lazyplug.testing import dist, plant
-from tests.conftest import python
+from tests.support.children import python
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, and scripts of POSIX")
 
@@ -417,6 +417,7 @@ def test_nothing_is_imported_from_the_current_directory(
     assert done.stdout
 
 
+@pytest.mark.once
 def test_children_ignore_the_environment_where_their_parent_does(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

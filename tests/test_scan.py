@@ -16,13 +16,14 @@ import pytest
 import lazyplug
 from lazyplug import _environment
 from lazyplug._distribution import identify
-from lazyplug._files import Seam
-from lazyplug._index import stamp as index_stamp
 from lazyplug._indexing import scan
 from lazyplug._indexing.layout import version_order
-from lazyplug._indexing.records import Distribution
 from lazyplug._indexing.scan import parse, scan_distribution
 from lazyplug.testing import Tree, dist, plant
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.index_format import Distribution
+from tests.support.index_format import stamp as index_stamp
+from tests.support.seam import Seam
 
 POINTS = "[g]\na = m:f\n"
 needs_modes = pytest.mark.skipif(
@@ -98,7 +99,7 @@ def test_a_bad_line_costs_itself(text: str, declared: list[Any], told: Any) -> N
 
 
 def test_a_value_that_is_no_reference_is_kept_and_told_when_it_is_loaded(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     only(site(dist("foo", entry_points="[g]\nbad = m-n:f\ngood = os:sep\n")))
     bad, good = lazyplug.ExtensionManager[Any]("g")
@@ -244,7 +245,7 @@ HARMED: dict[str, tuple[Tree, str]] = {
 
 @pytest.mark.parametrize("harm", HARMED)
 def test_a_broken_distribution_harms_no_other_and_is_told(
-    harm: str, site: Callable[..., Path], only: Callable[..., None]
+    harm: str, site: PlantSite, only: SetPath
 ) -> None:
     tree, reason = HARMED[harm]
     (file,) = tree
@@ -260,7 +261,7 @@ def test_a_broken_distribution_harms_no_other_and_is_told(
     assert names() == ["a", "a"]
     assert [told for _, _, told in reasons() if reason in told]
     assert all(file in problem.path for problem in lazyplug.problems())
-    _environment.invalidate_caches()  # now from the index
+    lazyplug.invalidate_caches()  # now from the index
     assert [told for _, _, told in reasons() if reason in told]
 
 
@@ -268,7 +269,7 @@ def test_a_broken_distribution_harms_no_other_and_is_told(
 @pytest.mark.parametrize("late", ["METADATA", "PKG-INFO"])
 @pytest.mark.usefixtures("settled")
 def test_metadata_that_is_written_behind_the_entry_points_is_seen(
-    first: Tree, late: str, site: Callable[..., Path], only: Callable[..., None]
+    first: Tree, late: str, site: PlantSite, only: SetPath
 ) -> None:
     # What an installer does in between, a program may start in.
     folder = site(first)
@@ -276,19 +277,19 @@ def test_metadata_that_is_written_behind_the_entry_points_is_seen(
     assert names() == []
     points = {"entry_points.txt": POINTS}
     plant(folder, {"foo_bar-1.0.dist-info": points})
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert owners() == [("foo_bar", "1.0")]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     metadata = "Name: Foo.Bar\nVersion: 1.0.post1\n"
     plant(folder, {"foo_bar-1.0.dist-info": {late: metadata}})
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert owners() == [("Foo.Bar", "1.0.post1")]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifo on this system")
 @pytest.mark.parametrize("file", ["entry_points.txt", "METADATA", "PKG-INFO"])
 def test_a_fifo_in_place_of_a_file_does_not_hang(
-    file: str, site: Callable[..., Path], only: Callable[..., None]
+    file: str, site: PlantSite, only: SetPath
 ) -> None:
     folder = site({"bad-1.0.dist-info": {}, **dist("foo", entry_points=POINTS)})
     bad = folder / "bad-1.0.dist-info"
@@ -308,20 +309,18 @@ def test_a_fifo_in_place_of_a_file_does_not_hang(
 
 @pytest.mark.parametrize("link", ["entry_points.txt", "nowhere", "/dev/null/no"])
 def test_a_link_that_leads_nowhere_is_an_absent_file(
-    link: str, site: Callable[..., Path], only: Callable[..., None]
+    link: str, site: PlantSite, only: SetPath
 ) -> None:
     folder = site({**dist("bad"), **dist("foo", entry_points=POINTS)})
     (folder / "bad-1.0.dist-info" / "entry_points.txt").symlink_to(link)
     only(folder)
     assert names() == ["a"]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["a"]
 
 
 @needs_modes
-def test_an_unreadable_file_costs_itself(
-    site: Callable[..., Path], only: Callable[..., None]
-) -> None:
+def test_an_unreadable_file_costs_itself(site: PlantSite, only: SetPath) -> None:
     folder = site(
         {**dist("bad", entry_points=POINTS), **dist("foo", entry_points=POINTS)}
     )
@@ -332,9 +331,7 @@ def test_an_unreadable_file_costs_itself(
 
 
 @needs_modes
-def test_an_unreadable_folder_costs_itself(
-    site: Callable[..., Path], only: Callable[..., None]
-) -> None:
+def test_an_unreadable_folder_costs_itself(site: PlantSite, only: SetPath) -> None:
     closed = site(dist("bad", entry_points=POINTS), "closed")
     closed.chmod(0)
     try:
@@ -346,7 +343,7 @@ def test_an_unreadable_folder_costs_itself(
 
 
 def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
-    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = site(dist("bad", entry_points=POINTS))
 
@@ -366,7 +363,7 @@ def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
 
 
 def test_a_file_that_is_far_too_large_is_not_read(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     folder = site(
         {**dist("bad", entry_points=POINTS), **dist("foo", entry_points=POINTS)}
@@ -439,8 +436,8 @@ def test_of_one_key_in_one_folder_one_wins_and_the_others_are_told(
     tree: Tree,
     winner: str,
     losers: list[str],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     listed = Seam.listdir
@@ -455,7 +452,7 @@ def test_of_one_key_in_one_folder_one_wins_and_the_others_are_told(
 
 
 def test_the_first_with_metadata_wins_along_the_path(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     bare = site({"foo-9.0.dist-info": BARE}, "bare")
     one = site(dist("foo", "1.0", POINTS), "one")
@@ -470,7 +467,7 @@ def test_the_first_with_metadata_wins_along_the_path(
 
 @pytest.mark.parametrize("metadata", ["", {}])
 def test_pkg_info_says_the_name_where_metadata_cannot(
-    metadata: Any, site: Callable[..., Path], only: Callable[..., None]
+    metadata: Any, site: PlantSite, only: SetPath
 ) -> None:
     files = {"METADATA": metadata, "PKG-INFO": "Name: Foo.Bar\nVersion: 1.0\n", **BARE}
     folder = site({"foo_bar-0.dist-info": files})
@@ -481,7 +478,7 @@ def test_pkg_info_says_the_name_where_metadata_cannot(
 
 
 def test_a_distribution_that_declares_nothing_shadows_one_that_does(
-    site: Callable[..., Path], only: Callable[..., None]
+    site: PlantSite, only: SetPath
 ) -> None:
     silent, speaking = (
         site(dist("foo"), "silent"),
@@ -505,7 +502,7 @@ def zipped(path: Path, tree: Tree, root: str = "") -> Path:
 
 
 def test_a_wheel_on_the_path_declares_and_is_read_only_once(
-    tmp_path: Path, only: Callable[..., None], settled: Any
+    tmp_path: Path, only: SetPath, settled: Any
 ) -> None:
     wheel = zipped(
         tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", entry_points=POINTS)
@@ -514,15 +511,13 @@ def test_a_wheel_on_the_path_declares_and_is_read_only_once(
     assert (names(), versions()) == (["a"], ["1.0"])
     for room in [room for room in sys.modules if room == "lazyplug._indexing.archives"]:
         del sys.modules[room]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["a"]
     assert "lazyplug._indexing.archives" not in sys.modules
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-def test_an_archive_is_closed_when_it_was_read(
-    tmp_path: Path, only: Callable[..., None]
-) -> None:
+def test_an_archive_is_closed_when_it_was_read(tmp_path: Path, only: SetPath) -> None:
     wheel = zipped(
         tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", entry_points=POINTS)
     )
@@ -537,9 +532,7 @@ def test_an_archive_is_closed_when_it_was_read(
     assert str(wheel) not in opened
 
 
-def test_a_zipped_egg_on_the_path_declares(
-    tmp_path: Path, only: Callable[..., None]
-) -> None:
+def test_a_zipped_egg_on_the_path_declares(tmp_path: Path, only: SetPath) -> None:
     files = {"PKG-INFO": "Name: foo\nVersion: 1.0\n", "entry_points.txt": POINTS}
     only(zipped(tmp_path / "foo-1.0-py3.11.egg", {"EGG-INFO": files}))
     assert (names(), versions()) == (["a"], ["1.0"])
@@ -548,7 +541,7 @@ def test_a_zipped_egg_on_the_path_declares(
 
 
 def test_a_distribution_in_an_archive_shadows_a_later_folder(
-    tmp_path: Path, site: Callable[..., Path], only: Callable[..., None]
+    tmp_path: Path, site: PlantSite, only: SetPath
 ) -> None:
     archive = zipped(tmp_path / "all.zip", dist("Foo.Bar", "1.0", POINTS))
     folder = site(dist("foo_bar", "2.0", POINTS))
@@ -558,13 +551,11 @@ def test_a_distribution_in_an_archive_shadows_a_later_folder(
     assert versions() == ["2.0"]
 
 
-def test_an_archive_that_changed_is_read_again(
-    tmp_path: Path, only: Callable[..., None]
-) -> None:
+def test_an_archive_that_changed_is_read_again(tmp_path: Path, only: SetPath) -> None:
     only(zipped(tmp_path / "all.zip", dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
     zipped(tmp_path / "all.zip", dist("foo", entry_points="[g]\nb = m:f\n"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert names() == ["b"]
 
 
@@ -581,8 +572,8 @@ def test_a_file_on_the_path_that_is_no_archive_costs_itself(
     content: bytes,
     reason: str,
     tmp_path: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
 ) -> None:
     (tmp_path / "file").write_bytes(content)
     only(tmp_path / "file", site(dist("foo", entry_points=POINTS)))
@@ -618,7 +609,7 @@ DAMAGED_ARCHIVES: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("harm", DAMAGED_ARCHIVES)
 def test_a_broken_archive_costs_itself_and_is_told(
-    harm: str, tmp_path: Path, site: Callable[..., Path], only: Callable[..., None]
+    harm: str, tmp_path: Path, site: PlantSite, only: SetPath
 ) -> None:
     archive = zipped(tmp_path / "all.zip", dist("bad", entry_points="[g]\nb = m:f\n"))
     archive.write_bytes(DAMAGED_ARCHIVES[harm](archive.read_bytes()))
@@ -628,7 +619,7 @@ def test_a_broken_archive_costs_itself_and_is_told(
 
 
 def test_undecodable_files_in_an_archive_cost_themselves(
-    tmp_path: Path, site: Callable[..., Path], only: Callable[..., None]
+    tmp_path: Path, site: PlantSite, only: SetPath
 ) -> None:
     tree = {
         "one-1.0.dist-info": {"METADATA": "Name: one\n", "entry_points.txt": b"\xff"},

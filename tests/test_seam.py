@@ -5,7 +5,6 @@ import subprocess
 import sys
 import textwrap
 import zipfile
-from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,18 @@ from unittest import mock
 import pytest
 
 import lazyplug
-from lazyplug import _environment, _settings
-from lazyplug._files import Seam
+from lazyplug import _settings
 from lazyplug.testing import dist, plant
-from tests.conftest import ask, python
+from tests.support.calls import NAMES
+from tests.support.children import ask, python
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.seam import Seam
 
 POINTS = "[g]\na = m:f\n"
 
 
 def look() -> list[str]:
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return sorted(point.value for point in lazyplug.entry_points(group="g"))
 
 
@@ -48,25 +49,10 @@ def archive_in(folder: Path) -> Path:
     return path
 
 
-# Each name by which a test may replace what the engine asks the system for.
-NAMES = [
-    *(
-        f"os.{name}"
-        for name in ("access", "getcwd", "listdir", "lstat", "open", "read")
-    ),
-    *(f"os.{name}" for name in ("scandir", "stat", "fstat", "pread", "close", "lseek")),
-    *(
-        f"os.path.{name}"
-        for name in ("exists", "isfile", "isdir", "getmtime", "islink")
-    ),
-    *("builtins.open", "io.open", "pathlib.Path.read_text", "pathlib.Path.exists"),
-]
-
-
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [[], ["b", "a"], b"", False, OSError(5, "no")])
 def test_a_mocked_function_changes_no_answer_and_is_not_remembered(
-    name: str, value: Any, site: Callable[..., Path], only: Callable[..., None]
+    name: str, value: Any, site: PlantSite, only: SetPath
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     only(folder, archive_in(folder))
@@ -98,8 +84,8 @@ def test_an_archive_that_could_not_be_read_is_read_the_next_time(
     where: str,
     level: str,
     error: Exception,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     settled: object,
 ) -> None:
@@ -117,8 +103,8 @@ def test_an_archive_that_could_not_be_read_is_read_the_next_time(
 
 
 def test_a_system_that_fails_to_read_the_end_of_an_archive_is_not_its_damage(
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     settled: object,
 ) -> None:
@@ -148,7 +134,7 @@ def test_a_system_that_fails_to_read_the_end_of_an_archive_is_not_its_damage(
 
 
 def test_a_damaged_archive_is_remembered_as_that(
-    site: Callable[..., Path], only: Callable[..., None], settled: Any
+    site: PlantSite, only: SetPath, settled: Any
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     (folder / "all.zip").write_bytes(b"PK\3\4 and nothing else")
@@ -179,8 +165,8 @@ MOCKED_ZIP = [
 def test_what_is_mocked_while_an_archive_is_read_is_not_remembered(
     name: str,
     how: dict[str, Any],
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     settled: object,
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
@@ -192,7 +178,7 @@ def test_what_is_mocked_while_an_archive_is_read_is_not_remembered(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by RLIMIT_AS")
 def test_an_archive_that_was_read_without_memory_is_read_the_next_time(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -218,7 +204,7 @@ def test_an_archive_that_was_read_without_memory_is_read_the_next_time(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a directory in use is removed")
 def test_an_archive_that_was_asked_for_in_a_removed_directory_is_read_the_next_time(
-    site: Callable[..., Path], tmp_path: Path
+    site: PlantSite, tmp_path: Path
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     archive = archive_in(folder)
@@ -236,7 +222,7 @@ def test_an_archive_that_was_asked_for_in_a_removed_directory_is_read_the_next_t
 
 
 def test_an_audit_hook_that_forbids_the_files_of_the_cache_costs_the_cache_only(
-    site: Callable[..., Path], isolated: Path
+    site: PlantSite, isolated: Path
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     assert in_a_new_process(folder) == ["m:f"]
@@ -264,7 +250,7 @@ def test_an_audit_hook_that_forbids_the_files_of_the_cache_costs_the_cache_only(
 
 
 def test_a_clock_that_is_mocked_at_the_first_import_lets_nothing_be_believed(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     code = f"""
@@ -291,8 +277,8 @@ class FakeOs:
 
 
 def test_where_os_is_no_module_importlib_metadata_answers_each_time(
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -324,6 +310,7 @@ def test_nothing_is_frozen_in_a_fake_file_system(
     assert not (tmp_path / "frozen").exists()
 
 
+FAKE_FILES = "pyfakefs.pytest_plugin"
 HOST = """
 import lazyplug
 from importlib import metadata
@@ -382,12 +369,17 @@ def test_in_a_fake_file_system_the_answers_are_importlib_metadatas(
     planted = plant(tmp_path / "planted", dist("foo", entry_points=text))
     tests = plant(tmp_path / "tests", {"host.py": HOST, "test_host.py": TESTS})
     names = [f"test_host.py::test_{letter}" for letter in order]
-    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:lazyplug"]
+    # Of all plugins of pytest that are installed, only the one that is needed.
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", FAKE_FILES]
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, *command, *names],
             cwd=tests,
-            env={**os.environ, "PYTHONPATH": str(planted)},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(planted),
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            },
             capture_output=True,
             text=True,
             check=False,

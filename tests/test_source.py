@@ -22,7 +22,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazyplug._files import Seam
 from lazyplug._static import source as source_module
 from lazyplug._static.source import (
     AMONG,
@@ -34,7 +33,10 @@ from lazyplug._static.source import (
     first_line,
 )
 from lazyplug.testing import Tree, plant
-from tests.conftest import examples, python
+from tests.support.children import python
+from tests.support.fixtures import PlantSite
+from tests.support.properties import examples
+from tests.support.seam import Seam
 
 TRAP = "\nraise AssertionError('this must not be imported')\n"
 COMPILED = EXTENSION_SUFFIXES[0]
@@ -70,7 +72,7 @@ def nothing_imported() -> Iterator[None]:
 
 
 @pytest.fixture
-def module(site: Callable[..., Path]) -> Callable[..., str | None]:
+def module(site: PlantSite) -> Callable[..., str | None]:
     """Return a function that writes a module which no import survives, and asks."""
 
     def write_and_ask(source: str, attr: str = "X", **others: Any) -> str | None:
@@ -116,7 +118,7 @@ def module(site: Callable[..., Path]) -> Callable[..., str | None]:
     ],
 )
 def test_the_first_line_is_that_of_what_the_value_names(
-    value: str, line: str | None, site: Callable[..., Path]
+    value: str, line: str | None, site: PlantSite
 ) -> None:
     source = '''
         """The module."""
@@ -178,7 +180,7 @@ def test_the_line_is_as_inspect_would_clean_it(
     ],
 )
 def test_a_source_is_read_in_the_encoding_that_it_names(
-    head: str, encoding: str, site: Callable[..., Path]
+    head: str, encoding: str, site: PlantSite
 ) -> None:
     source = f"{head}'''Grüße.'''\r\n{TRAP}".encode(encoding)
     assert said("plug", site({"plug.py": source})) == "Grüße."
@@ -343,9 +345,7 @@ def test_static_re_exports_are_followed(
 
 
 @pytest.mark.parametrize("steps", range(8))
-def test_five_hops_are_followed_and_no_more(
-    steps: int, site: Callable[..., Path]
-) -> None:
+def test_five_hops_are_followed_and_no_more(steps: int, site: PlantSite) -> None:
     tree = {f"plug{n}.py": f"from plug{n + 1} import X\n" for n in range(steps)}
     folder = site({**tree, f"plug{steps}.py": "class X: 'End.'"})
     assert said("plug0:X", folder) == ("End." if steps <= 5 else None)
@@ -359,7 +359,7 @@ def test_aliases_count_as_hops(steps: int, module: Callable[..., str | None]) ->
 
 
 @pytest.mark.parametrize("steps", range(8))
-def test_star_imports_count_as_hops(steps: int, site: Callable[..., Path]) -> None:
+def test_star_imports_count_as_hops(steps: int, site: PlantSite) -> None:
     tree = {f"plug{n}.py": f"from plug{n + 1} import *\n" for n in range(steps)}
     folder = site({**tree, f"plug{steps}.py": "class X: 'End.'"})
     assert said("plug0:X", folder) == ("End." if steps <= 5 else None)
@@ -397,7 +397,7 @@ def test_a_star_import_brings_what_its_module_exports(
 
 
 def test_modules_that_import_each_other_end_somewhere(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     stars = "".join(f"from plug{n} import *\n" for n in range(12))
     assert said("plug0:X", site({f"plug{n}.py": stars for n in range(12)})) is None
@@ -406,7 +406,7 @@ def test_modules_that_import_each_other_end_somewhere(
 
 
 def test_each_star_import_is_looked_through_once(
-    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # There are 12 ** 5 ways from the first module to those of the last layer.
     tree = {
@@ -454,7 +454,7 @@ def test_each_star_import_is_looked_through_once(
     ],
 )
 def test_what_a_package_does_not_bind_may_be_a_module_of_it(
-    imported: str, line: str | None, site: Callable[..., Path]
+    imported: str, line: str | None, site: PlantSite
 ) -> None:
     tree = {
         "plug": {
@@ -469,7 +469,7 @@ def test_what_a_package_does_not_bind_may_be_a_module_of_it(
 
 
 def test_a_lazy_package_is_not_taken_at_its_folders_word(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     tree: Tree = {"__init__.py": "def __getattr__(name): ...", "x.py": "'''Not it.'''"}
     folder = site({"plug": tree})
@@ -495,7 +495,7 @@ def test_a_lazy_package_is_not_taken_at_its_folders_word(
     ],
 )
 def test_what_cannot_be_parsed_says_nothing_and_may_be_remembered(
-    source: bytes, site: Callable[..., Path]
+    source: bytes, site: PlantSite
 ) -> None:
     line, sources = asked("plug", site({"plug.py": source}))
     assert line is None
@@ -504,7 +504,7 @@ def test_what_cannot_be_parsed_says_nothing_and_may_be_remembered(
 
 
 @pytest.mark.parametrize("deep", ["(" * 100_000, "-" * 200_000, "x." * 100_000 + "x"])
-def test_what_is_too_deep_is_survived(deep: str, site: Callable[..., Path]) -> None:
+def test_what_is_too_deep_is_survived(deep: str, site: PlantSite) -> None:
     # In a process of its own: parsers of other versions may not survive it.
     folder = site({"plug.py": f"'''Says.'''\n{deep}1\n"})
     code = (
@@ -532,7 +532,7 @@ def test_what_is_too_deep_is_survived(deep: str, site: Callable[..., Path]) -> N
     ids=range(8),
 )
 def test_an_import_of_any_number_of_parts_is_seen_or_given_up_at_once(
-    line: str, site: Callable[..., Path]
+    line: str, site: PlantSite
 ) -> None:
     folder = site({"plug.py": f"'''Says.'''\n{line}\nclass X: 'X.'\n".encode()})
     began = time.process_time()
@@ -544,7 +544,7 @@ def test_an_import_of_any_number_of_parts_is_seen_or_given_up_at_once(
 
 @pytest.mark.parametrize("parts", [400_000, 900])
 def test_a_target_of_any_number_of_parts_is_looked_for_at_once(
-    parts: int, site: Callable[..., Path]
+    parts: int, site: PlantSite
 ) -> None:
     folder = site({"plug": {"a": {"a": {}}}, "plug_x.py": "class a: pass"})
     known = search(folder)
@@ -567,7 +567,7 @@ def refusing(name: str, function: Callable[..., Any], error: int) -> Any:
 
 
 def test_what_the_system_does_not_read_is_not_to_be_remembered(
-    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = site({"plug.py": "'''Says.'''", "plug_folder.py": {}})
     with monkeypatch.context() as patch:
@@ -589,7 +589,7 @@ def test_what_the_system_does_not_read_is_not_to_be_remembered(
     "path", ["one", "one/plug", "one/plug/__init__.py", "one/plug.py", "one/plug/a.py"]
 )
 def test_where_the_system_does_not_say_what_is_there_the_next_is_not_remembered(
-    path: str, error: int, site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    path: str, error: int, site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = {"plug": {"__init__.py": "'''One.'''", "a.py": ""}, "plug.py": "'''File.'''"}
     entries = site(one, "one"), site({"plug.py": "'''Two.'''"}, "two")
@@ -603,7 +603,7 @@ def test_where_the_system_does_not_say_what_is_there_the_next_is_not_remembered(
 
 
 def test_functions_that_a_program_replaces_in_os_are_not_asked(
-    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = site({"plug": {"__init__.py": "'''One.'''"}})
     for name in ("stat", "open", "read", "fstat", "close", "listdir", "access"):
@@ -620,7 +620,7 @@ def test_functions_that_a_program_replaces_in_os_are_not_asked(
 @pytest.mark.parametrize("error", [MemoryError, RecursionError])
 def test_what_runs_short_is_not_to_be_remembered(
     error: type[BaseException],
-    site: Callable[..., Path],
+    site: PlantSite,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*_: object) -> None:
@@ -633,7 +633,7 @@ def test_what_runs_short_is_not_to_be_remembered(
 
 
 def test_asked_at_the_bottom_of_the_stack_it_says_nothing(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     folder = site({"plug.py": "'''Says.'''"})
     known = search(folder)
@@ -652,7 +652,7 @@ def test_asked_at_the_bottom_of_the_stack_it_says_nothing(
 
 @pytest.mark.filterwarnings("error")
 def test_warnings_of_a_source_are_not_told_and_filters_stay_as_they_were(
-    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = "'''Says \\d.'''\nx = 1 is 1\nassert (x, '')\n"
     folder = site({f"plug{n}.py": source for n in range(40)})
@@ -720,7 +720,7 @@ def test_a_forked_child_does_not_wait_for_a_parser_of_its_parent() -> None:
     ],
 )
 def test_a_docstring_that_is_assigned_is_not_taken_as_it_stands(
-    source: str, attr: str | None, site: Callable[..., Path]
+    source: str, attr: str | None, site: PlantSite
 ) -> None:
     target = f"plug:{attr}" if attr else "plug"
     line, sources = asked(target, site({"plug.py": source}))
@@ -728,7 +728,7 @@ def test_a_docstring_that_is_assigned_is_not_taken_as_it_stands(
 
 
 def test_the_docstrings_of_others_are_not_in_doubt_where_one_is_assigned(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     source = "'Says.'\nclass X: 'X.'\nclass Y: 'Y.'\nY.__doc__ = f(X.__doc__)\n"
     folder = site({"plug.py": source})
@@ -738,7 +738,7 @@ def test_the_docstrings_of_others_are_not_in_doubt_where_one_is_assigned(
 # ------------------------------------------------------------------ where it lies
 
 
-def test_parents_are_walked_and_not_imported(site: Callable[..., Path]) -> None:
+def test_parents_are_walked_and_not_imported(site: PlantSite) -> None:
     tree = {"__init__.py": TRAP, "b": {"__init__.py": TRAP, "c.py": "'''C.'''" + TRAP}}
     line, sources = asked("plug.b.c", site({"plug": tree}))
     assert line == "C."
@@ -788,13 +788,13 @@ def test_parents_are_walked_and_not_imported(site: Callable[..., Path]) -> None:
     ],
 )
 def test_modules_are_found_where_python_finds_them(
-    one: Tree, two: Tree, value: str, line: str | None, site: Callable[..., Path]
+    one: Tree, two: Tree, value: str, line: str | None, site: PlantSite
 ) -> None:
     assert said(value, site(one, "one"), site(two, "two")) == line
 
 
 def test_what_lies_in_an_archive_is_left_to_the_import(
-    tmp_path: Path, site: Callable[..., Path]
+    tmp_path: Path, site: PlantSite
 ) -> None:
     archive = tmp_path / "plugs.zip"
     with zipfile.ZipFile(archive, "w") as packed:
@@ -815,7 +815,7 @@ def test_what_lies_in_an_archive_is_left_to_the_import(
 def test_an_archive_that_cannot_be_read_now_is_not_passed_over_for_good(
     error: BaseException,
     tmp_path: Path,
-    site: Callable[..., Path],
+    site: PlantSite,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     archive = tmp_path / "plugs.zip"
@@ -848,7 +848,7 @@ def test_what_lies_in_a_directory_of_an_archive_is_not_missing(tmp_path: Path) -
 
 
 def test_what_is_found_in_a_volatile_entry_is_not_to_be_remembered(
-    tmp_path: Path, site: Callable[..., Path]
+    tmp_path: Path, site: PlantSite
 ) -> None:
     here = site({"plug.py": "'''Here.'''", "plug_part": {}}, "here")
     site_ = site({"plug.py": "''", "plug_b.py": "'''B.'''", "plug_part": {}})
@@ -865,7 +865,7 @@ def test_what_is_found_in_a_volatile_entry_is_not_to_be_remembered(
 
 
 def test_finders_are_asked_where_an_import_would_ask_them(
-    tmp_path: Path, site: Callable[..., Path]
+    tmp_path: Path, site: PlantSite
 ) -> None:
     source = plant(
         tmp_path / "src",
@@ -899,7 +899,7 @@ def test_finders_are_asked_where_an_import_would_ask_them(
 
 
 def test_what_a_finder_fails_to_say_is_not_to_be_remembered(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     entry = site({"plug.py": "'''Plain.'''", "plug_n": {}})
     for value in ("plug", "plug_n.a", "plug_none"):
@@ -910,7 +910,7 @@ def test_what_a_finder_fails_to_say_is_not_to_be_remembered(
 
 
 def test_the_stamps_of_what_would_come_first_are_asked_for(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     folder = site(
         {
@@ -948,7 +948,7 @@ def test_the_stamps_of_what_would_come_first_are_asked_for(
 
 
 def test_a_file_is_read_once_for_many_names_and_its_age_is_that_of_the_reading(
-    site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = site({"plug.py": "class A: 'A.'\nclass B: 'B.'\n"})
     times = iter(range(100, 200))

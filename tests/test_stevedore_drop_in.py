@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _environment
 from lazyplug.compat import stevedore
 from lazyplug.compat.stevedore import _install
 from lazyplug.testing import dist, plant
-from tests.conftest import ask, python
+from tests.support.children import ask, python
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten", "unknown")
 
@@ -603,7 +603,7 @@ def unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def app(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def app(site: PlantSite, first: SetPath) -> Path:
     """Install the plugins of this file."""
     folder = site(TREE)
     first(folder)
@@ -661,6 +661,7 @@ def printed_by_both(program: str, options: dict[str, Any]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+@pytest.mark.once
 def test_a_program_prints_on_the_drop_in_what_it_prints_on_stevedore(
     program: str, app: Path, tmp_path: Path
 ) -> None:
@@ -885,6 +886,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("title", DIFFERENCES)
+@pytest.mark.once
 def test_what_stevedore_gets_wrong_is_right_on_the_drop_in(
     title: str, app: Path, tmp_path: Path
 ) -> None:
@@ -901,7 +903,7 @@ def test_what_stevedore_gets_wrong_is_right_on_the_drop_in(
 
 @row("the order of extensions")
 def test_extensions_come_in_the_order_of_distributions_whatever_the_folder_says(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     tree: dict[str, Any] = {"plug_app.py": PLUGINS}
     for name in ("c", "a", "d", "b"):
@@ -913,7 +915,7 @@ def test_extensions_come_in_the_order_of_distributions_whatever_the_folder_says(
 
 @row("an entry point that is added within seconds")
 def test_the_next_process_sees_what_was_added_a_moment_ago(
-    site: Callable[..., Path], tmp_path: Path
+    site: PlantSite, tmp_path: Path
 ) -> None:
     program = INSTALL + (
         "from stevedore import extension\n"
@@ -936,15 +938,15 @@ def test_no_damaged_cache_file_crashes_a_program_or_hides_a_plugin(
     assert files
     for file in files:
         file.write_bytes(damage)
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     stevedore.ExtensionManager.ENTRY_POINT_CACHE.clear()
     assert len(stevedore.ExtensionManager[Any]("good").names()) == 3
 
 
 @row("a value that is no object reference")
 def test_a_value_that_is_no_object_reference_is_told_with_its_distribution(
-    site: Callable[..., Path],
-    first: Callable[..., None],
+    site: PlantSite,
+    first: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     first(site({**TREE, **BAD}))
@@ -1064,7 +1066,7 @@ def test_a_conflict_is_told_of_whatever_was_made_by_hand() -> None:
 
 
 def test_the_path_that_is_asked_for_is_scanned_and_nothing_else(
-    site: Callable[..., Path],
+    site: PlantSite,
     app: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -1103,7 +1105,7 @@ def test_a_path_is_scanned_though_the_current_folder_was_removed(
 
 
 def test_what_two_distributions_declare_in_the_same_words_stands_there_once(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     both = "[g]\na = plug_app:One\n"
     first(
@@ -1433,6 +1435,7 @@ Plugins
 """
 
 
+@pytest.mark.once
 def test_sphinx_documents_the_same_as_with_stevedore(app: Path, tmp_path: Path) -> None:
     pytest.importorskip("sphinx")
     code = """

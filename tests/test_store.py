@@ -8,9 +8,8 @@ import os
 import shutil
 import stat
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,19 +21,27 @@ import pytest
 
 import lazyplug
 from lazyplug import _environment, _files, _settings
-from lazyplug._files import Seam
-from lazyplug._index import SCHEMA, TITLE_LENGTH, title
 from lazyplug._indexing import directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug._indexing.directory import cache_directory
-from lazyplug._indexing.records import assemble, from_bytes, table_of
 from lazyplug._settings import plain_folder
 from lazyplug.testing import dist, plant
-from tests.conftest import Ticking, ask, python
+from tests.support.children import ask, python
+from tests.support.clock import Ticking
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.heads import poison
+from tests.support.index_format import SCHEMA, TITLE_LENGTH, assemble, from_bytes, title
+from tests.support.seam import Seam
+from tests.support.users import (
+    AS_NOBODY,
+    POINTS,
+    RIGHT,
+    ROOT,
+    index_in,
+    look_as_nobody,
+    posix,
+)
 
-ROOT = Path(lazyplug.__file__).parent.parent
-POINTS = "[g]\na = m:f\n"
-posix = pytest.mark.skipif(os.name != "posix", reason="file modes and users of POSIX")
 needs_root = pytest.mark.skipif(
     os.name != "posix" or os.geteuid() != 0, reason="needs the rights of root"
 )
@@ -59,9 +66,9 @@ def test_where_there_are_no_effective_users_files_are_nobody_elses(
         from lazyplug import _environment, _files, _settings
         found = lazyplug.ExtensionManager("g").names()
         _environment.invalidate_caches()
-        del sys.modules["lazyplug._indexing.patch"]
+        del sys.modules["lazyplug._indexing.update"]
         again = lazyplug.ExtensionManager("g").names()
-        print(json.dumps([found, again, "lazyplug._indexing.patch" in sys.modules]))
+        print(json.dumps([found, again, "lazyplug._indexing.update" in sys.modules]))
     """
     env = {
         "LAZYPLUG_CACHE_DIR": str(cache),
@@ -73,22 +80,15 @@ def test_where_there_are_no_effective_users_files_are_nobody_elses(
 
 
 @pytest.fixture
-def looked(
-    settled: Ticking, site: Callable[..., Path], only: Callable[..., None]
-) -> Callable[[], list[str]]:
+def looked(settled: Ticking, site: PlantSite, only: SetPath) -> Callable[[], list[str]]:
     """Return a function that looks as a new process does: values of the group g."""
     only(site(dist("foo", entry_points=POINTS)))
 
     def look() -> list[str]:
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         return [point.value for point in lazyplug.entry_points(group="g")]
 
     return look
-
-
-def index_in(folder: Path) -> Path:
-    (file,) = folder.glob("*.json")
-    return file
 
 
 def mode(path: Path) -> int:
@@ -201,7 +201,7 @@ def test_a_disk_that_takes_a_little_at_a_time_gets_all(
 
 
 def test_many_processes_that_write_at_once_leave_one_whole_index(
-    site: Callable[..., Path], isolated: Path
+    site: PlantSite, isolated: Path
 ) -> None:
     folder = site(
         {k: v for n in range(30) for k, v in dist(f"d{n}", entry_points=POINTS).items()}
@@ -232,55 +232,6 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
 
 
 # ------------------------------------------------- where nothing can be written
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """Return a folder that every user may enter, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-# What a process without rights could not read any more is imported before; a
-# process of root's becomes nobody's.
-AS_NOBODY = f"""
-import importlib, json, logging, os, pkgutil, sys
-sys.path[:0] = [{str(ROOT)!r}]
-import importlib_metadata, platformdirs, zipfile, lazyplug
-for room in pkgutil.iter_modules(lazyplug.__path__):
-    if room.name not in ("cli", "testing", "compat", "integrations"):
-        importlib.import_module("lazyplug." + room.name)
-if os.geteuid() == 0:
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
-sys.path[:] = [sys.argv[1]]
-def look():
-    lazyplug.invalidate_caches()
-    return [point.value for point in lazyplug.entry_points(group="g")]
-print(json.dumps([look(), look()]))
-"""
-
-
-def look_as_nobody(site: Path, before: str = "", **env: str) -> Any:
-    """Return what two looks of a process without rights find; it must not complain."""
-    folder = {"LAZYPLUG_CACHE_DIR": "", **env}
-    done = python("-c", before + AS_NOBODY, str(site), env=folder, cwd=site.parent)
-    assert done.stderr == ""
-    return json.loads(done.stdout)
-
-
-@pytest.fixture
-def installed(public: Path) -> Path:
-    site = plant(public / "site", dist("foo", entry_points=POINTS))
-    for path in [site, *site.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    return site
-
-
-RIGHT = [["m:f"], ["m:f"]]
 
 
 @posix
@@ -376,26 +327,6 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 # -------------------------------------------------------------- what is not believed
 
 
-def poison(file: Path) -> bytes:
-    """Make an index say something else, with right checksums; return its bytes."""
-    data = file.read_bytes()
-    index = from_bytes(data)
-    ((_, offset, length, wanted),) = table_of(index)
-    start = index.after_watch + offset
-    part = data[start : start + length].replace(b'"m', b'"n')
-    front = index.front.replace(wanted.encode(), _store_digest(part).encode())
-    evil = title(front) + front + data[TITLE_LENGTH + len(front) : start] + part
-    evil += data[start + length :]
-    file.write_bytes(evil)
-    return evil
-
-
-def _store_digest(part: bytes) -> str:
-    from lazyplug._index import digest
-
-    return digest(part)
-
-
 def test_an_index_that_is_ours_is_believed(
     looked: Callable[[], list[str]], isolated: Path
 ) -> None:
@@ -436,8 +367,8 @@ def test_a_folder_that_others_could_write_is_not_believed_nor_used(
 def test_an_index_of_another_path_in_such_a_file_gives_nothing_away(
     looked: Callable[[], list[str]],
     isolated: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
 ) -> None:
     # What a new key takes over comes from files that are trusted as much.
     looked()
@@ -558,7 +489,7 @@ def test_an_index_that_is_replaced_while_it_is_read_costs_no_answer(
     looked: Callable[[], list[str]], isolated: Path
 ) -> None:
     looked()
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     snapshot = _environment.current()
     snapshot.rows("h")  # the head is read, and the file is closed
     data = index_in(isolated).read_bytes()
@@ -600,16 +531,16 @@ def test_a_program_that_asks_for_many_groups_opens_the_file_a_few_times(
     looked: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked()
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     snapshot = _environment.current()
     opened = []
-    real: Callable[..., int] = _files.Seam.open
+    real: Callable[..., int] = Seam.open
 
     def count(path: str, flags: int, mode: int = 0o777) -> int:
         opened.append(path)
         return real(path, flags, mode)
 
-    monkeypatch.setattr(_files.Seam, "open", count)
+    monkeypatch.setattr(Seam, "open", count)
     for _ in range(100):
         assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
     assert 0 < len(opened) < _files.MANY
@@ -781,8 +712,8 @@ def test_an_index_of_a_strange_environment_crashes_nothing(
     key: Any,
     looked: Callable[[], list[str]],
     isolated: Path,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
 ) -> None:
     looked()
     name = index_in(isolated).name
@@ -1019,7 +950,7 @@ sys.path[:] = [folder]
 def look():
     lazyplug.invalidate_caches()
     return [point.value for point in lazyplug.entry_points(group="g")]
-import lazyplug._indexing.patch, lazyplug._indexing.rebuild  # which look where they lie
+import lazyplug._indexing.update, lazyplug._indexing.rebuild  # which look where they lie
 sys.addaudithook(refuse)
 print(json.dumps([look(), look(), bool(raised)]))
 """
@@ -1028,7 +959,7 @@ print(json.dumps([look(), look(), bool(raised)]))
 @posix
 @pytest.mark.parametrize("event", ["open", "os.mkdir", "os.rename", "os.remove"])
 def test_a_hook_that_refuses_to_write_costs_the_cache_only(
-    event: str, site: Callable[..., Path], isolated: Path
+    event: str, site: PlantSite, isolated: Path
 ) -> None:
     folder = site(dist("foo", entry_points=POINTS))
     if event == "os.remove":

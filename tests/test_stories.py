@@ -14,7 +14,8 @@ import pytest
 import lazyplug
 from lazyplug import Choice, DriverManager, ExtensionManager, NamedExtensionManager
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import python
+from tests.support.children import python
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 ROOT = Path(__file__).parents[1]
@@ -27,7 +28,7 @@ Install = Callable[[Tree], Path]
 
 
 @pytest.fixture
-def install(site: Callable[..., Path], first: Callable[..., None]) -> Install:
+def install(site: PlantSite, first: SetPath) -> Install:
     """Return a function that installs a tree, and what a host ships with."""
 
     def make(tree: Tree) -> Path:

@@ -14,7 +14,8 @@ import lazyplug
 from lazyplug import DriverManager, Extension, ExtensionManager
 from lazyplug._faults.failed_loads import says_nothing
 from lazyplug.testing import dist
-from tests.conftest import ask, python
+from tests.support.children import ask, python
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 
@@ -150,7 +151,7 @@ FEW = [
 
 
 @pytest.fixture(autouse=True)
-def installed(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def installed(site: PlantSite, first: SetPath) -> Path:
     lines = [f"{number} = {value}" for number, value in enumerate(TARGETS)]
     lines += [f"invalid{number} = {value}" for number, value in enumerate(INVALID)]
     few = [f"{TARGETS.index(value)} = {value}" for value in FEW]

@@ -9,7 +9,7 @@ import sys
 import tomllib
 import unittest
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -40,7 +40,10 @@ from lazyplug.testing import (
     site_folder,
 )
 from lazyplug.testing._places import OwnPatch, take_out
-from tests.conftest import Ticking, ask, python
+from tests.support.children import ask, python
+from tests.support.clock import Ticking
+from tests.support.fixtures import PlantSite
+from tests.support.learned import unwritten
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[1]
@@ -175,7 +178,7 @@ def test_an_index_of_its_own_is_what_a_block_and_its_children_use(
 
 
 def test_what_was_seen_is_forgotten_when_the_block_begins_and_ends(
-    site: Callable[..., Path], patch: pytest.MonkeyPatch
+    site: PlantSite, patch: pytest.MonkeyPatch
 ) -> None:
     folder = site(PLUG)
     patch.syspath_prepend(folder)
@@ -214,13 +217,13 @@ def test_a_frozen_index_that_was_named_is_put_aside(
 
 
 def test_what_was_learned_is_not_written_after_the_block(
-    site: Callable[..., Path], patch: pytest.MonkeyPatch, settled: Ticking
+    site: PlantSite, patch: pytest.MonkeyPatch, settled: Ticking
 ) -> None:
     # At the end of the process, that is: it would make the folder again.
     patch.syspath_prepend(site(PLUG))
     with isolated_index() as folder:
         assert ExtensionManager[Any]("g")["a"].summary == "The one."
-        assert [Path(file).parent for file in facts._unwritten] == [folder]
+        assert [Path(file).parent for file in unwritten()] == [folder]
     facts.write()
     assert not folder.exists()
 
@@ -785,6 +788,7 @@ def test_each_fixture_lasts_for_one_test(project: pytest.Pytester) -> None:
         project.runpytest_inprocess().assert_outcomes(passed=5)
 
 
+@pytest.mark.once
 def test_it_works_in_workers_and_can_be_left_out(project: pytest.Pytester) -> None:
     project.makepyfile(
         """

@@ -1,31 +1,17 @@
 """Extensions travel to other processes by reference, and load there."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lazyplug.testing import dist
-from tests.conftest import python
+from tests.support.children import python
+from tests.support.fixtures import PlantSite
+from tests.support.travel import PLUGIN, POINTS
 
 pytestmark = pytest.mark.slow
 
-POINTS = "[g]\nsquare = plug_square:square\nthrice = plug_square:Thrice\n"
-PLUGIN = """
-import os
-loaded_in = os.getpid()
-
-def square(number):
-    return number * number, loaded_in
-
-class Thrice:
-    def __init__(self, step):
-        self.step = step
-
-    def __call__(self, number):
-        return number * 3 + self.step, loaded_in
-"""
 # Workers are processes of their own, which have imported nothing of ours.
 PROGRAM = """
 import multiprocessing, os, sys
@@ -60,7 +46,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def program(site: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
+def program(site: PlantSite, tmp_path: Path) -> tuple[Path, Path]:
     """Return a program that sends extensions to workers, and where the plugins are."""
     folder = site(
         {"plug_square.py": PLUGIN, **dist("shapes", "2.5", entry_points=POINTS)}

@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lazyplug import _environment, _files
-from lazyplug._index import Index, quote
+from lazyplug._index import quote
 from lazyplug._indexing import rebuild, records
 from lazyplug._indexing.patch import patched
-from lazyplug._indexing.records import from_bytes
 from lazyplug.testing import dist, plant
-from tests.conftest import Ticking, examples
+from tests.support.clock import Ticking
+from tests.support.index_format import Index, from_bytes
+from tests.support.properties import examples
+from tests.support.seam import Seam
 
 # A clock ahead of all changes: no stamp is too young.
 LATER = 3600 * 10**9
@@ -232,7 +234,7 @@ def test_systems_without_descriptors_of_folders_look_by_whole_paths(
     assert not _environment.still_true(with_descriptors, "full")
     index = from_bytes(anew(tmp_path, time.time_ns() + LATER))
     before = settled.looks
-    monkeypatch.setattr(_files.Seam, "open", None)
+    monkeypatch.setattr(Seam, "open", None)
     assert _environment.still_true(index, "full")
     assert settled.looks > before
     (tmp_path / "a" / "d7-1.0.dist-info" / "entry_points.txt").unlink()

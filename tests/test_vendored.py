@@ -9,7 +9,7 @@ import pytest
 
 import lazyplug
 from lazyplug.testing import dist, plant
-from tests.conftest import python
+from tests.support.children import python
 
 PACKAGE = Path(str(lazyplug.__file__)).parent
 COPY = "myapp._vendor.lazyplug"

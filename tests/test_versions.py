@@ -11,7 +11,8 @@ import pytest
 import lazyplug
 from lazyplug import Choice, DriverManager, ExtensionManager
 from lazyplug.testing import dist
-from tests.conftest import ask
+from tests.support.children import ask
+from tests.support.fixtures import PlantSite, SetPath
 
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
 Install = Callable[..., None]
@@ -30,7 +31,7 @@ def requiring(name: str, *requires: str, version: str = "1.0") -> dict[str, Any]
 
 
 @pytest.fixture
-def install(site: Callable[..., Path], first: Callable[..., None]) -> Install:
+def install(site: PlantSite, first: SetPath) -> Install:
     def make(*trees: dict[str, Any]) -> None:
         whole: dict[str, Any] = {"plug.py": TRAP}
         for tree in trees:
@@ -135,9 +136,7 @@ def test_a_version_that_nobody_can_compare_is_outside_of_every_range(
     }
 
 
-def test_an_egg_says_what_it_requires_too(
-    site: Callable[..., Path], first: Callable[..., None]
-) -> None:
+def test_an_egg_says_what_it_requires_too(site: PlantSite, first: SetPath) -> None:
     files = {
         "PKG-INFO": "Name: one\nVersion: 1\n",
         "requires.txt": "myapp<2\n",
@@ -160,7 +159,7 @@ def test_an_egg_says_what_it_requires_too(
     ids=["none", "a folder", "another encoding", "zeros"],
 )
 def test_broken_metadata_costs_itself(
-    files: dict[str, Any], site: Callable[..., Path], first: Callable[..., None]
+    files: dict[str, Any], site: PlantSite, first: SetPath
 ) -> None:
     bad = {"bad-1.dist-info": {"entry_points.txt": "[g]\nbad = plug:P\n", **files}}
     first(site({"plug.py": TRAP, **bad, **requiring("one", "myapp<2")}))
@@ -170,7 +169,7 @@ def test_broken_metadata_costs_itself(
 
 
 def test_an_author_in_another_encoding_does_not_switch_the_judgement_off(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     metadata = b"Name: one\nVersion: 1\nAuthor: \xe9\nRequires-Dist: myapp<2\n"
     files = {"entry_points.txt": "[g]\none = plug:P\n", "METADATA": metadata}
@@ -179,7 +178,7 @@ def test_an_author_in_another_encoding_does_not_switch_the_judgement_off(
 
 
 def test_a_requirement_over_several_lines_behind_a_byte_order_mark_is_read(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     metadata = "\ufeffRequires-Dist: myapp\r\n  <2\r\nName: one\r\nVersion: 1\r\n"
     files = {"entry_points.txt": "[g]\none = plug:P\n", "METADATA": metadata.encode()}
@@ -220,9 +219,7 @@ def test_a_finder_that_fails_costs_itself(
     assert manager.names() == ["live"]
 
 
-def test_the_version_that_is_missing_is_said(
-    site: Callable[..., Path], first: Callable[..., None]
-) -> None:
+def test_the_version_that_is_missing_is_said(site: PlantSite, first: SetPath) -> None:
     points = {"entry_points.txt": "[g]\none = plug:P\n"}
     first(site({"plug.py": TRAP, "one.egg-info": points}))
     assert reasons(Choice(versions={"one": ">=2"})) == {
@@ -276,7 +273,7 @@ COMPARED = """
 
 
 def test_packaging_is_imported_where_versions_are_compared_and_nowhere_else(
-    site: Callable[..., Path],
+    site: PlantSite,
 ) -> None:
     needs = site({"plug.py": TRAP, **requiring("one", "myapp>=2")}, "needs")
     needs_not = site({"plug.py": TRAP, **requiring("one", "other")}, "needs-not")

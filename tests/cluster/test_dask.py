@@ -1,12 +1,12 @@
 """Drivers are sent as extensions to the workers of a Dask cluster, and load there."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from lazyplug.testing import dist
-from tests.conftest import python
-from tests.test_travel import PLUGIN, POINTS
+from tests.support.children import python
+from tests.support.fixtures import PlantSite
+from tests.support.travel import PLUGIN, POINTS
 
 PROGRAM = """
 import os, sys
@@ -49,7 +49,7 @@ if __name__ == "__main__":
 
 
 def test_drivers_are_mapped_over_workers_and_a_lack_is_told(
-    site: Callable[..., Path], tmp_path: Path
+    site: PlantSite, tmp_path: Path
 ) -> None:
     folder = site(
         {"plug_square.py": PLUGIN, **dist("shapes", "2.5", entry_points=POINTS)}

@@ -18,10 +18,11 @@ sys.path.append(str(Path(__file__).parents[2]))
 with atheris.instrument_imports(include=["lazyplug"]):
     from lazyplug import _environment
     from lazyplug._indexing.rebuild import rescan
-    from lazyplug._indexing.records import from_bytes
     from lazyplug._indexing.update import update
-    from tests.faults.test_damage import compact
-    from tests.faults.test_fuzz import READS, Pieces, World
+    from tests.support.damage import compact
+    from tests.support.fuzzed import World
+    from tests.support.index_format import from_bytes
+    from tests.support.pieces import READS, Pieces
 
 BETWEEN = b"\n--\n"
 CLOCK = 1 << 62

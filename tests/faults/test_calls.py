@@ -12,7 +12,8 @@ import shutil
 import time
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +22,14 @@ import pytest
 import zipp  # noqa: F401 - the oracle imports it at the first archive that it meets
 
 import lazyplug
-from lazyplug import _environment
-from lazyplug._files import Seam
 from lazyplug._indexing.scan import normalise, stem
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import Ticking
+from tests.support.calls import TICK, Calls
+from tests.support.clock import Ticking
+from tests.support.fixtures import Count, SetPath
+from tests.support.owners import owner_of
 
-# All by which the engine asks the system for anything, zipfile on its behalf included.
-CALLS = [
-    *("access", "chmod", "dup", "fchmod", "fstat", "getcwd", "listdir", "lseek"),
-    *("lstat", "mkdir", "open", "pread", "read", "readlink", "replace", "scandir"),
-    *("stat", "unlink", "urandom", "write"),
-]
 ERRORS = [errno.EIO, errno.EACCES, errno.EMFILE, errno.ENOENT, errno.ENOSPC]
-# File times move by ticks; a change behind this many seconds has another.
-TICK = 0.012
 
 # Group, name, value, then the key, the name and the version of its distribution.
 Row = tuple[str, str, str, str]
@@ -55,65 +49,10 @@ TWO: Tree = {
 EDITED = "[g]\nb = m:edited\n"
 
 
-class Calls:
-    """Counts the calls to the system; in the place of one of them stands a fault.
-
-    Which distributions a call is about is told by its path, or by the file that a
-    descriptor was opened from.
-    """
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.patch = patch
-        self.armed = False
-        for name in CALLS:
-            patch.setattr(Seam, name, self._counting(name, getattr(Seam, name)))
-
-    def arm(self, at: int, fault: "Callable[[str], Any] | None") -> None:
-        """Let the call number `at`, from 0, be the fault: it is given the name.
-
-        A fault that returns NotImplemented lets the call go on.
-        """
-        self.made, self.at, self.fault = 0, at, fault
-        self.about: str | None = None
-        self.files: dict[int, str] = {}
-        self.armed = True
-
-    def _counting(self, name: str, real: "Callable[..., Any]") -> "Callable[..., Any]":
-        def call(*arguments: Any, **options: Any) -> Any:
-            if not self.armed:
-                return real(*arguments, **options)
-            number, self.made = self.made, self.made + 1
-            path = self._path(arguments, options)
-            if number == self.at and self.fault is not None:
-                self.about = f"{name} {path}"
-                self.armed = False  # what the fault itself does is not counted
-                try:
-                    result = self.fault(name)
-                finally:
-                    self.armed = True
-                if result is not NotImplemented:
-                    return result
-            result = real(*arguments, **options)
-            if name == "open" and isinstance(result, int):
-                self.files[result] = path
-            return result
-
-        return call
-
-    def _path(self, arguments: "tuple[Any, ...]", options: Mapping[str, Any]) -> str:
-        path = arguments[0] if arguments else ""
-        if isinstance(path, int):
-            return self.files.get(path, "")
-        base = options.get("dir_fd")
-        return os.path.join(self.files.get(base, "") if base else "", os.fsdecode(path))
-
-
 class World:
     """Two folders and an archive on `sys.path`, and a cache: made anew each time."""
 
-    def __init__(
-        self, folder: Path, only: Callable[..., None], cache: Path, calls: Calls
-    ) -> None:
+    def __init__(self, folder: Path, only: SetPath, cache: Path, calls: Calls) -> None:
         self.folder, self.only, self.cache, self.calls = folder, only, cache, calls
 
     def make(self) -> None:
@@ -132,12 +71,9 @@ class World:
 
     def look(self) -> list[Row]:
         """Look as a new process does; return all entry points."""
-        _environment.invalidate_caches()
-        found: list[Row] = []
-        for point in lazyplug.entry_points():
-            assert point._owner is not None
-            found.append((point.group, point.name, point.value, point._owner[0]))
-        return sorted(found)
+        lazyplug.invalidate_caches()
+        points = lazyplug.entry_points()
+        return sorted((p.group, p.name, p.value, owner_of(p)[0]) for p in points)
 
     def truth(self) -> list[Row]:
         """Return what a look without any index finds."""
@@ -174,7 +110,7 @@ class World:
 
 @pytest.fixture
 def world(
-    tmp_path: Path, only: Callable[..., None], isolated: Path, settled: Ticking
+    tmp_path: Path, only: SetPath, isolated: Path, settled: Ticking
 ) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         yield World(tmp_path / "world", only, isolated, Calls(patch))
@@ -331,8 +267,9 @@ def numbers(world: World, before: Callable[[World], None], long: bool) -> range:
 
 
 @pytest.mark.parametrize("before", BEFORE, ids=lambda before: before.__name__)
+@pytest.mark.covers
 def test_each_call_may_fail_once(
-    before: Callable[[World], None], world: World, long: bool, tally: Callable[..., Any]
+    before: Callable[[World], None], world: World, long: bool, tally: Count
 ) -> None:
     calls = world.calls
     with tally("a call to the system fails, at each place in turn") as count:
@@ -343,7 +280,7 @@ def test_each_call_may_fail_once(
                 truth = world.truth()
                 calls.arm(at, stop(error))
                 label = f"{errno.errorcode[error]} at call {at}"
-                count.hold(lambda truth=truth: harmed(world, truth), [], label)
+                count.hold(partial(harmed, world, truth), [], label)
                 label = f"{label}, {calls.about}, next look"
                 count.compare(world.look(), truth, label)
 
@@ -360,7 +297,7 @@ def harmed(world: World, truth: list[Row]) -> list[Row]:
 
 @pytest.mark.parametrize("before", BEFORE, ids=lambda before: before.__name__)
 def test_each_call_may_find_something_changed(
-    before: Callable[[World], None], world: World, long: bool, tally: Callable[..., Any]
+    before: Callable[[World], None], world: World, long: bool, tally: Count
 ) -> None:
     calls = world.calls
     with tally("something changes between two calls, at each place in turn") as count:

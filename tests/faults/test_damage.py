@@ -1,10 +1,9 @@
-"""An index is damaged in every way: the answer is right, and the damage is mended.
+"""Whatever damages a file of ours, the answer is right, and the damage is mended.
 
 The index is that of the environment that runs the tests. What stevedore makes of the
 same damage to its own cache is counted beside it.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -22,15 +21,26 @@ import pytest
 from stevedore._cache import Cache
 
 import lazyplug
-from lazyplug import _environment
-from lazyplug._index import SCHEMA, TITLE_LENGTH, stamp, title
-from lazyplug._indexing.records import from_bytes, table_of
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
-from tests import test_store
-from tests.conftest import Ticking
-from tests.test_freshness import after_last_change
-from tests.test_index import (
+from tests.support.clock import Ticking, after_last_change
+from tests.support.damage import (
+    BYTES,
+    INDEX,
+    PARTS,
+    SAMPLE,
+    THINGS,
+    Damaged,
+    beyond,
+    compact,
+    descriptors,
+    difference,
+    fault_of,
+    junk,
+    picked,
+)
+from tests.support.fixtures import Count, SetPath
+from tests.support.heads import (
     NO_JSON,
     STRANGE,
     head_of,
@@ -40,7 +50,9 @@ from tests.test_index import (
     replaced,
     strange_heads,
 )
-from tests.test_store import RIGHT, index_in, look_as_nobody, posix
+from tests.support.index_format import SCHEMA, TITLE_LENGTH, from_bytes, table_of, title
+from tests.support.owners import row_of
+from tests.support.users import RIGHT, index_in, look_as_nobody, posix
 
 # Where pytest is installed, a real environment is.
 SITE = Path(pytest.__file__).parent.parent
@@ -52,13 +64,6 @@ MORE: Tree = {
         "entry_points.txt": "[caf\u00e9]\na = m:f [x]\n[console_scripts]\nodd = m-m\n",
     },
 }
-# The long part is shared by two workers.
-PARTS = 2
-# Of so many bytes a default run tries one.
-SAMPLE = 293
-
-Harmed = Iterator[tuple[str, bytes]]
-Harm = Callable[[bytes, list[bytes], slice], Harmed]
 
 
 def plant_real(folder: Path) -> list[str]:
@@ -73,7 +78,7 @@ def plant_real(folder: Path) -> list[str]:
 
 
 def earlier(
-    path: list[str], cache: Path, only: Callable[..., None], look: Callable[[], Any]
+    path: list[str], cache: Path, only: SetPath, look: Callable[[], Any]
 ) -> Iterator[bytes]:
     """Yield indexes of another sys.path, and of what was there before."""
     before = plant(
@@ -89,19 +94,12 @@ def earlier(
     shutil.rmtree(before / "before-1.0.dist-info")
 
 
-def difference(found: Any, truth: Any) -> str:
-    """Say where two answers differ, or nothing."""
-    if found == truth:
-        return ""
-    if not isinstance(found, tuple) or not isinstance(truth, tuple):
-        return f"{found!r:.200} instead of {truth!r:.200}"
-    return f"{set(found) ^ set(truth)!r:.200}, or their order, differ"
-
-
-class Ours:
+class Ours(Damaged):
     """The engine in a real environment, with an index that is believed."""
 
-    def __init__(self, folder: Path, cache: Path, only: Callable[..., None]) -> None:
+    what, sample = INDEX, SAMPLE
+
+    def __init__(self, folder: Path, cache: Path, only: SetPath) -> None:
         self.path = plant_real(folder)
         self.cache = cache
         self.only = only
@@ -113,23 +111,19 @@ class Ours:
         (self.file,) = cache.glob("*.json")
         self.sound = self.file.read_bytes()
         self.parts = parts_of(self.sound)
+        self.read = [slice(part.start, part.stop) for part in self.parts.values()]
         assert damages(str(self.file)) == []
 
     def look(self) -> tuple[Any, ...]:
         """Ask a new process for all that there is: it reads all of the index."""
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         points = lazyplug.entry_points()
-        rows = [
-            (p.group, p.name, p.value, p._target, p._line, p._owner) for p in points
-        ]
+        rows = [row_of(p) for p in points]
         return (*rows, *lazyplug.problems())
 
     def look_at(self, group: str) -> tuple[Any, ...]:
         """Ask for one group, which reads least."""
-        return tuple(
-            (p.group, p.name, p.value, p._target, p._line, p._owner)
-            for p in lazyplug.entry_points(group=group)
-        )
+        return tuple(row_of(p) for p in lazyplug.entry_points(group=group))
 
     def truth_of(self, group: str) -> tuple[Any, ...]:
         return tuple(row for row in self.truth if len(row) == 6 and row[0] == group)
@@ -138,38 +132,13 @@ class Ours:
         """Let the index be these bytes."""
         self.file.write_bytes(data)
 
-    def harm(self, data: bytes, seen: bool = True) -> list[str]:
-        """Let the index be these bytes, look twice, and return what went wrong.
-
-        It should be seen by a look at all parts, and mended by the first look. What
-        stands between the parts, or behind them, is never read, so that it harms
-        nobody: it goes when the index is written again.
-        """
-        mended = any(
-            data[part.start : part.stop] != self.sound[part.start : part.stop]
-            for part in self.parts.values()
-        )
-        self.put(data)
-        faults = []
-        if bool(damages(str(self.file))) != seen:
-            faults.append("not seen" if seen else "seen")
-        faults.append(difference(self.look(), self.truth))
-        after = self.file.read_bytes()
-        if after != (self.sound if mended else data):
-            faults.append("not mended" if mended else "written")
-        before = stamp(self.file.stat())
-        faults.append(difference(self.look(), self.truth))
-        if stamp(self.file.stat()) != before:
-            faults.append("written again")
-        return [fault for fault in faults if fault]
-
 
 @pytest.fixture
 def ours(
     settled: Ticking,
     tmp_path: Path,
     isolated: Path,
-    only: Callable[..., None],
+    only: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Ours]:
     """Return the engine; nothing is logged that people would see, all is closed."""
@@ -179,12 +148,6 @@ def ours(
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
     assert descriptors() == before
     assert len(os.listdir(isolated)) == 1
-
-
-def descriptors() -> int:
-    """Return how many files are open, where the system tells."""
-    folder = "/proc/self/fd"
-    return len(os.listdir(folder)) if os.path.isdir(folder) else 0
 
 
 def parts_of(data: bytes) -> dict[str, range]:
@@ -205,7 +168,7 @@ def parts_of(data: bytes) -> dict[str, range]:
 class Stevedore:
     """stevedore in the same environment, with its own cache."""
 
-    def __init__(self, folder: Path, cache: Path, only: Callable[..., None]) -> None:
+    def __init__(self, folder: Path, cache: Path, only: SetPath) -> None:
         self.cache = cache
         path = plant_real(folder)
         self.groups = sorted(
@@ -234,7 +197,7 @@ class Stevedore:
 
 
 @pytest.fixture
-def rival(tmp_path: Path, only: Callable[..., None]) -> Stevedore:
+def rival(tmp_path: Path, only: SetPath) -> Stevedore:
     if Cache(str(tmp_path))._disable_caching:
         pytest.skip("stevedore keeps no cache for an interpreter under /tmp")
     return Stevedore(tmp_path / "environment", tmp_path / "rival", only)
@@ -255,108 +218,33 @@ def test_the_truth_is_that_of_importlib_metadata(ours: Ours) -> None:
 # -------------------------------------------------------------- damage to the bytes
 
 
-def junk(number: int, length: int) -> bytes:
-    """Return bytes without a sense, the same each time."""
-    return hashlib.shake_256(str(number).encode()).digest(length)
-
-
-def picked(part: int, long: bool, sample: int = SAMPLE) -> slice:
-    """Return which places to try, in this part: all, or one of so many."""
-    step = 1 if long else sample
-    return slice(part * step, None, PARTS * step)
-
-
-def fewer(picks: slice) -> slice:
-    """Return one of five, where a fault is not much else at the next place."""
-    return slice(picks.start, None, picks.step * 5)
-
-
-def flipped(data: bytes, others: list[bytes], picks: slice) -> Harmed:
-    """A byte is another one; in the front, each of its bits in turn."""
-    front = data.find(b"\n", TITLE_LENGTH)
-    for at in range(len(data))[picks]:
-        values = {junk(at, 1)[0] % 255 + 1}
-        if at < front:
-            values |= {1 << bit for bit in range(8)}
-        for value in values:
-            changed = bytes([data[at] ^ value])
-            yield f"{at} ^ {value}", data[:at] + changed + data[at + 1 :]
-
-
-def cut(data: bytes, others: list[bytes], picks: slice) -> Harmed:
-    for at in range(len(data))[picks]:
-        yield f"{at}", data[:at]
-
-
-def inserted(data: bytes, others: list[bytes], picks: slice) -> Harmed:
-    for at in range(len(data) + 1)[fewer(picks)]:
-        more = [b"\n", b"\0", b'"', b"0", b"[", junk(at, 1 + at % 40)][at % 6]
-        yield f"{more!r} at {at}", data[:at] + more + data[at:]
-    yield "at the end", data + junk(picks.start, 1 + picks.start)
-
-
-def removed(data: bytes, others: list[bytes], picks: slice) -> Harmed:
-    for at in range(len(data))[fewer(picks)]:
-        yield f"{at}", data[:at] + data[at + 1 + at % 40 :]
-
-
-def zeroed(data: bytes, others: list[bytes], picks: slice) -> Harmed:
-    """As a power loss leaves it: pages that were never written."""
-    size = len(data)
-    for at in range(size)[fewer(picks)]:
-        yield f"from {at}", data[:at] + b"\0" * (size - at)
-    part = picks.start * PARTS // picks.step
-    for page in (512, 4096):
-        for at in range(0, size, page)[part::PARTS]:
-            end = min(at + page, size)
-            yield f"page at {at}", data[:at] + b"\0" * (end - at) + data[end:]
-            yield f"up to {at}", b"\0" * end + data[end:]
-
-
-def scrambled(data: bytes, others: list[bytes], picks: slice) -> Harmed:
-    for number in range(1 << 10)[picks]:
-        yield f"{number}, alone", junk(number, number % 1000)
-        head = data[: number * 7 % len(data)]
-        yield f"{number}, behind {len(head)}", head + junk(number, 1 + number % 1000)
-
-
-def joined(data: bytes, others: list[bytes], picks: slice) -> Harmed:
-    for at in range(len(data))[fewer(fewer(picks))]:
-        for number, other in enumerate(others):
-            yield f"{number} from {at}", data[:at] + other[at:]
-            yield f"{number} up to {at}", other[:at] + data[at:]
-
-
-BYTES: dict[str, Harm] = {
-    "a byte of the index flipped": flipped,
-    "the index cut short": cut,
-    "bytes put into the index": inserted,
-    "bytes taken out of the index": removed,
-    "zeros in the index, as a power loss leaves them": zeroed,
-    "random bytes in the index": scrambled,
-    "an older or another index in its place, or half of it": joined,
-}
+@pytest.fixture(params=["ours", "learned"], ids=["index", "facts"])
+def damaged(request: pytest.FixtureRequest) -> Damaged:
+    """Return an index, then what was learned of plugins."""
+    found: Damaged = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.mark.parametrize("fault", BYTES)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.timeout(1800)
 def test_damage_to_the_bytes_changes_no_answer_and_is_mended(
-    fault: str, part: int, ours: Ours, long: bool, tally: Callable[..., Any]
+    fault: str, part: int, damaged: Damaged, long: bool, tally: Count
 ) -> None:
-    with tally(fault) as count:
-        for label, data in BYTES[fault](ours.sound, ours.others, picked(part, long)):
-            if data != ours.sound:
-                # The older index is sound, but no longer true.
-                seen = data != ours.others[1]
-                count.hold(partial(ours.harm, data, seen), [], label)
+    picks = picked(part, long, damaged.sample)
+    with tally(fault_of(fault, damaged.what)) as count:
+        for label, data in BYTES[fault](damaged.sound, damaged.others, picks):
+            if data != damaged.sound:
+                # The older file is sound, but no longer true.
+                seen = data != damaged.others[1]
+                count.hold(partial(damaged.harm, data, seen), [], label)
 
 
 @pytest.mark.parametrize("fault", BYTES)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.timeout(1800)
 def test_damage_to_the_bytes_beside_stevedore(
-    fault: str, part: int, rival: Stevedore, long: bool, tally: Callable[..., Any]
+    fault: str, part: int, rival: Stevedore, long: bool, tally: Count
 ) -> None:
     with tally(fault, "stevedore") as count:
         for label, data in BYTES[fault](rival.sound, rival.others, picked(part, long)):
@@ -369,42 +257,12 @@ def test_damage_to_the_bytes_beside_stevedore(
 SHAPE = "a value of a wrong shape in the index"
 LIMITS = "nesting and numbers beyond Python's limits in the index"
 FUTURE = "an index of a version from the future"
-BEYOND = [
-    "[" * 100_000,
-    "[" * 100_000 + "]" * 100_000,
-    '{"key":' * 100_000 + "1" + "}" * 100_000,
-    "9" * 5_000,
-    "-" + "9" * 5_000,
-    "1e999",
-    "-1e999",
-    "1e-999",
-    "NaN",
-    "9223372036854775808",
-    "-9223372036854775809",
-    '"\\ud800"',
-    '"\\u0000"',
-    f'"{"x" * 100_000}"',
-]
-
-
-def beyond(document: Any, written: Callable[[Any], bytes]) -> Harmed:
-    """Yield a document with a text that is no value to Python, at each place in it."""
-    mark = "here it goes"
-    for way in places(document):
-        with_mark = written(replaced(document, way, mark))
-        for text in BEYOND:
-            data = with_mark.replace(f'"{mark}"'.encode(), text.encode())
-            yield f"{text:.20} at {way}", data
-
-
-def compact(value: Any) -> bytes:
-    """Return a JSON value without spaces."""
-    return json.dumps(value, separators=(",", ":")).encode()
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.covers
 def test_a_head_of_a_wrong_shape_changes_no_answer_and_is_mended(
-    ours: Ours, long: bool, tally: Callable[..., Any]
+    ours: Ours, long: bool, tally: Count
 ) -> None:
     # These would stay for ever.
     always = {"['7'] at (2,)", f"{'9' * 30!r} at (3, 2)"}
@@ -422,7 +280,7 @@ def test_a_head_of_a_wrong_shape_changes_no_answer_and_is_mended(
 
 @pytest.mark.timeout(1800)
 def test_a_head_beyond_what_python_decodes_changes_no_answer_and_is_mended(
-    ours: Ours, long: bool, tally: Callable[..., Any]
+    ours: Ours, long: bool, tally: Count
 ) -> None:
     with tally(LIMITS) as count:
         for label, text in [*beyond(head_of(ours.sound), in_lines)][
@@ -435,7 +293,7 @@ def test_a_head_beyond_what_python_decodes_changes_no_answer_and_is_mended(
 
 @pytest.mark.timeout(1800)
 def test_values_of_a_wrong_shape_beside_stevedore(
-    rival: Stevedore, long: bool, tally: Callable[..., Any]
+    rival: Stevedore, long: bool, tally: Count
 ) -> None:
     document = json.loads(rival.sound)
     with tally(SHAPE, "stevedore") as count:
@@ -453,7 +311,7 @@ def test_values_of_a_wrong_shape_beside_stevedore(
 
 @pytest.mark.parametrize("schema", [0, 1, 3, 10, 99, 2**31, 2**64, -1, '"2"', "null"])
 def test_an_index_of_a_version_from_the_future_is_not_read_and_replaced(
-    schema: Any, ours: Ours, tally: Callable[..., Any]
+    schema: Any, ours: Ours, tally: Count
 ) -> None:
     mark = f'["lazyplug",{SCHEMA},'.encode()
     assert ours.sound.startswith(mark)
@@ -466,8 +324,9 @@ def test_an_index_of_a_version_from_the_future_is_not_read_and_replaced(
         )
 
 
+@pytest.mark.covers
 def test_an_index_of_another_layout_is_not_read_and_replaced(
-    ours: Ours, tally: Callable[..., Any]
+    ours: Ours, tally: Count
 ) -> None:
     front = from_bytes(ours.sound).front
     rest = ours.sound[TITLE_LENGTH + len(front) :]
@@ -491,7 +350,7 @@ def test_an_index_of_another_layout_is_not_read_and_replaced(
 
 
 def test_damage_to_a_part_that_is_not_asked_for_waits_until_it_is(
-    ours: Ours, long: bool, tally: Callable[..., Any]
+    ours: Ours, long: bool, tally: Count
 ) -> None:
     groups = [name[6:] for name in ours.parts if name.startswith("group ")]
 
@@ -499,7 +358,7 @@ def test_damage_to_a_part_that_is_not_asked_for_waits_until_it_is(
         byte = bytes([ours.sound[at] ^ 1])
         damaged = ours.sound[:at] + byte + ours.sound[at + 1 :]
         ours.put(damaged)
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         faults = [
             difference(ours.look_at(group), ours.truth_of(group))
             for group in groups
@@ -508,7 +367,7 @@ def test_damage_to_a_part_that_is_not_asked_for_waits_until_it_is(
         if ours.file.read_bytes() != damaged:
             faults.append("written")
         if afresh:
-            _environment.invalidate_caches()
+            lazyplug.invalidate_caches()
         if part == "records":
             problems = tuple(lazyplug.problems())
             faults.append(difference(problems, ours.truth[-len(problems) :]))
@@ -537,7 +396,7 @@ def test_damage_changes_no_answer_whatever_is_looked_at_or_written(
     value: str,
     ours: Ours,
     long: bool,
-    tally: Callable[..., Any],
+    tally: Count,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(f"LAZYPLUG_{name}", value)
@@ -557,7 +416,7 @@ def test_damage_changes_no_answer_whatever_is_looked_at_or_written(
 
 
 def test_damage_below_what_is_looked_at_live_changes_no_answer(
-    ours: Ours, long: bool, tally: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ours: Ours, long: bool, tally: Count, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A source tree in the current folder overlays the index, and reads its records.
     tree = plant(
@@ -584,106 +443,18 @@ def test_damage_below_what_is_looked_at_live_changes_no_answer(
 ELSE = "something else in place of the index"
 
 
-def an_empty_file(file: Path) -> None:
-    file.touch(0o600)
-
-
-def a_folder(file: Path) -> None:
-    file.mkdir(0o700)
-
-
-def a_folder_with_something_in_it(file: Path) -> None:
-    (file / "inside").mkdir(parents=True)
-
-
-def a_fifo(file: Path) -> None:
-    os.mkfifo(file, 0o600)
-
-
-def a_socket(file: Path) -> None:
-    os.mknod(file, stat.S_IFSOCK | 0o600)
-
-
-def a_link_to_a_sound_index(file: Path) -> None:
-    file.symlink_to(file.parent.parent / "aside")
-
-
-def a_link_to_itself(file: Path) -> None:
-    file.symlink_to(file)
-
-
-def a_link_that_leads_nowhere(file: Path) -> None:
-    file.symlink_to("/no/such/file")
-
-
-def a_link_to_a_device_without_an_end(file: Path) -> None:
-    file.symlink_to("/dev/zero")
-
-
-def a_link_to_a_folder(file: Path) -> None:
-    file.symlink_to(file.parent)
-
-
-def a_sparse_file_of_2_gib(file: Path) -> None:
-    file.touch(0o600)
-    os.truncate(file, 1 << 31)
-
-
-def a_sound_index_and_2_gib_of_nothing(file: Path) -> None:
-    shutil.copyfile(file.parent.parent / "aside", file)
-    os.truncate(file, 1 << 31)
-
-
-THINGS: list[Callable[[Path], None]] = [
-    an_empty_file,
-    a_folder,
-    a_folder_with_something_in_it,
-    a_fifo,
-    a_link_to_a_sound_index,
-    a_link_to_itself,
-    a_link_that_leads_nowhere,
-    a_link_to_a_device_without_an_end,
-    a_link_to_a_folder,
-    a_sparse_file_of_2_gib,
-    a_sound_index_and_2_gib_of_nothing,
-]
-if sys.platform == "linux":
-    THINGS.append(a_socket)  # elsewhere only root makes one by its name
-
-
 @posix
 @pytest.mark.parametrize("make", THINGS, ids=lambda make: make.__name__)
-def test_what_is_not_the_index_in_its_place_changes_no_answer_and_is_replaced(
-    make: Callable[[Path], None], ours: Ours, tally: Callable[..., Any]
+def test_what_is_not_the_file_in_its_place_changes_no_answer_and_is_replaced(
+    make: Callable[[Path], None], damaged: Damaged, tally: Count
 ) -> None:
-    aside = ours.cache.parent / "aside"
-
-    def harm() -> list[str]:
-        ours.file.rename(aside)
-        make(ours.file)
-        faults = [] if damages(str(ours.file)) else ["not seen"]
-        faults += [difference(ours.look(), ours.truth) for _ in range(2)]
-        # A folder is not ours to remove.
-        if not ours.file.is_dir() or ours.file.is_symlink():
-            if ours.file.is_symlink() or ours.file.read_bytes() != ours.sound:
-                faults.append("not mended")
-            elif stat.S_IMODE(ours.file.stat().st_mode) != 0o600:
-                faults.append("not private")
-        if aside.read_bytes() != ours.sound:
-            faults.append("followed")
-        return [fault for fault in faults if fault]
-
-    with tally(ELSE) as count:
-        count.hold(harm, [], make.__name__)
-
-
-# The fixtures of a place that every user may enter.
-public, installed = test_store.public, test_store.installed
+    with tally(fault_of(ELSE, damaged.what)) as count:
+        count.hold(partial(damaged.harm_by_another, make), [], make.__name__)
 
 
 @posix
 def test_an_index_that_this_user_may_not_read_changes_no_answer_and_is_replaced(
-    public: Path, installed: Path, tally: Callable[..., Any]
+    public: Path, installed: Path, tally: Count
 ) -> None:
     cache = public / "cache"
     cache.mkdir(mode=0o700)
@@ -717,7 +488,7 @@ print(json.dumps(
 @posix
 @pytest.mark.timeout(600)
 def test_what_is_not_the_index_in_its_place_beside_stevedore(
-    rival: Stevedore, long: bool, tally: Callable[..., Any]
+    rival: Stevedore, long: bool, tally: Count
 ) -> None:
     aside = rival.cache.parent / "aside"
 

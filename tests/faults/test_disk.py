@@ -7,10 +7,7 @@ a cache in the same situation.
 
 import contextlib
 import ctypes
-import importlib
-import io
 import os
-import pkgutil
 import re
 import shutil
 import stat
@@ -18,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -31,15 +27,16 @@ import pytest
 import stevedore
 
 import lazyplug
-from lazyplug import _environment, _files
 from lazyplug._indexing import update
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import LATER
-from tests.faults.apart import ANSWER, Outcome, apart, attempt, count_outcome
-from tests.faults.conftest import OURS, RIVAL
+from tests.support.apart import ANSWER, Outcome, apart, attempt
+from tests.support.clock import LATER
+from tests.support.fixtures import Count
+from tests.support.seam import Seam
+from tests.support.tally import OURS, RIVAL
+from tests.support.users import ROOTS, Tried, become, count_tries, import_all, silently
 
 resource = pytest.importorskip("resource", reason="users and limits of POSIX")
-ROOTS = hasattr(os, "geteuid") and os.geteuid() == 0
 NOBODY, STRANGER = 65534, 4242
 # Who asks: whoever runs the tests, and what root may become.
 OWN, OTHER = "own", "nobody"
@@ -52,8 +49,6 @@ USERS = [
 ]
 LEVELS = ["full", "dirs", "none"]
 UMASKS = [0o022, 0o002, 0o077, 0]
-# Who was tried, what became of it, what had to, and what it was about.
-Tried = tuple[str, Outcome, Any, str]
 Rows = list[str]
 
 ONE: Tree = {
@@ -71,37 +66,6 @@ HASH = "[0-9a-f]{64}"
 
 
 # ------------------------------------------------------------------ as another user
-
-
-def import_all() -> None:
-    """Import what a process without rights, or without descriptors, could not."""
-    for room in pkgutil.iter_modules(lazyplug.__path__):
-        if room.name not in ("cli", "testing", "compat", "integrations", "__main__"):
-            importlib.import_module(f"lazyplug.{room.name}")
-    stevedore.ExtensionManager("no such group")
-
-
-def become(user: int, umask: int, group: int = 0, **environment: str) -> None:
-    """Become a user for good, in an environment where warnings are errors."""
-    os.umask(umask)
-    if user != os.geteuid():
-        os.setgroups([group] if group else [])
-        os.setgid(user)
-        os.setuid(user)
-    for name in ("LAZYPLUG_CACHE_DIR", "XDG_CACHE_HOME"):
-        os.environ.pop(name, None)
-    os.environ.update(environment)
-    sys.dont_write_bytecode = True
-    warnings.simplefilter("error")
-
-
-def silently(act: Callable[[], Any]) -> Any:
-    """Return what `act` returns; to print anything is an error."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        found = act()
-    assert not said.getvalue(), f"printed: {said.getvalue()}"
-    return found
 
 
 # ------------------------------------------------------------------------ the world
@@ -206,8 +170,8 @@ class World:
 
 def found() -> Rows:
     """Return what lazyplug finds; the clock is so late that all stamps are settled."""
-    _files.Seam.clock = lambda: time.time_ns() + LATER
-    _environment.invalidate_caches()
+    Seam.clock = lambda: time.time_ns() + LATER
+    lazyplug.invalidate_caches()
     return rows(lambda group: lazyplug.entry_points(group=group))
 
 
@@ -689,17 +653,6 @@ def with_one_descriptor() -> "dict[str, list[Tried]]":
     }
 
 
-def count_tries(tally: Callable[..., Any], found: "dict[str, list[Tried]]") -> None:
-    """Count what became of tries, ours and the rival's."""
-    for fault, tried in found.items():
-        for subject in (OURS, RIVAL):
-            of_subject = [each[1:] for each in tried if each[0] == subject]
-            if of_subject:
-                with tally(fault, subject) as count:
-                    for outcome, truth, label in of_subject:
-                        count_outcome(count, outcome, truth, label)
-
-
 def shares(faults: dict[str, Any], long: bool) -> list[tuple[list[str], int, int]]:
     """Return what one child each is to try: so much that it takes seconds."""
     if not long:
@@ -710,20 +663,20 @@ def shares(faults: dict[str, Any], long: bool) -> list[tuple[list[str], int, int
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("user", USERS)
 def test_what_cannot_be_read_or_written_costs_no_answer(
-    user: str, long: bool, tally: Callable[..., Any]
+    user: str, long: bool, tally: Count
 ) -> None:
     for faults, first, step in shares(FAULTS, long):
         count_tries(tally, apart(tries, faults, user, first, step))
 
 
-def test_one_descriptor_is_enough(tally: Callable[..., Any]) -> None:
+def test_one_descriptor_is_enough(tally: Count) -> None:
     count_tries(tally, apart(with_one_descriptor))
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("user", USERS)
 def test_a_disk_that_takes_no_more_costs_no_answer(
-    user: str, long: bool, tally: Callable[..., Any]
+    user: str, long: bool, tally: Count
 ) -> None:
     for faults, first, step in shares(DISKS, long):
         found = apart(tries, faults, user, first, step)

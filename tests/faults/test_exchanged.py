@@ -22,12 +22,13 @@ from typing import Any
 
 import pytest
 
-from lazyplug._files import Seam
 from lazyplug._indexing import directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug.testing import plant
-from tests.faults.apart import ANSWER, Seen, apart, attempt, count_seen
-from tests.faults.test_trust import ASKERS, MALLORY
+from tests.support.apart import ANSWER, Seen, apart, attempt, count_seen
+from tests.support.fixtures import Count
+from tests.support.seam import Seam
+from tests.support.users import ASKERS, MALLORY
 
 INDEX = f"{'0' * 16}-{'0' * 16}.json"
 # All calls by which anything is looked at, made or changed, whoever makes them.
@@ -247,7 +248,7 @@ def struck(asker: int, long: bool, by_path: bool = False) -> Any:
 @pytest.mark.timeout(3600)
 @ASKERS
 def test_nothing_lands_elsewhere_whenever_mallory_strikes(
-    asker: int, long: bool, tally: Callable[..., Any]
+    asker: int, long: bool, tally: Count
 ) -> None:
     fault = "another user exchanges a directory on the way, at each call in turn"
     with tally(fault) as count:
@@ -337,7 +338,7 @@ def raced_by(place: Place, tries: int) -> Any:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="renameat2")
 @ASKERS
 def test_nothing_lands_elsewhere_in_a_race(
-    asker: int, long: bool, tally: Callable[..., Any]
+    asker: int, long: bool, tally: Count
 ) -> None:
     fault = "another user exchanges directories while the cache is written"
     with tally(fault) as count:

@@ -6,7 +6,6 @@ code that no bytes before have reached.
 
 import importlib.util
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -23,28 +22,18 @@ from importlib_metadata import PathDistribution
 from stevedore._cache import Cache
 
 import lazyplug
-from lazyplug import _environment
-from lazyplug._index import digest, rows_of, texts, title
-from lazyplug._indexing.records import (
-    FEW,
-    Distribution,
-    decode,
-    from_bytes,
-    groups_of,
-    table_of,
-)
+from lazyplug._index import rows_of, texts
 from lazyplug._indexing.scan import scan_distribution
-from lazyplug.testing import Tree, dist, plant
-from tests.faults.test_damage import compact
-from tests.test_index import STRANGE, head_of, in_lines, places, replaced
-from tests.test_laws import (
-    fresh,
-    needs_oracle,
-    plant_raw,
-    process,
-    settled_clock,
-    warm,
-)
+from lazyplug.testing import dist, plant
+from tests.support.clock import process, settled_clock
+from tests.support.damage import compact
+from tests.support.environments import plant_raw
+from tests.support.fixtures import Count, SetPath
+from tests.support.fuzzed import World
+from tests.support.heads import STRANGE, in_lines, places, replaced
+from tests.support.index_format import Distribution, from_bytes
+from tests.support.oracle import fresh, needs_oracle, warm
+from tests.support.pieces import READS, Pieces
 
 T = TypeVar("T")
 
@@ -103,7 +92,7 @@ def try_any(
 
 @needs_oracle
 def test_any_bytes_declare_what_they_do_to_importlib_metadata(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     folder = (
         plant(tmp_path, {FOLDER: {"METADATA": "Name: any\nVersion: 1.0\n"}}) / FOLDER
@@ -145,7 +134,7 @@ GOOD = dist("good", entry_points="[g]\ngood = m:f\n[h]\ngood = m:f\n")
 
 
 def test_any_bytes_in_one_distribution_cost_another_nothing(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     site, cache = plant(tmp_path / "site", GOOD), tmp_path / "cache"
     good = str(site / "good-1.0.dist-info")
@@ -164,7 +153,7 @@ def test_any_bytes_in_one_distribution_cost_another_nothing(
             told = lazyplug.problems()
             if [problem for problem in told if "good" in problem.path]:
                 faults.append("told of another")
-            _environment.invalidate_caches()
+            lazyplug.invalidate_caches()
             if lazyplug.problems() != told:
                 faults.append("other problems")
         shutil.rmtree(site / file)
@@ -181,7 +170,7 @@ def test_any_bytes_in_one_distribution_cost_another_nothing(
 
 
 def test_any_bytes_in_one_distribution_beside_stevedore(
-    tmp_path: Path, only: Callable[..., None], long: bool, tally: Callable[..., Any]
+    tmp_path: Path, only: SetPath, long: bool, tally: Count
 ) -> None:
     site, cache = plant(tmp_path / "site", GOOD), tmp_path / "cache"
     only(site)
@@ -206,70 +195,6 @@ def test_any_bytes_in_one_distribution_beside_stevedore(
 
 
 # ------------------------------------------------------ (b) any bytes are an index
-
-SITES: dict[str, Tree] = {
-    "a": {
-        **dist("foo", entry_points="[g]\na = m:f\n[h]\na = m:f\n"),
-        **dist("bar"),
-        # More files than FEW: so there are both kinds of blocks of the watch list.
-        **{k: v for n in range(FEW) for k, v in dist(f"plain{n}").items()},
-        **dist("solo", entry_points="[g]\ns = m:f\n[h]\ns = m:f\n"),
-        **dist("odd", entry_points="[g]\nno equals\nb = no-module:f\n"),
-    },
-    "b": {
-        **dist("foo", "2.0", entry_points="[g]\nshadowed = m:f\n"),
-        "-1.0.dist-info": {
-            "METADATA": "Name: lone\n",
-            "entry_points.txt": "[h]\nc = m\n",
-        },
-        "caf\u00e9-1.0.dist-info": {"METADATA": "Name: caf\u00e9\nVersion: 1\n"},
-    },
-    "c": dist("zed", entry_points="[g]\nz = m:f\n"),
-    "tree": dist("odd", entry_points="[live]\na = m:f\n"),
-}
-
-
-class World:
-    """Site folders with an index; one of them changed since, and what may be asked."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.cache = root / "cache"
-        for name, tree in SITES.items():
-            plant(root / name, tree)
-        self.path = [str(root / "a"), str(root / "b"), str(root / "absent")]
-        with self.process():
-            lazyplug.entry_points()
-            (self.file,) = self.cache.glob("*.json")
-            self.sound = self.file.read_bytes()
-            self.truth = self.ask()
-
-    def touch(self) -> None:
-        """Give a file another stamp than the index says."""
-        os.utime(self.root / "a" / "solo-1.0.dist-info" / "entry_points.txt", (1, 1))
-
-    def process(self, *more: str) -> Any:
-        return process([*more, *self.path], self.cache, settled_clock())
-
-    def put(self, data: bytes) -> None:
-        shutil.rmtree(self.cache)
-        self.cache.mkdir(mode=0o700)
-        self.file.write_bytes(data)
-        self.file.chmod(0o600)
-
-    def ask(self) -> list[Any]:
-        """Ask for all that can be asked; nothing may be raised but NoMatches."""
-        _environment.invalidate_caches()
-        with pytest.raises(lazyplug.NoMatches):
-            lazyplug.DriverManager[Any]("g", "none")
-        with pytest.raises(lazyplug.NoMatches):
-            lazyplug.DriverManager[Any]("none", "none")
-        points = lazyplug.entry_points()
-        found: list[Any] = [(p.group, p.name, p.value, p._owner) for p in points]
-        found += map(str, lazyplug.problems())
-        found += map(repr, lazyplug.ExtensionManager[Any]("h"))
-        found += lazyplug.refresh()
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +233,7 @@ def edited(data: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
 
 
 def test_any_edit_of_an_index_changes_no_answer(
-    world: World, long: bool, tally: Callable[..., Any]
+    world: World, long: bool, tally: Count
 ) -> None:
     def harmed(changes: list[tuple[float, int, bytes]]) -> list[str]:
         world.put(edited(world.sound, changes))
@@ -320,59 +245,6 @@ def test_any_edit_of_an_index_changes_no_answer(
 
     with tally("any edit of the index") as count, world.process():
         try_any(count, 5_000 if long else 100, harmed, changes=edits)
-
-
-# What is read of an index, part by part.
-READS: list[Callable[[Any], Any]] = [
-    lambda index: index.watched(),
-    lambda index: [index.rows(group) for group, *_ in table_of(index)],
-    lambda index: [entry.text() for entry in decode(index)],
-    lambda index: [
-        (d.file, d.key, d.stamp, d.groups, d.problems, d.source, d.source_stamp)
-        for entry in decode(index)
-        for d in entry.distributions
-    ],
-]
-
-
-class Pieces:
-    """An index taken apart, to be sealed again: all checksums and lengths right."""
-
-    def __init__(self, data: bytes) -> None:
-        index = from_bytes(data)
-        self.head = head_of(data)
-        self.stamps = {place: known for place, *_, known, _ in index.watched()}
-        # each line of the watch, each group, the records
-        self.texts = [line for _, *two, _, _ in index.watched() for line in two]
-        self.names = [group for group, *_ in table_of(index)]
-        known = groups_of(index)
-        self.texts += [bytes(known[json.dumps(group)][0]) for group in self.names]
-        offset, length, _ = index.detail
-        self.texts.append(index.read(index.after_watch + offset, length))
-
-    def head_and_table(self, texts: list[bytes]) -> tuple[Any, bytes]:
-        """Return the head and the table that are right for such texts."""
-        count = len(self.stamps) * 2
-        watch, groups, lines = texts[:count], texts[count:-1], texts[-1]
-        numbers: list[object] = []
-        for at, (place, known) in enumerate(self.stamps.items()):
-            numbers += place, *map(len, watch[at * 2 : at * 2 + 2]), known, ""
-        table, offset = b"", 0
-        for name, text in zip(self.names, groups, strict=True):
-            line = [name, str(offset), str(len(text)), digest(text)]
-            table += compact(line) + b"\n"
-            offset += len(text) + 1
-        key, stamps, young, (settled, *_), _ = self.head
-        about = [settled, str(offset), str(len(lines)), digest(lines)]
-        lengths = [digest(b"".join(watch)), *map(str, numbers)]
-        head = [key, stamps, young, about, lengths]
-        return head, table
-
-    def sealed(self, front: bytes, texts: list[bytes]) -> bytes:
-        """Return the index of such a front and texts."""
-        count = len(self.stamps) * 2
-        groups = [text + b"\n" for text in texts[count:-1]]
-        return b"".join([title(front), front, *texts[:count], *groups, texts[-1]])
 
 
 json_values = st.sampled_from(STRANGE) | st.recursive(
@@ -440,8 +312,9 @@ def with_text(data: bytes, at: int, before: bytes, after: bytes) -> bytes:
     return pieces.sealed(in_lines(head) + b"\n" + table, texts)
 
 
+@pytest.mark.covers
 def test_what_is_sealed_again_is_an_index_or_a_value_error(
-    world: World, long: bool, tally: Callable[..., Any]
+    world: World, long: bool, tally: Count
 ) -> None:
     def read(sealing: Any) -> list[str]:
         try:
@@ -504,13 +377,14 @@ ONCE = {
 
 
 @pytest.mark.parametrize("how", HOW)
+@pytest.mark.covers
 def test_an_index_that_is_sealed_again_may_say_anything_and_crash_nothing(
     how: str,
     world: World,
     changed: World,
     monkeypatch: pytest.MonkeyPatch,
     long: bool,
-    tally: Callable[..., Any],
+    tally: Count,
 ) -> None:
     here = changed if how == "a file changed" else world
     more = {"another sys.path": ["c"], "something live": ["tree"]}.get(how, [])
@@ -552,7 +426,7 @@ def test_pieces_that_are_sealed_as_they_were_are_the_index(world: World) -> None
     ("script", "fault"), [("fuzz_points.py", DECLARED), ("fuzz_index.py", SEALED)]
 )
 def test_bytes_that_reach_what_none_have_reached_crash_nothing(
-    script: str, fault: str, tmp_path: Path, long: bool, tally: Callable[..., Any]
+    script: str, fault: str, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     if not long:
         pytest.skip("takes minutes: only with --long")

@@ -7,9 +7,7 @@ importlib.metadata, from which it takes its answers.
 
 import ast
 import contextlib
-import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -23,13 +21,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import importlib_metadata
 import pytest
 import uv
 
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import LATER, python
-from tests.faults.conftest import RIVAL, Tally
+from tests.support.children import python
+from tests.support.clock import LATER
+from tests.support.environments import RACY, Environment, forget_settings, vendor
+from tests.support.fixtures import Count
+from tests.support.oracle import NEWEST_ORACLE
+from tests.support.tally import RIVAL, Tally
 
 pytestmark = [
     pytest.mark.slow,
@@ -59,15 +60,6 @@ OLD: Demo = {"a": "m:old"}
 NEW: Demo = {"a": "m:new"}
 NOTHING: Demo = {}
 
-# Younger stamps are not believed, in seconds; a tenth more, for ticks and kernels.
-RACY = 2.1
-
-# From this version on entry_points() itself holds that what has no metadata
-# shadows nothing that has some.
-NEWEST_ORACLE = tuple(
-    int(number)
-    for number in importlib_metadata.version("importlib_metadata").split(".")[:2]
-) >= (10, 1)
 
 # Some versions of importlib_metadata raise where there is no metadata. All is
 # printed by repr, since the import of json takes as long as a start.
@@ -93,7 +85,7 @@ if int(ahead):
     lazyplug._files.Seam.clock = clock
 queries = [{{"group": group}} for group in groups] or [{{}}]
 points = [point for query in queries for point in lazyplug.entry_points(**query)]
-updated = "lazyplug._indexing.patch" in sys.modules
+updated = "lazyplug._indexing.update" in sys.modules
 {DESCRIBE}
 if opening:
     rows = describe(points)
@@ -128,15 +120,6 @@ def points(demo: Demo, group: str = "demo") -> str:
     return f"[{group}]\n" + "".join(f"{name} = {demo[name]}\n" for name in demo)
 
 
-def forget_settings(patch: pytest.MonkeyPatch) -> None:
-    """Keep what is set for this run of Python, pip and uv from child processes."""
-    for name in list(os.environ):
-        if name.startswith(("PYTHON", "PIP_", "UV_")) or name == "VIRTUAL_ENV":
-            patch.delenv(name)
-    patch.setenv("PIP_CONFIG_FILE", os.devnull)
-    patch.setenv("UV_NO_CONFIG", "1")
-
-
 @pytest.fixture(scope="module")
 def outside() -> Iterator[Path]:
     """Make a folder that is not below /tmp: there stevedore has its cache off."""
@@ -158,61 +141,9 @@ def plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "store"))
 
 
-def requirements(*names: str) -> list[str]:
-    """Return the modules of these distributions and of what they require."""
-    wanted = list(names)
-    for name in wanted:
-        with contextlib.suppress(importlib_metadata.PackageNotFoundError):
-            for line in importlib_metadata.requires(name) or ():
-                required = re.split(r"[^\w.-]", line)[0].replace("-", "_")
-                if "extra ==" not in line and required not in wanted:
-                    wanted.append(required)
-    return wanted
-
-
-def vendor(folder: Path) -> Path:
-    """Copy lazyplug, what it needs, and stevedore into a folder, without metadata.
-
-    As distributions they would be in the way, and the folders in which they lie
-    hold a hundred others.
-    """
-    wanted = requirements("importlib_metadata", "platformdirs", "orjson")
-    for name in ["lazyplug", "stevedore", *wanted]:
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            continue  # required by other versions of Python
-        if spec.submodule_search_locations:
-            ignore = shutil.ignore_patterns("__pycache__")
-            source = Path(spec.origin).parent
-            shutil.copytree(source, folder / name, ignore=ignore)
-        else:
-            shutil.copy(spec.origin, folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def engine(outside: Path) -> Path:
     return vendor(plant(outside / "engine", {}))
-
-
-class Environment:
-    """A virtual environment that can import lazyplug, where nothing is installed.
-
-    :param folder: where it is made.
-    :param engine: a folder that holds lazyplug and what it needs.
-    :param options: of venv.
-    """
-
-    def __init__(self, folder: Path, engine: Path, *options: str) -> None:
-        python("-m", "venv", *options, str(folder))
-        base = {"base": str(folder), "platbase": str(folder)}
-        self.site = Path(sysconfig.get_path("purelib", "venv", base))
-        scripts = sysconfig.get_path("scripts", "venv", base)
-        self.executable = os.path.join(scripts, "python")
-        plant(self.site, {"engine.pth": f"{engine}\n"})
-
-    def run(self, *arguments: str, **options: Any) -> str:
-        return python(*arguments, executable=self.executable, **options).stdout
 
 
 class System(Environment):
@@ -400,7 +331,7 @@ Watching = Callable[..., contextlib.AbstractContextManager[Watch]]
 
 
 @pytest.fixture
-def watching(tally: Callable[..., Any], long: bool, tmp_path: Path) -> Watching:
+def watching(tally: Count, long: bool, tmp_path: Path) -> Watching:
     @contextlib.contextmanager
     def watched(
         fault: str,
@@ -619,6 +550,7 @@ def test_an_upgrade_is_seen(tool: Tool, watching: Watching, tmp_path: Path) -> N
         watch.see(NEW)
 
 
+@pytest.mark.many_starts
 def test_a_reinstall_of_the_same_version_is_seen(
     tool: Tool, watching: Watching, tmp_path: Path
 ) -> None:
@@ -684,6 +616,7 @@ def test_what_a_removed_distribution_shadowed_is_seen_again(
 
 
 @PIP_AND_UV
+@pytest.mark.many_starts
 def test_a_reinstall_is_seen_by_an_index_that_settled_by_waiting(
     tool: Tool, watching: Watching, tmp_path: Path
 ) -> None:
@@ -1769,6 +1702,7 @@ def on_path(folder: Path) -> tuple[Path, ...]:
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
+@pytest.mark.many_starts
 def test_an_edit_by_hand_is_seen(
     edit: Edit, bare: Environment, watching: Watching, tmp_path: Path
 ) -> None:
@@ -1778,6 +1712,7 @@ def test_an_edit_by_hand_is_seen(
             watch.see(demo)
 
 
+@pytest.mark.many_starts
 def test_edits_are_seen_by_an_index_that_settled_by_waiting(
     bare: Environment, watching: Watching, tmp_path: Path
 ) -> None:

@@ -12,13 +12,13 @@ from unittest import mock
 import pytest
 
 import lazyplug
-from lazyplug import _environment
-from lazyplug._files import Seam
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import LATER
-from tests.faults.apart import ANSWER, attempt, count_outcome
-from tests.test_content import TIMES, Image
-from tests.test_seam import NAMES
+from tests.support.apart import ANSWER, attempt, count_outcome
+from tests.support.calls import NAMES
+from tests.support.clock import LATER
+from tests.support.environments import TIMES, Image
+from tests.support.fixtures import Count, PlantSite, SetPath
+from tests.support.seam import Seam
 
 MOCKED = "functions of os, io and pathlib are mocked"
 MEMORY = "memory is short while an archive is read"
@@ -27,7 +27,7 @@ IMAGES = "another image is mounted in the place of one"
 
 def look() -> list[str]:
     """Look as a new process does."""
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return sorted(f"{p.group} {p.name} {p.value}" for p in lazyplug.entry_points())
 
 
@@ -50,11 +50,11 @@ VALUES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 def test_no_mocked_function_changes_an_answer_or_is_remembered(
     warm: bool,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     isolated: Path,
     long: bool,
-    tally: Callable[..., Any],
+    tally: Count,
 ) -> None:
     folder = site({**dist("a", entry_points="[g]\na = m:a\n"), **dist("b")})
     with zipfile.ZipFile(folder / "all.zip", "w") as archive:
@@ -80,11 +80,11 @@ def test_no_mocked_function_changes_an_answer_or_is_remembered(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by RLIMIT_AS")
 def test_an_archive_is_read_again_after_memory_was_short(
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     isolated: Path,
     long: bool,
-    tally: Callable[..., Any],
+    tally: Count,
 ) -> None:
     folder = site(dist("a", entry_points="[g]\na = m:a\n"))
     with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -147,9 +147,9 @@ def trees() -> Iterator[Tree]:
 def test_another_image_is_never_answered_from_the_index_of_the_first(
     time: int,
     tmp_path: Path,
-    only: Callable[..., None],
+    only: SetPath,
     long: bool,
-    tally: Callable[..., Any],
+    tally: Count,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images = [plant(tmp_path / str(at), tree) for at, tree in enumerate(trees())]

@@ -24,14 +24,13 @@ import pytest
 from stevedore._cache import Cache
 
 import lazyplug
-from lazyplug import _environment, _files
+from lazyplug import _environment
 from lazyplug._indexing import storage
 from lazyplug._indexing import update as update_module
 from lazyplug._indexing.scan import normalise
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import Ticking
-from tests.faults.apart import (
+from tests.support.apart import (
     ANSWER,
     CRASH,
     HANG,
@@ -44,8 +43,12 @@ from tests.faults.apart import (
     count_seen,
     together,
 )
-from tests.faults.conftest import LIMIT, OURS, RIVAL
-from tests.faults.test_calls import TICK, Calls
+from tests.support.calls import TICK, Calls
+from tests.support.clock import Ticking
+from tests.support.fixtures import Count, PlantSite, SetPath
+from tests.support.owners import owner_of
+from tests.support.seam import Seam
+from tests.support.tally import LIMIT, OURS, RIVAL
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes"),
@@ -75,9 +78,9 @@ SITES: Tree = {
 
 def look() -> list[Row]:
     """Look as a new process does; return all entry points."""
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return sorted(
-        (point.group, point.name, point.value, point._owner[0])  # type: ignore[index]
+        (point.group, point.name, point.value, owner_of(point)[0])
         for point in lazyplug.entry_points()
     )
 
@@ -204,9 +207,9 @@ def test_many_that_start_at_once_answer_right_and_leave_sound_indexes(
     subject: str,
     kinds: int,
     tmp_path: Path,
-    only: Callable[..., None],
+    only: SetPath,
     long: bool,
-    tally: Callable[..., Any],
+    tally: Count,
 ) -> None:
     site = plant(tmp_path / "site", SITES)
     one, two = str(site / "one"), str(site / "two")
@@ -316,7 +319,7 @@ def rewriting(root: str, subject: str, seed: int, seconds: float) -> Any:
                 # What was seen before is remembered: parts that were not read yet
                 # are looked for in a file that is another by now.
                 seen.look(lazyplug.problems, problems.__eq__)
-                _environment.invalidate_caches()
+                lazyplug.invalidate_caches()
                 for group in ("only", "g1", "none"):
                     wanted = [row for row in right if row[0] == group]
                     seen.look(partial(rows, group), wanted.__eq__)
@@ -328,14 +331,14 @@ def rewriting(root: str, subject: str, seed: int, seconds: float) -> Any:
 def rows(group: str) -> list[Row]:
     """Return the entry points of a group."""
     return sorted(
-        (group, point.name, point.value, point._owner[0])  # type: ignore[index]
+        (group, point.name, point.value, owner_of(point)[0])
         for point in lazyplug.entry_points(group=group)
     )
 
 
 @subjects
 def test_readers_of_an_index_that_is_constantly_rewritten_answer_right(
-    subject: str, tmp_path: Path, long: bool, tally: Callable[..., Any]
+    subject: str, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("an index that is rewritten all the time is read", subject) as count:
         for seed in range(6 if long else 1):
@@ -501,7 +504,7 @@ def believed(right: list[Row]) -> Any:
 @subjects
 @pytest.mark.parametrize("edits", [False, True], ids=["whole", "edited"])
 def test_what_is_seen_while_distributions_come_and_go_was_true_at_that_time(
-    subject: str, edits: bool, tmp_path: Path, long: bool, tally: Callable[..., Any]
+    subject: str, edits: bool, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     if edits and subject == RIVAL:
         pytest.skip("it is blind to edits for 128 seconds")
@@ -517,10 +520,10 @@ def test_what_is_seen_while_distributions_come_and_go_was_true_at_that_time(
 def test_of_two_changes_during_a_look_the_second_is_not_seen_without_the_first(
     warm: bool,
     tmp_path: Path,
-    only: Callable[..., None],
+    only: SetPath,
     settled: Ticking,
     long: bool,
-    tally: Callable[..., Any],
+    tally: Count,
 ) -> None:
     sites = [tmp_path / "one", tmp_path / "two"]
     only(*sites)
@@ -563,14 +566,14 @@ def test_of_two_changes_during_a_look_the_second_is_not_seen_without_the_first(
 
 
 def test_all_groups_are_those_of_one_index_though_it_is_replaced(
-    site: Callable[..., Path], only: Callable[..., None], settled: Ticking
+    site: PlantSite, only: SetPath, settled: Ticking
 ) -> None:
     folder = site(dist("a", "1", "[g]\na = m:one\n"))
     only(folder)
     look()
     look()
     # This process has read the front of the index by now, and nothing else.
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     mine = _environment.current()
     mine.read(lambda index: None)
     plant(folder, dist("a", "2", "[g]\na = m:two\n[h]\na = m:two\n"))
@@ -625,7 +628,7 @@ def killed(root: str, subject: str, seed: int, number: int) -> Any:
         while not child:
             if inside:
                 if subject == OURS:
-                    setattr(_files.Seam, inside, die)
+                    setattr(Seam, inside, die)
                 else:
                     setattr(os, "replace", die)  # noqa: B010 - not what mypy knows
             work(site, folder, subject)
@@ -662,7 +665,7 @@ def work(site: Path, folder: Path, subject: str) -> None:
         for file in folder.glob("*.json"):
             file.unlink()
     if subject == OURS:
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         _environment.current()
     else:
         Cache(str(folder))._get_data_for_path(None)
@@ -675,7 +678,7 @@ def indexes(folder: Path) -> list[int]:
 
 @subjects
 def test_a_writer_that_is_killed_leaves_a_sound_index_or_none(
-    subject: str, tmp_path: Path, long: bool, tally: Callable[..., Any]
+    subject: str, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("SIGKILL at a random moment", subject) as count:
         left = kills = 0

@@ -31,12 +31,10 @@ from lazyplug import (
     ExtensionManager,
     _calling,
     _environment,
-    _files,
     _index,
 )
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import LATER
-from tests.faults.apart import (
+from tests.support.apart import (
     ANSWER,
     HANG,
     LIBRARY,
@@ -45,7 +43,10 @@ from tests.faults.apart import (
     attempt,
     count_outcome,
 )
-from tests.faults.conftest import Tally
+from tests.support.clock import LATER
+from tests.support.fixtures import Count
+from tests.support.seam import Seam
+from tests.support.tally import Tally
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes"),
@@ -295,7 +296,7 @@ def circles(root: str, seed: int) -> Any:
 
 
 def test_plugins_that_touch_each_other_in_circles_never_dead_lock(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("plugins touch each other in circles, from many threads") as count:
         count_tries(count, circles, tmp_path, 3000 if long else 30, [])
@@ -334,7 +335,7 @@ def import_in_a_call(root: str, seed: int) -> Any:
 
 
 def test_a_call_that_waits_for_an_import_that_waits_for_it_is_told(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a call imports what another thread imports") as count:
         truth = ["a", True, "b", "a"]
@@ -404,7 +405,7 @@ def unfinished(root: str, _: int) -> Any:
 
 
 def test_a_failure_in_a_circle_is_not_remembered_though_the_circle_is_over(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a load meets a module that is still being imported") as count:
         truth = ["a", True, "a"]
@@ -436,7 +437,7 @@ def first_touch(root: str, seed: int) -> Any:
         {"plug.py": source, **dist("plug", entry_points=points({"x": "plug:Plugin"}))},
         invoke_on_load=True,
     )["x"]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     if some.random() < 0.5:
         os.environ["LAZYPLUG_CACHE"] = "off"
 
@@ -459,7 +460,7 @@ def first_touch(root: str, seed: int) -> Any:
 
 
 def test_64_threads_that_touch_first_get_one_plugin_and_one_object(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("64 threads touch first") as count:
         truth = [[], True, True, 1, 65]
@@ -473,7 +474,7 @@ def one_index(root: str, seed: int) -> Any:
     lines = "".join(f"[g{n}]\nx = m:f{n}\n" for n in range(20))
     world(root, dist("plug", entry_points=lines))
     # Old enough to be believed, so that nothing is scanned.
-    _files.Seam.clock = lambda: time.time_ns() + LATER
+    Seam.clock = lambda: time.time_ns() + LATER
     lazyplug.refresh()
     faults = []
     rounds = threading.Barrier(8)
@@ -481,7 +482,7 @@ def one_index(root: str, seed: int) -> Any:
     def read() -> None:
         for n in range(100):
             if rounds.wait() == 0:
-                _environment.invalidate_caches()
+                lazyplug.invalidate_caches()
                 _environment.current()
             rounds.wait()
             for group in (n % 20, (n + 7) % 20):
@@ -514,7 +515,7 @@ def one_index(root: str, seed: int) -> Any:
 
 
 def test_threads_that_share_an_index_do_not_close_each_others_files(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("threads read one index") as count:
         count_tries(count, one_index, tmp_path, 100 if long else 3, [])
@@ -576,7 +577,7 @@ def own_extension(root: str, seed: int) -> Any:
 
 
 def test_a_plugin_that_touches_itself_is_right_in_the_end(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a plugin touches its own extension, or its manager") as count:
         truth = [[], True, None, 7, True]
@@ -630,7 +631,7 @@ def failing(root: str, seed: int) -> Any:
 
 
 def test_threads_that_touch_what_fails_get_one_error(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a load or a call fails under threads") as count:
         truth = ["no device", True, 1, 1]
@@ -664,7 +665,7 @@ def forked(root: str, seed: int) -> Any:
         order = names[:]
         random.shuffle(order)
         found = {name: manager[name].obj for name in order}
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         other = ExtensionManager[Any]("g")
         return [found[name] for name in names if other[name].plugin() == found[name]]
 
@@ -684,7 +685,7 @@ def forked(root: str, seed: int) -> Any:
 
 
 def test_a_child_that_is_forked_while_threads_load_can_load(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a fork while other threads load and call") as count:
         every = list(range(6))
@@ -843,7 +844,7 @@ def interrupted(root: str, seed: int) -> Any:
 
 
 def test_an_interrupted_load_is_not_remembered_and_holds_nothing(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("KeyboardInterrupt at a random moment of a load or a call") as count:
         number = 600 if long else 10
@@ -954,7 +955,7 @@ def registering(root: str, seed: int) -> Any:
 
 
 def test_threads_that_register_and_refresh_lose_nothing(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("threads register in a manager and refresh it") as count:
         count_tries(count, registering, tmp_path, 1000 if long else 20, [])
@@ -965,7 +966,7 @@ def joining(root: str, seed: int) -> Any:
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     os.environ["LAZYPLUG_CHECK"] = "dirs"
-    _files.Seam.clock = lambda: time.time_ns() + LATER
+    Seam.clock = lambda: time.time_ns() + LATER
     manager = world(root, dist("plug", "1", points({"x": "os:sep"})))
     folder = Path(sys.path[0], "plug-1.dist-info")
     text = points({"x": "os:sep", "late": "os:sep"})
@@ -975,7 +976,7 @@ def joining(root: str, seed: int) -> Any:
 
 
 def test_threads_that_ask_for_what_has_come_get_one_handle(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("threads ask for a name that was not there before") as count:
         truth = [1, ["x", "late"]]
@@ -1002,7 +1003,7 @@ def refreshing(root: str, seed: int) -> Any:
 
 
 def test_threads_may_refresh_at_the_same_time(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("threads refresh at the same time") as count:
         count_tries(count, refreshing, tmp_path, 300 if long else 10, [])
@@ -1037,7 +1038,7 @@ def accelerating(root: str, seed: int) -> Any:
 
 
 def test_threads_may_accelerate_and_undo_it_at_the_same_time(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("threads accelerate, and undo it, at the same time") as count:
         truth = [[], [], True]
@@ -1129,7 +1130,7 @@ def handled_everywhere(root: str, kind: int) -> Any:
 
 @pytest.mark.parametrize("kind", range(6))
 def test_a_signal_handler_may_access_an_extension_at_each_place_of_a_call(
-    kind: int, tmp_path: Path, tally: Callable[..., Any]
+    kind: int, tmp_path: Path, tally: Count
 ) -> None:
     with tally("a signal handler at each place of a call in turn") as count:
         (outcome,) = apart(tries, "handled_everywhere", str(tmp_path), kind, 1)
@@ -1145,7 +1146,7 @@ def handled_in_a_lookup(root: str, _: int) -> Any:
     lines = "".join(f"[{group}]\nx = m:{group}\n" for group in groups)
     world(root, dist("plug", entry_points=lines))
     # Old enough to be believed, so that nothing is scanned.
-    _files.Seam.clock = lambda: time.time_ns() + LATER
+    Seam.clock = lambda: time.time_ns() + LATER
     files = [_environment.__file__, _index.__file__]
 
     def read(group: str) -> Any:
@@ -1155,7 +1156,7 @@ def handled_in_a_lookup(root: str, _: int) -> Any:
     faults: list[str] = []
     for place in range(1000):
         # Reads once each from a file that is open by then, and one that is not.
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         _environment.current()
         for group in ("g3", "g4"):
             handler = Handler(place, files, lambda: read("g9"))
@@ -1171,7 +1172,7 @@ def handled_in_a_lookup(root: str, _: int) -> Any:
 
 
 def test_a_signal_handler_may_read_the_index_at_each_place_of_a_look_up(
-    tmp_path: Path, tally: Callable[..., Any]
+    tmp_path: Path, tally: Count
 ) -> None:
     with tally("a signal handler at each place of a look-up in turn") as count:
         (outcome,) = apart(tries, "handled_in_a_lookup", str(tmp_path), 0, 1)
@@ -1255,7 +1256,7 @@ def handled(root: str, seed: int) -> Any:
 
 
 def test_signal_handlers_may_access_extensions_at_any_moment(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a signal handler at a random moment of loads and calls") as count:
         met = count_tries(count, handled, tmp_path, 500 if long else 10, [])
@@ -1324,7 +1325,7 @@ def greenlets(root: str, seed: int) -> Any:
 
 
 def test_greenlets_that_touch_first_get_one_object(
-    tmp_path: Path, long: bool, tally: Callable[..., Any],
+    tmp_path: Path, long: bool, tally: Count,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     gevent = pytest.importorskip("gevent")
@@ -1355,7 +1356,7 @@ class Interrupt:
 
 @pytest.mark.parametrize("waits", [0, 1])
 def test_a_call_is_interrupted_wherever_python_looks_for_signals(
-    waits: int, tmp_path: Path, tally: Callable[..., Any]
+    waits: int, tmp_path: Path, tally: Count
 ) -> None:
     with tally("KeyboardInterrupt at each place of a call in turn") as count:
         found = apart(tries, "everywhere", str(tmp_path), waits, 1)
@@ -1417,7 +1418,7 @@ def in_subinterpreters(root: str, seed: int) -> Any:
 
 
 def test_a_subinterpreter_finds_and_loads(
-    tmp_path: Path, long: bool, tally: Callable[..., Any]
+    tmp_path: Path, long: bool, tally: Count
 ) -> None:
     if not any(map(find_spec, ("_interpreters", "_xxsubinterpreters"))):
         pytest.skip("this Python has no module for subinterpreters")

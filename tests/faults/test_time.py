@@ -20,11 +20,13 @@ import pytest
 import stevedore
 
 import lazyplug
-from lazyplug import _environment, _files, _index
+from lazyplug import _index
 from lazyplug._indexing import records, scan, storage
 from lazyplug._indexing import update as update_module
 from lazyplug.testing import Tree, dist, plant
-from tests.faults.conftest import OURS, RIVAL, Tally
+from tests.support.fixtures import Count
+from tests.support.seam import Seam
+from tests.support.tally import OURS, RIVAL, Tally
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links of files and folders")
 
@@ -378,7 +380,7 @@ class Bench:
         files.now = BEGIN + files.tick // 3
         self.patch.setattr(sys, "path", [str(world.site)])
         for name in ("stat", "fstat", "clock"):
-            self.patch.setattr(_files.Seam, name, getattr(files, name))
+            self.patch.setattr(Seam, name, getattr(files, name))
         return world
 
     def look(self) -> list[str]:
@@ -389,7 +391,7 @@ class Bench:
             rival = stevedore._cache.Cache(str(self.cache))
             rival._disable_caching = False  # as it is where Python does not lie in /tmp
             return sorted(point.value for point in rival.get_group_all("g"))
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         return sorted(point.value for point in lazyplug.entry_points(group="g"))
 
     def run(self, case: Case, count: Tally) -> None:
@@ -448,7 +450,7 @@ def moved(files: Files, moment: str) -> int:
 def rival_mtime(path: str) -> float:
     """Return what stevedore would be told by the file system of a case."""
     try:
-        return float(_files.Seam.stat(path).st_mtime_ns / SECOND)
+        return float(Seam.stat(path).st_mtime_ns / SECOND)
     except FileNotFoundError:
         return -1.0
 
@@ -477,7 +479,7 @@ def sorted_out(several: list[Case]) -> dict[str, list[Case]]:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_changes_at_any_time_is_seen_and_settles(
-    change: str, bench: Bench, long: bool, tally: Callable[..., Any]
+    change: str, bench: Bench, long: bool, tally: Count
 ) -> None:
     several = [case for case in ALL if case.change == change]
     for fault, some in sorted_out(several[:: 1 if long else 97]).items():
@@ -488,7 +490,7 @@ def test_what_changes_at_any_time_is_seen_and_settles(
 
 @pytest.mark.timeout(3600)
 def test_what_the_rival_sees_is_counted(
-    rival_bench: Bench, long: bool, tally: Callable[..., Any]
+    rival_bench: Bench, long: bool, tally: Count
 ) -> None:
     for fault, some in sorted_out(ALL[:: 11 if long else 499]).items():
         with tally(fault, RIVAL) as count:
@@ -498,7 +500,7 @@ def test_what_the_rival_sees_is_counted(
 
 @pytest.mark.timeout(3600)
 def test_a_change_is_seen_where_ctime_is_the_time_of_creation(
-    bench: Bench, long: bool, tally: Callable[..., Any]
+    bench: Bench, long: bool, tally: Count
 ) -> None:
     for fault, some in sorted_out(CREATION[:: 1 if long else 97]).items():
         with tally(fault) as count:
@@ -511,7 +513,7 @@ def test_a_change_is_seen_where_ctime_is_the_time_of_creation(
 
 @pytest.mark.timeout(3600)
 def test_links_from_a_store_cost_one_look_and_one_write_each(
-    bench: Bench, long: bool, tally: Callable[..., Any]
+    bench: Bench, long: bool, tally: Count
 ) -> None:
     # As when other environments are made, and removed, of what uv keeps.
     several = list(product(TICKS, DATINGS, [0, 1, 3, 50], PLANTED))

@@ -27,22 +27,26 @@ import lazyplug
 from lazyplug import _environment, _files
 from lazyplug._indexing import storage
 from lazyplug.testing import Tree, dist, plant
-from tests.conftest import LATER, Ticking, python
-from tests.faults.apart import ANSWER, apart, attempt
-from tests.faults.conftest import LIMIT, OURS, RIVAL
-from tests.faults.test_disk import (
-    ROOTS,
+from tests.support.apart import ANSWER, apart, attempt
+from tests.support.children import python
+from tests.support.clock import LATER, Ticking
+from tests.support.fixtures import Count, PlantSite, SetPath
+from tests.support.heads import poison
+from tests.support.seam import Seam
+from tests.support.tally import LIMIT, OURS, RIVAL
+from tests.support.users import (
+    ASKERS,
+    MALLORY,
+    SHARED,
+    VICTIM,
     Tried,
     become,
     count_tries,
     import_all,
+    needs_root,
     silently,
 )
-from tests.test_store import poison
 
-needs_root = pytest.mark.skipif(not ROOTS, reason="only root becomes other users")
-
-MALLORY, VICTIM, SHARED = 4242, 4343, 4444
 ROOT = Path(lazyplug.__file__).parent.parent
 LEVELS = ["full", "dirs", "none"]
 # Where the cache folder is looked for: by which variable.
@@ -268,8 +272,8 @@ class Town:
 
 
 def ours() -> list[Any]:
-    _files.Seam.clock = lambda: time.time_ns() + LATER
-    _environment.invalidate_caches()
+    Seam.clock = lambda: time.time_ns() + LATER
+    lazyplug.invalidate_caches()
     driver = lazyplug.DriverManager[str]("g", "a").driver
     return [driver, [point.value for point in lazyplug.entry_points(group="g")]]
 
@@ -508,13 +512,6 @@ def believing(asker: int) -> dict[str, list[Any]]:
     return found
 
 
-ASKERS = pytest.mark.parametrize(
-    "asker",
-    [pytest.param(VICTIM, marks=needs_root), pytest.param(0, marks=needs_root)],
-    ids=["a user asks", "root asks"],
-)
-
-
 @ASKERS
 def test_whoever_believes_what_lies_there_imports_what_mallory_names(
     asker: int,
@@ -539,7 +536,7 @@ def test_whoever_believes_what_lies_there_imports_what_mallory_names(
 @pytest.mark.timeout(3600)
 @ASKERS
 def test_nothing_that_another_user_plants_is_believed_or_touched(
-    asker: int, long: bool, tally: Callable[..., Any]
+    asker: int, long: bool, tally: Count
 ) -> None:
     # In a default run the two askers share what there is to try.
     for share in range(SHARES) if long else [int(asker == VICTIM)]:
@@ -581,7 +578,7 @@ def swap(town: Town, make: Callable[[Town, Path], object]) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="renameat2")
 @ASKERS
 def test_what_is_swapped_while_it_is_read_is_not_believed(
-    asker: int, long: bool, tally: Callable[..., Any]
+    asker: int, long: bool, tally: Count
 ) -> None:
     fault = "another user swaps the cache folder while it is read"
     count_tries(tally, {fault: apart(swapped, asker, 5_000 if long else 50)})
@@ -592,8 +589,8 @@ def test_what_is_swapped_while_it_is_read_is_not_believed(
 
 def test_a_link_of_ones_own_to_the_cache_folder_is_followed(
     settled: Ticking,
-    site: Callable[..., Path],
-    only: Callable[..., None],
+    site: PlantSite,
+    only: SetPath,
     isolated: Path,
     tmp_path: Path,
 ) -> None:
@@ -601,7 +598,7 @@ def test_a_link_of_ones_own_to_the_cache_folder_is_followed(
     isolated.symlink_to(tmp_path / "elsewhere")
     only(site(dist("foo", entry_points="[g]\na = m:f\n")))
     for value in ("m:f", "n:f"):
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
         assert [point.value for point in lazyplug.entry_points(group="g")] == [value]
         (file,) = (tmp_path / "elsewhere").iterdir()
         poison(file)
@@ -706,7 +703,7 @@ def raised(long: bool) -> list[Any]:
 @needs_root
 @pytest.mark.skipif(not hasattr(os, "setresuid"), reason="needs setresuid")
 def test_nothing_is_believed_of_who_started_a_process_with_more_rights(
-    long: bool, tally: Callable[..., Any]
+    long: bool, tally: Count
 ) -> None:
     fault = "the environment is another user's (setuid, setgid)"
     count_tries(tally, {fault: apart(raised, long)})

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ import pytest
 from lazyplug import Choice, ExtensionManager
 from lazyplug.integrations.argparse import PluginParser, add_plugins
 from lazyplug.testing import dist
+from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 
 
 @pytest.fixture
-def plugs(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def plugs(site: PlantSite, first: SetPath) -> Path:
     """Return a site folder with commands, of which some are broken."""
     folder = site(
         {

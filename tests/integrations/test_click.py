@@ -3,7 +3,6 @@
 import sys
 import textwrap
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import typer
 import typer.main
 from click.testing import CliRunner, Result
 
+import lazyplug
 from lazyplug import (
     Choice,
     ExtensionManager,
@@ -25,7 +25,9 @@ from lazyplug._static import facts
 from lazyplug.integrations import click as integration
 from lazyplug.integrations.click import LazyGroup
 from lazyplug.testing import dist, plant
-from tests.conftest import python
+from tests.support.children import python
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.learned import forget_facts
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 
@@ -120,7 +122,7 @@ def began_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def plugs(site: Callable[..., Path], first: Callable[..., None]) -> Path:
+def plugs(site: PlantSite, first: SetPath) -> Path:
     """Return a site folder with commands of all kinds."""
     folder = site({f"{name}.py": source for name, source in COMMANDS.items()})
     # What is learned is not written where a path entry changed meanwhile, as it would
@@ -230,7 +232,7 @@ def test_once_they_were_loaded_the_help_screen_is_that_of_click(plugs: Path) -> 
     facts.write()
     for name in imported():
         del sys.modules[name]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     found = run(host(), "--help").output
     assert imported() == set()
     assert found == run(eager(), "--help").output
@@ -254,7 +256,7 @@ def test_what_only_a_loaded_command_shows_is_learned_where_it_is_a_literal(
             **dist("made", entry_points="[app.commands]\nmade = plug_app:app\n"),
         },
     )
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert "Made by" not in run(host(), "--help").output
     run(host(), "made")
     assert "  made    Made by hand." in run(host(), "--help").output
@@ -263,7 +265,7 @@ def test_what_only_a_loaded_command_shows_is_learned_where_it_is_a_literal(
     assert "plug_made" not in sys.modules
     # Changed, it says what its source says, until it is loaded again.
     plant(plugs, {"plug_made.py": made.replace("hand", "machine")})
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert "Made by" not in run(host(), "--help").output
     run(host(), "made")
     assert "Made by machine." in run(host(), "--help").output
@@ -274,8 +276,8 @@ def another_process() -> None:
     facts.write()
     for name in imported():
         del sys.modules[name]
-    facts._latest = None
-    _environment.invalidate_caches()
+    forget_facts()
+    lazyplug.invalidate_caches()
 
 
 def line_of(group: click.Group, name: str = "made") -> str:
@@ -315,7 +317,7 @@ def documented(function):
             **dist("made", entry_points=points),
         },
     )
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
 
 
 PLAIN_DEF = "\ndef made(): pass\n"
@@ -526,13 +528,13 @@ def test_where_a_command_says_nothing_its_distribution_does(
             },
         },
     )
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     for _ in range(2):
         assert "  mute    What it is for." in run(host(), "--help").output
         facts.write()
-        _environment.invalidate_caches()
+        lazyplug.invalidate_caches()
     plant(plugs / "mute-1.dist-info", {"METADATA": "Name: mute\nSummary: Or not.\n"})
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert "  mute    Or not." in run(host(), "--help").output
 
 
@@ -549,7 +551,7 @@ def test_metadata_that_cannot_be_read_now_is_not_remembered_as_saying_nothing(
             },
         },
     )
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
 
     def fail(*_: object, **__: object) -> tuple[None, str]:
         return None, str(plugs / "mute-1.dist-info" / "METADATA")
@@ -566,7 +568,7 @@ def test_neither_help_nor_a_command_parses_anything_the_second_time(
 ) -> None:
     first = run(host(), "--help").output, run(host(), "plain").output
     facts.write()
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     monkeypatch.setattr(facts, "source_of", None)
     assert (run(host(), "--help").output, run(host(), "plain").output) == first
 
@@ -588,7 +590,7 @@ def broken(plugs: Path) -> Path:
             ),
         },
     )
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     return plugs
 
 
@@ -628,7 +630,7 @@ def test_two_plugins_of_a_name_are_told_or_a_resolver_chooses(plugs: Path) -> No
     plant(
         plugs, dist("rival", entry_points="[app.commands]\nplain = plug_words:words\n")
     )
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
 
     def resolved(resolver: Any) -> LazyGroup:
         manager = ExtensionManager[Any]("app.commands", conflict_resolver=resolver)
@@ -669,7 +671,7 @@ def test_an_alias_is_another_name_and_stands_in_no_list(plugs: Path) -> None:
 
 def test_a_command_of_the_host_comes_before_a_plugin_of_its_name(plugs: Path) -> None:
     plant(plugs, dist("thief", entry_points="[app.commands]\nown = plug_words:words\n"))
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
     assert run(host(), "own").output == "own\n"
     assert "  own     The host's own." in run(host(), "--help").output
 

@@ -9,19 +9,21 @@ from importlib.metadata import Distribution
 from inspect import isgenerator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import pluggy
 import pytest
 from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
-from lazyplug import BrokenMetadata, Choice, _environment
+import lazyplug
+from lazyplug import BrokenMetadata, Choice
 from lazyplug._static import facts
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, plant
-from tests.conftest import examples
+from tests.support.fixtures import PlantSite, SetPath
+from tests.support.properties import examples
 
 pytestmark = pytest.mark.usefixtures("settled", "forgotten")
 
@@ -157,10 +159,16 @@ def began_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(integration, "_BEGAN", 1 << 62)
 
 
+class Install(Protocol):
+    """Install a distribution of plugins, whose modules are these: `install`."""
+
+    def __call__(
+        self, modules: dict[str, Any], points: str = "", name: str = "plugs"
+    ) -> Path: ...
+
+
 @pytest.fixture
-def install(
-    site: Callable[..., Path], first: Callable[..., None]
-) -> Callable[..., Path]:
+def install(site: PlantSite, first: SetPath) -> Install:
     """Return a function that installs a distribution of plugins."""
 
     def make(modules: dict[str, Any], points: str = "", name: str = "plugs") -> Path:
@@ -189,7 +197,7 @@ def forget() -> None:
     facts.write()
     for name in imported():
         del sys.modules[name]
-    _environment.invalidate_caches()
+    lazyplug.invalidate_caches()
 
 
 def imported() -> set[str]:
@@ -234,7 +242,7 @@ def told(pm: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("lazy", [False, True])
 def test_the_host_sees_what_pluggy_itself_would_load(
-    install: Callable[..., Path], lazy: bool
+    install: Install, lazy: bool
 ) -> None:
     install({**PLUGINS, **EAGER, **BELOW, "plug_package": PACKAGE})
     stock, ours = host(), host()
@@ -250,7 +258,7 @@ def test_the_host_sees_what_pluggy_itself_would_load(
 
 @pytest.mark.parametrize("lazy", [False, True])
 def test_names_that_are_blocked_registered_or_not_asked_for_are_left_out(
-    install: Callable[..., Path], lazy: bool
+    install: Install, lazy: bool
 ) -> None:
     install(PLUGINS)
     pm = host()
@@ -264,7 +272,7 @@ def test_names_that_are_blocked_registered_or_not_asked_for_are_left_out(
 
 
 def test_what_is_not_chosen_is_left_out_before_it_is_imported(
-    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install({"plug_broken": "raise ZeroDivisionError", **PLUGINS})
     pm = host()
@@ -278,7 +286,7 @@ def test_what_is_not_chosen_is_left_out_before_it_is_imported(
 
 
 def test_plugins_come_by_distribution_and_line_whatever_the_folder_lists(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install({"plug_b": PLUGINS["plug_plain"]}, "z = plug_b\na = plug_b:greet\n", "zeta")
     install({"plug_a": PLUGINS["plug_plain"]}, "m = plug_a\n", "alpha")
@@ -288,7 +296,7 @@ def test_plugins_come_by_distribution_and_line_whatever_the_folder_lists(
 
 
 def test_a_plugin_of_a_shadowed_distribution_is_left_out(
-    site: Callable[..., Path], first: Callable[..., None]
+    site: PlantSite, first: SetPath
 ) -> None:
     new = dist("plugs", "2.0", "[host]\nnew = plug_new\n")
     old = dist("plugs", "1.0", "[host]\nold = plug_old\n")
@@ -301,7 +309,7 @@ def test_a_plugin_of_a_shadowed_distribution_is_left_out(
 
 
 def test_a_distribution_is_opened_by_importlib_metadata_when_it_is_asked(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
     pm = host()
@@ -313,7 +321,7 @@ def test_a_distribution_is_opened_by_importlib_metadata_when_it_is_asked(
 
 
 def test_what_the_import_of_a_plugin_raises_is_raised_and_says_whose_it_is(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install({"plug_broken": "raise ZeroDivisionError('broken')\n"})
     raising: list[dict[str, Any]] = [{}, {"lazy": True, "on_failure": "error"}]
@@ -333,7 +341,7 @@ def test_what_the_import_of_a_plugin_raises_is_raised_and_says_whose_it_is(
     ],
 )
 def test_a_plugin_that_cannot_be_imported_is_left_out_and_logged_once(
-    install: Callable[..., Path],
+    install: Install,
     caplog: pytest.LogCaptureFixture,
     options: dict[str, Any],
     logged: int,
@@ -361,7 +369,7 @@ def test_a_plugin_that_cannot_be_imported_is_left_out_and_logged_once(
 
 
 def test_a_reference_that_is_not_valid_stops_no_lazy_host(
-    install: Callable[..., Path], caplog: pytest.LogCaptureFixture
+    install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
     install({"plug_last": PLUGINS["plug_last"]}, "odd = not valid\nlast = plug_last\n")
     pm = host()
@@ -579,7 +587,7 @@ def test_plugins_of_any_kind_are_what_they_are_to_pluggy_itself(
 
 
 def test_once_learned_a_plugin_is_imported_at_the_first_call_of_its_hook(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install({**PLUGINS, "plug_package": PACKAGE})
     pm = learned()
@@ -593,7 +601,7 @@ def test_once_learned_a_plugin_is_imported_at_the_first_call_of_its_hook(
 
 
 def test_the_source_of_a_plugin_may_be_deeper_than_the_stack(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     deep = f"TEXT = {' + '.join(['ON'] * 1500)}\n"
     install({"plug_deep": deep + PLUGINS["plug_plain"]})
@@ -603,7 +611,7 @@ def test_the_source_of_a_plugin_may_be_deeper_than_the_stack(
 
 
 def test_what_stands_for_a_plugin_is_a_module_that_loads_when_it_is_touched(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install({"plug_plain": "VALUE = 3\n" + PLUGINS["plug_plain"]})
     pm = learned()
@@ -627,7 +635,7 @@ def test_what_stands_for_a_plugin_is_a_module_that_loads_when_it_is_touched(
 
 @pytest.mark.parametrize("name", ["__doc__", "__file__", "__spec__", "__path__"])
 def test_what_every_module_has_is_that_of_the_plugin(
-    install: Callable[..., Path], name: str
+    install: Install, name: str
 ) -> None:
     install({"plug_package": PACKAGE})
     plugin = learned().get_plugin("package")
@@ -637,7 +645,7 @@ def test_what_every_module_has_is_that_of_the_plugin(
 
 
 def test_a_module_cannot_be_registered_twice_whatever_stands_for_it(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]}, "one = plug_plain\nb = plug_plain\n")
     with pytest.raises(ValueError, match="already registered under a different name"):
@@ -658,7 +666,7 @@ def test_a_module_cannot_be_registered_twice_whatever_stands_for_it(
 
 
 def test_a_plugin_that_was_unregistered_by_name_is_called_no_more(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"], "plug_last": PLUGINS["plug_last"]})
     pm = learned()
@@ -668,7 +676,7 @@ def test_a_plugin_that_was_unregistered_by_name_is_called_no_more(
 
 
 def test_a_hook_caller_without_some_plugins_does_not_import_them(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"], "plug_last": PLUGINS["plug_last"]})
     pm = learned()
@@ -678,7 +686,7 @@ def test_a_hook_caller_without_some_plugins_does_not_import_them(
 
 
 def test_a_historic_hook_that_was_called_before_is_called_at_once(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install({"plug_hist": "@hookimpl\ndef began(at): return at\n"})
     learned()
@@ -692,7 +700,7 @@ def test_a_historic_hook_that_was_called_before_is_called_at_once(
 
 
 def test_a_hook_that_the_host_warns_of_is_imported_and_named_in_the_warning(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     folder = install({"plug_going": "@hookimpl\ndef going(): return 1\n"})
     for _ in range(2):
@@ -703,7 +711,7 @@ def test_a_hook_that_the_host_warns_of_is_imported_and_named_in_the_warning(
 
 
 def test_arguments_that_a_hook_does_not_take_are_refused_as_pluggy_does(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install({"plug_wrong": "@hookimpl\ndef greet(whom): return whom\n"})
     texts = []
@@ -728,7 +736,7 @@ def test_arguments_that_a_hook_does_not_take_are_refused_as_pluggy_does(
     ],
 )
 def test_a_hook_that_pluggy_refuses_is_refused_in_the_same_words(
-    install: Callable[..., Path], source: str
+    install: Install, source: str
 ) -> None:
     install({"plug_wrong": source})
     texts = []
@@ -741,7 +749,7 @@ def test_a_hook_that_pluggy_refuses_is_refused_in_the_same_words(
 
 
 def test_arguments_and_hooks_of_any_name_are_passed_on(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     class Odd:
         @hookspec
@@ -779,7 +787,7 @@ def test_arguments_and_hooks_of_any_name_are_passed_on(
     ],
 )
 def test_what_the_import_of_a_plugin_calls_goes_past_it(
-    install: Callable[..., Path],
+    install: Install,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     source: str,
@@ -802,7 +810,7 @@ def test_what_the_import_of_a_plugin_calls_goes_past_it(
 
 
 def test_a_plugin_that_is_loaded_while_it_is_imported_is_learned_another_time(
-    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = (
         "@hookimpl\ndef greet(): return 1\nimport host_app\nhost_app.load()\n" + PICK
@@ -825,7 +833,7 @@ def test_a_plugin_that_is_loaded_while_it_is_imported_is_learned_another_time(
 
 
 def test_threads_that_call_a_hook_at_once_import_a_plugin_once(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     source = """
         import time
@@ -844,7 +852,7 @@ def test_threads_that_call_a_hook_at_once_import_a_plugin_once(
 
 
 def test_what_a_hook_raises_goes_through_wrappers_and_to_the_host(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install(
         {
@@ -863,7 +871,7 @@ def test_what_a_hook_raises_goes_through_wrappers_and_to_the_host(
 
 @pytest.mark.parametrize("policy", [None, "warn", "ignore", "error"])
 def test_a_plugin_that_breaks_later_answers_as_if_it_were_not_there(
-    install: Callable[..., Path], caplog: pytest.LogCaptureFixture, policy: str | None
+    install: Install, caplog: pytest.LogCaptureFixture, policy: str | None
 ) -> None:
     needs = "import plug_needed\n"
     install(
@@ -908,7 +916,7 @@ def test_a_plugin_that_breaks_later_answers_as_if_it_were_not_there(
 
 
 def test_what_a_hook_of_a_plugin_raises_is_no_failure_of_its_import(
-    install: Callable[..., Path], caplog: pytest.LogCaptureFixture
+    install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
     install({"plug_raises": "@hookimpl\ndef greet(): import plug_nowhere\n"})
     pm = learned()
@@ -922,7 +930,7 @@ def test_what_a_hook_of_a_plugin_raises_is_no_failure_of_its_import(
 
 @pytest.mark.parametrize("module", EAGER)
 def test_a_plugin_that_depends_on_more_than_its_source_is_imported_at_once(
-    install: Callable[..., Path], module: str, monkeypatch: pytest.MonkeyPatch
+    install: Install, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install({module: EAGER[module], **BELOW}, f"x = {module}")
     learned()
@@ -937,7 +945,7 @@ def test_a_plugin_that_depends_on_more_than_its_source_is_imported_at_once(
 
 
 def test_a_plugin_that_is_no_module_is_imported_at_once(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     text = (
         "class P:\n    @hookimpl\n    def greet(self): return 'object'\nplugin = P()\n"
@@ -950,7 +958,7 @@ def test_a_plugin_that_is_no_module_is_imported_at_once(
 
 @pytest.mark.parametrize("method", ["register", "parse_hookimpl_opts"])
 def test_a_host_that_looks_at_plugins_by_itself_cannot_be_lazy(
-    install: Callable[..., Path], method: str
+    install: Install, method: str
 ) -> None:
     install(PLUGINS)
 
@@ -971,7 +979,7 @@ def test_pytest_cannot_be_lazy(pytestconfig: pytest.Config) -> None:
 # ---------------------------------------------------------------- what is remembered
 
 
-def test_an_edited_plugin_is_learned_anew(install: Callable[..., Path]) -> None:
+def test_an_edited_plugin_is_learned_anew(install: Install) -> None:
     folder = install({"plug_plain": PLUGINS["plug_plain"], "plug_package": PACKAGE})
     learned()
     forget()
@@ -988,7 +996,7 @@ def test_an_edited_plugin_is_learned_anew(install: Callable[..., Path]) -> None:
 
 
 def test_a_plugin_that_got_its_first_hook_is_lazy_from_the_next_load_on(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     folder = install({"plug_bare": EAGER["plug_bare"]})
     learned()
@@ -1002,7 +1010,7 @@ def test_a_plugin_that_got_its_first_hook_is_lazy_from_the_next_load_on(
 
 
 def test_what_is_younger_than_the_process_is_not_remembered(
-    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
     monkeypatch.setattr(integration, "_BEGAN", time.time_ns())
@@ -1012,7 +1020,7 @@ def test_what_is_younger_than_the_process_is_not_remembered(
 
 
 def test_a_host_that_has_got_more_hooks_looks_if_plugins_have_them(
-    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class More:
         @hookspec
@@ -1034,7 +1042,7 @@ def test_a_host_that_has_got_more_hooks_looks_if_plugins_have_them(
 
 
 def test_hosts_of_other_projects_learn_for_themselves(
-    install: Callable[..., Path],
+    install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
     learned()
@@ -1068,7 +1076,7 @@ ALL_OFF = {**dict.fromkeys(integration._OPTIONS, False), "specname": None}
     ],
 )
 def test_what_is_remembered_wrongly_is_learned_anew(
-    install: Callable[..., Path], damage: object, monkeypatch: pytest.MonkeyPatch
+    install: Install, damage: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
     monkeypatch.setattr(facts.Facts, "recall", lambda *_: damage)
@@ -1079,7 +1087,7 @@ def test_what_is_remembered_wrongly_is_learned_anew(
 
 
 def test_a_plugin_with_other_hooks_than_remembered_is_told_and_eager_from_then_on(
-    install: Callable[..., Path],
+    install: Install,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

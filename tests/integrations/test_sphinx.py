@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from lazyplug.testing import dist, plant
-from tests.conftest import python
+from tests.support.children import python
+from tests.support.fixtures import PlantSite, SetPath
+
+# Sphinx takes a second to start.
+pytestmark = pytest.mark.once
 
 PLUGINS = {
     "plug_shown.py": '''
@@ -58,7 +62,7 @@ sys.exit(code)
 
 
 @pytest.fixture
-def build(tmp_path: Path, site: Callable[..., Path]) -> Callable[..., tuple[str, ...]]:
+def build(tmp_path: Path, site: PlantSite) -> Callable[..., tuple[str, ...]]:
     """Return what builds the document: its text, what was told, what was imported."""
     folder = site({**PLUGINS, **dist("plugs", entry_points=POINTS)})
     extension = "lazyplug.integrations.sphinx"
@@ -93,7 +97,7 @@ def test_what_stands_in_the_source_is_documented_without_import(
 
 
 def test_a_broken_plugin_is_a_warning_and_harms_no_other(
-    build: Callable[..., tuple[str, ...]], site: Callable[..., Path]
+    build: Callable[..., tuple[str, ...]], site: PlantSite
 ) -> None:
     points = "[host.plugins]\nbroken = plug_broken:run\ngone = plug_gone\nbad = !\n"
     site(
@@ -116,7 +120,7 @@ def test_a_broken_plugin_is_a_warning_and_harms_no_other(
 
 
 def test_a_name_stands_once_and_under_a_line_as_wide_as_it_is(
-    build: Callable[..., tuple[str, ...]], site: Callable[..., Path]
+    build: Callable[..., tuple[str, ...]], site: PlantSite
 ) -> None:
     points = "[host.plugins]\nshown = plug_twice\n日本 = plug_twice\n"
     site({"plug_twice.py": "'Later.'\n", **dist("z", entry_points=points)})
@@ -128,7 +132,7 @@ def test_a_name_stands_once_and_under_a_line_as_wide_as_it_is(
 
 
 def test_a_built_page_follows_what_is_installed_since(
-    build: Callable[..., tuple[str, ...]], site: Callable[..., Path], tmp_path: Path
+    build: Callable[..., tuple[str, ...]], site: PlantSite, tmp_path: Path
 ) -> None:
     before, _, _ = build()
     later = {"plug_later.py": "'''Came later.'''\n"}
@@ -146,7 +150,7 @@ def test_a_built_page_follows_what_is_installed_since(
 
 @pytest.mark.usefixtures("forgotten")
 def test_in_one_process_it_says_the_same(
-    site: Callable[..., Path], first: Callable[..., None], tmp_path: Path
+    site: PlantSite, first: SetPath, tmp_path: Path
 ) -> None:
     from sphinx.cmd.build import main
 

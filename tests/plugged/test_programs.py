@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import python
+from tests.support.children import python
 
 # As a host would exchange the line that loads its plugins.
 OURS = """

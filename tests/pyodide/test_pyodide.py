@@ -123,7 +123,7 @@ def start(*arguments):
     import lazyplug
     found = lazyplug.DriverManager("app", "one").driver(*arguments)
     names = lazyplug.ExtensionManager("app").names()
-    is_cold = "lazyplug._indexing.patch" in sys.modules
+    is_cold = "lazyplug._indexing.update" in sys.modules
     return [found, names, "cold" if is_cold else "warm"]
 
 told = [start(1), start(2)]

@@ -1,1 +1,1 @@
-"""What tests share."""
+"""Hold what several test modules use: one idea a file."""

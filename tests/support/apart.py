@@ -14,8 +14,8 @@ from pathlib import Path
 from select import select
 from typing import Any
 
-from tests.conftest import python
-from tests.faults.conftest import LIMIT, Tally
+from tests.support.children import python
+from tests.support.tally import LIMIT, Tally
 
 ROOT = str(Path(__file__).parents[2])
 # Where Python's own library is, which oracle and rival import late.

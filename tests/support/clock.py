@@ -1,0 +1,140 @@
+"""Stand in for the file system's times and the clock, through the seam of `_files`."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import lazyplug
+from tests.support.seam import Seam
+
+# A clock far ahead of every file that a test writes: stamps are old enough.
+LATER = 3_600 * 10**9
+
+
+class Ticking:
+    """File times and a clock in coarse ticks, through the one seam of `_files`.
+
+    They are no round times, so that files are not compared by content.
+
+    :param tick: the file system's tick, in nanoseconds.
+    """
+
+    def __init__(self, tick: int = 1) -> None:
+        self.tick = tick
+        self.ahead = 0
+        self.looks = 0
+
+    def _coarse(self, status: os.stat_result) -> Any:
+        self.looks += 1
+        return SimpleNamespace(
+            st_mode=status.st_mode,
+            st_size=status.st_size,
+            st_ino=status.st_ino,
+            st_uid=status.st_uid,
+            st_dev=status.st_dev,
+            st_mtime_ns=(status.st_mtime_ns - 1) // self.tick * self.tick + 1,
+            st_ctime_ns=(status.st_ctime_ns - 1) // self.tick * self.tick + 1,
+        )
+
+    def stat(self, path: str, dir_fd: int | None = None) -> Any:
+        return self._coarse(os.stat(path, dir_fd=dir_fd))
+
+    def fstat(self, descriptor: int) -> Any:
+        return self._coarse(os.fstat(descriptor))
+
+    def clock(self) -> int:
+        import time
+
+        return time.time_ns() + self.ahead
+
+
+MILLISECOND = 10**6
+SECOND = 10**9
+TICKS = {"1 s": SECOND, "10 ms": 10 * MILLISECOND, "4 ms": 4 * MILLISECOND}
+
+
+class Clockwork(Ticking):
+    """Time that stands still, for files as for the clock, until it is moved.
+
+    Kernels with fine timestamps never show a change that is hidden in one tick:
+    here as much is done in one tick as a test likes. The clock is finer than the
+    tick, as the real one is.
+
+    :param probe: a file to find out with what the kernel's own time is.
+    :param tick: the file system's tick, in nanoseconds.
+    """
+
+    def __init__(self, probe: Path, tick: int = 1) -> None:
+        super().__init__(tick)
+        self._probe = probe
+        self._start = after_last_change(probe)
+        # where a tick begins, whatever the tick: one nanosecond after a whole second
+        begin = (self._start // SECOND + 1) * SECOND + 1
+        # (real time, virtual time since then)
+        self._moves = [(self._start, begin)]
+        self.set_back = 0
+
+    def move(self, nanoseconds: int) -> None:
+        """Let time pass, after all that was done and before what follows."""
+        now = after_last_change(self._probe)
+        self._moves.append((now, self._moves[-1][1] + nanoseconds))
+
+    def _virtual(self, real: int) -> int:
+        if not self._start <= real <= time.time_ns():
+            return real  # an mtime that somebody chose
+        return [now for since, now in self._moves if since <= real][-1]
+
+    def _coarse(self, status: os.stat_result) -> Any:
+        seen = super()._coarse(status)
+        for name in ("st_mtime_ns", "st_ctime_ns"):
+            now = self._virtual(getattr(status, name)) - 1
+            setattr(seen, name, now // self.tick * self.tick + 1)
+        return seen
+
+    def clock(self) -> int:
+        return self._moves[-1][1] - self.set_back
+
+
+def after_last_change(probe: Path) -> int:
+    """Wait until what is changed gets a later stamp than what was before; return it.
+
+    A tick of the kernel is up to 10 ms long.
+    """
+    probe.write_bytes(b"")
+    last = now = os.stat(probe).st_mtime_ns
+    while now == last:
+        probe.write_bytes(b"")
+        now = os.stat(probe).st_mtime_ns
+    return now
+
+
+@contextmanager
+def process(path: list[str], cache: Path, seam: Ticking) -> Iterator[None]:
+    """Be a process with this sys.path, this cache folder and this clock."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", path)
+        patch.setenv("LAZYPLUG_CACHE_DIR", str(cache))
+        for name in ("stat", "fstat", "clock"):
+            patch.setattr(Seam, name, staticmethod(getattr(seam, name)))
+        lazyplug.invalidate_caches()
+        yield
+    lazyplug.invalidate_caches()
+
+
+def settled_clock() -> Ticking:
+    seam = Ticking(1)
+    seam.ahead = LATER
+    return seam
+
+
+def rewrite(file: Path, text: str) -> None:
+    """Change a file so that its stamp is another."""
+    after_last_change(file.parents[1] / "probe")
+    file.write_text(text)

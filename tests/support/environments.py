@@ -1,0 +1,132 @@
+"""Plant environments, and ask in them as other processes do."""
+
+import contextlib
+import importlib.util
+import os
+import re
+import shutil
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import importlib_metadata
+import pytest
+
+from lazyplug.testing import plant
+from tests.support.children import python
+from tests.support.seam import Seam
+
+
+def plant_raw(folder: Path, tree: Mapping[str, Any]) -> None:
+    """Write a tree with its line ends as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in tree.items():
+        if isinstance(content, Mapping):
+            plant_raw(folder / name, content)
+        else:
+            data = content if isinstance(content, bytes) else content.encode()
+            (folder / name).write_bytes(data)
+
+
+# Younger stamps are not believed, in seconds; a tenth more, for ticks and kernels.
+RACY = 2.1
+
+
+def forget_settings(patch: pytest.MonkeyPatch) -> None:
+    """Keep what is set for this run of Python, pip and uv from child processes."""
+    for name in list(os.environ):
+        if name.startswith(("PYTHON", "PIP_", "UV_")) or name == "VIRTUAL_ENV":
+            patch.delenv(name)
+    patch.setenv("PIP_CONFIG_FILE", os.devnull)
+    patch.setenv("UV_NO_CONFIG", "1")
+
+
+def requirements(*names: str) -> list[str]:
+    """Return the modules of these distributions and of what they require."""
+    wanted = list(names)
+    for name in wanted:
+        with contextlib.suppress(importlib_metadata.PackageNotFoundError):
+            for line in importlib_metadata.requires(name) or ():
+                required = re.split(r"[^\w.-]", line)[0].replace("-", "_")
+                if "extra ==" not in line and required not in wanted:
+                    wanted.append(required)
+    return wanted
+
+
+def vendor(folder: Path) -> Path:
+    """Copy lazyplug, what it needs, and stevedore into a folder, without metadata.
+
+    As distributions they would be in the way, and the folders in which they lie
+    hold a hundred others.
+    """
+    wanted = requirements("importlib_metadata", "platformdirs", "orjson")
+    for name in ["lazyplug", "stevedore", *wanted]:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            continue  # required by other versions of Python
+        if spec.submodule_search_locations:
+            ignore = shutil.ignore_patterns("__pycache__")
+            source = Path(spec.origin).parent
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            shutil.copy(spec.origin, folder)
+    return folder
+
+
+class Environment:
+    """A virtual environment that can import lazyplug, where nothing is installed.
+
+    :param folder: where it is made.
+    :param engine: a folder that holds lazyplug and what it needs.
+    :param options: of venv.
+    """
+
+    def __init__(self, folder: Path, engine: Path, *options: str) -> None:
+        python("-m", "venv", *options, str(folder))
+        base = {"base": str(folder), "platbase": str(folder)}
+        self.site = Path(sysconfig.get_path("purelib", "venv", base))
+        scripts = sysconfig.get_path("scripts", "venv", base)
+        self.executable = os.path.join(scripts, "python")
+        plant(self.site, {"engine.pth": f"{engine}\n"})
+
+    def run(self, *arguments: str, **options: Any) -> str:
+        return python(*arguments, executable=self.executable, **options).stdout
+
+
+# The times that an image has, and any ten milliseconds of a card with exFAT.
+TIMES = {
+    "1970": 0,
+    "a whole second": 1_700_000_000 * 10**9,
+    "10 ms": 1_700_000_000_010_000_000,
+}
+
+
+class Image:
+    """A file system where all has the same times, inodes and devices, as an image."""
+
+    def __init__(self, time: int) -> None:
+        self.time = time
+        self.stat_before, self.fstat_before = Seam.stat, Seam.fstat
+
+    def _seen(self, status: os.stat_result) -> Any:
+        return SimpleNamespace(
+            st_mode=status.st_mode,
+            st_uid=status.st_uid,
+            st_dev=status.st_dev,
+            st_size=status.st_size,
+            st_ino=7,
+            st_mtime_ns=self.time,
+            st_ctime_ns=self.time,
+        )
+
+    def stat(self, path: Any, dir_fd: int | None = None) -> Any:
+        seen = self._seen(self.stat_before(path, dir_fd=dir_fd))
+        if dir_fd is None and os.path.isdir(path):
+            # As squashfs has it: what the names in it take.
+            seen.st_size = sum(8 + len(name) for name in os.listdir(path))
+        return seen
+
+    def fstat(self, descriptor: int) -> Any:
+        return self._seen(self.fstat_before(descriptor))

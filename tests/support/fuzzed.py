@@ -1,0 +1,77 @@
+"""Plant site folders with an index, one of which changed since."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug.testing import Tree, dist, plant
+from tests.support.clock import process, settled_clock
+from tests.support.index_format import FEW
+
+SITES: dict[str, Tree] = {
+    "a": {
+        **dist("foo", entry_points="[g]\na = m:f\n[h]\na = m:f\n"),
+        **dist("bar"),
+        # More files than FEW: so there are both kinds of blocks of the watch list.
+        **{k: v for n in range(FEW) for k, v in dist(f"plain{n}").items()},
+        **dist("solo", entry_points="[g]\ns = m:f\n[h]\ns = m:f\n"),
+        **dist("odd", entry_points="[g]\nno equals\nb = no-module:f\n"),
+    },
+    "b": {
+        **dist("foo", "2.0", entry_points="[g]\nshadowed = m:f\n"),
+        "-1.0.dist-info": {
+            "METADATA": "Name: lone\n",
+            "entry_points.txt": "[h]\nc = m\n",
+        },
+        "caf\u00e9-1.0.dist-info": {"METADATA": "Name: caf\u00e9\nVersion: 1\n"},
+    },
+    "c": dist("zed", entry_points="[g]\nz = m:f\n"),
+    "tree": dist("odd", entry_points="[live]\na = m:f\n"),
+}
+
+
+class World:
+    """Site folders with an index; one of them changed since, and what may be asked."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.cache = root / "cache"
+        for name, tree in SITES.items():
+            plant(root / name, tree)
+        self.path = [str(root / "a"), str(root / "b"), str(root / "absent")]
+        with self.process():
+            lazyplug.entry_points()
+            (self.file,) = self.cache.glob("*.json")
+            self.sound = self.file.read_bytes()
+            self.truth = self.ask()
+
+    def touch(self) -> None:
+        """Give a file another stamp than the index says."""
+        os.utime(self.root / "a" / "solo-1.0.dist-info" / "entry_points.txt", (1, 1))
+
+    def process(self, *more: str) -> Any:
+        return process([*more, *self.path], self.cache, settled_clock())
+
+    def put(self, data: bytes) -> None:
+        shutil.rmtree(self.cache)
+        self.cache.mkdir(mode=0o700)
+        self.file.write_bytes(data)
+        self.file.chmod(0o600)
+
+    def ask(self) -> list[Any]:
+        """Ask for all that can be asked; nothing may be raised but NoMatches."""
+        lazyplug.invalidate_caches()
+        with pytest.raises(lazyplug.NoMatches):
+            lazyplug.DriverManager[Any]("g", "none")
+        with pytest.raises(lazyplug.NoMatches):
+            lazyplug.DriverManager[Any]("none", "none")
+        points = lazyplug.entry_points()
+        found: list[Any] = [(p.group, p.name, p.value, p._owner) for p in points]
+        found += map(str, lazyplug.problems())
+        found += map(repr, lazyplug.ExtensionManager[Any]("h"))
+        found += lazyplug.refresh()
+        return found

@@ -1,0 +1,18 @@
+"""Tell which distribution an entry point is of, and where it was found."""
+
+from typing import Any
+
+from lazyplug import EntryPoint
+
+
+def owner_of(point: EntryPoint) -> tuple[Any, ...]:
+    """Return the key, the path entry, the metadata directory, and more."""
+    owner = point._owner
+    assert owner is not None
+    return owner
+
+
+def row_of(point: EntryPoint) -> tuple[Any, ...]:
+    """Return all that the index says of an entry point."""
+    target = point._target, point._line, point._owner
+    return (point.group, point.name, point.value, *target)

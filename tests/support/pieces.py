@@ -1,0 +1,68 @@
+"""Take an index apart, and seal it again with right checksums."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.support.damage import compact
+from tests.support.heads import head_of
+from tests.support.index_format import (
+    decode,
+    digest,
+    from_bytes,
+    groups_of,
+    table_of,
+    title,
+)
+
+# What is read of an index, part by part.
+READS: list[Callable[[Any], Any]] = [
+    lambda index: index.watched(),
+    lambda index: [index.rows(group) for group, *_ in table_of(index)],
+    lambda index: [entry.text() for entry in decode(index)],
+    lambda index: [
+        (d.file, d.key, d.stamp, d.groups, d.problems, d.source, d.source_stamp)
+        for entry in decode(index)
+        for d in entry.distributions
+    ],
+]
+
+
+class Pieces:
+    """An index taken apart, to be sealed again: all checksums and lengths right."""
+
+    def __init__(self, data: bytes) -> None:
+        index = from_bytes(data)
+        self.head = head_of(data)
+        self.stamps = {place: known for place, *_, known, _ in index.watched()}
+        # each line of the watch, each group, the records
+        self.texts = [line for _, *two, _, _ in index.watched() for line in two]
+        self.names = [group for group, *_ in table_of(index)]
+        known = groups_of(index)
+        self.texts += [bytes(known[json.dumps(group)][0]) for group in self.names]
+        offset, length, _ = index.detail
+        self.texts.append(index.read(index.after_watch + offset, length))
+
+    def head_and_table(self, texts: list[bytes]) -> tuple[Any, bytes]:
+        """Return the head and the table that are right for such texts."""
+        count = len(self.stamps) * 2
+        watch, groups, records = texts[:count], texts[count:-1], texts[-1]
+        numbers: list[object] = []
+        for at, (place, known) in enumerate(self.stamps.items()):
+            numbers += place, *map(len, watch[at * 2 : at * 2 + 2]), known, ""
+        table, offset = b"", 0
+        for name, text in zip(self.names, groups, strict=True):
+            line = [name, str(offset), str(len(text)), digest(text)]
+            table += compact(line) + b"\n"
+            offset += len(text) + 1
+        key, stamps, young, (settled, *_), _ = self.head
+        about = [settled, str(offset), str(len(records)), digest(records)]
+        lengths = [digest(b"".join(watch)), *map(str, numbers)]
+        head = [key, stamps, young, about, lengths]
+        return head, table
+
+    def sealed(self, front: bytes, texts: list[bytes]) -> bytes:
+        """Return the index of such a front and texts."""
+        count = len(self.stamps) * 2
+        groups = [text + b"\n" for text in texts[count:-1]]
+        return b"".join([title(front), front, *texts[:count], *groups, texts[-1]])
