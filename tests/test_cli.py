@@ -62,7 +62,7 @@ def test_a_sound_index_is_sound(index: Path, verify: Verify) -> None:
     ("part", "what"),
     [
         (b"/site", "all of it: front"),
-        (b'["foo-1.0.dist-info/', "the files that are watched"),
+        (b"foo-1.0.dist-info/", "the files that are watched"),
         (b'["h"]\n', "the group 'h'"),
         (b'"METADATA"', "the records of the distributions"),
     ],

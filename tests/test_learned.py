@@ -51,6 +51,7 @@ from tests.support.clock import (
 )
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.index_format import (
+    SCHEMA,
     TITLE_LENGTH,
     assemble,
     digest,
@@ -857,7 +858,7 @@ def test_the_file_can_be_read_with_any_json_reader(plugs: Path, isolated: Path) 
     first, head, table, part, one, two = facts_in(isolated).read_text().splitlines()
     (index,) = isolated.glob("*.json")
     assert facts_in(isolated).stem == index.stem
-    assert json.loads(first)[:2] == ["lazyplug", 1]
+    assert json.loads(first)[:2] == ["lazyplug", SCHEMA]
     assert json.loads(head) == {
         "facts": facts_module.SCHEMA,
         "key": [sys.prefix, str(plugs)],

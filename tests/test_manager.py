@@ -548,7 +548,7 @@ def test_the_options_are_declared_once_and_the_same_for_the_type_checker() -> No
     import ast
     import inspect
 
-    tree = ast.parse((SOURCES / "_manager.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SOURCES / "_types.py").read_text(encoding="utf-8"))
     declared = {
         node.target.id
         for options in ast.walk(tree)

@@ -950,7 +950,8 @@ sys.path[:] = [folder]
 def look():
     lazyplug.invalidate_caches()
     return [point.value for point in lazyplug.entry_points(group="g")]
-import lazyplug._indexing.update, lazyplug._indexing.rebuild  # which look where they lie
+# which look where they lie
+import lazyplug._indexing.update, lazyplug._indexing.rebuild
 sys.addaudithook(refuse)
 print(json.dumps([look(), look(), bool(raised)]))
 """
