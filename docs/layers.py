@@ -37,6 +37,8 @@ ROWS = (
     ("files", ["_target", "_preload", "_settings", "_files", "_log"]),
     ("base", ["_index", "_exceptions", "_printable", "_tuples", "_json_text", "_fork"]),
 )
+# One lists the modules of the public names, one is for type checkers only.
+NOT_DRAWN = ("_public", "_types")
 WIDTH, HEIGHT, LABEL, GAP = 960, 66, 110, 14
 BOX = 26
 
@@ -47,7 +49,7 @@ def picture() -> str:
     layers = config["tool"]["importlinter"]["contracts"][0]["layers"]
     modules = {name.strip() for layer in layers for name in layer.split("|")}
     missing = modules.symmetric_difference(
-        ["_public", *(name for _, names in ROWS for name in names)]
+        [*NOT_DRAWN, *(name for _, names in ROWS for name in names)]
     )
     if missing:
         raise ValueError(f"docs/layers.py and pyproject.toml differ in {missing}")
@@ -111,7 +113,7 @@ def between(graph: "grimp.ImportGraph") -> "set[tuple[str, str]]":
     for module in graph.modules:
         for imported in graph.find_modules_directly_imported_by(module):
             one, two = (f"{each}.".split(".")[1] for each in (module, imported))
-            if one and two and one not in {two, "_public"}:
+            if one and two and one not in {two, *NOT_DRAWN}:
                 found.add((one, two))
     return found
 
