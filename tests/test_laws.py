@@ -820,7 +820,7 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
         stamps_of: dict[str, str | None] = {}
         of_several = place[-1] == ","
         for entry in made if of_several else [made[int(place)]]:
-            root = os.path.join(entry.path, "") if of_several else ""
+            root = entry.path.removesuffix("/") + "/" if of_several else ""
             for d in entry.distributions:
                 file = root + d.file
                 stamps_of[f"{file}/entry_points.txt"] = d.stamp
