@@ -209,8 +209,8 @@ class Index:
         Of each block: the number of the path entry that its files are relative to;
         the lines of the absent and of the present files; the fingerprint of the present
         ones; the places among them of those that are compared by content. In a block of
-        several path entries the files are absolute, and their path entries stand for
-        the number, each followed by a comma.
+        several path entries the paths are absolute, and the number is the list of their
+        path entries, each followed by a comma.
         """
         data, start, blocks, wanted = self._watch
         try:

@@ -35,7 +35,7 @@ from ._selection.choice import Choice as Choice
 P = ParamSpec("P")
 U = TypeVar("U")
 
-# name, value, module (None: the value is no reference), attr, line in the file
+# name, value, module (None: the value is not a reference), attr, line in the file
 Row = tuple[str, str, str | None, str | None, int]
 # Who declares it: key, path entry (or the object of a third-party finder), metadata
 # directory in it, number of the path entry. Name and version are read when they are

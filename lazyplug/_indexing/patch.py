@@ -34,6 +34,7 @@ from .records import (
     number,
     own_line,
     own_of,
+    places_of,
     set_group,
     texts_line,
     watch_of,
@@ -320,25 +321,13 @@ class _Lines:
         absent, present = paths(absent_line), paths(present_line)
         start = len(absent)
         files = [*absent, *present]
+        places = places_of(place, len(files))
         base = None
         if place[-1] != ",":
-            places = [int(place)] * len(files)
-            base = open_directory(self.key[int(place) + 1])
-        else:
-            places = [int(number) for number in place.split(",")[:-1]]
-        # the places of those that came, and of those that went
-        went: list[int] = []
+            base = open_directory(self.key[places[0] + 1])
         try:
-            access = Seam.access
-            came = [at for at, f in enumerate(absent) if access(f, 0, dir_fd=base)]
-            hashes = numbers(_statuses(present, base, went))
-            for at in went:
-                hashes.insert(at, 0)
-            for at in by_content:
-                try:
-                    hashes[at] = with_content(hashes[at], checksum(present[at], base))
-                except OSError:
-                    pass  # then it is another than it was
+            came = [at for at, f in enumerate(absent) if Seam.access(f, 0, dir_fd=base)]
+            hashes, went = _hashes(present, by_content, base)
         finally:
             if base is not None:
                 Seam.close(base)
@@ -378,16 +367,28 @@ class _Lines:
         return Distribution.read(line)
 
 
-def _statuses(
-    files: "list[Any]", base: "int | None", went: "list[int]"
-) -> "Iterator[os.stat_result]":
-    """Yield the statuses of files; the places of those that have none join `went`."""
-    stat = Seam.stat
-    for at, file in enumerate(files):
+def _hashes(
+    files: "list[Any]", by_content: "list[int]", base: "int | None"
+) -> "tuple[list[int], list[int]]":
+    """Return the stat hashes of files, and the places of those that have no status."""
+    went: list[int] = []
+
+    def statuses() -> "Iterator[os.stat_result]":
+        for at, file in enumerate(files):
+            try:
+                yield Seam.stat(file, dir_fd=base)
+            except (OSError, ValueError):
+                went.append(at)
+
+    found = numbers(statuses())
+    for at in went:
+        found.insert(at, 0)
+    for at in by_content:
         try:
-            yield stat(file, dir_fd=base)
-        except (OSError, ValueError):
-            went.append(at)
+            found[at] = with_content(found[at], checksum(files[at], base))
+        except OSError:
+            pass  # then it is another than it was
+    return found, went
 
 
 def _folders(line: bytes) -> "list[str]":

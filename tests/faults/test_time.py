@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from itertools import count as count_up
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -24,6 +23,7 @@ from lazyplug import _index
 from lazyplug._indexing import records, scan, storage
 from lazyplug._indexing import update as update_module
 from lazyplug.testing import Tree, dist, plant
+from tests.support.clock import with_times
 from tests.support.fixtures import Count
 from tests.support.seam import Seam
 from tests.support.tally import OURS, RIVAL, Tally
@@ -78,16 +78,7 @@ class Files:
         times = self._times.get(status.st_ino)
         if times is None:
             return status  # the index
-        modified, changed = times
-        return SimpleNamespace(
-            st_mode=status.st_mode,
-            st_size=status.st_size,
-            st_ino=status.st_ino,
-            st_uid=status.st_uid,
-            st_dev=status.st_dev,
-            st_mtime_ns=modified,
-            st_ctime_ns=changed,
-        )
+        return with_times(status, *times)
 
     def _touch(self, path: Path, modified: bool = True, made: bool = False) -> None:
         """Let a file or folder have changed now."""

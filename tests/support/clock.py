@@ -18,6 +18,19 @@ from tests.support.seam import Seam
 LATER = 3_600 * 10**9
 
 
+def with_times(status: os.stat_result, modified: int, changed: int) -> Any:
+    """Return a status with other times, in nanoseconds."""
+    return SimpleNamespace(
+        st_mode=status.st_mode,
+        st_size=status.st_size,
+        st_ino=status.st_ino,
+        st_uid=status.st_uid,
+        st_dev=status.st_dev,
+        st_mtime_ns=modified,
+        st_ctime_ns=changed,
+    )
+
+
 class Ticking:
     """File times and a clock in coarse ticks, through the one seam of `_files`.
 
@@ -33,14 +46,10 @@ class Ticking:
 
     def _coarse(self, status: os.stat_result) -> Any:
         self.looks += 1
-        return SimpleNamespace(
-            st_mode=status.st_mode,
-            st_size=status.st_size,
-            st_ino=status.st_ino,
-            st_uid=status.st_uid,
-            st_dev=status.st_dev,
-            st_mtime_ns=(status.st_mtime_ns - 1) // self.tick * self.tick + 1,
-            st_ctime_ns=(status.st_ctime_ns - 1) // self.tick * self.tick + 1,
+        return with_times(
+            status,
+            (status.st_mtime_ns - 1) // self.tick * self.tick + 1,
+            (status.st_ctime_ns - 1) // self.tick * self.tick + 1,
         )
 
     def stat(self, path: str, dir_fd: int | None = None) -> Any:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lazyplug.cli.verifying import damages
 from tests.support.heads import places, replaced
 from tests.support.index_format import TITLE_LENGTH, stamp
@@ -256,6 +258,16 @@ class Damaged:
     def look(self) -> tuple[Any, ...]:
         """Return what a new process finds, which reads all parts."""
         raise NotImplementedError
+
+    def settle(self, cache: Path, suffix: str) -> None:
+        """Find the truth without a cache; let the file be written, keep its bytes."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LAZYPLUG_CACHE", "off")
+            self.truth = self.look()
+        assert self.look() == self.truth
+        (self.file,) = cache.glob(f"*{suffix}")
+        self.sound = self.file.read_bytes()
+        assert damages(str(self.file)) == []
 
     def harm(self, data: bytes, seen: bool = True) -> list[str]:
         """Let the file be these bytes, look twice, and return what went wrong.

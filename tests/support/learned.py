@@ -4,11 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import lazyplug
 from lazyplug._static import facts as facts_module
-from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import after_last_change, rewrite
 from tests.support.damage import FACTS, Damaged
@@ -70,13 +67,7 @@ class Learned(Damaged):
         rewrite(site / "plug_0" / "impl.py", "class Plugin:\n  'It changed.'\n")
         after_last_change(folder / "probe")
         self.others = others
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("LAZYPLUG_CACHE", "off")
-            self.truth = self.look()
-        assert self.look() == self.truth
-        (self.file,) = cache.glob("*.facts")
-        self.sound = self.file.read_bytes()
-        assert damages(str(self.file)) == []
+        self.settle(cache, ".facts")
         _, _, front, rest = facts_module.opened(
             lambda at, size: self.sound[at : at + size]
         )

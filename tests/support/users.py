@@ -37,9 +37,9 @@ AS_NOBODY = f"""
 import importlib, json, logging, os, pkgutil, sys
 sys.path[:0] = [{str(ROOT)!r}]
 import importlib_metadata, platformdirs, zipfile, lazyplug
-for room in pkgutil.iter_modules(lazyplug.__path__):
-    if room.name not in ("cli", "testing", "compat", "integrations"):
-        importlib.import_module("lazyplug." + room.name)
+for module in pkgutil.iter_modules(lazyplug.__path__):
+    if module.name not in ("cli", "testing", "compat", "integrations"):
+        importlib.import_module("lazyplug." + module.name)
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)
@@ -68,9 +68,9 @@ Tried = tuple[str, Outcome, Any, str]
 
 def import_all() -> None:
     """Import what a process without rights, or without descriptors, could not."""
-    for room in pkgutil.iter_modules(lazyplug.__path__):
-        if room.name not in ("cli", "testing", "compat", "integrations", "__main__"):
-            importlib.import_module(f"lazyplug.{room.name}")
+    for module in pkgutil.iter_modules(lazyplug.__path__):
+        if module.name not in ("cli", "testing", "compat", "integrations", "__main__"):
+            importlib.import_module(f"lazyplug.{module.name}")
     stevedore.ExtensionManager("no such group")
 
 
