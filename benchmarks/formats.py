@@ -24,7 +24,7 @@ WRITE = """
 import glob, json, marshal, os, pickle, sqlite3
 import orjson
 from lazyplug._index import Index, paths
-from lazyplug._indexing.records import decode, table_of
+from lazyplug._indexing.layout import decode, table_of
 (known,) = glob.glob(f"{OURS}/*.json")
 opened = os.open(known, os.O_RDONLY)
 index = Index(lambda offset, length: os.pread(opened, length, offset))

@@ -23,7 +23,7 @@ for point in sorted(entry_points(), key=lambda p: (p.group, p.name, p.value)):
 BY_GROUP = """
 import lazyplug
 from lazyplug import _environment
-from lazyplug._indexing.scan import identify
+from lazyplug._distribution import identify
 rows = []
 for group in sorted(lazyplug.entry_points().groups):
     for row, owner in _environment.rows(group):

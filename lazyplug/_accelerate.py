@@ -183,7 +183,7 @@ def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
     snapshot = Snapshot(*split_path(sys.path, current_folder()), "full")
     if snapshot.frozen is not None:
         return None
-    from ._indexing.scan import is_file  # deferred: finding the library needs none
+    from ._indexing.reading import is_file  # deferred: finding the library needs none
 
     opened: dict[tuple[str, str], Any] = {}
     points = []

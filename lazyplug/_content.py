@@ -106,3 +106,24 @@ def checksum(
     finally:
         Seam.close(descriptor)
     return parts[0] if len(parts) == 1 else digest("".join(parts).encode())
+
+
+def number(stamp: str) -> int:
+    """Return the stat hash of a stat signature; ValueError if it is not valid.
+
+    It is that of `numbers`; with a checksum in the signature, that of `with_content`.
+    """
+    modified, changed, size, inode, *checksum = stamp.split(" ")
+    found = hash((int(modified, 16), int(changed, 16), int(size, 16), int(inode, 16)))
+    for each in checksum:
+        found = with_content(found, each)
+    return found
+
+
+def is_by_content(stamp: "str | None") -> bool:
+    """Return True if a file with this signature is compared by content as well.
+
+    >>> is_by_content("1 1 3 4 0123456789abcdef"), is_by_content("1 2 3 4")
+    (True, False)
+    """
+    return stamp is not None and stamp.count(" ") > 3

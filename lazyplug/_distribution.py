@@ -5,7 +5,8 @@ It is read when somebody asks, since the index does not have it.
 
 import os
 
-from ._indexing.scan import METADATA, find_metadata, headers, is_file, read, stem
+from ._indexing.metadata import METADATA, headers, stem
+from ._indexing.reading import find_metadata, is_file, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ class EntryPoint:
         _line: int
 
     def __init__(self, name: str, value: str, group: str) -> None:
-        from ._indexing.scan import split_value  # deferred: rows come already split
+        from ._indexing.metadata import split_value  # deferred: rows come already split
 
         self._fill(name, value, group, split_value(value), None, 0)
 

@@ -119,7 +119,7 @@ def declares(entry: str) -> bool:
     try:
         names = "\0".join(Seam.listdir(entry)).lower() + "\0"
     except NotADirectoryError:
-        from ._indexing.scan import is_file  # deferred: few are files
+        from ._indexing.reading import is_file  # deferred: few are files
 
         return is_file(entry)  # maybe a zip
     except (OSError, ValueError):

@@ -99,7 +99,9 @@ class Extension(Generic[T]):
         value = getattr(entry_point, "value", "")
         row: Row = (name, value, None, None, 0)
         if value and plugin is None:
-            from ._indexing.scan import split_value  # deferred: rows come already split
+            from ._indexing.metadata import (
+                split_value,  # deferred: rows come already split
+            )
 
             row = (name, value, *split_value(value), 0)
         self._fill(getattr(entry_point, "group", ""), row, None, None, None)

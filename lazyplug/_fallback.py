@@ -8,8 +8,8 @@ import importlib.metadata
 import sys
 
 from ._index import NOTHING, index_name
+from ._indexing.layout import assemble, from_bytes
 from ._indexing.overlay import Overlay, path_finder_place
-from ._indexing.records import assemble, from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -227,7 +227,7 @@ def names_in(path: str) -> "str | None":
 def checksum_of(files: "list[str]", folder: str) -> "str | None":
     """Return a checksum of those of these names that are of metadata in a folder.
 
-    `is_metadata` of `_indexing.scan` says which these are, and is too dear here.
+    `is_metadata` of `_indexing.metadata` says which these are, and is too dear here.
 
     >>> checksum_of(["a.py", "an-info", "EGG-INFO"], "/s") is None
     True

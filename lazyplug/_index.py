@@ -1,6 +1,6 @@
 """What is remembered: the read side of the index, pure, without file access.
 
-The format is described in docs/index-format.md and written by `_indexing.records`.
+The format is described in docs/index-format.md and written by `_indexing.layout`.
 """
 
 from _imp import source_hash

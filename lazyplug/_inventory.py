@@ -4,9 +4,9 @@ import os
 
 from ._environment import Snapshot, current, rows
 from ._index import quote, rows_of, texts
-from ._indexing.records import decode, group_text, table_of
-from ._indexing.records import groups_of as groups_of_index
-from ._indexing.scan import normalise, stem
+from ._indexing.layout import decode, group_text, table_of
+from ._indexing.layout import groups_of as groups_of_index
+from ._indexing.metadata import normalise, stem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from ._exceptions import NoMatches
 from ._faults.messages import no_matches
-from ._indexing.scan import split_value
+from ._indexing.metadata import split_value
 from ._inventory import served
 from ._named import DriverManager
 from ._target import import_module

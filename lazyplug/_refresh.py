@@ -7,7 +7,7 @@ import sys
 from . import _environment
 from ._distribution import label
 from ._faults.messages import report_subscriber
-from ._indexing.scan import read
+from ._indexing.reading import read
 from ._inventory import metadata_folders
 from ._log import report_once
 

@@ -13,7 +13,7 @@ from _thread import RLock
 from . import _environment, _settings
 from ._extension import Extension
 from ._faults.messages import no_matches
-from ._indexing.scan import split_value
+from ._indexing.metadata import split_value
 from ._mapping import identity, keep_loaded, loaded
 from ._refresh import refresh as refresh_all
 

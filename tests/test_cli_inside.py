@@ -18,7 +18,7 @@ from lazyplug import _calling, _environment, _settings, cli
 from lazyplug._entry_point import EntryPoint
 from lazyplug._extension import Extension
 from lazyplug._indexing import storage, update
-from lazyplug._indexing.records import Watch
+from lazyplug._indexing.watch import Watch
 from lazyplug._running import launch, recorder
 from lazyplug.cli import (
     cache,

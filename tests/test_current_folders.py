@@ -51,13 +51,15 @@ def main():
         if ahead:
             _files.Seam.clock = staticmethod(lambda: time.time_ns() + ahead)
     if asked == "counting":
-        from lazyplug._indexing import patch, rebuild
+        from lazyplug._indexing import patch, rebuild, scan
         from lazyplug._indexing import update as update_module
-        update, scan = update_module.update, patch.scan_distribution
+        update, scan_distribution = update_module.update, scan.scan_distribution
         update_module.update = lambda *a: updates.append(a) or update(*a)
-        rebuild.scan_distribution = patch.scan_distribution = (
-            lambda *a, **k: read.append(os.path.join(*a[:2])) or scan(*a, **k)
-        )
+        def counted(*a, **k):
+            read.append(os.path.join(*a[:2]))
+            return scan_distribution(*a, **k)
+        for module in patch, rebuild, scan:
+            module.scan_distribution = counted
     rows = [(point.name, point.value) for point in entry_points(group="demo")]
     updated = bool(updates) if asked else "lazyplug._indexing.update" in sys.modules
     everything = [(p.name, p.value) for p in entry_points() if p.group == "demo"]

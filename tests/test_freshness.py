@@ -13,12 +13,12 @@ import pytest
 
 import lazyplug
 from lazyplug import _settings
-from lazyplug._indexing import patch, rebuild, storage
-from lazyplug._indexing import scan as scan_module
+from lazyplug._indexing import reading, storage
 from lazyplug.testing import dist, plant
 from tests.support.clock import LATER, MILLISECOND, SECOND, TICKS, Clockwork, Ticking
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.index_format import stamp
+from tests.support.scans import note_scans
 from tests.support.seam import Seam
 
 
@@ -39,17 +39,7 @@ def clockwork(
 
 @pytest.fixture
 def scanned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of the metadata folders that were read, in their order."""
-    found: list[str] = []
-    scan: Callable[..., Any] = scan_module.scan_distribution
-
-    def watched(folder: str, file: str, *rest: Any, **named: Any) -> Any:
-        found.append(file)
-        return scan(folder, file, *rest, **named)
-
-    for room in (patch, rebuild):
-        monkeypatch.setattr(room, "scan_distribution", watched)
-    return found
+    return note_scans(monkeypatch)
 
 
 class Disk:
@@ -198,7 +188,7 @@ def test_a_change_in_the_tick_of_the_look_is_seen(
 @pytest.fixture
 def no_racy_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     """Believe every stamp, however young."""
-    monkeypatch.setattr(scan_module, "RACY", -(10**20))
+    monkeypatch.setattr(reading, "RACY", -(10**20))
 
 
 @pytest.mark.usefixtures("archives", "no_racy_rule")

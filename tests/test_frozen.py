@@ -36,6 +36,7 @@ from tests.support.index_format import TITLE_LENGTH, from_bytes, title
 from tests.support.oracle import answer, trees
 from tests.support.owners import owner_of
 from tests.support.properties import examples
+from tests.support.scans import note_scans
 
 CHECKED, TRUSTED = False, True
 
@@ -106,19 +107,7 @@ def problems_but_of_metadata() -> list[lazyplug.Problem]:
 
 @pytest.fixture
 def scans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return which distributions are read from here on."""
-    from lazyplug._indexing import patch, rebuild
-
-    found: list[str] = []
-    for room in (rebuild, patch):
-        scan: Any = room.scan_distribution
-
-        def noted(folder: str, file: str, *more: Any, scan: Any = scan) -> Any:
-            found.append(file)
-            return scan(folder, file, *more)
-
-        monkeypatch.setattr(room, "scan_distribution", noted)
-    return found
+    return note_scans(monkeypatch)
 
 
 # ------------------------------------------------------------ it answers by itself

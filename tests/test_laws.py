@@ -31,10 +31,11 @@ from importlib_metadata import (
 
 import lazyplug
 from lazyplug import _environment
+from lazyplug._content import number as stat_hash
 from lazyplug._distribution import identify
-from lazyplug._indexing import records as records_module
-from lazyplug._indexing import scan as scan_module
-from lazyplug._indexing.layout import encode, regroup, sort_distributions
+from lazyplug._indexing import metadata as metadata_module
+from lazyplug._indexing.layout import encode, regroup
+from lazyplug._indexing.shadowing import sort_distributions
 from lazyplug._json_text import to_json
 from lazyplug.testing import plant
 from tests.support.children import ask
@@ -529,14 +530,14 @@ def test_a_value_is_split_as_importlib_metadata_splits_it(value: str) -> None:
             _ = lazyplug.EntryPoint("name", value, "group").module
     else:
         assert lazyplug.EntryPoint("name", value, "group").extras == point.extras
-    assert scan_module.split_value(value) == expected
+    assert metadata_module.split_value(value) == expected
 
 
 @examples(300)
 @given(name=names | st.text("aB-_.\u00e9\u0130", max_size=12) | st.text(max_size=12))
 def test_a_name_is_normalised_as_importlib_metadata_does(name: str) -> None:
     normalize: Callable[[str], str] = importlib_metadata.Prepared.normalize
-    assert scan_module.normalise(name) == normalize(name)
+    assert metadata_module.normalise(name) == normalize(name)
 
 
 @examples(300)
@@ -546,7 +547,7 @@ def test_a_name_is_normalised_as_importlib_metadata_does(name: str) -> None:
 @example(".a.dist-info")
 def test_a_folder_says_its_name_as_to_importlib_metadata(file: str) -> None:
     name_from: Callable[[str], str | None] = PathDistribution._name_from_stem
-    assert scan_module.stem(file)[0] == (name_from(file) or "")
+    assert metadata_module.stem(file)[0] == (name_from(file) or "")
 
 
 @examples(600)
@@ -558,7 +559,7 @@ def test_a_folder_says_its_name_as_to_importlib_metadata(file: str) -> None:
 @example("\ufeff[g]\na = m:f\n")
 @example("[[g]]\n[a]b = c\n[=]\n")
 def test_any_text_declares_what_it_does_to_importlib_metadata(text: str) -> None:
-    points, problems = scan_module.parse(text, "file")
+    points, problems = metadata_module.parse(text, "file")
     assert all(line > 0 and reason for _, line, reason in problems)
     from_text: Callable[[str], Any] = importlib_metadata.EntryPoints._from_text
     try:
@@ -569,7 +570,7 @@ def test_any_text_declares_what_it_does_to_importlib_metadata(text: str) -> None
     assert [(group, *row[:2]) for group, row in points] == expected
     lines = text.splitlines()
     for _, (name, value, module, attr, number) in points:
-        assert (module, attr) == scan_module.split_value(value)
+        assert (module, attr) == metadata_module.split_value(value)
         assert name in lines[number - 1]
         assert value in lines[number - 1]
 
@@ -597,7 +598,7 @@ def test_metadata_says_the_name_and_version_that_the_email_parser_reads(
         lines.append(f"License: some{ends}        Name: folded{ends}\tVersion: folded")
     text = ends.join(lines) + ends * 2 + body
     message = email.message_from_string(text)
-    assert scan_module.headers(text) == (
+    assert metadata_module.headers(text) == (
         message["Name"] or "",
         message["Version"] or "",
     )
@@ -759,25 +760,24 @@ def test_stamps_together_differ_as_soon_as_one_number_of_one_file_does(
 ) -> None:
     stamps = [" ".join([f"{number:x}" for number in file]) for file in files]
     told = together(numbers(map(status_of, stamps)))
-    assert told == together_of(list(map(records_module.number, stamps)))
+    assert told == together_of(list(map(stat_hash, stamps)))
     other = stamps.copy()
     random.shuffle(other)  # files that were exchanged for each other
-    assert (told == together_of(list(map(records_module.number, other)))) == (
-        other == stamps
-    )
+    assert (told == together_of(list(map(stat_hash, other)))) == (other == stamps)
     changed = list(files[0])
     changed[field] += more
     stamps[0] = " ".join([f"{number:x}" for number in changed])
-    assert told != together_of(list(map(records_module.number, stamps)))
+    assert told != together_of(list(map(stat_hash, stamps)))
 
 
 def test_stamps_together_are_the_same_in_every_process() -> None:
     stamps = ["18ea7e78649a3e82 18ea7e78649a3e82 18 3f2823", "1 2 3 4"]
     for seed in ("0", "1"):
-        assert together_of(list(map(records_module.number, stamps))) == ask(
+        assert together_of(list(map(stat_hash, stamps))) == ask(
             f"""
             import json
-            from lazyplug._indexing.records import number, together_of
+            from lazyplug._content import number
+            from lazyplug._indexing.watch import together_of
             print(json.dumps(together_of([*map(number, {stamps})])))
             """,
             env={"PYTHONHASHSEED": seed},

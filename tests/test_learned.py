@@ -33,7 +33,7 @@ from lazyplug import (
     _files,
     _settings,
 )
-from lazyplug._indexing import scan, storage
+from lazyplug._indexing import reading, storage
 from lazyplug._static import facts as facts_module
 from lazyplug._static import source as source_module
 from lazyplug._static.facts import UNKNOWN
@@ -368,7 +368,7 @@ def test_what_changes_twice_in_a_tick_is_not_remembered_in_between(
     assert summaries() == SAID
     seam.move(5 * SECOND)
     if not rule:
-        monkeypatch.setattr(scan, "settled", lambda *_: True)
+        monkeypatch.setattr(reading, "settled", lambda *_: True)
     file = folder / "plug_one.py"
     file.write_text("class One: '''The new.'''\n")
     before = stamp(seam.stat(str(file)))

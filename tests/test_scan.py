@@ -16,9 +16,10 @@ import pytest
 import lazyplug
 from lazyplug import _environment
 from lazyplug._distribution import identify
-from lazyplug._indexing import scan
-from lazyplug._indexing.layout import version_order
-from lazyplug._indexing.scan import parse, scan_distribution
+from lazyplug._indexing import metadata, reading, scan
+from lazyplug._indexing.metadata import parse
+from lazyplug._indexing.scan import scan_distribution
+from lazyplug._indexing.shadowing import version_order
 from lazyplug.testing import Tree, dist, plant
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.index_format import Distribution
@@ -129,7 +130,7 @@ def test_metadata_is_read_as_mail_headers_are(
 ) -> None:
     message = email.message_from_string(text)
     assert (message["Name"] or "", message["Version"] or "") == (name, version)
-    assert scan.headers(text) == (name, version)
+    assert metadata.headers(text) == (name, version)
 
 
 LONG = "x" * 5_000
@@ -163,8 +164,8 @@ def test_of_metadata_no_more_is_read_than_its_headers(
         return data
 
     monkeypatch.setattr(Seam, "read", counted)
-    source, status, found, reason = scan.find_metadata(str(tmp_path))
-    assert (source, reason, scan.headers(found or "")) == (
+    source, status, found, reason = reading.find_metadata(str(tmp_path))
+    assert (source, reason, metadata.headers(found or "")) == (
         "METADATA",
         "",
         ("foo", "1"),
@@ -189,7 +190,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
         return data
 
     monkeypatch.setattr(Seam, "read", growing)
-    text, status, _ = scan.read(str(file))
+    text, status, _ = reading.read(str(file))
     assert text == "abbbb"
     # Taken before: it tells that the file is another by now.
     assert status is not None

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazyplug import _environment, _files
+from lazyplug import _content, _environment, _files
 from lazyplug._index import quote
-from lazyplug._indexing import rebuild, records
+from lazyplug._indexing import layout, rebuild, records
+from lazyplug._indexing import watch as watch_module
 from lazyplug._indexing.patch import patched
 from lazyplug.testing import dist, plant
 from tests.support.clock import Ticking
@@ -95,11 +96,11 @@ def begun(root: Path, steps: list[Step], alone: bool, ahead: int = LATER) -> Ind
 @contextlib.contextmanager
 def files_by_path(few: int) -> Iterator[None]:
     """Let path entries with so few files have them accessed by their whole paths."""
-    before, records.FEW = records.FEW, few
+    before, watch_module.FEW = watch_module.FEW, few
     try:
         yield
     finally:
-        records.FEW = before
+        watch_module.FEW = before
 
 
 @examples(150)
@@ -260,18 +261,18 @@ def test_the_watch_list_says_of_each_path_entry_what_was_put_in(
     watch = {}
     for place, (absent, present) in enumerate(entries.values()):
         names = dict(sorted((quote(name)[1:-1], of) for name, of in present.items()))
-        watch[place] = records.Watch(
+        watch[place] = watch_module.Watch(
             records.texts_line(sorted(quote(name)[1:-1] for name in absent)),
             records.texts_line([*names]),
-            [records.number(of) for of in names.values()],
-            {name for name, of in names.items() if records.is_by_content(of)},
+            [_content.number(of) for of in names.values()],
+            {name for name, of in names.items() if _content.is_by_content(of)},
         )
     key = ["/prefix", *entries]
     with files_by_path(few):
-        data = records.assemble(key, [None] * len(entries), [], True, watch, {}, "")
-    found: dict[int, records.Watch] = {}
+        data = layout.assemble(key, [None] * len(entries), [], True, watch, {}, "")
+    found: dict[int, watch_module.Watch] = {}
     for block in from_bytes(data).watched():
-        apart = records.watch_of(key, block, [])
+        apart = watch_module.watch_of(key, block, [])
         assert block[0].endswith(",") == all(
             sum(each.counts()) <= few for each in map(watch.get, apart) if each
         )

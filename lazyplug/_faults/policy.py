@@ -3,7 +3,8 @@
 import os
 
 from .. import _environment, _settings
-from .._indexing.scan import ENTRY_POINTS, is_metadata, read
+from .._indexing.metadata import ENTRY_POINTS, is_metadata
+from .._indexing.reading import read
 from .._log import report_once
 from .._printable import quoted, words_of
 from .failure_log import failure_log

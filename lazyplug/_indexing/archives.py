@@ -14,17 +14,9 @@ from importlib_metadata import Distribution as Opened
 from importlib_metadata import PathDistribution
 
 from .._files import READ_FLAGS, Seam
+from .metadata import headers, is_metadata, left_over_name, normalise, parse, stem
+from .reading import is_file, reason_of
 from .records import Distribution, fragments
-from .scan import (
-    headers,
-    is_file,
-    is_metadata,
-    left_over_name,
-    normalise,
-    parse,
-    reason_of,
-    stem,
-)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

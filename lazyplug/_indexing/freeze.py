@@ -24,18 +24,12 @@ from .._frozen_index import (
 )
 from .._index import texts
 from .._printable import quoted
-from .layout import regroup, repeated, shadowed
-from .rebuild import look, settle_repeated
-from .records import (
-    LENT,
-    Distribution,
-    PathEntry,
-    assemble,
-    decode,
-    group_text,
-    groups_of,
-)
-from .scan import find_metadata, list_folder
+from .layout import assemble, decode, group_text, groups_of, regroup
+from .reading import find_metadata
+from .rebuild import settle_repeated
+from .records import LENT, Distribution, PathEntry
+from .scan import list_folder, look
+from .shadowing import repeated, shadowed
 
 # Longer times no calendar has.
 _DIGITS = 11

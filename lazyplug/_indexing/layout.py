@@ -1,30 +1,127 @@
-"""All records at once: who wins, what is watched, the groups, the whole index.
+"""Lay out an index: its header, watch list, groups and records; and decode it.
 
-Pure, without file access. What is done when more has changed than lines.
+Pure, without file access. The format is described in docs/index-format.md; `_index`
+reads what every start needs of it.
 """
 
-import os
-from itertools import pairwise
-
-from .._index import DOUBT, quote, texts
-from .records import (
-    Watch,
-    assemble,
-    group_text,
-    is_by_content,
-    is_lent,
-    number,
-    quoted,
-    set_group,
-    texts_line,
-)
-from .scan import ENTRY_POINTS, stem
+from .._index import ABSENT, DOUBT, Index, digest, quote, texts, title
+from .records import Distribution, PathEntry, own_of, quoted, texts_line
+from .shadowing import repeated, shadowed
+from .watch import blocks_of, watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from .records import Distribution, Groups, PathEntry, Place, Trouble
+    from .records import Place
+    from .watch import Watch
+
+    # the groups as they are written, by their quoted names: text and its checksum
+    Groups = dict[str, tuple[bytes | memoryview, str]]
+
+
+def table_of(index: Index) -> "list[tuple[str, int, int, str]]":
+    """Return of each group its name, offset, length and checksum.
+
+    Raises ValueError if that is not how it was written.
+    """
+    found: list[tuple[str, int, int, str]] = []
+    try:
+        *lines, rest = index.front.decode().split("\n")[5:]
+        for line in lines:
+            group, offset, length, checksum = texts(line)
+            if line != f'[{quote(group)},"{int(offset)}","{int(length)}","{checksum}"]':
+                raise ValueError(line)
+            found.append((group, int(offset), int(length), checksum))
+        if rest:
+            raise ValueError(rest)
+    except DOUBT as error:
+        raise ValueError("table") from error
+    return found
+
+
+def groups_of(index: Index) -> "Groups":
+    """Return the groups as an index has them, not yet verified. Raises ValueError."""
+    found: Groups = {}
+    try:
+        total, _, _ = index.detail
+        # Most are written again as they are: views save copying them.
+        data = memoryview(index.read(index.after_watch, total))
+        for line in index.front.decode().split("\n")[5:-1]:
+            name, offset, length, checksum = line[1:-2].rsplit(',"', 3)
+            at = int(offset[:-1])
+            found[name] = data[at : at + int(length[:-1])], checksum
+    except DOUBT as error:
+        raise ValueError("groups") from error
+    return found
+
+
+def group_text(groups: "Groups", name: str) -> str:
+    """Return a group: its quoted name, then a line for each distribution.
+
+    It may be a new one. Raises ValueError if it is damaged.
+    """
+    if name not in groups:
+        return f"[{name}]\n"
+    part, checksum = groups[name]
+    if digest(part) != checksum:
+        raise ValueError(name)
+    return str(part, "ascii") + "\n"
+
+
+def set_group(groups: "Groups", name: str, text: str) -> None:
+    """Set the text of a group; without a distribution it goes."""
+    if len(text) > len(name) + 3:
+        part = text[:-1].encode()
+        groups[name] = part, digest(part)
+    else:
+        groups.pop(name, None)
+
+
+def detail_text(index: Index) -> str:
+    """Return the lines of the records; ValueError if they are damaged."""
+    try:
+        offset, length, wanted = index.detail
+        data = index.read(index.after_watch + offset, length)
+        if len(data) != length or digest(data) != wanted:
+            raise ValueError("detail")
+        return data.decode()
+    except DOUBT as error:
+        raise ValueError("detail") from error
+
+
+def from_bytes(data: bytes) -> Index:
+    """Return the index that these bytes are."""
+    return Index(lambda offset, length: data[offset : offset + length])
+
+
+def decode(index: Index) -> "list[PathEntry]":
+    """Return the records of the path entries; ValueError if they are damaged."""
+    detail = detail_text(index)
+    try:
+        entries: list[PathEntry] = []
+        for line in detail.split("\n")[:-1]:
+            if line[2] == '"':
+                archive, problems, plain = own_of(line)
+                place = len(entries)
+                entries.append(
+                    PathEntry(
+                        index.key[place + 1],
+                        index.stamps[place],
+                        place not in index.young,
+                        archive,
+                        problems,
+                        plain,
+                        [],
+                    )
+                )
+            else:
+                entries[-1].distributions.append(Distribution.read(line))
+        if len(entries) != len(index.stamps):
+            raise ValueError("detail")
+    except DOUBT as error:
+        raise ValueError("detail") from error
+    return entries
 
 
 def _owner_of(text: str) -> str:
@@ -36,149 +133,6 @@ def _owner_of(text: str) -> str:
     if "\\" in text:
         return texts(f"[{text}")[0]
     return text[1 : text.index('"', 1)]
-
-
-def winners(candidates: "Iterable[tuple[str, bool]]") -> "list[bool]":
-    """Say of each candidate, a key and whether it has metadata, if it wins.
-
-    The first with metadata wins; where none has any, the first does. A folder
-    without metadata never shadows one that has it (importlib_metadata since 10.1).
-
-    >>> winners([("a", False), ("a", True), ("b", True), ("a", True), ("c", False)])
-    [False, True, True, False, True]
-    """
-    candidates = list(candidates)
-    first: dict[str, int] = {}
-    for place, (key, has_metadata) in enumerate(candidates):
-        if key not in first or (has_metadata and not candidates[first[key]][1]):
-            first[key] = place
-    won = set(first.values())
-    return [place in won for place in range(len(candidates))]
-
-
-def version_order(version: str) -> "list[tuple[int, int, str]]":
-    """Return a key by which versions sort well enough to choose the newer one.
-
-    >>> sorted(["1.10", "1.9", "1.10rc1", "2.0.post1", "2.0"], key=version_order)
-    ['1.9', '1.10rc1', '1.10', '2.0', '2.0.post1']
-    """
-    order: list[tuple[int, int, str]] = []
-    word = ""
-    for char in version.lower() + " ":
-        if word and (not char.isalnum() or char.isdigit() != word[-1].isdigit()):
-            # A pre-release comes before its release, a post-release after it.
-            if word.isdecimal():
-                order.append((1, int(word[:18]), ""))
-            else:
-                order.append((2 if word in ("post", "r", "rev") else -1, 0, word))
-            word = ""
-        if char.isalnum():
-            word += char
-    return [*order, (0, 0, "")]
-
-
-def sort_distributions(
-    path: str, found: "Sequence[Distribution]"
-) -> "tuple[list[Distribution], list[Trouble]]":
-    """Return the distributions of one folder in order, and which stand twice.
-
-    Of one key the first wins: with metadata before without, dist-info before
-    egg-info, then the higher version. importlib_metadata leaves it to the order
-    in which the file system lists them.
-    """
-    if len({d.key for d in found}) == len(found):
-        return sorted(found, key=lambda d: d.key), []
-    ordered = sorted(found, key=lambda d: d.file)
-    ordered.sort(key=lambda d: version_order(stem(d.file)[1]), reverse=True)
-    ordered.sort(
-        key=lambda d: (d.key, d.source is None, d.file.lower().endswith("egg-info"))
-    )
-    problems: list[Trouble] = [
-        (
-            os.path.join(path, loser.file),
-            0,
-            f"is shadowed by {winner.file} in the same folder",
-        )
-        for winner, loser in pairwise(ordered)
-        if winner.key == loser.key
-    ]
-    return ordered, problems
-
-
-def repeated(entries: "Sequence[PathEntry]") -> "set[str]":
-    """Return the keys that stand more than once."""
-    keys = [key for entry in entries for key in entry.plain.values()]
-    keys += [d.key for entry in entries for d in entry.distributions]
-    if len(set(keys)) == len(keys):
-        return set()
-    keys.sort()
-    return {key for key, following in pairwise(keys) if key == following}
-
-
-def shadowed(entries: "Sequence[PathEntry]", several: "set[str]") -> "set[Place]":
-    """Return the distributions that are shadowed by another of the same key.
-
-    `several` are the keys that stand more than once. Distributions of these keys
-    stand among those of their entry, never among the plain ones; but those of a frozen
-    index, where the plain ones have metadata.
-    """
-    if not several:
-        return set()
-    candidates: list[tuple[int, str, str, bool]] = []
-    for place, entry in enumerate(entries):
-        if is_lent(entry.stamp):
-            candidates += [(place, f, key, True) for f, key in entry.plain.items()]
-        candidates += [
-            (place, d.file, d.key, d.source is not None) for d in entry.distributions
-        ]
-    candidates = [each for each in candidates if each[2] in several]
-    won = winners((key, has_metadata) for _, _, key, has_metadata in candidates)
-    return {
-        (place, file) for (place, file, _, _), wins in zip(candidates, won) if not wins
-    }
-
-
-def _watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, Watch]":
-    """Return, by path entry, what is watched there."""
-    watch: dict[int, Watch] = {}
-    for place, entry in enumerate(entries):
-        if entry.archive or is_lent(entry.stamp):
-            continue  # its own stamp says it all
-        absent = [file + ENTRY_POINTS for file in entry.plain]
-        # of each existing file, its name and its stat signature
-        present: list[tuple[str, str | None]] = []
-        numbers: list[int | None] = []
-        for distribution in entry.distributions:
-            file = distribution.file + ENTRY_POINTS
-            if distribution.stamp is None:
-                absent.append(file)
-            else:
-                present.append((file, distribution.stamp))
-                numbers.append(distribution.number or number(distribution.stamp))
-            # Whether there is metadata decides only among several of one key, what
-            # it says only where the folder's name does not. Where there is none, it
-            # may be yet to come.
-            source = distribution.source
-            if distribution.key in several or not distribution.named or source is None:
-                folder = distribution.file + os.sep
-                if source != "METADATA":
-                    absent.append(folder + "METADATA")
-                if source is None:
-                    absent.append(folder + "PKG-INFO")
-                # If it is "", the metadata is a file itself; if there is none, a file
-                # may replace the directory.
-                file = folder + source if source else distribution.file
-                known = distribution.source_stamp
-                present.append((file, known))
-                numbers.append(number(known) if known else None)
-        files = sorted(zip(quoted([file for file, _ in present]), numbers, present))
-        watch[place] = Watch(
-            texts_line(sorted(quoted(absent))),
-            texts_line([file for file, _, _ in files]),
-            [each for _, each, _ in files],
-            {file for file, _, (_, known) in files if is_by_content(known)},
-        )
-    return watch
 
 
 def regroup(
@@ -225,6 +179,45 @@ def regroup(
     return groups
 
 
+def assemble(
+    key: "list[str]",
+    stamps: "list[str | None]",
+    young: "list[int]",
+    settled: bool,
+    watch: "Mapping[int, Watch]",
+    groups: "Groups",
+    detail: str,
+) -> bytes:
+    """Return an index as it is written.
+
+    `young` are the numbers of path entries whose stamps are not to be believed,
+    `settled` says if those of all distributions are. `watch` has the watched files by
+    the number of their path entry; `detail` is the text of the records.
+    """
+    paths = quoted(key)
+    blocks, lines = blocks_of(paths[1:], watch)
+    table: list[str] = []
+    written: list[bytes | memoryview] = []
+    offset = 0
+    for name in sorted(groups):
+        part, checksum = groups[name]
+        table.append(f'[{name},"{offset}","{len(part)}","{checksum}"]\n')
+        written += part, b"\n"
+        offset += len(part) + 1
+    records = detail.encode()
+    head = [
+        texts_line(paths),
+        texts_line([ABSENT if known is None else known for known in stamps]),
+        texts_line([str(place) for place in young]),
+        texts_line(
+            [str(int(settled)), str(offset), str(len(records)), digest(records)]
+        ),
+        texts_line([digest(b"".join(lines)), *blocks]),
+    ]
+    front = b"".join([*head, "".join(table).encode()])
+    return b"".join([title(front), front, *lines, *written, records])
+
+
 def encode(prefix: str, entries: "Sequence[PathEntry]", groups: "Groups") -> bytes:
     """Return the index of these path entries, and their groups, as it is written."""
     return assemble(
@@ -232,7 +225,7 @@ def encode(prefix: str, entries: "Sequence[PathEntry]", groups: "Groups") -> byt
         [entry.stamp for entry in entries],
         [place for place, entry in enumerate(entries) if not entry.settled],
         all(d.settled for entry in entries for d in entry.distributions),
-        _watched(entries, repeated(entries)),
+        watched(entries, repeated(entries)),
         groups,
         "".join([entry.text() for entry in entries]),
     )

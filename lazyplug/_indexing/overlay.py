@@ -9,10 +9,11 @@ import sys
 
 from .._files import Seam
 from .._index import rows_of, texts
-from .layout import winners
-from .rebuild import look, settle_repeated
-from .records import decode
-from .scan import left_over_name, normalise, split_value
+from .layout import decode
+from .metadata import left_over_name, normalise, split_value
+from .rebuild import settle_repeated
+from .scan import look
+from .shadowing import winners
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

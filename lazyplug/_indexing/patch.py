@@ -7,7 +7,14 @@ that has to be done.
 
 import os
 
-from .._content import checksum, is_standard_library, signature, with_content
+from .._content import (
+    checksum,
+    is_by_content,
+    is_standard_library,
+    number,
+    signature,
+    with_content,
+)
 from .._files import DIRECTORY, KIND, Seam, open_directory
 from .._index import (
     DOUBT,
@@ -21,25 +28,12 @@ from .._index import (
     together,
 )
 from .._settings import news
-from .records import (
-    Distribution,
-    Watch,
-    assemble,
-    detail_text,
-    group_text,
-    groups_of,
-    is_by_content,
-    is_lent,
-    names_in_line,
-    number,
-    own_line,
-    own_of,
-    places_of,
-    set_group,
-    texts_line,
-    watch_of,
-)
-from .scan import ENTRY_POINTS, list_folder, scan_distribution, settled
+from .layout import assemble, detail_text, group_text, groups_of, set_group
+from .metadata import ENTRY_POINTS
+from .reading import settled
+from .records import Distribution, is_lent, own_line, own_of, texts_line
+from .scan import list_folder, scan_distribution
+from .watch import Watch, names_in_line, places_of, watch_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,26 +6,13 @@ stand twice, archives, path entries that came or went.
 
 import os
 
-from .._content import is_standard_library, signature
-from .._files import DIRECTORY, KIND, REGULAR, Seam, open_directory
-from .._index import NOTHING, index_name, stamp
-from .._settings import news
-from .layout import encode, regroup, repeated, sort_distributions
-from .records import (
-    Distribution,
-    PathEntry,
-    decode,
-    groups_of,
-    is_by_content,
-    is_lent,
-)
-from .scan import (
-    ENTRY_POINTS,
-    list_folder,
-    reason_of,
-    scan_distribution,
-    settled,
-)
+from .._files import Seam
+from .._index import NOTHING, index_name
+from .layout import decode, encode, groups_of, regroup
+from .reading import signature_now
+from .records import Distribution, PathEntry, is_lent
+from .scan import look, scan_distribution
+from .shadowing import repeated, sort_distributions
 from .storage import donors
 
 TYPE_CHECKING = False
@@ -91,120 +78,6 @@ def _updated(
     settle_repeated(entries, clock)
     groups = regroup(entries, old, {} if base is None else groups_of(base))
     return encode(key[0], entries, groups)
-
-
-def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> PathEntry:
-    """Return the record of a path entry as it is now, reusing what still holds.
-
-    Unless `thorough`, the distributions in a folder that did not change are not
-    looked at.
-    """
-    try:
-        status = Seam.stat(path)
-        # Before anything in it is read.
-        whole = signature(path, status)
-    except (OSError, ValueError) as error:
-        # Whatever the reason: as soon as it can be looked at, the index is not true.
-        reason = reason_of(error)
-        problems = [(path, 0, reason)] if reason else []
-        # What the system refused to look at is looked at each time.
-        return PathEntry(path, None, not reason, False, problems, {}, [])
-    if known is not None and known.archive != (status.st_mode & KIND == REGULAR):
-        known = None  # a folder became an archive, or the other way round
-    by_content = known is not None and is_by_content(known.stamp)
-    now = whole if by_content else stamp(status)
-    equal = known is not None and known.stamp == now
-    same = known is not None and known.settled and equal
-    if known is not None and same and (known.archive or not thorough):
-        return known
-    calm = settled(status, equal, clock)
-    if status.st_mode & KIND == REGULAR:
-        from .archives import scan_archive  # deferred: imports importlib_metadata
-
-        found, problems, was_read = scan_archive(path)
-        return PathEntry(path, whole, calm and was_read, True, problems, {}, found)
-    if status.st_mode & KIND != DIRECTORY:
-        problems = [(path, 0, "is neither a folder nor a zip archive")]
-        return PathEntry(path, now, calm, False, problems, {}, [])
-    if known is None:
-        known = PathEntry(path, None, False, False, [], {}, [])
-    old = {d.file: d for d in known.distributions}
-    problems = known.problems
-    if same:
-        files = [*known.plain, *old]
-    else:
-        files, _, reason = list_folder(path)
-        problems = [(path, 0, reason)] if reason else []
-        now = stamp(status) if not files and is_standard_library(path) else whole
-        # What the system would not list is looked at again each time.
-        calm = calm and not reason
-    plain: dict[str, str] = {}
-    distributions: list[Distribution] = []
-    base = _start(path)
-    try:
-        for file in files:
-            before = old.get(file)
-            if before is None:
-                key = known.plain.get(file)
-                if key is not None and _holds(path, file, None, base):
-                    plain[file] = key
-                    continue
-            elif before.settled and _holds(path, file, before.stamp, base):
-                distributions.append(before)
-                continue
-            fresh = scan_distribution(path, file, clock, before, base)
-            if isinstance(fresh, str):
-                plain[file] = fresh
-            else:
-                distributions.append(fresh)
-                if fresh.problems and fresh.problems != (before and before.problems):
-                    news.append(file)
-    finally:
-        if base is not None:
-            Seam.close(base)
-    if not same or distributions != known.distributions:
-        distributions, doubled = sort_distributions(path, distributions)
-        if same:
-            problems = [problem for problem in problems if problem[0] == path]
-        problems = problems + doubled
-    return PathEntry(path, now, calm, False, problems, plain, distributions)
-
-
-def _start(path: str) -> "int | None":
-    """Return a descriptor of a folder, to read the files in it from; None: do without.
-
-    It is the caller's to close.
-    """
-    base: int | None = None
-    try:
-        base = open_directory(path)
-        Seam.close(Seam.dup(base))  # the last one is needed for the files
-    except OSError:
-        if base is not None:
-            Seam.close(base)
-        return None
-    return base
-
-
-def _holds(path: str, file: str, known: "str | None", base: "int | None") -> bool:
-    """Has the entry_points.txt of a metadata folder still this stamp, or is none there?
-
-    `base` is as for scan_distribution.
-    """
-    own = (file if base is not None else os.path.join(path, file)) + ENTRY_POINTS
-    if known is not None:
-        return _stamp_of(own, base) == known
-    try:
-        return not Seam.access(own, 0, dir_fd=base)
-    except (OSError, ValueError):
-        return False
-
-
-def _stamp_of(file: str, base: "int | None" = None) -> "str | None":
-    try:
-        return signature(file, Seam.stat(file, dir_fd=base), base)
-    except (OSError, ValueError):
-        return None
 
 
 def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
@@ -273,6 +146,6 @@ def _same_metadata(path: str, known: Distribution) -> bool:
         if Seam.access(os.path.join(folder, source), 0):
             return False
     file = os.path.join(folder, known.source) if known.source else folder
-    now = _stamp_of(file)
+    now = signature_now(file)
     # What decided nothing so far was not read.
     return now is not None and now == known.source_stamp

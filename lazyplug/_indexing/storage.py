@@ -9,7 +9,7 @@ import time
 from .._files import DIRECTORY, KIND, SIZE_CAP, IndexFile, Seam, trusted_folder
 from .._index import Index
 from .directory import Directory, cache_directory, flags_of
-from .records import from_bytes
+from .layout import from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ First by exchanging lines (`patch`), and where that will not do by scanning what
 longer known (`rebuild`).
 """
 
-from .._content import signature
+from .._content import is_by_content, signature
 from .._files import SIZE_CAP, Seam
 from .._index import DOUBT, Index, stamp
+from .layout import from_bytes
 from .patch import patched
-from .records import from_bytes, is_by_content
 from .storage import store
 
 TYPE_CHECKING = False

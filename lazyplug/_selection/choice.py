@@ -5,7 +5,7 @@ import sys
 
 from .._faults.messages import bad_choice, near_misses
 from .._files import elevated
-from .._indexing.scan import normalise
+from .._indexing.metadata import normalise
 from .._printable import quoted
 from .._settings import setting
 

@@ -4,7 +4,7 @@ from .._entry_point import EntryPoint
 from .._environment import current
 from .._faults.messages import near_misses
 from .._index import quote
-from .._indexing.scan import normalise
+from .._indexing.metadata import normalise
 from .._inventory import group_names, groups_of, mentions
 from .._printable import quoted
 from .._settings import setting

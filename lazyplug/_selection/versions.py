@@ -3,7 +3,7 @@
 from .._distribution import identify, label, requirements_of
 from .._exceptions import LazyplugError
 from .._faults.messages import bad_choice
-from .._indexing.scan import normalise
+from .._indexing.metadata import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -111,7 +111,9 @@ def is_missing(extension: "Extension[Any]") -> bool:
 
 def _target(extension: "Extension[Any]") -> "tuple[str | None, str | None]":
     if extension._module is None:
-        from .._indexing.scan import split_value  # deferred: rows come already split
+        from .._indexing.metadata import (
+            split_value,  # deferred: rows come already split
+        )
 
         return split_value(extension.value)
     return extension._module, extension.attr
@@ -221,7 +223,7 @@ class Facts:
         if about is None or not sources.firm:
             return
         from .._content import signature
-        from .._indexing.scan import settled
+        from .._indexing.reading import settled
 
         stamps: dict[str, str | None] = {}
         for path, was_there in sources.files.items():

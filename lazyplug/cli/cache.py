@@ -8,7 +8,7 @@ from .._faults.problems import problems
 from .._files import trusted_folder
 from .._index import DOUBT, Index
 from .._indexing.directory import cache_directory
-from .._indexing.records import table_of
+from .._indexing.layout import table_of
 from .._indexing.storage import FACTS, SUFFIX, ours, prune
 from .._inventory import everything, metadata_folders
 from .._settings import cache_folder

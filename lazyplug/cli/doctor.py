@@ -5,7 +5,7 @@ import sys
 from itertools import zip_longest
 
 from .. import _environment, _files
-from .._content import signature
+from .._content import is_by_content, signature
 from .._exceptions import InvalidChoice
 from .._extension import Extension
 from .._faults.problems import problems
@@ -13,15 +13,11 @@ from .._files import Seam
 from .._frozen_index import OFF, names_in, opened, own_file
 from .._index import Index, stamp
 from .._indexing.directory import cache_directory
-from .._indexing.records import (
-    assemble,
-    decode,
-    from_bytes,
-    is_by_content,
-    watched_files,
-)
-from .._indexing.scan import find_metadata, headers
+from .._indexing.layout import assemble, decode, from_bytes
+from .._indexing.metadata import headers
+from .._indexing.reading import find_metadata
 from .._indexing.storage import ours
+from .._indexing.watch import watched_files
 from .._inventory import served_groups
 from .._selection.choice import parse_pattern, split
 from .._settings import LEVELS, MODES, cache_folder, setting

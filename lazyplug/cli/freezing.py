@@ -9,7 +9,7 @@ from .._exceptions import LazyplugError
 from .._frozen_index import opened, own_file
 from .._indexing.directory import Directory
 from .._indexing.freeze import anchored, differences, frozen_at, frozen_index
-from .._indexing.records import decode, from_bytes
+from .._indexing.layout import decode, from_bytes
 from .._indexing.storage import write
 from .output import add_json, clean, complain, print_json, refuse
 

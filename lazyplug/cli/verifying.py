@@ -2,18 +2,13 @@
 
 import os
 
+from .._content import is_by_content
 from .._files import SIZE_CAP, IndexFile
 from .._index import DOUBT, Index, index_name
-from .._indexing.layout import encode, regroup
-from .._indexing.records import (
-    decode,
-    groups_of,
-    is_by_content,
-    is_lent,
-    table_of,
-    watched_files,
-)
+from .._indexing.layout import decode, encode, groups_of, regroup, table_of
+from .._indexing.records import is_lent
 from .._indexing.storage import FACTS, SUFFIX
+from .._indexing.watch import watched_files
 from .._static.facts import encode as encode_facts
 from .._static.facts import opened, part_of
 

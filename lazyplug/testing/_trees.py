@@ -5,7 +5,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._indexing.scan import parse
+from .._indexing.metadata import parse
 
 if TYPE_CHECKING:
     import os

@@ -10,7 +10,7 @@ from typing import Any
 import atheris  # type: ignore[import-untyped]
 
 with atheris.instrument_imports(include=["lazyplug"]):
-    from lazyplug._indexing import layout, scan
+    from lazyplug._indexing import metadata, shadowing
 
 from importlib_metadata import EntryPoints
 
@@ -21,7 +21,7 @@ def one(data: bytes) -> None:
         text = data.decode()
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    points, problems = scan.parse(text, "file")
+    points, problems = metadata.parse(text, "file")
     told = [(group, name, value) for group, (name, value, *_) in points]
     try:
         from_text: Any = EntryPoints._from_text
@@ -32,12 +32,12 @@ def one(data: bytes) -> None:
     else:
         assert told == expected, (told, expected)
     for _, (_, value, module, attr, _) in points:
-        assert (module, attr) == scan.split_value(value)
-    name, version = scan.headers(text)
-    scan.normalise(name)
-    scan.stem(text)
-    layout.version_order(version)
-    layout.version_order(text)
+        assert (module, attr) == metadata.split_value(value)
+    name, version = metadata.headers(text)
+    metadata.normalise(name)
+    metadata.stem(text)
+    shadowing.version_order(version)
+    shadowing.version_order(text)
 
 
 atheris.Setup(sys.argv, one)

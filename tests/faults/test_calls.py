@@ -22,7 +22,7 @@ import pytest
 import zipp  # noqa: F401 - the oracle imports it at the first archive that it meets
 
 import lazyplug
-from lazyplug._indexing.scan import normalise, stem
+from lazyplug._indexing.metadata import normalise, stem
 from lazyplug.testing import Tree, dist, plant
 from tests.support.calls import TICK, Calls
 from tests.support.clock import Ticking

@@ -27,7 +27,7 @@ import lazyplug
 from lazyplug import _environment
 from lazyplug._indexing import storage
 from lazyplug._indexing import update as update_module
-from lazyplug._indexing.scan import normalise
+from lazyplug._indexing.metadata import normalise
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
 from tests.support.apart import (

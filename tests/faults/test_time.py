@@ -20,7 +20,7 @@ import stevedore
 
 import lazyplug
 from lazyplug import _index
-from lazyplug._indexing import records, scan, storage
+from lazyplug._indexing import layout, reading, storage
 from lazyplug._indexing import update as update_module
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import with_times
@@ -549,7 +549,7 @@ def everywhere(patch: pytest.MonkeyPatch, name: str, new: Any) -> None:
 
 
 def no_racy_rule(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(scan, "RACY", 0)
+    patch.setattr(reading, "RACY", 0)
 
 
 def stamp_without(place: int) -> Callable[[pytest.MonkeyPatch], None]:
@@ -569,17 +569,17 @@ def stamp_without(place: int) -> Callable[[pytest.MonkeyPatch], None]:
 
 
 def never_the_future(patch: pytest.MonkeyPatch) -> None:
-    settled = scan.settled
+    settled = reading.settled
     everywhere(patch, "settled", lambda now, _, clock: settled(now, False, clock))
 
 
 def the_future_at_once(patch: pytest.MonkeyPatch) -> None:
-    settled = scan.settled
+    settled = reading.settled
     everywhere(patch, "settled", lambda now, _, clock: settled(now, True, clock))
 
 
 def write_what_is_written(patch: pytest.MonkeyPatch) -> None:
-    decode, numbers = records.from_bytes, count_up()
+    decode, numbers = layout.from_bytes, count_up()
 
     def decoded(data: bytes) -> _index.Index:
         index = decode(data)

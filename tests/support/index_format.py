@@ -12,18 +12,9 @@ from lazyplug._index import (
     title,
     together,
 )
-from lazyplug._indexing.records import (
-    FEW,
-    Distribution,
-    PathEntry,
-    assemble,
-    decode,
-    fragments,
-    from_bytes,
-    groups_of,
-    table_of,
-    together_of,
-)
+from lazyplug._indexing.layout import assemble, decode, from_bytes, groups_of, table_of
+from lazyplug._indexing.records import Distribution, PathEntry, fragments
+from lazyplug._indexing.watch import FEW, together_of
 
 __all__ = [
     "CHUNK",

@@ -1,0 +1,116 @@
+"""Decide which of several distributions of one name wins.
+
+Pure, without file access.
+"""
+
+import os
+from itertools import pairwise
+
+from .metadata import stem
+from .records import is_lent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .records import Distribution, PathEntry, Place, Trouble
+
+
+def winners(candidates: "Iterable[tuple[str, bool]]") -> "list[bool]":
+    """Say of each candidate, a key and whether it has metadata, if it wins.
+
+    The first with metadata wins; where none has any, the first does. A folder
+    without metadata never shadows one that has it (importlib_metadata since 10.1).
+
+    >>> winners([("a", False), ("a", True), ("b", True), ("a", True), ("c", False)])
+    [False, True, True, False, True]
+    """
+    candidates = list(candidates)
+    first: dict[str, int] = {}
+    for place, (key, has_metadata) in enumerate(candidates):
+        if key not in first or (has_metadata and not candidates[first[key]][1]):
+            first[key] = place
+    won = set(first.values())
+    return [place in won for place in range(len(candidates))]
+
+
+def version_order(version: str) -> "list[tuple[int, int, str]]":
+    """Return a key by which versions sort well enough to choose the newer one.
+
+    >>> sorted(["1.10", "1.9", "1.10rc1", "2.0.post1", "2.0"], key=version_order)
+    ['1.9', '1.10rc1', '1.10', '2.0', '2.0.post1']
+    """
+    order: list[tuple[int, int, str]] = []
+    word = ""
+    for char in version.lower() + " ":
+        if word and (not char.isalnum() or char.isdigit() != word[-1].isdigit()):
+            # A pre-release comes before its release, a post-release after it.
+            if word.isdecimal():
+                order.append((1, int(word[:18]), ""))
+            else:
+                order.append((2 if word in ("post", "r", "rev") else -1, 0, word))
+            word = ""
+        if char.isalnum():
+            word += char
+    return [*order, (0, 0, "")]
+
+
+def sort_distributions(
+    path: str, found: "Sequence[Distribution]"
+) -> "tuple[list[Distribution], list[Trouble]]":
+    """Return the distributions of one folder in order, and which stand twice.
+
+    Of one key the first wins: with metadata before without, dist-info before
+    egg-info, then the higher version. importlib_metadata leaves it to the order
+    in which the file system lists them.
+    """
+    if len({d.key for d in found}) == len(found):
+        return sorted(found, key=lambda d: d.key), []
+    ordered = sorted(found, key=lambda d: d.file)
+    ordered.sort(key=lambda d: version_order(stem(d.file)[1]), reverse=True)
+    ordered.sort(
+        key=lambda d: (d.key, d.source is None, d.file.lower().endswith("egg-info"))
+    )
+    problems: list[Trouble] = [
+        (
+            os.path.join(path, loser.file),
+            0,
+            f"is shadowed by {winner.file} in the same folder",
+        )
+        for winner, loser in pairwise(ordered)
+        if winner.key == loser.key
+    ]
+    return ordered, problems
+
+
+def repeated(entries: "Sequence[PathEntry]") -> "set[str]":
+    """Return the keys that stand more than once."""
+    keys = [key for entry in entries for key in entry.plain.values()]
+    keys += [d.key for entry in entries for d in entry.distributions]
+    if len(set(keys)) == len(keys):
+        return set()
+    keys.sort()
+    return {key for key, following in pairwise(keys) if key == following}
+
+
+def shadowed(entries: "Sequence[PathEntry]", several: "set[str]") -> "set[Place]":
+    """Return the distributions that are shadowed by another of the same key.
+
+    `several` are the keys that stand more than once. Distributions of these keys
+    stand among those of their entry, never among the plain ones; but those of a frozen
+    index, where the plain ones have metadata.
+    """
+    if not several:
+        return set()
+    candidates: list[tuple[int, str, str, bool]] = []
+    for place, entry in enumerate(entries):
+        if is_lent(entry.stamp):
+            candidates += [(place, f, key, True) for f, key in entry.plain.items()]
+        candidates += [
+            (place, d.file, d.key, d.source is not None) for d in entry.distributions
+        ]
+    candidates = [each for each in candidates if each[2] in several]
+    won = winners((key, has_metadata) for _, _, key, has_metadata in candidates)
+    return {
+        (place, file) for (place, file, _, _), wins in zip(candidates, won) if not wins
+    }
