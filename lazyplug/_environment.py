@@ -13,6 +13,7 @@ from ._files import (
     REGULAR,
     IndexFile,
     Seam,
+    metadata_names,
     open_directory,
     trusted_folder,
 )
@@ -117,18 +118,13 @@ def _is_script_folder(entry: str) -> bool:
 def declares(entry: str) -> bool:
     """May this volatile path entry hold distributions? One listing tells."""
     try:
-        names = "\0".join(Seam.listdir(entry)).lower() + "\0"
+        return bool(metadata_names(Seam.listdir(entry), entry))
     except NotADirectoryError:
         from ._indexing.reading import is_file  # deferred: few are files
 
         return is_file(entry)  # maybe a zip
     except (OSError, ValueError):
         return False
-    return (
-        ".dist-info\0" in names
-        or ".egg-info\0" in names
-        or ("egg-info\0" in names and entry.lower().endswith(".egg"))
-    )
 
 
 # What sys.meta_path was when it was looked at last, and what was found.

@@ -160,3 +160,24 @@ def open_directory(path: str) -> int:
     if not HAS_DIR_FD:
         raise OSError("no dir_fd")
     return Seam.open(path, _ENTER)  # type: ignore[no-any-return]
+
+
+def metadata_names(names: "list[str]", directory: str) -> "list[str]":
+    """Return those of the names in a directory that metadata directories have.
+
+    As importlib.metadata has it: in any case, and EGG-INFO in an egg only.
+
+    >>> metadata_names(["a.py", "a-1.dist-info", "B.EGG-INFO", "EGG-INFO"], "/s")
+    ['a-1.dist-info', 'B.EGG-INFO']
+    >>> metadata_names(["a.py", "egg-info", "EGG-INFO", "an-info"], "/s/a-1.0.egg")
+    ['egg-info', 'EGG-INFO']
+    """
+    ends = (".dist-info", ".egg-info")
+    in_egg = directory.lower().endswith(".egg")
+    # Slicing costs half of what lower() does, and few others have the dash there.
+    return [
+        name
+        for name in names
+        if name[-5:-4] == "-"
+        and ((low := name.lower()).endswith(ends) or (in_egg and low == "egg-info"))
+    ]

@@ -227,8 +227,6 @@ def names_in(path: str) -> "str | None":
 def checksum_of(files: "list[str]", folder: str) -> "str | None":
     """Return a checksum of those of these names that are of metadata in a folder.
 
-    `is_metadata` of `_indexing.metadata` says which these are, and is too dear here.
-
     >>> checksum_of(["a.py", "an-info", "EGG-INFO"], "/s") is None
     True
     >>> checksum_of(["b-1.dist-info", "a.py", "a-1.egg-info"], "/s") == checksum_of(
@@ -236,13 +234,7 @@ def checksum_of(files: "list[str]", folder: str) -> "str | None":
     ... )
     True
     """
-    in_egg = folder.lower().endswith(".egg")
-    names = [
-        name
-        for name in files
-        if (low := name.lower()).endswith((".dist-info", ".egg-info"))
-        or (in_egg and low == "egg-info")
-    ]
+    names = sorted(_files.metadata_names(files, folder))
     if not names:
         return None
-    return digest("\0".join(sorted(names)).encode("utf-8", "surrogatepass"))
+    return digest("\0".join(names).encode("utf-8", "surrogatepass"))

@@ -356,7 +356,7 @@ def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
     plant(other, dist("fourth", entry_points="[g]\nfour = plug:one\n"))
     lazyplug.invalidate_caches()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rebuild, "rescan", None)
+        patch.setattr(rebuild, "rebuild", None)
         assert names() == ["four", "one", "three", "two"]
 
 

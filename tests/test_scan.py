@@ -639,7 +639,7 @@ def test_a_folder_that_cannot_be_listed_has_a_reason(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     nothing: tuple[list[str], set[str]] = [], set()
     vanished = "vanished while it was looked at"
-    assert scan.list_folder(str(tmp_path / "no")) == (*nothing, vanished)
-    *found, reason = scan.list_folder("\0")
+    assert scan.list_metadata(str(tmp_path / "no")) == (*nothing, vanished)
+    *found, reason = scan.list_metadata("\0")
     assert found == [*nothing]
     assert re.match("cannot be read: .*embedded null", reason)  # says each Python

@@ -32,7 +32,7 @@ def key_of(root: Path) -> list[str]:
 
 
 def anew(root: Path, clock: int) -> bytes:
-    return rebuild.rescan(key_of(root), None, True, None, clock)
+    return rebuild.rebuild(key_of(root), None, True, clock)
 
 
 class Step(NamedTuple):
@@ -149,9 +149,7 @@ def test_whatever_changes_an_exchange_is_right_or_declined(
                 assert content.decode() == expected.decode()
             else:
                 # What was looked at because it stood twice is remembered longer.
-                updated = from_bytes(
-                    rebuild.rescan(key_of(root), index, True, None, clock)
-                )
+                updated = from_bytes(rebuild.rebuild(key_of(root), index, True, clock))
                 truth = from_bytes(expected)
                 for group in ("g", "h", 'i "', "foo"):
                     assert updated.rows(group) == truth.rows(group)

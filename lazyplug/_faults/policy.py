@@ -3,7 +3,8 @@
 import os
 
 from .. import _environment, _settings
-from .._indexing.metadata import ENTRY_POINTS, is_metadata
+from .._files import metadata_names
+from .._indexing.metadata import ENTRY_POINTS
 from .._indexing.reading import read
 from .._log import report_once
 from .._printable import quoted, words_of
@@ -89,7 +90,7 @@ def _is_of(group: str, namespace: str) -> bool:
 def _groups_of(problem: "Problem") -> "set[str] | None":
     """Return the groups that a problem of a distribution may concern; None: any."""
     folder, name = os.path.split(problem.path)
-    metadata = problem.path if is_metadata(name, folder) else folder
+    metadata = problem.path if metadata_names([name], folder) else folder
     file = metadata + ENTRY_POINTS
     text, _, reason = read(file, errors="replace")
     if text is None:

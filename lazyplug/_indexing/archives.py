@@ -13,8 +13,8 @@ import zlib
 from importlib_metadata import Distribution as Opened
 from importlib_metadata import PathDistribution
 
-from .._files import READ_FLAGS, Seam
-from .metadata import headers, is_metadata, left_over_name, normalise, parse, stem
+from .._files import READ_FLAGS, Seam, metadata_names
+from .metadata import headers, left_over_name, normalise, parse, stem
 from .reading import is_file, reason_of
 from .records import Distribution, fragments
 
@@ -106,7 +106,7 @@ def _in_archive(path: str, archive: zipfile.ZipFile) -> "Iterator[PathDistributi
     # The finder of importlib_metadata would keep the archive open, and takes one
     # that it cannot open for an empty one.
     for child in zipfile.Path(archive).iterdir():
-        if is_metadata(child.name, path):
+        if metadata_names([child.name], path):
             # as importlib_metadata itself has it, whatever its annotations say
             yield PathDistribution(child)  # type: ignore[arg-type]
 

@@ -28,7 +28,7 @@ from .layout import assemble, decode, group_text, groups_of, regroup
 from .reading import find_metadata
 from .rebuild import settle_repeated
 from .records import LENT, Distribution, PathEntry
-from .scan import list_folder, look
+from .scan import list_metadata, scan_path_entry
 from .shadowing import repeated, shadowed
 
 # Longer times no calendar has.
@@ -100,7 +100,7 @@ def frozen_index(
     """
     pairs = list(named)
     clock = _files.Seam.clock()
-    entries = [look(path, None, clock, thorough=True) for _, path in pairs]
+    entries = [scan_path_entry(path, None, clock, thorough=True) for _, path in pairs]
     settle_repeated(entries, clock)
     kept = [_lasting(entry) for entry in entries]
     names = [_checksum(entry) for entry in kept]
@@ -262,7 +262,7 @@ def changed(snapshot: "Snapshot") -> "Iterator[tuple[str, set[str], set[str]]]":
     for entry, names in zip(decode(frozen.index), frozen.names):
         if entry.path in snapshot.entries and names_in(entry.path) != names:
             known = set(entry.files())
-            came, gone, _ = list_folder(entry.path, known)
+            came, gone, _ = list_metadata(entry.path, known)
             if came or gone != known:
                 yield entry.path, set(came), gone
 

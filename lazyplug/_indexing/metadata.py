@@ -5,6 +5,8 @@ Pure, without file access.
 
 import os
 
+from .._files import metadata_names
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -49,20 +51,6 @@ def stem(file: str) -> "tuple[str, str]":
         return "", ""  # leading dots are no part of an extension
     name, _, rest = base.partition("-")
     return name, rest.partition("-")[0]
-
-
-def is_metadata(file: str, folder: str) -> bool:
-    """Is this the name of a metadata folder, in a folder of this path?
-
-    >>> is_metadata("a-1.dist-info", "/s"), is_metadata("EGG-INFO", "/s")
-    (True, False)
-    >>> is_metadata("EGG-INFO", "/s/a-1.0.egg")
-    True
-    """
-    low = file.lower()
-    return low.endswith((".dist-info", ".egg-info")) or (
-        low == "egg-info" and os.path.basename(folder).lower().endswith(".egg")
-    )
 
 
 def _is_word(text: str) -> bool:
@@ -172,4 +160,4 @@ def left_over_name(opened: "Any") -> str:
     """
     path = str(getattr(opened, "_path", "")).rstrip("/" + os.sep)
     name = os.path.basename(path)
-    return name if name[:1] == "~" and is_metadata(name, path) else ""
+    return name if name[:1] == "~" and metadata_names([name], path) else ""

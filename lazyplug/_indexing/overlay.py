@@ -12,7 +12,7 @@ from .._index import rows_of, texts
 from .layout import decode
 from .metadata import left_over_name, normalise, split_value
 from .rebuild import settle_repeated
-from .scan import look
+from .scan import scan_path_entry
 from .shadowing import winners
 
 TYPE_CHECKING = False
@@ -56,7 +56,8 @@ class Overlay:
         self._places = [at_of.get(entry, -1) for entry in index.key[1:]]
         self._finder = path_finder_place()
         places = sorted(volatile)
-        live = [look(entries[at], None, Seam.clock(), thorough=True) for at in places]
+        clock = Seam.clock()
+        live = [scan_path_entry(entries[at], None, clock, True) for at in places]
         stable = decode(index)
         both = [*stable, *live]
         settle_repeated(both, Seam.clock())

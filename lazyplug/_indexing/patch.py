@@ -10,7 +10,6 @@ import os
 from .._content import (
     checksum,
     is_by_content,
-    is_standard_library,
     number,
     signature,
     with_content,
@@ -23,16 +22,20 @@ from .._index import (
     numbers,
     paths,
     quote,
-    stamp,
     texts,
     together,
 )
-from .._settings import news
 from .layout import assemble, detail_text, group_text, groups_of, set_group
 from .metadata import ENTRY_POINTS
 from .reading import settled
 from .records import Distribution, is_lent, own_line, own_of, texts_line
-from .scan import list_folder, scan_distribution
+from .scan import (
+    is_equal,
+    list_metadata,
+    note_new_problems,
+    scan_distribution,
+    stamp_of_directory,
+)
 from .watch import Watch, names_in_line, places_of, watch_of
 
 TYPE_CHECKING = False
@@ -175,8 +178,7 @@ class _Lines:
             return
         if not fresh.named or fresh.source is None:
             raise _TakesMoreError
-        if fresh.problems and fresh.problems != (old and old.problems):
-            news.append(file)
+        note_new_problems(old, fresh)
         keys[fresh.key] = keys.get(fresh.key, 0) + 1
         self.blocks[place] = _with(self.blocks[place], fresh.line())
         self._watch(place, name, fresh.stamp)
@@ -261,8 +263,8 @@ class _Lines:
                 if known is None:
                     continue
                 raise _TakesMoreError from None
-            now = whole if is_by_content(known) else stamp(status)
-            if now == known and place not in self.young:
+            equal = is_equal(known, whole, status)
+            if equal and place not in self.young:
                 continue
             if known is None or status.st_mode & KIND != DIRECTORY:
                 raise _TakesMoreError
@@ -273,19 +275,16 @@ class _Lines:
             watch = self.watch.get(place)
             lines = (watch.absent, watch.present) if watch is not None else ()
             folders = [folder for line in lines for folder in _folders(line)]
-            came, gone, reason = list_folder(path, folders)
+            came, gone, reason = list_metadata(path, folders)
             if reason:
                 raise _TakesMoreError
             for file in came:
                 touched[place, file] = True
             for file in gone:
                 touched[place, file] = False
-            # As `look` of `rebuild` has it.
-            holds_metadata = came or not gone.issuperset(folders)
-            listed = holds_metadata or not is_standard_library(path)
-            now = whole if listed else stamp(status)
-            self.stamps[place] = now
-            if settled(status, now == known, clock):
+            has_metadata = bool(came) or not gone.issuperset(folders)
+            self.stamps[place] = stamp_of_directory(path, whole, status, has_metadata)
+            if settled(status, equal, clock):
                 self.young.discard(place)
             else:
                 self.young.add(place)

@@ -1,19 +1,18 @@
-"""Every path entry looked at again: what did not change is kept, by its record.
+"""Scan all path entries; what did not change is taken from the records of an index.
 
-What is left when `patch` cannot exchange lines: no index of this key, names that
-stand twice, archives, path entries that came or went.
+This is done where `patch` cannot exchange lines: without an index of this key, with
+distributions declared more than once, archives, path entries that came or went.
 """
 
 import os
 
 from .._files import Seam
-from .._index import NOTHING, index_name
+from .._index import NOTHING
 from .layout import decode, encode, groups_of, regroup
 from .reading import signature_now
 from .records import Distribution, PathEntry, is_lent
-from .scan import look, scan_distribution
+from .scan import scan_distribution, scan_path_entry
 from .shadowing import repeated, sort_distributions
-from .storage import donors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,57 +21,31 @@ if TYPE_CHECKING:
     from .._index import Index
 
 
-def rescan(
-    key: "list[str]",
-    index: "Index | None",
-    thorough: bool,
-    folder: "str | None",
-    clock: int,
-    covered: "Mapping[str, str]" = NOTHING,
-    frozen: "Index | None" = None,
-) -> bytes:
-    """Return the content of an index of what is there now.
-
-    `index` is what was believed so far. Without one, the unchanged path entries
-    of another index of the same prefix are taken over, if `folder` has any. Those that
-    a frozen index covers are taken over from that. Raises ValueError if that one is
-    damaged.
-    """
-    bases: Iterable[Index] = () if index is None else (index,)
-    if frozen is not None and covered:
-        bases = [frozen]
-        if index is not None:
-            stamps = dict(zip(index.key[1:], index.stamps))
-            if covered.items() <= stamps.items():
-                bases.insert(0, index)
-    elif index is None and folder is not None:
-        bases = donors(folder, index_name(key), key[0])
-    try:
-        for base in bases:
-            try:
-                return _updated(key, base, thorough, clock, covered)
-            except ValueError:
-                if base is frozen:
-                    raise
-                # damaged where it was not read before
-    except OSError:
-        pass  # the cache folder went away meanwhile
-    return _updated(key, None, thorough, clock, covered)
-
-
-def _updated(
+def rebuild(
     key: "list[str]",
     base: "Index | None",
     thorough: bool,
     clock: int,
-    covered: "Mapping[str, str]",
+    covered: "Mapping[str, str]" = NOTHING,
 ) -> bytes:
+    """Return the content of an index of what is there now.
+
+    :param key: the prefix and the path entries.
+    :param base: the index that has the records so far, if any: of the same key, of
+        another one, or a frozen index.
+    :param thorough: whether to check distributions in directories that did not change.
+    :param clock: the time before anything was read, in nanoseconds.
+    :param covered: the path entries that a frozen index covers. They are taken from
+        `base` as they are.
+
+    Raises ValueError if `base` is damaged.
+    """
     old = [] if base is None else decode(base)
     known = {entry.path: entry for entry in old}
     entries = [
         known[path]
         if path in covered and path in known
-        else look(path, known.get(path), clock, thorough)
+        else scan_path_entry(path, known.get(path), clock, thorough)
         for path in key[1:]
     ]
     settle_repeated(entries, clock)
@@ -108,14 +81,14 @@ def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
             if isinstance(fresh, str):
                 continue
             rest = [d for d in entry.distributions if d.file != file]
-            distributions, doubled = sort_distributions(entry.path, [*rest, fresh])
+            distributions, lost = sort_distributions(entry.path, [*rest, fresh])
             # A new record: the old one is compared with it later.
             entries[place] = PathEntry(
                 entry.path,
                 entry.stamp,
                 entry.settled,
                 False,
-                [p for p in entry.problems if p[0] == entry.path] + doubled,
+                entry.own_problems() + lost,
                 {f: key for f, key in entry.plain.items() if f != file},
                 distributions,
             )

@@ -230,6 +230,10 @@ class PathEntry:
         """Return the names of all metadata folders in it."""
         return [*self.plain, *[d.file for d in self.distributions]]
 
+    def own_problems(self) -> "list[Trouble]":
+        """Return the problems of the path entry itself: it could not be listed."""
+        return [problem for problem in self.problems if problem[0] == self.path]
+
     def text(self) -> str:
         """Return what the index keeps: the entry's own line, one a distribution."""
         own = own_line(self.archive, self.problems, self.plain)

@@ -7,14 +7,13 @@ harms nothing else.
 import os
 
 from .._content import is_by_content, is_standard_library, signature
-from .._files import DIRECTORY, KIND, REGULAR, Seam, open_directory
+from .._files import DIRECTORY, KIND, REGULAR, Seam, metadata_names, open_directory
 from .._index import numbers, stamp
 from .._settings import news
 from .metadata import (
     ENTRY_POINTS,
     METADATA,
     headers,
-    is_metadata,
     normalise,
     parse,
     stem,
@@ -38,117 +37,79 @@ if TYPE_CHECKING:
     from .records import Point, Trouble
 
 
-def look(path: str, known: "PathEntry | None", clock: int, thorough: bool) -> PathEntry:
-    """Return the record of a path entry as it is now, reusing what still holds.
+def scan_path_entry(
+    path: str, known: "PathEntry | None", clock: int, thorough: bool
+) -> PathEntry:
+    """Return the record of a path entry as it is now, reusing what is still valid.
 
-    Unless `thorough`, the distributions in a folder that did not change are not
-    looked at.
+    :param known: the record so far.
+    :param clock: the time before anything was read, in nanoseconds.
+    :param thorough: whether to check the distributions in a directory that did not
+        change itself.
     """
     try:
         status = Seam.stat(path)
         # Before anything in it is read.
         whole = signature(path, status)
     except (OSError, ValueError) as error:
-        # Whatever the reason: as soon as it can be looked at, the index is not true.
         reason = reason_of(error)
         problems = [(path, 0, reason)] if reason else []
-        # What the system refused to look at is looked at each time.
+        # What the system refused to read is tried again each time.
         return PathEntry(path, None, not reason, False, problems, {}, [])
-    if known is not None and known.archive != (status.st_mode & KIND == REGULAR):
-        known = None  # a folder became an archive, or the other way round
-    by_content = known is not None and is_by_content(known.stamp)
-    now = whole if by_content else stamp(status)
-    equal = known is not None and known.stamp == now
-    same = known is not None and known.settled and equal
-    if known is not None and same and (known.archive or not thorough):
+    kind = status.st_mode & KIND
+    if known is None or known.archive != (kind == REGULAR):
+        # New; or a directory became an archive, or the other way round.
+        known = PathEntry(path, None, False, False, [], {}, [])
+    equal = is_equal(known.stamp, whole, status)
+    same = equal and known.settled
+    if same and (known.archive or not thorough):
         return known
-    calm = settled(status, equal, clock)
-    if status.st_mode & KIND == REGULAR:
+    reliable = settled(status, equal, clock)
+    if kind == REGULAR:
         from .archives import scan_archive  # deferred: imports importlib_metadata
 
-        found, problems, was_read = scan_archive(path)
-        return PathEntry(path, whole, calm and was_read, True, problems, {}, found)
-    if status.st_mode & KIND != DIRECTORY:
+        distributions, problems, was_read = scan_archive(path)
+        reliable = reliable and was_read
+        return PathEntry(path, whole, reliable, True, problems, {}, distributions)
+    if kind != DIRECTORY:
         problems = [(path, 0, "is neither a folder nor a zip archive")]
-        return PathEntry(path, now, calm, False, problems, {}, [])
-    if known is None:
-        known = PathEntry(path, None, False, False, [], {}, [])
-    old = {d.file: d for d in known.distributions}
-    problems = known.problems
+        return PathEntry(path, whole, reliable, False, problems, {}, [])
     if same:
-        files = [*known.plain, *old]
+        files, now = known.files(), known.stamp
+        problems = known.own_problems()
     else:
-        files, _, reason = list_folder(path)
+        files, _, reason = list_metadata(path)
+        now = stamp_of_directory(path, whole, status, bool(files))
         problems = [(path, 0, reason)] if reason else []
-        now = stamp(status) if not files and is_standard_library(path) else whole
-        # What the system would not list is looked at again each time.
-        calm = calm and not reason
-    plain: dict[str, str] = {}
-    distributions: list[Distribution] = []
-    base = _start(path)
-    try:
-        for file in files:
-            before = old.get(file)
-            if before is None:
-                key = known.plain.get(file)
-                if key is not None and _holds(path, file, None, base):
-                    plain[file] = key
-                    continue
-            elif before.settled and _holds(path, file, before.stamp, base):
-                distributions.append(before)
-                continue
-            fresh = scan_distribution(path, file, clock, before, base)
-            if isinstance(fresh, str):
-                plain[file] = fresh
-            else:
-                distributions.append(fresh)
-                if fresh.problems and fresh.problems != (before and before.problems):
-                    news.append(file)
-    finally:
-        if base is not None:
-            Seam.close(base)
-    if not same or distributions != known.distributions:
-        distributions, doubled = sort_distributions(path, distributions)
-        if same:
-            problems = [problem for problem in problems if problem[0] == path]
-        problems = problems + doubled
-    return PathEntry(path, now, calm, False, problems, plain, distributions)
+        # What the system would not list is listed again each time.
+        reliable = reliable and not reason
+    plain, distributions = _scan_distributions(path, files, known, clock)
+    distributions, shadowed = sort_distributions(path, distributions)
+    problems += shadowed
+    return PathEntry(path, now, reliable, False, problems, plain, distributions)
 
 
-def _start(path: str) -> "int | None":
-    """Return a descriptor of a folder, to read the files in it from; None: do without.
+def is_equal(known: "str | None", whole: str, status: os.stat_result) -> bool:
+    """Return True if a path entry still has a remembered stat signature.
 
-    It is the caller's to close.
+    `whole` is its signature now; what is remembered may lack the checksum.
     """
-    base: int | None = None
-    try:
-        base = open_directory(path)
-        Seam.close(Seam.dup(base))  # the last one is needed for the files
-    except OSError:
-        if base is not None:
-            Seam.close(base)
-        return None
-    return base
+    return known in (whole, stamp(status))
 
 
-def _holds(path: str, file: str, known: "str | None", base: "int | None") -> bool:
-    """Has the entry_points.txt of a metadata folder still this stamp, or is none there?
-
-    `base` is as for scan_distribution.
-    """
-    own = (file if base is not None else os.path.join(path, file)) + ENTRY_POINTS
-    if known is not None:
-        return signature_now(own, base) == known
-    try:
-        return not Seam.access(own, 0, dir_fd=base)
-    except (OSError, ValueError):
-        return False
+def stamp_of_directory(
+    path: str, whole: str, status: os.stat_result, has_metadata: bool
+) -> str:
+    """Return the stat signature to remember of a directory that was listed."""
+    if has_metadata or not is_standard_library(path):
+        return whole
+    return stamp(status)
 
 
-def list_folder(
+def list_metadata(
     path: str, known: "Collection[str]" = ()
 ) -> "tuple[list[str], set[str], str]":
-    """Return which metadata folders came, which are gone, why it cannot be listed.
+    """Return which metadata directories came, which are gone, why it cannot be listed.
 
     `known` are the names of those that were there before.
     """
@@ -161,36 +122,106 @@ def list_folder(
         there, before = set(names), set(known)
         gone = before - there
         names = [*(there - before)]
-    if os.path.basename(path).lower().endswith(".egg"):
-        return [name for name in names if is_metadata(name, path)], gone, ""
-    ends = (".dist-info", ".egg-info")
-    # Slicing costs half of what lower() does, and few others have the dash there.
-    came = [
-        name
-        for name in names
-        if name.endswith(ends) or (name[-5:-4] == "-" and name.lower().endswith(ends))
-    ]
-    return came, gone, ""
+    return metadata_names(names, path), gone, ""
+
+
+def _scan_distributions(
+    path: str, files: "list[str]", known: PathEntry, clock: int
+) -> "tuple[dict[str, str], list[Distribution]]":
+    """Return the keys of plain distributions by file, and the records of the others.
+
+    `files` are the names of all metadata directories in the path entry. Those that did
+    not change since they were `known` are not read again.
+    """
+    records = {distribution.file: distribution for distribution in known.distributions}
+    plain: dict[str, str] = {}
+    distributions: list[Distribution] = []
+    base = _base_of(path)
+    try:
+        for file in files:
+            before = records.get(file)
+            if before is None:
+                key = known.plain.get(file)
+                if key is not None and _is_unchanged(path, file, None, base):
+                    plain[file] = key
+                    continue
+            elif before.settled and _is_unchanged(path, file, before.stamp, base):
+                distributions.append(before)
+                continue
+            fresh = scan_distribution(path, file, clock, before, base)
+            if isinstance(fresh, str):
+                plain[file] = fresh
+            else:
+                distributions.append(fresh)
+                note_new_problems(before, fresh)
+    finally:
+        if base is not None:
+            Seam.close(base)
+    return plain, distributions
+
+
+def _base_of(path: str) -> "int | None":
+    """Return a descriptor of a directory, to read its files from; None: do without.
+
+    The caller closes it.
+    """
+    base: int | None = None
+    try:
+        base = open_directory(path)
+        Seam.close(Seam.dup(base))  # the last one is needed for the files
+    except OSError:
+        if base is not None:
+            Seam.close(base)
+        return None
+    return base
+
+
+def _is_unchanged(
+    path: str, file: str, known: "str | None", base: "int | None"
+) -> bool:
+    """Return True if the entry_points.txt of a distribution has this stat signature.
+
+    None: if there still is none. `base` is as for scan_distribution.
+    """
+    own = (file if base is not None else os.path.join(path, file)) + ENTRY_POINTS
+    if known is not None:
+        return signature_now(own, base) == known
+    try:
+        return not Seam.access(own, 0, dir_fd=base)
+    except (OSError, ValueError):
+        return False
+
+
+def note_new_problems(before: "Distribution | None", fresh: Distribution) -> None:
+    """Leave a mark for the log if a distribution has other problems than before."""
+    if fresh.problems and fresh.problems != (before and before.problems):
+        news.append(fresh.file)
 
 
 def scan_distribution(
-    folder: str,
+    path: str,
     file: str,
     clock: int,
     known: "Distribution | None" = None,
     base: "int | None" = None,
     several: bool = False,
 ) -> "Distribution | str":
-    """Return what the metadata folder `file` in `folder` declares, read anew.
+    """Return the record of a distribution, read anew; its key alone if it is plain.
 
-    It is the key alone if it declares nothing and nothing else is to be said of
-    it. `known` is what was remembered: an mtime in the future is believed only if it
-    was the same then. `base` is a descriptor of the folder, if there is one: from there
-    the system has not so far to go. `several` says that the key stands more than once,
-    so that it matters whether there is metadata.
+    It is plain if it declares nothing, and nothing else is to be said of it.
+
+    :param path: its path entry.
+    :param file: the name of its metadata directory there.
+    :param clock: the time before anything was read, in nanoseconds.
+    :param known: the record so far: an mtime in the future is reliable only if it was
+        the same then.
+    :param base: a descriptor of the path entry, if there is one: from there the system
+        has not so far to go.
+    :param several: whether the key is declared more than once, so that it matters
+        whether there is metadata.
     """
-    path = folder + os.sep + file
-    start = path if base is None else file
+    directory = path + os.sep + file
+    start = directory if base is None else file
     name, _ = stem(file)
     key, named = normalise(name), bool(name)
     text, status, reason = read(start + ENTRY_POINTS, base=base)
@@ -199,57 +230,61 @@ def scan_distribution(
         return key  # as most
     own = None
     # Of what the system would not read, no stamp is to be believed.
-    calm = not reason
+    reliable = not reason
     number = None
     if status is not None:
         own, text = signed(start + ENTRY_POINTS, status, text, base)
         # With a checksum of the content, the number is another one.
         number = None if is_by_content(own) else numbers([status])[0]
-        calm = settled(status, known is not None and known.stamp == own, clock)
+        reliable = settled(status, known is not None and known.stamp == own, clock)
     points: list[Point] = []
     problems: list[Trouble] = []
     if reason:
-        problems.append((path + ENTRY_POINTS, 0, reason))
+        problems.append((directory + ENTRY_POINTS, 0, reason))
     if text is not None:
-        points, bad = parse(text, path + ENTRY_POINTS)
+        points, bad = parse(text, directory + ENTRY_POINTS)
         problems += bad
     if left_behind:
         problems.append(
-            (path, 0, "was left behind by an interrupted pip: delete this directory")
+            (
+                directory,
+                0,
+                "was left behind by an interrupted pip: delete this directory",
+            )
         )
     # What it says is read where it is asked; here only where it decides something. Its
     # stamp is kept for then: one in the future is believed when it was seen twice.
     source: str | None = "METADATA"
     source_stamp = before = known.source_stamp if known else None
     if not named or several or not Seam.access(start + METADATA, 0, dir_fd=base):
-        source, found, text, reason = find_metadata(path)
+        source, found, text, reason = find_metadata(directory)
         if source is None and not reason:
             # Metadata may appear in the directory, or a file replace it.
-            found = status_of(path)
+            found = status_of(directory)
         source_stamp = None
         if found is not None:
-            file_of_it = os.path.join(path, source) if source else path
+            file_of_it = os.path.join(directory, source) if source else directory
             source_stamp, text = signed(file_of_it, found, text, metadata=True)
-            calm = calm and settled(found, source_stamp == before, clock)
+            reliable = reliable and settled(found, source_stamp == before, clock)
         elif reason:
-            calm = False
+            reliable = False
         if text is not None:
             name = headers(text)[0] or name
         elif reason:
-            problems.append((path + os.sep + (source or ""), 0, reason))
+            problems.append((directory + os.sep + (source or ""), 0, reason))
         elif points:
-            problems.append((path, 0, "has no metadata"))
+            problems.append((directory, 0, "has no metadata"))
     if not named:
         key = normalise(name)
         if not key:
             points.clear()
-            problems.append((path, 0, "has no name: what it declares is left out"))
+            problems.append((directory, 0, "has no name: what it declares is left out"))
     declared = fragments(file, key, points)
     return Distribution(
         file,
         key,
         stamp=own,
-        settled=calm,
+        settled=reliable,
         named=named,
         source=source,
         source_stamp=source_stamp,

@@ -6,14 +6,15 @@ longer known (`rebuild`).
 
 from .._content import is_by_content, signature
 from .._files import SIZE_CAP, Seam
-from .._index import DOUBT, Index, stamp
+from .._index import DOUBT, Index
 from .layout import from_bytes
 from .patch import patched
-from .storage import store
+from .scan import is_equal
+from .storage import donors, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
     from .._environment import Snapshot
@@ -48,14 +49,14 @@ def update(
     finally:
         close()
     known = index.front if index else b""
-    donors = None if scan else folder
-    content = _look(snapshot, index, donors, clock)
+    source = None if scan else folder
+    content = _content_now(snapshot, index, source, clock)
     fresh = from_bytes(content)
     for _ in range(_MORE_LOOKS):
-        if not _moved(fresh, snapshot.covered):
+        if not _has_moved(fresh, snapshot.covered):
             break
         # What came or went in the meantime was seen in part, maybe.
-        content = _look(snapshot, fresh, donors, clock)
+        content = _content_now(snapshot, fresh, source, clock)
         fresh = from_bytes(content)
     # The front holds a checksum of every part.
     if mode == "on" and folder and fresh.front != known:
@@ -63,44 +64,70 @@ def update(
     return fresh
 
 
-def _look(
+def _content_now(
     snapshot: "Snapshot", index: "Index | None", folder: "str | None", clock: int
 ) -> bytes:
-    covered = snapshot.covered
+    """Return the content of an index of what is there now, made from the last one."""
     if index is not None:
         try:
-            content = patched(index, clock, covered)
+            content = patched(index, clock, snapshot.covered)
         except DOUBT:
             index = None  # damaged where it was not read before
         else:
             if content is not None:
                 return content
-    from .rebuild import rescan  # deferred: seldom
+    from .rebuild import rebuild  # deferred: seldom
 
+    key, thorough = snapshot.key, snapshot.checked == "full"
     frozen = snapshot.frozen
-    thorough = snapshot.checked == "full"
-    lender = None if frozen is None else frozen.index
     try:
-        return rescan(snapshot.key, index, thorough, folder, clock, covered, lender)
-    except ValueError:
-        if frozen is None:
-            raise
-        frozen.give_up(snapshot)
-        return _look(snapshot, None, folder, clock)
+        for base in _bases(snapshot, index, folder):
+            try:
+                return rebuild(key, base, thorough, clock, snapshot.covered)
+            except ValueError:  # damaged where it was not read before
+                if frozen is not None and base is frozen.index:
+                    frozen.give_up(snapshot)
+                    return _content_now(snapshot, None, folder, clock)
+    except OSError:
+        pass  # the cache directory went away meanwhile
+    return rebuild(key, None, thorough, clock, snapshot.covered)
 
 
-def _moved(index: Index, covered: "Mapping[str, str]") -> bool:
-    """Did a path entry change since it was looked at for this index?"""
+def _bases(
+    snapshot: "Snapshot", index: "Index | None", folder: "str | None"
+) -> "Iterable[Index]":
+    """Return the indexes that have the records so far, the best one first.
+
+    It is the last index; without one, others of the same prefix have records of
+    unchanged path entries, if the cache directory has any. What a frozen index covers
+    is in that one, and in an index that was made from it.
+    """
+    frozen = snapshot.frozen
+    if frozen is not None and snapshot.covered:
+        if index is not None:
+            stamps = dict(zip(index.key[1:], index.stamps))
+            if snapshot.covered.items() <= stamps.items():
+                return (index, frozen.index)
+        return (frozen.index,)
+    if index is not None:
+        return (index,)
+    return () if folder is None else donors(folder, snapshot.file, snapshot.key[0])
+
+
+def _has_moved(index: Index, covered: "Mapping[str, str]") -> bool:
+    """Return True if a path entry changed since it was scanned for this index."""
     for path, known in zip(index.key[1:], index.stamps):
         if path in covered:
             continue
         try:
             status = Seam.stat(path)
-            now = signature(path, status) if is_by_content(known) else stamp(status)
+            whole = signature(path, status) if is_by_content(known) else ""
         except (OSError, ValueError):
-            now = None
-        if now != known:
-            return True
+            if known is not None:
+                return True
+        else:
+            if not is_equal(known, whole, status):
+                return True
     return False
 
 
