@@ -9,7 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._entry_point import EntryPoint
     from ._extension import Extension
+    from ._types import Row
 
 
 def detail(extension: "Extension[Any]", name: str) -> "Any":
@@ -21,6 +23,10 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
     match name:
         case "plugin" | "obj":
             return _loaded(extension, name)
+        case "loaded":
+            return "plugin" in extension.__dict__
+        case "entry_point":
+            return _entry_point(extension)
         case "module_name":
             if extension._module is None:
                 from ._faults.messages import invalid_entry_point
@@ -61,6 +67,35 @@ def _loaded(extension: "Extension[Any]", name: str) -> "Any":
     from ._calling import call  # deferred: most plugins are not called
 
     return call(extension)
+
+
+def _entry_point(extension: "Extension[Any]") -> "EntryPoint":
+    if extension._entry_point is None and extension.value:
+        from ._entry_point import EntryPoint  # deferred: a summary needs none
+
+        entry_point = EntryPoint._of(
+            extension.group, row_of_extension(extension), extension._owner
+        )
+        extension._entry_point = entry_point
+    return extension._entry_point
+
+
+def row_of_extension(extension: "Extension[Any]") -> "Row":
+    """Return the row that an extension was made of."""
+    return (
+        extension.name,
+        extension.value,
+        extension._module,
+        extension.attr,
+        extension._line,
+    )
+
+
+def take_place(extension: "Extension[Any]", new: "Extension[Any]") -> None:
+    """Set where the entry point of an extension is declared now."""
+    extension._owner, extension._line = new._owner, new._line
+    if extension._module is not None:
+        extension._entry_point = None  # type: ignore[assignment]
 
 
 def _error(extension: "Extension[Any]") -> "Exception | None":

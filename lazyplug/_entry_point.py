@@ -39,11 +39,13 @@ class EntryPoint:
         _line: int
 
     def __init__(self, name: str, value: str, group: str) -> None:
-        from ._indexing.metadata import split_value  # deferred: rows come already split
+        from ._indexing.metadata import row_of  # deferred: rows are ready
 
-        self._fill(name, value, group, split_value(value), None, 0)
+        self._fill(group, row_of(name, value), None)
 
-    def _fill(self, *fields: "Any") -> "EntryPoint":
+    def _fill(self, group: str, row: "Row", owner: "Owner | None") -> "EntryPoint":
+        name, value, module, attr, line, *_ = row
+        fields = name, value, group, (module, attr), owner, line
         slots = ("name", "value", "group", "_target", "_owner", "_line")
         for slot, field in zip(slots, fields):
             object.__setattr__(self, slot, field)
@@ -51,8 +53,7 @@ class EntryPoint:
 
     @classmethod
     def _of(cls, group: str, row: "Row", owner: "Owner | None") -> "EntryPoint":
-        name, value, module, attr, line = row
-        return cls.__new__(cls)._fill(name, value, group, (module, attr), owner, line)
+        return cls.__new__(cls)._fill(group, row, owner)
 
     def load(self) -> "Any":
         """Import the module and return what the value refers to.
@@ -140,9 +141,19 @@ class EntryPoint:
         )
 
     def __reduce__(self) -> "tuple[Any, ...]":
-        from ._pickling import reduce_entry_point  # deferred: few travel
+        row = self.name, self.value, *self._target, self._line
+        return self._of, (self.group, row, portable(self._owner))
 
-        return reduce_entry_point(self)
+
+def portable(owner: "Owner | None") -> "Owner | None":
+    """Return an owner without the object of a third-party finder, which cannot travel.
+
+    >>> portable(("foo", object(), "", 0)), portable(("foo", "/s", "foo.dist-info", 0))
+    (('foo', None, '', 0), ('foo', '/s', 'foo.dist-info', 0))
+    """
+    if owner is None or isinstance(owner[1], str):
+        return owner
+    return (owner[0], None, *owner[2:])
 
 
 class EntryPoints(tuple["EntryPoint", ...]):

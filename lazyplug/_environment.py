@@ -18,7 +18,17 @@ from ._files import (
     trusted_folder,
 )
 from ._index import NOTHING, Index, index_name, numbers, paths, stamp, together
-from ._settings import FROZEN, LEVELS, MODES, cache_folder, one_of, setting
+from ._settings import (
+    CHECKS_ENTRIES,
+    CHECKS_FILES,
+    CHECKS_MISSING,
+    FROZEN,
+    LEVELS,
+    MODES,
+    cache_folder,
+    one_of,
+    setting,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +51,14 @@ _KNOWN = {
     ("MetadataPathFinder", "importlib_metadata"),
 }
 
-# A failed load is remembered until this number moves; `refresh()` moves it.
+# A failed load is remembered until this number changes.
 generation = 0
+
+
+def forget_failures(new_generation: int) -> None:
+    """Let failed loads be tried again."""
+    global generation  # noqa: PLW0603
+    generation = new_generation
 
 
 # How an absolute path begins, where that alone tells.
@@ -159,11 +175,11 @@ def still_true(
     Stamps that were too young to be believed when they were taken are never equal.
     Raises ValueError if the index is damaged.
     """
-    if level == "none":
+    if level not in CHECKS_ENTRIES:
         # Even so, rescan if something could not be read, or was racy: it would be
         # wrong for good.
         return index.settled and not index.young
-    if index.young or (level == "full" and not index.settled):
+    if index.young or (level in CHECKS_FILES and not index.settled):
         return False
     stat, access = Seam.stat, Seam.access
     try:
@@ -184,7 +200,7 @@ def still_true(
                     return False
     except (OSError, ValueError, TypeError):
         return False
-    if level == "dirs":
+    if level not in CHECKS_FILES:
         return True
     # Not inside of what follows: if it is damaged, the index must be replaced.
     for place, absent, present, known, by_content in index.watched():
@@ -231,7 +247,7 @@ class Snapshot:
         self.covered = NOTHING
         self.lent: tuple[str, ...] = ()
         if (
-            _settings.given is not None
+            _settings.index_override is not None
             or Seam.access(f"{sys.prefix}{os.sep}{FROZEN}", 0)
             or setting("LAZYPLUG_INDEX")
         ):
@@ -378,7 +394,7 @@ def rows(group: str, names: "Collection[str] | None" = None) -> "list[Pair]":
     """
     snapshot = current()
     found = snapshot.rows(group)
-    if snapshot.checked == "dirs" and not (
+    if snapshot.checked in CHECKS_MISSING and not (
         found and {row[0] for row, _ in found}.issuperset(names or ())
     ):
         found = current("full").rows(group)

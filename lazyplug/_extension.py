@@ -51,6 +51,8 @@ class Extension(Generic[T]):
         """The object reference, as the distribution declares it."""
         attr: str | None
         """The attribute of the module; None where the module itself is meant."""
+        entry_point: EntryPoint
+        """The entry point, in importlib.metadata's shape."""
         plugin: T
         """What the entry point refers to; imported on first touch.
 
@@ -64,6 +66,8 @@ class Extension(Generic[T]):
         The plugin is imported and called on first touch, once, whatever the
         number of threads.
         """
+        loaded: bool
+        """True if the plugin was imported through this handle. Imports nothing."""
         summary: str | None
         """The first line of the docstring of what the entry point refers to.
 
@@ -99,11 +103,9 @@ class Extension(Generic[T]):
         value = getattr(entry_point, "value", "")
         row: Row = (name, value, None, None, 0)
         if value and plugin is None:
-            from ._indexing.metadata import (
-                split_value,  # deferred: rows come already split
-            )
+            from ._indexing.metadata import row_of  # deferred: rows are ready
 
-            row = (name, value, *split_value(value), 0)
+            row = row_of(name, value)
         self._fill(getattr(entry_point, "group", ""), row, None, None, None)
         self._entry_point = entry_point
         self.obj = obj
@@ -119,7 +121,7 @@ class Extension(Generic[T]):
         protocol: "type | None",
     ) -> "Extension[T]":
         """Set what the index knows; `invoke` are the arguments of the call."""
-        self.name, self.value, self._module, self.attr, self._line = row
+        self.name, self.value, self._module, self.attr, self._line, *_ = row
         self.group = group
         self._owner = owner
         self._invoke = invoke
@@ -192,21 +194,6 @@ class Extension(Generic[T]):
             raise BaseException.with_traceback(*failure)
         self.plugin = plugin
         return plugin
-
-    @property
-    def entry_point(self) -> "EntryPoint":
-        """The entry point, in importlib.metadata's shape."""
-        if self._entry_point is None and self.value:
-            from ._entry_point import EntryPoint
-
-            row = self.name, self.value, self._module, self.attr, self._line
-            self._entry_point = EntryPoint._of(self.group, row, self._owner)
-        return self._entry_point
-
-    @property
-    def loaded(self) -> bool:
-        """Was the plugin imported through this handle? Imports nothing."""
-        return "plugin" in self.__dict__
 
     def __repr__(self) -> str:
         return (

@@ -47,6 +47,12 @@ class _CheckedManager(Manager[T]):
                 tell(self, extension, error)
         return passed
 
+    def _note_passed(self, extensions: "Iterable[Extension[T]]") -> None:
+        self._passed = self._passed.union(extensions)
+
+    def _forget_passed(self) -> None:
+        self._passed = frozenset()
+
     def _arrange(self, whole: bool = True) -> None:
         failed = {*self.extensions}.difference(self._checked(self.extensions))
         # The host may have registered other extensions meanwhile.

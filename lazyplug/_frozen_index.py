@@ -94,7 +94,7 @@ def lay_under(snapshot: "Snapshot") -> None:
     # Whatever words sys.path has for the same path.
     spelled = {os.path.normpath(entry): entry for entry in reversed(entries)}
     index.key[1:] = [spelled.get(path, path) for path in index.key[1:]]
-    checked = not frozen.trusted and snapshot.checked != "none"
+    checked = not frozen.trusted and snapshot.checked in _settings.CHECKS_ENTRIES
     # It is the same for the same content, whenever that was frozen.
     lent = "@" + digest(index.front.partition(b'",')[2])
     covered = frozen.covered
@@ -128,7 +128,7 @@ def found() -> "Frozen | None":
     It is that of `LAZYPLUG_INDEX`, else that of `use_index`, else that of the
     environment.
     """
-    given = _settings.setting("LAZYPLUG_INDEX") or _settings.given
+    given = _settings.setting("LAZYPLUG_INDEX") or _settings.index_override
     if given == OFF:
         return None
     if isinstance(given, tuple):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 DEBUG, WARNING, ERROR = 10, 30, 40
 # what was logged once
 _logged: "set[str]" = set()
+forget = _logged.clear
 
 
 def log(level: int, message: str, error: "Exception | None" = None) -> None:

@@ -75,7 +75,7 @@ class Manager(Generic[T, Found]):
     _asked: "Sequence[str] | None" = None
     _package: "str | None" = None
     _choice: "Choice | None" = None
-    _on_failure = "warn"
+    _on_failure = "warn"  # of test instances
     # what was registered in code, whether chosen or not
     _registered: "tuple[Extension[T], ...]" = ()
     _default_resolver = "ignore_conflicts"
@@ -88,10 +88,7 @@ class Manager(Generic[T, Found]):
         """The extensions that `choice` leaves out, with the reasons."""
 
     if not TYPE_CHECKING:
-
-        def __class_getitem__(cls, parameter):
-            """Make `ExtensionManager[T]`, or of another, mean something at run time."""
-            return cls
+        __class_getitem__ = Extension.__dict__["__class_getitem__"]
 
     def __init__(
         self,
@@ -131,11 +128,16 @@ class Manager(Generic[T, Found]):
         # whether chosen or not
         self._made = self._extensions(self._asked)
         self._adopt(self._chosen(self._made))
-        if on_failure != "warn" or _settings.news:
+        self._on_failure = on_failure
+        if on_failure != "warn" or _settings.unreported:
             from ._faults.policy import set_policy  # deferred: seldom
 
             set_policy(self, on_failure)
-        self._settle()
+        if not lazy:
+            from ._mapping import keep_loaded
+
+            keep_loaded(self)
+        self._arrange()
 
     def _configure(
         self,
@@ -163,6 +165,11 @@ class Manager(Generic[T, Found]):
         """Return the extensions of the namespace, of some names only, chosen or not."""
         new, make = Extension.__new__, self._make
         groups: Sequence[str] = (self.namespace,)
+        rows: Callable[..., Sequence[AnyPair]] = _environment.rows
+        if self._package is not None:
+            from ._static.packages import with_modules  # deferred: few hosts have one
+
+            rows = with_modules(self._package)
         if self.namespace[-2:] == ".*":
             from ._inventory import groups_of  # deferred: few hosts have a family
 
@@ -172,7 +179,7 @@ class Manager(Generic[T, Found]):
         return [
             new(Extension)._fill(group, *pair, *make)
             for group in groups
-            for pair in self._pairs(group, names)
+            for pair in rows(group, names)
             # What an interrupted pip left behind is a problem, not a plugin.
             if pair[1] is None or pair[1][2][:1] != "~"
         ]
@@ -189,25 +196,6 @@ class Manager(Generic[T, Found]):
 
             return chosen(self, extensions)
         return extensions
-
-    def _pairs(
-        self, group: str, names: "Sequence[str] | None" = None
-    ) -> "list[AnyPair]":
-        """Return the rows of a group, those of some names only, with owners."""
-        pairs: list[AnyPair] = _environment.rows(group, names)  # type: ignore[assignment]
-        if self._package is not None:
-            from ._static.packages import module_pairs  # deferred: few hosts have one
-
-            pairs = pairs + module_pairs(self._package, names)
-        return pairs
-
-    def _settle(self) -> None:
-        """Judge the selection once it stands, loaded first if it is not lazy."""
-        if not self._lazy:
-            from ._mapping import keep_loaded
-
-            keep_loaded(self)
-        self._arrange()
 
     def _arrange(self, whole: bool = True) -> None:
         """Choose between the extensions, or put them in order.
@@ -343,7 +331,7 @@ class Manager(Generic[T, Found]):
         return len(self.extensions)
 
     def __contains__(self, name: object) -> bool:
-        return any(extension.name == name for extension in self.extensions)
+        return name in self.names()
 
     def __getitem__(self, name: str) -> "Found":
         """Return the extension of a name; NoMatches, a KeyError, if there is none."""

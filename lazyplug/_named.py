@@ -63,11 +63,6 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
         self._on_missing = on_missing_entrypoints_callback
         super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
 
-    def _adopt(self, extensions: "list[Extension[T]]") -> None:
-        super()._adopt(extensions)
-        if self._asked is None:
-            self._names = self.names()  # of a test instance
-
     def _arrange(self, whole: bool = True) -> None:
         missing = set(self._names).difference(self.names()) if whole else None
         if missing and self.excluded:

@@ -1,18 +1,13 @@
 """How extensions travel to other processes: by reference, to load there."""
 
+from ._attributes import row_of_extension
+from ._entry_point import portable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._entry_point import EntryPoint
     from ._extension import Extension
-
-
-def _portable(owner: "Any") -> "Any":
-    """Return an owner without the object of a foreign finder, which cannot travel."""
-    if owner is None or isinstance(owner[1], str):
-        return owner
-    return (owner[0], None, *owner[2:])
 
 
 def reduce_extension(extension: "Extension[Any]") -> "tuple[Any, ...]":
@@ -20,18 +15,11 @@ def reduce_extension(extension: "Extension[Any]") -> "tuple[Any, ...]":
 
     One that no reference leads to travels with its plugin. Imports and calls none.
     """
-    row = (
-        extension.name,
-        extension.value,
-        extension._module,
-        extension.attr,
-        extension._line,
-    )
     return open_extension, (
         type(extension),
         extension.group,
-        row,
-        _portable(extension._owner),
+        row_of_extension(extension),
+        portable(extension._owner),
         extension._invoke,
         extension._protocol,
         # What was given as an object, or as what its call returned, is nowhere else.
@@ -49,14 +37,3 @@ def open_extension(kind: "type[Extension[Any]]", *fields: "Any") -> "Extension[A
     extension: Extension[Any] = kind.__new__(kind)._fill(*filled)
     extension.__dict__.update(given)
     return extension
-
-
-def reduce_entry_point(entry_point: "EntryPoint") -> "tuple[Any, ...]":
-    """Return how to make an entry point anew."""
-    row = (
-        entry_point.name,
-        entry_point.value,
-        *entry_point._target,
-        entry_point._line,
-    )
-    return entry_point._of, (entry_point.group, row, _portable(entry_point._owner))

@@ -71,7 +71,7 @@ def refresh() -> Changes:
     """
     before = metadata_folders(_environment.current())
     _environment.invalidate_caches()
-    _environment.generation = next(_generations)
+    _environment.forget_failures(next(_generations))
     _invalidate_finders()
     after = metadata_folders(_environment.current("full"))
     added = sorted(after - before)

@@ -11,9 +11,10 @@ import os
 from _thread import RLock
 
 from . import _environment, _settings
+from ._attributes import take_place
 from ._extension import Extension
 from ._faults.messages import no_matches
-from ._indexing.metadata import split_value
+from ._indexing.metadata import row_of
 from ._mapping import identity, keep_loaded, loaded
 from ._refresh import refresh as refresh_all
 
@@ -129,7 +130,7 @@ def find_new(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
     names has had that done for all of them at once.
     """
     level = _settings.one_of("LAZYPLUG_CHECK", _settings.LEVELS)
-    if manager._asked is None and level == "dirs":
+    if manager._asked is None and level in _settings.CHECKS_MISSING:
         _environment.current("full")
         known = set(map(identity, manager._made))
         came = [
@@ -146,10 +147,17 @@ def find_new(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
     raise no_matches(manager.namespace, name, manager.names(), manager.excluded)
 
 
-def _pass(draft: "Any", extensions: "Sequence[Extension[Any]]") -> None:
-    """Record that extensions have passed the manager's test, if it has one."""
-    if hasattr(draft, "_passed"):
-        draft._passed = draft._passed.union(extensions)
+def _pass(
+    draft: "Any", extensions: "Sequence[Extension[Any]]", anew: bool = False
+) -> None:
+    """Record that extensions have passed the manager's test, if it has one.
+
+    With `anew` they are the only ones.
+    """
+    if hasattr(draft, "_note_passed"):
+        if anew:
+            draft._forget_passed()
+        draft._note_passed(extensions)
 
 
 def _selection(manager: "Manager[Any, Any]") -> int:
@@ -173,17 +181,13 @@ def register(
         raise ValueError(
             f"{name!r} cannot be registered: this manager is made for {list(names)!r}"
         )
-    value, module, attr = "", None, None
-    if isinstance(plugin, str):
-        value = plugin
-        module, attr = split_value(plugin)
-        if module is None:
-            raise ValueError(
-                f"{plugin!r} is not an object reference of the form 'module:attr';"
-                f" {name!r} was not registered"
-            )
+    row = row_of(name, plugin if isinstance(plugin, str) else "")
+    if isinstance(plugin, str) and row[2] is None:
+        raise ValueError(
+            f"{plugin!r} is not an object reference of the form 'module:attr';"
+            f" {name!r} was not registered"
+        )
     extension: Extension[Any] = Extension.__new__(Extension)
-    row = name, value, module, attr, 0
     extension._fill(_group(manager, group), row, None, *manager._make)
     if not isinstance(plugin, str):
         invoke, protocol = manager._make
@@ -227,6 +231,8 @@ def of_given(
     manager._made = list(extensions)
     manager._registered = tuple(extensions)
     manager._adopt(list(extensions))
+    if hasattr(kind, "_names"):
+        manager.__dict__["_names"] = manager.names()
     return manager
 
 
@@ -256,14 +262,14 @@ def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> 
     ]
     draft.excluded = {}
     draft._adopt(draft._chosen([*made, *registered]))
-    if draft._on_failure != "warn" or _settings.news:
+    if draft._on_failure != "warn" or _settings.unreported:
         from ._faults.policy import set_policy
 
         set_policy(draft, draft._on_failure)
     if not draft._lazy:
         keep_loaded(draft)
     if hasattr(draft, "_checked"):
-        draft._passed = frozenset()  # results of the test before
+        draft._forget_passed()
         draft.extensions = draft._checked(draft.extensions)
     whole = True
 
@@ -277,9 +283,7 @@ def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> 
         reasons = current.excluded.items()
         current._made = [*made, *registered, *came]
         current.excluded = draft.excluded | {e: why for e, why in reasons if e in came}
-        if hasattr(current, "_passed"):
-            current._passed = frozenset()
-            _pass(current, [*draft.extensions, *kept])
+        _pass(current, [*draft.extensions, *kept], anew=True)
         current._adopt([*draft.extensions, *kept])
         _count_selection(current)
         current._arrange(whole)
@@ -296,7 +300,5 @@ def _kept(
     if not old:
         return new
     extension = old.pop(0)
-    extension._owner, extension._line = new._owner, new._line
-    if extension._module is not None:
-        extension._entry_point = None  # type: ignore[assignment]
+    take_place(extension, new)
     return extension

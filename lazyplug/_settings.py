@@ -9,15 +9,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._types import Any, Mapping
 
-# What `LAZYPLUG_CHECK` and `LAZYPLUG_CACHE` may be; the first is the default.
+# What `LAZYPLUG_CHECK` may be; the first is the default.
 LEVELS = ("full", "dirs", "none")
+# The levels at which path entries are checked; at which the files of distributions are;
+# at which a name that is missing is looked for once more, with the first level.
+CHECKS_ENTRIES = ("full", "dirs")
+CHECKS_FILES = ("full",)
+CHECKS_MISSING = ("dirs",)
+# What `LAZYPLUG_CACHE` may be; the first is the default.
 MODES = ("on", "readonly", "off")
 # What a frozen index is called where it is found without being named: in sys.prefix.
 FROZEN = "lazyplug.index"
-# what `use_index` was given, if it was called
-given: "Any" = None
-# A scan that found broken metadata leaves a mark here, for who tells it.
-news: "list[str]" = []
+# the frozen index that `use_index` chose, if it was called
+index_override: "Any" = None
+# the metadata directories in which scans of this process found problems, for the log
+unreported: "set[str]" = set()
+note_problem = unreported.add
+forget_problems = unreported.clear
+
+
+def override_index(index: "Any") -> None:
+    """Set the frozen index that this process uses before that of its environment."""
+    global index_override  # noqa: PLW0603
+    index_override = index
 
 
 def setting(name: str, default: str = "") -> str:

@@ -23,16 +23,16 @@ def use_index(file: "Any", package: "str | None" = None) -> None:
     Raises OSError if there is no such file, and ValueError if it is no frozen index,
     is damaged, or could have been written by others.
     """
-    given: Any = OFF
+    index: Any = OFF
     if package is not None:
         from importlib.resources import files  # deferred: 15 ms, where it is asked for
 
         resource = files(package).joinpath(file)
         label = os.path.abspath(str(resource))
-        given = label, os.path.dirname(label), resource.read_bytes()
-        Frozen(*given)
+        index = label, os.path.dirname(label), resource.read_bytes()
+        Frozen(*index)
     elif file is not None:
-        given = os.path.abspath(file)
-        opened(given)
-    _settings.given = given
+        index = os.path.abspath(file)
+        opened(index)
+    _settings.override_index(index)
     invalidate_caches()

@@ -61,7 +61,7 @@ class Environment:
         """Be a process with this sys.path."""
         self._patch.setattr(sys, "path", [str(entry) for entry in entries])
         lazyplug.invalidate_caches()
-        _log._logged.clear()
+        _log.forget()
 
     def freeze(self, *options: str) -> None:
         assert main(["freeze", *options]) == 0
@@ -524,7 +524,7 @@ def test_the_variable_comes_before_code_and_code_before_the_environment(
         others[name] = str(env.root / name)
         env.freeze("--trust", "--output", others[name])
         assert names() == ["one", "two"]
-    monkeypatch.setattr(_settings, "given", None)
+    monkeypatch.setattr(_settings, "index_override", None)
     lazyplug.use_index(others["code"])
     assert names() == ["code", "one", "two"]
     monkeypatch.setenv("LAZYPLUG_INDEX", others["variable"])
@@ -541,7 +541,7 @@ def test_the_variable_comes_before_code_and_code_before_the_environment(
 def test_one_that_a_package_has_is_read_from_it(
     archived: bool, env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_settings, "given", None)
+    monkeypatch.setattr(_settings, "index_override", None)
     staged = env.root / "staged"
     shutil.copytree(env.site, staged)
     plant(staged / "plug_app", {"__init__.py": ""})
@@ -563,13 +563,13 @@ def test_one_that_a_package_has_is_read_from_it(
 def test_one_that_cannot_be_used_is_an_error_where_code_asks_for_it(
     env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_settings, "given", None)
+    monkeypatch.setattr(_settings, "index_override", None)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         lazyplug.use_index(env.root / "nowhere")
     (env.root / "damaged").write_bytes(b"{}")
     with pytest.raises(ValueError, match="damaged is damaged, or not of this version"):
         lazyplug.use_index(env.root / "damaged")
-    assert _settings.given is None
+    assert _settings.index_override is None
 
 
 BAD: dict[str, Callable[[Path], object]] = {

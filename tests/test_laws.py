@@ -653,9 +653,8 @@ class Known(NamedTuple):
             self.named,
             self.source,
             self.source_stamp,
-            list(self.groups),
-            self.problems,
-            fragments(file, self.key, points),
+            problems=self.problems,
+            fragments=fragments(file, self.key, points),
         )
 
 

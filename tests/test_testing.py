@@ -70,7 +70,7 @@ def state() -> tuple[object, ...]:
         sys.path[:],
         sys.meta_path[:],
         {name: os.environ[name] for name in names},
-        _settings.given,
+        _settings.index_override,
         [path for path in sys.path_importer_cache if "lazyplug-" in path],
         [name for name in sys.modules if name.startswith(PLANTED)],
     )
@@ -202,18 +202,18 @@ def test_what_was_told_before_is_told_again(caplog: pytest.LogCaptureFixture) ->
             assert len(caplog.messages) == 2
         with isolated_index():
             entry_points()
-            assert _settings.news == ["plug-1.dist-info"]
-        assert _settings.news == []
+            assert _settings.unreported == {"plug-1.dist-info"}
+        assert _settings.unreported == set()
 
 
 def test_a_frozen_index_that_was_named_is_put_aside(
     patch: pytest.MonkeyPatch,
 ) -> None:
-    patch.setattr(lazyplug._settings, "given", "nowhere")
+    patch.setattr(lazyplug._settings, "index_override", "nowhere")
     with isolated_index():
-        assert _settings.given is None
+        assert _settings.index_override is None
         lazyplug.use_index(None)
-    assert _settings.given == "nowhere"
+    assert _settings.index_override == "nowhere"
 
 
 def test_what_was_learned_is_not_written_after_the_block(
@@ -732,7 +732,11 @@ def test_each_fixture_lasts_for_one_test(project: pytest.Pytester) -> None:
 
         # The one stands elsewhere as well, the other only where it is planted.
         PACKAGES = "pack", "space"
-        before = sys.path[:], os.environ.get("LAZYPLUG_CACHE_DIR"), _settings.given
+        before = (
+            sys.path[:],
+            os.environ.get("LAZYPLUG_CACHE_DIR"),
+            _settings.index_override,
+        )
         own = importlib.import_module("pack.own"), sys.modules["pack"]
 
         def test_index(lazyplug_index):
@@ -771,12 +775,13 @@ def test_each_fixture_lasts_for_one_test(project: pytest.Pytester) -> None:
             monkeypatch.syspath_prepend(tmp_path)
             monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(tmp_path))
             monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-            monkeypatch.setattr(_settings, "given", "off")
+            monkeypatch.setattr(_settings, "index_override", "off")
             importlib.import_module("plug")
             ExtensionManager("g")
 
         def test_nothing_is_left():
-            now = sys.path, os.environ.get("LAZYPLUG_CACHE_DIR"), _settings.given
+            cache = os.environ.get("LAZYPLUG_CACHE_DIR")
+            now = sys.path, cache, _settings.index_override
             assert now == before
             assert "lazyplug_fakes_1" not in sys.modules
             assert not {"plug", "space", "pack.a", "pack.b"} & set(sys.modules)

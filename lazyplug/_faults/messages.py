@@ -260,6 +260,11 @@ def protocol_mismatch(
     return error
 
 
+def failed_load(extension: "Any", error: Exception) -> str:
+    """Return what to tell the person who used a plugin that failed to load."""
+    return f"{origin(extension)} could not be loaded: {words_of(error)}"
+
+
 def failed_driver(extension: "Any") -> NoMatches:
     """Return the error for a driver whose failure went to the host's callback."""
     error = NoMatches(f"{origin(extension)} could not be loaded; see the cause above")

@@ -32,7 +32,6 @@ def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
         raise ValueError(
             f"on_failure is {policy!r}; it may be one of {quoted(_POLICIES)}"
         )
-    manager._on_failure = policy
     if policy == "ignore":
         return
     if policy == "warn":
@@ -53,11 +52,9 @@ def _report_news(namespace: str) -> None:
     debug level.
     """
     global _found  # noqa: PLW0603
-    # Some scans are repeated, and find the same problems.
-    _settings.news[:] = sorted(set(_settings.news))
-    asked = _environment.current(), *_settings.news
+    new = _settings.unreported.copy()
+    asked = _environment.current(), *sorted(new)
     if asked != _found[0]:
-        new = set(_settings.news)
         _found = (
             asked,
             [

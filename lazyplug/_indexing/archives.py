@@ -190,18 +190,13 @@ def _read(path: str, opened: Opened) -> Distribution:
         reason = f"holds {file}, which an interrupted pip left behind: delete it there"
         problems.append((path, 0, reason))
     file = file or name or key
-    declared = fragments(file, key, points)
     return Distribution(
         file,
         key,
-        stamp=None,
         settled=was_read,
-        named=True,
         source="METADATA" if metadata is not None else None,
-        source_stamp=None,
-        groups=list(declared),
         problems=problems,
-        fragments=declared,
+        fragments=fragments(file, key, points),
     )
 
 

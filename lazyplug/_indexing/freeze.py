@@ -138,15 +138,23 @@ def _lasting(entry: PathEntry) -> PathEntry:
     for file, key in entry.plain.items():
         source = find_metadata(os.path.join(entry.path, file))[0]
         if source is None:
-            distributions.append(_record(file, key, True, None, [], {}))
+            distributions.append(
+                Distribution(file, key, stamp="", source=None, fragments={})
+            )
         else:
             plain[file] = key
-    for known in entry.distributions:
-        points = known.fragments or {}
-        faults = _from_entry(entry.path, known.problems)
-        distributions.append(
-            _record(known.file, known.key, known.named, known.source, faults, points)
+    distributions += [
+        Distribution(
+            known.file,
+            known.key,
+            stamp="",
+            named=known.named,
+            source=known.source,
+            problems=_from_entry(entry.path, known.problems),
+            fragments=known.fragments or {},
         )
+        for known in entry.distributions
+    ]
     # What is plain has metadata, as in all that a frozen index lends.
     return PathEntry(
         entry.path,
@@ -156,28 +164,6 @@ def _lasting(entry: PathEntry) -> PathEntry:
         _from_entry(entry.path, entry.problems),
         plain,
         distributions,
-    )
-
-
-def _record(
-    file: str,
-    key: str,
-    named: bool,
-    source: "str | None",
-    problems: "list[Trouble]",
-    points: "dict[str, str]",
-) -> Distribution:
-    return Distribution(
-        file,
-        key,
-        stamp="",
-        settled=True,
-        named=named,
-        source=source,
-        source_stamp=None,
-        groups=list(points),
-        problems=problems,
-        fragments=points,
     )
 
 

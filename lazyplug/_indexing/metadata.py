@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .._types import Row
     from .records import Point, Trouble
 # What stands behind the path of a metadata folder in that of its file.
 ENTRY_POINTS = os.sep + "entry_points.txt"
@@ -95,6 +96,15 @@ def split_value(value: str) -> "tuple[str | None, str | None]":
     return (module, attr) if _is_word(attr) else (None, None)
 
 
+def row_of(name: str, value: str, line: int = 0) -> "Row":
+    """Return the row of an entry point that stands in a line of its file.
+
+    >>> row_of("a", "m:x", 2), row_of("a", "?")
+    (('a', 'm:x', 'm', 'x', 2), ('a', '?', None, None, 0))
+    """
+    return name, value, *split_value(value), line
+
+
 def parse(text: str, path: str) -> "tuple[list[Point], list[Trouble]]":
     r"""Return the entry points of an entry_points.txt, and what is wrong with it.
 
@@ -121,12 +131,11 @@ def parse(text: str, path: str) -> "tuple[list[Point], list[Trouble]]":
         if not equals:
             problems.append((path, number, f"no '=' in {line!r}"))
             continue
-        name = name.strip()
-        value = value.strip()
-        module, attr = split_value(value)
-        if module is None:
-            problems.append((path, number, f"{value!r} is not of the form module:attr"))
-        points.append((group, (name, value, module, attr, number)))
+        row = row_of(name.strip(), value.strip(), number)
+        if row[2] is None:
+            reason = f"{row[1]!r} is not of the form module:attr"
+            problems.append((path, number, reason))
+        points.append((group, row))
     return points, problems
 
 

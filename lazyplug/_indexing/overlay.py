@@ -10,7 +10,7 @@ import sys
 from .._files import Seam
 from .._index import rows_of, texts
 from .layout import decode
-from .metadata import left_over_name, normalise, split_value
+from .metadata import left_over_name, normalise, row_of
 from .rebuild import settle_repeated
 from .scan import scan_path_entry
 from .shadowing import winners
@@ -158,7 +158,7 @@ def ask_finder(
                 key = key or normalise(opened.metadata["Name"])
                 points: list[Point] = []
                 for line, point in enumerate(opened.entry_points, 1):
-                    row = point.name, point.value, *split_value(point.value), line
+                    row = row_of(point.name, point.value, line)
                     points.append((point.group, row))
                 found.append((key, opened, points))
                 left = left_over_name(opened)

@@ -125,13 +125,13 @@ class Distribution:
         self,
         file: str,
         key: str,
-        stamp: "str | None",
-        settled: bool,
-        named: bool,
-        source: "str | None",
-        source_stamp: "str | None",
-        groups: "list[str]",
-        problems: "list[Trouble]",
+        stamp: "str | None" = None,
+        settled: bool = True,
+        named: bool = True,
+        source: "str | None" = "METADATA",
+        source_stamp: "str | None" = None,
+        groups: "Iterable[str]" = (),
+        problems: "Iterable[Trouble]" = (),
         fragments: "dict[str, str] | None" = None,
         number: "int | None" = None,
     ) -> None:
@@ -143,8 +143,8 @@ class Distribution:
         self.settled = settled
         self.source = source
         self.source_stamp = source_stamp
-        self.groups = groups
-        self.problems = problems
+        self.groups = [*(groups if fragments is None else fragments)]
+        self.problems = [*problems]
         self.fragments = fragments
         self.number = number
 

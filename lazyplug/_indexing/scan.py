@@ -9,7 +9,7 @@ import os
 from .._content import is_by_content, is_standard_library, signature
 from .._files import DIRECTORY, KIND, REGULAR, Seam, metadata_names, open_directory
 from .._index import numbers, stamp
-from .._settings import news
+from .._settings import note_problem
 from .metadata import (
     ENTRY_POINTS,
     METADATA,
@@ -195,7 +195,7 @@ def _is_unchanged(
 def note_new_problems(before: "Distribution | None", fresh: Distribution) -> None:
     """Leave a mark for the log if a distribution has other problems than before."""
     if fresh.problems and fresh.problems != (before and before.problems):
-        news.append(fresh.file)
+        note_problem(fresh.file)
 
 
 def scan_distribution(
@@ -279,7 +279,6 @@ def scan_distribution(
         if not key:
             points.clear()
             problems.append((directory, 0, "has no name: what it declares is left out"))
-    declared = fragments(file, key, points)
     return Distribution(
         file,
         key,
@@ -288,8 +287,7 @@ def scan_distribution(
         named=named,
         source=source,
         source_stamp=source_stamp,
-        groups=list(declared),
         problems=problems,
-        fragments=declared,
+        fragments=fragments(file, key, points),
         number=number,
     )

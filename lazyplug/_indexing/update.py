@@ -7,6 +7,7 @@ longer known (`rebuild`).
 from .._content import is_by_content, signature
 from .._files import SIZE_CAP, Seam
 from .._index import DOUBT, Index
+from .._settings import CHECKS_FILES
 from .layout import from_bytes
 from .patch import patched
 from .scan import is_equal
@@ -78,7 +79,7 @@ def _content_now(
                 return content
     from .rebuild import rebuild  # deferred: seldom
 
-    key, thorough = snapshot.key, snapshot.checked == "full"
+    key, thorough = snapshot.key, snapshot.checked in CHECKS_FILES
     frozen = snapshot.frozen
     try:
         for base in _bases(snapshot, index, folder):

@@ -1,7 +1,7 @@
 """What a choice takes: judged on what is declared, before any import."""
 
 from .._entry_point import EntryPoint
-from .._environment import current
+from .._environment import current, rows
 from .._faults.messages import near_misses
 from .._index import quote
 from .._indexing.metadata import normalise
@@ -74,7 +74,12 @@ def chosen(
     if not isinstance(manager._choice, Choice | None):
         raise TypeError(f"choice= takes a lazyplug.Choice, not {manager._choice!r}")
     groups = groups_of(manager.namespace)
-    kept, out = judged(manager._choice, groups, extensions, manager._pairs)
+    pairs: Callable[[str], Iterable[AnyPair]] = rows
+    if manager._package is not None:
+        from .._static.packages import with_modules  # deferred: few hosts have one
+
+        pairs = with_modules(manager._package)
+    kept, out = judged(manager._choice, groups, extensions, pairs)
     manager.excluded.update(out)
     return kept
 

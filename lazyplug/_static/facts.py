@@ -111,9 +111,7 @@ def is_missing(extension: "Extension[Any]") -> bool:
 
 def _target(extension: "Extension[Any]") -> "tuple[str | None, str | None]":
     if extension._module is None:
-        from .._indexing.metadata import (
-            split_value,  # deferred: rows come already split
-        )
+        from .._indexing.metadata import split_value  # deferred: rows are split
 
         return split_value(extension.value)
     return extension._module, extension.attr
@@ -323,7 +321,7 @@ class Facts:
         for name, _, path, stage, answered in ways:
             if answered != self._tell(name, path, stage):
                 return False
-        if self.snapshot.checked == "none":
+        if self.snapshot.checked not in _settings.CHECKS_ENTRIES:
             return True
         for path, known in stamps.items():
             if path not in self._stamps:
@@ -468,6 +466,13 @@ def write() -> None:
             from .._log import debug
 
             debug(f"what was learned was not written: {error!r}")
+
+
+def forget(folder: str) -> None:
+    """Give up what is not yet written to a cache directory."""
+    for path in list(_unwritten):
+        if path.startswith(os.path.join(folder, "")):
+            _unwritten.pop(path, None)
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,14 +3,28 @@
 import sys
 from pkgutil import iter_modules
 
+from .._environment import rows
+from .._indexing.metadata import row_of
 from .finders import finders, spec_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Sequence
     from typing import Any
 
     from .._types import AnyPair
+
+
+def with_modules(package: str) -> "Callable[..., Sequence[AnyPair]]":
+    """Return `rows` of `_environment`, with the modules of a package as well.
+
+    Raises ModuleNotFoundError when it is called.
+    """
+
+    def both(group: str, names: "Collection[str] | None" = None) -> "Sequence[AnyPair]":
+        return [*rows(group, names), *module_pairs(package, names)]
+
+    return both
 
 
 def module_pairs(
@@ -22,7 +36,7 @@ def module_pairs(
     """
     found = sorted({info.name for info in iter_modules(_folders(package))})
     return [
-        ((name, f"{package}.{name}", f"{package}.{name}", None, 0), None)
+        (row_of(name, f"{package}.{name}"), None)
         for name in found
         if name[0] != "_" and (names is None or name in names)
     ]

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import ExtensionManager
 from .._distribution import summary_of
-from .._faults.messages import origin
-from .._printable import words_of
+from .._faults.messages import failed_load
 from .._static import facts
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ class PluginParser(argparse.ArgumentParser):
         try:
             add_to = extension.plugin
         except Exception as error:
-            said = f"could not be loaded: {words_of(error)}"
-            self.exit(1, f"{self.prog}: error: {origin(extension)} {said}\n")
+            self.exit(1, f"{self.prog}: error: {failed_load(extension, error)}\n")
         add_to(self)
 
 

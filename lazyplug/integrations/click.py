@@ -10,8 +10,7 @@ import click
 
 from .. import ExtensionManager, MultipleMatches, NoMatches
 from .._distribution import summary_of
-from .._faults.messages import near_misses, origin
-from .._printable import words_of
+from .._faults.messages import failed_load, near_misses, origin
 from .._static import facts as facts_module
 from .._static.source import first_paragraph, kind_of, read
 from ._plain_texts import PlainTexts, makes
@@ -156,8 +155,7 @@ def _loaded(extension: Extension[Any]) -> click.Command:
     try:
         plugin = extension.plugin
     except Exception as error:
-        text = f"{origin(extension)} could not be loaded: {words_of(error)}"
-        raise click.ClickException(text) from error
+        raise click.ClickException(failed_load(extension, error)) from error
     command = _as_command(plugin)
     if command is None:
         raise click.ClickException(

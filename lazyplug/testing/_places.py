@@ -94,7 +94,7 @@ def isolate(patch: Patch, folder: Path) -> None:
         if name.startswith("LAZYPLUG_"):
             leave_out(patch, os.environ, name)
     patch.setitem(os.environ, _CACHE_DIR, str(folder))
-    patch.setitem(vars(_settings), "given", None)
+    patch.setitem(vars(_settings), "index_override", None)
     forget(folder)
     if _settings.cache_folder() != str(folder):
         raise RuntimeError(
@@ -106,11 +106,9 @@ def isolate(patch: Patch, folder: Path) -> None:
 def forget(folder: Path) -> None:
     """Let this process forget what it has seen, and what it would write to a folder."""
     _environment.invalidate_caches()
-    _settings.news.clear()
-    _log._logged.clear()
-    for path in list(facts._unwritten):
-        if folder in Path(path).parents:
-            del facts._unwritten[path]
+    _settings.forget_problems()
+    _log.forget()
+    facts.forget(str(folder))
 
 
 @contextmanager
