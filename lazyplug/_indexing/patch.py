@@ -11,7 +11,6 @@ from .._content import (
     checksum,
     is_by_content,
     number,
-    signature,
     with_content,
 )
 from .._files import DIRECTORY, KIND, Seam, open_directory
@@ -27,14 +26,12 @@ from .._index import (
 )
 from .layout import assemble, detail_text, group_text, groups_of, set_group
 from .metadata import ENTRY_POINTS
-from .reading import settled
+from .reading import is_equal, settled, stamp_of_directory, stat_and_sign
 from .records import Distribution, is_lent, own_line, own_of, texts_line
 from .scan import (
-    is_equal,
     list_metadata,
     note_new_problems,
     scan_distribution,
-    stamp_of_directory,
 )
 from .watch import Watch, names_in_line, places_of, watch_of
 
@@ -256,9 +253,7 @@ class _Lines:
             if lent is not None or is_lent(known):
                 raise _TakesMoreError
             try:
-                status = Seam.stat(path)
-                # Before it is listed.
-                whole = signature(path, status)
+                status, whole = stat_and_sign(path)
             except (OSError, ValueError):
                 if known is None:
                     continue

@@ -5,10 +5,14 @@ What cannot be read costs itself, with the reason.
 
 import os
 
-from .._content import is_by_content, signature
-from .._files import KIND, READ_FLAGS, REGULAR, Seam
+from .._content import is_by_content, is_standard_library, signature
+from .._files import KIND, READ_FLAGS, REGULAR, Seam, open_directory
 from .._index import stamp
-from .metadata import headers
+from .metadata import ENTRY_POINTS, headers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .records import Distribution
 
 # Stamps younger than this against the clock, in nanoseconds, are not believed:
 # another change within the file system's tick would look the same. FAT has the
@@ -152,3 +156,73 @@ def signature_now(file: str, base: "int | None" = None) -> "str | None":
         return signature(file, Seam.stat(file, dir_fd=base), base)
     except (OSError, ValueError):
         return None
+
+
+def stat_and_sign(path: str) -> "tuple[os.stat_result, str]":
+    """Return the status of a path entry, and its signature. Raises OSError, ValueError.
+
+    Call it before anything in it is read.
+    """
+    status: os.stat_result = Seam.stat(path)
+    return status, signature(path, status)
+
+
+def is_equal(known: "str | None", whole: str, status: os.stat_result) -> bool:
+    """Return True if a path entry still has a remembered stat signature.
+
+    `whole` is its signature now; what is remembered may lack the checksum.
+    """
+    return known in (whole, stamp(status))
+
+
+def stamp_of_directory(
+    path: str, whole: str, status: os.stat_result, has_metadata: bool
+) -> str:
+    """Return the stat signature to remember of a directory that was listed."""
+    if has_metadata or not is_standard_library(path):
+        return whole
+    return stamp(status)
+
+
+def base_of(path: str) -> "int | None":
+    """Return a descriptor of a directory, to read its files from; None: do without.
+
+    The caller closes it.
+    """
+    base: int | None = None
+    try:
+        base = open_directory(path)
+        Seam.close(Seam.dup(base))  # the last one is needed for the files
+    except OSError:
+        if base is not None:
+            Seam.close(base)
+        return None
+    return base
+
+
+def is_unchanged(path: str, file: str, known: "str | None", base: "int | None") -> bool:
+    """Return True if the entry_points.txt of a distribution has this stat signature.
+
+    None: if there still is none. `base` is as for scan_distribution.
+    """
+    own = (file if base is not None else os.path.join(path, file)) + ENTRY_POINTS
+    if known is not None:
+        return signature_now(own, base) == known
+    try:
+        return not Seam.access(own, 0, dir_fd=base)
+    except (OSError, ValueError):
+        return False
+
+
+def has_same_metadata(path: str, known: "Distribution") -> bool:
+    """Return True if the metadata is the same file, and has not changed."""
+    folder = os.path.join(path, known.file)
+    for source in ("METADATA", "PKG-INFO"):
+        if source == known.source:
+            break
+        if Seam.access(os.path.join(folder, source), 0):
+            return False
+    file = os.path.join(folder, known.source) if known.source else folder
+    now = signature_now(file)
+    # What decided nothing so far was not read.
+    return now is not None and now == known.source_stamp

@@ -4,12 +4,9 @@ This is done where `patch` cannot exchange lines: without an index of this key, 
 distributions declared more than once, archives, path entries that came or went.
 """
 
-import os
-
-from .._files import Seam
 from .._index import NOTHING
 from .layout import decode, encode, groups_of, regroup
-from .reading import signature_now
+from .reading import has_same_metadata
 from .records import Distribution, PathEntry, is_lent
 from .scan import scan_distribution, scan_path_entry
 from .shadowing import repeated, sort_distributions
@@ -75,7 +72,7 @@ def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
         for place, file, known in found:
             done.add((place, file))
             entry = entries[place]
-            if known is not None and _same_metadata(entry.path, known):
+            if known is not None and has_same_metadata(entry.path, known):
                 continue
             fresh = scan_distribution(entry.path, file, clock, known, several=True)
             if isinstance(fresh, str):
@@ -108,17 +105,3 @@ def _deciding(
         for file, key in list(entry.plain.items()):
             if key in several:
                 yield file, None
-
-
-def _same_metadata(path: str, known: Distribution) -> bool:
-    """Is which file is the metadata, and its stamp, still as remembered?"""
-    folder = os.path.join(path, known.file)
-    for source in ("METADATA", "PKG-INFO"):
-        if source == known.source:
-            break
-        if Seam.access(os.path.join(folder, source), 0):
-            return False
-    file = os.path.join(folder, known.source) if known.source else folder
-    now = signature_now(file)
-    # What decided nothing so far was not read.
-    return now is not None and now == known.source_stamp

@@ -6,9 +6,9 @@ harms nothing else.
 
 import os
 
-from .._content import is_by_content, is_standard_library, signature
-from .._files import DIRECTORY, KIND, REGULAR, Seam, metadata_names, open_directory
-from .._index import numbers, stamp
+from .._content import is_by_content
+from .._files import DIRECTORY, KIND, REGULAR, Seam, metadata_names
+from .._index import numbers
 from .._settings import note_problem
 from .metadata import (
     ENTRY_POINTS,
@@ -19,12 +19,16 @@ from .metadata import (
     stem,
 )
 from .reading import (
+    base_of,
     find_metadata,
+    is_equal,
+    is_unchanged,
     read,
     reason_of,
     settled,
-    signature_now,
     signed,
+    stamp_of_directory,
+    stat_and_sign,
     status_of,
 )
 from .records import Distribution, PathEntry, fragments
@@ -48,9 +52,7 @@ def scan_path_entry(
         change itself.
     """
     try:
-        status = Seam.stat(path)
-        # Before anything in it is read.
-        whole = signature(path, status)
+        status, whole = stat_and_sign(path)
     except (OSError, ValueError) as error:
         reason = reason_of(error)
         problems = [(path, 0, reason)] if reason else []
@@ -89,23 +91,6 @@ def scan_path_entry(
     return PathEntry(path, now, reliable, False, problems, plain, distributions)
 
 
-def is_equal(known: "str | None", whole: str, status: os.stat_result) -> bool:
-    """Return True if a path entry still has a remembered stat signature.
-
-    `whole` is its signature now; what is remembered may lack the checksum.
-    """
-    return known in (whole, stamp(status))
-
-
-def stamp_of_directory(
-    path: str, whole: str, status: os.stat_result, has_metadata: bool
-) -> str:
-    """Return the stat signature to remember of a directory that was listed."""
-    if has_metadata or not is_standard_library(path):
-        return whole
-    return stamp(status)
-
-
 def list_metadata(
     path: str, known: "Collection[str]" = ()
 ) -> "tuple[list[str], set[str], str]":
@@ -136,16 +121,16 @@ def _scan_distributions(
     records = {distribution.file: distribution for distribution in known.distributions}
     plain: dict[str, str] = {}
     distributions: list[Distribution] = []
-    base = _base_of(path)
+    base = base_of(path)
     try:
         for file in files:
             before = records.get(file)
             if before is None:
                 key = known.plain.get(file)
-                if key is not None and _is_unchanged(path, file, None, base):
+                if key is not None and is_unchanged(path, file, None, base):
                     plain[file] = key
                     continue
-            elif before.settled and _is_unchanged(path, file, before.stamp, base):
+            elif before.settled and is_unchanged(path, file, before.stamp, base):
                 distributions.append(before)
                 continue
             fresh = scan_distribution(path, file, clock, before, base)
@@ -158,38 +143,6 @@ def _scan_distributions(
         if base is not None:
             Seam.close(base)
     return plain, distributions
-
-
-def _base_of(path: str) -> "int | None":
-    """Return a descriptor of a directory, to read its files from; None: do without.
-
-    The caller closes it.
-    """
-    base: int | None = None
-    try:
-        base = open_directory(path)
-        Seam.close(Seam.dup(base))  # the last one is needed for the files
-    except OSError:
-        if base is not None:
-            Seam.close(base)
-        return None
-    return base
-
-
-def _is_unchanged(
-    path: str, file: str, known: "str | None", base: "int | None"
-) -> bool:
-    """Return True if the entry_points.txt of a distribution has this stat signature.
-
-    None: if there still is none. `base` is as for scan_distribution.
-    """
-    own = (file if base is not None else os.path.join(path, file)) + ENTRY_POINTS
-    if known is not None:
-        return signature_now(own, base) == known
-    try:
-        return not Seam.access(own, 0, dir_fd=base)
-    except (OSError, ValueError):
-        return False
 
 
 def note_new_problems(before: "Distribution | None", fresh: Distribution) -> None:

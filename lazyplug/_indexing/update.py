@@ -10,7 +10,7 @@ from .._index import DOUBT, Index
 from .._settings import CHECKS_FILES
 from .layout import from_bytes
 from .patch import patched
-from .scan import is_equal
+from .reading import is_equal
 from .storage import donors, store
 
 TYPE_CHECKING = False
