@@ -1,17 +1,27 @@
 """What does a start cost after something changed, among 1,000 distributions?
 
-Each change is made to an environment whose index had settled. The last table counts
-what a hundred current folders leave behind.
+Each change is made to an environment whose index had settled. It is judged by its
+instructions, counted by valgrind on top of `python -c pass`.
+The last table counts what a hundred current folders leave behind.
 """
 
 import itertools
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.calls import instructions
 from benchmarks.pictures import bars
-from benchmarks.processes import SETTLED, Case, emptied, milliseconds, side_by_side
+from benchmarks.processes import (
+    BARE,
+    SETTLED,
+    Case,
+    emptied,
+    milliseconds,
+    side_by_side,
+)
 from benchmarks.report import Figure, Options, Table, main
 from benchmarks.trees import LAZYPLUG, distribution, environment, plant
 
@@ -73,6 +83,8 @@ class Wandering:
 
 def measure(options: Options) -> list[Table]:
     """Measure warm and cold starts, and those after changes."""
+    if not shutil.which("valgrind"):
+        sys.exit("Nothing is judged without valgrind.")
     scratch = options.scratch
     python, site = environment(scratch / "still")
     plant(site, range(SIZE))
@@ -105,8 +117,17 @@ def measure(options: Options) -> list[Table]:
     for _ in range(FOLDERS):
         milliseconds(python, found["lazyplug, in another current folder"], scratch)
     files = len(list((scratch / "warm").iterdir()))
+    bare = instructions(python, BARE, scratch)
+    counts = {
+        f"{name}, instructions": Figure(
+            instructions(case.python or python, case, scratch) - bare
+        )
+        for name, case in found.items()
+        if name.endswith(("installed", "upgraded", "removed", "cold"))
+    }
     return [
         Table(f"one driver among {SIZE:,} distributions", "ms over bare", figures),
+        Table("instructions of it", "million over bare", counts),
         Table(
             f"after starts in {FOLDERS} current folders",
             "number",
