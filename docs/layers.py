@@ -26,7 +26,10 @@ PACKAGE = "lazyplug"
 ROWS = (
     ("programs", ["cli", "__main__", "_running"]),
     ("around it", ["compat", "integrations", "testing"]),
-    ("public", ["_accelerate", "_load", "_filtered", "_hook", "_use_index"]),
+    (
+        "public",
+        ["_accelerate", "_load_by_reference", "_filtered", "_hook", "_use_index"],
+    ),
     ("managers", ["_named", "_manager", "_registration", "_mapping", "_refresh"]),
     ("extensions", ["_extension", "_attributes", "_calling", "_protocol", "_pickling"]),
     ("choosing", ["_selection", "_entry_point"]),
@@ -34,7 +37,7 @@ ROWS = (
     ("knowledge", ["_static", "_inventory", "_distribution"]),
     ("environment", ["_environment", "_fallback"]),
     ("indexing", ["_indexing", "_frozen_index", "_content"]),
-    ("files", ["_target", "_preload", "_settings", "_files", "_log"]),
+    ("files", ["_import_target", "_preload", "_settings", "_files", "_log"]),
     ("base", ["_index", "_exceptions", "_printable", "_tuples", "_json_text", "_fork"]),
 )
 # One lists the modules of the public names, one is for type checkers only.

@@ -43,7 +43,7 @@ error_on_conflict _selection.conflicts
 first_on_conflict _selection.conflicts
 ignore_conflicts _selection.conflicts
 invalidate_caches _environment
-load _load
+load _load_by_reference
 prefer _selection.conflicts
 problems _faults.problems
 refresh _refresh

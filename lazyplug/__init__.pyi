@@ -22,7 +22,7 @@ from ._filtered import DispatchExtensionManager as DispatchExtensionManager
 from ._filtered import EnabledExtensionManager as EnabledExtensionManager
 from ._filtered import NameDispatchExtensionManager as NameDispatchExtensionManager
 from ._hook import HookManager as HookManager
-from ._load import load as load
+from ._load_by_reference import load as load
 from ._manager import ExtensionManager as ExtensionManager
 from ._manager import Manager as Manager
 from ._named import DriverManager as DriverManager

@@ -59,7 +59,7 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
 
 
 def _loaded(extension: "Extension[Any]", name: str) -> "Any":
-    from ._target import keep_modules  # deferred: a summary needs none of it
+    from ._import_target import keep_modules  # deferred: a summary needs none of it
 
     keep_modules()
     if name == "plugin":

@@ -60,7 +60,10 @@ class EntryPoint:
 
         Imports the plugin. Raises ValueError if the value is no object reference.
         """
-        from ._target import keep_modules, load_target  # deferred: few are loaded here
+        from ._import_target import (  # deferred: few are loaded here
+            keep_modules,
+            load_target,
+        )
 
         keep_modules()
         return load_target(self.module, self._target[1])

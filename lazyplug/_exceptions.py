@@ -1,6 +1,7 @@
 """Define the errors that lazyplug raises; each carries its data.
 
-The messages are in `_faults.messages`.
+The messages about plugins are in `_faults.messages`; those about wrong arguments
+stand where they are raised.
 """
 
 TYPE_CHECKING = False

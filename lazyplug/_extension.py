@@ -156,7 +156,7 @@ class Extension(Generic[T]):
                     from ._faults.messages import invalid_entry_point
 
                     raise invalid_entry_point(self)
-                # Inlined from `_target`, to import one module less.
+                # As `_import_target` has it; inlined, to import one module less.
                 name = self._module
                 system: Any = sys.modules["_frozen_importlib"]
                 plugin = system._gcd_import(name, None, name[:1] == ".")

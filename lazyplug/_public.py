@@ -1,7 +1,7 @@
 """Import all modules that define public names, for tools that look for imports.
 
-The package loads them by name, which PyInstaller and its like do not see. No program
-imports this module.
+The names are listed in `__init__`. The package loads them by name, which PyInstaller
+and its like do not see. No program imports this module.
 """
 
 from . import (  # noqa: F401
@@ -12,7 +12,7 @@ from . import (  # noqa: F401
     _extension,
     _filtered,
     _hook,
-    _load,
+    _load_by_reference,
     _manager,
     _named,
     _refresh,

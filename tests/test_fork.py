@@ -11,7 +11,7 @@ import pytest
 
 import lazyplug
 from lazyplug import _environment, _fork, _frozen_index, _preload
-from lazyplug._target import keep_modules
+from lazyplug._import_target import keep_modules
 from lazyplug.testing import dist
 from tests.support.fixtures import SetPath
 

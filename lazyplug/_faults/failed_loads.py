@@ -4,8 +4,8 @@ import _thread
 import sys
 
 from .._exceptions import CircularLoad, LazyplugError
+from .._import_target import import_module
 from .._printable import CAUSE, CONTEXT, TRACEBACK, TYPE_NAME
-from .._target import import_module
 from .messages import origin
 
 TYPE_CHECKING = False

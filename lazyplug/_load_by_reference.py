@@ -1,11 +1,11 @@
-"""One plugin by its name, or by the reference that a configuration file gives."""
+"""Load one plugin by its name, or by a reference from a configuration file."""
 
 from ._exceptions import NoMatches
 from ._faults.messages import no_matches
+from ._import_target import import_module
 from ._indexing.metadata import split_value
 from ._inventory import served
 from ._named import DriverManager
-from ._target import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""Load the object of an object reference exactly as importlib.metadata does."""
+"""Import what an entry point refers to, exactly as importlib.metadata does.
+
+`Extension._load` has a copy of this, so that a driver imports one module less.
+"""
 
 from _frozen_importlib import _gcd_import  # type: ignore[attr-defined]
 
