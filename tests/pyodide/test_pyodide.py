@@ -115,7 +115,10 @@ def place(installed: Path, tmp_path: Path) -> Place:
 
 
 STARTS = """
-import json, os
+import json, os, time
+
+# Pyodide has just made its own files, and what is younger than two seconds is racy.
+time.sleep(2.1)
 
 def start(*arguments):
     for name in [name for name in sys.modules if name.split(".")[0] == "lazyplug"]:
@@ -162,7 +165,6 @@ COPYING = """
 import shutil, time
 shutil.copytree(sys.path.pop(), "/own")
 sys.path.append("/own")
-time.sleep(2.1)
 """
 
 
