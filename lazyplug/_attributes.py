@@ -9,7 +9,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._entry_point import EntryPoint
     from ._extension import Extension
     from ._types import Row
 
@@ -23,10 +22,6 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
     match name:
         case "plugin" | "obj":
             return _loaded(extension, name)
-        case "loaded":
-            return "plugin" in extension.__dict__
-        case "entry_point":
-            return _entry_point(extension)
         case "module_name":
             if extension._module is None:
                 from ._faults.messages import invalid_entry_point
@@ -69,15 +64,13 @@ def _loaded(extension: "Extension[Any]", name: str) -> "Any":
     return call(extension)
 
 
-def _entry_point(extension: "Extension[Any]") -> "EntryPoint":
-    if extension._entry_point is None and extension.value:
-        from ._entry_point import EntryPoint  # deferred: a summary needs none
+def make_entry_point(extension: "Extension[Any]") -> None:
+    """Set the entry point of an extension that was made from a row."""
+    from ._entry_point import EntryPoint  # deferred: a summary needs none
 
-        entry_point = EntryPoint._of(
-            extension.group, row_of_extension(extension), extension._owner
-        )
-        extension._entry_point = entry_point
-    return extension._entry_point
+    extension._entry_point = EntryPoint._of(
+        extension.group, row_of_extension(extension), extension._owner
+    )
 
 
 def row_of_extension(extension: "Extension[Any]") -> "Row":

@@ -8,9 +8,6 @@ import sys
 
 from . import _settings
 from ._files import (
-    KIND,
-    LINK,
-    REGULAR,
     IndexFile,
     Seam,
     metadata_names,
@@ -77,6 +74,7 @@ def split_path(
     entries: dict[str, None] = {}
     volatile = []
     folders = here, os.environ.get("PWD")
+    inside = sys.prefix + os.sep, sys.base_prefix + os.sep
     for place, given in enumerate(path):
         entry: str = given
         if given.__class__ is not str:
@@ -96,39 +94,17 @@ def split_path(
             moving = True
         else:
             # PWD: a program may have changed its folder before it asks.
-            moving = entry in folders or (
-                place == 0 and not sys.flags.safe_path and _is_script_folder(entry)
-            )
+            moving = entry in folders
+            # A folder of console scripts inside the prefix is as stable as the prefix.
+            if not (moving or place or sys.flags.safe_path or entry.startswith(inside)):
+                from ._script_directory import is_script_directory  # deferred: few are
+
+                moving = is_script_directory(entry)
         if entry not in entries:
             if moving:
                 volatile.append(len(entries))
             entries[entry] = None
     return tuple(entries), frozenset(volatile)
-
-
-def _is_script_folder(entry: str) -> bool:
-    # A folder of console scripts inside the prefix is as stable as the prefix.
-    if entry.startswith((sys.prefix + os.sep, sys.base_prefix + os.sep)):
-        return False
-    script = getattr(sys.modules.get("__main__"), "__file__", None)
-    if not isinstance(script, str):
-        return False
-    try:
-        found = Seam.stat(entry)
-        if entry != os.path.dirname(script):
-            # Python resolves links in the script's path for sys.path, but not in
-            # `__file__`.
-            if Seam.lstat(script).st_mode & KIND == LINK:
-                from ._frozen_index import follow_links  # deferred: few are links
-
-                script = follow_links(script)
-            home = Seam.stat(os.path.dirname(script))
-            if (found.st_dev, found.st_ino) != (home.st_dev, home.st_ino):
-                return False
-    except (OSError, ValueError):
-        return entry == os.path.dirname(script)
-    # A zip that is run is one file with one stat signature, and stable.
-    return not script.endswith("__main__.py") or found.st_mode & KIND != REGULAR
 
 
 def declares(entry: str) -> bool:

@@ -51,8 +51,6 @@ class Extension(Generic[T]):
         """The object reference, as the distribution declares it."""
         attr: str | None
         """The attribute of the module; None where the module itself is meant."""
-        entry_point: EntryPoint
-        """The entry point, in importlib.metadata's shape."""
         plugin: T
         """What the entry point refers to; imported on first touch.
 
@@ -66,8 +64,6 @@ class Extension(Generic[T]):
         The plugin is imported and called on first touch, once, whatever the
         number of threads.
         """
-        loaded: bool
-        """True if the plugin was imported through this handle. Imports nothing."""
         summary: str | None
         """The first line of the docstring of what the entry point refers to.
 
@@ -141,6 +137,15 @@ class Extension(Generic[T]):
 
         return detail(self, name)
 
+    @property
+    def entry_point(self) -> "EntryPoint":
+        """The entry point, in importlib.metadata's shape."""
+        if self._entry_point is None and self.value:
+            from ._attributes import make_entry_point  # deferred: a driver needs none
+
+            make_entry_point(self)
+        return self._entry_point
+
     def _load(self) -> "Any":
         # No lock of ours is held or waited for while foreign code is imported: it
         # would dead-lock against the import lock. Every thread asks the import
@@ -194,6 +199,11 @@ class Extension(Generic[T]):
             raise BaseException.with_traceback(*failure)
         self.plugin = plugin
         return plugin
+
+    @property
+    def loaded(self) -> bool:
+        """Was the plugin imported through this handle? Imports nothing."""
+        return "plugin" in self.__dict__
 
     def __repr__(self) -> str:
         return (

@@ -331,7 +331,7 @@ class Manager(Generic[T, Found]):
         return len(self.extensions)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names()
+        return name in [extension.name for extension in self.extensions]
 
     def __getitem__(self, name: str) -> "Found":
         """Return the extension of a name; NoMatches, a KeyError, if there is none."""

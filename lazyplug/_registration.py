@@ -116,7 +116,7 @@ def join(
         draft._made = [*draft._made, *extensions]
         draft.excluded.update(judge.excluded)
         _pass(draft, kept)
-        draft._adopt([*draft.extensions, *kept])
+        _adopt(draft, [*draft.extensions, *kept])
         draft._arrange(whole=False)
         return True
 
@@ -230,10 +230,15 @@ def of_given(
         extensions = [extensions]
     manager._made = list(extensions)
     manager._registered = tuple(extensions)
-    manager._adopt(list(extensions))
-    if hasattr(kind, "_names"):
-        manager.__dict__["_names"] = manager.names()
+    _adopt(manager, list(extensions))
     return manager
+
+
+def _adopt(manager: "Any", extensions: "list[Extension[Any]]") -> None:
+    """Give a manager these extensions; a test instance is made for their names."""
+    manager._adopt(extensions)
+    if manager._asked is None and hasattr(manager, "_names"):
+        manager._names = manager.names()
 
 
 def refresh(manager: "Manager[Any, Any]") -> "Changes":
@@ -261,7 +266,7 @@ def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> 
         for extension in draft._extensions(draft._asked)
     ]
     draft.excluded = {}
-    draft._adopt(draft._chosen([*made, *registered]))
+    _adopt(draft, draft._chosen([*made, *registered]))
     if draft._on_failure != "warn" or _settings.unreported:
         from ._faults.policy import set_policy
 
@@ -284,7 +289,7 @@ def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> 
         current._made = [*made, *registered, *came]
         current.excluded = draft.excluded | {e: why for e, why in reasons if e in came}
         _pass(current, [*draft.extensions, *kept], anew=True)
-        current._adopt([*draft.extensions, *kept])
+        _adopt(current, [*draft.extensions, *kept])
         _count_selection(current)
         current._arrange(whole)
         whole = False  # missing names were reported

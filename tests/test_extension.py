@@ -538,3 +538,21 @@ def test_an_import_that_a_signal_handler_has_broken_is_not_remembered(
         x.plugin  # noqa: B018
     assert x.load_error is None
     assert x.plugin == 7
+
+
+def test_a_subclass_may_extend_what_an_extension_tells_of_itself() -> None:
+    class Counted(Extension[Any]):
+        @property
+        def entry_point(self) -> Any:
+            return "wrapped", super().entry_point
+
+        @property
+        def loaded(self) -> bool:
+            return not super().loaded
+
+    point = EntryPoint("a", "m:x", "g")
+    extension = Counted("a", point)
+    assert extension.entry_point == ("wrapped", point)
+    assert extension.loaded
+    with pytest.raises(AttributeError):
+        extension.loaded = True  # type: ignore[misc]

@@ -48,6 +48,22 @@ def test_modules_come_behind_what_is_installed_and_nothing_is_imported(
     assert not [name for name in sys.modules if name.startswith("plug_")]
 
 
+def test_a_module_whose_file_name_is_no_identifier_is_an_extension(
+    clients: Path,
+) -> None:
+    for init in clients.rglob("__init__.py"):
+        init.write_text("")
+    for name in ("foo-bar", "a b", "per\u00b7iod", "x[y]", "cc:dd"):
+        (clients / "plug_host" / "clients" / f"{name}.py").write_text(
+            f"SERVICE = {name!r}\n"
+        )
+        manager = ExtensionManager[Any](
+            "clients", package=PACKAGE, on_failure="error", choice=None
+        )
+        assert manager[name].plugin.SERVICE == name
+        assert manager.failures == []
+
+
 def test_a_modules_extension_loads_the_module(clients: Path) -> None:
     for init in clients.rglob("__init__.py"):
         init.write_text("SERVICE = 'volume'\n")

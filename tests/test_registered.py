@@ -776,3 +776,27 @@ def test_what_is_asked_for_twice_at_the_same_time_joins_once(dirs: Path) -> None
     )
     assert manager["two"].value == "plug_two:Two"
     assert manager.names() == ["one", "two"]
+
+
+# ----------------------------------------------------- a test instance that is refreshed
+
+
+def test_a_driver_of_a_test_instance_that_several_could_be_is_refused(
+    site: PlantSite, first: SetPath
+) -> None:
+    first(site({**dist("two", "1", "[g]\na = plug:a\nc = plug:c\n")}))
+    manager = DriverManager[Any].make_test_instance([], namespace="g")
+    with pytest.raises(lazyplug.MultipleMatches, match="'a'"):
+        manager.refresh()
+
+
+def test_a_test_instance_has_the_names_of_what_a_refresh_brought(
+    site: PlantSite, first: SetPath
+) -> None:
+    first(site({**dist("two", "1", "[g]\na = plug:a\nc = plug:c\n")}))
+    hooks = lazyplug.HookManager[Any].make_test_instance([], namespace="g")
+    hooks.refresh()
+    assert [extension.name for extension in hooks["a"]] == ["a", "c"]
+    named = NamedExtensionManager[Any].make_test_instance([], namespace="g")
+    named.refresh()
+    assert named.register("c", object()).name == "c"

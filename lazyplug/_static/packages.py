@@ -4,7 +4,6 @@ import sys
 from pkgutil import iter_modules
 
 from .._environment import rows
-from .._indexing.metadata import row_of
 from .finders import finders, spec_of
 
 TYPE_CHECKING = False
@@ -36,7 +35,8 @@ def module_pairs(
     """
     found = sorted({info.name for info in iter_modules(_folders(package))})
     return [
-        (row_of(name, f"{package}.{name}"), None)
+        # Not parsed: the name of a file may be no identifier.
+        ((name, f"{package}.{name}", f"{package}.{name}", None, 0), None)
         for name in found
         if name[0] != "_" and (names is None or name in names)
     ]
