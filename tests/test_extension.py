@@ -550,7 +550,7 @@ def test_a_subclass_may_extend_what_an_extension_tells_of_itself() -> None:
         def loaded(self) -> bool:
             return not super().loaded
 
-    point = EntryPoint("a", "m:x", "g")
+    point = lazyplug.EntryPoint("a", "m:x", "g")
     extension = Counted("a", point)
     assert extension.entry_point == ("wrapped", point)
     assert extension.loaded

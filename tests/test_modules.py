@@ -60,7 +60,7 @@ def test_a_module_whose_file_name_is_no_identifier_is_an_extension(
         manager = ExtensionManager[Any](
             "clients", package=PACKAGE, on_failure="error", choice=None
         )
-        assert manager[name].plugin.SERVICE == name
+        assert name == manager[name].plugin.SERVICE
         assert manager.failures == []
 
 

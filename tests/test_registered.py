@@ -778,7 +778,7 @@ def test_what_is_asked_for_twice_at_the_same_time_joins_once(dirs: Path) -> None
     assert manager.names() == ["one", "two"]
 
 
-# ----------------------------------------------------- a test instance that is refreshed
+# ---------------------------------------------------- a test instance that is refreshed
 
 
 def test_a_driver_of_a_test_instance_that_several_could_be_is_refused(
