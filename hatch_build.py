@@ -1,9 +1,10 @@
-"""Build the wheel with its hot modules in one, `lazyplug/_hot.py`.
+"""Combine the hot modules into one module of the wheel, `lazyplug/_hot.py`.
 
-A module costs a start 0.3 to 0.4 million instructions, so what every program imports is
-written as several files and shipped as one, like SQLite's amalgamation. In the wheel,
-each hot module is a line that replaces itself by `_hot`, with a stub for type checkers;
-all others import from `_hot`. A checkout and an editable install run the sources.
+Each module costs a start 0.3 to 0.4 million instructions. Therefore the modules that
+every program imports are several files in the sources and one in the wheel, like
+SQLite's amalgamation. In the wheel, each hot module only replaces itself by `_hot`, and
+has a stub for type checkers; all other modules import from `_hot`. A checkout and an
+editable install run the sources.
 """
 
 import ast
@@ -55,17 +56,17 @@ sys.modules[__name__] = _hot
 
 
 class HotModuleBuildHook(BuildHookInterface[Any]):
-    """Put the built module into a wheel; nothing is written into the checkout."""
+    """Put the built module into a wheel, without writing into the checkout."""
 
-    _folder = ""
+    _directory = ""
 
     def initialize(self, version: str, build_data: "dict[str, Any]") -> None:
-        """Make the files, and let them replace those of the checkout."""
+        """Write the built files, and let them replace those of the checkout."""
         if self.target_name != "wheel" or version == "editable":
             return
-        self._folder = tempfile.mkdtemp()
+        self._directory = tempfile.mkdtemp()
         for name, text in built_files(Path(self.root) / PACKAGE).items():
-            file = Path(self._folder, name)
+            file = Path(self._directory, name)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
             build_data["force_include"][str(file)] = f"{PACKAGE}/{name}"
@@ -73,22 +74,22 @@ class HotModuleBuildHook(BuildHookInterface[Any]):
     def finalize(
         self, version: str, build_data: "dict[str, Any]", artifact_path: str
     ) -> None:
-        """Remove the files."""
-        if self._folder:
-            shutil.rmtree(self._folder)
+        """Remove the built files."""
+        if self._directory:
+            shutil.rmtree(self._directory)
 
 
 def built_files(package: Path) -> "dict[str, str]":
     """Return the files of the wheel that differ from those of a package's directory.
 
-    Raises ValueError if the hot modules cannot be one.
+    Raises ValueError if the hot modules cannot be combined.
     """
     sources = {
         path.relative_to(package).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(package.rglob("*.py"))
     }
     hot = {name: sources.pop(f"{name}.py") for name in HOT}
-    found = {f"{BUILT}.py": together(hot), f"{BUILT}.pyi": stub(hot)}
+    found = {f"{BUILT}.py": fingerprint(hot), f"{BUILT}.pyi": stub(hot)}
     for name, text in hot.items():
         found[f"{name}.py"] = _REPLACED
         found[f"{name}.pyi"] = text
@@ -99,10 +100,11 @@ def built_files(package: Path) -> "dict[str, str]":
     return found
 
 
-def together(hot: "dict[str, str]") -> str:
-    """Return the built module; the parts are neither renamed nor formatted anew.
+def fingerprint(hot: "dict[str, str]") -> str:
+    """Return the text of the built module; names and formatting of the parts stay.
 
-    Raises ValueError if two parts bind one name, or import each other by other names.
+    Raises ValueError if two parts bind the same name, if a part imports a name as
+    another one, or if a part imports a module of the package that is not hot.
     """
     imports: dict[str, None] = {"import sys": None}
     aliases: dict[str, None] = {}
@@ -131,7 +133,7 @@ def together(hot: "dict[str, str]") -> str:
             if owners.setdefault(each, name) != name:
                 raise ValueError(f"{name} and {owners[each]} both define {each}")
         body = "\n".join(lines).strip("\n")
-        # Where imports and blocks for type checkers were, too many lines are empty.
+        # Dropped imports and blocks for type checkers leave too many empty lines.
         body = re.sub(r"\n{4,}", "\n\n\n", body)
         parts.append(f"\n\n# {'-' * 20} {name}.py\n\n{body}\n")
     head = _HEAD.format(
@@ -142,7 +144,7 @@ def together(hot: "dict[str, str]") -> str:
 
 
 def _bound(node: ast.stmt) -> "list[str]":
-    """Return the names that a statement at the top of a module binds."""
+    """Return the names that a statement at module level binds."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return [node.name]
     if isinstance(node, ast.If):
@@ -155,7 +157,7 @@ def _bound(node: ast.stmt) -> "list[str]":
 
 
 def _reduce(node: ast.stmt, lines: "list[str]") -> None:
-    """Take what only type checkers, or readers of the module, need out of its lines."""
+    """Remove the lines of a statement that only type checkers or readers need."""
     if isinstance(node, ast.ClassDef):
         for each in reversed(node.body):
             _reduce(each, lines)
@@ -169,7 +171,7 @@ def _reduce(node: ast.stmt, lines: "list[str]") -> None:
         text = []
         if kept:
             first, last = kept[0].lineno - 1, kept[-1].end_lineno
-            # Comments above it belong to it.
+            # Comments above the block belong to it.
             while lines[first - 1].lstrip().startswith("#"):
                 first -= 1
             if any("\n" in str(each.value) for each in _constants(kept)):
@@ -189,13 +191,13 @@ def _constants(nodes: "list[ast.stmt]") -> "Iterator[ast.Constant]":
 
 
 def _drop(node: ast.stmt, lines: "list[str]") -> None:
-    # Empty, so that the places of other statements stay.
+    # Emptied, so that the line numbers of other statements stay valid.
     for number in range(node.lineno - 1, node.end_lineno or node.lineno):
         lines[number] = ""
 
 
 def stub(hot: "dict[str, str]") -> str:
-    """Return the stub of the built module: its names are those of the hot modules."""
+    """Return the stub of the built module, with the names of all hot modules."""
     lines = []
     for name, text in hot.items():
         body = ast.parse(text).body
@@ -208,11 +210,11 @@ def stub(hot: "dict[str, str]") -> str:
 
 
 def importing_built(text: str, depth: int) -> str:
-    """Return a module whose imports of hot modules are of the built one.
+    """Return the text of a module that imports the built module instead of hot ones.
 
-    What is for type checkers stays. No statement moves to another line.
+    Imports for type checkers stay. No statement moves to another line.
 
-    :param depth: how many directories lie between the package and the module.
+    :param depth: the number of directories between the package and the module.
     """
     lines = text.splitlines(keepends=True)
     for node in _statements(ast.parse(text).body):
@@ -233,7 +235,7 @@ def importing_built(text: str, depth: int) -> str:
 
 
 def _as_built(line: str) -> str:
-    """Return a line in which hot modules are imported, changed to the built one.
+    """Return a line of an import with the hot modules replaced by the built one.
 
     >>> _as_built("from .. import _files, _log, _index as index")
     'from .. import _hot as _files, _log, _hot as index'
@@ -244,7 +246,7 @@ def _as_built(line: str) -> str:
 
 
 def _statements(body: "list[ast.stmt]") -> "Iterator[ast.stmt]":
-    """Yield all statements that run, also those in functions."""
+    """Yield all statements that run, including those in functions."""
     for node in body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             yield from _statements(node.orelse)
@@ -257,7 +259,7 @@ def _statements(body: "list[ast.stmt]") -> "Iterator[ast.stmt]":
 
 
 def _public_names(text: str) -> str:
-    r"""Return the text of the package's door, whose table names the built module.
+    r"""Return the text of `__init__`, whose table of names has the built module.
 
     >>> _public_names("Extension _extension\nload _load\n")
     'Extension _hot\nload _load\n'

@@ -1,1 +1,1 @@
-"""What lazyplug costs, beside its rivals, in one run."""
+"""Measure what lazyplug costs, compared with other libraries, in one run."""

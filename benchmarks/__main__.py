@@ -1,4 +1,4 @@
-"""All benchmarks, or those that are named: `python -m benchmarks [NAME…] [OPTIONS]`."""
+"""Run some or all benchmarks: `python -m benchmarks [NAME…] [OPTIONS]`."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ NAMES = (
 
 
 def main() -> None:
-    """Run each in a process of its own; fail if one does."""
+    """Run each benchmark in its own process; fail if one fails."""
     options = [each for each in sys.argv[1:] if each not in NAMES]
     failed = []
     for name in [each for each in sys.argv[1:] if each in NAMES] or NAMES:

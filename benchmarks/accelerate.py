@@ -1,7 +1,7 @@
-"""What does other people's code gain by `accelerate()`, beside itself without?
+"""Measure what released programs gain by `accelerate()`, compared with without it.
 
-xarray asks for the entry points of one group; OpenTelemetry asks for those of all, and
-keeps them. Both as they were released, in the real environment.
+xarray asks for the entry points of one group; OpenTelemetry asks for all, and keeps
+them. Both are unchanged releases, in the real environment.
 """
 
 from pathlib import Path
@@ -12,8 +12,8 @@ from benchmarks.processes import Case, output_of, settle, side_by_side
 from benchmarks.report import Options, Table, main
 
 PINS = Path(__file__).with_name("accelerate.txt")
-# What asks for entry points, and what is imported before; that takes its time anyway,
-# more than there is to tell.
+# The imports of each program, and the code that asks for entry points. The imports are
+# not measured: they take longer than the difference.
 PROGRAMS = {
     "xarray": ("import xarray.backends.plugins as plugins", "plugins.list_engines()"),
     "opentelemetry": (
@@ -34,13 +34,13 @@ print((time.perf_counter() - began + spent) * 1e3)
 ACCELERATE = "import lazyplug; lazyplug.accelerate()"
 
 
-def told(python: Path, case: Case, cwd: Path) -> float:
-    """Return the milliseconds that a case measures in itself."""
+def read_milliseconds(python: Path, case: Case, cwd: Path) -> float:
+    """Return the milliseconds that a case measures and prints itself."""
     return float(output_of(python, case, cwd)[0])
 
 
 def measure(options: Options) -> list[Table]:
-    """Measure what asks, with and without the index."""
+    """Measure each program with and without `accelerate()`."""
     python = build(default_folder().with_name("accelerate"), pins=PINS)
     variables = {"LAZYPLUG_CACHE_DIR": str(options.scratch / "cache")}
     nothing = Case(CODE.format("", "", ""))
@@ -52,7 +52,7 @@ def measure(options: Options) -> list[Table]:
         }
         settle(python, found[f"{title}: accelerated"], options.scratch)
         figures = side_by_side(
-            python, found, options.scratch, options.rounds, nothing, told
+            python, found, options.scratch, options.rounds, nothing, read_milliseconds
         )
         tables.append(Table(f"entry points asked by {title}", "ms", figures))
     return tables

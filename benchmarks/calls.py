@@ -1,6 +1,6 @@
-"""How many file system calls and instructions does getting one driver take?
+"""Count the instructions and file system calls of getting one driver.
 
-Exact counts by strace and valgrind, over a process that has the plugin already.
+Exact counts by valgrind and strace, on top of a process that imports the plugin only.
 """
 
 import re
@@ -19,7 +19,7 @@ VALGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
 
 
 def calls(python: Path, case: Case, cwd: Path) -> int:
-    """Return how many file system calls a case makes."""
+    """Return the number of file system calls of a case."""
     log = cwd / "strace.log"
     _run([*STRACE, str(log), str(python), "-c", case.code], case, cwd)
     return len(log.read_text(encoding="utf-8", errors="replace").splitlines())
@@ -27,8 +27,8 @@ def calls(python: Path, case: Case, cwd: Path) -> int:
 
 def instructions(python: Path, case: Case, cwd: Path) -> float:
     """Return how many million instructions a case takes."""
-    told = _run([*VALGRIND, str(python), "-c", case.code], case, cwd)
-    (count,) = re.findall(r"Collected : (\d+)", told)
+    output = _run([*VALGRIND, str(python), "-c", case.code], case, cwd)
+    (count,) = re.findall(r"Collected : (\d+)", output)
     return int(count) / 1e6
 
 
@@ -37,7 +37,7 @@ def _run(command: list[str], case: Case, cwd: Path) -> str:
         case.before()
     done = subprocess.run(
         command,
-        # Without chance in the order of sets, the count is the same each time.
+        # With a fixed hash seed, the order of sets is fixed, and so is the count.
         env=variables_of(case) | {"PYTHONHASHSEED": "0"},
         cwd=cwd,
         capture_output=True,
@@ -63,7 +63,7 @@ def measure(options: Options) -> list[Table]:
         bare = count(python, Case(BARE), options.scratch)
         figures = {}
         for name, case in found.items():
-            count(python, case, options.scratch)  # its cache is warm from here on
+            count(python, case, options.scratch)  # warms the cache
             more = count(python, case, options.scratch) - bare
             figures[f"{name}, {what}"] = Figure(more)
         tables.append(Table(f"{what} of getting one driver", unit, figures))

@@ -1,8 +1,8 @@
-"""What does a start cost after something changed, among 1,000 distributions?
+"""Measure a start after a change among 1,000 distributions.
 
-Each change is made to an environment whose index had settled. It is judged by its
-instructions, counted by valgrind on top of `python -c pass`.
-The last table counts what a hundred current folders leave behind.
+Each change is made to an environment whose index has no racy entries. It is judged by
+its instructions, counted by valgrind on top of `python -c pass`.
+The last table counts the files that a hundred current directories leave in the cache.
 """
 
 import itertools
@@ -29,60 +29,60 @@ SIZE, FOLDERS = 1_000, 100
 
 
 class Changing:
-    """An environment in which distributions come, go and change."""
+    """An environment in which distributions are installed, upgraded and removed."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.python, self.site = environment(folder)
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.python, self.site = environment(directory)
         plant(self.site, range(SIZE))
-        self.numbers = itertools.count(1)
+        self.versions = itertools.count(1)
 
     def case(self, change: Callable[[int], object]) -> Case:
-        """Return a start after a change of distribution 5."""
-        warm = Case(LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(self.folder / "cache")})
+        """Return the case of a start after a change of distribution 5."""
+        warm = Case(LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(self.directory / "cache")})
 
         def before() -> None:
             self.remove()
             if change != self.install:
                 self.install(0)
             time.sleep(SETTLED)
-            milliseconds(self.python, warm, self.folder)
-            change(next(self.numbers))
+            milliseconds(self.python, warm, self.directory)
+            change(next(self.versions))
 
         return warm._replace(before=before, python=self.python)
 
     def install(self, number: int) -> None:
-        """Install distribution 5 in a version of this number."""
+        """Install distribution 5 in the version with this number."""
         distribution(self.site, 5, f"1.{number}")
 
     def remove(self, _: int = 0) -> None:
-        """Remove distribution 5, if it is there."""
+        """Remove distribution 5, if it is installed."""
         for old in self.site.glob("distribution_5-*.dist-info"):
             shutil.rmtree(old)
 
     def upgrade(self, number: int) -> None:
-        """Put another version in its place."""
+        """Replace distribution 5 by another version."""
         self.remove()
         self.install(number)
 
 
 class Wandering:
-    """A link that leads to another current folder before each start."""
+    """A symbolic link that points to another current directory before each start."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.link = folder, folder / "here"
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.link = directory, directory / "here"
         self.numbers = itertools.cycle(range(FOLDERS))
 
     def move(self) -> None:
-        """Let the link lead to the next folder."""
-        there = self.folder / str(next(self.numbers))
-        there.mkdir(exist_ok=True)
+        """Point the link to the next directory."""
+        target = self.directory / str(next(self.numbers))
+        target.mkdir(exist_ok=True)
         self.link.unlink(missing_ok=True)
-        self.link.symlink_to(there)
+        self.link.symlink_to(target)
 
 
 def measure(options: Options) -> list[Table]:
-    """Measure warm and cold starts, and those after changes."""
+    """Measure warm and cold starts, and starts after changes."""
     if not shutil.which("valgrind"):
         sys.exit("Nothing is judged without valgrind.")
     scratch = options.scratch
@@ -92,7 +92,7 @@ def measure(options: Options) -> list[Table]:
     here, cold = scratch / "here", scratch / "cold"
     here.mkdir()
     wandering = Wandering(scratch / "wandering")
-    wandering.folder.mkdir()
+    wandering.directory.mkdir()
     wandering.move()
     warm = Case(LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(scratch / "warm")}, cwd=here)
     found = {

@@ -1,7 +1,7 @@
-"""What do real programs gain on the drop-in, beside stock stevedore?
+"""Measure real programs on the drop-in, compared with stevedore.
 
-That none is slower when it is warm is judged on instructions: these programs take
-seconds, whose spread is wider than what there is to tell apart.
+Whether a warm program is slower is judged by its instructions: these programs take
+seconds, and the spread is wider than the difference.
 """
 
 import shutil
@@ -18,7 +18,7 @@ CLIFF = """from cliff.app import App
 from cliff.commandmanager import CommandManager
 sys.exit(App("demo", "1", CommandManager("cliff.demo")).run(sys.argv[1:]))"""
 OPENSTACK = "from openstackclient.shell import main; main()"
-# What a console script does, and its arguments.
+# The code of each console script, and its arguments.
 PROGRAMS = {
     "bandit": ("from bandit.cli.main import main; main()", ["-q", "insecure.py"]),
     "cliff help": (CLIFF, ["help"]),
@@ -26,7 +26,8 @@ PROGRAMS = {
     "openstack command list": (OPENSTACK, ["command", "list"]),
 }
 INSTALL = "import lazyplug.compat.stevedore; lazyplug.compat.stevedore.install()\n"
-# What stock stevedore needs to find entry points: all that a drop-in can save.
+# Measures the time that stevedore takes to find entry points: all that a drop-in can
+# save.
 FINDING = """
 import os, time
 # A program may close what it prints to.
@@ -47,7 +48,7 @@ stevedore._cache.get_group_all = asked
 
 
 def code(program: str, arguments: list[str], before: str = "", after: str = "") -> str:
-    """Return a program that starts another as its console script would."""
+    """Return code that starts a program as its console script does."""
     body = program.replace("\n", "\n    ")
     return f"""{before}
 import sys
@@ -62,14 +63,14 @@ except SystemExit:
 def cases(
     scratch: Path, name: str, program: str, arguments: list[str]
 ) -> dict[str, Case]:
-    """Return a program on the drop-in and on stock stevedore, warm and cold."""
+    """Return the cases of a program on the drop-in and on stevedore, warm and cold."""
     stock, ours = code(program, arguments), code(program, arguments, INSTALL)
 
-    def warm(text: str, variable: str, folder: Path) -> Case:
-        return Case(text, {variable: str(folder)})
+    def warm(text: str, variable: str, directory: Path) -> Case:
+        return Case(text, {variable: str(directory)})
 
-    def cold(text: str, variable: str, folder: Path) -> Case:
-        return warm(text, variable, folder)._replace(before=emptied(folder))
+    def cold(text: str, variable: str, directory: Path) -> Case:
+        return warm(text, variable, directory)._replace(before=emptied(directory))
 
     variable, theirs = "LAZYPLUG_CACHE_DIR", "XDG_CACHE_HOME"
     return {
@@ -81,16 +82,16 @@ def cases(
 
 
 def finding(python: Path, scratch: Path, program: str, arguments: list[str]) -> Figure:
-    """Return the milliseconds that stock stevedore, warm, spends on finding."""
-    told = "os.write(told, f'spent {spent}'.encode())"
-    text = code(program, arguments, FINDING, told)
+    """Return the milliseconds that stevedore, warm, takes to find entry points."""
+    report = "os.write(told, f'spent {spent}'.encode())"
+    text = code(program, arguments, FINDING, report)
     case = Case(text, {"XDG_CACHE_HOME": str(scratch / "theirs")})
     outputs = [output_of(python, case, scratch)[0] for _ in range(5)]
     return figure([float(each.rpartition("spent ")[2]) * 1e3 for each in outputs])
 
 
 def measure(options: Options) -> list[Table]:
-    """Measure each program on both, and count its instructions."""
+    """Measure each program on both libraries, and count its instructions."""
     if not shutil.which("valgrind"):
         sys.exit("Nothing is judged without valgrind.")
     python, scratch = build(default_folder()), options.scratch

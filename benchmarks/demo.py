@@ -1,6 +1,6 @@
-"""The demo: a real environment, one real plugin, cold and warm side by side.
+"""Show what lazyplug does in a real environment with one real plugin, cold and warm.
 
-Run as `tox run -e demo`. Everything that is printed was measured here and now.
+Run as `tox run -e demo`. All printed figures are measured in this run.
 """
 
 import json
@@ -60,7 +60,7 @@ PLACE = """
 import json, os
 from lazyplug import _environment, _index, _settings
 index = _environment.current().index
-folder = _settings.cache_folder()
+folder = _settings.get_cache_directory()
 path = os.path.join(folder, _index.index_name(index.key)) if folder else "no home"
 there = os.path.exists(path)
 print(json.dumps({"path": path, "size": os.path.getsize(path) if there else 0}))
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def show(python: Path, scratch: Path) -> None:
-    """Print what is found, what is loaded, and what it costs."""
+    """Print which distributions are found, what is loaded, and what it costs."""
     counted = ask(python, COUNT)
     print(
         f"\nFound {counted['distributions']} distributions, which declare"
@@ -116,7 +116,7 @@ def show(python: Path, scratch: Path) -> None:
     for problem in problems:
         print(f"  {problem}")
 
-    time.sleep(2.1)  # the files of the environment may be younger than a tick
+    time.sleep(2.1)  # files just written are racy for 2 seconds
     ask(python, PLACE)
     loaded = ask(python, LOAD)
     found, others = loaded["found"], loaded["others"]

@@ -1,4 +1,4 @@
-"""The real environment: about 250 pinned, released distributions, installed."""
+"""Build the real environment: about 250 pinned, released distributions."""
 
 import argparse
 import hashlib
@@ -12,12 +12,13 @@ from benchmarks.report import ROOT
 
 PINS = Path(__file__).with_name("environment.txt")
 
-# The marker is created empty, before anything else, and filled when the last
-# pin is installed: so a half-built environment, which may be removed, differs
-# from somebody's own folder, which may not.
+# The marker file is created first, empty, and filled when the last pin is installed. So
+# an incomplete environment, which may be removed, differs from a directory of the user,
+# which may not.
 MARKER = "fingerprint.txt"
 
-# Neither `len(entry_points())` nor its groups mean the same in every Python.
+# Counted from the distributions: `len(entry_points())` and its groups differ between
+# Python versions.
 COUNT = """
 from importlib.metadata import distributions
 found = list(distributions())
@@ -34,69 +35,72 @@ class BuildError(Exception):
     """The environment cannot be built; the message says why."""
 
 
-def build(folder: Path, python: str = sys.executable, pins: Path = PINS) -> Path:
-    """Build or reuse the environment of some pins in a folder, with lazyplug as it is.
+def build(directory: Path, python: str = sys.executable, pins: Path = PINS) -> Path:
+    """Build or reuse an environment in a directory, and install the current lazyplug.
 
-    Returns the path of the environment's python.
+    Returns the path of the environment's python. Raises BuildError if a command fails,
+    the directory is under /tmp, or it holds other files.
+
+    :param pins: the requirements file with the pinned distributions.
     """
-    # Not resolved: stevedore looks at the path by which the interpreter is called.
-    folder = Path(os.path.abspath(folder))
-    if str(folder).startswith("/tmp"):  # noqa: S108
+    # Not resolved: stevedore checks the path by which the interpreter is called.
+    directory = Path(os.path.abspath(directory))
+    if str(directory).startswith("/tmp"):  # noqa: S108
         raise BuildError(
-            f"{folder} lies under /tmp, where stevedore switches its cache off:"
+            f"{directory} lies under /tmp, where stevedore switches its cache off:"
             " it could not be measured fairly. Choose another folder."
         )
-    own = folder / "bin" / "python"
-    marker = folder / MARKER
+    own = directory / "bin" / "python"
+    marker = directory / MARKER
     fingerprint = _fingerprint(python, pins)
     built = marker.is_file() and marker.read_text() == fingerprint
     if not (built and own.exists()):
-        _clear(folder)
-        _install(folder, own, python, pins)
+        _clear(directory)
+        _install(directory, own, python, pins)
         marker.write_text(fingerprint)
     _pip_install(own, "--force-reinstall", str(ROOT))
     return own
 
 
 def default_folder(python: str = sys.executable) -> Path:
-    """Where the environment of `python` lives when nobody says otherwise."""
+    """Return the default directory of the environment of `python`."""
     tag = _run(python, "-c", "import sys; print(sys.implementation.cache_tag)")
     return ROOT / ".environments" / tag.strip()
 
 
 def summary(python: Path) -> str:
-    """Say in plain words how much there is to discover for `python`."""
+    """Return a sentence with the numbers of distributions and entry points."""
     return _run(python, "-c", COUNT).strip()
 
 
 def _fingerprint(python: str, pins: Path) -> str:
     version = _run(python, "-c", "import sys; print(sys.version)")
-    # Others may be built on the real one.
+    # The pins of other environments may include those of the real one.
     known = b"".join(file.read_bytes() for file in dict.fromkeys([PINS, pins]))
     return hashlib.sha256(known + version.encode()).hexdigest()
 
 
-def _clear(folder: Path) -> None:
-    """Leave `folder` empty but for an empty marker, and touch nobody's own files."""
-    marker = folder / MARKER
-    if folder.exists():
-        if any(folder.iterdir()) and not marker.is_file():
+def _clear(directory: Path) -> None:
+    """Empty a directory and create the marker; raise BuildError if it is not ours."""
+    marker = directory / MARKER
+    if directory.exists():
+        if any(directory.iterdir()) and not marker.is_file():
             raise BuildError(
-                f"{folder} is neither empty nor an environment built by this"
+                f"{directory} is neither empty nor an environment built by this"
                 " module. Remove it yourself, or choose another folder."
             )
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+        shutil.rmtree(directory)
+    directory.mkdir(parents=True)
     marker.touch()
 
 
-def _install(folder: Path, own: Path, python: str, pins: Path) -> None:
-    _run(python, "-m", "venv", str(folder))
+def _install(directory: Path, own: Path, python: str, pins: Path) -> None:
+    _run(python, "-m", "venv", str(directory))
     _pip_install(own, "--only-binary", ":all:", "--requirement", str(pins))
-    # Distributions may ship files that are not meant to compile (templates, tests
-    # of syntax errors): compileall then exits with 1, though it has compiled all
-    # the others, and nothing ever imports those.
-    _run(own, "-m", "compileall", "-q", str(folder / "lib"), tolerated=1)
+    # Distributions may ship files that do not compile (templates, tests of syntax
+    # errors) and that nothing imports: compileall then exits with 1, but has compiled
+    # all others.
+    _run(own, "-m", "compileall", "-q", str(directory / "lib"), tolerated=1)
 
 
 def _pip_install(own: Path, *arguments: str) -> None:
@@ -105,10 +109,10 @@ def _pip_install(own: Path, *arguments: str) -> None:
 
 
 def _run(python: str | Path, *arguments: str, tolerated: int = 0) -> str:
-    """Return what the command prints, or raise with all that it printed."""
-    # Isolated (-I), lest the current folder or PYTHONPATH stand in for the
-    # environment. The variable must go all the same: pip's own children see it,
-    # and without bytecode every import would be measured with its compilation.
+    """Return the standard output of a command. Raises BuildError with its output."""
+    # Isolated (-I), so that nothing is imported from the current directory or from
+    # PYTHONPATH. The variable must be removed all the same: child processes of pip
+    # inherit it, and without bytecode every measured import would include compilation.
     command = [str(python), "-I", *arguments]
     variables = dict(os.environ)
     variables.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -127,12 +131,12 @@ def _run(python: str | Path, *arguments: str, tolerated: int = 0) -> str:
 
 
 def main() -> None:
-    """Build the environment and say what there is to discover in it."""
+    """Build the environment, and print its python and its summary."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.environment", description=__doc__
     )
     parser.add_argument(
-        "folder",
+        "directory",
         nargs="?",
         type=Path,
         help="where to build it (default: .environments/<cache tag>)",
@@ -144,7 +148,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     try:
-        own = build(options.folder or default_folder(options.python), options.python)
+        own = build(options.directory or default_folder(options.python), options.python)
         print(own)
         print(summary(own))
     except BuildError as failure:

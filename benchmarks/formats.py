@@ -1,8 +1,8 @@
-"""What would an index in another format cost to read?
+"""Measure how long it takes to read an index in other formats.
 
-Milliseconds over a bare interpreter, for a process that reads from disk all stamps of
-the real environment and the rows of one group, and does nothing else. The other formats
-hold the same, and are read by the library that one would take.
+Milliseconds on top of `python -c pass`, for a process that only reads from disk all
+stat signatures of the real environment and the rows of one group. The other formats
+contain the same data, and are read by the usual library for each.
 """
 
 from pathlib import Path
@@ -31,7 +31,8 @@ index = Index(lambda offset, length: os.pread(opened, length, offset))
 stamps = {}
 for entry in decode(index):
     for each in entry.distributions:
-        stamps[os.path.join(entry.path, each.file, "entry_points.txt")] = each.stamp
+        file = os.path.join(entry.path, each.file, "entry_points.txt")
+        stamps[file] = each.stat_signature
 groups = {group: index.rows(group) for group, *_ in table_of(index)}
 found = {"stamps": stamps, "groups": groups}
 for name, dumps in (
@@ -62,7 +63,10 @@ base.execute("select * from points where declared = ?", (GROUP,)).fetchall()
 
 
 def cases(ours: Path, others: Path) -> dict[str, Case]:
-    """Return what is read; `others` is the beginning of the other files' names."""
+    """Return the cases by format.
+
+    :param others: the path of the files in the other formats, without the suffix.
+    """
     known = f"GROUP, OURS, OTHERS = {GROUP!r}, {str(ours)!r}, {str(others)!r}\n"
     code = {
         "lines of texts, a group alone (lazyplug)": OURS,
@@ -77,7 +81,7 @@ def cases(ours: Path, others: Path) -> dict[str, Case]:
 
 
 def measure(options: Options) -> list[Table]:
-    """Keep one index in each format and measure how it is read."""
+    """Write one index in each format, and measure how long it takes to read."""
     python = build(default_folder())
     cache = options.scratch / "ours"
     settle(python, Case(LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(cache)}), options.scratch)

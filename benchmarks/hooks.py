@@ -1,8 +1,8 @@
-"""What do released pluggy hosts gain when plugins are imported at their hooks' calls?
+"""Measure what pluggy hosts gain if a plugin is imported when its hook is called.
 
-llm and datasette, with plugins of theirs, beside themselves on pluggy's own
-`load_setuptools_entrypoints`. Both are as they were released: only that method is
-exchanged, as a host would exchange the line that calls it.
+llm and datasette with some of their plugins, compared with pluggy's own
+`load_setuptools_entrypoints`. Both are unchanged releases: only that method is
+replaced, as a host would replace the line that calls it.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ try:
 except SystemExit:
     pass
 """
-# What a person asks them, where no model and no key are needed.
+# Commands that need no model and no key.
 PROGRAMS = {
     "llm --help": ("llm", ["--help"]),
     "llm plugins": ("llm", ["plugins"]),
@@ -43,7 +43,7 @@ print("counted", len(found), len(sys.modules))
 
 
 def measure(options: Options) -> list[Table]:
-    """Measure each program on both, and count what was imported."""
+    """Measure each program with both loaders, and count the imported modules."""
     python = build(default_folder().with_name("hooks"), pins=PINS)
     scratch = options.scratch
     variables = {
@@ -58,8 +58,8 @@ def measure(options: Options) -> list[Table]:
         settle(python, found[f"{title}: lazyplug"], scratch)
     for name, case in found.items():
         counted = case.code + COUNTS.format(name.partition(" ")[0] + "_")
-        told, _ = output_of(python, case._replace(code=counted), scratch)
-        *_, few, all_of_them = told.split()
+        output, _ = output_of(python, case._replace(code=counted), scratch)
+        *_, few, all_of_them = output.split()
         plugins[f"{name}, plugins"] = Figure(int(few))
         modules[f"{name}, modules"] = Figure(int(all_of_them))
     return [

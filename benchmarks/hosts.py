@@ -1,9 +1,9 @@
-"""What is laziness worth? One small host with 20 heavy plugins, on four libraries.
+"""Measure what lazy loading saves a small host with 20 heavy plugins.
 
-It runs one command, and it prints a help screen with a line for each. In the words of
-click and argparse it does so twice: with all commands added, and with those that are
-lazy; in pluggy's with hooks, and with plugins that are imported when one of theirs is
-called. And a document is built that lists the plugins.
+The host runs one command, and prints a help screen with a line for each plugin. It
+exists for lazyplug and stevedore, and twice for click, argparse and pluggy: with all
+plugins loaded at the start, and with plugins that are imported when they are used.
+Finally, a document that lists the plugins is built with Sphinx.
 """
 
 import compileall
@@ -16,7 +16,8 @@ from benchmarks.report import Figure, Options, Table, main
 
 GROUP, CLICK, HOOKS = "benchmark.commands", "benchmark.click", "benchmark.hooks"
 NUMBER = 20
-# What makes a plugin heavy, some ten milliseconds of it: classes, as in its libraries.
+# Makes a plugin heavy, by some ten milliseconds: classes, as the libraries of a real
+# plugin define.
 HEAVY = "".join(
     f"class Class{n}:\n"
     f"    '''The class {n}.'''\n"
@@ -97,7 +98,7 @@ HOSTS = {
     "lazyplug, argparse": LAZY_ARGPARSE + PARSES,
     "argparse": EAGER_ARGPARSE + PARSES,
 }
-# A document that lists them; each build in a folder of its own.
+# Builds a document that lists the plugins, each time in a new directory.
 SPHINX = """
 import tempfile
 from sphinx.cmd.build import main
@@ -111,9 +112,9 @@ EXTENSIONS = {
 MODULES = "\nimport sys; print('modules', len(sys.modules))"
 
 
-def plant_plugins(folder: Path) -> None:
-    """Write a distribution of heavy plugins, compiled."""
-    metadata = folder / "benchmark_commands-1.0.dist-info"
+def plant_plugins(directory: Path) -> None:
+    """Write a distribution of heavy plugins, and compile it."""
+    metadata = directory / "benchmark_commands-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: benchmark-commands\nVersion: 1.0\n",
@@ -128,30 +129,30 @@ def plant_plugins(folder: Path) -> None:
         lines.append(f"[{group}]")
         for n in range(NUMBER):
             name = f"benchmark_{kind}_{n}"
-            # A plugin of pluggy is the module, its hook has a name of its own.
+            # For pluggy, the plugin is the module, and its hook has its own name.
             function = f"command{n}" if group == HOOKS else "command"
             target = name if group == HOOKS else f"{name}:{function}"
             lines.append(f"command{n} = {target}")
             doc = f"'''Do the thing number {n}.'''\n"
-            # argparse's has its parser, to which it adds nothing here.
+            # A plugin for argparse gets its parser, to which it adds nothing here.
             takes = "parser=None" if group == GROUP else ""
             source = f"{doc}{HEAVY}{before}def {function}({takes}):\n    {doc}"
-            (folder / f"{name}.py").write_text(source, encoding="utf-8")
+            (directory / f"{name}.py").write_text(source, encoding="utf-8")
     (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
-    compileall.compile_dir(folder, quiet=1)
+    compileall.compile_dir(directory, quiet=1)
 
 
-def plant_document(folder: Path) -> Path:
+def plant_document(directory: Path) -> Path:
     """Write the source of a document that lists the plugins."""
-    folder.mkdir()
-    (folder / "conf.py").touch()
+    directory.mkdir()
+    (directory / "conf.py").touch()
     text = f"Plugins\n#######\n\n.. list-plugins:: {GROUP}\n"
-    (folder / "index.rst").write_text(text, encoding="utf-8")
-    return folder
+    (directory / "index.rst").write_text(text, encoding="utf-8")
+    return directory
 
 
 def measure(options: Options) -> list[Table]:
-    """Measure one command, and the help screen, on each library."""
+    """Measure one command, the help screen and the document, on each library."""
     python = build(default_folder())
     plugins, scratch = options.scratch / "plugins", options.scratch
     plant_plugins(plugins)
@@ -161,7 +162,7 @@ def measure(options: Options) -> list[Table]:
         "XDG_CACHE_HOME": str(scratch / "theirs"),
     }
     document = plant_document(scratch / "document")
-    asked = {
+    codes_of = {
         "one command": {f"{name}: run": f"{HOSTS[name]}run()" for name in HOSTS},
         "the help screen": {f"{name}: show": f"{HOSTS[name]}show()" for name in HOSTS},
         "a document": {
@@ -171,17 +172,19 @@ def measure(options: Options) -> list[Table]:
     }
     tables = []
     modules = {}
-    for what, codes in asked.items():
+    for what, codes in codes_of.items():
         found = {name: Case(code, variables) for name, code in codes.items()}
         for name, case in found.items():
             if name.startswith("lazyplug"):
                 settle(python, case, scratch)
         bare, _ = output_of(python, Case(MODULES), scratch)
         for name, case in found.items():
-            told, _ = output_of(
+            output, _ = output_of(
                 python, case._replace(code=case.code + MODULES), scratch
             )
-            modules[f"{name}, modules"] = Figure(_last(told) - _last(bare))
+            modules[f"{name}, modules"] = Figure(
+                _module_count(output) - _module_count(bare)
+            )
         figures = side_by_side(python, found, scratch, options.rounds)
         tables.append(
             Table(f"{what} of a host with {NUMBER} plugins", "ms over bare", figures)
@@ -189,8 +192,8 @@ def measure(options: Options) -> list[Table]:
     return [*tables, Table("modules imported", "modules over bare", modules)]
 
 
-def _last(told: str) -> int:
-    return int(told.rpartition("modules ")[2])
+def _module_count(output: str) -> int:
+    return int(output.rpartition("modules ")[2])
 
 
 if __name__ == "__main__":

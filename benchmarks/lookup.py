@@ -1,4 +1,4 @@
-"""What does it cost to look something up in a process that has found all already?
+"""Measure a look-up in a process that has discovered all plugins already.
 
 Nanoseconds, all in one process of the real environment.
 """
@@ -10,7 +10,7 @@ from benchmarks.pictures import bars
 from benchmarks.processes import Case, figure, output_of
 from benchmarks.report import Options, Table, main
 
-# A group of some size that other libraries can load whole.
+# A group with several plugins that the other libraries can load completely.
 GROUP, NAME = "cliff.formatter.list", "csv"
 SETUP = {
     "lazyplug": "import lazyplug; manager = lazyplug.ExtensionManager(GROUP);"
@@ -48,7 +48,7 @@ print(json.dumps(found))
 
 
 def measure(options: Options) -> list[Table]:
-    """Measure all in one process."""
+    """Measure all look-ups in one process."""
     python = build(default_folder())
     known = {
         "GROUP": GROUP,

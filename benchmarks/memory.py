@@ -1,6 +1,6 @@
-"""How much memory does a process need to get one driver, in the real environment?
+"""Measure the peak memory of getting one driver in the real environment.
 
-The peak of its resident memory over that of a bare interpreter. Linux only.
+Resident memory on top of a process that imports the plugin only. Linux only.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from benchmarks.processes import Case, output_of, side_by_side
 from benchmarks.report import Options, Table, main
 from benchmarks.startup import BARE, environment
 
-# Of this program alone: what getrusage tells begins with the memory of its parent.
+# Not by getrusage, whose figure starts with the peak of the parent process.
 PEAK = """
 with open("/proc/self/status") as status:
     (peak,) = [line.split()[1] for line in status if line.startswith("VmHWM")]

@@ -1,6 +1,6 @@
-"""Is the answer in the real environment the same as importlib_metadata's?
+"""Compare all entry points of the real environment with importlib_metadata's.
 
-Every group, name, value, distribution name and version, in a process each for
+Every group, name, value, distribution name and version, in one process each for
 cold, warm, `dirs`, `none` and `off`. Run as `python -m benchmarks.parity`.
 """
 
@@ -13,7 +13,7 @@ from benchmarks.environment import build, default_folder, summary
 from benchmarks.processes import UNWANTED
 from benchmarks.report import scratch_folder
 
-# Read without json, so that warm stays warm.
+# Printed without json, so that the process imports no more than a warm start does.
 ANSWER = """
 from {module} import entry_points
 for point in sorted(entry_points(), key=lambda p: (p.group, p.name, p.value)):
@@ -55,7 +55,7 @@ def answer(python: Path, code: str, variables: dict[str, str]) -> list[str]:
 
 
 def main() -> None:
-    """Build the environment, compare in each way, and say what was compared."""
+    """Build the environment, compare in each mode, and print the results."""
     python = build(default_folder())
     print(summary(python))
     truth = sorted(answer(python, ANSWER.format(module="importlib_metadata"), {}))

@@ -1,4 +1,4 @@
-"""The results as SVG, by matplotlib, which the extra `bench` installs."""
+"""Draw results as SVG with matplotlib, which the extra `bench` installs."""
 
 import sys
 from pathlib import Path
@@ -11,13 +11,13 @@ OURS, THEIRS = "#2a6f97", "#b8b8b8"
 
 def _figure(rows: int, title: str) -> tuple[Any, Any]:
     try:
-        import matplotlib as mpl
+        import matplotlib as mpl  # deferred: optional, only for pictures
     except ImportError:
         sys.exit("No picture: matplotlib is missing. Install lazyplug[bench].")
     mpl.use("svg")
-    # The same results make the same file; text stays text.
+    # The same results give the same file, and text stays text.
     mpl.rcParams.update({"svg.hashsalt": "lazyplug", "svg.fonttype": "none"})
-    from matplotlib import pyplot
+    from matplotlib import pyplot  # deferred: after the choice of the backend
 
     figure, axes = pyplot.subplots(figsize=(8, 0.8 + 0.38 * rows), layout="constrained")
     axes.spines[["top", "right"]].set_visible(False)
@@ -34,7 +34,7 @@ def _is_ours(name: str) -> bool:
 
 
 def bars(tables: list[Table], file: Path) -> None:
-    """Draw the first table: a bar for each figure, ours in colour."""
+    """Draw the first table: a bar for each figure, with lazyplug's in color."""
     title, unit, figures = tables[0]
     figure, axes = _figure(len(figures), title)
     names = list(figures)
@@ -49,7 +49,7 @@ def bars(tables: list[Table], file: Path) -> None:
 
 
 def lines(tables: list[Table], file: Path) -> None:
-    """Draw each case over the sizes: a name is "SIZE what: CASE"."""
+    """Draw a line for each case over the sizes; names are "SIZE what: CASE"."""
     figure, axes = _figure(10, f"one driver, by the number of {tables[0].title}")
     found: dict[str, list[tuple[int, float]]] = {}
     for name, (median, _) in tables[0].figures.items():

@@ -1,7 +1,7 @@
-"""What a benchmark tells: tables, pictures, verdicts, what was kept the last time.
+"""Run a benchmark, and print, judge and keep its results.
 
-The bounds stand in bounds.toml. A ratio is judged on medians of at least 25 rounds,
-and may exceed its bound by the spread of what is measured.
+The bounds are in bounds.toml. A ratio is judged on medians of at least 25 rounds, and
+may exceed its bound by the spread of the figure.
 """
 
 import argparse
@@ -24,19 +24,19 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RESULTS = HERE / "results"
 BOUNDS = HERE / "bounds.toml"
-# Fewer rounds are for looking, not for judging.
+# With fewer rounds, results are printed but not judged.
 FEWEST = 25
 
 
 class Figure(NamedTuple):
-    """The median of what was measured, and half the width of its middle half."""
+    """The median of a measurement, and half its interquartile range."""
 
     median: float
     spread: float = 0.0
 
 
 class Table(NamedTuple):
-    """Figures that stand beside each other; their names are unique in a benchmark."""
+    """The figures of one table; their names are unique in a benchmark."""
 
     title: str
     unit: str
@@ -44,7 +44,7 @@ class Table(NamedTuple):
 
 
 class Options(NamedTuple):
-    """What a benchmark is told: where it may write, and how often it measures."""
+    """The options of a benchmark: where it may write, and how often it measures."""
 
     scratch: Path
     rounds: int
@@ -55,9 +55,9 @@ Draw = Callable[[list[Table], Path], None]
 
 
 def main(name: str, doc: str | None, measure: Measure, rounds: int, draw: Draw) -> None:
-    """Measure, print tables and verdicts; fail if a bound was missed.
+    """Measure, print tables and verdicts; fail if a bound is missed.
 
-    `rounds` is how often it measures by default; 0: its counts are exact.
+    :param rounds: the default number of rounds; 0 if the counts are exact.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}",
@@ -69,15 +69,15 @@ def main(name: str, doc: str | None, measure: Measure, rounds: int, draw: Draw) 
     )
     if rounds:
         parser.add_argument("--rounds", type=int, default=rounds)
-    given = parser.parse_args()
-    rounds = given.rounds if rounds else 0
-    with scratch_folder(name) as folder:
-        tables = measure(Options(folder, rounds))
+    options = parser.parse_args()
+    rounds = options.rounds if rounds else 0
+    with scratch_folder(name) as directory:
+        tables = measure(Options(directory, rounds))
     text = markdown(name, tables, rounds)
     figures = {k: v for table in tables for k, v in table.figures.items()}
     print(text)
     print(*compare(name, figures), sep="\n")
-    if given.keep:
+    if options.keep:
         keep(name, tables, rounds, text)
         draw(tables, RESULTS / f"{name}.svg")
     if rounds and rounds < FEWEST:
@@ -90,27 +90,27 @@ def main(name: str, doc: str | None, measure: Measure, rounds: int, draw: Draw) 
 
 @contextmanager
 def scratch_folder(name: str) -> Iterator[Path]:
-    """Make a folder for a benchmark, and remove it.
+    """Create a directory for a benchmark, and remove it at the end.
 
-    Not in the temporary folder: stevedore keeps no cache for what lies there.
+    It is not in the temporary directory: stevedore keeps no cache for paths there.
     """
     (ROOT / ".environments").mkdir(exist_ok=True)
-    folder = tempfile.mkdtemp(prefix=f"{name}-", dir=ROOT / ".environments")
+    directory = tempfile.mkdtemp(prefix=f"{name}-", dir=ROOT / ".environments")
     try:
-        yield Path(folder)
+        yield Path(directory)
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
 
 
 def markdown(name: str, tables: list[Table], rounds: int) -> str:
-    """Return the tables of a benchmark, what was measured and how to repeat it."""
+    """Return the tables of a benchmark, with the machine and how to repeat it."""
     how = f"medians of {rounds} interleaved rounds" if rounds else "exact counts"
     machine = f"{processor()}, {os.cpu_count()} processors, {platform.system()}"
-    said = (
+    summary = (
         f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, {machine};"
         f" {how}. Repeat it with `tox run -e bench -- {name}`."
     )
-    parts = [said]
+    parts = [summary]
     for title, unit, figures in tables:
         first = next(iter(figures.values())).median
         lines = [f"| {title} | {unit} | spread | ratio |", "|---|---:|---:|---:|"]
@@ -123,14 +123,14 @@ def markdown(name: str, tables: list[Table], rounds: int) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with as many places as it needs.
+    """Return a number as text, with up to two decimal places.
 
     >>> number(2.345), number(81.7), number(230_000_000), number(-0.001)
     ('2.35', '81.7', '230,000,000', '0.00')
     """
     if value == int(value):
         return f"{value:,.0f}"
-    # Adding nothing makes a negative nothing one.
+    # Adding 0.0 turns -0.0 into 0.0.
     return f"{round(value, 2) + 0.0:,.2f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
@@ -145,14 +145,14 @@ def bounds_of(name: str) -> list[dict[str, Any]]:
 
 
 def judge(name: str, figures: Mapping[str, Figure]) -> list[str]:
-    """Say of each bound whether it holds; the spread of what is judged is allowed."""
+    """Return for each bound whether it holds, with the spread as tolerance."""
     return [_verdict(bound, figures) for bound in bounds_of(name)]
 
 
-def _found(
+def _bounded_figure(
     bound: Mapping[str, Any], figures: Mapping[str, Figure]
 ) -> tuple[str, Figure]:
-    """Return what a bound is about, and the figure that it bounds."""
+    """Return the label and the figure that a bound applies to."""
     of, to = bound["of"], bound.get("to", "")
     median, spread = figures[of]
     if "more" in bound:
@@ -164,7 +164,7 @@ def _found(
 
 
 def _verdict(bound: Mapping[str, Any], figures: Mapping[str, Figure]) -> str:
-    what, (found, slack) = _found(bound, figures)
+    what, (found, slack) = _bounded_figure(bound, figures)
     (most,) = [bound[kind] for kind in ("ratio", "more", "most") if kind in bound]
     word = "holds " if found <= float(Fraction(most)) + slack else "MISSED"
     also = f" (1/{1 / found:.1f})" if "ratio" in bound and 0 < found < 1 else ""
@@ -175,7 +175,7 @@ def _verdict(bound: Mapping[str, Any], figures: Mapping[str, Figure]) -> str:
 
 
 def keep(name: str, tables: list[Table], rounds: int, text: str) -> None:
-    """Write the results: figures as JSON with the machine described, tables as text."""
+    """Write the figures and the machine as JSON, and the tables as Markdown."""
     RESULTS.mkdir(exist_ok=True)
     document = {
         "date": time.strftime("%Y-%m-%d"),
@@ -201,7 +201,7 @@ def keep(name: str, tables: list[Table], rounds: int, text: str) -> None:
 
 
 def compare(name: str, figures: Mapping[str, Figure]) -> list[str]:
-    """Say what each figure that is bounded was when results were kept the last time."""
+    """Return for each bound its figure in the last kept results, and the new one."""
     file = RESULTS / f"{name}.json"
     if not file.exists():
         return []
@@ -211,19 +211,19 @@ def compare(name: str, figures: Mapping[str, Figure]) -> list[str]:
         for table in document["tables"]
         for each, figure in table["figures"].items()
     }
-    said = []
+    lines = []
     for bound in bounds_of(name):
         if {bound["of"], bound.get("to", bound["of"])} <= known.keys() & figures.keys():
-            what, was = _found(bound, known)
-            _, now = _found(bound, figures)
-            said.append(
+            what, was = _bounded_figure(bound, known)
+            _, now = _bounded_figure(bound, figures)
+            lines.append(
                 f"{document['date']}: {what} was {was.median:.4g}, now {now.median:.4g}"
             )
-    return said
+    return lines
 
 
 def processor() -> str:
-    """Return what processor this machine has."""
+    """Return the name of this machine's processor."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

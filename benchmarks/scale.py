@@ -1,4 +1,4 @@
-"""How does a start grow with the number of distributions, and of path entries?"""
+"""Measure how a start grows with the number of distributions and of path entries."""
 
 from pathlib import Path
 
@@ -9,13 +9,12 @@ from benchmarks.trees import LAZYPLUG, METADATA, distribution, environment, plan
 
 SIZES = (10, 100, 1_000, 10_000)
 ENTRIES = (5, 50, 250)
-# Distributions that the path entries have between them, and as many as in the
-# environment.
+# How many distributions all path entries together have; the environment has as many.
 SHARED = 250
 
 
 def cases(label: str, caches: Path, before: str = "") -> dict[str, Case]:
-    """Return what is asked in one environment; `before` is run first in all."""
+    """Return the cases of one environment; all of them run `before` first."""
     warm = {"LAZYPLUG_CACHE_DIR": str(caches / "warm")}
     cold = caches / "cold"
     return {
@@ -35,35 +34,35 @@ def cases(label: str, caches: Path, before: str = "") -> dict[str, Case]:
 
 def of_distributions(options: Options, size: int) -> Table:
     """Measure in an environment of `size` distributions."""
-    folder = options.scratch / f"of-{size}"
-    python, site = environment(folder)
+    directory = options.scratch / f"of-{size}"
+    python, site = environment(directory)
     plant(site, range(size))
-    found = cases(f"{size:,} distributions", folder / "caches")
-    settle(python, next(iter(found.values())), folder)
-    figures = side_by_side(python, found, folder, options.rounds)
+    found = cases(f"{size:,} distributions", directory / "caches")
+    settle(python, next(iter(found.values())), directory)
+    figures = side_by_side(python, found, directory, options.rounds)
     return Table("distributions", "ms over bare", figures)
 
 
 def of_entries(options: Options, number: int) -> Table:
-    """Measure with so many path entries, which have 250 distributions between them."""
-    folder = options.scratch / f"on-{number}"
-    python, site = environment(folder)
+    """Measure with this number of path entries, with 250 distributions in total."""
+    directory = options.scratch / f"on-{number}"
+    python, site = environment(directory)
     plant(site, range(SHARED))
-    entries = [folder / "entries" / str(place) for place in range(number)]
+    entries = [directory / "entries" / str(place) for place in range(number)]
     each = SHARED // number
     for place, entry in enumerate(entries):
         entry.mkdir(parents=True)
         for at in range(place * each, place * each + each):
             distribution(entry, SHARED + at)
     (site / "entries.pth").write_text("\n".join(map(str, entries)), encoding="utf-8")
-    found = cases(f"{number} path entries", folder / "caches")
-    settle(python, next(iter(found.values())), folder)
-    figures = side_by_side(python, found, folder, options.rounds)
+    found = cases(f"{number} path entries", directory / "caches")
+    settle(python, next(iter(found.values())), directory)
+    figures = side_by_side(python, found, directory, options.rounds)
     return Table("path entries", "ms over bare", figures)
 
 
 def measure(options: Options) -> list[Table]:
-    """Measure at each size; the figures of one question make one table."""
+    """Measure at each size; return one table by distributions, one by path entries."""
     sizes = [of_distributions(options, size) for size in SIZES]
     entries = [of_entries(options, number) for number in ENTRIES]
     return [

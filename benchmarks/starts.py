@@ -1,7 +1,7 @@
-"""What does a shared file system see of a thousand starts?
+"""Count the file system calls of a thousand starts, as a shared file system sees them.
 
-File system calls of all of them, each a process of its own that gets one driver in the
-real environment, over a thousand that have the plugin already. Counted by strace.
+Each start is a process that gets one driver in the real environment. The calls of a
+thousand processes that import the plugin only are subtracted. Counted by strace.
 """
 
 import shutil
@@ -29,7 +29,7 @@ NAMES = (
 
 
 def calls(python: Path, case: Case, cwd: Path) -> int:
-    """Return how many file system calls a thousand starts make."""
+    """Return the number of file system calls of a thousand starts."""
     log = cwd / "strace.log"
     trace = ("strace", "-f", "-qq", "-c", "-e", "trace=%file,%desc", "-o", str(log))
     shell = ("sh", "-c", SHELL, "sh", str(STARTS), str(python), case.code)
@@ -46,7 +46,7 @@ def calls(python: Path, case: Case, cwd: Path) -> int:
 
 
 def measure(options: Options) -> list[Table]:
-    """Count the starts of each."""
+    """Count the calls of each case."""
     if not shutil.which("strace"):
         sys.exit("Nothing is counted without strace.")
     scratch = options.scratch

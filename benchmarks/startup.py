@@ -1,7 +1,6 @@
-"""What does it cost to get one driver, in the real environment?
+"""Measure the time to get one driver in the real environment.
 
-Milliseconds over a process that has the plugin already: what is left is the price of
-finding it.
+Milliseconds on top of a process that imports the plugin only: the cost of finding it.
 """
 
 import subprocess
@@ -12,7 +11,7 @@ from benchmarks.pictures import bars
 from benchmarks.processes import Case, emptied, settle, side_by_side
 from benchmarks.report import Options, Table, main
 
-# A plugin whose own import is next to nothing, so that it hides no difference.
+# A plugin whose own import takes almost no time, so that it hides no difference.
 GROUP, NAME = "opentelemetry_environment_variables", "api"
 BARE = "import opentelemetry.environment_variables"
 LAZYPLUG = f"import lazyplug; lazyplug.DriverManager({GROUP!r}, {NAME!r}).driver"
@@ -39,15 +38,15 @@ METADATA = (
 
 
 def cases(scratch: Path) -> dict[str, Case]:
-    """Return what is asked; caches are kept in `scratch`."""
+    """Return the cases by name; their caches are in `scratch`."""
 
     def ours(**variables: str) -> Case:
         return Case(
             LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(scratch / "ours"), **variables}
         )
 
-    def cold(code: str, variable: str, folder: Path) -> Case:
-        return Case(code, {variable: str(folder)}, emptied(folder))
+    def cold(code: str, variable: str, directory: Path) -> Case:
+        return Case(code, {variable: str(directory)}, emptied(directory))
 
     (scratch / "empty_module.py").touch()
     small = scratch / "small"
@@ -73,17 +72,17 @@ def cases(scratch: Path) -> dict[str, Case]:
 
 
 def frozen(python: Path, scratch: Path, *options: str) -> Case:
-    """Freeze an environment; return the case that its frozen index answers."""
+    """Freeze an environment; return the case that uses its frozen index."""
     file = scratch / f"frozen{''.join(options)}.index"
     freeze = (str(python), "-m", "lazyplug", "freeze", "--output", str(file))
     subprocess.run([*freeze, *options], check=True, cwd=scratch, capture_output=True)
-    # What it does not answer alone would be written there.
+    # An index would be written here only if the frozen one did not answer.
     nowhere = str(scratch / "never-written")
     return Case(LAZYPLUG, {"LAZYPLUG_INDEX": str(file), "LAZYPLUG_CACHE_DIR": nowhere})
 
 
 def environment(scratch: Path) -> tuple[Path, dict[str, Case]]:
-    """Build the real environment; return its python, and the cases, warmed up."""
+    """Build the real environment; return its python and the cases, warmed up."""
     python = build(default_folder())
     all_cases = {
         **cases(scratch),

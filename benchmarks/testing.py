@@ -1,6 +1,6 @@
-"""What does lazyplug's pytest plugin cost a run of pytest that makes no use of it?
+"""Measure what lazyplug's pytest plugin adds to a run of pytest that does not use it.
 
-One test that does nothing, in the real environment, without its other pytest plugins.
+One empty test, in the real environment, without its other pytest plugins.
 """
 
 from benchmarks.environment import build, default_folder
@@ -16,9 +16,10 @@ def measure(options: Options) -> list[Table]:
     """Measure the run with the plugin, and with an empty one in its place."""
     python = build(default_folder())
     (options.scratch / "test_nothing.py").write_text("def test() -> None: ...\n")
-    # or pytest would take the settings of a folder above
+    # Without it, pytest would use the configuration of a parent directory.
     (options.scratch / "pytest.ini").write_text("[pytest]\n")
-    # A name after -p is looked up in all metadata, which takes ten times as long.
+    # pytest looks up a name after -p in all metadata, which takes ten times as long. So
+    # the baseline loads a plugin, too.
     (options.scratch / "empty.py").touch()
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     empty = Case(CODE.format([*ARGUMENTS, "empty"]), alone)

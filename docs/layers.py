@@ -1,8 +1,8 @@
-"""Draw docs/layers.svg: the layers of pyproject.toml with the imports between them.
+"""Draw docs/layers.svg: the layers of pyproject.toml and the imports between them.
 
-`python docs/layers.py` writes it, with `--check` it says if it is out of date. The
-imports are those that import-linter checks, inside functions too. An import is drawn
-unless other imports of the same module lead there as well.
+`python docs/layers.py` writes the file; `--check` reports whether it is out of date.
+The imports are those that import-linter checks, also inside functions. An import is
+drawn unless other imports of the same module lead to the same target.
 """
 
 import ast
@@ -16,13 +16,14 @@ import grimp
 ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).with_suffix(".svg")
 PACKAGE = "lazyplug"
-# What every start imports. Read, not imported: the build needs hatchling.
+# The modules that every start imports. The build hook is parsed, not imported, because
+# importing it needs hatchling.
 (HOT,) = (
     ast.literal_eval(node.value)
     for node in ast.parse((ROOT / "hatch_build.py").read_text(encoding="utf-8")).body
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HOT"
 )
-# What is drawn, from the top down; the layers of pyproject.toml are finer.
+# The rows of the picture, from the top down; the layers of pyproject.toml are finer.
 ROWS = (
     ("programs", ["cli", "__main__", "_running"]),
     ("around it", ["compat", "integrations", "testing"]),
@@ -40,14 +41,14 @@ ROWS = (
     ("files", ["_import_target", "_preload", "_settings", "_files", "_log"]),
     ("base", ["_index", "_exceptions", "_printable", "_tuples", "_json_text", "_fork"]),
 )
-# One lists the modules of the public names, one is for type checkers only.
+# `_public` lists the modules of the public names; `_types` is for type checkers only.
 NOT_DRAWN = ("_public", "_types")
 WIDTH, HEIGHT, LABEL, GAP = 960, 66, 110, 14
 BOX = 26
 
 
 def picture() -> str:
-    """Return the picture. Raises ValueError if it does not show all modules."""
+    """Return the picture as SVG. Raises ValueError if it lacks a module."""
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = config["tool"]["importlinter"]["contracts"][0]["layers"]
     modules = {name.strip() for layer in layers for name in layer.split("|")}
@@ -106,12 +107,12 @@ def picture() -> str:
 
 
 def is_package(name: str) -> bool:
-    """Return True if a module is a directory."""
+    """Return True if a module is a package, which is a directory."""
     return (ROOT / PACKAGE / name).is_dir()
 
 
 def between(graph: "grimp.ImportGraph") -> "set[tuple[str, str]]":
-    """Return which module, or directory, imports which."""
+    """Return the imports between top-level modules and packages as pairs of names."""
     found = set()
     for module in graph.modules:
         for imported in graph.find_modules_directly_imported_by(module):

@@ -1,17 +1,17 @@
 """Provide the public names of lazyplug, each loaded from its module on first access.
 
-Type checkers and editors read `__init__.pyi` beside it.
-PYTEST_DONT_REWRITE, or pytest warns where it is imported before pytest begins.
+Type checkers and editors read `__init__.pyi` instead.
+PYTEST_DONT_REWRITE: otherwise pytest warns if this is imported before pytest starts.
 """
 
 __version__ = "0.1.0.dev0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import _public as _public  # for PyInstaller and its like
+    from . import _public as _public  # for PyInstaller and similar tools
 
-# Each public name with its module. A dictionary, next to imports for type checkers,
-# would take 90,000 instructions more at each start.
+# Each public name with its module. A dictionary, and imports for type checkers, would
+# cost 90,000 more instructions at each start.
 _MODULES = """
 BrokenMetadata _exceptions
 Changes _refresh
@@ -67,8 +67,8 @@ def __getattr__(name: str) -> object:
     module = __import__(f"{__name__}.{line.split()[1]}", fromlist=(name,))
     value = getattr(module, name)
     if value.__class__ is __getattr__.__class__:
-        value.__module__ = __name__  # as classes say: pickles name no private module
-    # In a fake file system, what is imported now has a fake `os`, and is not kept.
+        value.__module__ = __name__  # as of classes: pickles name no private module
+    # In a fake file system, a module imported now has a fake `os`: do not keep it.
     if __import__("os").__class__ is module.__class__:
         globals()[name] = value
     return value

@@ -1,4 +1,4 @@
-# The public names, for type checkers and editors; `__init__.py` loads them.
+# The public names, for type checkers and editors; at run time, see `__init__.py`.
 
 from ._accelerate import accelerate as accelerate
 from ._entry_point import EntryPoint as EntryPoint

@@ -1,4 +1,4 @@
-"""The command line, `python -m lazyplug`."""
+"""Run the command line: `python -m lazyplug`."""
 
 import sys
 
@@ -6,7 +6,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
         from ._running.launch import run
 
-        # Nothing may follow: these globals are the program's own by then.
+        # Nothing may follow: from here on, these globals belong to the program.
         run(sys.argv[2:])
     else:
         from .cli import main

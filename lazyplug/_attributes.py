@@ -1,6 +1,6 @@
 """Compute the attributes of an extension on first access.
 
-A DriverManager does not need this module: it loads, or calls, its plugin by itself.
+A DriverManager does not import this module: it loads, or calls, its plugin itself.
 """
 
 from . import _environment
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
     from ._types import Row
 
 
-def detail(extension: "Extension[Any]", name: str) -> "Any":
-    """Return an attribute of an extension that is worked out when it is asked for.
+def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
+    """Return an attribute of an extension that is not set yet.
 
-    Imports nothing of the plugin, except for `plugin` and `obj`.
-    Raises AttributeError if there is none.
+    Imports nothing of the plugin, except for `plugin` and `obj`. Raises AttributeError
+    if there is no such attribute.
     """
     match name:
         case "plugin" | "obj":
             return _loaded(extension, name)
         case "module_name":
             if extension._module is None:
+                # deferred: only on failure
                 from ._faults.messages import invalid_entry_point
 
                 raise invalid_entry_point(extension)
@@ -45,7 +46,7 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
 
                 return summary(extension)
             except (ImportError, OSError):
-                return None  # no file can be read any more
+                return None  # this process can read no more files
     raise AttributeError(
         f"{type(extension).__name__!r} object has no attribute {name!r}",
         name=name,
@@ -54,7 +55,7 @@ def detail(extension: "Extension[Any]", name: str) -> "Any":
 
 
 def _loaded(extension: "Extension[Any]", name: str) -> "Any":
-    from ._import_target import keep_modules  # deferred: a summary needs none of it
+    from ._import_target import keep_modules  # deferred: a summary does not need it
 
     keep_modules()
     if name == "plugin":
@@ -66,7 +67,7 @@ def _loaded(extension: "Extension[Any]", name: str) -> "Any":
 
 def make_entry_point(extension: "Extension[Any]") -> None:
     """Set the entry point of an extension that was made from a row."""
-    from ._entry_point import EntryPoint  # deferred: a summary needs none
+    from ._entry_point import EntryPoint  # deferred: a summary does not need it
 
     extension._entry_point = EntryPoint._of(
         extension.group, row_of_extension(extension), extension._owner
@@ -74,7 +75,7 @@ def make_entry_point(extension: "Extension[Any]") -> None:
 
 
 def row_of_extension(extension: "Extension[Any]") -> "Row":
-    """Return the row that an extension was made of."""
+    """Return the row that an extension was made from."""
     return (
         extension.name,
         extension.value,
@@ -84,16 +85,16 @@ def row_of_extension(extension: "Extension[Any]") -> "Row":
     )
 
 
-def take_place(extension: "Extension[Any]", new: "Extension[Any]") -> None:
-    """Set where the entry point of an extension is declared now."""
+def update_declaration(extension: "Extension[Any]", new: "Extension[Any]") -> None:
+    """Set where the entry point of an extension is declared, as in a new handle."""
     extension._owner, extension._line = new._owner, new._line
     if extension._module is not None:
         extension._entry_point = None  # type: ignore[assignment]
 
 
 def _error(extension: "Extension[Any]") -> "Exception | None":
-    for what in ("plugin", "obj"):
-        outcome = extension._outcomes.get((what, _environment.generation))
+    for kind in ("plugin", "obj"):
+        outcome = extension._outcomes.get((kind, _environment.generation))
         if outcome is not None and outcome[1] is not None:
             error: Exception = outcome[1][0]
             return error

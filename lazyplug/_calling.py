@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from ._extension import Extension
 
-# Seconds between two looks of a thread that waits for a call: does that wait for it?
-_LOOK = 0.05
+# Seconds after which a waiting thread checks again if the calls wait for each other.
+_POLL_SECONDS = 0.05
 
 
 class _Call:
-    """A call, the thread that it belongs to, and whether it is under way.
+    """A call of a plugin, which belongs to one thread and is under way or over.
 
     Both locks are held only by `with`, so that they are released when the call is over,
-    whatever was raised: a signal may come between any two lines.
+    whatever is raised: a signal may arrive between any two lines.
     """
 
     __slots__ = ("extension", "following", "forks", "gate", "lock", "process", "thread")
@@ -36,14 +36,14 @@ class _Call:
     def __init__(self, extension: "Extension[Any]") -> None:
         self.extension = extension
         self.thread = _thread.get_ident()
-        self.process = _files.Seam.getpid()
-        # how many of `_forks` were before it
+        self.process = _files.fs.getpid()
+        # how many `_forks` there were before the call
         self.forks = len(_forks)
-        # held by the call's own thread only
+        # only the call's own thread holds it
         self.lock = _thread.allocate_lock()
         # what other threads wait for
         self.gate = _thread.allocate_lock()
-        # the next call of this extension, claimed when this one was over
+        # the next call of this extension, which a thread claims when this one is over
         self.following: dict[None, _Call] = {}
 
     def under_way(self) -> bool:
@@ -51,15 +51,15 @@ class _Call:
             return False
         # A call of the parent process is under way in a forked child only if its own
         # thread forked: the other threads are not there.
-        return self.process == _files.Seam.getpid() or (
+        return self.process == _files.fs.getpid() or (
             {*_forks[self.forks :]} == {self.thread}
         )
 
 
-# which call a thread waits for
+# the call that each thread waits for
 _waiting: "dict[int, _Call]" = {}
 
-# the threads that forked: in each process since the first, the one that it began with
+# the thread that forked, for each fork between the first process and this one
 _forks: "list[int]" = []
 
 
@@ -73,21 +73,21 @@ if hasattr(os, "register_at_fork"):
 
 
 def call(extension: "Extension[Any]") -> "Any":
-    """Return what the call of the plugin returned; call it if nobody has.
+    """Return the object that the call of the plugin returned; call it on first use.
 
-    Runs the plugin's code. Raises CircularLoad if the call waits for itself, or for
-    the import of the plugin that asks for it.
+    Runs the plugin's code. Raises CircularLoad if the call waits for itself, or for the
+    import of the plugin that requests it.
     """
     if "plugin" not in extension.__dict__:
         extension._load()  # the import is over before a call begins
     if "plugin" not in extension.__dict__:
-        from ._faults.messages import unfinished
+        from ._faults.messages import unfinished  # deferred: only on failure
 
         raise unfinished(extension)
-    which = "obj", _environment.generation
+    key = "obj", _environment.generation
     outcome = None
     while outcome is None:
-        outcome = extension._outcomes.get(which) or _take_turn(extension, which)
+        outcome = extension._outcomes.get(key) or _take_turn(extension, key)
     obj, failure, _ = outcome
     if failure is not None:
         raise BaseException.with_traceback(*failure)
@@ -95,7 +95,7 @@ def call(extension: "Extension[Any]") -> "Any":
     return obj
 
 
-def _take_turn(extension: "Extension[Any]", which: "tuple[str, int]") -> "Any":
+def _take_turn(extension: "Extension[Any]", key: "tuple[str, int]") -> "Any":
     """Call the plugin and return the outcome; or wait for another call, return None."""
     mine = _Call(extension)
     # In this order: a thread that gets through the gate finds the call over.
@@ -109,30 +109,30 @@ def _take_turn(extension: "Extension[Any]", which: "tuple[str, int]") -> "Any":
             # From here on, the earlier calls are not needed.
             extension.__dict__["_call"] = mine
             # Another thread may have stored an outcome meanwhile.
-            return extension._outcomes.get(which) or _run(extension, which)
+            return extension._outcomes.get(key) or _run(extension, key)
     _wait(turn)
     return None
 
 
-def _run(extension: "Extension[Any]", which: "tuple[str, int]") -> "Any":
+def _run(extension: "Extension[Any]", key: "tuple[str, int]") -> "Any":
     args, kwds = extension._invoke or ((), {})
-    began = perf_counter()
+    start = perf_counter()
     try:
         obj = extension.plugin(*args, **kwds)
         if extension._protocol is not None:
-            from ._protocol import fit
+            from ._protocol import fit  # deferred: few hosts use protocol=
 
             fit(extension, obj, extension._protocol)
     except Exception as error:
-        from ._faults.failed_loads import failed
+        from ._faults.failed_loads import store_failure  # deferred: only on failure
 
-        return failed(extension, which, error)
-    taken = perf_counter() - began
-    return extension._outcomes.setdefault(which, (obj, None, taken))
+        return store_failure(extension, key, error)
+    seconds = perf_counter() - start
+    return extension._outcomes.setdefault(key, (obj, None, seconds))
 
 
 def _wait(other: _Call) -> None:
-    """Wait until a call is over, or gave up. Raises CircularLoad."""
+    """Wait until a call is over. Raises CircularLoad if it waits for this thread."""
     me = _thread.get_ident()
     try:
         while other.under_way():
@@ -147,15 +147,15 @@ def _wait(other: _Call) -> None:
                 waiting = [t for t, step in circle.items() if isinstance(step, _Call)]
                 # One thread gives up, so that the others can go on.
                 if me == max(waiting):
-                    from ._faults.messages import circular_load
+                    from ._faults.messages import circular_load  # deferred: rare
 
                     raise circular_load(other.extension, map(_name, circle.values()))
             # A thread that is interrupted here leaves the gate shut; threads that wait
             # for it check the call again.
-            if other.gate.acquire(timeout=_LOOK):
+            if other.gate.acquire(timeout=_POLL_SECONDS):
                 other.gate.release()
             else:
-                # Lets greenlets run, also if the gate was made before gevent patched.
+                # Lets greenlets run, even if gevent patched after the gate was made.
                 time.sleep(0)
     finally:
         _waiting.pop(me, None)
@@ -191,15 +191,15 @@ def _circle(call: _Call, me: int) -> "dict[int, _Call | str]":
 
 
 def _awaited_import(thread: int) -> "tuple[str, int]":
-    """Return which module a thread waits for, and the thread that imports it.
+    """Return the module that a thread waits for, and the thread that imports it.
 
-    It is the thread itself if it waits for none. No public name of the import system
-    has it; in an interpreter without these names, circles through imports are not
-    found.
+    If it waits for no module, return "" and the thread itself. The import system has no
+    public name for this; in an interpreter without the private ones, circles through
+    imports are not found.
     """
     system = sys.modules.get("_frozen_importlib")
     locks: Any = getattr(system, "_blocking_on", {}).get(thread)
-    # Python 3.11 has one lock here, later ones a list.
+    # Python 3.11 has one lock here, later versions have a list.
     for lock in locks if isinstance(locks, list) else [locks]:
         owner = getattr(lock, "owner", None)
         if owner is not None and owner != thread:

@@ -1,12 +1,12 @@
-"""Read what the metadata says of a distribution: name, version, summary, requirements.
+"""Read the metadata of a distribution: name, version, summary, requirements.
 
-It is read when somebody asks, since the index does not have it.
+The index does not contain them, so they are read on request.
 """
 
 import os
 
 from ._indexing.metadata import METADATA, headers, stem
-from ._indexing.reading import find_metadata, is_file, read
+from ._indexing.reading import find_metadata, is_file, read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,64 +16,64 @@ if TYPE_CHECKING:
 
 
 def identify(owner: "Owner") -> "tuple[str, str, str]":
-    """Return name, version and entry_points.txt of an owner as they are now.
+    """Return the current name and version of an owner, and its entry_points.txt.
 
-    They are read here, where they are used. What METADATA does not say, the name of
-    the metadata folder does. Of what a finder told of, the last is its object in
-    words, or "" if that is in another process.
+    A name or version that METADATA lacks is taken from the name of the metadata
+    directory. Instead of the file, return the path of an archive, or str() of the
+    object of a third-party finder ("" if the object is in another process).
     """
     key, path, file, _ = owner
     if not isinstance(path, str):
-        return *_said_by(path, key), "" if path is None else str(path)
+        return *_read_distribution(path, key), "" if path is None else str(path)
     if is_file(path):
-        return *_said_by_archive(owner), path
+        return *_read_archive(owner), path
     name, version = stem(file)
-    folder = os.path.join(path, file)
-    _, _, text, _ = find_metadata(folder)
+    directory = os.path.join(path, file)
+    _, _, text, _ = find_metadata(directory)
     if text is not None:
-        said, version_said = headers(text)
-        name, version = said or name, version_said or version
-    return name or key, version, os.path.join(folder, "entry_points.txt")
+        known_name, known_version = headers(text)
+        name, version = known_name or name, known_version or version
+    return name or key, version, os.path.join(directory, "entry_points.txt")
 
 
 def label(owner: "Owner") -> str:
-    """Return "name version" of an owner as they are now, the name where that is all."""
+    """Return the current "name version" of an owner; only the name without version."""
     return " ".join(identify(owner)[:2]).rstrip()
 
 
-def _said_by(opened: "Any", key: str) -> "tuple[str, str]":
+def _read_distribution(opened: "Any", key: str) -> "tuple[str, str]":
     """Return name and version of an importlib.metadata distribution.
 
-    Runs the code of its finder. If that fails, the name is the key.
+    Runs the code of its finder. If it fails, the name is the key.
     """
     try:
         return str(opened.metadata["Name"] or key), str(opened.version or "")
-    except Exception:  # it is gone, or third-party code failed
+    except Exception:  # it was deleted, or third-party code failed
         return key, ""
 
 
-def _said_by_archive(owner: "Owner") -> "tuple[str, str]":
+def _read_archive(owner: "Owner") -> "tuple[str, str]":
     """Return name and version of a distribution in an archive.
 
-    If it can no longer be read, the name is its key.
+    If the archive can no longer be read, the name is the key.
     """
     from ._indexing.archives import open_distribution  # deferred: 30 ms
 
     try:
-        return _said_by(open_distribution(owner), owner[0])
-    except Exception:  # it is gone, or damaged
+        return _read_distribution(open_distribution(owner), owner[0])
+    except Exception:  # it was deleted, or is damaged
         return owner[0], ""
 
 
 def summary_of(owner: "Owner | None") -> "tuple[str | None, str]":
-    """Return what the metadata of an owner says in one line, if it does, and its file.
+    """Return the Summary in an owner's METADATA, or None, and the path of that file.
 
-    Of what lies in archives, and what finders told of, nothing is said.
+    Archives and third-party finders are not read for a summary.
     """
     if owner is None or not isinstance(owner[1], str):
         return None, ""
     file = os.path.join(owner[1], owner[2]) + METADATA
-    text, _, _ = read(file, errors="replace")
+    text, _, _ = read_file(file, errors="replace")
     for line in (text or "").splitlines():
         if line[:8].lower() == "summary:":
             return line[8:].strip() or None, file
@@ -83,38 +83,38 @@ def summary_of(owner: "Owner | None") -> "tuple[str | None, str]":
 
 
 def requirements_of(owner: "Owner") -> "list[str]":
-    """Return what a distribution requires, as its metadata has it.
+    """Return the requirements of a distribution, as its metadata states them.
 
-    Of one whose metadata cannot be read, that is nothing: it costs itself.
+    Return none if the metadata cannot be read.
     """
     _, path, file, _ = owner
     if isinstance(path, str) and file.endswith(".dist-info"):
-        # An author's name in another encoding says nothing about what is required.
+        # An author's name in another encoding does not affect the requirements.
         metadata = os.path.join(path, file, "METADATA")
-        text, _, _ = read(metadata, errors="replace")
-        return _required(text or "")
+        text, _, _ = read_file(metadata, errors="replace")
+        return _parse_requirements(text or "")
     from ._indexing.archives import open_distribution  # deferred: 30 ms
 
     try:
         opened = open_distribution(owner)
         return list((opened and opened.requires) or ())
-    except Exception:  # it is broken, or foreign code: its fault is its own
+    except Exception:  # broken metadata, or third-party code failed
         return []
 
 
-def _required(text: str) -> "list[str]":
-    r"""Return what METADATA says is required; long headers go on behind blanks.
+def _parse_requirements(text: str) -> "list[str]":
+    r"""Return the Requires-Dist fields of METADATA; indented lines continue a field.
 
-    >>> _required("Name: a\r\nRequires-Dist: b\r\n  <2\n\nRequires-Dist: c")
+    >>> _parse_requirements("Name: a\r\nRequires-Dist: b\r\n  <2\n\nRequires-Dist: c")
     ['b <2']
     """
-    headers: list[str] = []
+    fields: list[str] = []
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     for line in text.partition("\n\n")[0].split("\n"):
-        if headers and line[:1] in {" ", "\t"}:
-            headers[-1] += f" {line.strip()}"
+        if fields and line[:1] in {" ", "\t"}:
+            fields[-1] += f" {line.strip()}"
         else:
-            headers.append(line)
+            fields.append(line)
     return [
-        line[14:].strip() for line in headers if line[:14].lower() == "requires-dist:"
+        line[14:].strip() for line in fields if line[:14].lower() == "requires-dist:"
     ]

@@ -1,4 +1,4 @@
-"""EntryPoint and EntryPoints, in importlib.metadata's shape, from the index."""
+"""Answer `entry_points()` from the index, with the API of importlib.metadata."""
 
 from . import _environment
 
@@ -16,15 +16,16 @@ _TEXTS = frozenset(("name", "value", "group"))
 
 
 class EntryPoint:
-    """One entry point, as a distribution declares it; immutable.
+    """One entry point of a distribution; immutable.
 
-    As in importlib.metadata: two are equal if name, value and group are; module,
-    attr and extras are read off the value, and raise ValueError where that is no
-    object reference.
+    As in importlib.metadata, two entry points are equal if name, value and group are
+    equal. `module`, `attr` and `extras` are parsed from the value, and raise
+    InvalidEntryPoint, a ValueError, if the value is not a valid reference
+    (https://packaging.python.org/specifications/entry-points/#data-model).
 
-    :param name: its name.
-    :param value: the object reference, `module:attr [extras]`.
-    :param group: the group that it stands in.
+    :param name: the name.
+    :param value: the reference, `module:attr [extras]`.
+    :param group: the group in which it is declared.
     """
 
     __module__ = _PACKAGE
@@ -56,11 +57,13 @@ class EntryPoint:
         return cls.__new__(cls)._fill(group, row, owner)
 
     def load(self) -> "Any":
-        """Import the module and return what the value refers to.
+        """Import the module and return the object that the value refers to.
 
-        Imports the plugin. Raises ValueError if the value is no object reference.
+        Imports the plugin. Raises InvalidEntryPoint, a ValueError, if the value is not
+        a valid reference, AttributeError if the module lacks the attribute, and
+        otherwise what the import raises.
         """
-        from ._import_target import (  # deferred: few are loaded here
+        from ._import_target import (  # deferred: few hosts call load()
             keep_modules,
             load_target,
         )
@@ -72,14 +75,14 @@ class EntryPoint:
     def module(self) -> str:
         """The module that the value refers to."""
         if self._target[0] is None:
-            from ._faults.messages import invalid_entry_point
+            from ._faults.messages import invalid_entry_point  # deferred: on failure
 
             raise invalid_entry_point(self)
         return self._target[0]
 
     @property
     def attr(self) -> "str | None":
-        """The attribute of the module; None where the module itself is meant."""
+        """The attribute of the module; None if the value refers to the module."""
         self.module  # noqa: B018 - raises where there is neither
         return self._target[1]
 
@@ -91,13 +94,16 @@ class EntryPoint:
         ['x', 'y']
         """
         self.module  # noqa: B018 - raises where there are none
-        # As re.findall(r"\w+"), without re: it cannot be imported in a changed root.
-        said = self.value.partition("[")[2]
-        return "".join(c if c.isalnum() or c == "_" else " " for c in said).split()
+        # Like re.findall(r"\w+"), but after a chroot `re` could not be imported.
+        extras = self.value.partition("[")[2]
+        return "".join(c if c.isalnum() or c == "_" else " " for c in extras).split()
 
     @property
     def dist(self) -> "Any":
-        """The distribution, opened by importlib_metadata; None if it has none."""
+        """The distribution that declares the entry point; None if there is none.
+
+        It is opened by importlib_metadata, or is the object of a third-party finder.
+        """
         if self._owner is None:
             return None
         if not isinstance(self._owner[1], str):
@@ -107,13 +113,19 @@ class EntryPoint:
         return open_distribution(self._owner)
 
     def matches(self, **params: "Any") -> bool:
-        """Are the attributes that are named as given?"""
+        """Return True if the entry point has all of these attributes.
+
+        :param params: names of attributes with the values that they must have.
+
+        Raises ValueError for `dist`, since distributions cannot be compared, and
+        AttributeError for an unknown attribute.
+        """
         if "dist" in params:
             raise ValueError(
                 "entry points cannot be selected by dist: distributions cannot be"
                 " compared; compare entry_point.dist.name yourself"
             )
-        # The parameter first: a value of another type may have its own __eq__.
+        # The parameter is the left operand, since its type may define __eq__.
         return all(value == getattr(self, name) for name, value in params.items())
 
     def _key(self) -> "tuple[str, str, str]":
@@ -149,7 +161,7 @@ class EntryPoint:
 
 
 def portable(owner: "Owner | None") -> "Owner | None":
-    """Return an owner without the object of a third-party finder, which cannot travel.
+    """Return an owner that can be pickled: without the object of a third-party finder.
 
     >>> portable(("foo", object(), "", 0)), portable(("foo", "/s", "foo.dist-info", 0))
     (('foo', None, '', 0), ('foo', '/s', 'foo.dist-info', 0))
@@ -160,13 +172,13 @@ def portable(owner: "Owner | None") -> "Owner | None":
 
 
 class EntryPoints(tuple["EntryPoint", ...]):
-    """An immutable collection of entry points, from which one selects."""
+    """An immutable collection of entry points, which `select()` filters."""
 
     __module__ = _PACKAGE
     __slots__ = ()
 
     def __getitem__(self, name: str) -> EntryPoint:  # type: ignore[override]
-        """Return the first entry point of a name; KeyError if there is none."""
+        """Return the first entry point of a name; raise KeyError if there is none."""
         for entry_point in self:
             if entry_point.name == name:
                 return entry_point
@@ -176,31 +188,41 @@ class EntryPoints(tuple["EntryPoint", ...]):
         return f"EntryPoints({tuple(self)!r})"
 
     def select(self, **params: "Any") -> "EntryPoints":
-        """Return those whose attributes are as given, usually name or group."""
+        """Return the entry points that have all of these attributes.
+
+        :param params: names of attributes with their values, usually name or group.
+
+        Raises what `EntryPoint.matches` raises.
+        """
         return EntryPoints(point for point in self if point.matches(**params))
 
     @property
     def names(self) -> "set[str]":
-        """The names of all."""
+        """The names of all entry points."""
         return {entry_point.name for entry_point in self}
 
     @property
     def groups(self) -> "set[str]":
-        """The groups of all."""
+        """The groups of all entry points."""
         return {entry_point.group for entry_point in self}
 
 
 def entry_points(**params: "Any") -> EntryPoints:
     """Return the entry points of the installed distributions, from the index.
 
-    Selects by the given attributes, as EntryPoints.select. Imports no plugin. The
-    order is that of `sys.path`, then of distributions, then of lines in the file;
-    without a group, group by group.
+    Imports no plugin. The order is that of `sys.path`, then of distributions, then of
+    lines in the file; without a group, group by group.
+
+    :param params: the attributes to select by, as for EntryPoints.select.
+
+    Raises what EntryPoints.select raises.
     """
     group: Any = params.get("group")
     name: Any = params.get("name")
-    # Anything but a string may equal any group; a parameter before the group is
-    # compared with all entry points, and that may raise. dist= always raises.
+    # Other queries need all entry points, for the same answer and the same errors as
+    # in importlib.metadata: an object other than a string may equal any group, a
+    # parameter before the group is compared with all entry points and may raise, and
+    # dist= always raises.
     if group.__class__ is str and (
         _TEXTS.issuperset(params)
         or (next(iter(params)) == "group" and "dist" not in params)
@@ -209,9 +231,9 @@ def entry_points(**params: "Any") -> EntryPoints:
         wanted = (name,) if name.__class__ is str else None
         found = {group: _environment.rows(group, wanted)}
     else:
-        from ._inventory import everything  # deferred: few programs ask for all groups
+        from ._inventory import all_rows  # deferred: few programs ask for all groups
 
-        found = everything(_environment.current())
+        found = all_rows(_environment.current())
     points = EntryPoints(
         EntryPoint._of(name, *pair) for name, pairs in found.items() for pair in pairs
     )

@@ -1,6 +1,6 @@
 """Find the index for the current `sys.path`, check that it is fresh, answer from it.
 
-What has to be looked at again is left to `_indexing`, which is imported only then.
+A stale index is updated by `_indexing`, which is imported only then.
 """
 
 import os
@@ -9,12 +9,20 @@ import sys
 from . import _settings
 from ._files import (
     IndexFile,
-    Seam,
+    fs,
+    is_trusted_directory,
     metadata_names,
     open_directory,
-    trusted_folder,
 )
-from ._index import NOTHING, Index, index_name, numbers, paths, stamp, together
+from ._index import (
+    NO_FROZEN_ENTRIES,
+    Index,
+    fingerprint,
+    index_name,
+    paths,
+    stat_hashes,
+    stat_signature,
+)
 from ._settings import (
     CHECKS_ENTRIES,
     CHECKS_FILES,
@@ -22,27 +30,18 @@ from ._settings import (
     FROZEN,
     LEVELS,
     MODES,
-    cache_folder,
-    one_of,
-    setting,
+    get_cache_directory,
+    get_choice,
+    get_setting,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._types import (
-        Any,
-        Callable,
-        Collection,
-        Frozen,
-        Mapping,
-        Overlay,
-        Pair,
-        U,
-    )
+    from ._types import *
 
 # Python's own path finder, frozen or not, and importlib_metadata's, which appears
 # after any import of that package, vendored copies included.
-_KNOWN = {
+_OWN_FINDERS = {
     ("PathFinder", "_frozen_importlib_external"),
     ("PathFinder", "_bootstrap_external"),
     ("MetadataPathFinder", "importlib_metadata"),
@@ -53,133 +52,136 @@ generation = 0
 
 
 def forget_failures(new_generation: int) -> None:
-    """Let failed loads be tried again."""
+    """Start a new generation, so that failed loads are tried again."""
     global generation  # noqa: PLW0603
     generation = new_generation
 
 
-# How an absolute path begins, where that alone tells.
+# The first character of an absolute path; None if that alone does not decide.
 _ROOT = "/" if os.sep == "/" else None
 
 
-def split_path(
+def classify_path(
     path: "list[Any]", here: "str | None"
 ) -> "tuple[tuple[str, ...], frozenset[int]]":
-    """Return the path entries as absolute paths, and which of them are volatile.
+    """Return the path entries as absolute paths, and the positions of volatile ones.
 
-    What is not a string or a path object is skipped. Volatile is what is
-    relative, or the current folder, or the folder of the script that Python put
-    first for this run; it is looked at live and never stored.
+    An entry that is neither a string nor a path object is skipped. An entry is volatile
+    if it is relative, or the current directory, or the directory of a script outside
+    the prefix, which Python puts first for this run. A volatile entry is scanned at
+    each start and never stored.
     """
     entries: dict[str, None] = {}
     volatile = []
-    folders = here, os.environ.get("PWD")
+    directories = here, os.environ.get("PWD")
     inside = sys.prefix + os.sep, sys.base_prefix + os.sep
-    for place, given in enumerate(path):
-        entry: str = given
-        if given.__class__ is not str:
+    for place, item in enumerate(path):
+        entry: str = item
+        if item.__class__ is not str:
             try:
-                entry = os.fspath(given)
+                entry = os.fspath(item)
             except TypeError:
                 continue
             if not isinstance(entry, str):
                 continue
         if "\0" in entry:
             continue
-        # Most begin so; a call of isabs costs 1,000 instructions.
+        # Most entries begin with the root; a call of isabs costs 1,000 instructions.
         if entry[:1] != _ROOT and not os.path.isabs(entry):
             if here is None:
                 continue
             entry = os.path.join(here, entry) if entry else str(here)
-            moving = True
+            is_volatile = True
         else:
-            # PWD: a program may have changed its folder before it asks.
-            moving = entry in folders
-            # A folder of console scripts inside the prefix is as stable as the prefix.
-            if not (moving or place or sys.flags.safe_path or entry.startswith(inside)):
+            # PWD: the program may have changed its directory before this call.
+            is_volatile = entry in directories
+            # A directory of scripts inside the prefix is as stable as the prefix.
+            if not (
+                is_volatile or place or sys.flags.safe_path or entry.startswith(inside)
+            ):
                 from ._script_directory import is_script_directory  # deferred: few are
 
-                moving = is_script_directory(entry)
+                is_volatile = is_script_directory(entry)
         if entry not in entries:
-            if moving:
+            if is_volatile:
                 volatile.append(len(entries))
             entries[entry] = None
     return tuple(entries), frozenset(volatile)
 
 
-def declares(entry: str) -> bool:
-    """May this volatile path entry hold distributions? One listing tells."""
+def may_contain_distributions(entry: str) -> bool:
+    """Return True if a path entry may contain distributions, according to a listing."""
     try:
-        return bool(metadata_names(Seam.listdir(entry), entry))
+        return bool(metadata_names(fs.listdir(entry), entry))
     except NotADirectoryError:
         from ._indexing.reading import is_file  # deferred: few are files
 
-        return is_file(entry)  # maybe a zip
+        return is_file(entry)  # possibly a zip archive
     except (OSError, ValueError):
         return False
 
 
-# What sys.meta_path was when it was looked at last, and what was found.
-_looked_at: "tuple[list[Any], list[tuple[int, Any]]]" = [], []
+# `sys.meta_path` at the last call of `third_party_finders`, and what that returned.
+_last_finders: "tuple[list[Any], list[tuple[int, Any]]]" = [], []
 
 
-def foreign_finders() -> "list[tuple[int, Any]]":
-    """Return the finders of distributions that are nobody's we know, with places."""
-    global _looked_at  # noqa: PLW0603
-    before, found = _looked_at
-    # Programs may ask for a thousand groups, and seldom change who finds modules.
-    if before == sys.meta_path:
+def third_party_finders() -> "list[tuple[int, Any]]":
+    """Return the third-party finders of distributions, with their positions."""
+    global _last_finders  # noqa: PLW0603
+    meta_path, found = _last_finders
+    # A program may query a thousand groups, and seldom changes its finders.
+    if meta_path == sys.meta_path:
         return found
     found = []
     for place, finder in enumerate(sys.meta_path):
         if hasattr(finder, "find_distributions"):
             kind = finder if isinstance(finder, type) else type(finder)
-            if (kind.__name__, kind.__module__.rpartition(".")[2]) not in _KNOWN:
+            if (kind.__name__, kind.__module__.rpartition(".")[2]) not in _OWN_FINDERS:
                 found.append((place, finder))
-    _looked_at = sys.meta_path[:], found
+    _last_finders = sys.meta_path[:], found
     return found
 
 
-def still_true(
-    index: Index, level: str, covered: "Mapping[str, str]" = NOTHING
+def is_fresh(
+    index: Index, level: str, frozen_entries: "Mapping[str, str]" = NO_FROZEN_ENTRIES
 ) -> bool:
-    """Do the stamps of the index equal what is there now?
+    """Return True if the stat signatures of the index equal the current ones.
 
-    `covered` are the path entries that a frozen index covers, with what stands for
-    their stamps: they are not looked at here. `full` looks at every path entry and at
-    one file of every distribution, `dirs` at the path entries, `none` at nothing.
-    Stamps that were too young to be believed when they were taken are never equal.
-    Raises ValueError if the index is damaged.
+    The level `full` checks every path entry and one file of every distribution, `dirs`
+    the path entries, `none` nothing. Racy signatures are never equal. `frozen_entries`
+    maps the path entries that a frozen index answers for, which are not checked here,
+    to the mark that an index has in place of their stat signatures. Raises ValueError
+    if the index is damaged.
     """
     if level not in CHECKS_ENTRIES:
-        # Even so, rescan if something could not be read, or was racy: it would be
-        # wrong for good.
-        return index.settled and not index.young
-    if index.young or (level in CHECKS_FILES and not index.settled):
+        # Not even then if a file was racy or could not be read: without a rescan, the
+        # index would stay wrong.
+        return index.reliable and not index.racy
+    if index.racy or (level in CHECKS_FILES and not index.reliable):
         return False
-    stat, access = Seam.stat, Seam.access
+    stat, access = fs.stat, fs.access
     try:
-        for entry, known in zip(index.key[1:], index.stamps):
-            # access says no without raising, at a quarter of the price.
-            if entry in covered:
-                if known != covered[entry]:
+        for entry, signature in zip(index.key[1:], index.signatures):
+            # access() does not raise if there is no file: a quarter of the cost.
+            if entry in frozen_entries:
+                if signature != frozen_entries[entry]:
                     return False
-            elif known is None:
+            elif signature is None:
                 if access(entry, 0):
                     return False
-            elif stamp(status := stat(entry)) != known:
-                if known.count(" ") < 4:
+            elif stat_signature(status := stat(entry)) != signature:
+                if signature.count(" ") < 4:
                     return False
                 from ._content import is_same  # deferred: few file systems need it
 
-                if not is_same(entry, status, known):
+                if not is_same(entry, status, signature):
                     return False
     except (OSError, ValueError, TypeError):
         return False
     if level not in CHECKS_FILES:
         return True
-    # Not inside of what follows: if it is damaged, the index must be replaced.
-    for place, absent, present, known, by_content in index.watched():
+    # Outside the try statement: a damaged watch list must raise ValueError.
+    for place, absent, present, expected, by_content in index.watched():
         base = None
         try:
             if place[-1] != ",":
@@ -188,24 +190,24 @@ def still_true(
                 if access(file, 0, dir_fd=base):
                     return False
             files = paths(present)
-            # One after the other: to keep all statuses costs 1,300 instructions each.
-            found = numbers(stat(file, dir_fd=base) for file in files)
+            # A generator: a list of stat results costs 1,300 more instructions each.
+            hashes = stat_hashes(stat(file, dir_fd=base) for file in files)
             if by_content:
                 from ._content import add_checksums  # deferred: as above
 
-                add_checksums(found, by_content, files, base)
-            if together(found) != known:
+                add_checksums(hashes, by_content, files, base)
+            if fingerprint(hashes) != expected:
                 return False
         except (OSError, ValueError, TypeError, IndexError):
             return False
         finally:
             if base is not None:
-                Seam.close(base)
+                fs.close(base)
     return True
 
 
-class Snapshot:
-    """The environment of one sys.path, as this process sees it."""
+class Environment:
+    """The environment of one `sys.path`: its path entries, index and overlay."""
 
     asks_finders = True
 
@@ -214,163 +216,165 @@ class Snapshot:
     ) -> None:
         self.entries = entries
         self.volatile = volatile
-        # the level at which the index was found true
+        # the level at which the index was checked
         self.checked = level
-        # the frozen index that was found, whether it answers or not
-        self.frozen: Frozen | None = None
-        # The path entries for which it answers, with what stands for their stamps in
-        # an index that took its records over; that alone, if there are any.
-        self.covered = NOTHING
-        self.lent: tuple[str, ...] = ()
+        # the frozen index that was found, even if it answers no query
+        self.frozen: FrozenIndex | None = None
+        # The path entries that the frozen index answers for, each with the mark that
+        # replaces its stat signature where the records are borrowed; and that mark.
+        self.frozen_entries = NO_FROZEN_ENTRIES
+        self.borrowed: tuple[str, ...] = ()
         if (
             _settings.index_override is not None
-            or Seam.access(f"{sys.prefix}{os.sep}{FROZEN}", 0)
-            or setting("LAZYPLUG_INDEX")
+            or fs.access(f"{sys.prefix}{os.sep}{FROZEN}", 0)
+            or get_setting("LAZYPLUG_INDEX")
         ):
-            from ._frozen_index import lay_under  # deferred: few environments have one
+            from ._frozen_index import (
+                apply_frozen_index,  # deferred: few environments have one
+            )
 
-            lay_under(self)
+            apply_frozen_index(self)
         self.key = [sys.prefix]
         self.key += [e for at, e in enumerate(entries) if at not in self.volatile]
-        # Of the file that the index has, or would have.
-        self.file = index_name([*self.key, *self.lent])
-        self.index = self.true_index()
+        # the name of the index file, whether or not there is one
+        self.file = index_name([*self.key, *self.borrowed])
+        self.index = self.load_index()
         self._overlay: Overlay | None = None
         for at in self.volatile:
-            if declares(entries[at]):
-                from ._indexing.overlay import overlaid  # deferred: seldom
+            if may_contain_distributions(entries[at]):
+                from ._indexing.overlay import make_overlay  # deferred: few need one
 
-                self._overlay = overlaid(self, [])
+                self._overlay = make_overlay(self, [])
                 break
 
-    def true_index(self, distrusted: bytes = b"", scan: bool = False) -> Index:
-        """Return the index of this environment, its file open; or scan, and write it.
+    def load_index(self, distrusted: bytes = b"", scan: bool = False) -> Index:
+        """Return the index of this environment, with its file open; else scan.
 
-        What is read from the file is not believed if its front is the distrusted one.
+        A new index is written if `LAZYPLUG_CACHE` allows it. The index file is not used
+        with `scan`, or if its header is `distrusted`.
         """
         frozen = self.frozen
         if frozen is not None and frozen.answers:
             return frozen.index
         key = self.key
-        mode = one_of("LAZYPLUG_CACHE", MODES)
-        folder = None if mode == "off" else cache_folder()
+        mode = get_choice("LAZYPLUG_CACHE", MODES)
+        directory = None if mode == "off" else get_cache_directory()
         index: Index | None = None
         close: Callable[[], object] = int
-        if folder is not None and not scan and trusted_folder(folder):
-            index_file = IndexFile(os.path.join(folder, self.file))
+        if directory is not None and not scan and is_trusted_directory(directory):
+            index_file = IndexFile(os.path.join(directory, self.file))
             close = index_file.close
             try:
                 index = Index(index_file.read, close)
-                if index.key != key or index.front == distrusted:
+                if index.key != key or index.header == distrusted:
                     index = None
-                elif still_true(index, self.checked, self.covered):
+                elif is_fresh(index, self.checked, self.frozen_entries):
                     return index
             except (OSError, ValueError):
-                index = None  # what follows replaces it
-        from ._indexing.update import update  # deferred: something has changed
+                index = None  # damaged: it is replaced
+        from ._indexing.update import update  # deferred: only if the index is stale
 
-        return update(self, index, mode, folder, close, scan)
+        return update(self, index, mode, directory, close, scan)
 
     def read(self, part: "Callable[..., U]", *arguments: str) -> "U":
-        """Return a part of the index: what a function of it returns.
+        """Return `part(index, *arguments)`, a part of the index.
 
-        The index is replaced if it is damaged, or its file was replaced.
+        The index is replaced if it is damaged or its file was replaced.
         """
         index = self.index  # another thread may replace it meanwhile
         try:
             return part(index, *arguments)
         except ValueError:
-            from ._indexing.update import read_anew  # deferred: seldom
+            from ._indexing.update import reread  # deferred: only if damaged
         finally:
             index.close()
-        return read_anew(self, index, part, *arguments)
+        return reread(self, index, part, *arguments)
 
     def overlay(self) -> "Overlay | None":
-        """Return what is laid over the index now, if anything.
+        """Return the overlay on the index; None if there is none.
 
-        Foreign finders are asked anew each time: nothing tells when they change.
+        Third-party finders are queried each time: nothing shows when they change.
         """
-        finders = self.asks_finders and foreign_finders()
+        finders = self.asks_finders and third_party_finders()
         if not finders:
             return self._overlay
-        from ._indexing.overlay import overlaid
+        from ._indexing.overlay import make_overlay  # deferred: few have such finders
 
-        return overlaid(self, finders)
+        return make_overlay(self, finders)
 
     def rows(self, group: str) -> "list[Pair]":
-        """Return the rows of a group with their owners, what is live included."""
+        """Return the rows of a group with their owners, including the overlay's."""
         rows = self.read(Index.rows, group)
         overlay = self.overlay()
         return rows if overlay is None else overlay.rows(group, rows)
 
 
 def _after_fork() -> None:
-    import sys
+    import sys  # deferred: this function has no globals
 
     if getattr(sys.modules.get("_frozen_importlib"), "_module_locks", None):
-        from ._fork import give_up_imports  # deferred: seldom
+        from ._fork import give_up_imports  # deferred: only during an import
 
         give_up_imports()
 
 
 if hasattr(os, "register_at_fork"):
-    # Without our globals, which would live until the process ends: that costs half a
-    # million instructions there.
+    # Without the globals of this module: the registration would keep them alive until
+    # the process ends, which then costs half a million instructions.
     _Function: "Any" = type(_after_fork)
     os.register_at_fork(
         after_in_child=_Function(_after_fork.__code__, {"__package__": __package__})
     )
 
-_memo: "dict[Any, Snapshot]" = {}
-# Programs that change sys.path again and again must not fill the memory.
+_memo: "dict[Any, Environment]" = {}
+# A program that changes sys.path again and again must not fill the memory.
 _MEMO_CAP = 16
 
 
-def current_folder() -> "str | None":
-    """Return the current folder; None if it was removed."""
+def current_directory() -> "str | None":
+    """Return the current directory; None if it was removed."""
     try:
-        return Seam.getcwd()  # type: ignore[no-any-return]
+        return fs.getcwd()  # type: ignore[no-any-return]
     except OSError:
         return None
 
 
-def current(level: str = "") -> Snapshot:
-    """Return the environment of this `sys.path`, checked once a process.
+def current(level: str = "") -> Environment:
+    """Return the environment of the current `sys.path`, checked once per process.
 
-    `level` asks for a check at that level at least. If `os` is not a module (in a fake
-    file system), importlib.metadata answers each query anew.
+    With `level`, it is checked again if it was checked at another one. If `os` is not a
+    module (in a fake file system), importlib.metadata answers each query anew.
     """
     if type(os) is not type(sys) or type(sys.modules["os"]) is not type(sys):
-        from ._fallback import fallback  # deferred: in fake file systems only
+        from ._fallback import fallback  # deferred: only in fake file systems
 
-        replaced = Snapshot.__new__(Snapshot)
-        replaced.__dict__.update(fallback(foreign_finders()))
+        replaced = Environment.__new__(Environment)
+        replaced.__dict__.update(fallback(third_party_finders()))
         return replaced
-    here = current_folder()
+    here = current_directory()
     key: Any = here, *sys.path
     try:
-        snapshot = _memo.get(key)
+        environment = _memo.get(key)
     except TypeError:
-        key = repr(key)  # something on it is neither a path nor hashable
-        snapshot = _memo.get(key)
-    if snapshot is None or (level and snapshot.checked != level):
-        asked = level or one_of("LAZYPLUG_CHECK", LEVELS)
-        snapshot = Snapshot(*split_path(sys.path, here), asked)
+        key = repr(key)  # an item of sys.path is not hashable
+        environment = _memo.get(key)
+    if environment is None or (level and environment.checked != level):
+        check_level = level or get_choice("LAZYPLUG_CHECK", LEVELS)
+        environment = Environment(*classify_path(sys.path, here), check_level)
         if len(_memo) >= _MEMO_CAP:
             _memo.clear()
-        _memo[key] = snapshot
-    return snapshot
+        _memo[key] = environment
+    return environment
 
 
 def rows(group: str, names: "Collection[str] | None" = None) -> "list[Pair]":
-    """Return the rows of a group, those of some names only, with their owners.
+    """Return the rows of a group, optionally only of these names, with their owners.
 
-    Where only folders are looked at, all is looked at once before anything is
-    said to be missing.
+    At the level `dirs`, everything is checked once before a name counts as missing.
     """
-    snapshot = current()
-    found = snapshot.rows(group)
-    if snapshot.checked in CHECKS_MISSING and not (
+    environment = current()
+    found = environment.rows(group)
+    if environment.checked in CHECKS_MISSING and not (
         found and {row[0] for row, _ in found}.issuperset(names or ())
     ):
         found = current("full").rows(group)
@@ -380,5 +384,8 @@ def rows(group: str, names: "Collection[str] | None" = None) -> "list[Pair]":
 
 
 def invalidate_caches() -> None:
-    """Forget what this process has seen: the next question looks at the files."""
+    """Forget the environments of this process, so that the next query checks the files.
+
+    Imports no plugin, and changes no manager: see `refresh()`.
+    """
     _memo.clear()

@@ -1,7 +1,7 @@
-"""Define the errors that lazyplug raises; each carries its data.
+"""Define the exceptions that lazyplug raises, with their data.
 
-The messages about plugins are in `_faults.messages`; those about wrong arguments
-stand where they are raised.
+Messages about plugins are in `_faults.messages`; messages about wrong arguments are
+where the exceptions are raised.
 """
 
 TYPE_CHECKING = False
@@ -15,15 +15,18 @@ _PACKAGE = __package__ or ""
 
 
 class LazyplugError(Exception):
-    """Whatever lazyplug raises by itself; a plugin's own errors keep their type."""
+    """The base class of lazyplug's exceptions.
+
+    An exception that a plugin raises keeps its own type.
+    """
 
     __module__ = _PACKAGE
 
 
 class NoUniqueMatch(LazyplugError, RuntimeError):
-    """None, or more than one, where exactly one was asked for.
+    """Exactly one extension was requested, and none or more than one was found.
 
-    `namespace` and `name` are what was asked for.
+    `namespace` and `name` are the requested ones.
     """
 
     __module__ = _PACKAGE
@@ -32,34 +35,42 @@ class NoUniqueMatch(LazyplugError, RuntimeError):
 
 
 class NoMatches(NoUniqueMatch, KeyError):
-    """No extension of that name, or none at all.
+    """No extension has the requested name, or there are no extensions.
 
-    `available` are the names that there are, `near` those that look alike.
+    `available` are the names of the extensions that can be requested. `near` are
+    similar names, or similar groups if no distribution declares the group.
     """
 
     __module__ = _PACKAGE
     available: "tuple[str, ...]" = ()
     near: "tuple[str, ...]" = ()
-    # KeyError shows its argument quoted
+    # KeyError.__str__ returns the repr of its argument.
     __str__ = Exception.__str__
 
 
 class MultipleMatches(NoUniqueMatch):
-    """Several extensions of one name. `extensions` are they."""
+    """Several extensions have the requested name; `extensions` are these."""
 
     __module__ = _PACKAGE
     extensions: "tuple[Extension[Any], ...]" = ()
 
 
 class InvalidEntryPoint(LazyplugError, ValueError):
-    """The value of an entry point is no object reference."""
+    """The value of an entry point is not a valid `module:attr` reference.
+
+    `extension` is the Extension or the EntryPoint. The syntax is specified in
+    https://packaging.python.org/specifications/entry-points/#data-model.
+    """
 
     __module__ = _PACKAGE
     extension: "Any" = None
 
 
 class ProtocolMismatch(LazyplugError, TypeError):
-    """A plugin does not fit what the host asked for with `protocol=`."""
+    """A plugin does not fit the `protocol=` of its manager.
+
+    `extension` is its handle, `missing` are the names of the members that it lacks.
+    """
 
     __module__ = _PACKAGE
     extension: "Any" = None
@@ -67,16 +78,19 @@ class ProtocolMismatch(LazyplugError, TypeError):
 
 
 class CircularLoad(LazyplugError, RuntimeError):
-    """The call of a plugin waits for itself. `names` is the way it took."""
+    """The call of a plugin waits for itself, or for the import of the plugin.
+
+    `names` are the names of the extensions in the cycle, in order.
+    """
 
     __module__ = _PACKAGE
     names: "tuple[str, ...]" = ()
 
 
 class BrokenMetadata(LazyplugError):
-    """Metadata on `sys.path` has problems, where the host wants none.
+    """The metadata on `sys.path` has problems, and the host uses `on_failure="error"`.
 
-    `problems` are they.
+    `problems` are these problems.
     """
 
     __module__ = _PACKAGE
@@ -84,9 +98,9 @@ class BrokenMetadata(LazyplugError):
 
 
 class InvalidChoice(LazyplugError, ValueError):
-    """What a host, its configuration or its user chose is not understood.
+    """A choice of a host, its configuration or its user is not valid.
 
-    `source` is where it was said: code, a file, a variable.
+    `source` is where it was specified: code, a file, a variable.
     """
 
     __module__ = _PACKAGE

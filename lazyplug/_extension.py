@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from ._types import EntryPoint, Owner, Row
 
     T = TypeVar("T")
-    # what `manager[name]` gives
+    # the type of `manager[name]`
     Found = TypeVar("Found", default="Extension[T]")
 else:
-    # Generic to the type checker only: importing typing costs 5 ms, and even an
-    # empty class 70,000 instructions.
+    # Generic for type checkers only: importing typing costs 5 ms, and even an empty
+    # class 70,000 instructions.
     T = Found = None
     Generic = {T: object, (T, T): object}
 
@@ -29,15 +29,16 @@ PACKAGE = __package__ or ""
 class Extension(Generic[T]):
     """A lazy handle on one entry point.
 
-    Making one, and reading anything but `plugin` and `obj`, imports nothing of
-    the plugin. T is the type of what the host uses: of the plugin or, with
-    `invoke_on_load`, of what its call returned.
+    Creating one, and reading any attribute except `plugin` and `obj`, imports nothing
+    of the plugin. T is the type of the object that the host uses: the plugin or, with
+    `invoke_on_load`, the object that its call returned.
 
     :param name: the name of the entry point.
-    :param entry_point: an EntryPoint, ours or importlib.metadata's, or None for
-        an extension that was not installed.
-    :param plugin: the plugin, if it is at hand; else it is loaded on first touch.
-    :param obj: what the call of the plugin returned, if it was called.
+    :param entry_point: an EntryPoint of lazyplug or importlib.metadata; None for an
+        extension that is not installed.
+    :param plugin: the plugin, if it is already imported; otherwise it is imported on
+        first access.
+    :param obj: the object that the call of the plugin returned, if it was called.
     """
 
     __module__ = PACKAGE
@@ -46,47 +47,54 @@ class Extension(Generic[T]):
         name: str
         """The name of the entry point."""
         group: str
-        """The group that it stands in."""
+        """The group of the entry point."""
         value: str
-        """The object reference, as the distribution declares it."""
-        attr: str | None
-        """The attribute of the module; None where the module itself is meant."""
-        plugin: T
-        """What the entry point refers to; imported on first touch.
+        """The `module:attr` reference, as the distribution declares it.
 
-        A failed load raises what the import raised, with a note that says which
-        entry point of which distribution it was, and raises it again at every
-        touch until `refresh()`.
+        See https://packaging.python.org/specifications/entry-points/#data-model.
+        """
+        attr: str | None
+        """The attribute of the module; None if the reference names only a module."""
+        plugin: T
+        """The object that the entry point refers to; imported on first access.
+
+        If the load fails, the exception of the import is raised, with a note that names
+        the entry point and its distribution. It is raised again at every access until
+        `refresh()`.
         """
         obj: T
-        """What the call of the plugin returned; None without `invoke_on_load`.
+        """The object that the plugin's call returned; None without `invoke_on_load`.
 
-        The plugin is imported and called on first touch, once, whatever the
-        number of threads.
+        The plugin is imported and called on first access, once, whatever the number of
+        threads.
         """
         summary: str | None
-        """The first line of the docstring of what the entry point refers to.
+        """The first line of the docstring of the plugin.
 
-        It is taken from the source, and nothing of the plugin is imported. None
-        where there is no source, or none that says it plainly.
+        It is read from the source; nothing of the plugin is imported. None if there is
+        no source, or if the source does not show the docstring with certainty.
         """
         module_name: str
-        """The module that the entry point refers to; ValueError if it is invalid."""
+        """The module that the entry point refers to.
+
+        Raises InvalidEntryPoint, a ValueError, if the value is not a valid reference
+        (expected `module:attr`).
+        """
         entry_point_target: str
-        """The object reference, `module:attr`."""
+        """The `module:attr` reference, as `value`."""
         extras: list[str]
-        """The extras that the object reference names."""
+        """The extras that the reference names."""
         dist: Any
         """The distribution, opened by importlib_metadata; None if it has none."""
         load_error: Exception | None
-        """What the load, or the call, raised and would raise again; else None."""
+        """The exception of the failed load or call, raised at each access; or None."""
         load_seconds: float | None
-        """Seconds that the import took here; None if it was not loaded here."""
+        """Seconds that the import took; None if this handle has not imported it."""
 
     if not TYPE_CHECKING:
 
         def __class_getitem__(cls, parameter):
-            """Make `Extension[T]` mean something at run time."""
+            """Return the class, so that `Extension[T]` is valid at run time."""
             return cls
 
     def __init__(
@@ -99,7 +107,7 @@ class Extension(Generic[T]):
         value = getattr(entry_point, "value", "")
         row: Row = (name, value, None, None, 0)
         if value and plugin is None:
-            from ._indexing.metadata import row_of  # deferred: rows are ready
+            from ._indexing.metadata import row_of  # deferred: the index has rows
 
             row = row_of(name, value)
         self._fill(getattr(entry_point, "group", ""), row, None, None, None)
@@ -116,84 +124,89 @@ class Extension(Generic[T]):
         invoke: "tuple[tuple[Any, ...], dict[str, Any]] | None",
         protocol: "type | None",
     ) -> "Extension[T]":
-        """Set what the index knows; `invoke` are the arguments of the call."""
+        """Set the fields of a row; `invoke` has the arguments of the call, if any."""
         self.name, self.value, self._module, self.attr, self._line, *_ = row
         self.group = group
         self._owner = owner
         self._invoke = invoke
         self._protocol = protocol
         self._entry_point = None  # type: ignore[assignment]
-        # the outcome of loading and of calling, each with the generation that it
-        # belongs to; setdefault is what makes the first one win
+        # the outcomes of the load and the call, by kind and generation; setdefault()
+        # makes the first one win
         self._outcomes: dict[Any, Any] = {}
         if invoke is None:
             self.obj = None  # type: ignore[assignment]
         return self
 
     def __getattr__(self, name: str) -> "Any":
-        # Reached for what is not there yet, so that a loaded extension is read at
-        # the price of an attribute, and for what does not exist.
-        from ._attributes import detail  # deferred: a driver needs none of it
+        # Called only for attributes that are not set: those of a loaded extension cost
+        # no more than any attribute.
+        from ._attributes import compute_attribute  # deferred: not for drivers
 
-        return detail(self, name)
+        return compute_attribute(self, name)
 
     @property
     def entry_point(self) -> "EntryPoint":
-        """The entry point, in importlib.metadata's shape."""
+        """The entry point, with the attributes of importlib.metadata's EntryPoint."""
         if self._entry_point is None and self.value:
-            from ._attributes import make_entry_point  # deferred: a driver needs none
+            from ._attributes import make_entry_point  # deferred: not for drivers
 
             make_entry_point(self)
         return self._entry_point
 
     def _load(self) -> "Any":
-        # No lock of ours is held or waited for while foreign code is imported: it
-        # would dead-lock against the import lock. Every thread asks the import
-        # system, which knows how to avoid its own; the first outcome wins.
-        which = "plugin", _environment.generation
-        outcome = self._outcomes.get(which)
+        # Hold and wait for no lock of this package while a plugin is imported: it would
+        # deadlock with the import lock. Every thread calls the import system, which
+        # avoids deadlocks of its own locks; the first outcome wins.
+        key = "plugin", _environment.generation
+        outcome = self._outcomes.get(key)
         if outcome is None:
-            began = perf_counter()
+            start = perf_counter()
             plugin: Any = None
             unfinished = False
             try:
                 if self._module is None:
+                    # deferred: only on failure
                     from ._faults.messages import invalid_entry_point
 
                     raise invalid_entry_point(self)
-                # As `_import_target` has it; inlined, to import one module less.
+                # A copy of `_import_target.import_module`, to import one module less.
                 name = self._module
-                system: Any = sys.modules["_frozen_importlib"]
-                plugin = system._gcd_import(name, None, name[:1] == ".")
-                # Asked before it is read: another thread may be about to finish.
+                bootstrap: Any = sys.modules["_frozen_importlib"]
+                plugin = bootstrap._gcd_import(name, None, name[:1] == ".")
+                # Before attributes are read: another thread may finish the import.
                 try:
                     spec = object.__getattribute__(plugin, "__spec__")
                     unfinished = getattr(spec, "_initializing", False) is True
                 except BaseException as error:  # not a plain module
-                    from ._faults.failed_loads import says_nothing
+                    from ._faults.failed_loads import (
+                        reraise_signal_error,  # deferred: rare
+                    )
 
-                    unfinished = says_nothing(plugin, error)
+                    unfinished = reraise_signal_error(plugin, error)
                 if not unfinished and sys.modules.get(self._module) is not plugin:
-                    from ._faults.failed_loads import imported_again
+                    from ._faults.failed_loads import import_again  # deferred: rare
 
-                    plugin, unfinished = imported_again(self, which, plugin)
+                    plugin, unfinished = import_again(self, key, plugin)
                 if self.attr is not None:
                     for attr in self.attr.split("."):
                         if attr:
                             plugin = getattr(plugin, attr)
                 if self._protocol is not None and self._invoke is None:
-                    from ._protocol import fit
+                    from ._protocol import fit  # deferred: few hosts use protocol=
 
                     fit(self, plugin, self._protocol)
             except Exception as error:
-                from ._faults.failed_loads import failed
+                from ._faults.failed_loads import (
+                    store_failure,  # deferred: only on failure
+                )
 
-                outcome = failed(self, which, error, unfinished)
+                outcome = store_failure(self, key, error, unfinished)
             else:
                 if unfinished:
-                    return plugin  # its module may yet change its mind
-                taken = perf_counter() - began
-                outcome = self._outcomes.setdefault(which, (plugin, None, taken))
+                    return plugin  # its module may still replace the attribute
+                seconds = perf_counter() - start
+                outcome = self._outcomes.setdefault(key, (plugin, None, seconds))
         plugin, failure, _ = outcome
         if failure is not None:
             raise BaseException.with_traceback(*failure)
@@ -202,7 +215,7 @@ class Extension(Generic[T]):
 
     @property
     def loaded(self) -> bool:
-        """Was the plugin imported through this handle? Imports nothing."""
+        """True if the plugin was imported through this handle. Imports nothing."""
         return "plugin" in self.__dict__
 
     def __repr__(self) -> str:
@@ -212,6 +225,6 @@ class Extension(Generic[T]):
         )
 
     def __reduce__(self) -> "tuple[Any, ...]":
-        from ._pickling import reduce_extension  # deferred: few extensions travel
+        from ._pickling import reduce_extension  # deferred: few are pickled
 
         return reduce_extension(self)

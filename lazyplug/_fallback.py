@@ -1,13 +1,13 @@
-"""Answer by importlib.metadata, without an index, where the module `os` was replaced.
+"""Answer from importlib.metadata, without an index, if the module `os` was replaced.
 
-A test in a fake file system (pyfakefs) replaces the module `os` by an object, also in
+A test with a fake file system (pyfakefs) replaces the module `os` by an object, also in
 importlib.metadata. The index describes the real file system.
 """
 
 import importlib.metadata
 import sys
 
-from ._index import NOTHING, index_name
+from ._index import NO_FROZEN_ENTRIES, index_name
 from ._indexing.layout import assemble, from_bytes
 from ._indexing.overlay import Overlay, path_finder_place
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def fallback(finders: "list[tuple[int, Any]]") -> "dict[str, Any]":
-    """Return the attributes of an environment as importlib.metadata sees it now.
+    """Return the attributes of an `Environment` as importlib.metadata sees it now.
 
     Its index is empty and is not stored: all its rows come from an overlay.
 
     :param finders: the third-party finders, with their places in `sys.meta_path`.
     """
-    # Imports are not faked: modules are where they are.
+    # Imports use the real file system, so `sys.path` is used as it is.
     path: list[Any] = sys.path
     key = [sys.prefix]
     index = from_bytes(assemble(key, [], [], True, {}, {}, ""))
@@ -33,8 +33,8 @@ def fallback(finders: "list[tuple[int, Any]]") -> "dict[str, Any]":
         "volatile": frozenset(),
         "checked": "full",
         "frozen": None,
-        "covered": NOTHING,
-        "lent": (),
+        "frozen_entries": NO_FROZEN_ENTRIES,
+        "borrowed": (),
         "key": key,
         "file": index_name(key),
         "index": index,

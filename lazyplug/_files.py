@@ -1,11 +1,11 @@
-"""Access the file system: system calls, whom to trust, and how to open an index."""
+"""Access the file system: make system calls, check owners, open an index file."""
 
 import os
 import sys
 from _thread import get_ident
 from time import time_ns
 
-from ._index import stamp
+from ._index import stat_signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 
 # The only access to the system: the interpreter's own system calls, and the clock.
 # Functions that a program or a test replaces in `os` are neither called nor remembered.
-# Tests of the engine replace these. On Windows some are missing.
+# Tests of lazyplug replace attributes of this object. On Windows some are missing.
 _Namespace: "Any" = type(sys.implementation)
-Seam = _Namespace()
-Seam.__dict__.update(sys.modules[os.name].__dict__, clock=time_ns)
-if type(Seam.clock) is not type(Seam.stat):
-    # Somebody else's clock: by one that stands at 0, no stat signature is believed.
-    Seam.clock = int
+fs = _Namespace()
+fs.__dict__.update(sys.modules[os.name].__dict__, clock=time_ns)
+if type(fs.clock) is not type(fs.stat):
+    # A program has replaced the clock. At time 0, every stat signature is racy.
+    fs.clock = int
 
 # Windows and Emscripten have no user ids: no file there belongs to another user.
-HAS_USERS = hasattr(Seam, "geteuid")
-# A program that asks for more groups than this gets all in one piece.
-MANY = 8
-# No index of a real environment comes near it: 10,000 distributions take 4 MiB.
+HAS_USERS = hasattr(fs, "geteuid")
+# A program that opens an index this often reads many groups: it reads the whole file.
+MAX_OPENS = 8
+# Far more than any real index needs: 10,000 distributions take 4 MiB.
 SIZE_CAP = 1 << 26
-# The type of a file in its mode, as in `stat`, which is not imported by itself.
+# The file type bits of a mode, as in `stat`, which is not imported just for them.
 KIND, REGULAR, DIRECTORY, LINK = 0o170000, 0o100000, 0o040000, 0o120000
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-# Without O_NONBLOCK a pipe would be waited for.
+# Without O_NONBLOCK, opening a pipe would block.
 READ_FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
@@ -43,129 +43,134 @@ HAS_DIR_FD = os.access in os.supports_dir_fd
 _ENTER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_CLOEXEC", 0)
 
 
-def elevated() -> bool:
-    """Has this process other rights than who started it, whose environment it has?"""
-    return HAS_USERS and (
-        Seam.getuid() != Seam.geteuid() or Seam.getgid() != Seam.getegid()
-    )
+def has_elevated_privileges() -> bool:
+    """Return True if the effective user or group differs from the real one.
+
+    In such a process (setuid, setgid), the real user has set the environment variables.
+    """
+    return HAS_USERS and (fs.getuid() != fs.geteuid() or fs.getgid() != fs.getegid())
 
 
-def trusted(status: os.stat_result, kind: int) -> bool:
-    """Could nobody but this user, or root, have written what has this status?
+def is_trusted(status: os.stat_result, kind: int) -> bool:
+    """Return True if only the current user or root could have written this file.
 
-    Windows keeps LOCALAPPDATA private by itself; Emscripten has a single user.
+    Its type must be `kind`. Windows itself keeps LOCALAPPDATA private; Emscripten has a
+    single user.
     """
     if status.st_mode & KIND != kind:
         return False
     return not HAS_USERS or (
-        status.st_uid in (Seam.geteuid(), 0)
+        status.st_uid in (fs.geteuid(), 0)
         and (kind == LINK or not status.st_mode & 0o022)
     )
 
 
-def trusted_folder(folder: str) -> bool:
-    """Is this our cache folder as we made it? Ancestors are not judged.
+def is_trusted_directory(directory: str) -> bool:
+    """Return True if only the current user or root can write to a cache directory.
 
-    A link to it must be of ours or root's: another's leads where they like.
+    A symbolic link must be owned by one of them too; otherwise its owner controls the
+    target. Ancestors are not checked.
     """
     try:
-        status = Seam.lstat(folder)
-        if trusted(status, LINK):
-            status = Seam.stat(folder)
-        return trusted(status, DIRECTORY)
+        status = fs.lstat(directory)
+        if is_trusted(status, LINK):
+            status = fs.stat(directory)
+        return is_trusted(status, DIRECTORY)
     except (OSError, ValueError):
         return False
 
 
 class IndexFile:
-    """An index file, opened with the first read.
+    """An index file, opened on the first read.
 
-    It is judged by its owner and mode, unless it is to be trusted as it is. After it
-    was closed, it is opened again only if it is still the same file.
+    Its owner and mode are checked, unless `check_owner` is false. After `close()`, it
+    is opened again only if it is still the same file.
     """
 
-    def __init__(self, path: str, judged: bool = True) -> None:
+    def __init__(self, path: str, check_owner: bool = True) -> None:
         self._path = path
-        self._judged = judged
-        # Of each thread its descriptor and the size: what one has closed, another must
-        # not read from, nor close again when it is somebody else's.
-        self._files: dict[int, tuple[int, int] | None] = {}
-        # its stat signature
-        self._known = ""
-        self._opened = 0
-        # all of it, for a program that has asked for many groups
-        self._whole = b""
+        self._check_owner = check_owner
+        # Descriptor and size, by thread. A thread must not use a descriptor that
+        # another one has closed, since its number may be in use for another file.
+        self._descriptors: dict[int, tuple[int, int] | None] = {}
+        self._signature = ""
+        self._open_count = 0
+        # the whole content, once a program has read many groups
+        self._content = b""
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return a part of the file. Raises OSError or ValueError."""
+        """Return a part of the file.
+
+        Raises OSError, and ValueError if the file is not trusted or was replaced.
+        """
         data: bytes
-        if self._whole:
-            return self._whole[offset : offset + length]
+        if self._content:
+            return self._content[offset : offset + length]
         me = get_ident()
         # Removed while in use: a signal handler that reads meanwhile opens and closes
         # its own descriptor.
-        descriptor, size = self._files.pop(me, None) or (-1, -1)
+        descriptor, size = self._descriptors.pop(me, None) or (-1, -1)
         if size < 0:
             try:
-                flags = READ_FLAGS | _NOFOLLOW * self._judged
-                descriptor = Seam.open(self._path, flags)
+                flags = READ_FLAGS | _NOFOLLOW * self._check_owner
+                descriptor = fs.open(self._path, flags)
             except OSError:
                 raise
             except Exception as error:
                 raise ValueError("an audit hook refused to open it") from error
         try:
             if size < 0:
-                status = Seam.fstat(descriptor)
+                status = fs.fstat(descriptor)
                 size = status.st_size
                 if size > SIZE_CAP or not (
-                    trusted(status, REGULAR)
-                    if self._judged
+                    is_trusted(status, REGULAR)
+                    if self._check_owner
                     else status.st_mode & KIND == REGULAR
                 ):
                     reason = "not a file, or one that others could have written"
                     raise ValueError(reason)
-                now = stamp(status)
-                if self._known not in ("", now):
+                signature = stat_signature(status)
+                if self._signature not in ("", signature):
                     raise ValueError("replaced meanwhile")
-                self._known = now
-                self._opened += 1
-                if self._opened == MANY:
-                    data = Seam.read(descriptor, size)
-                    self._whole = data
+                self._signature = signature
+                self._open_count += 1
+                if self._open_count == MAX_OPENS:
+                    data = fs.read(descriptor, size)
+                    self._content = data
                     return data[offset : offset + length]
             # A damaged length must not allocate that much memory.
             length = min(length, size - offset)
-            if hasattr(Seam, "pread"):
-                data = Seam.pread(descriptor, length, offset)
+            if hasattr(fs, "pread"):
+                data = fs.pread(descriptor, length, offset)
             else:
-                Seam.lseek(descriptor, offset, 0)
-                data = Seam.read(descriptor, length)
+                fs.lseek(descriptor, offset, 0)
+                data = fs.read(descriptor, length)
             return data
         finally:
-            self._files[me] = descriptor, size
+            self._descriptors[me] = descriptor, size
 
     def close(self) -> None:
         """Close the descriptor of this thread, if it has one."""
-        file = self._files.pop(get_ident(), None)
+        file = self._descriptors.pop(get_ident(), None)
         if file is not None:
-            Seam.close(file[0])
+            fs.close(file[0])
 
 
 def open_directory(path: str) -> int:
-    """Open a directory, to access its files relative to it; return the descriptor.
+    """Open a directory to access files relative to it; return the descriptor.
 
     The kernel then need not walk the same path again for each file. Raises OSError,
-    always where the system has no such calls.
+    always if the system has no such calls.
     """
     if not HAS_DIR_FD:
         raise OSError("no dir_fd")
-    return Seam.open(path, _ENTER)  # type: ignore[no-any-return]
+    return fs.open(path, _ENTER)  # type: ignore[no-any-return]
 
 
 def metadata_names(names: "list[str]", directory: str) -> "list[str]":
-    """Return those of the names in a directory that metadata directories have.
+    """Return the names in a directory that are names of metadata directories.
 
-    As importlib.metadata has it: in any case, and EGG-INFO in an egg only.
+    As in importlib.metadata, case is ignored, and EGG-INFO counts only in an egg.
 
     >>> metadata_names(["a.py", "a-1.dist-info", "B.EGG-INFO", "EGG-INFO"], "/s")
     ['a-1.dist-info', 'B.EGG-INFO']
@@ -174,7 +179,7 @@ def metadata_names(names: "list[str]", directory: str) -> "list[str]":
     """
     ends = (".dist-info", ".egg-info")
     in_egg = directory.lower().endswith(".egg")
-    # Slicing costs half of what lower() does, and few others have the dash there.
+    # A slice costs half as much as lower(), and few other names have a dash there.
     return [
         name
         for name in names

@@ -1,4 +1,4 @@
-"""The managers that select by a test: when they are made, or at each call."""
+"""Define the managers that filter by a check: once, or at each call."""
 
 from ._extension import T
 from ._manager import ExtensionManager, Manager
@@ -15,9 +15,9 @@ _PACKAGE = __package__ or ""
 
 
 class _CheckedManager(Manager[T]):
-    """The extensions of which `check_func` says yes."""
+    """The extensions for which `check_func` returns true."""
 
-    # those of which it has
+    # the extensions that have passed the check
     _passed: "frozenset[Extension[T]]" = frozenset()
 
     def __init__(
@@ -33,18 +33,18 @@ class _CheckedManager(Manager[T]):
         super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
 
     def _checked(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
-        """Return the extensions that pass the test."""
+        """Return the extensions that pass the check; report failures of it."""
         passed = []
-        # A test instance has no test.
+        # A test instance has no check.
         check = getattr(self, "check_func", None)
         for extension in extensions:
             try:
                 if check is None or extension in self._passed or check(extension):
                     passed.append(extension)
             except Exception as error:
-                from ._mapping import tell
+                from ._mapping import report_load_failure  # deferred: only on failure
 
-                tell(self, extension, error)
+                report_load_failure(self, extension, error)
         return passed
 
     def _note_passed(self, extensions: "Iterable[Extension[T]]") -> None:
@@ -53,31 +53,31 @@ class _CheckedManager(Manager[T]):
     def _forget_passed(self) -> None:
         self._passed = frozenset()
 
-    def _arrange(self, whole: bool = True) -> None:
+    def _arrange(self, report_missing: bool = True) -> None:
         failed = {*self.extensions}.difference(self._checked(self.extensions))
         # The host may have registered other extensions meanwhile.
-        self._adopt([each for each in self.extensions if each not in failed])
+        self._set_extensions([each for each in self.extensions if each not in failed])
         self._passed = frozenset(self.extensions)
 
 
 class EnabledExtensionManager(_CheckedManager[T], ExtensionManager[T]):
-    """The extensions that a test enables, called one after the other.
+    """The extensions that a check enables, called one after the other.
 
-    :param check_func: called with each extension when the manager is made. What it
-        reads of the name, the entry point or the distribution imports nothing;
-        `.plugin` and `.obj` load. An extension for which it raises is left out,
-        and told as one that fails to load is.
-    :param options: as of Manager.
+    :param check_func: called with each extension when the manager is created; returns
+        true to enable it. Access to the name, the entry point or the distribution
+        imports nothing; access to `.plugin` and `.obj` loads the plugin. An extension
+        for which it raises is skipped, and reported as a failed load is.
+    :param options: the options of Manager.
     """
 
     __module__ = _PACKAGE
 
 
 class DispatchExtensionManager(_CheckedManager[T]):
-    """The extensions that a test chooses anew at each call.
+    """The extensions that a check enables, filtered again at each call.
 
     :param check_func: as of EnabledExtensionManager.
-    :param options: as of Manager.
+    :param options: the options of Manager.
     """
 
     __module__ = _PACKAGE
@@ -87,18 +87,20 @@ class DispatchExtensionManager(_CheckedManager[T]):
         func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
-        """Call `func(extension, *args, **kwds)` for each that the filter passes.
+        """Call `func(extension, *args, **kwds)` for each that the filter accepts.
 
-        `filter_func` is called with the same arguments, before the extension is
-        loaded: what it rejects is not imported, unless it touches `.plugin` or
-        `.obj` itself. What func raises is logged and its answer left out, unless
-        `propagate_map_exceptions`. Raises NoMatches if there are no extensions.
+        Returns the results. `filter_func` is called with the same arguments, before the
+        extension is loaded: an extension that it rejects is not imported, unless
+        `filter_func` accesses `.plugin` or `.obj`. Extensions that fail to load are
+        reported and skipped. An exception of func is logged and its result omitted,
+        unless `propagate_map_exceptions` is true. Raises NoMatches if there are no
+        extensions.
         """
-        from ._mapping import check_any, map_extensions  # deferred: it loads anyway
+        from ._mapping import check_any, map_extensions  # deferred: to load plugins
 
         check_any(self)
-        passing = self._passing(filter_func, args, kwds)
-        return map_extensions(self, passing, func, args, kwds)
+        extensions = self._filter(filter_func, args, kwds)
+        return map_extensions(self, extensions, func, args, kwds)
 
     def map_method(
         self,
@@ -108,16 +110,16 @@ class DispatchExtensionManager(_CheckedManager[T]):
         *args: "Any",
         **kwds: "Any",
     ) -> "list[Any]":
-        """Call a method of the `.obj` of each extension that the filter passes.
+        """Call a method of the `.obj` of each extension that the filter accepts.
 
-        `filter_func` is called with the extension, the method's name, and the
-        arguments.
+        Returns the results, as `map()`. `filter_func` is called with the extension, the
+        name of the method, and the arguments.
         """
-        from ._mapping import call_method
+        from ._mapping import call_method  # deferred: to load plugins
 
         return self.map(filter_func, call_method, method_name, *args, **kwds)
 
-    def _passing(
+    def _filter(
         self,
         filter_func: "Callable[..., bool]",
         args: "tuple[Any, ...]",
@@ -125,30 +127,30 @@ class DispatchExtensionManager(_CheckedManager[T]):
     ) -> "Iterator[Extension[T]]":
         for extension in self.extensions:
             try:
-                passes = filter_func(extension, *args, **kwds)
+                accepts = filter_func(extension, *args, **kwds)
             except Exception as error:
                 if extension.load_error is not error:
-                    raise  # the host's own
-                from ._mapping import tell
+                    raise  # an error of the host's function
+                from ._mapping import report_load_failure  # deferred: only on failure
 
-                tell(self, extension, error)
+                report_load_failure(self, extension, error)
             else:
-                if passes:
+                if accepts:
                     yield extension
 
 
 class NameDispatchExtensionManager(_CheckedManager[T]):
-    """The extensions whose names are given at each call.
+    """The extensions that a check enables, selected by name at each call.
 
     :param check_func: as of EnabledExtensionManager.
-    :param options: as of Manager.
+    :param options: the options of Manager.
     """
 
     __module__ = _PACKAGE
 
     @property
     def by_name(self) -> "dict[str, Extension[T]]":
-        """The extensions by their names, conflicts resolved."""
+        """The extensions by name, conflicts resolved: see `items()`."""
         return dict(self.items())
 
     def map(
@@ -158,29 +160,33 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
     ) -> "list[U]":  # fmt: skip
         """Call `func(extension, *args, **kwds)` for each of the names, in order.
 
-        Loads these extensions and no others. A name that is missing is passed over,
-        and told to the logger at debug level. What func raises is logged and its
-        answer left out, unless `propagate_map_exceptions`.
+        Returns the results. Loads these extensions and no others; those that fail to
+        load are reported and skipped. A missing name is skipped, and logged at debug
+        level. An exception of func is logged and its result omitted, unless
+        `propagate_map_exceptions` is true.
         """
-        from ._mapping import map_extensions  # deferred: it loads plugins anyway
+        from ._mapping import map_extensions  # deferred: to load plugins
 
         return map_extensions(self, self._of_names(names), func, args, kwds)
 
     def map_method(
         self, names: "Iterable[str]", method_name: str, /, *args: "Any", **kwds: "Any"
     ) -> "list[Any]":
-        """Call a method of the `.obj` of each extension of these names."""
-        from ._mapping import call_method
+        """Call a method of the `.obj` of each extension that has one of these names.
+
+        Returns the results, as `map()`.
+        """
+        from ._mapping import call_method  # deferred: to load plugins
 
         return self.map(names, call_method, method_name, *args, **kwds)
 
     def _of_names(self, names: "Iterable[str]") -> "Iterator[Extension[T]]":
-        from ._mapping import of_names
+        from ._mapping import resolve_names  # deferred: to load plugins
 
-        for name, extension in of_names(self, names):
+        for name, extension in resolve_names(self, names):
             if extension is not None:
                 yield extension
             else:
-                from ._log import debug
+                from ._log import debug  # deferred: only if a name is missing
 
                 debug(f"no extension named {name!r} in group {self.namespace!r}")

@@ -1,7 +1,7 @@
-"""In a forked child: what other threads of the parent were importing is given up.
+"""Give up, in a forked child, the imports that other threads of the parent had begun.
 
-Those threads are not there, but the locks that they held on their modules are: whoever
-imports one of these modules in the child, by whatever means, waits for ever.
+Those threads do not exist in the child, but the module locks that they held do: any
+import of one of these modules in the child would wait forever.
 """
 
 import _thread
@@ -9,9 +9,10 @@ import sys
 
 
 def give_up_imports() -> None:
-    """Let what a thread of the parent had begun to import be imported anew.
+    """Let modules be imported anew that other threads of the parent were importing.
 
-    Only the thread that forked is there. Importlib has no public names for this.
+    Only the thread that forked exists in the child. importlib has no public API for
+    this.
     """
     locks = sys.modules["_frozen_importlib"]._module_locks
     for name, known in list(locks.items()):

@@ -1,8 +1,8 @@
-"""A frozen index: written once by `lazyplug freeze`, shipped, believed where it lies.
+"""Read a frozen index, which `lazyplug freeze` writes once and the environment ships.
 
-It has the form of an index, without what is watched. Its path entries are named from
-an anchor, so that it holds wherever the environment is copied to; what stands for their
-stamps are checksums of the names of the metadata folders in them.
+It has the format of an index, without a watch list. Its path entries are named relative
+to an anchor, so that it is still valid after the environment was copied. Instead of
+stat signatures, it has checksums of the names of the metadata directories in them.
 """
 
 import os
@@ -13,35 +13,35 @@ from ._index import Index, digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._environment import Snapshot
+    from ._environment import Environment
 
 PREFIX, BASE, HERE = "{prefix}", "{base}", "{here}"
-# What it says of itself: is it believed without a look, has it all groups, will all
-# that it is of lie in its own folder?
+# The words in the first text of its key: whether it is checked or trusted without a
+# check; that it has all groups; whether all plugins are in its own directory (flat).
 CHECKED, TRUSTED = "checked", "trusted"
 ALL = "all"
 SPREAD, FLAT = "spread", "flat"
-# What stands for the names in an archive: nobody can tell by a listing.
+# Replaces the checksum of the names in an archive, which cannot be listed.
 UNLISTED = ""
-# As many as Linux follows.
-_MOST_LINKS = 40
-# What `LAZYPLUG_INDEX` may be instead of a path.
+# Linux follows at most 40 symbolic links.
+_MAX_LINKS = 40
+# The value of `LAZYPLUG_INDEX` that means: use no frozen index.
 OFF = "off"
 
 
-class Frozen:
-    """A frozen index, and what of this environment it answers for.
+class FrozenIndex:
+    """A frozen index, and the path entries of this environment that it answers for.
 
-    All of it is in memory: it may be written anew while this process runs.
+    All of it is in memory: the file may be written anew while this process runs.
 
-    :param label: where it lies, for people.
-    :param folder: the one that holds it.
-    :param data: what stands in the file.
+    :param label: the path of the file, for messages.
+    :param directory: the directory that contains the file.
+    :param data: the content of the file.
 
-    Raises ValueError if it is no frozen index, or damaged.
+    Raises ValueError if it is damaged, or not a frozen index.
     """
 
-    def __init__(self, label: str, folder: str, data: bytes) -> None:
+    def __init__(self, label: str, directory: str, data: bytes) -> None:
         self.label = label
         try:
             index = Index(lambda offset, length: data[offset : offset + length])
@@ -50,7 +50,7 @@ class Frozen:
             raise ValueError(text) from error
         about, *self.anchored = index.key
         words = about.split(" ")
-        # Longer times than these no calendar has.
+        # 11 digits of seconds reach beyond the year 5000.
         if words[0] not in (CHECKED, TRUSTED) or not words[-1][:11].isdecimal():
             raise ValueError(f"{label} is an index, but no frozen one")
         if ALL not in words:
@@ -58,135 +58,152 @@ class Frozen:
         self.index = index
         self.trusted = words[0] == TRUSTED
         self.flat = FLAT in words
-        # when it was frozen, in seconds since 1970
+        # the time of freezing, in seconds since 1970
         self.since = int(words[-1][:11])
-        # of each path entry a checksum of the names in it; None: there are none
-        self.names = index.stamps
-        index.key = [sys.prefix, *[expanded(text, folder) for text in self.anchored]]
-        # What of sys.path it covers, with what stands for stamps where it lends its
-        # records; and does it answer alone, whatever is asked?
-        self.covered: dict[str, str] = {}
+        # for each path entry, a checksum of the names of its metadata directories; None
+        # if it has none
+        self.names = index.signatures
+        index.key = [
+            sys.prefix,
+            *[expand_anchor(text, directory) for text in self.anchored],
+        ]
+        # The entries of sys.path that it covers, each with the text that replaces its
+        # stat signature in an index that borrows its record.
+        self.frozen_entries: dict[str, str] = {}
+        # True if it answers all queries alone.
         self.answers = False
 
     @property
     def options(self) -> str:
-        """What `lazyplug freeze` was told, but for the paths."""
-        said = " --trust" if self.trusted and not self.flat else ""
-        return said + (" --flat" if self.flat else "")
+        """The options of `lazyplug freeze` that created it, except the paths."""
+        trust = " --trust" if self.trusted and not self.flat else ""
+        return trust + (" --flat" if self.flat else "")
 
-    def give_up(self, snapshot: "Snapshot") -> None:
-        """Leave it out from here on, since it is damaged, and tell so."""
-        snapshot.frozen, snapshot.covered, snapshot.lent = None, _index.NOTHING, ()
-        snapshot.file = _index.index_name(snapshot.key)
-        refuse(f"{self.label} is damaged", f"{self.options} --output {self.label}")
+    def give_up(self, environment: "Environment") -> None:
+        """Stop using this frozen index, which is damaged, and report it."""
+        environment.frozen, environment.frozen_entries, environment.borrowed = (
+            None,
+            _index.NO_FROZEN_ENTRIES,
+            (),
+        )
+        environment.file = _index.index_name(environment.key)
+        report_unusable(
+            f"{self.label} is damaged", f"{self.options} --output {self.label}"
+        )
 
 
-def lay_under(snapshot: "Snapshot") -> None:
-    """Let the frozen index of this process answer for what it covers, if it has one.
+def apply_frozen_index(environment: "Environment") -> None:
+    """Let the frozen index of this process answer for the path entries that it covers.
 
-    What it covers is not volatile. It answers alone if nothing that it does not cover
-    holds metadata, and what does stands on `sys.path` in its order.
+    Does nothing if there is no frozen index. Path entries that it covers are not
+    volatile. It answers alone if no other path entry has metadata, and if its path
+    entries with metadata are all on `sys.path`, in the same order.
     """
-    frozen = found()
+    frozen = find_frozen_index()
     if frozen is None:
         return
-    index, entries = frozen.index, snapshot.entries
-    # Whatever words sys.path has for the same path.
-    spelled = {os.path.normpath(entry): entry for entry in reversed(entries)}
-    index.key[1:] = [spelled.get(path, path) for path in index.key[1:]]
-    checked = not frozen.trusted and snapshot.checked in _settings.CHECKS_ENTRIES
-    # It is the same for the same content, whenever that was frozen.
-    lent = "@" + digest(index.front.partition(b'",')[2])
-    covered = frozen.covered
-    holding: list[str] = []
+    index, entries = frozen.index, environment.entries
+    # sys.path may spell the same path in another way.
+    spellings = {os.path.normpath(entry): entry for entry in reversed(entries)}
+    index.key[1:] = [spellings.get(path, path) for path in index.key[1:]]
+    checked = not frozen.trusted and environment.checked in _settings.CHECKS_ENTRIES
+    # Without the time of freezing, so that it depends on the content alone.
+    borrowed = "@" + digest(index.header.partition(b'",')[2])
+    frozen_entries = frozen.frozen_entries
+    nonempty: list[str] = []  # the path entries with metadata
     for path, names in zip(index.key[1:], frozen.names):
         if names is not None:
-            holding.append(path)
+            nonempty.append(path)
         if path in entries and not (
-            checked and (names == UNLISTED or names != names_in(path))
+            checked and (names == UNLISTED or names != names_checksum(path))
         ):
-            covered[path] = lent
-    volatile = frozenset(at for at in snapshot.volatile if entries[at] not in covered)
+            frozen_entries[path] = borrowed
+    volatile = frozenset(
+        at for at in environment.volatile if entries[at] not in frozen_entries
+    )
     stable = [path for at, path in enumerate(entries) if at not in volatile]
     root = index.key[1] + os.sep if frozen.flat else "\0"
-    # Where nothing is declared the order does not matter.
-    answers = [path for path in stable if path in holding] == holding and all(
-        path in covered
-        or (path not in holding and (path.startswith(root) or names_in(path) is None))
+    # The order of path entries without metadata does not matter.
+    answers = [path for path in stable if path in nonempty] == nonempty and all(
+        path in frozen_entries
+        or (
+            path not in nonempty
+            and (path.startswith(root) or names_checksum(path) is None)
+        )
         for path in stable
     )
-    snapshot.frozen, frozen.answers = frozen, answers
-    if answers or not covered.keys().isdisjoint(holding):
-        snapshot.lent = (lent,)
-        snapshot.covered, snapshot.volatile = covered, volatile
-        index.stamps = [covered.get(path) for path in index.key[1:]]
+    environment.frozen, frozen.answers = frozen, answers
+    if answers or not frozen_entries.keys().isdisjoint(nonempty):
+        environment.borrowed = (borrowed,)
+        environment.frozen_entries, environment.volatile = frozen_entries, volatile
+        index.signatures = [frozen_entries.get(path) for path in index.key[1:]]
 
 
-def found() -> "Frozen | None":
-    """Return the frozen index of this process; None if there is none, or no good one.
+def find_frozen_index() -> "FrozenIndex | None":
+    """Return the frozen index of this process, or None if it has no usable one.
 
-    It is that of `LAZYPLUG_INDEX`, else that of `use_index`, else that of the
-    environment.
+    `LAZYPLUG_INDEX` comes first, then `use_index`, then the file of the environment.
     """
-    given = _settings.setting("LAZYPLUG_INDEX") or _settings.index_override
-    if given == OFF:
+    override = _settings.get_setting("LAZYPLUG_INDEX") or _settings.index_override
+    if override == OFF:
         return None
-    if isinstance(given, tuple):
-        return Frozen(*given)
-    path = given or own_file()
+    if isinstance(override, tuple):
+        return FrozenIndex(*override)
+    path = override or default_path()
     try:
-        return opened(path)
+        return open_frozen_index(path)
     except FileNotFoundError as error:
-        if given:
-            refuse(f"{path}: {error.strerror}", f" --output {path}")
+        if override:
+            report_unusable(f"{path}: {error.strerror}", f" --output {path}")
     except OSError as error:
-        refuse(f"{path}: {error.strerror or error}", f" --output {path}")
+        report_unusable(f"{path}: {error.strerror or error}", f" --output {path}")
     except ValueError as error:
-        refuse(str(error), f" --output {path}")
+        report_unusable(str(error), f" --output {path}")
     return None
 
 
-def own_file() -> str:
-    """Return where the frozen index of the environment lies, if there is one."""
+def default_path() -> str:
+    """Return the path of the environment's own frozen index, which need not exist."""
     return os.path.join(sys.prefix, _settings.FROZEN)
 
 
-def opened(path: str) -> Frozen:
+def open_frozen_index(path: str) -> FrozenIndex:
     """Return the frozen index in a file. Raises OSError, or ValueError with a reason.
 
-    That of the environment is trusted as the code beside it is; others are judged as an
-    index is: nobody but this user, or root, may be able to write them.
+    The file of the environment is trusted like the code of the environment. Any other
+    file is checked like an index: only the current user or root may be able to write
+    it.
     """
     path = os.path.abspath(path)
-    judged = path != own_file()
-    # A link that was named is judged by what it leads to.
-    file = follow_links(path) if judged else path
-    index_file = _files.IndexFile(file, judged)
+    check_owner = path != default_path()
+    # The user may name a symbolic link: its target is checked.
+    file = follow_links(path) if check_owner else path
+    index_file = _files.IndexFile(file, check_owner)
     try:
         data = index_file.read(0, _files.SIZE_CAP)
     except ValueError as error:
         raise ValueError(f"{path} is {error}") from error
     finally:
         index_file.close()
-    return Frozen(path, os.path.dirname(path), data)
+    return FrozenIndex(path, os.path.dirname(path), data)
 
 
 def follow_links(path: str) -> str:
     """Return the path of the file that a symbolic link leads to, or the path itself.
 
-    Links among the directories on the way stay as they are.
+    Symbolic links among its parent directories stay as they are.
     """
-    for _ in range(_MOST_LINKS):
+    for _ in range(_MAX_LINKS):
         try:
-            path = os.path.join(os.path.dirname(path), _files.Seam.readlink(path))
+            path = os.path.join(os.path.dirname(path), _files.fs.readlink(path))
         except (OSError, ValueError):
             break
     return path
 
 
-def refuse(reason: str, options: str) -> None:
-    """Tell that a frozen index is not used, and how another one is made."""
-    from ._log import report_once  # deferred: seldom
+def report_unusable(reason: str, options: str) -> None:
+    """Report that a frozen index is not used, and how to write it again."""
+    from ._log import report_once  # deferred: only on failure
 
     report_once(
         f"no frozen index is used: {reason}. Write it again with `lazyplug"
@@ -194,15 +211,15 @@ def refuse(reason: str, options: str) -> None:
     )
 
 
-def expanded(text: str, folder: str) -> str:
-    """Return the path that an anchored one is here.
+def expand_anchor(text: str, directory: str) -> str:
+    """Return a path with its anchor, if any, replaced by the directory it means here.
 
-    >>> expanded("{here}/../b", "/srv/a"), expanded("{here}", "/srv/a")
+    >>> expand_anchor("{here}/../b", "/srv/a"), expand_anchor("{here}", "/srv/a")
     ('/srv/b', '/srv/a')
-    >>> expanded("{here}/b", "/"), expanded("/opt/plugins", "/srv/a")
+    >>> expand_anchor("{here}/b", "/"), expand_anchor("/opt/plugins", "/srv/a")
     ('/b', '/opt/plugins')
     """
-    anchors = (PREFIX, sys.prefix), (BASE, sys.base_prefix), (HERE, folder)
+    anchors = (PREFIX, sys.prefix), (BASE, sys.base_prefix), (HERE, directory)
     for anchor, root in anchors:
         if text.startswith(anchor):
             whole = root.rstrip(os.sep) + text[len(anchor) :]
@@ -210,31 +227,30 @@ def expanded(text: str, folder: str) -> str:
     return text
 
 
-def names_in(path: str) -> "str | None":
-    """Return a checksum of the names of the metadata folders in a folder.
+def names_checksum(path: str) -> "str | None":
+    """Return a checksum of the names of the metadata directories in a path entry.
 
-    None if there are none; UNLISTED if nobody can tell.
+    Return None if there are none, and UNLISTED if the path entry cannot be listed.
     """
     try:
-        files = _files.Seam.listdir(path)
+        files = _files.fs.listdir(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
-        return UNLISTED  # an archive, maybe
-    return checksum_of(files, path)
+        return UNLISTED  # perhaps an archive
+    return metadata_checksum(files, path)
 
 
-def checksum_of(files: "list[str]", folder: str) -> "str | None":
-    """Return a checksum of those of these names that are of metadata in a folder.
+def metadata_checksum(files: "list[str]", directory: str) -> "str | None":
+    """Return a checksum of the metadata names among these files; None if none is.
 
-    >>> checksum_of(["a.py", "an-info", "EGG-INFO"], "/s") is None
+    >>> metadata_checksum(["a.py", "an-info", "EGG-INFO"], "/s") is None
     True
-    >>> checksum_of(["b-1.dist-info", "a.py", "a-1.egg-info"], "/s") == checksum_of(
-    ...     ["a-1.egg-info", "b-1.dist-info"], "/t"
-    ... )
+    >>> names = ["b-1.dist-info", "a.py", "a-1.egg-info"]
+    >>> metadata_checksum(names, "/s") == metadata_checksum(names[::-2], "/t")
     True
     """
-    names = sorted(_files.metadata_names(files, folder))
+    names = sorted(_files.metadata_names(files, directory))
     if not names:
         return None
     return digest("\0".join(names).encode("utf-8", "surrogatepass"))

@@ -1,4 +1,4 @@
-"""The manager of one name and many extensions."""
+"""Define HookManager, the manager of one name and many extensions."""
 
 from ._extension import Extension, T
 from ._named import NamedExtensionManager
@@ -17,8 +17,9 @@ class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
     """One name and many extensions, called together.
 
     :param name: the name of the hooks.
-    :param options: as of NamedExtensionManager; a name that is missing is not told
-        by default, since a hook need not have extensions.
+    :param on_missing_entrypoints_callback: as of NamedExtensionManager; but by default,
+        a missing name is not logged, since a hook need not have extensions.
+    :param options: the options of Manager.
     """
 
     __module__ = _PACKAGE
@@ -40,9 +41,12 @@ class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
         )  # fmt: skip
 
     def __getitem__(self, name: str) -> "list[Extension[T]]":
-        """Return all extensions of the hook; NoMatches if it has another name."""
+        """Return all extensions of the hook. Imports no plugin.
+
+        Raises NoMatches, a KeyError, if the hook has another name.
+        """
         if name not in self._names:
-            from ._faults.messages import no_matches
+            from ._faults.messages import no_matches  # deferred: only on failure
 
             raise no_matches(self.namespace, name, self._names)
         return self.extensions

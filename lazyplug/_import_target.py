@@ -1,6 +1,6 @@
-"""Import what an entry point refers to, exactly as importlib.metadata does.
+"""Import the target of an entry point, exactly as importlib.metadata does.
 
-`Extension._load` has a copy of this, so that a driver imports one module less.
+`Extension._load` has a copy of this code, so that a driver imports one module less.
 """
 
 from _frozen_importlib import _gcd_import  # type: ignore[attr-defined]
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def import_module(name: str) -> "Any":
     """Import a module as importlib.import_module does, without importing importlib.
 
-    `__import__` is not the same: with names to import from the module it reads
-    attributes of that module, and without them it returns the top-level package.
+    `__import__` is not equivalent: with a `fromlist` it reads attributes of the
+    module, and without one it returns the top-level package.
     Raises TypeError for a relative name.
     """
     return _gcd_import(name, None, name[:1] == ".")
@@ -25,11 +25,11 @@ def keep_modules() -> None:
     try:
         from . import _preload  # noqa: F401
     except (ImportError, OSError):
-        pass  # the plugin may be in memory
+        pass  # the modules of the plugin may be in memory
 
 
 def load_target(module: str, attr: "str | None") -> "Any":
-    """Import a module and return its attribute of this dotted path.
+    """Import a module and return its attribute at a dotted path.
 
     >>> load_target("os.path", "join.__name__."), load_target("sys", ".").__name__
     ('join', 'sys')

@@ -1,12 +1,12 @@
-"""The whole environment at once: all groups, problems, distributions."""
+"""Query the whole environment: all groups, problems and distributions."""
 
 import os
 
-from ._environment import Snapshot, current, rows
+from ._environment import Environment, current, rows
 from ._index import quote, rows_of, texts
 from ._indexing.layout import decode, group_text, table_of
 from ._indexing.layout import groups_of as groups_of_index
-from ._indexing.metadata import normalise, stem
+from ._indexing.metadata import normalize, stem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from re import Pattern
 
     from ._index import Index
-    from ._indexing.records import Trouble
+    from ._indexing.records import RawProblem
     from ._types import Owner, Pair
 
 
-def everything(snapshot: Snapshot) -> "dict[str, list[Pair]]":
-    """Return the rows of all groups that have any, shadowed ones left out."""
-    found = snapshot.read(_rows)
-    overlay = snapshot.overlay()
+def all_rows(environment: Environment) -> "dict[str, list[Pair]]":
+    """Return the rows of all groups that have any, without shadowed rows."""
+    found = environment.read(_rows)
+    overlay = environment.overlay()
     if overlay is not None:
         names = sorted(overlay.groups().union(found))
         found = {name: overlay.rows(name, found.get(name, [])) for name in names}
@@ -31,15 +31,16 @@ def everything(snapshot: Snapshot) -> "dict[str, list[Pair]]":
 def is_left_over(owner: "Owner | None") -> bool:
     """Return True if an interrupted pip left this metadata directory behind.
 
-    pip renames directories so while it uninstalls, and removes them at the end.
+    While it uninstalls, pip renames directories to names that begin with `~`, and
+    deletes them at the end.
     """
     return owner is not None and owner[2][:1] == "~"
 
 
-def served(
+def rows_of_namespace(
     namespace: str, names: "Collection[str] | None" = None
 ) -> "list[tuple[str, Pair]]":
-    """Return the rows of a namespace that managers serve, each with its group."""
+    """Return the rows of a namespace with their groups, without pip's left-overs."""
     return [
         (group, pair)
         for group in groups_of(namespace)
@@ -48,37 +49,38 @@ def served(
     ]
 
 
-def served_groups(snapshot: Snapshot) -> "dict[str, list[Pair]]":
-    """Return the rows that managers serve, by group, without empty groups."""
+def rows_by_group(environment: Environment) -> "dict[str, list[Pair]]":
+    """Return the rows of all groups that have any, without pip's left-overs."""
     found = {
         name: [pair for pair in pairs if not is_left_over(pair[1])]
-        for name, pairs in everything(snapshot).items()
+        for name, pairs in all_rows(environment).items()
     }
     return {name: pairs for name, pairs in found.items() if pairs}
 
 
 def groups_of(namespace: str) -> "list[str]":
-    """Return the groups of a namespace: one, or those of `myapp.*`.
+    """Return the groups of a namespace: the group itself, or those of a family.
 
-    Of a family, those in which anything is declared.
+    The groups of a family, `myapp.*`, are those in which anything is declared.
     """
     if namespace[-2:] != ".*":
         return [namespace]
-    begin = namespace[:-1]
-    return [group for group in everything(current()) if group.startswith(begin)]
+    prefix = namespace[:-1]
+    return [group for group in all_rows(current()) if group.startswith(prefix)]
 
 
-def group_names(snapshot: Snapshot) -> "set[str]":
-    """Return the names of all groups; of some, all that is declared may be shadowed."""
-    overlay = snapshot.overlay()
+def group_names(environment: Environment) -> "set[str]":
+    """Return the names of all groups, even if all rows of a group are shadowed."""
+    overlay = environment.overlay()
     live = set() if overlay is None else overlay.groups()
-    return live.union(name for name, *_ in snapshot.read(table_of))
+    return live.union(name for name, *_ in environment.read(table_of))
 
 
-def mentions(snapshot: Snapshot, word: "bytes | Pattern[bytes]") -> bool:
-    """Does the word, as JSON has it, stand anywhere in the groups?
+def mentions(environment: Environment, word: "bytes | Pattern[bytes]") -> bool:
+    """Return True if the text of any group may contain a word.
 
-    It may stand there as something else: who asks wants to know if it is worth a look.
+    :param word: the word as JSON, or a pattern of it. It is searched in the text of
+        the index, where it may also be part of something else.
     """
 
     def read(index: "Index") -> bool:
@@ -88,18 +90,18 @@ def mentions(snapshot: Snapshot, word: "bytes | Pattern[bytes]") -> bool:
             return word in data
         return word.search(data) is not None
 
-    # What is live is not in the index.
-    return snapshot.read(read) or snapshot.overlay() is not None
+    # The index does not contain live rows: they may contain any word.
+    return environment.read(read) or environment.overlay() is not None
 
 
 def _rows(index: "Index") -> "dict[str, list[Pair]]":
     return {group: index.rows(group) for group, *_ in sorted(table_of(index))}
 
 
-def shadowed_rows(snapshot: Snapshot, group: str) -> "list[Pair]":
-    """Return the rows of a group that distributions declare which are shadowed.
+def shadowed_rows(environment: Environment, group: str) -> "list[Pair]":
+    """Return the rows of a group that another distribution in the index shadows.
 
-    What is live is left out: nothing that it shadows is in it.
+    Rows that only the overlay shadows are not included.
     """
 
     def read(index: "Index") -> "list[Pair]":
@@ -112,44 +114,48 @@ def shadowed_rows(snapshot: Snapshot, group: str) -> "list[Pair]":
                 found += [(row, owner) for row in rows_of(rest)]
         return found
 
-    return snapshot.read(read)
+    return environment.read(read)
 
 
-def troubles(snapshot: Snapshot) -> "list[Trouble]":
-    """Return what is wrong with the metadata, in the order of `sys.path`."""
-    found = snapshot.read(_told)
-    overlay = snapshot.overlay()
+def raw_problems(environment: Environment) -> "list[RawProblem]":
+    """Return the problems of the metadata: of the index, then of the overlay."""
+    found = environment.read(_recorded_problems)
+    overlay = environment.overlay()
     return found if overlay is None else found + overlay.problems
 
 
-def _told(index: "Index") -> "list[Trouble]":
-    found: list[Trouble] = []
+def _recorded_problems(index: "Index") -> "list[RawProblem]":
+    found: list[RawProblem] = []
     for entry in decode(index):
-        for told in (entry.problems, *(d.problems for d in entry.distributions)):
-            # Those of a frozen index are told as paths from the entry.
+        for problems in (entry.problems, *(d.problems for d in entry.distributions)):
+            # The paths in a frozen index are relative to the entry.
             found += [
                 (os.path.join(entry.path, path) if path else entry.path, line, reason)
-                for path, line, reason in told
+                for path, line, reason in problems
             ]
     return found
 
 
-def distributions(snapshot: Snapshot) -> "set[str]":
-    """Return the keys of all distributions, except those that pip left behind."""
-    # Distributions of finders are among the owners; all others have directories.
-    owners = [owner for pairs in everything(snapshot).values() for _, owner in pairs]
-    folders = map(os.path.basename, metadata_folders(snapshot))
-    keys = {normalise(stem(folder)[0]) for folder in folders if folder[:1] != "~"}
+def distributions(environment: Environment) -> "set[str]":
+    """Return the keys of all distributions, without pip's left-overs."""
+    # Distributions of finders and in archives are known only as owners of rows.
+    owners = [owner for pairs in all_rows(environment).values() for _, owner in pairs]
+    directories = map(os.path.basename, metadata_directories(environment))
+    keys = {
+        normalize(stem(directory)[0])
+        for directory in directories
+        if directory[:1] != "~"
+    }
     return keys.union(owner[0] for owner in owners if not is_left_over(owner)) - {""}
 
 
-def metadata_folders(snapshot: Snapshot) -> "set[str]":
-    """Return the paths of the metadata folders of all distributions in folders."""
-    overlay = snapshot.overlay()
-    live = set() if overlay is None else overlay.folders
+def metadata_directories(environment: Environment) -> "set[str]":
+    """Return the metadata directories of all distributions outside of archives."""
+    overlay = environment.overlay()
+    live = set() if overlay is None else overlay.directories
     return live | {
         os.path.join(entry.path, file)
-        for entry in snapshot.read(decode)
+        for entry in environment.read(decode)
         for file in entry.files()
         if not entry.archive
     }

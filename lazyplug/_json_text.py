@@ -1,6 +1,7 @@
-"""JSON text, by the scanner and the encoder that Python's own json uses.
+"""Read and write JSON text with the C scanner and encoder that Python's json uses.
 
-Cold: `import json` costs 6 ms, these 0.2, and a warm start has plain lines only.
+`import json` costs 6 ms, these cost 0.2 ms. A warm start imports neither, unless a line
+has escaped characters.
 """
 
 import sys
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
     Scan = Callable[[str, int], tuple[Any, int]]
 
-# What json.JSONDecoder shows of itself to the scanner; a class of our own
-# would cost fifteen times as much.
+# The attributes of json.JSONDecoder that the scanner reads; a class statement would
+# cost fifteen times as much.
 _Namespace: "Any" = type(sys.implementation)
 _context = _Namespace(
     strict=True,
@@ -25,7 +26,7 @@ _context = _Namespace(
     parse_constant=float,
 )
 scan_once: "Scan" = make_scanner(_context)
-# What json.dumps is by default, but for the separators.
+# Like json.dumps, but compact, without NaN, and without a check for cycles.
 _make: "Any" = make_encoder
 _chunks: "Any" = _make(
     None, None, encode_basestring_ascii, None, ":", ",", False, False, False
@@ -34,7 +35,7 @@ quote = encode_basestring_ascii
 
 
 def to_json(value: "Any") -> str:
-    r"""Return value as JSON text, ASCII only.
+    r"""Return a value as JSON text, ASCII only.
 
     >>> to_json(["a", None, True, 1, "\xe4"])
     '["a",null,true,1,"\\u00e4"]'
@@ -43,14 +44,14 @@ def to_json(value: "Any") -> str:
 
 
 def texts(line: str) -> "list[str]":
-    r"""Return the texts in a JSON array of nothing else; ValueError if it is none.
+    r"""Return the strings in a JSON array. Raises ValueError if it has anything else.
 
     >>> texts(r'["a\\\\b"]')
     ['a\\\\b']
     """
     try:
         found: list[str] = scan_once(line, 0)[0]
-        "".join(found)  # all of it is text
+        "".join(found)  # raises TypeError if one is not a string
     except (TypeError, StopIteration, RecursionError) as error:
         raise ValueError(line) from error
     if found.__class__ is not list:

@@ -4,7 +4,7 @@ from ._exceptions import NoMatches
 from ._faults.messages import no_matches
 from ._import_target import import_module
 from ._indexing.metadata import split_value
-from ._inventory import served
+from ._inventory import rows_of_namespace
 from ._named import DriverManager
 
 TYPE_CHECKING = False
@@ -17,47 +17,50 @@ if TYPE_CHECKING:
 def load(
     namespace: str, name_or_reference: str, *, choice: "Choice | None" = None
 ) -> "Any":
-    """Return the plugin of an entry point, or else what a reference refers to.
+    """Return the plugin of an entry point, or the object that a reference refers to.
 
-    An entry point of that name wins. Else it is read as `package.module:attr`, or as
-    a dotted path, `package.module.Class`, whose longest part that is a module is
-    imported. A word without dot and colon is a name only.
+    An entry point of that name takes precedence. Otherwise the text is interpreted as
+    `package.module:attr`, or as a dotted path, `package.module.Class`, of which the
+    longest part that is a module is imported. Text with neither a dot nor a colon is
+    only a name.
 
-    :param namespace: the group of the entry points.
+    :param namespace: the group of the entry points, or a family, `myapp.*`.
     :param name_or_reference: the name of an entry point, or a reference.
-    :param choice: which entry points are taken, as of Manager; references are not
-        judged.
+    :param choice: which entry points are enabled, as for Manager; it does not apply to
+        references.
 
-    Imports the plugin. Raises NoMatches, with both attempts in its text, if there
-    is no such entry point and nothing that the reference refers to, or the entry
-    point is left out;
-    MultipleMatches if several distributions declare the name; else what the import
-    raises.
+    Imports the plugin. Raises NoMatches if the choice excludes the entry point, or if
+    neither such an entry point nor the object of the reference exists (the text then
+    describes both attempts); MultipleMatches if several distributions declare the name;
+    otherwise what the import raises.
     """
-    if served(namespace, (name_or_reference,)):
+    if rows_of_namespace(namespace, (name_or_reference,)):
         return DriverManager(namespace, name_or_reference, choice=choice).driver
-    names = [row[0] for _, (row, _) in served(namespace)]
-    missing = no_matches(namespace, name_or_reference, names)
+    names = [row[0] for _, (row, _) in rows_of_namespace(namespace)]
+    no_match = no_matches(namespace, name_or_reference, names)
     module, attr = split_value(name_or_reference)
     if module is None or (attr is None and "." not in module):
-        raise missing
+        raise no_match
     try:
-        return _referred(module, attr)
-    except _NotThereError as error:
-        text = f"{missing}\nNor can it be imported as a reference: {error}."
+        return _resolve(module, attr)
+    except _UnresolvedError as error:
+        text = f"{no_match}\nNor can it be imported as a reference: {error}."
         failure = NoMatches(text)
-        failure.__dict__.update(missing.__dict__)
+        failure.__dict__.update(no_match.__dict__)
         raise failure from error.__cause__
 
 
-class _NotThereError(Exception):
-    """A reference refers to nothing."""
+class _UnresolvedError(Exception):
+    """The module or attribute of a reference does not exist."""
 
 
-def _referred(module: str, attr: "str | None") -> "Any":
-    """Return what a reference refers to. Raises _NotThereError, or what import does."""
+def _resolve(module: str, attr: "str | None") -> "Any":
+    """Return the object of a reference; raise _UnresolvedError if there is none.
+
+    Raises what the import raises if the module exists.
+    """
     if module[0] == ".":
-        raise _NotThereError(f"{module!r} is relative, to no package")
+        raise _UnresolvedError(f"{module!r} is relative, to no package")
     names = [*filter(None, attr.split("."))] if attr else []
     dotted = attr is None
     missing = ""
@@ -66,17 +69,17 @@ def _referred(module: str, attr: "str | None") -> "Any":
             found = import_module(module)
             break
         except ModuleNotFoundError as error:
-            # Only that it is not there: what a module misses inside is its fault.
+            # A module that exists, but fails to import another one, raises.
             if error.name is None or not f"{module}.".startswith(f"{error.name}."):
                 raise
             above, dot, last = module.rpartition(".")
             if not dotted or not dot:
-                raise _NotThereError(f"no module named {error.name!r}") from error
+                raise _UnresolvedError(f"no module named {error.name!r}") from error
             missing = f"no module named {error.name!r}, and "
             module, names = above, [last, *names]
     for name in names:
         try:
             found = getattr(found, name)
         except AttributeError as error:
-            raise _NotThereError(f"{missing}{error}") from error
+            raise _UnresolvedError(f"{missing}{error}") from error
     return found

@@ -1,7 +1,7 @@
-"""What is told to the people who run a program: through the logger `lazyplug`.
+"""Report problems to the people who run a program, through the logger `lazyplug`.
 
-Never through `warnings`, which `-W error` turns into a crash; those are for the
-authors of hosts, about their own calls.
+They are never reported through `warnings`, which `-W error` turns into a crash.
+Warnings are for the authors of hosts, about their own calls.
 """
 
 import sys
@@ -11,36 +11,36 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEBUG, WARNING, ERROR = 10, 30, 40
-# what was logged once
-_logged: "set[str]" = set()
-forget = _logged.clear
+# the messages, or their subjects, that were logged once
+_logged_keys: "set[str]" = set()
+forget = _logged_keys.clear
 
 
 def log(level: int, message: str, error: "Exception | None" = None) -> None:
     """Log a message, with control characters escaped.
 
-    Does nothing if logging cannot be imported, since no file can be read any more.
+    Do nothing if logging cannot be imported because files can no longer be read.
     """
     try:
-        from logging import NullHandler, getLogger  # deferred: 10 ms, for faults only
+        from logging import NullHandler, getLogger  # deferred: 10 ms, only on failure
 
         from ._printable import TRACEBACK, clean
     except (ImportError, OSError):
         return
     logger = getLogger("lazyplug")
     if not logger.handlers:
-        # Without a handler, Python prints the warnings if a program sets up no logging.
+        # Without a handler, Python prints warnings if the program sets up no logging.
         logger.addHandler(NullHandler())
     text = "\n".join(map(clean, message.split("\n")))
     if not logger.isEnabledFor(level):
         return
     traceback = None if error is None else _traceback_of(error)
-    caused: Any = None
+    exc_info: Any = None
     if error is not None and traceback is not None:
-        caused = type(error), error, TRACEBACK.__get__(error)
+        exc_info = type(error), error, TRACEBACK.__get__(error)
     place = logger.findCaller()[:2]
     record = logger.makeRecord(
-        logger.name, level, *place, "%s", (text,), caused, "_log"
+        logger.name, level, *place, "%s", (text,), exc_info, "_log"
     )
     # Formatters use this text; exc_info is for handlers that report exceptions.
     record.exc_text = traceback
@@ -50,16 +50,16 @@ def log(level: int, message: str, error: "Exception | None" = None) -> None:
 def _traceback_of(error: BaseException) -> "str | None":
     """Return the traceback of an exception, cleaned; None if formatting it fails.
 
-    Its class is third-party code: only KeyboardInterrupt passes. The lines are
-    indented, so that none of them can look like another log record.
+    The class of the exception is third-party code: only KeyboardInterrupt propagates.
+    The lines are indented, so that none of them can look like another log record.
     """
     links: list[Any] = [error]
     try:
-        from traceback import format_exception
+        from traceback import format_exception  # deferred: only on failure
 
         from ._printable import CAUSE, CONTEXT, TRACEBACK, clean
 
-        for link in links:  # which grows
+        for link in links:  # the list grows meanwhile
             kind = type(link)
             if kind.__cause__ is not CAUSE or kind.__context__ is not CONTEXT:
                 return None  # the formatter might follow such causes forever
@@ -89,13 +89,13 @@ def report(message: str) -> None:
 
 
 def report_once(message: str, about: str = "", quiet: bool = False) -> None:
-    """Log a warning once a process; with `about`, once for that subject.
+    """Log a warning once per process; with `about`, once for that subject.
 
-    With `quiet` it is logged at debug level; a warning may still follow.
+    With `quiet`, log at debug level; a later call may still log the warning.
     """
     key = ("debug: " if quiet else "") + (about or message)
-    if key not in _logged:
-        _logged.add(key)
+    if key not in _logged_keys:
+        _logged_keys.add(key)
         if quiet:
             debug(message)
         else:
@@ -103,24 +103,24 @@ def report_once(message: str, about: str = "", quiet: bool = False) -> None:
 
 
 def log_once(level: int, message: str, error: "Exception | None" = None) -> None:
-    """Log a message once a process."""
-    if message not in _logged:
-        _logged.add(message)
+    """Log a message once per process."""
+    if message not in _logged_keys:
+        _logged_keys.add(message)
         log(level, message, error)
 
 
 def debug(message: str) -> None:
-    """Log for debugging, if anybody in this process logs at all."""
+    """Log a message at debug level, if the process has imported logging."""
     if "logging" in sys.modules:
         log(DEBUG, message)
 
 
 def deprecated(parameter: str, instead: str) -> None:
-    """Warn the caller of lazyplug of a parameter that stevedore has deprecated."""
-    from warnings import warn
+    """Warn the caller of lazyplug about a parameter that stevedore has deprecated."""
+    from warnings import warn  # deferred: few hosts use these parameters
 
     level, frame = 1, sys._getframe()
-    # The package may be vendored under another name; code without a name is not ours.
+    # The package may be vendored under another name; our modules have a __name__.
     own = f"{__package__}."
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith(own):
         level, frame = level + 1, frame.f_back

@@ -1,91 +1,77 @@
-"""Define what all managers have, and the manager of all extensions of a namespace."""
+"""Define Manager, the base class of all managers, and ExtensionManager."""
 
 from . import _environment, _settings
 from ._extension import PACKAGE, Extension
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._types import (
-        Any,
-        AnyPair,
-        Callable,
-        Changes,
-        Choice,
-        Concatenate,
-        EntryPoint,
-        Failure,
-        FailureLog,
-        Found,
-        Generic,
-        ItemsView,
-        Iterator,
-        OnLoadFailure,
-        P,
-        Resolver,
-        Self,
-        Sequence,
-        T,
-        U,
-    )
+    from ._types import *
 else:
     from ._extension import Found, Generic, T
 
 
 class Manager(Generic[T, Found]):
-    """What all managers have: the extensions of a namespace, in order and by name.
+    """The extensions of a namespace, in order and by name; the base of all managers.
 
-    They come in the order in which they are installed. Nothing of a plugin is
-    imported here, nor by `names()`, `in`, `len`, iteration or listing: its code is
-    run when its extension is touched, or by `map()` and its kin. They are found,
-    and conflicts decided, on what distributions declare.
+    Extensions are in the order of `sys.path`, then of distributions, then of lines in
+    `entry_points.txt`. Creating a manager imports no plugin, nor do `names()`, `in`,
+    `len`, iteration and listing: the code of a plugin runs on first access to its
+    extension's `.plugin` or `.obj`, or when `map()` or a similar method needs it.
+    Extensions are found, and conflicts resolved, by the metadata of distributions.
 
-    :param namespace: the group of the entry points; or all groups of a family,
-        `myapp.*`, in the order of their names.
-    :param invoke_on_load: should the plugin be called, and `.obj` be what that
-        call returns? It is called when `.obj` is first touched.
+    :param namespace: the group of the entry points; or a family of groups, `myapp.*`,
+        in the order of their names.
+    :param invoke_on_load: if true, the plugin is called on first access to `.obj`,
+        which is then the object that the call returns.
     :param invoke_args: positional arguments of that call.
-    :param invoke_kwds: named arguments of that call.
-    :param propagate_map_exceptions: should `map()` raise what a function raises,
-        or log it and go on?
-    :param on_load_failure_callback: called with the manager, the entry point and
-        the exception when an extension that `map()` needs fails to load; it is
-        logged otherwise. Called once for each extension.
+    :param invoke_kwds: keyword arguments of that call.
+    :param propagate_map_exceptions: if true, `map()` raises the exceptions of the
+        function that it calls; otherwise it logs them and continues.
+    :param on_load_failure_callback: called with the manager, the entry point and the
+        exception when an extension that `map()` needs fails to load, once for each
+        extension. Without a callback, the failure is logged.
     :param conflict_resolver: called with the namespace, the name and the extensions
-        when a name that is asked for stands several times; returns one of them.
-        By default the last one is taken, and logged.
-    :param protocol: a class or a runtime-checkable Protocol that a plugin must fit
-        when it is loaded (what its call returns, with `invoke_on_load`); else its
+        when a requested name is declared more than once; returns one of them. By
+        default, the last one is used and the conflict is logged.
+    :param protocol: a class or a runtime-checkable Protocol that a plugin (with
+        `invoke_on_load`, the object that its call returns) must fit; otherwise its
         load raises ProtocolMismatch.
-    :param lazy: False loads, and calls, everything here and now, as stevedore does,
-        and leaves out what fails. By default true, unless `LAZYPLUG_EAGER` is 1.
-    :param package: a package whose modules are extensions of the namespace as well,
-        behind the installed ones: each is the plugin that its own name says. Those
-        that begin with an underscore are not. None of them is imported to find
-        them, nor is the package. Raises ModuleNotFoundError if there is none.
-    :param choice: which extensions are taken: see Choice. None: all of them, but for
-        what `LAZYPLUG_ALLOW` and `LAZYPLUG_DENY` say.
-    :param on_failure: what becomes of failed loads, entry points that are no object
-        references, and broken metadata: "warn" logs each, once a process; "ignore" does
-        not; "error" raises, of the last two when the manager is made. Whichever, they
-        are counted in `failures` and `lazyplug.problems()`.
+    :param lazy: if false, all extensions are loaded, and called, when the manager is
+        created, as by stevedore, and those that fail are removed. By default true,
+        unless `LAZYPLUG_EAGER` is 1.
+    :param package: a package whose modules are also extensions of the namespace, after
+        the installed ones: each module is a plugin with the module's name. Modules with
+        a leading underscore are ignored. Neither the modules nor the package are
+        imported to find them. Not allowed with a family.
+    :param choice: which extensions are enabled: see Choice. None enables all that
+        `LAZYPLUG_ALLOW` and `LAZYPLUG_DENY` do not filter out.
+    :param on_failure: how to handle failed loads, entry points whose value is not a
+        valid reference (expected `module:attr`), and broken metadata: "warn" logs each
+        once per process; "ignore" does not; "error" raises, for the last two when the
+        manager is created. In each case they are recorded in `failures` and
+        `lazyplug.problems()`.
+
+    Raises ModuleNotFoundError if `package` does not exist; TypeError or ValueError if
+    an argument is not valid; and with `on_failure="error"` also BrokenMetadata and
+    InvalidEntryPoint.
     """
 
     __module__ = PACKAGE
-    # the names that are asked for; None: all
-    _asked: "Sequence[str] | None" = None
+    # the names of the extensions to find; None: all
+    _requested_names: "Sequence[str] | None" = None
     _package: "str | None" = None
     _choice: "Choice | None" = None
-    _on_failure = "warn"  # of test instances
-    # what was registered in code, whether chosen or not
+    _on_failure = "warn"  # for test instances
+    # all extensions that were registered in code, enabled or not
     _registered: "tuple[Extension[T], ...]" = ()
     _default_resolver = "ignore_conflicts"
-    # True if a failed load raises where there is no callback for it
+    # True if a failed load raises when there is no callback
     _raises = False
     if TYPE_CHECKING:
         extensions: list[Extension[T]]
         """The extensions, in order."""
         excluded: dict[Extension[T], str]
-        """The extensions that `choice` leaves out, with the reasons."""
+        """The extensions that the choice excludes, with the reasons."""
 
     if not TYPE_CHECKING:
         __class_getitem__ = Extension.__dict__["__class_getitem__"]
@@ -107,7 +93,7 @@ class Manager(Generic[T, Found]):
         on_failure: str = "warn",
     ) -> None:
         if protocol is not None:
-            from ._protocol import check_usable
+            from ._protocol import check_usable  # deferred: few hosts use protocol=
 
             check_usable(protocol)
         self._configure(
@@ -119,22 +105,22 @@ class Manager(Generic[T, Found]):
         invoke = None
         if invoke_on_load:
             invoke = (tuple(invoke_args or ()), dict(invoke_kwds or {}))
-        self._make = invoke, protocol
+        self._load_options = invoke, protocol
         self._package = package
         self._choice = choice
         if lazy is None:
-            lazy = _settings.setting("LAZYPLUG_EAGER") != "1"
+            lazy = _settings.get_setting("LAZYPLUG_EAGER") != "1"
         self._lazy = lazy
-        # whether chosen or not
-        self._made = self._extensions(self._asked)
-        self._adopt(self._chosen(self._made))
+        # all extensions, enabled or not
+        self._made = self._extensions(self._requested_names)
+        self._set_extensions(self._filter_by_choice(self._made))
         self._on_failure = on_failure
         if on_failure != "warn" or _settings.unreported:
-            from ._faults.policy import set_policy  # deferred: seldom
+            from ._faults.policy import set_policy  # deferred: few starts need it
 
             set_policy(self, on_failure)
         if not lazy:
-            from ._mapping import keep_loaded
+            from ._mapping import keep_loaded  # deferred: few managers are eager
 
             keep_loaded(self)
         self._arrange()
@@ -151,56 +137,58 @@ class Manager(Generic[T, Found]):
         self._on_load_failure_callback = on_load_failure_callback
         self._conflict_resolver = conflict_resolver
         self.excluded = {}
-        # what failed, by generation
-        self._told: dict[int, FailureLog] = {}
+        # the failure logs, by generation
+        self._failure_logs: dict[int, FailureLog] = {}
 
-    def _adopt(self, extensions: "list[Extension[T]]") -> None:
+    def _set_extensions(self, extensions: "list[Extension[T]]") -> None:
         self.extensions = extensions
-        # by name: the one that was chosen for it when it was asked for
+        # the extension of each name that was requested, conflicts resolved
         self._resolved: dict[str, Extension[T]] = {}
-        # by name: all of them; empty until a name is asked for
-        self._several: dict[str, list[Extension[T]]] = {}
+        # all extensions of each name; empty until a name is requested
+        self._by_name: dict[str, list[Extension[T]]] = {}
 
     def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T]]":
-        """Return the extensions of the namespace, of some names only, chosen or not."""
-        new, make = Extension.__new__, self._make
+        """Return all extensions of the namespace, or of these names, enabled or not."""
+        new, load_options = Extension.__new__, self._load_options
         groups: Sequence[str] = (self.namespace,)
         rows: Callable[..., Sequence[AnyPair]] = _environment.rows
         if self._package is not None:
-            from ._static.packages import with_modules  # deferred: few hosts have one
+            from ._static.packages import with_modules  # deferred: few hosts use it
 
             rows = with_modules(self._package)
         if self.namespace[-2:] == ".*":
-            from ._inventory import groups_of  # deferred: few hosts have a family
+            from ._inventory import groups_of  # deferred: few hosts use families
 
             if self._package is not None:
                 raise ValueError(f"package= needs one group, not {self.namespace!r}")
             groups = groups_of(self.namespace)
         return [
-            new(Extension)._fill(group, *pair, *make)
+            new(Extension)._fill(group, *pair, *load_options)
             for group in groups
             for pair in rows(group, names)
-            # What an interrupted pip left behind is a problem, not a plugin.
+            # Metadata that an interrupted pip left behind is a problem, not a plugin.
             if pair[1] is None or pair[1][2][:1] != "~"
         ]
 
-    def _chosen(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
-        """Return those that are taken; the others are excluded."""
-        setting = _settings.setting
+    def _filter_by_choice(
+        self, extensions: "list[Extension[T]]"
+    ) -> "list[Extension[T]]":
+        """Return the enabled extensions; add the others to `excluded`."""
+        get_setting = _settings.get_setting
         if (
             self._choice is not None
-            or setting("LAZYPLUG_ALLOW")
-            or setting("LAZYPLUG_DENY")
+            or get_setting("LAZYPLUG_ALLOW")
+            or get_setting("LAZYPLUG_DENY")
         ):
-            from ._selection.judging import chosen  # deferred: few choose
+            from ._selection.judging import apply_choice  # deferred: few filter
 
-            return chosen(self, extensions)
+            return apply_choice(self, extensions)
         return extensions
 
-    def _arrange(self, whole: bool = True) -> None:
-        """Choose between the extensions, or put them in order.
+    def _arrange(self, report_missing: bool = True) -> None:
+        """Resolve conflicts, or sort the extensions. Subclasses override this.
 
-        Tell what is missing, or raise, if that is the `whole` of them.
+        With `report_missing`, also log the names that are missing.
         """
 
     @classmethod
@@ -213,10 +201,16 @@ class Manager(Generic[T, Found]):
         *,
         conflict_resolver: "Resolver[Any] | None" = None,
     ) -> "Self":
-        """Return a manager of the given extensions instead of installed ones."""
-        from ._registration import of_given
+        """Return a manager of these extensions instead of installed ones.
 
-        return of_given(
+        Imports no plugin.
+
+        :param extensions: its extensions, in order, or a single one.
+        :param namespace: as of Manager, like all other parameters.
+        """
+        from ._registration import make_test_instance  # deferred: only in tests
+
+        return make_test_instance(
             cls,
             extensions,
             namespace,
@@ -225,104 +219,118 @@ class Manager(Generic[T, Found]):
             conflict_resolver,
         )
 
-    # What is there: nothing below imports a plugin.
+    def _get(self, name: str) -> "Extension[T] | None":
+        """Return the extension of a name; None if there is none. Imports no plugin.
 
-    def _named(self, name: str) -> "Extension[T] | None":
-        """Return the extension of a name; None if there is none.
-
-        Names are resolved one by one: a conflict harms no other name.
+        Names are resolved one by one: a conflict affects no other name.
         """
-        # In this order: the extension may be newer than the dictionary that caches it,
-        # never older.
-        known, together = self._resolved, self._several
-        found = known.get(name)
+        # Before `self.extensions` is read: an extension may be newer than the
+        # dictionary that caches it, never older.
+        resolved, by_name = self._resolved, self._by_name
+        found = resolved.get(name)
         if found is None:
-            if not together:
-                whole: dict[str, list[Extension[T]]] = {}
+            if not by_name:
+                complete: dict[str, list[Extension[T]]] = {}
                 for extension in self.extensions:
-                    whole.setdefault(extension.name, []).append(extension)
-                # Not before it is whole: other threads look here.
-                together.update(whole)
-            several = together.get(name)
+                    complete.setdefault(extension.name, []).append(extension)
+                # In one step: other threads read this dictionary.
+                by_name.update(complete)
+            several = by_name.get(name)
             if several is None:
                 return None
             found = several[0]
             if len(several) > 1:
-                from ._mapping import resolved  # deferred: few names stand twice
+                from ._mapping import resolve  # deferred: few names have conflicts
 
-                found = resolved(self, name, several)
-            known[name] = found
+                found = resolve(self, name, several)
+            resolved[name] = found
         return found
 
     def names(self) -> "list[str]":
-        """Return the names of the extensions, in order."""
+        """Return the names of the extensions, in order. Imports no plugin."""
         return [extension.name for extension in self.extensions]
 
     def items(self) -> "ItemsView[str, Extension[T]]":
         """Return the names with their extensions, conflicts resolved.
 
-        A name that several have, between which `conflict_resolver` does not decide, is
-        told as a failure and left out.
+        If `conflict_resolver` raises MultipleMatches for a name, that is reported as a
+        failure and the name is skipped; with `on_failure="error"`, it is raised.
+        Imports no plugin.
         """
-        from ._mapping import of_names
+        from ._mapping import resolve_names  # deferred: few hosts list items
 
         names = dict.fromkeys(self.names())
-        return {name: e for name, e in of_names(self, names) if e is not None}.items()
+        return {
+            name: e for name, e in resolve_names(self, names) if e is not None
+        }.items()
 
     @property
     def failures(self) -> "list[Failure]":
-        """What failed so far: loads, checks, conflicts, and what is no reference.
+        """The failures of this manager since the last `refresh()`.
 
-        Imports no plugin.
+        They are failed loads and checks, conflicts, and values that are not a valid
+        reference (expected `module:attr`). Imports no plugin.
         """
-        from ._faults.policy import failures
+        from ._faults.policy import failures  # deferred: few hosts read them
 
         return failures(self)
 
     def register(
         self, name: str, plugin: "Any", group: "str | None" = None
     ) -> "Extension[T]":
-        """Add an extension in code, behind the installed ones; return its handle.
+        """Register an extension in code, after the installed ones; return its handle.
 
-        It is called, judged and chosen as they are, and stays through `refresh()`.
+        It is filtered, checked and called like installed extensions, and `refresh()`
+        keeps it.
 
-        :param name: its name.
-        :param plugin: the plugin, or, as text, an object reference `module:attr`,
-            which is imported on first touch.
-        :param group: which group of a family it belongs to.
+        :param name: the name of the extension.
+        :param plugin: the plugin; or, as a string, a `module:attr` reference, which is
+            imported on first access.
+        :param group: the group of the extension; required if the namespace is a family.
 
-        Raises ValueError if the text is no object reference, or if the manager has no
-        such name or group; ProtocolMismatch of an object that does not fit; and what
-        making the manager would. It stays as it was then.
+        Raises ValueError if the string is not a valid reference, or if the manager has
+        no such name or group; TypeError if the name is not a string; ProtocolMismatch
+        if the plugin does not fit; and whatever creating the manager would raise. The
+        manager is then unchanged.
         """
-        from ._registration import register
+        from ._registration import register  # deferred: few hosts register
 
         return register(self, name, plugin, group)
 
     def refresh(self) -> "Changes":
-        """Look again, as `lazyplug.refresh()`, and select anew from what is there.
+        """Rescan as `lazyplug.refresh()` does, and select the extensions again.
 
-        What came is here then, and what went is not; the handles of all others stay,
-        and what is loaded stays loaded. Returns which distributions came and went.
-        Imports no plugin, unless the manager was made with `lazy=False`. Raises what
-        making the manager would; it stays as it was then.
+        New extensions are added and uninstalled ones are removed; the handles of all
+        others are kept, and loaded plugins stay loaded. Returns the distributions that
+        were added and removed. Imports no plugin, unless the manager was created with
+        `lazy=False`. Raises whatever creating the manager would raise; the manager is
+        then unchanged.
         """
-        from ._registration import refresh
+        from ._registration import refresh  # deferred: few hosts refresh
 
         return refresh(self)
 
     def list_entry_points(self) -> "list[EntryPoint]":
-        """Return all entry points of the namespace, selected or not."""
-        from ._entry_point import EntryPoint
-        from ._inventory import served
+        """Return all installed entry points of the namespace, selected or not.
 
-        return [EntryPoint._of(group, *pair) for group, pair in served(self.namespace)]
+        Imports no plugin.
+        """
+        from ._entry_point import EntryPoint  # deferred: few hosts list entry points
+        from ._inventory import rows_of_namespace
+
+        return [
+            EntryPoint._of(group, *pair)
+            for group, pair in rows_of_namespace(self.namespace)
+        ]
 
     def entry_points_names(self) -> "list[str]":
-        """Return the names of all entry points of the namespace, selected or not."""
-        from ._inventory import served
+        """Return the names of all installed entry points of the namespace.
 
-        return [pair[0][0] for _, pair in served(self.namespace)]
+        Imports no plugin.
+        """
+        from ._inventory import rows_of_namespace  # deferred: few hosts list names
+
+        return [pair[0][0] for _, pair in rows_of_namespace(self.namespace)]
 
     def __iter__(self) -> "Iterator[Extension[T]]":
         return iter(self.extensions)
@@ -334,10 +342,14 @@ class Manager(Generic[T, Found]):
         return name in [extension.name for extension in self.extensions]
 
     def __getitem__(self, name: str) -> "Found":
-        """Return the extension of a name; NoMatches, a KeyError, if there is none."""
-        found = self._resolved.get(name) or self._named(name)
+        """Return the extension of a name, conflicts resolved. Imports no plugin.
+
+        Raises NoMatches, a KeyError, if there is none, and whatever `conflict_resolver`
+        raises.
+        """
+        found = self._resolved.get(name) or self._get(name)
         if found is None:
-            from ._registration import find_new
+            from ._registration import find_new  # deferred: only if a name is missing
 
             found = find_new(self, name)
         return found  # type: ignore[return-value]
@@ -355,12 +367,13 @@ class ExtensionManager(Manager[T, Found]):
         self, func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
-        """Call `func(extension, *args, **kwds)` for each; return the answers.
+        """Call `func(extension, *args, **kwds)` for each extension; return the results.
 
-        Loads the extensions. What func raises is logged and its answer left out,
-        unless `propagate_map_exceptions`. Raises NoMatches if there are none.
+        Loads the extensions; those that fail to load are reported and skipped. An
+        exception of func is logged and its result omitted, unless
+        `propagate_map_exceptions` is true. Raises NoMatches if there are no extensions.
         """
-        from ._mapping import check_any, map_extensions  # deferred: it loads anyway
+        from ._mapping import check_any, map_extensions  # deferred: to load plugins
 
         check_any(self)
         return map_extensions(self, self.extensions, func, args, kwds)
@@ -368,7 +381,10 @@ class ExtensionManager(Manager[T, Found]):
     def map_method(
         self, method_name: str, /, *args: "Any", **kwds: "Any"
     ) -> "list[Any]":
-        """Call a method of each extension's `.obj`, and return the answers."""
-        from ._mapping import call_method
+        """Call a method of each extension's `.obj`; return the results, as `map()`.
+
+        :param method_name: the name of the method; it gets all other arguments.
+        """
+        from ._mapping import call_method  # deferred: to load plugins
 
         return self.map(call_method, method_name, *args, **kwds)

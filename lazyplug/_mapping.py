@@ -1,4 +1,4 @@
-"""What runs the plugins of a manager: loading them all, and calling them all."""
+"""Load the extensions of a manager, resolve their names, and call them."""
 
 from ._exceptions import MultipleMatches
 from ._faults.failure_log import failure_log
@@ -14,62 +14,65 @@ if TYPE_CHECKING:
     from ._manager import Manager
 
 
-def loaded(
+def load_each(
     manager: "Manager[Any, Any]", extensions: "Iterable[Extension[Any]]"
 ) -> "Iterator[Extension[Any]]":
-    """Yield the extensions, each loaded; what fails is told and left out."""
+    """Load and yield extensions; report and skip those that fail."""
     for extension in extensions:
         try:
             extension.plugin  # noqa: B018
             extension.obj  # noqa: B018
         except Exception as error:
-            tell(manager, extension, error)
+            report_load_failure(manager, extension, error)
         else:
             yield extension
 
 
 def keep_loaded(manager: "Manager[Any, Any]") -> None:
-    """Load the extensions of a manager, and leave out those that fail."""
-    failed = {*manager.extensions}.difference(loaded(manager, manager.extensions))
+    """Load the extensions of a manager, and remove those that fail."""
+    failed = {*manager.extensions}.difference(load_each(manager, manager.extensions))
     # The host's callback may have registered other extensions meanwhile.
     manager.extensions = [each for each in manager.extensions if each not in failed]
 
 
-def tell(
+def report_load_failure(
     manager: "Manager[Any, Any]", extension: "Extension[Any]", error: Exception
 ) -> None:
-    """Give a failed load, or check, to the manager's callback, or log it; once.
+    """Pass a failed load or check to the manager's callback, or log it, once.
 
-    Raises it with the policy "error", and for a driver without a callback.
+    Raises the error with the policy "error", and for a driver without a callback.
     """
     if manager._raises and manager._on_load_failure_callback is None:
         raise error
     errors = failure_log(manager).errors
     if extension not in errors:
-        _say(manager, extension, error)
+        _report(manager, extension, error)
         errors[extension] = error
     if manager._on_failure == "error":
         raise error
 
 
-def _say(
+def _report(
     manager: "Manager[Any, Any]", extension: "Extension[Any]", error: Exception
 ) -> None:
     if manager._on_load_failure_callback is not None:
         manager._on_load_failure_callback(manager, extension.entry_point, error)
     elif manager._on_failure == "warn":
-        from ._faults.messages import report_failure
+        from ._faults.messages import report_failure  # deferred: only on failure
 
         report_failure(extension, error)
 
 
-def resolved(
+def resolve(
     manager: "Manager[Any, Any]", name: str, several: "list[Extension[Any]]"
 ) -> "Extension[Any]":
-    """Return the extension that the resolver takes of those of a name."""
+    """Return the extension that the manager's resolver selects for a name.
+
+    Raises whatever the resolver raises; TypeError if it does not return an extension.
+    """
     resolver = manager._conflict_resolver
     if resolver is None:
-        from ._selection import conflicts
+        from ._selection import conflicts  # deferred: the host may have a resolver
 
         resolver = getattr(conflicts, manager._default_resolver)
     try:
@@ -84,9 +87,9 @@ def resolved(
         )
     own = f"{getattr(resolver, '__module__', '')}.".startswith(f"{__package__}.")
     if not own:
-        from ._log import debug
+        from ._log import debug  # deferred: few hosts have a resolver
 
-        # Not a warning, since the host decided; our own resolvers log by themselves.
+        # Not a warning: the host decided. The resolvers of lazyplug log themselves.
         which = f"{name!r} of {len(several)} in group {manager.namespace!r}"
         debug(f"{which} is {repr_of(found)}")
     return found
@@ -99,18 +102,18 @@ def map_extensions(
     args: "tuple[Any, ...]",
     kwds: "dict[str, Any]",
 ) -> "list[Any]":
-    """Call func with each of these extensions, loaded, and return the answers."""
-    answers = []
-    for extension in loaded(manager, extensions):
+    """Call func with each of these extensions, loaded, and return the results."""
+    results = []
+    for extension in load_each(manager, extensions):
         try:
-            answers.append(func(extension, *args, **kwds))
+            results.append(func(extension, *args, **kwds))
         except Exception as error:
             if manager.propagate_map_exceptions:
                 raise
-            from ._faults.messages import report_call
+            from ._faults.messages import report_call  # deferred: only on failure
 
             report_call(extension, error)
-    return answers
+    return results
 
 
 def call_method(
@@ -120,23 +123,23 @@ def call_method(
     return getattr(extension.obj, method_name)(*args, **kwds)
 
 
-def of_names(
+def resolve_names(
     manager: "Manager[Any, Any]", names: "Iterable[str]"
 ) -> "Iterator[tuple[str, Extension[Any] | None]]":
-    """Yield each name with its extension, None if there is none.
+    """Yield each name with its extension, or None if there is none.
 
-    A name that several have and none gets is told, and left out.
+    A name is reported and skipped if its conflict is not resolved.
     """
     for name in names:
         try:
-            extension = manager._named(name)
+            extension = manager._get(name)
         except MultipleMatches as error:
-            said = failure_log(manager).said
-            if name not in said:
+            reported = failure_log(manager).reported
+            if name not in reported:
                 # Another thread may have changed the manager since.
                 several = *error.extensions, *manager._made
-                _say(manager, next(e for e in several if e.name == name), error)
-                said.add(name)
+                _report(manager, next(e for e in several if e.name == name), error)
+                reported.add(name)
             if manager._on_failure == "error":
                 raise
         else:
@@ -150,16 +153,16 @@ def check_any(manager: "Manager[Any, Any]") -> None:
 
 
 def identity(extension: "Extension[Any]") -> "tuple[Any, ...]":
-    """Return what makes an extension the same one when it is found again."""
+    """Return the key by which a rescan recognizes an extension."""
     owner = extension._owner
     return extension.group, extension.name, extension.value, owner and owner[0]
 
 
 def no_driver(manager: "Any") -> Exception:
-    """Return the error for a driver that there is not."""
+    """Return the error for a driver that does not exist."""
     excluded = dict(manager.excluded)
-    names = [each.name for each in manager._chosen(manager._extensions(None))]
-    # What was judged for this text only is not excluded from this manager.
+    names = [each.name for each in manager._filter_by_choice(manager._extensions(None))]
+    # Restored, since the choice was applied to other names only for this message.
     manager.excluded = excluded
     name = manager._names[0] if manager._names else None
     return no_matches(manager.namespace, name, names, excluded)

@@ -1,42 +1,33 @@
-"""Define the managers that select extensions by name: some names, or one."""
+"""Define the managers that select extensions by name: several names, or one."""
 
 from ._extension import PACKAGE, Found, T
 from ._manager import ExtensionManager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._types import (
-        Any,
-        Callable,
-        Concatenate,
-        Extension,
-        Iterable,
-        OnMissing,
-        Options,
-        P,
-        Sequence,
-        U,
-        Unpack,
-    )
+    from ._types import *
 
 
 def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
-    """Log which of the asked names are missing."""
-    from ._log import report
-    from ._printable import clean  # deferred: only where there is a fault
+    """Log a warning that names the missing extensions.
+
+    :param missing_names: the requested names that no extension has.
+    """
+    from ._log import report  # deferred: only if a name is missing
+    from ._printable import clean
 
     report(f"Could not find {clean(', '.join(sorted(missing_names)))}")
 
 
 class NamedExtensionManager(ExtensionManager[T, Found]):
-    """The extensions of the given names.
+    """The extensions of a namespace that have one of several names.
 
     :param names: the names of the extensions.
-    :param name_order: should they come in the order of `names`, one for each, or
-        as they are installed?
+    :param name_order: if true, extensions are in the order of `names`, one for each
+        name; otherwise in the order of Manager.
     :param on_missing_entrypoints_callback: called with the set of names that are
-        missing; by default they are logged. None keeps quiet.
-    :param options: as of Manager.
+        missing; by default, they are logged. None ignores them.
+    :param options: the options of Manager.
     """
 
     __module__ = PACKAGE
@@ -58,35 +49,35 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
         ),
         **options: "Unpack[Options]",
     ) -> None:
-        self._names = self._asked = names
+        self._names = self._requested_names = names
         self._name_order = name_order
         self._on_missing = on_missing_entrypoints_callback
         super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
 
-    def _arrange(self, whole: bool = True) -> None:
-        missing = set(self._names).difference(self.names()) if whole else None
+    def _arrange(self, report_missing: bool = True) -> None:
+        missing = set(self._names).difference(self.names()) if report_missing else None
         if missing and self.excluded:
-            # They are there, and not wanted.
+            # The names of excluded extensions are not missing.
             missing.difference_update([e.name for e in self.excluded])
         if missing and self._on_missing is not None:
             self._on_missing(missing)
         if self._name_order:
-            from ._mapping import of_names  # deferred: few ask for it
+            from ._mapping import resolve_names  # deferred: few use name_order=
 
-            found = of_names(self, self._names)
+            found = resolve_names(self, self._names)
             self.extensions = [e for _, e in found if e is not None]
 
 
 class DriverManager(NamedExtensionManager[T]):
     """One name and exactly one extension.
 
-    Raises NoMatches if no installed distribution declares the name, and what
-    `conflict_resolver` raises if several do: by default MultipleMatches.
-
     :param name: the name of the driver.
-    :param options: as of Manager. A driver that fails to load raises what
-        its import raised, where it is touched; with `on_load_failure_callback`,
-        NoMatches after the callback was called.
+    :param options: the options of Manager. If the driver fails to load, access to it
+        raises the exception of its import; with `on_load_failure_callback`, NoMatches
+        after the call of the callback.
+
+    Raises NoMatches if no enabled extension has the name, and whatever
+    `conflict_resolver` raises if several have it: by default MultipleMatches.
     """
 
     __module__ = PACKAGE
@@ -109,32 +100,33 @@ class DriverManager(NamedExtensionManager[T]):
             on_missing_entrypoints_callback=on_missing_entrypoints_callback, **options,
         )  # fmt: skip
 
-    def _arrange(self, whole: bool = True) -> None:
-        super()._arrange(whole)
+    def _arrange(self, report_missing: bool = True) -> None:
+        super()._arrange(report_missing)
         if not self.extensions:
-            from ._mapping import no_driver
+            from ._mapping import no_driver  # deferred: only on failure
 
             raise no_driver(self)
         if len(self.extensions) > 1:
-            from ._mapping import resolved  # deferred: few names stand twice
+            from ._mapping import resolve  # deferred: few names have conflicts
 
-            self.extensions = [resolved(self, self._names[0], self.extensions)]
+            self.extensions = [resolve(self, self._names[0], self.extensions)]
 
     @property
     def driver(self) -> "T":
-        """The plugin or, with `invoke_on_load`, what its call returned.
+        """The plugin or, with `invoke_on_load`, the object that its call returned.
 
-        Imports, and calls, the plugin on first touch.
+        Imports, and calls, the plugin on first access. Raises the exception of a failed
+        import or call; NoMatches with `on_load_failure_callback`.
         """
         extension = self.extensions[0]
-        known = extension.__dict__
+        attributes = extension.__dict__
         try:
-            # Not by the attributes, which load `_preload` as well.
+            # Not through `__getattr__`, which also imports `_preload`.
             if extension._invoke is None and extension.obj is None:
-                if "plugin" not in known:
+                if "plugin" not in attributes:
                     return extension._load()  # type: ignore[no-any-return]
                 return extension.plugin
-            if "obj" not in known:
+            if "obj" not in attributes:
                 from ._calling import call  # deferred: most plugins are not called
 
                 return call(extension)  # type: ignore[no-any-return]
@@ -142,16 +134,20 @@ class DriverManager(NamedExtensionManager[T]):
         except Exception as error:
             if self._on_load_failure_callback is None:
                 raise
-            from ._faults.messages import failed_driver
-            from ._mapping import tell
+            from ._faults.messages import failed_driver  # deferred: only on failure
+            from ._mapping import report_load_failure
 
-            tell(self, extension, error)
+            report_load_failure(self, extension, error)
             raise failed_driver(extension) from error
 
     def __call__(
         self, func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "U | None":  # fmt: skip
-        """Call `func(extension, *args, **kwds)` of the driver; None if it failed."""
-        answers = self.map(func, *args, **kwds)
-        return answers[0] if answers else None
+        """Call `func(extension, *args, **kwds)` with the driver; return the result.
+
+        Loads the driver. Returns None if the load or the call failed, and that was
+        reported instead of raised: see `map()`.
+        """
+        results = self.map(func, *args, **kwds)
+        return results[0] if results else None

@@ -1,4 +1,4 @@
-"""How extensions travel to other processes: by reference, to load there."""
+"""Pickle extensions by reference, so that they load in the process that unpickles."""
 
 from ._attributes import row_of_extension
 from ._entry_point import portable
@@ -11,18 +11,19 @@ if TYPE_CHECKING:
 
 
 def reduce_extension(extension: "Extension[Any]") -> "tuple[Any, ...]":
-    """Return how to make an extension anew: not loaded, with its arguments.
+    """Return the arguments that recreate an extension, without its plugin.
 
-    One that no reference leads to travels with its plugin. Imports and calls none.
+    An extension without a `module:attr` reference is pickled with its plugin. Imports
+    and calls no plugin.
     """
-    return open_extension, (
+    return rebuild_extension, (
         type(extension),
         extension.group,
         row_of_extension(extension),
         portable(extension._owner),
         extension._invoke,
         extension._protocol,
-        # What was given as an object, or as what its call returned, is nowhere else.
+        # Without a reference, the other process could not find these.
         {
             name: extension.__dict__[name]
             for name in ("plugin", "obj", "_entry_point")
@@ -31,9 +32,9 @@ def reduce_extension(extension: "Extension[Any]") -> "tuple[Any, ...]":
     )
 
 
-def open_extension(kind: "type[Extension[Any]]", *fields: "Any") -> "Extension[Any]":
-    """Make an extension from what `reduce_extension` took apart."""
-    *filled, given = fields
-    extension: Extension[Any] = kind.__new__(kind)._fill(*filled)
-    extension.__dict__.update(given)
+def rebuild_extension(kind: "type[Extension[Any]]", *fields: "Any") -> "Extension[Any]":
+    """Return the extension that `reduce_extension` pickled."""
+    *arguments, attributes = fields
+    extension: Extension[Any] = kind.__new__(kind)._fill(*arguments)
+    extension.__dict__.update(attributes)
     return extension

@@ -1,10 +1,10 @@
-"""Keep the modules of this package in memory, for when no file can be read any more.
+"""Keep the modules of this package in memory, in case files can no longer be read.
 
-A server loads its plugins, then changes its root directory, gives up privileges or uses
-its last descriptor. Most modules of this package are imported when first needed, which
-may be after that: without them, a failure could not be handled. So their bytecode is
-read when the first plugin is loaded, at a tenth of the cost of importing them.
-Nothing is kept of a package in a zip archive.
+A server may load its plugins and then change its root directory, give up privileges or
+run out of descriptors. Most modules of this package are imported on first use, which
+may be later: without them, a failure could not be handled. Therefore their bytecode is
+read when the first plugin is loaded, at a tenth of the cost of importing them. If the
+package is in a zip archive, nothing is kept.
 """
 
 import os
@@ -16,7 +16,7 @@ from _frozen_importlib_external import (
     spec_from_file_location,
 )
 
-from ._files import READ_FLAGS, Seam
+from ._files import READ_FLAGS, fs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-# the contents of the files, by their paths
+# the contents of the files, by path
 _data: "dict[str, bytes]" = {}
-# of each source file, the mtime and size that its bytecode must have to be used
+# for each source file, the mtime and size that its bytecode must record to be used
 _stats: "dict[str, dict[str, int]]" = {}
 
 
@@ -35,7 +35,7 @@ class _Loader(SourceFileLoader):
     """A source file loader that reads from memory."""
 
     def path_stats(self, path: "Any") -> "Mapping[str, Any]":
-        """Return the mtime and size that a source file had when it was kept."""
+        """Return the mtime and size that a source file had when it was read."""
         return _stats[path]
 
     def get_data(self, path: str) -> bytes:
@@ -44,14 +44,14 @@ class _Loader(SourceFileLoader):
 
 
 class _Finder(FileFinder):
-    """The finder of this package's directory, which finds the kept modules first."""
+    """A finder for a directory of this package, which finds the kept modules first."""
 
     def find_spec(
         self,
         fullname: str,
         target: "ModuleType | None" = None,
     ) -> "ModuleSpec | None":
-        """Return the spec of a kept module, else look in the directory."""
+        """Return the spec of a kept module; search the directory for any other."""
         name = os.path.join(self.path, fullname.rpartition(".")[2])
         for path in (name + ".py", os.path.join(name, "__init__.py")):
             if path in _stats:
@@ -61,54 +61,54 @@ class _Finder(FileFinder):
 
 
 def _read(path: str) -> bytes:
-    descriptor = Seam.open(path, READ_FLAGS)
+    descriptor = fs.open(path, READ_FLAGS)
     try:
-        data: bytes = Seam.read(descriptor, Seam.fstat(descriptor).st_size)
+        data: bytes = fs.read(descriptor, fs.fstat(descriptor).st_size)
         return data
     finally:
-        Seam.close(descriptor)
+        fs.close(descriptor)
 
 
-def _keep(package: str, folder: str, finder: FileFinder) -> None:
-    """Keep the modules of a package, and of the private packages in it."""
-    # The same directory and tag as the bytecode of this module.
-    own = __spec__.cached and cache_from_source(os.path.join(folder, "_preload.py"))
-    for file in Seam.listdir(folder):
+def _keep(package: str, directory: str, finder: FileFinder) -> None:
+    """Keep the modules of a package and of its private subpackages."""
+    # The bytecode of this module; that of the others has the same directory and tag.
+    own = __spec__.cached and cache_from_source(os.path.join(directory, "_preload.py"))
+    for file in fs.listdir(directory):
         name, suffix = os.path.splitext(file)
-        path = os.path.join(folder, file)
+        path = os.path.join(directory, file)
         module = package if name == "__init__" else f"{package}.{name}"
         if name[:1] == "_" and not suffix and name != "__pycache__":
             _keep(module, path, finder)
         if suffix != ".py" or module in sys.modules:
             continue
-        status = Seam.stat(path)
-        known = b""
+        status = fs.stat(path)
+        content = b""
         if own:
             bytecode = name.join(own.rsplit("_preload", 1))
             try:
-                known = _data[bytecode] = _read(bytecode)
+                content = _data[bytecode] = _read(bytecode)
             except OSError:
                 pass  # it was not compiled yet
         modified, size = status.st_mtime_ns // 1_000_000_000, status.st_size
-        if known[8:16] != b"".join(
+        if content[8:16] != b"".join(
             (number & 0xFFFFFFFF).to_bytes(4, "little") for number in (modified, size)
         ):
-            _data[path] = _read(path)  # not compiled, or not from this source
+            _data[path] = _read(path)  # no bytecode, or not of this source
         _stats[path] = {"mtime": modified, "size": size}
-    kept: Any = _Finder.__new__(_Finder)
-    kept.__dict__.update(finder.__dict__)
-    if folder != finder.path:
-        kept.__dict__.update(_NEW, path=folder)
-    sys.path_importer_cache[folder] = kept
+    replacement: Any = _Finder.__new__(_Finder)
+    replacement.__dict__.update(finder.__dict__)
+    if directory != finder.path:
+        replacement.__dict__.update(_NOT_LISTED, path=directory)
+    sys.path_importer_cache[directory] = replacement
 
 
-# what a finder knows of a directory that it has not listed
-_NEW: "Mapping[str, Any]" = {
+# the state of a finder that has not listed its directory
+_NOT_LISTED: "Mapping[str, Any]" = {
     "_path_mtime": -1,
     "_path_cache": set(),
     "_relaxed_path_cache": set(),
 }
-_folder = os.path.dirname(__file__)
-_finder: "Any" = sys.path_importer_cache.get(_folder)
+_directory = os.path.dirname(__file__)
+_finder: "Any" = sys.path_importer_cache.get(_directory)
 if isinstance(_finder, FileFinder):
-    _keep(__spec__.parent or "", _folder, _finder)
+    _keep(__spec__.parent or "", _directory, _finder)

@@ -1,4 +1,4 @@
-"""Make text that is safe to print and to log from what third parties wrote."""
+"""Make text of third parties safe to print and to log."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ CONTEXT: "Any" = BaseException.__dict__["__context__"]
 def clean(text: str) -> str:
     r"""Return text that is safe to print and to log, whatever metadata contains.
 
-    Control characters, line breaks, marks of text direction and all else that
-    str.isprintable() rejects are escaped.
+    Control characters, line breaks, marks of text direction and all other characters
+    that str.isprintable() rejects are escaped.
 
     >>> clean("json"), clean("a\x1b[2J\nb"), clean("\u202e"), clean("\udcff")
     ('json', 'a\\x1b[2J\\nb', '\\u202e', '\\udcff')
@@ -29,15 +29,15 @@ def clean(text: str) -> str:
     )
 
 
-def words_of(error: BaseException, named: bool = True) -> str:
+def describe_error(error: BaseException, named: bool = True) -> str:
     """Return "Type: text" of an exception; without `named`, only the text.
 
-    If the exception has no text, since its `__str__` raises or returns none, return
-    the name of its type. Its class is third-party code: only KeyboardInterrupt passes.
+    Return the name of the type if `__str__` raises or does not return a string. The
+    class of the exception is third-party code: only KeyboardInterrupt propagates.
     """
     name: str = TYPE_NAME.__get__(type(error))
     try:
-        # Join, since str() may return an object of a subclass.
+        # Joined, since str() may return an instance of a subclass.
         return "".join((name, ": ", str(error)) if named else ("", str(error)))
     except KeyboardInterrupt:
         raise
@@ -55,10 +55,10 @@ def repr_of(value: object) -> str:
         return f"<{TYPE_NAME.__get__(type(value))} object>"
 
 
-def quoted(words: "Iterable[str]") -> str:
-    """Return words as an error lists them.
+def list_words(words: "Iterable[str]") -> str:
+    """Return the words, quoted and separated by commas.
 
-    >>> quoted(["json", "yaml"])
+    >>> list_words(["json", "yaml"])
     "'json', 'yaml'"
     """
     return ", ".join([repr(word) for word in words])

@@ -1,4 +1,4 @@
-"""Does a plugin fit the class or the protocol that the host asked for?"""
+"""Check that a plugin fits the class or the protocol that the host requires."""
 
 import sys
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def check_usable(protocol: "Any") -> None:
-    """Raise TypeError if plugins cannot be judged by this."""
+    """Raise TypeError if plugins cannot be checked against this protocol."""
     if not isinstance(protocol, type):
         raise TypeError(
             "protocol must be a class or a runtime-checkable Protocol,"
@@ -29,7 +29,7 @@ def _is_protocol(protocol: type) -> bool:
 
 
 def _members(protocol: type) -> "Iterable[str]":
-    import typing
+    import typing  # deferred: 5 ms
 
     names: Iterable[str]
     if sys.version_info >= (3, 13):
@@ -42,10 +42,10 @@ def _members(protocol: type) -> "Iterable[str]":
 
 
 def missing(plugin: "Any", protocol: type) -> "list[str] | None":
-    """Return what a plugin lacks; None if it fits.
+    """Return the members that a plugin lacks; None if it fits.
 
-    A class fits a Protocol if it has its methods: what its instances will have
-    besides, it cannot show. The list is empty where the protocol is a class.
+    A class fits a Protocol if it has the methods: a class does not show the other
+    attributes of its instances. For a protocol that is a class, the list is empty.
 
     >>> missing(1, int), missing(bool, int), missing("", int)
     (None, None, [])
@@ -66,9 +66,9 @@ def missing(plugin: "Any", protocol: type) -> "list[str] | None":
 
 
 def fit(extension: "Extension[Any]", plugin: "Any", protocol: type) -> None:
-    """Raise ProtocolMismatch if the plugin, or its object, does not fit."""
+    """Raise ProtocolMismatch if a plugin, or the object of its call, does not fit."""
     lacking = missing(plugin, protocol)
     if lacking is not None:
-        from ._faults.messages import protocol_mismatch
+        from ._faults.messages import protocol_mismatch  # deferred: only on failure
 
         raise protocol_mismatch(extension, plugin, protocol, lacking)

@@ -1,7 +1,7 @@
-"""Import all modules that define public names, for tools that look for imports.
+"""Import all modules that define public names, for tools that search for imports.
 
-The names are listed in `__init__`. The package loads them by name, which PyInstaller
-and its like do not see. No program imports this module.
+`__init__` has a table of the names and loads their modules by name, which PyInstaller
+and similar tools do not detect. No program imports this module.
 """
 
 from . import (  # noqa: F401

@@ -1,4 +1,4 @@
-"""Looking again, in a process that goes on while distributions come and go."""
+"""Rescan in a long-running process, after distributions were added or removed."""
 
 import itertools
 import os
@@ -7,8 +7,8 @@ import sys
 from . import _environment
 from ._distribution import label
 from ._faults.messages import report_subscriber
-from ._indexing.reading import read
-from ._inventory import metadata_folders
+from ._indexing.reading import read_file
+from ._inventory import metadata_directories
 from ._log import report_once
 
 TYPE_CHECKING = False
@@ -22,13 +22,13 @@ _PACKAGE = __package__ or ""
 
 
 class Changes(NamedTuple):
-    """What came and went since this process looked last, as "name version".
+    """The distributions that were added and removed, each as "name version".
 
-    Of what went these are read off the name of its metadata folder, which is all that
-    is left of it.
+    For removed ones, that is taken from the name of the metadata directory, which is
+    all that is left.
 
-    `restart_needed` are those that came, but which only a `.pth` file makes
-    importable: Python reads those when it starts.
+    `restart_needed` has the added ones that only a `.pth` file makes importable: Python
+    reads such files only when it starts.
     """
 
     added: "tuple[str, ...]"
@@ -36,21 +36,24 @@ class Changes(NamedTuple):
     restart_needed: "tuple[str, ...]"
 
 
-# A NamedTuple takes no notice of it in its body.
+# A NamedTuple ignores this in the body of the class.
 Changes.__module__ = _PACKAGE
 
-# No two refreshes get the same number, in any threads.
+# No two refreshes get the same number, not even in different threads.
 _generations = itertools.count(1)
-# Few threads rescan at the same time.
+# More than the number of threads that rescan at the same time.
 _MOST_TRIES = 100
 _subscribers: "dict[object, Callable[[Changes], object]]" = {}
 
 
 def subscribe(subscriber: "Callable[[Changes], object]") -> "Callable[[], None]":
-    """Let a function be told what came and went; return what ends that.
+    """Call a function after each `refresh()` that finds a change.
 
-    It is called at the end of each `refresh()` that found a change, with the Changes,
-    in the thread that looked. What it raises is logged, and harms no other.
+    :param subscriber: called with the Changes, at the end of `lazyplug.refresh()` or of
+        a manager's `refresh()`, in the same thread. An exception that it raises is
+        logged and does not affect other subscribers.
+
+    Returns a function that ends the subscription.
     """
     token = object()
     _subscribers[token] = subscriber
@@ -62,20 +65,20 @@ def subscribe(subscriber: "Callable[[Changes], object]") -> "Callable[[], None]"
 
 
 def refresh() -> Changes:
-    """Look at all path entries and distributions again, now.
+    """Rescan all path entries and distributions; return the Changes.
 
-    New managers and `entry_points()` see what is there; extensions that are
-    loaded stay as they are, and failed loads are tried again. Managers that stand
-    are not changed: they have their own `refresh()`. Imports no plugin. Who
-    subscribed is told if there are changes.
+    New managers and `entry_points()` use the new state. Loaded extensions stay as they
+    are, and failed loads are tried again on the next access. Existing managers are not
+    changed: they have their own `refresh()`. Imports no plugin. Logs the distributions
+    that need a restart, and calls the subscribers if there are changes.
     """
-    before = metadata_folders(_environment.current())
+    before = metadata_directories(_environment.current())
     _environment.invalidate_caches()
     _environment.forget_failures(next(_generations))
     _invalidate_finders()
-    after = metadata_folders(_environment.current("full"))
+    after = metadata_directories(_environment.current("full"))
     added = sorted(after - before)
-    restart = [_label(folder) for folder in added if _needs_restart(folder)]
+    restart = [_label(directory) for directory in added if _needs_restart(directory)]
     for name in restart:
         report_once(
             f"{name} was installed while this process runs, and is importable only"
@@ -89,7 +92,7 @@ def refresh() -> Changes:
         for subscriber in tuple(_subscribers.values()):
             try:
                 subscriber(changes)
-            except Exception as error:  # the host's: the others are told all the same
+            except Exception as error:  # the other subscribers are still called
                 report_subscriber(subscriber, error)
     return changes
 
@@ -102,8 +105,8 @@ def _invalidate_finders() -> None:
             try:
                 getattr(finder, "invalidate_caches", int)()
             except (ImportError, OSError):
-                # Python's path finder imports importlib.metadata since 3.13. Where no
-                # file can be read any more, there is nothing new to be found either.
+                # Since 3.13, Python's path finder imports importlib.metadata. A process
+                # that can read no more files finds no new ones either.
                 pass
             except KeyError:
                 # Python deletes entries of sys.path_importer_cache, which another
@@ -114,26 +117,28 @@ def _invalidate_finders() -> None:
             finder.invalidate_caches()  # may raise: an error of the finder
 
 
-def _label(folder: str) -> str:
-    """Return "name version" of a distribution, as its metadata says it now."""
-    site, file = os.path.split(folder)
+def _label(directory: str) -> str:
+    """Return "name version" of a distribution, read from its metadata now."""
+    site, file = os.path.split(directory)
     return label(("", site, file, 0))
 
 
-def _needs_restart(where: str) -> bool:
-    """Does the distribution whose metadata lies here rely on a .pth not yet read?"""
-    site = os.path.dirname(where)
-    return any(_is_unread(os.path.join(site, file), site) for file in _pth_files(where))
+def _needs_restart(directory: str) -> bool:
+    """Return True if a distribution has a `.pth` file that Python has not read yet."""
+    site = os.path.dirname(directory)
+    return any(
+        _is_unread(os.path.join(site, file), site) for file in _pth_files(directory)
+    )
 
 
 def _lines(path: str) -> "list[str]":
-    text, _, _ = read(path, errors="surrogateescape")
-    # None: an egg-info has no RECORD, some installers write none; or it is not a file.
+    text, _, _ = read_file(path, errors="surrogateescape")
+    # None: no file. An egg-info has no RECORD, and some installers write none.
     return (text or "").splitlines()
 
 
-def _pth_files(where: str) -> "Iterator[str]":
-    for line in _lines(os.path.join(where, "RECORD")):
+def _pth_files(directory: str) -> "Iterator[str]":
+    for line in _lines(os.path.join(directory, "RECORD")):
         file = line.split(",")[0].strip('"')
         if file.endswith(".pth") and "/" not in file:
             yield file
@@ -146,7 +151,7 @@ def _is_unread(path: str, site: str) -> bool:
             if module not in sys.modules:
                 return True
         elif line and not line.startswith("#"):
-            folder = os.path.join(site, line)
-            if os.path.isdir(folder) and folder not in sys.path:
+            directory = os.path.join(site, line)
+            if os.path.isdir(directory) and directory not in sys.path:
                 return True
     return False

@@ -1,21 +1,21 @@
-"""Change a manager that is in use: register, refresh.
+"""Change a manager that is in use: register and refresh extensions.
 
 A change is made to a copy, and applied when all of it has succeeded: another thread
-never sees an extension that has not passed the test yet, and a failure changes nothing.
-Code of plugins and hosts runs before that, and once. No lock is held meanwhile, so
-other threads, or that code itself, may change the manager. Their changes are kept: only
-the last step, which merges both, is repeated on a new copy.
+never sees an extension that has not passed the check yet, and a failure changes
+nothing. Code of plugins and hosts runs before that, and once. No lock is held
+meanwhile, so other threads, or that code itself, may change the manager. Their changes
+are kept: only the last step, which merges both, is repeated on a new copy.
 """
 
 import os
 from _thread import RLock
 
 from . import _environment, _settings
-from ._attributes import take_place
+from ._attributes import update_declaration
 from ._extension import Extension
 from ._faults.messages import no_matches
 from ._indexing.metadata import row_of
-from ._mapping import identity, keep_loaded, loaded
+from ._mapping import identity, keep_loaded, load_each
 from ._refresh import refresh as refresh_all
 
 TYPE_CHECKING = False
@@ -43,7 +43,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _draft(manager: "Made") -> "Made":
-    """Return a copy of a manager, which no other thread sees."""
+    """Return a copy of a manager that no other thread sees."""
     draft = manager.__class__.__new__(manager.__class__)
     draft.__dict__.update(manager.__dict__)
     draft.excluded = dict(draft.excluded)
@@ -59,10 +59,10 @@ def _draft(manager: "Made") -> "Made":
 def _change(
     manager: "Manager[Any, Any]", change: "Callable[[Manager[Any, Any]], bool]"
 ) -> bool:
-    """Let a function change a copy of a manager, and apply its changes.
+    """Let a function change a copy of a manager, and apply the changes.
 
-    It is called again, with a new copy, if the manager was changed meanwhile. Returns
-    False if the function does.
+    The function is called again, with a new copy, if the manager was changed meanwhile.
+    Returns False if the function does.
     """
     state = manager.__dict__
     update = state.update
@@ -70,7 +70,7 @@ def _change(
         draft = _draft(manager)
         before = draft.__dict__.copy()
         # Each change replaces this list, so it identifies the state.
-        made = before["_made"]
+        marker = before["_made"]
         if not change(draft):
             return False
         # Attributes that the host set meanwhile stay.
@@ -82,7 +82,7 @@ def _change(
         changed["excluded"] = draft.excluded
         with _merging:
             # No signal handler can run between these two lines.
-            if state["_made"] is made:
+            if state["_made"] is marker:
                 update(changed)
                 return True
 
@@ -92,76 +92,76 @@ def join(
     extensions: "list[Extension[Any]]",
     registered: bool = False,
 ) -> bool:
-    """Add extensions to a manager; choose, load and check them like all others.
+    """Add extensions to a manager; filter, load and check them like all others.
 
-    Returns False if they are installed ones, and the manager has them by now.
+    Returns False if they are installed, and the manager has them already.
     """
-    judge = _draft(manager)
-    judge.excluded = {}
-    kept = judge._chosen(extensions)
+    trial = _draft(manager)
+    trial.excluded = {}
+    enabled = trial._filter_by_choice(extensions)
     if not manager._lazy:
-        kept = list(loaded(manager, kept))
-    checked = getattr(manager, "_checked", None)
-    if checked is not None:
-        kept = checked(kept)
+        enabled = list(load_each(manager, enabled))
+    check = getattr(manager, "_checked", None)
+    if check is not None:
+        enabled = check(enabled)
 
     def change(draft: "Manager[Any, Any]") -> bool:
         if registered:
             draft._registered = (*draft._registered, *extensions)
         else:
-            there = set(map(identity, draft._made))
-            if not there.isdisjoint(map(identity, extensions)):
+            present = set(map(identity, draft._made))
+            if not present.isdisjoint(map(identity, extensions)):
                 return False
             _count_selection(draft)
         draft._made = [*draft._made, *extensions]
-        draft.excluded.update(judge.excluded)
-        _pass(draft, kept)
-        _adopt(draft, [*draft.extensions, *kept])
-        draft._arrange(whole=False)
+        draft.excluded.update(trial.excluded)
+        _record_passed(draft, enabled)
+        _set_extensions(draft, [*draft.extensions, *enabled])
+        draft._arrange(report_missing=False)
         return True
 
     return _change(manager, change)
 
 
 def find_new(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
-    """Return the extension of a name that is missing, or raise NoMatches.
+    """Return the extension of a missing name after a full check, or raise NoMatches.
 
-    It may have come unnoticed where only folders are looked at. A manager of given
-    names has had that done for all of them at once.
+    The level `dirs` may have missed the extension. A manager of several names already
+    made a full check for all of them at once.
     """
-    level = _settings.one_of("LAZYPLUG_CHECK", _settings.LEVELS)
-    if manager._asked is None and level in _settings.CHECKS_MISSING:
+    level = _settings.get_choice("LAZYPLUG_CHECK", _settings.LEVELS)
+    if manager._requested_names is None and level in _settings.CHECKS_MISSING:
         _environment.current("full")
         known = set(map(identity, manager._made))
-        came = [
+        new = [
             extension
             for extension in manager._extensions(None)
             if extension.name == name and identity(extension) not in known
         ]
-        if came:
-            join(manager, came)
-        # Even if nothing was found: another thread may have added it.
-        found = manager._named(name)
+        if new:
+            join(manager, new)
+        # Even if there is nothing new: another thread may have added it.
+        found = manager._get(name)
         if found is not None:
             return found
     raise no_matches(manager.namespace, name, manager.names(), manager.excluded)
 
 
-def _pass(
-    draft: "Any", extensions: "Sequence[Extension[Any]]", anew: bool = False
+def _record_passed(
+    draft: "Any", extensions: "Sequence[Extension[Any]]", replace: bool = False
 ) -> None:
-    """Record that extensions have passed the manager's test, if it has one.
+    """Record that extensions have passed the manager's check, if it has one.
 
-    With `anew` they are the only ones.
+    With `replace`, forget all extensions that have passed before.
     """
     if hasattr(draft, "_note_passed"):
-        if anew:
+        if replace:
             draft._forget_passed()
         draft._note_passed(extensions)
 
 
 def _selection(manager: "Manager[Any, Any]") -> int:
-    """Return how often the installed extensions of a manager were selected anew."""
+    """Return how often the installed extensions of a manager were selected again."""
     number: int = manager.__dict__.get("_selected", 0)
     return number
 
@@ -173,7 +173,7 @@ def _count_selection(draft: "Manager[Any, Any]") -> None:
 def register(
     manager: "Manager[Any, Any]", name: str, plugin: "Any", group: "str | None"
 ) -> "Extension[Any]":
-    """Add an extension to a manager; return it, also if the manager leaves it out."""
+    """Add an extension to a manager; return it, even if the manager excludes it."""
     if not isinstance(name, str):
         raise TypeError(f"the name of an extension is text, not {name!r}")
     names = getattr(manager, "_names", None)
@@ -188,11 +188,11 @@ def register(
             f" {name!r} was not registered"
         )
     extension: Extension[Any] = Extension.__new__(Extension)
-    extension._fill(_group(manager, group), row, None, *manager._make)
+    extension._fill(_group(manager, group), row, None, *manager._load_options)
     if not isinstance(plugin, str):
-        invoke, protocol = manager._make
+        invoke, protocol = manager._load_options
         if protocol is not None and invoke is None:
-            from ._protocol import fit
+            from ._protocol import fit  # deferred: few hosts use protocol=
 
             fit(extension, plugin, protocol)
         extension.plugin = plugin
@@ -213,62 +213,65 @@ def _group(manager: "Manager[Any, Any]", group: "str | None") -> str:
     return group
 
 
-def of_given(
+def make_test_instance(
     kind: "type[Made]",
     extensions: "Sequence[Extension[Any]] | Extension[Any]",
     *settings: "Any",
 ) -> "Made":
-    """Return a manager of given extensions instead of installed ones.
+    """Return a manager of these extensions instead of installed ones.
 
-    The settings are those of `Manager._configure`.
+    The settings are the arguments of `Manager._configure`.
     """
     manager = kind.__new__(kind)
     manager._configure(*settings)
-    manager._make = None, None
+    manager._load_options = None, None
     manager._lazy = True
     if isinstance(extensions, Extension):
         extensions = [extensions]
     manager._made = list(extensions)
     manager._registered = tuple(extensions)
-    _adopt(manager, list(extensions))
+    _set_extensions(manager, list(extensions))
     return manager
 
 
-def _adopt(manager: "Any", extensions: "list[Extension[Any]]") -> None:
-    """Give a manager these extensions; a test instance is made for their names."""
-    manager._adopt(extensions)
-    if manager._asked is None and hasattr(manager, "_names"):
+def _set_extensions(manager: "Any", extensions: "list[Extension[Any]]") -> None:
+    """Set the extensions of a manager, and the names of a test instance."""
+    manager._set_extensions(extensions)
+    if manager._requested_names is None and hasattr(manager, "_names"):
         manager._names = manager.names()
 
 
 def refresh(manager: "Manager[Any, Any]") -> "Changes":
-    """Select anew what is there now; the handles of what stayed stay."""
+    """Rescan, and select the extensions again; keep the handles that still apply."""
     changes = refresh_all()
-    made: list[Extension[Any]] = []
-    while not _select_anew(manager, made):
-        pass  # another thread did, maybe from an older scan than this one
+    handles: list[Extension[Any]] = []
+    while not _select_again(manager, handles):
+        pass  # another thread did, perhaps from an older scan than this one
     return changes
 
 
-def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> bool:
-    """Select anew; return False if another thread did so meanwhile.
+def _select_again(
+    manager: "Manager[Any, Any]", handles: "list[Extension[Any]]"
+) -> bool:
+    """Select the extensions again; return False if another thread did so meanwhile.
 
-    `made` has the handles that this thread made, and maybe loaded, for the next try.
+    `handles` has those that this thread made, and may have loaded, in the last attempt,
+    and gets those of this attempt.
     """
     draft: Any = _draft(manager)
     selection, registered = _selection(draft), draft._registered
     known: dict[Any, list[Extension[Any]]] = {}
-    for extension in dict.fromkeys([*draft._made, *made]):
+    for extension in dict.fromkeys([*draft._made, *handles]):
         if extension not in registered:
             known.setdefault(identity(extension), []).append(extension)
-    made[:] = [
-        _kept(known.get(identity(extension)), extension)
-        for extension in draft._extensions(draft._asked)
+    handles[:] = [
+        _known_or_new(known.get(identity(extension)), extension)
+        for extension in draft._extensions(draft._requested_names)
     ]
     draft.excluded = {}
-    _adopt(draft, draft._chosen([*made, *registered]))
+    _set_extensions(draft, draft._filter_by_choice([*handles, *registered]))
     if draft._on_failure != "warn" or _settings.unreported:
-        from ._faults.policy import set_policy
+        from ._faults.policy import set_policy  # deferred: few refreshes need it
 
         set_policy(draft, draft._on_failure)
     if not draft._lazy:
@@ -276,34 +279,34 @@ def _select_anew(manager: "Manager[Any, Any]", made: "list[Extension[Any]]") -> 
     if hasattr(draft, "_checked"):
         draft._forget_passed()
         draft.extensions = draft._checked(draft.extensions)
-    whole = True
+    report_missing = True
 
     def change(current: "Any") -> bool:
-        nonlocal whole
+        nonlocal report_missing
         if _selection(current) != selection:
             return False
-        # Those that were registered, and tested, meanwhile.
-        came = current._registered[len(registered) :]
-        kept = [extension for extension in current.extensions if extension in came]
+        # The extensions that were registered, and checked, meanwhile.
+        new = current._registered[len(registered) :]
+        enabled = [extension for extension in current.extensions if extension in new]
         reasons = current.excluded.items()
-        current._made = [*made, *registered, *came]
-        current.excluded = draft.excluded | {e: why for e, why in reasons if e in came}
-        _pass(current, [*draft.extensions, *kept], anew=True)
-        _adopt(current, [*draft.extensions, *kept])
+        current._made = [*handles, *registered, *new]
+        current.excluded = draft.excluded | {e: r for e, r in reasons if e in new}
+        _record_passed(current, [*draft.extensions, *enabled], replace=True)
+        _set_extensions(current, [*draft.extensions, *enabled])
         _count_selection(current)
-        current._arrange(whole)
-        whole = False  # missing names were reported
+        current._arrange(report_missing)
+        report_missing = False  # they were reported
         return True
 
     return _change(manager, change)
 
 
-def _kept(
+def _known_or_new(
     old: "list[Extension[Any]] | None", new: "Extension[Any]"
 ) -> "Extension[Any]":
-    """Return the handle that stood for an extension, if any, with where it lies now."""
+    """Return the old handle of an extension, updated; the new one if there is none."""
     if not old:
         return new
     extension = old.pop(0)
-    take_place(extension, new)
+    update_declaration(extension, new)
     return extension

@@ -3,60 +3,63 @@
 import os
 import sys
 
-from ._files import elevated
+from ._files import has_elevated_privileges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._types import Any, Mapping
 
-# What `LAZYPLUG_CHECK` may be; the first is the default.
+# The values of `LAZYPLUG_CHECK`; the first is the default.
 LEVELS = ("full", "dirs", "none")
-# The levels at which path entries are checked; at which the files of distributions are;
-# at which a name that is missing is looked for once more, with the first level.
+# The levels that check path entries; that check the files of distributions; that repeat
+# the look-up of a missing name at the level "full".
 CHECKS_ENTRIES = ("full", "dirs")
 CHECKS_FILES = ("full",)
 CHECKS_MISSING = ("dirs",)
-# What `LAZYPLUG_CACHE` may be; the first is the default.
+# The values of `LAZYPLUG_CACHE`; the first is the default.
 MODES = ("on", "readonly", "off")
-# What a frozen index is called where it is found without being named: in sys.prefix.
+# The file name of the frozen index of an environment, in `sys.prefix`.
 FROZEN = "lazyplug.index"
-# the frozen index that `use_index` chose, if it was called
+# the frozen index that `use_index` selected, if it was called
 index_override: "Any" = None
-# the metadata directories in which scans of this process found problems, for the log
+# the names of metadata directories in which scans of this process found problems
 unreported: "set[str]" = set()
 note_problem = unreported.add
 forget_problems = unreported.clear
 
 
 def override_index(index: "Any") -> None:
-    """Set the frozen index that this process uses before that of its environment."""
+    """Set the frozen index that this process uses instead of its environment's."""
     global index_override  # noqa: PLW0603
     index_override = index
 
 
-def setting(name: str, default: str = "") -> str:
-    """Return an environment variable of ours, unless this run must ignore them.
+def get_setting(name: str, default: str = "") -> str:
+    """Return the value of an environment variable; `default` if it is unset or ignored.
 
-    They are ignored under `-E` and `-I`, and when the real and the effective
-    user or group differ.
+    Variables are ignored under `-E` and `-I`, and when the real and the effective user
+    or group differ.
     """
     environ: Any = os.environ
-    kept = getattr(environ, "_data", None)
-    # Most are not set, and by the way of os.environ each of these takes two exceptions:
+    data = getattr(environ, "_data", None)
+    # Most variables are unset, and for each of those os.environ raises two exceptions:
     # 8,000 instructions.
-    if kept is not None and environ.encodekey(name) not in kept:
+    if data is not None and environ.encodekey(name) not in data:
         return default
     value: str = environ.get(name)
-    if not value or sys.flags.ignore_environment or elevated():
+    if not value or sys.flags.ignore_environment or has_elevated_privileges():
         return default
     return value
 
 
-def one_of(name: str, values: "tuple[str, ...]") -> str:
-    """Return a setting that must be one of values; the first is the default."""
-    value = setting(name, values[0])
+def get_choice(name: str, values: "tuple[str, ...]") -> str:
+    """Return a setting that must be one of these values; the first is the default.
+
+    Logs any other value, and returns the default.
+    """
+    value = get_setting(name, values[0])
     if value not in values:
-        from ._log import report_once
+        from ._log import report_once  # deferred: only if a value is not valid
 
         report_once(
             f"{name}={value!r} is not understood and was taken as {values[0]!r}; "
@@ -66,14 +69,14 @@ def one_of(name: str, values: "tuple[str, ...]") -> str:
     return value
 
 
-def plain_folder(platform: str, environ: "Mapping[str, str]") -> "str | None":
-    """Return the cache folder where it is plain to see; None: ask platformdirs.
+def default_cache_dir(platform: str, environ: "Mapping[str, str]") -> "str | None":
+    """Return the default cache directory; None in unusual cases, for platformdirs.
 
-    >>> plain_folder("linux", {"HOME": "/home/me"})
+    >>> default_cache_dir("linux", {"HOME": "/home/me"})
     '/home/me/.cache/lazyplug'
-    >>> plain_folder("linux", {"HOME": "/home/me", "XDG_CACHE_HOME": "/var/tmp/me"})
-    '/var/tmp/me/lazyplug'
-    >>> plain_folder("linux", {"HOME": "relative"}) is None
+    >>> default_cache_dir("linux", {"HOME": "/home/me", "XDG_CACHE_HOME": "/var/me"})
+    '/var/me/lazyplug'
+    >>> default_cache_dir("linux", {"HOME": "relative"}) is None
     True
     """
     if platform == "win32":
@@ -92,24 +95,24 @@ def plain_folder(platform: str, environ: "Mapping[str, str]") -> "str | None":
     return None
 
 
-def cache_folder() -> "str | None":
-    """Return the folder in which indexes are kept; None: there is no place.
+def get_cache_directory() -> "str | None":
+    """Return the directory in which indexes are kept; None if there is none.
 
-    It is `LAZYPLUG_CACHE_DIR`, or the user's cache folder as platformdirs has it.
+    It is `LAZYPLUG_CACHE_DIR`, or what platformdirs calls the user cache directory.
     """
-    if elevated():
-        return None  # HOME is as little to be believed as our own variables
-    explicit = setting("LAZYPLUG_CACHE_DIR")
+    if has_elevated_privileges():
+        return None  # HOME is no more reliable than LAZYPLUG_CACHE_DIR
+    explicit = get_setting("LAZYPLUG_CACHE_DIR")
     if explicit:
         return os.path.abspath(os.path.expanduser(explicit))
-    folder = plain_folder(sys.platform, os.environ)
-    if folder is None:
+    directory = default_cache_dir(sys.platform, os.environ)
+    if directory is None:
         from platformdirs import PlatformDirs  # deferred: 15 ms, for unusual homes
 
         try:
-            folder = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
+            directory = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
         except (RuntimeError, OSError, KeyError, ValueError):
             return None  # platformdirs found no home either
-        if not os.path.isabs(folder):
-            return None  # an older one, and a home that is relative
-    return folder
+        if not os.path.isabs(directory):
+            return None  # an older platformdirs, with a relative home
+    return directory

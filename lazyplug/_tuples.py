@@ -13,7 +13,7 @@ def _field(place: int) -> property:
 
 
 class Named(tuple["Any", ...]):
-    """A base of named tuples, whose annotations are the fields.
+    """A base class of named tuples; the annotations of a subclass are its fields.
 
     Type checkers see `typing.NamedTuple` instead.
     """
@@ -52,7 +52,7 @@ class Named(tuple["Any", ...]):
         return tuple(self)
 
     def __repr__(self) -> str:
-        from ._printable import repr_of
+        from ._printable import repr_of  # deferred: few tuples are printed
 
         shown = [f"{name}={repr_of(value)}" for name, value in self._asdict().items()]
         return f"{type(self).__name__}({', '.join(shown)})"

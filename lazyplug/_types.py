@@ -1,8 +1,9 @@
-"""The types of rows, options and callbacks, for type checkers: no program imports it.
+"""Define the types of rows, options and callbacks, for type checkers only.
 
-The hot modules import all that they need for annotations from here, the names of
-`typing` included: a statement more in each of them would cost every program that runs
-from the sources 40,000 instructions.
+No program imports this module. The hot modules import all names in their annotations
+from here, those of `typing` included: one more statement in each hot module would cost
+every program that runs from the sources 40,000 instructions. Where they need many, they
+import `*`, since each name costs 1,000.
 """
 
 from collections.abc import Callable as Callable
@@ -26,7 +27,7 @@ from ._extension import Found as Found
 from ._extension import T as T
 from ._faults.failure_log import FailureLog as FailureLog
 from ._faults.problems import Failure as Failure
-from ._frozen_index import Frozen as Frozen
+from ._frozen_index import FrozenIndex as FrozenIndex
 from ._indexing.overlay import Overlay as Overlay
 from ._manager import Manager
 from ._refresh import Changes as Changes
@@ -35,16 +36,16 @@ from ._selection.choice import Choice as Choice
 P = ParamSpec("P")
 U = TypeVar("U")
 
-# name, value, module (None: the value is not a reference), attr, line in the file
+# name, value, module (None: the value is not a valid reference), attr, line in the file
 Row = tuple[str, str, str | None, str | None, int]
-# Who declares it: key, path entry (or the object of a third-party finder), metadata
-# directory in it, number of the path entry. Name and version are read when they are
-# asked for: see `identify` of `_distribution`.
+# The distribution that declares a row: its key, path entry (or the object of a
+# third-party finder), metadata directory in the path entry, position of the path entry.
+# Name and version are read on demand: see `_distribution.identify`.
 Owner = tuple[str, Any, str, int]
 Pair = tuple[Row, Owner]
-# a module of a package has no owner
+# a row and its owner; a module of a package has no owner
 AnyPair = tuple[Row, Owner | None]
-# reads a part of an index: offset, length
+# returns a part of an index: offset, length
 Read = Callable[[int, int], bytes]
 # see `Index.watched`
 Block = tuple[str, bytes, bytes, str, list[int]]
@@ -55,7 +56,7 @@ Resolver = Callable[[str, str, list[Extension[T]]], Extension[T]]
 
 
 class Options(TypedDict, total=False):
-    """The options of every manager, passed on to Manager."""
+    """The options of all managers, which they pass to Manager."""
 
     propagate_map_exceptions: bool
     on_load_failure_callback: "OnLoadFailure | None"

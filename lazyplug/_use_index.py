@@ -1,10 +1,10 @@
-"""Let this process use a frozen index, or none."""
+"""Select the frozen index that this process uses, or none."""
 
 import os
 
 from . import _settings
 from ._environment import invalidate_caches
-from ._frozen_index import OFF, Frozen, opened
+from ._frozen_index import OFF, FrozenIndex, open_frozen_index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,27 +12,29 @@ if TYPE_CHECKING:
 
 
 def use_index(file: "Any", package: "str | None" = None) -> None:
-    """Use a frozen index in this process; with None none, not even the environment's.
+    """Use a frozen index in this process, or none at all.
 
-    `LAZYPLUG_INDEX` still comes before it. To be called before the first manager is
-    made: those that stand stay as they are. No plugin is imported.
+    The environment variable `LAZYPLUG_INDEX` takes precedence. Call this before the
+    first manager is created: existing managers do not change. Imports no plugin.
 
-    :param file: its path, or with `package` its name in that package, which is
-        imported.
+    :param file: the path of the frozen index or, with `package`, its name in that
+        package. None: use no frozen index, not even that of the environment.
+    :param package: the import package that contains the file. It is imported.
 
-    Raises OSError if there is no such file, and ValueError if it is no frozen index,
-    is damaged, or could have been written by others.
+    Raises OSError if the file cannot be read, ValueError if it is damaged, is not a
+    frozen index, or could have been written by other users, and ImportError if
+    `package` cannot be imported.
     """
     index: Any = OFF
     if package is not None:
-        from importlib.resources import files  # deferred: 15 ms, where it is asked for
+        from importlib.resources import files  # deferred: 15 ms, for `package` only
 
         resource = files(package).joinpath(file)
         label = os.path.abspath(str(resource))
         index = label, os.path.dirname(label), resource.read_bytes()
-        Frozen(*index)
+        FrozenIndex(*index)
     elif file is not None:
         index = os.path.abspath(file)
-        opened(index)
+        open_frozen_index(index)
     _settings.override_index(index)
     invalidate_caches()

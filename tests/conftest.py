@@ -16,7 +16,7 @@ from lazyplug.testing import Tree, dist, plant
 from lazyplug.testing._places import forget, isolate
 from tests.support.clock import LATER, Ticking
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.seam import Seam
+from tests.support.seam import fs
 from tests.support.users import POINTS
 
 # `pytest -m hypothesis --hypothesis-profile long`; see `tox run -e laws`.
@@ -44,10 +44,10 @@ def site(tmp_path: Path) -> PlantSite:
 @pytest.fixture(autouse=True)
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give each test a cache folder of its own, and a process that knows nothing."""
-    folder = tmp_path / "cache"
-    isolate(monkeypatch, folder)
-    yield folder
-    forget(folder)
+    directory = tmp_path / "cache"
+    isolate(monkeypatch, directory)
+    yield directory
+    forget(directory)
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def only(monkeypatch: pytest.MonkeyPatch) -> SetPath:
     What is not imported by then cannot be: importlib_metadata is, above.
     """
 
-    def set_path(*folders: "Path | str") -> None:
-        monkeypatch.setattr(sys, "path", [str(folder) for folder in folders])
+    def set_path(*directories: "Path | str") -> None:
+        monkeypatch.setattr(sys, "path", [str(directory) for directory in directories])
         lazyplug.invalidate_caches()
 
     return set_path
@@ -78,8 +78,8 @@ def only(monkeypatch: pytest.MonkeyPatch) -> SetPath:
 def first(monkeypatch: pytest.MonkeyPatch) -> SetPath:
     """Return a function that puts the given folders before all of `sys.path`."""
 
-    def set_path(*folders: "Path | str") -> None:
-        monkeypatch.setattr(sys, "path", [*map(str, folders), *sys.path])
+    def set_path(*directories: "Path | str") -> None:
+        monkeypatch.setattr(sys, "path", [*map(str, directories), *sys.path])
         lazyplug.invalidate_caches()
 
     return set_path
@@ -92,14 +92,14 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Ticking]:
     def install(tick: int = 1) -> Ticking:
         ticks = Ticking(tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(Seam, name, staticmethod(getattr(ticks, name)))
+            monkeypatch.setattr(fs, name, staticmethod(getattr(ticks, name)))
         return ticks
 
     return install
 
 
 @pytest.fixture
-def settled(ticking: Callable[[int], Ticking]) -> Ticking:
+def reliable(ticking: Callable[[int], Ticking]) -> Ticking:
     """Put the clock an hour ahead, so that every stamp is old enough at once."""
     ticks = ticking(1)
     ticks.ahead = LATER
@@ -109,10 +109,10 @@ def settled(ticking: Callable[[int], Ticking]) -> Ticking:
 @pytest.fixture
 def public() -> Iterator[Path]:
     """Return a folder that every user may enter, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    directory = Path(tempfile.mkdtemp())
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture

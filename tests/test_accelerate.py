@@ -122,15 +122,15 @@ def test_wrong_parameters_are_refused_as_the_library_refuses_them(
 def test_each_call_sees_what_was_changed_since_the_last(
     site: PlantSite, only: SetPath, library: Any
 ) -> None:
-    folder = site(dist("one", entry_points=POINTS))
-    only(folder)
+    directory = site(dist("one", entry_points=POINTS))
+    only(directory)
     assert len(library.entry_points(group="g")) == 2
-    points = folder / "one-1.0.dist-info" / "entry_points.txt"
+    points = directory / "one-1.0.dist-info" / "entry_points.txt"
     points.write_text(POINTS.replace("b = m:b", "z = m:z"), encoding="utf-8")
     assert library.entry_points(group="g").names == {"a", "z"}
-    plant(folder, dist("two", entry_points="[g]\nd = m\n"))
+    plant(directory, dist("two", entry_points="[g]\nd = m\n"))
     assert library.entry_points(group="g").names == {"a", "d", "z"}
-    shutil.rmtree(folder / "one-1.0.dist-info")
+    shutil.rmtree(directory / "one-1.0.dist-info")
     assert library.entry_points(group="g").names == {"d"}
     sys.path.append(str(site(dist("more", entry_points="[g]\ne = m\n"), "more")))
     assert library.entry_points(group="g").names == {"d", "e"}
@@ -155,19 +155,19 @@ def test_after_any_changes_the_answer_is_that_of_the_library(
     try:
         with accelerate():
             for number, (what, name) in enumerate(steps):
-                folder = second if what == "shadow" else first
+                directory = second if what == "shadow" else first
                 if what not in {"install", "shadow"}:
-                    for old in folder.glob(f"{name}-*"):
+                    for old in directory.glob(f"{name}-*"):
                         if what == "edit":
                             text = f"[g]\nedited{number} = m\n"
                             (old / "entry_points.txt").write_text(text)
                         else:
                             shutil.rmtree(old)
-                if what in {"upgrade", "shadow"} or not [*folder.glob(f"{name}-*")]:
+                if what in {"upgrade", "shadow"} or not [*directory.glob(f"{name}-*")]:
                     points = f"[g]\n{name}{number} = m\n"
-                    plant(folder, dist(name, f"{number}.0", points))
+                    plant(directory, dist(name, f"{number}.0", points))
                 # Which of two in one folder wins is the listing's choice there.
-                if len([*folder.glob(f"{name}-*")]) > 1:
+                if len([*directory.glob(f"{name}-*")]) > 1:
                     break
                 for library in LIBRARIES:
                     ours = library.entry_points(group="g")
@@ -213,12 +213,12 @@ def test_where_an_index_is_frozen_the_library_answers(
     library: Any,
     asked: list[str],
 ) -> None:
-    folder = site(dist("one", entry_points=POINTS))
-    only(folder)
+    directory = site(dist("one", entry_points=POINTS))
+    only(directory)
     frozen = tmp_path / "frozen.index"
-    python("-m", "lazyplug", "freeze", "--path", str(folder), "--trust",
+    python("-m", "lazyplug", "freeze", "--path", str(directory), "--trust",
            "--output", str(frozen))  # fmt: skip
-    shutil.rmtree(folder / "one-1.0.dist-info")
+    shutil.rmtree(directory / "one-1.0.dist-info")
     lazyplug.use_index(frozen)
     try:
         assert len(library.entry_points(group="g")) == 0

@@ -115,8 +115,8 @@ def test_a_string_of_ones_own_class_is_a_path(
     class Text(str):
         __slots__ = ()
 
-    folder = Text(site(dist("foo", entry_points=POINTS)))
-    monkeypatch.setattr(sys, "path", [folder])
+    directory = Text(site(dist("foo", entry_points=POINTS)))
+    monkeypatch.setattr(sys, "path", [directory])
     for _ in range(2):
         lazyplug.invalidate_caches()
         assert names() == ["a"]
@@ -178,11 +178,11 @@ def test_a_malformed_file_harms_no_other_and_is_told(
     bad: Tree = {
         "bad-1.0.dist-info": {"METADATA": "Name: bad\n", "entry_points.txt": content}
     }
-    folder = site({**bad, **dist("foo", entry_points=POINTS)})
-    only(folder)
+    directory = site({**bad, **dist("foo", entry_points=POINTS)})
+    only(directory)
     assert lazyplug.DriverManager[str]("g", "a").driver == os.sep
     (problem,) = lazyplug.problems()
-    assert problem.path == str(folder / "bad-1.0.dist-info" / "entry_points.txt")
+    assert problem.path == str(directory / "bad-1.0.dist-info" / "entry_points.txt")
     assert str(problem).startswith(problem.path)
     assert problem.reason
 
@@ -190,10 +190,10 @@ def test_a_malformed_file_harms_no_other_and_is_told(
 def test_a_problem_says_the_line_where_there_is_one(
     site: PlantSite, only: SetPath
 ) -> None:
-    folder = site(dist("bad", entry_points="[g]\na = os:sep\nb\n"))
-    only(folder)
+    directory = site(dist("bad", entry_points="[g]\na = os:sep\nb\n"))
+    only(directory)
     (problem,) = lazyplug.problems()
-    file = folder / "bad-1.0.dist-info" / "entry_points.txt"
+    file = directory / "bad-1.0.dist-info" / "entry_points.txt"
     assert str(problem) == f"{file}, line 3: no '=' in 'b'"
 
 
@@ -245,10 +245,10 @@ def test_an_environment_with_nothing_in_it_says_so(only: SetPath) -> None:
 def test_an_error_mentions_what_is_wrong_with_the_metadata(
     site: PlantSite, only: SetPath
 ) -> None:
-    folder = site(
+    directory = site(
         {**dist("one", entry_points="[g]\na\n"), **dist("two", entry_points="[g]\nb\n")}
     )
-    only(folder)
+    only(directory)
     text = "Note: metadata with problems, 2: .*no '=' in 'a'; all: lazyplug.problems"
     with pytest.raises(lazyplug.NoMatches, match=text):
         lazyplug.DriverManager[Any]("g", "a")
@@ -258,8 +258,8 @@ def test_two_distributions_for_one_driver_are_both_named(
     site: PlantSite, only: SetPath
 ) -> None:
     one = dist("Foo.One", "1.0", POINTS)
-    folder = site({**one, **dist("two", "2.0", POINTS)})
-    only(folder)
+    directory = site({**one, **dist("two", "2.0", POINTS)})
+    only(directory)
     with pytest.raises(
         lazyplug.MultipleMatches, match="2 extensions named 'a'"
     ) as caught:
@@ -279,12 +279,12 @@ def test_two_distributions_for_one_driver_are_both_named(
 def test_an_error_says_the_version_that_is_installed_now(
     site: PlantSite, only: SetPath
 ) -> None:
-    folder = site(
+    directory = site(
         {**dist("one", entry_points=POINTS), **dist("two", entry_points=POINTS)}
     )
-    only(folder)
+    only(directory)
     names()
-    (folder / "two-1.0.dist-info" / "METADATA").write_text(
+    (directory / "two-1.0.dist-info" / "METADATA").write_text(
         "Name: Two\nVersion: 1.0.1\n"
     )
     lazyplug.invalidate_caches()
@@ -363,12 +363,12 @@ def _gone(cache: Path) -> None:
 def test_a_broken_cache_changes_no_word_of_a_program(
     harm: Callable[[Path], None], site: PlantSite, isolated: Path
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
-    assert run(folder) == SAID
+    directory = site(dist("foo", entry_points=POINTS))
+    assert run(directory) == SAID
     assert isolated.is_dir()
     harm(isolated)
-    assert run(folder) == SAID
-    assert run(folder) == SAID
+    assert run(directory) == SAID
+    assert run(directory) == SAID
 
 
 @pytest.mark.parametrize(
@@ -389,9 +389,9 @@ def test_a_broken_cache_changes_no_word_of_a_program(
 def test_an_odd_environment_changes_no_word_of_a_program(
     env: dict[str, str], site: PlantSite
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
-    assert run(folder, **env) == SAID
-    assert run(folder, **env) == SAID
+    directory = site(dist("foo", entry_points=POINTS))
+    assert run(directory, **env) == SAID
+    assert run(directory, **env) == SAID
 
 
 @pytest.mark.parametrize(
@@ -401,35 +401,35 @@ def test_an_odd_interpreter_changes_no_word_of_a_program(
     options: list[str], site: PlantSite, tmp_path: Path
 ) -> None:
     env = {"HOME": str(tmp_path), "XDG_CACHE_HOME": ""}
-    folder = site(dist("foo", entry_points=POINTS))
-    assert run(folder, *options, **env) == SAID
-    assert run(folder, *options, **env) == SAID
+    directory = site(dist("foo", entry_points=POINTS))
+    assert run(directory, *options, **env) == SAID
+    assert run(directory, *options, **env) == SAID
 
 
 def test_a_broken_environment_is_told_where_it_is_scanned_and_changes_no_answer(
     site: PlantSite, tmp_path: Path
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
+    directory = site(dist("foo", entry_points=POINTS))
     plant(
-        folder,
+        directory,
         {
             f"bad{number}-1.0.dist-info": {"METADATA": b"\xff", "entry_points.txt": bad}
             for number, bad in enumerate(MALFORMED.values())
         },
     )
     plant(
-        folder,
+        directory,
         {"-1.dist-info": {"entry_points.txt": "[g]\nb = os:sep\n"}, "~x.egg-info": ""},
     )
-    done = python("-W", "error", "-c", PROGRAM, str(folder))
+    done = python("-W", "error", "-c", PROGRAM, str(directory))
     assert json.loads(done.stdout) == SAID
     assert done.stderr == ""
     logged = f"import logging\nlogging.basicConfig(format='%(message)s')\n{PROGRAM}"
     env = {"LAZYPLUG_CACHE_DIR": str(tmp_path / "another")}
-    done = python("-W", "error", "-c", logged, str(folder), env=env)
+    done = python("-W", "error", "-c", logged, str(directory), env=env)
     assert json.loads(done.stdout) == SAID
     (told,) = done.stderr.splitlines()
     assert told.startswith("ignoring broken metadata: ")
     assert told.endswith(" in all; lazyplug.problems() lists them")
     # From then on it is known.
-    assert run(folder) == SAID
+    assert run(directory) == SAID

@@ -41,7 +41,7 @@ HANDLE = "import lazyplug; lazyplug.ExtensionManager('budget.group')['plain'].pl
 # Files are old enough to be believed at once: ctime cannot be set, the clock can.
 AHEAD = """
 import time, lazyplug._files as files
-files.Seam.clock = lambda: time.time_ns() + 3600 * 10**9
+files.fs.clock = lambda: time.time_ns() + 3600 * 10**9
 """
 
 
@@ -55,7 +55,7 @@ class Environment(NamedTuple):
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Return an environment of 250 distributions whose index is written."""
-    folder = tmp_path_factory.mktemp("budget")
+    directory = tmp_path_factory.mktemp("budget")
     tree: dict[str, object] = {"plain_plugin.py": "Plain = object()\n"}
     for number in range(250):
         name = f"distribution_number_{number}"
@@ -71,8 +71,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         "entry_points.txt": "[budget.group]\nplain = plain_plugin:Plain\n",
     }
     # The tests' own environment is not measured: distributions come and go there.
-    python("-m", "venv", "--without-pip", str(folder / "venv"))
-    executable = str(folder / "venv" / "bin" / "python")
+    python("-m", "venv", "--without-pip", str(directory / "venv"))
+    executable = str(directory / "venv" / "bin" / "python")
     site = Path(
         ask(
             "import json, site; print(json.dumps(site.getsitepackages()[0]))",
@@ -83,7 +83,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     shutil.copytree(Path(lazyplug.__file__).parent, site / "lazyplug")
     variables = {
         "PYTHONPATH": "",
-        "LAZYPLUG_CACHE_DIR": str(folder / "cache"),
+        "LAZYPLUG_CACHE_DIR": str(directory / "cache"),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "",
     }
@@ -222,20 +222,20 @@ os.access("/marked", 0)
 def test_a_trusted_frozen_start_makes_a_dozen_calls_whatever_is_installed(
     environment: Environment, many: bool, script: str, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "venv"
-    shutil.copytree(Path(environment.python).parents[1], folder, symlinks=True)
-    executable = str(folder / "bin" / "python")
+    directory = tmp_path / "venv"
+    shutil.copytree(Path(environment.python).parents[1], directory, symlinks=True)
+    executable = str(directory / "bin" / "python")
     if not many:
         for number in range(1, 250):
-            (dist_info,) = folder.glob(f"lib/*/*/distribution_number_{number}-*")
+            (dist_info,) = directory.glob(f"lib/*/*/distribution_number_{number}-*")
             shutil.rmtree(dist_info)
     frozen = environment._replace(python=executable)
     env = {**environment.variables, "LAZYPLUG_CACHE_DIR": str(tmp_path / "cache")}
     python("-m", "lazyplug", "freeze", "--trust", env=env, executable=executable)
     code = MARKED
     if script:
-        (folder / script).write_text(MARKED)
-        command = [executable, str(folder / script)]
+        (directory / script).write_text(MARKED)
+        command = [executable, str(directory / script)]
         code = f"import os, sys; os.execv({executable!r}, {command})"
     calls = _traced(frozen, code, tmp_path, LAZYPLUG_CACHE_DIR=str(tmp_path / "cache"))
     begin, end = [n for n, line in enumerate(calls) if "/marked" in line]

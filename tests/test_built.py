@@ -125,7 +125,7 @@ def test_hot_modules_that_cannot_be_one_stop_the_build(
     parts: dict[str, str], words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):
-        hatch_build.together(parts)
+        hatch_build.fingerprint(parts)
 
 
 @pytest.mark.slow

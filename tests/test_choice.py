@@ -24,7 +24,7 @@ from lazyplug import (
     _inventory,
 )
 from lazyplug.compat import stevedore
-from lazyplug.compat.stevedore._choosing import left_out
+from lazyplug.compat.stevedore._choosing import excluded_entry_points
 from lazyplug.testing import dist
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
@@ -511,10 +511,9 @@ def test_the_drop_in_imports_nothing_that_is_left_out(
     sound = site({"sound.py": "class I: pass\n"}, "sound")
     points = sound.parent / "site" / "MyApp-3.0.dist-info" / "entry_points.txt"
     points.write_text("[app.loaders]\nini = sound:I\n")
-    folders = [str(sound), str(points.parents[1]), str(ROOT)]
-    code = (
-        f"import sys; sys.path[:0] = {folders!r}\n{DROP_IN.replace('CHOICE', choice)}"
-    )
+    directories = [str(sound), str(points.parents[1]), str(ROOT)]
+    drop_in = DROP_IN.replace("CHOICE", choice)
+    code = f"import sys; sys.path[:0] = {directories!r}\n{drop_in}"
     done = python("-c", code, env=env)
     out = {"json": reason, "yaml": reason}
     assert done.stdout.splitlines() == [
@@ -543,14 +542,16 @@ DROP_IN_TWINS = """if True:
 def test_the_drop_in_takes_what_another_distribution_declares_in_the_same_words(
     site: PlantSite,
 ) -> None:
-    folder = site(
+    directory = site(
         {
             **dist("one", entry_points="[twins]\nx = os:sep\n"),
             **dist("two", entry_points="[twins]\nx = os:sep\n"),
         },
         "twins",
     )
-    code = f"import sys; sys.path[:0] = {[str(folder), str(ROOT)]!r}\n{DROP_IN_TWINS}"
+    code = (
+        f"import sys; sys.path[:0] = {[str(directory), str(ROOT)]!r}\n{DROP_IN_TWINS}"
+    )
     assert python("-c", code).stdout == "['x'] []\n['x']\n"
 
 
@@ -561,7 +562,7 @@ def test_entry_points_that_a_program_brings_are_judged_by_their_distributions() 
 
     choice = Choice(host="myapp", deny=["@acme-*"])
     points = Brings.list_entry_points(SimpleNamespace(namespace="app.loaders"))  # type: ignore[arg-type]
-    out = left_out(choice, "app.loaders", points)
+    out = excluded_entry_points(choice, "app.loaders", points)
     reason = "denied by '@acme-*' in code"
     assert {each.name: why for each, why in out.items()} == {
         "json": reason,

@@ -23,7 +23,7 @@ POINTS = "[g]\na = m:f\n[h]\nb = m:f\n"
 
 @pytest.fixture
 def index(
-    settled: Ticking,
+    reliable: Ticking,
     site: PlantSite,
     only: SetPath,
     isolated: Path,
@@ -88,7 +88,7 @@ def test_what_stands_between_the_parts_is_verified(index: Path) -> None:
 
 
 def test_what_was_learned_is_verified_too(
-    settled: Ticking,
+    reliable: Ticking,
     site: PlantSite,
     only: SetPath,
     isolated: Path,
@@ -164,7 +164,7 @@ def test_help_names_every_command() -> None:
 def test_without_a_home_there_is_no_place(
     verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lazyplug.cli.cache.cache_folder", lambda: None)
+    monkeypatch.setattr("lazyplug.cli.cache.get_cache_directory", lambda: None)
     assert verify() == (
         1,
         "",
@@ -178,7 +178,7 @@ def test_a_folder_that_cannot_be_listed_is_told(
     def refuse(_: str) -> list[str]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("lazyplug._files.Seam.listdir", refuse)
+    monkeypatch.setattr("lazyplug._files.fs.listdir", refuse)
     code, said, complained = verify()
     assert (code, said) == (1, "")
     assert complained == "Cannot be read: [Errno 13] Permission denied\n"
@@ -189,7 +189,7 @@ def test_an_index_that_is_pruned_meanwhile_is_passed_over(
 ) -> None:
     names = [index.name, "0" * 16 + "-" + "0" * 16 + ".json"]
     there = [str(index.parent / name) for name in names]
-    monkeypatch.setattr("lazyplug.cli.cache.ours", lambda _: there)
+    monkeypatch.setattr("lazyplug.cli.cache.list_files", lambda _: there)
     code, said, _ = verify()
     assert code == 0
     assert said.startswith(f"sound    {index.name}\n")

@@ -31,7 +31,7 @@ from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("settled")
+pytestmark = pytest.mark.usefixtures("reliable")
 ROOT = Path(__file__).parents[1]
 # What imports it leaves a trace, whoever keeps the error.
 TRAP = """
@@ -68,16 +68,16 @@ BROKEN: Tree = {
 
 @pytest.fixture
 def good(site: PlantSite, only: SetPath) -> Path:
-    folder = site(GOOD)
-    only(folder)
-    return folder
+    directory = site(GOOD)
+    only(directory)
+    return directory
 
 
 @pytest.fixture
 def broken(site: PlantSite, only: SetPath) -> Path:
-    folder = site(BROKEN)
-    only(folder)
-    return folder
+    directory = site(BROKEN)
+    only(directory)
+    return directory
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ def test_why_tells_what_is_wrong_with_the_metadata(broken: Path, run: Run) -> No
 def test_check_loads_each_plugin_in_a_process_of_its_own(
     site: PlantSite, first: SetPath, run: Run
 ) -> None:
-    folder = site(
+    directory = site(
         {
             "plug_a.py": "import sys\nprint('chatter'); big = 'x' * 30_000_000\n",
             "plug_b.py": "import os; os._exit(3)\n",
@@ -295,7 +295,7 @@ def test_check_loads_each_plugin_in_a_process_of_its_own(
             ),
         }
     )
-    first(folder)
+    first(directory)
     code, _, _ = run("check", "app", "--timeout", "3")
     assert code == 1
     rows = {row["name"]: row for row in told(run, "check", "app", "--timeout", "3")}
@@ -320,7 +320,7 @@ def test_check_loads_each_plugin_in_a_process_of_its_own(
 def test_a_check_says_what_it_can_of_an_error_that_fails_to_describe_itself(
     site: PlantSite, first: SetPath, run: Run
 ) -> None:
-    folder = site(
+    directory = site(
         {
             "plug_odd.py": (
                 "import json, os, sys\ndef no(*_): raise OSError\n"
@@ -331,7 +331,7 @@ def test_a_check_says_what_it_can_of_an_error_that_fails_to_describe_itself(
             **dist("some", entry_points="[app]\nodd = plug_odd:x\n"),
         }
     )
-    first(folder)
+    first(directory)
     (row,) = told(run, "check", "app")
     assert (row["state"], row["error"]) == ("failed", "Odd")
 
@@ -339,13 +339,13 @@ def test_a_check_says_what_it_can_of_an_error_that_fails_to_describe_itself(
 def test_check_loads_with_the_options_that_the_interpreter_was_given(
     site: PlantSite,
 ) -> None:
-    folder = site(
+    directory = site(
         {
             "plug_dev.py": "import sys\nassert sys.flags.dev_mode, 'no -X dev'\n",
             **dist("dev", entry_points="[app]\nd = plug_dev\n"),
         }
     )
-    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(directory), os.environ.get("PYTHONPATH")]))
     command = ("-m", "lazyplug", "check", "app")
     env = {"PYTHONPATH": path}
     assert python(*command, env=env, check=False).returncode == 1
@@ -355,7 +355,7 @@ def test_check_loads_with_the_options_that_the_interpreter_was_given(
 def test_check_loads_a_plugin_that_starts_processes(
     site: PlantSite, first: SetPath, run: Run
 ) -> None:
-    folder = site(
+    directory = site(
         {
             "plug_spawns.py": "import multiprocessing, subprocess, sys\n"
             "spawning = multiprocessing.get_context('spawn')\n"
@@ -366,7 +366,7 @@ def test_check_loads_a_plugin_that_starts_processes(
             **dist("spawns", entry_points="[app]\ns = plug_spawns\n"),
         }
     )
-    first(folder)
+    first(directory)
     code, said, complained = run("check", "app", "--jobs", "1")
     assert (code, complained) == (0, ""), said
 
@@ -455,7 +455,7 @@ def test_the_doctor_looks_at_the_cache_folder(
     isolated.chmod(0o777)
     _, said, _ = run("doctor")
     assert "is not used: others could write to it, or it is no folder" in said
-    monkeypatch.setattr("lazyplug.cli.doctor.cache_folder", lambda: None)
+    monkeypatch.setattr("lazyplug.cli.doctor.get_cache_directory", lambda: None)
     assert (
         "there is no place for it: no home. Set LAZYPLUG_CACHE_DIR" in run("doctor")[1]
     )
@@ -468,9 +468,9 @@ def test_the_doctor_says_why_nothing_is_written(
     above = isolated.parent / "above"
     above.mkdir()
     above.chmod(0o777)
-    folder = above / "home" / "lazyplug"
-    monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(folder))
-    said = f"{folder} will not be made: {above}: others could write there"
+    directory = above / "home" / "lazyplug"
+    monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(directory))
+    said = f"{directory} will not be made: {above}: others could write there"
     assert said in run("doctor")[1]
     assert os.listdir(above) == []
     above.chmod(0o755)
@@ -478,12 +478,12 @@ def test_the_doctor_says_why_nothing_is_written(
     run("groups")
     above.chmod(0o777)
     said = f"what changed is read at each start ({above}: others could write there)"
-    assert f"{folder} cannot be written to: {said}" in run("doctor")[1]
+    assert f"{directory} cannot be written to: {said}" in run("doctor")[1]
     for command in ("prune", "clear"):
         code, _, complained = run("cache", command)
         assert code == 1
         assert "Cannot be changed: [Errno 1] others could write there" in complained
-    assert len(os.listdir(folder)) == 1
+    assert len(os.listdir(directory)) == 1
 
 
 # ---------------------------------------------------------------------------- cache
@@ -656,8 +656,8 @@ def test_what_metadata_says_cannot_command_a_terminal(
 def test_names_that_no_encoding_can_say_are_printed(
     site: PlantSite, only: SetPath, run: Run
 ) -> None:
-    folder = site({}, os.fsdecode(b"s\xff"))
-    only(plant(folder, dist("foo", entry_points="[g]\na = m:f\n")))
+    directory = site({}, os.fsdecode(b"s\xff"))
+    only(plant(directory, dist("foo", entry_points="[g]\na = m:f\n")))
     assert "s\\udcff" in run("show", "g", "a")[1]
     (row,) = told(run, "show", "g", "a")
     assert "s\\udcff" in row["file"]
@@ -795,7 +795,7 @@ sys.exit(7)
 @pytest.fixture
 def traced(site: PlantSite, tmp_path: Path) -> Callable[..., Any]:
     """Return a function that traces a program with two plugins, one of them broken."""
-    folder = site(
+    directory = site(
         {
             "plug_a.py": "def a(): return 1\n",
             "plug_b.py": "raise OSError('broken on purpose')\n",
@@ -806,7 +806,7 @@ def traced(site: PlantSite, tmp_path: Path) -> Callable[..., Any]:
     program.write_text(TRACED)
 
     def trace(*options: str) -> subprocess.CompletedProcess[str]:
-        env = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+        env = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(directory)])}
         command = ["-m", "lazyplug", "trace", *options, str(program), "--json"]
         return python(*command, env=env, cwd=tmp_path, check=False)
 
@@ -867,7 +867,7 @@ def test_a_trace_that_cannot_be_written_runs_nothing(
 
 
 def test_a_traced_program_is_not_disturbed(site: PlantSite, tmp_path: Path) -> None:
-    folder = site(
+    directory = site(
         {"plug_a.py": "a = 1\n", **dist("some", entry_points="[app]\na = plug_a:a\n")}
     )
     program = tmp_path / "program.py"
@@ -877,7 +877,7 @@ def test_a_traced_program_is_not_disturbed(site: PlantSite, tmp_path: Path) -> N
         "own = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)\n"
         "print(lazyplug.ExtensionManager('app')['a'].plugin, os.read(own, 100))\n"
     )
-    env = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    env = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(directory)])}
     command = ["-m", "lazyplug", "trace", str(program), str(tmp_path / "own")]
     done = python(*command, env=env)
     assert done.stdout == "1 b''\n"
@@ -948,7 +948,7 @@ def test_check_ends_what_a_plugin_has_started_and_does_not_wait_for_it(
     )
     flood = "import sys\nwhile True: sys.stdout.write('x' * 100_000)\n"
     fork = "import os\nos.fork()\n"
-    folder = site(
+    directory = site(
         {
             "plug_starts.py": starts,
             "plug_flood.py": flood,
@@ -960,7 +960,7 @@ def test_check_ends_what_a_plugin_has_started_and_does_not_wait_for_it(
             ),
         }
     )
-    first(folder)
+    first(directory)
     began = time.monotonic()
     rows = {r["name"]: r for r in told(run, "check", "app", "--timeout", "2")}
     assert time.monotonic() - began < 20
@@ -976,14 +976,14 @@ def test_check_ends_what_a_plugin_has_started_and_does_not_wait_for_it(
 @pytest.mark.once
 def test_check_can_be_interrupted(site: PlantSite, tmp_path: Path) -> None:
     points = "".join(f"s{n} = plug_slow:x\n" for n in range(40))
-    folder = site(
+    directory = site(
         {
             "plug_slow.py": "import time; time.sleep(30)\n",
             **dist("slow", entry_points=f"[app]\n{points}"),
         }
     )
     code = (
-        f"import sys; sys.path.insert(0, {str(folder)!r})\n"
+        f"import sys; sys.path.insert(0, {str(directory)!r})\n"
         # Who runs the tests in the background has it ignored.
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from lazyplug.cli import main, checking\n"
@@ -1011,10 +1011,10 @@ def test_odd_entries_of_the_path_do_not_stop_check(
     monkeypatch: pytest.MonkeyPatch,
     run: Run,
 ) -> None:
-    folder = site(
+    directory = site(
         {"plug_a.py": "x = 1\n", **dist("some", entry_points="[app]\na = plug_a:x\n")}
     )
-    monkeypatch.setattr(sys, "path", [folder, None, b"bytes", *sys.path])
+    monkeypatch.setattr(sys, "path", [directory, None, b"bytes", *sys.path])
     lazyplug.invalidate_caches()
     (row,) = told(run, "check", "app")
     assert row["state"] == "ok"
@@ -1023,7 +1023,7 @@ def test_odd_entries_of_the_path_do_not_stop_check(
 def test_modules_that_only_an_import_can_find_are_not_called_missing(
     site: PlantSite, only: SetPath, run: Run, tmp_path: Path
 ) -> None:
-    folder = site(
+    directory = site(
         {
             "plug_pack": {
                 "__init__.py": "import sys\n__path__ = [*__path__, '/else']\n"
@@ -1041,7 +1041,7 @@ def test_modules_that_only_an_import_can_find_are_not_called_missing(
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("plug_zipped/__init__.py", "")
         file.writestr("plug_zipped/deep.py", "x = 1\n")
-    only(folder, archive, os.path.dirname(os.__file__))
+    only(directory, archive, os.path.dirname(os.__file__))
     notes = {r["name"]: r["note"] for r in told(run, "list", "app", "--summary")}
     assert notes == {
         "path": "",
@@ -1112,8 +1112,12 @@ def test_a_wrong_setting_is_told_without_a_traceback(
 
 
 def test_a_folder_that_no_encoding_can_say_is_told(good: Path, tmp_path: Path) -> None:
-    folder = os.path.join(tmp_path, os.fsdecode(b"c\xff"))
-    env = {"PYTHONPATH": str(ROOT), "LAZYPLUG_CACHE_DIR": folder, "LC_ALL": "C.UTF-8"}
+    directory = os.path.join(tmp_path, os.fsdecode(b"c\xff"))
+    env = {
+        "PYTHONPATH": str(ROOT),
+        "LAZYPLUG_CACHE_DIR": directory,
+        "LC_ALL": "C.UTF-8",
+    }
     for command in ("path", "show", "verify", "prune", "clear"):
         done = python("-m", "lazyplug", "cache", command, env=env)
         assert done.stderr == ""
@@ -1121,9 +1125,11 @@ def test_a_folder_that_no_encoding_can_say_is_told(good: Path, tmp_path: Path) -
 
 
 def test_json_is_utf_8_whatever_the_terminal_has(good: Path, tmp_path: Path) -> None:
-    folder = plant(tmp_path / "odd", dist("odd", entry_points="[g]\nn\u00e4me = m:f\n"))
+    directory = plant(
+        tmp_path / "odd", dist("odd", entry_points="[g]\nn\u00e4me = m:f\n")
+    )
     code = (
-        f"import sys; sys.path.insert(0, {str(folder)!r})\n"
+        f"import sys; sys.path.insert(0, {str(directory)!r})\n"
         "from lazyplug.cli import main; main(['list', 'g', *sys.argv[1:]])"
     )
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}

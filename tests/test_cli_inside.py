@@ -18,7 +18,7 @@ from lazyplug import _calling, _environment, _settings, cli
 from lazyplug._entry_point import EntryPoint
 from lazyplug._extension import Extension
 from lazyplug._indexing import storage, update
-from lazyplug._indexing.watch import Watch
+from lazyplug._indexing.watch import WatchList
 from lazyplug._running import launch, recorder
 from lazyplug.cli import (
     cache,
@@ -35,24 +35,24 @@ from lazyplug.cli import (
 from lazyplug.testing import dist, plant
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.index_format import Index, assemble, from_bytes
-from tests.support.seam import Seam
+from tests.support.seam import fs
 
-pytestmark = pytest.mark.usefixtures("settled", "forgotten")
+pytestmark = pytest.mark.usefixtures("reliable", "forgotten")
 FILES = cache, checking, doctor, listing, measuring, output, reasons, tracing
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def app(site: PlantSite, first: SetPath) -> Path:
-    folder = site(
+    directory = site(
         {
             "plug_a.py": "def a(): return 1\n",
             "plug_b.py": "raise OSError('broken on purpose')\n",
             **dist("some", entry_points="[app]\na = plug_a:a\nb = plug_b:b\n"),
         }
     )
-    first(folder)
-    return folder
+    first(directory)
+    return directory
 
 
 # ---------------------------------------------------------------------------- trace
@@ -61,9 +61,9 @@ def app(site: PlantSite, first: SetPath) -> Path:
 @pytest.fixture
 def undone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take back, when the test is over, what a trace has wrapped."""
-    snapshot: Any = _environment.Snapshot
+    environment: Any = _environment.Environment
     for home, name in (
-        (snapshot, "true_index"),
+        (environment, "load_index"),
         (update, "update"),
         (update, "store"),
         (storage, "store"),
@@ -311,9 +311,9 @@ def said_by_the_doctor(capsys: pytest.CaptureFixture[str]) -> str:
 def test_the_doctor_tells_of_settings_that_are_ignored_or_none(
     app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_settings, "elevated", lambda: True)
+    monkeypatch.setattr(_settings, "has_elevated_privileges", lambda: True)
     assert "which is ignored: -E, -I" in said_by_the_doctor(capsys)
-    monkeypatch.setattr(_settings, "elevated", lambda: False)
+    monkeypatch.setattr(_settings, "has_elevated_privileges", lambda: False)
     monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(app.parent / "xdg"))
     assert "ok    settings: none; see README" in said_by_the_doctor(capsys)
@@ -359,23 +359,24 @@ def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
 ) -> None:
     lazyplug.refresh()
     (file,) = isolated.glob("*.json")
-    monkeypatch.setattr(doctor, "ours", lambda _: [str(file), str(file) + ".json"])
+    files = [str(file), str(file) + ".json"]
+    monkeypatch.setattr(doctor, "list_files", lambda _: files)
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     assert "cannot be written to: what changed is read" in said_by_the_doctor(capsys)
 
     def refuse(_: str) -> list[str]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(doctor, "ours", refuse)
+    monkeypatch.setattr(doctor, "list_files", refuse)
     assert "cannot be read: [Errno 13] Permission denied" in said_by_the_doctor(capsys)
 
     def gone() -> str:
         raise FileNotFoundError
 
-    monkeypatch.setattr(Seam, "getcwd", gone)
-    assert _environment.current_folder() is None
+    monkeypatch.setattr(fs, "getcwd", gone)
+    assert _environment.current_directory() is None
     line = b'["a-1.dist-info/entry_points.txt"]\n'
-    watch = {0: Watch(b"[]\n", line, [0], set())}
+    watch = {0: WatchList(b"[]\n", line, [0], set())}
     recordless = assemble(["/p", "/s"], [None], [], True, watch, {}, '["","0","0"]\n')
     assert [*doctor._differences(from_bytes(recordless), {})] == []
     assert doctor._difference("\0", None) == ""
@@ -480,7 +481,7 @@ def test_what_cannot_be_removed_is_told(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Seam, "unlink", refuse)
+    monkeypatch.setattr(fs, "unlink", refuse)
     assert main(["cache", "clear"]) == 1
     said = capsys.readouterr()
     assert "0 removed from" in said.out
@@ -495,11 +496,11 @@ def test_files_that_vanish_meanwhile_are_passed_over(
 ) -> None:
     isolated.mkdir(mode=0o700)
     absent = str(isolated / f"{'0' * 16}-{'0' * 16}.json")
-    monkeypatch.setattr(cache, "ours", lambda _: [absent])
+    monkeypatch.setattr(cache, "list_files", lambda _: [absent])
     assert main(["cache", "show"]) == 0
     assert main(["cache", "clear"]) == 0
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(cache, "cache_folder", lambda: None)
+    monkeypatch.setattr(cache, "get_cache_directory", lambda: None)
     for command in (["cache", "path"], ["cache", "show"], ["refresh"]):
         assert main(command) == 1
 

@@ -22,7 +22,7 @@ from lazyplug import (
 )
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.seam import Seam
+from tests.support.seam import fs
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
@@ -201,8 +201,8 @@ def test_a_dispatch_by_name_leaves_the_conflict_out_and_calls_the_others(
 def test_whatever_order_the_file_system_has_the_same_one_is_taken(
     order: Callable[[list[str]], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = Seam.listdir
-    monkeypatch.setattr(Seam, "listdir", lambda path: order(listed(path)))
+    listed = fs.listdir
+    monkeypatch.setattr(fs, "listdir", lambda path: order(listed(path)))
     monkeypatch.setenv("LAZYPLUG_CACHE", "off")
     manager = ExtensionManager[Any]("g", conflict_resolver=first_on_conflict)
     assert manager["abfs"].value == "plug:A"

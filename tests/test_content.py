@@ -18,8 +18,8 @@ from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask
 from tests.support.environments import TIMES, Image
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.index_format import stamp
-from tests.support.seam import Seam
+from tests.support.index_format import stat_signature
+from tests.support.seam import fs
 
 ONE = dist("foo", entry_points="[g]\na = m:one\n")
 TWO = dist("foo", entry_points="[g]\na = m:two\n")
@@ -35,7 +35,7 @@ def image(
     """Return a function that mounts another image, and looks what it declares."""
     seen = Image(request.param)
     for name in ("stat", "fstat"):
-        monkeypatch.setattr(Seam, name, getattr(seen, name))
+        monkeypatch.setattr(fs, name, getattr(seen, name))
     site = tmp_path / "site"
 
     def mount(tree: Tree) -> list[str]:
@@ -147,7 +147,7 @@ def test_a_summary_is_of_the_source_that_is_there_now(
 @pytest.fixture
 def settled_in_the_past() -> None:
     """Say that the image's times lie long ago, so that what is learned is kept."""
-    assert max(TIMES.values()) < Seam.clock() - 3 * 10**9
+    assert max(TIMES.values()) < fs.clock() - 3 * 10**9
 
 
 def test_an_ordinary_file_is_compared_by_its_stat_signature_alone(
@@ -158,7 +158,7 @@ def test_an_ordinary_file_is_compared_by_its_stat_signature_alone(
     os.utime(file, ns=(5, 5))  # ctime is now, and tells
     status = file.stat()
     assert has_change_time(status)
-    assert _content.signature(str(file), status) == stamp(status)
+    assert _content.signature(str(file), status) == stat_signature(status)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_file_that_goes_while_it_is_compared_is_scanned_again(
     image: Callable[[Tree], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert image(ONE) == ["m:one"]
-    real = Seam.open
+    real = fs.open
 
     def gone(path: Any, *rest: Any, **named: Any) -> int:
         if os.fsdecode(path).endswith("entry_points.txt"):
@@ -191,7 +191,7 @@ def test_a_file_that_goes_while_it_is_compared_is_scanned_again(
         return descriptor
 
     with monkeypatch.context() as patch:
-        patch.setattr(Seam, "open", gone)
+        patch.setattr(fs, "open", gone)
         lazyplug.invalidate_caches()
         assert [*lazyplug.entry_points(group="g")] == []
     lazyplug.invalidate_caches()

@@ -49,7 +49,7 @@ def main():
     else:
         from lazyplug import _files, entry_points
         if ahead:
-            _files.Seam.clock = staticmethod(lambda: time.time_ns() + ahead)
+            _files.fs.clock = staticmethod(lambda: time.time_ns() + ahead)
     if asked == "counting":
         from lazyplug._indexing import patch, rebuild, scan
         from lazyplug._indexing import update as update_module
@@ -87,14 +87,14 @@ class Place:
     :param folder: where it is made.
     """
 
-    def __init__(self, folder: Path) -> None:
-        code = vendor(plant(folder / "code", {"probe.py": PROBE}))
-        self.environment = Environment(folder / "environment", code, "--without-pip")
+    def __init__(self, directory: Path) -> None:
+        code = vendor(plant(directory / "code", {"probe.py": PROBE}))
+        self.environment = Environment(directory / "environment", code, "--without-pip")
         for name in ("plain", "stable"):
             points = f"[demo]\n{name} = m:stable\n"
             plant(self.environment.site, dist(name, entry_points=points))
         self.bin = Path(self.environment.executable).parent
-        scripts = plant(folder / "scripts", {"tool.py": PROBE})
+        scripts = plant(directory / "scripts", {"tool.py": PROBE})
         plant(self.bin, {"tool": PROBE})
         self.ways: dict[str, tuple[str, ...]] = {
             "-c": ("-c", "import probe; probe.main()"),
@@ -104,20 +104,20 @@ class Place:
         }
         # The first import of all leaves compiled files behind, in new folders.
         for asked in ("counting", "oracle"):
-            self.start("-c", folder, asked, LAZYPLUG_CACHE="off")
+            self.start("-c", directory, asked, LAZYPLUG_CACHE="off")
         time.sleep(RACY)
 
-    def start(self, way: str, folder: Path, asked: str = "", **env: str) -> Answer:
+    def start(self, way: str, directory: Path, asked: str = "", **env: str) -> Answer:
         """Start in a folder; the engine answers, or what is asked instead."""
         # As a shell has it.
-        env |= {"ASK": asked, "PWD": str(folder)}
-        told = self.environment.run(*self.ways.get(way, (way,)), cwd=folder, env=env)
+        env |= {"ASK": asked, "PWD": str(directory)}
+        told = self.environment.run(*self.ways.get(way, (way,)), cwd=directory, env=env)
         return Answer(*ast.literal_eval(told))
 
-    def agree(self, way: str, folder: Path, **env: str) -> Answer:
+    def agree(self, way: str, directory: Path, **env: str) -> Answer:
         """Start and count; what is found must be what the oracle finds."""
-        answer = self.start(way, folder, "counting", **env)
-        oracle = self.start(way, folder, "oracle", **env)
+        answer = self.start(way, directory, "counting", **env)
+        oracle = self.start(way, directory, "oracle", **env)
         assert sorted(answer.rows) == sorted(oracle.rows)
         return answer
 
@@ -150,13 +150,13 @@ class Remembered:
     :param folder: the cache folder.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.before = self.files()
 
     def files(self) -> dict[str, tuple[int, int]]:
         """Return the files, and what tells that one was not replaced."""
-        status = {file.name: file.stat() for file in self.folder.iterdir()}
+        status = {file.name: file.stat() for file in self.directory.iterdir()}
         return {name: (s.st_ino, s.st_mtime_ns) for name, s in status.items()}
 
     @property
@@ -183,15 +183,15 @@ def egg_info(name: str, points: str | None = None) -> Tree:
 def test_a_hundred_folders_make_two_cold_starts_and_two_files(
     place: Place, isolated: Path, tmp_path: Path
 ) -> None:
-    folders = [plant(tmp_path / f"folder-{number}", {}) for number in range(100)]
+    directories = [plant(tmp_path / f"folder-{number}", {}) for number in range(100)]
     starts = [(way, dot) for way in place.ways for dot in ("", ".")]
 
-    def updated(folder: Path, way: str, dot: str) -> bool:
-        answer = place.start(way, folder, PYTHONPATH=dot)
+    def updated(directory: Path, way: str, dot: str) -> bool:
+        answer = place.start(way, directory, PYTHONPATH=dot)
         assert dict(answer.rows) == STABLE
         return answer.updated
 
-    cold = [(way, dot) for way, dot in starts if updated(folders[0], way, dot)]
+    cold = [(way, dot) for way, dot in starts if updated(directories[0], way, dot)]
     # The folder of console scripts lies inside the prefix, is as stable as that,
     # and stands first on their path, which so is another one. All else that comes
     # first, or in place of the dot, is no part of an index's key.
@@ -200,8 +200,8 @@ def test_a_hundred_folders_make_two_cold_starts_and_two_files(
     assert len(before.files()) == 2
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         rest = [
-            pool.submit(updated, folder, way, dot)
-            for folder in folders[1:]
+            pool.submit(updated, directory, way, dot)
+            for directory in directories[1:]
             for way, dot in starts
         ]
         assert sum(start.result() for start in rest) == 0
@@ -240,8 +240,10 @@ def test_a_zip_as_program_has_one_index_and_is_read_once(
     zipapp.create_archive(program)
     time.sleep(2.1)  # until its stamp is old enough
     updated = [
-        Answer(*ast.literal_eval(place.environment.run(f"{program}.pyz", cwd=folder)))
-        for folder in (tmp_path, program, tmp_path)
+        Answer(
+            *ast.literal_eval(place.environment.run(f"{program}.pyz", cwd=directory))
+        )
+        for directory in (tmp_path, program, tmp_path)
     ]
     assert [answer.updated for answer in updated] == [True, False, False]
     assert len(remembered.files()) == len(remembered.before) + 1
@@ -253,8 +255,8 @@ def test_a_source_tree_is_seen_from_its_folder_only(
 ) -> None:
     tree = plant(tmp_path / "tree", egg_info("mine", "[demo]\nmine = m:mine\n"))
     elsewhere = plant(tmp_path / "elsewhere", {})
-    for folder, more in ((tree, {"mine": "m:mine"}), (elsewhere, {})) * 2:
-        answer = place.agree(way, folder, PYTHONPATH=dot)
+    for directory, more in ((tree, {"mine": "m:mine"}), (elsewhere, {})) * 2:
+        answer = place.agree(way, directory, PYTHONPATH=dot)
         assert dict(answer.rows) == STABLE | more
         assert not answer.updated
         assert answer.read == [str(tree / "mine.egg-info")] * bool(more)
@@ -266,8 +268,8 @@ def test_a_source_tree_is_seen_by_its_own_script_wherever_that_is_started(
 ) -> None:
     tree = egg_info("mine", "[demo]\nmine = m:mine\n")
     script = str(plant(tmp_path / "tree", {"run.py": PROBE, **tree}) / "run.py")
-    for folder in (tmp_path, tmp_path / "tree"):
-        answer = place.agree(script, folder)
+    for directory in (tmp_path, tmp_path / "tree"):
+        answer = place.agree(script, directory)
         assert dict(answer.rows) == {**STABLE, "mine": "m:mine"}
         assert not answer.updated
     assert remembered.untouched
@@ -333,14 +335,14 @@ def test_a_file_touched_in_the_current_folder_causes_no_rescan(
     remembered: Remembered,
     tmp_path: Path,
 ) -> None:
-    folder = plant(tmp_path / "tree", tree)
+    directory = plant(tmp_path / "tree", tree)
     for number in range(3):
-        plant(folder, {f"file-{number}": ""})
-        answer = place.agree(way, folder, PYTHONPATH=dot)
+        plant(directory, {f"file-{number}": ""})
+        answer = place.agree(way, directory, PYTHONPATH=dot)
         assert dict(answer.rows) == STABLE
         assert not answer.updated
         # What is live is read each time; nothing else is.
-        assert answer.read == [str(folder / name) for name in tree]
+        assert answer.read == [str(directory / name) for name in tree]
     assert remembered.untouched
 
 
@@ -382,8 +384,8 @@ def test_a_distribution_in_the_current_folder_hides_a_stable_one_of_its_name(
     remembered: Remembered,
     tmp_path: Path,
 ) -> None:
-    folder = plant(tmp_path / "tree", tree)
-    answer = place.agree(way, folder, PYTHONPATH=dot)
+    directory = plant(tmp_path / "tree", tree)
+    answer = place.agree(way, directory, PYTHONPATH=dot)
     assert dict(answer.rows) == {"stable": "m:stable", **rest}
     assert not answer.updated
     assert dict(place.agree(way, tmp_path, PYTHONPATH=dot).rows) == STABLE
@@ -451,8 +453,8 @@ def test_a_program_that_goes_to_another_folder_first_makes_no_index(
 ) -> None:
     tree = plant(tmp_path / "tree", egg_info("mine", "[demo]\nmine = m:mine\n"))
     for name in ("a", "b"):
-        folder = plant(tmp_path / name, {})
-        answer = place.agree(way, folder, PYTHONPATH=dot, GO_TO=str(tree))
+        directory = plant(tmp_path / name, {})
+        answer = place.agree(way, directory, PYTHONPATH=dot, GO_TO=str(tree))
         # Only an empty path entry follows.
         more = {"mine": "m:mine"} if way == "-c" else {}
         assert dict(answer.rows) == STABLE | more
@@ -477,7 +479,7 @@ def test_a_damaged_index_is_survived_in_a_source_tree(
     place: Place, remembered: Remembered, tmp_path: Path
 ) -> None:
     tree = plant(tmp_path / "tree", egg_info("mine", "[demo]\nmine = m:mine\n"))
-    for file in remembered.folder.iterdir():
+    for file in remembered.directory.iterdir():
         content = file.read_bytes()
         # The last line is read by nothing but what decides who wins here.
         file.write_bytes(content[:-20] + b"x" * 20)

@@ -74,14 +74,14 @@ def test_a_situation_belongs_to_a_document() -> None:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a site folder with all that the documents speak of."""
-    folder = tmp_path_factory.mktemp("world")
+    directory = tmp_path_factory.mktemp("world")
     for tree in WORLD.values():
-        plant(folder, tree)
+        plant(directory, tree)
     # As docs/frozen-index.md has it packed into an application.
-    output = str(folder / "myapp" / "lazyplug.index")
-    freeze = ("freeze", "--trust", "--path", str(folder), "--output", output)
+    output = str(directory / "myapp" / "lazyplug.index")
+    freeze = ("freeze", "--trust", "--path", str(directory), "--output", output)
     python("-m", "lazyplug", *freeze, env={"PYTHONPATH": str(PACKAGE.parent)})
-    return folder
+    return directory
 
 
 def script(found: list[Block], names: str) -> str:

@@ -31,9 +31,9 @@ one = json
 @pytest.fixture
 def installed(site: PlantSite, only: SetPath) -> Path:
     """Install two distributions with entry points in two groups."""
-    folder = site({**dist("b", "2", POINTS), **dist("a", "1", "[g]\nzero = sys\n")})
-    only(folder)
-    return folder
+    directory = site({**dist("b", "2", POINTS), **dist("a", "1", "[g]\nzero = sys\n")})
+    only(directory)
+    return directory
 
 
 class Group(str):

@@ -28,15 +28,15 @@ main()
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which the examples are installed."""
-    folder = tmp_path_factory.mktemp("examples")
+    directory = tmp_path_factory.mktemp("examples")
     tool = (uv.find_uv_bin(), "pip", "install", "--quiet", "--no-deps")
-    where = ("--python", sys.executable, "--target", str(folder))
+    where = ("--python", sys.executable, "--target", str(directory))
     projects = [str(EXAMPLES / project) for project in PROJECTS]
     done = subprocess.run(
         [*tool, *where, *projects], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return folder
+    return directory
 
 
 def texts(site: Path, *arguments: str) -> tuple[int, str, str]:

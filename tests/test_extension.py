@@ -31,8 +31,10 @@ def one(site: PlantSite, first: SetPath) -> Callable[..., "Extension[Any]"]:
     def install(
         module: str, value: str = "plug:Plugin", **options: Any
     ) -> "Extension[Any]":
-        folder = site({"plug.py": module, **dist("plug", "1.5", f"[g]\nx = {value}\n")})
-        first(folder)
+        directory = site(
+            {"plug.py": module, **dist("plug", "1.5", f"[g]\nx = {value}\n")}
+        )
+        first(directory)
         return ExtensionManager[Any]("g", **options)["x"]
 
     return install
@@ -370,7 +372,7 @@ def test_after_an_interrupted_call_another_thread_takes_over(
 def test_a_fork_while_another_thread_calls_does_not_hang_the_child(
     site: PlantSite,
 ) -> None:
-    folder = site(
+    directory = site(
         {
             "plug.py": "import os, time\n"
             "def Plugin():\n    time.sleep(0.5)\n    return os.getpid()\n",
@@ -391,7 +393,7 @@ def test_a_fork_while_another_thread_calls_does_not_hang_the_child(
         "    os._exit(0 if x.obj == os.getpid() else 9)\n"
         "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
         "print(x.obj == os.getpid())\n",
-        env={"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])},
+        env={"PYTHONPATH": os.pathsep.join([str(directory), *sys.path])},
     )
     assert done.stdout.split() == ["0", "True"]
 
@@ -503,19 +505,19 @@ def test_a_module_that_went_is_imported_again_unless_the_outcome_is_published(
 ) -> None:
     from types import ModuleType, SimpleNamespace
 
-    from lazyplug._faults.failed_loads import imported_again
+    from lazyplug._faults.failed_loads import import_again
 
     plant(tmp_path, {"plug_again.py": "Plugin = 1\n"})
     monkeypatch.syspath_prepend(tmp_path)
     which, gone = ("plugin", 0), ModuleType("plug_again")
     extension: Any = SimpleNamespace(_module="plug_again", _outcomes={})
-    found, unfinished = imported_again(extension, which, gone)
+    found, unfinished = import_again(extension, which, gone)
     assert (found.Plugin, unfinished) == (1, False)
     found.__spec__._initializing = True
-    assert imported_again(extension, which, gone) == (found, True)
+    assert import_again(extension, which, gone) == (found, True)
     del sys.modules["plug_again"]
     extension._outcomes[which] = "another thread's"
-    assert imported_again(extension, which, gone) == (gone, False)
+    assert import_again(extension, which, gone) == (gone, False)
     assert "plug_again" not in sys.modules
 
 

@@ -75,11 +75,11 @@ def test_the_directory_that_a_linked_script_lies_in_is_volatile(
     for script in ("prog", "linked/prog.py", "real/prog.py"):
         main = SimpleNamespace(__file__=str(tmp_path / script))
         monkeypatch.setitem(sys.modules, "__main__", main)
-        assert _environment.split_path([here], "/") == ((here,), frozenset({0}))
+        assert _environment.classify_path([here], "/") == ((here,), frozenset({0}))
     for script in ("elsewhere.py", "gone/prog.py"):
         main = SimpleNamespace(__file__=str(tmp_path / script))
         monkeypatch.setitem(sys.modules, "__main__", main)
-        assert _environment.split_path([here], "/") == ((here,), frozenset())
+        assert _environment.classify_path([here], "/") == ((here,), frozenset())
 
 
 def test_where_no_file_can_be_read_nothing_more_is_kept(

@@ -17,9 +17,9 @@ from lazyplug._indexing import reading, storage
 from lazyplug.testing import dist, plant
 from tests.support.clock import LATER, MILLISECOND, SECOND, TICKS, Clockwork, Ticking
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.index_format import stamp
+from tests.support.index_format import stat_signature
 from tests.support.scans import note_scans
-from tests.support.seam import Seam
+from tests.support.seam import fs
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def clockwork(
     def install(tick: int = 1) -> Clockwork:
         ticks = Clockwork(tmp_path / "probe", tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(Seam, name, getattr(ticks, name))
+            monkeypatch.setattr(fs, name, getattr(ticks, name))
         return ticks
 
     return install
@@ -45,8 +45,8 @@ def scanned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 class Disk:
     """What is written to the cache folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, directory: Path) -> None:
+        self._folder = directory
 
     def state(self) -> list[tuple[str, int, int]]:
         """Return name, inode and mtime of each index: a new one has others."""
@@ -71,8 +71,8 @@ def points(value: str = "m:f") -> str:
     return f"[g]\na = {value}\n"
 
 
-def file_of(folder: Path, name: str = "foo") -> Path:
-    return folder / f"{name}-1.0.dist-info" / "entry_points.txt"
+def file_of(directory: Path, name: str = "foo") -> Path:
+    return directory / f"{name}-1.0.dist-info" / "entry_points.txt"
 
 
 # ------------------------------------------------------------------ the racy rule
@@ -111,9 +111,9 @@ def _archive_rewritten(site: Path) -> Path:
 
 def _archive(path: Path, value: str) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
-        for folder, files in dist("foo", entry_points=points(value)).items():
+        for directory, files in dist("foo", entry_points=points(value)).items():
             for name, content in files.items():
-                archive.writestr(f"{folder}/{name}", content)
+                archive.writestr(f"{directory}/{name}", content)
     return path
 
 
@@ -157,14 +157,14 @@ def hidden_change(
     """
     tree, change, before, after = CHANGES[request.param]
     seam = clockwork(tick)
-    folder = site(tree)
-    only(_archive(folder / "all.zip", "m:f") if not tree else folder)
+    directory = site(tree)
+    only(_archive(directory / "all.zip", "m:f") if not tree else directory)
     seam.move(tick // 3)
     assert look() == before
     seam.move(tick // 3)
-    known = {path: seam.stat(str(path)) for path in [folder, *folder.rglob("*")]}
-    changed = change(folder)
-    assert stamp(seam.stat(str(changed))) == stamp(known[changed])
+    known = {path: seam.stat(str(path)) for path in [directory, *directory.rglob("*")]}
+    changed = change(directory)
+    assert stat_signature(seam.stat(str(changed))) == stat_signature(known[changed])
     return before, after
 
 
@@ -206,11 +206,11 @@ def test_a_change_is_seen_though_it_hides_two_seconds_long(
 ) -> None:
     # FAT has ticks of two seconds: looked at when the tick is about to end.
     seam = clockwork(2 * SECOND)
-    folder = site(PLAIN)
-    only(folder)
+    directory = site(PLAIN)
+    only(directory)
     seam.move(2 * SECOND - 1 - seam.clock() % (2 * SECOND))
     assert look() == ["a=m:f"]
-    _rewritten(folder)
+    _rewritten(directory)
     assert look() == ["a=m:g"]
 
 
@@ -241,7 +241,7 @@ def test_young_stamps_settle_and_are_written_exactly_once_more(
     assert states[3] == states[4] == states[5]
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("reliable")
 def test_nothing_is_written_when_nothing_changed(
     site: PlantSite, only: SetPath, scanned: list[str], disk: Disk
 ) -> None:
@@ -258,7 +258,7 @@ def test_nothing_is_written_when_nothing_changed(
     assert scanned == []
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("reliable")
 def test_an_absent_path_entry_stays_remembered_as_absent(
     site: PlantSite, only: SetPath, disk: Disk
 ) -> None:
@@ -282,25 +282,25 @@ def test_an_mtime_in_the_future_settles_after_two_equal_looks(
     disk: Disk,
 ) -> None:
     seam = clockwork(4 * MILLISECOND)
-    folder = site(PLAIN)
+    directory = site(PLAIN)
     future = time.time_ns() + 24 * LATER
-    for path in (file_of(folder), folder):
+    for path in (file_of(directory), directory):
         os.utime(path, ns=(future, future))
-    only(folder)
+    only(directory)
     seam.move(3 * SECOND)
     look()
-    young = disk.state()
+    racy = disk.state()
     assert len(scanned) == 1
     look()
     calm = disk.state()
     assert len(scanned) == 2
-    assert calm != young
+    assert calm != racy
     look()
     assert len(scanned) == 2
     assert disk.state() == calm
     # Any later change moves ctime, even where mtime is set again.
-    file_of(folder).write_text(points("m:g"))
-    os.utime(file_of(folder), ns=(future, future))
+    file_of(directory).write_text(points("m:g"))
+    os.utime(file_of(directory), ns=(future, future))
     assert look() == ["a=m:g"]
 
 
@@ -312,12 +312,12 @@ def test_metadata_in_the_future_settles_though_it_decided_nothing_for_a_while(
     disk: Disk,
 ) -> None:
     seam = clockwork(4 * MILLISECOND)
-    folder = site({**dist("foo", "2.0", points()), **NAMELESS})
-    metadata = folder / "foo-2.0.dist-info" / "METADATA"
-    other = folder / "-1.0.dist-info" / "METADATA"
+    directory = site({**dist("foo", "2.0", points()), **NAMELESS})
+    metadata = directory / "foo-2.0.dist-info" / "METADATA"
+    other = directory / "-1.0.dist-info" / "METADATA"
     future = time.time_ns() + 24 * LATER
     os.utime(metadata, ns=(future, future))
-    only(folder)
+    only(directory)
     seam.move(3 * SECOND)
     look()
     assert look() == ["a=m:f"]
@@ -341,8 +341,8 @@ def test_a_clock_that_was_set_back_settles_nothing_and_writes_once(
     disk: Disk,
 ) -> None:
     seam = clockwork(4 * MILLISECOND)
-    folder = site(PLAIN)
-    only(folder)
+    directory = site(PLAIN)
+    only(directory)
     seam.set_back = LATER
     look()
     state = disk.state()
@@ -351,7 +351,7 @@ def test_a_clock_that_was_set_back_settles_nothing_and_writes_once(
         assert look() == ["a=m:f"]
         assert len(scanned) == looks
         assert disk.state() == state
-    _rewritten(folder)
+    _rewritten(directory)
     assert look() == ["a=m:g"]
 
 
@@ -377,12 +377,12 @@ def test_where_nothing_can_be_written_only_the_racy_ones_are_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seam = clockwork(4 * MILLISECOND)
-    folder = site(
+    directory = site(
         {**dist("old", entry_points=points()), **dist("older", entry_points=points())}
     )
-    only(folder)
+    only(directory)
     seam.move(3 * SECOND)
-    plant(folder, dist("young", entry_points=points()))
+    plant(directory, dist("young", entry_points=points()))
     look()
     state = disk.state()
     forbid(monkeypatch)
@@ -403,14 +403,14 @@ MANY = [f"many{number:02}" for number in range(50)]
 
 
 @pytest.fixture
-def many(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
+def many(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a site folder of many distributions that was looked at."""
-    folder = site({})
+    directory = site({})
     for name in MANY:
-        plant(folder, dist(name, entry_points=points() if name < "many25" else None))
-    only(folder)
+        plant(directory, dist(name, entry_points=points() if name < "many25" else None))
+    only(directory)
     look()
-    return folder
+    return directory
 
 
 def test_one_changed_distribution_of_many_is_read_alone(
@@ -522,8 +522,8 @@ def test_nothing_is_taken_over_from_a_damaged_index(
 def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the paths that are looked at, by stat or by access."""
     found: list[str] = []
-    stat = Seam.stat
-    access: Callable[..., bool] = Seam.access
+    stat = fs.stat
+    access: Callable[..., bool] = fs.access
 
     def whole(path: str, dir_fd: int | None) -> str:
         root = "" if dir_fd is None else os.readlink(f"/proc/self/fd/{dir_fd}")
@@ -539,8 +539,8 @@ def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             found.append(whole(path, dir_fd))
         return access(path, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(Seam, "stat", watched_stat)
-    monkeypatch.setattr(Seam, "access", watched_access)
+    monkeypatch.setattr(fs, "stat", watched_stat)
+    monkeypatch.setattr(fs, "access", watched_access)
     return found
 
 

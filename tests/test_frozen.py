@@ -25,7 +25,7 @@ from lazyplug import (
     _log,
     _settings,
 )
-from lazyplug._indexing.freeze import anchored, frozen_index
+from lazyplug._indexing.freeze import anchor_path, freeze_index
 from lazyplug.cli import main
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
@@ -70,9 +70,9 @@ class Environment:
     def copied(self, name: str) -> None:
         """Copy it as an image would, and be a process of the copy."""
         shutil.copytree(self.prefix, self.root / name)
-        for folder, _, files in os.walk(self.root / name):
+        for directory, _, files in os.walk(self.root / name):
             for file in ("", *files):
-                os.utime(os.path.join(folder, file), (1, 1))
+                os.utime(os.path.join(directory, file), (1, 1))
         self.enter(name)
 
 
@@ -242,9 +242,9 @@ def test_with_any_other_path_entries_the_answer_is_that_of_a_scan(
     some = data.draw(st.lists(st.sampled_from(sorted(tree)), unique=True), "frozen")
     order = data.draw(st.permutations(sorted(tree)), "sys.path")
     with process([], root / "cache", settled_clock()):
-        frozen = frozen_index(
+        frozen = freeze_index(
             [
-                (anchored(str(built / s), str(built), True), str(built / s))
+                (anchor_path(str(built / s), str(built), True), str(built / s))
                 for s in some
             ],
             0,
@@ -284,7 +284,7 @@ def test_what_it_covers_is_not_read_beside_what_it_does_not(
 
 
 def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
-    env: Environment, site: PlantSite, settled: Ticking
+    env: Environment, site: PlantSite, reliable: Ticking
 ) -> None:
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze("--trust")
@@ -301,7 +301,7 @@ def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
 
 
 def test_one_that_is_written_anew_with_other_entry_points_counts_at_once(
-    env: Environment, site: PlantSite, settled: Ticking
+    env: Environment, site: PlantSite, reliable: Ticking
 ) -> None:
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     for options in ((), ("--trust",)):
@@ -345,7 +345,7 @@ def test_it_covers_what_is_spelled_otherwise(
 
 
 def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
-    env: Environment, site: PlantSite, settled: Ticking
+    env: Environment, site: PlantSite, reliable: Ticking
 ) -> None:
     from lazyplug._indexing import rebuild
 
@@ -403,8 +403,8 @@ def test_finders_of_others_are_asked_beside_it(
 
     class Finder(importlib_metadata.DistributionFinder):
         def find_distributions(self, context: Any = None) -> Any:
-            folder = env.root / "told" / "third-1.0.dist-info"
-            return [importlib_metadata.Distribution.at(folder)]
+            directory = env.root / "told" / "third-1.0.dist-info"
+            return [importlib_metadata.Distribution.at(directory)]
 
     plant(env.root / "told", dist("third", entry_points="[g]\nthree = plug:one\n"))
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
@@ -471,8 +471,8 @@ def test_metadata_that_was_left_out_is_not_needed_where_it_is_trusted(
     env: Environment,
 ) -> None:
     env.freeze("--trust")
-    for folder in env.site.glob("*.dist-info"):
-        shutil.rmtree(folder)
+    for directory in env.site.glob("*.dist-info"):
+        shutil.rmtree(directory)
     lazyplug.invalidate_caches()
     assert DriverManager[Any]("g", "two").driver == "two"
     (extension,) = ExtensionManager[Any]("h")
@@ -487,8 +487,8 @@ def test_metadata_that_was_left_out_is_told_where_it_is_not_trusted(
     env: Environment,
 ) -> None:
     env.freeze()
-    for folder in env.site.glob("*.dist-info"):
-        shutil.rmtree(folder)
+    for directory in env.site.glob("*.dist-info"):
+        shutil.rmtree(directory)
     lazyplug.invalidate_caches()
     said = f"is not used for {env.site}: was metadata left out[?] Freeze with --trust"
     with pytest.raises(NoMatches, match=said):
@@ -498,8 +498,8 @@ def test_metadata_that_was_left_out_is_told_where_it_is_not_trusted(
 def test_without_metadata_and_without_one_the_error_says_what_to_do(
     env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for folder in env.site.glob("*.dist-info"):
-        shutil.rmtree(folder)
+    for directory in env.site.glob("*.dist-info"):
+        shutil.rmtree(directory)
     with pytest.raises(NoMatches, match="was the metadata of the dist") as raised:
         DriverManager[Any]("g", "two")
     assert "`lazyplug freeze --trust` where they are installed" in str(raised.value)
@@ -608,9 +608,9 @@ def test_a_frozen_index_of_some_groups_only_is_refused(
     env.freeze()
     # As an earlier version wrote it, which could leave groups out.
     data = env.file.read_bytes()
-    whole = from_bytes(data).front
-    front = whole.replace(b" all ", b" some ", 1)
-    data = title(front) + front + data[TITLE_LENGTH + len(whole) :]
+    whole = from_bytes(data).header
+    header = whole.replace(b" all ", b" some ", 1)
+    data = title(header) + header + data[TITLE_LENGTH + len(whole) :]
     env.file.write_bytes(data)
     lazyplug.invalidate_caches()
     assert names() == ["one", "two"]
@@ -694,14 +694,14 @@ def test_every_byte_that_is_damaged_gives_the_right_answer(
 def test_one_that_is_damaged_leaves_no_trace_in_the_index_of_the_user(
     env: Environment,
     site: PlantSite,
-    settled: Ticking,
+    reliable: Ticking,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze("--trust")
     whole = env.file.read_bytes()
-    for folder in env.site.glob("*.dist-info"):
-        shutil.rmtree(folder)
+    for directory in env.site.glob("*.dist-info"):
+        shutil.rmtree(directory)
     env.file.write_bytes(whole[:-5] + b"?" + whole[-4:])
     for _ in range(2):
         env.path(other, env.site)
@@ -864,9 +864,9 @@ def test_what_is_frozen_does_not_depend_on_where_one_stands(
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(scripts))
     found = set()
     for path in ((env.site,), (scripts, env.site), (env.site, scripts)):
-        for folder in (tmp_path, env.site, scripts):
-            monkeypatch.chdir(folder)
-            monkeypatch.setenv("PWD", str(folder))
+        for directory in (tmp_path, env.site, scripts):
+            monkeypatch.chdir(directory)
+            monkeypatch.setenv("PWD", str(directory))
             env.path(*path)
             env.freeze()
             found.add(env.file.read_bytes())
@@ -936,8 +936,8 @@ def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
     lends = f"{env.file} lends its records"
     assert told() == [("note", f"{lends}: {other} is not on sys.path")]
     env.freeze("--trust")
-    for folder in env.site.glob("*.dist-info"):
-        shutil.rmtree(folder)
+    for directory in env.site.glob("*.dist-info"):
+        shutil.rmtree(directory)
     lazyplug.invalidate_caches()
     ((state, text),) = told()
     assert (state, text.partition(";")[0]) == ("note", f"{env.file} answers")
@@ -963,7 +963,7 @@ def test_refresh_says_that_a_frozen_index_answers(
 @pytest.mark.usefixtures("forgotten")
 def test_what_was_learned_is_remembered_beside_it(
     env: Environment,
-    settled: Ticking,
+    reliable: Ticking,
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -995,11 +995,14 @@ def test_what_was_learned_is_remembered_beside_it(
 
 def test_the_path_that_an_anchor_stands_for_is_that_of_now(tmp_path: Path) -> None:
     for path in (sys.prefix, f"{sys.prefix}{os.sep}lib", f"{tmp_path}{os.sep}a"):
-        folder = str(tmp_path)
-        assert _frozen_index.expanded(anchored(path, folder, False), folder) == path
+        directory = str(tmp_path)
+        assert (
+            _frozen_index.expand_anchor(anchor_path(path, directory, False), directory)
+            == path
+        )
     inside = str(tmp_path / "a" / "b")
-    assert anchored(str(tmp_path), inside, True) == "{here}/../.."
-    assert _frozen_index.expanded("{here}/../..", "/x/y/z") == "/x"
+    assert anchor_path(str(tmp_path), inside, True) == "{here}/../.."
+    assert _frozen_index.expand_anchor("{here}/../..", "/x/y/z") == "/x"
 
 
 def test_a_process_without_variables_of_ours_ignores_the_variable(

@@ -71,14 +71,14 @@ class Site:
     :param scratch: where the caches of the engines lie, and the folder of a start.
     """
 
-    def __init__(self, folder: Path, scratch: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path, scratch: Path) -> None:
+        self.directory = directory
         self.scratch = scratch
         self.here = plant(scratch / "here", {})
 
     def run(self, engine: str, host: str, *arguments: str) -> Run:
         report = self.scratch / "report.json"
-        path = [str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+        path = [str(self.directory), *filter(None, [os.environ.get("PYTHONPATH")])]
         env = {
             "PYTHONPATH": os.pathsep.join(path),
             "XDG_CACHE_HOME": str(self.scratch / "cache of stevedore"),
@@ -92,9 +92,9 @@ class Site:
         )
         witness = json.loads(report.read_text(encoding="utf-8"))
         ran = {
-            Path(file).relative_to(self.folder).as_posix()
+            Path(file).relative_to(self.directory).as_posix()
             for file in witness["ran"]
-            if Path(file).is_relative_to(self.folder)
+            if Path(file).is_relative_to(self.directory)
         }
         answer = json.loads(done.stdout) if done.returncode == 0 else None
         return Run(
@@ -110,15 +110,15 @@ class Site:
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the projects as their build files say, and install what was built."""
-    folder = tmp_path_factory.mktemp("hosts")
+    directory = tmp_path_factory.mktemp("hosts")
     # A build leaves things beside its sources.
-    shutil.copytree(HOSTS, folder / "source")
-    wheels, site = folder / "wheels", folder / "site"
+    shutil.copytree(HOSTS, directory / "source")
+    wheels, site = directory / "wheels", directory / "site"
     tool = uv.find_uv_bin()
 
     def build(project: str) -> None:
         options = ("--quiet", "--wheel", "--python", sys.executable)
-        where = ("--out-dir", str(wheels), str(folder / "source" / project))
+        where = ("--out-dir", str(wheels), str(directory / "source" / project))
         python("build", *options, *where, executable=tool)
 
     with ThreadPoolExecutor(len(PROJECTS)) as pool:
@@ -389,7 +389,7 @@ def test_a_dropped_client_appears_in_the_next_process(
     engine: str, own_site: Site
 ) -> None:
     assert own_site.answer(engine, *SERVICE)["clients"] == ["cinder", "nova"]
-    clients = own_site.folder / "tinykarbor" / "clients"
+    clients = own_site.directory / "tinykarbor" / "clients"
     plant(clients, {"swift.py": CLIENT})
     answer = own_site.answer(engine, *SERVICE, "--client", "swift")
     assert answer["clients"] == ["cinder", "nova", "swift"]
@@ -402,7 +402,7 @@ def test_a_broken_client_that_is_not_used_harms_nothing_on_lazyplug(
     own_site: Site,
 ) -> None:
     # By hand, every module of the folder is imported to know what there is.
-    clients = own_site.folder / "tinykarbor" / "clients"
+    clients = own_site.directory / "tinykarbor" / "clients"
     plant(clients, {"swift.py": "raise ImportError('no swift')\n"})
     eager = own_site.run("stevedore", *SERVICE)
     assert eager.status == 1

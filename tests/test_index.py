@@ -40,14 +40,14 @@ Find = Callable[..., bytes]
 
 
 @pytest.fixture
-def written(settled: Ticking, tmp_path: Path, only: SetPath, isolated: Path) -> Find:
+def written(reliable: Ticking, tmp_path: Path, only: SetPath, isolated: Path) -> Find:
     """Return a function that plants distributions and returns their index."""
 
     def make(**texts: str) -> bytes:
-        folder = tmp_path / "site"
+        directory = tmp_path / "site"
         for name, text in texts.items():
-            plant(folder, dist(name, entry_points=text))
-        only(folder)
+            plant(directory, dist(name, entry_points=text))
+        only(directory)
         _environment.current()
         (file,) = isolated.glob("*.json")
         return file.read_bytes()
@@ -87,7 +87,7 @@ def test_one_group_costs_the_front_and_its_own_rows(written: Find) -> None:
     assert names(index, "small") == ["a"]
     (_, length) = file.reads[-1]
     assert length < 200
-    assert file.total <= max(CHUNK, TITLE_LENGTH + len(index.front)) + length
+    assert file.total <= max(CHUNK, TITLE_LENGTH + len(index.header)) + length
     assert file.total < len(file.data) / 10
 
 
@@ -129,7 +129,7 @@ def test_a_front_that_is_longer_than_the_first_read_is_read_whole(
     text = "".join(f"[group-{n:05}]\na{n} = m:f\n" for n in range(2000))
     file = Bytes(written(foo=text))
     index = Index(file.read)
-    assert len(index.front) > CHUNK
+    assert len(index.header) > CHUNK
     assert [offset for offset, _ in file.reads] == [0, CHUNK]
     assert names(index, "group-01999") == ["a1999"]
     assert index.watched() == from_bytes(file.data).watched()
@@ -178,18 +178,18 @@ def test_any_group_name_is_found_and_none_is_taken_for_another(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="paths are text elsewhere")
 def test_paths_that_no_encoding_can_say_are_found_again(
-    settled: Ticking, tmp_path: Path, only: SetPath
+    reliable: Ticking, tmp_path: Path, only: SetPath
 ) -> None:
-    folder = tmp_path / os.fsdecode(b"\xff\xfe site")
-    plant(folder, dist("foo", entry_points="[g]\na = m:f\n"))
-    (folder / os.fsdecode(b"b\xe4r-1.0.dist-info")).mkdir()
-    only(folder)
+    directory = tmp_path / os.fsdecode(b"\xff\xfe site")
+    plant(directory, dist("foo", entry_points="[g]\na = m:f\n"))
+    (directory / os.fsdecode(b"b\xe4r-1.0.dist-info")).mkdir()
+    only(directory)
     before = lazyplug.entry_points(group="g")
-    looks = settled.looks
+    looks = reliable.looks
     lazyplug.invalidate_caches()
     assert lazyplug.entry_points(group="g") == before
     # The index, the path entry and one file are looked at: nothing is scanned again.
-    assert settled.looks == looks + 3
+    assert reliable.looks == looks + 3
     assert before["a"].dist.version == "1.0"
 
 
@@ -247,7 +247,7 @@ def test_a_head_of_a_wrong_shape_changes_no_answer(
 @pytest.mark.parametrize("head", NO_JSON.values(), ids=list(NO_JSON))
 def test_a_head_that_is_no_json_is_damage(head: bytes, written: Find) -> None:
     data = written(foo="[g]\na = m:f\n")
-    lines = from_bytes(data).front.split(b"\n")[:HEAD]
+    lines = from_bytes(data).header.split(b"\n")[:HEAD]
     for place in range(HEAD):
         changed = b"\n".join([*lines[:place], head, *lines[place + 1 :]])
         if head == NO_JSON["a lone surrogate"]:
@@ -264,13 +264,13 @@ def test_a_line_of_the_table_that_is_strange_is_damage(
     line: bytes, written: Find
 ) -> None:
     data = written(foo="[g]\na = m:f\n")
-    front = from_bytes(data).front
-    for changed in (front + line, front + line + b"\n", b'["g",' + line):
-        index = title(changed) + changed + data[TITLE_LENGTH + len(front) :]
+    header = from_bytes(data).header
+    for changed in (header + line, header + line + b"\n", b'["g",' + line):
+        index = title(changed) + changed + data[TITLE_LENGTH + len(header) :]
         ask_all(index)
-    head = b"\n".join(front.split(b"\n")[:HEAD])
+    head = b"\n".join(header.split(b"\n")[:HEAD])
     changed = head + b'\n["g",' + line + b"\n"
-    index = title(changed) + changed + data[TITLE_LENGTH + len(front) :]
+    index = title(changed) + changed + data[TITLE_LENGTH + len(header) :]
     with pytest.raises(ValueError, match=r"^g$"):
         from_bytes(index).rows("g")
 
@@ -280,10 +280,10 @@ def with_rows(data: bytes, part: bytes) -> bytes:
     index = from_bytes(data)
     head = head_of(data)
     head[3][1] = str(len(part) + 1)
-    front = in_lines(head)
-    front += f'\n["g","0","{len(part)}","{digest(part)}"]\n'.encode()
-    watch = data[TITLE_LENGTH + len(index.front) : index.after_watch]
-    return title(front) + front + watch + part + b"\n" + data[-index.detail[1] :]
+    header = in_lines(head)
+    header += f'\n["g","0","{len(part)}","{digest(part)}"]\n'.encode()
+    watch = data[TITLE_LENGTH + len(index.header) : index.after_watch]
+    return title(header) + header + watch + part + b"\n" + data[-index.detail[1] :]
 
 
 def test_rows_of_a_wrong_shape_are_damage_or_rows(written: Find) -> None:
@@ -306,9 +306,9 @@ def test_rows_of_a_wrong_shape_are_damage_or_rows(written: Find) -> None:
 
 def test_rows_of_another_group_are_damage(written: Find) -> None:
     data = written(foo="[g]\na = m:f\n[h]\na = m:g\n")
-    front = from_bytes(data).front
-    changed = front.replace(b'\n["g"', b'\n["i"').replace(b'\n["h"', b'\n["g"')
-    index = from_bytes(title(changed) + changed + data[TITLE_LENGTH + len(front) :])
+    header = from_bytes(data).header
+    changed = header.replace(b'\n["g"', b'\n["i"').replace(b'\n["h"', b'\n["g"')
+    index = from_bytes(title(changed) + changed + data[TITLE_LENGTH + len(header) :])
     with pytest.raises(ValueError, match=r"^g$"):
         index.rows("g")
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("forgotten")
 @pytest.fixture
 def broken(site: PlantSite, first: SetPath) -> Path:
     """Install a sound plugin, one that fails to load, and one that is no reference."""
-    folder = site(
+    directory = site(
         {
             "plug_sound.py": "Sound = dict\n",
             "plug_broken.py": "raise OSError('broken on purpose')\n",
@@ -30,8 +30,8 @@ def broken(site: PlantSite, first: SetPath) -> Path:
             **dist("faulty", "2", "[g]\nbad = plug_broken:B\nodd = not a reference\n"),
         }
     )
-    first(folder)
-    return folder
+    first(directory)
+    return directory
 
 
 def loads(manager: ExtensionManager[Any]) -> list[str]:

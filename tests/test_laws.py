@@ -31,7 +31,7 @@ from importlib_metadata import (
 
 import lazyplug
 from lazyplug import _environment
-from lazyplug._content import number as stat_hash
+from lazyplug._content import stat_hash
 from lazyplug._distribution import identify
 from lazyplug._indexing import metadata as metadata_module
 from lazyplug._indexing.layout import encode, regroup
@@ -53,13 +53,13 @@ from tests.support.index_format import (
     Index,
     PathEntry,
     decode,
+    fingerprint,
+    fingerprint_of,
     fragments,
     from_bytes,
     groups_of,
-    numbers,
     paths,
-    together,
-    together_of,
+    stat_hashes,
 )
 from tests.support.oracle import (
     IS_ORACLE,
@@ -104,8 +104,8 @@ def truth(path: list[str]) -> Truth:
     finder.invalidate_caches()
     candidates: dict[str, list[tuple[int, bool, Any]]] = {}
     unsaid = set()
-    for place, folder in enumerate(path):
-        context = DistributionFinder.Context(path=[folder])  # type: ignore[no-untyped-call]
+    for place, directory in enumerate(path):
+        context = DistributionFinder.Context(path=[directory])  # type: ignore[no-untyped-call]
         for distribution in finder.find_distributions(context):
             where = str(distribution._path)
             try:
@@ -242,10 +242,10 @@ class Environment(RuleBasedStateMachine):
 
     def installed(self) -> list[Path]:
         return sorted(
-            folder
+            directory
             for site in SITES
-            for folder in (self.root / site).glob("*-info")
-            if folder.is_dir()
+            for directory in (self.root / site).glob("*-info")
+            if directory.is_dir()
         )
 
     def pick(self, number: int) -> Path:
@@ -290,16 +290,16 @@ class Environment(RuleBasedStateMachine):
         says: bool = True,
         name: str | None = None,
     ) -> None:
-        folder = self.root / site / f"{stem}-{version}{kind}"
-        shutil.rmtree(folder, ignore_errors=True)
+        directory = self.root / site / f"{stem}-{version}{kind}"
+        shutil.rmtree(directory, ignore_errors=True)
         source = "METADATA" if kind == ".dist-info" else "PKG-INFO"
         files = {source: metadata(name or stem or None, version)} if says else {}
         if points is not None:
             files["entry_points.txt"] = points
-        plant_raw(folder, files)
-        self.bereft.discard(str(folder))
+        plant_raw(directory, files)
+        self.bereft.discard(str(directory))
         if not says:
-            self.bereft.add(str(folder))
+            self.bereft.add(str(directory))
 
     @rule(
         site=st.sampled_from(SITES),
@@ -342,13 +342,13 @@ class Environment(RuleBasedStateMachine):
     @rule(number=picks, site=st.sampled_from(SITES), version=st.sampled_from("123"))
     def rename(self, number: int, site: str, version: str) -> None:
         """Move a metadata folder, to another site or another version."""
-        folder = self.pick(number)
-        stem, _, rest = folder.name.partition("-")
+        directory = self.pick(number)
+        stem, _, rest = directory.name.partition("-")
         target = self.root / site / f"{stem}-{version}.0{rest[rest.index('.', 2) :]}"
-        if stem and target != folder:
+        if stem and target != directory:
             target.parent.mkdir(exist_ok=True)
             shutil.rmtree(target, ignore_errors=True)
-            folder.rename(target)
+            directory.rename(target)
             self.bereft.discard(str(target))
             if not (target / "METADATA").exists():
                 self.bereft.add(str(target))
@@ -410,10 +410,10 @@ class Environment(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.installed()))
     @rule(number=picks)
     def remove_metadata(self, number: int) -> None:
-        folder = self.pick(number)
-        (folder / "METADATA").unlink(missing_ok=True)
-        (folder / "PKG-INFO").unlink(missing_ok=True)
-        self.bereft.add(str(folder))
+        directory = self.pick(number)
+        (directory / "METADATA").unlink(missing_ok=True)
+        (directory / "PKG-INFO").unlink(missing_ok=True)
+        self.bereft.add(str(directory))
         self.look()
 
     @precondition(lambda self: bool(self.installed()))
@@ -423,19 +423,19 @@ class Environment(RuleBasedStateMachine):
         version=st.sampled_from(["1.0", "3.0"]),
     )
     def write_metadata(self, number: int, name: str, version: str) -> None:
-        folder = self.pick(number)
-        source = "PKG-INFO" if folder.suffix == ".egg-info" else "METADATA"
-        (folder / source).write_text(metadata(name, version))
-        self.bereft.discard(str(folder))
+        directory = self.pick(number)
+        source = "PKG-INFO" if directory.suffix == ".egg-info" else "METADATA"
+        (directory / source).write_text(metadata(name, version))
+        self.bereft.discard(str(directory))
         self.look()
 
     @rule(site=st.sampled_from(SITES))
     def lose_or_restore_a_site_folder(self, site: str) -> None:
-        folder, aside = self.root / site, self.root / f"{site}-aside"
-        if folder.exists() and not aside.exists():
-            folder.rename(aside)
-        elif aside.exists() and not folder.exists():
-            aside.rename(folder)
+        directory, aside = self.root / site, self.root / f"{site}-aside"
+        if directory.exists() and not aside.exists():
+            directory.rename(aside)
+        elif aside.exists() and not directory.exists():
+            aside.rename(directory)
         self.look()
 
     @rule(one=st.sampled_from(SITES), other=st.sampled_from(SITES))
@@ -537,7 +537,7 @@ def test_a_value_is_split_as_importlib_metadata_splits_it(value: str) -> None:
 @given(name=names | st.text("aB-_.\u00e9\u0130", max_size=12) | st.text(max_size=12))
 def test_a_name_is_normalised_as_importlib_metadata_does(name: str) -> None:
     normalize: Callable[[str], str] = importlib_metadata.Prepared.normalize
-    assert metadata_module.normalise(name) == normalize(name)
+    assert metadata_module.normalize(name) == normalize(name)
 
 
 @examples(300)
@@ -613,7 +613,7 @@ any_text = st.text(
     max_size=8,
 )
 few_texts = st.sampled_from(["a", "b", '"', "[\n,", "\u2028\u00e9\\"]) | any_text
-stamps = st.lists(st.integers(0, 2**64), min_size=4, max_size=4).map(
+signatures = st.lists(st.integers(0, 2**64), min_size=4, max_size=4).map(
     lambda four: " ".join(map(str, four))
 )
 troubles = st.lists(st.tuples(any_text, st.integers(0, 99), any_text), max_size=2)
@@ -636,9 +636,9 @@ class Known(NamedTuple):
 
     key: str
     source: str | None
-    source_stamp: str | None
-    stamp: str | None
-    settled: bool
+    source_signature: str | None
+    stat_signature: str | None
+    reliable: bool
     named: bool
     groups: dict[str, list[Any]]
     problems: list[Any]
@@ -648,11 +648,11 @@ class Known(NamedTuple):
         return Distribution(
             file,
             self.key,
-            self.stamp,
-            self.settled,
+            self.stat_signature,
+            self.reliable,
             self.named,
             self.source,
-            self.source_stamp,
+            self.source_signature,
             problems=self.problems,
             fragments=fragments(file, self.key, points),
         )
@@ -662,16 +662,16 @@ known = st.builds(
     Known,
     st.sampled_from(["foo", "bar"]),
     st.sampled_from(["METADATA", "PKG-INFO", "", None]),
-    st.none() | stamps,
-    st.none() | stamps,
+    st.none() | signatures,
+    st.none() | signatures,
     st.booleans(),
     st.booleans(),
     st.dictionaries(few_texts, rows_found, max_size=2),
     troubles,
 )
 FIELDS = (
-    "file", "key", "stamp", "settled", "named", "source", "source_stamp", "groups",
-    "problems",
+    "file", "key", "stat_signature", "reliable", "named", "source", "source_signature",
+    "groups", "problems",
 )  # fmt: skip
 SOME = Known(
     "foo",
@@ -716,11 +716,11 @@ def entry_of(path: str, distributions: list[Distribution]) -> PathEntry:
     return PathEntry(path, "1 2 3 4", True, False, told, plain, ordered)
 
 
-def status_of(stamp: str | None) -> Any:
+def status_of(stat_signature: str | None) -> Any:
     """Return the status of a file that has this stamp."""
-    numbers = [int(each, 16) for each in str(stamp).split(" ")]
+    stat_hashes = [int(each, 16) for each in str(stat_signature).split(" ")]
     fields = "st_mtime_ns", "st_ctime_ns", "st_size", "st_ino"
-    return SimpleNamespace(**dict(zip(fields, numbers)))
+    return SimpleNamespace(**dict(zip(fields, stat_hashes)))
 
 
 def encoded(sites: Sites) -> bytes:
@@ -736,7 +736,7 @@ def as_json(entries: list[PathEntry]) -> str:
     return to_json(
         [
             [
-                [e.path, e.stamp, e.settled, e.archive, e.problems, e.plain],
+                [e.path, e.stat_signature, e.reliable, e.archive, e.problems, e.plain],
                 [[getattr(d, field) for field in FIELDS] for d in e.distributions],
             ]
             for e in entries
@@ -757,27 +757,29 @@ four = st.tuples(*[st.integers(0, 2**63)] * 4)
 def test_stamps_together_differ_as_soon_as_one_number_of_one_file_does(
     files: list[tuple[int, ...]], random: Any, field: int, more: int
 ) -> None:
-    stamps = [" ".join([f"{number:x}" for number in file]) for file in files]
-    told = together(numbers(map(status_of, stamps)))
-    assert told == together_of(list(map(stat_hash, stamps)))
-    other = stamps.copy()
+    signatures = [" ".join([f"{number:x}" for number in file]) for file in files]
+    told = fingerprint(stat_hashes(map(status_of, signatures)))
+    assert told == fingerprint_of(list(map(stat_hash, signatures)))
+    other = signatures.copy()
     random.shuffle(other)  # files that were exchanged for each other
-    assert (told == together_of(list(map(stat_hash, other)))) == (other == stamps)
+    assert (told == fingerprint_of(list(map(stat_hash, other)))) == (
+        other == signatures
+    )
     changed = list(files[0])
     changed[field] += more
-    stamps[0] = " ".join([f"{number:x}" for number in changed])
-    assert told != together_of(list(map(stat_hash, stamps)))
+    signatures[0] = " ".join([f"{number:x}" for number in changed])
+    assert told != fingerprint_of(list(map(stat_hash, signatures)))
 
 
 def test_stamps_together_are_the_same_in_every_process() -> None:
-    stamps = ["18ea7e78649a3e82 18ea7e78649a3e82 18 3f2823", "1 2 3 4"]
+    signatures = ["18ea7e78649a3e82 18ea7e78649a3e82 18 3f2823", "1 2 3 4"]
     for seed in ("0", "1"):
-        assert together_of(list(map(stat_hash, stamps))) == ask(
+        assert fingerprint_of(list(map(stat_hash, signatures))) == ask(
             f"""
             import json
-            from lazyplug._content import number
-            from lazyplug._indexing.watch import together_of
-            print(json.dumps(together_of([*map(number, {stamps})])))
+            from lazyplug._content import stat_hash
+            from lazyplug._indexing.watch import fingerprint_of
+            print(json.dumps(fingerprint_of([*map(stat_hash, {signatures})])))
             """,
             env={"PYTHONHASHSEED": seed},
         )
@@ -822,11 +824,13 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
             root = entry.path.removesuffix("/") + "/" if of_several else ""
             for d in entry.distributions:
                 file = root + d.file
-                stamps_of[f"{file}/entry_points.txt"] = d.stamp
-                stamps_of[f"{file}/{d.source}" if d.source else file] = d.source_stamp
+                stamps_of[f"{file}/entry_points.txt"] = d.stat_signature
+                stamps_of[f"{file}/{d.source}" if d.source else file] = (
+                    d.source_signature
+                )
         seen = [stamps_of[os.fsdecode(file)] for file in paths(present)]
         # What has no stamp equals nothing.
-        wanted = "" if None in seen else together(numbers(map(status_of, seen)))
+        wanted = "" if None in seen else fingerprint(stat_hashes(map(status_of, seen)))
         assert told == wanted
     watched = [
         file for _, *lines, _, _ in watch for line in lines for file in paths(line)

@@ -56,12 +56,12 @@ from tests.support.index_format import (
     assemble,
     digest,
     from_bytes,
-    stamp,
+    stat_signature,
     title,
 )
 from tests.support.learned import end, forget_facts, unwritten
 from tests.support.properties import examples
-from tests.support.seam import Seam
+from tests.support.seam import fs
 
 ROOT = Path(lazyplug.__file__).parent.parent
 WHOLE = list(sys.path)
@@ -109,8 +109,8 @@ def truth(group: str = "g") -> dict[str, str | None]:
         return summaries(group)
 
 
-def facts_in(folder: Path) -> Path:
-    (file,) = folder.glob("*.facts")
+def facts_in(directory: Path) -> Path:
+    (file,) = directory.glob("*.facts")
     return file
 
 
@@ -127,11 +127,11 @@ SAID = {"one": "The one.", "two": "The two."}
 
 
 @pytest.fixture
-def plugs(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
+def plugs(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a site folder of two plugins, the whole of `sys.path`."""
-    folder = site(ONE)
-    only(folder)
-    return folder
+    directory = site(ONE)
+    only(directory)
+    return directory
 
 
 # ----------------------------------------------------------------------- remembered
@@ -345,7 +345,7 @@ def still(
     def install(tick: int) -> Clockwork:
         seam = Clockwork(tmp_path / "probe", tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(Seam, name, getattr(seam, name))
+            monkeypatch.setattr(fs, name, getattr(seam, name))
         return seam
 
     return install
@@ -362,20 +362,20 @@ def test_what_changes_twice_in_a_tick_is_not_remembered_in_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seam = still(tick)
-    folder = site(ONE)
-    only(folder)
+    directory = site(ONE)
+    only(directory)
     seam.move(5 * SECOND)
     assert summaries() == SAID
     seam.move(5 * SECOND)
     if not rule:
-        monkeypatch.setattr(reading, "settled", lambda *_: True)
-    file = folder / "plug_one.py"
+        monkeypatch.setattr(reading, "is_reliable", lambda *_: True)
+    file = directory / "plug_one.py"
     file.write_text("class One: '''The new.'''\n")
-    before = stamp(seam.stat(str(file)))
+    before = stat_signature(seam.stat(str(file)))
     seam.move(tick // 3)
     assert summaries()["one"] == "The new."
     file.write_text("class One: '''The old.'''\n")
-    assert stamp(seam.stat(str(file))) == before
+    assert stat_signature(seam.stat(str(file))) == before
     assert summaries()["one"] == ("The old." if rule else "The new.")
 
 
@@ -385,18 +385,18 @@ def test_what_is_asked_long_after_it_was_read_is_as_old_as_the_reading(
     still: Callable[[int], Clockwork],
 ) -> None:
     seam = still(1)
-    folder = site(
+    directory = site(
         {
             "plug.py": "class A: 'A.'\nclass B: 'B.'\n",
             **dist("plug", entry_points="[g]\na = plug:A\nb = plug:B\n"),
         }
     )
-    only(folder)
+    only(directory)
     seam.move(5 * SECOND)
     lazyplug.invalidate_caches()
     a, b = ExtensionManager[Any]("g")
     assert a.summary == "A."
-    (folder / "plug.py").write_text("class A: 'A.'\nclass B: 'New.'\n")
+    (directory / "plug.py").write_text("class A: 'A.'\nclass B: 'New.'\n")
     seam.move(5 * SECOND)
     assert b.summary == "B."  # a process looks once
     end()
@@ -406,10 +406,10 @@ def test_what_is_asked_long_after_it_was_read_is_as_old_as_the_reading(
 # --------------------------------------------------------- what is not remembered
 
 
-def fact_lines(folder: Path) -> list[Any]:
+def fact_lines(directory: Path) -> list[Any]:
     """Return the facts in a cache folder; nothing, if it has no file of them."""
     found = []
-    for file in folder.glob("*.facts"):
+    for file in directory.glob("*.facts"):
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         found += [line for line in lines if len(line) == 5 and type(line[2]) is list]
     return found
@@ -480,24 +480,24 @@ def test_what_a_current_folder_hides_is_hidden_there_and_nowhere_else(
     parsed: list[str],
 ) -> None:
     tree = {"plug_one.py": "class One: 'Here.'"}
-    folders = [site({}, "nothing"), site(tree, "something"), site({}, "later")]
+    directories = [site({}, "nothing"), site(tree, "something"), site({}, "later")]
     summaries()
     parsed.clear()
-    for folder in (*folders, *folders):
-        monkeypatch.chdir(folder)
+    for directory in (*directories, *directories):
+        monkeypatch.chdir(directory)
         only("", plugs)
-        there = folder.name == "something"
+        there = directory.name == "something"
         assert summaries() == {"one": "Here." if there else "The one.", **TWO}
     # Elsewhere the facts hold, whatever was said there.
     assert parsed == ["plug_one.py"] * 2
     parsed.clear()
-    monkeypatch.chdir(folders[0])
+    monkeypatch.chdir(directories[0])
     only("gone", plugs)
     assert summaries() == SAID
     assert parsed == []
-    with zipfile.ZipFile(folders[2] / "plugs.zip", "w") as packed:
+    with zipfile.ZipFile(directories[2] / "plugs.zip", "w") as packed:
         packed.writestr("plug_one.py", "")
-    monkeypatch.chdir(folders[2])
+    monkeypatch.chdir(directories[2])
     only("plugs.zip", plugs)
     assert summaries() == {"one": None, **TWO}
 
@@ -549,15 +549,15 @@ def test_distributions_of_foreign_finders_are_never_stored(
 class Editable:
     """A finder as those that editable installations put on `sys.meta_path`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.asked: list[str] = []
 
     def find_spec(self, name: str, path: Any = None, _: Any = None) -> Any:
         self.asked.append(name)
         assert path is None
         if name == "plug_e":
-            file = self.folder / name / "__init__.py"
+            file = self.directory / name / "__init__.py"
             where = [str(file.parent)]
             return spec_from_file_location(name, file, submodule_search_locations=where)
         if name == "plug_broken":
@@ -602,7 +602,7 @@ def test_editable_sources_are_found_and_remembered_while_the_finder_says_the_sam
     assert summaries("h") == said
     assert sorted(editable.asked) == names
     assert parsed == []
-    editable.folder = tmp_path / "moved"
+    editable.directory = tmp_path / "moved"
     assert summaries("h") == summaries("h") == {**said, "sub": "Moved."}
     rewrite(tmp_path / "moved" / "plug_e" / "sub.py", "class X: 'New.'")
     assert summaries("h") == {**said, "sub": "New."}
@@ -629,9 +629,9 @@ def test_a_folder_that_comes_is_before_every_finder(
 def test_a_namespace_that_a_finder_tells_has_no_file(
     plugs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = plant(tmp_path / "src", {"x.py": "'''X.'''"})
+    directory = plant(tmp_path / "src", {"x.py": "'''X.'''"})
     spec = ModuleSpec("plug_e", None, is_package=True)
-    spec.submodule_search_locations = [str(folder)]
+    spec.submodule_search_locations = [str(directory)]
     finder = SimpleNamespace(find_spec=lambda *_: spec)
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
     plant(plugs, dist("e", entry_points="[h]\nx = plug_e.x\ntop = plug_e\n"))
@@ -659,8 +659,8 @@ class Served:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name not in self.modules:
             return None
-        file, folders = self.modules[name]
-        where = None if folders is None else list(map(str, folders))
+        file, directories = self.modules[name]
+        where = None if directories is None else list(map(str, directories))
         if file is None:
             spec = ModuleSpec(name, None, is_package=True)
             spec.submodule_search_locations = where
@@ -680,7 +680,7 @@ def pairs_of(group: str = "g") -> dict[str, tuple[str | None, bool]]:
 
 
 @pytest.fixture
-def space(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
+def space(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a directory outside `sys.path` that has another part of a namespace."""
     points = "[g]\none = plug_n.cmds.one\ntwo = plug_n.cmds.two\nno = plug_n.cmds.no\n"
     tree = {
@@ -838,8 +838,8 @@ def test_nothing_is_called_missing_that_was_imported_or_may_be_where_its_parent_
     space: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As below the namespace packages that a `-nspkg.pth` makes."""
-    folder = str(Path(sys.path[0]) / "plug_n")
-    parent = SimpleNamespace(__path__=[folder])
+    directory = str(Path(sys.path[0]) / "plug_n")
+    parent = SimpleNamespace(__path__=[directory])
     monkeypatch.setitem(sys.modules, "plug_n", parent)
     assert pairs_of()["no"] == (None, True)
     parent.__path__.append(str(space))
@@ -862,7 +862,7 @@ def test_the_file_can_be_read_with_any_json_reader(plugs: Path, isolated: Path) 
     assert json.loads(head) == {
         "facts": facts_module.SCHEMA,
         "key": [sys.prefix, str(plugs)],
-        "stamps": [stamp(os.stat(plugs))],
+        "stamps": [stat_signature(os.stat(plugs))],
     }
     text = "\n".join([part, one, two])
     expected = ["summary", "g", 0, len(text), digest(text.encode())]
@@ -873,7 +873,7 @@ def test_the_file_can_be_read_with_any_json_reader(plugs: Path, isolated: Path) 
         "plug_two:Two",
         [["plug_two", 0, None, 0, []]],
         {
-            str(plugs / name): stamp(os.stat(plugs / name))
+            str(plugs / name): stat_signature(os.stat(plugs / name))
             for name in ("plug_two/__init__.py", "plug_two", "plug_two/impl.py")
         },
         "The two.",
@@ -898,7 +898,7 @@ def test_groups_and_kinds_are_kept_apart(
     assert summaries("g") == SAID
     assert summaries("h") == {"one": "The one."}
     (one,) = ExtensionManager[Any]("h")
-    sources = Sources(Seam.clock())
+    sources = Sources(fs.clock())
     assert facts_module.facts().recall(one, "hooks") is UNKNOWN
     facts_module.facts().learn(one, "hooks", {"a": [1, None, "x"]}, sources)
     end()
@@ -913,7 +913,7 @@ def test_groups_and_kinds_are_kept_apart(
 
 def test_what_is_learned_is_as_json_has_it_or_an_error(plugs: Path) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    sources = Sources(Seam.clock())
+    sources = Sources(fs.clock())
     facts_module.facts().learn(one, "kind", (1, {2: "x"}), sources)
     assert facts_module.facts().recall(one, "kind") == [1, {"2": "x"}]
     end()
@@ -936,7 +936,7 @@ def test_what_moved_while_it_was_looked_at_is_not_learned(
     file: str, was_there: bool, learned: bool, plugs: Path, isolated: Path
 ) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    sources = Sources(Seam.clock())
+    sources = Sources(fs.clock())
     sources.files[f"{plugs}/{file}"] = was_there
     facts_module.facts().learn(one, "kind", 1, sources)
     end()
@@ -946,7 +946,7 @@ def test_what_moved_while_it_was_looked_at_is_not_learned(
 
 def test_a_summary_that_is_none_of_ours_is_worked_out_again(plugs: Path) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    facts_module.facts().learn(one, "summary", 7, Sources(Seam.clock()))
+    facts_module.facts().learn(one, "summary", 7, Sources(fs.clock()))
     assert one.summary == "The one."
 
 
@@ -1127,7 +1127,7 @@ def test_without_a_cache_folder_nothing_is_remembered(
     plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (_environment, _settings):
-        monkeypatch.setattr(module, "cache_folder", lambda: None)
+        monkeypatch.setattr(module, "get_cache_directory", lambda: None)
     assert summaries() == summaries() == SAID
     assert not isolated.exists()
 
@@ -1145,7 +1145,7 @@ def test_a_write_that_fails_is_survived_and_told_at_debug_level(
 
     lazyplug.entry_points(group="g")
     with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG, "lazyplug"):
-        patch.setattr(Seam, "replace", fail)
+        patch.setattr(fs, "replace", fail)
         assert summaries() == SAID
     assert [file.suffix for file in isolated.iterdir()] == [".json"]
     assert ".facts was not written" in caplog.text
@@ -1185,11 +1185,11 @@ def test_an_index_that_was_replaced_meanwhile_costs_only_the_write(
 def poisoned(file: Path) -> bytes:
     """Return a file of facts that says something else, with right checksums."""
     data = file.read_bytes()
-    front, _, part = data[TITLE_LENGTH:].partition(b'["summary","g"]\n')
+    header, _, part = data[TITLE_LENGTH:].partition(b'["summary","g"]\n')
     part = b'["summary","g"]\n' + part
     evil = part.replace(b"The one.", b"The bad.").replace(b"The two.", b"The bad.")
-    front = front.replace(digest(part).encode(), digest(evil).encode())
-    return title(front) + front + evil
+    header = header.replace(digest(part).encode(), digest(evil).encode())
+    return title(header) + header + evil
 
 
 EVIL = {"one": "The bad.", "two": "The bad."}
@@ -1294,8 +1294,8 @@ def rebuilt(parts: Any, **head: Any) -> bytes:
         lines.append([kind, group, offset, len(text), digest(text)])
         texts.append(text)
         offset += len(text) + 1
-    front = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
-    return title(front.encode()) + front.encode() + b"\n".join(texts)
+    header = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+    return title(header.encode()) + header.encode() + b"\n".join(texts)
 
 
 NAMED = ["summary", "g"]
@@ -1333,7 +1333,7 @@ def right_head(plugs: Path) -> dict[str, Any]:
     return {
         "facts": facts_module.SCHEMA,
         "key": [sys.prefix, str(plugs)],
-        "stamps": [stamp(os.stat(plugs))],
+        "stamps": [stat_signature(os.stat(plugs))],
     }
 
 
@@ -1404,15 +1404,15 @@ def test_a_damaged_part_costs_itself_and_no_other(
 def test_a_front_that_is_longer_than_one_read_is_read_whole(
     site: PlantSite,
     only: SetPath,
-    settled: Ticking,
+    reliable: Ticking,
     parsed: list[str],
 ) -> None:
     groups = [f"group-{'x' * 40}-{n}" for n in range(700)]
     points = "".join(f"[{group}]\na = plug_one:One\n" for group in groups)
-    folder = site(
+    directory = site(
         {"plug_one.py": ONE["plug_one.py"], **dist("many", entry_points=points)}
     )
-    only(folder)
+    only(directory)
     for group in groups:
         assert ExtensionManager[Any](group)["a"].summary == "The one."
     end()
@@ -1488,10 +1488,14 @@ def test_unfinished_facts_are_removed_as_unfinished_indexes_are(
 def test_facts_are_not_taken_for_an_index(plugs: Path, isolated: Path) -> None:
     summaries()
     name = facts_in(isolated).name
-    found = list(storage.donors(str(isolated), name[:17] + "other.json", sys.prefix))
+    found = list(
+        storage.sibling_indexes(str(isolated), name[:17] + "other.json", sys.prefix)
+    )
     assert len(found) == 1
     facts_in(isolated).rename(isolated / (name[:17] + "f" * 16 + ".json"))
-    found = list(storage.donors(str(isolated), name[:17] + "other.json", sys.prefix))
+    found = list(
+        storage.sibling_indexes(str(isolated), name[:17] + "other.json", sys.prefix)
+    )
     assert len(found) == 1
 
 
@@ -1501,7 +1505,7 @@ COUNTED = """
 import json, sys
 sys.path[:] = [SITE, *sys.path]
 import time, lazyplug, lazyplug._files as cache
-cache.Seam.clock = lambda: time.time_ns() + 3600 * 10**9
+cache.fs.clock = lambda: time.time_ns() + 3600 * 10**9
 lazyplug.ExtensionManager("g").names()
 before = set(sys.modules)
 found = {e.name: e.summary for e in lazyplug.ExtensionManager("g")}
@@ -1517,10 +1521,10 @@ def fresh(site: PlantSite) -> Callable[..., Any]:
 
     Their files are older than the racy rule asks.
     """
-    folder = site(ONE)
+    directory = site(ONE)
 
     def run(code: str) -> Any:
-        text = COUNTED.replace("SITE", repr(str(folder)))
+        text = COUNTED.replace("SITE", repr(str(directory)))
         return ask(text + textwrap.dedent(code), cwd=ROOT)
 
     return run
@@ -1606,16 +1610,16 @@ FIFTY = 50
 
 
 @pytest.fixture
-def fifty(settled: Ticking, site: PlantSite, only: SetPath) -> Path:
+def fifty(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
     """Return a site folder of fifty plugins, each a package, with facts."""
     tree: dict[str, Any] = {}
     for n in range(FIFTY):
         tree |= dist(f"plug-{n}", entry_points=f"[g]\np{n} = plug_{n}:Plugin\n")
         tree[f"plug_{n}"] = {"__init__.py": f"class Plugin: 'Number {n}.'\n{TRAP}"}
-    folder = site(tree)
-    only(folder)
+    directory = site(tree)
+    only(directory)
     summaries()
-    return folder
+    return directory
 
 
 def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
@@ -1631,7 +1635,7 @@ def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
 
         return counted
 
-    inner = Seam.stat
+    inner = fs.stat
 
     def look(path: str) -> Any:
         calls.append(path)
@@ -1643,8 +1647,8 @@ def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
             *("access", "listdir", "scandir", "readlink", "write", "replace"),
             *("unlink", "mkdir", "getcwd"),
         ):
-            patch.setattr(Seam, name, count(name, getattr(Seam, name)))
-        patch.setattr(Seam, "stat", look)
+            patch.setattr(fs, name, count(name, getattr(fs, name)))
+        patch.setattr(fs, "stat", look)
         found = [extension.summary for extension in manager]
         counted = Counter(calls)
     assert found.count(None) == 0
@@ -1721,7 +1725,7 @@ def test_whatever_changes_a_process_that_remembers_says_what_a_fresh_one_says(
         patch.chdir(root / "here")
         patch.setenv("LAZYPLUG_CACHE_DIR", str(root / "cache"))
         for name in ("stat", "fstat", "clock"):
-            patch.setattr(Seam, name, staticmethod(getattr(seam, name)))
+            patch.setattr(fs, name, staticmethod(getattr(seam, name)))
         for number, (where, place, text) in enumerate(changes):
             after_last_change(root / "probe")
             path = root / where / place

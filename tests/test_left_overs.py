@@ -48,9 +48,9 @@ def left(
 ) -> Path:
     """Install a distribution of which an older version was left behind."""
     new = dist("acme-keys", "2.0", NEW)
-    folder = site({**left_over(request.param), **new})
-    first(folder)
-    return folder / str(request.param)
+    directory = site({**left_over(request.param), **new})
+    first(directory)
+    return directory / str(request.param)
 
 
 KINDS: list[Callable[[], Any]] = [
@@ -190,13 +190,13 @@ def test_the_advice_names_only_what_pip_can_uninstall(
     recorded: str, site: PlantSite, first: SetPath
 ) -> None:
     points = "[g]\nabfs = builtins:dict\n"
-    folder = site({**dist("acme-fs", "2", points), **dist("zeta", "1", points)})
+    directory = site({**dist("acme-fs", "2", points), **dist("zeta", "1", points)})
     for name in recorded.split():
-        (where,) = folder.glob(f"{name.replace('-', '?')}-*.dist-info")
+        (where,) = directory.glob(f"{name.replace('-', '?')}-*.dist-info")
         (where / "RECORD").write_text("")
-    first(folder)
+    first(directory)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.prefix", str(folder.parent))
+        patch.setattr("sys.prefix", str(directory.parent))
         with pytest.raises(lazyplug.MultipleMatches) as caught:
             DriverManager("g", "abfs")
         advice = str(caught.value).splitlines()[-1]
@@ -206,7 +206,7 @@ def test_the_advice_names_only_what_pip_can_uninstall(
         else:
             assert advice == "Pass conflict_resolver= to choose."
         # What lies outside of pip's environment it does not uninstall.
-        patch.setattr("sys.prefix", str(folder / "venv"))
+        patch.setattr("sys.prefix", str(directory / "venv"))
         with pytest.raises(
             lazyplug.MultipleMatches, match=r"\nPass conflict_resolver="
         ):
@@ -239,8 +239,8 @@ def test_a_console_script_of_a_left_over_is_not_run(
 class Finder:
     """A third-party finder, which finds the distributions of one directory."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = str(folder)
+    def __init__(self, directory: Path) -> None:
+        self._folder = str(directory)
 
     def find_spec(self, *_: Any) -> None:
         """Find no module."""
@@ -260,15 +260,15 @@ def test_a_left_over_in_an_archive_or_of_a_finder_is_a_problem_and_no_plugin(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     trees = {**left_over(), **dist("acme-keys", "2.0", NEW)}
-    folder = plant(tmp_path / "there", trees)
+    directory = plant(tmp_path / "there", trees)
     if where == "finder":
-        monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder(folder)])
+        monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder(directory)])
         first(plant(tmp_path / "empty", {}))
     else:
         with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
             for name, files in trees.items():
                 for file in files:
-                    archive.write(folder / name / file, f"{name}/{file}")
+                    archive.write(directory / name / file, f"{name}/{file}")
         first(tmp_path / "all.zip")
     for _ in range(2):  # as it was scanned, and from the index
         manager = ExtensionManager[Any]("app.*")

@@ -11,7 +11,11 @@ from importlib_metadata import Distribution
 
 import lazyplug
 from lazyplug import _settings
-from lazyplug._environment import declares, foreign_finders, split_path
+from lazyplug._environment import (
+    classify_path,
+    may_contain_distributions,
+    third_party_finders,
+)
 from lazyplug.testing import dist, plant
 from tests.support.fixtures import PlantSite, SetPath
 
@@ -19,11 +23,11 @@ from tests.support.fixtures import PlantSite, SetPath
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a folder the current one."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("PWD", str(folder))
-    return folder
+    directory = tmp_path / "here"
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv("PWD", str(directory))
+    return directory
 
 
 def names() -> list[str]:
@@ -47,18 +51,18 @@ def names() -> list[str]:
 def test_what_is_relative_or_the_current_folder_is_volatile(
     path: list[Any], entries: tuple[str, ...], volatile: set[int]
 ) -> None:
-    assert split_path(path, "/here") == (entries, frozenset(volatile))
+    assert classify_path(path, "/here") == (entries, frozenset(volatile))
 
 
 def test_without_a_current_folder_what_is_relative_leads_nowhere() -> None:
-    assert split_path(["", "x", "/a"], None) == (("/a",), frozenset())
+    assert classify_path(["", "x", "/a"], None) == (("/a",), frozenset())
 
 
 def test_the_folder_in_which_the_program_was_started_is_volatile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PWD", "/started")
-    assert split_path(["/a", "/started"], "/elsewhere")[1] == {1}
+    assert classify_path(["/a", "/started"], "/elsewhere")[1] == {1}
 
 
 @pytest.mark.parametrize(
@@ -88,9 +92,9 @@ def test_the_folder_of_a_script_is_volatile_where_python_put_it_first(
     if sys.flags.safe_path:
         pytest.skip("Python puts no script's folder first under -P")
     path = [first.format(**words), "/b"]
-    assert split_path(path, "/here")[1] == ({0} if volatile else set())
+    assert classify_path(path, "/here")[1] == ({0} if volatile else set())
     # Only the first entry is one that Python put there.
-    assert split_path(["/b", *path], "/here")[1] == set()
+    assert classify_path(["/b", *path], "/here")[1] == set()
 
 
 @pytest.mark.parametrize(
@@ -106,16 +110,16 @@ def test_the_folder_of_a_script_is_volatile_where_python_put_it_first(
 def test_one_listing_tells_whether_a_folder_declares(
     tree: dict[str, Any], name: str, found: bool, tmp_path: Path
 ) -> None:
-    folder = plant(tmp_path / name, tree)
-    assert declares(str(folder)) is found
+    directory = plant(tmp_path / name, tree)
+    assert may_contain_distributions(str(directory)) is found
 
 
 def test_what_is_no_folder_declares_only_as_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert declares(str(tmp_path / "file"))
-    assert not declares(str(tmp_path / "file" / "below"))
-    assert not declares(str(tmp_path / "nothing"))
-    assert not declares("\0")
+    assert may_contain_distributions(str(tmp_path / "file"))
+    assert not may_contain_distributions(str(tmp_path / "file" / "below"))
+    assert not may_contain_distributions(str(tmp_path / "nothing"))
+    assert not may_contain_distributions("\0")
 
 
 # What they lay over the index
@@ -209,10 +213,10 @@ class Teller:
 def test_only_finders_that_nobody_knows_are_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert foreign_finders() == []
+    assert third_party_finders() == []
     teller = Teller()
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, teller])
-    assert foreign_finders() == [(len(sys.meta_path) - 1, teller)]
+    assert third_party_finders() == [(len(sys.meta_path) - 1, teller)]
 
 
 def test_what_a_foreign_finder_tells_is_live(
@@ -256,7 +260,7 @@ def test_an_unusual_home_is_left_to_platformdirs(
     monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     asked = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
-    assert _settings.cache_folder() == asked
+    assert _settings.get_cache_directory() == asked
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no home")
@@ -265,8 +269,8 @@ def test_an_unusual_home_is_left_to_platformdirs(
         "platformdirs.PlatformDirs",
         lambda *_, **__: types.SimpleNamespace(user_cache_dir="relative/lazyplug"),
     )
-    assert _settings.cache_folder() is None
+    assert _settings.get_cache_directory() is None
     monkeypatch.setattr("platformdirs.PlatformDirs", fail)
-    assert _settings.cache_folder() is None
+    assert _settings.get_cache_directory() is None
     # Without a place for the index, each process scans; the answer is the same.
     assert lazyplug.entry_points(group="console_scripts")

@@ -44,15 +44,15 @@ class Broken(Base):
 @pytest.fixture
 def three(site: PlantSite, first: SetPath) -> Path:
     """Install three plugins of one group, in two distributions."""
-    folder = site(
+    directory = site(
         {
             "plug.py": PLUGINS,
             **dist("plug-b", "2", "[g]\none = plug:One\ntwo = plug:Two\n"),
             **dist("plug-a", "1", "[g]\nthree = plug:Three\n"),
         }
     )
-    first(folder)
-    return folder
+    first(directory)
+    return directory
 
 
 @pytest.fixture
@@ -568,7 +568,7 @@ def test_the_options_are_declared_once_and_the_same_for_the_type_checker() -> No
 
 
 def test_under_dirs_a_missing_name_gets_one_full_look(
-    three: Path, settled: Ticking, monkeypatch: pytest.MonkeyPatch
+    three: Path, reliable: Ticking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
     lazyplug.invalidate_caches()

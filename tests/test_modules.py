@@ -34,9 +34,9 @@ PACKAGE = "plug_host.clients"
 
 @pytest.fixture
 def clients(site: PlantSite, first: SetPath) -> Path:
-    folder = site(TREE)
-    first(folder)
-    return folder
+    directory = site(TREE)
+    first(directory)
+    return directory
 
 
 def test_modules_come_behind_what_is_installed_and_nothing_is_imported(

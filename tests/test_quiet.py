@@ -306,8 +306,8 @@ def test_an_exception_that_fails_to_describe_itself_ends_nothing(
         f"{name}.py": f"{code}raise Odd\n",
         **dist("a", "1", f"[g]\nodd = {name}:x\nfine = os:sep\n"),
     }
-    folder = plant(tmp_path / "site", tree)
-    first(folder)
+    directory = plant(tmp_path / "site", tree)
+    first(directory)
     namespace: dict[str, Any] = {}
     exec(code, namespace)  # noqa: S102
 
@@ -324,7 +324,7 @@ def test_an_exception_that_fails_to_describe_itself_ends_nothing(
     assert "Failure(name='odd'" in repr(failure)
     forget = lazyplug.subscribe(fail)
     try:
-        plant(folder, dist("b", "1"))
+        plant(directory, dist("b", "1"))
         assert lazyplug.refresh().added == ("b 1",)
     finally:
         forget()
@@ -364,15 +364,15 @@ def test_no_value_or_traceback_forges_a_line_of_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG, "lazyplug")
-    folder = plant(tmp_path / "site", dist("a", "1", "[g]\na = os:sep\n"))
-    first(folder)
+    directory = plant(tmp_path / "site", dist("a", "1", "[g]\na = os:sep\n"))
+    first(directory)
     assert ExtensionManager[Any]("g").map(Forger()) == []
     manager = ExtensionManager[Any]("none", protocol=Runs)
     manager.register("forger", f"{__name__}:FORGER")
     assert manager.map(lambda _: 1) == []
     forget = lazyplug.subscribe(Forger())
     try:
-        plant(folder, dist("b", "1"))
+        plant(directory, dist("b", "1"))
         lazyplug.refresh()
     finally:
         forget()

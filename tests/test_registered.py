@@ -32,15 +32,15 @@ pytestmark = pytest.mark.usefixtures("forgotten")
 @pytest.fixture
 def one(site: PlantSite, first: SetPath) -> Path:
     """Install one plugin."""
-    folder = site(
+    directory = site(
         {
             "plug_one.py": "class One: pass\n",
             "plug_two.py": "class Two: pass\n",
             **dist("one", "1", "[g]\none = plug_one:One\n"),
         }
     )
-    first(folder)
-    return folder
+    first(directory)
+    return directory
 
 
 # ------------------------------------------------------------------- registered
@@ -642,7 +642,7 @@ def test_a_pipe_in_a_site_folder_stops_no_refresh(one: Path, pipe: str) -> None:
 
 
 @pytest.fixture
-def dirs(one: Path, settled: object, monkeypatch: pytest.MonkeyPatch) -> Path:
+def dirs(one: Path, reliable: object, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let only folders be looked at; the index is written."""
     lazyplug.entry_points()
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")

@@ -89,14 +89,14 @@ DROP_IN = "lazyplug.compat.stevedore"
 class Environment(NamedTuple):
     """A virtual environment in which lazyplug and a program are installed."""
 
-    folder: Path
+    directory: Path
     site: Path
     # Where programs are started: not in the environment.
     here: Path
 
     @property
     def python(self) -> str:
-        return str(self.folder / "bin" / "python")
+        return str(self.directory / "bin" / "python")
 
     def start(
         self, *command: "str | Path", cwd: Path | None = None, **options: Any
@@ -124,7 +124,7 @@ class Environment(NamedTuple):
         self, *arguments: "str | Path", flags: tuple[str, ...] = (), **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Start a program through the command `trace`."""
-        script = self.folder / "bin" / "lazyplug"
+        script = self.directory / "bin" / "lazyplug"
         command = (self.python, *flags, script, "trace", *arguments)
         return self.start(*command, **options)
 
@@ -140,9 +140,9 @@ def program(path: Path, text: str) -> Path:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     root = tmp_path_factory.mktemp("run")
-    folder = root / "environment"
-    python("-m", "venv", "--without-pip", str(folder))
-    site = next(folder.glob("lib/python*/site-packages"))
+    directory = root / "environment"
+    python("-m", "venv", "--without-pip", str(directory))
+    site = next(directory.glob("lib/python*/site-packages"))
     shutil.copytree(
         Path(lazyplug.__file__).parent,
         site / "lazyplug",
@@ -173,8 +173,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         },
     )
     here = plant(root / "here", {"see_here.py": SEE, "folder": {"__main__.py": SEE}})
-    made = Environment(folder, site, here)
-    scripts = folder / "bin"
+    made = Environment(directory, site, here)
+    scripts = directory / "bin"
     program(scripts / "show", SCRIPT.format(executable=made.python))
     program(scripts / "lazyplug", COMMAND.format(executable=made.python))
     by_shell = SCRIPT.format(executable=BY_SHELL)
@@ -196,7 +196,7 @@ def plain(monkeypatch: pytest.MonkeyPatch, environment: Environment) -> None:
     for name in list(os.environ):
         if name.startswith("PYTHON"):
             monkeypatch.delenv(name)
-    root = environment.folder
+    root = environment.directory
     path = [root / "bin", root.parent / "links", os.environ["PATH"]]
     monkeypatch.setenv("PATH", os.pathsep.join(map(str, path)))
     monkeypatch.setenv("PWD", str(environment.here))
@@ -235,7 +235,7 @@ def test_a_script_found_by_name_sees_what_the_shell_gives_it(
 ) -> None:
     seen = same(environment.start(name, *ARGUMENTS), environment.run(name, *ARGUMENTS))
     assert os.path.isabs(seen["argv"][0])
-    assert seen["path"][0] == str(environment.folder / "bin")
+    assert seen["path"][0] == str(environment.directory / "bin")
 
 
 FLAGS = [(), ("-P",), ("-I",), ("-W", "error"), ("-E", "-O")]
@@ -246,7 +246,7 @@ FLAGS = [(), ("-P",), ("-I",), ("-W", "error"), ("-E", "-O")]
 def test_a_script_given_by_its_path_sees_what_python_gives_it(
     environment: Environment, path: str, flags: tuple[str, ...]
 ) -> None:
-    path = path.format(bin=environment.folder / "bin")
+    path = path.format(bin=environment.directory / "bin")
     direct = environment.start(environment.python, *flags, path, *ARGUMENTS)
     seen = same(direct, environment.run(path, *ARGUMENTS, flags=flags))
     assert seen["argv"] == [path, *ARGUMENTS]
@@ -290,7 +290,7 @@ def test_a_program_runs_where_the_current_folder_was_removed(
 ) -> None:
     gone = tmp_path / "gone"
     leave = f"mkdir {gone} && cd {gone} && rmdir {gone} && exec {environment.python}"
-    show = environment.folder / "bin" / "show"
+    show = environment.directory / "bin" / "show"
     same(
         environment.start("sh", "-c", f"{leave} {show}"),
         environment.start("sh", "-c", f"{leave} -m lazyplug run show"),
@@ -317,7 +317,7 @@ def test_a_program_sees_what_the_environment_says_of_its_path(
     environment: Environment, safe: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONSAFEPATH", safe)
-    script = environment.folder / "bin" / "lazyplug"
+    script = environment.directory / "bin" / "lazyplug"
     for program in (("./see_here.py",), ("show",), ("-m", "see_here")):
         python = () if program == ("show",) else (environment.python,)
         direct = environment.start(*python, *program)
@@ -339,7 +339,7 @@ def test_a_traced_program_runs_where_the_current_folder_was_removed(
         started = program.replace("-m", f"{environment.python} -m")
         direct = environment.start("sh", "-c", f"{leave} {started}")
         for command in ("run", "trace"):
-            script = environment.folder / "bin" / f"lazyplug {command} {program}"
+            script = environment.directory / "bin" / f"lazyplug {command} {program}"
             same(direct, environment.start("sh", "-c", f"{leave} {script}"))
 
 
@@ -350,8 +350,8 @@ def test_an_archive_of_lazyplug_runs_and_traces_programs(
     shutil.copytree(Path(lazyplug.__file__).parent, build / "lazyplug")
     archive = tmp_path / "lazyplug.pyz"
     zipapp.create_archive(build, archive, main="lazyplug.cli:main", compressed=True)
-    plain = environment._replace(folder=tmp_path / "plain")
-    python("-m", "venv", "--without-pip", str(plain.folder))
+    plain = environment._replace(directory=tmp_path / "plain")
+    python("-m", "venv", "--without-pip", str(plain.directory))
     for flags in ((), ("-P",), ("-I",)):
         command = (plain.python, *flags, archive)
         for program in (("./see_alone.py",), ("-m", "see_alone")):
@@ -411,7 +411,7 @@ def test_nothing_is_imported_from_the_current_directory(
     hostile: Environment, arguments: list[str], tmp_path: Path
 ) -> None:
     plant(hostile.site, {"quiet.py": "print('quiet')\n"})
-    done = hostile.start(hostile.folder / "bin" / "lazyplug", *arguments)
+    done = hostile.start(hostile.directory / "bin" / "lazyplug", *arguments)
     assert not (tmp_path / "told").exists(), done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout
@@ -421,7 +421,7 @@ def test_nothing_is_imported_from_the_current_directory(
 def test_children_ignore_the_environment_where_their_parent_does(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = environment.folder / "bin" / "lazyplug"
+    script = environment.directory / "bin" / "lazyplug"
     monkeypatch.setenv("PYTHONHOME", "/nowhere")  # no Python starts with it
     commands = (["check"], ["bench", "--rounds", "2"], ["trace", "./see_here.py"])
     for flags in (["-I", script], ["-Im", "lazyplug"], ["-E", "-P", script]):
@@ -448,7 +448,7 @@ def test_run_imports_nothing_but_the_door_and_itself(environment: Environment) -
     listing = "import sys\nprint(list(sys.modules))\n"
     plant(environment.here, {"listing.py": listing})
     program(
-        environment.folder / "bin" / "listing", f"#!{environment.python}\n{listing}"
+        environment.directory / "bin" / "listing", f"#!{environment.python}\n{listing}"
     )
     bare = modules_of(environment, "-m", "listing")
     ours = {"lazyplug", *LAUNCH}
@@ -607,7 +607,7 @@ def test_processes_of_multiprocessing_find_what_the_program_defines(
 ) -> None:
     plant(environment.here, {"spawning": SPAWNING, "spawning.py": SPAWNING})
     script = f"#!{environment.python}\n{SPAWNING}"
-    program(environment.folder / "bin" / "spawn-script", script)
+    program(environment.directory / "bin" / "spawn-script", script)
     done = environment.run(*how)
     assert done.stderr == ""
     assert done.stdout.startswith("2 True __mp_main__ spawn")
@@ -636,7 +636,7 @@ def inside(
     monkeypatch.setattr(sys, "orig_argv", [environment.python, "-m", "run"])
     monkeypatch.setattr(sys, "path_importer_cache", dict(sys.path_importer_cache))
     monkeypatch.setitem(os.environ, "PYTHONPATH", "")
-    monkeypatch.setattr(sys, "prefix", str(environment.folder))
+    monkeypatch.setattr(sys, "prefix", str(environment.directory))
     monkeypatch.setattr(sys, "executable", environment.python)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     # pytest finds the modules of its plugins itself, but cannot run them.
@@ -688,7 +688,7 @@ def test_a_script_beside_python_wins_over_one_on_path(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SystemExit, match=r"^3$"):
         launch.run(["show"])
-    assert saw(capsys)["argv"] == [str(inside.folder / "bin" / "show")]
+    assert saw(capsys)["argv"] == [str(inside.directory / "bin" / "show")]
 
 
 def test_the_users_own_scripts_are_found(
@@ -739,7 +739,7 @@ def test_a_console_script_without_a_python_file_is_called_from_its_entry_point(
     with pytest.raises(SystemExit, match=r"^3$"):
         launch.run([name, "a"])
     seen = saw(capsys)
-    scripts = inside.folder / "bin"
+    scripts = inside.directory / "bin"
     assert seen["argv"] == [str(scripts / name), "a"]
     assert seen["path"] == [str(scripts), str(inside.site)]
     assert seen["__name__"] == "__main__"
@@ -755,7 +755,7 @@ def test_a_console_script_without_a_python_file_is_called_from_its_entry_point(
 def test_a_console_script_without_a_file_sees_the_path_that_its_file_would_see(
     environment: Environment, flags: tuple[str, ...]
 ) -> None:
-    show = environment.folder / "bin" / "show"
+    show = environment.directory / "bin" / "show"
     direct = environment.start(environment.python, *flags, show, "a")
     run = environment.run("without-file", "a", flags=flags)
     assert (run.returncode, run.stderr) == (3, "")
@@ -771,13 +771,13 @@ def test_links_of_the_scripts_folder_are_followed_in_the_path_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     linked = tmp_path / "linked"
-    linked.symlink_to(inside.folder)
+    linked.symlink_to(inside.directory)
     monkeypatch.setattr(sys, "prefix", str(linked))
     with pytest.raises(SystemExit, match=r"^3$"):
         launch.run(["without-file"])
     seen = saw(capsys)
     assert seen["argv"] == [str(linked / "bin" / "without-file")]
-    assert seen["path"][0] == str(inside.folder / "bin")
+    assert seen["path"][0] == str(inside.directory / "bin")
 
 
 def test_scripts_of_the_prefix_are_found_where_python_lies_elsewhere(
@@ -786,7 +786,7 @@ def test_scripts_of_the_prefix_are_found_where_python_lies_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    program(inside.folder / "bin" / "inner", "#!/usr/bin/env python\nprint('found')")
+    program(inside.directory / "bin" / "inner", "#!/usr/bin/env python\nprint('found')")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", "")
     launch.run(["inner"])
@@ -797,8 +797,8 @@ def test_a_wrapper_that_is_given_by_its_path_is_called_from_its_entry_point(
     inside: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match=r"^3$"):
-        launch.run([str(inside.folder / "bin" / "by-bash")])
-    assert saw(capsys)["argv"] == [str(inside.folder / "bin" / "by-bash")]
+        launch.run([str(inside.directory / "bin" / "by-bash")])
+    assert saw(capsys)["argv"] == [str(inside.directory / "bin" / "by-bash")]
 
 
 def test_a_function_deep_in_a_module_is_called(inside: Environment) -> None:
@@ -853,18 +853,18 @@ def test_what_cannot_be_run_is_told_with_what_to_do(
     (inside.here / "binary").write_bytes(b"\x7fELF\0")
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
     text = refused(name, capsys=capsys)
-    names = {"scripts": inside.folder / "bin", "executable": inside.python}
+    names = {"scripts": inside.directory / "bin", "executable": inside.python}
     assert said.format(**names) in text
 
 
 def test_a_python_of_another_name_in_the_same_place_is_this_one(
     inside: Environment, tmp_path: Path
 ) -> None:
-    assert launch._is_this_python(str(inside.folder / "bin" / "python3"))
-    copy = inside.folder / "bin" / "copy"  # as venv makes it without links
+    assert launch._is_this_python(str(inside.directory / "bin" / "python3"))
+    copy = inside.directory / "bin" / "copy"  # as venv makes it without links
     shutil.copy(os.path.realpath(inside.python), copy)
     assert launch._is_this_python(str(copy))
-    assert not launch._is_this_python(str(inside.folder / "bin" / "python9"))
+    assert not launch._is_this_python(str(inside.directory / "bin" / "python9"))
     # The Python that the environment was made from is not the environment.
     assert not launch._is_this_python(os.path.realpath(inside.python))
 
@@ -982,18 +982,18 @@ def test_the_folder_for_children_is_put_where_python_puts_pythonpath(
     inside: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{DROP_IN}.install", lambda: None)
-    folder = str(Path(launch.__file__).parents[1] / "compat" / "children")
+    directory = str(Path(launch.__file__).parents[1] / "compat" / "children")
     path = program(inside.here / "nothing.py", "")
     for before, after in [
-        (None, folder),
-        ("/a", f"{folder}{os.pathsep}/a"),
-        (f"/a{os.pathsep}{folder}", f"/a{os.pathsep}{folder}"),
+        (None, directory),
+        ("/a", f"{directory}{os.pathsep}/a"),
+        (f"/a{os.pathsep}{directory}", f"/a{os.pathsep}{directory}"),
     ]:
         if before is not None:
             monkeypatch.setenv("PYTHONPATH", before)
         launch.run(["--children", "--as-stevedore", str(path)])
         assert os.environ["PYTHONPATH"] == after
-        assert sys.path == [str(inside.here), folder, str(inside.site)]
+        assert sys.path == [str(inside.here), directory, str(inside.site)]
 
 
 @pytest.mark.parametrize("statement", IMPORTS)
@@ -1068,12 +1068,12 @@ def children_folder(environment: Environment) -> str:
 def test_with_children_a_program_sees_the_path_that_they_see(
     environment: Environment, there: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = children_folder(environment)
-    added = folder
+    directory = children_folder(environment)
+    added = directory
     if there == "again":
-        there = folder
+        there = directory
     elif there:
-        added = f"{folder}:{there}"
+        added = f"{directory}:{there}"
     if there is not None:
         monkeypatch.setenv("PYTHONPATH", there)
     text = "import os, sys\nprint(sys.path, os.environ['PYTHONPATH'])\n"

@@ -23,8 +23,8 @@ from lazyplug._indexing.shadowing import version_order
 from lazyplug.testing import Tree, dist, plant
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.index_format import Distribution
-from tests.support.index_format import stamp as index_stamp
-from tests.support.seam import Seam
+from tests.support.index_format import stat_signature as index_stamp
+from tests.support.seam import fs
 
 POINTS = "[g]\na = m:f\n"
 needs_modes = pytest.mark.skipif(
@@ -156,14 +156,14 @@ def test_of_metadata_no_more_is_read_than_its_headers(
     text: str | bytes, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(tmp_path, {"METADATA": text})
-    size, lengths, read = (tmp_path / "METADATA").stat().st_size, [], Seam.read
+    size, lengths, read = (tmp_path / "METADATA").stat().st_size, [], fs.read
 
     def counted(descriptor: int, length: int) -> bytes:
         data: bytes = read(descriptor, length)
         lengths.append(len(data))
         return data
 
-    monkeypatch.setattr(Seam, "read", counted)
+    monkeypatch.setattr(fs, "read", counted)
     source, status, found, reason = reading.find_metadata(str(tmp_path))
     assert (source, reason, metadata.headers(found or "")) == (
         "METADATA",
@@ -179,7 +179,7 @@ def test_of_metadata_no_more_is_read_than_its_headers(
 def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, read = tmp_path / "file", Seam.read
+    file, read = tmp_path / "file", fs.read
     file.write_text("a")
 
     def growing(descriptor: int, length: int) -> bytes:
@@ -189,8 +189,8 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
         data: bytes = read(descriptor, length)
         return data
 
-    monkeypatch.setattr(Seam, "read", growing)
-    text, status, _ = reading.read(str(file))
+    monkeypatch.setattr(fs, "read", growing)
+    text, status, _ = reading.read_file(str(file))
     assert text == "abbbb"
     # Taken before: it tells that the file is another by now.
     assert status is not None
@@ -268,21 +268,21 @@ def test_a_broken_distribution_harms_no_other_and_is_told(
 
 @pytest.mark.parametrize("first", [{}, dist("other", entry_points="[h]\na = m:f\n")])
 @pytest.mark.parametrize("late", ["METADATA", "PKG-INFO"])
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("reliable")
 def test_metadata_that_is_written_behind_the_entry_points_is_seen(
     first: Tree, late: str, site: PlantSite, only: SetPath
 ) -> None:
     # What an installer does in between, a program may start in.
-    folder = site(first)
-    only(folder)
+    directory = site(first)
+    only(directory)
     assert names() == []
     points = {"entry_points.txt": POINTS}
-    plant(folder, {"foo_bar-1.0.dist-info": points})
+    plant(directory, {"foo_bar-1.0.dist-info": points})
     lazyplug.invalidate_caches()
     assert owners() == [("foo_bar", "1.0")]
     lazyplug.invalidate_caches()
     metadata = "Name: Foo.Bar\nVersion: 1.0.post1\n"
-    plant(folder, {"foo_bar-1.0.dist-info": {late: metadata}})
+    plant(directory, {"foo_bar-1.0.dist-info": {late: metadata}})
     lazyplug.invalidate_caches()
     assert owners() == [("Foo.Bar", "1.0.post1")]
 
@@ -292,12 +292,12 @@ def test_metadata_that_is_written_behind_the_entry_points_is_seen(
 def test_a_fifo_in_place_of_a_file_does_not_hang(
     file: str, site: PlantSite, only: SetPath
 ) -> None:
-    folder = site({"bad-1.0.dist-info": {}, **dist("foo", entry_points=POINTS)})
-    bad = folder / "bad-1.0.dist-info"
+    directory = site({"bad-1.0.dist-info": {}, **dist("foo", entry_points=POINTS)})
+    bad = directory / "bad-1.0.dist-info"
     os.mkfifo(bad / file)
     if file != "entry_points.txt":
         (bad / "entry_points.txt").write_text("[h]\nb = m:f\n")
-    only(folder)
+    only(directory)
     found: list[str] = []
     thread = threading.Thread(target=lambda: found.extend(names()), daemon=True)
     thread.start()
@@ -312,9 +312,9 @@ def test_a_fifo_in_place_of_a_file_does_not_hang(
 def test_a_link_that_leads_nowhere_is_an_absent_file(
     link: str, site: PlantSite, only: SetPath
 ) -> None:
-    folder = site({**dist("bad"), **dist("foo", entry_points=POINTS)})
-    (folder / "bad-1.0.dist-info" / "entry_points.txt").symlink_to(link)
-    only(folder)
+    directory = site({**dist("bad"), **dist("foo", entry_points=POINTS)})
+    (directory / "bad-1.0.dist-info" / "entry_points.txt").symlink_to(link)
+    only(directory)
     assert names() == ["a"]
     lazyplug.invalidate_caches()
     assert names() == ["a"]
@@ -322,11 +322,11 @@ def test_a_link_that_leads_nowhere_is_an_absent_file(
 
 @needs_modes
 def test_an_unreadable_file_costs_itself(site: PlantSite, only: SetPath) -> None:
-    folder = site(
+    directory = site(
         {**dist("bad", entry_points=POINTS), **dist("foo", entry_points=POINTS)}
     )
-    (folder / "bad-1.0.dist-info" / "entry_points.txt").chmod(0)
-    only(folder)
+    (directory / "bad-1.0.dist-info" / "entry_points.txt").chmod(0)
+    only(directory)
     assert names() == ["a"]
     assert reasons() == [("entry_points.txt", 0, "cannot be read: Permission denied")]
 
@@ -346,9 +346,9 @@ def test_an_unreadable_folder_costs_itself(site: PlantSite, only: SetPath) -> No
 def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
     site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = site(dist("bad", entry_points=POINTS))
+    directory = site(dist("bad", entry_points=POINTS))
 
-    real: Callable[..., int] = Seam.open
+    real: Callable[..., int] = fs.open
 
     def refuse(path: str, flags: int, **more: Any) -> int:
         if path.endswith("entry_points.txt"):
@@ -356,22 +356,22 @@ def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
         return real(path, flags, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Seam, "open", refuse)
-        found = scan_distribution(str(folder), "bad-1.0.dist-info", 0)
+        patch.setattr(fs, "open", refuse)
+        found = scan_distribution(str(directory), "bad-1.0.dist-info", 0)
     assert isinstance(found, Distribution)
-    assert not found.settled
+    assert not found.reliable
     assert [told[2] for told in found.problems] == ["cannot be read: Permission denied"]
 
 
 def test_a_file_that_is_far_too_large_is_not_read(
     site: PlantSite, only: SetPath
 ) -> None:
-    folder = site(
+    directory = site(
         {**dist("bad", entry_points=POINTS), **dist("foo", entry_points=POINTS)}
     )
     # sparse: it takes no room
-    os.truncate(folder / "bad-1.0.dist-info" / "entry_points.txt", (1 << 26) + 1)
-    only(folder)
+    os.truncate(directory / "bad-1.0.dist-info" / "entry_points.txt", (1 << 26) + 1)
+    only(directory)
     assert names() == ["a"]
     assert reasons() == [("entry_points.txt", 0, "is too large (67108865 bytes)")]
 
@@ -441,10 +441,10 @@ def test_of_one_key_in_one_folder_one_wins_and_the_others_are_told(
     only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    listed = Seam.listdir
+    listed = fs.listdir
     for order in (sorted, lambda found: sorted(found, reverse=True)):
         # The order of a listing is the file system's, and must not matter.
-        monkeypatch.setattr(Seam, "listdir", lambda path, o=order: o(listed(path)))
+        monkeypatch.setattr(fs, "listdir", lambda path, o=order: o(listed(path)))
         only(plant(site({}), tree))
         monkeypatch.setenv("LAZYPLUG_CACHE", "off")
         assert versions() == [winner]
@@ -471,8 +471,8 @@ def test_pkg_info_says_the_name_where_metadata_cannot(
     metadata: Any, site: PlantSite, only: SetPath
 ) -> None:
     files = {"METADATA": metadata, "PKG-INFO": "Name: Foo.Bar\nVersion: 1.0\n", **BARE}
-    folder = site({"foo_bar-0.dist-info": files})
-    only(folder)
+    directory = site({"foo_bar-0.dist-info": files})
+    only(directory)
     (point,) = lazyplug.entry_points(group="g")
     assert (point.dist.name, point.dist.version) == ("Foo.Bar", "1.0")
     assert versions() == ["1.0"]
@@ -496,14 +496,14 @@ def test_a_distribution_that_declares_nothing_shadows_one_that_does(
 
 def zipped(path: Path, tree: Tree, root: str = "") -> Path:
     with zipfile.ZipFile(path, "w") as archive:
-        for folder, files in tree.items():
+        for directory, files in tree.items():
             for name, content in files.items():
-                archive.writestr(f"{root}{folder}/{name}", content)
+                archive.writestr(f"{root}{directory}/{name}", content)
     return path
 
 
 def test_a_wheel_on_the_path_declares_and_is_read_only_once(
-    tmp_path: Path, only: SetPath, settled: Any
+    tmp_path: Path, only: SetPath, reliable: Any
 ) -> None:
     wheel = zipped(
         tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", entry_points=POINTS)
@@ -545,10 +545,10 @@ def test_a_distribution_in_an_archive_shadows_a_later_folder(
     tmp_path: Path, site: PlantSite, only: SetPath
 ) -> None:
     archive = zipped(tmp_path / "all.zip", dist("Foo.Bar", "1.0", POINTS))
-    folder = site(dist("foo_bar", "2.0", POINTS))
-    only(archive, folder)
+    directory = site(dist("foo_bar", "2.0", POINTS))
+    only(archive, directory)
     assert versions() == ["1.0"]
-    only(folder, archive)
+    only(directory, archive)
     assert versions() == ["2.0"]
 
 

@@ -18,7 +18,7 @@ from lazyplug.testing import dist, plant
 from tests.support.calls import NAMES
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.seam import Seam
+from tests.support.seam import fs
 
 POINTS = "[g]\na = m:f\n"
 
@@ -28,11 +28,11 @@ def look() -> list[str]:
     return sorted(point.value for point in lazyplug.entry_points(group="g"))
 
 
-def in_a_new_process(*folders: Path) -> list[str]:
+def in_a_new_process(*directories: Path) -> list[str]:
     found: list[str] = ask(
         f"""
         import json, sys
-        sys.path[:0] = {[*map(str, folders)]!r}
+        sys.path[:0] = {[*map(str, directories)]!r}
         import lazyplug
         points = lazyplug.entry_points(group="g")
         print(json.dumps(sorted(point.value for point in points)))
@@ -41,8 +41,8 @@ def in_a_new_process(*folders: Path) -> list[str]:
     return found
 
 
-def archive_in(folder: Path) -> Path:
-    path = folder / "all.zip"
+def archive_in(directory: Path) -> Path:
+    path = directory / "all.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zipped-1.dist-info/METADATA", "Name: zipped\nVersion: 1\n")
         archive.writestr("zipped-1.dist-info/entry_points.txt", "[g]\nz = m:z\n")
@@ -54,8 +54,8 @@ def archive_in(folder: Path) -> Path:
 def test_a_mocked_function_changes_no_answer_and_is_not_remembered(
     name: str, value: Any, site: PlantSite, only: SetPath
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
-    only(folder, archive_in(folder))
+    directory = site(dist("foo", entry_points=POINTS))
+    only(directory, archive_in(directory))
     how = {"side_effect" if isinstance(value, OSError) else "return_value": value}
     with mock.patch(name, **how):
         found = look()
@@ -87,10 +87,10 @@ def test_an_archive_that_could_not_be_read_is_read_the_next_time(
     site: PlantSite,
     only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
-    settled: object,
+    reliable: object,
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
-    only(folder, archive_in(folder))
+    directory = site(dist("foo", entry_points=POINTS))
+    only(directory, archive_in(directory))
 
     def fail(*_: Any, **__: Any) -> Any:
         raise error
@@ -106,13 +106,13 @@ def test_a_system_that_fails_to_read_the_end_of_an_archive_is_not_its_damage(
     site: PlantSite,
     only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
-    settled: object,
+    reliable: object,
 ) -> None:
     # zipfile says "File is not a zip file" then.
-    folder = site(dist("foo", entry_points=POINTS))
-    archive = archive_in(folder)
-    only(folder, archive)
-    opening, reading = Seam.open, Seam.read
+    directory = site(dist("foo", entry_points=POINTS))
+    archive = archive_in(directory)
+    only(directory, archive)
+    opening, reading = fs.open, fs.read
     opened: list[int] = []
 
     def watched(path: Any, *rest: Any, **named: Any) -> int:
@@ -127,18 +127,18 @@ def test_a_system_that_fails_to_read_the_end_of_an_archive_is_not_its_damage(
         return reading(descriptor, length)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Seam, "open", watched)
-        patch.setattr(Seam, "read", fail)
+        patch.setattr(fs, "open", watched)
+        patch.setattr(fs, "read", fail)
         assert look() == ["m:f"]
     assert look() == ["m:f", "m:z"]
 
 
 def test_a_damaged_archive_is_remembered_as_that(
-    site: PlantSite, only: SetPath, settled: Any
+    site: PlantSite, only: SetPath, reliable: Any
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
-    (folder / "all.zip").write_bytes(b"PK\3\4 and nothing else")
-    only(folder, folder / "all.zip")
+    directory = site(dist("foo", entry_points=POINTS))
+    (directory / "all.zip").write_bytes(b"PK\3\4 and nothing else")
+    only(directory, directory / "all.zip")
     assert look() == ["m:f"]
     with mock.patch(
         "lazyplug._indexing.archives.scan_archive", side_effect=AssertionError
@@ -167,10 +167,10 @@ def test_what_is_mocked_while_an_archive_is_read_is_not_remembered(
     how: dict[str, Any],
     site: PlantSite,
     only: SetPath,
-    settled: object,
+    reliable: object,
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
-    only(folder, archive_in(folder))
+    directory = site(dist("foo", entry_points=POINTS))
+    only(directory, archive_in(directory))
     with mock.patch(name, **how):
         assert "m:f" in look()
     assert look() == ["m:f", "m:z"]
@@ -180,14 +180,14 @@ def test_what_is_mocked_while_an_archive_is_read_is_not_remembered(
 def test_an_archive_that_was_read_without_memory_is_read_the_next_time(
     site: PlantSite,
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
-    with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+    directory = site(dist("foo", entry_points=POINTS))
+    with zipfile.ZipFile(directory / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zipped-1.dist-info/METADATA", "Name: zipped\nVersion: 1\n")
         text = "[g]\nz = m:z\n" + "# none\n" * (1 << 22)
         archive.writestr("zipped-1.dist-info/entry_points.txt", text)
     code = f"""
         import resource, sys
-        sys.path[:0] = [{str(folder)!r}, {str(folder / "all.zip")!r}]
+        sys.path[:0] = [{str(directory)!r}, {str(directory / "all.zip")!r}]
         import lazyplug, lazyplug._indexing.archives, lazyplug._indexing.rebuild
         pages = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
         limit = pages + (8 << 20)
@@ -199,40 +199,40 @@ def test_an_archive_that_was_read_without_memory_is_read_the_next_time(
         assert "m:z" not in found, found
         """
     python("-c", textwrap.dedent(code))
-    assert in_a_new_process(folder, folder / "all.zip") == ["m:f", "m:z"]
+    assert in_a_new_process(directory, directory / "all.zip") == ["m:f", "m:z"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a directory in use is removed")
 def test_an_archive_that_was_asked_for_in_a_removed_directory_is_read_the_next_time(
     site: PlantSite, tmp_path: Path
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
-    archive = archive_in(folder)
+    directory = site(dist("foo", entry_points=POINTS))
+    archive = archive_in(directory)
     code = f"""
         import os, sys
         os.mkdir({str(tmp_path / "gone")!r})
         os.chdir({str(tmp_path / "gone")!r})
         os.rmdir({str(tmp_path / "gone")!r})
-        sys.path[:0] = [{str(folder)!r}, {str(archive)!r}]
+        sys.path[:0] = [{str(directory)!r}, {str(archive)!r}]
         import lazyplug
         print(sorted(point.value for point in lazyplug.entry_points(group="g")))
         """
     python("-c", textwrap.dedent(code))
-    assert in_a_new_process(folder, archive) == ["m:f", "m:z"]
+    assert in_a_new_process(directory, archive) == ["m:f", "m:z"]
 
 
 def test_an_audit_hook_that_forbids_the_files_of_the_cache_costs_the_cache_only(
     site: PlantSite, isolated: Path
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
-    assert in_a_new_process(folder) == ["m:f"]
+    directory = site(dist("foo", entry_points=POINTS))
+    assert in_a_new_process(directory) == ["m:f"]
     code = f"""
         import sys
         def forbid(event, args):
             if any({str(isolated)!r} in str(arg) for arg in args):
                 raise RuntimeError(f"{{event}} is forbidden")
         sys.addaudithook(forbid)
-        sys.path.insert(0, {str(folder)!r})
+        sys.path.insert(0, {str(directory)!r})
         import lazyplug
         print([point.value for point in lazyplug.entry_points(group="g")])
         MORE
@@ -240,7 +240,7 @@ def test_an_audit_hook_that_forbids_the_files_of_the_cache_costs_the_cache_only(
         print(manager.names(), [e.summary for e in manager], lazyplug.problems())
         lazyplug.refresh()
         """
-    for more in ("", f"open({str(folder / 'new')!r}, 'w').close()"):
+    for more in ("", f"open({str(directory / 'new')!r}, 'w').close()"):
         done = python("-c", textwrap.dedent(code.replace("MORE", more)))
         assert done.stdout.startswith("['m:f']\n['a'] [None] []")
         assert done.stderr == ""
@@ -252,16 +252,16 @@ def test_an_audit_hook_that_forbids_the_files_of_the_cache_costs_the_cache_only(
 def test_a_clock_that_is_mocked_at_the_first_import_lets_nothing_be_believed(
     site: PlantSite,
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
+    directory = site(dist("foo", entry_points=POINTS))
     code = f"""
         import sys
         from unittest import mock
-        sys.path.insert(0, {str(folder)!r})
+        sys.path.insert(0, {str(directory)!r})
         with mock.patch("time.time_ns"):
             import lazyplug
             print([point.value for point in lazyplug.entry_points(group="g")])
         from lazyplug import _environment, _settings
-        print(_environment.current().index.young != [])
+        print(_environment.current().index.racy != [])
         """
     assert python("-c", textwrap.dedent(code)).stdout == "['m:f']\nTrue\n"
 
@@ -282,11 +282,11 @@ def test_where_os_is_no_module_importlib_metadata_answers_each_time(
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
-    only(folder)
+    directory = site(dist("foo", entry_points=POINTS))
+    only(directory)
     monkeypatch.setitem(sys.modules, "os", FakeOs())
     for value in ("m:f", "m:x"):
-        (folder / "foo-1.0.dist-info" / "entry_points.txt").write_text(
+        (directory / "foo-1.0.dist-info" / "entry_points.txt").write_text(
             f"[g]\na={value}"
         )
         assert [p.value for p in lazyplug.entry_points(group="g")] == [value]

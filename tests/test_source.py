@@ -36,7 +36,7 @@ from lazyplug.testing import Tree, plant
 from tests.support.children import python
 from tests.support.fixtures import PlantSite
 from tests.support.properties import examples
-from tests.support.seam import Seam
+from tests.support.seam import fs
 
 TRAP = "\nraise AssertionError('this must not be imported')\n"
 COMPILED = EXTENSION_SUFFIXES[0]
@@ -347,8 +347,8 @@ def test_static_re_exports_are_followed(
 @pytest.mark.parametrize("steps", range(8))
 def test_five_hops_are_followed_and_no_more(steps: int, site: PlantSite) -> None:
     tree = {f"plug{n}.py": f"from plug{n + 1} import X\n" for n in range(steps)}
-    folder = site({**tree, f"plug{steps}.py": "class X: 'End.'"})
-    assert said("plug0:X", folder) == ("End." if steps <= 5 else None)
+    directory = site({**tree, f"plug{steps}.py": "class X: 'End.'"})
+    assert said("plug0:X", directory) == ("End." if steps <= 5 else None)
 
 
 @pytest.mark.parametrize("steps", range(8))
@@ -361,8 +361,8 @@ def test_aliases_count_as_hops(steps: int, module: Callable[..., str | None]) ->
 @pytest.mark.parametrize("steps", range(8))
 def test_star_imports_count_as_hops(steps: int, site: PlantSite) -> None:
     tree = {f"plug{n}.py": f"from plug{n + 1} import *\n" for n in range(steps)}
-    folder = site({**tree, f"plug{steps}.py": "class X: 'End.'"})
-    assert said("plug0:X", folder) == ("End." if steps <= 5 else None)
+    directory = site({**tree, f"plug{steps}.py": "class X: 'End.'"})
+    assert said("plug0:X", directory) == ("End." if steps <= 5 else None)
 
 
 @pytest.mark.parametrize(
@@ -417,7 +417,7 @@ def test_each_star_import_is_looked_through_once(
         for n in range(12)
     }
     stars = "".join(f"from plug1_{n} import *\n" for n in range(12))
-    folder = site({**tree, "plug.py": f"class X: 'Yes.'\n{stars}"})
+    directory = site({**tree, "plug.py": f"class X: 'Yes.'\n{stars}"})
     looks: list[str] = []
     find = Search.find
 
@@ -426,7 +426,7 @@ def test_each_star_import_is_looked_through_once(
         return find(known, module, sources)
 
     monkeypatch.setattr(Search, "find", watched)
-    assert said("plug:X", folder) == "Yes."
+    assert said("plug:X", directory) == "Yes."
     assert len(looks) == 1 + 5 * 12
 
 
@@ -472,9 +472,9 @@ def test_a_lazy_package_is_not_taken_at_its_folders_word(
     site: PlantSite,
 ) -> None:
     tree: Tree = {"__init__.py": "def __getattr__(name): ...", "x.py": "'''Not it.'''"}
-    folder = site({"plug": tree})
-    assert said("plug:x", folder) is None
-    assert said("plug.x", folder) == "Not it."
+    directory = site({"plug": tree})
+    assert said("plug:x", directory) is None
+    assert said("plug.x", directory) == "Not it."
 
 
 # ----------------------------------------------------------- what cannot be parsed
@@ -506,14 +506,16 @@ def test_what_cannot_be_parsed_says_nothing_and_may_be_remembered(
 @pytest.mark.parametrize("deep", ["(" * 100_000, "-" * 200_000, "x." * 100_000 + "x"])
 def test_what_is_too_deep_is_survived(deep: str, site: PlantSite) -> None:
     # In a process of its own: parsers of other versions may not survive it.
-    folder = site({"plug.py": f"'''Says.'''\n{deep}1\n"})
+    directory = site({"plug.py": f"'''Says.'''\n{deep}1\n"})
     code = (
         "import sys, time\nfrom lazyplug._static.source import Search\n"
         "search = Search((sys.argv[1],), frozenset(), time.time_ns, lambda *_: [])\n"
         "scope, _ = search.target('plug', None)\n"
         "assert scope is None or scope.doc == 'Says.'\nprint('survived')"
     )
-    done = python("-c", code, str(folder), cwd=Path(source_module.__file__).parents[1])
+    done = python(
+        "-c", code, str(directory), cwd=Path(source_module.__file__).parents[1]
+    )
     assert (done.stdout, done.stderr) == ("survived\n", "")
 
 
@@ -534,9 +536,9 @@ def test_what_is_too_deep_is_survived(deep: str, site: PlantSite) -> None:
 def test_an_import_of_any_number_of_parts_is_seen_or_given_up_at_once(
     line: str, site: PlantSite
 ) -> None:
-    folder = site({"plug.py": f"'''Says.'''\n{line}\nclass X: 'X.'\n".encode()})
+    directory = site({"plug.py": f"'''Says.'''\n{line}\nclass X: 'X.'\n".encode()})
     began = time.process_time()
-    found, sources = asked("plug:X", folder)
+    found, sources = asked("plug:X", directory)
     assert time.process_time() - began < 2  # before, a minute
     assert found in ("X.", None)
     assert sources.firm
@@ -546,8 +548,8 @@ def test_an_import_of_any_number_of_parts_is_seen_or_given_up_at_once(
 def test_a_target_of_any_number_of_parts_is_looked_for_at_once(
     parts: int, site: PlantSite
 ) -> None:
-    folder = site({"plug": {"a": {"a": {}}}, "plug_x.py": "class a: pass"})
-    known = search(folder)
+    directory = site({"plug": {"a": {"a": {}}}, "plug_x.py": "class a: pass"})
+    known = search(directory)
     began = time.process_time()
     assert known.is_missing("plug" + ".a" * parts)
     for module, attr in (("plug" + ".a" * parts, "x"), ("plug_x", "a" + ".a" * parts)):
@@ -569,16 +571,18 @@ def refusing(name: str, function: Callable[..., Any], error: int) -> Any:
 def test_what_the_system_does_not_read_is_not_to_be_remembered(
     site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = site({"plug.py": "'''Says.'''", "plug_folder.py": {}})
+    directory = site({"plug.py": "'''Says.'''", "plug_folder.py": {}})
     with monkeypatch.context() as patch:
-        patch.setattr(Seam, "open", refusing("plug.py", Seam.open, errno.EACCES))
-        line, sources = asked("plug", folder)
+        patch.setattr(fs, "open", refusing("plug.py", fs.open, errno.EACCES))
+        line, sources = asked("plug", directory)
     assert (line, sources.firm) == (None, False)
-    assert source_module.read(str(folder / "nothing.py"), source_module.parse) == (
+    assert source_module.read(str(directory / "nothing.py"), source_module.parse) == (
         None,
         False,
     )
-    assert source_module.read(str(folder / "plug_folder.py"), source_module.parse) == (
+    assert source_module.read(
+        str(directory / "plug_folder.py"), source_module.parse
+    ) == (
         None,
         False,
     )
@@ -593,7 +597,7 @@ def test_where_the_system_does_not_say_what_is_there_the_next_is_not_remembered(
 ) -> None:
     one = {"plug": {"__init__.py": "'''One.'''", "a.py": ""}, "plug.py": "'''File.'''"}
     entries = site(one, "one"), site({"plug.py": "'''Two.'''"}, "two")
-    monkeypatch.setattr(Seam, "stat", refusing(path, Seam.stat, error))
+    monkeypatch.setattr(fs, "stat", refusing(path, fs.stat, error))
     value = "plug.a" if path.endswith("a.py") else "plug"
     known = search(*entries)
     line, sources = line_of(known, value, None)
@@ -605,14 +609,14 @@ def test_where_the_system_does_not_say_what_is_there_the_next_is_not_remembered(
 def test_functions_that_a_program_replaces_in_os_are_not_asked(
     site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = site({"plug": {"__init__.py": "'''One.'''"}})
+    directory = site({"plug": {"__init__.py": "'''One.'''"}})
     for name in ("stat", "open", "read", "fstat", "close", "listdir", "access"):
         monkeypatch.setattr(os, name, None)
     for name in ("isfile", "isdir", "exists"):
         monkeypatch.setattr(os.path, name, lambda _: False)
     monkeypatch.setattr("builtins.open", None)
-    line, sources = asked("plug", folder)
-    missing = search(folder).is_missing("plug.nothing")
+    line, sources = asked("plug", directory)
+    missing = search(directory).is_missing("plug.nothing")
     monkeypatch.undo()
     assert (line, sources.firm, missing) == ("One.", True, True)
 
@@ -626,17 +630,17 @@ def test_what_runs_short_is_not_to_be_remembered(
     def fail(*_: object) -> None:
         raise error
 
-    folder = site({"plug.py": "'''Says.'''"})
+    directory = site({"plug.py": "'''Says.'''"})
     monkeypatch.setattr(ast, "parse", fail)
-    line, sources = asked("plug", folder)
+    line, sources = asked("plug", directory)
     assert (line, sources.firm) == (None, False)
 
 
 def test_asked_at_the_bottom_of_the_stack_it_says_nothing(
     site: PlantSite,
 ) -> None:
-    folder = site({"plug.py": "'''Says.'''"})
-    known = search(folder)
+    directory = site({"plug.py": "'''Says.'''"})
+    known = search(directory)
     found: list[tuple[str | None, bool]] = []
 
     def fall() -> None:
@@ -655,7 +659,7 @@ def test_warnings_of_a_source_are_not_told_and_filters_stay_as_they_were(
     site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = "'''Says \\d.'''\nx = 1 is 1\nassert (x, '')\n"
-    folder = site({f"plug{n}.py": source for n in range(40)})
+    directory = site({f"plug{n}.py": source for n in range(40)})
     before = list(warnings.filters)
     found: list[str | None] = []
     parse = ast.parse
@@ -667,7 +671,7 @@ def test_warnings_of_a_source_are_not_told_and_filters_stay_as_they_were(
     monkeypatch.setattr(ast, "parse", slowly)
 
     def ask(first: int) -> None:
-        found.extend(said(f"plug{n}", folder) for n in range(first, 40, 4))
+        found.extend(said(f"plug{n}", directory) for n in range(first, 40, 4))
 
     threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
     for thread in threads:
@@ -731,8 +735,8 @@ def test_the_docstrings_of_others_are_not_in_doubt_where_one_is_assigned(
     site: PlantSite,
 ) -> None:
     source = "'Says.'\nclass X: 'X.'\nclass Y: 'Y.'\nY.__doc__ = f(X.__doc__)\n"
-    folder = site({"plug.py": source})
-    assert [said(value, folder) for value in ("plug", "plug:X")] == ["Says.", "X."]
+    directory = site({"plug.py": source})
+    assert [said(value, directory) for value in ("plug", "plug:X")] == ["Says.", "X."]
 
 
 # ------------------------------------------------------------------ where it lies
@@ -742,10 +746,10 @@ def test_parents_are_walked_and_not_imported(site: PlantSite) -> None:
     tree = {"__init__.py": TRAP, "b": {"__init__.py": TRAP, "c.py": "'''C.'''" + TRAP}}
     line, sources = asked("plug.b.c", site({"plug": tree}))
     assert line == "C."
-    folder = site({})
+    directory = site({})
     assert sources.ways == {"plug": (0, None, 0, [])}
     assert set(sources.files) == {
-        str(folder / path) for path in ("plug", "plug/b", "plug/b/c.py")
+        str(directory / path) for path in ("plug", "plug/b", "plug/b/c.py")
     }
 
 
@@ -799,13 +803,13 @@ def test_what_lies_in_an_archive_is_left_to_the_import(
     archive = tmp_path / "plugs.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("plug_packed.py", "'''Packed.'''")
-    folder = site(dict.fromkeys(("plug_packed.py", "plug.py"), "'''Beside.'''"))
-    line, sources = asked("plug_packed", archive, folder)
+    directory = site(dict.fromkeys(("plug_packed.py", "plug.py"), "'''Beside.'''"))
+    line, sources = asked("plug_packed", archive, directory)
     assert (line, sources.ways) == (None, {"plug_packed": (1, None, 0, [])})
     assert sources.firm
-    assert said("plug", archive, folder) == "Beside."
+    assert said("plug", archive, directory) == "Beside."
     (tmp_path / "no.zip").write_bytes(b"no archive")
-    assert said("plug", tmp_path / "no.zip", folder) == "Beside."
+    assert said("plug", tmp_path / "no.zip", directory) == "Beside."
 
 
 @pytest.mark.parametrize(
@@ -821,10 +825,10 @@ def test_an_archive_that_cannot_be_read_now_is_not_passed_over_for_good(
     archive = tmp_path / "plugs.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("plug_packed.py", "'''Packed.'''")
-    folder = site({"plug.py": "'''Beside.'''"})
+    directory = site({"plug.py": "'''Beside.'''"})
     (tmp_path / "no.zip").write_bytes(b"no archive")
-    assert asked("plug", tmp_path / "no.zip", folder)[1].firm
-    assert asked("plug", tmp_path / "nothing.zip", folder)[1].firm
+    assert asked("plug", tmp_path / "no.zip", directory)[1].firm
+    assert asked("plug", tmp_path / "nothing.zip", directory)[1].firm
 
     def fail(_: str) -> None:
         raise error
@@ -832,7 +836,7 @@ def test_an_archive_that_cannot_be_read_now_is_not_passed_over_for_good(
     monkeypatch.setattr(io, "open_code", fail)
     monkeypatch.setattr("_io.open_code", fail)
     monkeypatch.setattr("zipimport._zip_directory_cache", {})
-    known = search(archive, folder)
+    known = search(archive, directory)
     line, sources = line_of(known, "plug", None)
     assert (line, sources.firm) == ("Beside.", False)
     assert not known.is_missing("plug_packed")
@@ -871,12 +875,14 @@ def test_finders_are_asked_where_an_import_would_ask_them(
         tmp_path / "src",
         {"plug_e": {"__init__.py": "'''E.'''" + TRAP, "sub.py": "'''Sub.'''"}},
     )
-    file, folder = source / "plug_e" / "__init__.py", source / "plug_e"
+    file, directory = source / "plug_e" / "__init__.py", source / "plug_e"
     asks: list[tuple[str, int]] = []
 
     def told(name: str, _: Any, stage: int) -> list[Any]:
         asks.append((name, stage))
-        return [str(file), [str(folder)]] if (name, stage) == ("plug_e", BEHIND) else []
+        return (
+            [str(file), [str(directory)]] if (name, stage) == ("plug_e", BEHIND) else []
+        )
 
     entry = site({"plug.py": "'''Plain.'''", "plug_n": {"a.py": "'''A.'''"}})
     assert said("plug", entry, told=told) == "Plain."
@@ -889,7 +895,7 @@ def test_finders_are_asked_where_an_import_would_ask_them(
     line, sources = asked("plug_e.sub", entry, told=told)
     assert line == "Sub."
     assert asks == [("plug_e", BEFORE), ("plug_e", BEHIND), ("plug_e.sub", BEFORE)]
-    answer = [str(file), [str(folder)]]
+    answer = [str(file), [str(directory)]]
     assert sources.ways == {"plug_e": (1, None, BEHIND, answer)}
     assert said("plug_e", entry, told=told) == "E."
     assert said("plug_none.sub", entry, told=told) is None
@@ -912,7 +918,7 @@ def test_what_a_finder_fails_to_say_is_not_to_be_remembered(
 def test_the_stamps_of_what_would_come_first_are_asked_for(
     site: PlantSite,
 ) -> None:
-    folder = site(
+    directory = site(
         {
             "plug.py": "",
             "plug_f": {},
@@ -925,8 +931,8 @@ def test_the_stamps_of_what_would_come_first_are_asked_for(
 
     def files(value: str) -> dict[str, bool]:
         return {
-            Path(path).relative_to(folder).as_posix(): there
-            for path, there in asked(value, folder)[1].files.items()
+            Path(path).relative_to(directory).as_posix(): there
+            for path, there in asked(value, directory)[1].files.items()
         }
 
     assert files("plug") == {"plug": False, "plug.py": True}
@@ -950,9 +956,9 @@ def test_the_stamps_of_what_would_come_first_are_asked_for(
 def test_a_file_is_read_once_for_many_names_and_its_age_is_that_of_the_reading(
     site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = site({"plug.py": "class A: 'A.'\nclass B: 'B.'\n"})
+    directory = site({"plug.py": "class A: 'A.'\nclass B: 'B.'\n"})
     times = iter(range(100, 200))
-    known = Search((str(folder),), frozenset(), lambda: next(times), lambda *_: [])
+    known = Search((str(directory),), frozenset(), lambda: next(times), lambda *_: [])
     parsed: list[bytes] = []
     parse = source_module.parse
 

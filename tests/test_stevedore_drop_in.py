@@ -605,9 +605,9 @@ def unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def app(site: PlantSite, first: SetPath) -> Path:
     """Install the plugins of this file."""
-    folder = site(TREE)
-    first(folder)
-    return folder
+    directory = site(TREE)
+    first(directory)
+    return directory
 
 
 @pytest.fixture
@@ -638,9 +638,9 @@ def quiet() -> Iterator[None]:
         each.handlers, each.propagate = handlers, propagate
 
 
-def child(tmp_path: Path, *folders: "Path | str") -> dict[str, Any]:
+def child(tmp_path: Path, *directories: "Path | str") -> dict[str, Any]:
     """Return the options of a child that finds these folders first."""
-    path = [*map(str, folders), os.environ.get("PYTHONPATH", "")]
+    path = [*map(str, directories), os.environ.get("PYTHONPATH", "")]
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
     variables = {
@@ -923,8 +923,8 @@ def test_the_next_process_sees_what_was_added_a_moment_ago(
     )
     seen = []
     for points in ("a = plug_app:One\n", "a = plug_app:One\nb = plug_app:Two\n"):
-        folder = site({**TREE, **dist("plug-new", "1", f"[g]\n{points}")})
-        seen.append(printed(program, child(tmp_path, folder)).strip())
+        directory = site({**TREE, **dist("plug-new", "1", f"[g]\n{points}")})
+        seen.append(printed(program, child(tmp_path, directory)).strip())
     assert seen == ["['a']", "['a', 'b']"]
 
 
@@ -1158,14 +1158,14 @@ def test_a_finder_answers_for_the_package_itself_when_it_was_forgotten(
 @pytest.fixture
 def alone(tmp_path: Path) -> dict[str, Any]:
     """Return the options of a child in which stevedore is not installed."""
-    folder = plant(tmp_path / "alone", TREE)
+    directory = plant(tmp_path / "alone", TREE)
     shutil.copytree(
         Path(lazyplug.__file__).parent,
-        folder / "lazyplug",
+        directory / "lazyplug",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
     options = child(tmp_path)
-    options["env"]["PYTHONPATH"] = str(folder)
+    options["env"]["PYTHONPATH"] = str(directory)
     return options
 
 
@@ -1224,8 +1224,8 @@ def test_it_imports_nothing_costly(alone: dict[str, Any]) -> None:
 
 
 def test_every_file_of_the_package_is_known_to_the_finder() -> None:
-    folder = Path(stevedore.__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    directory = Path(stevedore.__file__).parent
+    files = {path.stem for path in directory.glob("*.py")} - {"__init__"}
     assert files == {*stevedore.MODULES, *_install.PRIVATE}
 
 
@@ -1447,10 +1447,10 @@ def test_sphinx_documents_the_same_as_with_stevedore(app: Path, tmp_path: Path) 
     plant(tmp_path / "source", source)
     told = []
     for number, start in enumerate(("", INSTALL)):
-        folder = tmp_path / f"built{number}"
-        options = str(tmp_path / "source"), str(folder)
+        directory = tmp_path / f"built{number}"
+        options = str(tmp_path / "source"), str(directory)
         done = python("-c", start + dedent(code), *options, **child(tmp_path, app))
-        told.append((done.stderr, (folder / "index.pseudoxml").read_text()))
+        told.append((done.stderr, (directory / "index.pseudoxml").read_text()))
     assert "Failed to load plug_gone" in told[0][0]
     assert "which has more to say" in told[0][1]
     assert told[1] == told[0]

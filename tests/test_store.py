@@ -21,17 +21,17 @@ import pytest
 
 import lazyplug
 from lazyplug import _environment, _files, _settings
-from lazyplug._indexing import directory as directory_module
+from lazyplug._indexing import cache_directory as directory_module
 from lazyplug._indexing import storage
-from lazyplug._indexing.directory import cache_directory
-from lazyplug._settings import plain_folder
+from lazyplug._indexing.cache_directory import open_cache_directory
+from lazyplug._settings import default_cache_dir
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.heads import poison
 from tests.support.index_format import SCHEMA, TITLE_LENGTH, assemble, from_bytes, title
-from tests.support.seam import Seam
+from tests.support.seam import fs
 from tests.support.users import (
     AS_NOBODY,
     POINTS,
@@ -80,7 +80,9 @@ def test_where_there_are_no_effective_users_files_are_nobody_elses(
 
 
 @pytest.fixture
-def looked(settled: Ticking, site: PlantSite, only: SetPath) -> Callable[[], list[str]]:
+def looked(
+    reliable: Ticking, site: PlantSite, only: SetPath
+) -> Callable[[], list[str]]:
     """Return a function that looks as a new process does: values of the group g."""
     only(site(dist("foo", entry_points=POINTS)))
 
@@ -116,14 +118,14 @@ def test_file_and_folder_are_private_whatever_the_umask(
 def temporaries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Return the names and flags with which temporary files are opened."""
     found: list[tuple[str, int]] = []
-    opening = Seam.open
+    opening = fs.open
 
     def watched(path: Any, flags: int, *rest: Any, **named: Any) -> Any:
         if os.fsdecode(path).endswith(".tmp"):
             found.append((os.path.basename(path), flags))
         return opening(path, flags, *rest, **named)
 
-    monkeypatch.setattr(Seam, "open", watched)
+    monkeypatch.setattr(fs, "open", watched)
     return found
 
 
@@ -157,7 +159,7 @@ def test_a_write_that_fails_is_survived_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = 0
-    closing = Seam.close
+    closing = fs.close
 
     def fail(*arguments: Any, **_: Any) -> None:
         nonlocal calls
@@ -168,7 +170,7 @@ def test_a_write_that_fails_is_survived_and_leaves_nothing(
 
     isolated.mkdir(mode=0o700)
     with monkeypatch.context() as patch:
-        patch.setattr(Seam, call, fail)
+        patch.setattr(fs, call, fail)
         storage.store(str(isolated), "index.json", b"content")
     assert calls
     assert os.listdir(isolated) == []
@@ -184,7 +186,7 @@ def test_an_interrupt_while_writing_goes_on_and_leaves_nothing(
 
     isolated.mkdir(mode=0o700)
     with monkeypatch.context() as patch:
-        patch.setattr(Seam, "write", interrupt)
+        patch.setattr(fs, "write", interrupt)
         with pytest.raises(KeyboardInterrupt, match="here"):
             storage.store(str(isolated), "index.json", b"content")
     assert os.listdir(isolated) == []
@@ -193,9 +195,9 @@ def test_an_interrupt_while_writing_goes_on_and_leaves_nothing(
 def test_a_disk_that_takes_a_little_at_a_time_gets_all(
     isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writing = Seam.write
+    writing = fs.write
     with monkeypatch.context() as patch:
-        patch.setattr(Seam, "write", lambda to, data: writing(to, bytes(data)[:3]))
+        patch.setattr(fs, "write", lambda to, data: writing(to, bytes(data)[:3]))
         storage.store(str(isolated), "index.json", b"0123456789")
     assert (isolated / "index.json").read_bytes() == b"0123456789"
 
@@ -203,7 +205,7 @@ def test_a_disk_that_takes_a_little_at_a_time_gets_all(
 def test_many_processes_that_write_at_once_leave_one_whole_index(
     site: PlantSite, isolated: Path
 ) -> None:
-    folder = site(
+    directory = site(
         {k: v for n in range(30) for k, v in dist(f"d{n}", entry_points=POINTS).items()}
     )
     code = f"""
@@ -214,7 +216,7 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
         from lazyplug._indexing import update as update_module
 
         def look(_):
-            sys.path[:] = [{str(folder)!r}]
+            sys.path[:] = [{str(directory)!r}]
             found = set()
             for _ in range(20):
                 _environment.invalidate_caches()
@@ -228,7 +230,7 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
     """
     assert ask(code) == [[30]] * 8
     assert [file.name for file in isolated.iterdir()] == [index_in(isolated).name]
-    assert from_bytes(index_in(isolated).read_bytes()).key[1:] == [str(folder)]
+    assert from_bytes(index_in(isolated).read_bytes()).key[1:] == [str(directory)]
 
 
 # ------------------------------------------------- where nothing can be written
@@ -236,21 +238,21 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
 
 @posix
 def test_an_unwritable_folder_is_survived(public: Path, installed: Path) -> None:
-    folder = public / "cache"
-    folder.mkdir()
-    folder.chmod(0o555)
-    assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=str(folder)) == RIGHT
-    assert os.listdir(folder) == []
-    folder.chmod(0o755)
+    directory = public / "cache"
+    directory.mkdir()
+    directory.chmod(0o555)
+    assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=str(directory)) == RIGHT
+    assert os.listdir(directory) == []
+    directory.chmod(0o755)
 
 
 @posix
 def test_an_unreadable_folder_is_survived(public: Path, installed: Path) -> None:
-    folder = public / "cache"
-    folder.mkdir()
-    folder.chmod(0)
-    assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=str(folder)) == RIGHT
-    folder.chmod(0o755)
+    directory = public / "cache"
+    directory.mkdir()
+    directory.chmod(0)
+    assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=str(directory)) == RIGHT
+    directory.chmod(0o755)
 
 
 @posix
@@ -258,20 +260,20 @@ def test_a_file_where_the_cache_folder_should_be_is_survived(
     public: Path, installed: Path
 ) -> None:
     (public / "cache").write_text("mine")
-    for folder in ("cache", "cache/inside"):
-        path = str(public / folder)
+    for directory in ("cache", "cache/inside"):
+        path = str(public / directory)
         assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=path) == RIGHT
     assert (public / "cache").read_text() == "mine"
 
 
 @posix
 @pytest.mark.parametrize(
-    "folder", ["x" * 300, "a/" * 3000, "nowhere/\udcff", "~nobody~/x"]
+    "directory", ["x" * 300, "a/" * 3000, "nowhere/\udcff", "~nobody~/x"]
 )
 def test_a_folder_that_cannot_be_is_survived(
-    folder: str, public: Path, installed: Path
+    directory: str, public: Path, installed: Path
 ) -> None:
-    path = folder if folder[0] == "~" else f"{public}/{folder}"
+    path = directory if directory[0] == "~" else f"{public}/{directory}"
     assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=path) == RIGHT
 
 
@@ -311,17 +313,17 @@ def test_no_home_at_all_is_survived(installed: Path) -> None:
 
 @posix
 def test_a_full_disk_is_survived(installed: Path, public: Path) -> None:
-    folder = public / "cache"
+    directory = public / "cache"
     full = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 """
-    folder.mkdir(mode=0o700)
+    directory.mkdir(mode=0o700)
     if os.geteuid() == 0:
-        os.chown(folder, 65534, 65534)
-    found = look_as_nobody(installed, before=full, LAZYPLUG_CACHE_DIR=str(folder))
+        os.chown(directory, 65534, 65534)
+    found = look_as_nobody(installed, before=full, LAZYPLUG_CACHE_DIR=str(directory))
     assert found == RIGHT
-    assert os.listdir(folder) == []
+    assert os.listdir(directory) == []
 
 
 # -------------------------------------------------------------- what is not believed
@@ -418,17 +420,17 @@ def test_nothing_is_left_in_the_home_of_another_user(
 @needs_root
 def test_an_index_of_root_is_believed_by_others(public: Path, installed: Path) -> None:
     # An administrator may prepare an index that nobody else can write.
-    folder = public / "cache"
-    env = {"LAZYPLUG_CACHE_DIR": str(folder)}
+    directory = public / "cache"
+    env = {"LAZYPLUG_CACHE_DIR": str(directory)}
     code = AS_NOBODY.replace("os.geteuid() == 0", "0")
     # Believed without a look is only what is no longer racy.
-    ahead = "import time; lazyplug._files.Seam.clock = lambda: time.time_ns() + 10**12"
+    ahead = "import time; lazyplug._files.fs.clock = lambda: time.time_ns() + 10**12"
     python(
         "-c", code.replace("def look", f"{ahead}\ndef look"), str(installed), env=env
     )
-    folder.chmod(0o755)
-    poison(index_in(folder))
-    index_in(folder).chmod(0o644)
+    directory.chmod(0o755)
+    poison(index_in(directory))
+    index_in(directory).chmod(0o644)
     trust = {**env, "LAZYPLUG_CHECK": "none"}
     assert look_as_nobody(installed, **trust) == [["n:f"], ["n:f"]]
 
@@ -490,15 +492,15 @@ def test_an_index_that_is_replaced_while_it_is_read_costs_no_answer(
 ) -> None:
     looked()
     lazyplug.invalidate_caches()
-    snapshot = _environment.current()
-    snapshot.rows("h")  # the head is read, and the file is closed
+    environment = _environment.current()
+    environment.rows("h")  # the head is read, and the file is closed
     data = index_in(isolated).read_bytes()
     index_in(isolated).unlink()
-    assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
+    assert [row[1] for row, _ in environment.rows("g")] == ["m:f"]
     index_in(isolated).write_bytes(data[:-1])
-    assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
+    assert [row[1] for row, _ in environment.rows("g")] == ["m:f"]
     shutil.rmtree(isolated)
-    assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
+    assert [row[1] for row, _ in environment.rows("g")] == ["m:f"]
 
 
 @pytest.mark.parametrize("gap", [True, False])
@@ -511,7 +513,7 @@ def test_who_looks_while_an_index_is_replaced_is_answered(
     looked()
     name, data = index_in(isolated).name, index_in(isolated).read_bytes()
     seen: list[Any] = []
-    replace = Seam.replace
+    replace = fs.replace
 
     def between(*paths: str, **directories: int) -> None:
         with monkeypatch.context() as patch:
@@ -519,9 +521,9 @@ def test_who_looks_while_an_index_is_replaced_is_answered(
             seen.append((os.path.lexists(isolated / name), looked()))
         replace(*paths, **directories)
 
-    monkeypatch.setattr(Seam, "replace", between)
-    with cache_directory(str(isolated)) as directory:
-        storage.write(directory, name, data, gap=gap)
+    monkeypatch.setattr(fs, "replace", between)
+    with open_cache_directory(str(isolated)) as opened:
+        storage.write(opened, name, data, gap=gap)
     # Without a gap, which a frozen index must not have, the old one is still there.
     assert seen == [(not gap, ["m:f"])]
     assert index_in(isolated).read_bytes() == data
@@ -532,18 +534,18 @@ def test_a_program_that_asks_for_many_groups_opens_the_file_a_few_times(
 ) -> None:
     looked()
     lazyplug.invalidate_caches()
-    snapshot = _environment.current()
+    environment = _environment.current()
     opened = []
-    real: Callable[..., int] = Seam.open
+    real: Callable[..., int] = fs.open
 
     def count(path: str, flags: int, mode: int = 0o777) -> int:
         opened.append(path)
         return real(path, flags, mode)
 
-    monkeypatch.setattr(Seam, "open", count)
+    monkeypatch.setattr(fs, "open", count)
     for _ in range(100):
-        assert [row[1] for row, _ in snapshot.rows("g")] == ["m:f"]
-    assert 0 < len(opened) < _files.MANY
+        assert [row[1] for row, _ in environment.rows("g")] == ["m:f"]
+    assert 0 < len(opened) < _files.MAX_OPENS
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -553,11 +555,11 @@ def test_a_setting_is_what_the_environment_says_now(
     if not kept:  # as another implementation may have it
         monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.delenv("LAZYPLUG_CHECK", raising=False)
-    assert _settings.setting("LAZYPLUG_CHECK", "full") == "full"
+    assert _settings.get_setting("LAZYPLUG_CHECK", "full") == "full"
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
-    assert _settings.setting("LAZYPLUG_CHECK", "full") == "dirs"
+    assert _settings.get_setting("LAZYPLUG_CHECK", "full") == "dirs"
     monkeypatch.setenv("LAZYPLUG_CHECK", "")
-    assert _settings.setting("LAZYPLUG_CHECK", "full") == "full"
+    assert _settings.get_setting("LAZYPLUG_CHECK", "full") == "full"
 
 
 # -------------------------------------------------------------------------- pruning
@@ -585,8 +587,8 @@ def strange_index(key: Any) -> bytes:
     """Return an index of no path entry whose key is any JSON value, checksums right."""
     sound = assemble(["prefix"], [], [], True, {}, {}, "")
     _, rest = sound[TITLE_LENGTH:].split(b"\n", 1)
-    front = json.dumps(key, separators=(",", ":")).encode() + b"\n" + rest
-    return title(front) + front
+    header = json.dumps(key, separators=(",", ":")).encode() + b"\n" + rest
+    return title(header) + header
 
 
 def test_the_newest_64_indexes_are_kept(
@@ -654,7 +656,7 @@ def test_indexes_are_kept_where_nobody_can_tell_if_their_environment_is_gone(
     def fail(_: str) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(Seam, "stat", fail)
+    monkeypatch.setattr(fs, "stat", fail)
     storage.prune(str(isolated))
     assert file.exists()
 
@@ -664,10 +666,10 @@ def test_temporary_files_of_dead_writers_are_removed_after_an_hour(
 ) -> None:
     isolated.mkdir(mode=0o700)
     old = aged(isolated / unfinished(1), 3700)
-    young = aged(isolated / unfinished(2), 3500)
+    racy = aged(isolated / unfinished(2), 3500)
     looked()
     assert not old.exists()
-    assert young.exists()
+    assert racy.exists()
 
 
 def test_no_more_than_32_temporary_files_are_kept(
@@ -886,7 +888,7 @@ def test_links_that_lead_on_for_ever_are_given_up(
     # As if somebody had exchanged them since the kernel followed them.
     (tmp_path / "link").symlink_to("real")
     (tmp_path / "real").mkdir()
-    monkeypatch.setattr(Seam, "readlink", lambda *_, **__: "link")
+    monkeypatch.setattr(fs, "readlink", lambda *_, **__: "link")
     assert "Too many levels of symbolic links" in stored(tmp_path / "link" / "lazyplug")
 
 
@@ -962,11 +964,11 @@ print(json.dumps([look(), look(), bool(raised)]))
 def test_a_hook_that_refuses_to_write_costs_the_cache_only(
     event: str, site: PlantSite, isolated: Path
 ) -> None:
-    folder = site(dist("foo", entry_points=POINTS))
+    directory = site(dist("foo", entry_points=POINTS))
     if event == "os.remove":
         isolated.mkdir(mode=0o700)
         aged(isolated / unfinished(1), 3700)
-    done = python("-c", HOOKED, event, str(folder))
+    done = python("-c", HOOKED, event, str(directory))
     assert json.loads(done.stdout) == [["m:f"], ["m:f"], True]
     assert done.stderr == ""
 
@@ -1014,18 +1016,18 @@ def test_the_plain_folder_is_that_of_platformdirs(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     of = {"linux": platformdirs.unix.Unix, "darwin": platformdirs.macos.MacOS}[platform]
-    plain = plain_folder(platform, environ)
+    plain = default_cache_dir(platform, environ)
     if plain is not None:
         assert plain == of("lazyplug", appauthor=False).user_cache_dir
 
 
 def test_the_usual_homes_are_plain() -> None:
     home = {"HOME": "/home/me"}
-    assert plain_folder("linux", home) == "/home/me/.cache/lazyplug"
-    assert plain_folder("darwin", home) == "/home/me/Library/Caches/lazyplug"
+    assert default_cache_dir("linux", home) == "/home/me/.cache/lazyplug"
+    assert default_cache_dir("darwin", home) == "/home/me/Library/Caches/lazyplug"
     local = {"LOCALAPPDATA": "C:\\Users\\me\\AppData\\Local"}
-    assert plain_folder("win32", local) is not None
-    assert plain_folder("emscripten", home) is None
+    assert default_cache_dir("win32", local) is not None
+    assert default_cache_dir("emscripten", home) is None
 
 
 @pytest.mark.parametrize(
@@ -1050,7 +1052,7 @@ def test_the_plain_folder_of_windows_is_that_of_platformdirs(
     monkeypatch.setattr(windows, "os", there)
     monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
     monkeypatch.setattr(_settings, "os", there)
-    plain = plain_folder("win32", environ)
+    plain = default_cache_dir("win32", environ)
     if plain is not None:
         assert plain == windows.Windows("lazyplug", appauthor=False).user_cache_dir
 
@@ -1075,16 +1077,16 @@ def test_the_plain_folder_of_windows_is_that_of_platformdirs(
 def test_where_it_is_not_plain_platformdirs_is_asked(
     platform: str, environ: dict[str, str]
 ) -> None:
-    assert plain_folder(platform, environ) is None
+    assert default_cache_dir(platform, environ) is None
 
 
 def test_where_it_is_not_plain_the_answer_of_platformdirs_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
-    monkeypatch.setattr(_settings, "plain_folder", lambda *_: None)
+    monkeypatch.setattr(_settings, "default_cache_dir", lambda *_: None)
     expected = platformdirs.PlatformDirs("lazyplug", appauthor=False).user_cache_dir
-    assert _settings.cache_folder() == expected
+    assert _settings.get_cache_directory() == expected
 
 
 @posix
@@ -1095,7 +1097,7 @@ def test_an_explicit_folder_is_made_absolute_and_its_tilde_means_home(
     monkeypatch.setenv("HOME", "/home/me")
     for given, meant in (("x", str(tmp_path / "x")), ("~/x", "/home/me/x")):
         monkeypatch.setenv("LAZYPLUG_CACHE_DIR", given)
-        assert _settings.cache_folder() == meant
+        assert _settings.get_cache_directory() == meant
 
 
 # ------------------------------------------------------------------------- settings
@@ -1104,7 +1106,9 @@ TELL = f"""
 import json, os, sys
 sys.path[:0] = [{str(ROOT)!r}]
 from lazyplug import _environment, _files, _settings
-print(json.dumps([_settings.setting("LAZYPLUG_CHECK"), _settings.cache_folder()]))
+print(json.dumps([
+    _settings.get_setting("LAZYPLUG_CHECK"), _settings.get_cache_directory()
+]))
 """
 
 

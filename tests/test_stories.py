@@ -35,16 +35,16 @@ def install(site: PlantSite, first: SetPath) -> Install:
         own = dist(
             "host", "1", "[host]\nbuild = plug_own:build\nclean = plug_own:clean\n"
         )
-        folder = site({"plug_own.py": COMMANDS, **own, **tree})
-        first(folder)
-        return folder
+        directory = site({"plug_own.py": COMMANDS, **own, **tree})
+        first(directory)
+        return directory
 
     return make
 
 
-def program(code: str, folder: Path, **variables: str) -> tuple[str, str]:
+def program(code: str, directory: Path, **variables: str) -> tuple[str, str]:
     """Run a host; return what it printed, and what it said of faults."""
-    path = f"import sys; sys.path[:0] = [{str(folder)!r}, {str(ROOT)!r}]\n"
+    path = f"import sys; sys.path[:0] = [{str(directory)!r}, {str(ROOT)!r}]\n"
     done = python("-c", path + code, env=variables)
     return done.stdout, done.stderr
 
@@ -54,7 +54,7 @@ def program(code: str, folder: Path, **variables: str) -> tuple[str, str]:
 
 def test_a_broken_plugin_does_not_prevent_its_own_removal(install: Install) -> None:
     """The thread is conda/conda#12149."""
-    folder = install(
+    directory = install(
         {
             "plug_bad.py": "import no_such_module_anywhere\n",
             **dist("bad", entry_points="[host]\nbad = plug_bad:run\n"),
@@ -66,7 +66,7 @@ def test_a_broken_plugin_does_not_prevent_its_own_removal(install: Install) -> N
     (failure,) = manager.failures
     assert failure.distribution == "bad 1.0"
     # The message says what to remove, and removing it works.
-    shutil.rmtree(folder / "bad-1.0.dist-info")
+    shutil.rmtree(directory / "bad-1.0.dist-info")
     assert manager.refresh().removed == ("bad 1.0",)
     assert manager.failures == []
 
@@ -128,9 +128,9 @@ def test_broken_metadata_of_another_harms_nobody(
     broken: Mapping[str, Any], install: Install
 ) -> None:
     """The threads are python/cpython#100455 and saulpw/visidata#1529."""
-    folder = install(broken)
+    directory = install(broken)
     code = "import lazyplug; print(*lazyplug.ExtensionManager('host').names())"
-    said, _ = program(code, folder)
+    said, _ = program(code, directory)
     assert said == "build clean\n"
 
 
@@ -139,7 +139,7 @@ def test_broken_metadata_of_another_harms_nobody(
 
 def test_a_plugin_that_failed_is_visible_and_can_be_counted(install: Install) -> None:
     """The threads are colcon/colcon-core#637 and mlflow/mlflow#2445."""
-    folder = install(
+    directory = install(
         {
             "plug_bad.py": "1 / 0\n",
             **dist("bad", "0.3", "[host]\nbad = plug_bad:run\n"),
@@ -152,13 +152,13 @@ def test_a_plugin_that_failed_is_visible_and_can_be_counted(install: Install) ->
         for failure in manager.failures:
             print(failure.name, failure.distribution, failure.reason)
     """
-    said, told = program(code, folder)
+    said, told = program(code, directory)
     assert said == "bad bad 0.3 ZeroDivisionError: division by zero\n"
     # Nobody asked for it. A program that sets up logging does.
     assert told == ""
     setup = "import logging; logging.basicConfig(format='%(message)s')\n"
-    _, told = program(setup + code, folder)
-    file = folder / "bad-0.3.dist-info" / "entry_points.txt"
+    _, told = program(setup + code, directory)
+    file = directory / "bad-0.3.dist-info" / "entry_points.txt"
     assert told == (
         "could not load entry point 'bad = plug_bad:run' of group 'host', declared by"
         f" bad 0.3 in {file}, line 2: ZeroDivisionError: division by zero\n"
@@ -192,13 +192,13 @@ def test_plugins_are_turned_off_before_any_import_and_none_means_none(
     variables: dict[str, str], left: str, install: Install
 ) -> None:
     """The threads are pytest-dev/pytest#3784, conda/conda#12903, simonw/llm#922."""
-    folder = install(
+    directory = install(
         {
             "plug_trap.py": TRAP,
             **dist("heavy-x", entry_points="[host]\nheavy = plug_trap:r\n"),
         }
     )
-    assert program(TURNED_OFF, folder, **variables) == (f"{left}\n", "")
+    assert program(TURNED_OFF, directory, **variables) == (f"{left}\n", "")
 
 
 # ----------------------------------------------------------- 7: two plugins, one name
@@ -228,7 +228,7 @@ def test_help_names_and_describes_each_command_and_imports_none(
 ) -> None:
     """The threads: globus/globus-cli#673, apache/airflow#46789, azure-cli#27444."""
     heavy = f'"""Heavy."""\n{TRAP}def run():\n    """Run it."""\n'
-    folder = install(
+    directory = install(
         {
             "plug_heavy.py": heavy,
             **dist("heavy", entry_points="[host]\nrun = plug_heavy:run\n"),
@@ -240,7 +240,7 @@ def test_help_names_and_describes_each_command_and_imports_none(
             print(f"{extension.name:8}{extension.summary}")
         print([name for name in sys.modules if name.startswith("plug_")])
     """
-    said, told = program(code, folder)
+    said, told = program(code, directory)
     assert said.splitlines() == [
         "run     Run it.",
         "build   Build the project.",
@@ -255,7 +255,7 @@ def test_help_names_and_describes_each_command_and_imports_none(
 
 def test_a_plugin_installed_from_the_notebook_is_seen(install: Install) -> None:
     """The thread is pydata/xarray#7478."""
-    folder = install({})
+    directory = install({})
     engines = ExtensionManager[Any]("host")
     build = engines["build"].plugin
     told: list[lazyplug.Changes] = []
@@ -263,7 +263,7 @@ def test_a_plugin_installed_from_the_notebook_is_seen(install: Install) -> None:
     with pytest.raises(lazyplug.NoMatches, match="no extension named 'zarr'"):
         engines["zarr"]
     plant(
-        folder,
+        directory,
         {
             "plug_zarr.py": "Engine = dict\n",
             **dist("zarr", "3", "[host]\nzarr = plug_zarr:Engine\n"),

@@ -12,7 +12,7 @@ import pytest
 
 import lazyplug
 from lazyplug import DriverManager, Extension, ExtensionManager
-from lazyplug._faults.failed_loads import says_nothing
+from lazyplug._faults.failed_loads import reraise_signal_error
 from lazyplug.testing import dist
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
@@ -156,9 +156,9 @@ def installed(site: PlantSite, first: SetPath) -> Path:
     lines += [f"invalid{number} = {value}" for number, value in enumerate(INVALID)]
     few = [f"{TARGETS.index(value)} = {value}" for value in FEW]
     text = "\n".join(["[g]", *lines, "[few]", *few, ""])
-    folder = site({**FILES, **WORSE, **dist("plug", "1", text)})
-    first(folder)
-    return folder
+    directory = site({**FILES, **WORSE, **dist("plug", "1", text)})
+    first(directory)
+    return directory
 
 
 def outcome(load: Callable[[], Any]) -> tuple[str, str, str]:
@@ -243,13 +243,13 @@ def test_what_a_module_or_an_error_raises_when_it_is_asked_replaces_nothing(
 
 
 def test_what_a_signal_handler_raises_while_a_plain_module_is_asked_is_raised() -> None:
-    assert not says_nothing(object(), SystemExit())
+    assert not reraise_signal_error(object(), SystemExit())
     for module, error in (
         (json, SystemExit("now")),
         (object(), KeyboardInterrupt("now")),
     ):
         with pytest.raises(type(error), match="now"):
-            says_nothing(module, error)
+            reraise_signal_error(module, error)
 
 
 def test_what_is_no_reference_stays_an_invalid_entry_point() -> None:

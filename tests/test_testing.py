@@ -37,7 +37,7 @@ from lazyplug.testing import (
     manager_of,
     nothing_imported,
     plant,
-    site_folder,
+    site_directory,
 )
 from lazyplug.testing._places import OwnPatch, take_out
 from tests.support.children import ask, python
@@ -117,7 +117,7 @@ def test_what_cannot_be_planted_is_an_error_that_says_where(tmp_path: Path) -> N
 def test_a_distribution_declares_what_the_mapping_says() -> None:
     points = {"g": {"a b": "m:x", "c": "not a reference"}, "h.i": {"d": "m.n"}}
     tree = {**dist("Foo-Bar", "2.1", points), **dist("empty")}
-    with site_folder(tree):
+    with site_directory(tree):
         found = [(p.group, p.name, p.value) for p in entry_points(group="g")]
         assert found == [("g", "a b", "m:x"), ("g", "c", "not a reference")]
         assert ExtensionManager[Any]("h.i")["d"].dist.version == "2.1"
@@ -126,7 +126,7 @@ def test_a_distribution_declares_what_the_mapping_says() -> None:
 
 
 def test_the_text_of_a_file_may_be_wrong_in_any_way(tmp_path: Path) -> None:
-    with site_folder(dist("foo", entry_points="a = m:x\n[g]\nb\nc = m:y\n")) as site:
+    with site_directory(dist("foo", entry_points="a = m:x\n[g]\nb\nc = m:y\n")) as site:
         assert ExtensionManager[Any]("g").names() == ["c"]
         told = [p for p in lazyplug.problems() if str(site) in str(p.path)]
         assert len(told) == 2
@@ -162,27 +162,27 @@ def test_an_index_of_its_own_is_what_a_block_and_its_children_use(
         import json, os
         print(json.dumps([name for name in os.environ if name.startswith("LAZYPLUG_")]))
     """
-    with isolated_index() as folder:
-        assert list(folder.iterdir()) == []
+    with isolated_index() as directory:
+        assert list(directory.iterdir()) == []
         entry_points(group="g")
-        assert [file.suffix for file in folder.iterdir()] == [".json"]
+        assert [file.suffix for file in directory.iterdir()] == [".json"]
         assert ask(code) == ["LAZYPLUG_CACHE_DIR"]
         os.environ["LAZYPLUG_CHECK"] = "none"
         with isolated_index() as inner:
             assert "LAZYPLUG_CHECK" not in os.environ
-            assert os.environ["LAZYPLUG_CACHE_DIR"] == str(inner) != str(folder)
+            assert os.environ["LAZYPLUG_CACHE_DIR"] == str(inner) != str(directory)
         assert os.environ.pop("LAZYPLUG_CHECK") == "none"
-        assert os.environ["LAZYPLUG_CACHE_DIR"] == str(folder)
-    assert not folder.exists()
+        assert os.environ["LAZYPLUG_CACHE_DIR"] == str(directory)
+    assert not directory.exists()
     assert os.environ["LAZYPLUG_DENY"] == "g=*"
 
 
 def test_what_was_seen_is_forgotten_when_the_block_begins_and_ends(
     site: PlantSite, patch: pytest.MonkeyPatch
 ) -> None:
-    folder = site(PLUG)
-    patch.syspath_prepend(folder)
-    file = folder / "plug-1.dist-info" / "entry_points.txt"
+    directory = site(PLUG)
+    patch.syspath_prepend(directory)
+    file = directory / "plug-1.dist-info" / "entry_points.txt"
     assert ExtensionManager[Any]("g").names() == ["a"]
     file.write_text("[g]\nlonger = plug:One\n")
     assert ExtensionManager[Any]("g").names() == ["a"]
@@ -193,7 +193,7 @@ def test_what_was_seen_is_forgotten_when_the_block_begins_and_ends(
 
 
 def test_what_was_told_before_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
-    with site_folder({"plug-1.dist-info": {"entry_points.txt": "nonsense"}}):
+    with site_directory({"plug-1.dist-info": {"entry_points.txt": "nonsense"}}):
         ExtensionManager[Any]("g")
         ExtensionManager[Any]("g")
         assert len(caplog.messages) == 1
@@ -217,15 +217,15 @@ def test_a_frozen_index_that_was_named_is_put_aside(
 
 
 def test_what_was_learned_is_not_written_after_the_block(
-    site: PlantSite, patch: pytest.MonkeyPatch, settled: Ticking
+    site: PlantSite, patch: pytest.MonkeyPatch, reliable: Ticking
 ) -> None:
     # At the end of the process, that is: it would make the folder again.
     patch.syspath_prepend(site(PLUG))
-    with isolated_index() as folder:
+    with isolated_index() as directory:
         assert ExtensionManager[Any]("g")["a"].summary == "The one."
-        assert [Path(file).parent for file in unwritten()] == [folder]
+        assert [Path(file).parent for file in unwritten()] == [directory]
     facts.write()
-    assert not folder.exists()
+    assert not directory.exists()
 
 
 def test_where_the_environment_is_ignored_no_index_can_be_isolated() -> None:
@@ -243,8 +243,8 @@ def test_where_the_environment_is_ignored_no_index_can_be_isolated() -> None:
 
 
 def test_a_site_folder_is_installed_here_and_in_children_until_the_block_ends() -> None:
-    with site_folder(PLUG) as folder:
-        assert sys.path[0] == str(folder)
+    with site_directory(PLUG) as directory:
+        assert sys.path[0] == str(directory)
         extension = ExtensionManager[Any]("g")["a"]
         assert extension.summary == "The one."
         assert "plug" not in sys.modules
@@ -252,14 +252,14 @@ def test_a_site_folder_is_installed_here_and_in_children_until_the_block_ends() 
         assert python("-c", DRIVER).stdout == "<class 'plug.One'>\n"
         (point,) = importlib.metadata.entry_points(group="g")
         assert point.load() is extension.plugin
-    assert not folder.exists()
+    assert not directory.exists()
     assert ExtensionManager[Any]("g").names() == []
 
 
 def test_all_is_put_back_when_the_block_raises() -> None:
     with (  # noqa: PT012
         pytest.raises(OSError, match="on purpose"),
-        site_folder(PLUG),
+        site_directory(PLUG),
         fake_extensions("h", {"x": Fake}),
         isolated_index(),
     ):
@@ -269,15 +269,15 @@ def test_all_is_put_back_when_the_block_raises() -> None:
 
 def test_two_sites_one_after_the_other_have_each_its_own_module() -> None:
     for number in (1, 2):
-        with site_folder({"plug.py": f"NUMBER = {number}"}):
+        with site_directory({"plug.py": f"NUMBER = {number}"}):
             assert vars(importlib.import_module("plug"))["NUMBER"] == number
 
 
 def test_a_site_inside_of_another_comes_before_it() -> None:
     other = {**dist("plug", "2", {"g": {"b": "plug:Two"}}), "plug.py": "Two = 2"}
-    with site_folder(PLUG):
+    with site_directory(PLUG):
         first = importlib.import_module("plug")
-        with site_folder(other):
+        with site_directory(other):
             assert ExtensionManager[Any]("g").names() == ["b"]
             assert ExtensionManager[Any]("g")["b"].plugin == 2
         assert ExtensionManager[Any]("g").names() == ["a"]
@@ -285,9 +285,9 @@ def test_a_site_inside_of_another_comes_before_it() -> None:
 
 
 def test_what_is_planted_later_is_removed_as_well() -> None:
-    with site_folder({}) as folder:
+    with site_directory({}) as directory:
         manager = ExtensionManager[Any]("g")
-        plant(folder, {**PLUG, "pack": {"__init__.py": "", "sub.py": ""}})
+        plant(directory, {**PLUG, "pack": {"__init__.py": "", "sub.py": ""}})
         manager.refresh()
         assert manager["a"].plugin
         importlib.import_module("pack.sub")
@@ -296,10 +296,10 @@ def test_what_is_planted_later_is_removed_as_well() -> None:
 
 
 def test_of_a_namespace_package_only_what_is_planted_is_exchanged() -> None:
-    with site_folder({"space": {"a.py": "", "b.py": ""}}):
+    with site_directory({"space": {"a.py": "", "b.py": ""}}):
         import_module = importlib.import_module
         space, a, b = map(import_module, ("space", "space.a", "space.b"))
-        with site_folder({"space": {"b.py": "MINE = 1", "c.py": ""}}):
+        with site_directory({"space": {"b.py": "MINE = 1", "c.py": ""}}):
             assert import_module("space.b").MINE == 1
             assert import_module("space.c").__name__ == "space.c"
             assert (import_module("space"), import_module("space.a")) == (space, a)
@@ -307,7 +307,7 @@ def test_of_a_namespace_package_only_what_is_planted_is_exchanged() -> None:
         assert not hasattr(space, "c")
         with pytest.raises(ModuleNotFoundError, match=r"space\.c"):
             import_module("space.c")
-    with site_folder({"space": {"d.py": "MINE = 2"}}):
+    with site_directory({"space": {"d.py": "MINE = 2"}}):
         assert importlib.import_module("space.d").MINE == 2
 
 
@@ -319,7 +319,7 @@ def test_without_a_cache_folder_the_users_own_is_left_alone(
     home.mkdir()
     for name in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
         patch.setenv(name, str(home))
-    with site_folder(PLUG):
+    with site_directory(PLUG):
         assert ExtensionManager[Any]("g").names() == ["a"]
         python("-c", DRIVER)
     with fake_extensions("g", {"x": Fake}):
@@ -331,7 +331,7 @@ def test_what_the_environment_says_counts_in_a_site(
     patch: pytest.MonkeyPatch,
 ) -> None:
     patch.setenv("LAZYPLUG_DENY", "g=a")
-    with site_folder(PLUG), fake_extensions("g", {"b": Fake}, keep_installed=True):
+    with site_directory(PLUG), fake_extensions("g", {"b": Fake}, keep_installed=True):
         assert ExtensionManager[Any]("g").names() == ["b"]
 
 
@@ -339,7 +339,7 @@ def test_what_the_environment_says_counts_in_a_site(
 
 
 def test_every_way_to_ask_finds_the_fakes_and_nothing_installed() -> None:
-    with site_folder(PLUG), fake_extensions("g", {"x": Fake, "y": "json:loads"}):
+    with site_directory(PLUG), fake_extensions("g", {"x": Fake, "y": "json:loads"}):
         with nothing_imported():
             manager = ExtensionManager[Any]("g")
             assert manager.names() == ["x", "y"]
@@ -401,7 +401,7 @@ def test_a_reference_that_leads_nowhere_is_a_broken_extension() -> None:
 
 def test_installed_ones_of_other_names_can_be_kept() -> None:
     points = {"g": {"a": "plug:One", "b": "plug:One"}, "h": {"c": "plug:One"}}
-    with site_folder({**PLUG, **dist("plug", "1", points)}):
+    with site_directory({**PLUG, **dist("plug", "1", points)}):
         with fake_extensions("g", {"a": Fake}, keep_installed=True):
             assert DriverManager[Any]("g", "a").driver is Fake
             assert ExtensionManager[Any]("g").names() == ["a", "b"]
@@ -423,7 +423,7 @@ def test_what_hides_a_distribution_says_what_that_says() -> None:
             "entry_points.txt": "[g]\na = old\n[h]\nc = old\n",
         },
     }
-    with site_folder(tree):
+    with site_directory(tree):
         with pytest.raises(MultipleMatches, match="a"):
             DriverManager[Any]("g", "a")
         with fake_extensions("g", {"a": Fake}):
@@ -490,7 +490,7 @@ def test_another_process_is_told_that_it_has_no_such_object() -> None:
 
 
 def test_a_namespace_can_be_without_extensions() -> None:
-    with site_folder(PLUG), fake_extensions("g", {}):
+    with site_directory(PLUG), fake_extensions("g", {}):
         assert entry_points(group="g") == ()
         with pytest.raises(NoMatches, match="no extension named 'a' in group 'g'"):
             DriverManager[Any]("g", "a")
@@ -534,8 +534,8 @@ def planted() -> Any:
         "plug_broken.py": "import plug_more\nraise OSError('broken on purpose')\n",
         **dist("plug", "1", {"g": {"a": "plug:One", "b": "plug_broken"}}),
     }
-    with site_folder(tree) as folder:
-        yield folder
+    with site_directory(tree) as directory:
+        yield directory
 
 
 def test_looking_and_listing_import_nothing(planted: Path) -> None:
@@ -610,7 +610,7 @@ def test_what_fails_to_be_imported_counts(planted: Path) -> None:
 
 def test_what_is_removed_again_counts() -> None:
     told = pytest.raises(AssertionError, match="imported: plug; the first was plug, by")
-    with told, nothing_imported(), site_folder({"plug.py": ""}):
+    with told, nothing_imported(), site_directory({"plug.py": ""}):
         importlib.import_module("plug")
     told = pytest.raises(AssertionError, match="imported: lazyplug_fakes_1; the first")
     with told, nothing_imported(), fake_extensions("g", {"x": Fake}):
@@ -664,7 +664,7 @@ def test_a_module_instead_of_its_name_is_an_error() -> None:
 def test_it_serves_in_a_test_case_and_in_an_async_one() -> None:
     class Case(unittest.TestCase):
         def setUp(self) -> None:
-            self.folder = self.enterContext(site_folder(PLUG))
+            self.directory = self.enterContext(site_directory(PLUG))
             self.enterContext(fake_extensions("h", {"x": Fake}))
 
         def test_it(self) -> None:
@@ -702,7 +702,7 @@ def test_the_kit_needs_no_pytest() -> None:
         print(json.dumps(sorted(name for name in vars(kit) if name[0] != "_")))
     """
     kit = ["Tree", "dist", "fake_extensions", "isolated_index", "manager_of"]
-    assert ask(code) == [*kit, "nothing_imported", "plant", "site_folder"]
+    assert ask(code) == [*kit, "nothing_imported", "plant", "site_directory"]
 
 
 # ---------------------------------------------------------------------- pytest plugin
@@ -713,10 +713,10 @@ def project(pytester: pytest.Pytester) -> Iterator[pytest.Pytester]:
     """Return a project whose tests have the plugin, declared as it is by lazyplug."""
     said = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     tree = dist("lazyplug", "1", said["project"]["entry-points"])
-    with OwnPatch() as patch, site_folder(tree) as folder:
+    with OwnPatch() as patch, site_directory(tree) as directory:
         # By its files pytest knows whose assertions it rewrites.
         files = {"RECORD": "lazyplug/__init__.py,,\n"}
-        plant(folder, {"lazyplug-1.dist-info": files})
+        plant(directory, {"lazyplug-1.dist-info": files})
         # As at the start of pytest.
         take_out(patch, "lazyplug.integrations.pytest")
         patch.setitem(os.environ, "PYTEST_ADDOPTS", "-p no:cacheprovider")
@@ -789,7 +789,7 @@ def test_each_fixture_lasts_for_one_test(project: pytest.Pytester) -> None:
             assert _environment._memo == {}
         """
     )
-    with site_folder({"pack": {"own.py": ""}}):
+    with site_directory({"pack": {"own.py": ""}}):
         project.runpytest_inprocess().assert_outcomes(passed=5)
 
 
@@ -866,6 +866,6 @@ def test_the_examples_of_the_docs_run_as_they_stand_there(
     blocks = [each.partition("```")[0] for each in text.split("```python\n")[1:]]
     for number, block in enumerate(blocks):
         (project.path / f"test_{number}.py").write_text(block, encoding="utf-8")
-    with site_folder(tree):
+    with site_directory(tree):
         done = project.runpytest_inprocess()
     done.assert_outcomes(passed=text.count("def test_"))

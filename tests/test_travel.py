@@ -48,34 +48,34 @@ if __name__ == "__main__":
 @pytest.fixture
 def program(site: PlantSite, tmp_path: Path) -> tuple[Path, Path]:
     """Return a program that sends extensions to workers, and where the plugins are."""
-    folder = site(
+    directory = site(
         {"plug_square.py": PLUGIN, **dist("shapes", "2.5", entry_points=POINTS)}
     )
     file = tmp_path / "program.py"
     file.write_text(PROGRAM, encoding="utf-8")
-    return file, folder
+    return file, directory
 
 
-def path_with(folder: Path) -> dict[str, str]:
+def path_with(directory: Path) -> dict[str, str]:
     known = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), known]))}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(directory), known]))}
 
 
 @pytest.mark.parametrize("how", ["spawn", "forkserver"])
 def test_workers_load_what_is_sent_to_them(
     how: str, program: tuple[Path, Path]
 ) -> None:
-    file, folder = program
-    done = python(str(file), how, str(folder), env=path_with(folder))
+    file, directory = program
+    done = python(str(file), how, str(directory), env=path_with(directory))
     assert (done.stdout, done.stderr) == ("well\n", "")
 
 
 def test_a_worker_that_lacks_a_plugin_says_which_distribution_is_missing(
     program: tuple[Path, Path],
 ) -> None:
-    file, folder = program
-    arguments = ("spawn", str(folder), "lacking")
-    done = python(str(file), *arguments, env=path_with(folder), check=False)
+    file, directory = program
+    arguments = ("spawn", str(directory), "lacking")
+    done = python(str(file), *arguments, env=path_with(directory), check=False)
     assert done.returncode == 1
     assert "ModuleNotFoundError: No module named 'plug_square'" in done.stderr
     assert "entry point 'square = plug_square:square' of group 'g'" in done.stderr

@@ -16,12 +16,12 @@ from lazyplug import _content, _environment, _files
 from lazyplug._index import quote
 from lazyplug._indexing import layout, rebuild, records
 from lazyplug._indexing import watch as watch_module
-from lazyplug._indexing.patch import patched
+from lazyplug._indexing.patch import patch_index
 from lazyplug.testing import dist, plant
 from tests.support.clock import Ticking
 from tests.support.index_format import Index, from_bytes
 from tests.support.properties import examples
-from tests.support.seam import Seam
+from tests.support.seam import fs
 
 # A clock ahead of all changes: no stamp is too young.
 LATER = 3600 * 10**9
@@ -73,15 +73,15 @@ def take(root: Path, step: Step, alone: bool) -> None:
     """Do what an installer does; `alone`: the version that was there goes first."""
     site = root / step.site
     tree = dist(step.name, step.version or "1.0", step.points)
-    ((folder, files),) = tree.items()
+    ((directory, files),) = tree.items()
     if step.bare:
         del files["METADATA"]
     for old in site.glob("*.dist-info"):
         stem = old.name.partition("-")[0]
-        if stem == folder.partition("-")[0] and (alone or step.version is None):
+        if stem == directory.partition("-")[0] and (alone or step.version is None):
             shutil.rmtree(old)
     if step.version is not None:
-        shutil.rmtree(site / folder, ignore_errors=True)
+        shutil.rmtree(site / directory, ignore_errors=True)
         plant(site, tree)
 
 
@@ -96,11 +96,11 @@ def begun(root: Path, steps: list[Step], alone: bool, ahead: int = LATER) -> Ind
 @contextlib.contextmanager
 def files_by_path(few: int) -> Iterator[None]:
     """Let path entries with so few files have them accessed by their whole paths."""
-    before, watch_module.FEW = watch_module.FEW, few
+    before, watch_module.SHARED_BLOCK_MAX = watch_module.SHARED_BLOCK_MAX, few
     try:
         yield
     finally:
-        watch_module.FEW = before
+        watch_module.SHARED_BLOCK_MAX = before
 
 
 @examples(150)
@@ -113,19 +113,19 @@ def files_by_path(few: int) -> Iterator[None]:
 def test_changes_of_names_that_stand_once_are_exchanged(
     before: list[Step], after: list[Step], ahead: int, few: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder, files_by_path(few):
-        root = Path(folder)
+    with tempfile.TemporaryDirectory() as directory, files_by_path(few):
+        root = Path(directory)
         index = begun(root, before, True, ahead)
         for step in after:
             take(root, step, alone=True)
             clock = time.time_ns() + ahead
-            content = patched(index, clock)
+            content = patch_index(index, clock)
             assert content is not None
             assert content.decode() == anew(root, clock).decode()
             index = from_bytes(content)
         # What was too young is settled later, in the same way.
         clock = time.time_ns() + LATER
-        assert patched(index, clock) == anew(root, clock)
+        assert patch_index(index, clock) == anew(root, clock)
 
 
 @examples(150)
@@ -137,14 +137,14 @@ def test_changes_of_names_that_stand_once_are_exchanged(
 def test_whatever_changes_an_exchange_is_right_or_declined(
     before: list[Step], after: list[Step], few: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder, files_by_path(few):
-        root = Path(folder)
+    with tempfile.TemporaryDirectory() as directory, files_by_path(few):
+        root = Path(directory)
         index = begun(root, before, alone=False)
         for step in after:
             take(root, step, alone=False)
             clock = time.time_ns() + LATER
             expected = anew(root, clock)
-            content = patched(index, clock)
+            content = patch_index(index, clock)
             if content is not None:
                 assert content.decode() == expected.decode()
             else:
@@ -184,7 +184,7 @@ def test_what_takes_more_than_exchanging_lines_is_left_to_a_rescan(
 ) -> None:
     index = begun(tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True)
     CHANGES[change](tmp_path)
-    assert patched(index, time.time_ns() + LATER) is None
+    assert patch_index(index, time.time_ns() + LATER) is None
 
 
 @pytest.mark.parametrize("shadowed", [True, False])
@@ -198,9 +198,9 @@ def test_a_change_beside_names_that_stand_twice_is_exchanged(
     take(tmp_path, changed._replace(points="[g]\nc = m:f\n"), alone=True)
     clock = time.time_ns() + LATER
     if shadowed:
-        assert patched(index, clock) is None
+        assert patch_index(index, clock) is None
     else:
-        assert patched(index, clock) == anew(tmp_path, clock)
+        assert patch_index(index, clock) == anew(tmp_path, clock)
 
 
 @pytest.mark.parametrize("part", ["records", "watch"])
@@ -210,7 +210,7 @@ def test_a_damaged_part_is_damage_not_a_change(part: str, tmp_path: Path) -> Non
     at = len(data) - 3 if part == "records" else index.after_watch - 3
     damaged = from_bytes(data[:at] + b"X" + data[at + 1 :])
     with pytest.raises(ValueError, match="detail" if part == "records" else "watch"):
-        patched(damaged, time.time_ns() + LATER)
+        patch_index(damaged, time.time_ns() + LATER)
 
 
 def test_a_group_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
@@ -218,26 +218,26 @@ def test_a_group_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
     index = begun(tmp_path, [one], alone=True)
     data = anew(tmp_path, time.time_ns() + LATER)
     damaged = from_bytes(data.replace(b'"m:f"', b'"m:X"'))
-    assert damaged.front == index.front
+    assert damaged.header == index.header
     take(tmp_path, one._replace(version="2.0"), alone=True)
-    assert patched(damaged, time.time_ns() + LATER) is None
+    assert patch_index(damaged, time.time_ns() + LATER) is None
 
 
 def test_systems_without_descriptors_of_folders_look_by_whole_paths(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: Ticking
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reliable: Ticking
 ) -> None:
     # More than are looked at by whole paths elsewhere.
     steps = [Step("a", f"d{n}", "1.0", "[g]\na = m:f\n") for n in range(20)]
     with_descriptors = begun(tmp_path, steps, alone=True)
     monkeypatch.setattr(_files, "HAS_DIR_FD", False)
-    assert not _environment.still_true(with_descriptors, "full")
+    assert not _environment.is_fresh(with_descriptors, "full")
     index = from_bytes(anew(tmp_path, time.time_ns() + LATER))
-    before = settled.looks
-    monkeypatch.setattr(Seam, "open", None)
-    assert _environment.still_true(index, "full")
-    assert settled.looks > before
+    before = reliable.looks
+    monkeypatch.setattr(fs, "open", None)
+    assert _environment.is_fresh(index, "full")
+    assert reliable.looks > before
     (tmp_path / "a" / "d7-1.0.dist-info" / "entry_points.txt").unlink()
-    assert not _environment.still_true(index, "full")
+    assert not _environment.is_fresh(index, "full")
 
 
 stat_signatures = st.sampled_from(["1 2 3 4", "5 6 7 8", "1 1 3 4 0123456789abcdef"])
@@ -259,18 +259,18 @@ def test_the_watch_list_says_of_each_path_entry_what_was_put_in(
     watch = {}
     for place, (absent, present) in enumerate(entries.values()):
         names = dict(sorted((quote(name)[1:-1], of) for name, of in present.items()))
-        watch[place] = watch_module.Watch(
+        watch[place] = watch_module.WatchList(
             records.texts_line(sorted(quote(name)[1:-1] for name in absent)),
             records.texts_line([*names]),
-            [_content.number(of) for of in names.values()],
+            [_content.stat_hash(of) for of in names.values()],
             {name for name, of in names.items() if _content.is_by_content(of)},
         )
     key = ["/prefix", *entries]
     with files_by_path(few):
         data = layout.assemble(key, [None] * len(entries), [], True, watch, {}, "")
-    found: dict[int, watch_module.Watch] = {}
+    found: dict[int, watch_module.WatchList] = {}
     for block in from_bytes(data).watched():
-        apart = watch_module.watch_of(key, block, [])
+        apart = watch_module.decode_block(key, block, [])
         assert block[0].endswith(",") == all(
             sum(each.counts()) <= few for each in map(watch.get, apart) if each
         )

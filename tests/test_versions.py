@@ -21,12 +21,12 @@ Install = Callable[..., None]
 def requiring(name: str, *requires: str, version: str = "1.0") -> dict[str, Any]:
     """Return the tree of a distribution that requires others and has one plugin."""
     tree = dict(dist(name, version, f"[g]\n{name} = plug:P\n"))
-    (folder,) = tree
+    (directory,) = tree
     lines = "".join(f"Requires-Dist: {each}\n" for each in requires)
     summary = "Classifier: x\n" * 200
     readme = "\nRequires-Dist: myapp<1\n"
-    metadata = f"{tree[folder]['METADATA']}{summary}{lines}{readme}"
-    tree[folder] = {**tree[folder], "METADATA": metadata}
+    metadata = f"{tree[directory]['METADATA']}{summary}{lines}{readme}"
+    tree[directory] = {**tree[directory], "METADATA": metadata}
     return tree
 
 
@@ -277,8 +277,8 @@ def test_packaging_is_imported_where_versions_are_compared_and_nowhere_else(
 ) -> None:
     needs = site({"plug.py": TRAP, **requiring("one", "myapp>=2")}, "needs")
     needs_not = site({"plug.py": TRAP, **requiring("one", "other")}, "needs-not")
-    for folder, compared in ((needs, True), (needs_not, False)):
-        code = COMPARED.replace("sys.argv[1:]", repr([str(folder)]))
+    for directory, compared in ((needs, True), (needs_not, False)):
+        code = COMPARED.replace("sys.argv[1:]", repr([str(directory)]))
         assert ask(code) is compared
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a load that failed: is it tried again, told, remembered?"""
+"""Handle a failed load: repeat its import, add a note, remember the failure."""
 
 import _thread
 import sys
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from .._extension import Extension
 
 
-# Threads that fail to import a module at the same time, one after the other, are few.
-_MOST_IMPORTS = 8
-# Python's own attributes: an exception class may define others of these names.
+# Few threads fail to import the same module at the same time.
+_MAX_IMPORTS = 8
+# Python's own attributes: an exception class may define others with these names.
 _ARGS: "Any" = BaseException.args
 _DICT: "Any" = BaseException.__dict__["__dict__"]
 _NAME: "Any" = ImportError.name
@@ -25,18 +25,18 @@ _OBJECT: "Any" = AttributeError.obj
 _SPEC: "Any" = type(__spec__)
 
 
-def imported_again(
-    extension: "Extension[Any]", which: "tuple[str, int]", module: "Any"
+def import_again(
+    extension: "Extension[Any]", key: "tuple[str, int]", module: "Any"
 ) -> "tuple[Any, bool]":
-    """Return the module of an extension, imported anew, and whether it is unfinished.
+    """Import the module of an extension again; return it, and True if unfinished.
 
-    `module` is what an import returned that is not in `sys.modules` any more: another
-    thread imported it and failed, which Python does not say. So the import is done
-    again, for the same error, unless that is published meanwhile.
+    `module` is the result of an import, but is no longer in `sys.modules`: another
+    thread imported it and failed, which Python does not report. A new import raises the
+    same error. It is not needed if the other thread has published the outcome.
     """
     name: Any = extension._module
-    for _ in range(_MOST_IMPORTS):
-        if which in extension._outcomes:
+    for _ in range(_MAX_IMPORTS):
+        if key in extension._outcomes:
             break
         module = import_module(name)
         if is_unfinished(module):
@@ -46,39 +46,39 @@ def imported_again(
     return module, False
 
 
-def failed(
+def store_failure(
     extension: "Extension[Any]",
-    which: "tuple[str, int]",
+    key: "tuple[str, int]",
     error: Exception,
     unfinished: bool = False,
 ) -> "Any":
-    """Return the outcome that wins: this failure, unless another was first.
+    """Return the outcome of a load: this failure, or an outcome that was stored first.
 
-    The error keeps its type and gets one note, unless it says all of it itself. It
-    is not remembered if the module was unfinished, or the same load may succeed a
-    moment later.
+    The error keeps its type. It gets one note (PEP 678) unless it is a LazyplugError,
+    whose message has the same information. It is not remembered if the module was
+    unfinished, or if the same load may succeed a moment later.
     """
     if not issubclass(type(error), LazyplugError):
         try:
             note = f"lazyplug: while loading {origin(extension)}"
-        except (ImportError, OSError):  # no file can be read any more
+        except (ImportError, OSError):  # files can no longer be read
             note = f"lazyplug: while loading {extension!r}"
-        # Not by `add_note`, which the class may define, or refuse as frozen dataclasses
-        # do: another exception would be raised in place of this one.
+        # Not with `add_note`, which the class may override, or refuse as frozen
+        # dataclasses do: another exception would replace this one.
         notes = _DICT.__get__(error).setdefault("__notes__", [])
         if type(notes) is list and not any(type(n) is str and n == note for n in notes):
             notes.append(note)
     outcome = None, (error, TRACEBACK.__get__(error)), None
-    if unfinished or is_passing(error):
+    if unfinished or is_transient(error):
         return outcome
-    return extension._outcomes.setdefault(which, outcome)
+    return extension._outcomes.setdefault(key, outcome)
 
 
-def is_passing(error: BaseException) -> bool:
-    """May the same load succeed a moment later?
+def is_transient(error: BaseException) -> bool:
+    """Return True if the same load may succeed a moment later.
 
-    So it may when memory or stack were short, when it reached itself, or when it
-    met a module that was still being initialised. Only Python's own attributes and
+    It may after a lack of memory or stack, after the load reached itself, and after it
+    used a module that was still being initialized. Only Python's own attributes and
     types are compared, since those of a plugin may raise anything.
     """
     seen: set[int] = set()
@@ -88,24 +88,24 @@ def is_passing(error: BaseException) -> bool:
         kind = type(link)
         if issubclass(kind, (MemoryError, RecursionError, CircularLoad)):
             return True
-        # What the import system said when it was so: by now another thread may have
-        # finished the module. The second is for two threads that import in a circle.
+        # The message of the import system, since another thread may have finished the
+        # module by now. _DeadlockError: two threads import in a circle.
         args = _ARGS.__get__(link)
-        words = args[0] if args else None
-        if type(words) is str and "partially initialized module" in words:
+        message = args[0] if args else None
+        if type(message) is str and "partially initialized module" in message:
             return True
         if TYPE_NAME.__get__(kind) == "_DeadlockError":
             return True
         # Python 3.11 raises this if a signal handler imports during an import.
-        if kind is KeyError and type(words) is int and words == _thread.get_ident():
+        if kind is KeyError and type(message) is int and message == _thread.get_ident():
             return True
-        met: object = None
+        module: object = None
         if issubclass(kind, ImportError):
             name = _NAME.__get__(link)
-            met = sys.modules.get(name) if type(name) is str else None
+            module = sys.modules.get(name) if type(name) is str else None
         elif issubclass(kind, AttributeError):
-            met = _OBJECT.__get__(link)
-        if is_unfinished(met):
+            module = _OBJECT.__get__(link)
+        if is_unfinished(module):
             return True
         cause = CAUSE.__get__(link)
         link = CONTEXT.__get__(link) if cause is None else cause
@@ -123,14 +123,14 @@ def is_unfinished(module: object) -> bool:
         spec = object.__getattribute__(module, "__spec__")
         return getattr(spec, "_initializing", False) is True
     except BaseException as error:
-        return says_nothing(module, error)
+        return reraise_signal_error(module, error)
 
 
-def says_nothing(module: object, error: BaseException) -> bool:
-    """Return False for what a module raised when it was asked for its spec.
+def reraise_signal_error(module: object, error: BaseException) -> bool:
+    """Return False for an error that a module itself raised on access to its spec.
 
-    Raise the error if it came from a signal handler instead: asking a plain module runs
-    no code of a plugin.
+    Raise the error if it came from a signal handler instead: access to the spec of a
+    plain module runs no plugin code. A KeyboardInterrupt is always raised.
     """
     if type(module) is type(sys) and type(module.__dict__.get("__spec__")) is _SPEC:
         raise error

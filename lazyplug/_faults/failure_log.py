@@ -1,4 +1,4 @@
-"""Record what failed in a manager."""
+"""Record the failures of a manager."""
 
 from .. import _environment
 
@@ -12,31 +12,31 @@ if TYPE_CHECKING:
 
 
 class FailureLog:
-    """What failed in a manager since the last `refresh()`."""
+    """The failures of a manager since the last `refresh()`."""
 
-    __slots__ = ("conflicts", "errors", "said")
+    __slots__ = ("conflicts", "errors", "reported")
 
     def __init__(self) -> None:
-        # what loading, or checking, an extension raised
+        # the exceptions from loading or checking extensions
         self.errors: dict[Extension[Any], Exception] = {}
-        # of a name that several have and none gets
+        # the conflicts that no resolver decided, by name
         self.conflicts: dict[str, MultipleMatches] = {}
-        # the names of which that was told
-        self.said: set[str] = set()
+        # the names whose conflict was reported
+        self.reported: set[str] = set()
 
     def __reduce__(self) -> "tuple[Any, ...]":
-        # An exception that cannot travel must not keep its manager here.
+        # A manager can be pickled even if its exceptions cannot.
         return FailureLog, ()
 
 
 def failure_log(manager: "Manager[Any, Any]") -> FailureLog:
-    """Return what failed in a manager so far."""
+    """Return the failures of a manager in the current generation."""
     generation = _environment.generation
-    told = manager._told.get(generation)
-    if told is None:
-        for before in [*manager._told]:
-            if before != generation:
-                manager._told.pop(before, None)
-        # Of several threads that come here, one wins.
-        told = manager._told.setdefault(generation, FailureLog())
-    return told
+    log = manager._failure_logs.get(generation)
+    if log is None:
+        for other in [*manager._failure_logs]:
+            if other != generation:
+                manager._failure_logs.pop(other, None)
+        # If several threads do this at the same time, all get the same log.
+        log = manager._failure_logs.setdefault(generation, FailureLog())
+    return log

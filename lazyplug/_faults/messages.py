@@ -1,4 +1,4 @@
-"""Word the errors and log messages about plugins: what, where, and what to do."""
+"""Make the errors and log messages about plugins: what, where, and what to do."""
 
 import os
 import sys
@@ -15,9 +15,9 @@ from .._exceptions import (
     NoMatches,
     ProtocolMismatch,
 )
-from .._inventory import groups_of, is_left_over, served_groups
+from .._inventory import groups_of, is_left_over, rows_by_group
 from .._log import ERROR, log, log_once, logs_debug
-from .._printable import clean, quoted, repr_of, words_of
+from .._printable import clean, describe_error, list_words, repr_of
 from .problems import problems
 
 TYPE_CHECKING = False
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 def declared(owner: "Any", line: int) -> str:
-    """Return by whom, in which file and where an entry point is declared.
+    """Return the distribution, file and line that declare an entry point, as text.
 
-    Looks at the metadata, so that name and version are what they are now.
+    The metadata is read, so that name and version are current.
     """
     name, version, file = identify(owner)
     text = f"declared by {name} {version}".rstrip()
@@ -43,7 +43,7 @@ def declared(owner: "Any", line: int) -> str:
 
 
 def origin(extension: "Any") -> str:
-    """Return which entry point of which distribution this is, in words."""
+    """Return a description of an entry point, with its distribution, file and line."""
     owner = getattr(extension, "_owner", None)
     line = 0 if owner is None else extension._line
     return _origin(extension.group, extension.name, extension.value, owner, line)
@@ -55,15 +55,15 @@ def _origin(group: str, name: str, value: str, owner: "Owner | None", line: int)
 
 
 def near_misses(word: str, words: "Iterable[str]") -> "tuple[str, ...]":
-    """Return the words that look like a misspelt one, the nearest first.
+    """Return the words that are similar to a misspelled one, the nearest first.
 
     >>> near_misses("jsno", ["json", "yaml"])
     ('json',)
     """
     try:
-        from difflib import get_close_matches
+        from difflib import get_close_matches  # deferred: only on failure
     except (ImportError, OSError):
-        return ()  # no file can be read any more: no hint
+        return ()  # files can no longer be read: no hint
     return tuple(get_close_matches(word, sorted(set(words)), n=3))
 
 
@@ -73,14 +73,16 @@ def no_matches(
     available: "Iterable[str]",
     excluded: "Mapping[Extension[Any], str] | None" = None,
 ) -> NoMatches:
-    """Return the error for a name, or any name, that is not in the group.
+    """Return the error for a name that is not in the group, or for an empty group.
 
-    `excluded` are extensions that the host's choice leaves out, with the reasons.
+    :param name: the requested name; None if any would do.
+    :param available: the names of the extensions that can be requested.
+    :param excluded: the extensions that the host's choice excludes, with the reasons.
     """
     names = tuple(dict.fromkeys(available))
     out = excluded or {}
-    asked = "no extension" if name is None else f"no extension named {name!r}"
-    text = f"{asked} in group {namespace!r}"
+    missing = "no extension" if name is None else f"no extension named {name!r}"
+    text = f"{missing} in group {namespace!r}"
     near: tuple[str, ...] = ()
     reasons = [
         f"\n  {origin(extension)}: {reason}"
@@ -92,21 +94,21 @@ def no_matches(
     elif reasons:
         text += f" that is not left out:{''.join(reasons)}\n"
         if names:
-            text += f"Available: {quoted(sorted(names))}."
+            text += f"Available: {list_words(sorted(names))}."
     elif names or out:
         near = near_misses(name or "", [*names, *(each.name for each in out)])
-        text += f"; did you mean {quoted(near)}?" if near else "."
+        text += f"; did you mean {list_words(near)}?" if near else "."
         if names:
-            text += f" Available: {quoted(sorted(names))}."
+            text += f" Available: {list_words(sorted(names))}."
         if out:
-            text += f" Left out: {quoted(sorted({each.name for each in out}))}."
+            text += f" Left out: {list_words(sorted({each.name for each in out}))}."
     else:
-        snapshot = current()
-        groups = list(served_groups(snapshot))
+        environment = current()
+        groups = list(rows_by_group(environment))
         text += ": no installed distribution declares that group"
         near = near_misses(namespace, groups)
         if near:
-            text += f"; did you mean the group {quoted(near)}?"
+            text += f"; did you mean the group {list_words(near)}?"
         elif not groups:
             text += (
                 "; no entry points at all are visible on sys.path:"
@@ -114,13 +116,13 @@ def no_matches(
             )
         else:
             text += "; is the distribution that declares it installed here?"
-        if snapshot.frozen is None and (not groups or hasattr(sys, "frozen")):
+        if environment.frozen is None and (not groups or hasattr(sys, "frozen")):
             text += (
                 " Where metadata is left out, as by PyInstaller, ship a frozen index:"
                 " `lazyplug freeze --trust` where they are installed."
             )
-    left = _left_overs(namespace, name)
-    error = NoMatches((text + left + _told_frozen() + _told_problems()).rstrip())
+    left_overs = _left_overs(namespace, name)
+    error = NoMatches((text + left_overs + _frozen_note() + _problems_note()).rstrip())
     error.namespace, error.name = namespace, name
     error.available, error.near = names, near
     return error
@@ -142,16 +144,16 @@ def _left_overs(namespace: str, name: "str | None") -> str:
     )
 
 
-def _told_frozen() -> str:
-    snapshot = current()
-    if snapshot.frozen is None:
+def _frozen_note() -> str:
+    environment = current()
+    if environment.frozen is None:
         return ""
-    from .._indexing.freeze import told  # deferred: few environments have one
+    from .._indexing.freeze import staleness_note  # deferred: few environments have one
 
-    return told(snapshot)
+    return staleness_note(environment)
 
 
-def _told_problems() -> str:
+def _problems_note() -> str:
     found = problems()
     if not found:
         return ""
@@ -163,7 +165,7 @@ def _told_problems() -> str:
 def multiple_matches(
     namespace: str, name: str, extensions: "Iterable[Extension[Any]]"
 ) -> MultipleMatches:
-    """Return the error for a name that several distributions declare."""
+    """Return the error for a name that is declared more than once."""
     found = tuple(extensions)
     lines = "".join(f"\n  {origin(extension)}" for extension in found)
     error = MultipleMatches(
@@ -175,9 +177,10 @@ def multiple_matches(
 
 
 def _advice(extensions: "Iterable[Extension[Any]]") -> str:
-    """Return the beginning of the advice for a name of several distributions.
+    """Return the beginning of the advice for a name that is declared more than once.
 
-    It names only those that pip can uninstall: in its environment, with a RECORD.
+    It names only distributions that pip can uninstall: they are in this environment
+    and have a RECORD.
     """
     owners = {e._owner[0]: e._owner for e in extensions if e._owner is not None}
     names = [clean(identify(o)[0]) for o in owners.values() if _can_be_uninstalled(o)]
@@ -207,14 +210,14 @@ def broken_metadata(problems: "Iterable[Problem]") -> BrokenMetadata:
 
 
 def bad_choice(source: str, text: str) -> InvalidChoice:
-    """Return the error for a choice that is not understood."""
+    """Return the error for a choice that is not valid."""
     error = InvalidChoice(f"{clean(source)}: {text}")
     error.source = source
     return error
 
 
 def invalid_entry_point(entry_point: "Any") -> InvalidEntryPoint:
-    """Return the error for an entry point whose value is no object reference."""
+    """Return the error for an entry point whose value is not a valid reference."""
     error = InvalidEntryPoint(
         f"{origin(entry_point)}: {entry_point.value!r} is not an object reference of"
         " the form 'module:attr' (https://packaging.python.org/specifications/"
@@ -226,17 +229,17 @@ def invalid_entry_point(entry_point: "Any") -> InvalidEntryPoint:
 
 def circular_load(extension: "Any", names: "Iterable[str]") -> CircularLoad:
     """Return the error for a call that waits for itself."""
-    way = (*names, extension.name)
+    cycle = (*names, extension.name)
     error = CircularLoad(
-        f"{origin(extension)}: its call waits for itself: {clean(' -> '.join(way))};"
+        f"{origin(extension)}: its call waits for itself: {clean(' -> '.join(cycle))};"
         " one of them must not touch .obj of the next while it is being called"
     )
-    error.names = way
+    error.names = cycle
     return error
 
 
 def unfinished(extension: "Any") -> CircularLoad:
-    """Return the error for a plugin that cannot be called yet."""
+    """Return the error for a call of a plugin whose module is still being imported."""
     name = extension.module_name
     error = CircularLoad(
         f"{origin(extension)}: it is to be called while its module {name} is still"
@@ -250,49 +253,51 @@ def protocol_mismatch(
     extension: "Any", plugin: object, protocol: type, lacking: "Iterable[str]"
 ) -> ProtocolMismatch:
     """Return the error for a plugin that does not fit `protocol=`."""
-    lacks = tuple(lacking)
+    missing = tuple(lacking)
     error = ProtocolMismatch(
         f"{origin(extension)}: {repr_of(plugin)} does not fit {protocol.__qualname__}"
-        + (f": it lacks {quoted(lacks)}" if lacks else "")
+        + (f": it lacks {list_words(missing)}" if missing else "")
         + "; its author has to follow the host's plugin interface"
     )
-    error.extension, error.missing = extension, lacks
+    error.extension, error.missing = extension, missing
     return error
 
 
 def failed_load(extension: "Any", error: Exception) -> str:
-    """Return what to tell the person who used a plugin that failed to load."""
-    return f"{origin(extension)} could not be loaded: {words_of(error)}"
+    """Return the message for the user of a plugin that failed to load."""
+    return f"{origin(extension)} could not be loaded: {describe_error(error)}"
 
 
 def failed_driver(extension: "Any") -> NoMatches:
-    """Return the error for a driver whose failure went to the host's callback."""
+    """Return the error for a driver whose failure was passed to the host's callback."""
     error = NoMatches(f"{origin(extension)} could not be loaded; see the cause above")
     error.namespace, error.name = extension.group, extension.name
     return error
 
 
 def report_failure(extension: "Extension[Any]", error: Exception) -> None:
-    """Log that an extension could not be loaded, or judged, once a process."""
-    # isinstance() would ask the error for its `__class__`.
+    """Log, once per process, that an extension could not be loaded or checked."""
+    # isinstance() would read the error's `__class__`, which may run plugin code.
     if issubclass(type(error), LazyplugError):
-        text = words_of(error, named=False)
+        text = describe_error(error, named=False)
         if extension.load_error is error:
             text = clean(text)  # a plugin may have raised it
-        message = f"could not load {text}"  # which says what it was
+        message = f"could not load {text}"  # the text names the extension
     else:
         what = "load" if extension.load_error is not None else "check"
-        message = f"could not {what} {origin(extension)}: {clean(words_of(error))}"
+        message = (
+            f"could not {what} {origin(extension)}: {clean(describe_error(error))}"
+        )
     log_once(ERROR, message, error if logs_debug() else None)
 
 
 def report_call(extension: "Extension[Any]", error: Exception) -> None:
-    """Log what a function that was mapped over extensions raised."""
+    """Log the exception of a function that was mapped over extensions."""
     where = f"{extension.name!r} of group {extension.group!r}"
-    log(ERROR, f"error calling {where}: {clean(words_of(error))}", error)
+    log(ERROR, f"error calling {where}: {clean(describe_error(error))}", error)
 
 
 def report_subscriber(subscriber: object, error: Exception) -> None:
-    """Log what a function that is told of changes raised."""
-    said = clean(words_of(error))
-    log(ERROR, f"error in subscriber {repr_of(subscriber)}: {said}", error)
+    """Log the exception of a function that subscribed to changes."""
+    reason = clean(describe_error(error))
+    log(ERROR, f"error in subscriber {repr_of(subscriber)}: {reason}", error)

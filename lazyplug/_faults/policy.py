@@ -1,13 +1,13 @@
-"""What could not be used harms nothing else: it is counted, and told or raised."""
+"""Failure policy: a broken plugin is recorded, then logged, ignored or raised."""
 
 import os
 
 from .. import _environment, _settings
 from .._files import metadata_names
 from .._indexing.metadata import ENTRY_POINTS
-from .._indexing.reading import read
+from .._indexing.reading import read_file
 from .._log import report_once
-from .._printable import quoted, words_of
+from .._printable import describe_error, list_words
 from .failure_log import failure_log
 from .messages import broken_metadata, invalid_entry_point
 from .problems import Failure, problems
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from .problems import Problem
 
 _POLICIES = ("warn", "ignore", "error")
-# From what this was computed: the environment, and the names of the metadata; then the
-# new problems, with the groups that each may concern.
-_found: "tuple[Any, list[tuple[Problem, set[str] | None]]]" = None, []
+# The new problems, each with the groups that it may concern; before them the key for
+# which they were computed: the environment, and the names of metadata directories.
+_cache: "tuple[Any, list[tuple[Problem, set[str] | None]]]" = None, []
 
 
 def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
-    """Let a manager that is being made treat failures so; metadata comes first."""
+    """Apply the policy of a manager that is being made; check the metadata first."""
     if policy not in _POLICIES:
         raise ValueError(
-            f"on_failure is {policy!r}; it may be one of {quoted(_POLICIES)}"
+            f"on_failure is {policy!r}; it may be one of {list_words(_POLICIES)}"
         )
     if policy == "ignore":
         return
     if policy == "warn":
-        _report_news(manager.namespace)
+        _report_new_problems(manager.namespace)
     else:
         found = problems()
         if found:
@@ -45,18 +45,18 @@ def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
                 raise invalid_entry_point(extension)
 
 
-def _report_news(namespace: str) -> None:
-    """Log what a scan of this process found broken.
+def _report_new_problems(namespace: str) -> None:
+    """Log the problems that scans of this process have found.
 
-    It is a warning if it may concern the requested namespace, else it is logged at
-    debug level.
+    Log a warning for problems that may concern the requested namespace, and a debug
+    message for others.
     """
-    global _found  # noqa: PLW0603
+    global _cache  # noqa: PLW0603
     new = _settings.unreported.copy()
-    asked = _environment.current(), *sorted(new)
-    if asked != _found[0]:
-        _found = (
-            asked,
+    key = _environment.current(), *sorted(new)
+    if key != _cache[0]:
+        _cache = (
+            key,
             [
                 (problem, _groups_of(problem))
                 for problem in problems()
@@ -65,8 +65,8 @@ def _report_news(namespace: str) -> None:
         )
     own: list[Problem] = []
     others: list[Problem] = []
-    for problem, groups in _found[1]:
-        concerned = groups is None or any(_is_of(each, namespace) for each in groups)
+    for problem, groups in _cache[1]:
+        concerned = groups is None or any(_matches(each, namespace) for each in groups)
         (own if concerned else others).append(problem)
     for several in filter(None, (own, others)):
         more = f", {len(several)} in all" if len(several) > 1 else ""
@@ -77,7 +77,7 @@ def _report_news(namespace: str) -> None:
         )
 
 
-def _is_of(group: str, namespace: str) -> bool:
+def _matches(group: str, namespace: str) -> bool:
     """Return True if a group is the namespace, or belongs to that family."""
     return group == namespace or (
         namespace[-2:] == ".*" and group.startswith(namespace[:-1])
@@ -85,11 +85,11 @@ def _is_of(group: str, namespace: str) -> bool:
 
 
 def _groups_of(problem: "Problem") -> "set[str] | None":
-    """Return the groups that a problem of a distribution may concern; None: any."""
-    folder, name = os.path.split(problem.path)
-    metadata = problem.path if metadata_names([name], folder) else folder
+    """Return the groups that a problem of a distribution may concern; None if any."""
+    directory, name = os.path.split(problem.path)
+    metadata = problem.path if metadata_names([name], directory) else directory
     file = metadata + ENTRY_POINTS
-    text, _, reason = read(file, errors="replace")
+    text, _, reason = read_file(file, errors="replace")
     if text is None:
         return None if reason else set()
     groups = set()
@@ -99,30 +99,30 @@ def _groups_of(problem: "Problem") -> "set[str] | None":
             last = line.strip("[]")
             groups.add(last)
         if number == problem.line:
-            # A line before any group, or one like a group header, may concern any.
+            # A line before all groups, or one like a group header, may concern any.
             return None if last is None or line[:1] == "[" else {last}
     if problem.path == file and (not groups or any("\ufffd" in g for g in groups)):
-        return None  # what can be read does not say which
+        return None  # the readable text does not tell which groups
     return groups
 
 
 def _is_invalid(extension: "Extension[Any]") -> bool:
-    # What is given by its object needs no reference.
+    # A plugin that was given as an object needs no reference.
     return extension._module is None and not extension.loaded
 
 
 def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
-    """Return what failed in a manager since the last `refresh()`."""
-    told = failure_log(manager)
-    # Copied at once: another thread may be loading.
-    errors = dict(told.errors)
+    """Return the failures of a manager since the last `refresh()`."""
+    log = failure_log(manager)
+    # A copy: another thread may be loading.
+    errors = dict(log.errors)
     found: dict[Extension[Any], Exception] = {}
     for extension in manager.extensions:
-        told_error = errors.pop(extension, None)
-        # An exception may be false, or raise when asked whether it is true.
+        recorded_error = errors.pop(extension, None)
+        # Compared with None: an exception may be false, or its `__bool__` may raise.
         error = extension.load_error
         if error is None:
-            error = told_error
+            error = recorded_error
         if error is None and _is_invalid(extension):
             error = invalid_entry_point(extension)
         if error is not None:
@@ -133,8 +133,8 @@ def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
     ]
     failed += [
         (extension, error)
-        for name, error in dict(told.conflicts).items()
-        # Some managers leave them out of their extensions.
+        for name, error in dict(log.conflicts).items()
+        # Some managers do not have them in `extensions`.
         for extension in manager._made
         if extension.name == name and extension not in manager.excluded
     ]
@@ -148,6 +148,6 @@ def _failure(extension: "Extension[Any]", error: Exception) -> "Failure":
 
         name, version, file = identify(extension._owner)
         label = f"{name} {version}".rstrip()
-    reason = words_of(error)
+    reason = describe_error(error)
     fields = extension.name, extension.group, extension.value, label, file
     return Failure(*fields, extension._line, reason, error)

@@ -1,10 +1,10 @@
-"""What is wrong: problems of the metadata; and how failures of plugins are told."""
+"""List the problems of the metadata; define Problem and Failure."""
 
 import os
 import sys
 
 from .. import _environment
-from .._inventory import troubles
+from .._inventory import raw_problems
 from .._printable import clean
 
 TYPE_CHECKING = False
@@ -17,9 +17,10 @@ _PACKAGE = (__package__ or "").rpartition(".")[0]
 
 
 class Problem(NamedTuple):
-    """Something in the metadata that costs itself, but harms nothing else.
+    """A problem in the metadata, which affects no other line, file or distribution.
 
-    `line` is 0 where the whole file or folder is meant.
+    `path` is the file or directory. `line` is the number of the line, or 0 for the
+    whole file or directory. `reason` is a description.
     """
 
     path: str
@@ -32,10 +33,11 @@ class Problem(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """An extension that could not be used, and why.
+    """An extension that could not be used, and the reason.
 
-    `distribution` is "name version" of what declares it in `file`, in `line`; they are
-    "", "" and 0 of what no distribution declares. `reason` is the error in words.
+    `distribution` is "name version" of the distribution that declares it in `file`, at
+    `line`. They are "", "" and 0 if no distribution declares it. `reason` is the type
+    and the text of `error`.
     """
 
     name: str
@@ -48,22 +50,25 @@ class Failure(NamedTuple):
     error: Exception
 
 
-# A NamedTuple takes no notice of it in its body.
+# NamedTuple ignores `__module__` in the body of a class.
 Problem.__module__ = Failure.__module__ = _PACKAGE
 
 
 def problems() -> "list[Problem]":
-    """Return what is wrong with the metadata on `sys.path`, in its order.
+    """Return the problems of the metadata on `sys.path`, in its order.
 
-    Imports no plugin. What is told here was survived: the other lines, files and
-    distributions are unharmed.
+    Entries of `sys.path` that are not paths come first; problems of volatile path
+    entries and of third-party finders come last. Imports no plugin. lazyplug ignores
+    what is broken: the other lines, files and distributions are not affected.
     """
     found = [
         Problem(f"sys.path[{place}]", 0, f"{entry!r} is no path and is skipped")
         for place, entry in enumerate(sys.path)
         if not _is_path(entry)
     ]
-    return found + [Problem(*problem) for problem in troubles(_environment.current())]
+    return found + [
+        Problem(*problem) for problem in raw_problems(_environment.current())
+    ]
 
 
 def _is_path(entry: object) -> bool:

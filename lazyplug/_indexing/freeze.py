@@ -1,6 +1,6 @@
-"""How an index is frozen, whether it still says what is there, and how it is told.
+"""Freeze an index, and compare a frozen index with what is installed now.
 
-Cold: what a start needs of a frozen index is in `_frozen_index`.
+A start that uses a frozen index needs only `_frozen_index`.
 """
 
 import os
@@ -19,96 +19,102 @@ from .._frozen_index import (
     SPREAD,
     TRUSTED,
     UNLISTED,
-    checksum_of,
-    names_in,
+    metadata_checksum,
+    names_checksum,
 )
 from .._index import texts
-from .._printable import quoted
+from .._printable import list_words
 from .layout import assemble, decode, group_text, groups_of, regroup
 from .reading import find_metadata
-from .rebuild import settle_repeated
-from .records import LENT, Distribution, PathEntry
+from .rebuild import read_deciding_metadata
+from .records import BORROWED, Distribution, PathEntry
 from .scan import list_metadata, scan_path_entry
-from .shadowing import repeated, shadowed
+from .shadowing import duplicate_keys, find_shadowed
 
-# Longer times no calendar has.
+# 11 digits of seconds reach beyond the year 5000.
 _DIGITS = 11
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .._environment import Snapshot
-    from .._frozen_index import Frozen
+    from .._environment import Environment
+    from .._frozen_index import FrozenIndex
     from .._index import Index
-    from .records import Trouble
+    from .records import RawProblem
 
 
-def frozen_at() -> int:
-    """Return the time to be written down, in seconds since 1970.
+def freeze_time() -> int:
+    """Return the time to write into a frozen index, in seconds since 1970.
 
-    It is that of `SOURCE_DATE_EPOCH`, if there is one, so that a build can be repeated
-    byte for byte (https://reproducible-builds.org/specs/source-date-epoch/). Raises
-    LazyplugError if that is no time.
+    It is `SOURCE_DATE_EPOCH`, if that is set, so that a build can be repeated byte for
+    byte (https://reproducible-builds.org/specs/source-date-epoch/). Raises
+    LazyplugError if that is not a valid time.
     """
-    given = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if not given:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not epoch:
         return int(time.time())
-    if not given.isdecimal() or len(given) > _DIGITS:
+    if not epoch.isdecimal() or len(epoch) > _DIGITS:
         raise LazyplugError(
-            f"SOURCE_DATE_EPOCH={given[:40]!r} is no time in seconds since 1970"
+            f"SOURCE_DATE_EPOCH={epoch[:40]!r} is no time in seconds since 1970"
         )
-    return int(given)
+    return int(epoch)
 
 
-def anchored(path: str, folder: str, staged: bool) -> str:
-    """Return a path entry as a frozen index in this folder names it.
+def anchor_path(path: str, directory: str, staged: bool) -> str:
+    """Return the anchored name of a path entry in a frozen index in this directory.
 
-    What is `staged` will be moved together with the folder. What is neither in the
-    environment nor in the folder stays where it is.
+    A `staged` path entry will be moved together with the directory. Any other path
+    entry outside of the directory, `sys.prefix` and `sys.base_prefix` has no anchor.
 
-    >>> anchored("/srv/build", "/srv/build/app", True)
+    >>> anchor_path("/srv/build", "/srv/build/app", True)
     '{here}/..'
-    >>> anchored("/srv/build", "/srv/build", True), anchored("/opt/p", "/srv", False)
-    ('{here}', '/opt/p')
+    >>> anchor_path("/srv/build", "/srv/build", True)
+    '{here}'
+    >>> anchor_path("/opt/p", "/srv", False)
+    '/opt/p'
     """
     if staged:
         try:
-            relative = os.path.relpath(path, folder)
+            relative = os.path.relpath(path, directory)
         except ValueError:
             return path  # on another drive
         return HERE if relative == os.curdir else HERE + os.sep + relative
-    for anchor, root in ((PREFIX, sys.prefix), (BASE, sys.base_prefix), (HERE, folder)):
+    for anchor, root in (
+        (PREFIX, sys.prefix),
+        (BASE, sys.base_prefix),
+        (HERE, directory),
+    ):
         if path == root or path.startswith(root.rstrip(os.sep) + os.sep):
             return anchor + path[len(root.rstrip(os.sep)) :]
     return path
 
 
-def frozen_index(
+def freeze_index(
     named: "Iterable[tuple[str, str]]",
     since: int,
     *,
     trusted: bool = False,
     flat: bool = False,
 ) -> bytes:
-    """Return the frozen index of path entries; each is read anew. Imports no plugin.
+    """Scan path entries and return their frozen index. Imports no plugin.
 
-    :param named: of each its anchored name and its path.
-    :param since: the time that is written down, in seconds since 1970.
-    :param trusted: whether it is to be believed without a look.
-    :param flat: whether all will lie in the one folder that holds the index.
+    :param named: the anchored name and the path of each path entry.
+    :param since: the time of freezing, in seconds since 1970.
+    :param trusted: whether to trust the index without checking it.
+    :param flat: whether all plugins will be in the directory that contains the index.
     """
     pairs = list(named)
-    clock = _files.Seam.clock()
+    clock = _files.fs.clock()
     entries = [scan_path_entry(path, None, clock, thorough=True) for _, path in pairs]
-    settle_repeated(entries, clock)
-    kept = [_lasting(entry) for entry in entries]
-    names = [_checksum(entry) for entry in kept]
+    read_deciding_metadata(entries, clock)
+    portable = [_make_portable(entry) for entry in entries]
+    names = [_checksum(entry) for entry in portable]
     keys = [name for name, _ in pairs]
     if flat:
-        kept = [_together(kept)]
-        names, keys = [_checksum(kept[0])], [HERE]
-    found = regroup(kept, [], {})
+        portable = [_merge(portable)]
+        names, keys = [_checksum(portable[0])], [HERE]
+    found = regroup(portable, [], {})
     about = [
         TRUSTED if trusted or flat else CHECKED,
         ALL,
@@ -122,24 +128,24 @@ def frozen_index(
         True,
         {},
         found,
-        "".join([entry.text() for entry in kept]),
+        "".join([entry.text() for entry in portable]),
     )
 
 
 def _checksum(entry: PathEntry) -> "str | None":
     files = entry.files()
-    return UNLISTED if entry.archive and files else checksum_of(files, entry.path)
+    return UNLISTED if entry.archive and files else metadata_checksum(files, entry.path)
 
 
-def _lasting(entry: PathEntry) -> PathEntry:
-    """Return the record of a path entry without what will not be so elsewhere."""
+def _make_portable(entry: PathEntry) -> PathEntry:
+    """Return the record of a path entry without what depends on this machine."""
     plain: dict[str, str] = {}
     distributions: list[Distribution] = []
     for file, key in entry.plain.items():
         source = find_metadata(os.path.join(entry.path, file))[0]
         if source is None:
             distributions.append(
-                Distribution(file, key, stamp="", source=None, fragments={})
+                Distribution(file, key, stat_signature="", source=None, fragments={})
             )
         else:
             plain[file] = key
@@ -147,30 +153,30 @@ def _lasting(entry: PathEntry) -> PathEntry:
         Distribution(
             known.file,
             known.key,
-            stamp="",
+            stat_signature="",
             named=known.named,
             source=known.source,
-            problems=_from_entry(entry.path, known.problems),
+            problems=_relativize(entry.path, known.problems),
             fragments=known.fragments or {},
         )
         for known in entry.distributions
     ]
-    # What is plain has metadata, as in all that a frozen index lends.
+    # In the records of a frozen index, each plain distribution has metadata.
     return PathEntry(
         entry.path,
-        LENT,
+        BORROWED,
         True,
         entry.archive,
-        _from_entry(entry.path, entry.problems),
+        _relativize(entry.path, entry.problems),
         plain,
         distributions,
     )
 
 
-def _from_entry(root: str, problems: "Iterable[Trouble]") -> "list[Trouble]":
-    """Return problems with their paths as seen from a path entry.
+def _relativize(root: str, problems: "Iterable[RawProblem]") -> "list[RawProblem]":
+    """Return problems with their paths relative to a path entry.
 
-    >>> _from_entry("/s", [("/s/a/METADATA", 0, "?"), ("/s", 0, "?"), ("/t", 1, "!")])
+    >>> _relativize("/s", [("/s/a/METADATA", 0, "?"), ("/s", 0, "?"), ("/t", 1, "!")])
     [('a/METADATA', 0, '?'), ('', 0, '?'), ('/t', 1, '!')]
     """
     found = []
@@ -183,46 +189,48 @@ def _from_entry(root: str, problems: "Iterable[Trouble]") -> "list[Trouble]":
     return found
 
 
-def _together(entries: "list[PathEntry]") -> PathEntry:
-    """Return one record of all that is not shadowed."""
-    lost = shadowed(entries, repeated(entries))
+def _merge(entries: "list[PathEntry]") -> PathEntry:
+    """Merge path entries into one record, without shadowed distributions."""
+    hidden = find_shadowed(entries, duplicate_keys(entries))
     plain: dict[str, str] = {}
     distributions: list[Distribution] = []
-    problems: list[Trouble] = []
+    problems: list[RawProblem] = []
     for place, entry in enumerate(entries):
         problems += entry.problems
-        plain |= {f: key for f, key in entry.plain.items() if (place, f) not in lost}
-        distributions += [d for d in entry.distributions if (place, d.file) not in lost]
+        plain |= {f: key for f, key in entry.plain.items() if (place, f) not in hidden}
+        distributions += [
+            d for d in entry.distributions if (place, d.file) not in hidden
+        ]
     distributions.sort(key=lambda known: known.key)
-    return PathEntry(HERE, LENT, True, False, problems, plain, distributions)
+    return PathEntry(HERE, BORROWED, True, False, problems, plain, distributions)
 
 
-def differences(frozen: "Frozen", now: "Index") -> "Iterator[str]":
-    """Say in what a frozen index is not what was frozen now.
+def differences(frozen: "FrozenIndex", now: "Index") -> "Iterator[str]":
+    """Yield a message for each difference between a frozen index and one frozen now.
 
-    Raises ValueError if it is damaged.
+    Raises ValueError if the frozen index is damaged.
     """
-    was = _declared(frozen.index, frozen.anchored)
-    is_ = _declared(now, now.key[1:])
-    for place in sorted(was.keys() | is_.keys()):
+    old = _declarations(frozen.index, frozen.anchored)
+    new = _declarations(now, now.key[1:])
+    for place in sorted(old.keys() | new.keys()):
         where = f"{place[1]} in {place[0]}"
-        if place not in is_:
+        if place not in new:
             yield f"{where} is gone"
-        elif place not in was:
+        elif place not in old:
             yield f"{where} came"
-        elif was[place] != is_[place]:
+        elif old[place] != new[place]:
             groups = {
                 group
-                for group in was[place].keys() | is_[place].keys()
-                if was[place].get(group) != is_[place].get(group)
+                for group in old[place].keys() | new[place].keys()
+                if old[place].get(group) != new[place].get(group)
             }
-            yield f"{where} declares something else in {quoted(sorted(groups))}"
+            yield f"{where} declares something else in {list_words(sorted(groups))}"
 
 
-def _declared(
+def _declarations(
     index: "Index", paths: "list[str]"
 ) -> "dict[tuple[str, str], dict[str, list[str]]]":
-    """Return by path entry and metadata folder what is declared, by group."""
+    """Return what each metadata directory of each path entry declares, by group."""
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for path, entry in zip(paths, decode(index)):
         for file in entry.files():
@@ -236,55 +244,57 @@ def _declared(
     return found
 
 
-def changed(snapshot: "Snapshot") -> "Iterator[tuple[str, set[str], set[str]]]":
-    """Yield of each folder of the frozen index what came and what went since then.
+def changed_directories(
+    environment: "Environment",
+) -> "Iterator[tuple[str, set[str], set[str]]]":
+    """Yield each changed path entry of a frozen index, with added and removed names.
 
-    Folders from which all metadata was left out are not among them. Raises ValueError
-    if it is damaged.
+    The names are those of metadata directories. Path entries from which all metadata
+    was deleted are not yielded. Raises ValueError if the frozen index is damaged.
     """
-    frozen = snapshot.frozen
+    frozen = environment.frozen
     if frozen is None:
         return
     for entry, names in zip(decode(frozen.index), frozen.names):
-        if entry.path in snapshot.entries and names_in(entry.path) != names:
+        if entry.path in environment.entries and names_checksum(entry.path) != names:
             known = set(entry.files())
-            came, gone, _ = list_metadata(entry.path, known)
-            if came or gone != known:
-                yield entry.path, set(came), gone
+            added, removed, _ = list_metadata(entry.path, known)
+            if added or removed != known:
+                yield entry.path, set(added), removed
 
 
-def told(snapshot: "Snapshot") -> str:
-    """Return what to say of the frozen index where something was not found."""
-    frozen = snapshot.frozen
+def staleness_note(environment: "Environment") -> str:
+    """Return a note on a stale frozen index, for messages that a name is not found."""
+    frozen = environment.frozen
     if frozen is None:
         return ""
-    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(frozen.since))
-    again = f"`lazyplug freeze{frozen.options} --output {frozen.label}`"
+    frozen_time = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(frozen.since))
+    remedy = f"`lazyplug freeze{frozen.options} --output {frozen.label}`"
     try:
         changes = [
-            f"{path}: {len(came)} came, {len(gone)} went"
-            for path, came, gone in changed(snapshot)
+            f"{path}: {len(added)} came, {len(removed)} went"
+            for path, added, removed in changed_directories(environment)
         ]
         stripped = [
             path
             for path, names in zip(frozen.index.key[1:], frozen.names)
-            if names and path in snapshot.entries and names_in(path) is None
+            if names and path in environment.entries and names_checksum(path) is None
         ]
     except ValueError:
-        return f" Note: {frozen.label} is damaged. Freeze again: {again}."
-    said = f" Note: {frozen.label}, frozen {when}"
+        return f" Note: {frozen.label} is damaged. Freeze again: {remedy}."
+    note = f" Note: {frozen.label}, frozen {frozen_time}"
     if frozen.trusted:
         if not changes:
             return ""
         return (
-            f"{said}, is believed without a look, and since then something changed in"
-            f" {'; '.join(changes)}. Freeze again: {again}, or set LAZYPLUG_INDEX=off."
+            f"{note}, is believed without a look, and since then something changed in"
+            f" {'; '.join(changes)}. Freeze again: {remedy}, or set LAZYPLUG_INDEX=off."
         )
     if changes:
-        return f"{said}, is not used for {'; '.join(changes)}. Freeze again: {again}."
+        return f"{note}, is not used for {'; '.join(changes)}. Freeze again: {remedy}."
     if stripped:
         return (
-            f"{said}, is not used for {'; '.join(stripped)}: was metadata left out?"
+            f"{note}, is not used for {'; '.join(stripped)}: was metadata left out?"
             " Freeze with --trust then."
         )
     return ""

@@ -4,30 +4,30 @@ Pure, without file access. The format is described in docs/index-format.md; `_in
 reads what every start needs of it.
 """
 
-from .._index import ABSENT, DOUBT, Index, digest, quote, texts, title
-from .records import Distribution, PathEntry, own_of, quoted, texts_line
-from .shadowing import repeated, shadowed
-from .watch import blocks_of, watched
+from .._index import ABSENT, DECODE_ERRORS, Index, digest, quote, texts, title
+from .records import Distribution, PathEntry, parse_entry_line, quote_each, texts_line
+from .shadowing import duplicate_keys, find_shadowed
+from .watch import blocks_of, build_watch_lists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .records import Place
-    from .watch import Watch
+    from .watch import WatchList
 
-    # the groups as they are written, by their quoted names: text and its checksum
+    # the text of each group as it is written, and its checksum, by its quoted name
     Groups = dict[str, tuple[bytes | memoryview, str]]
 
 
 def table_of(index: Index) -> "list[tuple[str, int, int, str]]":
-    """Return of each group its name, offset, length and checksum.
+    """Return the name, offset, length and checksum of each group.
 
-    Raises ValueError if that is not how it was written.
+    Raises ValueError if the table is not as it was written.
     """
     found: list[tuple[str, int, int, str]] = []
     try:
-        *lines, rest = index.front.decode().split("\n")[5:]
+        *lines, rest = index.header.decode().split("\n")[5:]
         for line in lines:
             group, offset, length, checksum = texts(line)
             if line != f'[{quote(group)},"{int(offset)}","{int(length)}","{checksum}"]':
@@ -35,31 +35,31 @@ def table_of(index: Index) -> "list[tuple[str, int, int, str]]":
             found.append((group, int(offset), int(length), checksum))
         if rest:
             raise ValueError(rest)
-    except DOUBT as error:
+    except DECODE_ERRORS as error:
         raise ValueError("table") from error
     return found
 
 
 def groups_of(index: Index) -> "Groups":
-    """Return the groups as an index has them, not yet verified. Raises ValueError."""
+    """Return the groups of an index, not yet verified. Raises ValueError."""
     found: Groups = {}
     try:
         total, _, _ = index.detail
-        # Most are written again as they are: views save copying them.
+        # Most groups are written again unchanged: memory views save copying them.
         data = memoryview(index.read(index.after_watch, total))
-        for line in index.front.decode().split("\n")[5:-1]:
+        for line in index.header.decode().split("\n")[5:-1]:
             name, offset, length, checksum = line[1:-2].rsplit(',"', 3)
             at = int(offset[:-1])
             found[name] = data[at : at + int(length[:-1])], checksum
-    except DOUBT as error:
+    except DECODE_ERRORS as error:
         raise ValueError("groups") from error
     return found
 
 
 def group_text(groups: "Groups", name: str) -> str:
-    """Return a group: its quoted name, then a line for each distribution.
+    """Return a group's text: its quoted name, then one line for each distribution.
 
-    It may be a new one. Raises ValueError if it is damaged.
+    A group that does not exist has no lines. Raises ValueError if the group is damaged.
     """
     if name not in groups:
         return f"[{name}]\n"
@@ -70,7 +70,7 @@ def group_text(groups: "Groups", name: str) -> str:
 
 
 def set_group(groups: "Groups", name: str, text: str) -> None:
-    """Set the text of a group; without a distribution it goes."""
+    """Set the text of a group; remove the group if it has no distributions."""
     if len(text) > len(name) + 3:
         part = text[:-1].encode()
         groups[name] = part, digest(part)
@@ -78,37 +78,37 @@ def set_group(groups: "Groups", name: str, text: str) -> None:
         groups.pop(name, None)
 
 
-def detail_text(index: Index) -> str:
-    """Return the lines of the records; ValueError if they are damaged."""
+def records_text(index: Index) -> str:
+    """Return the lines of the records. Raises ValueError if they are damaged."""
     try:
         offset, length, wanted = index.detail
         data = index.read(index.after_watch + offset, length)
         if len(data) != length or digest(data) != wanted:
             raise ValueError("detail")
         return data.decode()
-    except DOUBT as error:
+    except DECODE_ERRORS as error:
         raise ValueError("detail") from error
 
 
 def from_bytes(data: bytes) -> Index:
-    """Return the index that these bytes are."""
+    """Return the index with this content."""
     return Index(lambda offset, length: data[offset : offset + length])
 
 
 def decode(index: Index) -> "list[PathEntry]":
-    """Return the records of the path entries; ValueError if they are damaged."""
-    detail = detail_text(index)
+    """Return the records of the path entries. Raises ValueError if they are damaged."""
+    records = records_text(index)
     try:
         entries: list[PathEntry] = []
-        for line in detail.split("\n")[:-1]:
+        for line in records.split("\n")[:-1]:
             if line[2] == '"':
-                archive, problems, plain = own_of(line)
+                archive, problems, plain = parse_entry_line(line)
                 place = len(entries)
                 entries.append(
                     PathEntry(
                         index.key[place + 1],
-                        index.stamps[place],
-                        place not in index.young,
+                        index.signatures[place],
+                        place not in index.racy,
                         archive,
                         problems,
                         plain,
@@ -117,17 +117,17 @@ def decode(index: Index) -> "list[PathEntry]":
                 )
             else:
                 entries[-1].distributions.append(Distribution.read(line))
-        if len(entries) != len(index.stamps):
+        if len(entries) != len(index.signatures):
             raise ValueError("detail")
-    except DOUBT as error:
+    except DECODE_ERRORS as error:
         raise ValueError("detail") from error
     return entries
 
 
-def _owner_of(text: str) -> str:
-    """Return the metadata folder that a fragment belongs to.
+def _metadata_directory(text: str) -> str:
+    """Return the metadata directory that a fragment belongs to.
 
-    >>> _owner_of('"a-1.dist-info","a","A","1"]')
+    >>> _metadata_directory('"a-1.dist-info","a","A","1"]')
     'a-1.dist-info'
     """
     if "\\" in text:
@@ -140,13 +140,13 @@ def regroup(
 ) -> "Groups":
     """Return the groups of the records. Raises ValueError if `known` is damaged.
 
-    `old` are the records that `known` was made of. What did not change is taken
-    over as the text that it is.
+    `old` are the records that the groups in `known` were made from. The text of
+    unchanged distributions is copied from there.
     """
-    hidden = shadowed(entries, repeated(entries))
+    hidden = find_shadowed(entries, duplicate_keys(entries))
     now_at = {entry.path: place for place, entry in enumerate(entries)}
     places = [now_at.get(entry.path, -1) for entry in old]
-    # the fragments of those that are kept as text
+    # the fragments of the distributions whose text is copied
     kept: dict[Place, dict[str, str]] = {
         (place, distribution.file): {}
         for place, entry in enumerate(entries)
@@ -159,10 +159,10 @@ def regroup(
             (name,) = texts(named)
             for line in lines:
                 _, before, text = line[1:].split(",", 2)
-                at = places[int(before[1:-1])], _owner_of(text)
+                at = places[int(before[1:-1])], _metadata_directory(text)
                 if at in kept:
                     kept[at][name] = text
-    except DOUBT as error:
+    except DECODE_ERRORS as error:
         raise ValueError("groups") from error
     found: dict[str, list[str]] = {}
     for place, entry in enumerate(entries):
@@ -181,20 +181,20 @@ def regroup(
 
 def assemble(
     key: "list[str]",
-    stamps: "list[str | None]",
-    young: "list[int]",
-    settled: bool,
-    watch: "Mapping[int, Watch]",
+    signatures: "list[str | None]",
+    racy: "list[int]",
+    reliable: bool,
+    watch: "Mapping[int, WatchList]",
     groups: "Groups",
     detail: str,
 ) -> bytes:
-    """Return an index as it is written.
+    """Return the content of an index file.
 
-    `young` are the numbers of path entries whose stamps are not to be believed,
-    `settled` says if those of all distributions are. `watch` has the watched files by
-    the number of their path entry; `detail` is the text of the records.
+    `racy` are the numbers of path entries with racy stat signatures. `reliable` is True
+    if the stat signatures of all distributions are reliable. `watch` has the watched
+    files by the number of their path entry; `detail` is the text of the records.
     """
-    paths = quoted(key)
+    paths = quote_each(key)
     blocks, lines = blocks_of(paths[1:], watch)
     table: list[str] = []
     written: list[bytes | memoryview] = []
@@ -205,27 +205,27 @@ def assemble(
         written += part, b"\n"
         offset += len(part) + 1
     records = detail.encode()
-    head = [
+    header_lines = [
         texts_line(paths),
-        texts_line([ABSENT if known is None else known for known in stamps]),
-        texts_line([str(place) for place in young]),
+        texts_line([ABSENT if known is None else known for known in signatures]),
+        texts_line([str(place) for place in racy]),
         texts_line(
-            [str(int(settled)), str(offset), str(len(records)), digest(records)]
+            [str(int(reliable)), str(offset), str(len(records)), digest(records)]
         ),
         texts_line([digest(b"".join(lines)), *blocks]),
     ]
-    front = b"".join([*head, "".join(table).encode()])
-    return b"".join([title(front), front, *lines, *written, records])
+    header = b"".join([*header_lines, "".join(table).encode()])
+    return b"".join([title(header), header, *lines, *written, records])
 
 
 def encode(prefix: str, entries: "Sequence[PathEntry]", groups: "Groups") -> bytes:
-    """Return the index of these path entries, and their groups, as it is written."""
+    """Return the content of an index file for these path entries and groups."""
     return assemble(
         [prefix, *[entry.path for entry in entries]],
-        [entry.stamp for entry in entries],
-        [place for place, entry in enumerate(entries) if not entry.settled],
-        all(d.settled for entry in entries for d in entry.distributions),
-        watched(entries, repeated(entries)),
+        [entry.stat_signature for entry in entries],
+        [place for place, entry in enumerate(entries) if not entry.reliable],
+        all(d.reliable for entry in entries for d in entry.distributions),
+        build_watch_lists(entries, duplicate_keys(entries)),
         groups,
         "".join([entry.text() for entry in entries]),
     )

@@ -1,4 +1,4 @@
-"""Parse what a metadata directory says: its name, entry_points.txt, its headers.
+"""Parse the name of a metadata directory, entry_points.txt and metadata headers.
 
 Pure, without file access.
 """
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._types import Row
-    from .records import Point, Trouble
-# What stands behind the path of a metadata folder in that of its file.
+    from .records import Point, RawProblem
+# What to append to the path of a metadata directory to get the path of its file.
 ENTRY_POINTS = os.sep + "entry_points.txt"
 METADATA = os.sep + "METADATA"
 # The characters of most modules and attributes.
 _WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
 
 
-def normalise(name: str) -> str:
-    """Return the key of a distribution's name (PEP 503, dashes as underscores).
+def normalize(name: str) -> str:
+    """Return the key of a distribution's name (PEP 503, with underscores for dashes).
 
-    >>> normalise("Sphinx.Ext--tabs"), normalise("-a")
+    >>> normalize("Sphinx.Ext--tabs"), normalize("-a")
     ('sphinx_ext_tabs', '_a')
     """
     name = name.replace("-", "_").replace(".", "_")
@@ -33,9 +33,9 @@ def normalise(name: str) -> str:
 
 
 def stem(file: str) -> "tuple[str, str]":
-    """Return name and version as a metadata folder's name has them.
+    """Return the name and the version in the name of a metadata directory.
 
-    The name is "" where the folder's name does not say it.
+    Either is "" if the directory's name does not contain it.
 
     >>> stem("Foo_Bar-1.0.dist-info"), stem("foo.egg-info"), stem("EGG-INFO")
     (('Foo_Bar', '1.0'), ('foo', ''), ('', ''))
@@ -49,22 +49,22 @@ def stem(file: str) -> "tuple[str, str]":
     else:
         return "", ""
     if not base.strip("."):
-        return "", ""  # leading dots are no part of an extension
+        return "", ""  # leading dots are not part of an extension
     name, _, rest = base.partition("-")
     return name, rest.partition("-")[0]
 
 
 def _is_word(text: str) -> bool:
-    # the [\w.]+ of the entry points specification, without a look at each character
+    # [\w.]+ in the entry points specification, without a loop over the characters
     rest = text.replace("_", "").replace(".", "")
     return rest.isalnum() or (not rest and bool(text))
 
 
 def split_value(value: str) -> "tuple[str | None, str | None]":
-    """Return the module and the attribute of an object reference.
+    """Return the module and the attribute of a `module:attr` reference.
 
-    The module is None where the value is no object reference; the attribute is
-    None where the module itself is meant. Follows
+    The module is None if the value is not a valid reference. The attribute is None if
+    the value refers to the module itself. Follows
     https://packaging.python.org/specifications/entry-points/#data-model as
     importlib.metadata reads it.
 
@@ -74,7 +74,7 @@ def split_value(value: str) -> "tuple[str | None, str | None]":
     ((None, None), (None, None), (None, None))
     """
     if value.encode(errors="replace").translate(None, _WORD) in (b":", b""):
-        # As in nearly all, there is nothing to strip: what is left is to divide it.
+        # Nearly all values have no blanks and no extras: only split them.
         module, colon, attr = value.partition(":")
         if module and (attr or not colon):
             return module, attr or None
@@ -97,7 +97,7 @@ def split_value(value: str) -> "tuple[str | None, str | None]":
 
 
 def row_of(name: str, value: str, line: int = 0) -> "Row":
-    """Return the row of an entry point that stands in a line of its file.
+    """Return the row of an entry point that is declared in a line of its file.
 
     >>> row_of("a", "m:x", 2), row_of("a", "?")
     (('a', 'm:x', 'm', 'x', 2), ('a', '?', None, None, 0))
@@ -105,17 +105,17 @@ def row_of(name: str, value: str, line: int = 0) -> "Row":
     return name, value, *split_value(value), line
 
 
-def parse(text: str, path: str) -> "tuple[list[Point], list[Trouble]]":
-    r"""Return the entry points of an entry_points.txt, and what is wrong with it.
+def parse(text: str, path: str) -> "tuple[list[Point], list[RawProblem]]":
+    r"""Return the entry points of an entry_points.txt, and the problems in it.
 
-    A bad line costs itself. A value that is no object reference is kept, since
-    importlib.metadata keeps it: it is told when it is loaded.
+    An invalid line is ignored. A value that is not a valid reference is kept, since
+    importlib.metadata keeps it: loading it raises an exception.
 
     >>> parse("[g]\na = m:x\nb\n", "f")
     ([('g', ('a', 'm:x', 'm', 'x', 2))], [('f', 3, "no '=' in 'b'")])
     """
     points: list[Point] = []
-    problems: list[Trouble] = []
+    problems: list[RawProblem] = []
     group = None
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
@@ -140,13 +140,13 @@ def parse(text: str, path: str) -> "tuple[list[Point], list[Trouble]]":
 
 
 def headers(text: str) -> "tuple[str, str]":
-    r"""Return the Name and the Version of METADATA or PKG-INFO; "" if not there.
+    r"""Return the Name and the Version in METADATA or PKG-INFO; "" if missing.
 
     >>> headers("Metadata-Version: 2.1\nname: Foo\nVersion: 1.0\n\nName: Bar")
     ('Foo', '1.0')
     """
     name = version = ""
-    # Mail headers end at an empty line, and know no other line ends than these.
+    # Mail headers end at an empty line, and have no other line ends than these.
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         if not line:
             break
@@ -162,11 +162,11 @@ def headers(text: str) -> "tuple[str, str]":
     return name, version
 
 
-def left_over_name(opened: "Any") -> str:
+def leftover_name(dist: "Any") -> str:
     """Return the name of a distribution's metadata directory if pip left it behind.
 
-    "" for all other distributions, and if it is not known where the metadata lies.
+    Return "" for all other distributions, and if the path of the metadata is unknown.
     """
-    path = str(getattr(opened, "_path", "")).rstrip("/" + os.sep)
+    path = str(getattr(dist, "_path", "")).rstrip("/" + os.sep)
     name = os.path.basename(path)
     return name if name[:1] == "~" and metadata_names([name], path) else ""

@@ -1,17 +1,17 @@
-"""What is looked at live: volatile path entries and the finders of others.
+"""Overlay the index with volatile path entries and third-party finders, read live.
 
-What they hold overlays the stable index: who wins is decided anew, by the order
-in which Python itself would look.
+Their distributions overlay the stable index. Which distribution wins is decided anew,
+in the order in which Python itself would search.
 """
 
 import os
 import sys
 
-from .._files import Seam
+from .._files import fs
 from .._index import rows_of, texts
 from .layout import decode
-from .metadata import left_over_name, normalise, row_of
-from .rebuild import settle_repeated
+from .metadata import leftover_name, normalize, row_of
+from .rebuild import read_deciding_metadata
 from .scan import scan_path_entry
 from .shadowing import winners
 
@@ -19,26 +19,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._environment import Snapshot
+    from .._environment import Environment
     from .._index import Index
     from .._types import Pair
-    from .records import PathEntry, Point, Trouble
+    from .records import PathEntry, Point, RawProblem
 
     # place in sys.meta_path, place in sys.path
     Rank = tuple[int, int]
-    # rank, key, has it metadata, rows by group (None: they are in the index)
+    # rank, key, whether it has metadata, rows by group (None: they are in the index)
     Candidate = tuple[Rank, str, bool, dict[str, list[Pair]] | None]
 
 
-def overlaid(snapshot: "Snapshot", finders: "list[tuple[int, Any]]") -> "Overlay":
-    """Return what the volatile folders and these finders lay over the index."""
-    return snapshot.read(
-        lambda index: Overlay(snapshot.entries, snapshot.volatile, index, finders)
+def make_overlay(
+    environment: "Environment", finders: "list[tuple[int, Any]]"
+) -> "Overlay":
+    """Return the overlay of the volatile path entries and of these finders."""
+    return environment.read(
+        lambda index: Overlay(environment.entries, environment.volatile, index, finders)
     )
 
 
 class Overlay:
-    """The rows of the live path entries and finders, and what they hide."""
+    """The rows of volatile path entries and finders, and the keys that they hide."""
 
     def __init__(
         self,
@@ -47,28 +49,28 @@ class Overlay:
         index: "Index",
         finders: "list[tuple[int, Any]]",
     ) -> None:
-        self.problems: list[Trouble] = []
-        # where the metadata of what is live lies
-        self.folders: set[str] = set()
-        # Of the index's path entries their places in sys.path. A frozen index has some
-        # that are not on it; nothing is declared there.
+        self.problems: list[RawProblem] = []
+        # the paths of the metadata directories in volatile path entries
+        self.directories: set[str] = set()
+        # For each path entry of the index, its place in sys.path. A frozen index has
+        # some that are not on sys.path, without entry points.
         at_of = {entry: at for at, entry in enumerate(entries)}
         self._places = [at_of.get(entry, -1) for entry in index.key[1:]]
         self._finder = path_finder_place()
         places = sorted(volatile)
-        clock = Seam.clock()
+        clock = fs.clock()
         live = [scan_path_entry(entries[at], None, clock, True) for at in places]
         stable = decode(index)
         both = [*stable, *live]
-        settle_repeated(both, Seam.clock())
+        read_deciding_metadata(both, fs.clock())
         stable, live = both[: len(stable)], both[len(stable) :]
         found: list[Candidate] = []
         for at, entry in zip(places, live):
             self.problems += entry.problems
-            self.folders.update(os.path.join(entry.path, f) for f in entry.files())
+            self.directories.update(os.path.join(entry.path, f) for f in entry.files())
             found += self._candidates(entry, at)
         for place, finder in finders:
-            found += self._asked(place, finder)
+            found += self._ask(place, finder)
         keys = {key for _, key, _, _ in found}
         for at, entry in zip(self._places, stable):
             found += [
@@ -92,12 +94,12 @@ class Overlay:
             found.append((rank, distribution.key, has_metadata, rows))
         return found
 
-    def _asked(self, place: int, finder: "Any") -> "list[Candidate]":
-        told, problems = ask_finder(finder)
+    def _ask(self, place: int, finder: "Any") -> "list[Candidate]":
+        distributions, problems = ask_finder(finder)
         self.problems += problems
         found: list[Candidate] = []
-        for key, opened, points in told:
-            owner = key, opened, left_over_name(opened), -1
+        for key, dist, points in distributions:
+            owner = key, dist, leftover_name(dist), -1
             rows: dict[str, list[Pair]] = {}
             for group, row in points:
                 rows.setdefault(group, []).append((row, owner))
@@ -107,7 +109,7 @@ class Overlay:
     def _decide(self, found: "list[Candidate]") -> None:
         found.sort(key=lambda candidate: candidate[0])
         won = winners((key, has_metadata) for _, key, has_metadata, _ in found)
-        # the keys whose rows in the index do not count
+        # the keys whose rows in the index are ignored
         self._hidden: set[str] = set()
         self._groups: dict[str, list[tuple[Rank, Pair]]] = {}
         for (rank, key, _, rows), wins in zip(found, won):
@@ -118,7 +120,7 @@ class Overlay:
                     self._groups.setdefault(group, []).extend(ranked)
 
     def rows(self, group: str, stable: "list[Pair]") -> "list[Pair]":
-        """Return the rows of a group, the stable ones and the live ones in order."""
+        """Merge the stable rows of a group with its live rows, in order."""
         ranked = [
             ((self._finder, self._places[pair[1][3]]), pair)
             for pair in stable
@@ -140,30 +142,30 @@ def _keys(entry: "PathEntry") -> "list[tuple[str, bool]]":
 
 def ask_finder(
     finder: "Any",
-) -> "tuple[list[tuple[str, Any, list[Point]]], list[Trouble]]":
-    """Return what a third-party finder finds: key, object, points.
+) -> "tuple[list[tuple[str, Any, list[Point]]], list[RawProblem]]":
+    """Return the key, object and entry points of each distribution of a finder.
 
-    Runs the code of the finder, and the properties of its distributions.
+    Runs the code of the third-party finder, and the properties of its distributions.
     """
     from importlib.metadata import DistributionFinder  # deferred: 25 ms
 
     label = f"{type(finder).__module__}.{type(finder).__qualname__}"
     found = []
-    problems: list[Trouble] = []
+    problems: list[RawProblem] = []
     try:
         context = DistributionFinder.Context()
-        for opened in finder.find_distributions(context):
+        for dist in finder.find_distributions(context):
             try:
-                key = getattr(opened, "_normalized_name", None)
-                key = key or normalise(opened.metadata["Name"])
+                key = getattr(dist, "_normalized_name", None)
+                key = key or normalize(dist.metadata["Name"])
                 points: list[Point] = []
-                for line, point in enumerate(opened.entry_points, 1):
+                for line, point in enumerate(dist.entry_points, 1):
                     row = row_of(point.name, point.value, line)
                     points.append((point.group, row))
-                found.append((key, opened, points))
-                left = left_over_name(opened)
-                if left:
-                    reason = f"tells of {left}, which an interrupted pip left behind"
+                found.append((key, dist, points))
+                name = leftover_name(dist)
+                if name:
+                    reason = f"tells of {name}, which an interrupted pip left behind"
                     problems.append((label, 0, f"{reason}: delete this directory"))
             except Exception as error:  # third-party code
                 problems.append((label, 0, f"a distribution of it fails: {error!r}"))
@@ -173,7 +175,7 @@ def ask_finder(
 
 
 def path_finder_place() -> int:
-    """Return the index of Python's own path finder in `sys.meta_path`."""
+    """Return the place of Python's own path finder in `sys.meta_path`."""
     for place, finder in enumerate(sys.meta_path):
         if getattr(finder, "__name__", "") == "PathFinder":
             return place

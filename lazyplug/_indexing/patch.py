@@ -1,8 +1,8 @@
-"""Bring an index up to date by exchanging the lines of what has changed.
+"""Bring an index up to date by replacing the lines of changed distributions.
 
-By far the most changes are a few distributions installed, upgraded, removed or edited.
-The result equals, byte for byte, what `rebuild` would write; where more has changed,
-that has to be done.
+Most often a few distributions were installed, upgraded, removed or edited. The result
+equals, byte for byte, what `rebuild` would write. If more has changed, `rebuild` is
+needed.
 """
 
 import os
@@ -10,30 +10,30 @@ import os
 from .._content import (
     checksum,
     is_by_content,
-    number,
+    stat_hash,
     with_content,
 )
-from .._files import DIRECTORY, KIND, Seam, open_directory
+from .._files import DIRECTORY, KIND, fs, open_directory
 from .._index import (
-    DOUBT,
-    NOTHING,
+    DECODE_ERRORS,
+    NO_FROZEN_ENTRIES,
     Index,
-    numbers,
+    fingerprint,
     paths,
     quote,
+    stat_hashes,
     texts,
-    together,
 )
-from .layout import assemble, detail_text, group_text, groups_of, set_group
+from .layout import assemble, group_text, groups_of, records_text, set_group
 from .metadata import ENTRY_POINTS
-from .reading import is_equal, settled, stamp_of_directory, stat_and_sign
-from .records import Distribution, is_lent, own_line, own_of, texts_line
+from .reading import is_equal, is_reliable, signature_to_keep, stat_and_sign
+from .records import Distribution, entry_line, is_borrowed, parse_entry_line, texts_line
 from .scan import (
     list_metadata,
     note_new_problems,
     scan_distribution,
 )
-from .watch import Watch, names_in_line, places_of, watch_of
+from .watch import WatchList, decode_block, names_in_line, places_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,90 +43,91 @@ if TYPE_CHECKING:
     from .._types import Block
     from .records import Place
 
-    # what came, went or changed: is it there?
-    Touched = dict[Place, bool]
+    # added, removed and changed distributions: True if it exists
+    Changes = dict[Place, bool]
 
 
 _QUOTED = quote(ENTRY_POINTS)[1:-1]
-# Where more distributions changed, `rebuild` is no slower.
-_MOST = 32
+# If more distributions changed, `rebuild` is no slower.
+_MAX_CHANGES = 32
 
 
-class _TakesMoreError(Exception):
-    """An exchange of lines will not do."""
+class _RebuildNeededError(Exception):
+    """Replacing lines is not enough: the index must be rebuilt."""
 
 
-def patched(
-    index: Index, clock: int, covered: "Mapping[str, str]" = NOTHING
+def patch_index(
+    index: Index, clock: int, frozen_entries: "Mapping[str, str]" = NO_FROZEN_ENTRIES
 ) -> "bytes | None":
-    """Return the content of an index brought up to date; None if that takes a rebuild.
+    """Return the content of the updated index, or None if a rebuild is needed.
 
-    `covered` are the path entries that a frozen index covers, with what stands for
-    their stamps. Raises one of DOUBT if the index is damaged.
+    `frozen_entries` are the path entries that a frozen index covers, with the texts
+    that replace their stat signatures. Raises one of DECODE_ERRORS if the index is
+    damaged.
     """
     try:
-        return _Lines(index, covered).exchanged(clock)
-    except _TakesMoreError:
+        return _Lines(index, frozen_entries).patch(clock)
+    except _RebuildNeededError:
         return None
 
 
 class _Lines:
-    """The lines of an index, found by what they are about.
+    """The lines of an index, which can be found and replaced.
 
     Raises ValueError if the index is damaged.
     """
 
-    def __init__(self, index: Index, covered: "Mapping[str, str]") -> None:
+    def __init__(self, index: Index, frozen_entries: "Mapping[str, str]") -> None:
         self.key = index.key
-        self.stamps = list(index.stamps)
-        self.covered = covered
-        self.settled = index.settled
+        self.signatures = list(index.signatures)
+        self.frozen_entries = frozen_entries
+        self.reliable = index.reliable
         self.groups = groups_of(index)
-        # those that are exchanged, by their quoted names
+        # the texts of changed groups, by their quoted names
         self.texts: dict[str, str] = {}
-        self.detail = detail_text(index)
+        self.records = records_text(index)
         self.watched = index.watched()
-        # the watched files of each path entry, as soon as they were looked at
-        self.watch: dict[int, Watch] = {}
+        # the watched files of each path entry, once they were compared
+        self.watch: dict[int, WatchList] = {}
         try:
-            # others than these would stay for ever
-            self.young = set(range(len(self.stamps))).intersection(index.young)
-            # Of each path entry the text of its lines: its own begins with a text that
-            # is empty, those of distributions do not.
+            # other numbers would never be removed
+            self.racy = set(range(len(self.signatures))).intersection(index.racy)
+            # For each path entry, the text of its lines. Its own line begins with an
+            # empty string, the lines of distributions do not.
             self.blocks: list[str] = []
             start = 0
-            for _ in self.stamps:
-                end = self.detail.find('\n["",', start) + 1 or len(self.detail)
-                self.blocks.append(self.detail[start:end])
+            for _ in self.signatures:
+                end = self.records.find('\n["",', start) + 1 or len(self.records)
+                self.blocks.append(self.records[start:end])
                 start = end
-        except DOUBT as error:
+        except DECODE_ERRORS as error:
             raise ValueError("detail") from error
 
-    def exchanged(self, clock: int) -> bytes:
-        """Return the index brought up to date. Raises _TakesMoreError."""
-        touched = self._touched_files() | self._touched_entries(clock)
-        if len(touched) > _MOST:
-            raise _TakesMoreError
-        self.settled = True
-        # of each key, how many more times it stands than before
+    def patch(self, clock: int) -> bytes:
+        """Return the content of the updated index. Raises _RebuildNeededError."""
+        changes = self._changed_files() | self._changed_entries(clock)
+        if len(changes) > _MAX_CHANGES:
+            raise _RebuildNeededError
+        self.reliable = True
+        # for each key, how many distributions were added, minus those removed
         keys: dict[str, int] = {}
-        for (place, file), there in touched.items():
+        for (place, file), exists in changes.items():
             old = self._remove(place, file, keys)
-            if there:
+            if exists:
                 self._add(place, file, old, clock, keys)
         for key, more in keys.items():
             name = quote(key)
-            # Rather too many: a group may be called like a key.
-            stood = self.detail.count(f",{name},") + self.detail.count(f",{name}]")
-            if stood > 1 or stood + more > 1:
-                raise _TakesMoreError
+            # This may count too many: a group may have the same name as a key.
+            count = self.records.count(f",{name},") + self.records.count(f",{name}]")
+            if count > 1 or count + more > 1:
+                raise _RebuildNeededError
         for name, text in self.texts.items():
             set_group(self.groups, name, text)
         return assemble(
             self.key,
-            self.stamps,
-            sorted(self.young),
-            self.settled,
+            self.signatures,
+            sorted(self.racy),
+            self.reliable,
             self.watch,
             self.groups,
             "".join(self.blocks),
@@ -135,24 +136,24 @@ class _Lines:
     def _remove(
         self, place: int, file: str, keys: "dict[str, int]"
     ) -> "Distribution | None":
-        """Take out all lines of a distribution; return it if it had any."""
+        """Remove all lines of a distribution; return its old record, if it had one."""
         self._unwatch(place, quote(file + ENTRY_POINTS)[1:-1])
         old = None
         key = self._set_plain(place, file, None)
         if key is None:
-            self.blocks[place], line = _without(self.blocks[place], f"[{quote(file)},")
+            self.blocks[place], line = _cut_line(self.blocks[place], f"[{quote(file)},")
             if not line:
-                return None  # it came
+                return None  # it is new
             old = Distribution.read(line)
             key = old.key
             if not old.named or old.source is None:
-                raise _TakesMoreError
+                raise _RebuildNeededError
             for group in map(quote, old.groups):
-                text, line = _without(
+                text, line = _cut_line(
                     self._group(group), f'["0","{place}",{quote(file)},'
                 )
                 if not line:
-                    raise _TakesMoreError  # it was shadowed
+                    raise _RebuildNeededError  # it was shadowed
                 self.texts[group] = text
         keys[key] = keys.get(key, 0) - 1
         return old
@@ -165,31 +166,31 @@ class _Lines:
         clock: int,
         keys: "dict[str, int]",
     ) -> None:
-        """Scan a distribution and put its lines in."""
-        fresh = scan_distribution(self.key[place + 1], file, clock, old)
+        """Scan a distribution and insert its lines."""
+        new = scan_distribution(self.key[place + 1], file, clock, old)
         name = quote(file + ENTRY_POINTS)[1:-1]
-        if isinstance(fresh, str):
-            keys[fresh] = keys.get(fresh, 0) + 1
-            self._set_plain(place, file, fresh)
+        if isinstance(new, str):
+            keys[new] = keys.get(new, 0) + 1
+            self._set_plain(place, file, new)
             self._watch(place, name, None)
             return
-        if not fresh.named or fresh.source is None:
-            raise _TakesMoreError
-        note_new_problems(old, fresh)
-        keys[fresh.key] = keys.get(fresh.key, 0) + 1
-        self.blocks[place] = _with(self.blocks[place], fresh.line())
-        self._watch(place, name, fresh.stamp)
-        for group, text in (fresh.fragments or {}).items():
+        if not new.named or new.source is None:
+            raise _RebuildNeededError
+        note_new_problems(old, new)
+        keys[new.key] = keys.get(new.key, 0) + 1
+        self.blocks[place] = _insert_line(self.blocks[place], new.line())
+        self._watch(place, name, new.stat_signature)
+        for group, text in (new.fragments or {}).items():
             name = quote(group)
-            self.texts[name] = _with(self._group(name), f'["0","{place}",{text}')
-        self.settled &= fresh.settled
+            self.texts[name] = _insert_line(self._group(name), f'["0","{place}",{text}')
+        self.reliable &= new.reliable
 
     def _unwatch(self, place: int, name: str) -> None:
-        """Look at a file no more. Its name is as JSON has it between quotes."""
+        """Remove a file from the watch list. `name` is escaped as in JSON."""
         watch = self.watch.get(place)
         if watch is None:
             nothing = texts_line([])
-            self.watch[place] = Watch(nothing, nothing, [], set())
+            self.watch[place] = WatchList(nothing, nothing, [], set())
             return
         quoted = f'"{name}"'.encode()
         if quoted in watch.present:
@@ -203,15 +204,15 @@ class _Lines:
             names.remove(name)
             watch.absent = texts_line(names)
 
-    def _watch(self, place: int, name: str, stamp: "str | None") -> None:
-        """Look at a file from now on: it has this stamp, or must not come."""
+    def _watch(self, place: int, name: str, stat_signature: "str | None") -> None:
+        """Add a file to the watch list; None: it must stay absent."""
         watch = self.watch[place]
-        if stamp is None:
+        if stat_signature is None:
             watch.absent = texts_line(sorted([*names_in_line(watch.absent), name]))
             return
         names = sorted([*names_in_line(watch.present), name])
-        watch.hashes.insert(names.index(name), number(stamp))
-        if is_by_content(stamp):
+        watch.hashes.insert(names.index(name), stat_hash(stat_signature))
+        if is_by_content(stat_signature):
             watch.by_content.add(name)
         watch.present = texts_line(names)
 
@@ -219,19 +220,19 @@ class _Lines:
         return self.blocks[place][: self.blocks[place].index("\n")]
 
     def _set_plain(self, place: int, file: str, key: "str | None") -> "str | None":
-        """Let a distribution that declares nothing have this key; return that before.
+        """Set the key of a plain distribution; return its key before.
 
-        None: it is not there, or is more than a name.
+        None means that it does not exist or is not plain.
         """
         line = self._own(place)
         if key is None and f",{quote(file)}," not in line:
             return None
-        archive, problems, plain = own_of(line)
+        archive, problems, plain = parse_entry_line(line)
         before = plain.pop(file, None)
         if key is not None:
             plain[file] = key
         rest = self.blocks[place][len(line) :]
-        self.blocks[place] = own_line(archive, problems, plain) + rest
+        self.blocks[place] = entry_line(archive, problems, plain) + rest
         return before
 
     def _group(self, name: str) -> str:
@@ -240,72 +241,76 @@ class _Lines:
         try:
             return group_text(self.groups, name)
         except ValueError as error:
-            raise _TakesMoreError from error
+            raise _RebuildNeededError from error
 
-    def _touched_entries(self, clock: int) -> "Touched":
-        """Return what came or went in folders that changed."""
-        touched: Touched = {}
-        for place, known in enumerate(self.stamps):
+    def _changed_entries(self, clock: int) -> "Changes":
+        """Return the added and removed distributions of changed directories."""
+        changes: Changes = {}
+        for place, known in enumerate(self.signatures):
             path = self.key[place + 1]
-            lent = self.covered.get(path)
-            if lent is not None and known == lent:
+            borrowed = self.frozen_entries.get(path)
+            if borrowed is not None and known == borrowed:
                 continue
-            if lent is not None or is_lent(known):
-                raise _TakesMoreError
+            if borrowed is not None or is_borrowed(known):
+                raise _RebuildNeededError
             try:
                 status, whole = stat_and_sign(path)
             except (OSError, ValueError):
                 if known is None:
                     continue
-                raise _TakesMoreError from None
+                raise _RebuildNeededError from None
             equal = is_equal(known, whole, status)
-            if equal and place not in self.young:
+            if equal and place not in self.racy:
                 continue
             if known is None or status.st_mode & KIND != DIRECTORY:
-                raise _TakesMoreError
+                raise _RebuildNeededError
             own = self._own(place)
-            # It is an archive; or it could not be listed the last time.
+            # It was an archive, or it could not be listed.
             if not own.startswith('["","0"') or f",{quote(path)}," in own:
-                raise _TakesMoreError
+                raise _RebuildNeededError
             watch = self.watch.get(place)
             lines = (watch.absent, watch.present) if watch is not None else ()
-            folders = [folder for line in lines for folder in _folders(line)]
-            came, gone, reason = list_metadata(path, folders)
+            directories = [
+                directory for line in lines for directory in _directories_in(line)
+            ]
+            added, removed, reason = list_metadata(path, directories)
             if reason:
-                raise _TakesMoreError
-            for file in came:
-                touched[place, file] = True
-            for file in gone:
-                touched[place, file] = False
-            has_metadata = bool(came) or not gone.issuperset(folders)
-            self.stamps[place] = stamp_of_directory(path, whole, status, has_metadata)
-            if settled(status, equal, clock):
-                self.young.discard(place)
+                raise _RebuildNeededError
+            for file in added:
+                changes[place, file] = True
+            for file in removed:
+                changes[place, file] = False
+            has_metadata = bool(added) or not removed.issuperset(directories)
+            self.signatures[place] = signature_to_keep(
+                path, whole, status, has_metadata
+            )
+            if is_reliable(status, equal, clock):
+                self.racy.discard(place)
             else:
-                self.young.add(place)
-        return touched
+                self.racy.add(place)
+        return changes
 
-    def _touched_files(self) -> "Touched":
-        """Return the distributions of which a file came, went, changed or is young."""
-        touched: Touched = {}
+    def _changed_files(self) -> "Changes":
+        """Return the distributions with an added, removed, changed or racy file."""
+        changes: Changes = {}
         for block in self.watched:
             try:
-                touched |= self._touched_in(block)
+                changes |= self._changed_in_block(block)
             except OSError:
-                raise _TakesMoreError from None
-        if not self.settled:
+                raise _RebuildNeededError from None
+        if not self.reliable:
             for place in range(len(self.blocks)):
                 for line in self._lines(place):
-                    # Of most it is plain to see.
-                    if ',"1","1",' not in line and not Distribution.read(line).settled:
-                        touched[place, _words(line)[0]] = True
-        return touched
+                    # Most lines show it without being decoded.
+                    if ',"1","1",' not in line and not Distribution.read(line).reliable:
+                        changes[place, _file_and_key(line)[0]] = True
+        return changes
 
-    def _touched_in(self, block: "Block") -> "Touched":
-        """Return the distributions of which a file in a block came, went or changed."""
+    def _changed_in_block(self, block: "Block") -> "Changes":
+        """Return the distributions of added, removed and changed files in a block."""
         place, absent_line, present_line, known, by_content = block
         if not known:
-            raise _TakesMoreError  # something there could not be read
+            raise _RebuildNeededError  # a file in it could not be read
         absent, present = paths(absent_line), paths(present_line)
         start = len(absent)
         files = [*absent, *present]
@@ -314,24 +319,24 @@ class _Lines:
         if place[-1] != ",":
             base = open_directory(self.key[places[0] + 1])
         try:
-            came = [at for at, f in enumerate(absent) if Seam.access(f, 0, dir_fd=base)]
-            hashes, went = _hashes(present, by_content, base)
+            added = [at for at, f in enumerate(absent) if fs.access(f, 0, dir_fd=base)]
+            hashes, missing = _hashes(present, by_content, base)
         finally:
             if base is not None:
-                Seam.close(base)
+                fs.close(base)
 
         def directory_of(at: int) -> "tuple[str, str]":
             root = os.path.join(self.key[places[at] + 1], "") if base is None else ""
             name, _, file = os.fsdecode(files[at])[len(root) :].partition(os.sep)
             return name, file
 
-        touched = {at: directory_of(at) for at in came}
-        for at in went:
-            touched[start + at] = name, file = directory_of(start + at)
+        changes = {at: directory_of(at) for at in added}
+        for at in missing:
+            changes[start + at] = name, file = directory_of(start + at)
             record = self._record(places[start + at], name)
-            hashes[at] = number(record.stamp_of(file) or "")
-        if together(hashes) != known:
-            # Some have changed; or the fingerprint was never right.
+            hashes[at] = stat_hash(record.signature_of(file) or "")
+        if fingerprint(hashes) != known:
+            # Some have changed, or the stored fingerprint was wrong.
             records = {
                 (at, record.file): record
                 for at in set(places)
@@ -339,53 +344,55 @@ class _Lines:
             }
             for at, found in enumerate(hashes, start):
                 name, file = directory_of(at)
-                if found != number(records[places[at], name].stamp_of(file) or ""):
-                    touched[at] = name, file
-        self.watch |= watch_of(self.key, block, hashes)
-        if any(file != ENTRY_POINTS[1:] for _, file in touched.values()):
-            raise _TakesMoreError  # metadata decides
-        return {(places[at], name): True for at, (name, _) in touched.items()}
+                if found != stat_hash(
+                    records[places[at], name].signature_of(file) or ""
+                ):
+                    changes[at] = name, file
+        self.watch |= decode_block(self.key, block, hashes)
+        if any(file != ENTRY_POINTS[1:] for _, file in changes.values()):
+            raise _RebuildNeededError  # metadata decides which distribution wins
+        return {(places[at], name): True for at, (name, _) in changes.items()}
 
     def _lines(self, place: int) -> "list[str]":
         """Return the lines of the distributions of a path entry."""
         return self.blocks[place].split("\n")[1:-1]
 
     def _record(self, place: int, file: str) -> Distribution:
-        _, line = _without(self.blocks[place], f"[{quote(file)},")
+        _, line = _cut_line(self.blocks[place], f"[{quote(file)},")
         return Distribution.read(line)
 
 
 def _hashes(
     files: "list[Any]", by_content: "list[int]", base: "int | None"
 ) -> "tuple[list[int], list[int]]":
-    """Return the stat hashes of files, and the places of those that have no status."""
-    went: list[int] = []
+    """Return the stat hashes of files, and the places of files without a status."""
+    missing: list[int] = []
 
     def statuses() -> "Iterator[os.stat_result]":
         for at, file in enumerate(files):
             try:
-                yield Seam.stat(file, dir_fd=base)
+                yield fs.stat(file, dir_fd=base)
             except (OSError, ValueError):
-                went.append(at)
+                missing.append(at)
 
-    found = numbers(statuses())
-    for at in went:
+    found = stat_hashes(statuses())
+    for at in missing:
         found.insert(at, 0)
     for at in by_content:
         try:
             found[at] = with_content(found[at], checksum(files[at], base))
         except OSError:
-            pass  # then it is another than it was
-    return found, went
+            pass  # without a checksum, the hash differs from the stored one
+    return found, missing
 
 
-def _folders(line: bytes) -> "list[str]":
-    r"""Return of which metadata folders the entry_points.txt is in a line of the watch.
+def _directories_in(line: bytes) -> "list[str]":
+    r"""Return the metadata directories of the entry_points.txt files in a watch line.
 
-    >>> _folders(b'["a-1.dist-info/METADATA","b.egg-info/entry_points.txt"]\n')
+    >>> _directories_in(b'["a-1.dist-info/METADATA","b.egg-info/entry_points.txt"]\n')
     ['b.egg-info']
     """
-    # Nearly all lines have nothing else, and no escapes: then one pass will do.
+    # Nearly all lines have no other files and no escapes: then one split is enough.
     *names, rest = f'{line.decode()[2:-3]}","'.split(_QUOTED + '","')
     whole = "".join(names)
     if rest or '"' in whole or "\\" in whole:
@@ -394,10 +401,10 @@ def _folders(line: bytes) -> "list[str]":
     return names
 
 
-def _without(text: str, begin: str) -> "tuple[str, str]":
-    r"""Return text without the line that begins so, and that line; "" if none does.
+def _cut_line(text: str, begin: str) -> "tuple[str, str]":
+    r"""Return a text without the line that begins with `begin`, and that line or "".
 
-    >>> _without("g\n[1]\n[2]\n", "[1")
+    >>> _cut_line("g\n[1]\n[2]\n", "[1")
     ('g\n[2]\n', '[1]')
     """
     at = text.find("\n" + begin)
@@ -407,46 +414,48 @@ def _without(text: str, begin: str) -> "tuple[str, str]":
     return text[:at] + text[end:], text[at + 1 : end]
 
 
-def _with(text: str, line: str) -> str:
-    r"""Return text with a line more, where the order wants it; the first stays first.
+def _insert_line(text: str, line: str) -> str:
+    r"""Insert a line in order, but never before the first line; return the text.
 
-    >>> _with('g\n["aa","k"]\n["bb","m"]\n', '["cc","l"]')
+    >>> _insert_line('g\n["aa","k"]\n["bb","m"]\n', '["cc","l"]')
     'g\n["aa","k"]\n["cc","l"]\n["bb","m"]\n'
     """
-    wanted = _order(line)
-    # Both stand on a newline; the line belongs behind one between them.
+    wanted = _sort_key(line)
+    # Binary search: both are the positions of newlines; the line belongs after one
+    # between them.
     low, high = text.index("\n"), len(text) - 1
     while low < high:
         middle = text.rindex("\n", low, (low + high) // 2 + 1)
         end = text.index("\n", middle + 1)
-        if _order(text[middle + 1 : end]) <= wanted:
+        if _sort_key(text[middle + 1 : end]) <= wanted:
             low = end
         else:
             high = middle
     return f"{text[: low + 1]}{line}\n{text[low + 1 :]}"
 
 
-def _order(line: str) -> "tuple[int, str]":
-    """Return the number of the path entry, if the line says it, and the key.
+def _sort_key(line: str) -> "tuple[int, str]":
+    """Return the number of the path entry (0 if the line has none), and the key.
 
-    >>> _order('["0","12","a-1.dist-info","a","A","1"]')
+    >>> _sort_key('["0","12","a-1.dist-info","a","A","1"]')
     (12, 'a')
     """
     place = int(line[6 : line.index('"', 6)]) if _is_of_group(line) else 0
-    return place, _words(line)[1]
+    return place, _file_and_key(line)[1]
 
 
 def _is_of_group(line: str) -> bool:
-    # It says first if it is shadowed: no metadata folder has one character.
+    # Its first text, "0" or "1", says if the distribution is shadowed. The name of a
+    # metadata directory is longer.
     return line[3] == '"'
 
 
-def _words(line: str) -> "tuple[str, str]":
-    r"""Return the metadata folder and the key of the distribution of a line.
+def _file_and_key(line: str) -> "tuple[str, str]":
+    r"""Return the metadata directory and the key in the line of a distribution.
 
-    >>> _words('["0","12","a-1.dist-info","a","A","1"]')
+    >>> _file_and_key('["0","12","a-1.dist-info","a","A","1"]')
     ('a-1.dist-info', 'a')
-    >>> _words(r'["\u00e4-1.dist-info","\u00e4","-","1"]')
+    >>> _file_and_key(r'["\u00e4-1.dist-info","\u00e4","-","1"]')
     ('ä-1.dist-info', 'ä')
     """
     of_group = _is_of_group(line)

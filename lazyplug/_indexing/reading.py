@@ -1,71 +1,72 @@
 """Read a metadata file: its text, its stat signature, and whether that is reliable.
 
-What cannot be read costs itself, with the reason.
+A file that cannot be read is reported with the reason, and affects nothing else.
 """
 
 import os
 
 from .._content import is_by_content, is_standard_library, signature
-from .._files import KIND, READ_FLAGS, REGULAR, Seam, open_directory
-from .._index import stamp
+from .._files import KIND, READ_FLAGS, REGULAR, fs, open_directory
+from .._index import stat_signature
 from .metadata import ENTRY_POINTS, headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .records import Distribution
 
-# Stamps younger than this against the clock, in nanoseconds, are not believed:
-# another change within the file system's tick would look the same. FAT has the
-# coarsest tick in use.
+# Stat signatures that are not older than this, in nanoseconds, are racy, as in git's
+# index: another change within the same tick of the file system's clock would give the
+# same signature. FAT has the coarsest tick in use, 2 s.
 RACY = 2_000_000_000
-# Longer than any entry_points.txt or METADATA that was ever released.
+# Longer than any released entry_points.txt or METADATA.
 _FILE_CAP = 1 << 26
-# METADATA begins with its headers; what follows is a README, which may be long.
+# METADATA begins with its headers; a README follows, which may be long.
 _HEAD = 1024
 
 
-def settled(status: os.stat_result, seen: bool, clock: int) -> bool:
-    """Is the stamp of this status to be believed, by a clock read before it was taken?
+def is_reliable(status: os.stat_result, seen: bool, clock: int) -> bool:
+    """Return True if the stat signature of this status is reliable, not racy.
 
-    It is, if the file was last changed clearly before. An mtime in the future is
-    believed when it was the same at two looks, so that it was `seen`, and ctime lies
-    in the past: any later change would move ctime.
+    It is reliable if the file was last changed clearly before `clock`, which was read
+    before the status was taken. An mtime in the future is reliable if two scans have
+    `seen` the same signature and ctime lies in the past: any later change would move
+    ctime.
 
     >>> past = os.stat_result([0] * 10, {"st_mtime_ns": 5, "st_ctime_ns": 5})
-    >>> settled(past, False, 5 + RACY), settled(past, False, 6 + RACY)
+    >>> is_reliable(past, False, 5 + RACY), is_reliable(past, False, 6 + RACY)
     (False, True)
     >>> future = os.stat_result([0] * 10, {"st_mtime_ns": 9 * RACY, "st_ctime_ns": 5})
-    >>> settled(future, False, 2 * RACY), settled(future, True, 2 * RACY)
+    >>> is_reliable(future, False, 2 * RACY), is_reliable(future, True, 2 * RACY)
     (False, True)
     """
     limit = clock - RACY
     return status.st_ctime_ns < limit and (status.st_mtime_ns < limit or seen)
 
 
-def read(
+def read_file(
     path: str,
     *,
     metadata: bool = False,
     errors: str = "strict",
     base: "int | None" = None,
 ) -> "tuple[str | None, os.stat_result | None, str]":
-    """Return a file's text, its status, and why it has no text.
+    """Return a file's text, its status, and the reason if it has no text.
 
-    The status is taken before the text. All are none if there is no such file. With
-    a status, the file's content is at fault; without, the system would not read it,
-    which says nothing about the next time. Of `metadata` only the beginning is read
-    where that has what `headers` looks for. `errors` is as of bytes.decode, `base` is
-    the dir_fd of os.open.
+    The status is taken before the text is read. Return (None, None, "") if there is no
+    such file. If there is a reason and a status, the content is invalid; if there is a
+    reason and no status, the system failed to read the file, and may succeed the next
+    time. Of a `metadata` file, only the beginning is read if it has the Name and the
+    Version. `errors` is that of bytes.decode, `base` is the dir_fd of os.open.
     """
     try:
-        descriptor = Seam.open(path, READ_FLAGS, dir_fd=base)
+        descriptor = fs.open(path, READ_FLAGS, dir_fd=base)
     except FileNotFoundError:
-        return None, None, ""  # as most
+        return None, None, ""  # most have none
     except (OSError, ValueError) as error:
-        return None, None, reason_of(error)
+        return None, None, failure_reason(error)
     status = None
     try:
-        status = Seam.fstat(descriptor)
+        status = fs.fstat(descriptor)
         size = status.st_size
         if status.st_mode & KIND != REGULAR:
             return None, status, "is not a file"
@@ -73,12 +74,12 @@ def read(
             return None, status, f"is too large ({size} bytes)"
         data = b""
         if metadata and size > _HEAD:
-            data = Seam.read(descriptor, _HEAD)
+            data = fs.read(descriptor, _HEAD)
             text = data[: data.rfind(b"\n") + 1].decode()
             if all(headers(text)):
                 return text, status, ""
-        # With one byte more than there should be, one read tells that it was all.
-        while chunk := Seam.read(descriptor, max(size - len(data), _HEAD) + 1):
+        # Ask for one byte more than expected: if it does not come, this was all.
+        while chunk := fs.read(descriptor, max(size - len(data), _HEAD) + 1):
             data += chunk
             if len(data) == size:
                 break
@@ -86,45 +87,45 @@ def read(
     except UnicodeDecodeError as error:
         return None, status, f"is not UTF-8: {error}"
     except OSError as error:
-        return None, None, reason_of(error)
+        return None, None, failure_reason(error)
     finally:
-        Seam.close(descriptor)
+        fs.close(descriptor)
 
 
 def is_file(path: str) -> bool:
-    """Return True if this is a file, or a link to one."""
-    status = status_of(path)
+    """Return True if this is a regular file, or a symbolic link to one."""
+    status = get_status(path)
     return status is not None and status.st_mode & KIND == REGULAR
 
 
-def reason_of(error: Exception) -> str:
-    """Return why the system would not read something; "" if it is not there."""
+def failure_reason(error: Exception) -> str:
+    """Return why the system failed to read a file; "" if the file does not exist."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return ""
     return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
-def signed(
+def sign_file(
     path: str,
     status: os.stat_result,
     text: "str | None",
     base: "int | None" = None,
     metadata: bool = False,
 ) -> "tuple[str, str | None]":
-    """Return the signature of a file that was read, and the text that belongs to it."""
+    """Return the signature of a file that was read, and the text that matches it."""
     try:
         found = signature(path, status, base)
     except OSError:
-        return stamp(status), text  # it was removed, which will be noticed
+        return stat_signature(status), text  # the next check notices the removal
     if is_by_content(found) and text is not None:
         # The text may be older than the checksum, which would not be noticed.
-        text = read(path, metadata=metadata, base=base)[0]
+        text = read_file(path, metadata=metadata, base=base)[0]
     return found, text
 
 
-def status_of(path: str) -> "os.stat_result | None":
+def get_status(path: str) -> "os.stat_result | None":
     try:
-        status: os.stat_result = Seam.stat(path)
+        status: os.stat_result = fs.stat(path)
     except (OSError, ValueError):
         return None
     return status
@@ -133,27 +134,27 @@ def status_of(path: str) -> "os.stat_result | None":
 def find_metadata(
     path: str,
 ) -> "tuple[str | None, os.stat_result | None, str | None, str]":
-    """Return which file is the metadata, its status, its text, why it has no text.
+    """Return the name of the metadata file, its status, its text, and a reason.
 
-    The first three are None if there is no metadata; for the others see `read`.
+    The first three are None if there is no metadata. For the reason see `read_file`.
     """
     for source in ("METADATA", "PKG-INFO", ""):
         file = path + os.sep + source if source else path
         if not source and not is_file(file):
-            continue  # a metadata folder is not itself metadata
-        text, status, reason = read(file, metadata=True)
+            continue  # a metadata directory is not itself metadata
+        text, status, reason = read_file(file, metadata=True)
         if status is None and not reason:
             continue
         if not text and source == "METADATA":
-            # Empty or unreadable, it is metadata, but what PKG-INFO says counts.
-            text = read(path + os.sep + "PKG-INFO")[0] or text
+            # An empty or unreadable METADATA is metadata, but PKG-INFO has the headers.
+            text = read_file(path + os.sep + "PKG-INFO")[0] or text
         return source, status, text, reason
     return None, None, None, ""
 
 
 def signature_now(file: str, base: "int | None" = None) -> "str | None":
     try:
-        return signature(file, Seam.stat(file, dir_fd=base), base)
+        return signature(file, fs.stat(file, dir_fd=base), base)
     except (OSError, ValueError):
         return None
 
@@ -163,66 +164,67 @@ def stat_and_sign(path: str) -> "tuple[os.stat_result, str]":
 
     Call it before anything in it is read.
     """
-    status: os.stat_result = Seam.stat(path)
+    status: os.stat_result = fs.stat(path)
     return status, signature(path, status)
 
 
 def is_equal(known: "str | None", whole: str, status: os.stat_result) -> bool:
     """Return True if a path entry still has a remembered stat signature.
 
-    `whole` is its signature now; what is remembered may lack the checksum.
+    `whole` is its signature now. The remembered one may lack the checksum.
     """
-    return known in (whole, stamp(status))
+    return known in (whole, stat_signature(status))
 
 
-def stamp_of_directory(
+def signature_to_keep(
     path: str, whole: str, status: os.stat_result, has_metadata: bool
 ) -> str:
-    """Return the stat signature to remember of a directory that was listed."""
+    """Return the signature to remember for a directory that was listed."""
     if has_metadata or not is_standard_library(path):
         return whole
-    return stamp(status)
+    return stat_signature(status)
 
 
 def base_of(path: str) -> "int | None":
-    """Return a descriptor of a directory, to read its files from; None: do without.
+    """Return a descriptor of a directory, to access its files; None if not possible.
 
     The caller closes it.
     """
     base: int | None = None
     try:
         base = open_directory(path)
-        Seam.close(Seam.dup(base))  # the last one is needed for the files
+        fs.close(fs.dup(base))  # raises if it was the last one: the files need one
     except OSError:
         if base is not None:
-            Seam.close(base)
+            fs.close(base)
         return None
     return base
 
 
 def is_unchanged(path: str, file: str, known: "str | None", base: "int | None") -> bool:
-    """Return True if the entry_points.txt of a distribution has this stat signature.
+    """Return True if the entry_points.txt of a distribution has this signature.
 
-    None: if there still is none. `base` is as for scan_distribution.
+    `known` is None if there was no such file: then return True if there still is none.
+    `base` is as in scan_distribution.
     """
     own = (file if base is not None else os.path.join(path, file)) + ENTRY_POINTS
     if known is not None:
         return signature_now(own, base) == known
     try:
-        return not Seam.access(own, 0, dir_fd=base)
+        return not fs.access(own, 0, dir_fd=base)
     except (OSError, ValueError):
         return False
 
 
 def has_same_metadata(path: str, known: "Distribution") -> bool:
     """Return True if the metadata is the same file, and has not changed."""
-    folder = os.path.join(path, known.file)
+    directory = os.path.join(path, known.file)
     for source in ("METADATA", "PKG-INFO"):
         if source == known.source:
             break
-        if Seam.access(os.path.join(folder, source), 0):
+        if fs.access(os.path.join(directory, source), 0):
             return False
-    file = os.path.join(folder, known.source) if known.source else folder
+    file = os.path.join(directory, known.source) if known.source else directory
     now = signature_now(file)
-    # What decided nothing so far was not read.
-    return now is not None and now == known.source_stamp
+    # Metadata that decided nothing so far was not read, and has no signature.
+    return now is not None and now == known.source_signature

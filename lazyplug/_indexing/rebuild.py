@@ -1,15 +1,16 @@
-"""Scan all path entries; what did not change is taken from the records of an index.
+"""Scan all path entries; copy the records of those that have not changed.
 
-This is done where `patch` cannot exchange lines: without an index of this key, with
-distributions declared more than once, archives, path entries that came or went.
+This is needed if `patch` cannot replace lines: without an index of this key, for
+distributions that are installed more than once, for archives, and for path entries that
+were added or removed.
 """
 
-from .._index import NOTHING
+from .._index import NO_FROZEN_ENTRIES
 from .layout import decode, encode, groups_of, regroup
 from .reading import has_same_metadata
-from .records import Distribution, PathEntry, is_lent
+from .records import Distribution, PathEntry, is_borrowed
 from .scan import scan_distribution, scan_path_entry
-from .shadowing import repeated, sort_distributions
+from .shadowing import duplicate_keys, sort_distributions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,17 +24,17 @@ def rebuild(
     base: "Index | None",
     thorough: bool,
     clock: int,
-    covered: "Mapping[str, str]" = NOTHING,
+    frozen_entries: "Mapping[str, str]" = NO_FROZEN_ENTRIES,
 ) -> bytes:
-    """Return the content of an index of what is there now.
+    """Return the content of an index of what is installed now.
 
     :param key: the prefix and the path entries.
-    :param base: the index that has the records so far, if any: of the same key, of
-        another one, or a frozen index.
+    :param base: the index with the records so far, if any: that of the same key, that
+        of another key, or a frozen index.
     :param thorough: whether to check distributions in directories that did not change.
     :param clock: the time before anything was read, in nanoseconds.
-    :param covered: the path entries that a frozen index covers. They are taken from
-        `base` as they are.
+    :param frozen_entries: the path entries that a frozen index covers. Their records
+        are copied from `base`.
 
     Raises ValueError if `base` is damaged.
     """
@@ -41,29 +42,29 @@ def rebuild(
     known = {entry.path: entry for entry in old}
     entries = [
         known[path]
-        if path in covered and path in known
+        if path in frozen_entries and path in known
         else scan_path_entry(path, known.get(path), clock, thorough)
         for path in key[1:]
     ]
-    settle_repeated(entries, clock)
+    read_deciding_metadata(entries, clock)
     groups = regroup(entries, old, {} if base is None else groups_of(base))
     return encode(key[0], entries, groups)
 
 
-def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
-    """Look at the metadata of those for which it decides who wins.
+def read_deciding_metadata(entries: "list[PathEntry]", clock: int) -> None:
+    """Read the metadata of distributions for which it decides which one wins.
 
-    These are the distributions whose key stands more than once, those whose key is
-    not in their folder's name, and those that had no metadata. A new look may bring
-    a new key, so it is repeated until nothing changes.
+    These are distributions whose key occurs more than once, whose directory's name does
+    not contain the key, or that had no metadata. Reading one may give a new key, so
+    this is repeated until nothing changes.
     """
     done: set[tuple[int, str]] = set()
     while True:
-        several = repeated(entries)
+        several = duplicate_keys(entries)
         found = [
             (place, file, known)
             for place, entry in enumerate(entries)
-            if not entry.archive and not is_lent(entry.stamp)
+            if not entry.archive and not is_borrowed(entry.stat_signature)
             for file, known in _deciding(entry, several)
             if (place, file) not in done
         ]
@@ -74,18 +75,18 @@ def settle_repeated(entries: "list[PathEntry]", clock: int) -> None:
             entry = entries[place]
             if known is not None and has_same_metadata(entry.path, known):
                 continue
-            fresh = scan_distribution(entry.path, file, clock, known, several=True)
-            if isinstance(fresh, str):
+            new = scan_distribution(entry.path, file, clock, known, several=True)
+            if isinstance(new, str):
                 continue
             rest = [d for d in entry.distributions if d.file != file]
-            distributions, lost = sort_distributions(entry.path, [*rest, fresh])
-            # A new record: the old one is compared with it later.
+            distributions, shadowed = sort_distributions(entry.path, [*rest, new])
+            # A new record, since the old one is compared with it later.
             entries[place] = PathEntry(
                 entry.path,
-                entry.stamp,
-                entry.settled,
+                entry.stat_signature,
+                entry.reliable,
                 False,
-                entry.own_problems() + lost,
+                entry.own_problems() + shadowed,
                 {f: key for f, key in entry.plain.items() if f != file},
                 distributions,
             )

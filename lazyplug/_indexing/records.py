@@ -3,7 +3,7 @@
 Pure, without file access. The format is described in docs/index-format.md.
 """
 
-from .._index import ABSENT, DOUBT, quote, texts
+from .._index import ABSENT, DECODE_ERRORS, quote, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,40 +11,41 @@ if TYPE_CHECKING:
 
     from .._types import Row
 
-    # a row with the group that it stands in
+    # a row with its group
     Point = tuple[str, Row]
     # path of the file, line in it (0: the whole file), reason
-    Trouble = tuple[str, int, str]
-    # number of a path entry, name of a metadata folder in it
+    RawProblem = tuple[str, int, str]
+    # number of a path entry, name of a metadata directory in it
     Place = tuple[int, str]
-    # what a path entry's own line says: is it an archive, problems, plain ones
-    Own = tuple[bool, list[Trouble], dict[str, str]]
+    # a path entry's own line: whether it is an archive, its problems, the keys of its
+    # plain distributions by metadata directory
+    Own = tuple[bool, list[RawProblem], dict[str, str]]
 
 
-# What begins that which stands for the stamp of a path entry whose record a frozen
-# index has lent.
-LENT = "@"
+# Marks the text that replaces the stat signature of a path entry whose record was
+# borrowed from a frozen index instead of being scanned.
+BORROWED = "@"
 
 
 def to_line(texts: "list[str]") -> str:
-    r"""Return some texts as JSON: most are plain, and need not be looked at each.
+    r"""Return texts as a JSON array; most need no escapes, and one test shows it.
 
     >>> to_line(["a", "b c"]), to_line(["\xe4"]), to_line(['"'])
     ('["a","b c"]', '["\\u00e4"]', '["\\""]')
     """
     line = '","'.join(texts)
-    # What ascii() would escape, and the quotes, are what JSON escapes.
+    # JSON escapes the characters that ascii() escapes, and quotes.
     if len(ascii(line)) == len(line) + 2 and line.count('"') == 2 * len(texts) - 2:
         return f'["{line}"]'
-    from .. import _json_text  # deferred: most are plain
+    from .. import _json_text  # deferred: few texts need escapes
 
     return _json_text.to_json(texts)
 
 
-def quoted(texts: "list[str]") -> "list[str]":
-    r"""Return texts as JSON has them between quotes; most are plain, as they are.
+def quote_each(texts: "list[str]") -> "list[str]":
+    r"""Return texts escaped as in JSON, without quotes; most need no escapes.
 
-    >>> quoted(["a", "b c"]), quoted(["\xe4", '"'])
+    >>> quote_each(["a", "b c"]), quote_each(["\xe4", '"'])
     (['a', 'b c'], ['\\u00e4', '\\"'])
     """
     whole = "".join(texts)
@@ -53,36 +54,36 @@ def quoted(texts: "list[str]") -> "list[str]":
     return [quote(text)[1:-1] for text in texts]
 
 
-def _flat(problems: "list[Trouble]") -> "list[str]":
-    """Return problems as they stand in a line: how many, then three texts of each.
+def _flatten(problems: "list[RawProblem]") -> "list[str]":
+    """Return problems as a line has them: their number, then three texts for each.
 
-    >>> _flat([("/s/a", 2, "why")]), _flat([])
-    (['1', '/s/a', '2', 'why'], ['0'])
+    >>> _flatten([("/s/a", 2, "reason")]), _flatten([])
+    (['1', '/s/a', '2', 'reason'], ['0'])
     """
     if not problems:
-        return ["0"]  # as nearly all
-    told = [text for path, at, why in problems for text in (path, str(at), why)]
-    return [str(len(problems)), *told]
+        return ["0"]  # nearly always
+    fields = [text for path, at, reason in problems for text in (path, str(at), reason)]
+    return [str(len(problems)), *fields]
 
 
-def _problems(flat: "list[str]") -> "tuple[list[Trouble], list[str]]":
-    """Return the problems that stand in a line from here on, and what follows them.
+def _parse_problems(flat: "list[str]") -> "tuple[list[RawProblem], list[str]]":
+    """Return the problems at the beginning of these texts, and the texts after them.
 
-    >>> _problems(["1", "/s/a", "2", "why", "g"]), _problems(["0", "g"])
-    (([('/s/a', 2, 'why')], ['g']), ([], ['g']))
+    >>> _parse_problems(["1", "/s/a", "2", "reason", "g"]), _parse_problems(["0", "g"])
+    (([('/s/a', 2, 'reason')], ['g']), ([], ['g']))
     """
     end = 1 + 3 * int(flat[0])
     found = [
-        (flat[at], int(flat[at + 1]), flat[at + 2])  # LookupError: some are missing
+        (flat[at], int(flat[at + 1]), flat[at + 2])  # LookupError if some are missing
         for at in range(1, end, 3)
     ]
     return found, flat[max(end, 1) :]
 
 
 class Distribution:
-    """What is remembered of a distribution that is more than a name.
+    """The record of a distribution that is not plain.
 
-    Most distributions declare nothing and are a name only: see PathEntry.plain.
+    Most distributions declare no entry points and are plain: see PathEntry.plain.
     """
 
     __slots__ = (
@@ -94,55 +95,55 @@ class Distribution:
         "named",
         "number",
         "problems",
-        "settled",
+        "reliable",
         "source",
-        "source_stamp",
-        "stamp",
+        "source_signature",
+        "stat_signature",
     )
     if TYPE_CHECKING:
-        # the name of its metadata folder (or file) in the path entry
+        # the name of its metadata directory (or file) in the path entry
         file: str
-        # the normalised name: equal keys are the same distribution
+        # the normalized name: equal keys mean the same distribution
         key: str
-        # of entry_points.txt; None: there is none
-        stamp: str | None
-        # were the stamps old enough to be believed?
-        settled: bool
-        # did the key come from the name of the folder?
+        # the stat signature of entry_points.txt; None if it does not exist
+        stat_signature: str | None
+        # whether its stat signatures are reliable, not racy
+        reliable: bool
+        # whether the key came from the name of the metadata directory
         named: bool
-        # which file is its metadata: "METADATA", "PKG-INFO", "" (the file itself),
-        # None (it has none). Looked at where it decides something.
+        # which file is its metadata: "METADATA", "PKG-INFO", "" (`file` itself), None
+        # (no metadata). Determined only if the metadata decides something.
         source: str | None
-        source_stamp: str | None
+        source_signature: str | None
         groups: list[str]
-        problems: list[Trouble]
-        # what `fragments` returns; None: as the index has it
+        problems: list[RawProblem]
+        # the result of `fragments`; None: unchanged, the index has them
         fragments: dict[str, str] | None
-        # what `numbers` has for its stamp, where that was just taken
+        # the stat hash of entry_points.txt, if it was just computed
         number: int | None
 
     def __init__(
         self,
         file: str,
         key: str,
-        stamp: "str | None" = None,
-        settled: bool = True,
+        stat_signature: "str | None" = None,
+        reliable: bool = True,
         named: bool = True,
         source: "str | None" = "METADATA",
-        source_stamp: "str | None" = None,
+        source_signature: "str | None" = None,
         groups: "Iterable[str]" = (),
-        problems: "Iterable[Trouble]" = (),
+        problems: "Iterable[RawProblem]" = (),
         fragments: "dict[str, str] | None" = None,
         number: "int | None" = None,
     ) -> None:
         self._text = ""
         self.file = file
         self.key = key
-        self.stamp = stamp
+        self.stat_signature = stat_signature
         self.named = named
-        self.settled = settled
+        self.reliable = reliable
         self.source = source
-        self.source_stamp = source_stamp
+        self.source_signature = source_signature
         self.groups = [*(groups if fragments is None else fragments)]
         self.problems = [*problems]
         self.fragments = fragments
@@ -150,17 +151,17 @@ class Distribution:
 
     @classmethod
     def read(cls, text: str) -> "Distribution":
-        """Return a distribution from its line in an index; ValueError if it is none."""
+        """Parse the line of a distribution. Raises ValueError if it is not valid."""
         try:
-            file, key, own, settled, named, source, known, *rest = texts(text)
-            problems, groups = _problems(rest)
-        except DOUBT as error:
+            file, key, own, reliable, named, source, known, *rest = texts(text)
+            problems, groups = _parse_problems(rest)
+        except DECODE_ERRORS as error:
             raise ValueError("record") from error
         found = cls(
             file,
             key,
             None if own == ABSENT else own,
-            settled == "1",
+            reliable == "1",
             named == "1",
             None if source == ABSENT else source,
             None if known == ABSENT else known,
@@ -170,29 +171,31 @@ class Distribution:
         found._text = text
         return found
 
-    def stamp_of(self, file: str) -> "str | None":
-        """Return the stamp of a file in its folder; "" is metadata that is a file."""
-        return self.stamp if file == "entry_points.txt" else self.source_stamp
+    def signature_of(self, file: str) -> "str | None":
+        """Return the signature of entry_points.txt, or else that of the metadata."""
+        return (
+            self.stat_signature if file == "entry_points.txt" else self.source_signature
+        )
 
     def line(self) -> str:
-        """Return what the index keeps: the line that it was read from, if any."""
+        """Return its line in the index: the line that it was read from, if any."""
         return self._text or to_line(
             [
                 self.file,
                 self.key,
-                ABSENT if self.stamp is None else self.stamp,
-                "01"[self.settled],
+                ABSENT if self.stat_signature is None else self.stat_signature,
+                "01"[self.reliable],
                 "01"[self.named],
                 ABSENT if self.source is None else self.source,
-                ABSENT if self.source_stamp is None else self.source_stamp,
-                *_flat(self.problems),
+                ABSENT if self.source_signature is None else self.source_signature,
+                *_flatten(self.problems),
                 *self.groups,
             ]
         )
 
 
 class PathEntry:
-    """What is remembered of one stable entry of `sys.path`."""
+    """The record of one stable entry of `sys.path`."""
 
     __slots__ = (
         "archive",
@@ -200,82 +203,85 @@ class PathEntry:
         "path",
         "plain",
         "problems",
-        "settled",
-        "stamp",
+        "reliable",
+        "stat_signature",
     )
 
     def __init__(
         self,
         path: str,
-        stamp: "str | None",
-        settled: bool,
+        stat_signature: "str | None",
+        reliable: bool,
         archive: bool,
-        problems: "list[Trouble]",
+        problems: "list[RawProblem]",
         plain: "dict[str, str]",
         distributions: "list[Distribution]",
     ) -> None:
         self.path = path
-        # None: it is not there
-        self.stamp = stamp
-        self.settled = settled
+        # None if it does not exist
+        self.stat_signature = stat_signature
+        self.reliable = reliable
         # a zip or an egg, which importlib_metadata reads
         self.archive = archive
         self.problems = problems
-        # the key of each metadata folder without entry_points.txt
+        # the keys of plain distributions (those without entry_points.txt), by metadata
+        # directory
         self.plain = plain
-        # the others, in the order in which one wins over another of the same key
+        # the others, in order: the first of one key wins
         self.distributions = distributions
 
     def files(self) -> "list[str]":
-        """Return the names of all metadata folders in it."""
+        """Return the names of all its metadata directories."""
         return [*self.plain, *[d.file for d in self.distributions]]
 
-    def own_problems(self) -> "list[Trouble]":
-        """Return the problems of the path entry itself: it could not be listed."""
+    def own_problems(self) -> "list[RawProblem]":
+        """Return the problems of the path entry itself, such as that of listing it."""
         return [problem for problem in self.problems if problem[0] == self.path]
 
     def text(self) -> str:
-        """Return what the index keeps: the entry's own line, one a distribution."""
-        own = own_line(self.archive, self.problems, self.plain)
+        """Return its lines in the index: its own line, then one per distribution."""
+        own = entry_line(self.archive, self.problems, self.plain)
         return "\n".join([own, *[d.line() for d in self.distributions], ""])
 
 
-def is_lent(stamp: "str | None") -> bool:
-    """Does this stand for a stamp in a record that a frozen index has lent?
+def is_borrowed(stat_signature: "str | None") -> bool:
+    """Return True if this text replaces the stat signature of a borrowed record.
 
-    >>> is_lent("@0123456789abcdef"), is_lent("1 2 3 4"), is_lent(None)
+    >>> is_borrowed("@0123456789abcdef"), is_borrowed("1 2 3 4"), is_borrowed(None)
     (True, False, False)
     """
-    return stamp is not None and stamp[:1] == LENT
+    return stat_signature is not None and stat_signature[:1] == BORROWED
 
 
-def own_of(line: str) -> "Own":
-    """Return what a path entry's own line says; ValueError or LookupError if nothing.
+def parse_entry_line(line: str) -> "Own":
+    """Parse a path entry's own line. Raises ValueError or LookupError if not valid.
 
-    >>> own_of(own_line(False, [("/s", 0, "why")], {"a-1.dist-info": "a"}))
+    >>> parse_entry_line(entry_line(False, [("/s", 0, "why")], {"a-1.dist-info": "a"}))
     (False, [('/s', 0, 'why')], {'a-1.dist-info': 'a'})
     """
-    none, archive, *rest = texts(line)
-    problems, plain = _problems(rest)
-    if none or archive not in {"0", "1"}:
+    empty, archive, *rest = texts(line)
+    problems, plain = _parse_problems(rest)
+    if empty or archive not in {"0", "1"}:
         raise ValueError("own line")
     return archive == "1", problems, dict(zip(plain[::2], plain[1::2], strict=True))
 
 
-def own_line(archive: bool, problems: "list[Trouble]", plain: "dict[str, str]") -> str:
-    """Return the line that a path entry has in the index for itself.
+def entry_line(
+    archive: bool, problems: "list[RawProblem]", plain: "dict[str, str]"
+) -> str:
+    """Return the line of the index for a path entry itself.
 
-    It begins with a text that is empty: those of distributions do not.
+    It begins with an empty string, unlike the lines of distributions.
     """
     pairs = [text for pair in sorted(plain.items()) for text in pair]
-    return to_line(["", str(int(archive)), *_flat(problems), *pairs])
+    return to_line(["", str(int(archive)), *_flatten(problems), *pairs])
 
 
 def fragments(file: str, key: str, points: "Iterable[Point]") -> "dict[str, str]":
-    """Return a distribution's part of each group, as JSON text without its first two.
+    """Return a distribution's line in each group, without the first two texts.
 
-    These are whether it is shadowed, and the number of its path entry: both may
-    change while the rest stands.
+    The first two texts (whether it is shadowed, and the number of its path entry) can
+    change while the rest stays the same.
     """
     flat: dict[str, list[str]] = {}
     for group, (point, value, module, attr, line) in points:
@@ -285,11 +291,11 @@ def fragments(file: str, key: str, points: "Iterable[Point]") -> "dict[str, str]
     return {group: to_line(found)[1:] for group, found in flat.items()}
 
 
-def texts_line(quoted: "list[str]") -> bytes:
-    r"""Return a line of an index; the texts are such as JSON has between quotes.
+def texts_line(quote_each: "list[str]") -> bytes:
+    r"""Return a line of an index from texts that are already escaped as in JSON.
 
     >>> texts_line(["1 2 3 4", "5 6 7 8"]), texts_line([])
     (b'["1 2 3 4","5 6 7 8"]\n', b'[]\n')
     """
-    joined = '","'.join(quoted)
-    return f'["{joined}"]\n'.encode() if quoted else b"[]\n"
+    joined = '","'.join(quote_each)
+    return f'["{joined}"]\n'.encode() if quote_each else b"[]\n"

@@ -1,35 +1,35 @@
 """Scan one path entry, and each distribution in it.
 
-What cannot be read costs itself, is recorded with its path and the reason, and
-harms nothing else.
+What cannot be read is recorded as a problem, with its path and the reason, and affects
+nothing else.
 """
 
 import os
 
 from .._content import is_by_content
-from .._files import DIRECTORY, KIND, REGULAR, Seam, metadata_names
-from .._index import numbers
+from .._files import DIRECTORY, KIND, REGULAR, fs, metadata_names
+from .._index import stat_hashes
 from .._settings import note_problem
 from .metadata import (
     ENTRY_POINTS,
     METADATA,
     headers,
-    normalise,
+    normalize,
     parse,
     stem,
 )
 from .reading import (
     base_of,
+    failure_reason,
     find_metadata,
+    get_status,
     is_equal,
+    is_reliable,
     is_unchanged,
-    read,
-    reason_of,
-    settled,
-    signed,
-    stamp_of_directory,
+    read_file,
+    sign_file,
+    signature_to_keep,
     stat_and_sign,
-    status_of,
 )
 from .records import Distribution, PathEntry, fragments
 from .shadowing import sort_distributions
@@ -38,7 +38,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from .records import Point, Trouble
+    from .records import Point, RawProblem
 
 
 def scan_path_entry(
@@ -54,19 +54,19 @@ def scan_path_entry(
     try:
         status, whole = stat_and_sign(path)
     except (OSError, ValueError) as error:
-        reason = reason_of(error)
+        reason = failure_reason(error)
         problems = [(path, 0, reason)] if reason else []
-        # What the system refused to read is tried again each time.
+        # What the system failed to read is tried again at each start.
         return PathEntry(path, None, not reason, False, problems, {}, [])
     kind = status.st_mode & KIND
     if known is None or known.archive != (kind == REGULAR):
-        # New; or a directory became an archive, or the other way round.
+        # It is new, or a directory became an archive, or an archive a directory.
         known = PathEntry(path, None, False, False, [], {}, [])
-    equal = is_equal(known.stamp, whole, status)
-    same = equal and known.settled
+    equal = is_equal(known.stat_signature, whole, status)
+    same = equal and known.reliable
     if same and (known.archive or not thorough):
         return known
-    reliable = settled(status, equal, clock)
+    reliable = is_reliable(status, equal, clock)
     if kind == REGULAR:
         from .archives import scan_archive  # deferred: imports importlib_metadata
 
@@ -77,13 +77,13 @@ def scan_path_entry(
         problems = [(path, 0, "is neither a folder nor a zip archive")]
         return PathEntry(path, whole, reliable, False, problems, {}, [])
     if same:
-        files, now = known.files(), known.stamp
+        files, now = known.files(), known.stat_signature
         problems = known.own_problems()
     else:
         files, _, reason = list_metadata(path)
-        now = stamp_of_directory(path, whole, status, bool(files))
+        now = signature_to_keep(path, whole, status, bool(files))
         problems = [(path, 0, reason)] if reason else []
-        # What the system would not list is listed again each time.
+        # What the system failed to list is listed again at each start.
         reliable = reliable and not reason
     plain, distributions = _scan_distributions(path, files, known, clock)
     distributions, shadowed = sort_distributions(path, distributions)
@@ -94,20 +94,20 @@ def scan_path_entry(
 def list_metadata(
     path: str, known: "Collection[str]" = ()
 ) -> "tuple[list[str], set[str], str]":
-    """Return which metadata directories came, which are gone, why it cannot be listed.
+    """Return the added and the removed metadata directories, and a reason for failure.
 
-    `known` are the names of those that were there before.
+    `known` are the names of the metadata directories at the last scan.
     """
     try:
-        names = Seam.listdir(path)
+        names = fs.listdir(path)
     except (OSError, ValueError) as error:
-        return [], set(), reason_of(error) or "vanished while it was looked at"
-    gone: set[str] = set()
+        return [], set(), failure_reason(error) or "vanished while it was looked at"
+    removed: set[str] = set()
     if known:
-        there, before = set(names), set(known)
-        gone = before - there
-        names = [*(there - before)]
-    return metadata_names(names, path), gone, ""
+        current, before = set(names), set(known)
+        removed = before - current
+        names = [*(current - before)]
+    return metadata_names(names, path), removed, ""
 
 
 def _scan_distributions(
@@ -115,8 +115,8 @@ def _scan_distributions(
 ) -> "tuple[dict[str, str], list[Distribution]]":
     """Return the keys of plain distributions by file, and the records of the others.
 
-    `files` are the names of all metadata directories in the path entry. Those that did
-    not change since they were `known` are not read again.
+    `files` are the names of all metadata directories in the path entry. Directories
+    that have not changed since the record `known` are not read again.
     """
     records = {distribution.file: distribution for distribution in known.distributions}
     plain: dict[str, str] = {}
@@ -130,25 +130,27 @@ def _scan_distributions(
                 if key is not None and is_unchanged(path, file, None, base):
                     plain[file] = key
                     continue
-            elif before.settled and is_unchanged(path, file, before.stamp, base):
+            elif before.reliable and is_unchanged(
+                path, file, before.stat_signature, base
+            ):
                 distributions.append(before)
                 continue
-            fresh = scan_distribution(path, file, clock, before, base)
-            if isinstance(fresh, str):
-                plain[file] = fresh
+            new = scan_distribution(path, file, clock, before, base)
+            if isinstance(new, str):
+                plain[file] = new
             else:
-                distributions.append(fresh)
-                note_new_problems(before, fresh)
+                distributions.append(new)
+                note_new_problems(before, new)
     finally:
         if base is not None:
-            Seam.close(base)
+            fs.close(base)
     return plain, distributions
 
 
-def note_new_problems(before: "Distribution | None", fresh: Distribution) -> None:
-    """Leave a mark for the log if a distribution has other problems than before."""
-    if fresh.problems and fresh.problems != (before and before.problems):
-        note_problem(fresh.file)
+def note_new_problems(before: "Distribution | None", new: Distribution) -> None:
+    """Note, for the log, that a distribution has other problems than before."""
+    if new.problems and new.problems != (before and before.problems):
+        note_problem(new.file)
 
 
 def scan_distribution(
@@ -159,45 +161,47 @@ def scan_distribution(
     base: "int | None" = None,
     several: bool = False,
 ) -> "Distribution | str":
-    """Return the record of a distribution, read anew; its key alone if it is plain.
+    """Read a distribution; return its record, or only its key if it is plain.
 
-    It is plain if it declares nothing, and nothing else is to be said of it.
+    It is plain if it declares no entry points and has nothing else to record.
 
     :param path: its path entry.
-    :param file: the name of its metadata directory there.
+    :param file: the name of its metadata directory in the path entry.
     :param clock: the time before anything was read, in nanoseconds.
-    :param known: the record so far: an mtime in the future is reliable only if it was
+    :param known: the record so far. An mtime in the future is reliable only if it was
         the same then.
-    :param base: a descriptor of the path entry, if there is one: from there the system
-        has not so far to go.
-    :param several: whether the key is declared more than once, so that it matters
+    :param base: a descriptor of the path entry, if any: it shortens the paths that the
+        kernel walks.
+    :param several: whether the key occurs more than once, so that it matters
         whether there is metadata.
     """
     directory = path + os.sep + file
     start = directory if base is None else file
     name, _ = stem(file)
-    key, named = normalise(name), bool(name)
-    text, status, reason = read(start + ENTRY_POINTS, base=base)
-    left_behind = file[0] == "~"
-    if status is None and named and not (reason or left_behind or several):
-        return key  # as most
+    key, named = normalize(name), bool(name)
+    text, status, reason = read_file(start + ENTRY_POINTS, base=base)
+    is_leftover = file[0] == "~"
+    if status is None and named and not (reason or is_leftover or several):
+        return key  # as most are
     own = None
-    # Of what the system would not read, no stamp is to be believed.
+    # Nothing that the system failed to read is reliable.
     reliable = not reason
     number = None
     if status is not None:
-        own, text = signed(start + ENTRY_POINTS, status, text, base)
-        # With a checksum of the content, the number is another one.
-        number = None if is_by_content(own) else numbers([status])[0]
-        reliable = settled(status, known is not None and known.stamp == own, clock)
+        own, text = sign_file(start + ENTRY_POINTS, status, text, base)
+        # A signature with a checksum has another hash.
+        number = None if is_by_content(own) else stat_hashes([status])[0]
+        reliable = is_reliable(
+            status, known is not None and known.stat_signature == own, clock
+        )
     points: list[Point] = []
-    problems: list[Trouble] = []
+    problems: list[RawProblem] = []
     if reason:
         problems.append((directory + ENTRY_POINTS, 0, reason))
     if text is not None:
         points, bad = parse(text, directory + ENTRY_POINTS)
         problems += bad
-    if left_behind:
+    if is_leftover:
         problems.append(
             (
                 directory,
@@ -205,20 +209,22 @@ def scan_distribution(
                 "was left behind by an interrupted pip: delete this directory",
             )
         )
-    # What it says is read where it is asked; here only where it decides something. Its
-    # stamp is kept for then: one in the future is believed when it was seen twice.
+    # Metadata is read on access, and here only if it decides something. Its signature
+    # is kept: one in the future is reliable once two scans have seen it.
     source: str | None = "METADATA"
-    source_stamp = before = known.source_stamp if known else None
-    if not named or several or not Seam.access(start + METADATA, 0, dir_fd=base):
+    source_signature = before = known.source_signature if known else None
+    if not named or several or not fs.access(start + METADATA, 0, dir_fd=base):
         source, found, text, reason = find_metadata(directory)
         if source is None and not reason:
-            # Metadata may appear in the directory, or a file replace it.
-            found = status_of(directory)
-        source_stamp = None
+            # Metadata may appear in the directory, or a file may replace the directory.
+            found = get_status(directory)
+        source_signature = None
         if found is not None:
             file_of_it = os.path.join(directory, source) if source else directory
-            source_stamp, text = signed(file_of_it, found, text, metadata=True)
-            reliable = reliable and settled(found, source_stamp == before, clock)
+            source_signature, text = sign_file(file_of_it, found, text, metadata=True)
+            reliable = reliable and is_reliable(
+                found, source_signature == before, clock
+            )
         elif reason:
             reliable = False
         if text is not None:
@@ -228,18 +234,18 @@ def scan_distribution(
         elif points:
             problems.append((directory, 0, "has no metadata"))
     if not named:
-        key = normalise(name)
+        key = normalize(name)
         if not key:
             points.clear()
             problems.append((directory, 0, "has no name: what it declares is left out"))
     return Distribution(
         file,
         key,
-        stamp=own,
-        settled=reliable,
+        stat_signature=own,
+        reliable=reliable,
         named=named,
         source=source,
-        source_stamp=source_stamp,
+        source_signature=source_signature,
         problems=problems,
         fragments=fragments(file, key, points),
         number=number,

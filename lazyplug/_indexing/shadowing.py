@@ -1,4 +1,4 @@
-"""Decide which of several distributions of one name wins.
+"""Decide which of several distributions with the same key wins.
 
 Pure, without file access.
 """
@@ -7,20 +7,21 @@ import os
 from itertools import pairwise
 
 from .metadata import stem
-from .records import is_lent
+from .records import is_borrowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .records import Distribution, PathEntry, Place, Trouble
+    from .records import Distribution, PathEntry, Place, RawProblem
 
 
 def winners(candidates: "Iterable[tuple[str, bool]]") -> "list[bool]":
-    """Say of each candidate, a key and whether it has metadata, if it wins.
+    """Return, for each candidate (its key, whether it has metadata), if it wins.
 
-    The first with metadata wins; where none has any, the first does. A folder
-    without metadata never shadows one that has it (importlib_metadata since 10.1).
+    The first candidate with metadata wins; if none has metadata, the first one wins. A
+    directory without metadata never shadows one with metadata (as in importlib_metadata
+    since 10.1).
 
     >>> winners([("a", False), ("a", True), ("b", True), ("a", True), ("c", False)])
     [False, True, True, False, True]
@@ -35,7 +36,7 @@ def winners(candidates: "Iterable[tuple[str, bool]]") -> "list[bool]":
 
 
 def version_order(version: str) -> "list[tuple[int, int, str]]":
-    """Return a key by which versions sort well enough to choose the newer one.
+    """Return a sort key for versions, good enough to choose the newer one.
 
     >>> sorted(["1.10", "1.9", "1.10rc1", "2.0.post1", "2.0"], key=version_order)
     ['1.9', '1.10rc1', '1.10', '2.0', '2.0.post1']
@@ -57,12 +58,12 @@ def version_order(version: str) -> "list[tuple[int, int, str]]":
 
 def sort_distributions(
     path: str, found: "Sequence[Distribution]"
-) -> "tuple[list[Distribution], list[Trouble]]":
-    """Return the distributions of one folder in order, and which stand twice.
+) -> "tuple[list[Distribution], list[RawProblem]]":
+    """Sort the distributions of a directory; report those that another one shadows.
 
-    Of one key the first wins: with metadata before without, dist-info before
-    egg-info, then the higher version. importlib_metadata leaves it to the order
-    in which the file system lists them.
+    Of one key, the first one wins: one with metadata before one without, dist-info
+    before egg-info, then the higher version. In importlib_metadata, it depends on the
+    order in which the file system lists them.
     """
     if len({d.key for d in found}) == len(found):
         return sorted(found, key=lambda d: d.key), []
@@ -71,7 +72,7 @@ def sort_distributions(
     ordered.sort(
         key=lambda d: (d.key, d.source is None, d.file.lower().endswith("egg-info"))
     )
-    problems: list[Trouble] = [
+    problems: list[RawProblem] = [
         (
             os.path.join(path, loser.file),
             0,
@@ -83,8 +84,8 @@ def sort_distributions(
     return ordered, problems
 
 
-def repeated(entries: "Sequence[PathEntry]") -> "set[str]":
-    """Return the keys that stand more than once."""
+def duplicate_keys(entries: "Sequence[PathEntry]") -> "set[str]":
+    """Return the keys that occur more than once."""
     keys = [key for entry in entries for key in entry.plain.values()]
     keys += [d.key for entry in entries for d in entry.distributions]
     if len(set(keys)) == len(keys):
@@ -93,18 +94,18 @@ def repeated(entries: "Sequence[PathEntry]") -> "set[str]":
     return {key for key, following in pairwise(keys) if key == following}
 
 
-def shadowed(entries: "Sequence[PathEntry]", several: "set[str]") -> "set[Place]":
-    """Return the distributions that are shadowed by another of the same key.
+def find_shadowed(entries: "Sequence[PathEntry]", several: "set[str]") -> "set[Place]":
+    """Return the distributions that are shadowed by another one of the same key.
 
-    `several` are the keys that stand more than once. Distributions of these keys
-    stand among those of their entry, never among the plain ones; but those of a frozen
-    index, where the plain ones have metadata.
+    `several` are the keys that occur more than once. Distributions with such keys are
+    never plain, except in records borrowed from a frozen index, where plain
+    distributions have metadata.
     """
     if not several:
         return set()
     candidates: list[tuple[int, str, str, bool]] = []
     for place, entry in enumerate(entries):
-        if is_lent(entry.stamp):
+        if is_borrowed(entry.stat_signature):
             candidates += [(place, f, key, True) for f, key in entry.plain.items()]
         candidates += [
             (place, d.file, d.key, d.source is not None) for d in entry.distributions

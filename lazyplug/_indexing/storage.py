@@ -1,14 +1,15 @@
-"""How an index gets on disk and off it: whole or not at all, by many processes.
+"""Write index files atomically, read those of other keys, and remove old ones.
 
-A fault here costs time, never an answer, and is told at debug level only.
+Many processes may do so at the same time. A failure costs time, never a correct answer,
+and is logged at debug level only.
 """
 
 import os
 import time
 
-from .._files import DIRECTORY, KIND, SIZE_CAP, IndexFile, Seam, trusted_folder
+from .._files import DIRECTORY, KIND, SIZE_CAP, IndexFile, fs, is_trusted_directory
 from .._index import Index
-from .directory import Directory, cache_directory, flags_of
+from .cache_directory import Directory, flags_of, open_cache_directory
 from .layout import from_bytes
 
 TYPE_CHECKING = False
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
 
     from .._types import Read
 
-# Indexes kept, the newest ones.
-MOST = 64
-# Temporary files of writers that were killed: kept an hour in case one still
-# lives, and never more than this many.
-MOST_TEMPORARY = 32
-OLD = 3600.0
-# Facts (`_static.facts`) lie beside their index, under its name but for the suffix.
+# How many indexes to keep, the newest ones.
+MAX_INDEXES = 64
+# Temporary files of writers that were killed: kept for OLD seconds, in case the writer
+# is still running, and never more than this many.
+MAX_TEMPORARY = 32
+TEMPORARY_MAX_AGE = 3600.0
+# Facts (`_static.facts`) are next to their index, with the same name except the suffix.
 SUFFIX, FACTS, TEMPORARY = ".json", ".facts", ".tmp"
-# What files of ours are called, once each hexadecimal digit is made 0: others may
-# lie in the same folder.
+# The names of lazyplug's files, with each hexadecimal digit replaced by 0. Other files
+# in the same directory are ignored.
 _DIGITS = str.maketrans("123456789abcdef", "0" * 15)
 _STEM = f"{'0' * 16}-{'0' * 16}"
 _INDEX, _FACTS = _STEM + SUFFIX, _STEM + FACTS.translate(_DIGITS)
@@ -34,132 +35,132 @@ _UNFINISHED = {f".{name}.{'0' * 24}{TEMPORARY}" for name in (_INDEX, _FACTS)}
 _NEW = flags_of("O_WRONLY", "O_CREAT", "O_EXCL", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
 
 
-def store(folder: str, name: str, content: bytes) -> None:
-    """Write an index, or its facts, by a temporary file and a rename.
+def store(directory: str, name: str, content: bytes) -> None:
+    """Write an index, or its facts, and prune the cache directory.
 
-    Every failure is survived. Removes what is no longer needed there.
+    Every failure is logged at debug level and ignored.
     """
     try:
         if len(content) > SIZE_CAP:
             raise ValueError(f"its {len(content)} bytes exceed the limit")
-        with cache_directory(folder) as directory:
-            new = not directory.has(name)
-            write(directory, name, content, gap=True)
-            _prune(directory, keep=name, thorough=new)
-    except Exception as error:  # an audit hook may raise any
-        _tell(f"{name} was not written: {error}")
+        with open_cache_directory(directory) as cache:
+            new = not cache.has(name)
+            write(cache, name, content, gap=True)
+            _prune(cache, keep=name, thorough=new)
+    except Exception as error:  # an audit hook may raise any exception
+        _log_failure(f"{name} was not written: {error}")
 
 
-def _tell(message: str) -> None:
-    from .._log import debug  # deferred: seldom
+def _log_failure(message: str) -> None:
+    from .._log import debug  # deferred: only on failure
 
     debug(message)
 
 
 def write(
-    directory: Directory,
+    cache: Directory,
     name: str,
     content: bytes,
     mode: int = 0o600,
     gap: bool = False,
 ) -> None:
-    """Write a file by a temporary one and a rename. Raises OSError.
+    """Write a file atomically: a temporary file, then a rename. Raises OSError.
 
-    `gap`: may there be none for a moment, where one is replaced?
+    If `gap`, the old file may be missing for a moment, which is faster.
     """
-    temporary = f".{name}.{Seam.urandom(12).hex()}{TEMPORARY}"
-    descriptor = directory.open(temporary, _NEW, mode)
+    temporary = f".{name}.{fs.urandom(12).hex()}{TEMPORARY}"
+    descriptor = cache.open(temporary, _NEW, mode)
     try:
         try:
-            if hasattr(Seam, "fchmod"):
-                Seam.fchmod(descriptor, mode)
+            if hasattr(fs, "fchmod"):
+                fs.fchmod(descriptor, mode)
             rest = memoryview(content)
             while rest:
-                rest = rest[Seam.write(descriptor, rest) :]
+                rest = rest[fs.write(descriptor, rest) :]
         finally:
-            Seam.close(descriptor)
+            fs.close(descriptor)
         if gap:
-            # A file that is renamed over another is written out to the disk at once
-            # by ext4 and others: 0.8 ms. Who looks in between scans.
+            # ext4 and others write a file to the disk at once if it is renamed over
+            # another one: 0.8 ms. A process that finds no file in between scans.
             try:
-                directory.unlink(name)
+                cache.unlink(name)
             except OSError:
-                pass  # there is none, or it is open elsewhere
-        directory.replace(temporary, name)
+                pass  # there is no old file, or another process has it open
+        cache.replace(temporary, name)
     except BaseException:
         try:
-            directory.unlink(temporary)
+            cache.unlink(temporary)
         except FileNotFoundError:
-            pass  # another process has tidied up
+            pass  # another process has pruned it
         raise
 
 
-def _by_age(
-    directory: Directory, called: "Container[str]"
+def _newest_first(
+    cache: Directory, patterns: "Container[str]"
 ) -> "list[tuple[float, str]]":
-    """Return the files that are called so, the newest first, with their mtimes."""
+    """Return the files with such names and their mtimes, the newest first."""
     found = []
-    for name in directory.names():
-        if name.translate(_DIGITS) in called:
+    for name in cache.names():
+        if name.translate(_DIGITS) in patterns:
             try:
-                status = directory.lstat(name)
+                status = cache.lstat(name)
             except FileNotFoundError:
                 continue
-            if status.st_mode & KIND != DIRECTORY:  # a folder is not ours
+            if status.st_mode & KIND != DIRECTORY:  # lazyplug writes files only
                 found.append((status.st_mtime, name))
     return sorted(found, reverse=True)
 
 
-def prune(folder: str, keep: str = "") -> "list[str]":
-    """Remove what is no longer needed from the cache directory; return the paths.
+def prune(directory: str, keep: str = "") -> "list[str]":
+    """Remove unneeded files from the cache directory; return their paths.
 
-    Raises OSError if it cannot be opened, or if others could exchange it.
+    Raises OSError if it cannot be opened, or if others could replace it.
     """
-    with cache_directory(folder, make=False) as directory:
-        return [os.path.join(folder, name) for name in _prune(directory, keep)]
+    with open_cache_directory(directory, make=False) as cache:
+        return [os.path.join(directory, name) for name in _prune(cache, keep)]
 
 
-def _prune(directory: Directory, keep: str = "", thorough: bool = True) -> "list[str]":
-    """Remove what is no longer needed from the cache directory; return the names.
+def _prune(cache: Directory, keep: str = "", thorough: bool = True) -> "list[str]":
+    """Remove unneeded files from the cache directory; return their names.
 
-    That is temporary files of writers that died, the oldest indexes beyond 64, and if
-    thorough indexes of environments that are gone, or that cannot be decoded, as of
-    another version, with their facts; never `keep`, nor
-    the index that it belongs to. Facts of what a frozen index answers for have no index
-    beside them, and count as one.
+    Unneeded are temporary files of writers that died, and the oldest indexes beyond 64,
+    with their facts. If `thorough`, so are indexes whose environment was removed or
+    that cannot be decoded (such as those of another version). `keep` is never removed,
+    nor is the index that it belongs to. If a frozen index answers, its facts have no
+    index in the directory, and count as one.
     """
-    gone = [
+    unneeded = [
         name
-        for number, (mtime, name) in enumerate(_by_age(directory, _UNFINISHED))
-        if number >= MOST_TEMPORARY or mtime < time.time() - OLD
+        for number, (mtime, name) in enumerate(_newest_first(cache, _UNFINISHED))
+        if number >= MAX_TEMPORARY or mtime < time.time() - TEMPORARY_MAX_AGE
     ]
-    # The names that are kept, without suffix, which differs for an index and its facts.
+    # The names to keep, without the suffix: an index and its facts have different ones.
     stems = {keep.rpartition(".")[0]} if keep else set()
-    files = [name for _, name in _by_age(directory, {_INDEX, _FACTS})]
+    files = [name for _, name in _newest_first(cache, {_INDEX, _FACTS})]
     indexed = {os.path.splitext(name)[0] for name in files if name.endswith(SUFFIX)}
     for name in files:
         stem, suffix = os.path.splitext(name)
         if stem in stems or (suffix == FACTS and stem in indexed):
             continue
-        if len(stems) < MOST and not (
+        if len(stems) < MAX_INDEXES and not (
             thorough
             and suffix == SUFFIX
-            and _is_useless(os.path.join(directory.path, name))
+            and _is_useless(os.path.join(cache.path, name))
         ):
             stems.add(stem)
-    gone += [name for name in files if os.path.splitext(name)[0] not in stems]
-    for name in gone:
+    unneeded += [name for name in files if os.path.splitext(name)[0] not in stems]
+    for name in unneeded:
         try:
-            directory.unlink(name)
+            cache.unlink(name)
         except OSError:
-            pass  # another process was quicker, or it is not ours to remove
-    return gone
+            pass  # another process removed it, or this one has no permission
+    return unneeded
 
 
-def ours(folder: str) -> "list[str]":
-    """Return the paths of all files in the cache folder that lazyplug has written."""
-    found = _by_age(Directory(folder), {_INDEX, _FACTS, *_UNFINISHED})
-    return [os.path.join(folder, name) for _, name in found]
+def list_files(directory: str) -> "list[str]":
+    """Return the paths of all files that lazyplug has written to a cache directory."""
+    found = _newest_first(Directory(directory), {_INDEX, _FACTS, *_UNFINISHED})
+    return [os.path.join(directory, name) for _, name in found]
 
 
 def _is_useless(path: str) -> bool:
@@ -169,41 +170,41 @@ def _is_useless(path: str) -> bool:
         try:
             prefix = Index(index_file.read).key[0]
         except ValueError:
-            index_file.read(0, 1)  # which fails if that was the reason
+            index_file.read(0, 1)  # raises if the file cannot be read at all
             return True
-        mode: int = Seam.stat(prefix).st_mode
+        mode: int = fs.stat(prefix).st_mode
         return mode & KIND != DIRECTORY
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except Exception:  # an audit hook may raise any
-        return False  # nobody can tell
+    except Exception:  # an audit hook may raise any exception
+        return False  # it may be needed
     finally:
         index_file.close()
 
 
-def _opened(path: str, decode: "Callable[[Read], Index]") -> "Index | None":
-    """Return the index in a file; None if it is not to be believed."""
+def _open_index(path: str, decode: "Callable[[Read], Index]") -> "Index | None":
+    """Return the index in a file, or None if it is damaged or not trusted."""
     index_file = IndexFile(path)
     try:
         return decode(index_file.read)
-    except Exception:  # an audit hook may raise any
+    except Exception:  # an audit hook may raise any exception
         return None
     finally:
         index_file.close()
 
 
-def donors(folder: str, name: str, prefix: str) -> "Iterator[Index]":
+def sibling_indexes(directory: str, name: str, prefix: str) -> "Iterator[Index]":
     """Yield the other indexes of a prefix, the newest first."""
-    if not trusted_folder(folder):
+    if not is_trusted_directory(directory):
         return
     try:
-        found = _by_age(Directory(folder), {_INDEX})
-    except Exception:  # an audit hook may raise any
+        found = _newest_first(Directory(directory), {_INDEX})
+    except Exception:  # an audit hook may raise any exception
         return
     for _, file in found:
         if file != name and file[:16] == name[:16]:
             # In memory, so that no descriptor is left open.
-            path = os.path.join(folder, file)
-            index = _opened(path, lambda read: from_bytes(read(0, SIZE_CAP)))
+            path = os.path.join(directory, file)
+            index = _open_index(path, lambda read: from_bytes(read(0, SIZE_CAP)))
             if index is not None and index.key[0] == prefix:
                 yield index

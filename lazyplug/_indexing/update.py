@@ -1,127 +1,134 @@
 """Bring the index of an environment up to date, and write it.
 
-First by exchanging lines (`patch`), and where that will not do by scanning what is no
-longer known (`rebuild`).
+`patch` replaces the lines of changed distributions. If that is not enough, `rebuild`
+scans what has changed.
 """
 
 from .._content import is_by_content, signature
-from .._files import SIZE_CAP, Seam
-from .._index import DOUBT, Index
+from .._files import SIZE_CAP, fs
+from .._index import DECODE_ERRORS, Index
 from .._settings import CHECKS_FILES
 from .layout import from_bytes
-from .patch import patched
+from .patch import patch_index
 from .reading import is_equal
-from .storage import donors, store
+from .storage import sibling_indexes, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
-    from .._environment import Snapshot
+    from .._environment import Environment
 
     T = TypeVar("T")
 
-# While path entries change, so many more looks are taken for an answer that was true
-# at one moment; after that it may be of several.
-_MORE_LOOKS = 9
+# While path entries keep changing, rescan at most this often for an index of a single
+# moment. After that, the index may mix several moments.
+_MAX_RESCANS = 9
 
 
 def update(
-    snapshot: "Snapshot",
+    environment: "Environment",
     index: "Index | None",
     mode: str,
-    folder: "str | None",
+    directory: "str | None",
     close: "Callable[[], object]",
     scan: bool = False,
 ) -> Index:
-    """Return an index of what is there now, and write it where that is allowed.
+    """Return an index of what is installed now, and write it if that is allowed.
 
-    `index` is what was believed so far; `close` closes its file. Nothing is written
-    if nothing changed; nothing is taken over from any other index if `scan`.
+    `index` is the last index, if any; `close` closes its file. Nothing is written if
+    nothing changed. If `scan`, nothing is copied from indexes of other keys.
     """
-    clock = Seam.clock()
-    # Read before anything else is opened: that may take the last descriptor.
+    clock = fs.clock()
+    # Read it first: opening anything else may take the last descriptor.
     try:
         if index is not None:
             index = from_bytes(index.read(0, SIZE_CAP))
     except (OSError, ValueError):
-        index = None  # it went away, or was damaged meanwhile
+        index = None  # it was removed or damaged meanwhile
     finally:
         close()
-    known = index.front if index else b""
-    source = None if scan else folder
-    content = _content_now(snapshot, index, source, clock)
-    fresh = from_bytes(content)
-    for _ in range(_MORE_LOOKS):
-        if not _has_moved(fresh, snapshot.covered):
+    known = index.header if index else b""
+    source = None if scan else directory
+    content = _updated_content(environment, index, source, clock)
+    new = from_bytes(content)
+    for _ in range(_MAX_RESCANS):
+        if not _has_changed(new, environment.frozen_entries):
             break
-        # What came or went in the meantime was seen in part, maybe.
-        content = _content_now(snapshot, fresh, source, clock)
-        fresh = from_bytes(content)
-    # The front holds a checksum of every part.
-    if mode == "on" and folder and fresh.front != known:
-        store(folder, snapshot.file, content)
-    return fresh
+        # The scan may have seen a part of the changes made during it.
+        content = _updated_content(environment, new, source, clock)
+        new = from_bytes(content)
+    # The header has a checksum of every part.
+    if mode == "on" and directory and new.header != known:
+        store(directory, environment.file, content)
+    return new
 
 
-def _content_now(
-    snapshot: "Snapshot", index: "Index | None", folder: "str | None", clock: int
+def _updated_content(
+    environment: "Environment",
+    index: "Index | None",
+    directory: "str | None",
+    clock: int,
 ) -> bytes:
-    """Return the content of an index of what is there now, made from the last one."""
+    """Update the content of the last index to what is installed now, and return it."""
     if index is not None:
         try:
-            content = patched(index, clock, snapshot.covered)
-        except DOUBT:
-            index = None  # damaged where it was not read before
+            content = patch_index(index, clock, environment.frozen_entries)
+        except DECODE_ERRORS:
+            index = None  # a part that was not read before is damaged
         else:
             if content is not None:
                 return content
-    from .rebuild import rebuild  # deferred: seldom
+    from .rebuild import rebuild  # deferred: few changes need it
 
-    key, thorough = snapshot.key, snapshot.checked in CHECKS_FILES
-    frozen = snapshot.frozen
+    key, thorough = environment.key, environment.checked in CHECKS_FILES
+    frozen = environment.frozen
     try:
-        for base in _bases(snapshot, index, folder):
+        for base in _bases(environment, index, directory):
             try:
-                return rebuild(key, base, thorough, clock, snapshot.covered)
-            except ValueError:  # damaged where it was not read before
+                return rebuild(key, base, thorough, clock, environment.frozen_entries)
+            except ValueError:  # a part that was not read before is damaged
                 if frozen is not None and base is frozen.index:
-                    frozen.give_up(snapshot)
-                    return _content_now(snapshot, None, folder, clock)
+                    frozen.give_up(environment)
+                    return _updated_content(environment, None, directory, clock)
     except OSError:
-        pass  # the cache directory went away meanwhile
-    return rebuild(key, None, thorough, clock, snapshot.covered)
+        pass  # the cache directory was removed meanwhile
+    return rebuild(key, None, thorough, clock, environment.frozen_entries)
 
 
 def _bases(
-    snapshot: "Snapshot", index: "Index | None", folder: "str | None"
+    environment: "Environment", index: "Index | None", directory: "str | None"
 ) -> "Iterable[Index]":
-    """Return the indexes that have the records so far, the best one first.
+    """Return the indexes to copy unchanged records from, the best one first.
 
-    It is the last index; without one, others of the same prefix have records of
-    unchanged path entries, if the cache directory has any. What a frozen index covers
-    is in that one, and in an index that was made from it.
+    The best is the last index. Without one, the sibling indexes (same prefix, other
+    key) in the cache directory may have records of the same path entries. The records
+    of frozen entries are in the frozen index, and in an index that was made from it.
     """
-    frozen = snapshot.frozen
-    if frozen is not None and snapshot.covered:
+    frozen = environment.frozen
+    if frozen is not None and environment.frozen_entries:
         if index is not None:
-            stamps = dict(zip(index.key[1:], index.stamps))
-            if snapshot.covered.items() <= stamps.items():
+            signatures = dict(zip(index.key[1:], index.signatures))
+            if environment.frozen_entries.items() <= signatures.items():
                 return (index, frozen.index)
         return (frozen.index,)
     if index is not None:
         return (index,)
-    return () if folder is None else donors(folder, snapshot.file, snapshot.key[0])
+    return (
+        ()
+        if directory is None
+        else sibling_indexes(directory, environment.file, environment.key[0])
+    )
 
 
-def _has_moved(index: Index, covered: "Mapping[str, str]") -> bool:
+def _has_changed(index: Index, frozen_entries: "Mapping[str, str]") -> bool:
     """Return True if a path entry changed since it was scanned for this index."""
-    for path, known in zip(index.key[1:], index.stamps):
-        if path in covered:
+    for path, known in zip(index.key[1:], index.signatures):
+        if path in frozen_entries:
             continue
         try:
-            status = Seam.stat(path)
+            status = fs.stat(path)
             whole = signature(path, status) if is_by_content(known) else ""
         except (OSError, ValueError):
             if known is not None:
@@ -132,25 +139,28 @@ def _has_moved(index: Index, covered: "Mapping[str, str]") -> bool:
     return False
 
 
-def read_anew(
-    snapshot: "Snapshot", damaged: Index, part: "Callable[..., T]", *arguments: str
+def reread(
+    environment: "Environment",
+    damaged: Index,
+    part: "Callable[..., T]",
+    *arguments: str,
 ) -> "T":
-    """Return a part of the index of a snapshot, where that was damaged or replaced.
+    """Return a part of an environment's index after the index was damaged or replaced.
 
-    Another thread, or process, may have mended it by now. What is damaged once more
-    is scanned.
+    Another thread or process may have repaired it by now. If it is damaged again, the
+    environment is rescanned.
     """
-    if snapshot.index is damaged:
-        frozen = snapshot.frozen
+    if environment.index is damaged:
+        frozen = environment.frozen
         if frozen is not None and damaged is frozen.index:
-            frozen.give_up(snapshot)
-        snapshot.index = snapshot.true_index(damaged.front)
-    index = snapshot.index
+            frozen.give_up(environment)
+        environment.index = environment.load_index(damaged.header)
+    index = environment.index
     try:
         return part(index, *arguments)
     except ValueError:
         pass
     finally:
         index.close()
-    snapshot.index = index = snapshot.true_index(scan=True)
+    environment.index = index = environment.load_index(scan=True)
     return part(index, *arguments)

@@ -6,10 +6,10 @@ Pure, without file access.
 import os
 
 from .. import _files
-from .._content import is_by_content, number
-from .._index import DOUBT, Index, quote, texts, together
+from .._content import is_by_content, stat_hash
+from .._index import DECODE_ERRORS, Index, fingerprint, quote, texts
 from .metadata import ENTRY_POINTS
-from .records import is_lent, quoted, texts_line
+from .records import is_borrowed, quote_each, texts_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,26 +18,27 @@ if TYPE_CHECKING:
     from .._types import Block
     from .records import PathEntry
 
-# The files of a path entry that has no more are accessed by absolute paths, together
-# with those of other such path entries: to open and close a directory costs 30,000
-# instructions, a file 10,000.
-FEW = 8
+# A path entry with at most this many files has no block of its own: its files share a
+# block with those of other such path entries, by absolute paths. To open and close a
+# directory costs 30,000 instructions, to access a file 10,000.
+SHARED_BLOCK_MAX = 8
 _SEPARATOR = quote(os.sep)[1:-1]
 
 
-def together_of(numbers: "Sequence[int | None]") -> str:
-    """Return what files that have these numbers, in this order, are compared by.
+def fingerprint_of(stat_hashes: "Sequence[int | None]") -> str:
+    """Return one fingerprint for files with these stat hashes, in this order.
 
-    None: one could not be read. It equals nothing, and so does what has one.
+    A stat hash is None if the file could not be read: the fingerprint is "", which
+    equals no other.
     """
-    found = [each for each in numbers if each is not None]
-    return together(found) if len(found) == len(numbers) else ""
+    found = [each for each in stat_hashes if each is not None]
+    return fingerprint(found) if len(found) == len(stat_hashes) else ""
 
 
-class Watch:
+class WatchList:
     """The watched files of one path entry.
 
-    Files are named relative to it, as JSON has them between quotes.
+    Files are named relative to the path entry, escaped as in JSON.
     """
 
     __slots__ = ("absent", "by_content", "hashes", "present")
@@ -49,25 +50,26 @@ class Watch:
         hashes: "list[int | None]",
         by_content: "set[str]",
     ) -> None:
-        # the line of the files that must stay absent, and that of the others, in order
+        # the line of the files that must stay absent, and the line of present files,
+        # sorted
         self.absent = absent
         self.present = present
-        # the stat hashes of the present files; None: one could not be read
+        # the stat hashes of the present files; None if one could not be read
         self.hashes = hashes
-        # which of the present files are compared by content
+        # the present files that are compared by content as well
         self.by_content = by_content
 
     def places_by_content(self) -> "list[int]":
-        """Return the places of the files that are compared by content."""
+        """Return the positions of the files that are compared by content as well."""
         if not self.by_content:
             return []
         names = names_in_line(self.present)
         return [at for at, name in enumerate(names) if name in self.by_content]
 
     def counts(self) -> "tuple[int, int]":
-        """Return how many files are absent, and how many are present."""
-        nothing = len(self.absent) == _EMPTY
-        return 0 if nothing else self.absent.count(b'","') + 1, len(self.hashes)
+        """Return the number of absent files and the number of present files."""
+        is_empty = len(self.absent) == _EMPTY
+        return 0 if is_empty else self.absent.count(b'","') + 1, len(self.hashes)
 
 
 # the length of a line without texts
@@ -75,7 +77,7 @@ _EMPTY = len(b"[]\n")
 
 
 def names_in_line(line: bytes) -> "list[str]":
-    r"""Return the texts of a line of the watch list, as JSON has them between quotes.
+    r"""Return the texts of a line of the watch list, escaped as in JSON.
 
     >>> names_in_line(b'["/a","/b\\\\c"]\n'), names_in_line(b'[]\n')
     (['/a', '/b\\\\c'], [])
@@ -84,7 +86,7 @@ def names_in_line(line: bytes) -> "list[str]":
 
 
 def places_of(place: str, count: int) -> "list[int]":
-    """Return the number of the path entry of each of the files in a block.
+    """Return the number of the path entry for each file in a block.
 
     >>> places_of("3", 2), places_of("3,4,", 2)
     ([3, 3], [3, 4])
@@ -94,38 +96,42 @@ def places_of(place: str, count: int) -> "list[int]":
     return [int(number) for number in place.split(",")[:-1]]
 
 
-def _inside(path: str) -> str:
-    """Return how the absolute paths of files in a path entry begin.
+def _with_separator(path: str) -> str:
+    """Return the path of a path entry with one separator at its end.
 
-    Both are as JSON has them between quotes.
+    Both are escaped as in JSON.
 
-    >>> _inside(f"{os.sep}a") == _inside(f"{os.sep}a{os.sep}")
+    >>> _with_separator(f"{os.sep}a") == _with_separator(f"{os.sep}a{os.sep}")
     True
     """
     return path.removesuffix(_SEPARATOR) + _SEPARATOR
 
 
-def watch_of(
+def decode_block(
     key: "list[str]", block: "Block", hashes: "list[int]"
-) -> "dict[int, Watch]":
+) -> "dict[int, WatchList]":
     """Return the watched files in a block of an index with this key, by path entry.
 
-    `hashes` are the stat hashes of the present files, if they are needed. Raises
+    `hashes` are the stat hashes of the present files, if the caller needs them. Raises
     ValueError if the block is damaged.
     """
     place, absent, present, _, by_content = block
     try:
         names = names_in_line(present) if by_content else []
         if place[-1] != ",":
-            key[int(place) + 1]  # there is such a path entry
-            found = Watch(absent, present, [*hashes], {names[at] for at in by_content})
+            key[int(place) + 1]  # raises if there is no such path entry
+            found = WatchList(
+                absent, present, [*hashes], {names[at] for at in by_content}
+            )
             return {int(place): found}
-        return _apart(key, block, hashes)
-    except DOUBT as error:
+        return _split_block(key, block, hashes)
+    except DECODE_ERRORS as error:
         raise ValueError("watch") from error
 
 
-def _apart(key: "list[str]", block: "Block", hashes: "list[int]") -> "dict[int, Watch]":
+def _split_block(
+    key: "list[str]", block: "Block", hashes: "list[int]"
+) -> "dict[int, WatchList]":
     """Return the watched files in a block of several path entries."""
     place, absent, present, _, by_content = block
     missing = names_in_line(absent)
@@ -134,7 +140,7 @@ def _apart(key: "list[str]", block: "Block", hashes: "list[int]") -> "dict[int, 
     parts: dict[int, tuple[list[str], list[str], list[int | None], set[str]]] = {}
     places = places_of(place, len(whole))
     for at, (each, path) in enumerate(zip(places, whole, strict=True)):
-        name = path.removeprefix(_inside(quote(key[each + 1])[1:-1]))
+        name = path.removeprefix(_with_separator(quote(key[each + 1])[1:-1]))
         gone, there, known, special = parts.setdefault(each, ([], [], [], set()))
         if at < start:
             gone.append(name)
@@ -144,59 +150,69 @@ def _apart(key: "list[str]", block: "Block", hashes: "list[int]") -> "dict[int, 
             if at - start in by_content:
                 special.add(name)
     return {
-        each: Watch(texts_line(gone), texts_line(there), known, special)
+        each: WatchList(texts_line(gone), texts_line(there), known, special)
         for each, (gone, there, known, special) in parts.items()
     }
 
 
 def watched_files(index: Index) -> "Iterator[tuple[int, list[str], list[str]]]":
-    """Yield of each path entry its number, the files that must stay absent, the others.
+    """Yield the number, the absent files and the present files of each path entry.
 
-    They are named relative to it. Raises ValueError if the index is damaged.
+    Files are named relative to the path entry. Raises ValueError if the index is
+    damaged.
     """
     for block in index.watched():
-        for place, watch in watch_of(index.key, block, []).items():
+        for place, watch in decode_block(index.key, block, []).items():
             lines = watch.absent, watch.present
             absent, present = [texts(line.decode()[:-1]) for line in lines]
             yield place, absent, present
 
 
-def watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, Watch]":
-    """Return, by path entry, what is watched there."""
-    watch: dict[int, Watch] = {}
+def build_watch_lists(
+    entries: "Sequence[PathEntry]", several: "set[str]"
+) -> "dict[int, WatchList]":
+    """Return the watched files of each path entry.
+
+    `several` are the keys that occur more than once.
+    """
+    watch: dict[int, WatchList] = {}
     for place, entry in enumerate(entries):
-        if entry.archive or is_lent(entry.stamp):
-            continue  # its own stamp says it all
+        if entry.archive or is_borrowed(entry.stat_signature):
+            continue  # its own signature is enough
         absent = [file + ENTRY_POINTS for file in entry.plain]
-        # of each existing file, its name and its stat signature
+        # the name and the stat signature of each existing file
         present: list[tuple[str, str | None]] = []
-        numbers: list[int | None] = []
+        stat_hashes: list[int | None] = []
         for distribution in entry.distributions:
             file = distribution.file + ENTRY_POINTS
-            if distribution.stamp is None:
+            if distribution.stat_signature is None:
                 absent.append(file)
             else:
-                present.append((file, distribution.stamp))
-                numbers.append(distribution.number or number(distribution.stamp))
-            # Whether there is metadata decides only among several of one key, what
-            # it says only where the folder's name does not. Where there is none, it
-            # may be yet to come.
+                present.append((file, distribution.stat_signature))
+                stat_hashes.append(
+                    distribution.number or stat_hash(distribution.stat_signature)
+                )
+            # Watch the metadata if several distributions have the same key, since then
+            # it matters which have metadata; if the directory's name does not contain
+            # the key; and if there is none yet.
             source = distribution.source
             if distribution.key in several or not distribution.named or source is None:
-                folder = distribution.file + os.sep
+                directory = distribution.file + os.sep
                 if source != "METADATA":
-                    absent.append(folder + "METADATA")
+                    absent.append(directory + "METADATA")
                 if source is None:
-                    absent.append(folder + "PKG-INFO")
-                # If it is "", the metadata is a file itself; if there is none, a file
+                    absent.append(directory + "PKG-INFO")
+                # With the source "", `file` is the metadata. Without metadata, a file
                 # may replace the directory.
-                file = folder + source if source else distribution.file
-                known = distribution.source_stamp
+                file = directory + source if source else distribution.file
+                known = distribution.source_signature
                 present.append((file, known))
-                numbers.append(number(known) if known else None)
-        files = sorted(zip(quoted([file for file, _ in present]), numbers, present))
-        watch[place] = Watch(
-            texts_line(sorted(quoted(absent))),
+                stat_hashes.append(stat_hash(known) if known else None)
+        files = sorted(
+            zip(quote_each([file for file, _ in present]), stat_hashes, present)
+        )
+        watch[place] = WatchList(
+            texts_line(sorted(quote_each(absent))),
             texts_line([file for file, _, _ in files]),
             [each for _, each, _ in files],
             {file for file, _, (_, known) in files if is_by_content(known)},
@@ -205,22 +221,22 @@ def watched(entries: "Sequence[PathEntry]", several: "set[str]") -> "dict[int, W
 
 
 def blocks_of(
-    paths: "list[str]", watch: "Mapping[int, Watch]"
+    paths: "list[str]", watch: "Mapping[int, WatchList]"
 ) -> "tuple[list[str], list[bytes]]":
-    """Return the blocks of the watch list as the head has them, and their lines.
+    """Return the fields of the header for the blocks of a watch list, and their lines.
 
-    `paths` are the path entries, as JSON has them between quotes.
+    `paths` are the path entries, escaped as in JSON.
     """
     blocks: list[str] = []
     lines: list[bytes] = []
 
-    def add(place: str, each: Watch) -> None:
+    def add(place: str, each: WatchList) -> None:
         blocks.extend(
             [
                 place,
                 str(len(each.absent)),
                 str(len(each.present)),
-                together_of(each.hashes),
+                fingerprint_of(each.hashes),
                 " ".join(map(str, each.places_by_content())),
             ]
         )
@@ -234,10 +250,10 @@ def blocks_of(
     for place in sorted(watch):
         each = watch[place]
         counts = each.counts()
-        if sum(counts) > FEW and _files.HAS_DIR_FD:
+        if sum(counts) > SHARED_BLOCK_MAX and _files.HAS_DIR_FD:
             add(str(place), each)
             continue
-        root = _inside(paths[place])
+        root = _with_separator(paths[place])
         absent += [root + name for name in names_in_line(each.absent)]
         present += [root + name for name in names_in_line(each.present)]
         hashes += each.hashes
@@ -245,6 +261,6 @@ def blocks_of(
         for of_kind, count in zip(places, counts):
             of_kind += [f"{place},"] * count
     if absent or present:
-        few = Watch(texts_line(absent), texts_line(present), hashes, by_content)
+        few = WatchList(texts_line(absent), texts_line(present), hashes, by_content)
         add("".join([*places[0], *places[1]]), few)
     return blocks, lines

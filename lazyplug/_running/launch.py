@@ -24,35 +24,37 @@ come first; all that follows PROGRAM or MODULE is its own.
   --              PROGRAM comes next, even if it looks like an option
 """
 
-# What is in the globals of `__main__` before anything was run there.
-_BARE = {
+# The globals of `__main__` before any code has run in it.
+_MAIN_GLOBALS = {
     *("__name__", "__doc__", "__package__", "__loader__", "__spec__"),
     *("__annotations__", "__builtins__"),
 }
 
 
 def run(arguments: "list[str]") -> None:
-    """Run a program. `python -m` calls this, and does nothing after it.
+    """Run a program in this process, as if it had been started directly.
 
-    `sys.argv`, `sys.path` and `__main__` become what they are where the program is
-    started directly. It is executed in the globals of the `__main__` that is there,
-    not in a module that is taken away again behind it, as `runpy.run_module` does:
-    its threads, its atexit handlers, what unpickles its classes and `python -i` still
-    need them when it has ended.
+    `sys.argv`, `sys.path` and `__main__` become what they are in a direct start. The
+    program runs in the globals of the existing `__main__`, so the caller must do
+    nothing after this call. `runpy.run_module` would use a temporary module and remove
+    it, but threads, atexit handlers, pickled classes and `python -i` still need the
+    globals when the program has ended.
+
+    :param arguments: the command line after `run`.
     """
-    options, program = _understood(arguments)
+    options, program = _parse_arguments(arguments)
     # Modules that we import before the program starts must not come from its directory,
     # nor from the current one.
-    del sys.path[: _put_by_python()]
+    del sys.path[: _count_inserted_entries()]
     if "--children" in options:
-        _reach_children()
-    first, start = (_module if "-m" in options else _program)(*program)
+        _enable_in_children()
+    first, start = (_prepare_module if "-m" in options else _prepare_program)(*program)
     if "--as-stevedore" in options:
-        from ..compat.stevedore import install
+        from ..compat.stevedore import install  # deferred: only with the option
 
         install()
     if "--trace" in options:
-        from .recorder import record
+        from .recorder import record  # deferred: only with the option
 
         try:
             record(options["--trace"])
@@ -62,18 +64,18 @@ def run(arguments: "list[str]") -> None:
     try:
         start()
     except BaseException as error:
-        # What exits is not shown, unless by `python -i`.
+        # Python shows a SystemExit only under -i.
         if sys.flags.inspect or not isinstance(error, SystemExit):
-            _show_without_us(error)
-        raise  # Python itself knows best how to end: with 1, or by SIGINT
+            _hide_own_frames(error)
+        raise  # Python ends the process: with exit code 1, or by SIGINT
 
 
-def _understood(arguments: "list[str]") -> "tuple[dict[str, str], list[str]]":
+def _parse_arguments(arguments: "list[str]") -> "tuple[dict[str, str], list[str]]":
     """Return the options with their values, and the program with its arguments.
 
-    >>> _understood(["--as-stevedore", "bandit", "--children", "-r"])
+    >>> _parse_arguments(["--as-stevedore", "bandit", "--children", "-r"])
     ({'--as-stevedore': ''}, ['bandit', '--children', '-r'])
-    >>> _understood(["--trace", "file", "-m", "flake8", "--version"])
+    >>> _parse_arguments(["--trace", "file", "-m", "flake8", "--version"])
     ({'--trace': 'file', '-m': ''}, ['flake8', '--version'])
     """
     options = {}
@@ -108,41 +110,41 @@ def _refuse(text: str) -> "NoReturn":
     sys.exit(2)
 
 
-def _reach_children() -> None:
+def _enable_in_children() -> None:
     """Let child processes get the drop-in when they import stevedore."""
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    folder = os.path.join(folder, "compat", "children")
-    there = os.environ.get("PYTHONPATH")
-    if not there:
-        os.environ["PYTHONPATH"] = folder
-    elif folder not in there.split(os.pathsep):
-        os.environ["PYTHONPATH"] = folder + os.pathsep + there
-    # Where Python puts what is on PYTHONPATH. Processes of multiprocessing that are
-    # not forked take all of sys.path from here.
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    # Here it only lies in the way of who looks for the installed stevedore: a finder
-    # stands for it that finds nothing there.
+    directory = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    directory = os.path.join(directory, "compat", "children")
+    inherited = os.environ.get("PYTHONPATH")
+    if not inherited:
+        os.environ["PYTHONPATH"] = directory
+    elif directory not in inherited.split(os.pathsep):
+        os.environ["PYTHONPATH"] = directory + os.pathsep + inherited
+    # Python inserts PYTHONPATH at this position. Processes that multiprocessing starts
+    # without a fork copy sys.path from this process.
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+    # In this process, the directory would only hide the installed stevedore: give it a
+    # finder that finds nothing.
     from importlib.machinery import BuiltinImporter  # free: `python -m` imports it
 
     finder: Any = BuiltinImporter
-    sys.path_importer_cache[folder] = finder
+    sys.path_importer_cache[directory] = finder
 
 
-# ---- What the program sees ----
+# ---- The state that the program sees ----
 
 
-def _put_by_python() -> int:
-    """Return how many entries Python has inserted into sys.path for us: 1 or 0."""
+def _count_inserted_entries() -> int:
+    """Return how many entries Python inserted into sys.path for lazyplug: 1 or 0."""
     spec = sys.modules["__main__"].__spec__
     if spec and spec.name == "__main__":
         return 1  # a directory or an archive, also under -P
     if sys.flags.safe_path:
         return 0
-    return len(_put_for_module()) if spec else 1
+    return len(_entries_for_module()) if spec else 1
 
 
-def _put_for_module() -> "list[str]":
+def _entries_for_module() -> "list[str]":
     """Return the entries that Python inserts into sys.path for `-m`."""
     try:
         return [] if sys.flags.safe_path else [os.getcwd()]
@@ -150,14 +152,16 @@ def _put_for_module() -> "list[str]":
         return []  # the current directory was removed
 
 
-def _prepare(argv: "list[str]", *how: str) -> None:
+def _set_argv(argv: "list[str]", *words: str) -> None:
     """Set sys.argv, and sys.orig_argv to the command that starts the program directly.
 
-    Programs restart themselves with it, and some compare it with sys.argv.
+    Programs restart themselves with sys.orig_argv, and some compare it with sys.argv.
+
+    :param words: the options and the program in that command.
     """
     sys.argv[:] = argv
-    whole = sys.orig_argv
-    sys.orig_argv = [*whole[:1], *options_of(whole), *how, *argv[1:]]
+    command = sys.orig_argv
+    sys.orig_argv = [*command[:1], *options_of(command), *words, *argv[1:]]
 
 
 def options_of(command: "list[str]") -> "list[str]":
@@ -189,12 +193,12 @@ def options_of(command: "list[str]") -> "list[str]":
     return options
 
 
-def _bare_main() -> "dict[str, Any]":
-    """Return the globals of `__main__` as they are before anything was run there."""
+def _reset_main() -> "dict[str, Any]":
+    """Reset the globals of `__main__` to their initial state, and return them."""
     from importlib.machinery import BuiltinImporter  # free: `python -m` imports it
 
     main = sys.modules["__main__"].__dict__
-    for name in [name for name in main if name not in _BARE]:
+    for name in [name for name in main if name not in _MAIN_GLOBALS]:
         del main[name]
     main.update(__name__="__main__", __doc__=None, __package__=None)
     main.update(__loader__=BuiltinImporter, __spec__=None)
@@ -206,32 +210,32 @@ def _execute(source: "bytes | str", file: str, main: "dict[str, Any]") -> None:
     try:
         exec(compile(source, file, "exec", dont_inherit=True), main)  # noqa: S102
     finally:
-        # What it has printed comes before its traceback, and before what its threads
-        # and atexit handlers print.
+        # Its output must appear before its traceback, and before the output of its
+        # threads and atexit handlers.
         for stream in (sys.stderr, sys.stdout):
             try:
                 stream.flush()
             except Exception:  # noqa: S110 - Python tries again at its end, and tells
                 pass
-    _forget_file(main)
+    _delete_file_globals(main)
 
 
-def _forget_file(main: "dict[str, Any]") -> None:
-    """Take from a script what its atexit handlers find gone when it has ended."""
+def _delete_file_globals(main: "dict[str, Any]") -> None:
+    """Delete the globals that Python deletes before the atexit handlers of a script."""
     if main.get("__spec__") is None:
         main.pop("__file__", None)
         main.pop("__cached__", None)
 
 
-def _show_without_us(error: BaseException) -> None:
-    """Have the error that ends the program shown without the frames outside of it.
+def _hide_own_frames(error: BaseException) -> None:
+    """Hide the frames of this module when the error that ends the program is shown.
 
-    They cannot be taken off before: each is added to the traceback when the error
-    leaves it. So the hook that shows it is replaced, for this one call.
+    They cannot be removed in advance: Python adds each frame to the traceback when the
+    error leaves it. So `sys.excepthook` is replaced for one call.
     """
     hook = getattr(sys, "excepthook", None)
     if hook is None:
-        return  # the program took it away, and Python says so
+        return  # the program deleted it, and Python reports that
     trace = error.__traceback__
     while trace and trace.tb_frame.f_globals is globals():
         trace = trace.tb_next
@@ -242,95 +246,97 @@ def _show_without_us(error: BaseException) -> None:
         try:
             hook(kind, value, trace)
         finally:
-            _forget_file(sys.modules["__main__"].__dict__)
+            _delete_file_globals(sys.modules["__main__"].__dict__)
 
     sys.excepthook = show
 
 
-# ---- Which program ----
+# ---- The program ----
 
 
-def _module(name: str, *arguments: str) -> "Start":
-    """Prepare what a module sees that is run by `python -m`; return what runs it."""
-    _prepare(["-m", *arguments], "-m", name)  # runpy then sets sys.argv[0]
-    _bare_main()
-    return _put_for_module(), _run_as_main(name, True)
+def _prepare_module(name: str, *arguments: str) -> "Start":
+    """Prepare to run a module as `python -m` does; return its Start."""
+    _set_argv(["-m", *arguments], "-m", name)  # runpy then sets sys.argv[0]
+    _reset_main()
+    return _entries_for_module(), _run_as_main(name, True)
 
 
 def _run_as_main(name: str, alter_argv: bool) -> "Callable[[], Any]":
     """Return a function that runs a module, a directory or an archive as Python does.
 
-    By the same function. The public run_module() and run_path() put sys.argv and
-    `__main__` back when the module has ended, and word its errors otherwise.
+    It calls the same private function of runpy. The public run_module() and run_path()
+    restore sys.argv and `__main__` when the module has ended, and word errors
+    differently.
     """
     import runpy  # deferred: only `python -m` has imported it
 
     return lambda: vars(runpy)["_run_module_as_main"](name, alter_argv)
 
 
-def _program(name: str, *arguments: str) -> "Start":
-    """Prepare what a program sees; return what runs it. `name` may be a path."""
+def _prepare_program(name: str, *arguments: str) -> "Start":
+    """Prepare to run a program, given by its name or path; return its Start."""
     by_name = not os.path.dirname(name)
-    path = _found(name) if by_name else name
+    path = _find_program(name) if by_name else name
     if not path:
-        return _declared(name, arguments) or _refuse_unknown(name)
+        return _prepare_entry_point(name, arguments) or _refuse_unknown(name)
     try:
-        file = _absolute(path)
-        source = b"" if os.path.isdir(file) else _content(file)
+        file = _absolute_path(path)
+        source = b"" if os.path.isdir(file) else _read_file(file)
     except OSError as error:
         _refuse(f"{path} cannot be read: {error.strerror}\n")
     interpreter, options = interpreter_of(source, file)
     archive = _is_archive(file)
     if not archive and b"\0" in source:
-        unfit = "is not a Python program"
+        reason = "is not a Python program"
     else:
-        unfit = _unfit(interpreter, by_name)
-    if unfit:
-        # Of a path that was given, only what an installer wrote there is replaced.
-        installed = by_name or os.path.dirname(file) in _scripts_folders()
+        reason = _reason_to_refuse(interpreter, by_name)
+    if reason:
+        # A path is replaced by an entry point only if an installer wrote that file.
+        installed = by_name or os.path.dirname(file) in _scripts_directories()
         script = os.path.basename(path)
-        start = _declared(script, arguments) if installed else None
-        return start or _refuse_unfit(path, unfit, script if installed else "")
-    _prepare([path, *arguments], *options.split(), path)
+        start = _prepare_entry_point(script, arguments) if installed else None
+        return start or _refuse_program(path, reason, script if installed else "")
+    _set_argv([path, *arguments], *options.split(), path)
     if archive:
-        _bare_main()
+        _reset_main()
         return [file], _run_as_main("__main__", False)  # also under -P
-    folder = os.path.dirname(file if os.name == "nt" else os.path.realpath(file))
-    safe = sys.flags.safe_path or _is_safe(options)
-    return [] if safe else [folder], _script(source, file)
+    directory = os.path.dirname(file if os.name == "nt" else os.path.realpath(file))
+    safe = sys.flags.safe_path or _has_safe_path(options)
+    return [] if safe else [directory], _prepare_script(source, file)
 
 
-def _script(source: bytes, file: str) -> "Callable[[], Any]":
-    """Prepare `__main__` for a script; return what runs it."""
+def _prepare_script(source: bytes, file: str) -> "Callable[[], Any]":
+    """Prepare `__main__` for a script; return a function that runs it."""
     from importlib.machinery import SourceFileLoader  # free: `python -m` imports it
 
-    # Python 3.15 knows no `__cached__`.
+    # Python 3.15 has no `__cached__`.
     cached = "__cached__" in sys.modules["__main__"].__dict__
-    main = _bare_main()
+    main = _reset_main()
     main.update(__loader__=SourceFileLoader("__main__", file), __file__=file)
     if cached:
         main.update(__cached__=None)
     return lambda: _execute(source, file, main)
 
 
-def _declared(name: str, arguments: "tuple[str, ...]") -> "Start | None":
-    """Prepare what a console script sees that has no file; return what runs it.
+def _prepare_entry_point(name: str, arguments: "tuple[str, ...]") -> "Start | None":
+    """Prepare to run a console script that has no file; return its Start.
 
-    None if no distribution declares it. That is asked as the script would: on the
-    same sys.path. sys.orig_argv is not changed: only `run` can start it again.
+    None if no distribution declares it. The entry point is looked up on the sys.path
+    that the script would have. sys.orig_argv is not changed: only `run` can start the
+    script again.
     """
-    from functools import partial
+    from functools import partial  # deferred: most console scripts have a file
 
-    from .._entry_point import EntryPoint  # deferred: few have no file of their own
-    from .._inventory import served
+    from .._entry_point import EntryPoint
+    from .._inventory import rows_of_namespace
 
-    # Where its installer would have written it.
-    folder = os.path.join(sys.prefix, "Scripts" if os.name == "nt" else "bin")
-    path = os.path.join(folder, name)
+    # An installer would have written the script here.
+    directory = os.path.join(sys.prefix, "Scripts" if os.name == "nt" else "bin")
+    path = os.path.join(directory, name)
     sys.argv[:] = [path, *arguments]
     if not sys.flags.safe_path:
-        sys.path.insert(0, os.path.realpath(folder))  # the prefix is trusted
-    for group, (row, owner) in served("console_scripts", (name,)):
+        sys.path.insert(0, os.path.realpath(directory))  # the prefix is trusted
+    for group, (row, owner) in rows_of_namespace("console_scripts", (name,)):
         point = EntryPoint._of(group, row, owner)
         try:
             module, attr = point.module, point.attr
@@ -341,31 +347,34 @@ def _declared(name: str, arguments: "tuple[str, ...]") -> "Start | None":
                 f"the console script {name} = {point.value} names no function to call;"
                 " its author has to correct it\n"
             )
-        # The same text that installers write. There is no `__file__`: processes of
+        # Installers write the same text. There is no `__file__`, since processes of
         # multiprocessing would try to run it.
         source = (
             f"import sys\nfrom {module} import {attr.partition('.')[0]}\n"
             f"if __name__ == '__main__':\n    sys.exit({attr}())\n"
         )
         file = f"<entry point {name} = {point.value}>"
-        return [], partial(_execute, source, file, _bare_main())
+        return [], partial(_execute, source, file, _reset_main())
     return None
 
 
-def _absolute(path: str) -> str:
-    """Return the path as Python puts it into `__file__`: "./" and ".." stay in it."""
+def _absolute_path(path: str) -> str:
+    """Return the absolute path as Python puts it into `__file__`.
+
+    Except on Windows, "./" and ".." stay in it.
+    """
     if os.name == "nt":
         return os.path.abspath(path)
     return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
 
 
-def _content(file: str) -> bytes:
+def _read_file(file: str) -> bytes:
     with open(file, "rb") as stream:
         return stream.read()
 
 
 def _is_archive(file: str) -> bool:
-    """Is this a folder or an archive, of which `__main__.py` is run?"""
+    """Return True if Python would run the `__main__.py` in this path."""
     for hook in sys.path_hooks:
         try:
             hook(file)
@@ -375,21 +384,25 @@ def _is_archive(file: str) -> bool:
     return False
 
 
-# ---- Where it lies ----
+# ---- The search by name ----
 
 
-def _scripts_folders() -> "list[str]":
-    """Return where the console scripts of this environment lie."""
-    # Another folder than that of the executable on Windows, and where this is a link.
-    folder = os.path.join(sys.prefix, "Scripts" if os.name == "nt" else "bin")
-    beside = os.path.dirname(sys.executable) or folder
-    return [beside] if beside == folder else [beside, folder]
+def _scripts_directories() -> "list[str]":
+    """Return the directories of the console scripts of this environment."""
+    # Not the directory of the executable on Windows, or if the executable is a link.
+    directory = os.path.join(sys.prefix, "Scripts" if os.name == "nt" else "bin")
+    executable_directory = os.path.dirname(sys.executable) or directory
+    return (
+        [executable_directory]
+        if executable_directory == directory
+        else [executable_directory, directory]
+    )
 
 
-def _folders() -> "Iterator[str]":
-    """Yield the folders in which programs are looked for by name."""
-    yield from _scripts_folders()
-    site: Any = sys.modules.get("site")  # not there under -S
+def _program_directories() -> "Iterator[str]":
+    """Yield the directories that are searched for a program, in order."""
+    yield from _scripts_directories()
+    site: Any = sys.modules.get("site")  # not imported under -S
     if getattr(site, "ENABLE_USER_SITE", False) and site.USER_BASE and site.USER_SITE:
         if os.name == "nt":
             yield os.path.join(os.path.dirname(site.USER_SITE), "Scripts")
@@ -398,22 +411,22 @@ def _folders() -> "Iterator[str]":
     yield from os.environ.get("PATH", os.defpath).split(os.pathsep)
 
 
-def _found(name: str) -> str:
-    """Return the path of the program of a name; "" if there is none."""
+def _find_program(name: str) -> str:
+    """Return the path of a program, given its name; "" if there is none."""
     suffixes = ("", ".exe") if os.name == "nt" else ("",)
-    for folder in _folders():
+    for directory in _program_directories():
         for suffix in suffixes:
-            path = os.path.join(folder, name + suffix)
+            path = os.path.join(directory, name + suffix)
             if os.path.isfile(path) and os.access(path, os.X_OK):
                 return os.path.abspath(path)
     return ""
 
 
-# ---- Whose it is ----
+# ---- The interpreter of a script ----
 
 
 def interpreter_of(source: bytes, path: str) -> "tuple[str, str]":
-    r"""Return the interpreter that a script names, and with which options.
+    r"""Return the interpreter that the first lines of a script name, and its options.
 
     >>> interpreter_of(b"#!/usr/bin/python3 -sP\n", "")
     ('/usr/bin/python3', '-sP')
@@ -422,7 +435,7 @@ def interpreter_of(source: bytes, path: str) -> "tuple[str, str]":
     >>> interpreter_of(b"print()", "")
     ('', '')
 
-    What installers write where the kernel would not take the path:
+    Installers write this if the kernel would not accept the path:
 
     >>> interpreter_of(b"#!/bin/sh\n'''exec' '/a b/python' \"$0\" \"$@\"\n' '''", "")
     ('/a b/python', '')
@@ -430,13 +443,13 @@ def interpreter_of(source: bytes, path: str) -> "tuple[str, str]":
     first, _, rest = source[:4096].partition(b"\n")
     if not first.startswith(b"#!"):
         return "", ""
-    interpreter, options = _word(os.fsdecode(first[2:]))
+    interpreter, options = _split_first_word(os.fsdecode(first[2:]))
     if rest.startswith(b"'''exec' "):
         command = os.fsdecode(rest[len(b"'''exec' ") :].partition(b"\n")[0])
-        interpreter, options = _word(command.partition(' "$0"')[0])
-        if interpreter.startswith("$(dirname"):  # uv's, of an environment that moves
-            folder = os.path.dirname(os.path.realpath(path))
-            interpreter, options = os.path.join(folder, "python"), ""
+        interpreter, options = _split_first_word(command.partition(' "$0"')[0])
+        if interpreter.startswith("$(dirname"):  # uv: relocatable environment
+            directory = os.path.dirname(os.path.realpath(path))
+            interpreter, options = os.path.join(directory, "python"), ""
     elif os.path.basename(interpreter) == "env":
         words = options.split()
         while words and (words[0].startswith("-") or "=" in words[0]):
@@ -445,10 +458,10 @@ def interpreter_of(source: bytes, path: str) -> "tuple[str, str]":
     return interpreter, options
 
 
-def _word(text: str) -> "tuple[str, str]":
+def _split_first_word(text: str) -> "tuple[str, str]":
     """Return the first word of a command, and the rest.
 
-    >>> _word("'/a b/python' -s"), _word("python")
+    >>> _split_first_word("'/a b/python' -s"), _split_first_word("python")
     (('/a b/python', '-s'), ('python', ''))
     """
     text = text.strip()
@@ -459,11 +472,11 @@ def _word(text: str) -> "tuple[str, str]":
     return word, rest.strip()
 
 
-def _is_safe(options: str) -> bool:
-    """Do the options of an interpreter keep the script's folder off sys.path?
+def _has_safe_path(options: str) -> bool:
+    """Return True if these options keep the script's directory off sys.path.
 
-    >>> _is_safe("-sP"), _is_safe("-I"), _is_safe("-s"), _is_safe("-WIgnore")
-    (True, True, False, False)
+    >>> [_has_safe_path(each) for each in ("-sP", "-I", "-s", "-WIgnore")]
+    [True, True, False, False]
     """
     for word in options.split():
         flags = word.partition("W")[0].partition("X")[0]
@@ -472,24 +485,24 @@ def _is_safe(options: str) -> bool:
     return False
 
 
-def _unfit(interpreter: str, by_name: bool) -> str:
-    """Return why a script is none for this Python, in words; "" if it is one."""
+def _reason_to_refuse(interpreter: str, by_name: bool) -> str:
+    """Return why a script cannot be run in this Python, in words; "" if it can."""
     if not interpreter:
-        # By name it would be run by the shell; Python takes any path.
+        # The shell would run it by its name; Python accepts any path.
         return "names no Python in its first line" if by_name else ""
     program = os.path.basename(interpreter).lower()
     if not program.startswith(("python", "pypy")):
         return f"is a program for {interpreter}, not for Python"
-    # Whoever gives a path wants that file to be run in this Python.
+    # A caller that gives a path wants this Python to run that file.
     if not by_name or _is_this_python(interpreter):
         return ""
     return f"belongs to another Python, {interpreter}"
 
 
 def _is_this_python(interpreter: str) -> bool:
-    """Is this the Python, of this environment, that runs here?
+    """Return True if an interpreter is this Python, in this environment.
 
-    A name alone, as after `env`, means any Python of that version.
+    A name without a path, as after `env`, means any Python of that version.
 
     >>> _is_this_python(sys.executable), _is_this_python("python3")
     (True, True)
@@ -500,43 +513,45 @@ def _is_this_python(interpreter: str) -> bool:
         wanted = interpreter.lower().removesuffix(".exe").removeprefix("python")
         version = "{}.{}.".format(*sys.version_info)
         return not wanted or version.startswith(f"{wanted}.")
-    return _home(interpreter) == _home(sys.executable)
+    return _python_home(interpreter) == _python_home(sys.executable)
 
 
-def _home(executable: str) -> str:
-    """Return what two executables have in common that are the same Python.
+def _python_home(executable: str) -> str:
+    """Return a path that is the same for all executables of one Python.
 
-    In a virtual environment, that is its folder: there python, python3 and others lie
-    side by side, and all are links to a Python outside that is not the same.
+    In a virtual environment, that is its directory: python, python3 and others in it
+    are links to a base Python, which counts as another one.
     """
-    folder = os.path.realpath(os.path.dirname(executable))
-    for place in (os.path.dirname(folder), folder):
+    directory = os.path.realpath(os.path.dirname(executable))
+    for place in (os.path.dirname(directory), directory):
         if os.path.isfile(os.path.join(place, "pyvenv.cfg")):
             return place if os.path.exists(executable) else executable
     return os.path.realpath(executable)
 
 
-# ---- What is told ----
+# ---- Messages ----
 
 
 def _refuse_unknown(name: str) -> "NoReturn":
-    folders = " or ".join(_scripts_folders())
-    _refuse(f"no program {name!r} was found in {folders} or on PATH{_hint(name)}")
+    directories = " or ".join(_scripts_directories())
+    _refuse(f"no program {name!r} was found in {directories} or on PATH{_hint(name)}")
 
 
-def _refuse_unfit(path: str, unfit: str, name: str) -> "NoReturn":
-    text = f"{path} {unfit}"
+def _refuse_program(path: str, reason: str, name: str) -> "NoReturn":
+    text = f"{path} {reason}"
     if name:
         _refuse(f"{text}{_hint(name)}")
     _refuse(f"{text}; nothing else can be run in this process\n")
 
 
 def _hint(name: str) -> str:
-    """Return where else a name was looked for, and what to do."""
-    from .._faults.messages import near_misses
-    from .._inventory import served
+    """Return the end of a message: where else the name is missing, and what to do."""
+    from .._faults.messages import near_misses  # deferred: only on failure
+    from .._inventory import rows_of_namespace
 
-    near = near_misses(name, {row[0] for _, (row, _) in served("console_scripts")})
+    near = near_misses(
+        name, {row[0] for _, (row, _) in rows_of_namespace("console_scripts")}
+    )
     if name and os.path.exists(name):
         near = (os.path.join(os.curdir, name), *near)
     return (

@@ -1,6 +1,6 @@
-"""What a process does for its plugins, written down while it runs: for `trace`.
+"""Record what a process does for its plugins, for `lazyplug trace`.
 
-Nothing of it is there unless somebody asks: the functions are wrapped here.
+The recorded functions are wrapped here, so that they cost nothing without a trace.
 """
 
 import _thread
@@ -13,7 +13,7 @@ from .._extension import Extension
 from .._index import Index
 from .._indexing import storage, update
 from .._json_text import to_json
-from .._printable import words_of
+from .._printable import describe_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def record(path: str) -> None:
-    """Write each event that follows to a new file, as a line of JSON, when it is over.
+    """Write each following event to a new file, as a line of JSON, when it is over.
 
-    So nothing is lost where a process is killed, or has children. Raises OSError if the
-    file cannot be made.
+    So nothing is lost if a process is killed or has children. Raises OSError if the
+    file cannot be created.
     """
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
     _Recorder(os.path.abspath(path)).wrap()
@@ -35,26 +35,28 @@ class _Recorder:
     def __init__(self, path: str) -> None:
         self._path = path
         self._began = perf_counter()
-        # of each thread, or greenlet, the nesting depth of recorded operations
+        # by thread or greenlet: the nesting depth of recorded operations
         self._depth: dict[int, int] = {}
 
     def wrap(self) -> None:
-        """Wrap what is worth a line."""
-        snapshot: Any = _environment.Snapshot
-        self._wrap(snapshot, "true_index", "index", lambda *_: "look, is it still true")
+        """Wrap the functions whose calls are recorded."""
+        environment: Any = _environment.Environment
+        self._wrap(
+            environment, "load_index", "index", lambda *_: "look, is it still true"
+        )
         self._wrap(update, "update", "scan", lambda *_: "what changed, or all of it")
-        for room in (storage, update):
-            self._wrap(room, "store", "write", lambda folder, name, _: name)
+        for module in (storage, update):
+            self._wrap(module, "store", "write", lambda directory, name, _: name)
         self._wrap(Index, "rows", "group", lambda _, group: group)
-        self._wrap(Extension, "_load", "import", _of_extension)
-        self._wrap(_calling, "call", "call", _of_extension)
-        # of the drop-in
-        self._wrap(EntryPoint, "load", "import", _of_entry_point)
+        self._wrap(Extension, "_load", "import", _describe_extension)
+        self._wrap(_calling, "call", "call", _describe_extension)
+        # called by the drop-in
+        self._wrap(EntryPoint, "load", "import", _describe_entry_point)
 
     def _wrap(
-        self, home: "Any", name: str, what: str, about: "Callable[..., str]"
+        self, owner: "Any", name: str, kind: str, about: "Callable[..., str]"
     ) -> None:
-        function = getattr(home, name)
+        function = getattr(owner, name)
 
         def traced(*args: "Any", **kwds: "Any") -> "Any":
             thread = _thread.get_ident()
@@ -74,15 +76,15 @@ class _Recorder:
                 else:
                     self._depth.pop(thread, None)
                 try:
-                    self._write(what, about(*args), began, taken, depth, raised)
+                    self._write(kind, about(*args), began, taken, depth, raised)
                 except Exception:  # noqa: S110 - what is watched must not suffer
                     pass
 
-        setattr(home, name, traced)
+        setattr(owner, name, traced)
 
     def _write(
         self,
-        what: str,
+        kind: str,
         about: str,
         began: float,
         taken: float,
@@ -90,15 +92,15 @@ class _Recorder:
         raised: "BaseException | None",
     ) -> None:
         event = {
-            "event": what,
+            "event": kind,
             "about": about,
             "begin": began - self._began,
             "seconds": taken,
             "depth": depth,
             "process": os.getpid(),
-            "error": "" if raised is None else words_of(raised),
+            "error": "" if raised is None else describe_error(raised),
         }
-        # Each time anew: a program may close what it has not opened.
+        # Opened for each event: a program may close descriptors that it did not open.
         file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         try:
             os.write(file, f"{to_json(event)}\n".encode())
@@ -106,9 +108,9 @@ class _Recorder:
             os.close(file)
 
 
-def _of_extension(extension: "Extension[Any]") -> str:
+def _describe_extension(extension: "Extension[Any]") -> str:
     return f"{extension.name} = {extension.value}, of {extension.group}"
 
 
-def _of_entry_point(point: EntryPoint) -> str:
+def _describe_entry_point(point: EntryPoint) -> str:
     return f"{point.name} = {point.value}, of {point.group}"

@@ -1,24 +1,24 @@
-"""Which extensions a host takes: decided on what is declared, before any import."""
+"""Define Choice: which extensions a host uses, decided before any import."""
 
 import os
 import sys
 
 from .._faults.messages import bad_choice, near_misses
-from .._files import elevated
-from .._indexing.metadata import normalise
-from .._printable import quoted
-from .._settings import setting
+from .._files import has_elevated_privileges
+from .._indexing.metadata import normalize
+from .._printable import list_words
+from .._settings import get_setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    # as it was written; then group, name and the key of the distribution, each as
-    # shells match it. None: any.
+    # The text of the pattern, then shell-style patterns of the group, the name and the
+    # key of the distribution. None: any.
     Pattern = tuple[str, str | None, str | None, str | None]
-    # where it was said, and what
-    Said = tuple[str, tuple[Pattern, ...]]
+    # source, patterns
+    Rule = tuple[str, tuple[Pattern, ...]]
 
 _PACKAGE = (__package__ or "").rpartition(".")[0]
 _OPERATORS = {"<", "<=", "!=", "==", ">=", ">", "~=", "==="}
@@ -26,49 +26,52 @@ _KEYS = ("allow", "deny", "safe_mode", "versions")
 
 
 class Choice:
-    """Which extensions a host takes. None of those that it leaves out is imported.
+    """The rules that decide which extensions of a manager are enabled.
 
-    An immutable value; every manager takes one as `choice=`. What is left out stands
-    in `manager.excluded`, with the reason. A pattern is
-    `[GROUP=][NAME][@DISTRIBUTION]`, where what is not said is any, and each part is
-    matched as shells do it: `json`, `myapp.checks=*`, `@acme-*`,
-    `myapp.loaders=json@acme-loaders`.
+    A Choice is immutable; every manager accepts one as `choice=`. No excluded extension
+    is imported; `manager.excluded` has the reasons. A pattern is
+    `[GROUP=][NAME][@DISTRIBUTION]`. A part that is missing matches anything; the others
+    are shell-style patterns, as in the module fnmatch: `json`, `myapp.checks=*`,
+    `@acme-*`, `myapp.loaders=json@acme-loaders`.
 
-    An extension is taken if nothing of the following is against it, in this order:
+    An extension is enabled unless one of these rules excludes it, in this order:
 
-    1. safe mode, which leaves what the host's own distribution declares;
-    2. the deny lists, of which each counts: `LAZYPLUG_DENY`, and those given here, in
-       `configured()` and in `environment()`;
-    3. the allow list that was given last, of these; but for groups that
-       `LAZYPLUG_ALLOW` names, that one. An empty one leaves nothing, None everything;
+    1. safe mode, which enables only extensions of the host's own distribution;
+    2. the deny lists, all of which apply: `LAZYPLUG_DENY`, and those of the
+       constructor, of `configured()` and of `environment()`;
+    3. the allow list that one of these three has set last; for groups that
+       `LAZYPLUG_ALLOW` names, that list instead. An empty list enables nothing, None
+       everything;
     4. `versions` and `api`.
 
-    :param allow: patterns of what is taken; None: everything.
-    :param deny: patterns of what is not.
+    :param allow: patterns of the extensions to enable; None: all.
+    :param deny: patterns of the extensions to exclude.
     :param host: the name of the host's own distribution.
-    :param safe_mode: leave only what the host's own distribution declares? What has no
-        distribution, modules of a package and what is registered in code, is the
-        host's as well.
-    :param api: the version of the host's plugin interface, or the versions that it
-        speaks: a distribution that requires the host in none of them is left out.
-    :param versions: ranges of versions (PEP 440), by patterns of distributions: others
-        are left out. Needs packaging (`pip install lazyplug[versions]`), as `api` does
-        where a plugin's distribution requires the host.
+    :param safe_mode: True enables only extensions of the host's own distribution.
+        Extensions without a distribution (modules of a package, and extensions that
+        are registered in code) belong to the host as well.
+    :param api: the version of the host's plugin interface, or several versions if the
+        host supports them. A distribution whose requirements of the host admit none of
+        these versions is excluded.
+    :param versions: version specifiers (PEP 440) by patterns of distributions. A
+        distribution of another version is excluded. Needs packaging
+        (`pip install lazyplug[versions]`), as `api` does if a distribution requires
+        the host.
 
-    Raises InvalidChoice, which says where the mistake is, and what to write.
+    Raises InvalidChoice, whose message has the source of the mistake and a correction.
     """
 
     __module__ = _PACKAGE
     __slots__ = ("_allowed", "_denied", "_safe", "_versions", "api", "host")
     if TYPE_CHECKING:
-        _allowed: Said | None
-        _denied: tuple[Said, ...]
-        # who asked for safe mode; "": nobody
+        _allowed: Rule | None
+        _denied: tuple[Rule, ...]
+        # the source that turned on safe mode, or ""
         _safe: str
-        # by whom, for which distributions, which range
+        # source, pattern of distributions, version specifier
         _versions: tuple[tuple[str, str, str], ...]
         api: tuple[str, ...]
-        """The versions of the plugin interface that the host speaks."""
+        """The versions of the plugin interface that the host supports."""
         host: str
         """The name of the host's own distribution."""
 
@@ -88,20 +91,20 @@ class Choice:
             _safe="",
             _versions=(),
             host=_text(host, "host"),
-            api=_spoken(api),
+            api=_api_versions(api),
         )
         if self.api and not host:
             raise bad_choice("code", "api= needs host=, whose requirements it judges")
-        self._say("code", allow, deny, safe_mode, versions)
+        self._add("code", allow, deny, safe_mode, versions)
 
     def _fill(self, **fields: "Any") -> None:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
-    def _say(
+    def _add(
         self, source: str, allow: "Any", deny: "Any", safe_mode: "Any", versions: "Any"
     ) -> None:
-        """Add what a source says; None: it says nothing."""
+        """Add the options of a source; None: the option is not set."""
         if allow is not None:
             self._fill(_allowed=(source, _patterns(allow, "allow", source)))
         denied = _patterns(() if deny is None else deny, "deny", source)
@@ -111,7 +114,7 @@ class Choice:
             known[0] for known in (self._allowed or ("", ()))[1]
         )
         if allow is not None and both:
-            warn(f"{source} both allows and denies {quoted(sorted(both))}: denied")
+            warn(f"{source} both allows and denies {list_words(sorted(both))}: denied")
         if safe_mode is not None:
             if not isinstance(safe_mode, bool):
                 raise bad_choice(
@@ -126,11 +129,11 @@ class Choice:
     def configured(
         self, settings: "Mapping[str, Any]", source: str = "the configuration"
     ) -> "Choice":
-        """Return this choice with what a configuration says.
+        """Return this choice with the options of a configuration added.
 
         :param settings: `allow` and `deny` (lists of patterns), `safe_mode` (a bool),
-            `versions` (a table), all optional; as `[tool.myapp.plugins]` of a
-            pyproject.toml would have them.
+            `versions` (a table), all optional; for example the table
+            `[tool.myapp.plugins]` of a pyproject.toml.
         :param source: the name of the file, for reasons and errors.
 
         Raises InvalidChoice if it is not such a table.
@@ -142,36 +145,37 @@ class Choice:
                 near = near_misses(str(key), _KEYS) or _KEYS
                 raise bad_choice(
                     source,
-                    f"{key!r} is not known; did you mean {quoted(sorted(near))}?",
+                    f"{key!r} is not known; did you mean {list_words(sorted(near))}?",
                 )
-        return self._also(source, *(settings.get(key) for key in _KEYS))
+        return self._with(source, *(settings.get(key) for key in _KEYS))
 
     def environment(self, prefix: str) -> "Choice":
-        """Return this choice with what environment variables say.
+        """Return this choice with the options of environment variables added.
 
-        `PREFIX_ALLOW` and `PREFIX_DENY` are patterns between commas; `PREFIX_ALLOW` set
-        to nothing allows nothing. `PREFIX_SAFE_MODE` is 1 or 0. They are ignored where
-        `LAZYPLUG_*` are: under `-E` and `-I`, and for another user's rights.
+        `PREFIX_ALLOW` and `PREFIX_DENY` are patterns separated by commas; an empty
+        `PREFIX_ALLOW` enables nothing. `PREFIX_SAFE_MODE` is 1 or 0. Like `LAZYPLUG_*`,
+        they are ignored under `python -E` and `-I`, and if the real and the effective
+        user or group differ.
 
-        :param prefix: how the names begin, `MYAPP_PLUGINS` for `MYAPP_PLUGINS_DENY`.
+        :param prefix: the prefix of the names, `MYAPP_PLUGINS` in `MYAPP_PLUGINS_DENY`.
 
-        Raises InvalidChoice if one is not understood.
+        Raises InvalidChoice if the value of a variable is not valid.
         """
         found = self
         for key, name in (("allow", "ALLOW"), ("deny", "DENY")):
             name = f"{prefix}_{name}"
             value = _variable(name)
             if value is not None:
-                found = found._also(name, **{key: split(value)})
+                found = found._with(name, **{key: split(value)})
         name = f"{prefix}_SAFE_MODE"
-        value = setting(name)
+        value = get_setting(name)
         if value:
             if value not in ("0", "1"):
                 raise bad_choice(name, f"{value!r} is not understood: say 1 or 0")
-            found = found._also(name, safe_mode=value == "1")
+            found = found._with(name, safe_mode=value == "1")
         return found
 
-    def _also(
+    def _with(
         self,
         source: str,
         allow: "Any" = None,
@@ -181,10 +185,10 @@ class Choice:
     ) -> "Choice":
         found = Choice.__new__(Choice)
         found._fill(**{name: getattr(self, name) for name in self.__slots__})
-        found._say(source, allow, deny, safe_mode, versions)
+        found._add(source, allow, deny, safe_mode, versions)
         return found
 
-    def _of_versions(self) -> "Iterator[Said]":
+    def _version_rules(self) -> "Iterator[Rule]":
         for source, key, _ in self._versions:
             yield source, ((f"@{key}", None, None, key),)
 
@@ -205,15 +209,17 @@ class Choice:
         return hash(self._key())
 
     def __reduce__(self) -> "tuple[Any, ...]":
-        return _again, self._key()
+        return _restore, self._key()
 
     def __repr__(self) -> str:
-        said = [f"{name.strip('_')}={getattr(self, name)!r}" for name in self.__slots__]
-        return f"<Choice {' '.join(said)}>"
+        fields = [
+            f"{name.strip('_')}={getattr(self, name)!r}" for name in self.__slots__
+        ]
+        return f"<Choice {' '.join(fields)}>"
 
 
-def _again(*fields: "Any") -> Choice:
-    """Make a choice anew from what pickle took apart."""
+def _restore(*fields: "Any") -> Choice:
+    """Return the choice that has these fields; called by pickle."""
     found = Choice.__new__(Choice)
     found._fill(**dict(zip(Choice.__slots__, fields)))
     return found
@@ -222,36 +228,36 @@ def _again(*fields: "Any") -> Choice:
 # ------------------------------------------------------------------------ reading
 
 
-def _text(given: "Any", what: str) -> str:
-    if not isinstance(given, str):
-        raise bad_choice("code", f"{what} is {given!r}: it must be text")
-    return given
+def _text(value: "Any", what: str) -> str:
+    if not isinstance(value, str):
+        raise bad_choice("code", f"{what} is {value!r}: it must be text")
+    return value
 
 
-def _spoken(given: "Any") -> "tuple[str, ...]":
-    if isinstance(given, str):
-        return (given,)
-    if not hasattr(given, "__iter__"):
-        raise bad_choice("code", f"api is {given!r}: say '2.3'")
-    return tuple(_text(each, "a version of api") for each in given)
+def _api_versions(value: "Any") -> "tuple[str, ...]":
+    if isinstance(value, str):
+        return (value,)
+    if not hasattr(value, "__iter__"):
+        raise bad_choice("code", f"api is {value!r}: say '2.3'")
+    return tuple(_text(each, "a version of api") for each in value)
 
 
 def warn(message: str, about: str = "") -> None:
-    from .._log import report_once  # deferred: where there is a mistake
+    from .._log import report_once  # deferred: only for mistakes
 
     report_once(message, about)
 
 
 def _variable(name: str) -> "str | None":
-    """Return a variable that may be set to nothing; None: it is not set, or ignored."""
+    """Return a variable, which may be empty; None if it is not set, or is ignored."""
     empty = os.environ.get(name) == ""
-    if empty and not sys.flags.ignore_environment and not elevated():
+    if empty and not sys.flags.ignore_environment and not has_elevated_privileges():
         return ""
-    return setting(name) or None
+    return get_setting(name) or None
 
 
 def split(value: str) -> "list[str]":
-    """Return the patterns in a variable.
+    """Return the patterns in a variable, which are separated by commas.
 
     >>> split("json, yaml,"), split("")
     (['json', 'yaml'], [])
@@ -259,16 +265,16 @@ def split(value: str) -> "list[str]":
     return [text for text in map(str.strip, value.split(",")) if text]
 
 
-def _patterns(given: "Any", what: str, source: str) -> "tuple[Pattern, ...]":
-    if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
-        raise bad_choice(source, f"{what} is {given!r}: say a list of patterns")
-    return tuple(parse_pattern(text, source) for text in given)
+def _patterns(value: "Any", what: str, source: str) -> "tuple[Pattern, ...]":
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        raise bad_choice(source, f"{what} is {value!r}: say a list of patterns")
+    return tuple(parse_pattern(text, source) for text in value)
 
 
 def parse_pattern(text: str, source: str) -> "Pattern":
-    """Return a pattern, and its group, name and distribution, None for any.
+    """Return the text of a pattern, and its group, name and distribution; None is any.
 
-    Raises InvalidChoice if it is none.
+    Raises InvalidChoice if the text is not a valid pattern.
 
     >>> parse_pattern("json", ""), parse_pattern("my.*=*", "")[1:]
     (('json', None, 'json', None), ('my.*', None, None))
@@ -280,8 +286,8 @@ def parse_pattern(text: str, source: str) -> "Pattern":
     group, equals, rest = text.rpartition("=")
     name, at, distribution = rest.partition("@")
     parts = group.strip(), name.strip(), key_pattern(distribution.strip())
-    lacks = (equals and not parts[0]) or (at and not parts[2])
-    if lacks or "@" in parts[2] or not (parts[1] or parts[2]):
+    is_incomplete = (equals and not parts[0]) or (at and not parts[2])
+    if is_incomplete or "@" in parts[2] or not (parts[1] or parts[2]):
         raise bad_choice(
             source,
             f"{text!r} is no pattern: say NAME, GROUP=NAME, @DISTRIBUTION, or"
@@ -296,7 +302,7 @@ def parse_pattern(text: str, source: str) -> "Pattern":
 
 
 def key_pattern(text: str) -> str:
-    """Return a pattern of distributions' names as one of their keys.
+    """Return a pattern of distribution names as a pattern of their keys.
 
     >>> key_pattern("Acme.X-*"), key_pattern("a-[b-d]-E"), key_pattern("a[-.]b")
     ('acme_x_*', 'a_[b-d]_e', 'a[__]b')
@@ -310,14 +316,14 @@ def key_pattern(text: str) -> str:
             members = members.replace("-", "_", 1)
         if members.endswith("-"):
             members = members[:-1] + "_"
-        found += normalise(literal) + (f"[{members}]" if inside else after)
+        found += normalize(literal) + (f"[{members}]" if inside else after)
     return found
 
 
 def classes(text: str) -> "Iterator[tuple[str, str, str]]":
     """Yield the text before each character class, the class, and an unclosed rest.
 
-    The last item has no class; its third part is what follows an unclosed bracket.
+    The last item has no class; its third part begins with the unclosed bracket.
 
     >>> [*classes("a[b-d]e")], [*classes("[!]")]
     ([('a', 'b-d', ''), ('e', '', '')], [('', '', '[!]')])
@@ -334,7 +340,7 @@ def classes(text: str) -> "Iterator[tuple[str, str, str]]":
 
 
 def fault_of(pattern: str) -> str:
-    """Return what is wrong with a pattern; "" if nothing is.
+    """Return why a pattern is not valid; "" if it is valid.
 
     >>> fault_of("a[b-d]*"), fault_of("[z-a]"), fault_of("[a")
     ('', "its range 'z-a' is empty", "'[' is never closed; for a bracket, write '[[]'")
@@ -352,7 +358,7 @@ def fault_of(pattern: str) -> str:
 
 
 def fits(text: str, wanted: "str | None") -> bool:
-    """Does a text match as shells do it? None matches all.
+    """Return True if a text matches a shell-style pattern; None matches all.
 
     >>> fits("json", "j*"), fits("json", None), fits("json", "yaml")
     (True, True, False)
@@ -368,11 +374,11 @@ def fits(text: str, wanted: "str | None") -> bool:
     return fnmatchcase(text, wanted)
 
 
-def _ranges(given: "Any", source: str) -> "tuple[tuple[str, str, str], ...]":
-    if not hasattr(given, "items"):
-        raise bad_choice(source, f"versions is {given!r}: say a table of ranges")
+def _ranges(value: "Any", source: str) -> "tuple[tuple[str, str, str], ...]":
+    if not hasattr(value, "items"):
+        raise bad_choice(source, f"versions is {value!r}: say a table of ranges")
     found = []
-    for name, wanted in given.items():
+    for name, wanted in value.items():
         if not isinstance(name, str) or not isinstance(wanted, str) or not name:
             raise bad_choice(
                 source, f"versions has {name!r}: {wanted!r}; say 'NAME': '>=1.2,<2'"
@@ -390,7 +396,9 @@ def _ranges(given: "Any", source: str) -> "tuple[tuple[str, str, str], ...]":
 
 
 def _is_range(text: str) -> bool:
-    """Does it look like a range? packaging knows better, where it is needed.
+    """Return True if the text looks like a version specifier (PEP 440).
+
+    packaging checks it completely, but is imported only to compare versions.
 
     >>> _is_range(">=1.2, <2"), _is_range("~=3.1"), _is_range("=>1"), _is_range(">>>")
     (True, True, False, False)

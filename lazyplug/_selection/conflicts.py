@@ -1,8 +1,8 @@
-"""What to do when one name stands several times in a group. Imports no plugin."""
+"""Resolve names that are declared more than once in a group. Imports no plugin."""
 
 from .._faults.messages import multiple_matches, near_misses, origin
 from .._log import report_once
-from .._printable import quoted, repr_of
+from .._printable import list_words, repr_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,36 +19,51 @@ _PACKAGE = (__package__ or "").rpartition(".")[0]
 def ignore_conflicts(
     namespace: str, name: str, entrypoints: "list[Extension[T]]"
 ) -> "Extension[T]":
-    """Take the last one, as stevedore does, and log all. Imports no plugin."""
-    return _told(namespace, name, entrypoints, entrypoints[-1], "the last one")
+    """Return the last extension, as stevedore does, and log a warning with all of them.
+
+    Imports no plugin.
+
+    :param namespace: the group, or the family of groups, of the manager.
+    :param name: the name that is declared more than once.
+    :param entrypoints: the extensions of that name, in the order of the manager.
+    """
+    return _report(namespace, name, entrypoints, entrypoints[-1], "the last one")
 
 
 def first_on_conflict(
     namespace: str, name: str, entrypoints: "list[Extension[T]]"
 ) -> "Extension[T]":
-    """Take the first one on `sys.path`, and log all. Imports no plugin."""
-    return _told(namespace, name, entrypoints, entrypoints[0], "the first one")
+    """Return the first extension on `sys.path`, and log a warning with all of them.
+
+    The parameters are those of ignore_conflicts. Imports no plugin.
+    """
+    return _report(namespace, name, entrypoints, entrypoints[0], "the first one")
 
 
 def error_on_conflict(
     namespace: str, name: str, entrypoints: "list[Extension[T]]"
 ) -> "Extension[T]":
-    """Raise MultipleMatches, which names all distributions. Imports no plugin."""
+    """Raise MultipleMatches, which lists all extensions of the name.
+
+    The parameters are those of ignore_conflicts. Imports no plugin.
+    """
     raise multiple_matches(namespace, name, entrypoints)
 
 
 class prefer:  # noqa: N801 - called as the functions beside it are
-    """A resolver that takes what the first of some distributions declares.
+    """A `conflict_resolver` that returns the extension of a preferred distribution.
 
-    What is taken, and instead of what, is logged at debug level, since the host has
-    decided it; a distribution that is not installed is logged as a warning. Imports no
-    plugin.
+    The choice and its alternatives are logged at debug level, since the host has
+    decided. A preferred distribution that is not installed is logged as a warning if no
+    other one decides, or if a similar name is installed; otherwise at debug level.
+    Imports no plugin.
 
-    :param distributions: names of distributions, as shells match them: `acme-*`.
-    :param otherwise: the resolver of names that none of them declares, or one of them
-        more than once.
+    :param distributions: names of distributions in order of preference, as shell-style
+        patterns: `acme-*`.
+    :param otherwise: the resolver for a name that none of them declares, or that one of
+        them declares more than once.
 
-    Raises TypeError without the name of a distribution, ValueError for a pattern that
+    Raises TypeError if there is no name of a distribution, and ValueError if a pattern
     is not valid.
     """
 
@@ -57,10 +72,10 @@ class prefer:  # noqa: N801 - called as the functions beside it are
     def __init__(
         self, *distributions: str, otherwise: "Resolver[Any]" = error_on_conflict
     ) -> None:
-        from .choice import fault_of, key_pattern
+        from .choice import fault_of, key_pattern  # deferred: few hosts use prefer
 
-        given: tuple[object, ...] = distributions or ("",)
-        for name in given:
+        names: tuple[object, ...] = distributions or ("",)
+        for name in names:
             if not isinstance(name, str) or not name:
                 raise TypeError(
                     "prefer() takes the names of distributions: prefer('acme-*'),"
@@ -75,31 +90,33 @@ class prefer:  # noqa: N801 - called as the functions beside it are
     def __call__(
         self, namespace: str, name: str, entrypoints: "list[Extension[T]]"
     ) -> "Extension[T]":
-        """Choose one of the extensions of a name."""
+        """Return one of the extensions of a name; raise what `otherwise` raises."""
         from .choice import fits, key_pattern  # deferred: few conflicts need it
 
-        missed: list[str] = []
+        missing: list[str] = []
         for distribution in self.distributions:
             wanted = key_pattern(distribution)
             found = [e for e in entrypoints if e._owner and fits(e._owner[0], wanted)]
             if len(found) == 1:
-                _report_missing(missed, quiet=True)
-                why = f"that of {distribution}"
-                return _told(namespace, name, entrypoints, found[0], why, quiet=True)
+                _report_missing(missing, quiet=True)
+                which = f"that of {distribution}"
+                return _report(
+                    namespace, name, entrypoints, found[0], which, quiet=True
+                )
             if found:
                 entrypoints = found
                 break
-            missed.append(distribution)
-        _report_missing(missed)
+            missing.append(distribution)
+        _report_missing(missing)
         chosen: Extension[T] = self.otherwise(namespace, name, entrypoints)
         return chosen
 
 
-def _told(
+def _report(
     namespace: str,
     name: str,
     several: "list[Extension[T]]",
-    taken: "Extension[T]",
+    chosen: "Extension[T]",
     which: str,
     quiet: bool = False,
 ) -> "Extension[T]":
@@ -109,27 +126,27 @@ def _told(
         f" {which} is used:{lines}",
         quiet=quiet,
     )
-    return taken
+    return chosen
 
 
 def _report_missing(preferred: "list[str]", quiet: bool = False) -> None:
-    """Log which of the distributions that are preferred are not installed.
+    """Log the preferred distributions that are not installed.
 
-    With `quiet`, since another one has decided, it is a warning only if a similar name
-    is installed.
+    With `quiet`, which means that another distribution decides, log a warning only if a
+    similar name is installed.
     """
     if not preferred:
         return
     from .._environment import current
     from .._inventory import distributions
-    from .choice import fits, key_pattern
+    from .choice import fits, key_pattern  # deferred: as above
 
     keys = distributions(current())
     for name in preferred:
         wanted = key_pattern(name)
         if not any(fits(key, wanted) for key in keys):
             near = [key.replace("_", "-") for key in near_misses(wanted, keys)]
-            hint = f"; did you mean {quoted(near)}?" if near else ""
+            hint = f"; did you mean {list_words(near)}?" if near else ""
             report_once(
                 f"prefer({name!r}): no distribution of that name is installed{hint}",
                 quiet=quiet and not near,

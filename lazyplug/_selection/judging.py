@@ -1,13 +1,13 @@
-"""What a choice takes: judged on what is declared, before any import."""
+"""Apply a choice to the declared extensions, before any is imported."""
 
 from .._entry_point import EntryPoint
 from .._environment import current, rows
 from .._faults.messages import near_misses
 from .._index import quote
-from .._indexing.metadata import normalise
+from .._indexing.metadata import normalize
 from .._inventory import group_names, groups_of, mentions
-from .._printable import quoted
-from .._settings import setting
+from .._printable import list_words
+from .._settings import get_setting
 from .choice import Choice, classes, fits, parse_pattern, split, warn
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .._extension import Extension
     from .._manager import Manager
     from .._types import AnyPair, Owner
-    from .choice import Pattern, Said
+    from .choice import Pattern, Rule
 
     Declared: TypeAlias = "Extension[Any] | EntryPoint"
     E = TypeVar("E", bound=Declared)
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 def _owner(declared: "Declared") -> "Owner | None":
     if hasattr(declared, "_owner"):
         return declared._owner
-    # An entry point that a program brings itself may be importlib.metadata's.
+    # An entry point that the program provides may be of importlib.metadata.
     dist = getattr(declared, "dist", None)
-    return None if dist is None else (normalise(dist.name), dist, "", 0)
+    return None if dist is None else (normalize(dist.name), dist, "", 0)
 
 
-def _match(said: "Said", extension: "Declared") -> "Pattern | None":
-    """Return the first pattern that an extension, or entry point, matches."""
+def _match(rule: "Rule", extension: "Declared") -> "Pattern | None":
+    """Return the first pattern of a rule that an extension or entry point matches."""
     owner = _owner(extension)
     key = "" if owner is None else owner[0]
-    for pattern in said[1]:
+    for pattern in rule[1]:
         _, group, name, distribution = pattern
         if (
             fits(extension.group, group)
@@ -48,14 +48,14 @@ def _match(said: "Said", extension: "Declared") -> "Pattern | None":
     return None
 
 
-def _general(name: str, group: str) -> "Said":
-    """Return what `LAZYPLUG_ALLOW` or `LAZYPLUG_DENY` says of a group.
+def _global_rule(name: str, group: str) -> "Rule":
+    """Return the patterns of `LAZYPLUG_ALLOW` or `LAZYPLUG_DENY` for a group.
 
-    Both are for all programs, so that a pattern without a group is passed over: it
-    would harm those that it was not meant for.
+    Both variables apply to all programs. A pattern without a group is ignored, since it
+    would affect other programs than the intended one.
     """
     found = []
-    for text in split(setting(name)):
+    for text in split(get_setting(name)):
         pattern = parse_pattern(text, name)
         if pattern[1] is None:
             warn(
@@ -67,10 +67,10 @@ def _general(name: str, group: str) -> "Said":
     return name, tuple(found)
 
 
-def chosen(
+def apply_choice(
     manager: "Manager[Any, Any]", extensions: "list[Extension[Any]]"
 ) -> "list[Extension[Any]]":
-    """Return those that the choice of a manager takes; the others are its excluded."""
+    """Return the enabled extensions; add the others to the manager's `excluded`."""
     if not isinstance(manager._choice, Choice | None):
         raise TypeError(f"choice= takes a lazyplug.Choice, not {manager._choice!r}")
     groups = groups_of(manager.namespace)
@@ -79,21 +79,24 @@ def chosen(
         from .._static.packages import with_modules  # deferred: few hosts have one
 
         pairs = with_modules(manager._package)
-    kept, out = judged(manager._choice, groups, extensions, pairs)
-    manager.excluded.update(out)
+    kept, excluded = judge(manager._choice, groups, extensions, pairs)
+    manager.excluded.update(excluded)
     return kept
 
 
-def judged(
+def judge(
     choice: "Choice | None",
     groups: "Iterable[str]",
     declared: "Iterable[E]",
     pairs: "Callable[[str], Iterable[AnyPair]]",
 ) -> "tuple[list[E], dict[E, str]]":
-    """Return what is taken, and why the others are not, of these groups.
+    """Return what is enabled, and the reasons why the rest is excluded.
 
-    What a choice says and nothing matches is told, with where it was said; `pairs`
-    returns all that there is in a group.
+    Log a warning for each pattern that matches nothing, with its source.
+
+    :param groups: the groups of the extensions.
+    :param declared: extensions, or entry points.
+    :param pairs: returns all rows of a group.
     """
     choice = choice or Choice()
     declared = list(declared)
@@ -101,36 +104,34 @@ def judged(
     rules = {group: _rules(choice, group) for group in groups}
     matched: set[Pattern] = set()
     kept: list[E] = []
-    out: dict[E, str] = {}
+    excluded: dict[E, str] = {}
     for each in declared:
         reason = _reason(choice, *rules[each.group], each, matched)
         if reason:
-            out[each] = reason
+            excluded[each] = reason
         else:
             kept.append(each)
-    lists = {
-        known for allowed, denied in rules.values() for known in (allowed, *denied)
-    }
-    lists |= {choice._allowed, *choice._of_versions()}
-    missing = {
-        (known[0], pattern)
-        for known in lists
-        if known is not None
-        for pattern in known[1]
+    lists = {rule for allowed, denied in rules.values() for rule in (allowed, *denied)}
+    lists |= {choice._allowed, *choice._version_rules()}
+    unmatched = {
+        (rule[0], pattern)
+        for rule in lists
+        if rule is not None
+        for pattern in rule[1]
         if pattern not in matched
     }
-    if missing:
-        own = [
+    if unmatched:
+        entry_points = [
             EntryPoint._of(group, *pair) for group in groups for pair in pairs(group)
         ]
-        _tell_unmatched(missing, own)
-    return kept, out
+        _report_unmatched(unmatched, entry_points)
+    return kept, excluded
 
 
-def _rules(choice: Choice, group: str) -> "tuple[Said | None, tuple[Said, ...]]":
-    """Return what is allowed, and what is denied, in a group."""
-    allowed = _general("LAZYPLUG_ALLOW", group)
-    denied = _general("LAZYPLUG_DENY", group)
+def _rules(choice: Choice, group: str) -> "tuple[Rule | None, tuple[Rule, ...]]":
+    """Return the allow list, or None, and the deny lists for a group."""
+    allowed = _global_rule("LAZYPLUG_ALLOW", group)
+    denied = _global_rule("LAZYPLUG_DENY", group)
     return (
         allowed if allowed[1] else choice._allowed,
         (*choice._denied, denied),
@@ -139,30 +140,30 @@ def _rules(choice: Choice, group: str) -> "tuple[Said | None, tuple[Said, ...]]"
 
 def _reason(
     choice: Choice,
-    allowed: "Said | None",
-    denied: "tuple[Said, ...]",
+    allowed: "Rule | None",
+    denied: "tuple[Rule, ...]",
     extension: "Declared",
     matched: "set[Pattern]",
 ) -> str:
-    """Say why an extension is left out; "" if it is not."""
+    """Return why an extension is excluded; "" if it is enabled."""
     owner = _owner(extension)
     reason = ""
-    if choice._safe and owner is not None and owner[0] != normalise(choice.host):
+    if choice._safe and owner is not None and owner[0] != normalize(choice.host):
         reason = f"safe mode ({choice._safe}) leaves only plugins of {choice.host}"
-    # All lists are asked whatever comes of it: what matches nothing is told.
-    for said in denied:
-        pattern = _match(said, extension)
+    # Match all lists, even with a reason: patterns that match nothing are reported.
+    for rule in denied:
+        pattern = _match(rule, extension)
         if pattern is not None:
             matched.add(pattern)
-            reason = reason or f"denied by {pattern[0]!r} in {said[0]}"
+            reason = reason or f"denied by {pattern[0]!r} in {rule[0]}"
     if allowed is not None:
         pattern = _match(allowed, extension)
         if pattern is not None:
             matched.add(pattern)
         else:
             reason = reason or f"not in the allow list of {allowed[0]}"
-    for said in choice._of_versions():
-        matched.update(said[1] if _match(said, extension) else ())
+    for rule in choice._version_rules():
+        matched.update(rule[1] if _match(rule, extension) else ())
     if not reason and owner is not None and (choice.api or choice._versions):
         from .versions import incompatible  # deferred: few hosts compare versions
 
@@ -170,22 +171,23 @@ def _reason(
     return reason
 
 
-def _tell_unmatched(
-    missing: "set[tuple[str, Pattern]]", own: "list[EntryPoint]"
+def _report_unmatched(
+    unmatched: "set[tuple[str, Pattern]]", entry_points: "list[EntryPoint]"
 ) -> None:
-    """Warn of patterns that match nothing at all: they are misspelt, or too late.
+    """Log a warning for each pattern that matches nothing in the environment.
 
-    What may match in another group is right: a host may have one choice for several.
-    `own` are all entry points of the groups that were asked for.
+    It is misspelled, or concerns an extension that is registered later. A pattern that
+    may match in another group is valid: a host may have one choice for several groups.
+    `entry_points` are those of the requested groups.
     """
-    names = {each.name for each in own}
-    for source, pattern in sorted(missing, key=str):
-        if any(_match((source, (pattern,)), each) for each in own):
+    names = {each.name for each in entry_points}
+    for source, pattern in sorted(unmatched, key=str):
+        if any(_match((source, (pattern,)), each) for each in entry_points):
             continue
         if _may_match(pattern):
             continue
         near = near_misses(pattern[2] or "", names)
-        hint = f"; did you mean {quoted(sorted(near))}?" if near else ""
+        hint = f"; did you mean {list_words(sorted(near))}?" if near else ""
         message = (
             f"{pattern[0]!r} in {source} matches no plugin that is installed{hint}"
         )
@@ -193,31 +195,31 @@ def _tell_unmatched(
 
 
 def _may_match(pattern: "Pattern") -> bool:
-    """May a pattern match anything in the whole environment?
+    """Return True if a pattern may match anything in the environment.
 
-    A look at the text of the index, which costs less than reading it.
+    Search the text of the index, which costs less than decoding it.
     """
-    snapshot = current()
+    environment = current()
     _, group, name, distribution = pattern
     if group is not None and not any(
-        fits(each, group) for each in group_names(snapshot)
+        fits(each, group) for each in group_names(environment)
     ):
         return False
     return all(
-        word is None or mentions(snapshot, _as_written(word))
+        word is None or mentions(environment, _json_pattern(word))
         for word in (name, distribution)
     )
 
 
-def _as_written(wanted: str) -> "bytes | re.Pattern[bytes]":
-    r"""Return what to search an index for: each word that fits matches, others may.
+def _json_pattern(wanted: str) -> "bytes | re.Pattern[bytes]":
+    r"""Return what to search an index for; it finds all matches, and maybe other text.
 
-    >>> _as_written("a b"), _as_written('x[!"]y*').search(b'"xcyz"') is not None
+    >>> _json_pattern("a b"), _json_pattern('x[!"]y*').search(b'"xcyz"') is not None
     (b'"a b"', True)
     """
     if not {"*", "?", "["}.intersection(wanted):
         return quote(wanted).encode()
-    import re
+    import re  # deferred: 5 ms
 
     # A wildcard or class matches any text, since JSON escapes some characters.
     parts = []

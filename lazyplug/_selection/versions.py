@@ -1,9 +1,9 @@
-"""Which versions work together: judged on metadata, before any import."""
+"""Compare the versions of host and plugins in metadata, before any import."""
 
 from .._distribution import identify, label, requirements_of
 from .._exceptions import LazyplugError
 from .._faults.messages import bad_choice
-from .._indexing.metadata import normalise
+from .._indexing.metadata import normalize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def incompatible(choice: "Choice", owner: "Owner") -> str:
-    """Say why a distribution does not work with the host; "" if nothing is against it.
+    """Return why a distribution is incompatible with the host; "" if it is compatible.
 
-    Reads its metadata. Imports packaging where versions are compared, and raises
-    LazyplugError if it is not there; InvalidChoice if the host's own are no versions.
+    Reads its metadata. Imports packaging if there are versions to compare. Raises
+    LazyplugError if packaging is not installed, and InvalidChoice if a version or a
+    specifier of the choice is not valid.
     """
     from .choice import fits
 
@@ -25,17 +26,17 @@ def incompatible(choice: "Choice", owner: "Owner") -> str:
         if fits(owner[0], pattern):
             name, version, _ = identify(owner)
             if not _within(version, wanted, source):
-                said = f"{name} {version}" if version else f"{name}, without a version,"
-                return f"incompatible: {said} is not {wanted} ({source})"
-    host = normalise(choice.host)
+                dist = f"{name} {version}" if version else f"{name}, without a version,"
+                return f"incompatible: {dist} is not {wanted} ({source})"
+    host = normalize(choice.host)
     if not choice.api or owner[0] == host:
         return ""
-    asked = [text for text in requirements_of(owner) if normalise(_name(text)) == host]
-    if not asked or _admits(asked, choice.api):
+    texts = [text for text in requirements_of(owner) if normalize(_name(text)) == host]
+    if not texts or _admits(texts, choice.api):
         return ""
-    wanted = " and ".join(map(repr, asked))
-    spoken = ", ".join(choice.api)
-    return f"incompatible: {label(owner)} requires {wanted}, and this is {spoken}"
+    wanted = " and ".join(map(repr, texts))
+    supported = ", ".join(choice.api)
+    return f"incompatible: {label(owner)} requires {wanted}, and this is {supported}"
 
 
 def _name(requirement: str) -> str:
@@ -52,7 +53,7 @@ def _name(requirement: str) -> str:
 
 def _packaging() -> "Any":
     try:
-        from packaging import requirements, specifiers, version
+        from packaging import requirements, specifiers, version  # deferred: optional
     except ModuleNotFoundError as error:
         raise LazyplugError(
             "versions of plugins are to be compared, and packaging is not installed:"
@@ -64,31 +65,31 @@ def _packaging() -> "Any":
 def _within(version: str, wanted: str, source: str) -> bool:
     _, specifiers, versions = _packaging()
     try:
-        known = specifiers.SpecifierSet(wanted)
+        specifier = specifiers.SpecifierSet(wanted)
     except specifiers.InvalidSpecifier as error:
         raise bad_choice(source, f"versions: {error}; say '>=1.2,<2'") from error
     try:
-        return bool(known.contains(version, prereleases=True))
+        return bool(specifier.contains(version, prereleases=True))
     except versions.InvalidVersion:
-        return False  # it cannot be said that it is
+        return False  # an invalid version is in no range
 
 
-def _admits(asked: "list[str]", spoken: "tuple[str, ...]") -> bool:
-    """Do requirements, of those that count here, all admit one of these versions?"""
+def _admits(texts: "list[str]", api: "tuple[str, ...]") -> bool:
+    """Return True if one of these versions meets all requirements that apply here."""
     requirements, _, versions = _packaging()
     specifiers = []
-    for text in asked:
+    for text in texts:
         try:
-            known = requirements.Requirement(text)
-            if known.marker is None or known.marker.evaluate({"extra": ""}):
-                specifiers.append(known.specifier)
+            requirement = requirements.Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                specifiers.append(requirement.specifier)
         except (requirements.InvalidRequirement, ValueError):
-            continue  # an installer would have refused it: it says nothing
+            continue  # installers refuse an invalid requirement: ignore it
     try:
-        ours = [versions.Version(each) for each in spoken]
+        candidates = [versions.Version(each) for each in api]
     except versions.InvalidVersion as error:
         raise bad_choice("code", f"api: {error}; say '2.3'") from error
     return any(
         all(specifier.contains(version, prereleases=True) for specifier in specifiers)
-        for version in ours
+        for version in candidates
     )

@@ -1,15 +1,23 @@
-"""What was learned of plugins from their sources, remembered beside the index.
+"""Remember facts that were learned from the sources of plugins, beside the index.
 
-Advisory: what is doubtful here was not learned, which costs time, never an answer.
-The format is described in docs/index-format.md.
+Facts are advisory: a doubtful fact is ignored and learned again, which costs time but
+never changes an answer. The file format is described in docs/index-format.md.
 """
 
 import os
 import sys
 
 from .. import _environment, _files, _settings
-from .._files import Seam
-from .._index import COARSE, DOUBT, TITLE_LENGTH, digest, front_of, stamp, title
+from .._files import fs
+from .._index import (
+    COARSE,
+    DECODE_ERRORS,
+    TITLE_LENGTH,
+    digest,
+    read_header,
+    stat_signature,
+    title,
+)
 from .._json_text import quote, scan_once, to_json
 
 TYPE_CHECKING = False
@@ -17,41 +25,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .._environment import Snapshot
+    from .._environment import Environment
     from .._extension import Extension
     from .._types import Read
     from .source import Scope, Search, Sources
 
-    # kind and group
+    # the kind of the facts, and the group
     Part = tuple[str, str]
-    # key of the distribution, value of the entry point
-    About = tuple[str, str]
-    # of a name that was looked for: itself, how many stable path entries do not have
-    # it, and the rest as in `_source`
-    Way = list[Any]
-    # the ways, the stamps of files and folders (None: it is not there), the answer
-    Fact = tuple[list[Way], dict[str, str | None], Any]
-    Learned = dict[About, Fact]
-    # a path entry in which a top-level name may stand, and the number of the stable
-    # one at which a way must have ended not to have passed it
-    Doubt = tuple[int, str]
+    # the key of the distribution, and the value of the entry point
+    FactKey = tuple[str, str]
+    # the name of a module, how many stable path entries do not have it, and the rest
+    # as in `source`
+    Lookup = list[Any]
+    # the lookups, the signatures of files and directories (None: missing), the answer
+    Fact = tuple[list[Lookup], dict[str, str | None], Any]
+    FactTable = dict[FactKey, Fact]
+    # A number, and a path entry that may contain new modules. A lookup has passed this
+    # entry if it passed more stable entries than that number.
+    ChangedEntry = tuple[int, str]
 
-# What is asked was not learned, or does not hold.
+# The answer of `recall` if the fact was not learned, or is no longer valid.
 UNKNOWN: "Any" = object()
 # The modules of Python's own finders, frozen or not.
-_OWN = ("_frozen_importlib", "importlib._bootstrap", "zipimport")
+_PYTHON_FINDERS = ("_frozen_importlib", "importlib._bootstrap", "zipimport")
 SCHEMA = 2
-# The summaries of some seven thousand plugins. It is written whole, where a process
-# that learned something ends.
+# Room for the summaries of some seven thousand plugins. A process that learned
+# something rewrites the whole file when it ends.
 SIZE_CAP = 1 << 22
-# Programs that change sys.path again and again must not fill the memory.
-_MOST = 16
+# A limit for programs that change sys.path again and again.
+_MAX_UNWRITTEN = 16
 
 
 def summary(extension: "Extension[Any]") -> "str | None":
-    """Return the first line of the docstring of what an extension refers to.
+    """Return the first line of the docstring of the target of an extension.
 
-    Taken from its source; None where there is none. Imports nothing of the plugin.
+    It is read from the source; None if the source shows no docstring. Imports nothing
+    of the plugin.
     """
 
     def first_line(doc: str) -> "str | None":
@@ -66,390 +75,421 @@ def summary(extension: "Extension[Any]") -> "str | None":
 def docstring(
     extension: "Extension[Any]", kind: str, part: "Callable[[str], str | None]"
 ) -> "str | None":
-    """Return a part of the docstring that the source says; None if it says none.
+    """Return a part of the docstring in the source; None if there is no docstring.
 
-    :param kind: under which that part is remembered.
-    :param part: takes it from the docstring. Not called where it is remembered.
+    :param kind: the kind of fact as which the part is remembered.
+    :param part: returns the part of a docstring. It is not called if the part is
+        remembered.
     """
     known = facts()
-    told: str | None = known.recall(extension, kind)
-    if told is None or isinstance(told, str):
-        return told
+    text: str | None = known.recall(extension, kind)
+    if text is None or isinstance(text, str):
+        return text
     found = source_of(extension)
     if found is None:
         return None
     scope, sources = found
-    told = None if scope is None or scope.doc is None else part(scope.doc)
-    # Parsing a source takes longer than its import: it is done once.
-    known.learn(extension, kind, told, sources)
-    return told
+    text = None if scope is None or scope.doc is None else part(scope.doc)
+    # Parsing a source takes longer than importing it, so it is done once.
+    known.learn(extension, kind, text, sources)
+    return text
 
 
 def source_of(extension: "Extension[Any]") -> "tuple[Scope | None, Sources] | None":
-    """Return what the source says of what an extension refers to, and where it is.
+    """Return the scope of the target of an extension, and the sources it comes from.
 
-    None if nothing is known of its module. Imports nothing of the plugin.
+    The scope is None if the source does not show it. The result is None if the entry
+    point is not a valid reference. Imports nothing of the plugin.
     """
     module, attr = _target(extension)
     return None if module is None else facts().search().target(module, attr)
 
 
 def place(extension: "Extension[Any]") -> "tuple[str, int] | None":
-    """Return the file and the line of what an extension refers to, as Search has it.
+    """Return the file and the line of the target of an extension, as Search.place does.
 
-    None if nothing is known of its module. Imports nothing of the plugin.
+    None if its module has no file, or the entry point is not a valid reference.
+    Imports nothing of the plugin.
     """
     module, attr = _target(extension)
     return None if module is None else facts().search().place(module, attr)
 
 
 def is_missing(extension: "Extension[Any]") -> bool:
-    """Is it sure that the module of an extension does not exist? Imports nothing."""
+    """Return True if the module of an extension certainly does not exist.
+
+    Imports nothing of the plugin.
+    """
     module, _ = _target(extension)
     return module is not None and facts().search().is_missing(module)
 
 
 def _target(extension: "Extension[Any]") -> "tuple[str | None, str | None]":
     if extension._module is None:
-        from .._indexing.metadata import split_value  # deferred: rows are split
+        from .._indexing.metadata import split_value  # deferred: rows are already split
 
         return split_value(extension.value)
     return extension._module, extension.attr
 
 
-def _are_own() -> bool:
+def _has_only_python_finders() -> bool:
     """Return True if all finders and path hooks are Python's own."""
-    return all(map(_is_own, sys.meta_path)) and all(map(_is_own, sys.path_hooks))
+    return all(map(_is_python_finder, sys.meta_path)) and all(
+        map(_is_python_finder, sys.path_hooks)
+    )
 
 
-def _is_own(finder: "Any") -> bool:
-    """Return True if a finder, or a path hook, is one of Python's own."""
-    return str(getattr(finder, "__module__", "")).startswith(_OWN)
+def _is_python_finder(finder: "Any") -> bool:
+    """Return True if a finder or a path hook is Python's own."""
+    return str(getattr(finder, "__module__", "")).startswith(_PYTHON_FINDERS)
 
 
-def told(name: str, path: "list[str] | None", stage: int) -> "list[Any] | None":
-    """Return what third-party finders say of a module.
+def ask_third_party_finders(
+    name: str, path: "list[str] | None", stage: int
+) -> "list[Any] | None":
+    """Return the location of a module according to third-party finders.
 
-    That is its file ("": one that cannot be read, None: a namespace package), and the
-    directories of its submodules (None: it is not a package); [] if no finder knows it.
-    None if a finder failed: the import would, too. The finders are asked as an import
-    asks them: those of editable installations know where the source is.
+    The location is a list: the file ("": it cannot be read; None: a namespace package),
+    and the directories of the submodules (None: the module is not a package). The list
+    is empty if no finder knows the module. The result is None if a finder raised an
+    exception: an import would fail, too. The finders are asked in the order of an
+    import. Those of editable installations know where the source is.
 
-    :param path: the path of its parent package; None for a top-level module.
-    :param stage: which finders are asked: BEFORE, AMONG or BEHIND of `_source`.
+    :param path: the path of the parent package; None for a top-level module.
+    :param stage: which finders are asked: BEFORE, AMONG or BEHIND of `source`.
     """
     from .finders import EntryFinders, finders, spec_of  # deferred: few have any
 
     try:
-        asked = finders(_is_own)
+        asked = finders(_is_python_finder)
         places = [at for at, each in enumerate(asked) if isinstance(each, EntryFinders)]
         if places and stage < 2:
             asked = asked[: places[0] + stage]
         spec = spec_of(asked, name, path)
         if spec is None:
             return []
-        file, folders = spec.origin, spec.submodule_search_locations
+        file, directories = spec.origin, spec.submodule_search_locations
         if file is None and spec.loader is not None:
             file = ""
         return [
             None if file is None else os.fsdecode(file),
-            None if folders is None else list(map(os.fsdecode, folders)),
+            None if directories is None else list(map(os.fsdecode, directories)),
         ]
     except Exception:  # third-party code
         return None
 
 
 class Facts:
-    """The learned facts of one snapshot: those of the file, and those of this process.
+    """The learned facts of an environment, from its file and from this process.
 
-    :param snapshot: the environment that they are about.
+    :param environment: the environment of the extensions.
     """
 
-    def __init__(self, snapshot: "Snapshot") -> None:
-        self.snapshot = snapshot
-        # Not what may be put in its place: what is learned belongs to its stamps.
-        self.index = snapshot.index
-        self.key = snapshot.key
-        # Of the path entries in this order: a frozen index may have another.
-        known = dict(zip(self.index.key[1:], self.index.stamps))
-        self.stamps = [known.get(path) for path in self.key[1:]]
-        mode = _settings.one_of("LAZYPLUG_CACHE", _settings.MODES)
-        self._folder = None if mode == "off" else _settings.cache_folder()
-        self._name = snapshot.file[: -len("json")] + "facts"
-        self._writes = mode == "on" and self._folder is not None
-        self._parts: dict[Part, tuple[list[Doubt], Learned]] = {}
-        self._new: dict[Part, Learned] = {}
-        self._path = os.path.join(self._folder or "", self._name)
+    def __init__(self, environment: "Environment") -> None:
+        self.environment = environment
+        # The environment may replace its index; the facts belong to this one, and to
+        # its signatures.
+        self.index = environment.index
+        self.key = environment.key
+        # In the order of `key`: a frozen index may have another order.
+        known = dict(zip(self.index.key[1:], self.index.signatures))
+        self.signatures = [known.get(path) for path in self.key[1:]]
+        mode = _settings.get_choice("LAZYPLUG_CACHE", _settings.MODES)
+        self._directory = None if mode == "off" else _settings.get_cache_directory()
+        self._name = environment.file[: -len("json")] + "facts"
+        self._may_write = mode == "on" and self._directory is not None
+        self._parts: dict[Part, tuple[list[ChangedEntry], FactTable]] = {}
+        self._new: dict[Part, FactTable] = {}
+        self._path = os.path.join(self._directory or "", self._name)
         before = _unwritten.get(self._path)
-        if before is not None and before.stamps == self.stamps:
+        if before is not None and before.signatures == self.signatures:
             self._new = before._new
-        # What was looked at counts as long as the snapshot does.
-        self._stamps: dict[str, str | None] = {}
+        # Files and finders are asked once for each environment.
+        self._file_signatures: dict[str, str | None] = {}
         self._names: dict[str, set[str] | None] = {}
-        self._told: dict[tuple[Any, ...], list[Any] | None] = {}
-        # the finders at the last query; whether any of them are third-party finders
+        self._finder_answers: dict[tuple[Any, ...], list[Any] | None] = {}
+        # the ids of the finders at the last query; whether any is a third-party finder
         self._finders: list[int] = []
-        self._asks = True
+        self._has_third_party_finders = True
         self._search: Search | None = None
 
     def recall(self, extension: "Extension[Any]", kind: str) -> "Any":
-        """Return what was learned of an extension if it still holds; else UNKNOWN."""
-        about = self._about(extension)
-        if about is None:
+        """Return the fact of a kind about an extension; UNKNOWN if none is valid."""
+        fact_key = self._fact_key(extension)
+        if fact_key is None:
             return UNKNOWN
         part = kind, extension.group
-        fact = self._new.get(part, {}).get(about)
-        if fact is not None and self._holds(fact, self._doubts(self.stamps)):
+        fact = self._new.get(part, {}).get(fact_key)
+        if fact is not None and self._is_valid(
+            fact, self._changed_entries(self.signatures)
+        ):
             return fact[2]
         if part not in self._parts:
             self._parts[part] = self._read(part)
-        doubts, learned = self._parts[part]
-        fact = learned.get(about)
-        if fact is not None and self._holds(fact, doubts):
+        changed, learned = self._parts[part]
+        fact = learned.get(fact_key)
+        if fact is not None and self._is_valid(fact, changed):
             return fact[2]
         return UNKNOWN
 
     def learn(
         self, extension: "Extension[Any]", kind: str, answer: "Any", sources: "Sources"
     ) -> None:
-        """Remember an answer, as JSON has it, for as long as its sources are the same.
+        """Remember an answer, as JSON, for as long as its sources do not change.
 
-        It is not remembered where stamps would not tell that it changed. Raises
-        TypeError if it is nothing that JSON has.
+        It is not remembered if signatures would not show a change. Raises TypeError if
+        it cannot be converted to JSON.
         """
-        about = self._about(extension)
-        if about is None or not sources.firm:
+        fact_key = self._fact_key(extension)
+        if fact_key is None or not sources.firm:
             return
-        from .._content import signature
-        from .._indexing.reading import settled
+        from .._content import signature  # deferred: most processes learn nothing
+        from .._indexing.reading import is_reliable
 
-        stamps: dict[str, str | None] = {}
+        signatures: dict[str, str | None] = {}
         for path, was_there in sources.files.items():
             now: str | None = None
             try:
-                status = Seam.stat(path)
+                status = fs.stat(path)
                 now = signature(path, status)
             except (FileNotFoundError, NotADirectoryError, ValueError):
                 status = None
             except OSError:
-                return  # a temporary failure: the next time it may differ
+                return  # a temporary failure: the next attempt may succeed
             if (status is not None) != was_there:
                 return  # it changed meanwhile
-            if status is not None and not settled(status, False, sources.clock):
-                return  # it may change, and the stamp stay the same
-            stamps[path] = self._stamps[path] = now
-        ways = []
+            if status is not None and not is_reliable(status, False, sources.clock):
+                return  # racy: a change may leave the signature the same
+            signatures[path] = self._file_signatures[path] = now
+        lookups = []
         for name, (place, *rest) in sources.ways.items():
-            volatile = [at for at in self.snapshot.volatile if at < place]
-            ways.append([name, place - len(volatile), *rest])
-        line = scan_once(to_json([*about, ways, stamps, answer]), 0)[0]
+            volatile = [at for at in self.environment.volatile if at < place]
+            lookups.append([name, place - len(volatile), *rest])
+        line = scan_once(to_json([*fact_key, lookups, signatures, answer]), 0)[0]
         part = kind, extension.group
         self._new.setdefault(part, {}).update([_fact(line)])
-        if self._writes:
-            _remember(self._path, self)
+        if self._may_write:
+            _write_at_exit(self._path, self)
 
     def search(self) -> "Search":
-        """Return where the modules of this `sys.path` are looked for."""
+        """Return the Search that finds the modules of this `sys.path`."""
         if self._search is None:
             from .source import Search  # deferred: imports ast
 
-            seen = self.snapshot.entries, self.snapshot.volatile
-            self._search = Search(*seen, Seam.clock, self._tell)
+            seen = self.environment.entries, self.environment.volatile
+            self._search = Search(*seen, fs.clock, self._ask_finders)
         return self._search
 
-    def _about(self, extension: "Extension[Any]") -> "About | None":
-        """Return what facts of an extension are kept under; None: none are kept.
+    def _fact_key(self, extension: "Extension[Any]") -> "FactKey | None":
+        """Return the key of the facts about an extension; None if none are kept.
 
-        So it is with what no distribution declares, and with distributions of
-        volatile path entries and of foreign finders.
+        None are kept if no distribution declares the extension, or if its distribution
+        is in a volatile path entry or comes from a third-party finder.
         """
         owner = extension._owner
         if owner is None or not isinstance(owner[1], str):
             return None
         if owner[1] not in self.key[1:]:
             return None
-        # Without the version: the stamps tell if another one has other sources.
+        # Without the version: signatures show whether another one has other sources.
         return owner[0], extension.value
 
-    # Does it still hold?
+    # Validity.
 
-    def _doubts(self, stamps: "list[str | None]") -> "list[Doubt]":
-        """Return the path entries that may have got another module since then.
+    def _changed_entries(self, signatures: "list[str | None]") -> "list[ChangedEntry]":
+        """Return the path entries that may have new modules since a fact was learned.
 
-        The stable ones had these stamps; the index is true, so its own are those of
-        now. Volatile ones may be others in every process.
+        :param signatures: those of the stable path entries at that time. The index is
+            fresh, so its own signatures are the current ones. Volatile path entries
+            may differ in every process.
         """
-        doubts: list[Doubt] = []
+        changed: list[ChangedEntry] = []
         is_frozen = self._is_frozen()
-        young = {self.index.key[place + 1] for place in self.index.young}
+        racy = {self.index.key[place + 1] for place in self.index.racy}
         number = 0
-        for place, entry in enumerate(self.snapshot.entries):
-            if place in self.snapshot.volatile:
-                doubts.append((number - 1, entry))
+        for place, entry in enumerate(self.environment.entries):
+            if place in self.environment.volatile:
+                changed.append((number - 1, entry))
             else:
-                now = self.stamps[number]
-                # With a frozen index, or in a path entry whose times are not reliable,
-                # new modules may be missed.
-                unseen = entry in young or entry in self.snapshot.covered or is_frozen
-                if stamps[number] != now or unseen or not _tells_changes(now):
-                    doubts.append((number, entry))
+                now = self.signatures[number]
+                # Racy or frozen signatures, and times that are not reliable, may not
+                # show new modules.
+                unreliable = (
+                    entry in racy
+                    or entry in self.environment.frozen_entries
+                    or is_frozen
+                )
+                if signatures[number] != now or unreliable or not _shows_changes(now):
+                    changed.append((number, entry))
                 number += 1
-        return doubts
+        return changed
 
     def _is_frozen(self) -> bool:
-        frozen = self.snapshot.frozen
+        frozen = self.environment.frozen
         return frozen is not None and frozen.answers
 
-    def _passes(self, ways: "list[Way]", doubts: "list[Doubt]") -> bool:
-        """Would names be looked for in vain where they were not found?"""
+    def _are_still_missing(
+        self, lookups: "list[Lookup]", changed: "list[ChangedEntry]"
+    ) -> bool:
+        """Return True if all names that were missing from these entries still are."""
         return not any(
-            number < passed and self._may_have(entry, name)
-            for name, passed, *_ in ways
-            for number, entry in doubts
+            number < passed and self._may_contain(entry, name)
+            for name, passed, *_ in lookups
+            for number, entry in changed
         )
 
-    def _may_have(self, entry: str, name: str) -> bool:
+    def _may_contain(self, entry: str, name: str) -> bool:
         if entry not in self._names:
-            self._names[entry] = _names_in(entry)
+            self._names[entry] = _module_names(entry)
         names = self._names[entry]
         return names is None or name in names
 
-    def _holds(self, fact: "Fact", doubts: "list[Doubt]") -> bool:
-        ways, stamps, _ = fact
-        if not self._passes(ways, doubts):
+    def _is_valid(self, fact: "Fact", changed: "list[ChangedEntry]") -> bool:
+        lookups, signatures, _ = fact
+        if not self._are_still_missing(lookups, changed):
             return False
-        for name, _, path, stage, answered in ways:
-            if answered != self._tell(name, path, stage):
+        for name, _, path, stage, answer in lookups:
+            if answer != self._ask_finders(name, path, stage):
                 return False
-        if self.snapshot.checked not in _settings.CHECKS_ENTRIES:
+        if self.environment.checked not in _settings.CHECKS_ENTRIES:
             return True
-        for path, known in stamps.items():
-            if path not in self._stamps:
-                self._stamps[path] = _stamp_of(path, known)
-            if self._stamps[path] != known:
+        for path, known in signatures.items():
+            if path not in self._file_signatures:
+                self._file_signatures[path] = _signature_of(path, known)
+            if self._file_signatures[path] != known:
                 return False
         return True
 
-    def _tell(
+    def _ask_finders(
         self, name: str, path: "list[str] | None", stage: int
     ) -> "list[Any] | None":
         finders = [*map(id, sys.meta_path), *map(id, sys.path_hooks)]
         if finders != self._finders:
             self._finders = finders
-            self._told.clear()
-            self._asks = not _are_own()
-        if not self._asks:
+            self._finder_answers.clear()
+            self._has_third_party_finders = not _has_only_python_finders()
+        if not self._has_third_party_finders:
             return []
         key = name, stage, *(path or ())
-        if key not in self._told:
-            self._told[key] = told(name, path, stage)
-        return self._told[key]
+        if key not in self._finder_answers:
+            self._finder_answers[key] = ask_third_party_finders(name, path, stage)
+        return self._finder_answers[key]
 
     # The file.
 
-    def _read(self, part: "Part") -> "tuple[list[Doubt], Learned]":
-        """Return a part of the file, and what is to be doubted of it."""
-        if self._folder is None or not _files.trusted_folder(self._folder):
+    def _read(self, part: "Part") -> "tuple[list[ChangedEntry], FactTable]":
+        """Return a part of the file, and the path entries that may have changed."""
+        if self._directory is None or not _files.is_trusted_directory(self._directory):
             return [], {}
         index_file = _files.IndexFile(self._path)
         try:
-            _, stamps, front, chunk = opened(index_file.read, self.key)
-            # A newline never stands inside JSON text: as in an index.
-            at = front.find(f"\n[{quote(part[0])},{quote(part[1])},".encode())
+            _, signatures, header, chunk = read_facts(index_file.read, self.key)
+            # JSON text contains no newline, so this is the beginning of a line.
+            at = header.find(f"\n[{quote(part[0])},{quote(part[1])},".encode())
             if at < 0:
                 return [], {}
-            line = front[at + 1 : front.index(b"\n", at + 1)]
-            learned = part_of(line, index_file.read, chunk, len(front))[1]
-            return self._doubts(stamps), learned
-        except DOUBT:
+            line = header[at + 1 : header.index(b"\n", at + 1)]
+            learned = part_of(line, index_file.read, chunk, len(header))[1]
+            return self._changed_entries(signatures), learned
+        except DECODE_ERRORS:
             return [], {}
         finally:
             index_file.close()
 
-    def _kept(self) -> "tuple[bytes, dict[Part, Learned]]":
-        """Return the front of the file, if all in it is whole, and what may hold."""
-        found: dict[Part, Learned] = {}
-        front, whole = b"", True
+    def _read_all(self) -> "tuple[bytes, dict[Part, FactTable]]":
+        """Return the header of the file, and the facts that may still be valid.
+
+        The header is empty if any part of the file is damaged.
+        """
+        found: dict[Part, FactTable] = {}
+        header, intact = b"", True
         index_file = _files.IndexFile(self._path)
         try:
-            _, stamps, front, chunk = opened(index_file.read, self.key)
-            # Nothing that is learned depends on what is volatile.
+            _, signatures, header, chunk = read_facts(index_file.read, self.key)
+            # A module in a volatile path entry may be missing in the next process.
             stable = self.key[1:]
-            doubts = [doubt for doubt in self._doubts(stamps) if doubt[1] in stable]
-            for line in front.split(b"\n")[1:-1]:
+            changed = [
+                entry
+                for entry in self._changed_entries(signatures)
+                if entry[1] in stable
+            ]
+            for line in header.split(b"\n")[1:-1]:
                 try:
-                    part, learned = part_of(line, index_file.read, chunk, len(front))
-                except DOUBT:
-                    whole = False
+                    part, learned = part_of(line, index_file.read, chunk, len(header))
+                except DECODE_ERRORS:
+                    intact = False
                     continue
                 found[part] = {
-                    about: fact
-                    for about, fact in learned.items()
-                    if self._passes(fact[0], doubts)
+                    fact_key: fact
+                    for fact_key, fact in learned.items()
+                    if self._are_still_missing(fact[0], changed)
                 }
-        except DOUBT:
-            whole = False
+        except DECODE_ERRORS:
+            intact = False
         finally:
             index_file.close()
-        return front if whole else b"", found
+        return header if intact else b"", found
 
     def write(self) -> None:
-        """Write what was learned here, with what the file has by now.
+        """Write the new facts, merged with those in the file.
 
-        Nothing is written if the environment changed: who looks next learns better.
-        What no distribution declares any more is left out.
+        Nothing is written if the environment has changed, since the facts would be
+        about the old one. Facts that no distribution declares any more are removed.
         """
         from .._indexing.storage import store  # deferred: if something was learned
 
-        covered = self.snapshot.covered
-        if self._folder is None or not (
-            self._is_frozen() or _environment.still_true(self.index, "dirs", covered)
+        frozen_entries = self.environment.frozen_entries
+        if self._directory is None or not (
+            self._is_frozen()
+            or _environment.is_fresh(self.index, "dirs", frozen_entries)
         ):
             return
-        front, found = self._kept()
+        header, found = self._read_all()
         for part, learned in self._new.items():
             known = found.setdefault(part, {})
-            for about, fact in learned.items():
-                if about not in known or _changed(known[about]) <= _changed(fact):
-                    known[about] = fact
+            for fact_key, fact in learned.items():
+                if fact_key not in known or _newest_change(
+                    known[fact_key]
+                ) <= _newest_change(fact):
+                    known[fact_key] = fact
         try:
             for (_, group), learned in found.items():
                 rows = self.index.rows(group)
                 declared = {(owner[0], row[1]) for row, owner in rows}
-                for about in learned.keys() - declared:
-                    del learned[about]
+                for fact_key in learned.keys() - declared:
+                    del learned[fact_key]
         finally:
             self.index.close()
-        content = encode(self.key, self.stamps, found)
-        # It has a checksum of every part.
-        if not content.startswith(title(front) + front):
-            store(self._folder, self._name, content)
+        content = encode(self.key, self.signatures, found)
+        # The header has a checksum of every part: if it is equal, all is equal.
+        if not content.startswith(title(header) + header):
+            store(self._directory, self._name, content)
 
 
 _latest: "Facts | None" = None
-# those that have something to write, by the paths of their files
+# the facts that are not yet written, by the path of their file
 _unwritten: "dict[str, Facts]" = {}
 
 
 def facts() -> Facts:
     """Return the learned facts of this `sys.path`."""
     global _latest  # noqa: PLW0603
-    snapshot = _environment.current()
+    environment = _environment.current()
     if (
         _latest is None
-        or _latest.snapshot is not snapshot
-        or _latest.index is not snapshot.index
+        or _latest.environment is not environment
+        or _latest.index is not environment.index
     ):
-        _latest = Facts(snapshot)
+        _latest = Facts(environment)
     return _latest
 
 
-def _remember(path: str, known: Facts) -> None:
-    """See to it that these facts are written when the process ends."""
-    if len(_unwritten) >= _MOST:
+def _write_at_exit(path: str, known: Facts) -> None:
+    """Write these facts when the process ends."""
+    if len(_unwritten) >= _MAX_UNWRITTEN:
         _unwritten.clear()
     if not _unwritten:
-        import atexit
+        import atexit  # deferred: most processes learn nothing
 
         atexit.unregister(write)
         atexit.register(write)
@@ -457,35 +497,35 @@ def _remember(path: str, known: Facts) -> None:
 
 
 def write() -> None:
-    """Write all that was learned and is not yet written."""
+    """Write all facts that are not yet written."""
     while _unwritten:
         _, known = _unwritten.popitem()
         try:
             known.write()
-        except Exception as error:  # at the end of a process it would be printed
-            from .._log import debug
+        except Exception as error:  # Python would print it at exit
+            from .._log import debug  # deferred: only on failure
 
             debug(f"what was learned was not written: {error!r}")
 
 
-def forget(folder: str) -> None:
-    """Give up what is not yet written to a cache directory."""
+def forget(directory: str) -> None:
+    """Discard the facts that are not yet written to a cache directory."""
     for path in list(_unwritten):
-        if path.startswith(os.path.join(folder, "")):
+        if path.startswith(os.path.join(directory, "")):
             _unwritten.pop(path, None)
 
 
 if hasattr(os, "register_at_fork"):
-    # What the parent learned the parent writes.
+    # The parent process writes its own facts.
     os.register_at_fork(after_in_child=_unwritten.clear)
 
 
-def _tells_changes(known: "str | None") -> bool:
-    """Return False if a signature has no checksum, and its times are not reliable.
+def _shows_changes(known: "str | None") -> bool:
+    """Return False if a signature has neither a checksum nor reliable times.
 
-    >>> _tells_changes("0 0 3 4"), _tells_changes("0 0 3 4 0123456789abcdef")
+    >>> _shows_changes("0 0 3 4"), _shows_changes("0 0 3 4 0123456789abcdef")
     (False, True)
-    >>> _tells_changes("0 1 3 4"), _tells_changes(None)
+    >>> _shows_changes("0 1 3 4"), _shows_changes(None)
     (True, True)
     """
     if known is None or known.count(" ") != 3:
@@ -494,64 +534,71 @@ def _tells_changes(known: "str | None") -> bool:
     return changed != modified or int(changed, 16) % COARSE != 0
 
 
-def _names_in(folder: str) -> "set[str] | None":
-    """Return the names of what may be modules in a folder; None: nobody knows."""
+def _module_names(directory: str) -> "set[str] | None":
+    """Return the names of possible modules in a directory; None if it is unreadable."""
     try:
-        return {file.partition(".")[0] for file in Seam.listdir(folder)}
+        return {file.partition(".")[0] for file in fs.listdir(directory)}
     except FileNotFoundError:
         return set()
     except (OSError, ValueError):
-        return None  # a zip, or one that may be read in the next moment
+        return None  # an archive, or a temporary failure
 
 
-def _stamp_of(path: str, known: "str | None") -> "str | None":
+def _signature_of(path: str, known: "str | None") -> "str | None":
     try:
-        # access says no without raising, at a quarter of the price.
-        if known is None and not Seam.access(path, 0):
+        # access() reports a missing file without raising, at a quarter of the cost.
+        if known is None and not fs.access(path, 0):
             return None
-        now = stamp(Seam.stat(path))
+        now = stat_signature(fs.stat(path))
         if known is not None and known.count(" ") > 3:
             from .._content import signature  # deferred: few file systems need it
 
-            now = signature(path, Seam.stat(path))
+            now = signature(path, fs.stat(path))
         return now
     except (OSError, ValueError):
         return None
 
 
-def _changed(fact: "Fact") -> int:
-    """Return when what a fact came from changed last."""
+def _newest_change(fact: "Fact") -> int:
+    """Return the latest change time of the sources of a fact."""
     times = [0]
     for known in fact[1].values():
         try:
             times.append(int((known or "").split(" ")[1], 16))
         except (LookupError, ValueError):
-            continue  # it was not there, or its stamp is damaged: it orders nothing
+            continue  # the file was missing, or its signature is damaged
     return max(times)
 
 
-def opened(
+def read_facts(
     read: "Read", wanted: "list[str] | None" = None
 ) -> "tuple[list[str], list[str | None], bytes, bytes]":
-    """Return the key and stamps in a file of facts, its front, what else was read.
+    """Return the key, the signatures and the header of a file of facts.
 
-    Raises one of DOUBT if it is not such a file, of the key that is wanted if any is.
+    The last item is what was read behind the header.
+
+    :param read: reads a part of the file.
+    :param wanted: the key that the file must have; None: any.
+
+    Raises one of DECODE_ERRORS if the file is damaged, or has another key or schema.
     """
-    front, chunk, after = front_of(read)
-    head = scan_once(front[: front.index(b"\n")].decode(), 0)[0]
+    header, chunk, after = read_header(read)
+    head = scan_once(header[: header.index(b"\n")].decode(), 0)[0]
     key: list[str] = head["key"]
     if head["facts"] != SCHEMA or wanted not in (None, key):
         raise ValueError("head")
-    return key, head["stamps"], front, chunk[after:]
+    return key, head["stamps"], header, chunk[after:]
 
 
 def part_of(
     line: bytes, read: "Read", chunk: bytes, length: int
-) -> "tuple[Part, Learned]":
-    """Return the part that a line of the table names, with its facts.
+) -> "tuple[Part, FactTable]":
+    """Return the part that a line of the header describes, and its facts.
 
-    `chunk` is what was read of the file behind its front, which has this length.
-    Raises one of DOUBT if it is damaged.
+    :param chunk: what was already read behind the header.
+    :param length: the length of the header.
+
+    Raises one of DECODE_ERRORS if the part is damaged.
     """
     kind, group, offset, size, wanted = scan_once(line.decode(), 0)[0]
     data = chunk[offset : offset + size]
@@ -559,37 +606,37 @@ def part_of(
         data = read(TITLE_LENGTH + length + offset, size)
     if digest(data) != wanted:
         raise ValueError("part")
-    # One line after the other, made into one list.
+    # The lines are decoded at once, as one list.
     named, *lines = scan_once("[" + data.decode().replace("\n", ",") + "]", 0)[0]
     if named != [kind, group]:
         raise ValueError("part")
     return (kind, group), dict(map(_fact, lines))
 
 
-def _fact(line: "list[Any]") -> "tuple[About, Fact]":
-    key, value, ways, stamps, answer = line
-    for name, passed, path, stage, _ in ways:
+def _fact(line: "list[Any]") -> "tuple[FactKey, Fact]":
+    key, value, lookups, signatures, answer = line
+    for name, passed, path, stage, _ in lookups:
         kinds = name.__class__, passed.__class__, stage.__class__
         if kinds != (str, int, int):
             raise ValueError("way")
-        "".join(path or ())  # all of them are text
-    "".join(filter(None, stamps.values()))  # all of them are text
-    return (key, value), (ways, stamps, answer)
+        "".join(path or ())  # raises TypeError if one is not a string
+    "".join(filter(None, signatures.values()))  # likewise
+    return (key, value), (lookups, signatures, answer)
 
 
 def encode(
-    key: "list[str]", stamps: "list[str | None]", found: "dict[Part, Learned]"
+    key: "list[str]", signatures: "list[str | None]", found: "dict[Part, FactTable]"
 ) -> bytes:
-    """Return a file of facts as it is written; what would make it too large is left."""
-    room = SIZE_CAP
+    """Encode facts as a file, without those that would make it too large."""
+    remaining = SIZE_CAP
     lines: dict[Part, list[str]] = {}
     for part, learned in found.items():
-        for about, fact in learned.items():
-            line = to_json([*about, *fact])
-            if len(line) < room:
-                room -= len(line) + 1
+        for fact_key, fact in learned.items():
+            line = to_json([*fact_key, *fact])
+            if len(line) < remaining:
+                remaining -= len(line) + 1
                 lines.setdefault(part, []).append(line)
-    head = to_json({"facts": SCHEMA, "key": key, "stamps": stamps})
+    head = to_json({"facts": SCHEMA, "key": key, "stamps": signatures})
     table = [head]
     texts: list[str] = []
     offset = 0
@@ -598,5 +645,5 @@ def encode(
         texts.append(text)
         table.append(to_json([*part, offset, len(text), digest(text.encode())]))
         offset += len(text) + 1
-    front = "".join([line + "\n" for line in table]).encode()
-    return title(front) + front + "\n".join(texts).encode()
+    header = "".join([line + "\n" for line in table]).encode()
+    return title(header) + header + "\n".join(texts).encode()

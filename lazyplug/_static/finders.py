@@ -1,4 +1,4 @@
-"""Ask finders where a module is, as an import asks them. Nothing is imported."""
+"""Ask finders for the spec of a module, as an import does, without importing it."""
 
 import sys
 
@@ -16,9 +16,9 @@ def spec_of(
     path: "Sequence[str] | None" = None,
     target: "ModuleType | None" = None,
 ) -> "ModuleSpec | None":
-    """Return what the first of some finders that knows a module tells of it.
+    """Return the spec of a module from the first finder that has one; else None.
 
-    None if no finder does. Imports nothing; what a finder raises is raised.
+    Imports nothing. An exception of a finder is not caught.
     """
     for finder in finders:
         find_spec = getattr(finder, "find_spec", None)
@@ -34,11 +34,11 @@ def spec_of(
 def _legacy_spec(
     finder: "Any", name: str, path: "Sequence[str] | None"
 ) -> "ModuleSpec | None":
-    """Return what a finder without `find_spec` returns: Python 3.11 still asks it."""
+    """Return the spec from a finder that has no `find_spec`, as Python 3.11 does."""
     find_module = getattr(finder, "find_module", None)
     if find_module is None or sys.version_info >= (3, 12):
         return None
-    from importlib.util import spec_from_loader
+    from importlib.util import spec_from_loader  # deferred: few finders are that old
 
     loader = find_module(name, path)
     return None if loader is None else spec_from_loader(name, loader)
@@ -52,7 +52,7 @@ def finders(skip: "Callable[[Any], bool] | None" = None) -> "list[Any]":
 
     :param skip: returns True for finders, and finders of path entries, to be skipped.
     """
-    # The same as in importlib.machinery, which help screens would have to import.
+    # It is importlib.machinery.PathFinder, without that import in help screens.
     path_finder = sys.modules["_frozen_importlib_external"].PathFinder
     found: list[Any] = []
     for finder in sys.meta_path:
@@ -84,14 +84,14 @@ class EntryFinders:
         """Return the spec of a module; None if no path entry has it."""
         skip = self._skip
         if skip is not None and all(map(skip, sys.path_hooks)):
-            return None  # as nearly always
-        from importlib.machinery import ModuleSpec, PathFinder  # deferred: as above
+            return None  # in nearly all programs
+        from importlib.machinery import ModuleSpec, PathFinder  # deferred: seldom used
         from pkgutil import get_importer
 
         if skip is None and path is None:
             return PathFinder.find_spec(name, None, target)
 
-        folders: list[str] = []
+        directories: list[str] = []
         for entry in sys.path if path is None else path:
             # The current directory, "", has no third-party finder.
             finder = get_importer(entry) if entry and isinstance(entry, str) else None
@@ -100,9 +100,9 @@ class EntryFinders:
             spec = finder.find_spec(name, target)
             if spec is not None and spec.loader is not None:
                 return spec
-            folders += (spec and spec.submodule_search_locations) or ()
-        if not folders:
+            directories += (spec and spec.submodule_search_locations) or ()
+        if not directories:
             return None
         spec = ModuleSpec(name, None, is_package=True)
-        spec.submodule_search_locations = folders
+        spec.submodule_search_locations = directories
         return spec

@@ -1,4 +1,4 @@
-"""A package whose modules are extensions: found by its folders, never imported."""
+"""Find the modules of a package as extensions, without importing the package."""
 
 import sys
 from pkgutil import iter_modules
@@ -15,25 +15,28 @@ if TYPE_CHECKING:
 
 
 def with_modules(package: str) -> "Callable[..., Sequence[AnyPair]]":
-    """Return `rows` of `_environment`, with the modules of a package as well.
+    """Return a function like `_environment.rows` that adds the modules of a package.
 
-    Raises ModuleNotFoundError when it is called.
+    That function raises ModuleNotFoundError if there is no such package.
     """
 
-    def both(group: str, names: "Collection[str] | None" = None) -> "Sequence[AnyPair]":
-        return [*rows(group, names), *module_pairs(package, names)]
+    def all_rows(
+        group: str, names: "Collection[str] | None" = None
+    ) -> "Sequence[AnyPair]":
+        return [*rows(group, names), *rows_of_modules(package, names)]
 
-    return both
+    return all_rows
 
 
-def module_pairs(
+def rows_of_modules(
     package: str, names: "Collection[str] | None" = None
 ) -> "list[AnyPair]":
     """Return a row for each public module of a package, in the order of their names.
 
-    A row has no owner: no distribution declares it. Raises ModuleNotFoundError.
+    The rows have no owner: no distribution declares them. Raises ModuleNotFoundError
+    if there is no such package.
     """
-    found = sorted({info.name for info in iter_modules(_folders(package))})
+    found = sorted({info.name for info in iter_modules(_package_path(package))})
     return [
         # Not parsed: the name of a file may be no identifier.
         ((name, f"{package}.{name}", f"{package}.{name}", None, 0), None)
@@ -42,11 +45,11 @@ def module_pairs(
     ]
 
 
-def _folders(package: str) -> "list[str]":
-    """Return where the modules of a package are looked for.
+def _package_path(package: str) -> "list[str]":
+    """Return the directories of a package, without importing it or its parents.
 
-    Its parents are asked of the finders, from the top; none is imported. One that
-    is imported already may have another path by now, and that counts.
+    The finders are asked for each parent, from the top. A package that is already
+    imported may have changed its path, so its `__path__` is used.
     """
     path: Any = None
     name = ""

@@ -1,4 +1,4 @@
-"""Where the source of a target lies and what it says: read, never imported."""
+"""Find the source of a target, and parse it without importing anything."""
 
 import ast
 import os
@@ -7,7 +7,7 @@ import warnings
 from _thread import RLock
 from errno import EINVAL
 
-from .._files import DIRECTORY, KIND, READ_FLAGS, REGULAR, Seam
+from .._files import DIRECTORY, KIND, READ_FLAGS, REGULAR, fs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,46 +16,45 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-    # the file of a module (None: a namespace package), and the folders in which
-    # modules below it are looked for (None: it is no package)
-    # "" for a file: it has one that cannot be read here
-    Found = tuple[str | None, list[str] | None]
-    # of a name that was looked for: how many path entries do not have it, the
-    # directories in which it was looked for (None: the path entries), which third-party
-    # finders were asked (BEFORE, AMONG or BEHIND), and their answer
-    Way = tuple[int, list[str] | None, int, list[Any]]
-    # Asks third-party finders, as `told` of `facts` does.
-    Tell: TypeAlias = "Callable[[str, list[str] | None, int], list[Any] | None]"
-    # how many dots, the module, the name in it (None: the module itself; "*": all)
+    # the file of a module (None: a namespace package; "": it cannot be read here), and
+    # the directories of its submodules (None: it is not a package)
+    Location = tuple[str | None, list[str] | None]
+    # how many path entries do not have a module, the directories that were searched for
+    # it (None: the path entries), which third-party finders were asked (BEFORE, AMONG
+    # or BEHIND), and their answer
+    Lookup = tuple[int, list[str] | None, int, list[Any]]
+    # as `ask_third_party_finders` of `facts`
+    AskFinders: TypeAlias = "Callable[[str, list[str] | None, int], list[Any] | None]"
+    # the number of dots, the module, the name in it (None: the module itself; "*": all)
     Import = tuple[int, str, str | None]
-    # What a name is bound to: what can be read here, what is imported, another name
-    # as its parts, the names in a literal `__all__`. None: it cannot be seen.
+    # What a name is bound to: a definition in this file, an import, the parts of
+    # another name, or the names in a literal `__all__`. None: unknown.
     Target: TypeAlias = "Scope | Import | list[str] | frozenset[str] | None"
-    # the name ("*": those of a star import), its target, and if it surely is bound
+    # the name ("*": a star import), its target, and whether it is certainly bound
     Binding = tuple[str, Target, bool]
-    # the name of a module, and if it is a package
+    # the name of a module, and whether it is a package
     Module = tuple[str, bool]
 
-# How many imports and other names are followed.
+# How many imports and aliases are followed.
 HOPS = 5
-# Parsing takes a second for each MiB, and no module that people write is so large.
+# Parsing takes a second for each MiB, and nobody writes a module of that size.
 SIZE_CAP = 1 << 20
-# Nobody writes an import of so many parts; Python's parser joins them one by one, which
-# takes a minute for 400,000.
+# Nobody writes an import of so many dotted parts. Python's parser joins them one by
+# one, which takes a minute for 400,000.
 PARTS = 1_000
 _SOURCE = (".py", ".pyw")
-# Which third-party finders are asked: those before Python's PathFinder, those of path
-# entries as well, those after PathFinder as well.
+# Which third-party finders are asked: those before Python's PathFinder; also those of
+# path entries; also those after PathFinder.
 BEFORE, AMONG, BEHIND = range(3)
-# Stands for a module that exists and has no source here: built in, or in an archive.
-_UNSEEN: "Found" = ("", None)
+# The location of a module that has no readable source: built in, or in an archive.
+_NO_SOURCE: "Location" = ("", None)
 # Names in the source of a package that may add modules, or directories for them.
-_MAKERS = (
+_MODULE_MAKERS = (
     *(b"__path__", b"sys.modules", b"import modules", b"declare_namespace"),
     *(b"meta_path", b"path_hooks"),
 )
-# Warnings are silenced for the whole process: by one thread at a time, so that what
-# was there before is put back. Nothing foreign is run meanwhile.
+# Warnings are silenced for the whole process, by one thread at a time, so that the
+# filters are restored correctly. No third-party code runs while the lock is held.
 _parsing = RLock()
 
 
@@ -69,70 +68,69 @@ if hasattr(os, "register_at_fork"):
 
 
 class Sources:
-    """What an answer came from: as long as all of it is as it was, the answer holds.
+    """The sources of an answer, which is valid until one of them changes.
 
-    :param clock: the time before the first of it was looked at.
+    :param clock: the time before the first of them was accessed, in nanoseconds.
     """
 
-    __slots__ = ("clock", "files", "firm", "seen", "ways")
+    __slots__ = ("clock", "complete", "files", "firm", "ways")
 
     def __init__(self, clock: int) -> None:
         self.clock = clock
-        # Would what follows tell if the answer changed?
+        # False if the answer may change without a change of these sources.
         self.firm = True
-        # False if the system, or a finder, failed: it may answer the next time.
-        self.seen = True
-        # of each top-level name, and of each submodule that the directories do not have
-        self.ways: dict[str, Way] = {}
-        # the files and folders that were looked at: were they there?
+        # False if the system or a finder failed: the next attempt may succeed.
+        self.complete = True
+        # the lookups of top-level modules, and of submodules that no directory has
+        self.ways: dict[str, Lookup] = {}
+        # files and directories, and whether they existed
         self.files: dict[str, bool] = {}
 
-    def doubt(self) -> None:
-        """Record that something could not be determined: nothing may be remembered."""
-        self.seen = self.firm = False
+    def mark_incomplete(self) -> None:
+        """Record that the system or a finder failed: the answer is not remembered."""
+        self.complete = self.firm = False
 
 
 class Scope:
-    """What is kept of a module, a class or a function.
+    """The docstring and the bindings of a module, class or function.
 
     :param doc: its docstring.
-    :param bindings: what is bound in it, in order: the last one counts.
-    :param number: the line of the file in which it begins.
-    :param calls: the names of what it is decorated with, or of the call that made it,
-        with the literal keywords of these calls; as `calls_of` has them.
+    :param bindings: its bindings, in order: the last binding of a name counts.
+    :param line: the line of the file in which it begins.
+    :param calls: its decorators, or the call that made it, as `calls_of` returns them.
     """
 
-    __slots__ = ("bindings", "calls", "doc", "number")
+    __slots__ = ("bindings", "calls", "doc", "line")
 
     def __init__(
         self,
         doc: "str | None",
         bindings: "list[Binding]",
-        number: int,
+        line: int,
         calls: "dict[str, dict[str, Any]] | None" = None,
     ) -> None:
         self.doc = doc
         self.bindings = bindings
-        self.number = number
+        self.line = line
         self.calls = calls or {}
 
     def binds(self, name: str) -> bool:
-        """Is the name bound by itself, not by a star import?"""
+        """Return True if a name is bound, not counting star imports."""
         return any(bound == name for bound, _, _ in self.bindings)
 
     def exports(self, name: str) -> "bool | None":
-        """Does a star import bring the name, if it is bound? None: nobody sees."""
-        unseen = False
+        """Return True if a star import includes a bound name; None if unknown."""
+        unknown = False
         for bound, target, _ in reversed(self.bindings):
             if bound == "__all__":
                 if isinstance(target, frozenset):
-                    return name in target or (None if unseen else False)
-                unseen = True
-        return None if unseen else not name.startswith("_")
+                    return name in target or (None if unknown else False)
+                unknown = True
+        return None if unknown else not name.startswith("_")
 
 
 def first_line(text: "str | None") -> "str | None":
-    r"""Return the first line of a docstring that says anything.
+    r"""Return the first line of a docstring that is not blank; None if all are.
 
     >>> first_line("\n    Do it.  \n\n    Or not.\n"), first_line(" \n ")
     ('Do it.', None)
@@ -141,7 +139,7 @@ def first_line(text: "str | None") -> "str | None":
 
 
 def first_paragraph(text: "str | None") -> "str | None":
-    r"""Return what a docstring says before its first empty line, without indents.
+    r"""Return the first paragraph of a docstring, without indentation.
 
     >>> first_paragraph("\n    Do it,\n    or not.\n   \n    Ever.\n")
     'Do it,\nor not.'
@@ -152,7 +150,7 @@ def first_paragraph(text: "str | None") -> "str | None":
 
 
 def absolute(level: int, name: str, module: "Module") -> "str | None":
-    """Return the module that an import means; None if there can be none.
+    """Return the absolute name of an imported module; None if it is invalid.
 
     >>> absolute(0, "x", ("a.b", False)), absolute(1, "x", ("a.b", False))
     ('x', 'a.x')
@@ -169,7 +167,7 @@ def absolute(level: int, name: str, module: "Module") -> "str | None":
 
 
 def parse(data: bytes) -> Scope:
-    r"""Return what the source of a module says and binds.
+    r"""Return the scope of a module, parsed from its source.
 
     >>> module = parse(b"'Says.'\nclass A:\n  'Has.'\nfrom .x import y as z\n")
     >>> module.doc, [name for name, _, _ in module.bindings]
@@ -179,11 +177,14 @@ def parse(data: bytes) -> Scope:
 
 
 def tree_of(data: bytes) -> ast.Module:
-    """Return the tree of a module. Raises SyntaxError, or ValueError for a NUL."""
-    if data.count(b".") > PARTS and any(map(_is_endless, _lines_of(data))):
+    """Return the syntax tree of a module.
+
+    Raises SyntaxError, or ValueError if the source contains a NUL.
+    """
+    if data.count(b".") > PARTS and any(map(_has_too_many_parts, _lines_of(data))):
         raise SyntaxError("too many parts in an import")
     with _parsing, warnings.catch_warnings():
-        # What is doubtful in a plugin's source is told when it is compiled.
+        # Python warns about a plugin's source when it compiles it.
         warnings.simplefilter("ignore")
         return ast.parse(data)
 
@@ -195,24 +196,25 @@ def _lines_of(data: bytes) -> "list[bytes]":
     return data.splitlines()
 
 
-def _is_endless(line: bytes) -> bool:
+def _has_too_many_parts(line: bytes) -> bool:
     return line.count(b".") > PARTS and b"import" in line
 
 
 def _scope(node: "ast.Module | ast.ClassDef") -> Scope:
     bindings = list(_bindings(node.body, True))
-    # A docstring that the code assigns (`__doc__ = …`) is computed.
+    # Code that assigns `__doc__` may compute it.
     computed = any(name == "__doc__" for name, _, _ in bindings)
     doc = None if computed else ast.get_docstring(node, clean=False)
-    number = 1 if isinstance(node, ast.Module) else node.lineno
-    return Scope(doc, bindings, number)
+    line = 1 if isinstance(node, ast.Module) else node.lineno
+    return Scope(doc, bindings, line)
 
 
 def _bindings(body: "list[ast.stmt]", sure: bool) -> "Iterator[Binding]":
-    """Yield what statements bind when they are run.
+    """Yield the bindings that statements make when they run.
 
-    Where only one of two is run, the usual one comes last: the body of a `try`
-    behind its handlers.
+    Of alternatives, the usual one comes last: the body of a `try` follows its handlers.
+
+    :param sure: False if the statements may not run.
     """
     for node in body:
         match node:
@@ -233,7 +235,7 @@ def _bindings(body: "list[ast.stmt]", sure: bool) -> "Iterator[Binding]":
                     yield alias.asname or alias.name, target, sure
             case ast.If(test, then, otherwise):
                 truth = _truth(test)
-                yield from _unseen(test)
+                yield from _unknown_bindings(test)
                 if truth is not True:
                     yield from _bindings(otherwise, sure and truth is False)
                 if truth is not False:
@@ -245,24 +247,24 @@ def _bindings(body: "list[ast.stmt]", sure: bool) -> "Iterator[Binding]":
                     yield from _bindings(part, sure)
             case ast.With() | ast.AsyncWith():
                 for item in node.items:
-                    yield from _unseen(item)
+                    yield from _unknown_bindings(item)
                 yield from _bindings(node.body, sure)
             case ast.Assign(targets, value):
-                yield from _unseen(value)
+                yield from _unknown_bindings(value)
                 for each in targets:
                     yield from _assigned(each, value, sure)
             case ast.AnnAssign(target=each, value=ast.expr() as value):
-                yield from _unseen(value)
+                yield from _unknown_bindings(value)
                 yield from _assigned(each, value, sure)
             case ast.AnnAssign():
-                pass  # it tells a type, and binds nothing
+                pass  # an annotation alone binds nothing
             case _:
-                yield from _unseen(node)
+                yield from _unknown_bindings(node)
 
 
 def _assigned(target: ast.expr, value: ast.expr, sure: bool) -> "Iterator[Binding]":
     if not isinstance(target, ast.Name):
-        yield from _unseen(target)
+        yield from _unknown_bindings(target)
     elif target.id == "__all__" and isinstance(value, ast.List | ast.Tuple):
         names = [each.value for each in value.elts if isinstance(each, ast.Constant)]
         yield "__all__", frozenset(map(str, names)), sure
@@ -273,9 +275,10 @@ def _assigned(target: ast.expr, value: ast.expr, sure: bool) -> "Iterator[Bindin
 
 
 def calls_of(nodes: "list[ast.expr]") -> "dict[str, dict[str, Any]]":
-    """Return the last part of the name of each, with its literal keywords.
+    """Return the literal keywords of calls, by the last part of each call's name.
 
-    "" stands for all others, names and keywords.
+    A name without a call has no keywords. The key "" stands for every other expression,
+    and for every other keyword.
 
     >>> calls_of([ast.parse(text, mode="eval").body for text in (
     ...     "a.b(1, c=2, d=e)", "f[0]")])
@@ -285,17 +288,17 @@ def calls_of(nodes: "list[ast.expr]") -> "dict[str, dict[str, Any]]":
     for node in nodes:
         call = node if isinstance(node, ast.Call) else None
         names = dotted(call.func if call else node)
-        said = found[names[-1] if names else ""] = {}
+        keywords = found[names[-1] if names else ""] = {}
         for each in call.keywords if call else ():
             if each.arg and isinstance(each.value, ast.Constant):
-                said[each.arg] = each.value.value
+                keywords[each.arg] = each.value.value
             else:
-                said[""] = None
+                keywords[""] = None
     return found
 
 
 def dotted(node: ast.expr) -> "list[str] | None":
-    """Return the parts of the dotted name that an expression is, if it is one."""
+    """Return the parts of a dotted name; None if the expression is not one."""
     names: list[str] = []
     while isinstance(node, ast.Attribute):
         names.append(node.attr)
@@ -303,13 +306,13 @@ def dotted(node: ast.expr) -> "list[str] | None":
     return [node.id, *reversed(names)] if isinstance(node, ast.Name) else None
 
 
-def _unseen(node: ast.AST) -> "Iterator[Binding]":
-    """Yield the names that are bound, deleted or changed somewhere inside."""
+def _unknown_bindings(node: ast.AST) -> "Iterator[Binding]":
+    """Yield the names that are bound, deleted or changed anywhere in a node."""
     nodes = list(ast.walk(node))
     if any(map(_sets_doc, nodes)):
         for each in nodes:
             if isinstance(each, ast.Name):
-                # Of what it may be the docstring, nothing more is known.
+                # The docstring of any of these names may change.
                 everything = each.id in ("globals", "vars", "locals")
                 yield "*" if everything else each.id, None, False
     for each in nodes:
@@ -338,7 +341,7 @@ def _sets_doc(node: ast.AST) -> bool:
 
 
 def _truth(test: ast.expr) -> "bool | None":
-    """Return what a condition is while its module is imported; None: it depends.
+    """Return the truth of a condition during an import of its module; None if unknown.
 
     >>> [_truth(ast.parse(text, mode="eval").body) for text in (
     ...     "TYPE_CHECKING", "not typing.TYPE_CHECKING", "1", "name", "not name",
@@ -359,64 +362,68 @@ def _truth(test: ast.expr) -> "bool | None":
 
 
 def read(file: str, of: "Callable[[bytes], T]") -> "tuple[T | None, bool]":
-    """Return what a function makes of a source, and if that may be believed.
+    """Return the result of a function for a source, and whether it is reliable.
 
-    None is for what cannot be parsed. Where the system would not read it, or memory
-    or stack were short, the next time may bring something else.
+    The result is None if the source cannot be parsed or is too large. It is not
+    reliable if the file could not be read, or memory or stack were short: the next
+    attempt may succeed.
+
+    :param of: the function, which takes the content of the file.
     """
     try:
         data = _bytes_of(file)
         return (None if data is None else of(data)), True
     except (SyntaxError, ValueError):
-        return None, True  # ValueError: it holds a NUL
+        return None, True  # ValueError: the source contains a NUL
     except (OSError, RecursionError, MemoryError, ImportError, SystemError):
-        # The last two: the codec that the source names could not be imported.
+        # The last two: the codec that the source declares could not be imported.
         return None, False
 
 
 def _bytes_of(file: str) -> "bytes | None":
-    """Return what is in a file; None if it is too large. Raises OSError."""
-    descriptor = Seam.open(file, READ_FLAGS)
+    """Return the content of a file; None if it is too large. Raises OSError."""
+    descriptor = fs.open(file, READ_FLAGS)
     try:
-        if Seam.fstat(descriptor).st_mode & KIND != REGULAR:
+        if fs.fstat(descriptor).st_mode & KIND != REGULAR:
             raise OSError(EINVAL, "not a file", file)
         data = b""
-        while chunk := Seam.read(descriptor, SIZE_CAP + 1):
+        while chunk := fs.read(descriptor, SIZE_CAP + 1):
             data += chunk
             if len(data) > SIZE_CAP:
                 return None
         return data
     finally:
-        Seam.close(descriptor)
+        fs.close(descriptor)
 
 
 def kind_of(path: str, sources: "Sources") -> int:
-    """Return the file type of a path, as in st_mode; 0 if nothing is there.
+    """Return the file type of a path, as in st_mode; 0 if it does not exist.
 
-    If the system fails to say, that is recorded in `sources`.
+    A failure of the system is recorded in `sources`.
     """
     try:
-        kind: int = Seam.stat(path).st_mode & KIND
+        kind: int = fs.stat(path).st_mode & KIND
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        return 0  # ValueError: it holds a NUL
+        return 0  # ValueError: the path contains a NUL
     except OSError:
-        sources.doubt()
+        sources.mark_incomplete()
         return 0
     return kind
 
 
-def _makes_modules(file: str) -> bool:
+def _may_add_modules(file: str) -> bool:
     """Return True if the code of a package may add modules that no directory has."""
-    found, _ = read(file, lambda data: any(each in data for each in _MAKERS))
+    found, _ = read(file, lambda data: any(each in data for each in _MODULE_MAKERS))
     return found is not False or not file.endswith(_SOURCE)
 
 
-def _archive(entry: str) -> "tuple[Any, bool]":
-    """Return the importer of a path entry that is an archive, or in one.
+def _archive_importer(entry: str) -> "tuple[Any, bool]":
+    """Return the importer of a path entry, and whether that is reliable.
 
-    None if it is neither. The second is False if the system failed to read it.
+    The importer is None if the path entry is neither an archive nor in one. That is not
+    reliable if the system failed to read the archive.
     """
-    from zipimport import ZipImportError, zipimporter
+    from zipimport import ZipImportError, zipimporter  # deferred: few are archives
 
     try:
         return zipimporter(entry), True
@@ -425,17 +432,19 @@ def _archive(entry: str) -> "tuple[Any, bool]":
         # A file too small for an archive is an invalid seek.
         cause = error.__context__
         return None, not isinstance(cause, OSError) or cause.errno == EINVAL
-    except Exception:  # may be damage, or a lack of memory
+    except Exception:  # damage, or a lack of memory
         return None, False
 
 
 class Search:
-    """Where the modules of a `sys.path` lie, and what they say.
+    """Find the modules of a `sys.path`, and read their sources.
 
     :param entries: the path entries.
-    :param volatile: the numbers of those of which nothing may be remembered.
-    :param clock: tells the time.
-    :param told: asks third-party finders, as `told` of `facts` does.
+    :param volatile: the positions of the path entries about which nothing is
+        remembered.
+    :param clock: returns the time in nanoseconds.
+    :param ask_finders: asks third-party finders, as `ask_third_party_finders` of
+        `facts`.
     """
 
     def __init__(
@@ -443,160 +452,166 @@ class Search:
         entries: "tuple[str, ...]",
         volatile: "frozenset[int]",
         clock: "Callable[[], int]",
-        told: "Tell",
+        ask_finders: "AskFinders",
     ) -> None:
-        from importlib.machinery import all_suffixes
+        from importlib.machinery import all_suffixes  # deferred: not used to parse
 
         self._entries = entries
         self._volatile = volatile
         self._clock = clock
-        self._told = told
-        # Source comes first: where it lies beside what was compiled, it tells.
+        self._ask_finders = ask_finders
+        # Source suffixes come first: a source next to a compiled module is read.
         self._suffixes = all_suffixes()
-        # of each file that was read: when, and what `read` returned
+        # by file: when it was read, and the result of `read`
         self._scopes: dict[str, tuple[int, Scope | None, bool]] = {}
-        # of each path entry that is no directory, what `_archive` returned
+        # by path entry that is not a directory: the result of `_archive_importer`
         self._archives: dict[str, tuple[Any, bool]] = {}
 
     def target(
         self, module: str, attr: "str | None", sources: "Sources | None" = None
     ) -> "tuple[Scope | None, Sources]":
-        """Return what the source says of a target, if anything, and where it is.
+        """Return the scope of a target, and the sources it comes from.
 
-        Where it is is noted in `sources`, if they are given.
+        The scope is None if the source does not show it.
+
+        :param sources: the sources to add to; None: new ones.
         """
         sources = sources or Sources(self._clock())
         names = attr.split(".") if attr else []
         try:
-            return _Question(self, sources).target(module, names, HOPS), sources
-        except RecursionError:  # asked at the bottom of the stack
+            return _Resolver(self, sources).target(module, names, HOPS), sources
+        except RecursionError:  # called near the recursion limit
             sources.firm = False
             return None, sources
 
     def place(self, module: str, attr: "str | None") -> "tuple[str, int] | None":
         """Return the file and the line of a target; None if its module has no file.
 
-        It is the file of the module, and line 0, where the source does not say plainly
-        what the target is.
+        The result is the file of the module, and line 0, if the source does not show
+        the target.
         """
         sources = Sources(self._clock())
-        question = _Question(self, sources)
+        resolver = _Resolver(self, sources)
         try:
-            scope = question.target(module, attr.split(".") if attr else [], HOPS)
-            if scope is not None and question.file is not None:
-                return question.file, scope.number
+            scope = resolver.target(module, attr.split(".") if attr else [], HOPS)
+            if scope is not None and resolver.file is not None:
+                return resolver.file, scope.line
             found = self.find(module, sources)
-        except RecursionError:  # asked at the bottom of the stack
+        except RecursionError:  # called near the recursion limit
             return None
-        if found is None or found == _UNSEEN:
+        if found is None or found == _NO_SOURCE:
             return None
         return found[0] or ", ".join(found[1] or ()), 0
 
     def is_missing(self, module: str) -> bool:
-        """Return True if there certainly is no such module.
+        """Return True if a module certainly does not exist.
 
-        That is not certain below a module whose code may add modules, as `os` adds
-        `os.path`; nor if the system or a finder failed to answer.
+        This is not certain below a module whose code may add modules, as `os` adds
+        `os.path`, nor if the system or a finder failed.
         """
         sources = Sources(self._clock())
         if module in sys.modules:
             return False
         for name, found in self._walk(module, sources):
             if found is None:
-                return sources.seen
-            file, folders = found
-            if name == module or folders is None:
+                return sources.complete
+            file, directories = found
+            if name == module or directories is None:
                 return False
-            if file is not None and _makes_modules(file):
+            if file is not None and _may_add_modules(file):
                 return False
-            if name in sys.modules and not _looks_in(sys.modules[name], folders):
+            if name in sys.modules and not _searches_only(
+                sys.modules[name], directories
+            ):
                 return False
         return False
 
     def scope(self, file: str, sources: Sources) -> "Scope | None":
-        """Return what the source in a file says and binds; None if it has none."""
+        """Return the scope of the module in a file; None if the source has none."""
         if not file.endswith(_SOURCE):
             return None
         sources.files[file] = True
         if file not in self._scopes:
             self._scopes[file] = self._clock(), *read(file, parse)
-        clock, scope, believed = self._scopes[file]
+        clock, scope, reliable = self._scopes[file]
         sources.clock = min(sources.clock, clock)
-        sources.firm &= believed
+        sources.firm &= reliable
         return scope
 
-    def find(self, module: str, sources: Sources) -> "Found | None":
-        """Return where a module lies; None if it is nowhere."""
+    def find(self, module: str, sources: Sources) -> "Location | None":
+        """Return the location of a module; None if it does not exist."""
         *_, (name, found) = ("", None), *self._walk(module, sources)
         return found if name == module else None
 
     def _walk(
         self, module: str, sources: Sources
-    ) -> "Iterator[tuple[str, Found | None]]":
-        """Yield where each parent of a module lies, from the top, then the module.
+    ) -> "Iterator[tuple[str, Location | None]]":
+        """Yield the name and location of each parent of a module, then of the module.
 
-        The walk ends at the first that does not exist, or is not a package.
+        The walk ends at the first module that does not exist or is not a package.
         """
         name, path = "", None
         parts = module.split(".")
         for part in parts if all(parts) else ():
             name = f"{name}.{part}" if name else part
-            found = self._look_for(name, part, path, sources)
+            found = self._find_module(name, part, path, sources)
             yield name, found
             if found is None or found[1] is None:
                 return
             path = found[1]
 
-    def _look_for(
+    def _find_module(
         self, name: str, part: str, path: "list[str] | None", sources: Sources
-    ) -> "Found | None":
+    ) -> "Location | None":
         """Return the location of a module whose parent has this path (None: no parent).
 
         Directories are searched here, since their stat signatures show changes.
         Third-party finders are asked where an import would ask them.
         """
         if name in sys.builtin_module_names or name == "__main__":
-            sources.firm = False  # nothing would tell if that changed
-            return _UNSEEN
-        found: Found | None = None
-        place, asked = 0, BEFORE
-        told = self._told(name, path, BEFORE)
-        if told == []:
+            sources.firm = False  # a change would not be noticed
+            return _NO_SOURCE
+        found: Location | None = None
+        passed, stage = 0, BEFORE
+        answer = self._ask_finders(name, path, BEFORE)
+        if answer == []:
             if path is None:
-                found, place = self._top(part, sources)
+                found, passed = self._find_top_level(part, sources)
             else:
-                found = self._below(path, part, sources)
+                found = self._find_submodule(path, part, sources)
             if found is None or found[0] is None:
-                asked = BEHIND if found is None else AMONG
-                told = self._told(name, path, asked)
-        if told is None:
-            sources.doubt()
-            return _UNSEEN
-        if path is None or asked or told:
-            sources.ways[name] = place, path, asked, told
-        if not told:
+                stage = BEHIND if found is None else AMONG
+                answer = self._ask_finders(name, path, stage)
+        if answer is None:
+            sources.mark_incomplete()
+            return _NO_SOURCE
+        if path is None or stage or answer:
+            sources.ways[name] = passed, path, stage, answer
+        if not answer:
             return found
-        file, folders = told
+        file, directories = answer
         if file is None:
-            # A namespace package: the directories have other portions of it.
+            # A namespace package: path entries may have other portions of it.
             portions = (found and found[1]) or []
-            folders = [
+            directories = [
                 *portions,
-                *(each for each in folders or () if each not in portions),
+                *(each for each in directories or () if each not in portions),
             ]
-        return file, folders
+        return file, directories
 
-    def _top(self, name: str, sources: Sources) -> "tuple[Found | None, int]":
-        """Return where the path entries have a name, and how many do not have it."""
+    def _find_top_level(
+        self, name: str, sources: Sources
+    ) -> "tuple[Location | None, int]":
+        """Return the location of a top-level module, and how many entries lack it."""
         portions: list[str] = []
         for place, entry in enumerate(self._entries):
             stable = place not in self._volatile
             if kind_of(entry, sources) != DIRECTORY:
                 if self._in_archive(entry, name, sources):
                     sources.firm &= stable
-                    return _UNSEEN, place + 1
+                    return _NO_SOURCE, place + 1
                 continue
-            found = self._look(os.path.join(entry, name), sources, in_entry=True)
+            found = self._find_at(os.path.join(entry, name), sources, in_entry=True)
             if found is None:
                 continue
             sources.firm &= stable
@@ -606,27 +621,29 @@ class Search:
         return (None, portions) if portions else None, len(self._entries)
 
     def _in_archive(self, entry: str, name: str, sources: Sources) -> bool:
-        """Return True if an archive has a module. Its source is not read."""
+        """Return True if an archive has a module; its source is not read."""
         if entry not in self._archives:
-            self._archives[entry] = _archive(entry)
-        importer, seen = self._archives[entry]
+            self._archives[entry] = _archive_importer(entry)
+        importer, reliable = self._archives[entry]
         try:
             if importer is not None and importer.find_spec(name) is not None:
                 return True
-        except Exception:  # as in `_archive`
-            seen = False
-        if not seen:
-            sources.doubt()
+        except Exception:  # as in `_archive_importer`
+            reliable = False
+        if not reliable:
+            sources.mark_incomplete()
         return False
 
-    def _below(
-        self, folders: "list[str]", name: str, sources: Sources
-    ) -> "Found | None":
+    def _find_submodule(
+        self, directories: "list[str]", name: str, sources: Sources
+    ) -> "Location | None":
         portions: list[str] = []
-        for folder in folders:
-            # Its stamp tells what comes and goes in it.
-            sources.files[folder] = kind_of(folder, sources) != 0
-            found = self._look(os.path.join(folder, name), sources, in_entry=False)
+        for directory in directories:
+            # The signature of a directory shows which files are added and removed.
+            sources.files[directory] = kind_of(directory, sources) != 0
+            found = self._find_at(
+                os.path.join(directory, name), sources, in_entry=False
+            )
             if found is None:
                 continue
             if found[0] is not None:
@@ -634,137 +651,140 @@ class Search:
             portions += found[1] or ()
         return (None, portions) if portions else None
 
-    def _look(self, path: str, sources: Sources, in_entry: bool) -> "Found | None":
-        """Return the package or module of this path, without its suffix, if any.
+    def _find_at(
+        self, path: str, sources: Sources, in_entry: bool
+    ) -> "Location | None":
+        """Return the location of the package or module at a path without a suffix.
 
-        Note what would be found before it if it came, as far as a stamp of the
-        folder does not tell: those of path entries move too often.
+        Record the files that would take precedence if they appeared. Directories of
+        packages show that by their signatures; those of path entries change too often.
         """
-        is_folder = kind_of(path, sources) == DIRECTORY
-        if is_folder:
+        is_directory = kind_of(path, sources) == DIRECTORY
+        if is_directory:
             for suffix in self._suffixes:
                 file = os.path.join(path, f"__init__{suffix}")
                 if kind_of(file, sources) == REGULAR:
                     if suffix not in _SOURCE:
                         sources.files[path] = True
                     return file, [path]
-            # With an __init__ in it, it would be the package.
+            # If an __init__ file appears in it, this is the package.
             sources.files[path] = True
         for suffix in self._suffixes:
             file = path + suffix
             if kind_of(file, sources) == REGULAR:
                 if in_entry:
-                    sources.files[path] = is_folder
-                    # Not read where it hides a package behind it.
+                    sources.files[path] = is_directory
+                    # It is not read if it only hides a package of a later path entry.
                     sources.files[file] = True
                     if suffix not in _SOURCE:
                         sources.files[f"{path}.py"] = False
                 return file, None
-        return (None, [path]) if is_folder else None
+        return (None, [path]) if is_directory else None
 
 
-def _looks_in(module: "Any", folders: "list[str]") -> bool:
-    """Return True if submodules of an imported module are searched only in these."""
+def _searches_only(module: "Any", directories: "list[str]") -> bool:
+    """Return True if an imported module has exactly these directories as its path."""
     try:
-        return [*module.__path__] == folders
+        return [*module.__path__] == directories
     except Exception:  # any object may be in sys.modules
         return False
 
 
-class _Question:
-    """One name, followed through the modules that pass it on.
+class _Resolver:
+    """Follow a name through the modules that import it from each other.
 
-    :param search: finds and reads them.
-    :param sources: notes what was looked at.
+    :param search: finds and reads the modules.
+    :param sources: records what was accessed.
     """
 
     def __init__(self, search: Search, sources: Sources) -> None:
         self._search = search
         self._sources = sources
-        # Does a star import of this module bring this name? Found out once: modules
-        # that import all of each other have many ways to go in circles.
-        self._brought: dict[tuple[str, str], bool | None] = {}
-        # the file that what was found stands in
+        # By module and name: the result of `_is_exported`. It is computed once, since
+        # modules that star-import each other form many cycles.
+        self._star_imports: dict[tuple[str, str], bool | None] = {}
+        # the file of the last module that was followed
         self.file: str | None = None
 
     def target(
         self, module: str, names: "list[str]", hops: int, until: "int | None" = None
     ) -> "Scope | None":
-        """Return what a dotted name in a module is; None if it cannot be seen.
+        """Return the scope of a dotted name in a module; None if it is unknown.
 
-        `until` is how many bindings of the module are made already; None: all.
+        :param hops: how many more imports and aliases are followed.
+        :param until: how many bindings of the module already exist; None: all.
         """
         found = self._search.find(module, self._sources)
         if found is None:
             return None
-        file, folders = found
+        file, directories = found
         if file is not None:
             scope = self._search.scope(file, self._sources)
             self.file = file
             if scope is None or not names:
                 return scope
-            here = module, folders is not None
-            place = self._place(scope, names[0], until, here, hops)
+            here = module, directories is not None
+            place = self._find_binding(scope, names[0], until, here, hops)
             if place is None:
                 return None
             if place >= 0:
-                return self._followed(scope, place, here, names, hops)
+                return self._follow(scope, place, here, names, hops)
             if scope.binds("__getattr__"):
                 return None
-        if folders is None or not names:
+        if directories is None or not names:
             return None
-        # What a package does not bind may be a module of it.
+        # A name that a package does not bind may be a submodule.
         return self.target(f"{module}.{names[0]}", names[1:], hops)
 
-    def _place(
+    def _find_binding(
         self, scope: Scope, name: str, until: "int | None", here: "Module", hops: int
     ) -> "int | None":
-        """Return which binding of a scope makes a name what it is.
+        """Return the position of the binding of a name in a scope.
 
-        -1 if it is not bound; None if it cannot be seen.
+        It is -1 if the name is not bound, and None if it is unknown.
         """
         found = -1
         bindings = scope.bindings[:until]
         for place in range(len(bindings) - 1, -1, -1):
             bound, target, sure = bindings[place]
             if bound == "*":
-                brings = self._brings(target, name, here, hops)
-                if brings is None:
+                binds = self._star_import_binds(target, name, here, hops)
+                if binds is None:
                     return None
-                if not brings:
+                if not binds:
                     continue
             elif bound != name:
                 continue
             if found >= 0:
-                return None  # one of two
+                return None  # either of two bindings
             if sure:
                 return place
             found = place
         return found
 
-    def _followed(
+    def _follow(
         self, scope: Scope, place: int, here: "Module", names: "list[str]", hops: int
     ) -> "Scope | None":
-        """Return what a dotted name is whose first part this binding binds."""
+        """Return the scope of a dotted name whose first part has this binding."""
         first, *rest = names
         target = scope.bindings[place][1]
         if isinstance(target, Scope):
-            # Of what a class binds, only what can be read in it counts.
-            return self._inside(target, None, here, rest, 0) if rest else target
+            # Without hops: in a class, only definitions count.
+            return self._resolve_inside(target, None, here, rest, 0) if rest else target
         if hops == 0 or target is None or isinstance(target, frozenset):
             return None
         if isinstance(target, list):
-            return self._inside(scope, place, here, [*target, *rest], hops - 1)
+            return self._resolve_inside(scope, place, here, [*target, *rest], hops - 1)
         module = absolute(target[0], target[1], here)
         if module is None:
             return None
         if target[2] is not None:
             rest = [first if target[2] == "*" else target[2], *rest]
-        # A package that imports from itself sees what it has bound so far.
+        # A package that imports from itself has only the bindings made so far.
         until = place if module == here[0] else None
         return self.target(module, rest, hops - 1, until)
 
-    def _inside(
+    def _resolve_inside(
         self,
         scope: Scope,
         until: "int | None",
@@ -772,27 +792,27 @@ class _Question:
         names: "list[str]",
         hops: int,
     ) -> "Scope | None":
-        """Return what a dotted name in a scope is; None if it cannot be seen."""
-        place = self._place(scope, names[0], until, here, hops)
+        """Return the scope of a dotted name in a scope; None if it is unknown."""
+        place = self._find_binding(scope, names[0], until, here, hops)
         if place is None or place < 0:
             return None
-        return self._followed(scope, place, here, names, hops)
+        return self._follow(scope, place, here, names, hops)
 
-    def _brings(
+    def _star_import_binds(
         self, target: "Target", name: str, here: "Module", hops: int
     ) -> "bool | None":
-        """Does this star import bring the name? None: it cannot be seen."""
+        """Return True if a star import binds a name; None if it is unknown."""
         if hops == 0 or not isinstance(target, tuple):
             return None
         module = absolute(target[0], target[1], here)
         if module is None:
             return None
         key = module, name
-        if key not in self._brought:
-            self._brought[key] = self._exported(module, name, hops - 1)
-        return self._brought[key]
+        if key not in self._star_imports:
+            self._star_imports[key] = self._is_exported(module, name, hops - 1)
+        return self._star_imports[key]
 
-    def _exported(self, module: str, name: str, hops: int) -> "bool | None":
+    def _is_exported(self, module: str, name: str, hops: int) -> "bool | None":
         found = self._search.find(module, self._sources)
         if found is None or found[0] is None:
             return None
@@ -803,8 +823,8 @@ class _Question:
         if exports is False:
             return False
         here = module, found[1] is not None
-        place = self._place(scope, name, None, here, hops)
+        place = self._find_binding(scope, name, None, here, hops)
         if place is None or place >= 0:
             return None if place is None else exports
-        # It may be a module of a package, or come from a __getattr__.
+        # A name in `__all__` may be a submodule, or come from `__getattr__`.
         return None if scope.binds("__all__") else False

@@ -1,8 +1,8 @@
 # PYTHON_ARGCOMPLETE_OK
-"""The command line: each command is a function in the file of its subject.
+"""Parse the command line and run a command.
 
-No plugin is imported here, but by `check`, in processes of its own. `run` is not a
-command as the others are: see `__main__`.
+Only `check` imports plugins: in child processes, if the platform has processes. `run`
+is handled separately, before the arguments are parsed: see `__main__`.
 """
 
 import argparse
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-# The file that has a command, and what it does in few words. A file is imported when
-# its command is asked for: `list` should not wait for what `bench` needs.
+# The module of each command, and its help text. A module is imported only when its
+# command is used: `list` must not wait for the imports of `bench`.
 COMMANDS = {
     "groups": ("listing", "the groups, and how much is declared in each"),
     "list": ("listing", "the plugins of a group"),
@@ -34,35 +34,39 @@ COMMANDS = {
 
 
 def main(arguments: "Sequence[str] | None" = None) -> int:
-    """Do what a command line asks for; return the exit code of the process.
+    """Run the command of a command line; return the exit code of the process.
 
-    It is 0 if all is well, 1 if something is wrong or missing, 2 if the command line
-    is not understood.
+    The exit code is 0 on success, 1 if the command found a problem or nothing, and 2
+    if the command line is invalid.
+
+    :param arguments: the command line without the program's name; by default that of
+        this process.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == ["run"]:
-        from .._running.launch import run
+        from .._running.launch import run  # deferred: only for `run`
 
         run(arguments[1:])
         return 0
     for stream in (sys.stdout, sys.stderr):
-        # What its encoding cannot say is escaped.
+        # Characters that the encoding of the stream lacks are escaped.
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     options = _parser(arguments).parse_args(arguments)
-    from .. import LazyplugError
+    from .. import LazyplugError  # deferred: not needed for --help
 
     try:
         code: int = options.command(options)
         sys.stdout.flush()
     except LazyplugError as error:
-        from .output import complain
+        from .output import complain  # deferred: only on failure
 
         complain(f"lazyplug: {error}")
         return 1
     except BrokenPipeError:
-        # Who reads has enough. Python would complain once more when it ends.
+        # The reader closed the pipe. Without this, Python would report it again when
+        # it flushes standard output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -82,17 +86,17 @@ def _parser(arguments: "Sequence[str]") -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     completing = "_ARGCOMPLETE" in os.environ
-    asked = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    command_name = arguments[0] if arguments and arguments[0] in COMMANDS else ""
     for name, (file, about) in COMMANDS.items():
-        if asked not in {"", name}:
-            continue  # nobody will see it, and a parser takes 0.2 ms
+        if command_name not in {"", name}:
+            continue  # a parser takes 0.2 ms, and this one is not used
         description = f"{about[0].upper()}{about[1:]}."
-        own = commands.add_parser(name, help=about, description=description)
-        if file and name in (_words() if completing else arguments[:1]):
-            subject = __import__(f"{__name__}.{file}", fromlist=(file,))
-            subject.add_to(name, own)
+        command_parser = commands.add_parser(name, help=about, description=description)
+        if file and name in (_completion_words() if completing else arguments[:1]):
+            module = __import__(f"{__name__}.{file}", fromlist=(file,))
+            module.add_to(name, command_parser)
     if completing:
-        from .completing import complete
+        from .completing import complete  # deferred: only in shell completion
 
         complete(parser)
     return parser
@@ -103,18 +107,18 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=_formatter, **options)
 
 
-def _words() -> "list[str]":
-    """Return what stands on the line that a shell completes."""
+def _completion_words() -> "list[str]":
+    """Return the words of the command line that a shell completes."""
     return os.environ.get("COMP_LINE", "").split()
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    # Without a width it imports shutil, and all archives with that, for each parser.
+    # Without a width, HelpFormatter imports shutil and its archive modules.
     return argparse.HelpFormatter(prog, width=_width() - 2)
 
 
 def _width() -> int:
-    """Return how many characters go into a line, as shutil finds it out."""
+    """Return the width of the terminal, as `shutil.get_terminal_size` finds it."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns) > 2:
         return int(columns)
@@ -129,6 +133,6 @@ def _is_module() -> bool:
 
 
 def _version() -> str:
-    from .. import __version__
+    from .. import __version__  # free: the package is loaded already
 
     return f"lazyplug {__version__}"

@@ -1,18 +1,18 @@
-"""What lies in the cache folder, and looking at everything anew."""
+"""Show, check, prune and clear the cache directory; rescan and rewrite the index."""
 
 import os
 import time
 
 from .. import _environment, _files
 from .._faults.problems import problems
-from .._files import trusted_folder
-from .._index import DOUBT, Index
-from .._indexing.directory import cache_directory
+from .._files import is_trusted_directory
+from .._index import DECODE_ERRORS, Index
+from .._indexing.cache_directory import open_cache_directory
 from .._indexing.layout import table_of
-from .._indexing.storage import FACTS, SUFFIX, ours, prune
-from .._inventory import everything, metadata_folders
-from .._settings import cache_folder
-from .._static.facts import opened
+from .._indexing.storage import FACTS, SUFFIX, list_files, prune
+from .._inventory import all_rows, metadata_directories
+from .._settings import get_cache_directory
+from .._static.facts import read_facts
 from .output import add_json, clean, complain, print_json, print_table, refuse
 from .verifying import damages
 
@@ -33,66 +33,66 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
         ("path", path, "print where it is"),
         ("show", show, "tell what lies there, and of which environment it is"),
         ("verify", verify, "read every file whole, and say what is damaged"),
-        ("prune", prune_folder, "remove what no environment needs any more"),
+        ("prune", prune_directory, "remove what no environment needs any more"),
         ("clear", clear, "remove all that lazyplug has written there"),
     ):
-        one = own.add_parser(
+        command_parser = own.add_parser(
             word, help=about, description=f"{about[0].upper()}{about[1:]}."
         )
-        add_json(one)
-        one.set_defaults(command=command)
+        add_json(command_parser)
+        command_parser.set_defaults(command=command)
 
 
 def path(options: "argparse.Namespace") -> int:
-    """Print the path of the cache folder; 1 if there is no place for one."""
-    folder = cache_folder()
+    """Print the path of the cache directory; return 1 if there is none."""
+    directory = get_cache_directory()
     if options.json:
-        print_json({"path": folder})
-    elif folder is None:
-        complain(_NO_PLACE)
+        print_json({"path": directory})
+    elif directory is None:
+        complain(_NO_DIRECTORY)
     else:
-        print(clean(folder))
-    return 1 if folder is None else 0
+        print(clean(directory))
+    return 1 if directory is None else 0
 
 
-_NO_PLACE = "There is no place for a cache folder: no home. Set LAZYPLUG_CACHE_DIR."
+_NO_DIRECTORY = "There is no place for a cache folder: no home. Set LAZYPLUG_CACHE_DIR."
 
 
 def _own_files() -> "tuple[str, list[str], str]":
-    """Return the cache folder, our files in it, and why nothing in it is used."""
-    folder = cache_folder()
-    if folder is None:
-        return "", [], _NO_PLACE
-    if not os.path.lexists(folder):
-        return folder, [], ""
-    if not trusted_folder(folder):
+    """Return the cache directory, our files in it, and why it is not used, or ""."""
+    directory = get_cache_directory()
+    if directory is None:
+        return "", [], _NO_DIRECTORY
+    if not os.path.lexists(directory):
+        return directory, [], ""
+    if not is_trusted_directory(directory):
         fault = (
-            f"Not used: {folder} is not a folder, or one that others could write to."
+            f"Not used: {directory} is not a folder, or one that others could write to."
             " Remove it, or take these rights away."
         )
-        return folder, [], fault
+        return directory, [], fault
     try:
-        return folder, sorted(ours(folder)), ""
+        return directory, sorted(list_files(directory)), ""
     except OSError as error:
-        return folder, [], f"Cannot be read: {error}"
+        return directory, [], f"Cannot be read: {error}"
 
 
 def show(options: "argparse.Namespace") -> int:
-    """Print what lies in the cache folder; 1 if it cannot be used."""
-    folder, files, fault = _own_files()
+    """Print the indexes in the cache directory; return 1 if it cannot be used."""
+    directory, files, fault = _own_files()
     if fault:
-        return refuse(options.json, folder, fault)
+        return refuse(options.json, directory, fault)
     indexed = {file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX)}
     rows = [row for file in sorted(indexed) if (row := _row(file + SUFFIX))]
     for file in files:
         if file.endswith(FACTS) and file.removesuffix(FACTS) not in indexed:
-            rows += _beside_frozen(file)
+            rows += _rows_of_frozen(file)
     if options.json:
-        print_json({"path": folder, "indexes": rows})
+        print_json({"path": directory, "indexes": rows})
     elif rows:
         print_table(rows)
     else:
-        print(clean(f"Nothing is remembered in {folder}"))
+        print(clean(f"Nothing is remembered in {directory}"))
     return 0
 
 
@@ -102,7 +102,7 @@ def _row(file: str) -> "dict[str, Any] | None":
         status = os.stat(file)
         learned = os.path.getsize(facts) if os.path.exists(facts) else 0
     except FileNotFoundError:
-        return None  # it was pruned meanwhile
+        return None  # another process has pruned it
     row = _row_of(os.path.basename(file), status.st_mtime)
     row |= {"bytes": status.st_size, "facts": learned}
     index_file = _files.IndexFile(file)
@@ -112,19 +112,19 @@ def _row(file: str) -> "dict[str, Any] | None":
         row["path_entries"] = len(index.key) - 1
         row["environment"] = index.key[0]
     except (OSError, ValueError):
-        pass  # which the row says
+        pass  # the row already says that it is damaged
     finally:
         index_file.close()
     return row
 
 
-def _beside_frozen(file: str) -> "list[dict[str, Any]]":
-    """Return a row for facts that have no index: a frozen one answers instead."""
+def _rows_of_frozen(file: str) -> "list[dict[str, Any]]":
+    """Return the row of facts without an index file: a frozen index answers instead."""
     index_file = _files.IndexFile(file)
     try:
-        key = opened(index_file.read)[0]
-    except DOUBT:
-        return []  # it was pruned meanwhile, or it is damaged, which `verify` says
+        key = read_facts(index_file.read)[0]
+    except DECODE_ERRORS:
+        return []  # pruned by another process, or damaged: `verify` reports that
     finally:
         index_file.close()
     status = os.stat(file)
@@ -145,106 +145,106 @@ def _row_of(name: str, written: float) -> "dict[str, Any]":
 
 
 def verify(options: "argparse.Namespace") -> int:
-    """Print what is damaged in the cache folder; 1 if anything is."""
-    folder, files, fault = _own_files()
+    """Print which files of the cache directory are damaged; return 1 if any is."""
+    directory, files, fault = _own_files()
     if fault:
-        return refuse(options.json, folder, fault)
+        return refuse(options.json, directory, fault)
     found: dict[str, list[str]] = {}
     for file in files:
         if file.endswith((SUFFIX, FACTS)):
             try:
                 found[os.path.basename(file)] = damages(file)
             except FileNotFoundError:
-                continue  # it was pruned meanwhile
-    harmed = sum(map(bool, found.values()))
+                continue  # another process has pruned it
+    damaged_count = sum(map(bool, found.values()))
     if options.json:
-        print_json({"path": folder, "damages": found})
-        return min(harmed, 1)
+        print_json({"path": directory, "damages": found})
+        return min(damaged_count, 1)
     for name, damage in found.items():
-        said = f"damaged  {name}: {'; '.join(damage)}" if damage else f"sound    {name}"
-        print(clean(said))
+        line = f"damaged  {name}: {'; '.join(damage)}" if damage else f"sound    {name}"
+        print(clean(line))
     if found:
-        print(clean(f"{len(found)} in {folder}, {harmed} damaged"))
+        print(clean(f"{len(found)} in {directory}, {damaged_count} damaged"))
     else:
-        print(clean(f"Nothing is remembered in {folder}"))
-    return min(harmed, 1)
+        print(clean(f"Nothing is remembered in {directory}"))
+    return min(damaged_count, 1)
 
 
-def prune_folder(options: "argparse.Namespace") -> int:
-    """Remove what no environment needs any more, and print it."""
-    folder, files, fault = _own_files()
+def prune_directory(options: "argparse.Namespace") -> int:
+    """Remove the files that no environment needs any more, and print their names."""
+    directory, files, fault = _own_files()
     if fault:
-        return refuse(options.json, folder, fault)
+        return refuse(options.json, directory, fault)
     try:
-        return _removed(options, folder, prune(folder) if files else [])
+        return _removed(options, directory, prune(directory) if files else [])
     except OSError as error:
-        return refuse(options.json, folder, f"Cannot be changed: {error}")
+        return refuse(options.json, directory, f"Cannot be changed: {error}")
 
 
 def clear(options: "argparse.Namespace") -> int:
-    """Remove all that lazyplug has written into the cache folder, and print it.
+    """Remove all files of lazyplug from the cache directory, and print their names.
 
-    What others have put there stays.
+    Other files stay.
     """
-    folder, files, fault = _own_files()
+    directory, files, fault = _own_files()
     if fault:
-        return refuse(options.json, folder, fault)
+        return refuse(options.json, directory, fault)
     if not files:
-        return _removed(options, folder, files)
+        return _removed(options, directory, files)
     try:
-        directory = cache_directory(folder, make=False)
+        opened = open_cache_directory(directory, make=False)
     except OSError as error:
-        return refuse(options.json, folder, f"Cannot be changed: {error}")
-    with directory:
+        return refuse(options.json, directory, f"Cannot be changed: {error}")
+    with opened:
         for file in files:
             try:
-                directory.unlink(os.path.basename(file))
+                opened.unlink(os.path.basename(file))
             except FileNotFoundError:
-                pass  # another process was quicker
+                pass  # another process has removed it
             except OSError as error:
                 complain(f"{file} cannot be removed: {error}")
-    return _removed(options, folder, files)
+    return _removed(options, directory, files)
 
 
-def _removed(options: "argparse.Namespace", folder: str, files: "list[str]") -> int:
-    """Print which of these files are gone; 1 if one is not."""
+def _removed(options: "argparse.Namespace", directory: str, files: "list[str]") -> int:
+    """Print which of these files were removed; return 1 if a file is left."""
     left = [file for file in files if os.path.lexists(file)]
     gone = [os.path.basename(file) for file in files if file not in left]
     if options.json:
-        print_json({"path": folder, "removed": gone})
+        print_json({"path": directory, "removed": gone})
     else:
         for name in gone:
             print(f"removed  {name}")
-        print(clean(f"{len(gone)} removed from {folder}"))
+        print(clean(f"{len(gone)} removed from {directory}"))
     return 1 if left else 0
 
 
 def refresh(options: "argparse.Namespace") -> int:
-    """Look at everything again, write it down, and print what came and went.
+    """Rescan the environment, write the index, and print what was added and removed.
 
-    1 if it could not be written down.
+    Returns 1 if the index could not be written.
     """
-    before = metadata_folders(_environment.current("none"))
+    before = metadata_directories(_environment.current("none"))
     _environment.invalidate_caches()
-    snapshot = _environment.current("full")
-    # All of it is read again, whatever the stamps say.
-    snapshot.index = snapshot.true_index(scan=True)
-    after = metadata_folders(snapshot)
-    frozen = snapshot.frozen
+    environment = _environment.current("full")
+    # Everything is read again, even where the stat signatures are equal.
+    environment.index = environment.load_index(scan=True)
+    after = metadata_directories(environment)
+    frozen = environment.frozen
     is_frozen = frozen is not None and frozen.answers
     changes: dict[str, Any] = {
         "added": sorted(after - before),
         "removed": sorted(before - after),
-        "groups": len(everything(snapshot)),
+        "groups": len(all_rows(environment)),
         "problems": len(problems()),
-        "remembered": is_frozen or _is_remembered(snapshot),
+        "remembered": is_frozen or _is_remembered(environment),
     }
     if options.json:
         print_json(changes)
     else:
         for word in ("added", "removed"):
-            for folder in changes[word]:
-                print(clean(f"{word:8} {folder}"))
+            for directory in changes[word]:
+                print(clean(f"{word:8} {directory}"))
         of = f"{changes['groups']} groups"
         print(f"{of}, {changes['problems']} problems in the metadata")
     if frozen is not None and is_frozen:
@@ -254,15 +254,15 @@ def refresh(options: "argparse.Namespace") -> int:
     return 0 if changes["remembered"] else 1
 
 
-def _is_remembered(snapshot: "_environment.Snapshot") -> bool:
-    """Does the file of an index say what this one says?"""
-    folder = cache_folder()
-    if folder is None or not trusted_folder(folder):
+def _is_remembered(environment: "_environment.Environment") -> bool:
+    """Return True if the index file has the same header as the index in memory."""
+    directory = get_cache_directory()
+    if directory is None or not is_trusted_directory(directory):
         return False
-    file = os.path.join(folder, snapshot.file)
+    file = os.path.join(directory, environment.file)
     index_file = _files.IndexFile(file)
     try:
-        return Index(index_file.read).front == snapshot.index.front
+        return Index(index_file.read).header == environment.index.header
     except (OSError, ValueError):
         return False
     finally:

@@ -1,4 +1,4 @@
-"""Does each plugin load? Each is loaded in a process of its own, with a time limit."""
+"""Load each plugin in its own process, with a time limit."""
 
 import argparse
 import json
@@ -16,21 +16,21 @@ from typing import IO, Any
 
 from .. import _environment
 from .._faults.messages import no_matches
-from .._inventory import everything
-from .._printable import words_of
-from .children import HAS_PROCESSES, child
-from .listing import LEFT_OUT, every, label
+from .._inventory import all_rows
+from .._printable import describe_error
+from .children import HAS_PROCESSES, child_command
+from .listing import EXCLUDED, label, list_extensions
 from .output import (
     add_json,
     complain,
-    is_drawn,
+    has_rich,
     is_terminal,
     print_json,
     print_table,
 )
 
-# Run by the child. It is told on standard input what to load, and where to write what
-# came of it: what the plugin prints must not be taken for that.
+# Run by the child. It reads from standard input what to load, and which file to write
+# the result to. Standard output belongs to the plugin.
 _CHILD = """
 import json, os, sys
 # A plugin may replace what is in other modules.
@@ -75,7 +75,7 @@ answer = os.open(asked["answer"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 write(answer, dumps(said).encode())
 leave(0)
 """
-# Of what a plugin prints, so much is kept.
+# How many of the last bytes that a plugin prints are kept.
 _TAIL = 4096
 _DAY = 86_400.0
 
@@ -133,9 +133,9 @@ def check(options: argparse.Namespace) -> int:
     excluded plugins are not run.
     """
     groups = (
-        [options.group] if options.group else sorted(everything(_environment.current()))
+        [options.group] if options.group else sorted(all_rows(_environment.current()))
     )
-    found = [each for group in groups for each in every(group).items()]
+    found = [each for group in groups for each in list_extensions(group).items()]
     if not found and options.group:
         if options.json:
             print_json([])
@@ -147,9 +147,9 @@ def check(options: argparse.Namespace) -> int:
         print_json(rows)
     elif rows:
         print_table(rows)
-        out = [row for row in rows if row["state"] == "left out"]
-        said = f"{len(rows) - len(out)} plugins, {len(failed)} of them failed"
-        print(said + (f"; {len(out)} are left out" if out else ""))
+        excluded = [row for row in rows if row["state"] == "left out"]
+        summary = f"{len(rows) - len(excluded)} plugins, {len(failed)} of them failed"
+        print(summary + (f"; {len(excluded)} are left out" if excluded else ""))
     else:
         print("No entry points are visible on sys.path.")
     return 1 if failed else 0
@@ -171,7 +171,7 @@ def _in_this_process(found: list[tuple[Any, str]]) -> list[dict[str, Any]]:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                row |= {"state": "failed", "error": words_of(error)}
+                row |= {"state": "failed", "error": describe_error(error)}
             row["seconds"] = perf_counter() - began
         rows.append(row)
     return rows
@@ -183,26 +183,26 @@ def _in_processes(
     """Load each plugin in its own process; return their rows."""
     rows: list[dict[str, Any]] = [{}] * len(found)
     running: set[subprocess.Popen[bytes]] = set()
-    over = Event()
+    stopped = Event()
     pool = ThreadPoolExecutor(options.jobs)
     try:
-        with tempfile.TemporaryDirectory(prefix="lazyplug-check-") as folder:
-            command = child(folder, _CHILD)
+        with tempfile.TemporaryDirectory(prefix="lazyplug-check-") as directory:
+            command = child_command(directory, _CHILD)
             waiting = {}
             for place, (extension, note) in enumerate(found):
-                answer = os.path.join(folder, str(place))
-                asked = extension, note, answer, options.timeout, running, over
-                waiting[pool.submit(_load, command, *asked)] = place
+                answer = os.path.join(directory, str(place))
+                job = extension, note, answer, options.timeout, running, stopped
+                waiting[pool.submit(_load, command, *job)] = place
             with _progress(len(found)) as step:
                 for done in as_completed(waiting):
                     rows[waiting[done]] = done.result()
                     step()
     finally:
-        # Where somebody has interrupted it, nothing more is begun, and all is ended.
-        over.set()
+        # After an interrupt no process is started, and the running ones are killed.
+        stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
         for process in tuple(running):
-            _end(process)
+            _kill(process)
     return rows
 
 
@@ -217,8 +217,8 @@ def _row(extension: Any, note: str) -> dict[str, Any]:
         "distribution": label(extension),
         "error": "",
     }
-    if note.startswith(LEFT_OUT):
-        row |= {"state": "left out", "error": note.removeprefix(LEFT_OUT)}
+    if note.startswith(EXCLUDED):
+        row |= {"state": "left out", "error": note.removeprefix(EXCLUDED)}
     elif extension._module is None:
         error = f"{extension.value!r} is no object reference"
         row |= {"state": "invalid", "error": error}
@@ -232,12 +232,12 @@ def _load(
     answer: str,
     timeout: float,
     running: "set[subprocess.Popen[bytes]]",
-    over: Event,
+    stopped: Event,
 ) -> dict[str, Any]:
     row = _row(extension, note)
     if row["state"] != "ok":
         return row
-    asked = {
+    request = {
         "path": list(_environment.current().entries),
         "module": extension._module,
         "attr": extension.attr,
@@ -254,17 +254,17 @@ def _load(
     except OSError as fault:
         return row | {"state": "crashed", "error": f"cannot be started: {fault}"}
     running.add(process)
-    if over.is_set():
-        _end(process)  # it came after all others were ended
+    if stopped.is_set():
+        _kill(process)  # started after the others were killed
     printed = bytearray()
     reader = Thread(target=_keep_tail, args=(process.stdout, printed), daemon=True)
     reader.start()
     try:
-        code = _ended(process, json.dumps(asked).encode(), timeout)
+        code = _wait(process, json.dumps(request).encode(), timeout)
     finally:
-        _end(process)
+        _kill(process)
         running.discard(process)
-        # All that could hold the other end has been ended.
+        # The processes that could hold the other end of the pipe have been killed.
         reader.join(1.0)
     try:
         with open(answer, encoding="utf-8") as file:
@@ -274,36 +274,36 @@ def _load(
             error = f"did not finish in {timeout:g} seconds"
             return row | {"state": "timeout", "seconds": timeout, "error": error}
         last = printed.decode(errors="backslashreplace").strip().rpartition("\n")[2]
-        said = f"its process ended {_how(code)}" + (f": {last}" if last else "")
-        return row | {"state": "crashed", "error": said}
+        error = f"its process ended {_how(code)}" + (f": {last}" if last else "")
+        return row | {"state": "crashed", "error": error}
     return row | {"state": "failed"} if row["error"] else row
 
 
-def _ended(
-    process: "subprocess.Popen[bytes]", asked: bytes, timeout: float
+def _wait(
+    process: "subprocess.Popen[bytes]", request: bytes, timeout: float
 ) -> "int | None":
-    """Wait until a process has ended; return how, None if it took too long."""
+    """Wait until a process ends; return its exit code, or None after the timeout."""
     try:
         if process.stdin is not None:
             with process.stdin as file:
-                file.write(asked)
+                file.write(request)
     except BrokenPipeError:
-        pass  # it was quicker to end
+        pass  # it ended before it read its input
     try:
         return process.wait(timeout)
     except subprocess.TimeoutExpired:
         return None
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process, and all that it has started."""
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process and, on POSIX, all processes of its session."""
     try:
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
     except (ProcessLookupError, PermissionError):
-        pass  # nothing of it is left
+        pass  # all of them have ended
     process.wait()
 
 
@@ -316,7 +316,7 @@ def _keep_tail(stream: "IO[bytes] | None", printed: bytearray) -> None:
 
 
 def _how(code: int) -> str:
-    """Say how a process ended.
+    """Return in words how a process ended.
 
     >>> _how(3), _how(-9)
     ('with 3', 'by SIGKILL')
@@ -331,11 +331,11 @@ def _how(code: int) -> str:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Any]:
-    """Show how far it is, on a terminal, where rich is installed."""
-    if not (is_terminal(sys.stdout) and is_drawn()):
+    """Show a progress bar on a terminal, if rich is installed."""
+    if not (is_terminal(sys.stdout) and has_rich()):
         yield lambda: None
         return
-    from rich.progress import Progress
+    from rich.progress import Progress  # deferred: only on a terminal
 
     with Progress(transient=True) as progress:
         task = progress.add_task("loading", total=total)

@@ -5,11 +5,11 @@ import sys
 
 from .._running.launch import options_of
 
-# The platforms without processes, as in subprocess.
+# False on the platforms where subprocess cannot start a process.
 HAS_PROCESSES = sys.platform not in {"emscripten", "wasi", "ios", "tvos", "watchos"}
 
 
-def child(directory: str, code: str) -> "list[str]":
+def child_command(directory: str, code: str) -> "list[str]":
     """Write the program of a child process; return the command that runs it.
 
     Python puts the program's directory first on `sys.path`, so it must hold nothing
@@ -22,12 +22,12 @@ def child(directory: str, code: str) -> "list[str]":
     """
     file = os.path.join(directory, "child.py")
     with open(file, "w", encoding="utf-8") as program:
-        # Processes of multiprocessing would run the file of `__main__` again.
+        # Without `__file__`, child processes of multiprocessing do not run it again.
         program.write(f"del __file__\n{code}")
     return [sys.executable, *options_of(sys.orig_argv), file]
 
 
-def measured(
+def measured_command(
     code: str, variables: "dict[str, str]"
 ) -> "tuple[list[str], dict[str, str]]":
     """Return the command and the variables of a child whose start is measured.
@@ -37,8 +37,8 @@ def measured(
     """
     flags = sys.flags
     options = ["-s"] * flags.no_user_site + ["-S"] * flags.no_site
-    # A user's settings would falsify the figures; the last one, set in many shells,
-    # would measure how imports are compiled.
+    # A user's settings would distort the figures. PYTHONDONTWRITEBYTECODE, which many
+    # shells set, would add the compilation of every module.
     python = "PYTHON" if flags.ignore_environment else "PYTHONDONTWRITEBYTECODE"
     environ = {
         name: value

@@ -1,7 +1,10 @@
-"""Completion in bash, zsh and fish, by argcomplete: the extra `cli` brings it."""
+"""Complete command lines in bash, zsh and fish with argcomplete.
+
+The extra `cli` installs argcomplete.
+"""
 
 from .. import _environment
-from .._inventory import served, served_groups
+from .._inventory import rows_by_group, rows_of_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,24 +13,24 @@ if TYPE_CHECKING:
 
 
 def complete(parser: "argparse.ArgumentParser") -> None:
-    """Answer what a shell asks for, and end; return if it asks for nothing.
+    """Print the completions and exit; return if no shell asks, or without argcomplete.
 
     Imports no plugin.
     """
     try:
-        import argcomplete
+        import argcomplete  # deferred: only in shell completion
     except ModuleNotFoundError:
         return
     for action in _actions(parser):
         if action.metavar == "GROUP":
-            action.completer = lambda **_: sorted(served_groups(_environment.current()))
+            action.completer = lambda **_: sorted(rows_by_group(_environment.current()))
         elif action.metavar == "NAME":
             action.completer = _names
     argcomplete.autocomplete(parser)
 
 
 def _names(parsed_args: "argparse.Namespace", **_: object) -> "list[str]":
-    return sorted({row[0] for _, (row, _) in served(parsed_args.group)})
+    return sorted({row[0] for _, (row, _) in rows_of_namespace(parsed_args.group)})
 
 
 def _actions(parser: "argparse.ArgumentParser") -> "Any":

@@ -1,4 +1,4 @@
-"""What is wrong in this environment? Everything is looked at, no plugin is imported."""
+"""Check the environment for problems. Imports no plugin."""
 
 import os
 import sys
@@ -9,20 +9,20 @@ from .._content import is_by_content, signature
 from .._exceptions import InvalidChoice
 from .._extension import Extension
 from .._faults.problems import problems
-from .._files import Seam
-from .._frozen_index import OFF, names_in, opened, own_file
-from .._index import Index, stamp
-from .._indexing.directory import cache_directory
+from .._files import fs
+from .._frozen_index import OFF, default_path, names_checksum, open_frozen_index
+from .._index import Index, stat_signature
+from .._indexing.cache_directory import open_cache_directory
 from .._indexing.layout import assemble, decode, from_bytes
 from .._indexing.metadata import headers
 from .._indexing.reading import find_metadata
-from .._indexing.storage import ours
+from .._indexing.storage import list_files
 from .._indexing.watch import watched_files
-from .._inventory import served_groups
+from .._inventory import rows_by_group
 from .._selection.choice import parse_pattern, split
-from .._settings import LEVELS, MODES, cache_folder, setting
+from .._settings import LEVELS, MODES, get_cache_directory, get_setting
 from .._static import facts
-from .freezing import untrue
+from .freezing import differences_now
 from .listing import label
 from .output import add_json, clean, print_json
 from .verifying import damages
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from .._frozen_index import Frozen
+    from .._frozen_index import FrozenIndex
 
-    # how it is, and what is to be said of it
+    # the state, and the text that describes it
     Finding = tuple[str, str]
 
-# Well; to be known; wrong.
+# "note" is for information; only "wrong" makes the command fail.
 _OK, _NOTE, _BAD = "ok", "note", "wrong"
 _PARTS = ("mtime", "ctime", "size", "inode", "content")
 _VALUES = {
@@ -48,8 +48,8 @@ _VALUES = {
 }
 _PREFIX = "LAZYPLUG_"
 _LISTS = ("LAZYPLUG_ALLOW", "LAZYPLUG_DENY")
-# Scripts of several distributions may well be called alike: an installer lets the last
-# one have the name.
+# Several distributions may declare a script of the same name: the one that is installed
+# last gets the name.
 _SCRIPTS = {"console_scripts", "gui_scripts"}
 
 
@@ -60,13 +60,16 @@ def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
 
 
 def doctor(options: "argparse.Namespace") -> int:
-    """Print what was looked at and what is wrong; 1 if anything is."""
-    # First, while the index lies there as it was left.
+    """Print what was checked and what is wrong; return 1 if anything is.
+
+    Imports no plugin.
+    """
+    # First: the other checks may rewrite the index.
     index = [*_freshness()]
     extensions = _extensions()
     found = {
         "settings": [*_settings()],
-        "cache": [*_folder()],
+        "cache": [*_cache_directory()],
         "index": index,
         "frozen": [*_frozen()],
         "sys.path": [*_path()],
@@ -74,18 +77,18 @@ def doctor(options: "argparse.Namespace") -> int:
         "names": [*_names(extensions)],
         "targets": [*_targets(extensions)],
     }
-    wrong = sum(how == _BAD for said in found.values() for how, _ in said)
+    wrong = sum(state == _BAD for each in found.values() for state, _ in each)
     if options.json:
         print_json(
             {
-                subject: [{"state": how, "text": text} for how, text in said]
-                for subject, said in found.items()
+                subject: [{"state": state, "text": text} for state, text in findings]
+                for subject, findings in found.items()
             }
         )
         return min(wrong, 1)
-    for subject, said in found.items():
-        for how, text in said:
-            print(f"{how:6}{subject}: {clean(text)}")
+    for subject, findings in found.items():
+        for state, text in findings:
+            print(f"{state:6}{subject}: {clean(text)}")
     print(f"{wrong} wrong" if wrong else "all is well")
     return min(wrong, 1)
 
@@ -94,14 +97,17 @@ def _settings() -> "Iterator[Finding]":
     names = sorted(name for name in os.environ if name.startswith(_PREFIX))
     for name in names:
         value = os.environ[name]
-        said = f"{name}={value}"
-        if value and not setting(name):
-            yield _NOTE, f"{said}, which is ignored: -E, -I, or rights of another user"
+        setting = f"{name}={value}"
+        if value and not get_setting(name):
+            yield (
+                _NOTE,
+                f"{setting}, which is ignored: -E, -I, or rights of another user",
+            )
         elif value and value not in _VALUES.get(name, (value,)):
-            yield _BAD, f"{said}: it may be one of {', '.join(_VALUES[name])}"
+            yield _BAD, f"{setting}: it may be one of {', '.join(_VALUES[name])}"
         else:
             fault = _fault(name, value)
-            yield (_BAD, f"{said}: {fault}") if fault else (_NOTE, said)
+            yield (_BAD, f"{setting}: {fault}") if fault else (_NOTE, setting)
     if not names:
         yield _OK, "none; see README for what LAZYPLUG_* variables do"
 
@@ -116,46 +122,48 @@ def _fault(name: str, value: str) -> str:
     return ""
 
 
-def _folder() -> "Iterator[Finding]":
-    folder = cache_folder()
-    if folder is None:
+def _cache_directory() -> "Iterator[Finding]":
+    directory = get_cache_directory()
+    if directory is None:
         yield _BAD, "there is no place for it: no home. Set LAZYPLUG_CACHE_DIR"
         return
-    fault = _write_fault(folder)
-    if not os.path.lexists(folder):
+    fault = _write_fault(directory)
+    if not os.path.lexists(directory):
         if fault:
-            yield _NOTE, f"{folder} will not be made: {fault}"
+            yield _NOTE, f"{directory} will not be made: {fault}"
         else:
-            yield _OK, f"{folder} will be made by the first start"
+            yield _OK, f"{directory} will be made by the first start"
         return
-    if not _files.trusted_folder(folder):
-        said = f"{folder} is not used: others could write to it, or it is no folder"
-        yield _BAD, f"{said}. Remove it, or take these rights away"
+    if not _files.is_trusted_directory(directory):
+        text = f"{directory} is not used: others could write to it, or it is no folder"
+        yield _BAD, f"{text}. Remove it, or take these rights away"
         return
     try:
-        files = ours(folder)
+        files = list_files(directory)
     except OSError as error:
-        yield _BAD, f"{folder} cannot be read: {error}"
+        yield _BAD, f"{directory} cannot be read: {error}"
         return
-    harmed = 0
+    damaged_count = 0
     for file in files:
         try:
-            harmed += not file.endswith(".tmp") and bool(damages(file))
+            damaged_count += not file.endswith(".tmp") and bool(damages(file))
         except FileNotFoundError:
-            continue  # it was pruned meanwhile
-    if harmed:
-        said = f"{harmed} of {len(files)} files are damaged, and mended when needed"
-        yield _BAD, f"{said}: see lazyplug cache verify"
-    if fault or not os.access(folder, os.W_OK):
-        said = f"{folder} cannot be written to: what changed is read at each start"
-        yield _NOTE, f"{said} ({fault})" if fault else said
-    yield _OK, f"{folder} has {len(files)} files"
+            continue  # another process has pruned it
+    if damaged_count:
+        text = (
+            f"{damaged_count} of {len(files)} files are damaged, and mended when needed"
+        )
+        yield _BAD, f"{text}: see lazyplug cache verify"
+    if fault or not os.access(directory, os.W_OK):
+        text = f"{directory} cannot be written to: what changed is read at each start"
+        yield _NOTE, f"{text} ({fault})" if fault else text
+    yield _OK, f"{directory} has {len(files)} files"
 
 
-def _write_fault(folder: str) -> str:
+def _write_fault(directory: str) -> str:
     """Return why the cache directory cannot be written to, or "" if it can."""
     try:
-        with cache_directory(folder, make=False):
+        with open_cache_directory(directory, make=False):
             return ""
     except FileNotFoundError:
         return ""  # it does not exist yet, and can be created
@@ -163,40 +171,40 @@ def _write_fault(folder: str) -> str:
         return f"{error.filename}: {error.strerror}"
 
 
-class _Unread(_environment.Snapshot):
-    """What an index would be of, while the index lies as it was left."""
+class _UnreadEnvironment(_environment.Environment):
+    """An environment that neither reads nor writes its index."""
 
-    def true_index(self, distrusted: bytes = b"", scan: bool = False) -> Index:
-        """Return one of nothing."""
+    def load_index(self, distrusted: bytes = b"", scan: bool = False) -> Index:
+        """Return an empty index."""
         return from_bytes(assemble([""], [], [], True, {}, {}, ""))
 
 
 def _freshness() -> "Iterator[Finding]":
-    snapshot = _Unread(
-        *_environment.split_path(sys.path, _environment.current_folder()), "full"
+    environment = _UnreadEnvironment(
+        *_environment.classify_path(sys.path, _environment.current_directory()), "full"
     )
-    frozen = snapshot.frozen
+    frozen = environment.frozen
     if frozen is not None and frozen.answers:
         yield _OK, "is not needed: see frozen"
         return
-    folder = cache_folder()
-    mode = setting("LAZYPLUG_CACHE", "on")
+    directory = get_cache_directory()
+    mode = get_setting("LAZYPLUG_CACHE", "on")
     if mode == "off":
         yield _NOTE, "none is read or written: LAZYPLUG_CACHE=off"
         return
-    if folder is None or (
-        os.path.lexists(folder) and not _files.trusted_folder(folder)
+    if directory is None or (
+        os.path.lexists(directory) and not _files.is_trusted_directory(directory)
     ):
         yield _NOTE, "none is read or written: see cache"
         return
-    file = os.path.join(folder, snapshot.file)
+    file = os.path.join(directory, environment.file)
     if not os.path.exists(file):
         yield _NOTE, "there was none for this sys.path"
         return
     index_file = _files.IndexFile(file)
     try:
         index = Index(index_file.read)
-        differences = [*_differences(index, snapshot.covered)]
+        differences = [*_differences(index, environment.frozen_entries)]
     except (OSError, ValueError):
         yield _NOTE, f"{file} could not be read, so all was scanned"
         return
@@ -208,17 +216,17 @@ def _freshness() -> "Iterator[Finding]":
         yield _NOTE, f"{len(differences) - 5} more differed"
     if differences:
         yield _NOTE, "so it was not true any more, and what changed was scanned"
-    elif index.young or not index.settled:
+    elif index.racy or not index.reliable:
         yield _OK, "is true; some stamps are too young to be believed yet"
     else:
         yield _OK, f"is true: {file}"
 
 
-def _differences(index: Index, covered: "Mapping[str, str]") -> "Iterator[str]":
-    """Say which of the stamps of an index are not those of what is there."""
-    for entry, known in zip(index.key[1:], index.stamps):
-        if entry in covered:
-            text = "" if covered[entry] == known else f"{entry} was frozen anew"
+def _differences(index: Index, frozen_entries: "Mapping[str, str]") -> "Iterator[str]":
+    """Yield a text for each file or directory that has changed since the index."""
+    for entry, known in zip(index.key[1:], index.signatures):
+        if entry in frozen_entries:
+            text = "" if frozen_entries[entry] == known else f"{entry} was frozen anew"
         else:
             text = _difference(entry, known)
         if text:
@@ -229,10 +237,10 @@ def _differences(index: Index, covered: "Mapping[str, str]") -> "Iterator[str]":
         found = {each.file: each for each in record.distributions}
         known_stamps: list[tuple[str, str | None]] = [(file, None) for file in absent]
         for each in present:
-            folder, _, file = each.partition(os.sep)
-            # An index may be sound, and have no record of it all the same.
-            own = found.get(folder)
-            known_stamps.append((each, None if own is None else own.stamp_of(file)))
+            directory, _, file = each.partition(os.sep)
+            # A valid index may lack the record of a watched file.
+            own = found.get(directory)
+            known_stamps.append((each, None if own is None else own.signature_of(file)))
         for file, known in known_stamps:
             text = _difference(os.path.join(record.path, file), known)
             if text:
@@ -241,8 +249,10 @@ def _differences(index: Index, covered: "Mapping[str, str]") -> "Iterator[str]":
 
 def _difference(path: str, known: "str | None") -> str:
     try:
-        status = Seam.stat(path)
-        now = signature(path, status) if is_by_content(known) else stamp(status)
+        status = fs.stat(path)
+        now = (
+            signature(path, status) if is_by_content(known) else stat_signature(status)
+        )
     except (OSError, ValueError):
         now = None
     if now == known:
@@ -256,14 +266,14 @@ def _difference(path: str, known: "str | None") -> str:
 
 
 def _frozen() -> "Iterator[Finding]":
-    named = setting("LAZYPLUG_INDEX")
-    snapshot = _environment.current("full")
-    frozen = snapshot.frozen
+    named = get_setting("LAZYPLUG_INDEX")
+    environment = _environment.current("full")
+    frozen = environment.frozen
     if frozen is None:
-        path = named or own_file()
+        path = named or default_path()
         try:
             if named != OFF and (named or os.path.lexists(path)):
-                opened(path)
+                open_frozen_index(path)
         except OSError as error:
             yield _BAD, f"{path} is not used: {error.strerror}. See lazyplug freeze"
         except ValueError as error:
@@ -273,92 +283,95 @@ def _frozen() -> "Iterator[Finding]":
         return
     label = frozen.label
     if not frozen.answers:
-        does = "lends its records" if snapshot.lent else "is not used"
-        gaps = [*_gaps(snapshot.key[1:], frozen)] or [
+        does = "lends its records" if environment.borrowed else "is not used"
+        gaps = [*_gaps(environment.key[1:], frozen)] or [
             "path entries stand in another order"
         ]
         yield _NOTE, f"{label} {does}: {'; '.join(gaps)}"
         return
     answers = f"{label} answers"
-    holding = _holding(frozen)
-    if frozen.trusted and holding and not any(map(names_in, holding)):
+    declaring = _entries_with_distributions(frozen)
+    if frozen.trusted and declaring and not any(map(names_checksum, declaring)):
         yield (
             _NOTE,
             f"{answers}; metadata is left out, so nobody can tell if it is true",
         )
         return
     try:
-        found = untrue(frozen)
+        found = differences_now(frozen)
     except ValueError:
         found = ["it is damaged"]
     if found:
-        said = f"{answers}, and is not true any more: {found[0]}; {len(found)} in all"
-        yield _BAD, f"{said}. See lazyplug freeze --check"
+        text = f"{answers}, and is not true any more: {found[0]}; {len(found)} in all"
+        yield _BAD, f"{text}. See lazyplug freeze --check"
     else:
         yield _OK, f"{answers}, and is true"
 
 
-def _holding(frozen: "Frozen") -> "list[str]":
-    """Return the path entries in which a frozen index has distributions."""
+def _entries_with_distributions(frozen: "FrozenIndex") -> "list[str]":
+    """Return the path entries for which a frozen index has distributions."""
     pairs = zip(frozen.index.key[1:], frozen.names)
     return [path for path, names in pairs if names is not None]
 
 
-def _gaps(stable: "list[str]", frozen: "Frozen") -> "Iterator[str]":
-    """Say why a frozen index does not answer alone."""
-    holding = _holding(frozen)
-    for path in holding:
+def _gaps(stable: "list[str]", frozen: "FrozenIndex") -> "Iterator[str]":
+    """Yield the reasons why a frozen index does not answer all queries."""
+    declaring = _entries_with_distributions(frozen)
+    for path in declaring:
         if path not in stable:
             yield f"{path} is not on sys.path"
-        elif path not in frozen.covered:
+        elif path not in frozen.frozen_entries:
             yield f"what is in {path} is not what was frozen, by its names"
     for entry in stable:
-        if entry not in holding and names_in(entry) is not None:
+        if entry not in declaring and names_checksum(entry) is not None:
             yield f"{entry} is not in it"
 
 
 def _path() -> "Iterator[Finding]":
-    snapshot = _environment.current("full")
-    for at, entry in enumerate(snapshot.entries):
-        if at in snapshot.volatile and _environment.declares(entry):
+    environment = _environment.current("full")
+    for at, entry in enumerate(environment.entries):
+        if at in environment.volatile and _environment.may_contain_distributions(entry):
             yield _NOTE, f"{entry} declares distributions: it is looked at each time"
         elif not os.path.exists(entry) and not entry.endswith(".zip"):
             yield _NOTE, f"{entry} is not there"
-    for _, finder in _environment.foreign_finders():
+    for _, finder in _environment.third_party_finders():
         kind = finder if isinstance(finder, type) else type(finder)
         of = f"{kind.__module__}.{kind.__qualname__}"
         yield _NOTE, f"{of} is asked at each look-up, and imports importlib_metadata"
-    yield _OK, f"{len(snapshot.entries)} entries"
+    yield _OK, f"{len(environment.entries)} entries"
 
 
 def _metadata(extensions: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
     for problem in problems():
         yield _BAD, str(problem)
-    folders = set()
+    directories = set()
     for extension in (each for several in extensions.values() for each in several):
         if extension._owner is not None:
             _, path, file, _ = extension._owner
-            # What lies in archives, and what finders tell of, importlib_metadata reads.
+            # importlib_metadata reads archives, and what third-party finders find.
             if isinstance(path, str) and not os.path.isfile(path):
-                folders.add(os.path.join(path, file))
-    for folder in sorted(folders):
-        said = headers(find_metadata(folder)[2] or "")
-        for what, there in zip(("Name", "Version"), said):
-            if not there:
-                yield _BAD, f"{folder}: its metadata does not say its {what}"
-    yield _OK, f"{len(folders)} distributions in folders declare something"
+                directories.add(os.path.join(path, file))
+    for directory in sorted(directories):
+        values = headers(find_metadata(directory)[2] or "")
+        for field, value in zip(("Name", "Version"), values):
+            if not value:
+                yield _BAD, f"{directory}: its metadata does not say its {field}"
+    yield _OK, f"{len(directories)} distributions in folders declare something"
 
 
 def _names(groups: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
     for group, extensions in groups.items():
-        together: dict[str, list[Extension[Any]]] = {}
+        by_name: dict[str, list[Extension[Any]]] = {}
         for extension in extensions:
-            together.setdefault(extension.name, []).append(extension)
-        several = {name for name, found in together.items() if len(found) > 1}
+            by_name.setdefault(extension.name, []).append(extension)
+        several = {name for name, found in by_name.items() if len(found) > 1}
         if several and group not in _SCRIPTS:
-            owners = {label(each) for name in several for each in together[name]}
+            owners = {label(each) for name in several for each in by_name[name]}
             of = f"{group!r}, from {', '.join(sorted(owners))}"
-            yield _NOTE, f"{len(several)} stand several times in {of}: {_some(several)}"
+            yield (
+                _NOTE,
+                f"{len(several)} stand several times in {of}: {_first_names(several)}",
+            )
     yield _OK, f"{sum(map(len, groups.values()))} in {len(groups)} groups"
 
 
@@ -368,20 +381,23 @@ def _targets(groups: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
     for extension in (each for several in groups.values() for each in several):
         module = extension._module
         if module is None:
-            continue  # told as a problem of the metadata
+            continue  # reported as a problem of the metadata
         if module not in modules:
             modules[module] = facts.is_missing(extension)
         if modules[module]:
             missing.setdefault(label(extension), set()).add(module)
     for owner, names in sorted(missing.items()):
-        yield _BAD, f"{owner} declares what is not there, of modules: {_some(names)}"
+        yield (
+            _BAD,
+            f"{owner} declares what is not there, of modules: {_first_names(names)}",
+        )
     yield _OK, f"{len(modules)} modules are referred to"
 
 
-def _some(names: "set[str]") -> str:
-    """Return some names, in order.
+def _first_names(names: "set[str]") -> str:
+    """Return the first five names, sorted, and how many more there are.
 
-    >>> _some({"b", "a"}), _some(set("abcdefgh"))
+    >>> _first_names({"b", "a"}), _first_names(set("abcdefgh"))
     ('a, b', 'a, b, c, d, e and 3 more')
     """
     first = ", ".join(sorted(names)[:5])
@@ -390,7 +406,7 @@ def _some(names: "set[str]") -> str:
 
 def _extensions() -> "dict[str, list[Extension[Any]]]":
     found: dict[str, list[Extension[Any]]] = {}
-    for group, pairs in served_groups(_environment.current("full")).items():
+    for group, pairs in rows_by_group(_environment.current("full")).items():
         for row, owner in pairs:
             extension: Extension[Any] = Extension.__new__(Extension)
             found.setdefault(group, []).append(

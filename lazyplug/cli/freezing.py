@@ -1,14 +1,14 @@
-"""A frozen index is written, compared with what is there, removed."""
+"""Write, check or remove a frozen index. Imports no plugin."""
 
 import os
 import sys
 import sysconfig
 
-from .._environment import split_path
+from .._environment import classify_path
 from .._exceptions import LazyplugError
-from .._frozen_index import opened, own_file
-from .._indexing.directory import Directory
-from .._indexing.freeze import anchored, differences, frozen_at, frozen_index
+from .._frozen_index import default_path, open_frozen_index
+from .._indexing.cache_directory import Directory
+from .._indexing.freeze import anchor_path, differences, freeze_index, freeze_time
 from .._indexing.layout import decode, from_bytes
 from .._indexing.storage import write
 from .output import add_json, clean, complain, print_json, refuse
@@ -17,9 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from .._frozen_index import Frozen
+    from .._frozen_index import FrozenIndex
 
-    # of each path entry its anchored name, and where it is
+    # the anchored name and the path of each path entry
     Named = list[tuple[str, str]]
 
 
@@ -29,7 +29,7 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        default=own_file(),
+        default=default_path(),
         help="where it lies; by default in the environment: %(default)s",
     )
     if name == "thaw":
@@ -54,15 +54,18 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
 
 
 def freeze(options: "argparse.Namespace") -> int:
-    """Write what is installed into a file, or compare it; 1 if that is not possible."""
+    """Write a frozen index, or check one; return 1 if it fails or is stale.
+
+    Returns 2 for options that exclude each other.
+    """
     file = os.path.abspath(options.output)
     if options.check and (options.trust or options.flat):
         complain("lazyplug freeze --check: FILE says --trust and --flat itself")
         return 2
-    for folder in options.path or ():
-        if not os.path.exists(folder):
+    for directory in options.path or ():
+        if not os.path.exists(directory):
             return refuse(
-                options.json, file, f"{folder} is not there: nothing was frozen"
+                options.json, file, f"{directory} is not there: nothing was frozen"
             )
     if type(sys.modules["os"]) is not type(sys):
         return refuse(
@@ -73,7 +76,7 @@ def freeze(options: "argparse.Namespace") -> int:
     try:
         return _check(options, file) if options.check else _write(options, file)
     except OSError as error:
-        # That of a temporary file beside it says nothing to anybody.
+        # Not the path of the error: it may be that of the temporary file.
         fault = f"{file}: {error.strerror or error}"
         if not options.check:
             fault += ". Name another one with --output, and that one in LAZYPLUG_INDEX"
@@ -82,27 +85,29 @@ def freeze(options: "argparse.Namespace") -> int:
         return refuse(options.json, file, str(error))
 
 
-def _named(paths: "list[str] | None", folder: str) -> "Named":
-    """Return the path entries to be frozen: those given, or those of this process."""
+def _anchored_entries(paths: "list[str] | None", directory: str) -> "Named":
+    """Return the path entries to freeze: the given ones, or those of this process."""
     if paths is None:
-        return [(anchored(path, folder, staged=False), path) for path in _own_path()]
+        return [
+            (anchor_path(path, directory, staged=False), path) for path in _own_path()
+        ]
     whole = dict.fromkeys(map(os.path.abspath, paths))
-    return [(anchored(path, folder, staged=True), path) for path in whole]
+    return [(anchor_path(path, directory, staged=True), path) for path in whole]
 
 
 def _write(options: "argparse.Namespace", file: str) -> int:
-    content = frozen_index(
-        _named(options.path, os.path.dirname(file)),
-        frozen_at(),
+    content = freeze_index(
+        _anchored_entries(options.path, os.path.dirname(file)),
+        freeze_time(),
         trusted=options.trust,
         flat=options.flat,
     )
-    folder, name = os.path.split(file)
-    write(Directory(folder), name, content, 0o644)
+    directory, name = os.path.split(file)
+    write(Directory(directory), name, content, 0o644)
     index = from_bytes(content)
     entries = decode(index)
     distributions = sum(len(entry.files()) for entry in entries)
-    declared = index.front.count(b"\n") - 5
+    declared = index.header.count(b"\n") - 5
     trusted = options.trust or options.flat
     if options.json:
         found = {
@@ -129,13 +134,13 @@ def _write(options: "argparse.Namespace", file: str) -> int:
 
 def _check(options: "argparse.Namespace", file: str) -> int:
     try:
-        frozen = opened(file)
+        frozen = open_frozen_index(file)
     except FileNotFoundError:
         raise LazyplugError(f"{file} is not there: see lazyplug freeze") from None
     named = None
     if options.path or frozen.flat:
-        named = _named(options.path, os.path.dirname(file))
-    found = untrue(frozen, named)
+        named = _anchored_entries(options.path, os.path.dirname(file))
+    found = differences_now(frozen, named)
     if options.json:
         print_json({"path": file, "differences": found})
         return 1 if found else 0
@@ -145,15 +150,16 @@ def _check(options: "argparse.Namespace", file: str) -> int:
     return 1 if found else 0
 
 
-def untrue(frozen: "Frozen", named: "Named | None" = None) -> "list[str]":
-    """Say in what a frozen index is not what is there now; all is read anew.
+def differences_now(frozen: "FrozenIndex", named: "Named | None" = None) -> "list[str]":
+    """Rescan, and return the differences between a frozen index and the environment.
 
-    `named` are the path entries to be read, by default those that it is of. Raises
-    ValueError if it is damaged.
+    Raises ValueError if the frozen index is damaged.
+
+    :param named: the path entries to scan; by default those of the frozen index.
     """
     if named is None:
         named = list(zip(frozen.anchored, frozen.index.key[1:]))
-    content = frozen_index(
+    content = freeze_index(
         named,
         frozen.since,
         trusted=frozen.trusted,
@@ -161,17 +167,17 @@ def untrue(frozen: "Frozen", named: "Named | None" = None) -> "list[str]":
     )
     now = from_bytes(content)
     found = [*differences(frozen, now)]
-    if not found and now.front != frozen.index.front:
-        # Which path entries there are, or what is wrong in them.
+    if not found and now.header != frozen.index.header:
+        # The path entries differ, or the problems in them.
         return ["what it says beside the plugins is not what freeze would write now"]
     return found
 
 
 def thaw(options: "argparse.Namespace") -> int:
-    """Remove a frozen index; 1 if there is none, or it is something else."""
+    """Remove a frozen index; return 1 if the file is missing or not a frozen index."""
     file = os.path.abspath(options.output)
     try:
-        opened(file)
+        open_frozen_index(file)
         os.unlink(file)
     except FileNotFoundError:
         return refuse(options.json, file, f"{file} is not there: nothing is frozen")
@@ -187,18 +193,18 @@ def thaw(options: "argparse.Namespace") -> int:
 
 
 def _own_path() -> "list[str]":
-    """Return the path entries to be frozen by default: those that are stable.
+    """Return the path entries to freeze by default: the stable ones.
 
-    The folder of the scripts is among them: a script that is run has it on `sys.path`,
-    and `python -m` has not.
+    The scripts directory is always included: a console script has it on `sys.path`,
+    `python -m` does not.
     """
-    entries, volatile = split_path(sys.path, None)
+    entries, volatile = classify_path(sys.path, None)
     inside = sys.prefix + os.sep, sys.base_prefix + os.sep
     scripts = sysconfig.get_path("scripts")
     found = [
         entry
         for at, entry in enumerate(entries)
-        # The folder of the environment that one stands in is not left out.
+        # A current directory inside the environment is volatile, but is frozen too.
         if (at not in volatile or entry.startswith(inside)) and entry != scripts
     ]
     return [*found, scripts]

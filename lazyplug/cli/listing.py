@@ -1,4 +1,4 @@
-"""What is there: groups, the plugins of one, all about one. No plugin is imported."""
+"""List groups and plugins, and show one plugin. Imports no plugin."""
 
 import os
 
@@ -7,7 +7,7 @@ from .._distribution import identify
 from .._distribution import label as label_of
 from .._extension import Extension
 from .._faults.messages import no_matches
-from .._inventory import groups_of, is_left_over, served_groups
+from .._inventory import groups_of, is_left_over, rows_by_group
 from .._manager import ExtensionManager
 from .._static import facts
 from .output import add_json, complain, print_fields, print_json, print_table
@@ -41,14 +41,14 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
 
 
 def groups(options: "argparse.Namespace") -> int:
-    """Print the groups that anything is declared in."""
+    """Print all groups, with the number of plugins and distributions in each."""
     found = [
         {
             "group": group,
             "plugins": len(pairs),
             "distributions": len({owner[0] for _, owner in pairs}),
         }
-        for group, pairs in sorted(served_groups(_environment.current()).items())
+        for group, pairs in sorted(rows_by_group(_environment.current()).items())
     ]
     if options.json:
         print_json(found)
@@ -60,8 +60,8 @@ def groups(options: "argparse.Namespace") -> int:
 
 
 def list_plugins(options: "argparse.Namespace") -> int:
-    """Print the plugins of a group; 1 if there are none."""
-    found = every(options.group, thorough=options.summary)
+    """Print the plugins of a group; return 1 if there are none."""
+    found = list_extensions(options.group, thorough=options.summary)
     rows = []
     for extension, note in found.items():
         row = {
@@ -85,8 +85,8 @@ def list_plugins(options: "argparse.Namespace") -> int:
 
 
 def show(options: "argparse.Namespace") -> int:
-    """Print all that is known of the plugins of a name; 1 if there are none."""
-    found = every(options.group)
+    """Print all details of the plugins of one name; return 1 if there are none."""
+    found = list_extensions(options.group)
     rows = [
         _fields(extension, note)
         for extension, note in found.items()
@@ -97,35 +97,40 @@ def show(options: "argparse.Namespace") -> int:
     for number, row in enumerate(() if options.json else rows):
         if number:
             print()
-        print_fields(_in_words(row))
+        print_fields(_printed_fields(row))
     if not rows:
         names = [extension.name for extension in found]
         complain(str(no_matches(options.group, options.name, names)))
     return 0 if rows else 1
 
 
-def every(group: str, thorough: bool = True) -> "dict[Extension[Any], str]":
-    """Return all extensions of a group with what is to be said of each, or "".
+def list_extensions(group: str, thorough: bool = True) -> "dict[Extension[Any], str]":
+    """Return all extensions of a group, each with a note or "".
 
-    If thorough, it is found out whether their modules exist, which takes some time.
+    Imports no plugin.
+
+    :param thorough: whether to check that their modules exist, which takes longer.
     """
     manager: ExtensionManager[Any] = ExtensionManager(
         group, lazy=True, on_failure="ignore"
     )
-    together: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for extension in manager:
-        together[extension.name] = together.get(extension.name, 0) + 1
+        counts[extension.name] = counts.get(extension.name, 0) + 1
     found = {}
     for extension in manager:
-        several = together[extension.name]
-        note = f"one of {several} of this name" if several > 1 else ""
+        count = counts[extension.name]
+        note = f"one of {count} of this name" if count > 1 else ""
         if extension._module is None:
             note = "no object reference"
         elif thorough and facts.is_missing(extension):
             note = f"there is no module {extension._module!r}"
         found[extension] = note
-    out = {extension: f"{LEFT_OUT}{why}" for extension, why in manager.excluded.items()}
-    return found | out | dict(_left_overs(group))
+    excluded = {
+        extension: f"{EXCLUDED}{reason}"
+        for extension, reason in manager.excluded.items()
+    }
+    return found | excluded | dict(_left_overs(group))
 
 
 def _left_overs(namespace: str) -> "Iterator[tuple[Extension[Any], str]]":
@@ -135,19 +140,19 @@ def _left_overs(namespace: str) -> "Iterator[tuple[Extension[Any], str]]":
                 extension: Extension[Any] = Extension.__new__(Extension)
                 extension._fill(group, row, owner, None, None)
                 _, path, file, _ = owner
-                # The path of what a finder tells of is not text.
+                # For a third-party finder, the path is not a string.
                 where = os.path.join(path, file) if isinstance(path, str) else file
                 note = f"left behind by an interrupted pip, delete {where}"
-                yield extension, f"{LEFT_OUT}{note}"
+                yield extension, f"{EXCLUDED}{note}"
 
 
-# How the note of an extension begins that the choice of a user leaves out.
-LEFT_OUT = "left out: "
+# How the note of an excluded extension begins.
+EXCLUDED = "left out: "
 _labels: "dict[Owner, str]" = {}
 
 
 def label(extension: "Extension[Any]") -> str:
-    """Return name and version of the distribution that declares an extension."""
+    """Return the name and version of the distribution that declares an extension."""
     owner = extension._owner
     if owner is None:
         return ""
@@ -155,7 +160,7 @@ def label(extension: "Extension[Any]") -> str:
         if owner not in _labels:
             _labels[owner] = label_of(owner)
         return _labels[owner]
-    except TypeError:  # the object of a foreign finder that cannot be hashed
+    except TypeError:  # an unhashable object of a third-party finder
         return label_of(owner)
 
 
@@ -180,7 +185,7 @@ def _fields(extension: "Extension[Any]", note: str) -> "dict[str, Any]":
     }
 
 
-def _in_words(fields: "dict[str, Any]") -> "dict[str, Any]":
+def _printed_fields(fields: "dict[str, Any]") -> "dict[str, Any]":
     return {
         "name": fields["name"],
         "group": fields["group"],
@@ -195,7 +200,7 @@ def _in_words(fields: "dict[str, Any]") -> "dict[str, Any]":
 
 
 def _place(file: str, line: int) -> str:
-    """Return a place as editors and terminals understand it.
+    """Return a location in the form that editors and terminals understand.
 
     >>> _place("/a/b.py", 3), _place("/a/b.py", 0)
     ('/a/b.py:3', '/a/b.py')

@@ -1,4 +1,4 @@
-"""What does a start cost here and now? Whole processes, beside what others take."""
+"""Measure how long whole processes take to list a group, with several libraries."""
 
 import argparse
 import os
@@ -12,8 +12,8 @@ import time
 from importlib.util import find_spec
 
 from .. import _environment
-from .._inventory import everything
-from .children import HAS_PROCESSES, measured
+from .._inventory import all_rows
+from .children import HAS_PROCESSES, measured_command
 from .output import add_json, complain, print_json, print_table
 
 _LAZYPLUG = (
@@ -27,12 +27,12 @@ _METADATA = (
     "from importlib.metadata import entry_points;"
     " [p.name for p in entry_points(group={group!r})]"
 )
-# After so many seconds the stamps of what was just written are believed.
-_SETTLED = 2.1
+# Seconds after which the stat signatures of files just written are no longer racy.
+_RACY_SECONDS = 2.1
 
 
 class _StartError(Exception):
-    """A start failed; the message says whose, and why."""
+    """A measured process failed; the message says which one, and why."""
 
 
 def add_to(_: str, parser: argparse.ArgumentParser) -> None:
@@ -61,9 +61,10 @@ def _count(text: str) -> int:
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Print the milliseconds over a bare interpreter that listing a group takes.
+    """Print how many milliseconds it takes to list a group.
 
-    The user's own cache is left alone. Imports no plugin.
+    The time of `python -c pass` is subtracted. The user's cache is not used. Imports no
+    plugin. Returns 1 if nothing could be measured.
     """
     if not HAS_PROCESSES:
         complain(
@@ -71,20 +72,20 @@ def bench(options: argparse.Namespace) -> int:
             " processes"
         )
         return 1
-    groups = everything(_environment.current())
+    groups = all_rows(_environment.current())
     if not groups:
         if options.json:
             print_json({"starts": []})
         complain("There is nothing to ask for: no entry points are on sys.path.")
         return 1
     group = options.group or max(groups, key=lambda name: len(groups[name]))
-    with tempfile.TemporaryDirectory(prefix="lazyplug-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lazyplug-bench-") as directory:
         try:
-            taken = _measured(group, folder, options.rounds)
+            figures = _measure(group, directory, options.rounds)
         except _StartError as error:
             complain(f"It cannot be measured: {error}")
             return 1
-    first = taken["importlib.metadata"][0]
+    first = figures["importlib.metadata"][0]
     rows = [
         {
             "start": name,
@@ -92,7 +93,7 @@ def bench(options: argparse.Namespace) -> int:
             "spread": round(spread, 2),
             "of importlib.metadata": f"{median / first:.2f}" if first > 0 else "",
         }
-        for name, (median, spread) in taken.items()
+        for name, (median, spread) in figures.items()
     ]
     if options.json:
         print_json({"group": group, "rounds": options.rounds, "starts": rows})
@@ -107,9 +108,11 @@ def bench(options: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(group: str, folder: str, rounds: int) -> "dict[str, tuple[float, float]]":
-    cold = os.path.join(folder, "cold")
-    warm = {"LAZYPLUG_CACHE_DIR": os.path.join(folder, "warm")}
+def _measure(
+    group: str, directory: str, rounds: int
+) -> "dict[str, tuple[float, float]]":
+    cold = os.path.join(directory, "cold")
+    warm = {"LAZYPLUG_CACHE_DIR": os.path.join(directory, "warm")}
     lazyplug = _LAZYPLUG.format(group=group)
     cases: dict[str, tuple[str, dict[str, str]]] = {
         "": ("pass", {}),
@@ -121,29 +124,29 @@ def _measured(group: str, folder: str, rounds: int) -> "dict[str, tuple[float, f
     if find_spec("stevedore") is not None:
         cases["stevedore, warm"] = (_STEVEDORE.format(group=group), {})
     _run("lazyplug, warm", *cases["lazyplug, warm"])
-    time.sleep(_SETTLED)
-    taken: dict[str, list[float]] = {name: [] for name in cases if name}
+    time.sleep(_RACY_SECONDS)
+    times: dict[str, list[float]] = {name: [] for name in cases if name}
     names = [*cases]
-    # The first round warms up.
+    # The first round warms up and is not counted.
     for number in range(rounds + 1):
         random.Random(number).shuffle(names)  # noqa: S311
-        now = {}
+        current = {}
         for name in names:
             shutil.rmtree(cold, ignore_errors=True)
-            now[name] = _run(name, *cases[name])
-        for name in taken if number else ():
-            taken[name].append(now[name] - now[""])
+            current[name] = _run(name, *cases[name])
+        for name in times if number else ():
+            times[name].append(current[name] - current[""])
     found = {}
-    for name, values in taken.items():
+    for name, values in times.items():
         low, middle, high = statistics.quantiles(values, n=4)
         found[name] = middle, (high - low) / 2
     return found
 
 
 def _run(name: str, code: str, variables: "dict[str, str]") -> float:
-    """Return how many milliseconds a process of this sys.path takes."""
+    """Run a process with this sys.path; return how many milliseconds it takes."""
     path = os.pathsep.join(filter(None, _environment.current().entries))
-    command, environ = measured(code, {**variables, "PYTHONPATH": path})
+    command, environ = measured_command(code, {**variables, "PYTHONPATH": path})
     began = time.perf_counter()
     done = subprocess.run(
         command,
@@ -151,8 +154,8 @@ def _run(name: str, code: str, variables: "dict[str, str]") -> float:
         capture_output=True,
         check=False,
     )
-    taken = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise _StartError(f"the start of {name or 'Python'} failed: {said}")
-    return taken * 1e3
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise _StartError(f"the start of {name or 'Python'} failed: {last}")
+    return seconds * 1e3

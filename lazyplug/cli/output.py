@@ -1,4 +1,4 @@
-"""How a command says what it found: text in columns, or JSON."""
+"""Print what a command has found, as text in columns or as JSON."""
 
 import os
 import sys
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def add_json(parser: "argparse.ArgumentParser") -> None:
-    """Add the option that every command has which tells anything."""
+    """Add the option `--json` to the parser of a command."""
     parser.add_argument("--json", action="store_true", help="print JSON instead")
 
 
 def to_json(found: "Any") -> bytes:
-    """Return JSON; what no encoding can say, in the names of files, is escaped."""
+    """Return JSON in UTF-8; surrogates, as in undecodable file names, are escaped."""
     try:
         import orjson  # deferred: 20 ms, only for --json
     except ImportError:  # some platforms have no wheel of it
-        import json
+        import json  # deferred: only without orjson
 
         text = json.dumps(_encodable(found), indent=2, ensure_ascii=False)
         return f"{text}\n".encode()
@@ -36,9 +36,8 @@ def to_json(found: "Any") -> bytes:
 
 
 def print_json(found: "Any") -> None:
-    """Print JSON."""
+    """Print JSON in UTF-8, whatever the encoding of standard output is."""
     data = to_json(found)
-    # UTF-8, whatever encoding the terminal has.
     raw = getattr(sys.stdout, "buffer", None)
     if raw is None:
         print(data.decode(), end="")
@@ -49,7 +48,7 @@ def print_json(found: "Any") -> None:
 
 
 def _encodable(value: "Any") -> "Any":
-    r"""Return a value whose texts any encoding can say.
+    r"""Return a value whose strings can be encoded: surrogates are escaped.
 
     >>> _encodable({"a": ["\udcff", 1]})
     {'a': ['\\udcff', 1]}
@@ -64,17 +63,18 @@ def _encodable(value: "Any") -> "Any":
 
 
 def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
-    """Print rows with the names of their columns; those that are empty are left out.
+    """Print rows below the names of their columns, without the empty columns.
 
-    On a terminal rich draws it, if that is installed. `file` is where to, by default
-    standard output.
+    On a terminal, rich draws the table if it is installed.
+
+    :param file: where to print; by default standard output.
     """
     where: IO[str] = sys.stdout if file is None else file
-    names = [name for name in rows[0] if any(_shown(row[name]) for row in rows)]
-    cells = [[_shown(row[name]) for name in names] for row in rows]
+    names = [name for name in rows[0] if any(_cell_text(row[name]) for row in rows)]
+    cells = [[_cell_text(row[name]) for name in names] for row in rows]
     headings = [name.replace("_", " ") for name in names]
     numeric = [all(type(row[name]) in {int, float} for row in rows) for name in names]
-    if is_terminal(where) and is_drawn():
+    if is_terminal(where) and has_rich():
         _draw(headings, cells, numeric, where)
         return
     for line in columns([headings, *cells], numeric):
@@ -84,35 +84,35 @@ def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
 def columns(
     lines: "Sequence[Sequence[str]]", numeric: "Sequence[bool]"
 ) -> "Iterable[str]":
-    """Yield lines whose words stand below each other, numbers to the right.
+    """Yield lines with aligned columns: text to the left, numbers to the right.
 
     >>> list(columns([["name", "n"], ["a", "10"], ["bcdef", "2"]], [False, True]))
     ['name    n', 'a      10', 'bcdef   2']
     """
     widths = [max(map(len, column)) for column in zip(*lines)]
     for line in lines:
-        words = [
+        padded = [
             word.rjust(width) if right else word.ljust(width)
             for word, width, right in zip(line, widths, numeric)
         ]
-        yield "  ".join(words).rstrip()
+        yield "  ".join(padded).rstrip()
 
 
 def print_fields(fields: "Row") -> None:
-    """Print the fields of one thing, a line each; those that are empty are left out."""
+    """Print one field per line, without the empty fields."""
     width = max(map(len, fields)) + 1
     for name, value in fields.items():
-        if _shown(value):
-            print(f"{name + ':':{width}} {_shown(value)}")
+        if _cell_text(value):
+            print(f"{name + ':':{width}} {_cell_text(value)}")
 
 
 def complain(text: str) -> None:
-    """Say what is wrong, where a program that reads the output does not look."""
+    """Print a message to standard error, with control characters escaped."""
     print("\n".join(map(clean, text.splitlines())), file=sys.stderr)
 
 
 def refuse(as_json: bool, path: str, fault: str) -> int:
-    """Say why nothing can be done with a file or folder; return the exit code."""
+    """Print why a file or directory cannot be used; return the exit code 1."""
     if as_json:
         print_json({"path": path or None, "fault": fault})
     else:
@@ -121,12 +121,12 @@ def refuse(as_json: bool, path: str, fault: str) -> int:
 
 
 def is_terminal(file: "IO[str]") -> bool:
-    """Does somebody look, at something that can show more than lines?"""
+    """Return True if a file is a terminal that can do more than print lines."""
     return file.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def is_drawn() -> bool:
-    """Is rich installed, which draws?"""
+def has_rich() -> bool:
+    """Return True if rich is installed, which draws tables and pictures."""
     try:
         import rich  # noqa: F401
     except ImportError:
@@ -134,7 +134,7 @@ def is_drawn() -> bool:
     return True
 
 
-def _shown(value: "Any") -> str:
+def _cell_text(value: "Any") -> str:
     if value is None or value is False:
         return ""
     if value is True:
@@ -142,7 +142,7 @@ def _shown(value: "Any") -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value))
+        return ", ".join(map(_cell_text, value))
     return clean(str(value))
 
 
@@ -152,6 +152,7 @@ def _draw(
     numeric: "Sequence[bool]",
     file: "IO[str]",
 ) -> None:
+    # deferred: only on a terminal
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -161,6 +162,6 @@ def _draw(
     for name, right in zip(names, numeric):
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     for row in cells:
-        # As text: what looks like markup is somebody's name.
+        # Text, not str: a name may look like rich's markup.
         table.add_row(*map(Text, row))
     Console(highlight=False, file=file).print(table)

@@ -1,4 +1,4 @@
-"""Why is a plugin there, or why is it not? No plugin is imported."""
+"""Explain why a plugin is available, or why it is not. Imports no plugin."""
 
 from .. import _environment
 from .._distribution import identify
@@ -6,10 +6,10 @@ from .._entry_point import EntryPoint
 from .._faults.messages import near_misses, origin
 from .._faults.problems import problems
 from .._index import Index
-from .._indexing.freeze import told
-from .._inventory import groups_of, served_groups, shadowed_rows
-from .._printable import quoted
-from .listing import LEFT_OUT, every
+from .._indexing.freeze import staleness_note
+from .._inventory import groups_of, rows_by_group, shadowed_rows
+from .._printable import list_words
+from .listing import EXCLUDED, list_extensions
 from .output import add_json, clean, print_json
 
 TYPE_CHECKING = False
@@ -31,13 +31,16 @@ def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
 
 
 def why(options: "argparse.Namespace") -> int:
-    """Print why a plugin is there, or is not; 1 if none of that name can be used."""
-    found = every(options.group).items()
+    """Print why a plugin is available or not; return 1 if none of the name is."""
+    found = list_extensions(options.group).items()
     named = {each: note for each, note in found if each.name == options.name}
     usable = [each for each, note in named.items() if not note or "one of" in note]
-    reasons = [*_of_named(named), *_of_hidden(options.group, options.name)]
+    reasons = [
+        *_reasons_of_declared(named),
+        *_reasons_of_shadowed(options.group, options.name),
+    ]
     if not named:
-        reasons += _of_missing(options.group, options.name)
+        reasons += _reasons_of_missing(options.group, options.name)
     if options.json:
         print_json({"usable": bool(usable), "reasons": reasons})
     else:
@@ -46,9 +49,9 @@ def why(options: "argparse.Namespace") -> int:
     return 0 if usable else 1
 
 
-def _of_named(named: "dict[Extension[Any], str]") -> "Iterator[str]":
+def _reasons_of_declared(named: "dict[Extension[Any], str]") -> "Iterator[str]":
     for extension, note in named.items():
-        if note.startswith(LEFT_OUT):
+        if note.startswith(EXCLUDED):
             yield f"It is {note}: {origin(extension)}."
         elif note:
             yield f"It is there, but {note}: {origin(extension)}."
@@ -56,10 +59,10 @@ def _of_named(named: "dict[Extension[Any], str]") -> "Iterator[str]":
             yield f"It is there: {origin(extension)}."
 
 
-def _of_hidden(namespace: str, name: str) -> "Iterator[str]":
-    snapshot = _environment.current()
+def _reasons_of_shadowed(namespace: str, name: str) -> "Iterator[str]":
+    environment = _environment.current()
     for group in groups_of(namespace):
-        for row, owner in _hidden(snapshot, group):
+        for row, owner in _shadowed_pairs(environment, group):
             if row[0] == name:
                 loser = EntryPoint._of(group, row, owner)
                 yield (
@@ -68,31 +71,35 @@ def _of_hidden(namespace: str, name: str) -> "Iterator[str]":
                 )
 
 
-def _hidden(snapshot: "_environment.Snapshot", group: str) -> "Iterable[Pair]":
-    """Return the rows of a group that are shadowed, by stable entries or live ones."""
-    yield from shadowed_rows(snapshot, group)
-    shown = snapshot.rows(group)
-    yield from (pair for pair in snapshot.read(Index.rows, group) if pair not in shown)
+def _shadowed_pairs(
+    environment: "_environment.Environment", group: str
+) -> "Iterable[Pair]":
+    """Yield the shadowed rows of a group, also those that a volatile entry shadows."""
+    yield from shadowed_rows(environment, group)
+    shown = environment.rows(group)
+    yield from (
+        pair for pair in environment.read(Index.rows, group) if pair not in shown
+    )
 
 
-def _of_missing(namespace: str, name: str) -> "Iterator[str]":
-    groups = served_groups(_environment.current())
+def _reasons_of_missing(namespace: str, name: str) -> "Iterator[str]":
+    groups = rows_by_group(_environment.current())
     names = [row[0] for g in groups_of(namespace) for row, _ in groups.get(g, ())]
     if not names:
         near = near_misses(namespace, groups)
-        said = f"No installed distribution declares the group {namespace!r}."
+        text = f"No installed distribution declares the group {namespace!r}."
     else:
         near = near_misses(name, names)
-        said = f"No installed distribution declares {name!r} in {namespace!r}."
-    yield said + (f" Did you mean {' or '.join(map(repr, near))}?" if near else "")
+        text = f"No installed distribution declares {name!r} in {namespace!r}."
+    yield text + (f" Did you mean {' or '.join(map(repr, near))}?" if near else "")
     elsewhere = [
         other
         for other, pairs in groups.items()
         if other != namespace and any(row[0] == name for row, _ in pairs)
     ]
     if elsewhere:
-        yield f"A plugin of that name is in {quoted(sorted(elsewhere))}."
-    note = told(_environment.current())
+        yield f"A plugin of that name is in {list_words(sorted(elsewhere))}."
+    note = staleness_note(_environment.current())
     if note:
         yield note.strip()
     found = problems()

@@ -1,4 +1,4 @@
-"""A run of a program, and what it did for its plugins: a table, JSON, or a picture."""
+"""Run a program and show its plugin events as a table, as JSON or as an SVG picture."""
 
 import argparse
 import json
@@ -8,8 +8,8 @@ import subprocess
 import sys
 import tempfile
 
-from .children import HAS_PROCESSES, child
-from .output import complain, is_drawn, print_table, to_json
+from .children import HAS_PROCESSES, child_command
+from .output import complain, has_rich, print_table, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
 
 
 def trace(options: argparse.Namespace) -> int:
-    """Run a program, then tell what it did; return the program's exit code.
+    """Run a program, then show its plugin events; return the program's exit code.
 
-    What the program prints is passed on; the table goes to standard error, lest it be
-    taken for that.
+    The program keeps standard output; the table goes to standard error. Returns 2 if
+    there is no program or a file cannot be written, and 1 if a trace is not possible.
     """
     if not options.program:
         complain("lazyplug trace: which program?")
@@ -69,24 +69,24 @@ def trace(options: argparse.Namespace) -> int:
             " no processes: use `lazyplug run --trace FILE PROGRAM`"
         )
         return 1
-    if options.svg and not is_drawn():
+    if options.svg and not has_rich():
         complain("A picture needs rich: pip install lazyplug[cli]")
         return 1
     for file in (options.json, options.svg):
-        # Known before the program has run, and not after it.
+        # Fail before the program runs, not after it.
         try:
             if file:
                 open(file, "w", encoding="utf-8").close()
         except OSError as error:
             complain(f"lazyplug trace: {error}")
             return 2
-    with tempfile.TemporaryDirectory(prefix="lazyplug-trace-") as folder:
-        file = os.path.join(folder, "events")
+    with tempfile.TemporaryDirectory(prefix="lazyplug-trace-") as directory:
+        file = os.path.join(directory, "events")
         code = _CHILD.format(home=_home(), package=_PACKAGE)
-        command = [*child(folder, code), "--trace", file]
+        command = [*child_command(directory, code), "--trace", file]
         command += ["--as-stevedore"] * options.as_stevedore
         command += ["-m"] * options.is_module
-        ended = _run([*command, *options.program])
+        exit_code = _run([*command, *options.program])
         events = _events(file)
     if options.svg:
         _draw(events or [], options.svg)
@@ -97,8 +97,8 @@ def trace(options: argparse.Namespace) -> int:
         print_table([_row(event) for event in events], sys.stderr)
     elif events is not None:
         complain("It asked lazyplug for nothing.")
-    # As a shell tells that a signal ended it.
-    return ended if ended >= 0 else 128 - ended
+    # For a program that a signal ended, return the exit code that a shell returns.
+    return exit_code if exit_code >= 0 else 128 - exit_code
 
 
 def _home() -> str:
@@ -110,7 +110,7 @@ def _home() -> str:
 
 
 def _run(command: "list[str]") -> int:
-    """Run a program to its end; what interrupts is for it, and not for us."""
+    """Run a program and return its exit code; only the program handles SIGINT."""
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         return subprocess.Popen(command).wait()
@@ -119,7 +119,7 @@ def _run(command: "list[str]") -> int:
 
 
 def _events(file: str) -> "list[dict[str, Any]] | None":
-    """Return what was written, as it began; None if it did not come to that."""
+    """Return the recorded events by start time; None if nothing was recorded."""
     found = []
     try:
         with open(file, encoding="utf-8") as lines:
@@ -127,7 +127,7 @@ def _events(file: str) -> "list[dict[str, Any]] | None":
                 try:
                     found.append(json.loads(line))
                 except ValueError:
-                    continue  # its process was killed meanwhile
+                    continue  # incomplete: its process was killed
     except FileNotFoundError:
         return None
     return sorted(found, key=lambda event: (event["begin"], event["depth"]))
@@ -144,7 +144,8 @@ def _row(event: "dict[str, Any]") -> "dict[str, Any]":
 
 
 def _draw(events: "list[dict[str, Any]]", file: str) -> None:
-    """Draw when each event began and how long it took."""
+    """Draw the start and the duration of each event into an SVG file."""
+    # deferred: only for --svg
     from rich.bar import Bar
     from rich.box import SIMPLE_HEAD
     from rich.console import Console

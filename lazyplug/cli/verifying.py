@@ -1,55 +1,54 @@
-"""Is a file in the cache folder sound in all its parts? A start reads few of them."""
+"""Check all parts of a file in the cache directory; a start reads only a few."""
 
 import os
 
 from .._content import is_by_content
 from .._files import SIZE_CAP, IndexFile
-from .._index import DOUBT, Index, index_name
+from .._index import DECODE_ERRORS, Index, index_name
 from .._indexing.layout import decode, encode, groups_of, regroup, table_of
-from .._indexing.records import is_lent
+from .._indexing.records import is_borrowed
 from .._indexing.storage import FACTS, SUFFIX
 from .._indexing.watch import watched_files
 from .._static.facts import encode as encode_facts
-from .._static.facts import opened, part_of
+from .._static.facts import part_of, read_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .._static.facts import Learned, Part
+    from .._static.facts import FactTable, Part
     from .._types import Read
 
-    # what is checked, and how
+    # the text that names a part, and the function that checks it
     Check = tuple[str, Callable[[], object]]
 
 
 def damages(path: str) -> "list[str]":
-    """Say of each part of an index, or of its facts, that is damaged what it is.
+    """Return the names of the damaged parts of an index, or of its facts.
 
-    Nothing is said of what is sound. A file that is not to be believed, because others
-    could have written it, is damaged as a whole. Raises FileNotFoundError if there is
-    none.
+    A file that another user could have written counts as damaged as a whole. Raises
+    FileNotFoundError if there is no file.
     """
     index_file = IndexFile(path)
     try:
         check = _facts if path.endswith(FACTS) else _index
         return check(path, index_file.read)
-    except DOUBT as error:
+    except DECODE_ERRORS as error:
         reason = error.__cause__ or error
         if isinstance(reason, FileNotFoundError):
             raise reason from None
-        return [f"all of it: {str(reason)[:80]}"]  # it may be a line of the file
+        return [f"all of it: {str(reason)[:80]}"]  # may quote a line of the file
     finally:
         index_file.close()
 
 
 def _failing(checks: "Iterable[Check]") -> "list[str]":
-    """Return what is checked by those that raise one of DOUBT."""
+    """Return the names of the checks that raise one of DECODE_ERRORS."""
     found = []
     for what, check in checks:
         try:
             check()
-        except DOUBT:
+        except DECODE_ERRORS:
             found.append(what)
     return found
 
@@ -57,14 +56,14 @@ def _failing(checks: "Iterable[Check]") -> "list[str]":
 def _index(path: str, read: "Read") -> "list[str]":
     index = Index(read)
     checks: list[Check] = [
-        ("the stamps of the path entries", lambda: _check_stamps(index.stamps)),
-        ("which of them are young", lambda: _check_young(index)),
+        ("the stamps of the path entries", lambda: _check_signatures(index.signatures)),
+        ("which of them are young", lambda: _check_racy(index)),
         ("the files that are watched", lambda: [*watched_files(index)]),
         ("the records of the distributions", lambda: decode(index)),
         ("what stands between its parts", lambda: _check_layout(index)),
         (
             "its name, which is that of another",
-            lambda: _check_name(index.key, index.stamps, path),
+            lambda: _check_name(index.key, index.signatures, path),
         ),
         *[
             (f"the group {group!r}", lambda group=group: index.rows(group))
@@ -72,51 +71,54 @@ def _index(path: str, read: "Read") -> "list[str]":
         ],
     ]
     found = _failing(checks)
-    if not found and not _says_all(index):
+    if not found and not _matches_records(index):
         found.append("its parts, which do not say the same")
     return found
 
 
 def _facts(path: str, read: "Read") -> "list[str]":
-    key, stamps, front, chunk = opened(read)
-    parts: dict[Part, Learned] = {}
+    key, signatures, header, chunk = read_facts(read)
+    parts: dict[Part, FactTable] = {}
 
-    def taken(line: bytes) -> "Check":
+    def check_of(line: bytes) -> "Check":
         kind_and_group = b",".join(line[1:].split(b",")[:2]).decode("ascii", "replace")
         return f"the facts {kind_and_group}", lambda: parts.update(
-            [part_of(line, read, chunk, len(front))]
+            [part_of(line, read, chunk, len(header))]
         )
 
     checks: list[Check] = [
-        ("the stamps of the path entries", lambda: _check_stamps(stamps)),
-        ("its name, which is that of another", lambda: _check_name(key, stamps, path)),
-        *map(taken, front.split(b"\n")[1:-1]),
+        ("the stamps of the path entries", lambda: _check_signatures(signatures)),
+        (
+            "its name, which is that of another",
+            lambda: _check_name(key, signatures, path),
+        ),
+        *map(check_of, header.split(b"\n")[1:-1]),
     ]
     found = _failing(checks)
-    if not found and encode_facts(key, stamps, parts) != read(0, SIZE_CAP):
+    if not found and encode_facts(key, signatures, parts) != read(0, SIZE_CAP):
         found.append("what stands between its parts")
     return found
 
 
-def _check_stamps(stamps: "list[str | None]") -> None:
-    """Raise one of DOUBT unless they are stamps, or what stands for them."""
-    for known in stamps:
-        if is_lent(known):
+def _check_signatures(signatures: "list[str | None]") -> None:
+    """Raise one of DECODE_ERRORS if one is neither a stat signature nor borrowed."""
+    for known in signatures:
+        if is_borrowed(known):
             continue
         parts = 4 + is_by_content(known)
         if known is not None and len([int(n, 16) for n in known.split(" ")]) != parts:
             raise ValueError(known)
 
 
-def _check_young(index: Index) -> None:
-    """Raise ValueError unless they are path entries in their order."""
-    places = range(len(index.stamps))
-    if index.young != [place for place in places if place in index.young]:
-        raise ValueError(index.young)
+def _check_racy(index: Index) -> None:
+    """Raise ValueError unless the racy places are path entries in their order."""
+    places = range(len(index.signatures))
+    if index.racy != [place for place in places if place in index.racy]:
+        raise ValueError(index.racy)
 
 
 def _check_layout(index: Index) -> None:
-    """Raise one of DOUBT unless the parts follow each other, with nothing else."""
+    """Raise one of DECODE_ERRORS unless the parts follow each other without a gap."""
     at = index.after_watch
     for _, offset, length, _ in table_of(index):
         end = at + length
@@ -128,17 +130,17 @@ def _check_layout(index: Index) -> None:
         raise ValueError(at)
 
 
-def _says_all(index: Index) -> bool:
-    """Is the index what would be written of its own records?"""
+def _matches_records(index: Index) -> bool:
+    """Return True if writing the records again gives the same index."""
     entries = decode(index)
     groups = regroup(entries, entries, groups_of(index))
     whole = encode(index.key[0], entries, groups)
     return whole == index.read(0, len(whole))
 
 
-def _check_name(key: "list[str]", stamps: "list[str | None]", path: str) -> None:
-    """Raise ValueError unless the file has the name of the key, but for its suffix."""
+def _check_name(key: "list[str]", signatures: "list[str | None]", path: str) -> None:
+    """Raise ValueError unless the name of the file, without suffix, fits the key."""
     stem = os.path.basename(path).rpartition(".")[0]
-    lent = [known for known in stamps if known and is_lent(known)]
-    if stem + SUFFIX != index_name([*key, *lent[:1]]):
+    borrowed = [known for known in signatures if known and is_borrowed(known)]
+    if stem + SUFFIX != index_name([*key, *borrowed[:1]]):
         raise ValueError(path)

@@ -1,1 +1,1 @@
-"""Stand-ins for other engines, for programs that were written for those."""
+"""Drop-in replacements for other plugin libraries."""

@@ -1,1 +1,1 @@
-"""At home elsewhere: one file for each library, imported by who uses it."""
+"""Integrate lazyplug with other libraries: one module for each of them."""

@@ -1,4 +1,4 @@
-"""Read the texts that click prints of a command from the literals in its source."""
+"""Read the texts that click prints about a command from its source."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ if TYPE_CHECKING:
     from .._static.source import Sources
 
     # the values of each keyword; "doc": the docstring; "**": unpacked keywords
-    Said = dict[str, list[Any]]
+    Values = dict[str, list[Any]]
 
-# Classes and decorators that make a command, and endings of the names that hosts and
+# Classes and decorators that make a command, and suffixes of the names that hosts and
 # plugins give to classes and decorators derived from these.
 _MAKERS = ("Typer", "Command", "Group", "group", "command")
-_ENDS = ("Typer", "Command", "Group", "_group", "_command")
+_SUFFIXES = ("Typer", "Command", "Group", "_group", "_command")
 _TEXTS = ("help", "short_help", "doc")
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
-# Calls that return the same text at each import; of a translation, the text in the
-# source is taken.
-_MADE_BY: dict[str, Callable[[str], str]] = {
+# Functions that return the same text at each import, and functions that translate a
+# text, of which the text in the source is used.
+_TEXT_FUNCTIONS: dict[str, Callable[[str], str]] = {
     "dedent": textwrap.dedent,
     "cleandoc": cleandoc,
     **dict.fromkeys(("_", "gettext", "lazy_gettext", "gettext_lazy"), str),
 }
-# Stands for a value that is computed at import.
+# The value of an expression that is computed at import.
 _COMPUTED = object()
 
 
 class PlainTexts:
     """The literals in the source of a command that click prints.
 
-    Only statements at the top level of a module count: what is made under a condition,
-    in a loop or by a function may differ the next time.
+    Only statements at the top level of a module count: a command that is made under a
+    condition, in a loop or by a function may differ in the next process.
 
     :param place: the file and the line of the target of the entry point.
-    :param callback: the function that the command calls; None where it is not loaded,
-        or calls none.
-    :param sources: notes what was read.
+    :param callback: the function that the command calls; None if the command is not
+        loaded, or calls none.
+    :param sources: records the files that are read.
     """
 
     def __init__(
@@ -55,80 +55,86 @@ class PlainTexts:
         self._sources = sources
         self._trees: dict[str, ast.Module] = {}
         # keywords and docstrings of the target, and those of the callback
-        self._made: Said = {}
-        self._called: Said = {}
+        self._target_values: Values = {}
+        self._callback_values: Values = {}
         file, line = place
-        self._found = self._note(file, lambda node: _line(node) == line, self._made)
-        if self._found and callback is not None:
-            self._found = self._note_function(callback)
+        self._is_found = self._collect(
+            file, lambda node: _line(node) == line, self._target_values
+        )
+        if self._is_found and callback is not None:
+            self._is_found = self._collect_function(callback)
 
     def literal(self, name: str) -> Any:
         """Return the literal value of a keyword of the target; None if it has none."""
-        values = self._made.get(name, [])
+        values = self._target_values.get(name, [])
         found = values[0] if len(values) == 1 else None
         return None if found is _COMPUTED else found
 
-    def keeps(self, name: str, value: Any) -> bool:
+    def is_literal(self, name: str, value: Any) -> bool:
         """Return True if a value is a literal, or None and no source sets it.
 
-        Then it is the same in each process, as long as the sources are the same.
+        Such a value is the same in each process until a source changes.
         """
-        if not self._found or not (value is None or type(value) in (str, bool)):
+        if not self._is_found or not (value is None or type(value) in (str, bool)):
             return False
-        said = self._said(*(_TEXTS if name in _TEXTS else (name,)))
+        values = self._values(*(_TEXTS if name in _TEXTS else (name,)))
         if value:
-            return _clean(value) in map(_clean, said)
+            return _clean(value) in map(_clean, values)
         # A Typer app may have a help text that its only command does not have.
-        part = self._called or self._made
+        part = self._callback_values or self._target_values
         own = [*part.get(name, ()), *(part.get("doc", ()) if name == "help" else ())]
-        return not any(own) and _COMPUTED not in said and "**" not in self._made
+        return (
+            not any(own) and _COMPUTED not in values and "**" not in self._target_values
+        )
 
-    def _said(self, *names: str) -> list[Any]:
-        parts = self._made, self._called
+    def _values(self, *names: str) -> list[Any]:
+        parts = self._target_values, self._callback_values
         return [each for part in parts for name in names for each in part.get(name, ())]
 
-    def _note_function(self, callback: Callable[..., Any]) -> bool:
+    def _collect_function(self, callback: Callable[..., Any]) -> bool:
         try:
             code = unwrap(callback).__code__
         except Exception:  # a plugin may have any object there
             return False
-        return self._note(
+        return self._collect(
             code.co_filename,
             lambda node: (
                 isinstance(node, _FUNCTIONS)
                 and (node.name, _first_line(node))
                 == (code.co_name, code.co_firstlineno)
             ),
-            self._called,
+            self._callback_values,
         )
 
-    def _note(self, file: str, is_it: Callable[[ast.stmt], bool], said: Said) -> bool:
+    def _collect(
+        self, file: str, matches: Callable[[ast.stmt], bool], values: Values
+    ) -> bool:
         """Collect the texts of the command in a file; return False if there is none."""
         tree = self._tree(file)
-        for node in filter(is_it, tree.body):
+        for node in filter(matches, tree.body):
             makers = _makers(node)
             constants = _constants(tree)
             for maker in makers:
                 for each in maker.keywords if isinstance(maker, ast.Call) else ():
                     value = _literal(each.value, constants) if each.arg else _COMPUTED
-                    said.setdefault(each.arg or "**", []).append(value)
+                    values.setdefault(each.arg or "**", []).append(value)
             if isinstance(node, _FUNCTIONS):
-                said["doc"] = [ast.get_docstring(node, clean=False)]
+                values["doc"] = [ast.get_docstring(node, clean=False)]
             return bool(makers)
         return False
 
     def _tree(self, file: str) -> ast.Module:
         if file not in self._trees:
-            tree, believed = read(file, tree_of)
-            self._sources.firm &= believed
+            tree, reliable = read(file, tree_of)
+            self._sources.firm &= reliable
             self._sources.files[file] = True
             self._trees[file] = tree or ast.Module([], [])
         return self._trees[file]
 
 
-def makes(name: str) -> bool:
+def makes_command(name: str) -> bool:
     """Return True if a decorator or a class of this name makes a command."""
-    return name in _MAKERS or name.endswith(_ENDS)
+    return name in _MAKERS or name.endswith(_SUFFIXES)
 
 
 def _makers(node: ast.stmt) -> list[ast.expr]:
@@ -138,15 +144,19 @@ def _makers(node: ast.stmt) -> list[ast.expr]:
             # Typer takes the texts of a group from its `callback`.
             names = map(_last, node.decorator_list)
             pairs = zip(names, node.decorator_list)
-            return [each for name, each in pairs if makes(name) or name == "callback"]
+            return [
+                each
+                for name, each in pairs
+                if makes_command(name) or name == "callback"
+            ]
         case (
             ast.Assign(value=ast.Call() as value)
             | ast.AnnAssign(value=ast.Call() as value)
         ):
             name = _last(value)
-            # A function may return anything, a class makes its instance.
+            # A function may return anything; a class returns its instance.
             is_class = name[:1].isupper() or name in _MAKERS
-            return [value] if makes(name) and is_class else []
+            return [value] if makes_command(name) and is_class else []
     return []
 
 
@@ -199,7 +209,7 @@ def _literal(node: ast.expr, constants: dict[str, str]) -> Any:
         case ast.Name(name):
             return constants.get(name, _COMPUTED)
         case ast.Call(func, [argument], []):
-            make = _MADE_BY.get(_last(func))
+            make = _TEXT_FUNCTIONS.get(_last(func))
             text = _literal(argument, constants)
             if make is not None and isinstance(text, str):
                 return make(text)

@@ -1,4 +1,4 @@
-"""Subcommands of argparse that are plugins: what is not asked for is not imported."""
+"""Add plugins to argparse as subcommands, and import only the one that is used."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 
 class PluginParser(argparse.ArgumentParser):
-    """The parser of a subcommand; that of a plugin is filled when it is used.
+    """The parser of a subcommand, to which a plugin adds arguments when it is used.
 
-    :param plugin: the extension whose plugin adds the arguments; None: an ordinary one.
+    If the plugin cannot be imported then, the parser prints the reason and exits with
+    the code 1.
 
-    All others are those of argparse.ArgumentParser.
+    :param plugin: the extension whose plugin adds the arguments; None: an ordinary
+        parser.
+
+    All other parameters are those of argparse.ArgumentParser.
     """
 
     def __init__(
@@ -27,12 +31,12 @@ class PluginParser(argparse.ArgumentParser):
         self._plugin = plugin
 
     def parse_known_args(self, *args: Any, **kwds: Any) -> Any:
-        """Parse, as argparse does; the plugin is loaded before."""
+        """Import and call the plugin, then parse arguments as argparse does."""
         self._fill()
         return super().parse_known_args(*args, **kwds)
 
     def format_help(self) -> str:
-        """Return the help screen; the plugin is loaded before."""
+        """Import and call the plugin, then return the help screen."""
         self._fill()
         return super().format_help()
 
@@ -51,15 +55,15 @@ def add_plugins(
     commands: "argparse._SubParsersAction[PluginParser]",
     plugins: "str | ExtensionManager[Any]",
 ) -> None:
-    """Add the plugins of a namespace as subcommands. Imports none of them.
+    """Add the plugins of a namespace as subcommands. Imports no plugin.
 
     A plugin is a function that takes the parser of its subcommand and adds its
-    arguments and defaults; it is imported and called when the subcommand is used, or
-    asked for its help. One that cannot be loaded is an error of its own subcommand.
+    arguments and defaults. It is imported and called when the subcommand is used, or
+    when its help is requested. If that fails, only its own subcommand fails.
 
-    Subcommands that are there already come before plugins of the same name.
+    Existing subcommands take precedence over plugins of the same name.
 
-    :param commands: what `add_subparsers(parser_class=PluginParser)` returned.
+    :param commands: the result of `add_subparsers(parser_class=PluginParser)`.
     :param plugins: the namespace of the plugins, or a manager.
     """
     if isinstance(plugins, str):
@@ -67,16 +71,16 @@ def add_plugins(
     for name in sorted(plugins.names()):
         if name not in commands.choices:
             extension = plugins[name]
-            about = _about(extension)
-            # A percent sign would begin one of argparse's own words there.
-            shown = about.replace("%", "%%")
-            commands.add_parser(name, help=shown, description=about, plugin=extension)
+            text = _help_text(extension)
+            # argparse formats this text with `%`.
+            escaped = text.replace("%", "%%")
+            commands.add_parser(name, help=escaped, description=text, plugin=extension)
 
 
-def _about(extension: "Extension[Any]") -> str:
+def _help_text(extension: "Extension[Any]") -> str:
     if extension._module is None:
         return "(cannot be used: no object reference)"
-    about = extension.summary
-    if about is None and facts.is_missing(extension):
+    text = extension.summary
+    if text is None and facts.is_missing(extension):
         return f"(cannot be used: there is no module {extension.module_name!r})"
-    return about or summary_of(extension._owner)[0] or ""
+    return text or summary_of(extension._owner)[0] or ""

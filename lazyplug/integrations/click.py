@@ -1,4 +1,4 @@
-"""A click group whose commands are plugins: what is not asked for is not imported."""
+"""Define a click group whose commands are plugins, imported only when they are used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._distribution import summary_of
 from .._faults.messages import failed_load, near_misses, origin
 from .._static import facts as facts_module
 from .._static.source import first_paragraph, kind_of, read
-from ._plain_texts import PlainTexts, makes
+from ._plain_texts import PlainTexts, makes_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,40 +25,42 @@ if TYPE_CHECKING:
 
     Plugins = str | ExtensionManager[Any] | Callable[[], ExtensionManager[Any]]
 
-# The kind of the learned facts: what click prints of a command among others.
+# The kind of the learned facts: what click prints about a command in a list.
 _KIND = "click"
 _TEXTS = ("short_help", "help")
 _FLAGS = ("hidden", "deprecated")
-# The key in a learned fact that says that the command was loaded.
+# The key in a learned fact that is true if the command was loaded.
 _IS_LOADED = "loaded"
-# Modules that were imported before this one may have been changed since.
+# A source that changed after this time may differ from the imported module.
 _BEGAN = time.time_ns()
-# Where the commands are only listed; contexts of other threads have another meta.
-_LISTED = f"{__name__}.listed"
+# The key in ctx.meta that is true while commands are only listed. Contexts of other
+# threads have another meta.
+_IS_LISTING = f"{__name__}.listed"
 
 
 class LazyGroup(click.Group):
-    """A click group whose commands are the entry points of a group, beside its own.
+    """A click group with its own commands, and with plugins as further commands.
 
-    A plugin is a click command, a group of commands, or a Typer app. Its module is
-    imported when its command is run, asked for its own help, or completed; the help
-    screen of the group, and the completion of its commands' names, import nothing.
+    A plugin is a click command, a click group, or a Typer app. Its module is imported
+    when its command is run, when the help of that command is requested, or when its
+    arguments are completed. The help screen of the group, and the completion of the
+    names of commands, import no plugin.
 
-    The texts of a command are read from its source: the keywords of its decorator, its
-    docstring; else the summary of its distribution. Other literals in its source are
-    learned when the command is first loaded, and remembered until the source changes.
-    Values that are computed at import (a translation, a version) may differ each time,
-    and are not shown.
+    The texts of a command are read from its source: the keywords of its decorator, and
+    its docstring; else the summary of its distribution. Other literals in its source
+    are learned when the command is first loaded, and remembered until the source
+    changes. Values that are computed at import (a translation, a version) may differ
+    each time, and are not shown.
 
-    Commands that were added to the group itself come before plugins of the same name. A
-    plugin that cannot be loaded is an error of its own command, and harms no other.
+    The group's own commands take precedence over plugins of the same name. If a plugin
+    cannot be loaded, only its own command fails.
 
-    :param plugins: the namespace of the plugins, or a family (`myapp.*`); or a manager,
-        or a function that returns one when it is first needed, with a choice or a
-        conflict resolver of the host's own.
-    :param aliases: other names of commands, each with the name that it stands for.
+    :param plugins: the namespace of the plugins, or a family (`myapp.*`); or a manager;
+        or a function that returns a manager, for example one with a choice or a
+        conflict resolver. The function is called when the manager is first needed.
+    :param aliases: alternative names, each with the name of its command.
 
-    All others are those of click.Group.
+    All other parameters are those of click.Group.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class LazyGroup(click.Group):
 
     @property
     def manager(self) -> ExtensionManager[Any]:
-        """The manager of the plugins; made when it is first asked for."""
+        """The manager of the plugins, created on first access."""
         plugins = self._plugins
         if isinstance(plugins, str):
             plugins = ExtensionManager[Any](plugins)
@@ -84,34 +86,42 @@ class LazyGroup(click.Group):
         return plugins
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands, in order. Imports no plugin."""
+        """Return the names of all commands, sorted. Imports no plugin."""
         return sorted({*super().list_commands(ctx), *self.manager.names()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of a name or an alias; None if there is none.
 
-        A plugin is loaded, unless the commands are only listed. What cannot be loaded
-        is a click.ClickException.
+        The plugin is imported, unless the commands are only listed for a help screen or
+        a completion. Raises click.ClickException if the plugin cannot be loaded or is
+        not a command, or if the conflict resolver refuses to choose between several
+        plugins of this name.
         """
         name = self.aliases.get(cmd_name, cmd_name)
         own = super().get_command(ctx, name)
         if own is not None:
             return own
-        listed = bool(ctx.meta.get(_LISTED))
+        is_listing = bool(ctx.meta.get(_IS_LISTING))
         try:
             extension = self.manager[name]
         except MultipleMatches as error:
-            if listed:
-                return _broken(name, f"{len(error.extensions)} plugins of this name")
+            if is_listing:
+                return _broken_command(
+                    name, f"{len(error.extensions)} plugins of this name"
+                )
             raise click.ClickException(str(error)) from error
         except NoMatches:
             return None
-        return _listed(extension) if listed else _loaded(extension)
+        return _listed_command(extension) if is_listing else _load_command(extension)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that is asked for; with hints if there is none."""
+        """Return the command that the arguments name.
+
+        Imports its plugin. Raises click.UsageError if there is no such command, with
+        the most similar names in its message.
+        """
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -125,33 +135,33 @@ class LazyGroup(click.Group):
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
-        """Write the commands into a help screen. Imports no plugin."""
+        """Write the list of commands into a help screen. Imports no plugin."""
         with _listing(ctx):
             super().format_commands(ctx, formatter)
 
     def shell_complete(
         self, ctx: click.Context, incomplete: str
     ) -> list[CompletionItem]:
-        """Return the completions of a command's name. Imports no plugin."""
+        """Return the completions of the name of a command. Imports no plugin."""
         with _listing(ctx):
             return super().shell_complete(ctx, incomplete)
 
 
 @contextmanager
 def _listing(ctx: click.Context) -> Iterator[None]:
-    before = ctx.meta.get(_LISTED)
-    ctx.meta[_LISTED] = True
+    before = ctx.meta.get(_IS_LISTING)
+    ctx.meta[_IS_LISTING] = True
     try:
         yield
     finally:
-        ctx.meta[_LISTED] = before
+        ctx.meta[_IS_LISTING] = before
 
 
 def _or(words: Iterable[str]) -> str:
     return " or ".join(map(repr, words))
 
 
-def _loaded(extension: Extension[Any]) -> click.Command:
+def _load_command(extension: Extension[Any]) -> click.Command:
     try:
         plugin = extension.plugin
     except Exception as error:
@@ -169,7 +179,7 @@ def _loaded(extension: Extension[Any]) -> click.Command:
 def _as_command(plugin: object) -> click.Command | None:
     if isinstance(plugin, click.Command):
         return plugin
-    # Who declares a Typer app has imported typer.
+    # A plugin that is a Typer app has already imported typer.
     if type(plugin).__module__.partition(".")[0] == "typer":
         import typer.main
 
@@ -180,59 +190,63 @@ def _as_command(plugin: object) -> click.Command | None:
 
 
 def _learn(extension: Extension[Any], command: click.Command) -> None:
-    """Remember the texts that click prints of a command, if they are literals.
+    """Remember the texts that click prints about a command, if they are literals.
 
     They are remembered until the source changes. Computed values may differ in the next
-    process: for these, the source is shown, as before.
+    process: instead of these, the texts in the source are still shown.
     """
     known = facts_module.facts()
     before = known.recall(extension, _KIND)
     if isinstance(before, dict) and before.get(_IS_LOADED):
         return
-    said, sources = _said_by_source(extension)
+    texts, sources = _texts_in_source(extension)
     if sources is None:
         return
     now = {name: getattr(command, name, None) for name in (*_TEXTS, *_FLAGS)}
-    # click's own method, of which Typer may have a copy, derives it as we do.
+    # click's own method derives the text as a placeholder does. Typer may have a copy.
     own = click.Command.get_short_help_str.__qualname__
     if type(command).get_short_help_str.__qualname__ != own:
         now["short_help"] = command.get_short_help_str(1000)
     plain = PlainTexts(
         facts_module.place(extension) or ("", 0), command.callback, sources
     )
-    said |= {name: value for name, value in now.items() if plain.keeps(name, value)}
+    texts |= {
+        name: value for name, value in now.items() if plain.is_literal(name, value)
+    }
     sources.clock = min(sources.clock, _BEGAN)
-    known.learn(extension, _KIND, {**said, _IS_LOADED: True}, sources)
+    known.learn(extension, _KIND, {**texts, _IS_LOADED: True}, sources)
 
 
-def _listed(extension: Extension[Any]) -> click.Command:
-    """Return what stands for a command where it is only listed. Imports nothing."""
+def _listed_command(extension: Extension[Any]) -> click.Command:
+    """Return a placeholder for a command that is only listed. Imports no plugin."""
     if extension._module is None:
-        return _broken(extension.name, "no object reference")
-    said = facts_module.facts().recall(extension, _KIND)
-    if not isinstance(said, dict):
-        said = _read(extension)
-    if not said:
-        return _broken(extension.name, f"there is no module {extension.module_name!r}")
-    attrs: dict[str, Any] = {name: said.get(name) for name in _TEXTS}
-    attrs |= {name: said.get(name) or False for name in _FLAGS}
+        return _broken_command(extension.name, "no object reference")
+    texts = facts_module.facts().recall(extension, _KIND)
+    if not isinstance(texts, dict):
+        texts = _read(extension)
+    if not texts:
+        return _broken_command(
+            extension.name, f"there is no module {extension.module_name!r}"
+        )
+    attrs: dict[str, Any] = {name: texts.get(name) for name in _TEXTS}
+    attrs |= {name: texts.get(name) or False for name in _FLAGS}
     return click.Command(extension.name, **attrs)
 
 
 def _read(extension: Extension[Any]) -> dict[str, Any]:
-    """Return what the source says of a command; nothing if it has no module."""
-    said, sources = _said_by_source(extension)
+    """Return the texts of a command in its source; none if it has no module."""
+    texts, sources = _texts_in_source(extension)
     if sources is not None:
-        facts_module.facts().learn(extension, _KIND, said, sources)
-    return said
+        facts_module.facts().learn(extension, _KIND, texts, sources)
+    return texts
 
 
-def _said_by_source(
+def _texts_in_source(
     extension: Extension[Any],
 ) -> tuple[dict[str, Any], Sources | None]:
     """Return the texts of a command in its source, and the sources.
 
-    The texts are empty if the module does not exist.
+    If the module does not exist, there are no texts, and the sources are None.
     """
     found = facts_module.source_of(extension)
     if found is None:
@@ -240,26 +254,26 @@ def _said_by_source(
     scope, sources = found
     if scope is None and facts_module.is_missing(extension):
         return {}, None
-    said: dict[str, Any] = {}
+    texts: dict[str, Any] = {}
     if scope is not None:
         for call, keywords in scope.calls.items():
-            said |= keywords if makes(call) else {}
-        if "" in said:
+            texts |= keywords if makes_command(call) else {}
+        if "" in texts:
             # Not all of its keywords are constants.
             plain = PlainTexts(facts_module.place(extension) or ("", 0), None, sources)
             for name in _TEXTS:
-                said[name] = said.get(name) or plain.literal(name)
-        said["help"] = said.get("help") or first_paragraph(scope.doc)
-    if not said.get("help") and not said.get("short_help"):
-        said["help"], file = summary_of(extension._owner)
+                texts[name] = texts.get(name) or plain.literal(name)
+        texts["help"] = texts.get("help") or first_paragraph(scope.doc)
+    if not texts.get("help") and not texts.get("short_help"):
+        texts["help"], file = summary_of(extension._owner)
         if file:
             sources.files[file] = kind_of(file, sources) != 0
-        if said["help"] is None and sources.files.get(file):
+        if texts["help"] is None and sources.files.get(file):
             # There is no summary, or the file could not be read.
-            data, believed = read(file, lambda data: data.lower().split(b"\n\n")[0])
-            sources.firm &= believed and b"summary:" not in (data or b"")
-    return {name: said.get(name) for name in (*_TEXTS, *_FLAGS)}, sources
+            data, reliable = read(file, lambda data: data.lower().split(b"\n\n")[0])
+            sources.firm &= reliable and b"summary:" not in (data or b"")
+    return {name: texts.get(name) for name in (*_TEXTS, *_FLAGS)}, sources
 
 
-def _broken(name: str, reason: str) -> click.Command:
+def _broken_command(name: str, reason: str) -> click.Command:
     return click.Command(name, short_help=f"(cannot be used: {reason})")

@@ -1,4 +1,4 @@
-"""The plugins of a pluggy host, imported when one of their hooks is called."""
+"""Register the plugins of a pluggy host, and import each when a hook is called."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
     from .. import Choice, Extension
 
-    # name, positional arguments, those with a default, options of its marker
+    # the name, the arguments without and with a default, the options of the marker
     Hook = tuple[str, list[str], list[str], dict[str, Any]]
-    # the hooks of a plugin, and what it binds beside them that may be one another time;
-    # False: it is imported at once
+    # the hooks of a plugin, and its other names, which may be hooks another time;
+    # False: the plugin is imported at once
     Known = tuple[list[Hook], list[str]] | Literal[False]
 
-# The options of a hook that are texts or flags, as pluggy's marker has them.
+# The options of pluggy's marker that are texts or flags.
 _OPTIONS = ("wrapper", "hookwrapper", "optionalhook", "tryfirst", "trylast", "specname")
-# The overriding of these means that the host looks at plugins by itself.
-_LOOKS = ("register", "parse_hookimpl_opts")
-# Modules that were imported before this one may have been changed since.
+# A host that overrides one of these inspects plugins itself.
+_REGISTRATION_METHODS = ("register", "parse_hookimpl_opts")
+# A source that changed after this time may differ from the imported module.
 _BEGAN = time.time_ns()
-# The default of an argument that has one in the plugin.
-_THEIRS: Any = type("_Theirs", (), {"__repr__": lambda _: "..."})()
+# The default of a stand-in's argument, which means the default in the plugin.
+_PLUGIN_DEFAULT: Any = type("_Theirs", (), {"__repr__": lambda _: "..."})()
 
 
 def load_entrypoints(
@@ -48,41 +48,44 @@ def load_entrypoints(
     choice: Choice | None = None,
     on_failure: str | None = None,
 ) -> int:
-    """Register the plugins of a group with a plugin manager; return how many.
+    """Register the plugins of a group with a plugin manager; return their number.
 
-    They are those of `PluginManager.load_setuptools_entrypoints`, under the same names,
-    without those that are blocked or registered already; but they are found by the
-    index, those of shadowed distributions are left out, and they come in the same order
+    They are the plugins of `PluginManager.load_setuptools_entrypoints`, under the same
+    names, without those that are blocked or already registered. But they are found in
+    the index; plugins of shadowed distributions are skipped; and the order is the same
     on every machine: by path entry, by distribution, by line.
 
-    Each plugin is imported here, and what its import raises is raised, unless `lazy`:
-    then the module of a plugin is imported when one of its hooks is first called, or
-    the plugin is otherwise touched. Which hooks it has is learned when it is first
-    loaded, and remembered for as long as its sources stay as they are. What
-    `get_plugin` and its kin return then stands for the module: it equals it, but is
-    another object, and imports it when an attribute other than `__name__` and the hooks
-    is accessed. A plugin that cannot be imported then does not stop the host: it is not
-    registered, or its hooks answer as if it were not.
+    Without `lazy`, each plugin is imported here. With `lazy`, the module of a plugin is
+    imported when one of its hooks is first called, or on another access to the plugin.
+    Its hooks are learned when it is first loaded, and remembered until its sources
+    change. A stand-in is registered in place of the module, and `get_plugin` and
+    similar methods return it. The stand-in is equal to the module, but is another
+    object. It imports the module on access to an attribute other than `__name__` and
+    the hooks. If the import fails, the host continues: the plugin is not registered, or
+    its hooks answer as if it were not.
 
-    A plugin is imported here all the same where it could make a difference: if it is no
-    module, if it has no hook, if one of its hooks depends on a condition or is not
-    plainly seen in the source, or if the host warns of one or refuses it.
+    Even with `lazy`, a plugin is imported here if a stand-in could make a difference:
+    if the plugin is not a module, if it has no hooks, if one of its hooks depends on a
+    condition or is not plain in the source, or if the host warns about a hook or
+    refuses it.
 
     :param pm: the plugin manager of the host.
     :param group: the group of the entry points.
-    :param name: the name of the only plugin that is wanted; None: all.
-    :param lazy: should modules be imported when they are called? Raises TypeError for
-        a plugin manager that looks at plugins by itself, as pytest's.
-    :param choice: which plugins are taken, decided before any is imported. None: all of
-        them, but for what `LAZYPLUG_ALLOW` and `LAZYPLUG_DENY` say.
+    :param name: the name of the only plugin to register; None: all.
+    :param lazy: True to import plugins when they are first used.
+    :param choice: which plugins are enabled, decided before any is imported. None: all,
+        except those that `LAZYPLUG_ALLOW` and `LAZYPLUG_DENY` exclude.
     :param on_failure: what happens if a plugin cannot be imported, here or when one of
-        its hooks is called: "warn" logs it, once a process, and "ignore" does not; both
-        skip the plugin. "error" raises the exception of the import. None: "warn" if
+        its hooks is called. "warn" skips the plugin and logs that once per process;
+        "ignore" skips it; "error" raises the exception of the import. None: "warn" if
         `lazy`, else "error", as pluggy does. Entry points that are not valid references
-        and broken metadata are treated as by Manager, with "warn" as its default.
+        and broken metadata are handled as by Manager, with "warn" as the default.
+
+    Raises TypeError if `lazy` is true and the plugin manager inspects plugins itself,
+    as that of pytest does.
     """
     if lazy:
-        _refuse_to_hide_plugins_from(type(pm))
+        _check_manager(type(pm))
     manager = ExtensionManager[Any](
         group, choice=choice, on_failure=on_failure or "warn"
     )
@@ -95,10 +98,10 @@ def load_entrypoints(
             continue
         try:
             if lazy:
-                plugin = _lazily(pm, extension, policy)
+                plugin = _make_plugin(pm, extension, policy)
             else:
                 plugin = _load_plugin(extension, policy)
-        except _LeftOut:
+        except _PluginSkipped:
             continue
         pm.register(plugin, name=extension.name)
         _add_distribution(pm, plugin, extension)
@@ -106,8 +109,8 @@ def load_entrypoints(
     return count
 
 
-def _refuse_to_hide_plugins_from(manager: type[PluginManager]) -> None:
-    for method in _LOOKS:
+def _check_manager(manager: type[PluginManager]) -> None:
+    for method in _REGISTRATION_METHODS:
         if getattr(manager, method) is not getattr(PluginManager, method):
             raise TypeError(
                 f"{manager.__module__}.{manager.__qualname__} has a {method}() of its"
@@ -116,8 +119,8 @@ def _refuse_to_hide_plugins_from(manager: type[PluginManager]) -> None:
             )
 
 
-class _LeftOut(Exception):
-    """A plugin cannot be imported, and the host goes on without it."""
+class _PluginSkipped(Exception):
+    """A plugin cannot be imported, and the host continues without it."""
 
 
 def _load_plugin(extension: Extension[Any], policy: str) -> Any:
@@ -134,11 +137,11 @@ def _load_plugin(extension: Extension[Any], policy: str) -> Any:
             from .._faults.messages import report_failure  # deferred: few fail
 
             report_failure(extension, error)
-        raise _LeftOut from error
+        raise _PluginSkipped from error
 
 
 class _Distribution:
-    """The distribution of an extension; opened when it is asked for anything."""
+    """The distribution of an extension, opened on first access."""
 
     def __init__(self, extension: Extension[Any]) -> None:
         self._extension = extension
@@ -149,10 +152,10 @@ class _Distribution:
 
         owner = self._extension._owner
         if owner is not None and isinstance(owner[1], str):
-            folder = os.path.join(owner[1], owner[2])
-            if os.path.isdir(folder):
-                return Distribution.at(folder)
-        return self._extension.dist  # it is in an archive, or of a foreign finder
+            directory = os.path.join(owner[1], owner[2])
+            if os.path.isdir(directory):
+                return Distribution.at(directory)
+        return self._extension.dist  # in an archive, or from a third-party finder
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._opened, name)
@@ -167,41 +170,44 @@ class _Distribution:
 def _add_distribution(
     pm: PluginManager, plugin: object, extension: Extension[Any]
 ) -> None:
-    told: Any = pm._plugin_distinfo
+    distinfo: Any = pm._plugin_distinfo
     dist: Any = _Distribution(extension)
-    told.append((plugin, dist))
+    distinfo.append((plugin, dist))
     if pm.list_plugin_distinfo()[-1][1] is dist:
-        # Before 1.7, pluggy kept what it now makes when it is asked.
-        from pluggy import _manager
+        # Before 1.7, pluggy stored the facade that it now makes on access.
+        from pluggy import _manager  # deferred: only for these versions
 
-        told[-1] = plugin, _manager.DistFacade(told[-1][1])  # type: ignore[attr-defined]
+        distinfo[-1] = plugin, _manager.DistFacade(distinfo[-1][1])  # type: ignore[attr-defined]
 
 
-def _lazily(pm: PluginManager, extension: Extension[Any], policy: str) -> Any:
-    """Return what stands for a plugin, or the plugin where nothing can."""
+def _make_plugin(pm: PluginManager, extension: Extension[Any], policy: str) -> Any:
+    """Return a stand-in for a plugin, or the plugin if no stand-in is possible."""
     if extension._module is None or extension.attr is not None:
         return _load_plugin(extension, policy)
-    known = _read(facts.facts().recall(extension, _kind(pm)))
+    known = _decode(facts.facts().recall(extension, _kind(pm)))
     if known is None:
         plugin = _load_plugin(extension, policy)
         if not extension.loaded:
-            return plugin  # it is being imported, and has not all of its hooks yet
+            return plugin  # it is still being imported, and may lack hooks
         known = _learn(pm, extension, _hooks(pm, plugin))
     if known:
         hooks, others = known
         seen = any(hasattr(pm.hook, name) for name in others)
-        if not seen and not _is_told(pm, hooks):
+        if not seen and not _would_warn(pm, hooks):
             return _Plugin(pm, extension, hooks, policy)
     return _load_plugin(extension, policy)
 
 
 def _kind(pm: PluginManager) -> str:
-    # The marker of a hook has the project's name.
+    # Each project has its own marker.
     return f"pluggy {pm.project_name}"
 
 
-def _is_told(pm: PluginManager, hooks: Iterable[Hook]) -> bool:
-    """Would the host warn of a hook, or refuse it? It would name the function."""
+def _would_warn(pm: PluginManager, hooks: Iterable[Hook]) -> bool:
+    """Return True if the host would warn about a hook, or refuse it.
+
+    The message would name the function of the stand-in.
+    """
     for name, args, kwargs, options in hooks:
         spec = getattr(
             getattr(pm.hook, options["specname"] or name, None), "spec", None
@@ -215,16 +221,16 @@ def _is_told(pm: PluginManager, hooks: Iterable[Hook]) -> bool:
     return False
 
 
-# What is learned.
+# The learned facts.
 
 
-def _read(known: Any) -> Known | None:
-    """Return what was remembered of a plugin; None if it is nothing of that kind."""
+def _decode(known: Any) -> Known | None:
+    """Return the remembered hooks of a plugin; None if they are not valid."""
     if known is False:
         return False
     try:
         hooks, others = known
-        "".join(others)  # all of them are text
+        "".join(others)  # raises TypeError if one is not a string
         found = [_read_hook(*hook) for hook in hooks]
     except (TypeError, ValueError):
         return None
@@ -234,7 +240,7 @@ def _read(known: Any) -> Known | None:
 def _read_hook(
     name: str, args: list[str], kwargs: list[str], options: dict[str, Any]
 ) -> Hook:
-    """Return a hook; ValueError or TypeError if its names cannot be those of one."""
+    """Return a hook. Raises ValueError or TypeError if its names are not valid."""
     names = [name, *args, *kwargs]
     if not all(str.isidentifier(each) and not iskeyword(each) for each in names):
         raise ValueError(names)
@@ -246,12 +252,12 @@ def _read_hook(
 def _learn(
     pm: PluginManager, extension: Extension[Any], hooks: list[Hook] | None
 ) -> Known:
-    """Return what the source shows of the hooks of a loaded plugin; remember it."""
+    """Remember and return what the source shows about the hooks of a loaded plugin."""
     known = facts.facts()
     sources = Sources(_BEGAN)
     found: Known = False
     options = {name: options for name, _, _, options in hooks or ()}
-    others = PlainHooks(pm.project_name, known.search(), sources).others(
+    others = PlainHooks(pm.project_name, known.search(), sources).other_names(
         extension.module_name, extension.plugin, options
     )
     if hooks and others is not None:
@@ -263,18 +269,18 @@ def _learn(
 def _hooks(pm: PluginManager, plugin: object) -> list[Hook] | None:
     """Return the hooks of a plugin as pluggy sees them.
 
-    None if one is no function, or a wrapper that pluggy refuses.
+    None if one is not a function, or is a wrapper that pluggy refuses.
     """
     found: list[Hook] = []
     for name in dir(plugin):
-        said: Any = pm.parse_hookimpl_opts(plugin, name)
-        if said is None:
+        opts: Any = pm.parse_hookimpl_opts(plugin, name)
+        if opts is None:
             continue
         function = getattr(plugin, name)
         if not isinstance(function, FunctionType):
             return None
-        options: Any = {option: said.get(option) or False for option in _OPTIONS}
-        options["specname"] = said.get("specname")
+        options: Any = {option: opts.get(option) or False for option in _OPTIONS}
+        options["specname"] = opts.get("specname")
         wraps = options["wrapper"] or options["hookwrapper"]
         if wraps and not isgeneratorfunction(function):
             return None
@@ -283,12 +289,12 @@ def _hooks(pm: PluginManager, plugin: object) -> list[Hook] | None:
     return found
 
 
-# What stands for a plugin.
+# The stand-in.
 
 
 class _Plugin(ModuleType):
-    # A module that is imported when it is touched. Its hooks are there before. That it
-    # is so is no docstring: the module's own is asked for here.
+    # A stand-in for a module. It has the hooks of the module, and imports the module on
+    # access to anything else. This is not a docstring: `__doc__` is that of the module.
 
     __slots__ = ("_extension", "_hooks", "_pm", "_policy")
 
@@ -300,7 +306,7 @@ class _Plugin(ModuleType):
         policy: str,
     ) -> None:
         super().__init__(extension.module_name)
-        # Anything else that a module has is its own.
+        # `__getattr__` gets all other attributes from the module itself.
         for name in self.__dict__.keys() - {"__name__"}:
             del self.__dict__[name]
         for slot, value in zip(self.__slots__, (extension, hooks, pm, policy)):
@@ -315,7 +321,7 @@ class _Plugin(ModuleType):
             return _load(self).__doc__
 
     def __dir__(self) -> Iterable[str]:
-        # pluggy asks for it when a plugin is registered: too early to import it.
+        # pluggy calls it when a plugin is registered, which must not import the module.
         loaded = self._extension.loaded
         return dir(self._extension.plugin) if loaded else super().__dir__()
 
@@ -328,7 +334,7 @@ class _Plugin(ModuleType):
     def __delattr__(self, name: str) -> None:
         delattr(_load(self), name)
 
-    # As the module itself: it cannot be registered twice, whichever way.
+    # It equals the module, so that pluggy refuses to register the module as well.
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, _Plugin):
@@ -345,14 +351,14 @@ class _Plugin(ModuleType):
 
 
 def _load(plugin: _Plugin, policy: str = "error") -> Any:
-    """Return the module, imported if it was not; learn if it has other hooks by now."""
+    """Return the module of a stand-in; import it, and check its hooks, if needed."""
     extension = plugin._extension
     if extension.loaded:
         return extension.plugin
     module = _load_plugin(extension, policy)
-    # It may be under way, and not have all of them yet.
+    # A module that is still being imported may lack hooks.
     if extension.loaded and _hooks(plugin._pm, module) != plugin._hooks:
-        from .._log import report  # deferred: only where there is a fault
+        from .._log import report  # deferred: only on failure
 
         _learn(plugin._pm, extension, None)
         report(
@@ -363,38 +369,43 @@ def _load(plugin: _Plugin, policy: str = "error") -> Any:
 
 
 def _stand_in(plugin: _Plugin, hook: Hook, marker: str) -> Callable[..., Any]:
-    """Return a function of the same arguments that calls that of the plugin."""
+    """Return a function with the arguments of a hook that calls the plugin's own."""
     name, args, kwargs, options = hook
     wraps = options["wrapper"] or options["hookwrapper"]
 
-    def call(given: list[Any], named: dict[str, Any]) -> Any:
+    def call(positional: list[Any], keywords: dict[str, Any]) -> Any:
         try:
             module = _load(plugin, plugin._policy)
-        except _LeftOut:
-            return _passed_by() if wraps else None
+        except _PluginSkipped:
+            return _pass_through() if wraps else None
         if not plugin._extension.loaded:
-            # What its own import calls goes past a plugin: it is not registered yet.
-            return _passed_by() if wraps else None
-        named = {key: value for key, value in named.items() if value is not _THEIRS}
-        return getattr(module, name)(*given, **named)
+            # A hook that the import of the plugin calls skips the plugin: pluggy
+            # registers a plugin only after its import.
+            return _pass_through() if wraps else None
+        passed = {
+            key: value
+            for key, value in keywords.items()
+            if value is not _PLUGIN_DEFAULT
+        }
+        return getattr(module, name)(*positional, **passed)
 
-    # pluggy reads the names of the arguments from the code, and asks if a wrapper is a
-    # generator. All names are identifiers: `_read_hook` and Python have seen to that;
-    # the name of `call` is longer than any of them.
-    ours = "_" * (1 + max(map(len, (name, *args, *kwargs))))
-    named = ", ".join(f"{each!r}: {each}" for each in kwargs)
-    gives = f"{ours}([{', '.join(args)}], {{{named}}})"
+    # pluggy reads the names of the arguments from the code object, and checks that a
+    # wrapper is a generator function. All names are identifiers, as Python and
+    # `_read_hook` ensure; the name of `call` is longer than any of them.
+    call_name = "_" * (1 + max(map(len, (name, *args, *kwargs))))
+    items = ", ".join(f"{each!r}: {each}" for each in kwargs)
+    expression = f"{call_name}([{', '.join(args)}], {{{items}}})"
     if wraps:
-        gives = f"(yield from {gives})"
-    text = f"def {name}({', '.join([*args, *kwargs])}):\n    return {gives}\n"
-    scope: dict[str, Any] = {ours: call}
+        expression = f"(yield from {expression})"
+    text = f"def {name}({', '.join([*args, *kwargs])}):\n    return {expression}\n"
+    scope: dict[str, Any] = {call_name: call}
     exec(compile(text, f"<lazy {plugin.__name__}>", "exec"), scope)  # noqa: S102
     function = scope[name]
-    function.__defaults__ = (_THEIRS,) * len(kwargs)
+    function.__defaults__ = (_PLUGIN_DEFAULT,) * len(kwargs)
     function.__module__ = plugin.__name__
     setattr(function, marker, options)
     return function  # type: ignore[no-any-return]
 
 
-def _passed_by() -> Generator[None, Any, Any]:
+def _pass_through() -> Generator[None, Any, Any]:
     return (yield)

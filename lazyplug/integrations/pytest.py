@@ -1,10 +1,11 @@
-"""Fixtures for pytest: an index apart, site folders and fake extensions, for a test."""
+"""Define pytest fixtures: an isolated index, site directories, fake extensions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-# pytest has imported all that is imported here; the rest waits for a test to ask.
+# pytest itself imports what is imported here; the rest is deferred until a test needs
+# it.
 import pytest
 
 if TYPE_CHECKING:
@@ -31,16 +32,17 @@ if TYPE_CHECKING:
 def lazyplug_index(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """Give the test an index of its own; return its folder.
+    """Give the test its own index in a temporary directory; return the directory.
 
-    As `lazyplug.testing.isolated_index`.
+    This fixture does the same as `lazyplug.testing.isolated_index`. Raises RuntimeError
+    if the process ignores the environment variables `LAZYPLUG_*`.
     """
-    from ..testing import _places
+    from ..testing import _places  # deferred: few tests need it
 
-    folder = tmp_path_factory.mktemp("lazyplug-index")
-    _places.isolate(monkeypatch, folder)
-    yield folder
-    _places.forget(folder)
+    directory = tmp_path_factory.mktemp("lazyplug-index")
+    _places.isolate(monkeypatch, directory)
+    yield directory
+    _places.forget(directory)
 
 
 @pytest.fixture
@@ -49,17 +51,18 @@ def lazyplug_site(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[[Tree], Path]]:
-    """Return a function that installs a tree in a site folder, for the test.
+    """Return a function that installs a tree in a site directory, for the test.
 
-    As `lazyplug.testing.site_folder`, with `lazyplug_index`.
+    The function does the same as `lazyplug.testing.site_directory`, and returns the
+    directory. The fixture uses `lazyplug_index`. No plugin is imported.
     """
-    from ..testing import _places
+    from ..testing import _places  # deferred: few tests need it
 
     root = tmp_path_factory.mktemp("lazyplug-site")
 
     def make(tree: Tree) -> Path:
-        folder = root / str(len(list(root.iterdir())))
-        return _places.install(monkeypatch, folder, tree)
+        directory = root / str(len(list(root.iterdir())))
+        return _places.install(monkeypatch, directory, tree)
 
     yield make
     _places.uninstall(root)
@@ -71,9 +74,10 @@ def lazyplug_extensions(
 ) -> Fake:
     """Return a function that fakes the extensions of a namespace, for the test.
 
-    As `lazyplug.testing.fake_extensions`, with `lazyplug_index`.
+    The function does the same as `lazyplug.testing.fake_extensions`. The fixture uses
+    `lazyplug_index`.
     """
-    from ..testing import _fakes
+    from ..testing import _fakes  # deferred: few tests need it
 
     def fake(
         namespace: str, plugins: Mapping[str, object], *, keep_installed: bool = False

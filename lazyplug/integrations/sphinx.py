@@ -1,10 +1,10 @@
-"""The Sphinx directive `list-plugins`, which documents the plugins of a namespace.
+"""Define the Sphinx directive `list-plugins`, which lists the plugins of a namespace.
 
-It is added in `conf.py`::
+Add it in `conf.py`::
 
     extensions = ["lazyplug.integrations.sphinx"]
 
-A plugin whose docstring stands plainly in its source is not imported for it.
+A plugin is imported only if its source does not plainly show its docstring.
 """
 
 # Sphinx need not be installed where types are checked.
@@ -19,7 +19,7 @@ from unicodedata import east_asian_width
 
 from .. import ExtensionManager
 from .._faults.messages import origin
-from .._printable import clean, words_of
+from .._printable import clean, describe_error
 from .._static import facts
 
 if TYPE_CHECKING:
@@ -27,17 +27,18 @@ if TYPE_CHECKING:
 
     from .. import Extension
 
-    # Returns the docstring of an extension; None: it is left out. Extensions and their
-    # managers are those of lazyplug or of the drop-in.
+    # Returns the docstring of an extension; None: the extension is skipped. Extensions
+    # and their managers are those of lazyplug or of the drop-in.
     Document = Callable[[Any], str | None]
-    # Each text stands with the module that it comes from.
+    # pairs of a text and the module that it comes from
     Texts = Iterator[tuple[str, str]]
 
 
 def documentation(extension: Extension[Any]) -> str | None:
     """Return the docstring of a plugin, "" if it has none; None if it is broken.
 
-    It is imported where the source does not say the docstring plainly.
+    The plugin is imported only if its source does not plainly show the docstring. A
+    failed import is logged as a warning of the Sphinx build.
     """
     doc = facts.docstring(extension, "docstring", cleandoc)
     if doc is not None:
@@ -45,12 +46,12 @@ def documentation(extension: Extension[Any]) -> str | None:
     try:
         return getdoc(extension.plugin) or ""
     except Exception as error:
-        told = clean(words_of(error))
-        _log("lazyplug").warning("Failed to load %s: %s", origin(extension), told)
+        reason = clean(describe_error(error))
+        _log("lazyplug").warning("Failed to load %s: %s", origin(extension), reason)
         return None
 
 
-def _documented(manager: Any, document: Document) -> Iterator[tuple[Any, str]]:
+def _docstrings(manager: Any, document: Document) -> Iterator[tuple[Any, str]]:
     for name in sorted({*manager.names()}):
         extension = manager[name]
         doc = document(extension)
@@ -60,7 +61,7 @@ def _documented(manager: Any, document: Document) -> Iterator[tuple[Any, str]]:
 
 def simple_list(manager: Any, document: Document) -> Texts:
     """Yield a list of the names, each with the first line of its docstring."""
-    for extension, doc in _documented(manager, document):
+    for extension, doc in _docstrings(manager, document):
         summary = doc.partition("\n")[0].strip()
         yield f"* {extension.name} -- {summary}", extension.module_name
 
@@ -75,21 +76,21 @@ def detailed_list(
     """Yield a section for each name, with its docstring or a warning that it has none.
 
     :param over: the character of the lines above the titles; "" for no line.
-    :param under: the character of the lines below them.
-    :param titlecase: should the names begin with capitals in the titles?
+    :param under: the character of the lines below the titles; "" for no line.
+    :param titlecase: True to write the names in title case.
     """
-    for extension, doc in _documented(manager, document):
+    for extension, doc in _docstrings(manager, document):
         title = extension.name
-        # Lines have to be as wide as the title is printed.
+        # reStructuredText requires lines that are as wide as the printed title.
         length = sum(1 + (east_asian_width(each) in "FW") for each in title)
         if titlecase:
             title = title.title()
-        said = doc or (
+        body = doc or (
             f".. warning:: No documentation found for {extension.name}"
             f" in {extension.entry_point_target}"
         )
         heading = [line for line in (over * length, title, under * length) if line]
-        for text in (*heading, "\n", said, "\n"):
+        for text in (*heading, "\n", body, "\n"):
             yield text, extension.module_name
 
 
@@ -100,8 +101,13 @@ def _log(name: str) -> Any:
 
 
 def directive(log: Any, find: Callable[[str], Any], document: Document) -> type[Any]:
-    """Return a directive that documents what `find` returns of a namespace."""
-    # One function, so that no module here needs Sphinx to be imported.
+    """Return the class of a directive that lists the plugins of a manager.
+
+    :param log: the log of the Sphinx build.
+    :param find: returns the manager of a namespace.
+    :param document: returns the docstring of an extension.
+    """
+    # Imported in this one function, so that this module can be imported without Sphinx.
     from docutils import nodes
     from docutils.parsers.rst import Directive, directives
     from docutils.statemachine import StringList
@@ -158,12 +164,16 @@ class _Forward(Handler):
 
 
 def setup(app: Any) -> dict[str, Any]:
-    """Add the directive to a Sphinx application."""
-    listed: Any = directive(_log("lazyplug"), ExtensionManager[Any], documentation)
+    """Add the directive to a Sphinx application; return the metadata of the extension.
 
-    class Current(listed):
+    Sphinx calls this function.
+    """
+    base: Any = directive(_log("lazyplug"), ExtensionManager[Any], documentation)
+
+    class Current(base):
         def run(self) -> list[Any]:
-            # Nothing tells Sphinx that a plugin was installed, or changed.
+            # Sphinx does not notice that a plugin was installed or has changed, so it
+            # reads the document again at each build.
             self.state.document.settings.env.note_reread()
             logger, forward = getLogger("lazyplug"), _Forward(WARNING)
             logger.addHandler(forward)

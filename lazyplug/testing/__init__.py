@@ -1,13 +1,13 @@
-"""For tests of hosts and of plugins: planted sites, fakes, an index apart, laziness.
+"""Help to test hosts and plugins: temporary sites, fakes, indexes, import checks.
 
-Nothing of it needs pytest; its fixtures are in `lazyplug.integrations.pytest`.
+Nothing here needs pytest; the fixtures for it are in `lazyplug.integrations.pytest`.
 """
 
 from ._fakes import fake_extensions as fake_extensions
 from ._fakes import manager_of as manager_of
 from ._imports import nothing_imported as nothing_imported
 from ._places import isolated_index as isolated_index
-from ._places import site_folder as site_folder
+from ._places import site_directory as site_directory
 from ._trees import Tree as Tree
 from ._trees import dist as dist
 from ._trees import plant as plant

@@ -1,4 +1,4 @@
-"""Extensions that a test gives: as installed ones for a while, or in one manager."""
+"""Provide fake extensions to a test: as if installed, or in one manager."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -13,17 +13,17 @@ from ._trees import Tree, dist
 
 M = TypeVar("M", bound=Manager[Any, Any])
 
-# Of each module of fakes that is planted what it gives.
-_given: dict[str, dict[str, object]] = {}
+# the objects of each generated module, by its name
+_objects: dict[str, dict[str, object]] = {}
 
 
 def manager_of(kind: "type[M]", namespace: str, plugins: Mapping[str, object]) -> M:
-    """Return a manager that has these extensions, and none that is installed.
+    """Return a manager that has these extensions, and no installed ones.
 
-    :param kind: its class; `DriverManager` wants exactly one.
-    :param namespace: the group that they stand in.
-    :param plugins: the plugins by name: an object is the plugin; text is an object
-        reference, `module:attr`, that is imported on first touch.
+    :param kind: the class of the manager; `DriverManager` needs exactly one extension.
+    :param namespace: the group of the extensions.
+    :param plugins: the plugins by name. An object is the plugin; a string is a
+        `module:attr` reference, which is imported on first access.
     """
     extensions: list[Extension[Any]] = []
     for name, plugin in plugins.items():
@@ -39,39 +39,39 @@ def manager_of(kind: "type[M]", namespace: str, plugins: Mapping[str, object]) -
 def fake_extensions(
     namespace: str, plugins: Mapping[str, object], *, keep_installed: bool = False
 ) -> Iterator[None]:
-    """Let a namespace have these extensions, for the length of the block.
+    """Give a namespace these extensions for the duration of the block.
 
-    They are declared by a distribution in a site folder, as `site_folder` makes one:
-    every manager that is made in the block, `entry_points()` and importlib.metadata
-    find them as they find others. Nothing is imported until one is touched.
+    A distribution in a temporary site directory declares them (see `site_directory`):
+    managers that are created in the block, `entry_points()` and importlib.metadata find
+    them like any other. No plugin is imported before first access.
 
-    The installed extensions of the namespace are hidden by distributions that stand
-    before theirs, and declare the rest of what these declare.
+    The installed extensions of the namespace are hidden by copies of their
+    distributions, which come first on `sys.path` and lack these declarations.
 
     :param namespace: the group.
-    :param plugins: the plugins by name: an object is the plugin; text is an object
-        reference, `module:attr`, which may also lead nowhere.
-    :param keep_installed: hide only those that have one of these names?
+    :param plugins: the plugins by name. An object is the plugin; a string is a
+        `module:attr` reference, whose target need not exist.
+    :param keep_installed: True hides only installed extensions of the same names.
 
-    Objects are there in this process; another one that loads them gets an ImportError.
-    Raises ValueError of a name that cannot stand in an entry_points.txt, and of a
-    family, `myapp.*`.
+    Objects exist only in this process; a child process that loads them gets an
+    ImportError. Raises ValueError if a name is not valid in an entry_points.txt, or if
+    the namespace is a family, `myapp.*`.
     """
-    with temporary_site() as (folder, patch):
-        install(patch, folder, faked(patch, namespace, plugins, keep_installed))
+    with temporary_site() as (directory, patch):
+        install(patch, directory, faked(patch, namespace, plugins, keep_installed))
         yield
 
 
 def faked(
     patch: Patch, namespace: str, plugins: Mapping[str, object], keep_installed: bool
 ) -> Tree:
-    """Return what is to be installed for `fake_extensions`.
+    """Return the tree to install for `fake_extensions`.
 
-    What it gives is there until that is undone.
+    The objects are available until the patch is undone.
     """
     if namespace.endswith(".*"):
         raise ValueError(f"{namespace!r} is a family: say one group of it")
-    number = next(n for n in count(1) if f"lazyplug_fakes_{n}" not in _given)
+    number = next(n for n in count(1) if f"lazyplug_fakes_{n}" not in _objects)
     module = f"lazyplug_fakes_{number}"
     values: dict[str, str] = {}
     objects: dict[str, object] = {}
@@ -87,7 +87,7 @@ def faked(
             point.name in plugins or not keep_installed
         )
 
-    patch.setitem(_given, module, objects)
+    patch.setitem(_objects, module, objects)
     return {
         f"{module}.py": _source(objects),
         **dist(f"lazyplug-fakes-{number}", entry_points={namespace: values}),
@@ -96,32 +96,32 @@ def faked(
 
 
 def _source(objects: "dict[str, object]") -> str:
-    """Return the source of a module that gives these objects.
+    """Return the source of a module that provides these objects.
 
-    It shows their docstrings to who reads it, for summaries.
+    It contains their docstrings, so that summaries can be read from the source.
     """
     lines = [f"from {__name__} import give\n"]
     for attr, plugin in objects.items():
-        # That of any other object is its class's.
+        # Any other object has the docstring of its class.
         is_own = inspect.isclass(plugin) or inspect.isroutine(plugin)
         doc = plugin.__doc__ if is_own else None
-        said = doc if isinstance(doc, str) else None
-        lines.append(f"def {attr}():\n    {said!r}\n")
+        text = doc if isinstance(doc, str) else None
+        lines.append(f"def {attr}():\n    {text!r}\n")
     return "".join([*lines, "give(globals())\n"])
 
 
 def give(module: "dict[str, Any]") -> None:
-    """Put the objects into a module of fakes, when it is imported."""
-    if module["__name__"] not in _given:
+    """Put the objects into a generated module, which calls this when it is imported."""
+    if module["__name__"] not in _objects:
         raise ImportError(
             "fake extensions are objects of the process that has made them: give"
             " references, or plant modules in a site folder, for other processes"
         )
-    module.update(_given[module["__name__"]])
+    module.update(_objects[module["__name__"]])
 
 
 def _without(is_hidden: "Callable[[EntryPoint], bool]") -> Tree:
-    """Return distributions that declare what installed ones do, but for some of it."""
+    """Return copies of installed distributions that lack the hidden entry points."""
     points = entry_points()
     owners: dict[Any, None] = dict.fromkeys(p._owner for p in points if is_hidden(p))
     tree: dict[str, Any] = {}
@@ -130,8 +130,8 @@ def _without(is_hidden: "Callable[[EntryPoint], bool]") -> Tree:
         rest = [point for point in declared if not is_hidden(point)]
         text = "".join(f"[{p.group}]\n{p.name} = {p.value}\n" for p in rest)
         name, version, _ = identify(owner)
-        for folder, files in dist(name, version, text).items():
+        for directory, files in dist(name, version, text).items():
             opened = declared[0].dist
-            said = opened.read_text("METADATA") or opened.read_text("PKG-INFO")
-            tree[folder] = {**files, "METADATA": said or files["METADATA"]}
+            metadata = opened.read_text("METADATA") or opened.read_text("PKG-INFO")
+            tree[directory] = {**files, "METADATA": metadata or files["METADATA"]}
     return tree

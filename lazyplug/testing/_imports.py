@@ -1,4 +1,4 @@
-"""Was anything imported? Every import that finds a module is noted while it is made."""
+"""Check that a block of code imports nothing, with a finder that records imports."""
 
 import sys
 from collections.abc import Iterator
@@ -12,29 +12,30 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import FrameType
 
-# lazyplug, also a vendored copy, and the modules that it imports itself where it looks
-# again, or compares versions.
-_OWN = __name__.rpartition(".testing.")[0]
-_OURS = {"importlib_metadata", "orjson", "packaging", "platformdirs", "zipp"}
+# The name of lazyplug, or of a vendored copy, and the modules that it imports when it
+# rescans, or compares versions.
+_PACKAGE = __name__.rpartition(".testing.")[0]
+_DEPENDENCIES = {"importlib_metadata", "orjson", "packaging", "platformdirs", "zipp"}
 
 
 @contextmanager
 def nothing_imported(*names: str) -> Iterator[None]:
     """Fail if anything is imported in the block.
 
-    A module counts as soon as its code is about to be run: also if that fails, also if
-    it is removed from `sys.modules` again, and in whichever thread. Who only looks if
-    there is a module, as importlib.util.find_spec does, imports nothing. Processes that
-    are started in the block are not watched.
+    A module counts as imported as soon as its code is about to be run, in any thread,
+    even if that fails, or if the module is removed from `sys.modules` again. A search
+    for a module, as by importlib.util.find_spec, is not an import. Child processes are
+    not watched.
 
-    :param names: modules, or packages with all that is below them. They count as not
-        imported when the block begins, whatever was imported before; that is put back
-        at its end. Without names, all modules count that are not imported by then, but
-        for those of the standard library, of lazyplug, and what it needs.
+    :param names: modules, or packages with all of their submodules. They count as not
+        imported when the block begins, even if they were; the previous modules are
+        restored at its end. Without names, all modules count that are not imported when
+        the block begins, except those of the standard library, of lazyplug and of its
+        dependencies.
 
-    Raises AssertionError at the end of the block, which tells the modules, which was
-    the first, and which line imported it; TypeError or ValueError of what cannot be the
-    name of a module.
+    Raises AssertionError at the end of the block, with the names of the modules, and
+    the line that imported the first one. Raises TypeError or ValueError for a name that
+    cannot be the name of a module.
     """
     for name in names:
         if not all(map(str.isidentifier, str.split(name, "."))):
@@ -44,11 +45,11 @@ def nothing_imported(*names: str) -> Iterator[None]:
         for name in names:
             take_out(patch, name)
         before = set(sys.modules)
-        finders = sys.meta_path  # the block may put another list in its place
+        finders = sys.meta_path  # the block may replace the list
         finders.insert(0, watch)
         patch.callback(finders.remove, watch)
         yield
-        # What was put there by other ways than import.
+        # Modules that were put there without an import.
         for name in sys.modules:
             if name not in before and watch.wants(name):
                 watch.found.setdefault(name, "which was put into sys.modules")
@@ -60,41 +61,41 @@ def nothing_imported(*names: str) -> Iterator[None]:
 
 
 class _Watch:
-    """A finder that finds what the others do, and notes what is imported.
+    """A finder that finds what the other finders find, and records imports.
 
-    :param names: the modules and packages that are noted; none: those of others.
+    :param names: the modules and packages to record; empty: all third-party ones.
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
-        # what was imported, in order, and by which line
+        # the imported modules in order, each with the line that imported it
         self.found: dict[str, str] = {}
 
     def wants(self, name: str) -> bool:
-        """Is it a module of which there is to be told?"""
+        """Return True if an import of this module is recorded."""
         if self._names:
             return any(f"{name}.".startswith(f"{each}.") for each in self._names)
         top = name.partition(".")[0]
-        known = top in _OURS or top in sys.stdlib_module_names
+        known = top in _DEPENDENCIES or top in sys.stdlib_module_names
         return not known and not _is_own(name)
 
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
     ) -> "ModuleSpec | None":
-        """Return what the other finders find; note it if that is for an import."""
-        asking = sys._getframe(2)
-        is_import = asking.f_code.co_name == "_find_and_load_unlocked"
+        """Return the spec of the other finders; record it if it is for an import."""
+        caller = sys._getframe(2)
+        is_import = caller.f_code.co_name == "_find_and_load_unlocked"
         if not is_import or not self.wants(name):
             return None
         others = [each for each in sys.meta_path if each is not self]
         spec = spec_of(others, name, path, target)
         if spec is not None:
-            self.found.setdefault(name, _line(asking))
+            self.found.setdefault(name, _line(caller))
         return spec
 
 
 def _line(frame: "FrameType") -> str:
-    """Return which line of a program imports, as a frame of its import has it."""
+    """Return "by FILE:LINE" for the code that imports, given a frame of the import."""
     while frame.f_back is not None and _is_machinery(frame):
         frame = frame.f_back
     return f"by {frame.f_code.co_filename}:{frame.f_lineno}"
@@ -106,4 +107,4 @@ def _is_machinery(frame: "FrameType") -> bool:
 
 
 def _is_own(name: str) -> bool:
-    return f"{name}.".startswith(f"{_OWN}.")
+    return f"{name}.".startswith(f"{_PACKAGE}.")

@@ -1,7 +1,8 @@
-"""What a test has to itself for a while: an index, site folders, the modules in them.
+"""Isolate a test: give it an index, site directories and the modules in them.
 
-All of it is changed through a `Patch`, pytest's or our own, which undoes it at the end.
-Under pytest it must be pytest's: what a test patches itself has to be undone before.
+All changes are made through a `Patch`, pytest's or our own, which undoes them at the
+end. Under pytest it must be pytest's, so that the patches of the test itself are undone
+first.
 """
 
 import os
@@ -23,26 +24,26 @@ _CACHE_DIR = "LAZYPLUG_CACHE_DIR"
 
 
 class Patch(Protocol):
-    """What is needed of pytest.MonkeyPatch."""
+    """The methods of pytest.MonkeyPatch that are used here."""
 
     def setitem(self, dic: Mapping[K, V], name: K, value: V) -> None:
-        """Set an item, until that is undone."""
+        """Set an item until the patch is undone."""
 
     def syspath_prepend(self, path: str) -> None:
-        """Put a folder first in `sys.path`, until that is undone."""
+        """Put a directory first in `sys.path` until the patch is undone."""
 
 
 class OwnPatch(ExitStack):
-    """The same without pytest: undone where its block ends."""
+    """A Patch without pytest, undone at the end of its `with` block."""
 
     def setitem(self, dic: Mapping[K, V], name: K, value: V) -> None:
-        """Set an item, until that is undone."""
+        """Set an item until the patch is undone."""
         changed: Any = dic
         self.callback(_put_back, changed, name, changed.get(name, _ABSENT))
         changed[name] = value
 
     def syspath_prepend(self, path: str) -> None:
-        """Put a folder first in `sys.path`, until that is undone."""
+        """Put a directory first in `sys.path` until the patch is undone."""
         self.callback(sys.path.__setitem__, slice(None), sys.path[:])
         sys.path.insert(0, path)
 
@@ -54,26 +55,26 @@ def _put_back(changed: "MutableMapping[K, V]", name: K, value: V) -> None:
         changed[name] = value
 
 
-def leave_out(patch: Patch, changed: "MutableMapping[K, Any]", name: K) -> None:
-    """Let a mapping be without an item, until that is undone."""
+def remove_item(patch: Patch, changed: "MutableMapping[K, Any]", name: K) -> None:
+    """Remove an item from a mapping until the patch is undone."""
     patch.setitem(changed, name, "")
     del changed[name]
 
 
 def take_out(patch: Patch, module: str) -> None:
-    """Let a module, and what is below it, be not imported, until that is undone."""
+    """Treat a module and its submodules as not imported until the patch is undone."""
     package = _package_of(module)
     if package is not None:
-        leave_out(patch, package, module.rpartition(".")[2])
+        remove_item(patch, package, module.rpartition(".")[2])
     for name in list(sys.modules):
         if f"{name}.".startswith(f"{module}."):
-            leave_out(patch, sys.modules, name)
+            remove_item(patch, sys.modules, name)
 
 
 def _package_of(module: str) -> "dict[str, Any] | None":
-    """Return the names in the package of a module, if the module is one of them.
+    """Return the namespace of a module's package, if it contains the module.
 
-    `from package import module` would find it there.
+    `from package import module` would find the module there.
     """
     above, _, name = module.rpartition(".")
     loaded, package = sys.modules.get(module), sys.modules.get(above)
@@ -85,75 +86,78 @@ def _package_of(module: str) -> "dict[str, Any] | None":
 # --------------------------------------------------------------------------- an index
 
 
-def isolate(patch: Patch, folder: Path) -> None:
-    """Keep indexes in this folder, and forget what was seen and set before.
+def isolate(patch: Patch, directory: Path) -> None:
+    """Keep indexes in this directory; forget earlier settings and cached answers.
 
-    Raises RuntimeError where the environment is ignored, and so would be that.
+    Raises RuntimeError if environment variables are ignored, and with them
+    `LAZYPLUG_CACHE_DIR`.
     """
     for name in list(os.environ):
         if name.startswith("LAZYPLUG_"):
-            leave_out(patch, os.environ, name)
-    patch.setitem(os.environ, _CACHE_DIR, str(folder))
+            remove_item(patch, os.environ, name)
+    patch.setitem(os.environ, _CACHE_DIR, str(directory))
     patch.setitem(vars(_settings), "index_override", None)
-    forget(folder)
-    if _settings.cache_folder() != str(folder):
+    forget(directory)
+    if _settings.get_cache_directory() != str(directory):
         raise RuntimeError(
             "the index cannot be isolated: LAZYPLUG_* are ignored in this process. Was"
             " it started with -E or -I, or has it another user's rights?"
         )
 
 
-def forget(folder: Path) -> None:
-    """Let this process forget what it has seen, and what it would write to a folder."""
+def forget(directory: Path) -> None:
+    """Forget cached answers, and data that is not yet written to the directory."""
     _environment.invalidate_caches()
     _settings.forget_problems()
     _log.forget()
-    facts.forget(str(folder))
+    facts.forget(str(directory))
 
 
 @contextmanager
 def isolated_index() -> Iterator[Path]:
-    """Give the block an index of its own, in a temporary folder; give its path.
+    """Give the block an index of its own in a temporary directory; yield its path.
 
-    `LAZYPLUG_CACHE_DIR` names that folder, all other `LAZYPLUG_*` are not set, and what
-    `use_index` was given is put aside; processes that are started in the block inherit
-    that. This one forgets what it has seen of its environment, when the block begins
-    and when it ends. All is put back at the end.
+    `LAZYPLUG_CACHE_DIR` names that directory, all other `LAZYPLUG_*` are unset, and an
+    index that was set by `use_index` is not used. Child processes that are started in
+    the block inherit the variables. This process forgets what it knows of its
+    environment when the block begins and when it ends. Everything is restored at the
+    end.
 
-    Raises RuntimeError where Python was told to ignore the environment.
+    Raises RuntimeError if environment variables are ignored: under `python -E` and
+    `-I`, and if the real and the effective user or group differ.
     """
-    with _place() as (folder, patch):
-        isolate(patch, folder)
-        yield folder
+    with _temporary_directory() as (directory, patch):
+        isolate(patch, directory)
+        yield directory
 
 
 @contextmanager
-def _place() -> Iterator[tuple[Path, OwnPatch]]:
+def _temporary_directory() -> Iterator[tuple[Path, OwnPatch]]:
     with TemporaryDirectory(prefix="lazyplug-") as name:
-        folder = Path(name)
+        directory = Path(name)
         try:
             with OwnPatch() as patch:
-                yield folder, patch
+                yield directory, patch
         finally:
-            forget(folder)
+            forget(directory)
 
 
-# ------------------------------------------------------------------------ site folders
+# -------------------------------------------------------------------- site directories
 
 
-def install(patch: Patch, folder: Path, tree: Tree) -> Path:
-    """Plant a site folder and put it first on the path, here and for new processes."""
-    plant(folder, tree)
+def install(patch: Patch, directory: Path, tree: Tree) -> Path:
+    """Write a site directory; put it first in `sys.path` and in `PYTHONPATH`."""
+    plant(directory, tree)
     for module in _modules(tree):
         take_out(patch, module)
-    paths = [str(folder), os.environ.get("PYTHONPATH")]
+    paths = [str(directory), os.environ.get("PYTHONPATH")]
     patch.setitem(os.environ, "PYTHONPATH", os.pathsep.join(filter(None, paths)))
-    patch.syspath_prepend(str(folder))
-    return folder
+    patch.syspath_prepend(str(directory))
+    return directory
 
 
 def _modules(tree: Tree, above: str = "") -> Iterator[str]:
-    """Yield the modules in a tree; of a namespace package those that are in it."""
+    """Yield the modules in a tree; for a namespace package, the modules inside it."""
     for name, content in tree.items():
         module = above + name.removesuffix(".py")
         if not isinstance(content, Mapping):
@@ -165,13 +169,13 @@ def _modules(tree: Tree, above: str = "") -> Iterator[str]:
             yield from _modules(content, f"{module}.")
 
 
-def uninstall(folder: Path) -> None:
-    """Remove what was imported from a folder from `sys.modules`."""
-    inside = os.path.join(folder, "")
+def uninstall(directory: Path) -> None:
+    """Remove the modules that were imported from a directory from `sys.modules`."""
+    inside = os.path.join(directory, "")
     for name, module in list(sys.modules.items()):
-        # Not by getattr: there are modules that import others then.
-        said = getattr(module, "__dict__", {})
-        files = [said.get("__file__"), *(said.get("__path__") or ())]
+        # Not with getattr: access to an attribute makes some modules import others.
+        namespace = getattr(module, "__dict__", {})
+        files = [namespace.get("__file__"), *(namespace.get("__path__") or ())]
         found = [str(file).startswith(inside) for file in files if file]
         if found and all(found):
             package = _package_of(name)
@@ -184,31 +188,31 @@ def uninstall(folder: Path) -> None:
 
 
 @contextmanager
-def site_folder(tree: Tree) -> Iterator[Path]:
-    """Install what a tree says, for the length of the block; give the site folder.
+def site_directory(tree: Tree) -> Iterator[Path]:
+    """Install a tree in a temporary site directory for the block; yield its path.
 
-    It is a temporary folder, first in `sys.path`, and in `PYTHONPATH` for processes
-    that are started in the block. Its modules are not yet imported, even if others of
-    the same names are; those are put back at the end, where what was imported from the
-    folder is removed from `sys.modules`.
+    The directory is first in `sys.path`, and in `PYTHONPATH` for child processes that
+    are started in the block. Its modules are not yet imported, even if others of the
+    same names are; those are restored at the end, when the modules that were imported
+    from the directory are removed from `sys.modules`.
 
-    Managers that stand already see it after their `refresh()`. Where
-    `LAZYPLUG_CACHE_DIR` is not set, the index is kept in a temporary folder as well.
+    Existing managers find the distributions after their `refresh()`. If
+    `LAZYPLUG_CACHE_DIR` is not set, the index is kept in a temporary directory as well.
 
-    :param tree: as of `plant`; distributions are made by `dist`.
+    :param tree: the files, as for `plant`; `dist` makes distributions.
 
-    No plugin is imported.
+    Imports no plugin.
     """
-    with temporary_site() as (folder, patch):
-        yield install(patch, folder, tree)
+    with temporary_site() as (directory, patch):
+        yield install(patch, directory, tree)
 
 
 @contextmanager
 def temporary_site() -> Iterator[tuple[Path, OwnPatch]]:
-    """Give a folder for a site, and a patch; undo what is changed by it."""
-    with _place() as (folder, patch):
-        site = folder / "site"
-        if not _settings.setting(_CACHE_DIR):
-            patch.setitem(os.environ, _CACHE_DIR, str(folder / "cache"))
+    """Yield the path for a site directory, and a patch; undo the patch at the end."""
+    with _temporary_directory() as (directory, patch):
+        site = directory / "site"
+        if not _settings.get_setting(_CACHE_DIR):
+            patch.setitem(os.environ, _CACHE_DIR, str(directory / "cache"))
         patch.callback(uninstall, site)
         yield site, patch

@@ -1,4 +1,4 @@
-"""Folders and installed distributions, as dict literals."""
+"""Write directories and installed distributions from dict literals."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,20 +10,20 @@ from .._indexing.metadata import parse
 if TYPE_CHECKING:
     import os
 
-# What stands in a folder, by name: a mapping is a folder, str and bytes are files.
+# The contents of a directory by name: a mapping is a directory, str and bytes files.
 Tree: TypeAlias = Mapping[str, Any]
 
 
-def plant(folder: "str | os.PathLike[str]", tree: Tree) -> Path:
-    """Write a tree into a folder, which is made where it is missing; return its path.
+def plant(directory: "str | os.PathLike[str]", tree: Tree) -> Path:
+    """Write a tree into a directory, which is created if missing; return its path.
 
-    :param folder: where to.
-    :param tree: what stands in it, by name: a dict is a folder, str and bytes are
-        files. Text is dedented, and written as UTF-8.
+    :param directory: the directory.
+    :param tree: its contents by name: a dict is a directory, str and bytes are files.
+        Text is dedented, and written as UTF-8.
 
-    Raises TypeError of what is none of these.
+    Raises TypeError for contents of any other type.
     """
-    path = Path(folder)
+    path = Path(directory)
     path.mkdir(parents=True, exist_ok=True)
     for name, content in tree.items():
         match content:
@@ -48,13 +48,13 @@ def dist(
 ) -> Tree:
     r"""Return the tree of an installed distribution, `{"foo-1.0.dist-info": …}`.
 
-    :param name: its name.
-    :param version: its version.
-    :param entry_points: what it declares, `{"group": {"name": "module:attr"}}`; or the
-        text of its entry_points.txt, which may be wrong in any way.
+    :param name: the name of the distribution.
+    :param version: the version.
+    :param entry_points: its entry points, `{"group": {"name": "module:attr"}}`; or the
+        text of its entry_points.txt, which is not checked.
 
-    Raises TypeError or ValueError if that is no such mapping, or nothing that can stand
-    in the file.
+    Raises TypeError if a group is not such a mapping, and ValueError if a group, a name
+    or a value is not valid in the file.
 
     >>> dist("foo", "2", {"g": {"a": "foo:A"}})["foo-2.dist-info"]["entry_points.txt"]
     '[g]\na = foo:A\n'

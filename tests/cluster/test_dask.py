@@ -51,14 +51,14 @@ if __name__ == "__main__":
 def test_drivers_are_mapped_over_workers_and_a_lack_is_told(
     site: PlantSite, tmp_path: Path
 ) -> None:
-    folder = site(
+    directory = site(
         {"plug_square.py": PLUGIN, **dist("shapes", "2.5", entry_points=POINTS)}
     )
     file = tmp_path / "program.py"
     file.write_text(PROGRAM, encoding="utf-8")
     known = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join(filter(None, [str(folder), known]))
-    done = python(str(file), str(folder), env={"PYTHONPATH": path})
+    path = os.pathsep.join(filter(None, [str(directory), known]))
+    done = python(str(file), str(directory), env={"PYTHONPATH": path})
     well, _, lack = done.stdout.partition("\n")
     assert well == "well", done.stderr
     assert "No module named 'plug_square'" in lack

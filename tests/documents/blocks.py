@@ -27,7 +27,7 @@ LANGUAGES = {
 }
 # What is not run, by document and first line, with the reason.
 TOX = "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox run"
-LOOK = "manager(namespace) → index of this sys.path → still true?"
+LOOK = "manager(namespace) → index of this sys.path → is it fresh?"
 IMPORTED = "AssertionError: imported: texts_upper"
 NOT_RUN = {
     ("README.md", f"{TOX} -e demo"): "installs 250 distributions",
@@ -38,7 +38,7 @@ NOT_RUN = {
     ): "compiles for minutes",
     (
         "docs/index-format.md",
-        '["SHADOWED","PATH-ENTRY","FOLDER","KEY","NAME","VALUE","MODULE","ATTR","LINE",…]',
+        '["SHADOWED","PATH-ENTRY","DIRECTORY","KEY","NAME","VALUE","MODULE","ATTR","LINE",…]',
     ): "the form of a line, not a line",
     ("docs/look-up.md", f"{LOOK} → rows of that one group"): "a picture",
     (

@@ -77,18 +77,18 @@ def extras() -> set[str]:
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of wheels."""
-    folder = tmp_path_factory.mktemp("house")
-    wheels(folder)
+    directory = tmp_path_factory.mktemp("house")
+    wheels(directory)
     # What the README shows of a pyproject.toml, as part of a whole one, replaces ours.
     loader = tmp_path_factory.mktemp("myapp-yaml")
     text = project("myapp-yaml", "1.2", "README.md")
     plant(loader, {"pyproject.toml": text, "myapp_yaml.py": LOADER})
     own = [f"{ROOT}[{','.join(extras())}]", str(loader)]
     wanted = [*own, *(str(ROOT / "examples" / name) for name in EXAMPLES), *TOOLS]
-    pip = (sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(folder))
+    pip = (sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(directory))
     done = subprocess.run([*pip, *wanted], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return folder
+    return directory
 
 
 @pytest.fixture

@@ -116,13 +116,13 @@ WORLD: Mapping[str, Tree] = {
 }
 
 
-def wheels(folder: Path) -> None:
+def wheels(directory: Path) -> None:
     """Write each distribution into a folder, as a wheel."""
-    folder.mkdir(exist_ok=True)
+    directory.mkdir(exist_ok=True)
     for tree in WORLD.values():
         files = dict(_files(tree))
         (metadata,) = {name.partition("/")[0] for name in files if "dist-info" in name}
-        wheel = folder / f"{metadata.removesuffix('.dist-info')}-py3-none-any.whl"
+        wheel = directory / f"{metadata.removesuffix('.dist-info')}-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
             for name, content in files.items():
                 archive.writestr(name, content)
@@ -131,9 +131,9 @@ def wheels(folder: Path) -> None:
             archive.writestr(f"{metadata}/RECORD", "")
 
 
-def _files(tree: Tree, folder: str = "") -> Iterator[tuple[str, str]]:
+def _files(tree: Tree, directory: str = "") -> Iterator[tuple[str, str]]:
     for name, content in tree.items():
         if isinstance(content, Mapping):
-            yield from _files(content, f"{folder}{name}/")
+            yield from _files(content, f"{directory}{name}/")
         else:
-            yield f"{folder}{name}", content
+            yield f"{directory}{name}", content

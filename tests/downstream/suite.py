@@ -31,17 +31,17 @@ def main() -> None:
     spec = importlib.util.find_spec("stevedore")
     if spec is None or spec.origin is None:
         sys.exit("stevedore is not installed here; run `tox run -e downstream`")
-    folder = Path(spec.origin).parent
+    directory = Path(spec.origin).parent
     drop_in.install()
     options = [
         "-c",
         "/dev/null",
-        f"--rootdir={folder.parent}",
+        f"--rootdir={directory.parent}",
         "-p",
         "no:cacheprovider",
     ]
     options += [f"--deselect={test}" for test in left_out()]
-    sys.exit(pytest.main([*options, *sys.argv[1:], str(folder / "tests")]))
+    sys.exit(pytest.main([*options, *sys.argv[1:], str(directory / "tests")]))
 
 
 if __name__ == "__main__":

@@ -107,17 +107,25 @@ def test_bandit_lists_the_same_plugins(home: Path) -> None:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Install the demo application out of cliff's released sources."""
-    folder = tmp_path_factory.mktemp("cliff")
+    directory = tmp_path_factory.mktemp("cliff")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     from importlib.metadata import version
 
     asked = f"cliff=={version('cliff')}"
-    fetch = ["download", "--no-deps", "--no-binary", ":all:", "-d", str(folder), asked]
+    fetch = [
+        "download",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "-d",
+        str(directory),
+        asked,
+    ]
     subprocess.run([*pip, *fetch], check=True)
-    (archive,) = folder.glob("cliff-*.tar.gz")
+    (archive,) = directory.glob("cliff-*.tar.gz")
     with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
-    (source,) = folder.glob("cliff-*/demoapp")
+        packed.extractall(directory, filter="data")
+    (source,) = directory.glob("cliff-*/demoapp")
     subprocess.run([*pip, "install", "--no-deps", str(source)], check=True)
 
 

@@ -72,7 +72,7 @@ def tally(request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def learned(
-    settled: Ticking,
+    reliable: Ticking,
     tmp_path: Path,
     isolated: Path,
     only: SetPath,

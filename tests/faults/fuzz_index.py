@@ -30,20 +30,20 @@ CLOCK = 1 << 62
 FRONT = b'KEY\nSTAMPS\n[]\n["1",DETAIL]\nWATCH\nTABLE'
 
 
-def filled(front: bytes, texts: list[bytes], pieces: Pieces) -> bytes:
+def filled(header: bytes, texts: list[bytes], pieces: Pieces) -> bytes:
     """Return a front with what belongs in the place of capitals."""
-    (key, stamps, _, detail, watch), table = pieces.head_and_table(texts)
-    front = front.replace(b"DETAIL", compact(detail[1:])[1:-1])
-    for name, value in ((b"KEY", key), (b"STAMPS", stamps), (b"WATCH", watch)):
-        front = front.replace(name, compact(value))
-    return front.replace(b"TABLE", table)
+    (key, signatures, _, detail, watch), table = pieces.head_and_table(texts)
+    header = header.replace(b"DETAIL", compact(detail[1:])[1:-1])
+    for name, value in ((b"KEY", key), (b"STAMPS", signatures), (b"WATCH", watch)):
+        header = header.replace(name, compact(value))
+    return header.replace(b"TABLE", table)
 
 
 def seeds(pieces: Pieces) -> list[bytes]:
     """Return inputs to begin with: as it was written, and with stamps too young."""
-    young = FRONT.replace(b"[]", b'["0","1"]')
-    fronts = [FRONT, young, FRONT.replace(b'"1"', b'"0"')]
-    return [BETWEEN.join([front, *pieces.texts]) for front in fronts]
+    racy = FRONT.replace(b"[]", b'["0","1"]')
+    fronts = [FRONT, racy, FRONT.replace(b'"1"', b'"0"')]
+    return [BETWEEN.join([header, *pieces.texts]) for header in fronts]
 
 
 corpus = Path(sys.argv[1]).resolve()
@@ -58,20 +58,20 @@ for number, seed in enumerate(seeds(all_pieces[0])):
 
 def one(data: bytes) -> None:
     """Read an index of these parts, and bring it up to date."""
-    front, *texts = data.split(BETWEEN)
+    header, *texts = data.split(BETWEEN)
     for pieces in all_pieces:
         parts = [*texts, *pieces.texts[len(texts) :]][: len(pieces.texts)]
         try:
-            index = from_bytes(pieces.sealed(filled(front, parts, pieces), parts))
+            index = from_bytes(pieces.sealed(filled(header, parts, pieces), parts))
         except ValueError:
             continue
         for part in READS:
             with contextlib.suppress(ValueError):
                 part(index)
         key = pieces.head[0]
-        snapshot = _environment.Snapshot(tuple(key[1:]), frozenset(), "full")
-        snapshot.key = key
-        update(snapshot, index, "readonly", None, int)
+        environment = _environment.Environment(tuple(key[1:]), frozenset(), "full")
+        environment.key = key
+        update(environment, index, "readonly", None, int)
         with contextlib.suppress(ValueError):
             rebuild([*key, "/absent"], index, True, CLOCK)
 

@@ -34,7 +34,7 @@ def one(data: bytes) -> None:
     for _, (_, value, module, attr, _) in points:
         assert (module, attr) == metadata.split_value(value)
     name, version = metadata.headers(text)
-    metadata.normalise(name)
+    metadata.normalize(name)
     metadata.stem(text)
     shadowing.version_order(version)
     shadowing.version_order(text)

@@ -22,7 +22,7 @@ import pytest
 import zipp  # noqa: F401 - the oracle imports it at the first archive that it meets
 
 import lazyplug
-from lazyplug._indexing.metadata import normalise, stem
+from lazyplug._indexing.metadata import normalize, stem
 from lazyplug.testing import Tree, dist, plant
 from tests.support.calls import TICK, Calls
 from tests.support.clock import Ticking
@@ -52,22 +52,29 @@ EDITED = "[g]\nb = m:edited\n"
 class World:
     """Two folders and an archive on `sys.path`, and a cache: made anew each time."""
 
-    def __init__(self, folder: Path, only: SetPath, cache: Path, calls: Calls) -> None:
-        self.folder, self.only, self.cache, self.calls = folder, only, cache, calls
+    def __init__(
+        self, directory: Path, only: SetPath, cache: Path, calls: Calls
+    ) -> None:
+        self.directory, self.only, self.cache, self.calls = (
+            directory,
+            only,
+            cache,
+            calls,
+        )
 
     def make(self) -> None:
         """Plant it, without a cache."""
-        for path in (self.folder, self.cache):
+        for path in (self.directory, self.cache):
             shutil.rmtree(path, ignore_errors=True)
-        plant(self.folder, {"one": ONE, "two": TWO})
-        with zipfile.ZipFile(self.folder / "three.zip", "w") as archive:
+        plant(self.directory, {"one": ONE, "two": TWO})
+        with zipfile.ZipFile(self.directory / "three.zip", "w") as archive:
             info = "epsilon-1.dist-info"
             archive.writestr(f"{info}/METADATA", "Name: epsilon\nVersion: 1\n")
             archive.writestr(f"{info}/entry_points.txt", "[g]\ne = m:epsilon\n")
         self.path("one", "two", "three.zip")
 
     def path(self, *names: str) -> None:
-        self.only(*[self.folder / name for name in names])
+        self.only(*[self.directory / name for name in names])
 
     def look(self) -> list[Row]:
         """Look as a new process does; return all entry points."""
@@ -88,7 +95,7 @@ class World:
             warnings.simplefilter("ignore", ResourceWarning)
             rows = []
             for point in importlib_metadata.entry_points():
-                key = normalise(point.dist.name)
+                key = normalize(point.dist.name)
                 rows.append((point.group, point.name, point.value, key))
             gc.collect()
         return sorted(rows)
@@ -100,17 +107,17 @@ class World:
             return set()
         file = str(where).partition(f"{inside[0]}{os.sep}")[2].partition(os.sep)[0]
         if file:
-            return {normalise(stem(file)[0])}
+            return {normalize(stem(file)[0])}
         if inside == ["three.zip"]:
             return {"epsilon"}
         # `come` puts delta there.
         tree: Tree = {**ONE, **dist("delta")} if inside == ["one"] else TWO
-        return {normalise(stem(name)[0]) for name in tree}
+        return {normalize(stem(name)[0]) for name in tree}
 
 
 @pytest.fixture
 def world(
-    tmp_path: Path, only: SetPath, isolated: Path, settled: Ticking
+    tmp_path: Path, only: SetPath, isolated: Path, reliable: Ticking
 ) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         yield World(tmp_path / "world", only, isolated, Calls(patch))
@@ -147,7 +154,7 @@ def moved(world: World) -> None:
     """An archive and a folder changed since."""
     world.look()
     time.sleep(TICK)
-    with zipfile.ZipFile(world.folder / "three.zip", "a") as archive:
+    with zipfile.ZipFile(world.directory / "three.zip", "a") as archive:
         archive.writestr("more.txt", "")
     leave(world)
 
@@ -175,7 +182,7 @@ BEFORE = [cold, warm, changed, came, moved, damaged, elsewhere]
 
 def edit(world: World) -> None:
     """Replace what a distribution declares."""
-    file = world.folder / "one" / "beta-1.0.dist-info" / "entry_points.txt"
+    file = world.directory / "one" / "beta-1.0.dist-info" / "entry_points.txt"
     new = file.with_name("new")
     new.write_text(EDITED)
     new.rename(file)
@@ -184,25 +191,25 @@ def edit(world: World) -> None:
 def come(world: World) -> None:
     """Install a distribution, which hides another."""
     new = plant(
-        world.folder / "new", dist("delta", "9", entry_points="[h]\nd = m:new\n")
+        world.directory / "new", dist("delta", "9", entry_points="[h]\nd = m:new\n")
     )
-    (new / "delta-9.dist-info").rename(world.folder / "one" / "delta-9.dist-info")
+    (new / "delta-9.dist-info").rename(world.directory / "one" / "delta-9.dist-info")
 
 
 def declare(world: World) -> None:
     """Let a distribution declare something that declared nothing."""
-    file = world.folder / "one" / "plain-1.0.dist-info" / "entry_points.txt"
+    file = world.directory / "one" / "plain-1.0.dist-info" / "entry_points.txt"
     file.write_text("[g]\np = m:plain\n")
 
 
 def leave(world: World) -> None:
     """Remove a distribution that hides another."""
-    shutil.rmtree(world.folder / "one" / "alpha-1.0.dist-info")
+    shutil.rmtree(world.directory / "one" / "alpha-1.0.dist-info")
 
 
 def vanish(world: World) -> None:
     """Remove a path entry."""
-    (world.folder / "two").rename(world.folder / "gone")
+    (world.directory / "two").rename(world.directory / "gone")
 
 
 def forget(world: World) -> None:
@@ -254,7 +261,7 @@ def stop(error: int) -> Callable[[str], Any]:
     return fail
 
 
-def numbers(world: World, before: Callable[[World], None], long: bool) -> range:
+def stat_hashes(world: World, before: Callable[[World], None], long: bool) -> range:
     """Return the numbers of the calls of a look: all, or every 23rd."""
     world.make()
     before(world)
@@ -272,9 +279,9 @@ def test_each_call_may_fail_once(
     before: Callable[[World], None], world: World, long: bool, tally: Count
 ) -> None:
     calls = world.calls
-    with tally("a call to the system fails, at each place in turn") as count:
+    with tally("each system call fails in turn") as count:
         for error in ERRORS:
-            for at in numbers(world, before, long):
+            for at in stat_hashes(world, before, long):
                 world.make()
                 before(world)
                 truth = world.truth()
@@ -300,11 +307,11 @@ def test_each_call_may_find_something_changed(
     before: Callable[[World], None], world: World, long: bool, tally: Count
 ) -> None:
     calls = world.calls
-    with tally("something changes between two calls, at each place in turn") as count:
+    with tally("something changes before each system call in turn") as count:
         for change, about in CHANGES.items():
             if (change, before) in ((leave, moved), (declare, came), (come, came)):
                 continue  # it has changed already
-            for at in numbers(world, before, long):
+            for at in stat_hashes(world, before, long):
                 world.make()
                 before(world)
                 truth = beside(world.truth(), about)

@@ -65,15 +65,15 @@ MORE: Tree = {
 }
 
 
-def plant_real(folder: Path) -> list[str]:
+def plant_real(directory: Path) -> list[str]:
     """Copy what is installed, and plant more behind it; return the path entries."""
     for found in [*SITE.glob("*.dist-info"), *SITE.glob("*.egg-info")]:
         for name in ("METADATA", "PKG-INFO", "entry_points.txt"):
             if (found / name).is_file():
-                (folder / "real" / found.name).mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(found / name, folder / "real" / found.name / name)
-    plant(folder / "more", MORE)
-    return [str(folder / "real"), str(folder / "more"), str(folder / "absent")]
+                (directory / "real" / found.name).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(found / name, directory / "real" / found.name / name)
+    plant(directory / "more", MORE)
+    return [str(directory / "real"), str(directory / "more"), str(directory / "absent")]
 
 
 def earlier(
@@ -98,8 +98,8 @@ class Ours(Damaged):
 
     what, sample = INDEX, SAMPLE
 
-    def __init__(self, folder: Path, cache: Path, only: SetPath) -> None:
-        self.path = plant_real(folder)
+    def __init__(self, directory: Path, cache: Path, only: SetPath) -> None:
+        self.path = plant_real(directory)
         self.cache = cache
         self.only = only
         self.others = list(earlier(self.path, cache, only, self.look))
@@ -128,7 +128,7 @@ class Ours(Damaged):
 
 @pytest.fixture
 def ours(
-    settled: Ticking,
+    reliable: Ticking,
     tmp_path: Path,
     isolated: Path,
     only: SetPath,
@@ -148,8 +148,8 @@ def parts_of(data: bytes) -> dict[str, range]:
     index = from_bytes(data)
     start = index.after_watch
     found = {
-        "front": range(TITLE_LENGTH + len(index.front)),
-        "watch": range(TITLE_LENGTH + len(index.front), start),
+        "front": range(TITLE_LENGTH + len(index.header)),
+        "watch": range(TITLE_LENGTH + len(index.header), start),
     }
     for group, offset, length, _ in table_of(index):
         found[f"group {group}"] = range(start + offset, start + offset + length)
@@ -161,9 +161,9 @@ def parts_of(data: bytes) -> dict[str, range]:
 class Stevedore:
     """stevedore in the same environment, with its own cache."""
 
-    def __init__(self, folder: Path, cache: Path, only: SetPath) -> None:
+    def __init__(self, directory: Path, cache: Path, only: SetPath) -> None:
         self.cache = cache
-        path = plant_real(folder)
+        path = plant_real(directory)
         self.groups = sorted(
             {
                 p.group
@@ -247,9 +247,9 @@ def test_damage_to_the_bytes_beside_stevedore(
 
 # ------------------------------------------- what JSON can say, with right checksums
 
-SHAPE = "a value of a wrong shape in the index"
+SHAPE = "an invalid value in the index"
 LIMITS = "nesting and numbers beyond Python's limits in the index"
-FUTURE = "an index of a version from the future"
+FUTURE = "an index written by a future version"
 
 
 @pytest.mark.timeout(1800)
@@ -321,8 +321,8 @@ def test_an_index_of_a_version_from_the_future_is_not_read_and_replaced(
 def test_an_index_of_another_layout_is_not_read_and_replaced(
     ours: Ours, tally: Count
 ) -> None:
-    front = from_bytes(ours.sound).front
-    rest = ours.sound[TITLE_LENGTH + len(front) :]
+    header = from_bytes(ours.sound).header
+    rest = ours.sound[TITLE_LENGTH + len(header) :]
     layouts = [
         b'{"lazyplug":2}\n',
         b"SQLite format 3\0" + junk(0, 4096),
@@ -330,9 +330,9 @@ def test_an_index_of_another_layout_is_not_read_and_replaced(
         # A head that says more, a head that is not in its lines.
         headed(ours.sound, [*head_of(ours.sound), ["more"]]),
         headed(ours.sound, json.dumps(head_of(ours.sound), indent=1).encode()),
-        title(front + b'["lazyplug"]\n') + front + b'["lazyplug"]\n' + rest,
-        title(front + b"\n") + front + b"\n" + rest,
-        title(b"\n" + front) + b"\n" + front + rest,
+        title(header + b'["lazyplug"]\n') + header + b'["lazyplug"]\n' + rest,
+        title(header + b"\n") + header + b"\n" + rest,
+        title(b"\n" + header) + b"\n" + header + rest,
     ]
     with tally(FUTURE) as count:
         for number, data in enumerate(layouts):
@@ -371,7 +371,7 @@ def test_damage_to_a_part_that_is_not_asked_for_waits_until_it_is(
             faults.append("not mended")
         return [fault for fault in faults if fault]
 
-    with tally("a part of the index damaged that is not asked for") as count:
+    with tally("damage to a part of the index that is not requested") as count:
         for part, where in ours.parts.items():
             if part in ("front", "watch"):
                 continue  # each look reads these

@@ -35,18 +35,18 @@ def test_what_is_damaged_below_was_learned_and_is_believed(learned: Learned) -> 
     data = learned.sound.replace(part, evil)
     learned.file.write_bytes(data)
     assert learned.look() == learned.truth  # its checksum is that of the other
-    front = data[TITLE_LENGTH:start].replace(
+    header = data[TITLE_LENGTH:start].replace(
         digest(part).encode(), digest(evil).encode()
     )
-    learned.file.write_bytes(title(front) + front + data[start:])
+    learned.file.write_bytes(title(header) + header + data[start:])
     assert ("g", "p0", "It is evil.") in learned.look()
 
 
 def headed(data: bytes, head: bytes) -> bytes:
     """Return a file with another head, its checksum right."""
     length = int(data[TITLE_LENGTH - 12 : TITLE_LENGTH - 2])
-    front = data[TITLE_LENGTH : TITLE_LENGTH + length]
-    changed = head + front[front.index(b"\n") :]
+    header = data[TITLE_LENGTH : TITLE_LENGTH + length]
+    changed = head + header[header.index(b"\n") :]
     return title(changed) + changed + data[TITLE_LENGTH + length :]
 
 
@@ -93,6 +93,6 @@ def test_what_was_learned_is_read_only_from_parts_that_are_asked_for(
 
     picks = fewer(picked(0, long, SAMPLE))
     length = learned.sound.index(b'["summary","summary"]\n', start) - 1 - start
-    with tally("a part of the learned facts damaged that is not asked for") as count:
+    with tally("damage to a part of the learned facts that is not requested") as count:
         for at in range(start, start + length)[picks]:
             count.hold(partial(harm, at), [], str(at))

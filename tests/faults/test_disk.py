@@ -32,7 +32,7 @@ from lazyplug.testing import Tree, dist, plant
 from tests.support.apart import ANSWER, Outcome, apart, attempt
 from tests.support.clock import LATER
 from tests.support.fixtures import Count
-from tests.support.seam import Seam
+from tests.support.seam import fs
 from tests.support.tally import OURS, RIVAL
 from tests.support.users import ROOTS, Tried, become, count_tries, import_all, silently
 
@@ -106,8 +106,8 @@ class World:
             plant(self.two, dist(f"more{number}", entry_points=points))
         added = [f"h more{number} m:more" for number in range(more)]
         self.installed = sorted([*INSTALLED, *added])
-        for folder in (self.one, self.two):
-            for path in (folder, *folder.rglob("*")):
+        for directory in (self.one, self.two):
+            for path in (directory, *directory.rglob("*")):
                 path.chmod(0o755 if path.is_dir() else 0o644)
 
     def settle_in(self) -> None:
@@ -123,9 +123,9 @@ class World:
 
     def make_cache(self) -> None:
         """Have a cache folder, with files in it that are not ours."""
-        for folder in (self.cache.parent, self.cache):
-            if not folder.exists():
-                folder.mkdir(mode=0o700)
+        for directory in (self.cache.parent, self.cache):
+            if not directory.exists():
+                directory.mkdir(mode=0o700)
         plant(self.cache, {"README": MINE, "list.json": MINE, "old.tmp": MINE})
         os.utime(self.cache / "old.tmp", (0, 0))
         self.give(self.cache.parent)
@@ -170,7 +170,7 @@ class World:
 
 def found() -> Rows:
     """Return what lazyplug finds; the clock is so late that all stamps are settled."""
-    Seam.clock = lambda: time.time_ns() + LATER
+    fs.clock = lambda: time.time_ns() + LATER
     lazyplug.invalidate_caches()
     return rows(lambda group: lazyplug.entry_points(group=group))
 
@@ -393,36 +393,36 @@ def folder_as_index(world: World) -> Iterator[None]:
 
 
 HARMS: dict[str, list[Harm]] = {
-    "the home is missing": [no_home],
-    "the home is a file": [in_place(home, file)],
-    "the home is read-only": [mode(0o555, home)],
-    "the cache folder is read-only": [
+    "the home directory is missing": [no_home],
+    "the home directory is a file": [in_place(home, file)],
+    "the home directory is read-only": [mode(0o555, home)],
+    "the cache directory is read-only": [
         mode(0o555, cache),
         mode(0o500, above),
     ],
-    "the cache folder cannot be entered": [
+    "the cache directory cannot be entered": [
         mode(0, cache),
         mode(0o600, cache),
         mode(0, above),
         mode(0, home),
     ],
-    "the cache folder is something else": [
+    "a file or a broken link in place of the cache directory": [
         in_place(place, put)
         for place in (above, cache)
         for put in (file, dangling, loop)
     ],
-    "the cache folder is another user's": [
+    "the cache directory is owned by another user": [
         owner(cache, 0o700),
         owner(cache, 0o755),
         owner(cache, 0o777),
     ],
-    "the cache folder can be written by others": [
+    "the cache directory is writable by others": [
         mode(bits, cache) for bits in (0o777, 0o1777, 0o770, 0o2775)
     ],
-    "the index can be written by others": [
+    "the index is writable by others": [
         mode(bits, World.index) for bits in (0o666, 0o660, 0o602)
     ],
-    "the index is another user's": [
+    "the index is owned by another user": [
         owner(World.index, bits) for bits in (0o600, 0o644, 0o666)
     ],
     "the index cannot be read": [
@@ -440,7 +440,7 @@ HARMS: dict[str, list[Harm]] = {
     "a path entry cannot be read": [
         mode(bits, lambda world: world.one) for bits in (0, 0o444, 0o311)
     ],
-    "a path entry is gone": [no_entry],
+    "a path entry was removed": [no_entry],
 }
 
 
@@ -578,10 +578,12 @@ def no_writing(world: World) -> Iterator[None]:
 # --------------------------------------------------------------------------- the tries
 
 LIMITS: dict[str, list[Harm]] = {
-    "no file may grow beyond a limit": [
+    "the size of files is limited": [
         limit(limit_files, size) for size in range(0, 2400, 200)
     ],
-    "few descriptors are left": [limit(limit_descriptors, left) for left in range(9)],
+    "few file descriptors are left": [
+        limit(limit_descriptors, left) for left in range(9)
+    ],
 }
 DISKS: dict[str, list[Harm]] = {
     "the disk is full": [no_room(pages) for pages in range(8)],
@@ -645,7 +647,7 @@ def with_one_descriptor() -> "dict[str, list[Tried]]":
     import_all()
     harm = limit(limit_descriptors, 1)
     return {
-        "few descriptors are left": [
+        "few file descriptors are left": [
             tried
             for before in BEFORE
             for tried in situation(OWN, UMASKS[0], LEVELS[0], before, harm, "")

@@ -22,12 +22,12 @@ from typing import Any
 
 import pytest
 
-from lazyplug._indexing import directory as directory_module
+from lazyplug._indexing import cache_directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug.testing import plant
 from tests.support.apart import ANSWER, Seen, apart, attempt, count_seen
 from tests.support.fixtures import Count
-from tests.support.seam import Seam
+from tests.support.seam import fs
 from tests.support.users import ASKERS, MALLORY
 
 INDEX = f"{'0' * 16}-{'0' * 16}.json"
@@ -202,7 +202,7 @@ def watch_calls() -> None:
 
         return call
 
-    for module, name in product((os, Seam), NAMES):
+    for module, name in product((os, fs), NAMES):
         setattr(module, name, watched(getattr(module, name)))
 
 
@@ -250,7 +250,7 @@ def struck(asker: int, long: bool, by_path: bool = False) -> Any:
 def test_nothing_lands_elsewhere_whenever_mallory_strikes(
     asker: int, long: bool, tally: Count
 ) -> None:
-    fault = "another user exchanges a directory on the way, at each call in turn"
+    fault = "another user replaces a directory of the path, at each call in turn"
     with tally(fault) as count:
         count_seen(count, (ANSWER, apart(struck, asker, long)), None, fault)
 
@@ -340,7 +340,7 @@ def raced_by(place: Place, tries: int) -> Any:
 def test_nothing_lands_elsewhere_in_a_race(
     asker: int, long: bool, tally: Count
 ) -> None:
-    fault = "another user exchanges directories while the cache is written"
+    fault = "another user replaces directories while the cache is written"
     with tally(fault) as count:
         for _ in range(50 if long else 1):
             for outcome in apart(raced, asker, 200):

@@ -62,8 +62,8 @@ declared = (
     | st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass"))
 )
 FOLDER = "any-1.0.dist-info"
-DECLARED = "any bytes in an entry_points.txt"
-SEALED = "an index of any content, its checksums right"
+DECLARED = "arbitrary bytes in an entry_points.txt"
+SEALED = "an index with arbitrary content and valid checksums"
 
 
 EXAMPLES = [
@@ -94,16 +94,16 @@ def try_any(
 def test_any_bytes_declare_what_they_do_to_importlib_metadata(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
-    folder = (
+    directory = (
         plant(tmp_path, {FOLDER: {"METADATA": "Name: any\nVersion: 1.0\n"}}) / FOLDER
     )
 
     def differ(data: bytes) -> Any:
-        (folder / "entry_points.txt").write_bytes(data)
+        (directory / "entry_points.txt").write_bytes(data)
         found = scan_distribution(str(tmp_path), FOLDER, 0)
         assert isinstance(found, Distribution)
         try:
-            told = PathDistribution(folder).entry_points
+            told = PathDistribution(directory).entry_points
         except (TypeError, UnicodeDecodeError):
             return [] if found.problems else "no problem"
         said = {
@@ -243,7 +243,7 @@ def test_any_edit_of_an_index_changes_no_answer(
         faults += ["not mended" for read in READS if read(now) != read(sound)]
         return faults if world.ask() == world.truth else [*faults, "wrong again"]
 
-    with tally("any edit of the index") as count, world.process():
+    with tally("arbitrary edits of the index") as count, world.process():
         try_any(count, 5_000 if long else 100, harmed, changes=edits)
 
 
@@ -260,7 +260,7 @@ fractions = st.floats(0, 1)
 mutations = edits | st.tuples(fractions, fractions, json_values)
 
 
-def one_of(several: Sequence[T], where: float) -> T:
+def get_choice(several: Sequence[T], where: float) -> T:
     """Return the one that stands there, between the first, 0, and the last, 1."""
     return several[min(int(where * len(several)), len(several) - 1)]
 
@@ -271,12 +271,12 @@ def mutated(text: bytes, how: Any) -> bytes:
         return edited(text, how)
     line, way, value = how
     all_lines = text.split(b"\n")
-    at = one_of(range(len(all_lines)), line)
+    at = get_choice(range(len(all_lines)), line)
     try:
         whole = json.loads(all_lines[at])
     except (ValueError, RecursionError):
         return text  # behind the last one, or no JSON any more
-    all_lines[at] = compact(replaced(whole, one_of([*places(whole)], way), value))
+    all_lines[at] = compact(replaced(whole, get_choice([*places(whole)], way), value))
     return b"\n".join(all_lines)
 
 
@@ -293,12 +293,12 @@ def sealed(data: bytes, sealing: Any) -> bytes:
     pieces = Pieces(data)
     texts = pieces.texts.copy()
     for where, how in sealing["texts"]:
-        at = one_of(range(len(texts)), where)
+        at = get_choice(range(len(texts)), where)
         texts[at] = mutated(texts[at], how)
     head, table = pieces.head_and_table(texts)
     if sealing["head"]:
         way, value = sealing["head"]
-        head = replaced(head, one_of([*places(head)], way), value)
+        head = replaced(head, get_choice([*places(head)], way), value)
     return pieces.sealed(in_lines(head) + b"\n" + table, texts)
 
 

@@ -47,9 +47,9 @@ BY_UV = "installed, upgraded, removed by uv, {}"
 EDITABLE = "installed as editable by {}"
 SOURCE_TREE = "an egg-info in a source tree"
 OWN_FOLDER = "installed by --target, --prefix or --user"
-NAMESPACE = "a namespace that distributions share"
+NAMESPACE = "a namespace package in several distributions"
 ARCHIVE = "a zip, an egg or a wheel on sys.path"
-SHADOWED = "shadowed, and seen again"
+SHADOWED = "shadowed, then visible again"
 BY_HAND = "edited by hand"
 
 # The values of the group "demo", by name.
@@ -82,7 +82,7 @@ import lazyplug._files
 ahead, opening, *groups = sys.argv[1:]
 if int(ahead):
     clock = staticmethod(lambda: time.time_ns() + int(ahead))
-    lazyplug._files.Seam.clock = clock
+    lazyplug._files.fs.clock = clock
 queries = [{{"group": group}} for group in groups] or [{{}}]
 points = [point for query in queries for point in lazyplug.entry_points(**query)]
 updated = "lazyplug._indexing.update" in sys.modules
@@ -126,8 +126,8 @@ def outside() -> Iterator[Path]:
     parent = "/var/tmp"  # noqa: S108 - what is made in it is not to be guessed
     if not os.path.isdir(parent):
         parent = tempfile.gettempdir()
-    with tempfile.TemporaryDirectory(dir=parent) as folder:
-        yield Path(folder).resolve()
+    with tempfile.TemporaryDirectory(dir=parent) as directory:
+        yield Path(directory).resolve()
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ class Start(NamedTuple):
     rows: list[Row]
 
 
-class Watch:
+class WatchList:
     """An environment, asked again and again in several ways, in fresh processes.
 
     :param environment: which.
@@ -201,7 +201,7 @@ class Watch:
     def __init__(
         self,
         environment: Environment,
-        folder: Path,
+        directory: Path,
         count: Tally,
         rival: Tally | None,
         ways: tuple[Way, ...] = AT_FULL,
@@ -209,10 +209,10 @@ class Watch:
         here: Path | None = None,
     ) -> None:
         self.environment = environment
-        self.folder = folder
+        self.directory = directory
         self.count = count
         self.rival = rival
-        self.here = here or plant(folder / "here", {})
+        self.here = here or plant(directory / "here", {})
         self.path = os.pathsep.join(map(str, path))
         self.ways = ways
         self.truth: list[Row] = []
@@ -235,7 +235,7 @@ class Watch:
         return {name: (s.st_ino, s.st_mtime_ns) for name, s in status.items()}
 
     def _cache(self, way: Way) -> Path:
-        return self.folder / f"cache-{self.ways.index(way)}"
+        return self.directory / f"cache-{self.ways.index(way)}"
 
     def _start(self, way: Way, opening: bool) -> Start:
         before = self._files(way)
@@ -309,7 +309,7 @@ class Watch:
         except AssertionError:
             return  # Python's own importlib.metadata has no answer
         # Where it has its cache, by the system.
-        home = dict.fromkeys(("HOME", "XDG_CACHE_HOME"), str(self.folder / "rival"))
+        home = dict.fromkeys(("HOME", "XDG_CACHE_HOME"), str(self.directory / "rival"))
         rival.hold(lambda: self._run(ASK_RIVAL, **home), truth)
 
     def settle(self) -> None:
@@ -327,7 +327,7 @@ class Watch:
 
 # Opens a Watch whose looks are counted: the fault, the environment, and in the long
 # run the rival beside us, if it is `beside`.
-Watching = Callable[..., contextlib.AbstractContextManager[Watch]]
+Watching = Callable[..., contextlib.AbstractContextManager[WatchList]]
 
 
 @pytest.fixture
@@ -336,23 +336,23 @@ def watching(tally: Count, long: bool, tmp_path: Path) -> Watching:
     def watched(
         fault: str,
         environment: Environment,
-        folder: Path = tmp_path,
+        directory: Path = tmp_path,
         *,
         beside: bool = False,
         **options: Any,
-    ) -> Iterator[Watch]:
+    ) -> Iterator[WatchList]:
         with contextlib.ExitStack() as stack:
             count = stack.enter_context(tally(fault))
             rival = None
             if beside and long:
                 rival = stack.enter_context(tally(fault, RIVAL))
-            yield Watch(environment, folder, count, rival, **options)
+            yield WatchList(environment, directory, count, rival, **options)
 
     return watched
 
 
 def wheel(
-    folder: Path,
+    directory: Path,
     demo: Demo | str | bytes | None,
     version: str = "1.0",
     name: str = "Demo.Plugin",
@@ -365,7 +365,7 @@ def wheel(
     :param code: what it holds beside its metadata, by path.
     :param stem: how its name stands in the names of files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     stem = stem or name.lower().replace(".", "_")
     info = f"{stem}-{version}.dist-info"
     files = {
@@ -382,7 +382,7 @@ def wheel(
         text = demo if isinstance(demo, (str, bytes)) else points(demo)
         files[f"{info}/entry_points.txt"] = text
     files[f"{info}/RECORD"] = "".join(f"{file},,\n" for file in files)
-    path = folder / f"{stem}-{version}-py3-none-any.whl"
+    path = directory / f"{stem}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for file, text in files.items():
             archive.writestr(file, text)
@@ -414,7 +414,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 """
 
 
-def project(folder: Path, demo: Demo) -> Path:
+def project(directory: Path, demo: Demo) -> Path:
     """Write a project that builds itself, whose code lies in `src`."""
     system = 'requires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     tree: Tree = {
@@ -423,7 +423,7 @@ def project(folder: Path, demo: Demo) -> Path:
         "entry_points.txt": points(demo),
         "src": {"demo_plugin.py": ""},
     }
-    return plant(folder, tree)
+    return plant(directory, tree)
 
 
 LINKS = {"hardlink": "hard links", "copy": "copies", "symlink": "symbolic links"}
@@ -470,14 +470,14 @@ class Tool:
 
 
 @contextlib.contextmanager
-def put_back(folder: Path) -> Iterator[None]:
+def put_back(directory: Path) -> Iterator[None]:
     """Remove what has come into a folder."""
-    before = set(os.listdir(folder))
+    before = set(os.listdir(directory))
     try:
         yield
     finally:
-        for name in set(os.listdir(folder)) - before:
-            path = folder / name
+        for name in set(os.listdir(directory)) - before:
+            path = directory / name
             if path.is_dir():
                 shutil.rmtree(path)
             else:
@@ -1009,19 +1009,19 @@ class Build(NamedTuple):
     backend: str
     package: str
     option: str = ""
-    setting: str = ""
+    get_setting: str = ""
 
-    def write(self, folder: Path, demo: Demo, version: str = "1.0") -> Path:
+    def write(self, directory: Path, demo: Demo, version: str = "1.0") -> Path:
         """Write the project, or write it anew."""
         text = (
             f'[build-system]\nrequires = ["{self.requires}"]\n'
-            f'build-backend = "{self.backend}"\n{self.setting}[project]\n'
+            f'build-backend = "{self.backend}"\n{self.get_setting}[project]\n'
             f'name = "demo-plugin"\nversion = "{version}"\ndescription = "A demo."\n'
             "[project.entry-points.demo]\n"
             + "".join(f'{name} = "{value}"\n' for name, value in demo.items())
         )
-        plant(folder / self.package, {"__init__.py": ""})
-        return plant(folder, {"pyproject.toml": text})
+        plant(directory / self.package, {"__init__.py": ""})
+        return plant(directory, {"pyproject.toml": text})
 
 
 SETUPTOOLS = ("setuptools", "setuptools", "setuptools.build_meta")
@@ -1043,7 +1043,7 @@ BUILDS = [
     ),
     # Puts on sys.path what is no folder.
     Build(*SETUPTOOLS, "demo_space/demo_plugin"),
-    Build(*HATCHLING, "demo_plugin", setting=EXACT),
+    Build(*HATCHLING, "demo_plugin", get_setting=EXACT),
 ]
 
 
@@ -1091,7 +1091,7 @@ def test_an_editable_install_by_a_real_backend_is_seen(
 
 
 def setup(
-    folder: Path, demo: Demo, version: str = "1.0", zip_safe: bool = True
+    directory: Path, demo: Demo, version: str = "1.0", zip_safe: bool = True
 ) -> Path:
     """Write a project as it was before pyproject.toml."""
     declared = [f"{name} = {value}" for name, value in demo.items()]
@@ -1100,7 +1100,7 @@ def setup(
         f"setup(name='Demo.Plugin', version={version!r}, packages=['demo_plugin'],"
         f" zip_safe={zip_safe}, entry_points={{'demo': {declared}}})\n"
     )
-    return plant(folder, {"demo_plugin": {"__init__.py": ""}, "setup.py": text})
+    return plant(directory, {"demo_plugin": {"__init__.py": ""}, "setup.py": text})
 
 
 def run_setup(environment: Environment, tree: Path, *arguments: str) -> None:
@@ -1248,12 +1248,14 @@ Edit = Callable[[Path], Iterator[Demo]]
 WHEEL, EGG = "demo_plugin-1.0-py3-none-any.whl", "one-1.0-py3.egg"
 
 
-def site(folder: Path, demo: Demo | None = OLD, name: str = "one") -> Path:
+def site(directory: Path, demo: Demo | None = OLD, name: str = "one") -> Path:
     """Plant a distribution among others; return its entry_points.txt."""
     text = None if demo is None else points(demo)
-    plant(folder, {**dist("bare"), **dist("other", entry_points=points(OLD, "other"))})
-    plant(folder, dist(name, entry_points=text))
-    return folder / f"{name}-1.0.dist-info" / "entry_points.txt"
+    plant(
+        directory, {**dist("bare"), **dist("other", entry_points=points(OLD, "other"))}
+    )
+    plant(directory, dist(name, entry_points=text))
+    return directory / f"{name}-1.0.dist-info" / "entry_points.txt"
 
 
 def rewrite(file: Path, demo: Demo, times: os.stat_result | None = None) -> None:
@@ -1626,9 +1628,9 @@ def links_to_a_store_as_conda_makes_them(root: Path) -> Iterator[Demo]:
             new.parent.mkdir(parents=True, exist_ok=True)
             new.hardlink_to(file)
         # Folders that are left empty go last.
-        for folder in (root / "first").iterdir():
-            if not list(folder.iterdir()):
-                folder.rmdir()
+        for directory in (root / "first").iterdir():
+            if not list(directory.iterdir()):
+                directory.rmdir()
         yield demo
 
 
@@ -1695,10 +1697,10 @@ FAULTS: Mapping[Edit, str] = {
 }
 
 
-def on_path(folder: Path) -> tuple[Path, ...]:
+def on_path(directory: Path) -> tuple[Path, ...]:
     """Return what an edit may write to."""
     names = ("first", "second", "packed.zip", WHEEL, EGG)
-    return tuple(folder / name for name in names)
+    return tuple(directory / name for name in names)
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
@@ -1719,10 +1721,10 @@ def test_edits_are_seen_by_an_index_that_settled_by_waiting(
     with contextlib.ExitStack() as stack:
         begun = []
         for edit in EDITS[:SAME_FROM_AFAR]:
-            folder = plant(tmp_path / edit.__name__, {})
-            steps = edit(folder)
-            options = {"path": on_path(folder), "ways": (NOW,)}
-            watch = stack.enter_context(watching(BY_HAND, bare, folder, **options))
+            directory = plant(tmp_path / edit.__name__, {})
+            steps = edit(directory)
+            options = {"path": on_path(directory), "ways": (NOW,)}
+            watch = stack.enter_context(watching(BY_HAND, bare, directory, **options))
             watch.see(next(steps))
             begun.append((watch, steps))
         time.sleep(RACY)

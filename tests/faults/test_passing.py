@@ -18,11 +18,11 @@ from tests.support.calls import NAMES
 from tests.support.clock import LATER
 from tests.support.environments import TIMES, Image
 from tests.support.fixtures import Count, PlantSite, SetPath
-from tests.support.seam import Seam
+from tests.support.seam import fs
 
 MOCKED = "functions of os, io and pathlib are mocked"
 MEMORY = "memory is short while an archive is read"
-IMAGES = "another image is mounted in the place of one"
+IMAGES = "an image is mounted in place of another one"
 
 
 def look() -> list[str]:
@@ -56,11 +56,11 @@ def test_no_mocked_function_changes_an_answer_or_is_remembered(
     long: bool,
     tally: Count,
 ) -> None:
-    folder = site({**dist("a", entry_points="[g]\na = m:a\n"), **dist("b")})
-    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+    directory = site({**dist("a", entry_points="[g]\na = m:a\n"), **dist("b")})
+    with zipfile.ZipFile(directory / "all.zip", "w") as archive:
         archive.writestr("z-1.dist-info/METADATA", "Name: z\nVersion: 1\n")
         archive.writestr("z-1.dist-info/entry_points.txt", "[g]\nz = m:z\n")
-    only(folder, folder / "all.zip")
+    only(directory, directory / "all.zip")
     truth = look()
     assert len(truth) == 2
     with tally(MOCKED) as count:
@@ -86,21 +86,21 @@ def test_an_archive_is_read_again_after_memory_was_short(
     long: bool,
     tally: Count,
 ) -> None:
-    folder = site(dist("a", entry_points="[g]\na = m:a\n"))
-    with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+    directory = site(dist("a", entry_points="[g]\na = m:a\n"))
+    with zipfile.ZipFile(directory / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(4):
             info = f"z{number}-1.dist-info"
             archive.writestr(f"{info}/METADATA", f"Name: z{number}\nVersion: 1\n")
             text = f"[g]\nz{number} = m:z\n" + "# nothing\n" * 200_000
             archive.writestr(f"{info}/entry_points.txt", text)
-    only(folder, folder / "all.zip")
+    only(directory, directory / "all.zip")
     truth = look()
     assert len(truth) == 5
-    clock = Seam.clock
+    clock = fs.clock
 
     def asked(spare: int) -> Callable[[], list[str]]:
         def ask() -> list[str]:
-            Seam.clock = lambda: clock() + LATER
+            fs.clock = lambda: clock() + LATER
             with open("/proc/self/statm", encoding="ascii") as file:
                 pages = int(file.read().split()[0])
             limit = pages * resource.getpagesize() + spare
@@ -164,7 +164,7 @@ def test_another_image_is_never_answered_from_the_index_of_the_first(
         place.rename(image)
     seen = Image(time)
     for name in ("stat", "fstat"):
-        monkeypatch.setattr(Seam, name, getattr(seen, name))
+        monkeypatch.setattr(fs, name, getattr(seen, name))
     pairs = [*permutations(range(len(images)), 2)]
     with tally(IMAGES) as count:
         for pair in pairs if long else pairs[::7]:

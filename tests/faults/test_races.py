@@ -27,7 +27,7 @@ import lazyplug
 from lazyplug import _environment
 from lazyplug._indexing import storage
 from lazyplug._indexing import update as update_module
-from lazyplug._indexing.metadata import normalise
+from lazyplug._indexing.metadata import normalize
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
 from tests.support.apart import (
@@ -41,13 +41,13 @@ from tests.support.apart import (
     apart,
     count_outcome,
     count_seen,
-    together,
+    fingerprint,
 )
 from tests.support.calls import TICK, Calls
 from tests.support.clock import Ticking
 from tests.support.fixtures import Count, PlantSite, SetPath
 from tests.support.owners import owner_of
-from tests.support.seam import Seam
+from tests.support.seam import fs
 from tests.support.tally import LIMIT, OURS, RIVAL
 
 pytestmark = [
@@ -85,9 +85,9 @@ def look() -> list[Row]:
     )
 
 
-def look_of_rival(folder: str) -> list[Row]:
+def look_of_rival(directory: str) -> list[Row]:
     """Look as a new process does that uses stevedore."""
-    groups = Cache(folder)._get_data_for_path(None)["groups"]
+    groups = Cache(directory)._get_data_for_path(None)["groups"]
     return sorted(
         (group, name, value, "")
         for group, points in groups.items()
@@ -99,11 +99,11 @@ def asked(subject: str) -> Callable[[], list[Row]]:
     """Return how a subject looks, in the cache folder of this test."""
     if subject == OURS:
         return look
-    folder = str(cache_folder(subject))
-    return lambda: look_of_rival(folder)
+    directory = str(get_cache_directory(subject))
+    return lambda: look_of_rival(directory)
 
 
-def cache_folder(subject: str) -> Path:
+def get_cache_directory(subject: str) -> Path:
     return Path(os.environ["LAZYPLUG_CACHE_DIR"] + "-of-rival" * (subject == RIVAL))
 
 
@@ -115,24 +115,24 @@ def truth(subject: str) -> list[Row]:
             point.group,
             point.name,
             point.value,
-            normalise(point.dist.name) if subject == OURS else "",
+            normalize(point.dist.name) if subject == OURS else "",
         )
         for point in importlib_metadata.entry_points()
     )
 
 
-def unsound(folder: Path) -> list[str]:
+def unsound(directory: Path) -> list[str]:
     """Say what in the indexes in a cache folder of ours is damaged."""
     return [
         f"{file.name}: {what}"
-        for file in folder.glob("*.json")
+        for file in directory.glob("*.json")
         for what in damages(str(file))
     ]
 
 
-def temporaries(folder: Path) -> set[str]:
+def temporaries(directory: Path) -> set[str]:
     """Return the names of the temporary files in a cache folder."""
-    return {file.name for file in folder.glob("*.tmp")}
+    return {file.name for file in directory.glob("*.tmp")}
 
 
 subjects = pytest.mark.parametrize("subject", [OURS, RIVAL])
@@ -216,10 +216,10 @@ def test_many_that_start_at_once_answer_right_and_leave_sound_indexes(
     orders = [[one, two], [two, one], [one], [two]][:kinds]
     orders = [[*order, *LIBRARY] for order in orders]
     many = 32 if long or subject == OURS else 4
-    folder = cache_folder(subject)
+    directory = get_cache_directory(subject)
     with tally("32 processes start at once", subject) as count:
         for number in range(10 if long else 1):
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
             new = plant(tmp_path / "new", dist("new", str(number), "[g1]\nnew = m\n"))
             installed = site / "two" / f"new-{number}.dist-info"
             for what in ("cold", "changed"):
@@ -232,9 +232,9 @@ def test_many_that_start_at_once_answer_right_and_leave_sound_indexes(
                 found = at_once(PROGRAMS[subject], orders * (many // kinds))
                 for outcome, right in zip(found, truths * many):
                     count_outcome(count, outcome, right, f"{what} {number}")
-                left = sorted(os.listdir(folder))
+                left = sorted(os.listdir(directory))
                 if subject == OURS:
-                    count.compare(unsound(folder), [], what)
+                    count.compare(unsound(directory), [], what)
                     count.compare(
                         [Path(name).suffix for name in left], [".json"] * kinds
                     )
@@ -294,7 +294,7 @@ def rewriting(root: str, subject: str, seed: int, seconds: float) -> Any:
     ask = asked(subject)
     right = truth(subject)
     problems = lazyplug.problems()
-    folder = cache_folder(subject)
+    directory = get_cache_directory(subject)
     until = time.monotonic() + seconds
 
     def write() -> Any:
@@ -304,7 +304,7 @@ def rewriting(root: str, subject: str, seed: int, seconds: float) -> Any:
         while time.monotonic() < until:
             os.utime(touched)
             seen.look(ask, right.__eq__)
-            for file in [*folder.glob("*.json"), *folder.glob("?" * 64)]:
+            for file in [*directory.glob("*.json"), *directory.glob("?" * 64)]:
                 # One of an earlier seed may have gone with the folder.
                 with contextlib.suppress(FileNotFoundError):
                     some.choice(HARM_TO_OURS if subject == OURS else HARM)(file, some)
@@ -325,7 +325,7 @@ def rewriting(root: str, subject: str, seed: int, seconds: float) -> Any:
                     seen.look(partial(rows, group), wanted.__eq__)
         return seen.told()
 
-    return together([write, *[read] * 4], seconds + LIMIT)
+    return fingerprint([write, *[read] * 4], seconds + LIMIT)
 
 
 def rows(group: str) -> list[Row]:
@@ -340,7 +340,7 @@ def rows(group: str) -> list[Row]:
 def test_readers_of_an_index_that_is_constantly_rewritten_answer_right(
     subject: str, tmp_path: Path, long: bool, tally: Count
 ) -> None:
-    with tally("an index that is rewritten all the time is read", subject) as count:
+    with tally("an index is read while it is rewritten all the time", subject) as count:
         for seed in range(6 if long else 1):
             root = tmp_path / str(seed)
             found = apart(rewriting, str(root), subject, seed, 10 if long else 0.7)
@@ -351,7 +351,7 @@ def test_readers_of_an_index_that_is_constantly_rewritten_answer_right(
 # ----------------------------------------------------- installs and removals meanwhile
 
 
-MEANWHILE = "distributions come and go meanwhile"
+MEANWHILE = "distributions are installed and removed meanwhile"
 
 
 class Installs:
@@ -364,8 +364,8 @@ class Installs:
 
     def __init__(self, root: Path, number: int, seed: int, edits: bool) -> None:
         self.sites = [root / "one", root / "two"]
-        for folder in (*self.sites, root / "new", root / "old"):
-            folder.mkdir(parents=True)
+        for directory in (*self.sites, root / "new", root / "old"):
+            directory.mkdir(parents=True)
         some = random.Random(seed)  # noqa: S311
         # of each folder and key: the metadata folder, and which points it declares
         there: dict[tuple[int, str], tuple[str, int]] = {}
@@ -410,23 +410,23 @@ class Shared:
     """What forked processes share: which step began, and which is over."""
 
     def __init__(self) -> None:
-        self.numbers = memoryview(mmap.mmap(-1, 16)).cast("q")
+        self.stat_hashes = memoryview(mmap.mmap(-1, 16)).cast("q")
 
     def begin(self, step: int) -> None:
-        self.numbers[0] = step
+        self.stat_hashes[0] = step
 
     def end(self, step: int) -> None:
-        self.numbers[1] = step
+        self.stat_hashes[1] = step
 
     @property
     def latest(self) -> int:
         """The last step of which anything may be seen."""
-        return self.numbers[0]
+        return self.stat_hashes[0]
 
     @property
     def sure(self) -> int:
         """The last step of which all must be seen."""
-        return self.numbers[1]
+        return self.stat_hashes[1]
 
 
 def installs(root: str, subject: str, seed: int, number: int, edits: bool) -> Any:
@@ -476,9 +476,9 @@ def installs(root: str, subject: str, seed: int, number: int, edits: bool) -> An
         )
 
     readers = [reader("on"), reader("on"), reader("readonly")]
-    found = together([install, *readers], number * 0.1 + LIMIT)
+    found = fingerprint([install, *readers], number * 0.1 + LIMIT)
     if subject == OURS and not edits:
-        found.append(together([lambda: believed(told[-1])], LIMIT)[0])
+        found.append(fingerprint([lambda: believed(told[-1])], LIMIT)[0])
     return found
 
 
@@ -521,7 +521,7 @@ def test_of_two_changes_during_a_look_the_second_is_not_seen_without_the_first(
     warm: bool,
     tmp_path: Path,
     only: SetPath,
-    settled: Ticking,
+    reliable: Ticking,
     long: bool,
     tally: Count,
 ) -> None:
@@ -539,7 +539,7 @@ def test_of_two_changes_during_a_look_the_second_is_not_seen_without_the_first(
             if warm:
                 look()
             else:
-                shutil.rmtree(cache_folder(OURS), ignore_errors=True)
+                shutil.rmtree(get_cache_directory(OURS), ignore_errors=True)
             time.sleep(TICK)
 
             def install(_: str) -> Any:
@@ -566,19 +566,19 @@ def test_of_two_changes_during_a_look_the_second_is_not_seen_without_the_first(
 
 
 def test_all_groups_are_those_of_one_index_though_it_is_replaced(
-    site: PlantSite, only: SetPath, settled: Ticking
+    site: PlantSite, only: SetPath, reliable: Ticking
 ) -> None:
-    folder = site(dist("a", "1", "[g]\na = m:one\n"))
-    only(folder)
+    directory = site(dist("a", "1", "[g]\na = m:one\n"))
+    only(directory)
     look()
     look()
     # This process has read the front of the index by now, and nothing else.
     lazyplug.invalidate_caches()
     mine = _environment.current()
     mine.read(lambda index: None)
-    plant(folder, dist("a", "2", "[g]\na = m:two\n[h]\na = m:two\n"))
-    shutil.rmtree(folder / "a-1.dist-info")
-    only(folder)  # as another process
+    plant(directory, dist("a", "2", "[g]\na = m:two\n[h]\na = m:two\n"))
+    shutil.rmtree(directory / "a-1.dist-info")
+    only(directory)  # as another process
     two = [("g", "a", "m:two", "a"), ("h", "a", "m:two", "a")]
     assert look() == two
     with pytest.MonkeyPatch.context() as patch:
@@ -605,7 +605,7 @@ def killed(root: str, subject: str, seed: int, number: int) -> Any:
         plant(site, dist(f"d{n}", entry_points=f"[g]\nd{n} = ?{'f' * 10_000}\n"))
     plant(site, dist("new", "0", "[g]\nnew = m:f0\n"))
     sys.path[:] = [str(site), *LIBRARY]
-    ask, folder = asked(subject), cache_folder(subject)
+    ask, directory = asked(subject), get_cache_directory(subject)
     others = [row for row in truth(subject) if row[1] != "new"]
 
     def right() -> list[Row]:
@@ -615,34 +615,34 @@ def killed(root: str, subject: str, seed: int, number: int) -> Any:
 
     began = time.perf_counter()
     for _ in range(8):
-        work(site, folder, subject)
+        work(site, directory, subject)
     once = (time.perf_counter() - began) / 8
     seen = Seen()
     left = 0
     for kill in range(number):
-        before = temporaries(folder)
+        before = temporaries(directory)
         if kill == 99:
-            shutil.rmtree(folder)
+            shutil.rmtree(directory)
         inside = some.choice(["fchmod", "write", "replace"]) if kill % 4 == 0 else ""
         child = os.fork()
         while not child:
             if inside:
                 if subject == OURS:
-                    setattr(Seam, inside, die)
+                    setattr(fs, inside, die)
                 else:
                     setattr(os, "replace", die)  # noqa: B010 - not what mypy knows
-            work(site, folder, subject)
+            work(site, directory, subject)
         if not inside:
             time.sleep(some.uniform(0, 3 * once))
             os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        left += bool(temporaries(folder) - before)
-        was = indexes(folder)
+        left += bool(temporaries(directory) - before)
+        was = indexes(directory)
         if subject == OURS:
-            seen.look(lambda: unsound(folder), [].__eq__)
+            seen.look(lambda: unsound(directory), [].__eq__)
         seen.look(ask, right().__eq__)
-        if subject == OURS and indexes(folder) != was:
-            seen.look(lambda: len(temporaries(folder)), storage.MOST_TEMPORARY.__ge__)
+        if subject == OURS and indexes(directory) != was:
+            seen.look(lambda: len(temporaries(directory)), storage.MAX_TEMPORARY.__ge__)
     return (ANSWER, seen.told()), left
 
 
@@ -653,7 +653,7 @@ def die(*arguments: Any, **_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def work(site: Path, folder: Path, subject: str) -> None:
+def work(site: Path, directory: Path, subject: str) -> None:
     """Change a distribution, bring the index up to date and write it."""
     (found,) = [*site.glob("new-*"), *site.parent.glob("new-*")]
     version = int(found.name[4:].partition(".")[0]) + 1
@@ -662,18 +662,18 @@ def work(site: Path, folder: Path, subject: str) -> None:
     (outside / "entry_points.txt").write_text(f"[g]\nnew = m:f{version}\n")
     outside.rename(site / f"new-{version}.dist-info")
     if version % 8 == 0:
-        for file in folder.glob("*.json"):
+        for file in directory.glob("*.json"):
             file.unlink()
     if subject == OURS:
         lazyplug.invalidate_caches()
         _environment.current()
     else:
-        Cache(str(folder))._get_data_for_path(None)
+        Cache(str(directory))._get_data_for_path(None)
 
 
-def indexes(folder: Path) -> list[int]:
+def indexes(directory: Path) -> list[int]:
     """Return what tells the indexes in a folder from others."""
-    return [file.stat().st_ino for file in folder.glob("*.json")]
+    return [file.stat().st_ino for file in directory.glob("*.json")]
 
 
 @subjects

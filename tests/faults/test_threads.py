@@ -45,7 +45,7 @@ from tests.support.apart import (
 )
 from tests.support.clock import LATER
 from tests.support.fixtures import Count
-from tests.support.seam import Seam
+from tests.support.seam import fs
 from tests.support.tally import Tally
 
 pytestmark = [
@@ -60,9 +60,9 @@ STUCK = 15
 
 def world(root: str, tree: Tree, **options: Any) -> "ExtensionManager[Any]":
     """Plant plugins and see them alone, beside the library; return their manager."""
-    folder = plant(Path(tempfile.mkdtemp(dir=root)), tree)
-    os.environ["LAZYPLUG_CACHE_DIR"] = str(folder / "cache")
-    sys.path[:] = [str(folder), *LIBRARY]
+    directory = plant(Path(tempfile.mkdtemp(dir=root)), tree)
+    os.environ["LAZYPLUG_CACHE_DIR"] = str(directory / "cache")
+    sys.path[:] = [str(directory), *LIBRARY]
     sys.dont_write_bytecode = True
     logging.getLogger("lazyplug").addHandler(logging.NullHandler())
     return ExtensionManager[Any]("g", **options)
@@ -298,7 +298,7 @@ def circles(root: str, seed: int) -> Any:
 def test_plugins_that_touch_each_other_in_circles_never_dead_lock(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
-    with tally("plugins touch each other in circles, from many threads") as count:
+    with tally("plugins access each other in circles, from many threads") as count:
         count_tries(count, circles, tmp_path, 3000 if long else 30, [])
 
 
@@ -370,13 +370,13 @@ def judged_late(root: str, seed: int) -> Any:
     from lazyplug._faults import failed_loads
 
     over = threading.Event()
-    judge = failed_loads.is_passing
+    judge = failed_loads.is_transient
 
     def late(error: BaseException) -> bool:
         over.wait()
         return judge(error)
 
-    failed_loads.is_passing = late
+    failed_loads.is_transient = late
 
     def touch_x() -> Any:
         try:
@@ -462,7 +462,7 @@ def first_touch(root: str, seed: int) -> Any:
 def test_64_threads_that_touch_first_get_one_plugin_and_one_object(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
-    with tally("64 threads touch first") as count:
+    with tally("64 threads access an extension at the same time") as count:
         truth = [[], True, True, 1, 65]
         count_tries(count, first_touch, tmp_path, 300 if long else 10, truth)
 
@@ -474,7 +474,7 @@ def one_index(root: str, seed: int) -> Any:
     lines = "".join(f"[g{n}]\nx = m:f{n}\n" for n in range(20))
     world(root, dist("plug", entry_points=lines))
     # Old enough to be believed, so that nothing is scanned.
-    Seam.clock = lambda: time.time_ns() + LATER
+    fs.clock = lambda: time.time_ns() + LATER
     lazyplug.refresh()
     faults = []
     rounds = threading.Barrier(8)
@@ -517,7 +517,7 @@ def one_index(root: str, seed: int) -> Any:
 def test_threads_that_share_an_index_do_not_close_each_others_files(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
-    with tally("threads read one index") as count:
+    with tally("threads read the same index") as count:
         count_tries(count, one_index, tmp_path, 100 if long else 3, [])
 
 
@@ -579,7 +579,7 @@ def own_extension(root: str, seed: int) -> Any:
 def test_a_plugin_that_touches_itself_is_right_in_the_end(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
-    with tally("a plugin touches its own extension, or its manager") as count:
+    with tally("a plugin accesses its own extension, or its manager") as count:
         truth = [[], True, None, 7, True]
         number = len(TOUCHES) * (100 if long else 2)
         count_tries(count, own_extension, tmp_path, number, truth)
@@ -966,11 +966,11 @@ def joining(root: str, seed: int) -> Any:
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     os.environ["LAZYPLUG_CHECK"] = "dirs"
-    Seam.clock = lambda: time.time_ns() + LATER
+    fs.clock = lambda: time.time_ns() + LATER
     manager = world(root, dist("plug", "1", points({"x": "os:sep"})))
-    folder = Path(sys.path[0], "plug-1.dist-info")
+    directory = Path(sys.path[0], "plug-1.dist-info")
     text = points({"x": "os:sep", "late": "os:sep"})
-    (folder / "entry_points.txt").write_text(text, encoding="utf-8")
+    (directory / "entry_points.txt").write_text(text, encoding="utf-8")
     found = in_threads(*[lambda: manager["late"]] * 8)
     return [len({*map(id, found)}), manager.names()]
 
@@ -978,7 +978,7 @@ def joining(root: str, seed: int) -> Any:
 def test_threads_that_ask_for_what_has_come_get_one_handle(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
-    with tally("threads ask for a name that was not there before") as count:
+    with tally("threads request a name that was just installed") as count:
         truth = [1, ["x", "late"]]
         count_tries(count, joining, tmp_path, 500 if long else 10, truth)
 
@@ -1040,7 +1040,7 @@ def accelerating(root: str, seed: int) -> Any:
 def test_threads_may_accelerate_and_undo_it_at_the_same_time(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
-    with tally("threads accelerate, and undo it, at the same time") as count:
+    with tally("threads call accelerate() and undo it at the same time") as count:
         truth = [[], [], True]
         count_tries(count, accelerating, tmp_path, 300 if long else 10, truth)
 
@@ -1132,7 +1132,7 @@ def handled_everywhere(root: str, kind: int) -> Any:
 def test_a_signal_handler_may_access_an_extension_at_each_place_of_a_call(
     kind: int, tmp_path: Path, tally: Count
 ) -> None:
-    with tally("a signal handler at each place of a call in turn") as count:
+    with tally("a signal handler at each point of a call in turn") as count:
         (outcome,) = apart(tries, "handled_everywhere", str(tmp_path), kind, 1)
         (kind_of, said) = outcome
         count_outcome(count, (kind_of, said["found"]), [], "")
@@ -1146,7 +1146,7 @@ def handled_in_a_lookup(root: str, _: int) -> Any:
     lines = "".join(f"[{group}]\nx = m:{group}\n" for group in groups)
     world(root, dist("plug", entry_points=lines))
     # Old enough to be believed, so that nothing is scanned.
-    Seam.clock = lambda: time.time_ns() + LATER
+    fs.clock = lambda: time.time_ns() + LATER
     files = [_environment.__file__, _index.__file__]
 
     def read(group: str) -> Any:
@@ -1174,7 +1174,7 @@ def handled_in_a_lookup(root: str, _: int) -> Any:
 def test_a_signal_handler_may_read_the_index_at_each_place_of_a_look_up(
     tmp_path: Path, tally: Count
 ) -> None:
-    with tally("a signal handler at each place of a look-up in turn") as count:
+    with tally("a signal handler at each point of a lookup in turn") as count:
         (outcome,) = apart(tries, "handled_in_a_lookup", str(tmp_path), 0, 1)
         count_outcome(count, (outcome[0], outcome[1]["found"]), [], "")
         count.tries = outcome[1]["met"]
@@ -1330,7 +1330,7 @@ def test_greenlets_that_touch_first_get_one_object(
 ) -> None:  # fmt: skip
     gevent = pytest.importorskip("gevent")
     monkeypatch.setenv("PLUG_GEVENT", str(Path(gevent.__file__).parents[1]))
-    with tally("greenlets touch first, after gevent patched the program") as count:
+    with tally("greenlets access an extension at the same time, under gevent") as count:
         truth = [1, True, 1, True, True, True]
         count_tries(count, greenlets, tmp_path, 60 if long else 6, truth)
 
@@ -1358,7 +1358,7 @@ class Interrupt:
 def test_a_call_is_interrupted_wherever_python_looks_for_signals(
     waits: int, tmp_path: Path, tally: Count
 ) -> None:
-    with tally("KeyboardInterrupt at each place of a call in turn") as count:
+    with tally("KeyboardInterrupt at each point of a call in turn") as count:
         found = apart(tries, "everywhere", str(tmp_path), waits, 1)
         (outcome,) = found
         count_outcome(count, (outcome[0], outcome[1]["found"]), [], "")

@@ -25,7 +25,7 @@ from lazyplug._indexing import update as update_module
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import with_times
 from tests.support.fixtures import Count
-from tests.support.seam import Seam
+from tests.support.seam import fs
 from tests.support.tally import OURS, RIVAL, Tally
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links of files and folders")
@@ -94,11 +94,11 @@ class Files:
             mtime = fixed.get(self.dating, now)
         self._times[inode] = mtime, ctime
 
-    def plant(self, folder: Path, tree: Tree) -> None:
-        plant(folder, tree)
-        for path in (folder, *folder.rglob("*")):
+    def plant(self, directory: Path, tree: Tree) -> None:
+        plant(directory, tree)
+        for path in (directory, *directory.rglob("*")):
             self._touch(path, made=True)
-        self._touch(folder.parent)
+        self._touch(directory.parent)
 
     def write(self, path: Path, text: str) -> None:
         """Write a file: the same one if it is there."""
@@ -147,22 +147,22 @@ class World:
     :param values: what is declared at first, and after the changes 1 and 2.
     """
 
-    def __init__(self, folder: Path, files: Files, values: list[str]) -> None:
-        self.folder, self.files, self.values = folder, files, values
-        self.site = folder / "site"
+    def __init__(self, directory: Path, files: Files, values: list[str]) -> None:
+        self.directory, self.files, self.values = directory, files, values
+        self.site = directory / "site"
         self.file = self.site / FOO / NAME
         files.plant(self.site, dist("foo", entry_points=self.text(0)))
         # In a store, unpacked, or another environment.
         for number in (1, 2):
             tree = dist("foo", entry_points=self.text(number))
-            files.plant(folder / f"new{number}", tree)
+            files.plant(directory / f"new{number}", tree)
 
     def text(self, number: int) -> str:
         return f"[g]\na = {self.values[number]}\n"
 
     def new(self, number: int) -> Path:
         """Return a metadata folder that was there already."""
-        return self.folder / f"new{number}" / FOO
+        return self.directory / f"new{number}" / FOO
 
     def put(self, number: int, make: Callable[[Path, Path], None]) -> list[str]:
         """Make something of a file that was there, beside foo's; then in its place."""
@@ -196,32 +196,32 @@ def linked(world: World, number: int) -> list[str]:
 
 def folder_replaced(world: World, number: int) -> list[str]:
     """Put another folder in the place of the metadata folder."""
-    world.files.rename(world.site / FOO, world.folder / f"old{number}")
+    world.files.rename(world.site / FOO, world.directory / f"old{number}")
     world.files.rename(world.new(number), world.site / FOO)
     return [world.values[number]]
 
 
 def folder_linked(world: World, number: int) -> list[str]:
     """Put a link to another folder in the place of the metadata folder."""
-    world.files.rename(world.site / FOO, world.folder / f"old{number}")
+    world.files.rename(world.site / FOO, world.directory / f"old{number}")
     world.files.symlink(world.new(number), world.site / FOO)
     return [world.values[number]]
 
 
 def entry_linked(world: World, number: int) -> list[str]:
     """Put a link to another environment in the place of the path entry."""
-    world.files.rename(world.site, world.folder / f"old{number}")
+    world.files.rename(world.site, world.directory / f"old{number}")
     world.files.symlink(world.new(number).parent, world.site)
     return [world.values[number]]
 
 
 def came_and_went(world: World, number: int) -> list[str]:
     """Install a distribution; then remove it."""
-    folder = world.site / "bar-1.0.dist-info"
+    directory = world.site / "bar-1.0.dist-info"
     if number == 1:
-        world.files.plant(folder, {NAME: world.text(1)})
+        world.files.plant(directory, {NAME: world.text(1)})
         return [world.values[0], world.values[1]]
-    world.files.remove(folder)
+    world.files.remove(directory)
     return [world.values[0]]
 
 
@@ -312,7 +312,7 @@ CREATION = [
 def fault_of(case: Case) -> str:
     """Return what a case is counted as."""
     if case.creation:
-        return "file times tell creation, not change (as on Windows)"
+        return "ctime is the time of creation, as on Windows"
     if case.clock != "right":
         return f"the clock is {case.clock} by an hour"
     return {
@@ -330,10 +330,14 @@ class Bench:
     """
 
     def __init__(
-        self, folder: Path, cache: Path, patch: pytest.MonkeyPatch, subject: str = OURS
+        self,
+        directory: Path,
+        cache: Path,
+        patch: pytest.MonkeyPatch,
+        subject: str = OURS,
     ) -> None:
-        self.folder, self.cache, self.patch, self.subject = (
-            folder,
+        self.directory, self.cache, self.patch, self.subject = (
+            directory,
             cache,
             patch,
             subject,
@@ -355,15 +359,15 @@ class Bench:
 
     def world(self, case: Case) -> World:
         """Make the world of a case anew, and let its time be what is seen."""
-        for folder in (self.folder, self.cache):
-            shutil.rmtree(folder, ignore_errors=True)
-        self.folder.mkdir()
+        for directory in (self.directory, self.cache):
+            shutil.rmtree(directory, ignore_errors=True)
+        self.directory.mkdir()
         files = Files(TICKS[case.tick], case.dating, case.creation)
         longer = case.size == "other"
         values = ["m:a", "m:bb", "m:ccc"] if longer else ["m:a", "m:b", "m:c"]
         if case.planted == "long ago":
             files.now -= 100 * SECOND
-        world = World(self.folder, files, values)
+        world = World(self.directory, files, values)
         if case.change == "renamed":
             shadowed = {"METADATA": "", NAME: "[g]\nb = n:f\n"}
             files.plant(world.site / NAMELESS, shadowed)
@@ -371,7 +375,7 @@ class Bench:
         files.now = BEGIN + files.tick // 3
         self.patch.setattr(sys, "path", [str(world.site)])
         for name in ("stat", "fstat", "clock"):
-            self.patch.setattr(Seam, name, getattr(files, name))
+            self.patch.setattr(fs, name, getattr(files, name))
         return world
 
     def look(self) -> list[str]:
@@ -441,7 +445,7 @@ def moved(files: Files, moment: str) -> int:
 def rival_mtime(path: str) -> float:
     """Return what stevedore would be told by the file system of a case."""
     try:
-        return float(Seam.stat(path).st_mtime_ns / SECOND)
+        return float(fs.stat(path).st_mtime_ns / SECOND)
     except FileNotFoundError:
         return -1.0
 
@@ -508,7 +512,7 @@ def test_links_from_a_store_cost_one_look_and_one_write_each(
 ) -> None:
     # As when other environments are made, and removed, of what uv keeps.
     several = list(product(TICKS, DATINGS, [0, 1, 3, 50], PLANTED))
-    with tally("hard links to a file come and go") as count:
+    with tally("hard links to a file are created and removed") as count:
         for tick, dating, pause, planted in several[:: 1 if long else 7]:
             case = Case("linked", "", tick, dating, "same", "right", planted)
             world = bench.world(case)
@@ -519,7 +523,7 @@ def test_links_from_a_store_cost_one_look_and_one_write_each(
             # A stamp with an mtime in the future is believed when it was seen twice.
             written, most = 0, 2 if dating == "future" else 1
             for number in range(8):
-                other = world.folder / f"other{number // 2}"
+                other = world.directory / f"other{number // 2}"
                 if number % 2:
                     world.files.remove(other)
                 else:
@@ -556,12 +560,12 @@ def stamp_without(place: int) -> Callable[[pytest.MonkeyPatch], None]:
     """Return what leaves one number out of each stamp."""
 
     def switch_off(patch: pytest.MonkeyPatch) -> None:
-        stamp = _index.stamp
+        stat_signature = _index.stat_signature
 
         def less(status: Any) -> str:
-            numbers = stamp(status).split()
-            numbers[place] = "0"
-            return " ".join(numbers)
+            stat_hashes = stat_signature(status).split()
+            stat_hashes[place] = "0"
+            return " ".join(stat_hashes)
 
         everywhere(patch, "stamp", less)
 
@@ -569,21 +573,21 @@ def stamp_without(place: int) -> Callable[[pytest.MonkeyPatch], None]:
 
 
 def never_the_future(patch: pytest.MonkeyPatch) -> None:
-    settled = reading.settled
-    everywhere(patch, "settled", lambda now, _, clock: settled(now, False, clock))
+    reliable = reading.is_reliable
+    everywhere(patch, "is_reliable", lambda now, _, clock: reliable(now, False, clock))
 
 
 def the_future_at_once(patch: pytest.MonkeyPatch) -> None:
-    settled = reading.settled
-    everywhere(patch, "settled", lambda now, _, clock: settled(now, True, clock))
+    reliable = reading.is_reliable
+    everywhere(patch, "is_reliable", lambda now, _, clock: reliable(now, True, clock))
 
 
 def write_what_is_written(patch: pytest.MonkeyPatch) -> None:
-    decode, numbers = layout.from_bytes, count_up()
+    decode, stat_hashes = layout.from_bytes, count_up()
 
     def decoded(data: bytes) -> _index.Index:
         index = decode(data)
-        index.front += b"%d" % next(numbers)
+        index.header += b"%d" % next(stat_hashes)
         return index
 
     patch.setattr(update_module, "from_bytes", decoded)

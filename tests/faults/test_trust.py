@@ -32,7 +32,7 @@ from tests.support.children import python
 from tests.support.clock import LATER, Ticking
 from tests.support.fixtures import Count, PlantSite, SetPath
 from tests.support.heads import poison
-from tests.support.seam import Seam
+from tests.support.seam import fs
 from tests.support.tally import LIMIT, OURS, RIVAL
 from tests.support.users import (
     ASKERS,
@@ -70,7 +70,7 @@ class Situation(NamedTuple):
     """Who owns what, with which mode, when Mallory comes; None: it is not there."""
 
     parent: tuple[str, int]
-    folder: tuple[str, int] | None
+    directory: tuple[str, int] | None
     its_index: tuple[str, int] | None
     # is the folder made private afterwards?
     mended: bool = False
@@ -108,8 +108,8 @@ SITUATIONS = [
 
 def is_plain(situation: Situation) -> bool:
     """Is one thing at most not as it should be, or nothing?"""
-    parent, folder, its_index, _ = situation
-    odd = [parent != PRIVATE, folder != PRIVATE, its_index not in (READABLE, None)]
+    parent, directory, its_index, _ = situation
+    odd = [parent != PRIVATE, directory != PRIVATE, its_index not in (READABLE, None)]
     return sum(odd) <= 1
 
 
@@ -126,7 +126,7 @@ class Town:
         self.site, self.marks = base / "site", base / "marks"
         self.home, self.hers = base / "home", base / "mallory"
         self.parent = self.home / ".cache"
-        self.folder = self.parent / FOLDERS[subject]
+        self.directory = self.parent / FOLDERS[subject]
         self.downloads, self.roots = base / "downloads", base / "roots"
         # an end of the pipe that Mallory planted last
         self.pipe = -1
@@ -140,7 +140,7 @@ class Town:
         """Return what an index is called, a true one, and a poisoned one."""
         self.build(Situation(("asker", 0o700), None, None))
         assert self.ask("full", "HOME") == (ANSWER, RIGHT)
-        (file,) = self.folder.iterdir()
+        (file,) = self.directory.iterdir()
         true = file.read_bytes()
         if self.subject == OURS:
             return file.name, true, poison(file)
@@ -148,7 +148,7 @@ class Town:
 
     @property
     def index(self) -> Path:
-        return self.folder / self.name
+        return self.directory / self.name
 
     def owner(self, who: str) -> int:
         return {"asker": self.asker, "root": 0, "mallory": MALLORY}[who]
@@ -175,21 +175,21 @@ class Town:
         for path, who in ((self.hers, "mallory"), (self.downloads, "asker")):
             # What somebody may have been brought to download.
             tree: Tree = {"notes": "as it was", self.name: self.poisoned}
-            plant(path, {**tree, self.folder.name: tree})
+            plant(path, {**tree, self.directory.name: tree})
             for each in (path, *path.rglob("*")):
                 self.own(each, who, 0o755 if each.is_dir() else 0o644)
         self.parent.mkdir(parents=True)
-        if situation.folder:
-            self.folder.mkdir()
+        if situation.directory:
+            self.directory.mkdir()
             # A file of the asker's own that lies about.
-            (self.folder / "download").write_bytes(self.poisoned)
-            self.own(self.folder / "download", *READABLE)
+            (self.directory / "download").write_bytes(self.poisoned)
+            self.own(self.directory / "download", *READABLE)
             if situation.its_index:
                 who = situation.its_index[0]
                 planted = self.poisoned if who == "mallory" else self.true
                 self.index.write_bytes(planted)
                 self.own(self.index, *situation.its_index)
-            self.own(self.folder, *situation.folder)
+            self.own(self.directory, *situation.directory)
         for path in (self.parent, self.home):
             self.own(path, *situation.parent)
 
@@ -222,7 +222,7 @@ class Town:
         """
         mark = self.marks / "mark"
         places = {
-            "LAZYPLUG_CACHE_DIR": self.folder,
+            "LAZYPLUG_CACHE_DIR": self.directory,
             "XDG_CACHE_HOME": self.parent,
             "HOME": self.home,
         }
@@ -242,10 +242,10 @@ class Town:
                 os.setresuid(ids[0], ids[1], ids[0])
             sys.path[:] = [str(self.site)]
             if believing:
-                _files.trusted = lambda *_: True
+                _files.is_trusted = lambda *_: True
                 _files._NOFOLLOW = 0
                 for room in (_environment, storage):
-                    vars(room)["trusted_folder"] = os.path.isdir
+                    vars(room)["is_trusted_directory"] = os.path.isdir
             look = ours if self.subject == OURS else rivals
             for _ in range(looks - 1):
                 if (found := silently(look)) != RIGHT[:2]:
@@ -259,20 +259,22 @@ class Town:
     def untouched(self) -> dict[str, Any]:
         """Return what may not be changed by who asks."""
         found: dict[str, Any] = {}
-        for folder in (self.hers, self.downloads, self.roots):
-            for path in sorted(folder.rglob("*")):
+        for directory in (self.hers, self.downloads, self.roots):
+            for path in sorted(directory.rglob("*")):
                 text = path.read_text() if path.is_file() else ""
                 found[str(path)] = path.lstat().st_uid, text
         if self.home.stat().st_uid == MALLORY:
-            ours = self.folder.exists() and self.folder.lstat().st_uid == self.asker
+            ours = (
+                self.directory.exists() and self.directory.lstat().st_uid == self.asker
+            )
             for path in self.home.rglob("*"):
-                if not (ours and path.parent == self.folder):
+                if not (ours and path.parent == self.directory):
                     found[str(path)] = path.lstat().st_uid
         return found
 
 
 def ours() -> list[Any]:
-    Seam.clock = lambda: time.time_ns() + LATER
+    fs.clock = lambda: time.time_ns() + LATER
     lazyplug.invalidate_caches()
     driver = lazyplug.DriverManager[str]("g", "a").driver
     return [driver, [point.value for point in lazyplug.entry_points(group="g")]]
@@ -321,9 +323,9 @@ def write_in_place(town: Town) -> None:
 
 def put(town: Town, make: Callable[[Path], object], name: str = "") -> None:
     """Make something in the cache folder, and call it as the index is called."""
-    new = town.folder / "new"
+    new = town.directory / "new"
     make(new)
-    new.replace(town.folder / (name or town.name))
+    new.replace(town.directory / (name or town.name))
 
 
 def planted(bits: int) -> Strike:
@@ -345,7 +347,7 @@ def to_take_over(town: Town) -> None:
 
 def of_the_askers(town: Town) -> None:
     """Call a file of the asker's as the index is called."""
-    (town.folder / "download").rename(town.index)
+    (town.directory / "download").rename(town.index)
 
 
 def hard_link(town: Town) -> None:
@@ -376,7 +378,7 @@ def temporary_links(town: Town) -> None:
     """Plant links for whoever writes to names that could be guessed."""
     for number in range(40):
         name = f".{town.name}.{number:024x}.tmp"
-        (town.folder / name).symlink_to(town.hers / "notes")
+        (town.directory / name).symlink_to(town.hers / "notes")
 
 
 def instead(of: Callable[[Town], Path], make: Callable[[Town, Path], object]) -> Strike:
@@ -392,7 +394,7 @@ def instead(of: Callable[[Town], Path], make: Callable[[Town, Path], object]) ->
 
 
 def cache(town: Town) -> Path:
-    return town.folder
+    return town.directory
 
 
 def above(town: Town) -> Path:
@@ -400,9 +402,9 @@ def above(town: Town) -> Path:
 
 
 def a_folder(town: Town, path: Path) -> None:
-    folder = path / town.folder.name if path == town.parent else path
-    folder.mkdir(parents=True)
-    (folder / town.name).write_bytes(town.poisoned)
+    directory = path / town.directory.name if path == town.parent else path
+    directory.mkdir(parents=True)
+    (directory / town.name).write_bytes(town.poisoned)
 
 
 def a_link_to(of: Callable[[Town], Path]) -> Callable[[Town, Path], None]:
@@ -410,11 +412,11 @@ def a_link_to(of: Callable[[Town], Path]) -> Callable[[Town, Path], None]:
 
 
 STRIKES: dict[str, list[Strike]] = {
-    "an index is another user's": [leave_it],
+    "another user planted an index earlier": [leave_it],
     "another user writes into the index": [write_in_place],
     "another user plants an index": [planted(bits) for bits in (0o600, 0o644, 0o666)],
-    "another user gives a file the name of the index": [of_the_askers],
-    "another user plants an index to take over from": [to_take_over],
+    "another user renames a file to the name of the index": [of_the_askers],
+    "another user plants a sibling index": [to_take_over],
     "another user plants a link or a pipe in place of the index": [
         hard_link,
         link,
@@ -423,18 +425,18 @@ STRIKES: dict[str, list[Strike]] = {
         full_pipe,
     ],
     "another user plants links as temporary files": [temporary_links],
-    "another user replaces the cache folder": [instead(cache, a_folder)],
-    "another user replaces the cache folder by a link": [
+    "another user replaces the cache directory": [instead(cache, a_folder)],
+    "another user replaces the cache directory by a link": [
         instead(cache, a_link_to(lambda town: town.hers)),
         instead(cache, a_link_to(lambda town: town.downloads)),
     ],
-    "another user replaces the folder above the cache folder": [
+    "another user replaces the directory above the cache directory": [
         instead(above, a_folder),
         instead(above, a_link_to(lambda town: town.hers)),
         instead(above, a_link_to(lambda town: town.roots)),
     ],
 }
-SUDO = "the home is another user's, as under sudo"
+SUDO = "the home directory is owned by another user, as under sudo"
 # Of all that there is to try, a child tries one of so many.
 SHARES = 40
 
@@ -488,7 +490,7 @@ def struck(town: Town, situation: Situation, strike: Strike) -> bool:
     if situation.mended:
         if strike in (of_the_askers, write_in_place):
             return False  # nothing tells it afterwards: see `not_judged`
-        town.own(town.folder, "asker", 0o700)
+        town.own(town.directory, "asker", 0o700)
     return True
 
 
@@ -529,7 +531,8 @@ def test_whoever_believes_what_lies_there_imports_what_mallory_names(
         "another user plants a link or a pipe in place of the index 3",
         "another user plants a link or a pipe in place of the index 4",
         "another user plants links as temporary files 0",
-        "another user replaces the folder above the cache folder 2",  # nothing is there
+        # nothing is there
+        "another user replaces the directory above the cache directory 2",
     }
 
 
@@ -572,7 +575,7 @@ def swap(town: Town, make: Callable[[Town, Path], object]) -> None:
     exchange = ctypes.CDLL(None).renameat2
     here, both = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     while True:
-        exchange(here, os.fsencode(hers), here, os.fsencode(town.folder), both)
+        exchange(here, os.fsencode(hers), here, os.fsencode(town.directory), both)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="renameat2")
@@ -580,7 +583,7 @@ def swap(town: Town, make: Callable[[Town, Path], object]) -> None:
 def test_what_is_swapped_while_it_is_read_is_not_believed(
     asker: int, long: bool, tally: Count
 ) -> None:
-    fault = "another user swaps the cache folder while it is read"
+    fault = "another user swaps the cache directory while it is read"
     count_tries(tally, {fault: apart(swapped, asker, 5_000 if long else 50)})
 
 
@@ -588,7 +591,7 @@ def test_what_is_swapped_while_it_is_read_is_not_believed(
 
 
 def test_a_link_of_ones_own_to_the_cache_folder_is_followed(
-    settled: Ticking,
+    reliable: Ticking,
     site: PlantSite,
     only: SetPath,
     isolated: Path,
@@ -617,22 +620,22 @@ def not_judged(asker: int) -> dict[str, Any]:
         # Something of the asker's that lies beside the cache folder.
         there.downloads.rename(there.parent / "downloads")
         with there.as_mallory():
-            there.folder.rename(there.parent / "aside")
-            (there.parent / "downloads").rename(there.folder)
+            there.directory.rename(there.parent / "aside")
+            (there.parent / "downloads").rename(there.directory)
         found["a folder of the asker's in its place"] = there.ask("full", "HOME")
         there.build(shared)
-        (there.roots / there.folder.name).mkdir()
-        there.own(there.roots / there.folder.name, "root", 0o755)
-        (there.roots / there.folder.name / there.name).write_bytes(there.poisoned)
+        (there.roots / there.directory.name).mkdir()
+        there.own(there.roots / there.directory.name, "root", 0o755)
+        (there.roots / there.directory.name / there.name).write_bytes(there.poisoned)
         with there.as_mallory():
             there.parent.rename(there.home / "aside")
             there.parent.symlink_to(there.roots)
         found["a link above the cache folder"] = there.ask("full", "HOME")
         there.build(shared)
-        there.own(there.folder, "asker", 0o777)
+        there.own(there.directory, "asker", 0o777)
         with there.as_mallory():
             write_in_place(there)
-        there.own(there.folder, "asker", 0o700)
+        there.own(there.directory, "asker", 0o700)
         there.own(there.index, "asker", 0o600)
         found["modes that were put right afterwards"] = there.ask("full", "HOME")
     return found
@@ -668,7 +671,8 @@ import json, os, sys
 sys.path[:0] = [{root!r}]
 from lazyplug import _environment, _files, _settings
 from lazyplug._indexing import storage
-print(json.dumps({{name: _settings.setting(name, "ignored") for name in {names!r}}}))
+get_setting = _settings.get_setting
+print(json.dumps({{name: get_setting(name, "ignored") for name in {names!r}}}))
 """
 
 
@@ -705,5 +709,5 @@ def raised(long: bool) -> list[Any]:
 def test_nothing_is_believed_of_who_started_a_process_with_more_rights(
     long: bool, tally: Count
 ) -> None:
-    fault = "the environment is another user's (setuid, setgid)"
+    fault = "another user sets the environment variables (setuid, setgid)"
     count_tries(tally, {fault: apart(raised, long)})

@@ -12,13 +12,13 @@ from lazyplug.integrations.argparse import PluginParser, add_plugins
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("settled", "forgotten")
+pytestmark = pytest.mark.usefixtures("reliable", "forgotten")
 
 
 @pytest.fixture
 def plugs(site: PlantSite, first: SetPath) -> Path:
     """Return a site folder with commands, of which some are broken."""
-    folder = site(
+    directory = site(
         {
             "plug_greet.py": '''
                 def add(parser):
@@ -39,8 +39,8 @@ def plugs(site: PlantSite, first: SetPath) -> Path:
             },
         }
     )
-    first(folder)
-    return folder
+    first(directory)
+    return directory
 
 
 def host(plugins: Any = "app.commands") -> argparse.ArgumentParser:

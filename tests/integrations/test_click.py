@@ -29,7 +29,7 @@ from tests.support.children import python
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.learned import forget_facts
 
-pytestmark = pytest.mark.usefixtures("settled", "forgotten")
+pytestmark = pytest.mark.usefixtures("reliable", "forgotten")
 
 COMMANDS = {
     "plug_plain": '''
@@ -124,12 +124,12 @@ def began_late(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def plugs(site: PlantSite, first: SetPath) -> Path:
     """Return a site folder with commands of all kinds."""
-    folder = site({f"{name}.py": source for name, source in COMMANDS.items()})
+    directory = site({f"{name}.py": source for name, source in COMMANDS.items()})
     # What is learned is not written where a path entry changed meanwhile, as it would
     # by the first bytecode in it.
-    plant(folder, {"__pycache__": {}, **dist("commands", entry_points=POINTS)})
-    first(folder)
-    return folder
+    plant(directory, {"__pycache__": {}, **dist("commands", entry_points=POINTS)})
+    first(directory)
+    return directory
 
 
 def host(**attrs: Any) -> LazyGroup:
@@ -287,7 +287,7 @@ def line_of(group: click.Group, name: str = "made") -> str:
     return " ".join(found[0][1:]) if found else "(hidden)"
 
 
-def planted(folder: Path, source: str) -> None:
+def planted(directory: Path, source: str) -> None:
     """Plant the command `made`, whose source may use this and that."""
     head = """
 import functools, os, textwrap
@@ -310,7 +310,7 @@ def documented(function):
 """
     points = "[app.commands]\nmade = plug_made:made\n"
     plant(
-        folder,
+        directory,
         {
             "plug_made.py": head + textwrap.dedent(source),
             "plug_else.py": elsewhere,

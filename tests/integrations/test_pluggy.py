@@ -25,7 +25,7 @@ from lazyplug.testing import dist, plant
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.properties import examples
 
-pytestmark = pytest.mark.usefixtures("settled", "forgotten")
+pytestmark = pytest.mark.usefixtures("reliable", "forgotten")
 
 hookspec = pluggy.HookspecMarker("host")
 PLUGINS: dict[str, Any] = {
@@ -181,13 +181,13 @@ def install(site: PlantSite, first: SetPath) -> Install:
         points = points or "".join(
             f"{module.removeprefix('plug_')} = {module}\n" for module in modules
         )
-        folder = site(tree, name)
+        directory = site(tree, name)
         # What is learned is not written where a path entry changed meanwhile, as it
         # would by the first bytecode in it.
         declared = dist(name, entry_points=f"[host]\n{points}")
-        plant(folder, {"__pycache__": {}, **declared})
-        first(folder)
-        return folder
+        plant(directory, {"__pycache__": {}, **declared})
+        first(directory)
+        return directory
 
     return make
 
@@ -555,13 +555,13 @@ def test_plugins_of_any_kind_are_what_they_are_to_pluggy_itself(
         text = HEAD + "from plug_below import on\n"
         tree[f"plug_{number}.py"] = with_parts(text, parts)
     points = "".join(f"{n} = plug_{n}\n" for n in range(len(modules)))
-    folder = plant(tmp_path_factory.mktemp("any"), tree)
-    plant(folder, dist("any", entry_points=f"[host]\n{points}"))
+    directory = plant(tmp_path_factory.mktemp("any"), tree)
+    plant(directory, dist("any", entry_points=f"[host]\n{points}"))
 
     def seen(load: Callable[[Any], object], on: bool) -> Any:
         forget()
         with pytest.MonkeyPatch.context() as patch:
-            patch.syspath_prepend(str(folder))
+            patch.syspath_prepend(str(directory))
             if on:
                 patch.setenv("PLUG_ON", "1")
             pm = host()
@@ -702,11 +702,11 @@ def test_a_historic_hook_that_was_called_before_is_called_at_once(
 def test_a_hook_that_the_host_warns_of_is_imported_and_named_in_the_warning(
     install: Install,
 ) -> None:
-    folder = install({"plug_going": "@hookimpl\ndef going(): return 1\n"})
+    directory = install({"plug_going": "@hookimpl\ndef going(): return 1\n"})
     for _ in range(2):
         with pytest.warns(FutureWarning, match="greeting goes") as caught:
             load_entrypoints(host(), "host", lazy=True)
-        assert caught[0].filename == str(folder / "plug_going.py")
+        assert caught[0].filename == str(directory / "plug_going.py")
         forget()
 
 
@@ -980,13 +980,13 @@ def test_pytest_cannot_be_lazy(pytestconfig: pytest.Config) -> None:
 
 
 def test_an_edited_plugin_is_learned_anew(install: Install) -> None:
-    folder = install({"plug_plain": PLUGINS["plug_plain"], "plug_package": PACKAGE})
+    directory = install({"plug_plain": PLUGINS["plug_plain"], "plug_package": PACKAGE})
     learned()
     forget()
     text = "@hookimpl\ndef pick(): return 'edited'\n"
-    (folder / "plug_plain.py").write_text(HEAD + text, encoding="utf-8")
+    (directory / "plug_plain.py").write_text(HEAD + text, encoding="utf-8")
     below = PACKAGE["hooks.py"].replace("def greet()", "def greet(who)")
-    plant(folder / "plug_package", {"hooks.py": below})
+    plant(directory / "plug_package", {"hooks.py": below})
     pm = host()
     load_entrypoints(pm, "host", lazy=True)
     assert imported() == {"plug_plain", "plug_package", "plug_package.hooks"}
@@ -998,11 +998,11 @@ def test_an_edited_plugin_is_learned_anew(install: Install) -> None:
 def test_a_plugin_that_got_its_first_hook_is_lazy_from_the_next_load_on(
     install: Install,
 ) -> None:
-    folder = install({"plug_bare": EAGER["plug_bare"]})
+    directory = install({"plug_bare": EAGER["plug_bare"]})
     learned()
     assert imported() == {"plug_bare", "plug_patched"}
     text = HEAD + PLUGINS["plug_plain"]
-    (folder / "plug_bare.py").write_text(text, encoding="utf-8")
+    (directory / "plug_bare.py").write_text(text, encoding="utf-8")
     forget()
     pm = learned()
     assert imported() == set()

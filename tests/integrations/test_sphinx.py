@@ -64,13 +64,13 @@ sys.exit(code)
 @pytest.fixture
 def build(tmp_path: Path, site: PlantSite) -> Callable[..., tuple[str, ...]]:
     """Return what builds the document: its text, what was told, what was imported."""
-    folder = site({**PLUGINS, **dist("plugs", entry_points=POINTS)})
+    directory = site({**PLUGINS, **dist("plugs", entry_points=POINTS)})
     extension = "lazyplug.integrations.sphinx"
     source = {"conf.py": f"extensions = [{extension!r}]", "index.rst": DOCUMENT}
     plant(tmp_path / "source", source)
 
     def run(*options: str) -> tuple[str, ...]:
-        env = {"PYTHONPATH": ":".join([str(folder), *sys.path])}
+        env = {"PYTHONPATH": ":".join([str(directory), *sys.path])}
         paths = str(tmp_path / "source"), str(tmp_path / "built")
         done = python("-c", BUILD, *options, *paths, env=env)
         text = (tmp_path / "built" / "index.txt").read_text(encoding="utf-8")

@@ -60,17 +60,17 @@ class Environment:
     :param folder: where it is, or will be.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.python = folder / "bin" / "python"
-        self.cache = folder.parent / "cache"
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.python = directory / "bin" / "python"
+        self.cache = directory.parent / "cache"
 
     def made(
         self, *projects: "str | Path", interpreter: "str | None" = None
     ) -> "Environment":
         """Make it, and install lazyplug and these."""
         chosen = interpreter or sys.executable
-        run(uv.find_uv_bin(), "venv", "--quiet", "--python", chosen, self.folder)
+        run(uv.find_uv_bin(), "venv", "--quiet", "--python", chosen, self.directory)
         self.install(CHECKOUT, *projects)
         return self
 
@@ -81,7 +81,7 @@ class Environment:
 
     @property
     def site(self) -> Path:
-        (found,) = self.folder.glob("lib/*/site-packages")
+        (found,) = self.directory.glob("lib/*/site-packages")
         return found
 
     def ask(self, *arguments: str, **variables: str) -> Any:
@@ -94,7 +94,7 @@ class Environment:
     def lazyplug(self, *arguments: "str | Path", code: int = 0) -> str:
         """Return what our own command line prints."""
         cache = {"LAZYPLUG_CACHE_DIR": str(self.cache)}
-        script = self.folder / "bin" / "lazyplug"
+        script = self.directory / "bin" / "lazyplug"
         done = run(self.python, script, *arguments, code=code, variables=cache)
         return done.stdout + done.stderr
 
@@ -102,15 +102,15 @@ class Environment:
 @pytest.fixture(scope="session")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the projects: a build leaves things beside its sources."""
-    folder = tmp_path_factory.mktemp("sources")
-    return Path(shutil.copytree(HOSTS, folder / "hosts"))
+    directory = tmp_path_factory.mktemp("sources")
+    return Path(shutil.copytree(HOSTS, directory / "hosts"))
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, sources: Path) -> Environment:
     """Return an environment with the host and its plugin."""
-    folder = tmp_path_factory.mktemp("built")
-    return Environment(folder / "venv").made(
+    directory = tmp_path_factory.mktemp("built")
+    return Environment(directory / "venv").made(
         sources / "tiny-nova", sources / "tiny-nova-ipmi"
     )
 
@@ -121,13 +121,13 @@ def environment(built: Environment, tmp_path: Path) -> Environment:
     return copied(built, tmp_path / "venv")
 
 
-def copied(environment: Environment, folder: Path) -> Environment:
+def copied(environment: Environment, directory: Path) -> Environment:
     """Copy an environment as an image does: other inodes, times that say nothing."""
-    shutil.copytree(environment.folder, folder, symlinks=True)
-    for where, _, files in os.walk(folder):
+    shutil.copytree(environment.directory, directory, symlinks=True)
+    for where, _, files in os.walk(directory):
         for file in ("", *files):
             os.utime(os.path.join(where, file), (1, 1), follow_symlinks=False)
-    return Environment(folder)
+    return Environment(directory)
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +147,7 @@ def test_an_image_answers_from_its_frozen_index_at_its_first_start(
 ) -> None:
     environment.lazyplug("freeze", *options)
     image = copied(environment, tmp_path / "image")
-    shutil.rmtree(environment.folder)
+    shutil.rmtree(environment.directory)
     for _ in range(2):
         assert image.ask("all") == expected
     assert not image.cache.exists()
@@ -159,8 +159,8 @@ def test_metadata_may_be_left_out_of_an_image_that_is_trusted(
     environment: Environment, expected: Any
 ) -> None:
     environment.lazyplug("freeze", "--trust")
-    for folder in environment.site.glob("*.dist-info"):
-        shutil.rmtree(folder)
+    for directory in environment.site.glob("*.dist-info"):
+        shutil.rmtree(directory)
     assert environment.ask("all") == expected
     environment.lazyplug("thaw")
     told = run(
@@ -217,17 +217,17 @@ def for_all() -> "str | None":
 def test_an_image_that_cannot_be_written_is_run_by_anybody(
     sources: Path, expected: Any
 ) -> None:
-    with tempfile.TemporaryDirectory(dir="/opt") as folder:
-        run("chmod", "755", folder)
-        image = Environment(Path(folder) / "image")
+    with tempfile.TemporaryDirectory(dir="/opt") as directory:
+        run("chmod", "755", directory)
+        image = Environment(Path(directory) / "image")
         projects = (sources / "tiny-nova", sources / "tiny-nova-ipmi")
         image.made(*projects, interpreter=for_all())
         image.lazyplug("freeze")
-        run("chmod", "-R", "a-w,a+rX", image.folder)
+        run("chmod", "-R", "a-w,a+rX", image.directory)
         command = (image.python, "-m", "tinynova", "all")
         done = run(*command, user=NOBODY, variables=HOMELESS)
         assert json.loads(done.stdout) == expected
-        run("chmod", "-R", "u+w", image.folder)
+        run("chmod", "-R", "u+w", image.directory)
 
 
 # ------------------------------------------------------------------------- Lambda
@@ -253,8 +253,8 @@ def test_a_function_whose_metadata_is_left_out_finds_its_plugins(
     staged(environment, sources, build)
     output = build / "lazyplug.index"
     environment.lazyplug("freeze", "--trust", "--path", build, "--output", output)
-    for folder in build.glob("*.dist-info"):
-        shutil.rmtree(folder)
+    for directory in build.glob("*.dist-info"):
+        shutil.rmtree(directory)
     task = Path(shutil.move(build, tmp_path / "task"))
     # As there: its folder is the current one, and stands before all others.
     code = f"import os, sys; os.chdir({str(task)!r}); sys.path.insert(0, os.getcwd())"
@@ -315,16 +315,18 @@ print(json.dumps(main(*sys.argv[1:])))
 """
 
 
-def bundled(environment: Environment, folder: Path, options: "tuple[str, ...]") -> Path:
+def bundled(
+    environment: Environment, directory: Path, options: "tuple[str, ...]"
+) -> Path:
     """Build a bundle of one folder; return its program."""
-    plant(folder, {"program.py": MAIN})
+    plant(directory, {"program.py": MAIN})
     run(
         environment.python, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR",
-        "--distpath", folder / "dist", "--workpath", folder / "work",
-        "--specpath", folder, *options, folder / "program.py",
-        variables={"PYINSTALLER_CONFIG_DIR": str(folder / "config")},
+        "--distpath", directory / "dist", "--workpath", directory / "work",
+        "--specpath", directory, *options, directory / "program.py",
+        variables={"PYINSTALLER_CONFIG_DIR": str(directory / "config")},
     )  # fmt: skip
-    return folder / "dist" / "program" / "program"
+    return directory / "dist" / "program" / "program"
 
 
 def test_a_bundle_of_pyinstaller_finds_its_plugins(
@@ -348,7 +350,7 @@ def test_a_bundle_of_pyinstaller_finds_its_plugins(
     data = f"--add-data={output}:."
     program = bundled(environment, tmp_path / "with", (data, *hidden))
     # All of it is in the bundle: neither the environment nor a cache is needed.
-    shutil.rmtree(environment.folder)
+    shutil.rmtree(environment.directory)
     moved = shutil.move(program.parent, tmp_path / "elsewhere")
     done = run(Path(moved) / "program", "all", variables=HOMELESS)
     assert json.loads(done.stdout) == expected

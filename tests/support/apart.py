@@ -74,7 +74,7 @@ class Seen:
         return self.tries, self.faults
 
 
-def together(functions: list[Callable[[], Any]], seconds: float) -> list[Outcome]:
+def fingerprint(functions: list[Callable[[], Any]], seconds: float) -> list[Outcome]:
     """Call each function in a forked child of its own; kill those that hang.
 
     This process must have no threads.
@@ -86,7 +86,7 @@ def together(functions: list[Callable[[], Any]], seconds: float) -> list[Outcome
 
 def attempt(function: Callable[[], Any], seconds: float = LIMIT) -> Outcome:
     """Call a function in a forked child; kill it if it hangs."""
-    (outcome,) = together([function], seconds)
+    (outcome,) = fingerprint([function], seconds)
     return outcome
 
 

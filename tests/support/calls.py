@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.seam import Seam
+from tests.support.seam import fs
 
 # All by which the engine asks the system for anything, zipfile on its behalf included.
 CALLS = [
@@ -31,7 +31,7 @@ class Calls:
         self.patch = patch
         self.armed = False
         for name in CALLS:
-            patch.setattr(Seam, name, self._counting(name, getattr(Seam, name)))
+            patch.setattr(fs, name, self._counting(name, getattr(fs, name)))
 
     def arm(self, at: int, fault: "Callable[[str], Any] | None") -> None:
         """Let the call number `at`, from 0, be the fault: it is given the name.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import lazyplug
-from tests.support.seam import Seam
+from tests.support.seam import fs
 
 # A clock far ahead of every file that a test writes: stamps are old enough.
 LATER = 3_600 * 10**9
@@ -131,7 +131,7 @@ def process(path: list[str], cache: Path, seam: Ticking) -> Iterator[None]:
         patch.setattr(sys, "path", path)
         patch.setenv("LAZYPLUG_CACHE_DIR", str(cache))
         for name in ("stat", "fstat", "clock"):
-            patch.setattr(Seam, name, staticmethod(getattr(seam, name)))
+            patch.setattr(fs, name, staticmethod(getattr(seam, name)))
         lazyplug.invalidate_caches()
         yield
     lazyplug.invalidate_caches()

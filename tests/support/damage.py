@@ -14,7 +14,7 @@ import pytest
 
 from lazyplug.cli.verifying import damages
 from tests.support.heads import places, replaced
-from tests.support.index_format import TITLE_LENGTH, stamp
+from tests.support.index_format import TITLE_LENGTH, stat_signature
 
 # The long part is shared by two workers.
 PARTS = 2
@@ -35,8 +35,8 @@ def difference(found: Any, truth: Any) -> str:
 
 def descriptors() -> int:
     """Return how many files are open, where the system tells."""
-    folder = "/proc/self/fd"
-    return len(os.listdir(folder)) if os.path.isdir(folder) else 0
+    directory = "/proc/self/fd"
+    return len(os.listdir(directory)) if os.path.isdir(directory) else 0
 
 
 def junk(number: int, length: int) -> bytes:
@@ -57,10 +57,10 @@ def fewer(picks: slice) -> slice:
 
 def flipped(data: bytes, others: list[bytes], picks: slice) -> Harmed:
     """A byte is another one; in the front, each of its bits in turn."""
-    front = data.find(b"\n", TITLE_LENGTH)
+    header = data.find(b"\n", TITLE_LENGTH)
     for at in range(len(data))[picks]:
         values = {junk(at, 1)[0] % 255 + 1}
-        if at < front:
+        if at < header:
             values |= {1 << bit for bit in range(8)}
         for value in values:
             changed = bytes([data[at] ^ value])
@@ -117,8 +117,8 @@ INDEX, FACTS = "the index", "the learned facts"
 BYTES: dict[str, Harm] = {
     "a byte of the index flipped": flipped,
     "the index cut short": cut,
-    "bytes put into the index": inserted,
-    "bytes taken out of the index": removed,
+    "bytes inserted into the index": inserted,
+    "bytes removed from the index": removed,
     "zeros in the index, as a power loss leaves them": zeroed,
     "random bytes in the index": scrambled,
     "an older or another index in its place, or half of it": joined,
@@ -284,9 +284,9 @@ class Damaged:
         faults.append(difference(self.look(), self.truth))
         if self.file.read_bytes() != (self.sound if mended else data):
             faults.append("not mended" if mended else "written")
-        before = stamp(self.file.stat())
+        before = stat_signature(self.file.stat())
         faults.append(difference(self.look(), self.truth))
-        if stamp(self.file.stat()) != before:
+        if stat_signature(self.file.stat()) != before:
             faults.append("written again")
         return [fault for fault in faults if fault]
 

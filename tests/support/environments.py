@@ -16,18 +16,18 @@ import pytest
 
 from lazyplug.testing import plant
 from tests.support.children import python
-from tests.support.seam import Seam
+from tests.support.seam import fs
 
 
-def plant_raw(folder: Path, tree: Mapping[str, Any]) -> None:
+def plant_raw(directory: Path, tree: Mapping[str, Any]) -> None:
     """Write a tree with its line ends as they are."""
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     for name, content in tree.items():
         if isinstance(content, Mapping):
-            plant_raw(folder / name, content)
+            plant_raw(directory / name, content)
         else:
             data = content if isinstance(content, bytes) else content.encode()
-            (folder / name).write_bytes(data)
+            (directory / name).write_bytes(data)
 
 
 # Younger stamps are not believed, in seconds; a tenth more, for ticks and kernels.
@@ -55,7 +55,7 @@ def requirements(*names: str) -> list[str]:
     return wanted
 
 
-def vendor(folder: Path) -> Path:
+def vendor(directory: Path) -> Path:
     """Copy lazyplug, what it needs, and stevedore into a folder, without metadata.
 
     As distributions they would be in the way, and the folders in which they lie
@@ -69,10 +69,10 @@ def vendor(folder: Path) -> Path:
         if spec.submodule_search_locations:
             ignore = shutil.ignore_patterns("__pycache__")
             source = Path(spec.origin).parent
-            shutil.copytree(source, folder / name, ignore=ignore)
+            shutil.copytree(source, directory / name, ignore=ignore)
         else:
-            shutil.copy(spec.origin, folder)
-    return folder
+            shutil.copy(spec.origin, directory)
+    return directory
 
 
 class Environment:
@@ -83,9 +83,9 @@ class Environment:
     :param options: of venv.
     """
 
-    def __init__(self, folder: Path, engine: Path, *options: str) -> None:
-        python("-m", "venv", *options, str(folder))
-        base = {"base": str(folder), "platbase": str(folder)}
+    def __init__(self, directory: Path, engine: Path, *options: str) -> None:
+        python("-m", "venv", *options, str(directory))
+        base = {"base": str(directory), "platbase": str(directory)}
         self.site = Path(sysconfig.get_path("purelib", "venv", base))
         scripts = sysconfig.get_path("scripts", "venv", base)
         self.executable = os.path.join(scripts, "python")
@@ -108,7 +108,7 @@ class Image:
 
     def __init__(self, time: int) -> None:
         self.time = time
-        self.stat_before, self.fstat_before = Seam.stat, Seam.fstat
+        self.stat_before, self.fstat_before = fs.stat, fs.fstat
 
     def _seen(self, status: os.stat_result) -> Any:
         return SimpleNamespace(

@@ -17,7 +17,7 @@ class PlantSite(Protocol):
 class SetPath(Protocol):
     """Set `sys.path` to these directories, or put them first on it: `only`, `first`."""
 
-    def __call__(self, *folders: Path | str) -> None: ...
+    def __call__(self, *directories: Path | str) -> None: ...
 
 
 class Count(Protocol):

@@ -10,14 +10,14 @@ import pytest
 import lazyplug
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import process, settled_clock
-from tests.support.index_format import FEW
+from tests.support.index_format import SHARED_BLOCK_MAX
 
 SITES: dict[str, Tree] = {
     "a": {
         **dist("foo", entry_points="[g]\na = m:f\n[h]\na = m:f\n"),
         **dist("bar"),
-        # More files than FEW: so there are both kinds of blocks of the watch list.
-        **{k: v for n in range(FEW) for k, v in dist(f"plain{n}").items()},
+        # More files than that: so there are both kinds of blocks of the watch list.
+        **{k: v for n in range(SHARED_BLOCK_MAX) for k, v in dist(f"plain{n}").items()},
         **dist("solo", entry_points="[g]\ns = m:f\n[h]\ns = m:f\n"),
         **dist("odd", entry_points="[g]\nno equals\nb = no-module:f\n"),
     },

@@ -73,15 +73,15 @@ HEAD = 5
 
 def head_of(data: bytes) -> list[list[str]]:
     """Return the head of an index."""
-    return [json.loads(line) for line in from_bytes(data).front.split(b"\n")[:HEAD]]
+    return [json.loads(line) for line in from_bytes(data).header.split(b"\n")[:HEAD]]
 
 
 def headed(data: bytes, head: Any) -> bytes:
     """Return an index with another head, checksums right."""
-    front = from_bytes(data).front
-    _, *table = front.split(b"\n", HEAD)[HEAD - 1 :]
+    header = from_bytes(data).header
+    _, *table = header.split(b"\n", HEAD)[HEAD - 1 :]
     changed = in_lines(head) + b"\n" + b"".join(table)
-    return title(changed) + changed + data[TITLE_LENGTH + len(front) :]
+    return title(changed) + changed + data[TITLE_LENGTH + len(header) :]
 
 
 def in_lines(values: Any) -> bytes:
@@ -123,8 +123,8 @@ def poison(file: Path) -> bytes:
     ((_, offset, length, wanted),) = table_of(index)
     start = index.after_watch + offset
     part = data[start : start + length].replace(b'"m', b'"n')
-    front = index.front.replace(wanted.encode(), _store_digest(part).encode())
-    evil = title(front) + front + data[TITLE_LENGTH + len(front) : start] + part
+    header = index.header.replace(wanted.encode(), _store_digest(part).encode())
+    evil = title(header) + header + data[TITLE_LENGTH + len(header) : start] + part
     evil += data[start + length :]
     file.write_bytes(evil)
     return evil

@@ -6,20 +6,20 @@ from lazyplug._index import (
     TITLE_LENGTH,
     Index,
     digest,
-    numbers,
+    fingerprint,
     paths,
-    stamp,
+    stat_hashes,
+    stat_signature,
     title,
-    together,
 )
 from lazyplug._indexing.layout import assemble, decode, from_bytes, groups_of, table_of
 from lazyplug._indexing.records import Distribution, PathEntry, fragments
-from lazyplug._indexing.watch import FEW, together_of
+from lazyplug._indexing.watch import SHARED_BLOCK_MAX, fingerprint_of
 
 __all__ = [
     "CHUNK",
-    "FEW",
     "SCHEMA",
+    "SHARED_BLOCK_MAX",
     "TITLE_LENGTH",
     "Distribution",
     "Index",
@@ -27,14 +27,14 @@ __all__ = [
     "assemble",
     "decode",
     "digest",
+    "fingerprint",
+    "fingerprint_of",
     "fragments",
     "from_bytes",
     "groups_of",
-    "numbers",
     "paths",
-    "stamp",
+    "stat_hashes",
+    "stat_signature",
     "table_of",
     "title",
-    "together",
-    "together_of",
 ]

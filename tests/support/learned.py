@@ -51,13 +51,13 @@ class Learned(Damaged):
 
     what, sample = FACTS, SAMPLE
 
-    def __init__(self, folder: Path, cache: Path, only: SetPath) -> None:
-        site = folder / "site"
+    def __init__(self, directory: Path, cache: Path, only: SetPath) -> None:
+        site = directory / "site"
         for number in range(6):
             plant(site, plugin(number))
         # What was learned of another sys.path, and of what was there before.
         others = []
-        for entries in ([site, folder], [site]):
+        for entries in ([site, directory], [site]):
             only(*entries)
             self.look()
             (file,) = cache.glob("*.facts")
@@ -65,15 +65,15 @@ class Learned(Damaged):
             for file in cache.iterdir():
                 file.unlink()
         rewrite(site / "plug_0" / "impl.py", "class Plugin:\n  'It changed.'\n")
-        after_last_change(folder / "probe")
+        after_last_change(directory / "probe")
         self.others = others
         self.settle(cache, ".facts")
-        _, _, front, rest = facts_module.opened(
+        _, _, header, rest = facts_module.read_facts(
             lambda at, size: self.sound[at : at + size]
         )
         start = len(self.sound) - len(rest)
         self.read = [slice(start)]
-        for line in front.splitlines()[1:]:
+        for line in header.splitlines()[1:]:
             _, _, offset, size, _ = json.loads(line)
             self.read.append(slice(start + offset, start + offset + size))
 

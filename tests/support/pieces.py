@@ -21,7 +21,15 @@ READS: list[Callable[[Any], Any]] = [
     lambda index: [index.rows(group) for group, *_ in table_of(index)],
     lambda index: [entry.text() for entry in decode(index)],
     lambda index: [
-        (d.file, d.key, d.stamp, d.groups, d.problems, d.source, d.source_stamp)
+        (
+            d.file,
+            d.key,
+            d.stat_signature,
+            d.groups,
+            d.problems,
+            d.source,
+            d.source_signature,
+        )
         for entry in decode(index)
         for d in entry.distributions
     ],
@@ -34,7 +42,7 @@ class Pieces:
     def __init__(self, data: bytes) -> None:
         index = from_bytes(data)
         self.head = head_of(data)
-        self.stamps = {place: known for place, *_, known, _ in index.watched()}
+        self.signatures = {place: known for place, *_, known, _ in index.watched()}
         # each line of the watch, each group, the records
         self.texts = [line for _, *two, _, _ in index.watched() for line in two]
         self.names = [group for group, *_ in table_of(index)]
@@ -45,24 +53,24 @@ class Pieces:
 
     def head_and_table(self, texts: list[bytes]) -> tuple[Any, bytes]:
         """Return the head and the table that are right for such texts."""
-        count = len(self.stamps) * 2
+        count = len(self.signatures) * 2
         watch, groups, records = texts[:count], texts[count:-1], texts[-1]
-        numbers: list[object] = []
-        for at, (place, known) in enumerate(self.stamps.items()):
-            numbers += place, *map(len, watch[at * 2 : at * 2 + 2]), known, ""
+        stat_hashes: list[object] = []
+        for at, (place, known) in enumerate(self.signatures.items()):
+            stat_hashes += place, *map(len, watch[at * 2 : at * 2 + 2]), known, ""
         table, offset = b"", 0
         for name, text in zip(self.names, groups, strict=True):
             line = [name, str(offset), str(len(text)), digest(text)]
             table += compact(line) + b"\n"
             offset += len(text) + 1
-        key, stamps, young, (settled, *_), _ = self.head
-        about = [settled, str(offset), str(len(records)), digest(records)]
-        lengths = [digest(b"".join(watch)), *map(str, numbers)]
-        head = [key, stamps, young, about, lengths]
+        key, signatures, racy, (reliable, *_), _ = self.head
+        about = [reliable, str(offset), str(len(records)), digest(records)]
+        lengths = [digest(b"".join(watch)), *map(str, stat_hashes)]
+        head = [key, signatures, racy, about, lengths]
         return head, table
 
-    def sealed(self, front: bytes, texts: list[bytes]) -> bytes:
+    def sealed(self, header: bytes, texts: list[bytes]) -> bytes:
         """Return the index of such a front and texts."""
-        count = len(self.stamps) * 2
+        count = len(self.signatures) * 2
         groups = [text + b"\n" for text in texts[count:-1]]
-        return b"".join([title(front), front, *texts[:count], *groups, texts[-1]])
+        return b"".join([title(header), header, *texts[:count], *groups, texts[-1]])

@@ -1,5 +1,5 @@
 """Give the tests the seam: all that lazyplug asks the system for goes through it."""
 
-from lazyplug._files import Seam
+from lazyplug._files import fs
 
-__all__ = ["Seam"]
+__all__ = ["fs"]

@@ -26,8 +26,8 @@ POINTS = "[g]\na = m:f\n"
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes and users of POSIX")
 
 
-def index_in(folder: Path) -> Path:
-    (file,) = folder.glob("*.json")
+def index_in(directory: Path) -> Path:
+    (file,) = directory.glob("*.json")
     return file
 
 
@@ -54,8 +54,8 @@ print(json.dumps([look(), look()]))
 
 def look_as_nobody(site: Path, before: str = "", **env: str) -> Any:
     """Return what two looks of a process without rights find; it must not complain."""
-    folder = {"LAZYPLUG_CACHE_DIR": "", **env}
-    done = python("-c", before + AS_NOBODY, str(site), env=folder, cwd=site.parent)
+    directory = {"LAZYPLUG_CACHE_DIR": "", **env}
+    done = python("-c", before + AS_NOBODY, str(site), env=directory, cwd=site.parent)
     assert done.stderr == ""
     return json.loads(done.stdout)
 

@@ -1,1 +1,1 @@
-"""A folder for PYTHONPATH: child processes that import stevedore get the drop-in."""
+"""A directory for PYTHONPATH: child processes that import stevedore get the drop-in."""

@@ -1,7 +1,7 @@
-"""The drop-in for stevedore: its names and its eager meaning, answered from the index.
+"""Replace stevedore: the same names and eager semantics, answered from the index.
 
-A program imports from here as it would from stevedore, or calls `install()` first and
-imports stevedore as ever.
+A program imports from this package as it would from stevedore, or it calls `install()`
+and then imports stevedore as usual.
 """
 
 import sys
@@ -37,7 +37,7 @@ MODULES = (
     "named",
     "sphinxext",
 )
-_HOMES = {
+_MODULE_OF = {
     "DriverManager": "driver",
     "EnabledExtensionManager": "enabled",
     "ExtensionManager": "extension",
@@ -55,27 +55,27 @@ __all__ = [
 ]
 
 
-# Which extensions the managers take, of those that are made from now on.
+# Which extensions the managers load that are created from now on.
 _choice: "Choice | None" = None
 
 
 def install(choice: "Choice | None" = None) -> None:
-    """Lead `import stevedore`, and of its modules, to this package.
+    """Make `import stevedore`, and imports of its modules, return this package.
 
-    It makes no difference whether stevedore is installed. Where it was imported
-    before, what was bound then stays stevedore's own, and a warning says so. A second
-    call leads nothing anew. Imports no module of this package yet, and no plugin.
+    stevedore need not be installed. If stevedore was imported before, the names bound
+    by then stay stevedore's own, and a warning is logged. A second call does not
+    install the finder again. Imports no plugin, and none of the modules yet.
 
-    :param choice: which extensions all managers take from now on; see
-        `lazyplug.Choice`. What is left out is not imported, and stands in
-        `manager.excluded` with the reason.
+    :param choice: which extensions all managers load from now on; see
+        `lazyplug.Choice`. An excluded extension is not imported; `manager.excluded`
+        gives the reason.
     """
     global _choice  # noqa: PLW0603
-    from ._install import install as lead_here
+    from ._install import install as install_finder  # deferred: used once
 
     if choice is not None:
         _choice = choice
-    lead_here()
+    install_finder()
 
 
 if not TYPE_CHECKING:
@@ -83,12 +83,13 @@ if not TYPE_CHECKING:
     def __getattr__(name):
         if name in MODULES:
             return _module(f"{__name__}.{name}")
-        if name in _HOMES:
-            home = _module(f"{__name__}.{_HOMES[name]}")
-            value = globals()[name] = getattr(home, name)
+        if name in _MODULE_OF:
+            module = _module(f"{__name__}.{_MODULE_OF[name]}")
+            value = globals()[name] = getattr(module, name)
             return value
         if name[:1] != "_" and sys.modules.get("stevedore") is sys.modules[__name__]:
-            # `from stevedore import tests` asks here for what only stevedore has.
+            # `from stevedore import tests` asks here for a module that only stevedore
+            # has.
             try:
                 return _module(f"stevedore.{name}")
             except ModuleNotFoundError as error:
@@ -102,4 +103,4 @@ if not TYPE_CHECKING:
 
 
 def __dir__() -> "list[str]":
-    return sorted({*globals(), *_HOMES, *MODULES})
+    return sorted({*globals(), *_MODULE_OF, *MODULES})

@@ -1,4 +1,4 @@
-"""Where stevedore's managers ask for entry points: here, lazyplug's index answers."""
+"""Answer the queries of stevedore's managers for entry points from lazyplug's index."""
 
 from lazyplug import _environment
 from lazyplug._entry_point import EntryPoint, entry_points
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 log = getLogger("stevedore._cache")
 
 
-class _OtherPath(_environment.Snapshot):
-    """What is installed on a path other than `sys.path`."""
+class _OtherPath(_environment.Environment):
+    """The environment of a path other than `sys.path`."""
 
     def overlay(self) -> "Overlay | None":
-        """Return what volatile folders lay over the index.
+        """Return the overlay of the volatile directories, or None.
 
-        Foreign finders are not asked: what they tell is not of this path.
+        Third-party finders are not asked: their distributions are not on this path.
         """
         return self._overlay
 
 
 def _on_path(group: str, path: "Iterable[str]") -> "list[EntryPoint]":
-    here = _environment.current_folder()
-    snapshot = _OtherPath(*_environment.split_path(list(path), here), "full")
-    return [EntryPoint._of(group, *pair) for pair in snapshot.rows(group)]
+    here = _environment.current_directory()
+    environment = _OtherPath(*_environment.classify_path(list(path), here), "full")
+    return [EntryPoint._of(group, *pair) for pair in environment.rows(group)]
 
 
 def get_group_all(
@@ -36,9 +36,9 @@ def get_group_all(
 ) -> "list[EntryPoint]":
     """Return the entry points of a group. Imports no plugin.
 
-    What several distributions declare in the same words stands there once.
+    Equal entry points of several distributions are returned once.
 
-    :param path: the folders to look in; by default those of `sys.path`.
+    :param path: the path entries to search; by default those of `sys.path`.
     """
     found = entry_points(group=group) if path is None else _on_path(group, path)
     return list(dict.fromkeys(found))
@@ -47,7 +47,7 @@ def get_group_all(
 def get_group_named(
     group: str, path: "tuple[str, ...] | None" = None
 ) -> "dict[str, EntryPoint]":
-    """Return the first entry point of each name of a group. Imports no plugin."""
+    """Return the first entry point of each name in a group. Imports no plugin."""
     found: dict[str, EntryPoint] = {}
     for entry_point in get_group_all(group, path):
         found.setdefault(entry_point.name, entry_point)
@@ -57,7 +57,10 @@ def get_group_named(
 def get_single(
     group: str, name: str, path: "tuple[str, ...] | None" = None
 ) -> EntryPoint:
-    """Return the first entry point of a name; ValueError if there is none."""
+    """Return the first entry point of a name. Raises ValueError if there is none.
+
+    Imports no plugin.
+    """
     for entry_point in get_group_all(group, path):
         if entry_point.name == name:
             return entry_point

@@ -1,25 +1,25 @@
-"""What the host's choice takes of the entry points of a namespace."""
+"""Apply the host's choice, and the user's lists, to the entry points of a namespace."""
 
 from lazyplug import _environment
 from lazyplug._entry_point import EntryPoint, entry_points
-from lazyplug._selection.judging import judged
+from lazyplug._selection.judging import judge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lazyplug import Choice
 
 
-def left_out(
+def excluded_entry_points(
     choice: "Choice | None", namespace: str, points: "list[EntryPoint]"
 ) -> "dict[EntryPoint, str]":
-    """Return those that are not taken, with the reasons. Imports no plugin.
+    """Return the excluded entry points with the reasons. Imports no plugin.
 
-    What several distributions declare in the same words is one entry point here. It is
-    left out if none of them is taken.
+    Equal entry points of several distributions count as one, which is excluded only if
+    the choice excludes all of them.
     """
-    # Equal ones of other distributions are judged beside them.
-    asked = set(points)
-    twins = [point for point in entry_points(group=namespace) if point in asked]
-    kept, out = judged(choice, [namespace], [*points, *twins], _environment.rows)
-    taken = set(kept)
-    return {point: reason for point, reason in out.items() if point not in taken}
+    # The equal entry points of other distributions, which `points` lacks.
+    requested = set(points)
+    twins = [point for point in entry_points(group=namespace) if point in requested]
+    kept, excluded = judge(choice, [namespace], [*points, *twins], _environment.rows)
+    enabled = set(kept)
+    return {point: reason for point, reason in excluded.items() if point not in enabled}

@@ -1,7 +1,7 @@
-"""What is said where no extension, or more than one, was found.
+"""Build the errors for no extension, or for several, where one was expected.
 
-The texts begin as stevedore's do, since programs compare them; what they lack there
-stands behind it, in a note, or in the attributes that lazyplug's errors have.
+The messages begin as stevedore's do, because programs compare them. Further details
+follow, or are in a note, or in the attributes of lazyplug's errors.
 """
 
 from lazyplug._entry_point import EntryPoint
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def no_extensions(namespace: str, excluded: "Mapping[EntryPoint, str]") -> NoMatches:
-    """Return the error for a manager that has nothing to call."""
+    """Return the error for a manager without extensions."""
     error = NoMatches(f"No {namespace} extensions found")
     error.namespace = namespace
     _note(error, excluded)
@@ -37,7 +37,10 @@ def no_driver(
     available: "Iterable[str]",
     excluded: "Mapping[EntryPoint, str]",
 ) -> NoMatches:
-    """Return the error for a driver that is not there; `available` are declared."""
+    """Return the error for a missing driver.
+
+    :param available: the names that are declared in the namespace.
+    """
     error = NoMatches(f"No {namespace!r} driver found, looking for {name!r}")
     error.namespace, error.name = namespace, name
     error.available = tuple(dict.fromkeys(available))
@@ -51,10 +54,10 @@ def no_driver(
     return error
 
 
-def several(
+def multiple_matches(
     namespace: str, name: str, extensions: "Iterable[Extension[Any]]"
 ) -> MultipleMatches:
-    """Return the error for a name that stands several times."""
+    """Return the error for a name that is declared more than once."""
     found = tuple(extensions)
     error = MultipleMatches(conflict("command", namespace, name, found))
     error.namespace, error.name = namespace, name
@@ -65,26 +68,27 @@ def several(
 def conflict(
     kind: str, namespace: str, name: str, extensions: "Iterable[Extension[Any]]"
 ) -> str:
-    """Return which extensions share a name, and which distributions declare them."""
-    told = ", ".join(map(_identity, extensions))
+    """Return the message that names all extensions of one name and their sources."""
+    identities = ", ".join(map(_identity, extensions))
     return (
         f"multiple implementations found for the {name!r} {kind}"
-        f" in {namespace} namespace: {told}"
+        f" in {namespace} namespace: {identities}"
     )
 
 
 def _identity(extension: "Extension[Any]") -> str:
-    # Modules and instances have no __qualname__; a plugin may have any attribute.
-    said = getattr(extension.plugin, "__qualname__", None)
+    # Modules and instances have no `__qualname__`, and a plugin may set one that is not
+    # a string.
+    label = getattr(extension.plugin, "__qualname__", None)
     point: Any = extension.entry_point
     value = getattr(point, "value", None)
-    if not isinstance(said, str):
-        said = value if isinstance(value, str) else type(extension.plugin).__qualname__
-    about = [value] if isinstance(value, str) and value != said else []
+    if not isinstance(label, str):
+        label = value if isinstance(value, str) else type(extension.plugin).__qualname__
+    about = [value] if isinstance(value, str) and value != label else []
     if isinstance(point, EntryPoint) and point._owner is not None:
         about.append(declared(point._owner, point._line))
     else:
         distribution = getattr(point, "dist", None)
         if distribution is not None:
             about.append(f"declared by {distribution.name} {distribution.version}")
-    return clean(f"{said} ({', '.join(about)})" if about else said)
+    return clean(f"{label} ({', '.join(about)})" if about else label)

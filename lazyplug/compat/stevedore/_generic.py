@@ -1,4 +1,4 @@
-"""Make classes generic without importing typing at run time, which costs 5 ms."""
+"""Make classes generic without importing typing at run time, which takes 5 ms."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -7,11 +7,11 @@ if TYPE_CHECKING:
     from ._types import T
 
     class OfT(Generic[T]):
-        """The base of what is generic in T."""
+        """The base class of the classes that are generic in T."""
 
 else:
 
     class OfT:
-        """The base of what is generic in T."""
+        """The base class of the classes that are generic in T."""
 
         __class_getitem__ = classmethod(type(list[int]))

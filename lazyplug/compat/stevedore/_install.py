@@ -1,4 +1,4 @@
-"""How `import stevedore` is led to the drop-in: one module object under two names."""
+"""Make `import stevedore` return the drop-in: one module object under two names."""
 
 import sys
 from _frozen_importlib import ModuleSpec
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 _NAME = "stevedore"
 _PACKAGE = "lazyplug.compat.stevedore"
-# Modules that stevedore does not have: our own folder must not be searched for them,
-# which would make a second object of each.
+# Modules that stevedore does not have. If the import system searched this directory for
+# them under stevedore's name, it would create a second object of each.
 PRIVATE = ("_choosing", "_errors", "_generic", "_install", "_log", "_types")
 
 
 class _SameModule:
-    """The loader that gives a module of the drop-in a second name."""
+    """A loader that gives a module of the drop-in a second name."""
 
     @staticmethod
     def create_module(spec: ModuleSpec) -> "ModuleType":
@@ -31,16 +31,16 @@ class _SameModule:
 
     @staticmethod
     def exec_module(module: "ModuleType") -> None:
-        # It was given the spec of its second name. Relative imports inside of it
-        # would warn that this is not of its package.
-        given: Any = module.__spec__
-        module.__spec__ = given.loader_state
+        # The import system has set the spec of the second name. With it, relative
+        # imports in the module would warn that `__package__` differs.
+        second_spec: Any = module.__spec__
+        module.__spec__ = second_spec.loader_state
 
 
 class _Finder:
-    """The finder of what the drop-in has, and of what only stevedore itself has.
+    """A finder of the drop-in's modules, and of those that only stevedore has.
 
-    It has no find_distributions: what is installed, others say.
+    It has no `find_distributions`: other finders find the distributions.
     """
 
     def find_spec(
@@ -49,19 +49,19 @@ class _Finder:
         path: "Sequence[str] | None" = None,
         target: "ModuleType | None" = None,
     ) -> "ModuleSpec | None":
-        """Return the spec of a module of stevedore; None if it is another's."""
+        """Return the spec of a module of stevedore, or None for other modules."""
         package, _, name = fullname.partition(".")
         if package != _NAME or "." in name:
             return None
         if not name or name in MODULES or name in PRIVATE:
-            return self._ours(fullname, name)
-        stevedore = self._elsewhere(_NAME, None)
+            return self._drop_in_spec(fullname, name)
+        stevedore = self._other_spec(_NAME, None)
         if stevedore is None or stevedore.submodule_search_locations is None:
             return None
-        return self._elsewhere(fullname, stevedore.submodule_search_locations)
+        return self._other_spec(fullname, stevedore.submodule_search_locations)
 
     @staticmethod
-    def _ours(fullname: str, name: str) -> ModuleSpec:
+    def _drop_in_spec(fullname: str, name: str) -> ModuleSpec:
         package: Any = sys.modules[_PACKAGE]
         origin = package.__file__
         if name and origin:
@@ -72,11 +72,11 @@ class _Finder:
             spec.submodule_search_locations = list(package.__path__)
         return spec
 
-    def _elsewhere(
+    def _other_spec(
         self, fullname: str, path: "Sequence[str] | None"
     ) -> "ModuleSpec | None":
-        """Return what the other finders find; this imports nothing."""
-        from lazyplug._static.finders import spec_of  # deferred: few ask for more
+        """Return the spec that the other finders find. Imports nothing of stevedore."""
+        from lazyplug._static.finders import spec_of  # deferred: seldom needed
 
         others = [each for each in sys.meta_path if not isinstance(each, _Finder)]
         return spec_of(others, fullname, path)
@@ -87,15 +87,15 @@ def _finders() -> "list[_Finder]":
 
 
 def install() -> None:
-    """Put the finder first, and the drop-in into the place of what is imported."""
-    # Without a lock, in which a signal handler that calls this would wait for ever.
+    """Insert the finder first, and replace stevedore's modules in `sys.modules`."""
+    # No lock: a signal handler that calls this would wait for it forever.
     if not _finders():
         sys.meta_path.insert(0, _Finder())
     for finder in _finders()[1:]:
         try:
             sys.meta_path.remove(finder)
         except ValueError:
-            pass  # another thread, which inserted its own, was first
+            pass  # another thread has removed it
     before = []
     for name in MODULES:
         there = sys.modules.get(f"{_NAME}.{name}")
@@ -105,7 +105,7 @@ def install() -> None:
     package = sys.modules[_NAME] = sys.modules[_PACKAGE]
     stevedore = before.pop()
     if stevedore not in (None, package) or any(before):
-        from lazyplug._log import report_once  # deferred: where there is a fault
+        from lazyplug._log import report_once  # deferred: only on failure
 
         where = getattr(stevedore, "__file__", None)
         report_once(

@@ -1,6 +1,6 @@
-"""The loggers, which have stevedore's names: programs configure them by those.
+"""Provide the loggers under stevedore's names, by which programs configure them.
 
-Importing logging costs 10 ms; a process that imports no manager does without.
+Importing logging takes 10 ms; a process that imports no manager does not import it.
 """
 
 from logging import DEBUG, NullHandler, getLogger
@@ -8,5 +8,6 @@ from logging import DEBUG, NullHandler, getLogger
 __all__ = ["DEBUG", "LOG", "getLogger"]
 
 LOG = getLogger("stevedore")
-# A program that sets up no logging is not told of it on its error output.
+# Without a handler, Python prints warnings to standard error if a program configures no
+# logging.
 LOG.addHandler(NullHandler())

@@ -1,4 +1,4 @@
-"""The type names of stevedore, for annotations."""
+"""Define the type names of stevedore, for annotations."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
@@ -14,16 +14,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .extension import Extension, ExtensionManager
 
-    # Of the entry point: hosts annotate it with importlib.metadata's class, of which
-    # lazyplug's has the shape only.
+    # Any for the entry point: hosts annotate it with importlib.metadata's class, from
+    # which lazyplug's is not derived.
     OnLoadFailureCallbackT = Callable[[ExtensionManager[T], Any, BaseException], None]
     ConflictResolverT = Callable[[str, str, list[Extension[T]]], Extension[T]]
 
 
 def named(name: str, extension: "Any", manager: "Any") -> object:
-    """Return what a type name means at run time.
+    """Return the run-time value of a type name.
 
-    :param extension: the class Extension, which is above this module.
+    :param extension: the class Extension, which this module cannot import.
     :param manager: the class ExtensionManager.
     """
     if name == "OnLoadFailureCallbackT":

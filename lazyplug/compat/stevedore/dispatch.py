@@ -1,4 +1,4 @@
-"""The managers that choose anew, at each call, which extensions are called."""
+"""Select the extensions to call anew at each call."""
 
 from ._log import getLogger
 from .enabled import EnabledExtensionManager
@@ -26,12 +26,12 @@ __all__ = [
 
 LOG = getLogger("stevedore.dispatch")
 
-# In stevedore `map()` and `map_method()` take one more argument here, before those of
-# the other managers: the classes are not substitutable, and the checkers are told so.
+# As in stevedore, `map()` and `map_method()` take one more argument here, before those
+# of the other managers. The classes are not substitutable: hence the `type: ignore`.
 
 
 class DispatchExtensionManager(EnabledExtensionManager["T"]):
-    """The extensions that pass a test when it is made, and another at each call."""
+    """A manager that tests its extensions at creation, and again at each call."""
 
     def map(  # type: ignore[override]
         self,
@@ -40,11 +40,11 @@ class DispatchExtensionManager(EnabledExtensionManager["T"]):
         *args: "Any",
         **kwds: "Any",
     ) -> "list[U]":
-        """Call func(extension, *args, **kwds) where filter_func says so of the same.
+        """Call func for each extension that passes filter_func; return the results.
 
-        What func raises is logged and its answer left out, unless
-        `propagate_map_exceptions`; what filter_func raises is raised. Raises NoMatches
-        if there are no extensions.
+        Both are called with (extension, *args, **kwds). An exception of func is logged
+        and its result omitted, unless `propagate_map_exceptions` is true; an exception
+        of filter_func is raised. Raises NoMatches if there are no extensions.
         """
         answers: list[U] = []
         for extension in self._callable():
@@ -59,18 +59,18 @@ class DispatchExtensionManager(EnabledExtensionManager["T"]):
         *args: "Any",
         **kwds: "Any",
     ) -> "Any":
-        """Call a method of `.obj` where filter_func says so, as `map()` does.
+        """Call a method of `.obj` for each extension that passes filter_func.
 
-        Both filter_func and the call get the name of the method before the arguments.
+        filter_func receives the name of the method before the arguments.
         """
         func = self._call_extension_method
         return self.map(filter_func, func, method_name, *args, **kwds)
 
 
 class NameDispatchExtensionManager(DispatchExtensionManager["T"]):
-    """The extensions that pass a test when it is made, called by their names.
+    """A manager that tests its extensions at creation, and calls them by name.
 
-    `by_name` has one extension for each name, conflicts resolved.
+    `by_name` maps each name to one extension, with conflicts resolved.
     """
 
     def _init_plugins(self, extensions: "list[Extension[T]]") -> None:
@@ -86,15 +86,15 @@ class NameDispatchExtensionManager(DispatchExtensionManager["T"]):
     ) -> "list[U]":
         """Call func(extension, *args, **kwds) for these names, in their order.
 
-        A name that there is not is left out. What func raises is logged and its answer
-        left out, unless `propagate_map_exceptions`.
+        Names without an extension are ignored. An exception of func is logged and its
+        result omitted, unless `propagate_map_exceptions` is true.
         """
         return self._answers(self._named(names), func, *args, **kwds)
 
     def map_method(  # type: ignore[override]
         self, names: "Iterable[str]", method_name: str, *args: "Any", **kwds: "Any"
     ) -> "Any":
-        """Call a method of `.obj` for these names, as `map()` does."""
+        """Call a method of `.obj` for these names, as `map()` calls a function."""
         return self.map(names, self._call_extension_method, method_name, *args, **kwds)
 
     def _named(self, names: "Iterable[str]") -> "Iterator[Extension[T]]":

@@ -1,4 +1,4 @@
-"""The manager of one name and exactly one extension."""
+"""Load exactly one extension of one name."""
 
 from ._log import getLogger
 from .exception import NoMatches
@@ -41,15 +41,15 @@ LOG = getLogger("stevedore.driver")
 
 
 class DriverManager(NamedExtensionManager["T"]):
-    """One name and exactly one extension, imported here and now.
+    """A manager of exactly one extension of one name, which it imports at once.
 
-    Raises NoMatches if there is none, what its import or call raised if it fails and
-    no `on_load_failure_callback` is given, and what `conflict_resolver` raises if
-    there are several: by default MultipleMatches.
+    Raises NoMatches if there is no extension. If its import or call fails, raises that
+    exception, unless there is an `on_load_failure_callback`. If there are several
+    extensions, `conflict_resolver` chooses one; by default it raises MultipleMatches.
 
     :param name: the name of the driver.
 
-    The others are those of NamedExtensionManager.
+    The other parameters are those of NamedExtensionManager.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class DriverManager(NamedExtensionManager["T"]):
     ) -> "NoReturn":
         raise err
 
-    # stevedore takes the one extension here, and not a list; no checker can hold
-    # both for the same method.
+    # stevedore takes one extension here and a list in the base class. No type checker
+    # accepts that override.
     @classmethod
     def make_test_instance(  # type: ignore[override]
         cls,
@@ -94,7 +94,7 @@ class DriverManager(NamedExtensionManager["T"]):
         *,
         conflict_resolver: "ConflictResolverT[T]" = error_on_conflict,
     ) -> "Self":
-        """Return a manager of the given extension instead of an installed one."""
+        """Return a manager of this extension instead of an installed one."""
         return super().make_test_instance(
             [extension], namespace, propagate_map_exceptions,
             on_load_failure_callback, verify_requirements,
@@ -105,7 +105,7 @@ class DriverManager(NamedExtensionManager["T"]):
         super()._init_plugins(extensions)
         name = self._names[0]
         if not self.extensions:
-            from ._errors import no_driver
+            from ._errors import no_driver  # deferred: only on failure
 
             names = self.entry_points_names()
             raise no_driver(self.namespace, name, names, self.excluded)
@@ -119,12 +119,15 @@ class DriverManager(NamedExtensionManager["T"]):
         *args: "P.args",
         **kwds: "P.kwargs",
     ) -> "U | None":
-        """Call func(extension, *args, **kwds) for the driver; None if that failed."""
+        """Return func(extension, *args, **kwds) of the driver, or None if it fails.
+
+        The exception is logged, or raised if `propagate_map_exceptions` is true.
+        """
         answers = self.map(func, *args, **kwds)
         return answers[0] if answers else None
 
     @property
     def driver(self) -> "T | Callable[..., T]":
-        """The plugin or, with `invoke_on_load`, what its call returned."""
+        """The plugin or, with `invoke_on_load`, its return value."""
         extension = self.extensions[0]
         return extension.plugin if extension.obj is None else extension.obj

@@ -1,4 +1,4 @@
-"""The manager of the extensions that pass a test."""
+"""Load all extensions of a namespace, and keep those that pass a test."""
 
 from ._log import getLogger
 from .extension import Extension, ExtensionManager, ignore_conflicts, type_names
@@ -28,12 +28,15 @@ LOG = getLogger("stevedore.enabled")
 
 
 class EnabledExtensionManager(ExtensionManager["T"]):
-    """The extensions that pass a test; all are imported, and called, before it.
+    """A manager of the extensions that pass a test.
 
-    :param check_func: called with each extension once it is loaded; is it wanted?
-        What it raises counts as a failure of that extension to load.
+    The constructor imports all plugins, and with `invoke_on_load` calls them, before
+    it tests them.
 
-    The others are those of ExtensionManager.
+    :param check_func: called with each loaded extension; returns True to keep it. If
+        it raises an exception, the extension counts as failed to load.
+
+    The other parameters are those of ExtensionManager.
     """
 
     def __init__(

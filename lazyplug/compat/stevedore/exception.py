@@ -1,15 +1,15 @@
-"""The errors of stevedore; each is also the one of lazyplug that has its name."""
+"""Define the exceptions of stevedore, each derived from lazyplug's of the same name."""
 
 import lazyplug
 
 
 class NoUniqueMatch(lazyplug.NoUniqueMatch):
-    """None, or several, where exactly one was asked for."""
+    """Raised if no extension, or several, match where exactly one is expected."""
 
 
 class NoMatches(NoUniqueMatch, lazyplug.NoMatches):
-    """No extension of that name, or none at all."""
+    """Raised if no extension matches."""
 
 
 class MultipleMatches(NoUniqueMatch, lazyplug.MultipleMatches):
-    """Several extensions of one name."""
+    """Raised if several extensions have one name."""

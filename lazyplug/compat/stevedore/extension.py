@@ -1,4 +1,4 @@
-"""The manager of all extensions of a namespace, loaded when it is made."""
+"""Load all extensions of a namespace when the manager is created."""
 
 import lazyplug.compat.stevedore as package
 from lazyplug import _settings
@@ -40,12 +40,12 @@ LOG = getLogger("stevedore.extension")
 
 
 class Extension(OfT["T"]):
-    """One extension, loaded.
+    """A loaded extension.
 
     :param name: the name of the entry point.
-    :param entry_point: the entry point, in importlib.metadata's shape.
-    :param plugin: what it refers to.
-    :param obj: what the call of the plugin returned; None if it was not called.
+    :param entry_point: the entry point, with the attributes of importlib.metadata's.
+    :param plugin: the object that the entry point refers to.
+    :param obj: the return value of the plugin; None if it was not called.
     """
 
     def __init__(
@@ -63,20 +63,20 @@ class Extension(OfT["T"]):
 
     @property
     def attr(self) -> "str | None":
-        """The attribute of the module; None where the module itself is meant."""
+        """The attribute of the module; None if the entry point refers to the module."""
         return self.entry_point.attr
 
     @property
     def entry_point_target(self) -> str:
-        """The object reference, `module:attr [extras]`."""
+        """The value of the entry point, `module:attr [extras]`."""
         return self.entry_point.value
 
 
 def ignore_conflicts(
     namespace: str, name: str, entrypoints: "list[Extension[T]]"
 ) -> "Extension[T]":
-    """Take the last one, and log all of them with their distributions."""
-    from ._errors import conflict  # deferred: few names stand twice
+    """Return the last extension, and log all of them with their distributions."""
+    from ._errors import conflict  # deferred: few names conflict
 
     LOG.warning("%s", conflict("extension", namespace, name, entrypoints))
     return entrypoints[-1]
@@ -85,15 +85,15 @@ def ignore_conflicts(
 def error_on_conflict(
     namespace: str, name: str, entrypoints: "list[Extension[T]]"
 ) -> "Extension[T]":
-    """Raise MultipleMatches, which names all of them with their distributions."""
-    from ._errors import several  # deferred: few names stand twice
+    """Raise MultipleMatches, which names the extensions and their distributions."""
+    from ._errors import multiple_matches  # deferred: few names conflict
 
-    raise several(namespace, name, entrypoints)
+    raise multiple_matches(namespace, name, entrypoints)
 
 
 def _deprecated_requirements(verify_requirements: "bool | None") -> None:
     if verify_requirements is not None:
-        from lazyplug._log import deprecated
+        from lazyplug._log import deprecated  # deferred: few pass it
 
         deprecated("The verify_requirements argument is now a no-op and", "remove it")
 
@@ -102,37 +102,41 @@ _users: "bool | None" = None
 
 
 def _users_choose() -> bool:
-    """Has the user said what is taken? Read once: some programs make 2,000 managers."""
+    """Return True if the user has set an allow or deny list.
+
+    The environment is read once: some programs create 2,000 managers.
+    """
     global _users  # noqa: PLW0603
     if _users is None:
         lists = "LAZYPLUG_ALLOW", "LAZYPLUG_DENY"
-        _users = any(_settings.setting(name) for name in lists)
+        _users = any(_settings.get_setting(name) for name in lists)
     return _users
 
 
 class ExtensionManager(OfT["T"]):
-    """All extensions of a namespace, imported here and now.
+    """A manager of all extensions of a namespace, which imports them at once.
 
-    The code of every plugin is run when the manager is made; one that fails is told
-    and left out. What interrupts, and AssertionError, is raised.
+    The constructor imports every plugin. A plugin that fails is reported and ignored.
+    AssertionError, and exceptions that are not derived from Exception, such as
+    KeyboardInterrupt, are raised.
 
     :param namespace: the group of the entry points.
-    :param invoke_on_load: should each plugin be called, and `.obj` be the answer?
+    :param invoke_on_load: whether to call each plugin; `.obj` is the return value.
     :param invoke_args: positional arguments of that call.
-    :param invoke_kwds: named arguments of that call.
-    :param propagate_map_exceptions: should `map()` raise what a function raises, or
-        log it and go on?
+    :param invoke_kwds: keyword arguments of that call.
+    :param propagate_map_exceptions: whether `map()` raises the exceptions of the
+        function that it calls; otherwise they are logged.
     :param on_load_failure_callback: called with the manager, the entry point and the
-        exception of a plugin that fails; it is logged otherwise.
+        exception of a plugin that fails; without it, the failure is logged.
     :param verify_requirements: deprecated, without effect.
-    :param conflict_resolver: called with the namespace, the name and the extensions
-        when a name that is asked for stands several times; returns one of them.
+    :param conflict_resolver: called with the namespace, the name and the extensions if
+        a requested name is declared more than once; returns one of the extensions.
     """
 
-    #: The entry points that were found, by namespace: filled at first use, shared by
-    #: all managers, and believed where it is set.
+    #: The entry points by namespace: filled at first use, shared by all managers, and
+    #: used without a check if a program fills it.
     ENTRY_POINT_CACHE: "dict[str, list[EntryPoint]]" = {}  # noqa: RUF012
-    #: The entry points that the host's choice leaves out, with the reasons.
+    #: The entry points that the choice of the host or the user excludes, with reasons.
     excluded: "Mapping[EntryPoint, str]" = {}  # noqa: RUF012
     _extensions_by_name_cache: "dict[str, Extension[T]] | None"
 
@@ -173,7 +177,7 @@ class ExtensionManager(OfT["T"]):
         *,
         conflict_resolver: "ConflictResolverT[T]" = ignore_conflicts,
     ) -> "Self":
-        """Return a manager of the given extensions instead of installed ones."""
+        """Return a manager of these extensions instead of installed ones."""
         _deprecated_requirements(verify_requirements)
         manager = cls.__new__(cls)
         manager._configure(
@@ -199,13 +203,13 @@ class ExtensionManager(OfT["T"]):
         self._conflict_resolver = conflict_resolver
 
     def _name_after(self, extensions: "list[Extension[T]]") -> None:
-        """Ask for the names of these, where a manager for a test asks for names."""
+        """Request the names of these extensions, in a test manager of names."""
 
     def _init_plugins(self, extensions: "list[Extension[T]]") -> None:
         self.extensions = extensions
         self._extensions_by_name_cache = None
 
-    # What is installed, and the loading of it.
+    # Finding and loading entry points.
 
     def list_entry_points(self) -> "list[EntryPoint]":
         """Return all entry points of the namespace. Imports no plugin."""
@@ -215,7 +219,7 @@ class ExtensionManager(OfT["T"]):
         return known[self.namespace]
 
     def entry_points_names(self) -> "list[str]":
-        """Return the names of all entry points of the namespace."""
+        """Return the names of all entry points of the namespace. Imports no plugin."""
         return [entry_point.name for entry_point in self.list_entry_points()]
 
     def _load_plugins(
@@ -241,20 +245,24 @@ class ExtensionManager(OfT["T"]):
         return loaded
 
     def _taken(self) -> "list[EntryPoint]":
-        """Return the entry points that the host's choice takes."""
+        """Return the entry points that neither the host nor the user excludes."""
         points = self.list_entry_points()
         if package._choice or _users_choose():
-            from ._choosing import left_out  # deferred: few hosts, or users, choose
+            from ._choosing import (
+                excluded_entry_points,  # deferred: few hosts, or users, choose
+            )
 
-            asked = [point for point in points if self._asks(point)]
-            self.excluded = left_out(package._choice, self.namespace, asked)
+            requested = [point for point in points if self._asks(point)]
+            self.excluded = excluded_entry_points(
+                package._choice, self.namespace, requested
+            )
             points = [point for point in points if point not in self.excluded]
             for entry_point, reason in self.excluded.items():
                 LOG.debug("left out %r: %s", entry_point, reason)
         return points
 
     def _asks(self, entry_point: "EntryPoint") -> bool:
-        """Is this manager for an entry point of this name?"""
+        """Return True if this manager wants an entry point of this name."""
         return True
 
     def _load_one_plugin(
@@ -264,13 +272,13 @@ class ExtensionManager(OfT["T"]):
         invoke_args: "Sequence[Any]",
         invoke_kwds: "dict[str, Any]",
     ) -> "Extension[T] | None":
-        """Load one; None leaves it out, in the managers that choose."""
+        """Load one extension; return None to exclude it, in managers that select."""
         plugin = ep.load()
         obj = plugin(*invoke_args, **invoke_kwds) if invoke_on_load else None
         return Extension(ep.name, ep, plugin, obj)
 
     def _failed(self, entry_point: "EntryPoint", error: Exception) -> None:
-        # Called while the error is handled: a callback may raise it again.
+        # Called inside the `except` block, so that a callback can re-raise the error.
         if self._on_load_failure_callback is not None:
             self._on_load_failure_callback(self, entry_point, error)
         else:
@@ -281,7 +289,7 @@ class ExtensionManager(OfT["T"]):
                 exc_info=LOG.isEnabledFor(DEBUG),
             )
 
-    # What is there: nothing below imports a plugin.
+    # Access to the loaded extensions. Nothing below imports a plugin.
 
     @property
     def _extensions_by_name(self) -> "dict[str, Extension[T]]":
@@ -290,15 +298,15 @@ class ExtensionManager(OfT["T"]):
         return self._extensions_by_name_cache
 
     def _resolved(self) -> "dict[str, Extension[T]]":
-        """Return one extension for each name; the resolver decides between several."""
-        together: dict[str, list[Extension[T]]] = {}
+        """Return one extension for each name; the resolver chooses among several."""
+        by_name: dict[str, list[Extension[T]]] = {}
         for extension in self.extensions:
-            together.setdefault(extension.name, []).append(extension)
+            by_name.setdefault(extension.name, []).append(extension)
         return {
             name: found[0]
             if len(found) == 1
             else self._conflict_resolver(self.namespace, name, found)
-            for name, found in together.items()
+            for name, found in by_name.items()
         }
 
     def names(self) -> "list[str]":
@@ -306,20 +314,20 @@ class ExtensionManager(OfT["T"]):
         return [extension.name for extension in self.extensions]
 
     def items(self) -> "ItemsView[str, Extension[T]]":
-        """Return the names with their extensions, conflicts resolved."""
+        """Return the names with their extensions, with conflicts resolved."""
         return self._extensions_by_name.items()
 
     def __iter__(self) -> "Iterator[Extension[T]]":
         return iter(self.extensions)
 
     def __getitem__(self, name: str) -> "Extension[T]":
-        """Return the extension of a name; KeyError if there is none."""
+        """Return the extension of a name. Raises KeyError if there is none."""
         return self._extensions_by_name[name]
 
     def __contains__(self, name: str) -> bool:
         return any(extension.name == name for extension in self.extensions)
 
-    # What calls plugins.
+    # Calling plugins.
 
     def map(
         self,
@@ -327,10 +335,10 @@ class ExtensionManager(OfT["T"]):
         *args: "P.args",
         **kwds: "P.kwargs",
     ) -> "list[U]":
-        """Call func(extension, *args, **kwds) for each, and return the answers.
+        """Call func(extension, *args, **kwds) for each; return the list of results.
 
-        What func raises is logged and its answer left out, unless
-        `propagate_map_exceptions`. Raises NoMatches if there are no extensions.
+        An exception of func is logged and its result omitted, unless
+        `propagate_map_exceptions` is true. Raises NoMatches if there are no extensions.
         """
         return self._answers(self._callable(), func, *args, **kwds)
 
@@ -340,7 +348,7 @@ class ExtensionManager(OfT["T"]):
 
     def _callable(self) -> "list[Extension[T]]":
         if not self.extensions:
-            from ._errors import no_extensions
+            from ._errors import no_extensions  # deferred: only on failure
 
             raise no_extensions(self.namespace, self.excluded)
         return self.extensions
@@ -393,7 +401,7 @@ _TYPE_NAMES = {
 
 
 def type_names(module: str) -> "Callable[[str], object]":
-    """Return the `__getattr__` of a module that has type names."""
+    """Return the `__getattr__` of a module that exports the type names."""
 
     def find(name: str) -> object:
         if name not in _TYPE_NAMES:

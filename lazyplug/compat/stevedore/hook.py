@@ -1,4 +1,4 @@
-"""The manager of one name and many extensions."""
+"""Load all extensions of one name."""
 
 from ._log import getLogger
 from .extension import Extension, ignore_conflicts, type_names
@@ -33,12 +33,12 @@ LOG = getLogger("stevedore.hook")
 
 
 class HookManager(NamedExtensionManager["T"]):
-    """One name and many extensions, imported here and now and called together.
+    """A manager of all extensions of one name, imported at once, called together.
 
-    :param name: the name of the hooks. That it is missing is not told by default,
-        since a hook need not have extensions.
+    :param name: the name of the hook. By default a missing name is not logged, because
+        a hook need not have extensions.
 
-    The others are those of NamedExtensionManager.
+    The other parameters are those of NamedExtensionManager.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class HookManager(NamedExtensionManager["T"]):
     def _name(self) -> str:
         return self._names[0]
 
-    # All of them, and not one as in the other managers: so it is in stevedore.
+    # As in stevedore, this returns a list, unlike the other managers.
     def __getitem__(  # type: ignore[override]
         self, name: str
     ) -> "list[Extension[T]]":
-        """Return all extensions of the hook; KeyError if it has another name."""
+        """Return all extensions of the hook. Raises KeyError for any other name."""
         if name != self._name:
             raise KeyError(name)
         return self.extensions

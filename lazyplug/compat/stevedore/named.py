@@ -1,4 +1,4 @@
-"""The manager of the extensions of given names."""
+"""Load the extensions of the requested names."""
 
 from ._log import getLogger
 from .extension import Extension, ExtensionManager, ignore_conflicts, type_names
@@ -35,22 +35,22 @@ LOG = getLogger("stevedore.named")
 
 
 def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
-    """Log which of the asked names are missing."""
+    """Log a warning with the requested names that are missing."""
     LOG.warning("Could not load %s", ", ".join(missing_names))
 
 
 class NamedExtensionManager(ExtensionManager["T"]):
-    """The extensions of the given names; no other plugin is imported.
+    """A manager of the extensions of some names; it imports no other plugin.
 
     :param names: the names of the extensions.
-    :param name_order: should they come in the order of `names`, one for each, or as
-        they are installed?
+    :param name_order: whether the extensions come in the order of `names`, one for
+        each; otherwise they come in the order of discovery.
     :param on_missing_entrypoints_callback: called with the set of names that are
-        absent or failed to load; by default they are logged. None keeps quiet.
-    :param warn_on_missing_entrypoint: deprecated; pass None as
-        `on_missing_entrypoints_callback` instead of False.
+        absent or failed to load; by default a warning is logged. None disables it.
+    :param warn_on_missing_entrypoint: deprecated; instead of False, pass
+        `on_missing_entrypoints_callback=None`.
 
-    The others are those of ExtensionManager.
+    The other parameters are those of ExtensionManager.
     """
 
     _on_missing_entrypoints_callback: "OnMissingEntrypointsCallbackT | None" = None
@@ -75,7 +75,7 @@ class NamedExtensionManager(ExtensionManager["T"]):
     ) -> None:
         self._ask(names, name_order)
         if warn_on_missing_entrypoint is not None:
-            from lazyplug._log import deprecated
+            from lazyplug._log import deprecated  # deferred: few pass it
 
             deprecated(
                 "The warn_on_missing_entrypoint option",
@@ -113,7 +113,7 @@ class NamedExtensionManager(ExtensionManager["T"]):
         self._missing_names = set(self._names).difference(
             extension.name for extension in loaded
         )
-        # They are there, and not wanted.
+        # Excluded names are declared, so they are not missing.
         self._missing_names.difference_update([ep.name for ep in self.excluded])
         if self._missing_names and self._on_missing_entrypoints_callback:
             self._on_missing_entrypoints_callback(self._missing_names)

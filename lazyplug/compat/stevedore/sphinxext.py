@@ -1,6 +1,6 @@
-"""The Sphinx directive `list-plugins`, which imports the plugins of a namespace.
+"""Provide the Sphinx directive `list-plugins`, which imports a namespace's plugins.
 
-Sphinx and docutils are imported by `setup()`, and by who touches the directive.
+Sphinx and docutils are imported by `setup()`, and on first access to the directive.
 """
 
 import sys
@@ -27,11 +27,11 @@ def _documentation(extension: "Extension[Any]") -> str:
 
 
 def _simple_list(mgr: "ExtensionManager[Any]") -> "Iterator[tuple[str, str]]":
-    """Yield a list of the names, each with the first line of its docstring.
+    """Yield the lines of a list of names, each with the first line of its docstring.
 
-    Each text stands with the module that it comes from.
+    Each line is paired with the module that it comes from.
     """
-    from lazyplug.integrations.sphinx import simple_list  # deferred, as all of it
+    from lazyplug.integrations.sphinx import simple_list  # deferred: only in a build
 
     return simple_list(mgr, _documentation)
 
@@ -44,25 +44,26 @@ def _detailed_list(
 ) -> "Iterator[tuple[str, str]]":
     """Yield a section for each name, with its docstring or a warning that it has none.
 
-    Each text stands with the module that it comes from.
+    Each line is paired with the module that it comes from.
 
     :param over: the character of the lines above the titles; "" for no line.
     :param under: the character of the lines below them.
-    :param titlecase: should the names begin with capitals in the titles?
+    :param titlecase: whether to capitalize the names in the titles.
     """
-    from lazyplug.integrations.sphinx import detailed_list  # deferred, as all of it
+    from lazyplug.integrations.sphinx import detailed_list  # deferred: only in a build
 
     return detailed_list(mgr, _documentation, over, under, titlecase)
 
 
 def _log() -> "Any":
+    # deferred: sphinx may not be installed
     from sphinx.util import logging  # pyright: ignore[reportMissingImports]
 
     return logging.getLogger("stevedore.sphinxext")
 
 
 def _directive() -> "type[Any]":
-    from lazyplug.integrations.sphinx import directive  # deferred, as all of it
+    from lazyplug.integrations.sphinx import directive  # deferred: imports docutils
 
     log = _log()
 
@@ -78,19 +79,19 @@ def _directive() -> "type[Any]":
 
 
 if not TYPE_CHECKING:
-    _MADE = {"LOG": _log, "ListPluginsDirective": _directive}
+    _FACTORIES = {"LOG": _log, "ListPluginsDirective": _directive}
 
     def __getattr__(name):
-        if name not in _MADE:
+        if name not in _FACTORIES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = _MADE[name]()
+        value = globals()[name] = _FACTORIES[name]()
         return value
 
 
 def setup(app: "Any") -> "dict[str, Any]":
     """Add the directive to a Sphinx application."""
     _log().info("loading stevedore.sphinxext")
-    # its own attribute, which is made at this touch
+    # An attribute of this module, which `__getattr__` creates on first access.
     directive = sys.modules[__name__].ListPluginsDirective
     app.add_directive("list-plugins", directive)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -40,14 +40,14 @@ class ProviderRegistry:
     :param folder: where they lie. One that cannot be made is rejected, and told.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, directory: str) -> None:
         self.providers: dict[str, Provider] = {}
         self.rejected: list[str] = []
-        for file in sorted(os.listdir(folder)):
+        for file in sorted(os.listdir(directory)):
             if not file.endswith(".conf"):
                 continue
             config = ConfigParser()
-            config.read(os.path.join(folder, file), encoding="utf-8")
+            config.read(os.path.join(directory, file), encoding="utf-8")
             try:
                 provider = Provider(config["provider"])
             except Exception as error:

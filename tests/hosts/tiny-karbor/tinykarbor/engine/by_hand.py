@@ -33,7 +33,7 @@ def extensions(
 
 
 def _clients() -> dict[str, Any]:
-    files = [file for folder in clients.__path__ for file in os.listdir(folder)]
+    files = [file for directory in clients.__path__ for file in os.listdir(directory)]
     names = sorted(file.removesuffix(".py") for file in files if file.endswith(".py"))
     return {
         name: import_module(f"{clients.__name__}.{name}")

@@ -1,32 +1,40 @@
-"""Open the cache directory by descriptor, so that nobody can exchange it meanwhile.
+"""Open the cache directory by descriptor, so that nobody can replace it meanwhile.
 
-A user who may rename a directory on the way could redirect a write by path, between the
+A user who may rename a directory above it could redirect a write by path, between the
 check and the write. So each directory from the root down is opened, checked by its
-descriptor, and only then entered; all that follows is done relative to the last one.
+descriptor, and only then entered. All operations are relative to the last descriptor.
 """
 
 import os
 
-from .._files import DIRECTORY, HAS_USERS, KIND, LINK, Seam, trusted, trusted_folder
+from .._files import (
+    DIRECTORY,
+    HAS_USERS,
+    KIND,
+    LINK,
+    fs,
+    is_trusted,
+    is_trusted_directory,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
 _STICKY, _OTHERS_MAY_WRITE = 0o1000, 0o002
-# The same on every system; importing `errno` would cost each start that writes.
+# The same number on every system; importing `errno` would cost each start that writes.
 _EPERM = 1
-# As many as Linux follows.
-_MOST_LINKS = 40
-# Windows has no dir_fd: there, paths are used, and LOCALAPPDATA is private.
-_HAS_DIR_FD = Seam.open in os.supports_dir_fd
+# Linux follows at most 40 symbolic links.
+_MAX_LINKS = 40
+# Windows has no dir_fd: it uses paths, and keeps LOCALAPPDATA private.
+_HAS_DIR_FD = fs.open in os.supports_dir_fd
 
 
 def flags_of(*names: str) -> int:
     """Return these flags of `open`, except those that the system does not have."""
     flags = 0
     for name in names:
-        flags |= getattr(Seam, name, 0)
+        flags |= getattr(fs, name, 0)
     return flags
 
 
@@ -39,7 +47,7 @@ class Directory:
     """A directory, and operations on the files in it.
 
     :param path: its path.
-    :param descriptor: its open descriptor, if any, which is used instead of the path.
+    :param descriptor: its open descriptor, if any, which replaces the path.
     """
 
     def __init__(self, path: str, descriptor: "int | None" = None) -> None:
@@ -51,25 +59,23 @@ class Directory:
 
     def __exit__(self, *_: object) -> None:
         if self._descriptor is not None:
-            Seam.close(self._descriptor)
+            fs.close(self._descriptor)
 
     def _at(self, name: str) -> str:
         return os.path.join("" if self._descriptor is not None else self.path, name)
 
     def open(self, name: str, flags: int, mode: int) -> int:
         """Open a file; return its descriptor."""
-        descriptor: int = Seam.open(
-            self._at(name), flags, mode, dir_fd=self._descriptor
-        )
+        descriptor: int = fs.open(self._at(name), flags, mode, dir_fd=self._descriptor)
         return descriptor
 
     def lstat(self, name: str) -> os.stat_result:
         """Return the status of a file; a symbolic link is not followed."""
-        status: os.stat_result = Seam.lstat(self._at(name), dir_fd=self._descriptor)
+        status: os.stat_result = fs.lstat(self._at(name), dir_fd=self._descriptor)
         return status
 
     def has(self, name: str) -> bool:
-        """Return True if there is a file, or anything else, of this name."""
+        """Return True if a file of any type has this name."""
         try:
             self.lstat(name)
         except FileNotFoundError:
@@ -78,49 +84,49 @@ class Directory:
 
     def unlink(self, name: str) -> None:
         """Remove a file."""
-        Seam.unlink(self._at(name), dir_fd=self._descriptor)
+        fs.unlink(self._at(name), dir_fd=self._descriptor)
 
     def replace(self, old: str, new: str) -> None:
         """Rename a file; replace an existing one."""
         here = self._descriptor
-        Seam.replace(self._at(old), self._at(new), src_dir_fd=here, dst_dir_fd=here)
+        fs.replace(self._at(old), self._at(new), src_dir_fd=here, dst_dir_fd=here)
 
     def names(self) -> "list[str]":
         """Return the names of all files."""
         found: list[str]
         if self._descriptor is None:
-            found = Seam.listdir(self.path)
+            found = fs.listdir(self.path)
             return found
-        descriptor = Seam.open(".", _LIST, dir_fd=self._descriptor)
+        descriptor = fs.open(".", _LIST, dir_fd=self._descriptor)
         try:
-            found = Seam.listdir(descriptor)
+            found = fs.listdir(descriptor)
         finally:
-            Seam.close(descriptor)
+            fs.close(descriptor)
         return found
 
 
-def cache_directory(path: str, make: bool = True) -> Directory:
+def open_cache_directory(path: str, make: bool = True) -> Directory:
     """Open the cache directory to write into it, and close it as a context manager.
 
     If `make`, create it and the missing directories above it. Raises OSError if it
-    cannot be opened, or if anybody but this user or root could exchange it.
+    cannot be opened, or if anybody but the current user or root could replace it.
     """
     if _HAS_DIR_FD:
         return Directory(path, _walk(path, make))
     if make:
         _make_by_path(path)
-    if not trusted_folder(path):
-        raise _refusal(path)
+    if not is_trusted_directory(path):
+        raise _permission_error(path)
     return Directory(path)
 
 
 def _walk(path: str, make: bool) -> int:
     """Return a descriptor of the cache directory; check each directory on the way."""
     try:
-        Seam.lstat(path)  # fails if the path is too long to read there later
+        fs.lstat(path)  # raises if the path is too long: reads use the whole path
     except FileNotFoundError:
         pass
-    # The remaining names, the next one last: of the path, and of a symbolic link.
+    # The remaining names of the path, and of a symbolic link; the next one is last.
     rest: list[str] = [*path.split("/")[::-1], "/"]
     linked: list[str] = []
     links = 0
@@ -135,7 +141,7 @@ def _walk(path: str, make: bool) -> int:
                 continue
             child = os.path.join(at, name)
             try:
-                status = Seam.lstat(name, dir_fd=here)
+                status = fs.lstat(name, dir_fd=here)
             except FileNotFoundError:
                 if not may_make:
                     raise
@@ -144,66 +150,66 @@ def _walk(path: str, make: bool) -> int:
                 if status.st_mode & KIND == LINK:
                     _check(status, child)
                     links += 1
-                    if links > _MOST_LINKS:
-                        from errno import ELOOP  # deferred: seldom
+                    if links > _MAX_LINKS:
+                        from errno import ELOOP  # deferred: only on failure
 
                         raise OSError(ELOOP, os.strerror(ELOOP), child)
-                    # Only its owner can have exchanged it meanwhile: see `_check`.
-                    target = Seam.readlink(name, dir_fd=here)
+                    # Only its owner can have replaced it meanwhile: see `_check`.
+                    target = fs.readlink(name, dir_fd=here)
                     linked += target.split("/")[::-1]
                     if target.startswith("/"):
                         linked.append("/")
                     continue
-            above, here = here, Seam.open(name, _ENTER, dir_fd=here)
+            above, here = here, fs.open(name, _ENTER, dir_fd=here)
             if above is not None:
-                Seam.close(above)
-            at, status = child, Seam.fstat(here)
+                fs.close(above)
+            at, status = child, fs.fstat(here)
             _check(status, at)
-        if not trusted(Seam.fstat(here), DIRECTORY):
-            raise _refusal(at)
+        if not is_trusted(fs.fstat(here), DIRECTORY):
+            raise _permission_error(at)
     except BaseException:
         if here is not None:
-            Seam.close(here)
+            fs.close(here)
         raise
     descriptor: int = here
     return descriptor
 
 
 def _check(status: os.stat_result, path: str) -> None:
-    """Raise PermissionError if others could exchange this, or what is in it.
+    """Raise PermissionError if others could replace this file, or a file in it.
 
-    In a sticky directory others can exchange only what they own, which is refused in
-    turn. The group is not checked: with the umask 002 it is the user's private group.
+    In a sticky directory, others can replace only files of their own, which are refused
+    in turn. The group is not checked: with umask 002, it is the user's private group.
     """
     if not HAS_USERS:
         return  # on Emscripten, `/` has the mode 0777
     mode = status.st_mode
-    if status.st_uid not in (Seam.geteuid(), 0) or (
+    if status.st_uid not in (fs.geteuid(), 0) or (
         mode & KIND != LINK and mode & _OTHERS_MAY_WRITE and not mode & _STICKY
     ):
-        raise _refusal(path)
+        raise _permission_error(path)
 
 
-def _refusal(path: str) -> PermissionError:
+def _permission_error(path: str) -> PermissionError:
     return PermissionError(_EPERM, "others could write there", path)
 
 
 def _make(name: str, parent: "int | None") -> None:
     """Create a directory with mode 0700, whatever the umask."""
     try:
-        Seam.mkdir(name, 0o700, dir_fd=parent)
+        fs.mkdir(name, 0o700, dir_fd=parent)
     except FileExistsError:
-        return  # another process was quicker
-    if Seam.lstat(name, dir_fd=parent).st_mode & 0o700 != 0o700:
-        Seam.chmod(name, 0o700, dir_fd=parent, follow_symlinks=False)
+        return  # another process created it
+    if fs.lstat(name, dir_fd=parent).st_mode & 0o700 != 0o700:
+        fs.chmod(name, 0o700, dir_fd=parent, follow_symlinks=False)
 
 
 def _make_by_path(path: str) -> None:
-    """Create a directory, and the missing ones above it."""
+    """Create a directory, and the missing directories above it."""
     try:
-        Seam.mkdir(path, 0o700)
+        fs.mkdir(path, 0o700)
     except FileExistsError:
-        pass  # or another process was quicker
+        pass  # it exists, or another process created it
     except FileNotFoundError:
         _make_by_path(os.path.dirname(path))
         _make_by_path(path)

@@ -1,0 +1,80 @@
+"""Check that comments, docstrings and documents use the field's words.
+
+`python docs/prose.py` prints each line with a word or phrase that this project used to
+have for something that has a standard name, and what to say instead.
+"""
+
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# Each is a regular expression, and what to say instead.
+WORDS = {
+    r"(is|are|was|were|not|be) told|told (of|that|about|once)|tells? (it|them) (of|that)": (
+        "reported, logged"
+    ),
+    r"(still|not|is|no longer) true (any more|of)|still true": "fresh, stale",
+    r"look(s|ed)? (at everything )?again|looks? anew": "rescan",
+    r"too young|young stamps?|is young": "racy",
+    r"calm|stamps?": "reliable, stat signature",
+    r"lent|donors?|lender": "borrowed, sibling indexes",
+    r"(cold|warm|hot) rooms?|public doors?": "module, public names",
+    r"stands? (several times|twice|more than once|in the)": "is declared",
+    r"(is|are|was|were) left out": "is excluded, skipped",
+    r"over (a |the )?bare( interpreter)?|half of the middle half": (
+        "on top of `python -c pass`, half the interquartile range"
+    ),
+    r"folders?": "directory",
+    r"foreign (finders?|distributions?)": "third-party finders",
+    r"passed over|dropped in silence": "ignored, skipped",
+    r"(on|at) (the )?first touch|touch(ed|es)? (it|the plugin)": "on first access",
+    r"process(es)? that goe?s? on": "a long-running process",
+    r"no object reference": "not a valid reference (expected `module:attr`)",
+    r"believed without a look": "trusted without checking",
+}
+PATTERNS = [(re.compile(rf"\b({words})\b", re.I), say) for words, say in WORDS.items()]
+SUFFIXES = (".py", ".pyi", ".md", ".toml", ".ini")
+# What was released is history, and what is quoted is somebody else's.
+EXCLUDED = ("CHANGELOG.md", "changelog.d/", "docs/prose.py")
+
+
+def prose(path: Path) -> "list[tuple[int, str]]":
+    """Return the lines of prose in a file with their numbers: no code, no strings."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix not in (".py", ".pyi"):
+        return [*enumerate(text.splitlines(), 1)]
+    found = []
+    previous = tokenize.INDENT
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        starts = (tokenize.INDENT, tokenize.NEWLINE, tokenize.NL, tokenize.DEDENT)
+        is_docstring = token.type == tokenize.STRING and previous in starts
+        if token.type == tokenize.COMMENT or is_docstring:
+            found += [*enumerate(token.string.splitlines(), token.start[0])]
+        if token.type != tokenize.COMMENT:
+            previous = token.type
+    return found
+
+
+def main() -> int:
+    """Print the lines that are to be changed; return 1 if there are any."""
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split("\n")
+    count = 0
+    for name in tracked:
+        if not name.endswith(SUFFIXES) or name.startswith(EXCLUDED):
+            continue
+        for number, line in prose(ROOT / name):
+            for pattern, say in PATTERNS:
+                for match in pattern.finditer(line):
+                    print(f"{name}:{number}: {match[0]!r}; say: {say}")
+                    count += 1
+    return int(bool(count))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
