@@ -1,7 +1,7 @@
-"""How the documents become a site: `tox run -e docs`.
+"""Configure Sphinx: `tox run -e docs` builds the site from the documents.
 
-They are the files that are read on GitHub: the source folder is the root of the
-repository, so that the links between them hold in both places.
+The documents are also read on GitHub. The source directory is the root of the
+repository, so that the links between them work in both places.
 """
 
 import re
@@ -27,34 +27,35 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "lazyplug"
 html_show_copyright = False
-# What leads from the root of the site to its start page.
+# The page at the root of the site, which redirects to the start page.
 html_extra_path = ["site"]
 
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 maximum_signature_line_length = 88
-# What stands in annotations: of others, whose sites are not asked; and no public names.
+# In annotations: names of other projects, whose inventories are not loaded, and names
+# that are not public.
 nitpick_ignore_regex = [
     ("py:class", r"(?!lazyplug\.)\w+\..*|CompletionItem|Path"),
     ("py:class", r"(.*\.)?([MPTU]|Found|On\w+|Options|Plugins|Resolver)"),
     ("py:class", r"(.*\.)?(Acceleration|Fake|PluginManager)"),
 ]
 
-# What stands beside an attribute is read from the file that a class says it is of; the
-# door hides that.
+# autodoc reads the comments of attributes from the module in `__module__` of a class,
+# and public classes name the package there.
 modules = dict(line.split() for line in lazyplug._MODULES.strip().splitlines())
 for name, thing in [(name, getattr(lazyplug, name)) for name in lazyplug.__all__]:
     thing.__module__ = f"lazyplug.{modules[name]}"
-    # None at run time; without them annotations are shown as they are written.
+    # These are None at run time. Without them, annotations are shown as written.
     for variable in ("T", "Found"):
         vars(sys.modules[thing.__module__]).pop(variable, None)
 
 
 def add_what_github_needs_not(app, document, source):
-    """Add the trees of the sidebar, and what makes pages of the tables of results."""
+    """Add the trees of the sidebar, and headings to the tables of results."""
     if document == root_doc:
-        # Each list of the start page is a tree; what no list names comes last.
+        # Each list of the start page becomes a tree; pages in no list come last.
         link = re.compile(r"^- \[(.+?)\]\((.+?)\.md\)", re.MULTILINE)
         sections = [part.partition("\n") for part in source[0].split("\n## ")[1:]]
         trees = {caption: link.findall(text) for caption, _, text in sections}
@@ -66,20 +67,20 @@ def add_what_github_needs_not(app, document, source):
             lines[:0] = ["", "```{toctree}", ":hidden:", f":caption: {caption}", ""]
             source[0] += "\n".join([*lines, "```", ""])
     elif document.startswith("benchmarks/results/"):
-        # docs/speed.md leads to them.
+        # Orphans: no tree has them, but docs/speed.md links to them.
         name = document.rpartition("/")[2]
         head = f"---\norphan: true\n---\n\n# {name.capitalize()}\n\n"
         source[0] = f"{head}{source[0]}\n\n![The same as a picture]({name}.svg)\n"
 
 
 def without_private_bases(app, name, thing, options, bases):
-    """Show of what public class a class is."""
+    """Replace private base classes by their own base classes."""
     bases[:] = [
         base.__base__ if base.__name__.startswith("_") else base for base in bases
     ]
 
 
 def setup(app):
-    """Have Sphinx call these."""
+    """Register the functions with Sphinx."""
     app.connect("source-read", add_what_github_needs_not)
     app.connect("autodoc-process-bases", without_private_bases)
