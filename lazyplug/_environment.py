@@ -185,6 +185,8 @@ def is_fresh(
         base = None
         try:
             if place[-1] != ",":
+                if place[0] == "-":
+                    return False  # no path entry has such a number
                 base = open_directory(index.key[int(place) + 1])
             for file in paths(absent):
                 if access(file, 0, dir_fd=base):

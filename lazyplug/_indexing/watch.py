@@ -88,9 +88,13 @@ def names_in_line(line: bytes) -> "list[str]":
 def places_of(place: str, count: int) -> "list[int]":
     """Return the number of the path entry for each file in a block.
 
+    Raises ValueError if one is not valid.
+
     >>> places_of("3", 2), places_of("3,4,", 2)
     ([3, 3], [3, 4])
     """
+    if "-" in place:
+        raise ValueError(place)
     if place[-1] != ",":
         return [int(place)] * count
     return [int(number) for number in place.split(",")[:-1]]
@@ -119,11 +123,12 @@ def decode_block(
     try:
         names = names_in_line(present) if by_content else []
         if place[-1] != ",":
-            key[int(place) + 1]  # raises if there is no such path entry
+            (number,) = places_of(place, 1)
+            key[number + 1]  # raises if there is no such path entry
             found = WatchList(
                 absent, present, [*hashes], {names[at] for at in by_content}
             )
-            return {int(place): found}
+            return {number: found}
         return _split_block(key, block, hashes)
     except DECODE_ERRORS as error:
         raise ValueError("watch") from error
