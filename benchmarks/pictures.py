@@ -39,8 +39,8 @@ def bars(tables: list[Table], file: Path) -> None:
     figure, axes = _figure(len(figures), title)
     names = list(figures)
     medians = [figures[name].median for name in names]
-    colours = [OURS if _is_ours(name) else THEIRS for name in names]
-    drawn = axes.barh(names, medians, color=colours)
+    colors = [OURS if _is_ours(name) else THEIRS for name in names]
+    drawn = axes.barh(names, medians, color=colors)
     axes.bar_label(drawn, [number(median) for median in medians], padding=4)
     axes.invert_yaxis()
     axes.set_xlabel(unit)

@@ -14,9 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Each is a regular expression, and what to say instead.
 WORDS = {
-    r"(is|are|was|were|not|be) told|told (of|that|about|once)|tells? (it|them) (of|that)": (
-        "reported, logged"
-    ),
+    r"(is|are|was|were|not|be) told|told (of|that|about|once)": "reported, logged",
     r"(still|not|is|no longer) true (any more|of)|still true": "fresh, stale",
     r"look(s|ed)? (at everything )?again|looks? anew": "rescan",
     r"too young|young stamps?|is young": "racy",
@@ -36,7 +34,9 @@ WORDS = {
     r"no object reference": "not a valid reference (expected `module:attr`)",
     r"believed without a look": "trusted without checking",
 }
-PATTERNS = [(re.compile(rf"\b({words})\b", re.I), say) for words, say in WORDS.items()]
+PATTERNS = [
+    (re.compile(rf"\b({words})\b", re.IGNORECASE), say) for words, say in WORDS.items()
+]
 SUFFIXES = (".py", ".pyi", ".md", ".toml", ".ini")
 # What was released is history, and what is quoted is somebody else's.
 EXCLUDED = ("CHANGELOG.md", "changelog.d/", "docs/prose.py")

@@ -70,7 +70,7 @@ def trapped(site: PlantSite, first: SetPath) -> None:
 
 @pytest.fixture
 def twice(site: PlantSite, first: SetPath) -> None:
-    """Install one name in two distributions that are no neighbours."""
+    """Install one name in two distributions that are no neighbors."""
     first(
         site(
             {

@@ -64,7 +64,7 @@ lacks = plug_app:Lacking
 broken = plug_app:Broken
 grumpy = plug_app:Grumpy
 two = plug_app:Two
-[neighbours]
+[neighbors]
 x = plug_app:One
 x = plug_app:Two
 y = plug_app:Three
@@ -148,14 +148,14 @@ PROGRAMS = {
         def first(namespace, name, extensions):
             print("asked", namespace, name, [e.plugin for e in extensions])
             return extensions[0]
-        manager = extension.ExtensionManager("neighbours", conflict_resolver=first)
+        manager = extension.ExtensionManager("neighbors", conflict_resolver=first)
         print(manager.names(), [e.plugin for e in manager])
         print(manager["x"].plugin, manager["x"].plugin, len(manager.items()))
         print(manager._conflict_resolver is first)
         logging.getLogger("stevedore").setLevel(logging.ERROR)
-        print(extension.ExtensionManager("neighbours")["x"].plugin)
+        print(extension.ExtensionManager("neighbors")["x"].plugin)
         erring = extension.error_on_conflict
-        manager = extension.ExtensionManager("neighbours", conflict_resolver=erring)
+        manager = extension.ExtensionManager("neighbors", conflict_resolver=erring)
         try:
             manager["x"]
         except extension.MultipleMatches as error:
@@ -226,12 +226,12 @@ PROGRAMS = {
         shown(driver.DriverManager, "mixed", "broken", invoke_on_load=True)
         shown(driver.DriverManager, "mixed", "gone", on_load_failure_callback=told)
         try:
-            driver.DriverManager("neighbours", "x")
+            driver.DriverManager("neighbors", "x")
         except RuntimeError as error:
             print(type(error).__name__, str(error).partition(":")[0])
         def first(namespace, name, extensions):
             return extensions[0]
-        print(driver.DriverManager("neighbours", "x", conflict_resolver=first).driver)
+        print(driver.DriverManager("neighbors", "x", conflict_resolver=first).driver)
     """,
     "arguments of the call": """
         from stevedore import driver, extension, hook
@@ -249,11 +249,11 @@ PROGRAMS = {
     """,
     "hooks": """
         from stevedore import hook
-        manager = hook.HookManager("neighbours", "x", invoke_on_load=True)
+        manager = hook.HookManager("neighbors", "x", invoke_on_load=True)
         print(manager.names(), manager._name, [e.plugin for e in manager["x"]])
         print(manager.map_method("hello", 1))
         shown(manager.__getitem__, "y")
-        print(hook.HookManager("neighbours", "absent").names())
+        print(hook.HookManager("neighbors", "absent").names())
         def missing(names):
             print("missing", names)
         hook.HookManager("good", "absent", on_missing_entrypoints_callback=missing)
@@ -432,7 +432,7 @@ PROGRAMS = {
         from stevedore import _cache
         print(_cache.get_group_all("good"), type(_cache.get_group_all("good")).__name__)
         print(_cache.get_group_all("none"), _cache.get_group_named("none"))
-        print(_cache.get_group_named("neighbours"))
+        print(_cache.get_group_named("neighbors"))
         print(_cache.get_single("good", "one"))
     """,
     "subclasses that override": """
@@ -717,7 +717,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
         logging.getLogger("stevedore").setLevel(logging.ERROR)
         def first(namespace, name, extensions):
             return extensions[0]
-        manager = hook.HookManager("neighbours", "x", conflict_resolver=first)
+        manager = hook.HookManager("neighbors", "x", conflict_resolver=first)
         print([found.plugin.__name__ for name, found in manager.items()])
         """,
         "['Two']",
@@ -775,7 +775,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
         """
         from stevedore import driver
         try:
-            driver.DriverManager("neighbours", "x")
+            driver.DriverManager("neighbors", "x")
         except RuntimeError as error:
             print("plug-app 1.5" in str(error), "plug_app:Two" in str(error))
         """,
@@ -1030,9 +1030,9 @@ def test_no_match_is_told_in_a_note_with_what_there_is(app: Path) -> None:
 
 def test_several_matches_are_carried_by_their_error(app: Path) -> None:
     with pytest.raises(stevedore.exception.MultipleMatches, match="plug-app 1") as told:
-        stevedore.DriverManager[Any]("neighbours", "x")
+        stevedore.DriverManager[Any]("neighbors", "x")
     assert [each.name for each in told.value.extensions] == ["x", "x"]
-    assert (told.value.namespace, told.value.name) == ("neighbours", "x")
+    assert (told.value.namespace, told.value.name) == ("neighbors", "x")
     assert isinstance(told.value, lazyplug.MultipleMatches)
 
 
@@ -1352,7 +1352,7 @@ def test_imports_under_both_names_raise_no_warning(app: Path, tmp_path: Path) ->
         # What is imported where it is needed:
         for call in (
             lambda: driver.DriverManager("good", "absent"),
-            lambda: extension.ExtensionManager("neighbours")["x"],
+            lambda: extension.ExtensionManager("neighbors")["x"],
             lambda: extension.ExtensionManager("none").map(print),
             lambda: get_group_all("good", path=("/nowhere",)),
         ):

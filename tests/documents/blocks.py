@@ -107,7 +107,7 @@ def commands(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def differs(shown: str, printed: str) -> bool:
-    r"""Does what was printed differ from what is shown, where `…` stands for anything?
+    r"""Return True if the output differs from what is shown; `…` matches anything.
 
     >>> differs("took … ms", "took 12 ms\n"), differs("…", "1\n2"), differs("a", "b")
     (False, False, True)

@@ -136,14 +136,14 @@ def warm(world: World) -> None:
 
 
 def changed(world: World) -> None:
-    """A distribution was edited since."""
+    """Edit a distribution."""
     world.look()
     time.sleep(TICK)
     edit(world)
 
 
 def came(world: World) -> None:
-    """A distribution came since, and a plain one declares something now."""
+    """Add a distribution, and let a plain one declare entry points."""
     world.look()
     time.sleep(TICK)
     come(world)
@@ -151,7 +151,7 @@ def came(world: World) -> None:
 
 
 def moved(world: World) -> None:
-    """An archive and a folder changed since."""
+    """Change an archive and a directory."""
     world.look()
     time.sleep(TICK)
     with zipfile.ZipFile(world.directory / "three.zip", "a") as archive:
@@ -160,7 +160,7 @@ def moved(world: World) -> None:
 
 
 def damaged(world: World) -> None:
-    """The records of the index are damaged, and something changed since."""
+    """Damage the records of the index, and change an entry_points.txt."""
     changed(world)
     (file,) = world.cache.glob("*.json")
     data = file.read_bytes()

@@ -198,7 +198,7 @@ def read_only() -> Rows:
 
 
 def is_index(path: Path) -> bool:
-    """Is this an index, ours or the rival's, by its name and where it lies?"""
+    """Return True if this is an index, ours or the rival's, by its name and place."""
     names = {"lazyplug": r"[0-9a-f]{16}-[0-9a-f]{16}\.json", "python-entrypoints": HASH}
     pattern = names.get(path.parent.name)
     return bool(pattern and re.fullmatch(pattern, path.name))
@@ -234,7 +234,7 @@ def true(world: World) -> None:
 
 
 def outdated(world: World) -> None:
-    """A distribution was edited since, and one came."""
+    """Edit a distribution, and add one."""
     true(world)
     file = world.one / "alpha-1.0.dist-info" / "entry_points.txt"
     new = file.with_name("new")
@@ -248,7 +248,7 @@ def outdated(world: World) -> None:
 
 
 def damaged(world: World) -> None:
-    """The index was cut."""
+    """Cut the index."""
     true(world)
     file = world.index()
     assert file

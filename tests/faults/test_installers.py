@@ -958,7 +958,7 @@ def test_distributions_that_share_a_namespace_are_seen_each(
         tool.install(build("two", "ns.two:x"))
         watch.see({"one": "ns.one:x", "two": "ns.two:x"})
         tool.environment.run("-c", "import ns.one, ns.two")
-        # Spelled as it was before names of wheels were normalised.
+        # Spelled as it was before names of wheels were normalized.
         tool.install(build("one", "ns.one:y", "2.0", stem="ns.one"))
         watch.see({"one": "ns.one:y", "two": "ns.two:x"})
         tool.uninstall("ns-two")

@@ -268,7 +268,7 @@ class Host:
 
 
 def told(error: BaseException) -> bool:
-    """Does an error say that it is about a circle?"""
+    """Return True if an error says that it is about a circle."""
     return (
         isinstance(error, CircularLoad)
         or type(error).__name__ == "_DeadlockError"

@@ -291,7 +291,7 @@ ALL = [
 
 
 def told_by_creation(case: Case) -> bool:
-    """Can a change be told where ctime is the time of creation?
+    """Return True if a change can be noticed where ctime is the time of creation.
 
     Not if the same file, or a folder, has the mtime and size that it had.
     """

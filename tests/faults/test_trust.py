@@ -107,7 +107,7 @@ SITUATIONS = [
 
 
 def is_plain(situation: Situation) -> bool:
-    """Is one thing at most not as it should be, or nothing?"""
+    """Return True if at most one thing is not as it should be."""
     parent, directory, its_index, _ = situation
     odd = [parent != PRIVATE, directory != PRIVATE, its_index not in (READABLE, None)]
     return sum(odd) <= 1

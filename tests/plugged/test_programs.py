@@ -57,7 +57,7 @@ def run(before: str, words: Sequence[str], home: Path) -> tuple[int, str, set[st
 
 
 def same(one: str, other: str) -> bool:
-    """Is it the same text, whatever the order of the plugins in it?
+    """Return True if it is the same text, whatever the order of the plugins in it.
 
     pluggy takes them as the folder lists them; and `get_plugins` is a set.
     """

@@ -56,7 +56,7 @@ def fewer(picks: slice) -> slice:
 
 
 def flipped(data: bytes, others: list[bytes], picks: slice) -> Harmed:
-    """A byte is another one; in the front, each of its bits in turn."""
+    """Change each byte; in the header, each of its bits in turn."""
     header = data.find(b"\n", TITLE_LENGTH)
     for at in range(len(data))[picks]:
         values = {junk(at, 1)[0] % 255 + 1}
