@@ -34,16 +34,17 @@ def _is_ours(name: str) -> bool:
 
 
 def bars(tables: list[Table], file: Path) -> None:
-    """Draw the first table: a bar for each figure, with lazyplug's in color."""
+    """Draw the first table: a bar for each figure, lazyplug's first and in color."""
     title, unit, figures = tables[0]
     figure, axes = _figure(len(figures), title)
-    names = list(figures)
+    # Sorted, lazyplug's together.
+    names = sorted(figures, key=lambda name: (not _is_ours(name), figures[name].median))
     medians = [figures[name].median for name in names]
     colors = [OURS if _is_ours(name) else THEIRS for name in names]
     drawn = axes.barh(names, medians, color=colors)
     axes.bar_label(drawn, [number(median) for median in medians], padding=4)
     axes.invert_yaxis()
-    axes.set_xlabel(unit)
+    axes.set_xlabel(f"{unit} (lower is better)")
     axes.margins(x=0.12)
     _save(figure, file)
 
@@ -63,6 +64,6 @@ def lines(tables: list[Table], file: Path) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel(tables[0].title)
-    axes.set_ylabel(tables[0].unit)
+    axes.set_ylabel(f"{tables[0].unit} (lower is better)")
     axes.legend(frameon=False)
     _save(figure, file)

@@ -12,7 +12,7 @@ import lazyplug
 
 project = "lazyplug"
 release = lazyplug.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 include_patterns = [
     "README.md",
     "CHANGELOG.md",
@@ -52,7 +52,7 @@ for name, thing in [(name, getattr(lazyplug, name)) for name in lazyplug.__all__
         vars(sys.modules[thing.__module__]).pop(variable, None)
 
 
-def add_what_github_needs_not(app, document, source):
+def add_site_only_parts(app, document, source):
     """Add the trees of the sidebar, and headings to the tables of results."""
     if document == root_doc:
         # Each list of the start page becomes a tree; pages in no list come last.
@@ -82,5 +82,5 @@ def without_private_bases(app, name, thing, options, bases):
 
 def setup(app):
     """Register the functions with Sphinx."""
-    app.connect("source-read", add_what_github_needs_not)
+    app.connect("source-read", add_site_only_parts)
     app.connect("autodoc-process-bases", without_private_bases)
