@@ -183,6 +183,9 @@ def metadata_names(names: "list[str]", directory: str) -> "list[str]":
     return [
         name
         for name in names
-        if name[-5:-4] == "-"
-        and ((low := name.lower()).endswith(ends) or (in_egg and low == "egg-info"))
+        if name.endswith(ends)
+        or (
+            name[-5:-4] == "-"
+            and ((low := name.lower()).endswith(ends) or (in_egg and low == "egg-info"))
+        )
     ]

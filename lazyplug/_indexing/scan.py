@@ -140,7 +140,8 @@ def _scan_distributions(
                 plain[file] = new
             else:
                 distributions.append(new)
-                note_new_problems(before, new)
+                if new.problems:
+                    note_new_problems(before, new)
     finally:
         if base is not None:
             fs.close(base)
@@ -175,14 +176,14 @@ def scan_distribution(
     :param several: whether the key occurs more than once, so that it matters
         whether there is metadata.
     """
-    directory = path + os.sep + file
-    start = directory if base is None else file
+    start = path + os.sep + file if base is None else file
     name, _ = stem(file)
     key, named = normalize(name), bool(name)
     text, status, reason = read_file(start + ENTRY_POINTS, base=base)
     is_leftover = file[0] == "~"
     if status is None and named and not (reason or is_leftover or several):
         return key  # as most are
+    directory = path + os.sep + file
     own = None
     # Nothing that the system failed to read is reliable.
     reliable = not reason
