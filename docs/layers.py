@@ -36,7 +36,7 @@ ROWS = (
     ("choosing", ["_selection", "_entry_point"]),
     ("failures", ["_faults"]),
     ("knowledge", ["_static", "_inventory", "_distribution"]),
-    ("environment", ["_environment", "_fallback", "_script_directory"]),
+    ("environment", ["_environment", "_fallback"]),
     ("indexing", ["_indexing", "_frozen_index", "_content"]),
     ("files", ["_import_target", "_preload", "_settings", "_files", "_log"]),
     ("base", ["_index", "_exceptions", "_printable", "_tuples", "_json_text", "_fork"]),

@@ -8,6 +8,9 @@ import sys
 
 from . import _settings
 from ._files import (
+    KIND,
+    LINK,
+    REGULAR,
     IndexFile,
     fs,
     is_trusted_directory,
@@ -74,7 +77,6 @@ def classify_path(
     entries: dict[str, None] = {}
     volatile = []
     directories = here, os.environ.get("PWD")
-    inside = sys.prefix + os.sep, sys.base_prefix + os.sep
     for place, item in enumerate(path):
         entry: str = item
         if item.__class__ is not str:
@@ -95,18 +97,38 @@ def classify_path(
         else:
             # PWD: the program may have changed its directory before this call.
             is_volatile = entry in directories
-            # A directory of scripts inside the prefix is as stable as the prefix.
-            if not (
-                is_volatile or place or sys.flags.safe_path or entry.startswith(inside)
-            ):
-                from ._script_directory import is_script_directory  # deferred: few are
-
-                is_volatile = is_script_directory(entry)
+            if not (is_volatile or place or sys.flags.safe_path):
+                is_volatile = _is_script_directory(entry)
         if entry not in entries:
             if is_volatile:
                 volatile.append(len(entries))
             entries[entry] = None
     return tuple(entries), frozenset(volatile)
+
+
+def _is_script_directory(entry: str) -> bool:
+    # A directory of console scripts inside the prefix is as stable as the prefix.
+    if entry.startswith((sys.prefix + os.sep, sys.base_prefix + os.sep)):
+        return False
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if not isinstance(script, str):
+        return False
+    try:
+        status = fs.stat(entry)
+        if entry != os.path.dirname(script):
+            # Python resolves links in the script's path for sys.path, but not in
+            # `__file__`.
+            if fs.lstat(script).st_mode & KIND == LINK:
+                from ._frozen_index import follow_links  # deferred: few are links
+
+                script = follow_links(script)
+            home = fs.stat(os.path.dirname(script))
+            if (status.st_dev, status.st_ino) != (home.st_dev, home.st_ino):
+                return False
+    except (OSError, ValueError):
+        return entry == os.path.dirname(script)
+    # A zip archive that is run as a script has one stat signature, so it is stable.
+    return not script.endswith("__main__.py") or status.st_mode & KIND != REGULAR
 
 
 def may_contain_distributions(entry: str) -> bool:
