@@ -54,7 +54,7 @@ def measure(options: Options) -> list[Table]:
         figures = side_by_side(
             python, found, options.scratch, options.rounds, nothing, read_milliseconds
         )
-        tables.append(Table(f"entry points asked by {title}", "ms", figures))
+        tables.append(Table(f"entry points requested by {title}", "ms", figures))
     return tables
 
 

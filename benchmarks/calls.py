@@ -4,14 +4,12 @@ Exact counts by valgrind and strace, on top of a process that imports the plugin
 """
 
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from benchmarks.pictures import bars
 from benchmarks.processes import Case, variables_of
-from benchmarks.report import Figure, Options, Table, main
+from benchmarks.report import Figure, Options, Table, main, require
 from benchmarks.startup import BARE, environment
 
 STRACE = ("strace", "-f", "-qq", "-e", "trace=%file,%desc", "-o")
@@ -51,14 +49,12 @@ def _run(command: list[str], case: Case, cwd: Path) -> str:
 
 def measure(options: Options) -> list[Table]:
     """Count the cases of `startup`."""
-    missing = [tool for tool in ("strace", "valgrind") if not shutil.which(tool)]
-    if missing:
-        sys.exit(f"Nothing is counted without: {', '.join(missing)}.")
+    require("strace", "valgrind")
     python, found = environment(options.scratch)
     tables = []
     for what, unit, count in (
-        ("instructions", "million over bare", instructions),
-        ("calls", "calls over bare", calls),
+        ("instructions", "million on top of an import of the plugin", instructions),
+        ("calls", "calls on top of an import of the plugin", calls),
     ):
         bare = count(python, Case(BARE), options.scratch)
         figures = {}

@@ -7,7 +7,6 @@ The last table counts the files that a hundred current directories leave in the 
 
 import itertools
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +21,10 @@ from benchmarks.processes import (
     milliseconds,
     side_by_side,
 )
-from benchmarks.report import Figure, Options, Table, main
+from benchmarks.report import Figure, Options, Table, main, require
 from benchmarks.trees import LAZYPLUG, distribution, environment, plant
 
-SIZE, FOLDERS = 1_000, 100
+SIZE, DIRECTORIES = 1_000, 100
 
 
 class Changing:
@@ -71,7 +70,7 @@ class Wandering:
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.link = directory, directory / "here"
-        self.numbers = itertools.cycle(range(FOLDERS))
+        self.numbers = itertools.cycle(range(DIRECTORIES))
 
     def move(self) -> None:
         """Point the link to the next directory."""
@@ -83,8 +82,7 @@ class Wandering:
 
 def measure(options: Options) -> list[Table]:
     """Measure warm and cold starts, and starts after changes."""
-    if not shutil.which("valgrind"):
-        sys.exit("Nothing is judged without valgrind.")
+    require("valgrind")
     scratch = options.scratch
     python, site = environment(scratch / "still")
     plant(site, range(SIZE))
@@ -97,10 +95,10 @@ def measure(options: Options) -> list[Table]:
     warm = Case(LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(scratch / "warm")}, cwd=here)
     found = {
         "lazyplug, warm": warm,
-        "lazyplug, a file touched in the current folder": warm._replace(
+        "lazyplug, a file changed in the current directory": warm._replace(
             before=(here / "touched.py").touch
         ),
-        "lazyplug, in another current folder": warm._replace(
+        "lazyplug, in another current directory": warm._replace(
             before=wandering.move, cwd=wandering.link
         ),
         "lazyplug, one installed": changing.case(changing.install),
@@ -114,8 +112,8 @@ def measure(options: Options) -> list[Table]:
         time.sleep(SETTLED)
         milliseconds(python, warm, scratch)
     figures = side_by_side(python, found, scratch, options.rounds)
-    for _ in range(FOLDERS):
-        milliseconds(python, found["lazyplug, in another current folder"], scratch)
+    for _ in range(DIRECTORIES):
+        milliseconds(python, found["lazyplug, in another current directory"], scratch)
     files = len(list((scratch / "warm").iterdir()))
     bare = instructions(python, BARE, scratch)
     counts = {
@@ -126,12 +124,18 @@ def measure(options: Options) -> list[Table]:
         if name.endswith(("installed", "upgraded", "removed", "cold"))
     }
     return [
-        Table(f"one driver among {SIZE:,} distributions", "ms over bare", figures),
-        Table("instructions of it", "million over bare", counts),
         Table(
-            f"after starts in {FOLDERS} current folders",
+            f"one driver among {SIZE:,} distributions",
+            "ms on top of `python -c pass`",
+            figures,
+        ),
+        Table(
+            "instructions for one driver", "million on top of `python -c pass`", counts
+        ),
+        Table(
+            f"after starts in {DIRECTORIES} current directories",
             "number",
-            {"files in the cache folder": Figure(files)},
+            {"files in the cache directory": Figure(files)},
         ),
     ]
 

@@ -4,15 +4,13 @@ Whether a warm program is slower is judged by its instructions: these programs t
 seconds, and the spread is wider than the difference.
 """
 
-import shutil
-import sys
 from pathlib import Path
 
 from benchmarks.calls import instructions
 from benchmarks.environment import build, default_folder
 from benchmarks.pictures import bars
 from benchmarks.processes import Case, emptied, figure, output_of, settle, side_by_side
-from benchmarks.report import Figure, Options, Table, main
+from benchmarks.report import Figure, Options, Table, main, require
 
 CLIFF = """from cliff.app import App
 from cliff.commandmanager import CommandManager
@@ -92,8 +90,7 @@ def finding(python: Path, scratch: Path, program: str, arguments: list[str]) -> 
 
 def measure(options: Options) -> list[Table]:
     """Measure each program on both libraries, and count its instructions."""
-    if not shutil.which("valgrind"):
-        sys.exit("Nothing is judged without valgrind.")
+    require("valgrind")
     python, scratch = build(default_folder()), options.scratch
     (scratch / "insecure.py").write_text("import pickle\n", encoding="utf-8")
     times: dict[str, Figure] = {}
@@ -102,7 +99,7 @@ def measure(options: Options) -> list[Table]:
         found = cases(scratch, name, program, arguments)
         settle(python, found[f"{name}: drop-in, warm"], scratch)
         times |= side_by_side(python, found, scratch, options.rounds)
-        times[f"{name}: stevedore, warm, of it finding entry points"] = finding(
+        times[f"{name}: stevedore, warm, finding entry points only"] = finding(
             python, scratch, program, arguments
         )
         counts |= {
@@ -113,7 +110,7 @@ def measure(options: Options) -> list[Table]:
             if each.endswith("warm")
         }
     return [
-        Table("real programs", "ms over bare", times),
+        Table("real programs", "ms on top of `python -c pass`", times),
         Table("real programs, warm", "million instructions", counts),
     ]
 

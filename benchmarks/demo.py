@@ -60,8 +60,9 @@ PLACE = """
 import json, os
 from lazyplug import _environment, _index, _settings
 index = _environment.current().index
-folder = _settings.get_cache_directory()
-path = os.path.join(folder, _index.index_name(index.key)) if folder else "no home"
+directory = _settings.get_cache_directory()
+name = _index.index_name(index.key)
+path = os.path.join(directory, name) if directory else "no cache directory"
 there = os.path.exists(path)
 print(json.dumps({"path": path, "size": os.path.getsize(path) if there else 0}))
 """
@@ -151,7 +152,7 @@ def show(python: Path, scratch: Path) -> None:
         scratch,
         ROUNDS,
     )
-    print(f"\nFinding that plugin, over a bare interpreter, {ROUNDS} runs each:")
+    print(f"\nFinding that plugin, on top of `python -c pass`, {ROUNDS} runs each:")
     warm = figures["lazyplug, warm"].median
     for name, figure in figures.items():
         print(
@@ -160,9 +161,9 @@ def show(python: Path, scratch: Path) -> None:
         )
     place = ask(python, PLACE)
     if place["size"]:
-        print(f"\nThe index: {place['size'] / 1024:.0f} KiB of JSON, here at")
+        print(f"\nThe index: {place['size'] / 1024:.0f} KiB of JSON, in")
     else:
-        print("\nNo index could be kept here; each start was cold:")
+        print("\nThe index could not be written; each start was cold:")
     print(f"  {place['path']}")
 
 

@@ -47,8 +47,8 @@ def build(directory: Path, python: str = sys.executable, pins: Path = PINS) -> P
     directory = Path(os.path.abspath(directory))
     if str(directory).startswith("/tmp"):  # noqa: S108
         raise BuildError(
-            f"{directory} lies under /tmp, where stevedore switches its cache off:"
-            " it could not be measured fairly. Choose another folder."
+            f"{directory} is under /tmp, where stevedore disables its cache. Choose"
+            " another directory."
         )
     own = directory / "bin" / "python"
     marker = directory / MARKER
@@ -87,7 +87,7 @@ def _clear(directory: Path) -> None:
         if any(directory.iterdir()) and not marker.is_file():
             raise BuildError(
                 f"{directory} is neither empty nor an environment built by this"
-                " module. Remove it yourself, or choose another folder."
+                " module. Remove it yourself, or choose another directory."
             )
         shutil.rmtree(directory)
     directory.mkdir(parents=True)

@@ -69,7 +69,7 @@ def cases(ours: Path, others: Path) -> dict[str, Case]:
     """
     known = f"GROUP, OURS, OTHERS = {GROUP!r}, {str(ours)!r}, {str(others)!r}\n"
     code = {
-        "lines of texts, a group alone (lazyplug)": OURS,
+        "lines of strings, one group only (lazyplug)": OURS,
         "marshal": "import marshal; "
         + WHOLE.format(f"marshal.loads({BYTES % 'marshal'})"),
         "pickle": "import pickle; " + WHOLE.format(f"pickle.loads({BYTES % 'pickle'})"),
@@ -91,7 +91,7 @@ def measure(options: Options) -> list[Table]:
     (ours,) = cache.glob("*.json")
     figures = side_by_side(python, cases(ours, others), options.scratch, options.rounds)
     title = f"reading an index, where {summary(python).removesuffix('.')}"
-    return [Table(title, "ms over bare", figures)]
+    return [Table(title, "ms on top of `python -c pass`", figures)]
 
 
 if __name__ == "__main__":

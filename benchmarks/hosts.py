@@ -187,9 +187,16 @@ def measure(options: Options) -> list[Table]:
             )
         figures = side_by_side(python, found, scratch, options.rounds)
         tables.append(
-            Table(f"{what} of a host with {NUMBER} plugins", "ms over bare", figures)
+            Table(
+                f"{what} of a host with {NUMBER} plugins",
+                "ms on top of `python -c pass`",
+                figures,
+            )
         )
-    return [*tables, Table("modules imported", "modules over bare", modules)]
+    return [
+        *tables,
+        Table("modules imported", "modules on top of `python -c pass`", modules),
+    ]
 
 
 def _module_count(output: str) -> int:

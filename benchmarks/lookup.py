@@ -1,4 +1,4 @@
-"""Measure a look-up in a process that has discovered all plugins already.
+"""Measure a lookup in a process that has discovered all plugins already.
 
 Nanoseconds, all in one process of the real environment.
 """
@@ -48,7 +48,7 @@ print(json.dumps(found))
 
 
 def measure(options: Options) -> list[Table]:
-    """Measure all look-ups in one process."""
+    """Measure all lookups in one process."""
     python = build(default_folder())
     known = {
         "GROUP": GROUP,
@@ -60,7 +60,7 @@ def measure(options: Options) -> list[Table]:
     code = "\n".join(f"{name} = {value!r}" for name, value in known.items())
     output, _ = output_of(python, Case(code + MEASURE), options.scratch)
     figures = {name: figure(times) for name, times in json.loads(output).items()}
-    return [Table(f"a look-up in the group {GROUP}", "ns", figures)]
+    return [Table(f"a lookup in the group {GROUP}", "ns", figures)]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def _figure(rows: int, title: str) -> tuple[Any, Any]:
     try:
         import matplotlib as mpl  # deferred: optional, only for pictures
     except ImportError:
-        sys.exit("No picture: matplotlib is missing. Install lazyplug[bench].")
+        sys.exit("matplotlib is not installed. Run `pip install lazyplug[bench]`.")
     mpl.use("svg")
     # The same results give the same file, and text stays text.
     mpl.rcParams.update({"svg.hashsalt": "lazyplug", "svg.fonttype": "none"})
@@ -27,6 +27,10 @@ def _figure(rows: int, title: str) -> tuple[Any, Any]:
 
 def _save(figure: Any, file: Path) -> None:
     figure.savefig(file, metadata={"Date": None, "Creator": None})
+
+
+def _plain(unit: str) -> str:
+    return unit.replace("`", "")
 
 
 def _is_ours(name: str) -> bool:
@@ -44,7 +48,7 @@ def bars(tables: list[Table], file: Path) -> None:
     drawn = axes.barh(names, medians, color=colors)
     axes.bar_label(drawn, [number(median) for median in medians], padding=4)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{unit} (lower is better)")
+    axes.set_xlabel(f"{_plain(unit)} (lower is better)")
     axes.margins(x=0.12)
     _save(figure, file)
 
@@ -64,6 +68,6 @@ def lines(tables: list[Table], file: Path) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel(tables[0].title)
-    axes.set_ylabel(f"{tables[0].unit} (lower is better)")
+    axes.set_ylabel(f"{_plain(tables[0].unit)} (lower is better)")
     axes.legend(frameon=False)
     _save(figure, file)

@@ -65,7 +65,7 @@ def main(name: str, doc: str | None, measure: Measure, rounds: int, draw: Draw) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--keep", action="store_true", help="write the results beside this file"
+        "--keep", action="store_true", help="write the results to benchmarks/results"
     )
     if rounds:
         parser.add_argument("--rounds", type=int, default=rounds)
@@ -86,6 +86,13 @@ def main(name: str, doc: str | None, measure: Measure, rounds: int, draw: Draw) 
     print(*verdicts, sep="\n")
     if any(verdict.startswith("MISSED") for verdict in verdicts):
         sys.exit("a bound was missed")
+
+
+def require(*tools: str) -> None:
+    """Exit with a message if one of these programs is not installed."""
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    if missing:
+        sys.exit(f"Not installed: {', '.join(missing)}.")
 
 
 @contextmanager

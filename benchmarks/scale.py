@@ -40,7 +40,7 @@ def of_distributions(options: Options, size: int) -> Table:
     found = cases(f"{size:,} distributions", directory / "caches")
     settle(python, next(iter(found.values())), directory)
     figures = side_by_side(python, found, directory, options.rounds)
-    return Table("distributions", "ms over bare", figures)
+    return Table("distributions", "ms on top of `python -c pass`", figures)
 
 
 def of_entries(options: Options, number: int) -> Table:
@@ -58,7 +58,7 @@ def of_entries(options: Options, number: int) -> Table:
     found = cases(f"{number} path entries", directory / "caches")
     settle(python, next(iter(found.values())), directory)
     figures = side_by_side(python, found, directory, options.rounds)
-    return Table("path entries", "ms over bare", figures)
+    return Table("path entries", "ms on top of `python -c pass`", figures)
 
 
 def measure(options: Options) -> list[Table]:

@@ -4,15 +4,13 @@ Each start is a process that gets one driver in the real environment. The calls 
 thousand processes that import the plugin only are subtracted. Counted by strace.
 """
 
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from benchmarks.environment import summary
 from benchmarks.pictures import bars
 from benchmarks.processes import Case, settle, variables_of
-from benchmarks.report import Figure, Options, Table, main
+from benchmarks.report import Figure, Options, Table, main, require
 from benchmarks.startup import BARE, environment
 
 STARTS = 1000
@@ -47,8 +45,7 @@ def calls(python: Path, case: Case, cwd: Path) -> int:
 
 def measure(options: Options) -> list[Table]:
     """Count the calls of each case."""
-    if not shutil.which("strace"):
-        sys.exit("Nothing is counted without strace.")
+    require("strace")
     scratch = options.scratch
     python, cases = environment(scratch)
     bare = calls(python, Case(BARE), scratch)
@@ -57,7 +54,7 @@ def measure(options: Options) -> list[Table]:
         settle(python, cases[name], scratch)
         figures[name] = Figure(calls(python, cases[name], scratch) - bare)
     title = f"{STARTS:,} starts, where {summary(python).removesuffix('.')}"
-    return [Table(title, "calls over bare", figures)]
+    return [Table(title, "calls on top of an import of the plugin", figures)]
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def measure(options: Options) -> list[Table]:
         python, found, options.scratch, options.rounds, floor=Case(BARE)
     )
     title = f"one driver, where {summary(python).removesuffix('.')}"
-    return [Table(title, "ms over bare", figures)]
+    return [Table(title, "ms on top of an import of the plugin", figures)]
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def checksum(
     try:
         status = fs.fstat(descriptor)
         if status.st_mode & KIND != REGULAR:
-            raise OSError("not a file any more")  # a device may have no end
+            raise OSError("not a regular file")  # a device may have no end
         parts = []
         rest = status.st_size
         while rest > 0 and (chunk := fs.read(descriptor, min(rest, _CHUNK))):

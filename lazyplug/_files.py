@@ -117,7 +117,7 @@ class IndexFile:
             except OSError:
                 raise
             except Exception as error:
-                raise ValueError("an audit hook refused to open it") from error
+                raise ValueError("an audit hook refused to open the file") from error
         try:
             if size < 0:
                 status = fs.fstat(descriptor)
@@ -127,11 +127,12 @@ class IndexFile:
                     if self._check_owner
                     else status.st_mode & KIND == REGULAR
                 ):
-                    reason = "not a file, or one that others could have written"
-                    raise ValueError(reason)
+                    raise ValueError(
+                        "not a regular file, too large, or other users can write to it"
+                    )
                 signature = stat_signature(status)
                 if self._signature not in ("", signature):
-                    raise ValueError("replaced meanwhile")
+                    raise ValueError("the file was replaced")
                 self._signature = signature
                 self._open_count += 1
                 if self._open_count == MAX_OPENS:
@@ -163,7 +164,7 @@ def open_directory(path: str) -> int:
     always if the system has no such calls.
     """
     if not HAS_DIR_FD:
-        raise OSError("no dir_fd")
+        raise OSError("dir_fd is not supported")
     return fs.open(path, _ENTER)  # type: ignore[no-any-return]
 
 

@@ -46,15 +46,19 @@ class FrozenIndex:
         try:
             index = Index(lambda offset, length: data[offset : offset + length])
         except ValueError as error:
-            text = f"{label} is damaged, or not of this version of lazyplug"
+            text = f"{label} is damaged, or another version of lazyplug wrote it"
             raise ValueError(text) from error
         about, *self.anchored = index.key
         words = about.split(" ")
         # 11 digits of seconds reach beyond the year 5000.
         if words[0] not in (CHECKED, TRUSTED) or not words[-1][:11].isdecimal():
-            raise ValueError(f"{label} is an index, but no frozen one")
+            raise ValueError(
+                f"{label} is not a frozen index, but the index of a cache directory"
+            )
         if ALL not in words:
-            raise ValueError(f"{label} has some groups only, which is not supported")
+            raise ValueError(
+                f"{label} contains only some groups, which is not supported"
+            )
         self.index = index
         self.trusted = words[0] == TRUSTED
         self.flat = FLAT in words
@@ -154,12 +158,16 @@ def find_frozen_index() -> "FrozenIndex | None":
         return open_frozen_index(path)
     except FileNotFoundError as error:
         if override:
-            report_unusable(f"{path}: {error.strerror}", f" --output {path}")
+            report_unusable(_unreadable(path, error), f" --output {path}")
     except OSError as error:
-        report_unusable(f"{path}: {error.strerror or error}", f" --output {path}")
+        report_unusable(_unreadable(path, error), f" --output {path}")
     except ValueError as error:
         report_unusable(str(error), f" --output {path}")
     return None
+
+
+def _unreadable(path: str, error: OSError) -> str:
+    return f"{path} cannot be read: {error.strerror or error}"
 
 
 def default_path() -> str:
@@ -182,7 +190,7 @@ def open_frozen_index(path: str) -> FrozenIndex:
     try:
         data = index_file.read(0, _files.SIZE_CAP)
     except ValueError as error:
-        raise ValueError(f"{path} is {error}") from error
+        raise ValueError(f"{path} cannot be used: {error}") from error
     finally:
         index_file.close()
     return FrozenIndex(path, os.path.dirname(path), data)
@@ -206,8 +214,8 @@ def report_unusable(reason: str, options: str) -> None:
     from ._log import report_once  # deferred: only on failure
 
     report_once(
-        f"no frozen index is used: {reason}. Write it again with `lazyplug"
-        f" freeze{options}`, or set LAZYPLUG_INDEX=off"
+        f"ignoring the frozen index: {reason}. Run `lazyplug freeze{options}`,"
+        " or set LAZYPLUG_INDEX=off."
     )
 
 

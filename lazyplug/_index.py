@@ -135,7 +135,7 @@ def read_header(read: "Read") -> "tuple[bytes, bytes, int]":
         chunk += read(len(chunk), after - len(chunk))
     header = chunk[TITLE_LENGTH:after]
     if chunk[:TITLE_LENGTH] != title(header):
-        raise ValueError("front")
+        raise ValueError("header")
     return header, chunk, after
 
 
@@ -191,9 +191,9 @@ class Index:
             self.after_watch = after + sum(lengths)
             self._watch = (chunk[after : self.after_watch], after, blocks, watch_sum)
             if len(signatures) != len(key) - 1 or len(blocks) % 5:
-                raise ValueError("head")
+                raise ValueError("blocks")
         except DECODE_ERRORS as error:
-            raise ValueError("front") from error
+            raise ValueError("header") from error
         self.header = header
 
     def watched(self) -> "list[Block]":
@@ -211,7 +211,7 @@ class Index:
             if rest:
                 data += self.read(self.after_watch - rest, rest)
             if digest(data) != checksum:
-                raise ValueError("watch")
+                raise ValueError("watch list")
             found = []
             start = 0
             for at in range(0, len(blocks), 5):
@@ -224,7 +224,7 @@ class Index:
                 start = end
             return found
         except DECODE_ERRORS as error:
-            raise ValueError("watch") from error
+            raise ValueError("watch list") from error
 
     def rows(self, group: str) -> "list[Pair]":
         """Return the rows of a group with their owners, except shadowed ones.

@@ -44,7 +44,7 @@ def load(
     try:
         return _resolve(module, attr)
     except _UnresolvedError as error:
-        text = f"{no_match}\nNor can it be imported as a reference: {error}."
+        text = f"{no_match}\nIt cannot be imported as a reference either: {error}."
         failure = NoMatches(text)
         failure.__dict__.update(no_match.__dict__)
         raise failure from error.__cause__
@@ -60,7 +60,7 @@ def _resolve(module: str, attr: "str | None") -> "Any":
     Raises what the import raises if the module exists.
     """
     if module[0] == ".":
-        raise _UnresolvedError(f"{module!r} is relative, to no package")
+        raise _UnresolvedError(f"{module!r} is a relative name, without a package")
     names = [*filter(None, attr.split("."))] if attr else []
     dotted = attr is None
     missing = ""

@@ -82,16 +82,18 @@ def resolve(
         raise
     if not isinstance(found, type(several[0])):
         raise TypeError(
-            f"conflict_resolver returned {repr_of(found)} for {name!r}; it has to"
-            " return one of the extensions that it is given"
+            f"conflict_resolver returned {repr_of(found)} for {name!r}: expected one"
+            " of the extensions that were passed to it"
         )
     own = f"{getattr(resolver, '__module__', '')}.".startswith(f"{__package__}.")
     if not own:
         from ._log import debug  # deferred: few hosts have a resolver
 
         # Not a warning: the host decided. The resolvers of lazyplug log themselves.
-        which = f"{name!r} of {len(several)} in group {manager.namespace!r}"
-        debug(f"{which} is {repr_of(found)}")
+        debug(
+            f"conflict_resolver chose {repr_of(found)} for {name!r}, which is declared"
+            f" {len(several)} times in group {manager.namespace!r}"
+        )
     return found
 
 

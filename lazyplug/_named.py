@@ -138,7 +138,7 @@ class DriverManager(NamedExtensionManager[T]):
             from ._mapping import report_load_failure
 
             report_load_failure(self, extension, error)
-            raise failed_driver(extension) from error
+            raise failed_driver(extension, error) from error
 
     def __call__(
         self, func: "Callable[Concatenate[Extension[T], P], U]", /,

@@ -81,8 +81,9 @@ def refresh() -> Changes:
     restart = [_label(directory) for directory in added if _needs_restart(directory)]
     for name in restart:
         report_once(
-            f"{name} was installed while this process runs, and is importable only"
-            " through a .pth file: restart needed"
+            f"{name} was installed after this process started, and can be imported"
+            " only through a .pth file, which Python reads at startup. Restart the"
+            " program."
         )
     removed = sorted(before - after)
     changes = Changes(

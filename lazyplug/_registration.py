@@ -14,7 +14,7 @@ from . import _environment, _settings
 from ._attributes import update_declaration
 from ._extension import Extension
 from ._faults.messages import no_matches
-from ._indexing.metadata import row_of
+from ._indexing.metadata import INVALID_REFERENCE, row_of
 from ._mapping import identity, keep_loaded, load_each
 from ._refresh import refresh as refresh_all
 
@@ -175,17 +175,17 @@ def register(
 ) -> "Extension[Any]":
     """Add an extension to a manager; return it, even if the manager excludes it."""
     if not isinstance(name, str):
-        raise TypeError(f"the name of an extension is text, not {name!r}")
+        raise TypeError(f"the name of an extension must be a string, not {name!r}")
     names = getattr(manager, "_names", None)
     if names is not None and name not in names:
         raise ValueError(
-            f"{name!r} cannot be registered: this manager is made for {list(names)!r}"
+            f"{name!r} cannot be registered: this manager was created for the names"
+            f" {list(names)!r}"
         )
     row = row_of(name, plugin if isinstance(plugin, str) else "")
     if isinstance(plugin, str) and row[2] is None:
         raise ValueError(
-            f"{plugin!r} is not an object reference of the form 'module:attr';"
-            f" {name!r} was not registered"
+            f"{name!r} cannot be registered: {plugin!r} is {INVALID_REFERENCE}"
         )
     extension: Extension[Any] = Extension.__new__(Extension)
     extension._fill(_group(manager, group), row, None, *manager._load_options)
@@ -207,9 +207,9 @@ def _group(manager: "Manager[Any, Any]", group: "str | None") -> str:
     if group is None and not is_family:
         return namespace
     if group is None:
-        raise ValueError(f"say group=: which one of {namespace!r} is it for?")
+        raise ValueError(f"group= is required: {namespace!r} is a family of groups")
     if group != namespace and not (is_family and group.startswith(namespace[:-1])):
-        raise ValueError(f"{group!r} is no group of {namespace!r}")
+        raise ValueError(f"{group!r} is not a group of {namespace!r}")
     return group
 
 

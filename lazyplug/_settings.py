@@ -62,8 +62,8 @@ def get_choice(name: str, values: "tuple[str, ...]") -> str:
         from ._log import report_once  # deferred: only if a value is not valid
 
         report_once(
-            f"{name}={value!r} is not understood and was taken as {values[0]!r}; "
-            f"it may be one of: {', '.join(values)}"
+            f"ignoring {name}={value!r}: expected one of {', '.join(values)};"
+            f" using {values[0]!r}"
         )
         return values[0]
     return value

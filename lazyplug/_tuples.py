@@ -33,8 +33,9 @@ class Named(tuple["Any", ...]):
         missing = cls._fields[len(fields) :]
         if len(fields) > len(cls._fields) or named.keys() ^ set(missing):
             raise TypeError(
-                f"{cls.__name__} takes {', '.join(cls._fields)}; it was given"
-                f" {len(fields)} values and {', '.join(named) or 'no names'}"
+                f"{cls.__name__}() takes {', '.join(cls._fields)}; it got"
+                f" {len(fields)} positional arguments and"
+                f" {', '.join(named) or 'no keyword arguments'}"
             )
         return cls._make((*fields, *[named[name] for name in missing]))
 

@@ -1,7 +1,7 @@
-"""A format of texts: numbers before the lines."""
+"""Provide a format: numbered lines."""
 
 
 def numbered(text: str) -> str:
-    """With the number of each line before it."""
+    """Add line numbers."""
     lines = text.splitlines(keepends=True)
     return "".join(f"{number:4}  {line}" for number, line in enumerate(lines, 1))

@@ -1,6 +1,6 @@
-"""A format of texts: capitals."""
+"""Provide a format: capitals."""
 
 
 def upper(text: str) -> str:
-    """In capitals."""
+    """Convert the text to capitals."""
     return text.upper()

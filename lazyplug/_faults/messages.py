@@ -15,10 +15,11 @@ from .._exceptions import (
     NoMatches,
     ProtocolMismatch,
 )
+from .._indexing.metadata import INVALID_REFERENCE
 from .._inventory import groups_of, is_left_over, rows_by_group
 from .._log import ERROR, log, log_once, logs_debug
 from .._printable import clean, describe_error, list_words, repr_of
-from .problems import problems
+from .problems import count_problems, problems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,9 +91,12 @@ def no_matches(
         if name in (None, extension.name)
     ]
     if name is not None and name in names:
-        text += " can be used: it is declared, and failed; see what was told before."
+        text += (
+            " could be loaded: it is declared, but failed to load."
+            f" Run `lazyplug check {_argument(namespace)}`."
+        )
     elif reasons:
-        text += f" that is not left out:{''.join(reasons)}\n"
+        text += f" is enabled:{''.join(reasons)}\n"
         if names:
             text += f"Available: {list_words(sorted(names))}."
     elif names or out:
@@ -101,7 +105,7 @@ def no_matches(
         if names:
             text += f" Available: {list_words(sorted(names))}."
         if out:
-            text += f" Left out: {list_words(sorted({each.name for each in out}))}."
+            text += f" Excluded: {list_words(sorted({each.name for each in out}))}."
     else:
         environment = current()
         groups = list(rows_by_group(environment))
@@ -111,21 +115,36 @@ def no_matches(
             text += f"; did you mean the group {list_words(near)}?"
         elif not groups:
             text += (
-                "; no entry points at all are visible on sys.path:"
-                " was the metadata of the distributions left out?"
+                "; no entry points found on sys.path: is the metadata of the"
+                " distributions missing?"
             )
         else:
-            text += "; is the distribution that declares it installed here?"
+            text += "; is the distribution that declares it installed?"
         if environment.frozen is None and (not groups or hasattr(sys, "frozen")):
             text += (
-                " Where metadata is left out, as by PyInstaller, ship a frozen index:"
-                " `lazyplug freeze --trust` where they are installed."
+                " A program without metadata, as PyInstaller builds it, needs a frozen"
+                " index: run `lazyplug freeze --trust` where the distributions are"
+                " installed, and ship the file."
             )
     left_overs = _left_overs(namespace, name)
     error = NoMatches((text + left_overs + _frozen_note() + _problems_note()).rstrip())
     error.namespace, error.name = namespace, name
     error.available, error.near = names, near
     return error
+
+
+def _is_plain(text: str) -> bool:
+    """Return True if a text has no characters that shells or patterns interpret."""
+    return all(char.isalnum() or char in ".-_" for char in text)
+
+
+def _argument(text: str) -> str:
+    """Return a text as an argument on a command line, quoted if necessary.
+
+    >>> _argument("app.loaders"), _argument("app.*")
+    ('app.loaders', "'app.*'")
+    """
+    return text if _is_plain(text) else repr(text)
 
 
 def _left_overs(namespace: str, name: "str | None") -> str:
@@ -139,8 +158,8 @@ def _left_overs(namespace: str, name: "str | None") -> str:
     if not found:
         return ""
     return (
-        f"\nAn interrupted pip left behind:{''.join(found)}\n"
-        "Delete that directory, and install the distribution again."
+        f"\nAn interrupted pip left these entry points behind:{''.join(found)}\n"
+        "Delete that directory, and reinstall the distribution."
     )
 
 
@@ -157,9 +176,11 @@ def _problems_note() -> str:
     found = problems()
     if not found:
         return ""
-    first = found[0]
-    more = "; all: lazyplug.problems()" if len(found) > 1 else ""
-    return f" Note: metadata with problems, {len(found)}: {first}{more}."
+    text = f" Note: {count_problems(found)} in the metadata"
+    if len(found) == 1:
+        return f"{text}: {found[0]}."
+    advice = "Run `lazyplug doctor`, or call lazyplug.problems()."
+    return f"{text}, such as {found[0]}. {advice}"
 
 
 def multiple_matches(
@@ -169,24 +190,32 @@ def multiple_matches(
     found = tuple(extensions)
     lines = "".join(f"\n  {origin(extension)}" for extension in found)
     error = MultipleMatches(
-        f"{len(found)} extensions named {name!r} in group {namespace!r}:{lines}\n"
-        f"{_advice(found)}ass conflict_resolver= to choose."
+        f"{name!r} is declared more than once in group {namespace!r}:{lines}\n"
+        f"{_advice(found)}"
     )
     error.namespace, error.name, error.extensions = namespace, name, found
     return error
 
 
 def _advice(extensions: "Iterable[Extension[Any]]") -> str:
-    """Return the beginning of the advice for a name that is declared more than once.
+    """Return the advice for a name that is declared more than once.
 
-    It names only distributions that pip can uninstall: they are in this environment
-    and have a RECORD.
+    It advises to uninstall only distributions that pip can uninstall: they are in this
+    environment and have a RECORD.
     """
-    owners = {e._owner[0]: e._owner for e in extensions if e._owner is not None}
-    names = [clean(identify(o)[0]) for o in owners.values() if _can_be_uninstalled(o)]
-    if len(owners) < 2 or not names:
-        return "P"
-    return f"Uninstall {' or '.join(names)} (pip uninstall {names[0]}), or p"
+    owned = {e._owner[0]: (e, e._owner) for e in extensions if e._owner is not None}
+    removable = [owner for _, owner in owned.values() if _can_be_uninstalled(owner)]
+    names = [clean(identify(owner)[0]) for owner in removable]
+    steps = []
+    if len(owned) > 1:
+        if names:
+            steps.append(f"uninstall {' or '.join(names)} (pip uninstall {names[0]})")
+        key, (first, _) = next(iter(owned.items()))
+        if _is_plain(f"{first.group}{first.name}{key}"):
+            pattern = f"{first.group}={first.name}@{key.replace('_', '-')}"
+            steps.append(f"set LAZYPLUG_DENY={pattern}")
+    advice = ", or ".join([*steps, "pass conflict_resolver= to choose"])
+    return f"{advice[0].upper()}{advice[1:]}."
 
 
 def _can_be_uninstalled(owner: "Any") -> bool:
@@ -202,8 +231,8 @@ def broken_metadata(problems: "Iterable[Problem]") -> BrokenMetadata:
     found = tuple(problems)
     lines = "".join(f"\n  {problem}" for problem in found)
     error = BrokenMetadata(
-        f"the metadata on sys.path has problems, {len(found)}:{lines}\n"
-        "Install these distributions again, or remove them."
+        f"{count_problems(found)} in the metadata on sys.path:{lines}\n"
+        "Reinstall these distributions, or remove them."
     )
     error.problems = found
     return error
@@ -219,9 +248,9 @@ def bad_choice(source: str, text: str) -> InvalidChoice:
 def invalid_entry_point(entry_point: "Any") -> InvalidEntryPoint:
     """Return the error for an entry point whose value is not a valid reference."""
     error = InvalidEntryPoint(
-        f"{origin(entry_point)}: {entry_point.value!r} is not an object reference of"
-        " the form 'module:attr' (https://packaging.python.org/specifications/"
-        "entry-points/#data-model); its author has to correct it"
+        f"{origin(entry_point)}: {entry_point.value!r} is {INVALID_REFERENCE}."
+        " Its author must correct it:"
+        " https://packaging.python.org/specifications/entry-points/#data-model"
     )
     error.extension = entry_point
     return error
@@ -231,8 +260,8 @@ def circular_load(extension: "Any", names: "Iterable[str]") -> CircularLoad:
     """Return the error for a call that waits for itself."""
     cycle = (*names, extension.name)
     error = CircularLoad(
-        f"{origin(extension)}: its call waits for itself: {clean(' -> '.join(cycle))};"
-        " one of them must not touch .obj of the next while it is being called"
+        f"{origin(extension)}: its call waits for itself: {clean(' -> '.join(cycle))}."
+        " One of them must not access `.obj` of the next one during its own call."
     )
     error.names = cycle
     return error
@@ -242,8 +271,8 @@ def unfinished(extension: "Any") -> CircularLoad:
     """Return the error for a call of a plugin whose module is still being imported."""
     name = extension.module_name
     error = CircularLoad(
-        f"{origin(extension)}: it is to be called while its module {name} is still"
-        f" being imported; {name}, or what it imports, must not touch .obj of it"
+        f"{origin(extension)} cannot be called while its module {name} is still being"
+        f" imported. Neither {name} nor a module that it imports may access its `.obj`."
     )
     error.names = extension.name, extension.name
     return error
@@ -257,37 +286,42 @@ def protocol_mismatch(
     error = ProtocolMismatch(
         f"{origin(extension)}: {repr_of(plugin)} does not fit {protocol.__qualname__}"
         + (f": it lacks {list_words(missing)}" if missing else "")
-        + "; its author has to follow the host's plugin interface"
+        + ". Its author must follow the host's plugin interface."
     )
     error.extension, error.missing = extension, missing
     return error
 
 
-def failed_load(extension: "Any", error: Exception) -> str:
-    """Return the message for the user of a plugin that failed to load."""
-    return f"{origin(extension)} could not be loaded: {describe_error(error)}"
+def failed_load(extension: "Any", error: Exception, failed: str = "loaded") -> str:
+    """Return the message for a plugin that could not be loaded, or otherwise failed.
+
+    A LazyplugError that already names the entry point is returned as it is.
+    """
+    subject = origin(extension)
+    # isinstance() would read the error's `__class__`, which may run plugin code.
+    if issubclass(type(error), LazyplugError):
+        text = describe_error(error, named=False)
+        if subject in text:
+            return text
+    return f"{subject} could not be {failed}: {describe_error(error)}"
 
 
-def failed_driver(extension: "Any") -> NoMatches:
+def failed_driver(extension: "Any", error: Exception) -> NoMatches:
     """Return the error for a driver whose failure was passed to the host's callback."""
-    error = NoMatches(f"{origin(extension)} could not be loaded; see the cause above")
-    error.namespace, error.name = extension.group, extension.name
-    return error
+    failure = NoMatches(failed_load(extension, error))
+    failure.namespace, failure.name = extension.group, extension.name
+    return failure
 
 
 def report_failure(extension: "Extension[Any]", error: Exception) -> None:
     """Log, once per process, that an extension could not be loaded or checked."""
-    # isinstance() would read the error's `__class__`, which may run plugin code.
-    if issubclass(type(error), LazyplugError):
-        text = describe_error(error, named=False)
-        if extension.load_error is error:
-            text = clean(text)  # a plugin may have raised it
-        message = f"could not load {text}"  # the text names the extension
+    if issubclass(type(error), MultipleMatches) and extension.load_error is not error:
+        failed = "selected"
     else:
-        what = "load" if extension.load_error is not None else "check"
-        message = (
-            f"could not {what} {origin(extension)}: {clean(describe_error(error))}"
-        )
+        failed = "checked" if extension.load_error is None else "loaded"
+    message = failed_load(extension, error, failed)
+    if failed != "selected":
+        message = clean(message)  # a plugin may have raised the error
     log_once(ERROR, message, error if logs_debug() else None)
 
 

@@ -10,7 +10,7 @@ from .._log import report_once
 from .._printable import describe_error, list_words
 from .failure_log import failure_log
 from .messages import broken_metadata, invalid_entry_point
-from .problems import Failure, problems
+from .problems import Failure, count_problems, problems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
     """Apply the policy of a manager that is being made; check the metadata first."""
     if policy not in _POLICIES:
         raise ValueError(
-            f"on_failure is {policy!r}; it may be one of {list_words(_POLICIES)}"
+            f"{policy!r} is not a valid on_failure: expected {list_words(_POLICIES)}"
         )
     if policy == "ignore":
         return
@@ -69,10 +69,10 @@ def _report_new_problems(namespace: str) -> None:
         concerned = groups is None or any(_matches(each, namespace) for each in groups)
         (own if concerned else others).append(problem)
     for several in filter(None, (own, others)):
-        more = f", {len(several)} in all" if len(several) > 1 else ""
+        more = f" ({count_problems(several)})" if len(several) > 1 else ""
         report_once(
-            f"ignoring broken metadata: {several[0]}{more};"
-            " lazyplug.problems() lists them",
+            f"ignoring broken metadata: {several[0]}{more}."
+            " Run `lazyplug doctor`, or call lazyplug.problems().",
             quiet=several is others,
         )
 

@@ -9,6 +9,7 @@ from .._printable import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sized
     from typing import NamedTuple
 else:
     from .._tuples import Named as NamedTuple
@@ -62,13 +63,22 @@ def problems() -> "list[Problem]":
     what is broken: the other lines, files and distributions are not affected.
     """
     found = [
-        Problem(f"sys.path[{place}]", 0, f"{entry!r} is no path and is skipped")
+        Problem(f"sys.path[{place}]", 0, f"ignoring {entry!r}, which is not a path")
         for place, entry in enumerate(sys.path)
         if not _is_path(entry)
     ]
     return found + [
         Problem(*problem) for problem in raw_problems(_environment.current())
     ]
+
+
+def count_problems(problems: "Sized") -> str:
+    """Return how many problems were found, as text.
+
+    >>> count_problems([1]), count_problems([1, 2])
+    ('1 problem found', '2 problems found')
+    """
+    return f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'} found"
 
 
 def _is_path(entry: object) -> bool:

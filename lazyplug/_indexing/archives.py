@@ -122,7 +122,8 @@ def scan_archive(path: str) -> "tuple[list[Distribution], list[RawProblem], bool
     try:
         file = _ArchiveFile(path)
     except OSError as error:
-        return [], [(path, 0, failure_reason(error) or "vanished meanwhile")], False
+        reason = failure_reason(error) or "was removed during the scan"
+        return [], [(path, 0, reason)], False
     try:
         with io.BufferedReader(file) as buffer, zipfile.ZipFile(buffer) as archive:
             for dist in _iter_archive(path, archive):
@@ -133,7 +134,7 @@ def scan_archive(path: str) -> "tuple[list[Distribution], list[RawProblem], bool
                 else:
                     problems += distribution.problems
     except _BadZipFile as error:
-        problems.append((path, 0, f"is neither a folder nor a zip archive: {error}"))
+        problems.append((path, 0, f"is neither a directory nor a zip archive: {error}"))
     except Exception as error:  # see _DAMAGE
         was_read = _is_damage(error)
         problems.append((path, 0, f"cannot be read: {error!r}"))
@@ -168,7 +169,8 @@ def _read(path: str, dist: LibraryDistribution) -> Distribution:
                 text = dist.read_text(file)
             except Exception as error:  # see _DAMAGE
                 was_read = was_read and _is_damage(error)
-                problems.append((path, 0, f"{dist}: {file} fails: {error!r}"))
+                reason = f"{file} of {_directory(dist)} cannot be read: {error!r}"
+                problems.append((path, 0, reason))
                 continue
             if text:
                 return text
@@ -183,11 +185,11 @@ def _read(path: str, dist: LibraryDistribution) -> Distribution:
     key, key_was_read = _key(dist, name)
     was_read = was_read and key_was_read
     if not key:
-        problems.append((path, 0, "holds metadata that does not say its Name"))
+        problems.append((path, 0, "contains metadata without a Name"))
     # Managers recognize a leftover by the file of its owner, as in directories.
     file = leftover_name(dist)
     if file:
-        reason = f"holds {file}, which an interrupted pip left behind: delete it there"
+        reason = f"contains {file}, which an interrupted pip left behind: delete it"
         problems.append((path, 0, reason))
     file = file or name or key
     return Distribution(
@@ -224,8 +226,12 @@ def _key(dist: LibraryDistribution, name: str) -> "tuple[str, bool]":
     try:
         return getattr(dist, "_normalized_name", None) or normalize(name), True
     except Exception as error:
-        directory = str(getattr(dist, "_path", "")).rstrip("/")
-        return normalize(stem(directory.rpartition("/")[2])[0]), _is_damage(error)
+        return normalize(stem(_directory(dist))[0]), _is_damage(error)
+
+
+def _directory(dist: LibraryDistribution) -> str:
+    """Return the name of the metadata directory of a distribution in an archive."""
+    return str(getattr(dist, "_path", "")).rstrip("/").rpartition("/")[2]
 
 
 def open_distribution(owner: "Owner") -> "Any":

@@ -191,7 +191,7 @@ def _check(status: os.stat_result, path: str) -> None:
 
 
 def _permission_error(path: str) -> PermissionError:
-    return PermissionError(_EPERM, "others could write there", path)
+    return PermissionError(_EPERM, "other users can write to it", path)
 
 
 def _make(name: str, parent: "int | None") -> None:

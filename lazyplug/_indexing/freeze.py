@@ -56,7 +56,8 @@ def freeze_time() -> int:
         return int(time.time())
     if not epoch.isdecimal() or len(epoch) > _DIGITS:
         raise LazyplugError(
-            f"SOURCE_DATE_EPOCH={epoch[:40]!r} is no time in seconds since 1970"
+            f"SOURCE_DATE_EPOCH={epoch[:40]!r} is not a valid time: expected seconds"
+            " since 1970"
         )
     return int(epoch)
 
@@ -215,16 +216,18 @@ def differences(frozen: "FrozenIndex", now: "Index") -> "Iterator[str]":
     for place in sorted(old.keys() | new.keys()):
         where = f"{place[1]} in {place[0]}"
         if place not in new:
-            yield f"{where} is gone"
+            yield f"{where} was removed"
         elif place not in old:
-            yield f"{where} came"
+            yield f"{where} was added"
         elif old[place] != new[place]:
             groups = {
                 group
                 for group in old[place].keys() | new[place].keys()
                 if old[place].get(group) != new[place].get(group)
             }
-            yield f"{where} declares something else in {list_words(sorted(groups))}"
+            yield (
+                f"{where} declares other entry points in {list_words(sorted(groups))}"
+            )
 
 
 def _declarations(
@@ -272,7 +275,7 @@ def staleness_note(environment: "Environment") -> str:
     remedy = f"`lazyplug freeze{frozen.options} --output {frozen.label}`"
     try:
         changes = [
-            f"{path}: {len(added)} came, {len(removed)} went"
+            f"{path}: {len(added)} added, {len(removed)} removed"
             for path, added, removed in changed_directories(environment)
         ]
         stripped = [
@@ -281,20 +284,20 @@ def staleness_note(environment: "Environment") -> str:
             if names and path in environment.entries and names_checksum(path) is None
         ]
     except ValueError:
-        return f" Note: {frozen.label} is damaged. Freeze again: {remedy}."
+        return f" Note: {frozen.label} is damaged. Run {remedy}."
     note = f" Note: {frozen.label}, frozen {frozen_time}"
     if frozen.trusted:
         if not changes:
             return ""
         return (
-            f"{note}, is believed without a look, and since then something changed in"
-            f" {'; '.join(changes)}. Freeze again: {remedy}, or set LAZYPLUG_INDEX=off."
+            f"{note}, is trusted without checking, but has become stale:"
+            f" {'; '.join(changes)}. Run {remedy}, or set LAZYPLUG_INDEX=off."
         )
     if changes:
-        return f"{note}, is not used for {'; '.join(changes)}. Freeze again: {remedy}."
+        return f"{note}, is stale and not used for {'; '.join(changes)}. Run {remedy}."
     if stripped:
         return (
-            f"{note}, is not used for {'; '.join(stripped)}: was metadata left out?"
-            " Freeze with --trust then."
+            f"{note}, is not used for {'; '.join(stripped)}: the metadata is missing."
+            " If it was removed on purpose, run `lazyplug freeze --trust`."
         )
     return ""

@@ -84,10 +84,10 @@ def records_text(index: Index) -> str:
         offset, length, wanted = index.detail
         data = index.read(index.after_watch + offset, length)
         if len(data) != length or digest(data) != wanted:
-            raise ValueError("detail")
+            raise ValueError("records")
         return data.decode()
     except DECODE_ERRORS as error:
-        raise ValueError("detail") from error
+        raise ValueError("records") from error
 
 
 def from_bytes(data: bytes) -> Index:
@@ -118,9 +118,9 @@ def decode(index: Index) -> "list[PathEntry]":
             else:
                 entries[-1].distributions.append(Distribution.read(line))
         if len(entries) != len(index.signatures):
-            raise ValueError("detail")
+            raise ValueError("records")
     except DECODE_ERRORS as error:
-        raise ValueError("detail") from error
+        raise ValueError("records") from error
     return entries
 
 

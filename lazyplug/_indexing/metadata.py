@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # What to append to the path of a metadata directory to get the path of its file.
 ENTRY_POINTS = os.sep + "entry_points.txt"
 METADATA = os.sep + "METADATA"
+# How messages describe a value that cannot be split into a module and an attribute.
+INVALID_REFERENCE = "not a valid reference (expected `module:attr`)"
 # The characters of most modules and attributes.
 _WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
 
@@ -125,7 +127,7 @@ def parse(text: str, path: str) -> "tuple[list[Point], list[RawProblem]]":
             group = line.strip("[]")
             continue
         if group is None:
-            problems.append((path, number, f"{line!r} stands before any [group]"))
+            problems.append((path, number, f"{line!r} is before the first [group]"))
             continue
         name, equals, value = line.partition("=")
         if not equals:
@@ -136,7 +138,7 @@ def parse(text: str, path: str) -> "tuple[list[Point], list[RawProblem]]":
         value = value.strip()
         module, attr = split_value(value)
         if module is None:
-            problems.append((path, number, f"{value!r} is not of the form module:attr"))
+            problems.append((path, number, f"{value!r} is {INVALID_REFERENCE}"))
         points.append((group, (name, value, module, attr, number)))
     return points, problems
 

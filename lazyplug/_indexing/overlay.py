@@ -165,12 +165,13 @@ def ask_finder(
                 found.append((key, dist, points))
                 name = leftover_name(dist)
                 if name:
-                    reason = f"tells of {name}, which an interrupted pip left behind"
+                    reason = f"returns {name}, which an interrupted pip left behind"
                     problems.append((label, 0, f"{reason}: delete this directory"))
             except Exception as error:  # third-party code
-                problems.append((label, 0, f"a distribution of it fails: {error!r}"))
+                reason = f"a distribution of it cannot be read: {error!r}"
+                problems.append((label, 0, reason))
     except Exception as error:  # third-party code
-        problems.append((label, 0, f"find_distributions fails: {error!r}"))
+        problems.append((label, 0, f"find_distributions() failed: {error!r}"))
     return found, problems
 
 

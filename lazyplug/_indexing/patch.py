@@ -101,7 +101,7 @@ class _Lines:
                 self.blocks.append(self.records[start:end])
                 start = end
         except DECODE_ERRORS as error:
-            raise ValueError("detail") from error
+            raise ValueError("records") from error
 
     def patch(self, clock: int) -> bytes:
         """Return the content of the updated index. Raises _RebuildNeededError."""

@@ -69,7 +69,7 @@ def read_file(
         status = fs.fstat(descriptor)
         size = status.st_size
         if status.st_mode & KIND != REGULAR:
-            return None, status, "is not a file"
+            return None, status, "is not a regular file"
         if size > _FILE_CAP:
             return None, status, f"is too large ({size} bytes)"
         data = b""

@@ -74,7 +74,7 @@ def scan_path_entry(
         reliable = reliable and was_read
         return PathEntry(path, whole, reliable, True, problems, {}, distributions)
     if kind != DIRECTORY:
-        problems = [(path, 0, "is neither a folder nor a zip archive")]
+        problems = [(path, 0, "is neither a directory nor a zip archive")]
         return PathEntry(path, whole, reliable, False, problems, {}, [])
     if same:
         files, now = known.files(), known.stat_signature
@@ -101,7 +101,7 @@ def list_metadata(
     try:
         names = fs.listdir(path)
     except (OSError, ValueError) as error:
-        return [], set(), failure_reason(error) or "vanished while it was looked at"
+        return [], set(), failure_reason(error) or "was removed during the scan"
     removed: set[str] = set()
     if known:
         current, before = set(names), set(known)
@@ -238,7 +238,7 @@ def scan_distribution(
         key = normalize(name)
         if not key:
             points.clear()
-            problems.append((directory, 0, "has no name: what it declares is left out"))
+            problems.append((directory, 0, "has no Name: ignoring its entry points"))
     return Distribution(
         file,
         key,

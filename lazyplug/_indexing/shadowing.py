@@ -76,7 +76,7 @@ def sort_distributions(
         (
             os.path.join(path, loser.file),
             0,
-            f"is shadowed by {winner.file} in the same folder",
+            f"is shadowed by {winner.file} in the same directory",
         )
         for winner, loser in pairwise(ordered)
         if winner.key == loser.key

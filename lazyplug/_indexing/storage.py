@@ -42,13 +42,13 @@ def store(directory: str, name: str, content: bytes) -> None:
     """
     try:
         if len(content) > SIZE_CAP:
-            raise ValueError(f"its {len(content)} bytes exceed the limit")
+            raise ValueError(f"{len(content)} bytes exceed the limit of {SIZE_CAP}")
         with open_cache_directory(directory) as cache:
             new = not cache.has(name)
             write(cache, name, content, gap=True)
             _prune(cache, keep=name, thorough=new)
     except Exception as error:  # an audit hook may raise any exception
-        _log_failure(f"{name} was not written: {error}")
+        _log_failure(f"{name} cannot be written: {error}")
 
 
 def _log_failure(message: str) -> None:

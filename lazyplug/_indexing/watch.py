@@ -131,7 +131,7 @@ def decode_block(
             return {number: found}
         return _split_block(key, block, hashes)
     except DECODE_ERRORS as error:
-        raise ValueError("watch") from error
+        raise ValueError("watch list") from error
 
 
 def _split_block(

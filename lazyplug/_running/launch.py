@@ -16,12 +16,12 @@ usage: python -m lazyplug run [OPTIONS] PROGRAM [ARGS...]
        python -m lazyplug run [OPTIONS] -m MODULE [ARGS...]
 
 PROGRAM is the name of an installed console script, or the path of a script. Options
-come first; all that follows PROGRAM or MODULE is its own.
+come first; all arguments after PROGRAM or MODULE belong to the program.
 
-  --as-stevedore  `import stevedore` gives lazyplug's drop-in
-  --children      the same in the Python processes that the program starts
-  --trace FILE    writes what is read, scanned and imported for plugins, as JSON lines
-  --              PROGRAM comes next, even if it looks like an option
+  --as-stevedore  replace stevedore by lazyplug's drop-in
+  --children      do the same in the Python processes that the program starts
+  --trace FILE    write what is read, scanned and imported for plugins, as JSON lines
+  --              what follows is PROGRAM, even if it looks like an option
 """
 
 # The globals of `__main__` before any code has run in it.
@@ -59,7 +59,8 @@ def run(arguments: "list[str]") -> None:
         try:
             record(options["--trace"])
         except OSError as error:
-            _refuse(f"the trace cannot be written: {error}\n")
+            file = options["--trace"]
+            _refuse(f"{file} cannot be written: {error.strerror or error}\n")
     sys.path[:0] = first
     try:
         start()
@@ -94,14 +95,12 @@ def _parse_arguments(arguments: "list[str]") -> "tuple[dict[str, str], list[str]
     elif first == "-m":
         options[rest.pop(0)] = ""
     elif first.startswith("-"):
-        _refuse(f"there is no option {first}\n{USAGE}")
+        _refuse(f"{first} is not a valid option\n{USAGE}")
     if not rest:
-        _refuse(f"which {'module' if '-m' in options else 'program'}?\n{USAGE}")
+        missing = "MODULE" if "-m" in options else "PROGRAM"
+        _refuse(f"{missing} is missing\n{USAGE}")
     if "--children" in options and "--as-stevedore" not in options:
-        _refuse(
-            "--children hands --as-stevedore on to child processes; give that too,"
-            " or leave --children out\n"
-        )
+        _refuse("--children can only be used with --as-stevedore\n")
     return options, rest
 
 
@@ -343,9 +342,11 @@ def _prepare_entry_point(name: str, arguments: "tuple[str, ...]") -> "Start | No
         except ValueError as error:
             _refuse(f"{error}\n")
         if not attr:
+            from .._faults.messages import origin  # deferred: only on failure
+
             _refuse(
-                f"the console script {name} = {point.value} names no function to call;"
-                " its author has to correct it\n"
+                f"{origin(point)} does not name a function to call. Its author must"
+                " correct it.\n"
             )
         # Installers write the same text. There is no `__file__`, since processes of
         # multiprocessing would try to run it.
@@ -489,14 +490,14 @@ def _reason_to_refuse(interpreter: str, by_name: bool) -> str:
     """Return why a script cannot be run in this Python, in words; "" if it can."""
     if not interpreter:
         # The shell would run it by its name; Python accepts any path.
-        return "names no Python in its first line" if by_name else ""
+        return "does not name a Python in its first line" if by_name else ""
     program = os.path.basename(interpreter).lower()
     if not program.startswith(("python", "pypy")):
         return f"is a program for {interpreter}, not for Python"
     # A caller that gives a path wants this Python to run that file.
     if not by_name or _is_this_python(interpreter):
         return ""
-    return f"belongs to another Python, {interpreter}"
+    return f"belongs to another Python ({interpreter})"
 
 
 def _is_this_python(interpreter: str) -> bool:
@@ -541,7 +542,7 @@ def _refuse_program(path: str, reason: str, name: str) -> "NoReturn":
     text = f"{path} {reason}"
     if name:
         _refuse(f"{text}{_hint(name)}")
-    _refuse(f"{text}; nothing else can be run in this process\n")
+    _refuse(f"{text}: it cannot be run in this process\n")
 
 
 def _hint(name: str) -> str:
@@ -555,8 +556,8 @@ def _hint(name: str) -> str:
     if name and os.path.exists(name):
         near = (os.path.join(os.curdir, name), *near)
     return (
-        f", and no distribution that is installed for {sys.executable} declares a"
-        f" console script of that name."
-        + (f" Did you mean {' or '.join(near)}?" if near else "")
-        + " Install it for this Python, or give `-m MODULE` or the path of a script.\n"
+        f", and no distribution installed for {sys.executable} declares a console"
+        f" script of that name."
+        + (f" Did you mean {' or '.join(map(repr, near))}?" if near else "")
+        + " Install it for this Python, or use `-m MODULE` or the path of a script.\n"
     )

@@ -42,9 +42,9 @@ class _Recorder:
         """Wrap the functions whose calls are recorded."""
         environment: Any = _environment.Environment
         self._wrap(
-            environment, "load_index", "index", lambda *_: "look, is it still true"
+            environment, "load_index", "index", lambda *_: "read it, check for changes"
         )
-        self._wrap(update, "update", "scan", lambda *_: "what changed, or all of it")
+        self._wrap(update, "update", "scan", lambda *_: "what changed, or everything")
         for module in (storage, update):
             self._wrap(module, "store", "write", lambda directory, name, _: name)
         self._wrap(Index, "rows", "group", lambda _, group: group)

@@ -94,7 +94,9 @@ class Choice:
             api=_api_versions(api),
         )
         if self.api and not host:
-            raise bad_choice("code", "api= needs host=, whose requirements it judges")
+            raise bad_choice(
+                "code", "api= also needs host=, the name of the host's distribution"
+            )
         self._add("code", allow, deny, safe_mode, versions)
 
     def _fill(self, **fields: "Any") -> None:
@@ -114,14 +116,20 @@ class Choice:
             known[0] for known in (self._allowed or ("", ()))[1]
         )
         if allow is not None and both:
-            warn(f"{source} both allows and denies {list_words(sorted(both))}: denied")
+            words = list_words(sorted(both))
+            warn(f"{source} both allows and denies {words}: the deny list wins")
         if safe_mode is not None:
             if not isinstance(safe_mode, bool):
                 raise bad_choice(
-                    source, f"safe_mode is {safe_mode!r}: say true or false"
+                    source,
+                    f"{safe_mode!r} is not a valid value of safe_mode: expected true or"
+                    " false",
                 )
             if safe_mode and not self.host:
-                raise bad_choice(source, "safe mode needs host= of the Choice")
+                raise bad_choice(
+                    source,
+                    "safe_mode also needs host=, the name of the host's distribution",
+                )
             self._fill(_safe=source if safe_mode else "")
         if versions is not None:
             self._fill(_versions=(*self._versions, *_ranges(versions, source)))
@@ -139,13 +147,16 @@ class Choice:
         Raises InvalidChoice if it is not such a table.
         """
         if not hasattr(settings, "keys"):
-            raise bad_choice(source, f"{settings!r} is no table")
+            raise bad_choice(
+                source, f"{settings!r} is not a valid configuration: expected a table"
+            )
         for key in settings:
             if key not in _KEYS:
                 near = near_misses(str(key), _KEYS) or _KEYS
                 raise bad_choice(
                     source,
-                    f"{key!r} is not known; did you mean {list_words(sorted(near))}?",
+                    f"{key!r} is not a valid option; did you mean"
+                    f" {list_words(sorted(near))}?",
                 )
         return self._with(source, *(settings.get(key) for key in _KEYS))
 
@@ -171,7 +182,9 @@ class Choice:
         value = get_setting(name)
         if value:
             if value not in ("0", "1"):
-                raise bad_choice(name, f"{value!r} is not understood: say 1 or 0")
+                raise bad_choice(
+                    name, f"{value!r} is not a valid value: expected 1 or 0"
+                )
             found = found._with(name, safe_mode=value == "1")
         return found
 
@@ -230,7 +243,7 @@ def _restore(*fields: "Any") -> Choice:
 
 def _text(value: "Any", what: str) -> str:
     if not isinstance(value, str):
-        raise bad_choice("code", f"{what} is {value!r}: it must be text")
+        raise bad_choice("code", f"{value!r} is not a valid {what}: expected a string")
     return value
 
 
@@ -238,8 +251,10 @@ def _api_versions(value: "Any") -> "tuple[str, ...]":
     if isinstance(value, str):
         return (value,)
     if not hasattr(value, "__iter__"):
-        raise bad_choice("code", f"api is {value!r}: say '2.3'")
-    return tuple(_text(each, "a version of api") for each in value)
+        raise bad_choice(
+            "code", f"{value!r} is not a valid api: expected a version such as '2.3'"
+        )
+    return tuple(_text(each, "version in api=") for each in value)
 
 
 def warn(message: str, about: str = "") -> None:
@@ -267,7 +282,9 @@ def split(value: str) -> "list[str]":
 
 def _patterns(value: "Any", what: str, source: str) -> "tuple[Pattern, ...]":
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        raise bad_choice(source, f"{what} is {value!r}: say a list of patterns")
+        raise bad_choice(
+            source, f"{value!r} is not a valid {what} list: expected a list of patterns"
+        )
     return tuple(parse_pattern(text, source) for text in value)
 
 
@@ -282,7 +299,7 @@ def parse_pattern(text: str, source: str) -> "Pattern":
     ((None, None, 'acme_*'), ('g', 'a', 'b_c'))
     """
     if not isinstance(text, str):
-        raise bad_choice(source, f"{text!r} is no pattern: it must be text")
+        raise bad_choice(source, f"{text!r} is not a valid pattern: expected a string")
     group, equals, rest = text.rpartition("=")
     name, at, distribution = rest.partition("@")
     parts = group.strip(), name.strip(), key_pattern(distribution.strip())
@@ -290,14 +307,14 @@ def parse_pattern(text: str, source: str) -> "Pattern":
     if is_incomplete or "@" in parts[2] or not (parts[1] or parts[2]):
         raise bad_choice(
             source,
-            f"{text!r} is no pattern: say NAME, GROUP=NAME, @DISTRIBUTION, or"
-            " GROUP=NAME@DISTRIBUTION",
+            f"{text!r} is not a valid pattern: expected NAME, GROUP=NAME,"
+            " @DISTRIBUTION, or GROUP=NAME@DISTRIBUTION",
         )
     kept = [None if part in {"", "*"} else part for part in parts]
     for part in filter(None, kept):
         fault = fault_of(part)
         if fault:
-            raise bad_choice(source, f"{text!r} is not a pattern: {fault}")
+            raise bad_choice(source, f"{text!r} is not a valid pattern: {fault}")
     return text, kept[0], kept[1], kept[2]
 
 
@@ -376,21 +393,31 @@ def fits(text: str, wanted: "str | None") -> bool:
 
 def _ranges(value: "Any", source: str) -> "tuple[tuple[str, str, str], ...]":
     if not hasattr(value, "items"):
-        raise bad_choice(source, f"versions is {value!r}: say a table of ranges")
+        raise bad_choice(
+            source,
+            f"{value!r} is not a valid value of versions: expected a table of version"
+            " specifiers",
+        )
     found = []
     for name, wanted in value.items():
         if not isinstance(name, str) or not isinstance(wanted, str) or not name:
             raise bad_choice(
-                source, f"versions has {name!r}: {wanted!r}; say 'NAME': '>=1.2,<2'"
+                source,
+                f"{name!r}: {wanted!r} is not valid in versions: expected"
+                " 'NAME': '>=1.2,<2'",
             )
         if not _is_range(wanted):
             raise bad_choice(
-                source, f"versions has {name!r}: {wanted!r}; say {name!r}: '>=1.2,<2'"
+                source,
+                f"{name!r}: {wanted!r} is not valid in versions: expected"
+                f" {name!r}: '>=1.2,<2'",
             )
         key = key_pattern(name)
         fault = fault_of(key)
         if fault:
-            raise bad_choice(source, f"versions has {name!r}: {fault}")
+            raise bad_choice(
+                source, f"{name!r} is not a valid pattern in versions: {fault}"
+            )
         found.append((source, key, wanted))
     return tuple(found)
 

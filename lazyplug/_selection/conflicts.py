@@ -83,7 +83,9 @@ class prefer:  # noqa: N801 - called as the functions beside it are
                 )
             fault = fault_of(key_pattern(name))
             if fault:
-                raise ValueError(f"prefer({name!r}): {fault}")
+                raise ValueError(
+                    f"prefer({name!r}): {name!r} is not a valid pattern: {fault}"
+                )
         self.distributions = distributions
         self.otherwise = otherwise
 
@@ -99,7 +101,7 @@ class prefer:  # noqa: N801 - called as the functions beside it are
             found = [e for e in entrypoints if e._owner and fits(e._owner[0], wanted)]
             if len(found) == 1:
                 _report_missing(missing, quiet=True)
-                which = f"that of {distribution}"
+                which = f"the one of {distribution}"
                 return _report(
                     namespace, name, entrypoints, found[0], which, quiet=True
                 )
@@ -122,7 +124,7 @@ def _report(
 ) -> "Extension[T]":
     lines = "".join(f"\n  {origin(extension)}" for extension in several)
     report_once(
-        f"{len(several)} extensions named {name!r} in group {namespace!r};"
+        f"{name!r} is declared more than once in group {namespace!r};"
         f" {which} is used:{lines}",
         quiet=quiet,
     )
@@ -148,6 +150,6 @@ def _report_missing(preferred: "list[str]", quiet: bool = False) -> None:
             near = [key.replace("_", "-") for key in near_misses(wanted, keys)]
             hint = f"; did you mean {list_words(near)}?" if near else ""
             report_once(
-                f"prefer({name!r}): no distribution of that name is installed{hint}",
+                f"prefer({name!r}): that distribution is not installed{hint}",
                 quiet=quiet and not near,
             )

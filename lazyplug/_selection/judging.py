@@ -59,8 +59,8 @@ def _global_rule(name: str, group: str) -> "Rule":
         pattern = parse_pattern(text, name)
         if pattern[1] is None:
             warn(
-                f"{text!r} in {name} is passed over: it has to say for which group,"
-                f" as in 'GROUP={text}'"
+                f"ignoring {text!r} in {name}: expected a pattern with a group, as in"
+                f" 'GROUP={text}'"
             )
         elif fits(group, pattern[1]):
             found.append(pattern)
@@ -72,7 +72,7 @@ def apply_choice(
 ) -> "list[Extension[Any]]":
     """Return the enabled extensions; add the others to the manager's `excluded`."""
     if not isinstance(manager._choice, Choice | None):
-        raise TypeError(f"choice= takes a lazyplug.Choice, not {manager._choice!r}")
+        raise TypeError(f"choice= must be a lazyplug.Choice, not {manager._choice!r}")
     groups = groups_of(manager.namespace)
     pairs: Callable[[str], Iterable[AnyPair]] = rows
     if manager._package is not None:
@@ -149,19 +149,24 @@ def _reason(
     owner = _owner(extension)
     reason = ""
     if choice._safe and owner is not None and owner[0] != normalize(choice.host):
-        reason = f"safe mode ({choice._safe}) leaves only plugins of {choice.host}"
+        reason = (
+            f"excluded by safe mode ({choice._safe}), which enables only plugins of"
+            f" {choice.host}"
+        )
     # Match all lists, even with a reason: patterns that match nothing are reported.
     for rule in denied:
         pattern = _match(rule, extension)
         if pattern is not None:
             matched.add(pattern)
-            reason = reason or f"denied by {pattern[0]!r} in {rule[0]}"
+            reason = (
+                reason or f"excluded by the deny pattern {pattern[0]!r} in {rule[0]}"
+            )
     if allowed is not None:
         pattern = _match(allowed, extension)
         if pattern is not None:
             matched.add(pattern)
         else:
-            reason = reason or f"not in the allow list of {allowed[0]}"
+            reason = reason or f"excluded by the allow list in {allowed[0]}"
     for rule in choice._version_rules():
         matched.update(rule[1] if _match(rule, extension) else ())
     if not reason and owner is not None and (choice.api or choice._versions):
@@ -188,9 +193,7 @@ def _report_unmatched(
             continue
         near = near_misses(pattern[2] or "", names)
         hint = f"; did you mean {list_words(sorted(near))}?" if near else ""
-        message = (
-            f"{pattern[0]!r} in {source} matches no plugin that is installed{hint}"
-        )
+        message = f"{pattern[0]!r} in {source} matches no installed plugin{hint}"
         warn(message, f"{pattern[0]!r} in {source}")
 
 

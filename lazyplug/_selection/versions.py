@@ -27,7 +27,7 @@ def incompatible(choice: "Choice", owner: "Owner") -> str:
             name, version, _ = identify(owner)
             if not _within(version, wanted, source):
                 dist = f"{name} {version}" if version else f"{name}, without a version,"
-                return f"incompatible: {dist} is not {wanted} ({source})"
+                return f"excluded by version: {dist} is not {wanted} ({source})"
     host = normalize(choice.host)
     if not choice.api or owner[0] == host:
         return ""
@@ -36,7 +36,10 @@ def incompatible(choice: "Choice", owner: "Owner") -> str:
         return ""
     wanted = " and ".join(map(repr, texts))
     supported = ", ".join(choice.api)
-    return f"incompatible: {label(owner)} requires {wanted}, and this is {supported}"
+    return (
+        f"excluded by version: {label(owner)} requires {wanted}, but this is"
+        f" {choice.host} {supported}"
+    )
 
 
 def _name(requirement: str) -> str:
@@ -56,8 +59,8 @@ def _packaging() -> "Any":
         from packaging import requirements, specifiers, version  # deferred: optional
     except ModuleNotFoundError as error:
         raise LazyplugError(
-            "versions of plugins are to be compared, and packaging is not installed:"
-            " pip install lazyplug[versions]"
+            "the versions of plugins cannot be compared: packaging is not installed."
+            " Run `pip install lazyplug[versions]`."
         ) from error
     return requirements, specifiers, version
 
@@ -67,7 +70,7 @@ def _within(version: str, wanted: str, source: str) -> bool:
     try:
         specifier = specifiers.SpecifierSet(wanted)
     except specifiers.InvalidSpecifier as error:
-        raise bad_choice(source, f"versions: {error}; say '>=1.2,<2'") from error
+        raise bad_choice(source, f"versions: {error} (expected '>=1.2,<2')") from error
     try:
         return bool(specifier.contains(version, prereleases=True))
     except versions.InvalidVersion:
@@ -88,7 +91,7 @@ def _admits(texts: "list[str]", api: "tuple[str, ...]") -> bool:
     try:
         candidates = [versions.Version(each) for each in api]
     except versions.InvalidVersion as error:
-        raise bad_choice("code", f"api: {error}; say '2.3'") from error
+        raise bad_choice("code", f"api: {error} (expected '2.3')") from error
     return any(
         all(specifier.contains(version, prereleases=True) for specifier in specifiers)
         for version in candidates

@@ -56,6 +56,11 @@ SIZE_CAP = 1 << 22
 _MAX_UNWRITTEN = 16
 
 
+def missing_module(extension: "Extension[Any]") -> str:
+    """Return the reason why an extension whose module is missing cannot be loaded."""
+    return f"no module named {extension._module!r}"
+
+
 def summary(extension: "Extension[Any]") -> "str | None":
     """Return the first line of the docstring of the target of an extension.
 
@@ -505,7 +510,7 @@ def write() -> None:
         except Exception as error:  # Python would print it at exit
             from .._log import debug  # deferred: only on failure
 
-            debug(f"what was learned was not written: {error!r}")
+            debug(f"the learned facts cannot be written: {error!r}")
 
 
 def forget(directory: str) -> None:
@@ -586,7 +591,7 @@ def read_facts(
     head = scan_once(header[: header.index(b"\n")].decode(), 0)[0]
     key: list[str] = head["key"]
     if head["facts"] != SCHEMA or wanted not in (None, key):
-        raise ValueError("head")
+        raise ValueError("header")
     return key, head["stamps"], header, chunk[after:]
 
 

@@ -60,8 +60,8 @@ def _package_path(package: str) -> "list[str]":
             spec = spec_of(finders(), name, path)
             if spec is None:
                 raise ModuleNotFoundError(
-                    f"package={package!r}: there is no module {name!r};"
-                    " is the distribution that it belongs to installed here?",
+                    f"package={package!r}: no module named {name!r}."
+                    " Install the distribution that contains it.",
                     name=name,
                 )
             path = spec.submodule_search_locations

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 # The module of each command, and its help text. A module is imported only when its
 # command is used: `list` must not wait for the imports of `bench`.
 COMMANDS = {
-    "groups": ("listing", "the groups, and how much is declared in each"),
-    "list": ("listing", "the plugins of a group"),
-    "show": ("listing", "all that is known of one plugin, without loading it"),
-    "why": ("reasons", "why a plugin is there, or is not"),
-    "check": ("checking", "load each plugin in a process of its own"),
-    "doctor": ("doctor", "look for what is wrong in this environment"),
-    "cache": ("cache", "look after the cache folder"),
-    "refresh": ("cache", "look at everything again now, and remember it"),
-    "freeze": ("freezing", "write what is installed here into a file to be shipped"),
-    "thaw": ("freezing", "remove what freeze wrote, so that all is looked at again"),
-    "bench": ("measuring", "what a start costs here and now, beside others"),
-    "trace": ("tracing", "run a program, and tell what it did for its plugins"),
-    "run": ("", "run an installed program; see `run --help`"),
+    "groups": ("listing", "list the groups, and how many plugins each has"),
+    "list": ("listing", "list the plugins of a group"),
+    "show": ("listing", "show all details of one plugin, without importing it"),
+    "why": ("reasons", "explain why a plugin is available or not"),
+    "check": ("checking", "load each plugin in its own process"),
+    "doctor": ("doctor", "check this environment for problems"),
+    "cache": ("cache", "inspect, verify or clean the cache directory"),
+    "refresh": ("cache", "rescan the environment, and rewrite the index"),
+    "freeze": ("freezing", "write a frozen index of this environment, or check it"),
+    "thaw": ("freezing", "remove a frozen index"),
+    "bench": ("measuring", "measure how long a start takes, compared with others"),
+    "trace": ("tracing", "run a program, and show what it did for its plugins"),
+    "run": ("", "run an installed program; see `lazyplug run --help`"),
 }
 
 
@@ -79,9 +79,9 @@ def _parser(arguments: "Sequence[str]") -> argparse.ArgumentParser:
     prog = f"python -m {package}" if _is_module() else "lazyplug"
     parser = _Parser(
         prog=prog,
-        description="What plugins are installed here, and what becomes of them.",
-        epilog="Exit codes: 0 all is well, 1 something is wrong or missing,"
-        " 2 the command line is not understood.",
+        description="Inspect the plugins that are installed in this environment.",
+        epilog="Exit codes: 0 success, 1 a problem was found or something is missing,"
+        " 2 the command line is invalid.",
     )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -13,8 +13,18 @@ from .._indexing.storage import FACTS, SUFFIX, list_files, prune
 from .._inventory import all_rows, metadata_directories
 from .._settings import get_cache_directory
 from .._static.facts import read_facts
-from .output import add_json, clean, complain, print_json, print_table, refuse
-from .verifying import damages
+from .output import (
+    add_json,
+    clean,
+    complain,
+    counted,
+    print_json,
+    print_table,
+    reason_of,
+    refuse,
+    unreadable,
+)
+from .verifying import NO_CACHE_DIRECTORY, damages, untrusted, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +40,15 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
         return
     own = parser.add_subparsers(metavar="COMMAND", required=True)
     for word, command, about in (
-        ("path", path, "print where it is"),
-        ("show", show, "tell what lies there, and of which environment it is"),
-        ("verify", verify, "read every file whole, and say what is damaged"),
-        ("prune", prune_directory, "remove what no environment needs any more"),
-        ("clear", clear, "remove all that lazyplug has written there"),
+        ("path", path, "print its path"),
+        ("show", show, "list its indexes, each with its environment"),
+        ("verify", verify, "read every file completely, and list the damaged ones"),
+        (
+            "prune",
+            prune_directory,
+            "remove the files that no environment needs any more",
+        ),
+        ("clear", clear, "remove all files that lazyplug has written"),
     ):
         command_parser = own.add_parser(
             word, help=about, description=f"{about[0].upper()}{about[1:]}."
@@ -49,32 +63,25 @@ def path(options: "argparse.Namespace") -> int:
     if options.json:
         print_json({"path": directory})
     elif directory is None:
-        complain(_NO_DIRECTORY)
+        complain(NO_CACHE_DIRECTORY)
     else:
         print(clean(directory))
     return 1 if directory is None else 0
-
-
-_NO_DIRECTORY = "There is no place for a cache folder: no home. Set LAZYPLUG_CACHE_DIR."
 
 
 def _own_files() -> "tuple[str, list[str], str]":
     """Return the cache directory, our files in it, and why it is not used, or ""."""
     directory = get_cache_directory()
     if directory is None:
-        return "", [], _NO_DIRECTORY
+        return "", [], NO_CACHE_DIRECTORY
     if not os.path.lexists(directory):
         return directory, [], ""
     if not is_trusted_directory(directory):
-        fault = (
-            f"Not used: {directory} is not a folder, or one that others could write to."
-            " Remove it, or take these rights away."
-        )
-        return directory, [], fault
+        return directory, [], untrusted(directory)
     try:
         return directory, sorted(list_files(directory)), ""
     except OSError as error:
-        return directory, [], f"Cannot be read: {error}"
+        return directory, [], unreadable(directory, error)
 
 
 def show(options: "argparse.Namespace") -> int:
@@ -92,7 +99,7 @@ def show(options: "argparse.Namespace") -> int:
     elif rows:
         print_table(rows)
     else:
-        print(clean(f"Nothing is remembered in {directory}"))
+        print(clean(f"No index in {directory}"))
     return 0
 
 
@@ -135,7 +142,7 @@ def _rows_of_frozen(file: str) -> "list[dict[str, Any]]":
 def _row_of(name: str, written: float) -> "dict[str, Any]":
     return {
         "index": name,
-        "environment": "damaged, or not to be believed",
+        "environment": "(damaged, or not trusted)",
         "path_entries": 0,
         "groups": 0,
         "bytes": 0,
@@ -161,12 +168,13 @@ def verify(options: "argparse.Namespace") -> int:
         print_json({"path": directory, "damages": found})
         return min(damaged_count, 1)
     for name, damage in found.items():
-        line = f"damaged  {name}: {'; '.join(damage)}" if damage else f"sound    {name}"
+        line = f"damaged  {name}: {'; '.join(damage)}" if damage else f"ok       {name}"
         print(clean(line))
     if found:
-        print(clean(f"{len(found)} in {directory}, {damaged_count} damaged"))
+        checked = counted(len(found), "file")
+        print(clean(f"{checked} in {directory}, {damaged_count} damaged"))
     else:
-        print(clean(f"Nothing is remembered in {directory}"))
+        print(clean(f"No index in {directory}"))
     return min(damaged_count, 1)
 
 
@@ -178,7 +186,7 @@ def prune_directory(options: "argparse.Namespace") -> int:
     try:
         return _removed(options, directory, prune(directory) if files else [])
     except OSError as error:
-        return refuse(options.json, directory, f"Cannot be changed: {error}")
+        return refuse(options.json, directory, unwritable(directory, error))
 
 
 def clear(options: "argparse.Namespace") -> int:
@@ -194,7 +202,7 @@ def clear(options: "argparse.Namespace") -> int:
     try:
         opened = open_cache_directory(directory, make=False)
     except OSError as error:
-        return refuse(options.json, directory, f"Cannot be changed: {error}")
+        return refuse(options.json, directory, unwritable(directory, error))
     with opened:
         for file in files:
             try:
@@ -202,7 +210,7 @@ def clear(options: "argparse.Namespace") -> int:
             except FileNotFoundError:
                 pass  # another process has removed it
             except OSError as error:
-                complain(f"{file} cannot be removed: {error}")
+                complain(f"{file} cannot be removed: {reason_of(error)}")
     return _removed(options, directory, files)
 
 
@@ -215,7 +223,7 @@ def _removed(options: "argparse.Namespace", directory: str, files: "list[str]") 
     else:
         for name in gone:
             print(f"removed  {name}")
-        print(clean(f"{len(gone)} removed from {directory}"))
+        print(clean(f"{counted(len(gone), 'file')} removed from {directory}"))
     return 1 if left else 0
 
 
@@ -245,12 +253,15 @@ def refresh(options: "argparse.Namespace") -> int:
         for word in ("added", "removed"):
             for directory in changes[word]:
                 print(clean(f"{word:8} {directory}"))
-        of = f"{changes['groups']} groups"
-        print(f"{of}, {changes['problems']} problems in the metadata")
+        groups = counted(changes["groups"], "group")
+        print(f"{groups}, {counted(changes['problems'], 'problem')} in the metadata")
     if frozen is not None and is_frozen:
-        complain(f"{frozen.label} answers for it. To write that: lazyplug freeze")
+        complain(
+            f"The frozen index {frozen.label} is in effect, and was not rewritten. Run"
+            f" `lazyplug freeze{frozen.options} --output {frozen.label}`."
+        )
     if not changes["remembered"]:
-        complain("It could not be written down. See: lazyplug doctor")
+        complain("The index could not be written. Run `lazyplug doctor`.")
     return 0 if changes["remembered"] else 1
 
 

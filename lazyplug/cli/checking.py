@@ -16,13 +16,16 @@ from typing import IO, Any
 
 from .. import _environment
 from .._faults.messages import no_matches
+from .._indexing.metadata import INVALID_REFERENCE
 from .._inventory import all_rows
 from .._printable import describe_error
-from .children import HAS_PROCESSES, child_command
-from .listing import EXCLUDED, label, list_extensions
+from .children import HAS_PROCESSES, NO_PROCESSES, child_command
+from .listing import EXCLUDED, NO_ENTRY_POINTS, label, list_extensions
 from .output import (
     add_json,
+    at_least,
     complain,
+    counted,
     has_rich,
     is_terminal,
     print_json,
@@ -84,21 +87,21 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     add_json(parser)
     parser.add_argument(
-        "group", metavar="GROUP", nargs="?", help="a group; by default each of them"
+        "group", metavar="GROUP", nargs="?", help="the group (default: all groups)"
     )
     parser.add_argument(
         "--timeout",
         type=_seconds,
         default=30.0,
         metavar="SECONDS",
-        help="how long a plugin may take (30)",
+        help="the time limit for each plugin (default: 30)",
     )
     parser.add_argument(
         "--jobs",
-        type=_jobs,
+        type=at_least(1),
         default=_processors(),
         metavar="N",
-        help="how many are loaded at the same time (as there are processors)",
+        help="how many are loaded at the same time (default: one per processor)",
     )
     parser.set_defaults(command=check)
 
@@ -109,14 +112,10 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= _DAY:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and a day")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a valid number of seconds: expected > 0 and <= {_DAY:g}"
+        )
     return seconds
-
-
-def _jobs(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return int(text)
 
 
 def _processors() -> int:
@@ -142,24 +141,24 @@ def check(options: argparse.Namespace) -> int:
         complain(str(no_matches(options.group, None, ())))
         return 1
     rows = _in_processes(found, options) if HAS_PROCESSES else _in_this_process(found)
-    failed = [row for row in rows if row["state"] not in {"ok", "left out"}]
+    failed = [row for row in rows if row["state"] not in {"ok", "excluded"}]
     if options.json:
         print_json(rows)
     elif rows:
         print_table(rows)
-        excluded = [row for row in rows if row["state"] == "left out"]
-        summary = f"{len(rows) - len(excluded)} plugins, {len(failed)} of them failed"
-        print(summary + (f"; {len(excluded)} are left out" if excluded else ""))
+        excluded = [row for row in rows if row["state"] == "excluded"]
+        checked = counted(len(rows) - len(excluded), "plugin")
+        summary = f"{checked} checked, {len(failed)} failed"
+        print(summary + (f", {len(excluded)} excluded" if excluded else ""))
     else:
-        print("No entry points are visible on sys.path.")
+        print(NO_ENTRY_POINTS)
     return 1 if failed else 0
 
 
 def _in_this_process(found: list[tuple[Any, str]]) -> list[dict[str, Any]]:
     """Load plugins one by one in this process; return their rows."""
     complain(
-        f"{sys.platform} has no processes: each plugin is loaded in this one, without"
-        " a time limit."
+        f"{NO_PROCESSES}: each plugin is loaded in this process, without a time limit."
     )
     rows = []
     for extension, note in found:
@@ -218,9 +217,9 @@ def _row(extension: Any, note: str) -> dict[str, Any]:
         "error": "",
     }
     if note.startswith(EXCLUDED):
-        row |= {"state": "left out", "error": note.removeprefix(EXCLUDED)}
+        row |= {"state": "excluded", "error": note}
     elif extension._module is None:
-        error = f"{extension.value!r} is no object reference"
+        error = f"{extension.value!r} is {INVALID_REFERENCE}"
         row |= {"state": "invalid", "error": error}
     return row
 
@@ -252,7 +251,10 @@ def _load(
             start_new_session=True,
         )
     except OSError as fault:
-        return row | {"state": "crashed", "error": f"cannot be started: {fault}"}
+        return row | {
+            "state": "crashed",
+            "error": f"its process cannot be started: {fault}",
+        }
     running.add(process)
     if stopped.is_set():
         _kill(process)  # started after the others were killed
@@ -271,10 +273,10 @@ def _load(
             row |= json.load(file)
     except (OSError, ValueError):
         if code is None:
-            error = f"did not finish in {timeout:g} seconds"
+            error = f"did not load within {timeout:g} seconds"
             return row | {"state": "timeout", "seconds": timeout, "error": error}
         last = printed.decode(errors="backslashreplace").strip().rpartition("\n")[2]
-        error = f"its process ended {_how(code)}" + (f": {last}" if last else "")
+        error = f"its process {_how(code)}" + (f": {last}" if last else "")
         return row | {"state": "crashed", "error": error}
     return row | {"state": "failed"} if row["error"] else row
 
@@ -319,14 +321,14 @@ def _how(code: int) -> str:
     """Return in words how a process ended.
 
     >>> _how(3), _how(-9)
-    ('with 3', 'by SIGKILL')
+    ('exited with code 3', 'was killed by SIGKILL')
     """
     if code >= 0:
-        return f"with {code}"
+        return f"exited with code {code}"
     try:
-        return f"by {signal.Signals(-code).name}"
+        return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
-        return f"by signal {-code}"
+        return f"was killed by signal {-code}"
 
 
 @contextmanager

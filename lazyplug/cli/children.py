@@ -7,6 +7,7 @@ from .._running.launch import options_of
 
 # False on the platforms where subprocess cannot start a process.
 HAS_PROCESSES = sys.platform not in {"emscripten", "wasi", "ios", "tvos", "watchos"}
+NO_PROCESSES = f"{sys.platform} cannot start processes"
 
 
 def child_command(directory: str, code: str) -> "list[str]":

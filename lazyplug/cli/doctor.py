@@ -24,8 +24,8 @@ from .._settings import LEVELS, MODES, get_cache_directory, get_setting
 from .._static import facts
 from .freezing import differences_now
 from .listing import label
-from .output import add_json, clean, print_json
-from .verifying import damages
+from .output import add_json, clean, counted, print_json, unreadable
+from .verifying import NO_CACHE_DIRECTORY, damages, untrusted, write_fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     # the state, and the text that describes it
     Finding = tuple[str, str]
 
-# "note" is for information; only "wrong" makes the command fail.
-_OK, _NOTE, _BAD = "ok", "note", "wrong"
+# "note" is for information; only "problem" makes the command fail.
+_OK, _NOTE, _PROBLEM = "ok", "note", "problem"
 _PARTS = ("mtime", "ctime", "size", "inode", "content")
 _VALUES = {
     "LAZYPLUG_CACHE": MODES,
@@ -60,7 +60,7 @@ def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
 
 
 def doctor(options: "argparse.Namespace") -> int:
-    """Print what was checked and what is wrong; return 1 if anything is.
+    """Print what was checked and the problems found; return 1 if there are any.
 
     Imports no plugin.
     """
@@ -77,7 +77,7 @@ def doctor(options: "argparse.Namespace") -> int:
         "names": [*_names(extensions)],
         "targets": [*_targets(extensions)],
     }
-    wrong = sum(state == _BAD for each in found.values() for state, _ in each)
+    count = sum(state == _PROBLEM for each in found.values() for state, _ in each)
     if options.json:
         print_json(
             {
@@ -85,12 +85,12 @@ def doctor(options: "argparse.Namespace") -> int:
                 for subject, findings in found.items()
             }
         )
-        return min(wrong, 1)
+        return min(count, 1)
     for subject, findings in found.items():
         for state, text in findings:
-            print(f"{state:6}{subject}: {clean(text)}")
-    print(f"{wrong} wrong" if wrong else "all is well")
-    return min(wrong, 1)
+            print(f"{state:8}{subject}: {clean(text)}")
+    print(f"{counted(count, 'problem')} found" if count else "no problems found")
+    return min(count, 1)
 
 
 def _settings() -> "Iterator[Finding]":
@@ -99,24 +99,27 @@ def _settings() -> "Iterator[Finding]":
         value = os.environ[name]
         setting = f"{name}={value}"
         if value and not get_setting(name):
-            yield (
-                _NOTE,
-                f"{setting}, which is ignored: -E, -I, or rights of another user",
-            )
+            reason = "Python runs with -E or -I, or with the privileges of another user"
+            yield _NOTE, f"ignoring {setting}: {reason}"
         elif value and value not in _VALUES.get(name, (value,)):
-            yield _BAD, f"{setting}: it may be one of {', '.join(_VALUES[name])}"
+            values = _VALUES[name]
+            expected = "one of " * (len(values) > 1) + ", ".join(values)
+            yield _PROBLEM, f"ignoring {setting}: expected {expected}"
         else:
             fault = _fault(name, value)
-            yield (_BAD, f"{setting}: {fault}") if fault else (_NOTE, setting)
+            yield (_PROBLEM, f"{setting}: {fault}") if fault else (_NOTE, setting)
     if not names:
-        yield _OK, "none; see README for what LAZYPLUG_* variables do"
+        yield _OK, "no LAZYPLUG_* variable is set"
 
 
 def _fault(name: str, value: str) -> str:
     for text in split(value) if name in _LISTS else ():
         try:
             if parse_pattern(text, name)[1] is None:
-                return f"{text!r} does not say for which group, as in 'GROUP={text}'"
+                return (
+                    f"ignoring {text!r}: expected a pattern with a group, as in"
+                    f" 'GROUP={text}'"
+                )
         except InvalidChoice as error:
             return str(error)
     return ""
@@ -125,23 +128,22 @@ def _fault(name: str, value: str) -> str:
 def _cache_directory() -> "Iterator[Finding]":
     directory = get_cache_directory()
     if directory is None:
-        yield _BAD, "there is no place for it: no home. Set LAZYPLUG_CACHE_DIR"
+        yield _PROBLEM, NO_CACHE_DIRECTORY
         return
     fault = _write_fault(directory)
     if not os.path.lexists(directory):
         if fault:
-            yield _NOTE, f"{directory} will not be made: {fault}"
+            yield _NOTE, f"{directory} cannot be created: {fault}"
         else:
-            yield _OK, f"{directory} will be made by the first start"
+            yield _OK, f"{directory} will be created when an index is first written"
         return
     if not _files.is_trusted_directory(directory):
-        text = f"{directory} is not used: others could write to it, or it is no folder"
-        yield _BAD, f"{text}. Remove it, or take these rights away"
+        yield _PROBLEM, untrusted(directory)
         return
     try:
         files = list_files(directory)
     except OSError as error:
-        yield _BAD, f"{directory} cannot be read: {error}"
+        yield _PROBLEM, unreadable(directory, error)
         return
     damaged_count = 0
     for file in files:
@@ -150,14 +152,15 @@ def _cache_directory() -> "Iterator[Finding]":
         except FileNotFoundError:
             continue  # another process has pruned it
     if damaged_count:
-        text = (
-            f"{damaged_count} of {len(files)} files are damaged, and mended when needed"
+        text = f"{damaged_count} of {counted(len(files), 'file')} damaged"
+        yield (
+            _PROBLEM,
+            f"{text}, to be rewritten when needed. Run `lazyplug cache verify`.",
         )
-        yield _BAD, f"{text}: see lazyplug cache verify"
     if fault or not os.access(directory, os.W_OK):
-        text = f"{directory} cannot be written to: what changed is read at each start"
-        yield _NOTE, f"{text} ({fault})" if fault else text
-    yield _OK, f"{directory} has {len(files)} files"
+        text = f"{directory} cannot be written" + (f": {fault}" if fault else "")
+        yield _NOTE, f"{text}; changes are scanned again at each start"
+    yield _OK, f"{directory} has {counted(len(files), 'file')}"
 
 
 def _write_fault(directory: str) -> str:
@@ -168,7 +171,7 @@ def _write_fault(directory: str) -> str:
     except FileNotFoundError:
         return ""  # it does not exist yet, and can be created
     except OSError as error:
-        return f"{error.filename}: {error.strerror}"
+        return write_fault(directory, error)
 
 
 class _UnreadEnvironment(_environment.Environment):
@@ -185,48 +188,49 @@ def _freshness() -> "Iterator[Finding]":
     )
     frozen = environment.frozen
     if frozen is not None and frozen.answers:
-        yield _OK, "is not needed: see frozen"
+        yield _OK, "not used (a frozen index is in effect)"
         return
     directory = get_cache_directory()
     mode = get_setting("LAZYPLUG_CACHE", "on")
     if mode == "off":
-        yield _NOTE, "none is read or written: LAZYPLUG_CACHE=off"
+        yield _NOTE, "not used: LAZYPLUG_CACHE=off"
         return
     if directory is None or (
         os.path.lexists(directory) and not _files.is_trusted_directory(directory)
     ):
-        yield _NOTE, "none is read or written: see cache"
+        yield _NOTE, "not used: the cache directory cannot be used (see cache)"
         return
     file = os.path.join(directory, environment.file)
     if not os.path.exists(file):
-        yield _NOTE, "there was none for this sys.path"
+        yield _NOTE, "none for this sys.path yet"
         return
     index_file = _files.IndexFile(file)
     try:
         index = Index(index_file.read)
         differences = [*_differences(index, environment.frozen_entries)]
     except (OSError, ValueError):
-        yield _NOTE, f"{file} could not be read, so all was scanned"
+        yield _NOTE, f"{file} cannot be read, so everything was rescanned"
         return
     finally:
         index_file.close()
     for each in differences[:5]:
         yield _NOTE, each
     if len(differences) > 5:
-        yield _NOTE, f"{len(differences) - 5} more differed"
+        yield _NOTE, counted(len(differences) - 5, "more difference")
     if differences:
-        yield _NOTE, "so it was not true any more, and what changed was scanned"
+        yield _NOTE, "stale, so what changed was rescanned"
     elif index.racy or not index.reliable:
-        yield _OK, "is true; some stamps are too young to be believed yet"
+        text = "part of it changed less than two seconds before the scan"
+        yield _OK, f"up to date; {text}, so it is checked again at the next start"
     else:
-        yield _OK, f"is true: {file}"
+        yield _OK, f"up to date: {file}"
 
 
 def _differences(index: Index, frozen_entries: "Mapping[str, str]") -> "Iterator[str]":
     """Yield a text for each file or directory that has changed since the index."""
     for entry, known in zip(index.key[1:], index.signatures):
         if entry in frozen_entries:
-            text = "" if frozen_entries[entry] == known else f"{entry} was frozen anew"
+            text = "" if frozen_entries[entry] == known else f"{entry} was frozen again"
         else:
             text = _difference(entry, known)
         if text:
@@ -258,11 +262,12 @@ def _difference(path: str, known: "str | None") -> str:
     if now == known:
         return ""
     if known is None:
-        return f"{path} came"
+        return f"{path} was added"
     if now is None:
-        return f"{path} went"
+        return f"{path} was removed"
     parts = zip_longest(_PARTS, known.split(" "), now.split(" "), fillvalue="")
-    return f"{path} has another {', '.join(n for n, was, is_ in parts if was != is_)}"
+    differing = ", ".join(part for part, was, is_ in parts if was != is_)
+    return f"{path} has a different {differing}"
 
 
 def _frozen() -> "Iterator[Finding]":
@@ -275,26 +280,25 @@ def _frozen() -> "Iterator[Finding]":
             if named != OFF and (named or os.path.lexists(path)):
                 open_frozen_index(path)
         except OSError as error:
-            yield _BAD, f"{path} is not used: {error.strerror}. See lazyplug freeze"
+            yield _PROBLEM, _unusable(path, unreadable(path, error))
         except ValueError as error:
-            yield _BAD, f"{error}: it is not used. See lazyplug freeze, and thaw"
+            yield _PROBLEM, _unusable(path, str(error))
         else:
-            yield _OK, "there is none" if named != OFF else "none is used"
+            yield _OK, "none" if named != OFF else "not used: LAZYPLUG_INDEX=off"
         return
     label = frozen.label
     if not frozen.answers:
-        does = "lends its records" if environment.borrowed else "is not used"
+        does = "is used in part" if environment.borrowed else "is not used"
         gaps = [*_gaps(environment.key[1:], frozen)] or [
-            "path entries stand in another order"
+            "the path entries are in another order"
         ]
         yield _NOTE, f"{label} {does}: {'; '.join(gaps)}"
         return
-    answers = f"{label} answers"
     declaring = _entries_with_distributions(frozen)
     if frozen.trusted and declaring and not any(map(names_checksum, declaring)):
         yield (
             _NOTE,
-            f"{answers}; metadata is left out, so nobody can tell if it is true",
+            f"{label} is used; the metadata is missing, so it cannot be checked",
         )
         return
     try:
@@ -302,10 +306,18 @@ def _frozen() -> "Iterator[Finding]":
     except ValueError:
         found = ["it is damaged"]
     if found:
-        text = f"{answers}, and is not true any more: {found[0]}; {len(found)} in all"
-        yield _BAD, f"{text}. See lazyplug freeze --check"
+        count = counted(len(found), "difference")
+        text = f"{label} is used, but is stale: {found[0]}; {count} in total"
+        yield _PROBLEM, f"{text}. Run `lazyplug freeze --check --output {label}`."
     else:
-        yield _OK, f"{answers}, and is true"
+        yield _OK, f"{label} is used, and up to date"
+
+
+def _unusable(path: str, reason: str) -> str:
+    return (
+        f"ignoring the frozen index: {reason}. Run `lazyplug freeze --output {path}`,"
+        " or set LAZYPLUG_INDEX=off."
+    )
 
 
 def _entries_with_distributions(frozen: "FrozenIndex") -> "list[str]":
@@ -321,29 +333,32 @@ def _gaps(stable: "list[str]", frozen: "FrozenIndex") -> "Iterator[str]":
         if path not in stable:
             yield f"{path} is not on sys.path"
         elif path not in frozen.frozen_entries:
-            yield f"what is in {path} is not what was frozen, by its names"
+            yield f"{path} has other distributions than when it was frozen"
     for entry in stable:
         if entry not in declaring and names_checksum(entry) is not None:
-            yield f"{entry} is not in it"
+            yield f"{entry} is not in the frozen index"
 
 
 def _path() -> "Iterator[Finding]":
     environment = _environment.current("full")
     for at, entry in enumerate(environment.entries):
         if at in environment.volatile and _environment.may_contain_distributions(entry):
-            yield _NOTE, f"{entry} declares distributions: it is looked at each time"
+            yield (
+                _NOTE,
+                f"{entry} contains distributions, so it is scanned at each start",
+            )
         elif not os.path.exists(entry) and not entry.endswith(".zip"):
-            yield _NOTE, f"{entry} is not there"
+            yield _NOTE, f"{entry} does not exist"
     for _, finder in _environment.third_party_finders():
         kind = finder if isinstance(finder, type) else type(finder)
-        of = f"{kind.__module__}.{kind.__qualname__}"
-        yield _NOTE, f"{of} is asked at each look-up, and imports importlib_metadata"
-    yield _OK, f"{len(environment.entries)} entries"
+        text = f"third-party finder {kind.__module__}.{kind.__qualname__}"
+        yield _NOTE, f"{text} is asked at each lookup, which imports importlib_metadata"
+    yield _OK, counted(len(environment.entries), "entry", "entries")
 
 
 def _metadata(extensions: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
     for problem in problems():
-        yield _BAD, str(problem)
+        yield _PROBLEM, str(problem)
     directories = set()
     for extension in (each for several in extensions.values() for each in several):
         if extension._owner is not None:
@@ -355,8 +370,9 @@ def _metadata(extensions: "dict[str, list[Extension[Any]]]") -> "Iterator[Findin
         values = headers(find_metadata(directory)[2] or "")
         for field, value in zip(("Name", "Version"), values):
             if not value:
-                yield _BAD, f"{directory}: its metadata does not say its {field}"
-    yield _OK, f"{len(directories)} distributions in folders declare something"
+                yield _PROBLEM, f"{directory}: the metadata has no {field}"
+    count = counted(len(directories), "distribution")
+    yield _OK, f"{count} in directories with entry points"
 
 
 def _names(groups: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
@@ -367,12 +383,14 @@ def _names(groups: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
         several = {name for name, found in by_name.items() if len(found) > 1}
         if several and group not in _SCRIPTS:
             owners = {label(each) for name in several for each in by_name[name]}
-            of = f"{group!r}, from {', '.join(sorted(owners))}"
+            of = f"{group!r}, by {', '.join(sorted(owners))}"
+            count = counted(len(several), "name")
             yield (
                 _NOTE,
-                f"{len(several)} stand several times in {of}: {_first_names(several)}",
+                f"{count} declared more than once in {of}: {_first_names(several)}",
             )
-    yield _OK, f"{sum(map(len, groups.values()))} in {len(groups)} groups"
+    points = counted(sum(map(len, groups.values())), "entry point")
+    yield _OK, f"{points} in {counted(len(groups), 'group')}"
 
 
 def _targets(groups: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
@@ -388,10 +406,10 @@ def _targets(groups: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
             missing.setdefault(label(extension), set()).add(module)
     for owner, names in sorted(missing.items()):
         yield (
-            _BAD,
-            f"{owner} declares what is not there, of modules: {_first_names(names)}",
+            _PROBLEM,
+            f"{owner} refers to modules that do not exist: {_first_names(names)}",
         )
-    yield _OK, f"{len(modules)} modules are referred to"
+    yield _OK, f"entry points refer to {counted(len(modules), 'module')}"
 
 
 def _first_names(names: "set[str]") -> str:

@@ -11,7 +11,16 @@ from .._indexing.cache_directory import Directory
 from .._indexing.freeze import anchor_path, differences, freeze_index, freeze_time
 from .._indexing.layout import decode, from_bytes
 from .._indexing.storage import write
-from .output import add_json, clean, complain, print_json, refuse
+from .output import (
+    add_json,
+    clean,
+    complain,
+    counted,
+    print_json,
+    reason_of,
+    refuse,
+    unreadable,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +39,7 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
         "--output",
         metavar="FILE",
         default=default_path(),
-        help="where it lies; by default in the environment: %(default)s",
+        help="the path of the frozen index (default: %(default)s)",
     )
     if name == "thaw":
         parser.set_defaults(command=thaw)
@@ -38,16 +47,16 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
     parser.add_argument(
         "--path",
         action="append",
-        metavar="FOLDER",
-        help="instead of sys.path; it is moved together with FILE",
+        metavar="DIRECTORY",
+        help="freeze it instead of sys.path; it will be moved together with FILE",
     )
     for option, about in (
-        ("--trust", "believe it without a look at the folders that it is of"),
+        ("--trust", "use the frozen index without checking that it is up to date"),
         (
             "--flat",
-            "all will lie in the folder of FILE, as PyInstaller has it; trusted",
+            "as --trust; all plugins will be in the directory of FILE (PyInstaller)",
         ),
-        ("--check", "write nothing; is what was written still true?"),
+        ("--check", "write nothing; list what has changed since FILE was written"),
     ):
         parser.add_argument(option, action="store_true", help=about)
     parser.set_defaults(command=freeze)
@@ -60,26 +69,30 @@ def freeze(options: "argparse.Namespace") -> int:
     """
     file = os.path.abspath(options.output)
     if options.check and (options.trust or options.flat):
-        complain("lazyplug freeze --check: FILE says --trust and --flat itself")
+        complain("lazyplug freeze: --check takes --trust and --flat from FILE")
         return 2
     for directory in options.path or ():
         if not os.path.exists(directory):
             return refuse(
-                options.json, file, f"{directory} is not there: nothing was frozen"
+                options.json, file, f"{directory} does not exist: nothing was frozen"
             )
     if type(sys.modules["os"]) is not type(sys):
         return refuse(
             options.json,
             file,
-            "os is replaced (a fake file system): nothing was frozen",
+            "the module os is replaced (by a fake file system): nothing was frozen",
         )
     try:
         return _check(options, file) if options.check else _write(options, file)
     except OSError as error:
         # Not the path of the error: it may be that of the temporary file.
-        fault = f"{file}: {error.strerror or error}"
-        if not options.check:
-            fault += ". Name another one with --output, and that one in LAZYPLUG_INDEX"
+        if options.check:
+            fault = unreadable(file, error)
+        else:
+            fault = (
+                f"{file} cannot be written: {reason_of(error)}. Use another file with"
+                " --output, and set LAZYPLUG_INDEX to its path."
+            )
         return refuse(options.json, file, fault)
     except (ValueError, LazyplugError) as error:
         return refuse(options.json, file, str(error))
@@ -120,15 +133,15 @@ def _write(options: "argparse.Namespace", file: str) -> int:
         }
         print_json(found)
     else:
-        how = "believed without a look" if trusted else "checked"
-        print(
-            clean(
-                f"{file}: {distributions} distributions of {len(entries)} path entries,"
-                f" {declared} groups, {how}"
-            )
+        how = "trusted without checking" if trusted else "checked at each start"
+        content_summary = (
+            f"{counted(distributions, 'distribution')} in"
+            f" {counted(len(entries), 'path entry', 'path entries')},"
+            f" {counted(declared, 'group')}, {how}"
         )
+        print(clean(f"{file}: {content_summary}"))
     if not distributions:
-        complain("nothing is installed there")
+        complain("No distributions found in these path entries.")
     return 0
 
 
@@ -136,7 +149,9 @@ def _check(options: "argparse.Namespace", file: str) -> int:
     try:
         frozen = open_frozen_index(file)
     except FileNotFoundError:
-        raise LazyplugError(f"{file} is not there: see lazyplug freeze") from None
+        raise LazyplugError(
+            f"{file} does not exist. Run `lazyplug freeze` to write it."
+        ) from None
     named = None
     if options.path or frozen.flat:
         named = _anchored_entries(options.path, os.path.dirname(file))
@@ -146,7 +161,7 @@ def _check(options: "argparse.Namespace", file: str) -> int:
         return 1 if found else 0
     for each in found:
         print(clean(each))
-    print(clean(f"{file} is {'not true any more' if found else 'true'}"))
+    print(clean(f"{file} is {'stale' if found else 'up to date'}"))
     return 1 if found else 0
 
 
@@ -169,7 +184,7 @@ def differences_now(frozen: "FrozenIndex", named: "Named | None" = None) -> "lis
     found = [*differences(frozen, now)]
     if not found and now.header != frozen.index.header:
         # The path entries differ, or the problems in them.
-        return ["what it says beside the plugins is not what freeze would write now"]
+        return ["the path entries, or the problems in them, have changed"]
     return found
 
 
@@ -180,15 +195,17 @@ def thaw(options: "argparse.Namespace") -> int:
         open_frozen_index(file)
         os.unlink(file)
     except FileNotFoundError:
-        return refuse(options.json, file, f"{file} is not there: nothing is frozen")
+        return refuse(options.json, file, f"{file} does not exist: nothing was removed")
     except OSError as error:
-        return refuse(options.json, file, f"{file} cannot be removed: {error.strerror}")
+        return refuse(
+            options.json, file, f"{file} cannot be removed: {reason_of(error)}"
+        )
     except ValueError as error:
-        return refuse(options.json, file, f"{error}: it is left there")
+        return refuse(options.json, file, f"{error}: nothing was removed")
     if options.json:
         print_json({"removed": file})
     else:
-        print(clean(f"{file} is removed"))
+        print(clean(f"removed {file}"))
     return 0
 
 

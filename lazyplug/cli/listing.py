@@ -7,6 +7,7 @@ from .._distribution import identify
 from .._distribution import label as label_of
 from .._extension import Extension
 from .._faults.messages import no_matches
+from .._indexing.metadata import INVALID_REFERENCE
 from .._inventory import groups_of, is_left_over, rows_by_group
 from .._manager import ExtensionManager
 from .._static import facts
@@ -28,15 +29,19 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
         parser.set_defaults(command=groups)
         return
     parser.add_argument(
-        "group", metavar="GROUP", help="a group, or a family: 'myapp.*'"
+        "group",
+        metavar="GROUP",
+        help="the group, or a family of groups such as 'myapp.*'",
     )
     if name == "list":
         parser.add_argument(
-            "--summary", action="store_true", help="tell what each says of itself"
+            "--summary",
+            action="store_true",
+            help="show their summaries, and check that their modules exist",
         )
         parser.set_defaults(command=list_plugins)
     else:
-        parser.add_argument("name", metavar="NAME", help="the name of a plugin in it")
+        parser.add_argument("name", metavar="NAME", help="the name of the plugin")
         parser.set_defaults(command=show)
 
 
@@ -55,7 +60,7 @@ def groups(options: "argparse.Namespace") -> int:
     elif found:
         print_table(found)
     else:
-        print("No entry points are visible on sys.path.")
+        print(NO_ENTRY_POINTS)
     return 0
 
 
@@ -120,14 +125,14 @@ def list_extensions(group: str, thorough: bool = True) -> "dict[Extension[Any], 
     found = {}
     for extension in manager:
         count = counts[extension.name]
-        note = f"one of {count} of this name" if count > 1 else ""
+        note = f"{ONE_OF} {count} plugins with this name" if count > 1 else ""
         if extension._module is None:
-            note = "no object reference"
+            note = INVALID_REFERENCE
         elif thorough and facts.is_missing(extension):
-            note = f"there is no module {extension._module!r}"
+            note = facts.missing_module(extension)
         found[extension] = note
     excluded = {
-        extension: f"{EXCLUDED}{reason}"
+        extension: reason if reason.startswith(EXCLUDED) else f"{EXCLUDED}: {reason}"
         for extension, reason in manager.excluded.items()
     }
     return found | excluded | dict(_left_overs(group))
@@ -142,12 +147,13 @@ def _left_overs(namespace: str) -> "Iterator[tuple[Extension[Any], str]]":
                 _, path, file, _ = owner
                 # For a third-party finder, the path is not a string.
                 where = os.path.join(path, file) if isinstance(path, str) else file
-                note = f"left behind by an interrupted pip, delete {where}"
-                yield extension, f"{EXCLUDED}{note}"
+                note = f"left behind by an interrupted pip (delete {where})"
+                yield extension, f"{EXCLUDED}: {note}"
 
 
-# How the note of an excluded extension begins.
-EXCLUDED = "left out: "
+# The first words of the note of an excluded extension, and of one that shares its name.
+EXCLUDED, ONE_OF = "excluded", "one of"
+NO_ENTRY_POINTS = "No entry points found on sys.path."
 _labels: "dict[Owner, str]" = {}
 
 

@@ -13,8 +13,16 @@ from importlib.util import find_spec
 
 from .. import _environment
 from .._inventory import all_rows
-from .children import HAS_PROCESSES, measured_command
-from .output import add_json, complain, print_json, print_table
+from .children import HAS_PROCESSES, NO_PROCESSES, measured_command
+from .listing import NO_ENTRY_POINTS
+from .output import (
+    add_json,
+    at_least,
+    complain,
+    counted,
+    print_json,
+    print_table,
+)
 
 _LAZYPLUG = (
     f"import {__name__.rpartition('.cli.')[0]} as lazyplug;"
@@ -42,22 +50,16 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
         "group",
         metavar="GROUP",
         nargs="?",
-        help="what is asked for (the largest group)",
+        help="the group to list (default: the largest group)",
     )
     parser.add_argument(
         "--rounds",
-        type=_count,
+        type=at_least(2),
         default=25,
         metavar="N",
-        help="how often each is run, in turns (25)",
+        help="how often each is run, interleaved (default: 25)",
     )
     parser.set_defaults(command=bench)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 2")
-    return int(text)
 
 
 def bench(options: argparse.Namespace) -> int:
@@ -67,23 +69,20 @@ def bench(options: argparse.Namespace) -> int:
     plugin. Returns 1 if nothing could be measured.
     """
     if not HAS_PROCESSES:
-        complain(
-            f"lazyplug bench measures how processes start, and {sys.platform} has no"
-            " processes"
-        )
+        complain(f"{NO_PROCESSES}, which `lazyplug bench` measures.")
         return 1
     groups = all_rows(_environment.current())
     if not groups:
         if options.json:
             print_json({"starts": []})
-        complain("There is nothing to ask for: no entry points are on sys.path.")
+        complain(NO_ENTRY_POINTS)
         return 1
     group = options.group or max(groups, key=lambda name: len(groups[name]))
     with tempfile.TemporaryDirectory(prefix="lazyplug-bench-") as directory:
         try:
             figures = _measure(group, directory, options.rounds)
         except _StartError as error:
-            complain(f"It cannot be measured: {error}")
+            complain(f"lazyplug bench: {error}")
             return 1
     first = figures["importlib.metadata"][0]
     rows = [
@@ -98,11 +97,11 @@ def bench(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"group": group, "rounds": options.rounds, "starts": rows})
         return 0
-    version = sys.version.partition(" ")[0]
+    plugins = counted(len(groups.get(group, ())), "plugin")
     print(
-        f"Listing the {len(groups.get(group, ()))} plugins of {group!r}, Python"
-        f" {version}: milliseconds over a bare\ninterpreter, medians of"
-        f" {options.rounds} rounds in turns, with half of the middle half."
+        f"Listing {plugins} of {group!r}, Python {sys.version.partition(' ')[0]}:"
+        " milliseconds on top of `python -c pass`,\nmedians of"
+        f" {options.rounds} interleaved rounds, ± half the interquartile range."
     )
     print_table(rows)
     return 0
@@ -157,5 +156,5 @@ def _run(name: str, code: str, variables: "dict[str, str]") -> float:
     seconds = time.perf_counter() - began
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise _StartError(f"the start of {name or 'Python'} failed: {last}")
+        raise _StartError(f"the process of {name or 'Python'} failed: {last}")
     return seconds * 1e3

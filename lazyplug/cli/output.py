@@ -8,7 +8,7 @@ from .._printable import clean as clean  # noqa: PLC0414 - for all commands
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import IO, Any
 
     Row = Mapping[str, Any]
@@ -16,7 +16,24 @@ if TYPE_CHECKING:
 
 def add_json(parser: "argparse.ArgumentParser") -> None:
     """Add the option `--json` to the parser of a command."""
-    parser.add_argument("--json", action="store_true", help="print JSON instead")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON instead of text"
+    )
+
+
+def at_least(least: int) -> "Callable[[str], int]":
+    """Return a function that parses an argument: an integer not below this one."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            from argparse import ArgumentTypeError  # free: the parser imports it
+
+            raise ArgumentTypeError(
+                f"{text!r} is not a valid number: expected an integer >= {least}"
+            )
+        return int(text)
+
+    return parse
 
 
 def to_json(found: "Any") -> bytes:
@@ -98,6 +115,15 @@ def columns(
         yield "  ".join(padded).rstrip()
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, in the plural unless the number is 1.
+
+    >>> counted(1, "file"), counted(0, "file"), counted(2, "entry", "entries")
+    ('1 file', '0 files', '2 entries')
+    """
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def print_fields(fields: "Row") -> None:
     """Print one field per line, without the empty fields."""
     width = max(map(len, fields)) + 1
@@ -118,6 +144,16 @@ def refuse(as_json: bool, path: str, fault: str) -> int:
     else:
         complain(fault)
     return 1
+
+
+def reason_of(error: OSError) -> str:
+    """Return the reason of a system error, without its number and path."""
+    return error.strerror or str(error)
+
+
+def unreadable(path: str, error: OSError) -> str:
+    """Return the message that a file or directory cannot be read."""
+    return f"{path} cannot be read: {reason_of(error)}"
 
 
 def is_terminal(file: "IO[str]") -> bool:

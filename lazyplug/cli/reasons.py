@@ -4,12 +4,12 @@ from .. import _environment
 from .._distribution import identify
 from .._entry_point import EntryPoint
 from .._faults.messages import near_misses, origin
-from .._faults.problems import problems
+from .._faults.problems import count_problems, problems
 from .._index import Index
 from .._indexing.freeze import staleness_note
 from .._inventory import groups_of, rows_by_group, shadowed_rows
 from .._printable import list_words
-from .listing import EXCLUDED, list_extensions
+from .listing import EXCLUDED, ONE_OF, list_extensions
 from .output import add_json, clean, print_json
 
 TYPE_CHECKING = False
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
     """Add the arguments of the command to its parser."""
     add_json(parser)
-    parser.add_argument("group", metavar="GROUP", help="the group it should be in")
-    parser.add_argument("name", metavar="NAME", help="the name it should have")
+    parser.add_argument("group", metavar="GROUP", help="the group of the plugin")
+    parser.add_argument("name", metavar="NAME", help="the name of the plugin")
     parser.set_defaults(command=why)
 
 
@@ -34,7 +34,9 @@ def why(options: "argparse.Namespace") -> int:
     """Print why a plugin is available or not; return 1 if none of the name is."""
     found = list_extensions(options.group).items()
     named = {each: note for each, note in found if each.name == options.name}
-    usable = [each for each, note in named.items() if not note or "one of" in note]
+    usable = [
+        each for each, note in named.items() if not note or note.startswith(ONE_OF)
+    ]
     reasons = [
         *_reasons_of_declared(named),
         *_reasons_of_shadowed(options.group, options.name),
@@ -52,11 +54,13 @@ def why(options: "argparse.Namespace") -> int:
 def _reasons_of_declared(named: "dict[Extension[Any], str]") -> "Iterator[str]":
     for extension, note in named.items():
         if note.startswith(EXCLUDED):
-            yield f"It is {note}: {origin(extension)}."
+            yield f"{note[0].upper()}{note[1:]}; {origin(extension)}."
+        elif note.startswith(ONE_OF):
+            yield f"Available: {note}; {origin(extension)}."
         elif note:
-            yield f"It is there, but {note}: {origin(extension)}."
+            yield f"Cannot be used: {note}; {origin(extension)}."
         else:
-            yield f"It is there: {origin(extension)}."
+            yield f"Available: {origin(extension)}."
 
 
 def _reasons_of_shadowed(namespace: str, name: str) -> "Iterator[str]":
@@ -66,8 +70,8 @@ def _reasons_of_shadowed(namespace: str, name: str) -> "Iterator[str]":
             if row[0] == name:
                 loser = EntryPoint._of(group, row, owner)
                 yield (
-                    f"It is shadowed: {origin(loser)}; of another distribution called"
-                    f" {identify(owner)[0]}, what that one declares counts."
+                    f"Shadowed by another distribution named {identify(owner)[0]!r},"
+                    f" which takes precedence; {origin(loser)}."
                 )
 
 
@@ -98,11 +102,11 @@ def _reasons_of_missing(namespace: str, name: str) -> "Iterator[str]":
         if other != namespace and any(row[0] == name for row, _ in pairs)
     ]
     if elsewhere:
-        yield f"A plugin of that name is in {list_words(sorted(elsewhere))}."
+        yield f"A plugin with that name is in {list_words(sorted(elsewhere))}."
     note = staleness_note(_environment.current())
     if note:
         yield note.strip()
     found = problems()
     if found:
-        yield f"What may hide it, {len(found)} in the metadata:"
+        yield f"{count_problems(found)} in the metadata, which may hide it:"
         yield from (f"  {problem}" for problem in found)

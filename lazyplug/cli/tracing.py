@@ -8,8 +8,8 @@ import subprocess
 import sys
 import tempfile
 
-from .children import HAS_PROCESSES, child_command
-from .output import complain, has_rich, print_table, to_json
+from .children import HAS_PROCESSES, NO_PROCESSES, child_command
+from .output import complain, has_rich, print_table, reason_of, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,19 +37,25 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
         " (PROGRAM | -m MODULE) [ARGS...]"
     )
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--json", metavar="FILE", help="write it into a file, as JSON")
-    how.add_argument("--svg", metavar="FILE", help="draw it into a file (needs rich)")
-    parser.add_argument(
-        "--as-stevedore", action="store_true", help="run it on the drop-in"
+    how.add_argument(
+        "--json", metavar="FILE", help="write the trace to a file, as JSON"
+    )
+    how.add_argument(
+        "--svg", metavar="FILE", help="draw the trace into a file (needs rich)"
     )
     parser.add_argument(
-        "-m", dest="is_module", action="store_true", help="what follows is a module"
+        "--as-stevedore",
+        action="store_true",
+        help="replace stevedore by lazyplug's drop-in",
+    )
+    parser.add_argument(
+        "-m", dest="is_module", action="store_true", help="PROGRAM is a module"
     )
     parser.add_argument(
         "program",
         metavar="PROGRAM",
         nargs=argparse.REMAINDER,
-        help="what `run` would run, with its arguments",
+        help="the program and its arguments, as for `lazyplug run`",
     )
     parser.set_defaults(command=trace)
 
@@ -61,16 +67,16 @@ def trace(options: argparse.Namespace) -> int:
     there is no program or a file cannot be written, and 1 if a trace is not possible.
     """
     if not options.program:
-        complain("lazyplug trace: which program?")
+        complain("lazyplug trace: PROGRAM is missing. Run `lazyplug trace --help`.")
         return 2
     if not HAS_PROCESSES:
         complain(
-            f"lazyplug trace starts a process for the program, and {sys.platform} has"
-            " no processes: use `lazyplug run --trace FILE PROGRAM`"
+            f"{NO_PROCESSES}, which `lazyplug trace` needs. Run `lazyplug run --trace"
+            " FILE PROGRAM`."
         )
         return 1
     if options.svg and not has_rich():
-        complain("A picture needs rich: pip install lazyplug[cli]")
+        complain("lazyplug trace: --svg needs rich. Run `pip install lazyplug[cli]`.")
         return 1
     for file in (options.json, options.svg):
         # Fail before the program runs, not after it.
@@ -78,7 +84,7 @@ def trace(options: argparse.Namespace) -> int:
             if file:
                 open(file, "w", encoding="utf-8").close()
         except OSError as error:
-            complain(f"lazyplug trace: {error}")
+            complain(f"{file} cannot be written: {reason_of(error)}")
             return 2
     with tempfile.TemporaryDirectory(prefix="lazyplug-trace-") as directory:
         file = os.path.join(directory, "events")
@@ -96,7 +102,7 @@ def trace(options: argparse.Namespace) -> int:
     elif events:
         print_table([_row(event) for event in events], sys.stderr)
     elif events is not None:
-        complain("It asked lazyplug for nothing.")
+        complain("The program did not use lazyplug.")
     # For a program that a signal ended, return the exit code that a shell returns.
     return exit_code if exit_code >= 0 else 128 - exit_code
 
@@ -137,8 +143,8 @@ def _row(event: "dict[str, Any]") -> "dict[str, Any]":
     return {
         "at ms": round(event["begin"] * 1e3, 2),
         "took ms": round(event["seconds"] * 1e3, 2),
-        "what": "  " * event["depth"] + event["event"],
-        "of": event["about"],
+        "event": "  " * event["depth"] + event["event"],
+        "about": event["about"],
         "error": event["error"],
     }
 
@@ -154,7 +160,7 @@ def _draw(events: "list[dict[str, Any]]", file: str) -> None:
 
     end = max((event["begin"] + event["seconds"] for event in events), default=0.0)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("at ms", "took ms", "what", "of", f"0 to {end * 1e3:.1f} ms"):
+    for name in ("at ms", "took ms", "event", "about", f"0 to {end * 1e3:.1f} ms"):
         table.add_column(name, justify="right" if name.endswith(" ms") else "left")
     for event in events:
         words = [str(word) for word in _row(event).values()][:4]

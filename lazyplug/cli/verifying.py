@@ -11,6 +11,7 @@ from .._indexing.storage import FACTS, SUFFIX
 from .._indexing.watch import watched_files
 from .._static.facts import encode as encode_facts
 from .._static.facts import part_of, read_facts
+from .output import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,32 @@ if TYPE_CHECKING:
 
     # the text that names a part, and the function that checks it
     Check = tuple[str, Callable[[], object]]
+
+# Why the cache directory cannot be used.
+NO_CACHE_DIRECTORY = (
+    "Cannot determine a cache directory: HOME is not set. Set LAZYPLUG_CACHE_DIR."
+)
+
+
+def untrusted(directory: str) -> str:
+    """Return the message that a cache directory is not trusted."""
+    return (
+        f"{directory} is not used: it is not a directory, or other users can write to"
+        " it. Remove it, or remove their permission to write."
+    )
+
+
+def unwritable(directory: str, error: OSError) -> str:
+    """Return the message that a cache directory cannot be written."""
+    return f"{directory} cannot be written: {write_fault(directory, error)}"
+
+
+def write_fault(directory: str, error: OSError) -> str:
+    """Return why a cache directory cannot be written; name a parent if it is that."""
+    reason = reason_of(error)
+    if error.filename in {None, directory}:
+        return reason
+    return f"{error.filename}: {reason}"
 
 
 def damages(path: str) -> "list[str]":
@@ -37,7 +64,7 @@ def damages(path: str) -> "list[str]":
         reason = error.__cause__ or error
         if isinstance(reason, FileNotFoundError):
             raise reason from None
-        return [f"all of it: {str(reason)[:80]}"]  # may quote a line of the file
+        return [f"the whole file: {str(reason)[:80]}"]  # may quote a line of the file
     finally:
         index_file.close()
 
@@ -56,13 +83,16 @@ def _failing(checks: "Iterable[Check]") -> "list[str]":
 def _index(path: str, read: "Read") -> "list[str]":
     index = Index(read)
     checks: list[Check] = [
-        ("the stamps of the path entries", lambda: _check_signatures(index.signatures)),
-        ("which of them are young", lambda: _check_racy(index)),
-        ("the files that are watched", lambda: [*watched_files(index)]),
-        ("the records of the distributions", lambda: decode(index)),
-        ("what stands between its parts", lambda: _check_layout(index)),
         (
-            "its name, which is that of another",
+            "the stat signatures of the path entries",
+            lambda: _check_signatures(index.signatures),
+        ),
+        ("the racy path entries", lambda: _check_racy(index)),
+        ("the watch list", lambda: [*watched_files(index)]),
+        ("the records of the distributions", lambda: decode(index)),
+        ("unexpected data between its parts", lambda: _check_layout(index)),
+        (
+            "its file name, which does not match its content",
             lambda: _check_name(index.key, index.signatures, path),
         ),
         *[
@@ -72,7 +102,7 @@ def _index(path: str, read: "Read") -> "list[str]":
     ]
     found = _failing(checks)
     if not found and not _matches_records(index):
-        found.append("its parts, which do not say the same")
+        found.append("its parts, which contradict each other")
     return found
 
 
@@ -82,21 +112,24 @@ def _facts(path: str, read: "Read") -> "list[str]":
 
     def check_of(line: bytes) -> "Check":
         kind_and_group = b",".join(line[1:].split(b",")[:2]).decode("ascii", "replace")
-        return f"the facts {kind_and_group}", lambda: parts.update(
+        return f"the learned facts {kind_and_group}", lambda: parts.update(
             [part_of(line, read, chunk, len(header))]
         )
 
     checks: list[Check] = [
-        ("the stamps of the path entries", lambda: _check_signatures(signatures)),
         (
-            "its name, which is that of another",
+            "the stat signatures of the path entries",
+            lambda: _check_signatures(signatures),
+        ),
+        (
+            "its file name, which does not match its content",
             lambda: _check_name(key, signatures, path),
         ),
         *map(check_of, header.split(b"\n")[1:-1]),
     ]
     found = _failing(checks)
     if not found and encode_facts(key, signatures, parts) != read(0, SIZE_CAP):
-        found.append("what stands between its parts")
+        found.append("unexpected data between its parts")
     return found
 
 

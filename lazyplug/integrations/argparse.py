@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from .. import ExtensionManager
 from .._distribution import summary_of
 from .._faults.messages import failed_load
+from .._indexing.metadata import INVALID_REFERENCE
 from .._static import facts
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def add_plugins(
 
 def _help_text(extension: "Extension[Any]") -> str:
     if extension._module is None:
-        return "(cannot be used: no object reference)"
+        return f"(cannot be used: {INVALID_REFERENCE})"
     text = extension.summary
     if text is None and facts.is_missing(extension):
-        return f"(cannot be used: there is no module {extension.module_name!r})"
+        return f"(cannot be used: {facts.missing_module(extension)})"
     return text or summary_of(extension._owner)[0] or ""

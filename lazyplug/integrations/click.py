@@ -11,6 +11,8 @@ import click
 from .. import ExtensionManager, MultipleMatches, NoMatches
 from .._distribution import summary_of
 from .._faults.messages import failed_load, near_misses, origin
+from .._indexing.metadata import INVALID_REFERENCE
+from .._printable import repr_of
 from .._static import facts as facts_module
 from .._static.source import first_paragraph, kind_of, read
 from ._plain_texts import PlainTexts, makes_command
@@ -107,7 +109,7 @@ class LazyGroup(click.Group):
         except MultipleMatches as error:
             if is_listing:
                 return _broken_command(
-                    name, f"{len(error.extensions)} plugins of this name"
+                    name, f"{len(error.extensions)} plugins have this name"
                 )
             raise click.ClickException(str(error)) from error
         except NoMatches:
@@ -169,8 +171,8 @@ def _load_command(extension: Extension[Any]) -> click.Command:
     command = _as_command(plugin)
     if command is None:
         raise click.ClickException(
-            f"{origin(extension)}: {plugin!r} is no click command; its author has to"
-            " declare one, or a Typer app"
+            f"{origin(extension)}: {repr_of(plugin)} is not a click command or a Typer"
+            " app. Its author must correct it."
         )
     _learn(extension, command)
     return command
@@ -220,14 +222,12 @@ def _learn(extension: Extension[Any], command: click.Command) -> None:
 def _listed_command(extension: Extension[Any]) -> click.Command:
     """Return a placeholder for a command that is only listed. Imports no plugin."""
     if extension._module is None:
-        return _broken_command(extension.name, "no object reference")
+        return _broken_command(extension.name, INVALID_REFERENCE)
     texts = facts_module.facts().recall(extension, _KIND)
     if not isinstance(texts, dict):
         texts = _read(extension)
     if not texts:
-        return _broken_command(
-            extension.name, f"there is no module {extension.module_name!r}"
-        )
+        return _broken_command(extension.name, facts_module.missing_module(extension))
     attrs: dict[str, Any] = {name: texts.get(name) for name in _TEXTS}
     attrs |= {name: texts.get(name) or False for name in _FLAGS}
     return click.Command(extension.name, **attrs)

@@ -36,7 +36,7 @@ _REGISTRATION_METHODS = ("register", "parse_hookimpl_opts")
 # A source that changed after this time may differ from the imported module.
 _BEGAN = time.time_ns()
 # The default of a stand-in's argument, which means the default in the plugin.
-_PLUGIN_DEFAULT: Any = type("_Theirs", (), {"__repr__": lambda _: "..."})()
+_PLUGIN_DEFAULT: Any = type("_PluginDefault", (), {"__repr__": lambda _: "..."})()
 
 
 def load_entrypoints(
@@ -113,9 +113,8 @@ def _check_manager(manager: type[PluginManager]) -> None:
     for method in _REGISTRATION_METHODS:
         if getattr(manager, method) is not getattr(PluginManager, method):
             raise TypeError(
-                f"{manager.__module__}.{manager.__qualname__} has a {method}() of its"
-                " own, which looks at each plugin when it is registered: nothing can"
-                " stand for one; leave out lazy=True"
+                f"{manager.__module__}.{manager.__qualname__} overrides {method}(),"
+                " which inspects each plugin when it is registered. Remove lazy=True."
             )
 
 
@@ -126,7 +125,7 @@ class _PluginSkipped(Exception):
 def _load_plugin(extension: Extension[Any], policy: str) -> Any:
     """Import and return a plugin.
 
-    Raises the exception of the import if the policy is "error", else _LeftOut.
+    Raises the exception of the import if the policy is "error", else _PluginSkipped.
     """
     try:
         return extension.plugin
@@ -347,7 +346,7 @@ class _Plugin(ModuleType):
     def __repr__(self) -> str:
         if self._extension.loaded:
             return repr(self._extension.plugin)
-        return f"<module {self.__name__!r}, to be imported when it is called>"
+        return f"<module {self.__name__!r}, not imported yet>"
 
 
 def _load(plugin: _Plugin, policy: str = "error") -> Any:
@@ -362,8 +361,8 @@ def _load(plugin: _Plugin, policy: str = "error") -> Any:
 
         _learn(plugin._pm, extension, None)
         report(
-            f"{plugin.__name__} has other hooks than its source shows; it is imported"
-            " at once from now on"
+            f"{plugin.__name__} has other hooks than its source shows, so it will be"
+            " imported at each start from now on"
         )
     return module
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
 from .. import ExtensionManager
-from .._faults.messages import origin
-from .._printable import clean, describe_error
+from .._faults.messages import failed_load
+from .._printable import clean
 from .._static import facts
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def documentation(extension: Extension[Any]) -> str | None:
     try:
         return getdoc(extension.plugin) or ""
     except Exception as error:
-        reason = clean(describe_error(error))
-        _log("lazyplug").warning("Failed to load %s: %s", origin(extension), reason)
+        _log("lazyplug").warning("%s", clean(failed_load(extension, error)))
         return None
 
 

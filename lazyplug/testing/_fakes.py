@@ -70,7 +70,7 @@ def faked(
     The objects are available until the patch is undone.
     """
     if namespace.endswith(".*"):
-        raise ValueError(f"{namespace!r} is a family: say one group of it")
+        raise ValueError(f"{namespace!r} is a family of groups: expected one group")
     number = next(n for n in count(1) if f"lazyplug_fakes_{n}" not in _objects)
     module = f"lazyplug_fakes_{number}"
     values: dict[str, str] = {}
@@ -114,8 +114,9 @@ def give(module: "dict[str, Any]") -> None:
     """Put the objects into a generated module, which calls this when it is imported."""
     if module["__name__"] not in _objects:
         raise ImportError(
-            "fake extensions are objects of the process that has made them: give"
-            " references, or plant modules in a site folder, for other processes"
+            "fake extensions that are objects exist only in the process that created"
+            " them; for other processes, use `module:attr` references to modules in a"
+            " site directory"
         )
     module.update(_objects[module["__name__"]])
 

@@ -39,7 +39,7 @@ def nothing_imported(*names: str) -> Iterator[None]:
     """
     for name in names:
         if not all(map(str.isidentifier, str.split(name, "."))):
-            raise ValueError(f"{name!r} is not the name of a module")
+            raise ValueError(f"{name!r} is not a valid module name")
     watch = _Watch(names)
     with OwnPatch() as patch:
         for name in names:

@@ -100,8 +100,8 @@ def isolate(patch: Patch, directory: Path) -> None:
     forget(directory)
     if _settings.get_cache_directory() != str(directory):
         raise RuntimeError(
-            "the index cannot be isolated: LAZYPLUG_* are ignored in this process. Was"
-            " it started with -E or -I, or has it another user's rights?"
+            "the index cannot be isolated: this process ignores LAZYPLUG_* variables."
+            " Run Python without -E and -I, and not with the rights of another user."
         )
 
 

@@ -35,8 +35,8 @@ def plant(directory: "str | os.PathLike[str]", tree: Tree) -> Path:
                 (path / name).write_text(dedent(content), encoding="utf-8")
             case _:
                 raise TypeError(
-                    f"{path / name} cannot be planted of {content!r}: say a dict for a"
-                    " folder, text or bytes for a file"
+                    f"{content!r} is not valid content of {path / name}: expected a"
+                    " dict for a directory, str or bytes for a file"
                 )
     return path
 
@@ -72,7 +72,7 @@ def _text(entry_points: "Mapping[str, Mapping[str, str]]") -> str:
     for group, points in entry_points.items():
         if not isinstance(points, Mapping):
             raise TypeError(
-                f"{group!r}: {points!r} is no group of entry points: say"
+                f"{group!r}: {points!r} is not a valid group of entry points: expected"
                 " {'group': {'name': 'module:attr'}}"
             )
         head = f"[{group}]\n"
@@ -82,7 +82,7 @@ def _text(entry_points: "Mapping[str, Mapping[str, str]]") -> str:
             found = [(read, *row[:2]) for read, row in parse(head + line, "")[0]]
             if found != [(group, name, value)]:
                 raise ValueError(
-                    f"{name!r}: {value!r} of group {group!r} cannot stand in an"
+                    f"{name!r}: {value!r} of group {group!r} is not valid in an"
                     " entry_points.txt"
                 )
             lines.append(line)

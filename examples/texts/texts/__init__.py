@@ -1,16 +1,16 @@
-"""Print a file in the format that is asked for; formats are plugins."""
+"""Print a file in the requested format. Formats are plugins."""
 
 import argparse
 from collections.abc import Callable
 
 from lazyplug import DriverManager, ExtensionManager, NoMatches
 
-# What a plugin of the group `texts.formats` is.
+# The type of a plugin of the group `texts.formats`.
 Format = Callable[[str], str]
 
 
 def plain(text: str) -> str:
-    """As it is."""
+    """Leave the text unchanged."""
     return text
 
 
@@ -25,7 +25,7 @@ def main() -> None:
         epilog="formats:\n" + "\n".join(sorted(lines)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("format", help="one of those below")
+    parser.add_argument("format", help="one of the formats below")
     parser.add_argument("file", type=argparse.FileType(encoding="utf-8"))
     options = parser.parse_args()
     try:

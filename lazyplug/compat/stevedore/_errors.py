@@ -28,7 +28,7 @@ def no_extensions(namespace: str, excluded: "Mapping[EntryPoint, str]") -> NoMat
 
 def _note(error: NoMatches, excluded: "Mapping[EntryPoint, str]") -> None:
     for entry_point, reason in excluded.items():
-        error.add_note(f"{entry_point.value!r} is left out: {reason}.")
+        error.add_note(f"{entry_point.value!r} is {reason}.")
 
 
 def no_driver(

@@ -109,7 +109,7 @@ def install() -> None:
 
         where = getattr(stevedore, "__file__", None)
         report_once(
-            f"stevedore ({where}) was imported before"
-            f" {_PACKAGE}.install() was called: what was bound by then stays its own,"
-            " and its classes and the drop-in's are not the same; call it earlier"
+            f"stevedore ({where}) was imported before {_PACKAGE}.install() was called:"
+            " names that were imported before still refer to it. Call install() before"
+            " anything imports stevedore."
         )

@@ -258,7 +258,7 @@ class ExtensionManager(OfT["T"]):
             )
             points = [point for point in points if point not in self.excluded]
             for entry_point, reason in self.excluded.items():
-                LOG.debug("left out %r: %s", entry_point, reason)
+                LOG.debug("%r is %s", entry_point, reason)
         return points
 
     def _asks(self, entry_point: "EntryPoint") -> bool:
