@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[1]
 # Each is a regular expression, and what to say instead.
 WORDS = {
     r"(is|are|was|were|not|be) told|told (of|that|about|once)": "reported, logged",
-    r"(still|not|is|no longer) true (any more|of)|still true": "fresh, stale",
+    r"(not|no longer) true (any more|of)|still true": "fresh, stale",
     r"look(s|ed)? (at everything )?again|looks? anew": "rescan",
     r"too young|young stamps?|is young": "racy",
-    r"calm|stamps?": "reliable, stat signature",
+    r"calm|(?<!\")stamps?(?!\")": "reliable, stat signature",
     r"lent|donors?|lender": "borrowed, sibling indexes",
     r"(cold|warm|hot) rooms?|public doors?": "module, public names",
     r"stands? (several times|twice|more than once|in the)": "is declared",

@@ -1,4 +1,4 @@
-"""Site folders, an isolated cache, a clock of our own, and fresh processes."""
+"""Create site directories, isolate the cache, and set `sys.path` and the clock."""
 
 import os
 import shutil
@@ -21,19 +21,19 @@ from tests.support.users import POINTS
 
 # `pytest -m hypothesis --hypothesis-profile long`; see `tox run -e laws`.
 settings.register_profile("long", max_examples=20 * settings().max_examples)
-# A tenth of them: on all but one Python.
+# A tenth of the examples, on all Python versions but one.
 settings.register_profile("sample", max_examples=settings().max_examples // 10)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return one more than there are cores: many tests wait for processes."""
+    """Return one more than the number of cores, since many tests wait for processes."""
     return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> PlantSite:
-    """Return a function that plants a site folder; its second argument names it."""
+    """Return a function that creates a site directory; its second argument names it."""
 
     def make(tree: Tree, name: str = "site") -> Path:
         return plant(tmp_path / name, tree)
@@ -43,7 +43,7 @@ def site(tmp_path: Path) -> PlantSite:
 
 @pytest.fixture(autouse=True)
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give each test a cache folder of its own, and a process that knows nothing."""
+    """Give each test its own cache directory, and forget what is in memory."""
     directory = tmp_path / "cache"
     isolate(monkeypatch, directory)
     yield directory
@@ -52,7 +52,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def forgotten() -> Iterator[None]:
-    """Let no plugin of one test be imported already in the next."""
+    """Remove the plugins of a test from `sys.modules` at its end."""
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
@@ -62,9 +62,9 @@ def forgotten() -> Iterator[None]:
 
 @pytest.fixture
 def only(monkeypatch: pytest.MonkeyPatch) -> SetPath:
-    """Return a function that makes the given folders the whole of `sys.path`.
+    """Return a function that replaces `sys.path` by the given directories.
 
-    What is not imported by then cannot be: importlib_metadata is, above.
+    Afterwards nothing else can be imported, so importlib_metadata is imported above.
     """
 
     def set_path(*directories: "Path | str") -> None:
@@ -76,7 +76,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> SetPath:
 
 @pytest.fixture
 def first(monkeypatch: pytest.MonkeyPatch) -> SetPath:
-    """Return a function that puts the given folders before all of `sys.path`."""
+    """Return a function that puts the given directories first on `sys.path`."""
 
     def set_path(*directories: "Path | str") -> None:
         monkeypatch.setattr(sys, "path", [*map(str, directories), *sys.path])
@@ -87,7 +87,7 @@ def first(monkeypatch: pytest.MonkeyPatch) -> SetPath:
 
 @pytest.fixture
 def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Ticking]:
-    """Return a function that puts coarse ticks into the seam."""
+    """Return a function that makes file times and the clock advance in ticks."""
 
     def install(tick: int = 1) -> Ticking:
         ticks = Ticking(tick)
@@ -100,7 +100,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Ticking]:
 
 @pytest.fixture
 def reliable(ticking: Callable[[int], Ticking]) -> Ticking:
-    """Put the clock an hour ahead, so that every stamp is old enough at once."""
+    """Set the clock an hour ahead, so that no stat signature is racy."""
     ticks = ticking(1)
     ticks.ahead = LATER
     return ticks
@@ -108,7 +108,7 @@ def reliable(ticking: Callable[[int], Ticking]) -> Ticking:
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """Return a folder that every user may enter, unlike pytest's own."""
+    """Return a directory that every user may enter, unlike those of pytest."""
     directory = Path(tempfile.mkdtemp())
     directory.chmod(0o755)
     yield directory

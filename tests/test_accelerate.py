@@ -166,7 +166,7 @@ def test_after_any_changes_the_answer_is_that_of_the_library(
                 if what in {"upgrade", "shadow"} or not [*directory.glob(f"{name}-*")]:
                     points = f"[g]\n{name}{number} = m\n"
                     plant(directory, dist(name, f"{number}.0", points))
-                # Which of two in one folder wins is the listing's choice there.
+                # The order of the listing decides there which of two wins.
                 if len([*directory.glob(f"{name}-*")]) > 1:
                     break
                 for library in LIBRARIES:
@@ -390,7 +390,7 @@ def test_one_in_another_both_see_what_is_imported_later() -> None:
 @pytest.mark.parametrize(
     "there",
     [
-        # a folder without a loader, a module of this name, one of an old loader
+        # a directory without a loader, a module of this name, one of an old loader
         "os.makedirs(os.path.join(here, 'importlib_metadata'))",
         "open(os.path.join(here, 'importlib_metadata.py'), 'w').close()",
         "sys.meta_path.insert(0, Old)",

@@ -1,4 +1,4 @@
-"""What is measured is judged: a bound that is crossed is told, and fails."""
+"""Test that figures are compared with bounds, and that a missed bound fails."""
 
 import sys
 import tomllib
@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-# They are not installed; and lazyplug is to be the one that is.
+# The benchmarks are not installed; lazyplug must be the installed one.
 sys.path.append(str(Path(__file__).parents[1]))
 from benchmarks import __main__ as benchmarks
 from benchmarks import report
@@ -21,7 +21,7 @@ OURS, THEIRS = Figure(10, 1), Figure(100, 20)
 
 @pytest.fixture
 def bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a file of bounds, and keep results where no other does."""
+    """Return a file for bounds, and keep results in a temporary directory."""
     file = tmp_path / "bounds.toml"
     monkeypatch.setattr(report, "BOUNDS", file)
     monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
@@ -40,17 +40,17 @@ def bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ('to = "theirs"\nmore = -92', OURS, "MISSED ours - theirs = -90"),
     ],
 )
-def test_a_bound_is_judged_with_the_spread_of_what_is_judged(
+def test_a_bound_allows_for_the_spread_of_the_figure(
     bound: str, ours: Figure, verdict: str, bounds: Path
 ) -> None:
     bounds.write_text(f'[[some]]\nof = "ours"\n{bound}\n')
-    (said,) = report.judge("some", {"ours": ours, "theirs": THEIRS})
-    assert said.startswith(verdict)
+    (line,) = report.judge("some", {"ours": ours, "theirs": THEIRS})
+    assert line.startswith(verdict)
 
 
 def run(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Run a benchmark whose figures are given; return what was drawn."""
-    drawn: list[Any] = []
+    """Run a benchmark with fixed figures; return the arguments of each drawing."""
+    drawings: list[Any] = []
     tables = [Table("what", "ms", {"ours": OURS, "theirs": THEIRS})]
 
     def measure(options: Options) -> list[Table]:
@@ -58,11 +58,11 @@ def run(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return tables
 
     monkeypatch.setattr("sys.argv", ["benchmark", *arguments])
-    report.main("some", "Some.", measure, 25, lambda *given: drawn.append(given))
-    return drawn
+    report.main("some", "Some.", measure, 25, lambda *drawing: drawings.append(drawing))
+    return drawings
 
 
-def test_results_are_kept_when_that_is_asked_for_and_compared_the_next_time(
+def test_results_are_kept_if_requested_and_compared_the_next_time(
     bounds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bounds.write_text('[[some]]\nof = "ours"\nto = "theirs"\nratio = "1/10"\n')
@@ -80,9 +80,7 @@ def test_results_are_kept_when_that_is_asked_for_and_compared_the_next_time(
     assert ": ours / theirs was 0.1, now 0.1" in capsys.readouterr().out
 
 
-def test_a_bound_that_is_missed_fails(
-    bounds: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missed_bound_fails(bounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bounds.write_text('[[some]]\nof = "ours"\nmost = 8\n')
     with pytest.raises(SystemExit, match="a bound was missed"):
         run([], monkeypatch)
@@ -96,12 +94,12 @@ def test_few_rounds_are_not_judged(
         run(["--rounds", "3"], monkeypatch)
 
 
-def test_each_benchmark_is_among_those_that_are_run_together() -> None:
+def test_each_benchmark_is_among_those_that_run_together() -> None:
     files = Path(report.HERE).glob("*.py")
     found = {file.stem for file in files if '    main("' in file.read_text()}
     assert found == set(benchmarks.NAMES)
 
 
-def test_each_bound_is_of_a_benchmark() -> None:
+def test_each_bound_belongs_to_a_benchmark() -> None:
     names = {*benchmarks.NAMES, "counts"}
     assert set(tomllib.loads(report.BOUNDS.read_text())) <= names

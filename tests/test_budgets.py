@@ -1,7 +1,7 @@
-"""What a start costs, in exact counts: modules, calls, bytes, instructions.
+"""Check the exact cost of a start: modules, system calls, bytes, instructions.
 
-The bounds stand in benchmarks/bounds.toml. They hold for 250 distributions, of which
-100 declare entry points; milliseconds are judged by the benchmarks, not here.
+The bounds are in benchmarks/bounds.toml, for 250 distributions of which 100 declare
+entry points. Milliseconds are checked by the benchmarks, not here.
 """
 
 import os
@@ -38,7 +38,7 @@ MANAGER = "import lazyplug; lazyplug.DriverManager('budget.group', 'plain')"
 HANDLE = "import lazyplug; lazyplug.ExtensionManager('budget.group')['plain'].plugin"
 
 
-# Files are old enough to be believed at once: ctime cannot be set, the clock can.
+# Makes stat data reliable at once: ctime cannot be set, but the clock can.
 AHEAD = """
 import time, lazyplug._files as files
 files.fs.clock = lambda: time.time_ns() + 3600 * 10**9
@@ -70,7 +70,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         "METADATA": "Name: budget\nVersion: 1.0\n",
         "entry_points.txt": "[budget.group]\nplain = plain_plugin:Plain\n",
     }
-    # The tests' own environment is not measured: distributions come and go there.
+    # The environment of the tests is not measured, since its distributions vary.
     python("-m", "venv", "--without-pip", str(directory / "venv"))
     executable = str(directory / "venv" / "bin" / "python")
     site = Path(
@@ -113,20 +113,20 @@ def test_a_warm_driver_imports_few_modules_and_none_that_is_costly(
     assert not FORBIDDEN & set(loaded)
 
 
-def test_a_warm_start_does_not_look_again_at_anything(
+def test_a_warm_start_imports_no_module_that_scans(
     environment: Environment,
 ) -> None:
-    cold = ask(
+    scanning = ask(
         f"{DRIVER}\nimport json, sys\n"
         "print(json.dumps([m for m in sys.modules if"
         " m.startswith('lazyplug._indexing')]))",
         env=environment.variables,
         executable=environment.python,
     )
-    assert cold == []
+    assert scanning == []
 
 
-def _traced(
+def _trace(
     environment: Environment, code: str, tmp_path: Path, **more: str
 ) -> list[str]:
     """Return the file system calls of a run of code."""
@@ -149,7 +149,7 @@ needs_strace = pytest.mark.skipif(
 )
 
 
-def test_to_keep_in_memory_what_handles_plugins_imports_nothing_that_is_costly(
+def test_preloading_the_modules_that_handle_plugins_imports_nothing_costly(
     environment: Environment,
 ) -> None:
     loaded: list[str] = ask(
@@ -163,31 +163,31 @@ def test_to_keep_in_memory_what_handles_plugins_imports_nothing_that_is_costly(
 
 
 @needs_strace
-@pytest.mark.parametrize(("level", "looks"), [("full", 251), ("dirs", 0), ("none", 0)])
-def test_a_warm_start_looks_once_at_each_distribution_or_not_at_all(
-    environment: Environment, level: str, looks: int, tmp_path: Path
+@pytest.mark.parametrize(("level", "count"), [("full", 251), ("dirs", 0), ("none", 0)])
+def test_a_warm_start_checks_each_distribution_once_or_not_at_all(
+    environment: Environment, level: str, count: int, tmp_path: Path
 ) -> None:
-    calls = _traced(environment, DRIVER, tmp_path, LAZYPLUG_CHECK=level)
-    at_files = [
+    calls = _trace(environment, DRIVER, tmp_path, LAZYPLUG_CHECK=level)
+    file_calls = [
         line for line in calls if "entry_points.txt" in line and "pread64" not in line
     ]
     if level != "full":
-        assert at_files == []
-    assert len(set(at_files)) == len(at_files)
-    assert len(at_files) == looks
-    bare = _traced(environment, "import plain_plugin", tmp_path)
-    others = len(calls) - len(at_files) - len(bare)
+        assert file_calls == []
+    assert len(set(file_calls)) == len(file_calls)
+    assert len(file_calls) == count
+    baseline = _trace(environment, "import plain_plugin", tmp_path)
+    others = len(calls) - len(file_calls) - len(baseline)
     print(f"{level}: {others} other calls")
     assert others <= BOUNDS["calls"]
     listings = [line for line in calls if "getdents64" in line]
-    assert len(listings) <= len([line for line in bare if "getdents64" in line]) + 8
+    assert len(listings) <= len([line for line in baseline if "getdents64" in line]) + 8
 
 
 @needs_strace
-def test_a_warm_start_reads_the_front_and_one_group_and_writes_nothing(
+def test_a_warm_start_reads_the_header_and_one_group_and_writes_nothing(
     environment: Environment, tmp_path: Path
 ) -> None:
-    calls = _traced(environment, DRIVER, tmp_path)
+    calls = _trace(environment, DRIVER, tmp_path)
     # The dynamic loader reads the headers of libraries in this way too.
     reads = [
         int(line.rpartition("= ")[2])
@@ -237,7 +237,7 @@ def test_a_trusted_frozen_start_makes_a_dozen_calls_whatever_is_installed(
         (directory / script).write_text(MARKED)
         command = [executable, str(directory / script)]
         code = f"import os, sys; os.execv({executable!r}, {command})"
-    calls = _traced(frozen, code, tmp_path, LAZYPLUG_CACHE_DIR=str(tmp_path / "cache"))
+    calls = _trace(frozen, code, tmp_path, LAZYPLUG_CACHE_DIR=str(tmp_path / "cache"))
     begin, end = [n for n, line in enumerate(calls) if "/marked" in line]
     print(*calls[begin + 1 : end], sep="\n")
     assert end - begin - 1 <= BOUNDS["frozen_calls"]
@@ -251,7 +251,7 @@ def _instructions(environment: Environment, code: str) -> int:
             environment.python, "-c", code,
         ],
         env={**os.environ, **environment.variables},
-        # where no other lazyplug lies
+        # a directory without another lazyplug
         cwd=Path(environment.python).parent,
         check=True,
         capture_output=True,
@@ -269,15 +269,15 @@ def _instructions(environment: Environment, code: str) -> int:
 def test_a_warm_driver_stays_within_its_instructions(
     environment: Environment, record_property: Callable[[str, object], None]
 ) -> None:
-    bare = _instructions(environment, "import plain_plugin")
-    taken = (_instructions(environment, DRIVER) - bare) / 1e6
+    baseline = _instructions(environment, "import plain_plugin")
+    taken = (_instructions(environment, DRIVER) - baseline) / 1e6
     record_property("million_instructions", taken)
     print(f"{taken:.2f} million instructions")
     assert taken <= BOUNDS["million_instructions"][VERSION]
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
-def test_to_keep_in_memory_what_handles_plugins_stays_within_its_instructions(
+def test_preloading_the_modules_that_handle_plugins_stays_within_its_instructions(
     environment: Environment, record_property: Callable[[str, object], None]
 ) -> None:
     driver = _instructions(environment, DRIVER)
@@ -305,9 +305,9 @@ def test_many_path_entries_stay_within_their_instructions(
     spread = environment._replace(variables=variables)
     for _ in range(2):
         python("-c", AHEAD + MANAGER, env=variables, executable=spread.python)
-    # An import looks along the whole path once, as that of lazyplug does.
-    bare = _instructions(spread, "import plain_plugin")
-    taken = (_instructions(spread, MANAGER) - bare) / 1e6
+    # An import searches the whole path once, as that of lazyplug does.
+    baseline = _instructions(spread, "import plain_plugin")
+    taken = (_instructions(spread, MANAGER) - baseline) / 1e6
     record_property("million_instructions", taken)
     print(f"{taken:.2f} million instructions")
     assert taken <= BOUNDS["path_entries"]

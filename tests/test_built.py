@@ -1,4 +1,4 @@
-"""The wheel has one module of all that every start imports; both forms are tested."""
+"""Test that the wheel has one module with all modules that every start imports."""
 
 import ast
 import json
@@ -24,18 +24,18 @@ BUILT = hatch_build.built_files(SOURCES)
 def test_children_import_the_file_that_their_parent_imports() -> None:
     code = "import json, lazyplug; print(json.dumps(lazyplug.__file__))"
     assert ask(code) == lazyplug.__file__
-    said = python("-m", "lazyplug", "--version").stdout
-    assert said.split()[-1] == lazyplug.__version__
+    found = python("-m", "lazyplug", "--version").stdout
+    assert found.split()[-1] == lazyplug.__version__
 
 
-def test_a_checkout_runs_the_sources_and_all_else_the_built_module() -> None:
+def test_a_checkout_runs_the_sources_and_a_wheel_the_built_module() -> None:
     is_checkout = Path(lazyplug.__file__).parent == SOURCES
     assert is_built() != is_checkout
     assert _named.__name__ == ("lazyplug._hot" if is_built() else "lazyplug._named")
 
 
-# Eight threads import by old and by new names, each first one in turn.
-IMPORTING = """
+# Eight threads import the modules by all names, each in another order.
+IMPORT_IN_THREADS = """
 import importlib, json, random, sys, threading
 sys.setswitchinterval(1e-5)
 names = json.loads(sys.argv[1])
@@ -62,13 +62,15 @@ print(json.dumps(sorted(found)))
 
 
 @needs_built
-def test_threads_that_import_by_any_of_its_names_find_one_module() -> None:
+def test_threads_that_import_it_by_any_of_its_names_get_one_module() -> None:
     names = [f"lazyplug.{name}" for name in (hatch_build.BUILT, *hatch_build.HOT)]
-    said = json.loads(python("-c", IMPORTING, json.dumps(names)).stdout)
-    assert said == [[8 * len(names), 1]]
+    found = json.loads(python("-c", IMPORT_IN_THREADS, json.dumps(names)).stdout)
+    assert found == [[8 * len(names), 1]]
 
 
-def test_the_built_module_has_the_names_of_all_parts_and_nothing_for_checkers() -> None:
+def test_the_built_module_has_all_names_of_its_parts_and_no_type_checking_code() -> (
+    None
+):
     text = BUILT["_hot.py"]
     assert "TYPE_CHECKING" not in text
     defined = {
@@ -110,21 +112,27 @@ def test_in_the_wheel_all_other_modules_import_the_built_one_on_the_same_lines()
 
 
 @pytest.mark.parametrize(
-    ("parts", "words"),
+    ("parts", "message"),
     [
         ({"_a": "x = 1\n", "_b": "def x():\n    pass\n"}, "_b and _a both define x"),
         (
             {"_a": "x = 1\n", "_b": "from ._a import x as y\n"},
-            "_b: from ._a import x as",
+            "_b: from ._a import x as y: expected an import of hot modules",
         ),
-        ({"_a": "x = 1\n", "_b": "from ._cold import y\n"}, "_b: from ._cold import y"),
-        ({"_a": 'if not TYPE_CHECKING:\n    x = """\n"""\n'}, "text of several lines"),
+        (
+            {"_a": "x = 1\n", "_b": "from ._cold import y\n"},
+            "_b: from ._cold import y: exp",
+        ),
+        (
+            {"_a": 'if not TYPE_CHECKING:\n    x = """\n"""\n'},
+            "string of several lines",
+        ),
     ],
 )
-def test_hot_modules_that_cannot_be_one_stop_the_build(
-    parts: dict[str, str], words: str
+def test_hot_modules_that_cannot_be_combined_stop_the_build(
+    parts: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         hatch_build.fingerprint(parts)
 
 
@@ -133,14 +141,14 @@ def test_the_wheel_is_the_same_from_the_tree_and_from_the_source_distribution(
     tmp_path: Path,
 ) -> None:
     def build(kind: str, source: Path) -> Path:
-        place = tmp_path / f"{kind} of {source.name}"
+        directory = tmp_path / f"{kind} of {source.name}"
         command = [uv.find_uv_bin(), "build", "--quiet", f"--{kind}", str(source)]
-        subprocess.run([*command, "--out-dir", str(place)], check=True, timeout=240)
-        (file,) = place.glob("lazyplug-*")
+        subprocess.run([*command, "--out-dir", str(directory)], check=True, timeout=240)
+        (file,) = directory.glob("lazyplug-*")
         return file
 
     wheel = build("wheel", CHECKOUT)
     assert "lazyplug/_hot.py" in zipfile.ZipFile(wheel).namelist()
-    again = build("wheel", build("sdist", CHECKOUT))
-    assert again.read_bytes() == wheel.read_bytes()
+    rebuilt = build("wheel", build("sdist", CHECKOUT))
+    assert rebuilt.read_bytes() == wheel.read_bytes()
     assert not (SOURCES / "_hot.py").exists()

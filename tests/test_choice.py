@@ -100,8 +100,8 @@ def test_what_is_denied_is_out_whatever_is_allowed() -> None:
     choice = Choice(allow=["json", "yaml"], deny=["json"])
     assert taken(choice) == ["yaml"]
     assert reasons(choice) == {
-        "ini": "not in the allow list of code",
-        "json": "denied by 'json' in code",
+        "ini": "excluded by the allow list in code",
+        "json": "excluded by the deny pattern 'json' in code",
     }
 
 
@@ -116,9 +116,9 @@ def test_of_allow_lists_the_last_one_counts_and_of_deny_lists_each(
     assert taken(file.environment("APP")) == ["json"]
     monkeypatch.setenv("APP_ALLOW", "yaml,ini")
     assert reasons(file.environment("APP")) == {
-        "ini": "denied by 'ini' in code",
-        "json": "not in the allow list of APP_ALLOW",
-        "yaml": "denied by 'yaml' in APP_DENY",
+        "ini": "excluded by the deny pattern 'ini' in code",
+        "json": "excluded by the allow list in APP_ALLOW",
+        "yaml": "excluded by the deny pattern 'yaml' in APP_DENY",
     }
     # What was said before is not changed by what is said after.
     assert taken(code) == ["json"]
@@ -161,7 +161,9 @@ def test_safe_mode_leaves_what_the_host_itself_declares(
     assert taken(choice) == ALL
     choice = Choice(host="myapp")
     by_code = Choice(host="myapp", safe_mode=True)
-    assert reasons(by_code)["json"] == "safe mode (code) leaves only plugins of myapp"
+    assert reasons(by_code)["json"] == (
+        "excluded by safe mode (code), which enables only plugins of myapp"
+    )
     assert taken(by_code) == ["ini"]
     assert taken(choice.configured({"safe_mode": True})) == ["ini"]
     monkeypatch.setenv("APP_SAFE_MODE", "1")
@@ -192,8 +194,8 @@ def test_the_general_variables_need_a_group(
     assert taken(None, "app.checks") == ["yaml"]
     assert caplog.messages == [
         (
-            "'yaml' in LAZYPLUG_DENY is passed over: it has to say for which group,"
-            " as in 'GROUP=yaml'"
+            "ignoring 'yaml' in LAZYPLUG_DENY: expected a pattern with a group, as in"
+            " 'GROUP=yaml'"
         )
     ]
 
@@ -268,24 +270,25 @@ def test_a_driver_that_is_left_out_is_told_with_the_reason() -> None:
     with pytest.raises(lazyplug.NoMatches) as caught:
         MANAGERS["driver"](Choice(deny=["@acme-json"]))
     text = str(caught.value)
-    assert "no extension named 'json' in group 'app.loaders' that is not left" in text
+    assert "no extension named 'json' in group 'app.loaders' is enabled:\n" in text
     assert "declared by acme-json 1.0 in " in text
-    assert ": denied by '@acme-json' in code" in text
+    assert ": excluded by the deny pattern '@acme-json' in code" in text
     assert "Available: 'ini', 'yaml'." in text
 
 
 def test_load_loads_nothing_that_is_left_out() -> None:
     choice = Choice(deny=["json"])
-    with pytest.raises(lazyplug.NoMatches, match="denied by 'json' in code"):
+    reason = "excluded by the deny pattern 'json' in code"
+    with pytest.raises(lazyplug.NoMatches, match=reason):
         lazyplug.load("app.loaders", "json", choice=choice)
     assert lazyplug.load("app.loaders", "os:sep", choice=choice) == os.sep
 
 
 def test_a_name_that_is_left_out_is_told_by_look_up_and_map() -> None:
     manager = ExtensionManager[Any]("app.loaders", choice=Choice(allow=[]))
-    with pytest.raises(lazyplug.NoMatches, match="not in the allow list of code"):
+    with pytest.raises(lazyplug.NoMatches, match="excluded by the allow list in code"):
         manager["json"]
-    with pytest.raises(lazyplug.NoMatches, match="not in the allow list of code"):
+    with pytest.raises(lazyplug.NoMatches, match="excluded by the allow list in code"):
         manager.map(print)
 
 
@@ -304,7 +307,7 @@ def test_names_that_are_left_out_are_not_called_missing(
     assert caplog.messages == []
 
 
-# ------------------------------------------------------------- mistakes are told
+# ------------------------------------------------------------- mistakes are reported
 
 
 @pytest.mark.parametrize(
@@ -312,15 +315,15 @@ def test_names_that_are_left_out_are_not_called_missing(
     [
         (
             Choice(allow=["jsno", "ini"]),
-            "'jsno' in code matches no plugin that is installed; did you mean 'json'?",
+            "'jsno' in code matches no installed plugin; did you mean 'json'?",
         ),
         (
             Choice().configured({"deny": ["@acme-xml"]}, "app.toml"),
-            "'@acme-xml' in app.toml matches no plugin that is installed",
+            "'@acme-xml' in app.toml matches no installed plugin",
         ),
         (
             Choice(deny=["app.loadrs=*"]),
-            "'app.loadrs=*' in code matches no plugin that is installed",
+            "'app.loadrs=*' in code matches no installed plugin",
         ),
     ],
     ids=["name", "distribution", "group"],
@@ -341,10 +344,10 @@ def test_a_variable_that_matches_nothing_is_told_by_its_name(
     taken(Choice().environment("APP"))
     assert sorted(caplog.messages) == [
         (
-            "'app.loaders=jsn' in LAZYPLUG_DENY matches no plugin that is installed;"
+            "'app.loaders=jsn' in LAZYPLUG_DENY matches no installed plugin;"
             " did you mean 'json'?"
         ),
-        "'jsn' in APP_DENY matches no plugin that is installed; did you mean 'json'?",
+        "'jsn' in APP_DENY matches no installed plugin; did you mean 'json'?",
     ]
 
 
@@ -361,7 +364,9 @@ def test_to_allow_and_to_deny_the_same_in_one_place_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     Choice().configured({"allow": ["json"], "deny": ["json"]}, "app.toml")
-    assert caplog.messages == ["app.toml both allows and denies 'json': denied"]
+    assert caplog.messages == [
+        "app.toml both allows and denies 'json': the deny list wins"
+    ]
     # From two places it is how a user turns off what a host has by default.
     caplog.clear()
     Choice(allow=["json"]).configured({"deny": ["json"]})
@@ -372,37 +377,81 @@ def _configured(**settings: Any) -> Callable[[], Choice]:
     return lambda: Choice(host="myapp").configured(settings, "app.toml")
 
 
-PATTERN = "is no pattern: say NAME, GROUP=NAME, @DISTRIBUTION, or"
+PATTERN = "is not a valid pattern: expected NAME, GROUP=NAME, @DISTRIBUTION, or"
 
 
 @pytest.mark.parametrize(
     ("make", "source", "told"),
     [
-        (lambda: Choice(allow="json"), "code", "allow is 'json': say a list"),
-        (lambda: Choice(deny=3), "code", "deny is 3: say a list of patterns"),  # type: ignore[arg-type]
+        (
+            lambda: Choice(allow="json"),
+            "code",
+            "'json' is not a valid allow list: expected a list",
+        ),
+        (
+            lambda: Choice(deny=3),  # type: ignore[arg-type]
+            "code",
+            "3 is not a valid deny list: expected a list of patterns",
+        ),
         (lambda: Choice(deny=[""]), "code", f"'' {PATTERN}"),
         (lambda: Choice(deny=["g="]), "code", f"'g=' {PATTERN}"),
         (lambda: Choice(deny=["=a"]), "code", f"'=a' {PATTERN}"),
         (lambda: Choice(deny=["a@"]), "code", f"'a@' {PATTERN}"),
-        (lambda: Choice(safe_mode=True), "code", "safe mode needs host= of the Choice"),
-        (lambda: Choice(api="1"), "code", "api= needs host=, whose requirements"),
-        (lambda: Choice(host="h", api=2.3), "code", "api is 2.3: say '2.3'"),  # type: ignore[arg-type]
-        (lambda: Choice(host="h", api=[2]), "code", "a version of api is 2: it must"),  # type: ignore[list-item]
-        (lambda: Choice(host=3), "code", "host is 3: it must be text"),  # type: ignore[arg-type]
+        (lambda: Choice(safe_mode=True), "code", "safe_mode also needs host=, the"),
+        (lambda: Choice(api="1"), "code", "api= also needs host=, the name"),
+        (
+            lambda: Choice(host="h", api=2.3),  # type: ignore[arg-type]
+            "code",
+            "2.3 is not a valid api: expected a version such as '2.3'",
+        ),
+        (
+            lambda: Choice(host="h", api=[2]),  # type: ignore[list-item]
+            "code",
+            "2 is not a valid version in api=: expected a string",
+        ),
+        (lambda: Choice(host=3), "code", "3 is not a valid host: expected a string"),  # type: ignore[arg-type]
         (lambda: Choice(deny=["a@b@c"]), "code", f"'a@b@c' {PATTERN}"),
         (
             _configured(versions={"a": ">>>"}),
             "app.toml",
-            "versions has 'a': '>>>'; say",
+            "'a': '>>>' is not valid in versions: expected 'a': '>=1.2,<2'",
         ),
-        (lambda: Choice().configured([]), "the configuration", "[] is no table"),  # type: ignore[arg-type]
-        (_configured(deny=[3]), "app.toml", "3 is no pattern: it must be text"),
-        (_configured(deny="a"), "app.toml", "deny is 'a': say a list of patterns"),
-        (_configured(safe_mode="on"), "app.toml", "safe_mode is 'on': say true or"),
-        (_configured(alow=[]), "app.toml", "'alow' is not known; did you mean 'allow'"),
-        (_configured(xyz=[]), "app.toml", "'xyz' is not known; did you mean 'allow',"),
-        (_configured(versions=[]), "app.toml", "versions is []: say a table of ranges"),
-        (_configured(versions={"a": 1}), "app.toml", "versions has 'a': 1; say"),
+        (
+            lambda: Choice().configured([]),  # type: ignore[arg-type]
+            "the configuration",
+            "[] is not a valid configuration: expected a table",
+        ),
+        (_configured(deny=[3]), "app.toml", "3 is not a valid pattern: expected a"),
+        (
+            _configured(deny="a"),
+            "app.toml",
+            "'a' is not a valid deny list: expected a list of patterns",
+        ),
+        (
+            _configured(safe_mode="on"),
+            "app.toml",
+            "'on' is not a valid value of safe_mode: expected true or false",
+        ),
+        (
+            _configured(alow=[]),
+            "app.toml",
+            "'alow' is not a valid option; did you mean 'allow'",
+        ),
+        (
+            _configured(xyz=[]),
+            "app.toml",
+            "'xyz' is not a valid option; did you mean 'allow',",
+        ),
+        (
+            _configured(versions=[]),
+            "app.toml",
+            "[] is not a valid value of versions: expected a table of version",
+        ),
+        (
+            _configured(versions={"a": 1}),
+            "app.toml",
+            "'a': 1 is not valid in versions: expected 'NAME': '>=1.2,<2'",
+        ),
     ],
 )
 def test_a_choice_that_is_not_understood_says_where_and_what_to_write(
@@ -496,12 +545,12 @@ DROP_IN = """if True:
         (
             'lazyplug.Choice(allow=["ini"])',
             {},
-            "not in the allow list of code",
+            "excluded by the allow list in code",
         ),
         (
             "None",
             {"LAZYPLUG_DENY": "app.loaders=*@acme-*"},
-            "denied by 'app.loaders=*@acme-*' in LAZYPLUG_DENY",
+            "excluded by the deny pattern 'app.loaders=*@acme-*' in LAZYPLUG_DENY",
         ),
     ],
 )
@@ -522,10 +571,10 @@ def test_the_drop_in_imports_nothing_that_is_left_out(
         "['ini']",
         (
             "No 'app.loaders' driver found, looking for 'json' It is declared, but was"
-            f" not loaded. 'plug:J' is left out: {reason}."
+            f" not loaded. 'plug:J' is {reason}."
         ),
     ]
-    # What is left out is not missing.
+    # Excluded plugins are not missing.
     assert done.stderr == "stevedore.named Could not load gone\n"
 
 
@@ -563,7 +612,7 @@ def test_entry_points_that_a_program_brings_are_judged_by_their_distributions() 
     choice = Choice(host="myapp", deny=["@acme-*"])
     points = Brings.list_entry_points(SimpleNamespace(namespace="app.loaders"))  # type: ignore[arg-type]
     out = excluded_entry_points(choice, "app.loaders", points)
-    reason = "denied by '@acme-*' in code"
+    reason = "excluded by the deny pattern '@acme-*' in code"
     assert {each.name: why for each, why in out.items()} == {
         "json": reason,
         "yaml": reason,
@@ -604,14 +653,14 @@ def test_where_all_is_left_out_an_unknown_name_is_no_unknown_group() -> None:
         manager["jsno"]
     assert str(caught.value) == (
         "no extension named 'jsno' in group 'app.loaders'; did you mean 'json'?"
-        " Left out: 'ini', 'json', 'yaml'."
+        " Excluded: 'ini', 'json', 'yaml'."
     )
 
 
 def test_the_reason_stands_once_in_the_error_of_a_driver() -> None:
     with pytest.raises(lazyplug.NoMatches) as caught:
         MANAGERS["driver"](Choice(deny=["json"]))
-    assert str(caught.value).count("denied by 'json' in code") == 1
+    assert str(caught.value).count("excluded by the deny pattern 'json' in code") == 1
 
 
 def test_what_is_left_out_is_no_failure(site: PlantSite, first: SetPath) -> None:
@@ -622,12 +671,12 @@ def test_what_is_left_out_is_no_failure(site: PlantSite, first: SetPath) -> None
 
 @pytest.mark.parametrize("choice", [{}, {"deny": ["json"]}, "json"])
 def test_what_is_no_choice_is_refused(choice: Any) -> None:
-    with pytest.raises(TypeError, match=r"choice= takes a lazyplug\.Choice, not "):
+    with pytest.raises(TypeError, match=r"choice= must be a lazyplug\.Choice, not "):
         ExtensionManager[Any]("app.loaders", choice=choice)
 
 
 def test_a_driver_that_failed_before_it_was_asked_for_is_told_so() -> None:
-    with pytest.raises(lazyplug.NoMatches, match="it is declared, and failed; see"):
+    with pytest.raises(lazyplug.NoMatches, match="it is declared, but failed to load"):
         DriverManager[Any](
             "app.loaders",
             "json",
@@ -646,7 +695,7 @@ def test_a_pattern_that_cannot_be_read_is_an_error_that_says_where_it_was_said(
     pattern: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = where.format(pattern)
-    text = f"{said!r} is not a pattern: "
+    text = f"{said!r} is not a valid pattern: "
     asked: list[Callable[[], Choice]] = [
         lambda: Choice(deny=[said]),
         lambda: Choice(allow=[said]),
@@ -671,7 +720,7 @@ def test_a_pattern_that_cannot_be_read_is_an_error_that_says_where_it_was_said(
 def test_a_distribution_that_cannot_be_read_as_a_pattern_is_an_error(
     pattern: str,
 ) -> None:
-    with pytest.raises(lazyplug.InvalidChoice, match=r"^code: versions has '"):
+    with pytest.raises(lazyplug.InvalidChoice, match=r"^code: '.*' is not a valid p"):
         Choice(versions={pattern: ">=1"})
     with pytest.raises(ValueError, match=r"^prefer\('"):
         lazyplug.prefer(pattern)
@@ -706,7 +755,7 @@ def test_a_pattern_that_matches_nothing_here_is_looked_for_everywhere(
 ) -> None:
     assert taken(Choice(deny=[f"none={pattern}"])) == ["ini", "json", "yaml"]
     (told,) = caplog.messages
-    assert "matches no plugin that is installed" in told
+    assert "matches no installed plugin" in told
 
 
 @pytest.mark.parametrize("command", ["list app.loaders", "doctor", "why app.loaders a"])
@@ -715,6 +764,5 @@ def test_the_commands_say_which_pattern_cannot_be_read(command: str) -> None:
     done = python("-m", "lazyplug", *command.split(), env=env, check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "LAZYPLUG_DENY: 'app.loaders=[a' is not a pattern: '[' is never closed" in (
-        done.stdout + done.stderr
-    )
+    text = "LAZYPLUG_DENY: 'app.loaders=[a' is not a valid pattern: '[' is never closed"
+    assert text in done.stdout + done.stderr

@@ -48,21 +48,21 @@ def verify(capsys: pytest.CaptureFixture[str]) -> Callable[[], tuple[int, str, s
 
 def test_it_is_a_program(index: Path, tmp_path: Path) -> None:
     done = python("-m", "lazyplug", "cache", "verify", cwd=tmp_path)
-    assert done.stdout.startswith(f"sound    {index.name}\n")
+    assert done.stdout.startswith(f"ok       {index.name}\n")
 
 
 def test_a_sound_index_is_sound(index: Path, verify: Verify) -> None:
     assert damages(str(index)) == []
     code, said, complained = verify()
     assert (code, complained) == (0, "")
-    assert said == (f"sound    {index.name}\n1 in {index.parent}, 0 damaged\n")
+    assert said == (f"ok       {index.name}\n1 file in {index.parent}, 0 damaged\n")
 
 
 @pytest.mark.parametrize(
     ("part", "what"),
     [
-        (b"/site", "all of it: front"),
-        (b"foo-1.0.dist-info/", "the files that are watched"),
+        (b"/site", "the whole file: header"),
+        (b"foo-1.0.dist-info/", "the watch list"),
         (b'["h"]\n', "the group 'h'"),
         (b'"METADATA"', "the records of the distributions"),
     ],
@@ -81,10 +81,10 @@ def test_each_damaged_part_is_named(
 def test_what_stands_between_the_parts_is_verified(index: Path) -> None:
     data = index.read_bytes()
     index.write_bytes(data + b"\n")
-    assert damages(str(index)) == ["what stands between its parts"]
+    assert damages(str(index)) == ["unexpected data between its parts"]
     at = data.index(b'\n["h"]\n')
     index.write_bytes(data[:at] + b" " + data[at + 1 :])
-    assert damages(str(index)) == ["what stands between its parts"]
+    assert damages(str(index)) == ["unexpected data between its parts"]
 
 
 def test_what_was_learned_is_verified_too(
@@ -103,11 +103,11 @@ def test_what_was_learned_is_verified_too(
     facts_module.write()
     (file,) = isolated.glob("*.facts")
     data = file.read_bytes()
-    assert f"sound    {file.name}\n" in verify()[1]
+    assert f"ok       {file.name}\n" in verify()[1]
     for part, changed, what in (
-        (b'"facts":', b'"FACTS":', "all of it: front"),
-        (b"A plugin.", b"A PLUGIN.", 'the facts "summary","g"'),
-        (b'"A plugin."]', b'"A plugin."]\n', "what stands between its parts"),
+        (b'"facts":', b'"FACTS":', "the whole file: header"),
+        (b"A plugin.", b"A PLUGIN.", 'the learned facts "summary","g"'),
+        (b'"A plugin."]', b'"A plugin."]\n', "unexpected data between its parts"),
     ):
         file.write_bytes(data.replace(part, changed))
         code, said, _ = verify()
@@ -116,7 +116,7 @@ def test_what_was_learned_is_verified_too(
     file.write_bytes(data)
     other = file.with_name("0" * 16 + "-" + "0" * 16 + ".facts")
     file.rename(other)
-    assert damages(str(other)) == ["its name, which is that of another"]
+    assert damages(str(other)) == ["its file name, which does not match its content"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
@@ -126,17 +126,19 @@ def test_what_others_could_have_written_is_not_sound(
     index.chmod(0o666)
     code, said, _ = verify()
     assert code == 1
-    assert "a file, or one that others could have written\n" in said
+    assert "a regular file, too large, or other users can write to it\n" in said
     index.parent.chmod(0o777)
     code, said, complained = verify()
     assert (code, said) == (1, "")
-    assert complained.startswith(f"Not used: {index.parent} is not a folder, or one")
+    assert complained.startswith(
+        f"{index.parent} is not used: it is not a directory, or"
+    )
 
 
 def test_without_a_cache_folder_nothing_is_wrong(
     isolated: Path, verify: Verify
 ) -> None:
-    said = f"Nothing is remembered in {isolated}\n"
+    said = f"No index in {isolated}\n"
     assert verify() == (0, said, "")
 
 
@@ -144,7 +146,7 @@ def test_a_cache_folder_that_is_a_file_is_told(isolated: Path, verify: Verify) -
     isolated.write_text("mine")
     code, said, complained = verify()
     assert (code, said) == (1, "")
-    assert complained.startswith(f"Not used: {isolated} is not a folder")
+    assert complained.startswith(f"{isolated} is not used: it is not a directory, or")
 
 
 @pytest.mark.parametrize("arguments", [[], ["cache"], ["nothing"], ["cache", "x"]])
@@ -165,11 +167,8 @@ def test_without_a_home_there_is_no_place(
     verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lazyplug.cli.cache.get_cache_directory", lambda: None)
-    assert verify() == (
-        1,
-        "",
-        "There is no place for a cache folder: no home. Set LAZYPLUG_CACHE_DIR.\n",
-    )
+    said = "Cannot determine a cache directory: HOME is not set."
+    assert verify() == (1, "", f"{said} Set LAZYPLUG_CACHE_DIR.\n")
 
 
 def test_a_folder_that_cannot_be_listed_is_told(
@@ -181,7 +180,7 @@ def test_a_folder_that_cannot_be_listed_is_told(
     monkeypatch.setattr("lazyplug._files.fs.listdir", refuse)
     code, said, complained = verify()
     assert (code, said) == (1, "")
-    assert complained == "Cannot be read: [Errno 13] Permission denied\n"
+    assert complained == f"{index.parent} cannot be read: Permission denied\n"
 
 
 def test_an_index_that_is_pruned_meanwhile_is_passed_over(
@@ -192,4 +191,4 @@ def test_an_index_that_is_pruned_meanwhile_is_passed_over(
     monkeypatch.setattr("lazyplug.cli.cache.list_files", lambda _: there)
     code, said, _ = verify()
     assert code == 0
-    assert said.startswith(f"sound    {index.name}\n")
+    assert said.startswith(f"ok       {index.name}\n")

@@ -1,4 +1,4 @@
-"""Files whose times do not tell that they changed are compared by content."""
+"""Test that files whose times do not show a change are compared by content."""
 
 import os
 import shutil
@@ -32,10 +32,10 @@ def image(
     only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[Tree], list[str]]:
-    """Return a function that mounts another image, and looks what it declares."""
-    seen = Image(request.param)
+    """Return a function that mounts another image, and returns the values in it."""
+    fake = Image(request.param)
     for name in ("stat", "fstat"):
-        monkeypatch.setattr(fs, name, getattr(seen, name))
+        monkeypatch.setattr(fs, name, getattr(fake, name))
     site = tmp_path / "site"
 
     def mount(tree: Tree) -> list[str]:
@@ -48,7 +48,7 @@ def image(
 
 
 @pytest.mark.parametrize("level", ["full", "dirs"])
-def test_another_image_in_the_same_place_is_seen(
+def test_another_image_at_the_same_path_is_detected(
     level: str,
     image: Callable[[Tree], list[str]],
     monkeypatch: pytest.MonkeyPatch,
@@ -61,13 +61,13 @@ def test_another_image_in_the_same_place_is_seen(
 
 
 @pytest.mark.parametrize("level", ["full", "dirs"])
-def test_an_image_with_metadata_in_the_place_of_one_without_is_seen(
+def test_an_image_with_metadata_in_place_of_one_without_is_detected(
     level: str,
     image: Callable[[Tree], list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", level)
-    # Of the same size: names of one length.
+    # The names have one length, so that the directories have the same size.
     module: Tree = {"modul-0.dist.info": {}}
     assert len("modul-0.dist.info") == len(next(iter(ONE)))
     assert image(module) == []
@@ -75,7 +75,7 @@ def test_an_image_with_metadata_in_the_place_of_one_without_is_seen(
     assert image(module) == []
 
 
-def test_another_file_of_the_same_size_and_times_is_seen(
+def test_another_file_of_the_same_size_and_times_is_detected(
     image: Callable[[Tree], list[str]],
 ) -> None:
     for tree, found in ((ONE, "m:one"), (TWO, "m:two"), (ONE, "m:one")):
@@ -83,7 +83,7 @@ def test_another_file_of_the_same_size_and_times_is_seen(
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["the first", "the last"])
-def test_among_many_files_the_one_that_changed_is_seen(
+def test_among_many_files_the_one_that_changed_is_detected(
     first: bool, image: Callable[[Tree], list[str]]
 ) -> None:
     many: dict[str, Any] = {}
@@ -93,17 +93,17 @@ def test_among_many_files_the_one_that_changed_is_seen(
     assert image(many) == [f"m:p{number}" for number in range(5)]
     many.update(dist(changed, entry_points="[g]\nx = m:z9\n"))
     assert "m:z9" in image(many)
-    # And what came to be compared by content stays so.
+    # Files that were compared by content still are.
     many.update(dist(changed, entry_points=f"[g]\nx = m:{changed}\n"))
     assert image(many) == [f"m:p{number}" for number in range(5)]
 
 
-def test_another_archive_of_the_same_size_and_times_is_seen(
+def test_another_archive_of_the_same_size_and_times_is_detected(
     image: Callable[[Tree], list[str]], tmp_path: Path, only: SetPath
 ) -> None:
     import zipfile
 
-    def look(value: str) -> list[str]:
+    def query(value: str) -> list[str]:
         with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
             for name in ("METADATA", "entry_points.txt"):
                 info = zipfile.ZipInfo(f"foo-1.0.dist-info/{name}")
@@ -113,13 +113,13 @@ def test_another_archive_of_the_same_size_and_times_is_seen(
         return [point.value for point in lazyplug.entry_points(group="g")]
 
     for value in ("m:one", "m:two", "m:one"):
-        assert look(value) == [value]
+        assert query(value) == [value]
 
 
-def test_metadata_that_decides_is_compared_by_content(
+def test_metadata_that_decides_which_distribution_wins_is_compared_by_content(
     image: Callable[[Tree], list[str]],
 ) -> None:
-    def named(name: str) -> Tree:
+    def tree_named(name: str) -> Tree:
         return {
             "-1.0.dist-info": {
                 "METADATA": f"Name: {name}\nVersion: 1.0\n",
@@ -128,13 +128,13 @@ def test_metadata_that_decides_is_compared_by_content(
             **dist("foo", "2.0", entry_points="[g]\na = m:two\n"),
         }
 
-    assert image(named("foo")) == ["m:two"]
-    assert image(named("bar")) == ["m:nameless", "m:two"]
-    assert image(named("foo")) == ["m:two"]
+    assert image(tree_named("foo")) == ["m:two"]
+    assert image(tree_named("bar")) == ["m:nameless", "m:two"]
+    assert image(tree_named("foo")) == ["m:two"]
 
 
-def test_a_summary_is_of_the_source_that_is_there_now(
-    image: Callable[[Tree], list[str]], settled_in_the_past: None
+def test_a_summary_is_that_of_the_current_source(
+    image: Callable[[Tree], list[str]], old_image_times: None
 ) -> None:
     for text in ("One.", "Two.", "One."):
         tree = {**dist("foo", entry_points="[g]\na = plug_c\n")}
@@ -145,8 +145,8 @@ def test_a_summary_is_of_the_source_that_is_there_now(
 
 
 @pytest.fixture
-def settled_in_the_past() -> None:
-    """Say that the image's times lie long ago, so that what is learned is kept."""
+def old_image_times() -> None:
+    """Check that the image's times are old enough for learned facts to be stored."""
     assert max(TIMES.values()) < fs.clock() - 3 * 10**9
 
 
@@ -155,14 +155,14 @@ def test_an_ordinary_file_is_compared_by_its_stat_signature_alone(
 ) -> None:
     file = tmp_path / "file"
     file.write_text("a")
-    os.utime(file, ns=(5, 5))  # ctime is now, and tells
+    os.utime(file, ns=(5, 5))  # ctime is now, which shows the change
     status = file.stat()
     assert has_change_time(status)
     assert _content.signature(str(file), status) == stat_signature(status)
 
 
 @pytest.mark.parametrize(
-    ("modified", "changed", "tells"),
+    ("modified", "changed", "expected"),
     [
         (0, 0, False),
         (10**7, 10**7, False),
@@ -171,27 +171,27 @@ def test_an_ordinary_file_is_compared_by_its_stat_signature_alone(
         (1, 1, True),
     ],
 )
-def test_a_change_time_is_one_that_differs_or_is_finer_than_ten_milliseconds(
-    modified: int, changed: int, tells: bool
+def test_a_change_time_differs_from_mtime_or_is_finer_than_ten_milliseconds(
+    modified: int, changed: int, expected: bool
 ) -> None:
     status: Any = SimpleNamespace(st_mtime_ns=modified, st_ctime_ns=changed)
-    assert has_change_time(status) is tells
+    assert has_change_time(status) is expected
 
 
-def test_a_file_that_goes_while_it_is_compared_is_scanned_again(
+def test_a_file_that_is_removed_while_it_is_compared_is_scanned_again(
     image: Callable[[Tree], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert image(ONE) == ["m:one"]
     real = fs.open
 
-    def gone(path: Any, *rest: Any, **named: Any) -> int:
+    def raise_for_points(path: Any, *rest: Any, **tree_named: Any) -> int:
         if os.fsdecode(path).endswith("entry_points.txt"):
             raise FileNotFoundError(2, "gone", path)
-        descriptor: int = real(path, *rest, **named)
+        descriptor: int = real(path, *rest, **tree_named)
         return descriptor
 
     with monkeypatch.context() as patch:
-        patch.setattr(fs, "open", gone)
+        patch.setattr(fs, "open", raise_for_points)
         lazyplug.invalidate_caches()
         assert [*lazyplug.entry_points(group="g")] == []
     lazyplug.invalidate_caches()
@@ -202,7 +202,7 @@ MOUNTS = shutil.which("mksquashfs") and sys.platform == "linux"
 
 
 @pytest.mark.skipif(not MOUNTS, reason="mksquashfs is not installed")
-def test_an_image_that_is_mounted_in_the_place_of_another_is_seen(
+def test_an_image_that_is_mounted_in_place_of_another_is_detected(
     tmp_path: Path, isolated: Path
 ) -> None:
     site = tmp_path / "mounted"
@@ -210,10 +210,12 @@ def test_an_image_that_is_mounted_in_the_place_of_another_is_seen(
     found: list[list[str]] = []
     for number, tree in enumerate((ONE, TWO, ONE)):
         source = plant(tmp_path / f"tree{number}", tree)
-        made = tmp_path / f"{number}.squashfs"
+        image_file = tmp_path / f"{number}.squashfs"
         options = ["-quiet", "-no-progress", "-all-time", "0", "-mkfs-time", "0"]
-        subprocess.run(["mksquashfs", str(source), str(made), *options], check=True)
-        mount = ["mount", "-t", "squashfs", "-o", "loop,ro", str(made), str(site)]
+        subprocess.run(
+            ["mksquashfs", str(source), str(image_file), *options], check=True
+        )
+        mount = ["mount", "-t", "squashfs", "-o", "loop,ro", str(image_file), str(site)]
         if subprocess.run(mount, check=False, capture_output=True).returncode:
             pytest.skip("nothing may be mounted here")
         try:
@@ -238,22 +240,22 @@ def test_an_image_that_is_mounted_in_the_place_of_another_is_seen(
     ]
 
 
-def test_a_file_in_the_place_of_a_directory_without_metadata_is_seen(
+def test_a_file_in_place_of_a_directory_without_metadata_is_detected(
     site: PlantSite, only: SetPath
 ) -> None:
     points = {"entry_points.txt": "[g]\na = m:two\n"}
     first = site({"foo-1.0-py3.11.egg-info": {}}, "first")
     only(first, site({"foo-2.0.egg-info": {"PKG-INFO": "Name: foo\n", **points}}))
 
-    def look() -> list[str]:
+    def query() -> list[str]:
         lazyplug.invalidate_caches()
         return [point.value for point in lazyplug.entry_points(group="g")]
 
-    assert look() == ["m:two"]
+    assert query() == ["m:two"]
     (first / "foo-1.0-py3.11.egg-info").rmdir()
     (first / "foo-1.0-py3.11.egg-info").write_text("Name: foo\nVersion: 1.0\n")
-    # As distutils installs it: it has metadata, declares nothing, and comes first.
-    assert look() == []
+    # As distutils installs it: it has metadata but no entry points, and comes first.
+    assert query() == []
     (first / "foo-1.0-py3.11.egg-info").unlink()
     (first / "foo-1.0-py3.11.egg-info").mkdir()
-    assert look() == ["m:two"]
+    assert query() == ["m:two"]

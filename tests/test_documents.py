@@ -73,7 +73,7 @@ def test_a_situation_belongs_to_a_document() -> None:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a site folder with all that the documents speak of."""
+    """Return a site directory with all that the documents mention."""
     directory = tmp_path_factory.mktemp("world")
     for tree in WORLD.values():
         plant(directory, tree)

@@ -1,4 +1,4 @@
-"""The public names are loaded on first access; which modules import which."""
+"""Test that public names are imported on first access, and from which modules."""
 
 import ast
 import pickle
@@ -14,7 +14,7 @@ from tests.support.checkout import CHECKOUT, SOURCES
 from tests.support.children import ask
 
 
-def test_importing_the_door_opens_no_room() -> None:
+def test_importing_the_package_imports_none_of_its_modules() -> None:
     code = """
         import json, sys
         before = set(sys.modules)
@@ -24,20 +24,20 @@ def test_importing_the_door_opens_no_room() -> None:
     assert ask(code) == ["lazyplug"]
 
 
-def test_touching_a_name_opens_it_once_for_all() -> None:
+def test_accessing_a_name_imports_its_module_once() -> None:
     code = """
         import json, sys
         import lazyplug
-        opened = "NoMatches" in vars(lazyplug)
+        before = "NoMatches" in vars(lazyplug)
         first = lazyplug.NoMatches
-        rooms = sorted(name for name in sys.modules if name.startswith("lazyplug."))
-        print(json.dumps([opened, vars(lazyplug)["NoMatches"] is first, rooms]))
+        modules = sorted(name for name in sys.modules if name.startswith("lazyplug."))
+        print(json.dumps([before, vars(lazyplug)["NoMatches"] is first, modules]))
     """
     assert ask(code) == [False, True, ["lazyplug._exceptions"]]
 
 
 @pytest.mark.parametrize("name", lazyplug.__all__)
-def test_every_public_name_opens(name: str) -> None:
+def test_every_public_name_can_be_accessed(name: str) -> None:
     found = getattr(lazyplug, name)
     assert found is getattr(lazyplug, name)
     assert callable(found)
@@ -45,9 +45,9 @@ def test_every_public_name_opens(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", lazyplug.__all__)
-def test_every_public_name_says_that_it_is_of_lazyplug(name: str) -> None:
+def test_every_public_name_has_lazyplug_as_its_module(name: str) -> None:
     found = getattr(lazyplug, name)
-    # Tracebacks are short, and pickles survive that a module is renamed.
+    # Tracebacks are short, and pickles stay valid if a module is renamed.
     assert (found.__module__, found.__qualname__) == ("lazyplug", name)
     data = pickle.dumps(found)
     assert b"lazyplug." not in data
@@ -69,53 +69,53 @@ def test_an_unknown_name_cannot_be_imported() -> None:
         exec("from lazyplug import nothing")  # noqa: S102
 
 
-def test_dir_tells_every_name_without_opening_any() -> None:
+def test_dir_lists_every_name_without_importing_any() -> None:
     code = """
         import json, sys
         import lazyplug
         names = dir(lazyplug)
-        rooms = [name for name in sys.modules if name.startswith("lazyplug.")]
-        print(json.dumps([names, rooms]))
+        modules = [name for name in sys.modules if name.startswith("lazyplug.")]
+        print(json.dumps([names, modules]))
     """
-    names, rooms = ask(code)
+    names, modules = ask(code)
     assert set(lazyplug.__all__) < set(names)
     assert "__version__" in names
     assert names == sorted(set(names))
-    assert rooms == []
+    assert modules == []
 
 
-def test_a_star_import_brings_all_public_names() -> None:
+def test_a_star_import_binds_all_public_names() -> None:
     found: dict[str, object] = {}
     exec("from lazyplug import *", found)  # noqa: S102
     assert set(lazyplug.__all__) <= found.keys()
 
 
-def test_all_names_stand_once_and_in_order() -> None:
+def test_public_names_are_unique_and_sorted() -> None:
     assert lazyplug.__all__ == sorted(set(lazyplug.__all__))
-    stub = parsed("__init__", ".pyi").body[-1]
+    stub = parse_module("__init__", ".pyi").body[-1]
     assert isinstance(stub, ast.Assign)
     assert ast.literal_eval(stub.value) == lazyplug.__all__
 
 
-def parsed(room: str, suffix: str = ".py") -> ast.Module:
-    path = SOURCES.joinpath(*room.split(".")).with_suffix(suffix)
+def parse_module(module: str, suffix: str = ".py") -> ast.Module:
+    path = SOURCES.joinpath(*module.split(".")).with_suffix(suffix)
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def modules_of_names() -> dict[str, str]:
-    """Return the module of each public name, as the sources have it."""
+    """Return the module of each public name, as the sources declare it."""
     (text,) = (
         ast.literal_eval(node.value)
-        for node in parsed("__init__").body
+        for node in parse_module("__init__").body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_MODULES"
     )
     return dict(line.split() for line in text.strip().splitlines())
 
 
-def test_what_checkers_see_is_what_the_door_opens() -> None:
+def test_type_checkers_see_the_modules_that_names_are_imported_from() -> None:
     seen = {
         alias.name: node.module
-        for node in ast.walk(parsed("__init__", ".pyi"))
+        for node in ast.walk(parse_module("__init__", ".pyi"))
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
         if alias.asname == alias.name
@@ -123,16 +123,16 @@ def test_what_checkers_see_is_what_the_door_opens() -> None:
     assert seen == modules_of_names()
 
 
-def test_tools_that_look_for_imports_find_the_module_of_each_public_name() -> None:
+def test_tools_that_search_for_imports_find_the_module_of_each_public_name() -> None:
     named = {
         ".".join(filter(None, (node.module, alias.name)))
-        for node in ast.walk(parsed("_public"))
+        for node in ast.walk(parse_module("_public"))
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
     assert named == {*modules_of_names().values()}
-    (importing,) = filter(is_for_checkers, parsed("__init__").body)
-    assert "_public" in ast.unparse(importing)
+    (statement,) = filter(is_for_checkers, parse_module("__init__").body)
+    assert "_public" in ast.unparse(statement)
 
 
 def is_for_checkers(node: ast.stmt) -> bool:
@@ -143,24 +143,24 @@ def is_for_checkers(node: ast.stmt) -> bool:
     )
 
 
-def at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def statements_at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the statements that run when a module is imported."""
     for node in body:
         yield node
         if is_for_checkers(node):
             assert isinstance(node, ast.If)
-            yield from at_import(node.orelse)
+            yield from statements_at_import(node.orelse)
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for part in ("body", "orelse", "finalbody"):
-                yield from at_import(getattr(node, part, []))
+                yield from statements_at_import(getattr(node, part, []))
             for handler in getattr(node, "handlers", []):
-                yield from at_import(handler.body)
+                yield from statements_at_import(handler.body)
 
 
-def modules_imported(room: str) -> set[str]:
+def modules_imported(module: str) -> set[str]:
     """Return the modules of lazyplug that a module imports at its top level."""
     found: set[str] = set()
-    for node in at_import(parsed(room).body):
+    for node in statements_at_import(parse_module(module).body):
         if isinstance(node, ast.ImportFrom) and node.level == 1:
             if node.module is None:
                 found.update(alias.name for alias in node.names)
@@ -169,7 +169,7 @@ def modules_imported(room: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom | ast.Import):
             names = [alias.name for alias in node.names]
             names.append(getattr(node, "module", None) or "")
-            assert not [n for n in names if n.split(".")[0] == "lazyplug"], room
+            assert not [n for n in names if n.split(".")[0] == "lazyplug"], module
     return found
 
 
@@ -187,16 +187,16 @@ def test_a_hot_module_imports_only_hot_modules_when_it_is_imported(module: str) 
     assert modules_imported(module) <= {*HOT, "_json_text"}
 
 
-@pytest.mark.parametrize("room", PRIVATE_MODULES)
-def test_a_room_can_be_entered_first(room: str) -> None:
-    code = f"import lazyplug.{room}"
+@pytest.mark.parametrize("module", PRIVATE_MODULES)
+def test_each_module_can_be_imported_first(module: str) -> None:
+    code = f"import lazyplug.{module}"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
-@pytest.mark.parametrize("room", ["__init__", *PRIVATE_MODULES])
-def test_a_room_says_its_idea_in_its_first_sentence(room: str) -> None:
-    said = ast.get_docstring(parsed(room))
-    assert said
-    first = said.partition("\n\n")[0]
+@pytest.mark.parametrize("module", ["__init__", *PRIVATE_MODULES])
+def test_each_module_has_a_docstring_with_a_short_first_sentence(module: str) -> None:
+    docstring = ast.get_docstring(parse_module(module))
+    assert docstring
+    first = docstring.partition("\n\n")[0]
     assert first.endswith((".", "?"))
     assert len(first) <= 100

@@ -202,9 +202,9 @@ def test_module_attr_and_extras_are_those_of_importlib_metadata(value: str) -> N
 def test_an_invalid_value_raises_when_it_is_asked_and_not_before(what: str) -> None:
     point = EntryPoint("n", "not-valid:x", "g")
     assert point.value == "not-valid:x"
-    with pytest.raises(ValueError, match="is not an object reference"):
+    with pytest.raises(ValueError, match="is not a valid reference"):
         getattr(point, what)
-    with pytest.raises(ValueError, match="is not an object reference"):
+    with pytest.raises(ValueError, match="is not a valid reference"):
         point.load()
 
 
@@ -252,7 +252,7 @@ def test_foreign_finders_are_asked_live_and_may_fail(
     names = [p.name for p in lazyplug.entry_points(group="g")]
     assert names == ["shadowed", "one", "two"]
     finder.find_distributions = None  # type: ignore[assignment,method-assign]
-    assert any("find_distributions fails" in p.reason for p in lazyplug.problems())
+    assert any("find_distributions() failed" in p.reason for p in lazyplug.problems())
 
 
 def test_refresh_says_what_came_and_went(installed: Path) -> None:
@@ -294,4 +294,4 @@ def test_refresh_says_restart_needed_of_what_only_a_pth_makes_reachable(
     changes = lazyplug.refresh()
     assert changes.added == ("edit 1",)
     assert changes.restart_needed == (("edit 1",) if needed else ())
-    assert ("restart needed" in caplog.text) is needed
+    assert ("Restart the program." in caplog.text) is needed

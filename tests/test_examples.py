@@ -27,7 +27,7 @@ main()
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which the examples are installed."""
+    """Return a directory in which the examples are installed."""
     directory = tmp_path_factory.mktemp("examples")
     tool = (uv.find_uv_bin(), "pip", "install", "--quiet", "--no-deps")
     where = ("--python", sys.executable, "--target", str(directory))
@@ -55,9 +55,9 @@ def test_the_help_screen_tells_all_formats_and_imports_none(site: Path) -> None:
     assert code == 0
     assert printed.endswith(
         "formats:\n"
-        "  numbered   With the number of each line before it.\n"
-        "  plain      As it is.\n"
-        "  upper      In capitals.\n"
+        "  numbered   Add line numbers.\n"
+        "  plain      Leave the text unchanged.\n"
+        "  upper      Convert the text to capitals.\n"
     )
     assert told == "[]\n"
 

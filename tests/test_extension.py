@@ -215,9 +215,9 @@ def test_a_value_that_is_no_reference_is_a_clear_error_at_load(
     one: Callable[..., Any], value: str
 ) -> None:
     extension = one("", value)
-    with pytest.raises(lazyplug.InvalidEntryPoint, match="of the form 'module:attr'"):
+    with pytest.raises(lazyplug.InvalidEntryPoint, match=r"expected `module:attr`"):
         extension.plugin  # noqa: B018
-    with pytest.raises(ValueError, match="is not an object reference"):
+    with pytest.raises(ValueError, match="is not a valid reference"):
         extension.module_name  # noqa: B018
     with pytest.raises(lazyplug.InvalidEntryPoint, match=r"declared by plug 1\.5"):
         extension.entry_point.module  # noqa: B018
@@ -331,7 +331,7 @@ def test_a_circle_of_two_threads_is_told_and_does_not_hang(
     for thread in threads:
         thread.join(20)
     assert not any(thread.is_alive() for thread in threads)
-    # The one that would have closed the circle is told; the other gets its error.
+    # The one that would have closed the circle is reported; the other gets its error.
     assert any(isinstance(error, lazyplug.CircularLoad) for error in errors)
 
 

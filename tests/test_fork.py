@@ -1,4 +1,4 @@
-"""In a forked child, what other threads were importing is given up; see faults, too."""
+"""Test that a forked child gives up the imports of other threads."""
 
 import _thread
 import sys
@@ -16,37 +16,41 @@ from lazyplug.testing import dist
 from tests.support.fixtures import SetPath
 
 
-class Odd:
-    """Stands in `sys.modules`, and raises what no import expects."""
+class Unexpected:
+    """An object in `sys.modules` that raises what no import expects."""
 
     def __getattribute__(self, name: str) -> Any:
         raise SystemExit(name)
 
 
-def module(initializing: object) -> Any:
+def make_module(initializing: object) -> Any:
     return SimpleNamespace(__spec__=SimpleNamespace(_initializing=initializing))
 
 
-def lock(owner: object) -> Any:
+def make_lock(owner: object) -> Any:
     return lambda: None if owner is None else SimpleNamespace(owner=owner)
 
 
-def test_locks_of_other_threads_are_given_up_and_what_they_had_begun(
+def test_locks_and_unfinished_imports_of_other_threads_are_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own, other = _thread.get_ident(), _thread.get_ident() + 1
     locks = {
-        "fork_mine": lock(own),
-        "fork_odd": lock(other),
-        "fork_begun": lock(other),
-        "fork_done": lock(other),
-        "fork_gone": lock(None),
+        "fork_mine": make_lock(own),
+        "fork_odd": make_lock(other),
+        "fork_begun": make_lock(other),
+        "fork_done": make_lock(other),
+        "fork_gone": make_lock(None),
     }
     monkeypatch.setitem(
         sys.modules, "_frozen_importlib", SimpleNamespace(_module_locks=locks)
     )
-    begun = {"fork_mine": module(True), "fork_begun": module(True)}
-    for name, found in {**begun, "fork_odd": Odd(), "fork_done": module(False)}.items():
+    unfinished = {"fork_mine": make_module(True), "fork_begun": make_module(True)}
+    for name, found in {
+        **unfinished,
+        "fork_odd": Unexpected(),
+        "fork_done": make_module(False),
+    }.items():
         monkeypatch.setitem(sys.modules, name, found)
     _fork.give_up_imports()
     assert list(locks) == ["fork_mine"]
@@ -54,7 +58,7 @@ def test_locks_of_other_threads_are_given_up_and_what_they_had_begun(
     assert {"fork_mine", "fork_odd", "fork_done"} <= sys.modules.keys()
 
 
-def test_a_script_that_is_a_link_is_followed_to_its_file(tmp_path: Path) -> None:
+def test_a_script_that_is_a_link_is_followed_to_its_target(tmp_path: Path) -> None:
     for name, target in (("one", "two"), ("two", "deep/three"), ("loop", "loop")):
         (tmp_path / name).symlink_to(target)
     assert _frozen_index.follow_links(str(tmp_path / "one")) == str(
@@ -64,7 +68,7 @@ def test_a_script_that_is_a_link_is_followed_to_its_file(tmp_path: Path) -> None
     _frozen_index.follow_links(str(tmp_path / "loop"))  # ends
 
 
-def test_the_directory_that_a_linked_script_lies_in_is_volatile(
+def test_the_directory_of_the_target_of_a_linked_script_is_volatile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "real").mkdir()
@@ -82,15 +86,15 @@ def test_the_directory_that_a_linked_script_lies_in_is_volatile(
         assert _environment.classify_path([here], "/") == ((here,), frozenset())
 
 
-def test_where_no_file_can_be_read_nothing_more_is_kept(
+def test_keeping_modules_does_not_fail_if_one_cannot_be_imported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, _preload.__name__, None)
     monkeypatch.delattr(lazyplug, "_preload", raising=False)
-    keep_modules()  # its import fails, which is no failure of a load
+    keep_modules()  # the import of `_preload` fails, which is ignored
 
 
-def test_an_archive_that_went_is_asked_for_nothing(
+def test_a_distribution_in_a_damaged_archive_is_none(
     tmp_path: Path, only: SetPath
 ) -> None:
     path = tmp_path / "all.zip"

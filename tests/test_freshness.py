@@ -1,4 +1,4 @@
-"""What changed is seen; what did not is neither looked at again nor written."""
+"""Test that changes are found, and unchanged files neither read nor written again."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ from tests.support.seam import fs
 def clockwork(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Clockwork]:
-    """Return a function that puts time that stands still into the seam."""
+    """Return a function that stops the time of files and of the clock."""
 
     def install(tick: int = 1) -> Clockwork:
         ticks = Clockwork(tmp_path / "probe", tick)
@@ -43,16 +43,16 @@ def scanned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 class Disk:
-    """What is written to the cache folder."""
+    """The files in the cache directory."""
 
     def __init__(self, directory: Path) -> None:
-        self._folder = directory
+        self._directory = directory
 
     def state(self) -> list[tuple[str, int, int]]:
         """Return name, inode and mtime of each index: a new one has others."""
         return sorted(
             (file.name, file.stat().st_ino, file.stat().st_mtime_ns)
-            for file in self._folder.glob("*")
+            for file in self._directory.glob("*")
         )
 
 
@@ -61,7 +61,7 @@ def disk(isolated: Path) -> Disk:
     return Disk(isolated)
 
 
-def look(group: str = "g") -> list[str]:
+def query(group: str = "g") -> list[str]:
     """Return the values of a group as a new process finds them."""
     lazyplug.invalidate_caches()
     return sorted(f"{e.name}={e.value}" for e in lazyplug.entry_points(group=group))
@@ -78,38 +78,38 @@ def file_of(directory: Path, name: str = "foo") -> Path:
 # ------------------------------------------------------------------ the racy rule
 
 
-def _rewritten(site: Path) -> Path:
+def _rewrite(site: Path) -> Path:
     file_of(site).write_text(points("m:g"))
     return file_of(site)
 
 
-def _rewritten_and_dated_back(site: Path) -> Path:
+def _rewrite_and_restore_mtime(site: Path) -> Path:
     before = os.stat(file_of(site))
     file_of(site).write_text(points("m:g"))
     os.utime(file_of(site), ns=(before.st_atime_ns, before.st_mtime_ns))
     return file_of(site)
 
 
-def _distribution_added(site: Path) -> Path:
+def _add_distribution(site: Path) -> Path:
     plant(site, dist("bar", entry_points=points("m:g")))
     return site
 
 
-def _named(name: str) -> str:
+def _metadata_of(name: str) -> str:
     return f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
 
 
-def _renamed_in_its_metadata(site: Path) -> Path:
+def _rename_in_metadata(site: Path) -> Path:
     file = site / "-1.0.dist-info" / "METADATA"
-    file.write_text(_named("baz"))
+    file.write_text(_metadata_of("baz"))
     return file
 
 
-def _archive_rewritten(site: Path) -> Path:
-    return _archive(site / "all.zip", "m:g")
+def _rewrite_archive(site: Path) -> Path:
+    return _write_archive(site / "all.zip", "m:g")
 
 
-def _archive(path: Path, value: str) -> Path:
+def _write_archive(path: Path, value: str) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for directory, files in dist("foo", entry_points=points(value)).items():
             for name, content in files.items():
@@ -118,22 +118,25 @@ def _archive(path: Path, value: str) -> Path:
 
 
 PLAIN = dist("foo", entry_points=points())
-# Shadowed by foo, until its METADATA says another name.
+# Shadowed by foo, until its METADATA has another name.
 NAMELESS = {
-    "-1.0.dist-info": {"METADATA": _named("foo"), "entry_points.txt": points("n:f")}
+    "-1.0.dist-info": {
+        "METADATA": _metadata_of("foo"),
+        "entry_points.txt": points("n:f"),
+    }
 }
 Change = tuple[dict[str, Any], Callable[[Path], Path], list[str], list[str]]
 CHANGES: dict[str, Change] = {
-    "rewritten": ({**PLAIN}, _rewritten, ["a=m:f"], ["a=m:g"]),
-    "dated back": ({**PLAIN}, _rewritten_and_dated_back, ["a=m:f"], ["a=m:g"]),
-    "added": ({**PLAIN}, _distribution_added, ["a=m:f"], ["a=m:f", "a=m:g"]),
+    "rewritten": ({**PLAIN}, _rewrite, ["a=m:f"], ["a=m:g"]),
+    "dated back": ({**PLAIN}, _rewrite_and_restore_mtime, ["a=m:f"], ["a=m:g"]),
+    "added": ({**PLAIN}, _add_distribution, ["a=m:f"], ["a=m:f", "a=m:g"]),
     "renamed": (
         {**dist("foo", "2.0", points()), **NAMELESS},
-        _renamed_in_its_metadata,
+        _rename_in_metadata,
         ["a=m:f"],
         ["a=m:f", "a=n:f"],
     ),
-    "archive": ({}, _archive_rewritten, ["a=m:f"], ["a=m:g"]),
+    "archive": ({}, _rewrite_archive, ["a=m:f"], ["a=m:g"]),
 }
 
 
@@ -151,43 +154,43 @@ def hidden_change(
     site: PlantSite,
     only: SetPath,
 ) -> tuple[list[str], list[str]]:
-    """Change something in the tick in which it was looked at.
+    """Change something in the tick in which it was scanned.
 
-    Returns the right answers before and after; the stamps are equal.
+    Return the right answers before and after; the stat signatures are equal.
     """
     tree, change, before, after = CHANGES[request.param]
-    seam = clockwork(tick)
+    clock = clockwork(tick)
     directory = site(tree)
-    only(_archive(directory / "all.zip", "m:f") if not tree else directory)
-    seam.move(tick // 3)
-    assert look() == before
-    seam.move(tick // 3)
-    known = {path: seam.stat(str(path)) for path in [directory, *directory.rglob("*")]}
+    only(_write_archive(directory / "all.zip", "m:f") if not tree else directory)
+    clock.move(tick // 3)
+    assert query() == before
+    clock.move(tick // 3)
+    known = {path: clock.stat(str(path)) for path in [directory, *directory.rglob("*")]}
     changed = change(directory)
-    assert stat_signature(seam.stat(str(changed))) == stat_signature(known[changed])
+    assert stat_signature(clock.stat(str(changed))) == stat_signature(known[changed])
     return before, after
 
 
 @pytest.fixture
 def archives(tmp_path: Path) -> None:
-    # importlib_metadata imports what it reads archives with when it meets the
-    # first one, and finds it only while sys.path is whole.
+    # importlib_metadata imports the modules that read archives when it finds the
+    # first one, which fails if sys.path was replaced.
     from lazyplug._indexing.archives import scan_archive
 
-    found, _, _ = scan_archive(str(_archive(tmp_path / "any.zip", "m:f")))
+    found, _, _ = scan_archive(str(_write_archive(tmp_path / "any.zip", "m:f")))
     assert found
 
 
 @pytest.mark.usefixtures("archives")
-def test_a_change_in_the_tick_of_the_look_is_seen(
+def test_a_change_in_the_tick_of_the_scan_is_found(
     hidden_change: tuple[list[str], list[str]],
 ) -> None:
-    assert look() == hidden_change[1]
+    assert query() == hidden_change[1]
 
 
 @pytest.fixture
 def no_racy_rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Believe every stamp, however young."""
+    """Treat no stat data as racy."""
     monkeypatch.setattr(reading, "RACY", -(10**20))
 
 
@@ -196,46 +199,46 @@ def test_without_the_racy_rule_that_change_is_missed(
     hidden_change: tuple[list[str], list[str]],
 ) -> None:
     # This proves that the test above can fail.
-    assert look() == hidden_change[0]
+    assert query() == hidden_change[0]
 
 
-def test_a_change_is_seen_though_it_hides_two_seconds_long(
+def test_a_change_within_a_tick_of_two_seconds_is_found(
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
     only: SetPath,
 ) -> None:
-    # FAT has ticks of two seconds: looked at when the tick is about to end.
-    seam = clockwork(2 * SECOND)
+    # FAT has ticks of two seconds; the scan is at the end of one.
+    clock = clockwork(2 * SECOND)
     directory = site(PLAIN)
     only(directory)
-    seam.move(2 * SECOND - 1 - seam.clock() % (2 * SECOND))
-    assert look() == ["a=m:f"]
-    _rewritten(directory)
-    assert look() == ["a=m:g"]
+    clock.move(2 * SECOND - 1 - clock.clock() % (2 * SECOND))
+    assert query() == ["a=m:f"]
+    _rewrite(directory)
+    assert query() == ["a=m:g"]
 
 
-# ------------------------------------------------------------------ stamps settle
+# ----------------------------------------------------------------- racy stat data
 
 
-def test_young_stamps_settle_and_are_written_exactly_once_more(
+def test_racy_stat_data_becomes_reliable_and_is_written_exactly_once_more(
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
     only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
-    seam = clockwork(4 * MILLISECOND)
+    clock = clockwork(4 * MILLISECOND)
     only(site(PLAIN))
     states = []
     for _ in range(3):
-        look()
+        query()
         states.append(disk.state())
-    assert len(scanned) == 3  # young: read at each look
-    seam.move(3 * SECOND)
+    assert len(scanned) == 3  # racy: read by each process
+    clock.move(3 * SECOND)
     for _ in range(3):
-        look()
+        query()
         states.append(disk.state())
-    assert len(scanned) == 4  # old: read once more, then believed
+    assert len(scanned) == 4  # reliable: read once more, then trusted
     assert states[0] == states[1] == states[2]
     assert states[2] != states[3]
     assert states[3] == states[4] == states[5]
@@ -246,12 +249,12 @@ def test_nothing_is_written_when_nothing_changed(
     site: PlantSite, only: SetPath, scanned: list[str], disk: Disk
 ) -> None:
     only(site({**PLAIN, **dist("bar")}), site({}, "empty"), site({}).parent / "absent")
-    look()
+    query()
     state = disk.state()
     assert len(state) == 1
     scanned.clear()
     for _ in range(3):
-        assert look() == ["a=m:f"]
+        assert query() == ["a=m:f"]
         lazyplug.problems()
         lazyplug.refresh()
     assert disk.state() == state
@@ -265,109 +268,109 @@ def test_an_absent_path_entry_stays_remembered_as_absent(
     one = site(dist("foo", "1.0", points()), "one")
     two = site(dist("foo", "2.0", points("m:g")), "two")
     only(one, two, one.parent / "absent")
-    assert look() == ["a=m:f"]
-    # Of two of one key the metadata decides, so it is looked at again.
-    (one / "foo-1.0.dist-info" / "METADATA").write_text(_named("Foo"))
-    look()
+    assert query() == ["a=m:f"]
+    # Between two of one key the metadata decides, so it is checked too.
+    (one / "foo-1.0.dist-info" / "METADATA").write_text(_metadata_of("Foo"))
+    query()
     state = disk.state()
-    look()
+    query()
     assert disk.state() == state
 
 
-def test_an_mtime_in_the_future_settles_after_two_equal_looks(
+def test_an_mtime_in_the_future_is_reliable_after_two_equal_scans(
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
     only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
-    seam = clockwork(4 * MILLISECOND)
+    clock = clockwork(4 * MILLISECOND)
     directory = site(PLAIN)
     future = time.time_ns() + 24 * LATER
     for path in (file_of(directory), directory):
         os.utime(path, ns=(future, future))
     only(directory)
-    seam.move(3 * SECOND)
-    look()
+    clock.move(3 * SECOND)
+    query()
     racy = disk.state()
     assert len(scanned) == 1
-    look()
-    calm = disk.state()
+    query()
+    reliable = disk.state()
     assert len(scanned) == 2
-    assert calm != racy
-    look()
+    assert reliable != racy
+    query()
     assert len(scanned) == 2
-    assert disk.state() == calm
+    assert disk.state() == reliable
     # Any later change moves ctime, even where mtime is set again.
     file_of(directory).write_text(points("m:g"))
     os.utime(file_of(directory), ns=(future, future))
-    assert look() == ["a=m:g"]
+    assert query() == ["a=m:g"]
 
 
-def test_metadata_in_the_future_settles_though_it_decided_nothing_for_a_while(
+def test_metadata_with_an_mtime_in_the_future_becomes_reliable_though_unused_before(
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
     only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
-    seam = clockwork(4 * MILLISECOND)
+    clock = clockwork(4 * MILLISECOND)
     directory = site({**dist("foo", "2.0", points()), **NAMELESS})
     metadata = directory / "foo-2.0.dist-info" / "METADATA"
     other = directory / "-1.0.dist-info" / "METADATA"
     future = time.time_ns() + 24 * LATER
     os.utime(metadata, ns=(future, future))
     only(directory)
-    seam.move(3 * SECOND)
-    look()
-    assert look() == ["a=m:f"]
-    # With another name there the first is the only one of its key, then not again.
-    for name, seen in (("bar", ["a=m:f", "a=n:f"]), ("foo", ["a=m:f"])):
-        other.write_text(_named(name))
-        seam.move(3 * SECOND)
-        assert look() == seen
-    calm = disk.state()
+    clock.move(3 * SECOND)
+    query()
+    assert query() == ["a=m:f"]
+    # With another name the first is the only one of its key; with `foo` it is not.
+    for name, expected in (("bar", ["a=m:f", "a=n:f"]), ("foo", ["a=m:f"])):
+        other.write_text(_metadata_of(name))
+        clock.move(3 * SECOND)
+        assert query() == expected
+    state = disk.state()
     scanned.clear()
-    look()
+    query()
     assert scanned == []
-    assert disk.state() == calm
+    assert disk.state() == state
 
 
-def test_a_clock_that_was_set_back_settles_nothing_and_writes_once(
+def test_if_the_clock_was_set_back_all_stays_racy_and_is_written_once(
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
     only: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
-    seam = clockwork(4 * MILLISECOND)
+    clock = clockwork(4 * MILLISECOND)
     directory = site(PLAIN)
     only(directory)
-    seam.set_back = LATER
-    look()
+    clock.set_back = LATER
+    query()
     state = disk.state()
-    for looks in range(2, 6):
-        seam.move(3 * SECOND)
-        assert look() == ["a=m:f"]
-        assert len(scanned) == looks
+    for count in range(2, 6):
+        clock.move(3 * SECOND)
+        assert query() == ["a=m:f"]
+        assert len(scanned) == count
         assert disk.state() == state
-    _rewritten(directory)
-    assert look() == ["a=m:g"]
+    _rewrite(directory)
+    assert query() == ["a=m:g"]
 
 
-def _readonly(monkeypatch: pytest.MonkeyPatch) -> None:
+def _make_readonly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAZYPLUG_CACHE", "readonly")
 
 
-def _unwritable(monkeypatch: pytest.MonkeyPatch) -> None:
+def _make_unwritable(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(storage, "write", refuse)
 
 
-@pytest.mark.parametrize("forbid", [_readonly, _unwritable])
-def test_where_nothing_can_be_written_only_the_racy_ones_are_read_again(
+@pytest.mark.parametrize("forbid", [_make_readonly, _make_unwritable])
+def test_if_nothing_can_be_written_only_racy_distributions_are_read_again(
     forbid: Callable[[pytest.MonkeyPatch], None],
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
@@ -376,27 +379,27 @@ def test_where_nothing_can_be_written_only_the_racy_ones_are_read_again(
     disk: Disk,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seam = clockwork(4 * MILLISECOND)
+    clock = clockwork(4 * MILLISECOND)
     directory = site(
         {**dist("old", entry_points=points()), **dist("older", entry_points=points())}
     )
     only(directory)
-    seam.move(3 * SECOND)
+    clock.move(3 * SECOND)
     plant(directory, dist("young", entry_points=points()))
-    look()
+    query()
     state = disk.state()
     forbid(monkeypatch)
     scanned.clear()
     for _ in range(2):
-        assert look() == ["a=m:f"] * 3
-    seam.move(3 * SECOND)
+        assert query() == ["a=m:f"] * 3
+    clock.move(3 * SECOND)
     for _ in range(2):
-        assert look() == ["a=m:f"] * 3
+        assert query() == ["a=m:f"] * 3
     assert scanned == ["young-1.0.dist-info"] * 4
     assert disk.state() == state
 
 
-# ------------------------------------------------------- what changed is scanned alone
+# ------------------------------------------------------------ only changes are scanned
 
 
 MANY = [f"many{number:02}" for number in range(50)]
@@ -404,207 +407,211 @@ MANY = [f"many{number:02}" for number in range(50)]
 
 @pytest.fixture
 def many(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
-    """Return a site folder of many distributions that was looked at."""
+    """Return a site directory of many distributions that was scanned before."""
     directory = site({})
     for name in MANY:
         plant(directory, dist(name, entry_points=points() if name < "many25" else None))
     only(directory)
-    look()
+    query()
     return directory
 
 
-def test_one_changed_distribution_of_many_is_read_alone(
+def test_only_the_changed_one_of_many_distributions_is_read(
     many: Path, scanned: list[str]
 ) -> None:
     file_of(many, "many07").write_text(points("changed:f"))
-    assert look().count("a=changed:f") == 1
+    assert query().count("a=changed:f") == 1
     assert scanned == ["many07-1.0.dist-info"]
-    look()
+    query()
     assert len(scanned) == 1
 
 
-def test_one_new_distribution_is_read_alone(many: Path, scanned: list[str]) -> None:
+def test_only_the_new_one_of_many_distributions_is_read(
+    many: Path, scanned: list[str]
+) -> None:
     plant(many, dist("new", entry_points=points("new:f")))
-    assert look().count("a=new:f") == 1
+    assert query().count("a=new:f") == 1
     assert scanned == ["new-1.0.dist-info"]
 
 
-def test_entry_points_that_come_and_go_in_a_known_distribution_are_seen(
+def test_entry_points_added_to_or_removed_from_a_known_distribution_are_found(
     many: Path, scanned: list[str]
 ) -> None:
     file_of(many, "many30").write_text(points("new:f"))
-    assert look().count("a=new:f") == 1
+    assert query().count("a=new:f") == 1
     file_of(many, "many30").unlink()
-    assert look().count("a=new:f") == 0
+    assert query().count("a=new:f") == 0
     assert scanned == ["many30-1.0.dist-info"] * 2
 
 
-def test_a_distribution_that_went_has_no_other_read(
+def test_no_distribution_is_read_because_another_was_removed(
     many: Path, scanned: list[str]
 ) -> None:
     shutil.rmtree(many / "many07-1.0.dist-info")
-    assert len(look()) == 24
+    assert len(query()) == 24
     assert scanned == []
 
 
 def test_a_difference_in_ctime_alone_is_read_once_and_remembered(
     many: Path, scanned: list[str]
 ) -> None:
-    # As of hard links from an installer's store.
-    before = look()
+    # As with hard links from an installer's store.
+    before = query()
     os.link(file_of(many, "many07"), many / "link")
-    assert look() == look() == before
+    assert query() == query() == before
     assert scanned == ["many07-1.0.dist-info"]
 
 
-def test_another_order_of_the_path_takes_all_over(
+def test_an_index_of_another_order_of_sys_path_is_reused(
     many: Path, site: PlantSite, only: SetPath, scanned: list[str]
 ) -> None:
     other = site(dist("many07", "2.0", points("other:f")), "other")
     only(many, other)
-    assert "a=other:f" not in look()
+    assert "a=other:f" not in query()
     assert scanned[0] == "many07-2.0.dist-info"
     read_for_the_first_time = set(scanned)
     scanned.clear()
     only(other, many)
-    assert "a=other:f" in look()
-    # Who wins is decided by metadata: that of the two may be looked at, no other.
+    assert "a=other:f" in query()
+    # Metadata decides which one wins: that of the two may be read, but no other.
     assert set(scanned) <= read_for_the_first_time
     assert read_for_the_first_time <= {"many07-1.0.dist-info", "many07-2.0.dist-info"}
 
 
-def test_an_added_folder_alone_is_read(
+def test_only_an_added_directory_is_read(
     many: Path, site: PlantSite, only: SetPath, scanned: list[str]
 ) -> None:
     other = site(
         {**dist("new", entry_points=points("new:f")), **dist("quiet")}, "other"
     )
     only(many, other)
-    assert "a=new:f" in look()
+    assert "a=new:f" in query()
     assert sorted(scanned) == ["new-1.0.dist-info", "quiet-1.0.dist-info"]
     scanned.clear()
     only(many, other.parent / "absent")
-    assert len(look()) == 25
+    assert len(query()) == 25
     assert scanned == []
 
 
-def test_what_is_taken_over_is_checked_first(
+def test_reused_records_are_checked_first(
     many: Path, only: SetPath, scanned: list[str]
 ) -> None:
     file_of(many, "many07").write_text(points("changed:f"))
     only(many, many.parent / "absent")
-    assert look().count("a=changed:f") == 1
+    assert query().count("a=changed:f") == 1
     assert scanned == ["many07-1.0.dist-info"]
 
 
-def test_nothing_is_taken_over_from_another_prefix(
+def test_no_record_of_another_prefix_is_reused(
     many: Path, scanned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "prefix", str(many.parent))
-    assert len(look()) == 25
+    assert len(query()) == 25
     assert len(scanned) == len(MANY)
 
 
-def test_nothing_is_taken_over_from_a_damaged_index(
+def test_no_record_of_a_damaged_index_is_reused(
     many: Path, only: SetPath, scanned: list[str], isolated: Path
 ) -> None:
     (file,) = isolated.glob("*.json")
     file.write_bytes(file.read_bytes()[:-10])
     only(many, many.parent / "absent")
-    assert len(look()) == 25
+    assert len(query()) == 25
     assert len(scanned) == len(MANY)
 
 
-# ---------------------------------------------------------------- levels of checking
+# ---------------------------------------------------------------------- check levels
 
 
 @pytest.fixture
-def asked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the paths that are looked at, by stat or by access."""
+def checked(many: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list of the paths that are checked, by stat or by access."""
     found: list[str] = []
     stat = fs.stat
     access: Callable[..., bool] = fs.access
 
-    def whole(path: str, dir_fd: int | None) -> str:
+    def full_path(path: str, dir_fd: int | None) -> str:
         root = "" if dir_fd is None else os.readlink(f"/proc/self/fd/{dir_fd}")
         return os.path.join(root, os.fsdecode(path))
 
-    def watched_stat(path: str, dir_fd: int | None = None) -> Any:
-        found.append(whole(path, dir_fd))
+    def note_stat(path: str, dir_fd: int | None = None) -> Any:
+        found.append(full_path(path, dir_fd))
         return stat(path, dir_fd=dir_fd)
 
-    def watched_access(path: str, mode: int, dir_fd: int | None = None) -> bool:
-        # If there is a frozen index is no question of what is installed.
+    def note_access(path: str, mode: int, dir_fd: int | None = None) -> bool:
+        # The check for a frozen index does not count.
         if path != os.path.join(sys.prefix, _settings.FROZEN):
-            found.append(whole(path, dir_fd))
+            found.append(full_path(path, dir_fd))
         return access(path, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(fs, "stat", watched_stat)
-    monkeypatch.setattr(fs, "access", watched_access)
+    monkeypatch.setattr(fs, "stat", note_stat)
+    monkeypatch.setattr(fs, "access", note_access)
     return found
 
 
-def test_full_looks_at_one_file_of_every_distribution(
-    many: Path, asked: list[str]
+def test_full_checks_one_file_of_every_distribution(
+    many: Path, checked: list[str]
 ) -> None:
-    look()
-    assert sorted(asked) == sorted([str(many), *(str(file_of(many, n)) for n in MANY)])
+    query()
+    assert sorted(checked) == sorted(
+        [str(many), *(str(file_of(many, n)) for n in MANY)]
+    )
 
 
-def test_dirs_looks_at_no_distribution(
-    many: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+def test_dirs_checks_no_distribution(
+    many: Path, checked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
-    assert len(look()) == 25
-    assert asked == [str(many)]
+    assert len(query()) == 25
+    assert checked == [str(many)]
 
 
-def test_dirs_sees_what_comes_into_a_folder_but_not_what_changes_in_a_file(
+def test_dirs_finds_new_distributions_but_not_changed_files(
     many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
     file_of(many, "many07").write_text(points("changed:f"))
-    assert "a=changed:f" not in look()
+    assert "a=changed:f" not in query()
     plant(many, dist("new", entry_points=points("new:f")))
-    assert "a=new:f" in look()
+    assert "a=new:f" in query()
 
 
-def test_before_dirs_says_that_a_name_is_missing_all_is_checked_once(
-    many: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+def test_dirs_checks_everything_once_before_it_reports_a_missing_name(
+    many: Path, checked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
     file_of(many, "many30").write_text("[g]\nunseen = os:sep\n[h]\nb = m:f\n")
-    assert len(look()) == 25
-    del asked[:]
+    assert len(query()) == 25
+    del checked[:]
     manager = lazyplug.DriverManager[str]("g", "unseen")
     assert manager.driver == os.sep
-    assert len(asked) > len(MANY)
-    del asked[:]
+    assert len(checked) > len(MANY)
+    del checked[:]
     for _ in range(2):
         with pytest.raises(lazyplug.NoMatches, match="no extension named 'missing'"):
             lazyplug.DriverManager[str]("g", "missing")
     assert lazyplug.entry_points(group="h").names == {"b"}
     assert lazyplug.entry_points(group="no such group") == ()
-    assert asked == []  # once a process
+    assert checked == []  # once per process
 
 
 @pytest.mark.parametrize("name", ["unseen", "missing"])
-def test_a_missing_name_gets_its_full_check_from_every_kind_of_question(
+def test_every_kind_of_query_for_a_missing_name_checks_everything(
     name: str, many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
     file_of(many, "many30").write_text("[g]\nunseen = os:sep\n")
-    there = name == "unseen"
-    look()
-    assert bool(lazyplug.entry_points(group="g", name=name)) == there
-    look()
+    exists = name == "unseen"
+    query()
+    assert bool(lazyplug.entry_points(group="g", name=name)) == exists
+    query()
     manager = lazyplug.NamedExtensionManager[str](
         "g", [name], on_missing_entrypoints_callback=None
     )
-    assert bool(manager.names()) == there
-    look()
+    assert bool(manager.names()) == exists
+    query()
     everything = lazyplug.ExtensionManager[str]("g", conflict_resolver=_first)
-    if there:
+    if exists:
         assert everything[name].plugin == os.sep
     else:
         with pytest.raises(lazyplug.NoMatches, match="no extension named 'missing'"):
@@ -615,21 +622,21 @@ def _first(namespace: str, name: str, found: list[Any]) -> Any:
     return found[0]
 
 
-def test_none_trusts_and_looks_at_nothing(
-    many: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+def test_none_checks_nothing(
+    many: Path, checked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", "none")
     shutil.rmtree(many)
-    assert len(look()) == 25
-    assert asked == []
+    assert len(query()) == 25
+    assert checked == []
 
 
 def test_refresh_checks_everything_at_every_level(
     many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", "none")
-    look()
+    query()
     plant(many, dist("new", entry_points=points("new:f")))
-    assert "a=new:f" not in look()
+    assert "a=new:f" not in query()
     assert lazyplug.refresh().added == ("new 1.0",)
     assert "new:f" in [e.value for e in lazyplug.entry_points(group="g")]

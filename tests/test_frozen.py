@@ -50,7 +50,7 @@ class Environment:
         self.enter("env")
 
     def enter(self, name: str, *more: "Path | str") -> None:
-        """Be a process of the environment in a folder of this name."""
+        """Be a process of the environment in a directory of this name."""
         self.prefix = self.root / name
         self.site = self.prefix / "lib" / "site-packages"
         self.file = self.prefix / "lazyplug.index"
@@ -97,7 +97,7 @@ def names(group: str = "g") -> list[str]:
 
 
 def problems_but_of_metadata() -> list[lazyplug.Problem]:
-    # METADATA is read where it decides something, which other folders may change.
+    # METADATA is read if it decides something, which other directories may change.
     return sorted(
         problem
         for problem in lazyplug.problems()
@@ -385,7 +385,7 @@ def test_a_current_folder_that_declares_something_lies_over_it(
 def test_a_current_folder_that_it_covers_is_not_looked_at_live(
     env: Environment, monkeypatch: pytest.MonkeyPatch, scans: list[str]
 ) -> None:
-    # As in Lambda, where the task's folder is the current one.
+    # As in Lambda, where the task's directory is the current one.
     env.freeze("--trust")
     monkeypatch.chdir(env.site)
     env.path(env.site)
@@ -449,10 +449,9 @@ def test_a_trusted_one_that_lacks_a_name_says_which_folder_changed_since_when(
     with pytest.raises(NoMatches, match="named 'three'") as raised:
         DriverManager[Any]("g", "three")
     said = str(raised.value)
-    assert (
-        f"{env.file}, frozen 1971-01-01 00:00 UTC, is believed without a look" in said
-    )
-    assert f"{env.site}: 1 came, 0 went" in said
+    frozen = f"{env.file}, frozen 1971-01-01 00:00 UTC"
+    assert f"{frozen}, is trusted without checking, but has become stale: " in said
+    assert f"{env.site}: 1 added, 0 removed" in said
     assert f"`lazyplug freeze --trust --output {env.file}`" in said
     monkeypatch.setenv("LAZYPLUG_INDEX", "off")
     lazyplug.invalidate_caches()
@@ -490,7 +489,7 @@ def test_metadata_that_was_left_out_is_told_where_it_is_not_trusted(
     for directory in env.site.glob("*.dist-info"):
         shutil.rmtree(directory)
     lazyplug.invalidate_caches()
-    said = f"is not used for {env.site}: was metadata left out[?] Freeze with --trust"
+    said = f"is not used for {env.site}: the metadata is missing.*freeze --trust`"
     with pytest.raises(NoMatches, match=said):
         DriverManager[Any]("g", "two")
 
@@ -500,9 +499,10 @@ def test_without_metadata_and_without_one_the_error_says_what_to_do(
 ) -> None:
     for directory in env.site.glob("*.dist-info"):
         shutil.rmtree(directory)
-    with pytest.raises(NoMatches, match="was the metadata of the dist") as raised:
+    text = "is the metadata of the distributions missing"
+    with pytest.raises(NoMatches, match=text) as raised:
         DriverManager[Any]("g", "two")
-    assert "`lazyplug freeze --trust` where they are installed" in str(raised.value)
+    assert "`lazyplug freeze --trust` where the distri" in str(raised.value)
     # PyInstaller and its like say so of themselves.
     plant(env.site, dist("other", entry_points="[other]\nx = plug\n"))
     monkeypatch.setattr(sys, "frozen", True, raising=False)
@@ -567,7 +567,7 @@ def test_one_that_cannot_be_used_is_an_error_where_code_asks_for_it(
     with pytest.raises(FileNotFoundError, match="nowhere"):
         lazyplug.use_index(env.root / "nowhere")
     (env.root / "damaged").write_bytes(b"{}")
-    with pytest.raises(ValueError, match="damaged is damaged, or not of this version"):
+    with pytest.raises(ValueError, match="damaged is damaged, or another version"):
         lazyplug.use_index(env.root / "damaged")
     assert _settings.index_override is None
 
@@ -575,9 +575,9 @@ def test_one_that_cannot_be_used_is_an_error_where_code_asks_for_it(
 BAD: dict[str, Callable[[Path], object]] = {
     "No such file": lambda file: None,
     "is damaged": lambda file: file.write_bytes(b""),
-    "damaged, or not of this": lambda file: file.write_bytes(b'["lazyplug",2,"x"]\n'),
-    "not a file": lambda file: file.mkdir(),
-    "is not a file, or one that": os.mkfifo,
+    "damaged, or another": lambda file: file.write_bytes(b'["lazyplug",2,"x"]\n'),
+    "cannot be used: not a regular file": lambda file: file.mkdir(),
+    "regular file, too large, or other users": os.mkfifo,
 }
 
 
@@ -596,7 +596,7 @@ def test_a_bad_one_is_told_of_and_the_answer_is_that_of_a_scan(
         assert names() == ["one", "two"]
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert record.message.startswith("no frozen index is used: ")
+    assert record.message.startswith("ignoring the frozen index: ")
     assert str(file) in record.message
     assert said in record.message
     assert "lazyplug freeze" in record.message
@@ -614,8 +614,8 @@ def test_a_frozen_index_of_some_groups_only_is_refused(
     env.file.write_bytes(data)
     lazyplug.invalidate_caches()
     assert names() == ["one", "two"]
-    assert "has some groups only, which is not supported" in caplog.text
-    assert "Write it again with `lazyplug freeze" in caplog.text
+    assert "contains only some groups, which is not supported" in caplog.text
+    assert "Run `lazyplug freeze" in caplog.text
 
 
 def test_an_index_of_the_cache_is_no_frozen_one(
@@ -629,7 +629,7 @@ def test_an_index_of_the_cache_is_no_frozen_one(
     monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
     lazyplug.invalidate_caches()
     assert names() == ["one", "two"]
-    assert "is an index, but no frozen one" in caplog.text
+    assert "is not a frozen index, but the index of a cache" in caplog.text
 
 
 @pytest.mark.skipif(os.name != "posix", reason="it has other rights there")
@@ -645,7 +645,7 @@ def test_one_outside_of_the_environment_that_others_can_write_is_not_believed(
     monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
     lazyplug.invalidate_caches()
     assert names() == ["two"]
-    assert "one that others could have written" in caplog.text
+    assert "other users can write to it" in caplog.text
     file.replace(env.prefix / "other.index")
     monkeypatch.setenv("LAZYPLUG_INDEX", str(env.prefix / "other.index"))
     lazyplug.invalidate_caches()
@@ -706,7 +706,7 @@ def test_one_that_is_damaged_leaves_no_trace_in_the_index_of_the_user(
     for _ in range(2):
         env.path(other, env.site)
         assert names() == ["three"]
-        assert f"no frozen index is used: {env.file} is damaged" in caplog.text
+        assert f"ignoring the frozen index: {env.file} is damaged" in caplog.text
     env.file.write_bytes(whole)
     env.path(other, env.site)
     assert names() == ["one", "three", "two"]
@@ -752,16 +752,16 @@ def test_freeze_says_what_it_wrote_and_thaw_removes_it(
 ) -> None:
     assert main(["freeze"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith(f"{env.file}: 3 distributions of ")
-    assert said.endswith(" path entries, 2 groups, checked\n")
+    assert said.startswith(f"{env.file}: 3 distributions in ")
+    assert said.endswith(" path entries, 2 groups, checked at each start\n")
     assert main(["freeze", "--json", "--trust"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["path"], told["trusted"]) == (str(env.file), True)
     assert main(["thaw"]) == 0
-    assert capsys.readouterr().out == f"{env.file} is removed\n"
+    assert capsys.readouterr().out == f"removed {env.file}\n"
     assert not env.file.exists()
     assert main(["thaw"]) == 1
-    assert "is not there: nothing is frozen" in capsys.readouterr().err
+    assert "does not exist: nothing was removed" in capsys.readouterr().err
 
 
 def test_thaw_removes_nothing_else(
@@ -770,9 +770,9 @@ def test_thaw_removes_nothing_else(
     other = env.root / "letter"
     other.write_text("dear")
     assert main(["thaw", "--output", str(other)]) == 1
-    assert "it is left there" in capsys.readouterr().err
+    assert ": nothing was removed" in capsys.readouterr().err
     assert main(["thaw", "--json", "--output", str(other)]) == 1
-    assert "left there" in json.loads(capsys.readouterr().out)["fault"]
+    assert "nothing was removed" in json.loads(capsys.readouterr().out)["fault"]
     assert other.read_text() == "dear"
     env.freeze()
     capsys.readouterr()
@@ -784,11 +784,11 @@ def test_check_says_if_it_is_still_true_and_what_is_not(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["freeze", "--check"]) == 1
-    assert "is not there: see lazyplug freeze" in capsys.readouterr().err
+    assert "does not exist. Run `lazyplug freeze`" in capsys.readouterr().err
     env.freeze("--trust")
     capsys.readouterr()
     assert main(["freeze", "--check"]) == 0
-    assert capsys.readouterr().out == f"{env.file} is true\n"
+    assert capsys.readouterr().out == f"{env.file} is up to date\n"
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     shutil.rmtree(env.site / "second-1.0.dist-info")
     points = env.site / "first-1.0.dist-info" / "entry_points.txt"
@@ -796,10 +796,10 @@ def test_check_says_if_it_is_still_true_and_what_is_not(
     assert main(["freeze", "--check"]) == 1
     lib = "{prefix}/lib/site-packages"
     assert capsys.readouterr().out.splitlines() == [
-        f"first-1.0.dist-info in {lib} declares something else in 'g'",
-        f"second-1.0.dist-info in {lib} is gone",
-        f"third-1.0.dist-info in {lib} came",
-        f"{env.file} is not true any more",
+        f"first-1.0.dist-info in {lib} declares other entry points in 'g'",
+        f"second-1.0.dist-info in {lib} was removed",
+        f"third-1.0.dist-info in {lib} was added",
+        f"{env.file} is stale",
     ]
     assert main(["freeze", "--check", "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["differences"]) == 3
@@ -814,10 +814,11 @@ def test_where_it_cannot_be_written_the_command_says_what_to_do(
     output = str(env.root / "no" / "such" / "folder")
     assert main(["freeze", "--output", output]) == 1
     said = capsys.readouterr().err
-    assert f"{output}: No such file or directory. Name another one" in said
-    assert "LAZYPLUG_INDEX" in said
+    fault = f"{output} cannot be written: No such file or directory."
+    assert f"{fault} Use another file with --output" in said
+    assert "set LAZYPLUG_INDEX to its path" in said
     assert main(["freeze", "--path", str(env.root / "none")]) == 1
-    assert "none is not there: nothing was frozen" in capsys.readouterr().err
+    assert "none does not exist: nothing was frozen" in capsys.readouterr().err
 
 
 def test_errors_are_json_too_where_that_is_asked_for(
@@ -826,9 +827,9 @@ def test_errors_are_json_too_where_that_is_asked_for(
     for arguments, said in (
         (("--output", str(env.root / "no" / "folder")), "No such file or directory"),
         (("--output", str(env.site)), "Is a directory"),
-        (("--path", str(env.root / "none")), "is not there: nothing was frozen"),
-        (("--path", str(env.root / "none"), "--check"), "is not there"),
-        (("--check",), "is not there: see lazyplug freeze"),
+        (("--path", str(env.root / "none")), "does not exist: nothing was frozen"),
+        (("--path", str(env.root / "none"), "--check"), "does not exist"),
+        (("--check",), "does not exist. Run `lazyplug freeze`"),
     ):
         assert main(["freeze", "--json", *arguments]) == 1
         assert said in json.loads(capsys.readouterr().out)["fault"]
@@ -840,7 +841,7 @@ def test_check_takes_no_word_that_the_file_says_itself(
     env.freeze()
     for option in ("--trust", "--flat"):
         assert main(["freeze", "--check", option]) == 2
-        assert "FILE says --trust and --flat itself" in capsys.readouterr().err
+        assert "--check takes --trust and --flat from FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["soon", "-1", "1.5", "9" * 12, "9" * 5000])
@@ -852,7 +853,7 @@ def test_what_is_no_time_is_not_taken_for_one(
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", given)
     assert main(["freeze"]) == 1
-    assert "is no time in seconds since 1970" in capsys.readouterr().err
+    assert "is not a valid time: expected seconds since 1970" in capsys.readouterr().err
     assert not env.file.exists()
 
 
@@ -915,37 +916,37 @@ def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
         found = json.loads(capsys.readouterr().out)["frozen"]
         return [(each["state"], each["text"]) for each in found]
 
-    assert told() == [("ok", "there is none")]
+    assert told() == [("ok", "none")]
     env.freeze("--trust")
-    assert told() == [("ok", f"{env.file} answers, and is true")]
+    assert told() == [("ok", f"{env.file} is used, and up to date")]
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     ((state, text),) = told()
-    assert state == "wrong"
-    assert text.startswith(f"{env.file} answers, and is not true any more: third-1.0")
+    assert state == "problem"
+    assert text.startswith(f"{env.file} is used, but is stale: third-1.0")
     env.freeze()
     shutil.rmtree(env.site / "third-1.0.dist-info")
     lazyplug.invalidate_caches()
-    changed = f"what is in {env.site} is not what was frozen, by its names"
+    changed = f"{env.site} has other distributions than when it was frozen"
     assert told() == [("note", f"{env.file} is not used: {changed}")]
     other = plant(env.root / "other", dist("other"))
     env.freeze()
     env.path(env.site, other)
-    assert told() == [("note", f"{env.file} lends its records: {other} is not in it")]
+    part = f"{env.file} is used in part"
+    assert told() == [("note", f"{part}: {other} is not in the frozen index")]
     env.freeze("--trust")
     env.path(env.site)
-    lends = f"{env.file} lends its records"
-    assert told() == [("note", f"{lends}: {other} is not on sys.path")]
+    assert told() == [("note", f"{part}: {other} is not on sys.path")]
     env.freeze("--trust")
     for directory in env.site.glob("*.dist-info"):
         shutil.rmtree(directory)
     lazyplug.invalidate_caches()
     ((state, text),) = told()
-    assert (state, text.partition(";")[0]) == ("note", f"{env.file} answers")
-    assert "metadata is left out" in text
+    assert (state, text.partition(";")[0]) == ("note", f"{env.file} is used")
+    assert "the metadata is missing, so it cannot be checked" in text
     env.file.write_bytes(b"")
     lazyplug.invalidate_caches()
     ((state, text),) = told()
-    assert state == "wrong"
+    assert state == "problem"
     assert "is damaged" in text
 
 
@@ -954,7 +955,8 @@ def test_refresh_says_that_a_frozen_index_answers(
 ) -> None:
     env.freeze("--trust")
     assert main(["refresh"]) == 0
-    assert f"{env.file} answers for it" in capsys.readouterr().err
+    said = f"The frozen index {env.file} is in effect, and was not rewritten. Run"
+    assert f"{said} `lazyplug freeze --trust --output" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------- learned facts

@@ -1,7 +1,7 @@
-"""Two hosts in small, built and installed, do the same on each engine.
+"""Test that two small hosts, built and installed, do the same with each engine.
 
-They use plugins as OpenStack's Nova and Karbor do. Each is written once; it runs on
-lazyplug, on the drop-in in stevedore's place, and, as the reference, on stevedore.
+They use plugins as OpenStack's Nova and Karbor do. The same code runs with lazyplug,
+with the drop-in replacement for stevedore, and with stevedore as the reference.
 """
 
 import json
@@ -27,8 +27,8 @@ MONITORS = str(HOSTS / "tiny-nova" / "etc" / "tinynova.ini")
 PROVIDERS = str(HOSTS / "tiny-karbor" / "etc" / "providers.d")
 ENGINES = ("lazyplug", "drop-in", "stevedore")
 
-# Runs a host, and writes where the report is wanted which files Python ran and
-# what `import stevedore` gave. sys.modules would not tell of a failed import.
+# Runs a host, and writes a report of the files that Python ran and of the module that
+# `import stevedore` gave. sys.modules would not show a failed import.
 RUN = """
 import json, runpy, sys
 
@@ -51,24 +51,23 @@ finally:
 
 
 class Run(NamedTuple):
-    """What one run of a host came to."""
+    """The result of one run of a host."""
 
     status: int
-    # What it printed, decoded; None if it failed.
+    # The decoded output; None if it failed.
     answer: Any
-    # What it told on stderr.
-    told: str
-    # The files of the hosts that Python ran, relative to the site folder.
+    stderr: str
+    # The files of the hosts that Python ran, relative to the site directory.
     ran: frozenset[str]
-    # The module that the managers of stevedore came from, if there were any.
+    # The module of stevedore's managers, if stevedore was imported.
     stevedore: "str | None"
 
 
 class Site:
-    """A folder in which the hosts are installed, and where their runs leave things.
+    """A directory in which the hosts are installed, and one for their files.
 
-    :param folder: the site folder.
-    :param scratch: where the caches of the engines lie, and the folder of a start.
+    :param directory: the site directory.
+    :param scratch: the directory for the caches, and for the start directory.
     """
 
     def __init__(self, directory: Path, scratch: Path) -> None:
@@ -90,28 +89,28 @@ class Site:
             env=env,
             check=False,
         )
-        witness = json.loads(report.read_text(encoding="utf-8"))
+        content = json.loads(report.read_text(encoding="utf-8"))
         ran = {
             Path(file).relative_to(self.directory).as_posix()
-            for file in witness["ran"]
+            for file in content["ran"]
             if Path(file).is_relative_to(self.directory)
         }
         answer = json.loads(done.stdout) if done.returncode == 0 else None
         return Run(
-            done.returncode, answer, done.stderr, frozenset(ran), witness["stevedore"]
+            done.returncode, answer, done.stderr, frozenset(ran), content["stevedore"]
         )
 
     def answer(self, engine: str, host: str, *arguments: str) -> Any:
         run = self.run(engine, host, *arguments)
-        assert run.status == 0, run.told
+        assert run.status == 0, run.stderr
         return run.answer
 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the projects as their build files say, and install what was built."""
+    """Build the projects, and install their wheels."""
     directory = tmp_path_factory.mktemp("hosts")
-    # A build leaves things beside its sources.
+    # A build writes files into the directory of the sources.
     shutil.copytree(HOSTS, directory / "source")
     wheels, site = directory / "wheels", directory / "site"
     tool = uv.find_uv_bin()
@@ -136,7 +135,7 @@ def site(installed: Path, tmp_path: Path) -> Site:
 
 @pytest.fixture
 def own_site(installed: Path, tmp_path: Path) -> Site:
-    """Return a site of the test's own, which it may change."""
+    """Return a copy of the site, which the test may change."""
     return Site(shutil.copytree(installed, tmp_path / "site"), tmp_path)
 
 
@@ -176,31 +175,31 @@ def test_each_build_file_declares_what_is_installed(installed: Path) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS.keys())
-def test_a_host_does_the_same_on_each_engine(
+def test_a_host_does_the_same_with_each_engine(
     program: tuple[str, ...], site: Site
 ) -> None:
-    truth = site.run("stevedore", *program)
-    assert truth.status == 0, truth.told
-    assert site.answer("lazyplug", *program) == truth.answer, "without an index"
-    assert site.answer("lazyplug", *program) == truth.answer, "with an index"
-    # The drop-in imports the same besides, and tells the log the same.
-    instead = site.run("drop-in", *program)
-    assert instead._replace(stevedore=truth.stevedore) == truth
+    expected = site.run("stevedore", *program)
+    assert expected.status == 0, expected.stderr
+    assert site.answer("lazyplug", *program) == expected.answer, "without an index"
+    assert site.answer("lazyplug", *program) == expected.answer, "with an index"
+    # The drop-in also imports and logs the same.
+    drop_in = site.run("drop-in", *program)
+    assert drop_in._replace(stevedore=expected.stevedore) == expected
 
 
-def test_each_engine_is_the_one_that_is_meant(site: Site) -> None:
-    came_from = {engine: site.run(engine, *ONE).stevedore for engine in ENGINES}
-    assert came_from["lazyplug"] is None
-    assert came_from["stevedore"] == "stevedore.extension"
-    assert str(came_from["drop-in"]).startswith("lazyplug.")
+def test_each_engine_has_its_own_managers(site: Site) -> None:
+    modules = {engine: site.run(engine, *ONE).stevedore for engine in ENGINES}
+    assert modules["lazyplug"] is None
+    assert modules["stevedore"] == "stevedore.extension"
+    assert str(modules["drop-in"]).startswith("lazyplug.")
 
 
-# The folders whose modules are plugins.
+# The directories whose modules are plugins.
 PLUGINS = ("cpu", "tinynova_ipmi", "banks", "protections", "protectables", "clients")
 
 
 def plugins(run: Run) -> set[str]:
-    """Return the plugins that were imported, as "folder/module"."""
+    """Return the plugins that were imported, as "directory/module"."""
     files = [Path(file) for file in run.ran]
     return {
         f"{file.parent.name}/{file.stem}"
@@ -224,7 +223,7 @@ USED = {
 
 
 @pytest.mark.parametrize("program", USED)
-def test_lazyplug_imports_what_is_used_and_nothing_else(
+def test_lazyplug_imports_only_the_plugins_that_are_used(
     program: str, site: Site
 ) -> None:
     for _ in ("without an index", "with an index"):
@@ -234,9 +233,8 @@ def test_lazyplug_imports_what_is_used_and_nothing_else(
 def test_a_monitor_that_is_not_enabled_is_imported_by_stevedore_not_by_lazyplug(
     site: Site,
 ) -> None:
-    # stevedore, and the drop-in after it, loads each monitor and makes one of it
-    # before check_func is asked: the log tells that the trap went off, which nobody
-    # had enabled.
+    # stevedore, and the drop-in as well, loads and creates each monitor before it calls
+    # check_func: the log shows the failure of a monitor that was not enabled.
     for engine in ("stevedore", "drop-in"):
         eager = site.run(engine, *ENABLED)
         assert plugins(eager) == {
@@ -244,10 +242,10 @@ def test_a_monitor_that_is_not_enabled_is_imported_by_stevedore_not_by_lazyplug(
             "cpu/proc_stat",
             "cpu/msr",
         }
-        assert "stevedore.extension:Could not load 'msr'" in eager.told
+        assert "stevedore.extension:Could not load 'msr'" in eager.stderr
     lazy = site.run("lazyplug", *ENABLED)
     assert plugins(lazy) == USED["enabled monitors"]
-    assert lazy.told == ""
+    assert lazy.stderr == ""
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -295,7 +293,7 @@ def test_named_monitors_report_in_the_order_of_their_names(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_monitor_that_fails_is_left_out_of_all(engine: str, site: Site) -> None:
+def test_a_monitor_that_fails_is_excluded_from_all(engine: str, site: Site) -> None:
     answer = site.answer(engine, *ALL)
     assert answer["failed"] == ["msr"]
     assert sorted(report["source"] for report in answer["reports"]) == [
@@ -306,7 +304,7 @@ def test_a_monitor_that_fails_is_left_out_of_all(engine: str, site: Site) -> Non
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_broken_protectables_reach_the_callback_and_harm_nothing(
+def test_broken_protectables_reach_the_callback_and_affect_nothing_else(
     engine: str, site: Site
 ) -> None:
     run = site.run(engine, *SERVICE)
@@ -331,8 +329,8 @@ def test_broken_protectables_reach_the_callback_and_harm_nothing(
     }
     assert run.answer["rejected"] == ["lost.conf"]
     # The callback got them, so the log has only the provider without a bank.
-    assert "provider lost.conf is rejected" in run.told
-    assert "glance" not in run.told
+    assert "provider lost.conf is rejected" in run.stderr
+    assert "glance" not in run.stderr
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -362,20 +360,20 @@ def test_a_registry_is_named_by_an_entry_point_or_by_the_path_of_a_class(
         ("registries.Registry", "no module named 'registries'"),
     ],
 )
-def test_an_unknown_registry_tells_both_attempts(
+def test_the_error_for_an_unknown_registry_shows_both_attempts(
     name: str, attempt: str, engine: str, site: Site
 ) -> None:
     run = site.run(engine, *SERVICE, "--registry", name)
     assert run.status == 1
-    last = run.told[
-        run.told.rindex("NoMatches" if engine == "lazyplug" else "Import") :
+    last = run.stderr[
+        run.stderr.rindex("NoMatches" if engine == "lazyplug" else "Import") :
     ]
     assert f"'{name}'" in last
     assert "'tinykarbor.provider'" in last
     assert attempt in last.replace("No module", "no module")
     if engine == "lazyplug":
-        assert "lazyplug.NoMatches: no extension named" in run.told
-        assert "Available: 'provider-registry'" in run.told
+        assert "lazyplug.NoMatches: no extension named" in run.stderr
+        assert "Available: 'provider-registry'" in run.stderr
 
 
 CLIENT = """
@@ -385,7 +383,7 @@ def create(user):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_dropped_client_appears_in_the_next_process(
+def test_an_added_client_appears_in_the_next_process(
     engine: str, own_site: Site
 ) -> None:
     assert own_site.answer(engine, *SERVICE)["clients"] == ["cinder", "nova"]
@@ -398,15 +396,15 @@ def test_a_dropped_client_appears_in_the_next_process(
     assert own_site.answer(engine, *SERVICE)["clients"] == ["cinder", "nova"]
 
 
-def test_a_broken_client_that_is_not_used_harms_nothing_on_lazyplug(
+def test_a_broken_client_that_is_not_used_affects_nothing_with_lazyplug(
     own_site: Site,
 ) -> None:
-    # By hand, every module of the folder is imported to know what there is.
+    # Without lazyplug, the host imports every module of the directory to list them.
     clients = own_site.directory / "tinykarbor" / "clients"
     plant(clients, {"swift.py": "raise ImportError('no swift')\n"})
     eager = own_site.run("stevedore", *SERVICE)
     assert eager.status == 1
-    assert "ImportError: no swift" in eager.told
+    assert "ImportError: no swift" in eager.stderr
     lazy = own_site.run("lazyplug", *SERVICE)
     assert lazy.answer["clients"] == ["cinder", "nova", "swift"]
     assert "clients/swift" not in plugins(lazy)

@@ -1,4 +1,4 @@
-"""The read side of the index reads what was asked for, and believes nothing strange."""
+"""Test that an index is read only in part, and that malformed parts are detected."""
 
 import json
 import os
@@ -36,11 +36,13 @@ from tests.support.index_format import (
     title,
 )
 
-Find = Callable[..., bytes]
+WriteIndex = Callable[..., bytes]
 
 
 @pytest.fixture
-def written(reliable: Ticking, tmp_path: Path, only: SetPath, isolated: Path) -> Find:
+def write_index(
+    reliable: Ticking, tmp_path: Path, only: SetPath, isolated: Path
+) -> WriteIndex:
     """Return a function that plants distributions and returns their index."""
 
     def make(**texts: str) -> bytes:
@@ -56,7 +58,7 @@ def written(reliable: Ticking, tmp_path: Path, only: SetPath, isolated: Path) ->
 
 
 class Bytes:
-    """The bytes of an index, and which of them were read."""
+    """The bytes of an index, with a record of what was read."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -76,13 +78,15 @@ def names(index: Index, group: str) -> list[str]:
     return [row[0] for row, _ in index.rows(group)]
 
 
-# ---------------------------------------------------------- what is read, what is not
+# --------------------------------------------------------------- which parts are read
 
 
-def test_one_group_costs_the_front_and_its_own_rows(written: Find) -> None:
+def test_a_query_of_one_group_reads_the_header_and_its_own_rows(
+    write_index: WriteIndex,
+) -> None:
     small = "[small]\na = m:f\n"
     large = "".join(f"[large{n}]\n" + "name = module:attr\n" * 50 for n in range(20))
-    file = Bytes(written(foo=small, **{f"bar{n:02}": large for n in range(20)}))
+    file = Bytes(write_index(foo=small, **{f"bar{n:02}": large for n in range(20)}))
     index = Index(file.read)
     assert names(index, "small") == ["a"]
     (_, length) = file.reads[-1]
@@ -91,12 +95,12 @@ def test_one_group_costs_the_front_and_its_own_rows(written: Find) -> None:
     assert file.total < len(file.data) / 10
 
 
-def test_what_one_group_costs_does_not_grow_with_the_rows_of_others(
-    written: Find,
+def test_the_cost_of_one_group_does_not_grow_with_the_rows_of_others(
+    write_index: WriteIndex,
 ) -> None:
-    # One distribution more would be a stamp more, which a full check compares.
-    few = Bytes(written(foo="[g]\na = m:f\n", bar="[h]\n" + "a = m:f\n" * 10))
-    many = Bytes(written(foo="[g]\na = m:f\n", bar="[h]\n" + "a = m:f\n" * 10_000))
+    # Another distribution would add a stat signature, which a full check compares.
+    few = Bytes(write_index(foo="[g]\na = m:f\n", bar="[h]\n" + "a = m:f\n" * 10))
+    many = Bytes(write_index(foo="[g]\na = m:f\n", bar="[h]\n" + "a = m:f\n" * 10_000))
     for file in (few, many):
         names(Index(file.read), "g")
     assert len(many.data) > 50 * len(few.data)
@@ -105,8 +109,8 @@ def test_what_one_group_costs_does_not_grow_with_the_rows_of_others(
     assert many.total <= CHUNK + length
 
 
-def test_a_small_index_takes_two_reads(written: Find) -> None:
-    file = Bytes(written(foo="[g]\na = m:f\n"))
+def test_a_small_index_needs_two_reads(write_index: WriteIndex) -> None:
+    file = Bytes(write_index(foo="[g]\na = m:f\n"))
     index = Index(file.read)
     index.watched()
     assert len(file.reads) == 1
@@ -114,8 +118,8 @@ def test_a_small_index_takes_two_reads(written: Find) -> None:
     assert len(file.reads) <= 2
 
 
-def test_a_group_that_is_missing_is_empty_and_costs_no_read(written: Find) -> None:
-    file = Bytes(written(foo="[g]\na = m:f\n"))
+def test_a_missing_group_is_empty_and_needs_no_read(write_index: WriteIndex) -> None:
+    file = Bytes(write_index(foo="[g]\na = m:f\n"))
     index = Index(file.read)
     before = len(file.reads)
     for missing in ("h", "", "G", "g\n", "g,", '["g"', "key", "lazyplug"):
@@ -123,11 +127,11 @@ def test_a_group_that_is_missing_is_empty_and_costs_no_read(written: Find) -> No
     assert len(file.reads) == before
 
 
-def test_a_front_that_is_longer_than_the_first_read_is_read_whole(
-    written: Find,
+def test_a_header_that_is_longer_than_the_first_read_is_read_completely(
+    write_index: WriteIndex,
 ) -> None:
     text = "".join(f"[group-{n:05}]\na{n} = m:f\n" for n in range(2000))
-    file = Bytes(written(foo=text))
+    file = Bytes(write_index(foo=text))
     index = Index(file.read)
     assert len(index.header) > CHUNK
     assert [offset for offset, _ in file.reads] == [0, CHUNK]
@@ -161,13 +165,13 @@ ODD_GROUPS = [
 ]
 
 
-def test_any_group_name_is_found_and_none_is_taken_for_another(
-    written: Find, tmp_path: Path
+def test_any_group_name_is_found_and_none_is_mistaken_for_another(
+    write_index: WriteIndex, tmp_path: Path
 ) -> None:
     # surrounded by letters, since the grammar strips spaces and brackets
     odd = [f"x{group}x" for group in ODD_GROUPS]
     text = "".join(f"[{group}]\nname{n} = m:f\n" for n, group in enumerate(odd))
-    index = from_bytes(written(foo=text))
+    index = from_bytes(write_index(foo=text))
     for number, group in [*enumerate(odd)] * 2:  # many are found in another way
         assert names(index, group) == [f"name{number}"]
         assert names(index, f"{group}?") == []
@@ -177,7 +181,7 @@ def test_any_group_name_is_found_and_none_is_taken_for_another(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="paths are text elsewhere")
-def test_paths_that_no_encoding_can_say_are_found_again(
+def test_paths_that_cannot_be_encoded_are_found_again(
     reliable: Ticking, tmp_path: Path, only: SetPath
 ) -> None:
     directory = tmp_path / os.fsdecode(b"\xff\xfe site")
@@ -185,89 +189,93 @@ def test_paths_that_no_encoding_can_say_are_found_again(
     (directory / os.fsdecode(b"b\xe4r-1.0.dist-info")).mkdir()
     only(directory)
     before = lazyplug.entry_points(group="g")
-    looks = reliable.looks
+    before_second = reliable.looks
     lazyplug.invalidate_caches()
     assert lazyplug.entry_points(group="g") == before
-    # The index, the path entry and one file are looked at: nothing is scanned again.
-    assert reliable.looks == looks + 3
+    # The index, the path entry and one file are checked; nothing is scanned again.
+    assert reliable.looks == before_second + 3
     assert before["a"].dist.version == "1.0"
 
 
-# -------------------------------------------------------- strange, with right checksums
+# ------------------------------------------------------ malformed, with valid checksums
 
 
-ASKS: list[Callable[[Index], object]] = [
+QUERIES: list[Callable[[Index], object]] = [
     lambda index: index.watched(),
     lambda index: index.rows("g"),
     decode,
 ]
 
 
-def ask_all(data: bytes) -> None:
-    """Ask an index for everything; fails unless it answers or raises ValueError."""
+def query_all(data: bytes) -> None:
+    """Query all parts of an index; fail if that raises anything but ValueError."""
     try:
         index = from_bytes(data)
     except ValueError:
         return
-    for ask in ASKS:
+    for query in QUERIES:
         try:
-            ask(index)
+            query(index)
         except ValueError:
             continue
 
 
-def test_a_value_of_a_wrong_shape_anywhere_in_the_head_is_damage(written: Find) -> None:
-    data = written(foo="[g]\na = m:f\n", bar="[h]\na = m:f\n")
+def test_a_malformed_value_anywhere_in_the_head_is_damage(
+    write_index: WriteIndex,
+) -> None:
+    data = write_index(foo="[g]\na = m:f\n", bar="[h]\na = m:f\n")
     tried = 0
-    for label, strange in strange_heads(data):
+    for label, malformed in strange_heads(data):
         try:
-            ask_all(strange)
+            query_all(malformed)
         except Exception as error:
             pytest.fail(f"{label}: {error!r}")
         tried += 1
     assert tried > 200
 
 
-def test_a_head_of_a_wrong_shape_changes_no_answer(
-    written: Find, isolated: Path
+def test_a_malformed_head_changes_no_answer(
+    write_index: WriteIndex, isolated: Path
 ) -> None:
-    data = written(foo="[g]\na = m:f\n", bar="[h]\na = m:f\n")
+    data = write_index(foo="[g]\na = m:f\n", bar="[h]\na = m:f\n")
     (file,) = isolated.glob("*.json")
-    for label, strange in strange_heads(data):
-        file.write_bytes(strange)
+    for label, malformed in strange_heads(data):
+        file.write_bytes(malformed)
         lazyplug.invalidate_caches()
         try:
             found = [point.name for point in lazyplug.entry_points(group="g")]
-            told = lazyplug.problems()
+            problems = lazyplug.problems()
         except Exception as error:
             pytest.fail(f"{label}: {error!r}")
-        assert (label, found, told) == (label, ["a"], [])
+        assert (label, found, problems) == (label, ["a"], [])
 
 
 @pytest.mark.parametrize("head", NO_JSON.values(), ids=list(NO_JSON))
-def test_a_head_that_is_no_json_is_damage(head: bytes, written: Find) -> None:
-    data = written(foo="[g]\na = m:f\n")
+def test_a_head_that_is_not_json_is_damage(
+    head: bytes, write_index: WriteIndex
+) -> None:
+    data = write_index(foo="[g]\na = m:f\n")
     lines = from_bytes(data).header.split(b"\n")[:HEAD]
     for place in range(HEAD):
         changed = b"\n".join([*lines[:place], head, *lines[place + 1 :]])
         if head == NO_JSON["a lone surrogate"]:
-            ask_all(headed(data, changed))  # a text like any other
+            query_all(headed(data, changed))  # a text like any other
         else:
-            with pytest.raises(ValueError, match="front"):
+            with pytest.raises(ValueError, match="header"):
                 from_bytes(headed(data, changed))
 
 
 @pytest.mark.parametrize(
     "line", [*NO_JSON.values(), b'["g",', b'["g"]', b'["g",0,0,0]']
 )
-def test_a_line_of_the_table_that_is_strange_is_damage(
-    line: bytes, written: Find
+def test_a_malformed_line_of_the_table_is_damage(
+    line: bytes, write_index: WriteIndex
 ) -> None:
-    data = written(foo="[g]\na = m:f\n")
+    data = write_index(foo="[g]\na = m:f\n")
     header = from_bytes(data).header
     for changed in (header + line, header + line + b"\n", b'["g",' + line):
         index = title(changed) + changed + data[TITLE_LENGTH + len(header) :]
-        ask_all(index)
+        query_all(index)
     head = b"\n".join(header.split(b"\n")[:HEAD])
     changed = head + b'\n["g",' + line + b"\n"
     index = title(changed) + changed + data[TITLE_LENGTH + len(header) :]
@@ -276,7 +284,7 @@ def test_a_line_of_the_table_that_is_strange_is_damage(
 
 
 def with_rows(data: bytes, part: bytes) -> bytes:
-    """Return an index with other rows of its only group, checksums right."""
+    """Return an index with other rows of its only group, and valid checksums."""
     index = from_bytes(data)
     head = head_of(data)
     head[3][1] = str(len(part) + 1)
@@ -286,26 +294,26 @@ def with_rows(data: bytes, part: bytes) -> bytes:
     return title(header) + header + watch + part + b"\n" + data[-index.detail[1] :]
 
 
-def test_rows_of_a_wrong_shape_are_damage_or_rows(written: Find) -> None:
-    data = written(foo="[g]\na = m:f\n")
+def test_malformed_rows_are_damage_or_are_returned(write_index: WriteIndex) -> None:
+    data = write_index(foo="[g]\na = m:f\n")
     ((_, offset, length, _),) = table_of(from_bytes(data))
     start = from_bytes(data).after_watch + offset
     rows = [json.loads(line) for line in data[start : start + length].splitlines()]
     assert names(from_bytes(with_rows(data, in_lines(rows))), "g") == ["a"]
-    for way in places(rows):
+    for path in places(rows):
         for other in STRANGE:
-            strange = with_rows(data, in_lines(replaced(rows, way, other)))
+            malformed = with_rows(data, in_lines(replaced(rows, path, other)))
             try:
-                ask_all(strange)
+                query_all(malformed)
             except Exception as error:
-                pytest.fail(f"{other!r} at {way}: {error!r}")
+                pytest.fail(f"{other!r} at {path}: {error!r}")
     for part in NO_JSON.values():
         with pytest.raises(ValueError, match=r"^g$"):
             from_bytes(with_rows(data, part)).rows("g")
 
 
-def test_rows_of_another_group_are_damage(written: Find) -> None:
-    data = written(foo="[g]\na = m:f\n[h]\na = m:g\n")
+def test_rows_of_another_group_are_damage(write_index: WriteIndex) -> None:
+    data = write_index(foo="[g]\na = m:f\n[h]\na = m:g\n")
     header = from_bytes(data).header
     changed = header.replace(b'\n["g"', b'\n["i"').replace(b'\n["h"', b'\n["g"')
     index = from_bytes(title(changed) + changed + data[TITLE_LENGTH + len(header) :])
@@ -315,13 +323,13 @@ def test_rows_of_another_group_are_damage(written: Find) -> None:
 
 @pytest.mark.parametrize("version", [SCHEMA + 1, SCHEMA - 1, 99])
 def test_an_index_of_another_version_is_not_read_and_is_replaced(
-    version: int, written: Find, isolated: Path
+    version: int, write_index: WriteIndex, isolated: Path
 ) -> None:
-    data = written(foo="[g]\na = m:f\n")
+    data = write_index(foo="[g]\na = m:f\n")
     mark = f'["lazyplug",{SCHEMA},'.encode()
     assert data.startswith(mark)
     other = data.replace(mark, f'["lazyplug",{version},'.encode(), 1)
-    with pytest.raises(ValueError, match="front"):
+    with pytest.raises(ValueError, match="header"):
         from_bytes(other)
     (file,) = isolated.glob("*.json")
     file.write_bytes(other)
@@ -330,11 +338,11 @@ def test_an_index_of_another_version_is_not_read_and_is_replaced(
     assert file.read_bytes() == data
 
 
-def test_an_index_of_another_key_in_its_place_is_a_miss(
-    written: Find, isolated: Path, only: SetPath, site: PlantSite
+def test_an_index_of_another_key_in_its_place_is_not_used(
+    write_index: WriteIndex, isolated: Path, only: SetPath, site: PlantSite
 ) -> None:
     # As if the hashes of two keys were equal.
-    written(foo="[g]\na = m:f\n")
+    write_index(foo="[g]\na = m:f\n")
     (first,) = isolated.glob("*.json")
     other = site(dist("foo", entry_points="[g]\nother = m:f\n"), "other")
     only(other)
@@ -348,10 +356,10 @@ def test_an_index_of_another_key_in_its_place_is_a_miss(
 @pytest.mark.parametrize(
     "length", ["0", "-1", "9999999999", "1_000", " 12", "1e3", "x"]
 )
-def test_a_length_that_is_a_lie_is_damage(length: str, written: Find) -> None:
-    data = written(foo="[g]\na = m:f\n")
-    lie = (
+def test_a_wrong_length_is_damage(length: str, write_index: WriteIndex) -> None:
+    data = write_index(foo="[g]\na = m:f\n")
+    wrong = (
         data[: TITLE_LENGTH - 12] + f"{length:>10}".encode() + data[TITLE_LENGTH - 2 :]
     )
-    with pytest.raises(ValueError, match="front"):
-        from_bytes(lie)
+    with pytest.raises(ValueError, match="header"):
+        from_bytes(wrong)

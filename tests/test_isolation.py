@@ -1,4 +1,4 @@
-"""What fails harms nothing else, is counted, and is told as the host wants it."""
+"""Test that failures are recorded, are reported as wanted, and affect nothing else."""
 
 import logging
 from pathlib import Path
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("forgotten")
 
 @pytest.fixture
 def broken(site: PlantSite, first: SetPath) -> Path:
-    """Install a sound plugin, one that fails to load, and one that is no reference."""
+    """Install a valid plugin, one that fails to load, and one with an invalid value."""
     directory = site(
         {
             "plug_sound.py": "Sound = dict\n",
@@ -34,27 +34,28 @@ def broken(site: PlantSite, first: SetPath) -> Path:
     return directory
 
 
-def loads(manager: ExtensionManager[Any]) -> list[str]:
+def load_all(manager: ExtensionManager[Any]) -> list[str]:
     return manager.map(lambda extension: extension.name)
 
 
-def test_failures_are_logged_once_and_counted_by_default(
+def test_failures_are_logged_once_and_recorded_by_default(
     broken: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
         manager = ExtensionManager[Any]("g")
-        assert loads(manager) == ["sound"]
-        assert loads(manager) == ["sound"]
-    told = [record.message for record in caplog.records]
-    assert sum("broken on purpose" in each for each in told) == 1
-    assert sum("'not a reference' is not an object ref" in each for each in told) == 1
+        assert load_all(manager) == ["sound"]
+        assert load_all(manager) == ["sound"]
+    reported = [record.message for record in caplog.records]
+    assert sum("broken on purpose" in each for each in reported) == 1
+    text = "'not a reference' is not a valid reference (expected `module:attr`). Its"
+    assert sum(text in each for each in reported) == 1
     assert [failure.name for failure in manager.failures] == ["bad", "odd"]
 
 
 @pytest.mark.parametrize(
     "method", ["__bool__(self): return False", "__len__(self): raise OSError"]
 )
-def test_a_failure_whose_error_is_false_or_has_no_truth_is_counted(
+def test_a_failure_whose_error_is_false_or_has_no_truth_value_is_recorded(
     method: str, site: PlantSite, first: SetPath
 ) -> None:
     source = f"class Error(Exception):\n    def {method}\nraise Error('on purpose')\n"
@@ -65,21 +66,21 @@ def test_a_failure_whose_error_is_false_or_has_no_truth_is_counted(
     assert [failure.error for failure in manager.failures] == [raised.value]
 
 
-def test_what_is_ignored_is_not_logged_but_counted(
+def test_an_ignored_failure_is_not_logged_but_recorded(
     broken: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     manager = ExtensionManager[Any]("g", on_failure="ignore")
-    assert loads(manager) == ["sound"]
+    assert load_all(manager) == ["sound"]
     assert caplog.messages == []
     assert [failure.name for failure in manager.failures] == ["bad", "odd"]
 
 
-def test_a_failure_says_distribution_file_line_and_reason(broken: Path) -> None:
+def test_a_failure_has_a_distribution_file_line_and_reason(broken: Path) -> None:
     manager = ExtensionManager[Any]("g", on_failure="ignore")
-    # Known before anything is imported.
+    # This failure is known before anything is imported.
     (odd,) = manager.failures
     assert odd.name == "odd"
-    loads(manager)
+    load_all(manager)
     bad, odd = manager.failures
     file = str(broken / "faulty-2.dist-info" / "entry_points.txt")
     assert bad[:6] == ("bad", "g", "plug_broken:B", "faulty 2", file, 2)
@@ -89,7 +90,7 @@ def test_a_failure_says_distribution_file_line_and_reason(broken: Path) -> None:
     assert odd.reason.startswith("InvalidEntryPoint: entry point 'odd = not a ref")
 
 
-def test_what_no_distribution_declares_fails_with_its_reason_alone() -> None:
+def test_the_failure_of_a_registered_plugin_has_only_a_reason() -> None:
     manager = ExtensionManager[Any]("g", on_failure="ignore")
     manager.register("mine", "no_such_module_anywhere:x")
     manager.map(print)
@@ -98,7 +99,7 @@ def test_what_no_distribution_declares_fails_with_its_reason_alone() -> None:
     assert failure.reason.startswith("ModuleNotFoundError: No module named")
 
 
-def test_errors_are_raised_where_the_host_wants_them(broken: Path) -> None:
+def test_errors_are_raised_if_the_host_wants_them(broken: Path) -> None:
     with pytest.raises(lazyplug.BrokenMetadata, match=r"line 3: 'not a reference' is"):
         ExtensionManager[Any]("g", on_failure="error")
     (broken / "faulty-2.dist-info" / "entry_points.txt").write_text(
@@ -107,14 +108,14 @@ def test_errors_are_raised_where_the_host_wants_them(broken: Path) -> None:
     lazyplug.refresh()
     manager = ExtensionManager[Any]("g", on_failure="error")
     with pytest.raises(OSError, match="broken on purpose"):
-        loads(manager)
+        load_all(manager)
     with pytest.raises(OSError, match="broken on purpose"):
-        loads(manager)
+        load_all(manager)
     with pytest.raises(OSError, match="broken on purpose"):
         ExtensionManager[Any]("g", on_failure="error", lazy=False)
 
 
-def test_an_entry_point_that_is_no_reference_is_an_error_of_its_own_where_wanted(
+def test_an_invalid_reference_is_raised_as_broken_metadata_if_wanted(
     broken: Path,
 ) -> None:
     only_odd = lazyplug.Choice(allow=["sound"])
@@ -124,29 +125,30 @@ def test_an_entry_point_that_is_no_reference_is_an_error_of_its_own_where_wanted
     assert caught.value.problems == tuple(lazyplug.problems())
 
 
-def test_broken_metadata_is_told_by_the_process_that_scans_it_once(
+def test_broken_metadata_is_logged_once_by_the_process_that_scans_it(
     broken: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ExtensionManager[Any]("g")
     ExtensionManager[Any]("g")
-    (told,) = caplog.messages
-    assert told.startswith("ignoring broken metadata: ")
-    assert "'not a reference' is not of the form module:attr" in told
+    (reported,) = caplog.messages
+    assert reported.startswith("ignoring broken metadata: ")
+    text = "'not a reference' is not a valid reference (expected `module:attr`)"
+    assert text in reported
     assert caplog.records[0].levelno == logging.WARNING
 
 
-def test_broken_metadata_is_not_told_where_failures_are_ignored(
+def test_broken_metadata_is_not_logged_if_failures_are_ignored(
     broken: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ExtensionManager[Any]("g", on_failure="ignore")
     assert caplog.messages == []
     assert len(lazyplug.problems()) == 1
-    # Somebody else in the process does want to know.
+    # Another manager in the process does log it.
     ExtensionManager[Any]("g")
     assert len(caplog.messages) == 1
 
 
-def test_a_check_that_fails_is_counted_too(broken: Path) -> None:
+def test_a_failed_check_is_recorded_too(broken: Path) -> None:
     def check(extension: Extension[Any]) -> bool:
         if extension.name == "sound":
             raise ValueError("cannot be judged")
@@ -159,7 +161,7 @@ def test_a_check_that_fails_is_counted_too(broken: Path) -> None:
     ]
 
 
-def test_failures_of_an_eager_manager_are_counted(broken: Path) -> None:
+def test_failures_of_an_eager_manager_are_recorded(broken: Path) -> None:
     manager = ExtensionManager[Any]("g", lazy=False, on_failure="ignore")
     assert manager.names() == ["sound"]
     assert sorted(failure.name for failure in manager.failures) == ["bad", "odd"]
@@ -167,38 +169,38 @@ def test_failures_of_an_eager_manager_are_counted(broken: Path) -> None:
 
 def test_refresh_forgets_failures(broken: Path) -> None:
     manager = ExtensionManager[Any]("g", on_failure="ignore")
-    loads(manager)
+    load_all(manager)
     (broken / "plug_broken.py").write_text("B = 1\n")
     manager.refresh()
     assert [failure.name for failure in manager.failures] == ["odd"]
-    assert loads(manager) == ["bad", "sound"]
+    assert load_all(manager) == ["bad", "sound"]
 
 
-def test_the_callback_is_asked_instead_of_the_log(
+def test_the_callback_is_called_instead_of_logging(
     broken: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     def callback(_: object, point: lazyplug.EntryPoint, error: Exception) -> None:
-        told.append(f"{point.name}: {type(error).__name__}")
+        reported.append(f"{point.name}: {type(error).__name__}")
 
     manager = ExtensionManager[Any]("g", on_load_failure_callback=callback)
     caplog.clear()
-    loads(manager)
-    assert told == ["bad: OSError", "odd: InvalidEntryPoint"]
+    load_all(manager)
+    assert reported == ["bad: OSError", "odd: InvalidEntryPoint"]
     assert caplog.messages == []
 
 
-def test_the_time_of_each_load_is_kept(broken: Path) -> None:
+def test_the_time_of_each_load_is_recorded(broken: Path) -> None:
     manager = ExtensionManager[Any]("g", on_failure="ignore")
     assert manager["sound"].load_seconds is None
-    loads(manager)
+    load_all(manager)
     assert manager["sound"].load_seconds > 0  # type: ignore[operator]
 
 
-def test_an_unknown_policy_is_an_error_that_names_the_others() -> None:
+def test_an_unknown_policy_is_an_error_that_names_the_valid_ones() -> None:
     with pytest.raises(
         ValueError,
-        match="on_failure is 'raise'; it may be one of 'warn', 'ignore', 'error'",
+        match="'raise' is not a valid on_failure: expected 'warn', 'ignore', 'error'",
     ):
         DriverManager[Any]("g", "a", on_failure="raise")

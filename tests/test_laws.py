@@ -1,4 +1,4 @@
-"""For any environment and any damage, the answer is the one that a fresh look gives."""
+"""Test that any environment and any damaged index give the answer of a new scan."""
 
 import email
 import os
@@ -81,29 +81,29 @@ from tests.support.properties import examples
 # ----------------------------------------------------------------- the two answers
 
 
-class Truth(NamedTuple):
-    """What importlib_metadata says, one distribution at a time."""
+class OracleAnswer(NamedTuple):
+    """The answer of importlib_metadata, for one distribution at a time."""
 
-    # where the metadata lies -> what the winner there declares
+    # the path of the metadata that is used -> what it declares
     declared: dict[str, Declared]
-    # where the oracle raises, or where it depends on the order of a listing
-    unsaid: set[str]
+    # paths where the oracle raises, or depends on the order of a directory listing
+    incomparable: set[str]
 
 
-def _said(distribution: Any, what: str) -> str | None:
+def _get(distribution: Any, attribute: str) -> str | None:
     try:
-        said: str = getattr(distribution, what)
+        value: str = getattr(distribution, attribute)
     except (KeyError, FileNotFoundError, UnicodeDecodeError):
         return None
-    return said
+    return value
 
 
-def truth(path: list[str]) -> Truth:
-    """Ask importlib_metadata, so that what makes it raise costs only itself."""
+def ask_oracle(path: list[str]) -> OracleAnswer:
+    """Ask importlib_metadata for each distribution: it may raise for one of them."""
     finder = MetadataPathFinder()
     finder.invalidate_caches()
     candidates: dict[str, list[tuple[int, bool, Any]]] = {}
-    unsaid = set()
+    incomparable = set()
     for place, directory in enumerate(path):
         context = DistributionFinder.Context(path=[directory])  # type: ignore[no-untyped-call]
         for distribution in finder.find_distributions(context):
@@ -113,9 +113,9 @@ def truth(path: list[str]) -> Truth:
             except (KeyError, FileNotFoundError, UnicodeDecodeError):
                 key = ""
             if not key:
-                # An empty name is no name: the engine leaves it out, the oracle
-                # takes all such distributions for one.
-                unsaid.add(where)
+                # The engine ignores a distribution with an empty name; the oracle
+                # takes all of these for the same distribution.
+                incomparable.add(where)
                 continue
             valid = distribution._has_metadata()
             candidates.setdefault(key, []).append((place, valid, distribution))
@@ -124,43 +124,38 @@ def truth(path: list[str]) -> Truth:
         # The order is stable: the first with metadata, else the first.
         place, valid, winner = min(several, key=lambda c: not c[1])
         if len([c for c in several if c[:2] == (place, valid)]) > 1:
-            unsaid.update(str(c[2]._path) for c in several)
+            incomparable.update(str(c[2]._path) for c in several)
             continue
         where = str(winner._path)
         try:
             found = [(e.group, e.name, e.value) for e in winner.entry_points]
         except (TypeError, UnicodeDecodeError):
-            unsaid.add(where)
+            incomparable.add(where)
             continue
         if found:
             declared[where] = Declared(
-                _said(winner, "name"), _said(winner, "version"), _in_file_order(found)
+                _get(winner, "name"), _get(winner, "version"), _in_file_order(found)
             )
-    return Truth(declared, unsaid)
+    return OracleAnswer(declared, incomparable)
 
 
-def compare(said: dict[str, Declared], told: Truth) -> None:
-    """Fail unless the engine's answer is the oracle's, wherever that has one."""
+def compare(found: dict[str, Declared], expected: OracleAnswer) -> None:
+    """Fail if the engine's answer differs from the oracle's, where that has one."""
     comparable = {
-        where: _as_far_as(declared, told.declared.get(where))
-        for where, declared in said.items()
-        if where not in told.unsaid
+        where: _comparable(declared, expected.declared.get(where))
+        for where, declared in found.items()
+        if where not in expected.incomparable
     }
-    assert comparable == told.declared
+    assert comparable == expected.declared
 
 
-def _as_far_as(said: Declared, told: Declared | None) -> Declared:
-    if told is not None and told.name is None:
-        said = said._replace(name=None)
-    if told is not None and told.version is None:
-        said = said._replace(version=None)
-    return said
-
-
-# ------------------------------------------------------------------- environments
-
-
-# --------------------------------------------------------------------- generators
+def _comparable(found: Declared, expected: Declared | None) -> Declared:
+    """Return a declaration without the name and version that the oracle lacks."""
+    if expected is not None and expected.name is None:
+        found = found._replace(name=None)
+    if expected is not None and expected.version is None:
+        found = found._replace(version=None)
+    return found
 
 
 # ---------------------------------------------------------- (a) any environment
@@ -169,22 +164,23 @@ def _as_far_as(said: Declared, told: Declared | None) -> Declared:
 @needs_oracle
 @examples(200)
 @given(tree=trees())
-def test_any_environment_has_the_answer_of_importlib_metadata(
+def test_in_any_environment_the_answer_is_that_of_importlib_metadata(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, dict[str, Any]]
 ) -> None:
     root = Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp()))
     for site, content in tree.items():
         plant_raw(root / site, content)
     path = [str(root / site) for site in tree]
-    told = truth(path)
+    expected = ask_oracle(path)
     with process(path, root / "cache", settled_clock()):
-        compare(fresh(), told)
-        compare(answer(), told)  # writes the index
+        compare(fresh(), expected)
+        compare(answer(), expected)  # writes the index
         assert os.listdir(root / "cache")
-        compare(warm(), told)
-        # The oracle above is importlib_metadata taken apart: it must give what the
-        # whole gives, wherever that gives anything.
-        if not told.unsaid and not any(None in d for d in told.declared.values()):
+        compare(warm(), expected)
+        # The oracle above uses parts of importlib_metadata. They must agree with its
+        # entry_points(), unless that raises.
+        declared = expected.declared.values()
+        if not expected.incomparable and not any(None in d for d in declared):
             MetadataPathFinder.invalidate_caches()
             whole = importlib_metadata.entry_points()
             assert Counter(
@@ -197,7 +193,7 @@ def test_any_environment_has_the_answer_of_importlib_metadata(
     shutil.rmtree(root)
 
 
-# -------------------------------------------------- (b) whatever happens meanwhile
+# ----------------------------------------------------------------- (b) any history
 
 
 SITES = ("a", "b", "c")
@@ -216,7 +212,7 @@ picks = st.sampled_from(range(60))
 
 
 class Environment(RuleBasedStateMachine):
-    """Installers, editors and accidents at work on three site folders."""
+    """Three site directories that installers, editors and accidents change."""
 
     base: Path  # set by the tests
 
@@ -225,20 +221,20 @@ class Environment(RuleBasedStateMachine):
         self.root = Path(tempfile.mkdtemp(dir=self.base))
         self.probe = self.root / "probe"
         self.path = [str(self.root / site) for site in SITES[:2]]
-        # METADATA taken away: until their next scan, what these called themselves
-        # is remembered.
-        self.bereft: set[str] = set()
-        self._context = process(self.path, self.root / "cache", self.seam())
+        # Metadata directories whose METADATA was removed: until their next scan,
+        # their names and versions are remembered.
+        self.without_metadata: set[str] = set()
+        self._context = process(self.path, self.root / "cache", self.make_clock())
         self._context.__enter__()
 
-    def seam(self) -> Ticking:
+    def make_clock(self) -> Ticking:
         raise NotImplementedError
 
     def teardown(self) -> None:
         self._context.__exit__(None, None, None)
         shutil.rmtree(self.root)
 
-    # What there is.
+    # Installed distributions.
 
     def installed(self) -> list[Path]:
         return sorted(
@@ -257,28 +253,28 @@ class Environment(RuleBasedStateMachine):
         found = [file for file in found if file.is_file()]
         return found[number % len(found)] if found else None
 
-    # What is looked at after each step.
+    # The check after each step.
 
-    def look(self) -> None:
+    def check(self) -> None:
         now_warm, now_fresh = warm(), fresh()
         note(f"{sys.path}\n{now_warm}")
-        told = truth(sys.path) if IS_ORACLE else Truth({}, set())
-        for said in (now_warm, now_fresh, told.declared):
-            for where in self.bereft & said.keys():
-                said[where] = said[where]._replace(name=None, version=None)
+        expected = ask_oracle(sys.path) if IS_ORACLE else OracleAnswer({}, set())
+        for found in (now_warm, now_fresh, expected.declared):
+            for where in self.without_metadata & found.keys():
+                found[where] = found[where]._replace(name=None, version=None)
         assert now_warm == now_fresh
         if IS_ORACLE:
-            compare(now_warm, told)
+            compare(now_warm, expected)
         assert warm().keys() == now_warm.keys()
 
-    # What happens.
+    # The steps.
 
     @initialize(points=st.lists(some_points, min_size=4, max_size=4))
     def begin(self, points: list[str | None]) -> None:
         for number, text in enumerate(points):
             self.put(SITES[number % 2], PLAIN_NAMES[number // 2], "1.0", text)
         self.put("b", "", "1.0", points[0], name="foo")
-        self.look()
+        self.check()
 
     def put(
         self,
@@ -287,19 +283,21 @@ class Environment(RuleBasedStateMachine):
         version: str,
         points: str | None,
         kind: str = ".dist-info",
-        says: bool = True,
+        has_metadata: bool = True,
         name: str | None = None,
     ) -> None:
         directory = self.root / site / f"{stem}-{version}{kind}"
         shutil.rmtree(directory, ignore_errors=True)
         source = "METADATA" if kind == ".dist-info" else "PKG-INFO"
-        files = {source: metadata(name or stem or None, version)} if says else {}
+        files = (
+            {source: metadata(name or stem or None, version)} if has_metadata else {}
+        )
         if points is not None:
             files["entry_points.txt"] = points
         plant_raw(directory, files)
-        self.bereft.discard(str(directory))
-        if not says:
-            self.bereft.add(str(directory))
+        self.without_metadata.discard(str(directory))
+        if not has_metadata:
+            self.without_metadata.add(str(directory))
 
     @rule(
         site=st.sampled_from(SITES),
@@ -307,7 +305,7 @@ class Environment(RuleBasedStateMachine):
         version=st.sampled_from(["1.0", "2.0"]),
         kind=st.sampled_from([".dist-info", ".dist-info", ".egg-info"]),
         points=some_points,
-        says=st.booleans(),
+        has_metadata=st.booleans(),
     )
     def install(
         self,
@@ -316,11 +314,11 @@ class Environment(RuleBasedStateMachine):
         version: str,
         kind: str,
         points: str | None,
-        says: bool,
+        has_metadata: bool,
     ) -> None:
-        """Put a distribution there, over what it finds, as pip's target does."""
-        self.put(site, name, version, points, kind, says)
-        self.look()
+        """Install a distribution over existing files, like `pip install --target`."""
+        self.put(site, name, version, points, kind, has_metadata)
+        self.check()
 
     @rule(
         site=st.sampled_from(SITES),
@@ -328,20 +326,20 @@ class Environment(RuleBasedStateMachine):
         points=some_points,
     )
     def install_nameless(self, site: str, name: str | None, points: str | None) -> None:
-        """Put a distribution there whose folder does not say its name."""
+        """Install a distribution whose metadata directory is not named after it."""
         self.put(site, "", "1.0", points, name=name)
-        self.look()
+        self.check()
 
     @precondition(lambda self: bool(self.installed()))
     @rule(number=picks)
     def remove(self, number: int) -> None:
         shutil.rmtree(self.pick(number))
-        self.look()
+        self.check()
 
     @precondition(lambda self: bool(self.installed()))
     @rule(number=picks, site=st.sampled_from(SITES), version=st.sampled_from("123"))
     def rename(self, number: int, site: str, version: str) -> None:
-        """Move a metadata folder, to another site or another version."""
+        """Move a metadata directory, to another site or another version."""
         directory = self.pick(number)
         stem, _, rest = directory.name.partition("-")
         target = self.root / site / f"{stem}-{version}.0{rest[rest.index('.', 2) :]}"
@@ -349,10 +347,10 @@ class Environment(RuleBasedStateMachine):
             target.parent.mkdir(exist_ok=True)
             shutil.rmtree(target, ignore_errors=True)
             directory.rename(target)
-            self.bereft.discard(str(target))
+            self.without_metadata.discard(str(target))
             if not (target / "METADATA").exists():
-                self.bereft.add(str(target))
-        self.look()
+                self.without_metadata.add(str(target))
+        self.check()
 
     @precondition(lambda self: bool(self.installed()))
     @rule(number=picks, points=some_points)
@@ -363,11 +361,11 @@ class Environment(RuleBasedStateMachine):
             file.unlink(missing_ok=True)
         else:
             file.write_text(points)
-        self.look()
+        self.check()
 
     @rule(number=picks, replace=st.booleans(), restore=st.booleans())
     def edit_in_the_same_size(self, number: int, replace: bool, restore: bool) -> None:
-        """Change one letter, in place or by a new file, and perhaps hide when."""
+        """Change one letter, in place or by a new file, and perhaps keep the mtime."""
         file = self.pick_file(number)
         if file is None:
             return
@@ -385,7 +383,7 @@ class Environment(RuleBasedStateMachine):
             file.write_text(text)
         if restore:
             os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-        self.look()
+        self.check()
 
     @rule(number=picks, ahead=st.sampled_from([-(10**9), 0, 10**9, LATER * 30]))
     def touch(self, number: int, ahead: int) -> None:
@@ -394,7 +392,7 @@ class Environment(RuleBasedStateMachine):
         if file is not None:
             at = time.time_ns() + ahead
             os.utime(file, ns=(at, at))
-        self.look()
+        self.check()
 
     @rule(one=picks, other=picks)
     def swap(self, one: int, other: int) -> None:
@@ -405,7 +403,7 @@ class Environment(RuleBasedStateMachine):
             first.rename(aside)
             second.rename(first)
             aside.rename(second)
-        self.look()
+        self.check()
 
     @precondition(lambda self: bool(self.installed()))
     @rule(number=picks)
@@ -413,8 +411,8 @@ class Environment(RuleBasedStateMachine):
         directory = self.pick(number)
         (directory / "METADATA").unlink(missing_ok=True)
         (directory / "PKG-INFO").unlink(missing_ok=True)
-        self.bereft.add(str(directory))
-        self.look()
+        self.without_metadata.add(str(directory))
+        self.check()
 
     @precondition(lambda self: bool(self.installed()))
     @rule(
@@ -426,31 +424,31 @@ class Environment(RuleBasedStateMachine):
         directory = self.pick(number)
         source = "PKG-INFO" if directory.suffix == ".egg-info" else "METADATA"
         (directory / source).write_text(metadata(name, version))
-        self.bereft.discard(str(directory))
-        self.look()
+        self.without_metadata.discard(str(directory))
+        self.check()
 
     @rule(site=st.sampled_from(SITES))
-    def lose_or_restore_a_site_folder(self, site: str) -> None:
+    def remove_or_restore_a_site_directory(self, site: str) -> None:
         directory, aside = self.root / site, self.root / f"{site}-aside"
         if directory.exists() and not aside.exists():
             directory.rename(aside)
         elif aside.exists() and not directory.exists():
             aside.rename(directory)
-        self.look()
+        self.check()
 
     @rule(one=st.sampled_from(SITES), other=st.sampled_from(SITES))
-    def swap_site_folders(self, one: str, other: str) -> None:
+    def swap_site_directories(self, one: str, other: str) -> None:
         first, second, aside = (self.root / n for n in (one, other, "aside-site"))
         if one != other and first.exists() and second.exists():
             first.rename(aside)
             second.rename(first)
             aside.rename(second)
-            self.bereft = {
+            self.without_metadata = {
                 str(f)
                 for f in self.installed()
                 if not (f / "METADATA").exists() and not (f / "PKG-INFO").exists()
             }
-        self.look()
+        self.check()
 
     @rule(
         order=st.lists(st.sampled_from(SITES), min_size=1, max_size=4),
@@ -460,43 +458,43 @@ class Environment(RuleBasedStateMachine):
         if cache_lost:
             shutil.rmtree(self.root / "cache", ignore_errors=True)
         sys.path[:] = [str(self.root / site) for site in order]
-        self.look()
+        self.check()
 
 
-class Settled(Environment):
-    """All stamps are old enough: they alone must tell every change."""
+class ReliableTimes(Environment):
+    """No stat data is racy: it alone must show every change."""
 
-    def seam(self) -> Ticking:
+    def make_clock(self) -> Ticking:
         return settled_clock()
 
-    def look(self) -> None:
-        super().look()
+    def check(self) -> None:
+        super().check()
         after_last_change(self.probe)
 
 
-class Coarse(Environment):
+class CoarseTimes(Environment):
     """File times in whole seconds, as on old file systems, and the real clock."""
 
-    def seam(self) -> Ticking:
+    def make_clock(self) -> Ticking:
         return Ticking(10**9)
 
 
-class StandingStill(Environment):
-    """Whole histories within one tick, and stamps that settle between."""
+class StoppedClock(Environment):
+    """Several steps within one tick, and stat data that is racy until time passes."""
 
-    def seam(self) -> Ticking:
+    def make_clock(self) -> Ticking:
         self.clockwork = Clockwork(self.probe)
         return self.clockwork
 
     @rule(nanoseconds=st.sampled_from([4 * 10**6, 10**9, 3 * 10**9]))
     def time_passes(self, nanoseconds: int) -> None:
         self.clockwork.move(nanoseconds)
-        self.look()
+        self.check()
 
 
 @pytest.mark.hypothesis
-@pytest.mark.parametrize("machine", [Settled, Coarse, StandingStill])
-def test_after_any_history_the_index_gives_the_answer_of_a_fresh_look(
+@pytest.mark.parametrize("machine", [ReliableTimes, CoarseTimes, StoppedClock])
+def test_after_any_history_the_index_gives_the_answer_of_a_new_scan(
     machine: type[Environment], tmp_path: Path
 ) -> None:
     machine.base = tmp_path
@@ -526,7 +524,7 @@ def test_a_value_is_split_as_importlib_metadata_splits_it(value: str) -> None:
     try:
         expected = point.module, point.attr
     except ValueError:
-        with pytest.raises(ValueError, match="not an object reference"):
+        with pytest.raises(ValueError, match="not a valid reference"):
             _ = lazyplug.EntryPoint("name", value, "group").module
     else:
         assert lazyplug.EntryPoint("name", value, "group").extras == point.extras
@@ -535,7 +533,7 @@ def test_a_value_is_split_as_importlib_metadata_splits_it(value: str) -> None:
 
 @examples(300)
 @given(name=names | st.text("aB-_.\u00e9\u0130", max_size=12) | st.text(max_size=12))
-def test_a_name_is_normalised_as_importlib_metadata_does(name: str) -> None:
+def test_a_name_is_normalized_as_importlib_metadata_does(name: str) -> None:
     normalize: Callable[[str], str] = importlib_metadata.Prepared.normalize
     assert metadata_module.normalize(name) == normalize(name)
 
@@ -545,7 +543,9 @@ def test_a_name_is_normalised_as_importlib_metadata_does(name: str) -> None:
 @example("..dist-info")
 @example("...egg-info")
 @example(".a.dist-info")
-def test_a_folder_says_its_name_as_to_importlib_metadata(file: str) -> None:
+def test_the_name_in_a_directory_name_is_found_as_importlib_metadata_does(
+    file: str,
+) -> None:
     name_from: Callable[[str], str | None] = PathDistribution._name_from_stem
     assert metadata_module.stem(file)[0] == (name_from(file) or "")
 
@@ -558,7 +558,7 @@ def test_a_folder_says_its_name_as_to_importlib_metadata(file: str) -> None:
 )
 @example("\ufeff[g]\na = m:f\n")
 @example("[[g]]\n[a]b = c\n[=]\n")
-def test_any_text_declares_what_it_does_to_importlib_metadata(text: str) -> None:
+def test_any_text_is_parsed_as_importlib_metadata_parses_it(text: str) -> None:
     points, problems = metadata_module.parse(text, "file")
     assert all(line > 0 and reason for _, line, reason in problems)
     from_text: Callable[[str], Any] = importlib_metadata.EntryPoints._from_text
@@ -590,7 +590,7 @@ header_values = st.text(
     ends=st.sampled_from(["\n", "\r\n"]),
     body=st.text(max_size=20),
 )
-def test_metadata_says_the_name_and_version_that_the_email_parser_reads(
+def test_name_and_version_in_metadata_are_those_that_the_email_parser_reads(
     headers: list[tuple[str, str]], folded: bool, ends: str, body: str
 ) -> None:
     lines = [f"{name}: {value}" for name, value in headers]
@@ -606,7 +606,7 @@ def test_metadata_says_the_name_and_version_that_the_email_parser_reads(
 
 # ------------------------------------------------------------------- (d) any damage
 
-# What os.fsdecode makes of bytes that are no UTF-8 is in U+DC80 to U+DCFF.
+# os.fsdecode maps bytes that are not UTF-8 to U+DC80 to U+DCFF.
 any_text = st.text(
     st.characters(exclude_categories=["Cs"])
     | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF, categories=["Cs"]),
@@ -614,14 +614,14 @@ any_text = st.text(
 )
 few_texts = st.sampled_from(["a", "b", '"', "[\n,", "\u2028\u00e9\\"]) | any_text
 signatures = st.lists(st.integers(0, 2**64), min_size=4, max_size=4).map(
-    lambda four: " ".join(map(str, four))
+    lambda four_numbers: " ".join(map(str, four_numbers))
 )
-troubles = st.lists(st.tuples(any_text, st.integers(0, 99), any_text), max_size=2)
-rows_found = st.lists(
+some_problems = st.lists(st.tuples(any_text, st.integers(0, 99), any_text), max_size=2)
+some_rows = st.lists(
     st.tuples(
         any_text,
         any_text,
-        # None where there is none: neither is ever empty
+        # None if it is missing: neither is ever empty
         any_text.map(lambda text: text or None),
         any_text.map(lambda text: text or None),
         st.integers(0, 9),
@@ -631,8 +631,8 @@ rows_found = st.lists(
 )
 
 
-class Known(NamedTuple):
-    """What a metadata folder was found to hold."""
+class Metadata(NamedTuple):
+    """The content of a metadata directory."""
 
     key: str
     source: str | None
@@ -658,22 +658,22 @@ class Known(NamedTuple):
         )
 
 
-known = st.builds(
-    Known,
+any_metadata = st.builds(
+    Metadata,
     st.sampled_from(["foo", "bar"]),
     st.sampled_from(["METADATA", "PKG-INFO", "", None]),
     st.none() | signatures,
     st.none() | signatures,
     st.booleans(),
     st.booleans(),
-    st.dictionaries(few_texts, rows_found, max_size=2),
-    troubles,
+    st.dictionaries(few_texts, some_rows, max_size=2),
+    some_problems,
 )
 FIELDS = (
     "file", "key", "stat_signature", "reliable", "named", "source", "source_signature",
     "groups", "problems",
 )  # fmt: skip
-SOME = Known(
+EXAMPLE = Metadata(
     "foo",
     "METADATA",
     "5 6 7 8",
@@ -683,15 +683,17 @@ SOME = Known(
     {"g": [("a", "m:f", "m", "f", 2)], "h": [("a", "m", "m", None, 4)]},
     [("/site", 0, "reason")],
 )
-# path entries and their metadata folders
-Sites = dict[str, dict[str, Known]]
-all_known = st.dictionaries(
-    few_texts, st.dictionaries(few_texts.filter(bool), known, max_size=3), max_size=3
+# path entries and their metadata directories
+Sites = dict[str, dict[str, Metadata]]
+any_sites = st.dictionaries(
+    few_texts,
+    st.dictionaries(few_texts.filter(bool), any_metadata, max_size=3),
+    max_size=3,
 )
-# Much of it the same again, and simple: it is what changes that matters.
-simple_known = st.builds(
-    lambda key, source, groups: SOME._replace(key=key, source=source, groups=groups),
-    st.sampled_from(["", "", "", "", "foo"]),  # "": it has its file's name
+# Mostly the same simple content, since only the changes matter.
+simple_metadata = st.builds(
+    lambda key, source, groups: EXAMPLE._replace(key=key, source=source, groups=groups),
+    st.sampled_from(["", "", "", "", "foo"]),  # "": replaced by a name of its own
     st.sampled_from(["METADATA", "METADATA", None]),
     st.fixed_dictionaries(
         {},
@@ -704,29 +706,29 @@ simple_known = st.builds(
 simple_sites = st.dictionaries(
     st.sampled_from(["/a", "/b"]),
     st.dictionaries(
-        st.sampled_from(["v", "w", "x", "y", "z"]), simple_known, max_size=4
+        st.sampled_from(["v", "w", "x", "y", "z"]), simple_metadata, max_size=4
     ),
     max_size=2,
 )
 
 
-def entry_of(path: str, distributions: list[Distribution]) -> PathEntry:
+def make_entry(path: str, distributions: list[Distribution]) -> PathEntry:
     plain = {f"{path}-plain": f"plain of {path}"}
-    ordered, told = sort_distributions(path, distributions)
-    return PathEntry(path, "1 2 3 4", True, False, told, plain, ordered)
+    ordered, problems = sort_distributions(path, distributions)
+    return PathEntry(path, "1 2 3 4", True, False, problems, plain, ordered)
 
 
 def status_of(stat_signature: str | None) -> Any:
-    """Return the status of a file that has this stamp."""
+    """Return the status of a file with this stat signature."""
     stat_hashes = [int(each, 16) for each in str(stat_signature).split(" ")]
     fields = "st_mtime_ns", "st_ctime_ns", "st_size", "st_ino"
     return SimpleNamespace(**dict(zip(fields, stat_hashes)))
 
 
-def encoded(sites: Sites) -> bytes:
-    """Return the index of what was found, written without knowing anything before."""
+def encode_sites(sites: Sites) -> bytes:
+    """Return an index of these sites that is encoded without a previous index."""
     entries = [
-        entry_of(path, [found.record(file) for file, found in files.items()])
+        make_entry(path, [found.record(file) for file, found in files.items()])
         for path, files in sites.items()
     ]
     return encode("/prefix", entries, regroup(entries, [], {}))
@@ -744,34 +746,34 @@ def as_json(entries: list[PathEntry]) -> str:
     )
 
 
-four = st.tuples(*[st.integers(0, 2**63)] * 4)
+four_numbers = st.tuples(*[st.integers(0, 2**63)] * 4)
 
 
 @examples(300)
 @given(
-    st.lists(four, min_size=1, max_size=6, unique=True),
+    st.lists(four_numbers, min_size=1, max_size=6, unique=True),
     st.randoms(),
     st.integers(0, 3),
     st.integers(1, 2**40),
 )
-def test_stamps_together_differ_as_soon_as_one_number_of_one_file_does(
+def test_a_fingerprint_differs_if_one_number_of_one_file_differs(
     files: list[tuple[int, ...]], random: Any, field: int, more: int
 ) -> None:
     signatures = [" ".join([f"{number:x}" for number in file]) for file in files]
-    told = fingerprint(stat_hashes(map(status_of, signatures)))
-    assert told == fingerprint_of(list(map(stat_hash, signatures)))
+    whole = fingerprint(stat_hashes(map(status_of, signatures)))
+    assert whole == fingerprint_of(list(map(stat_hash, signatures)))
     other = signatures.copy()
     random.shuffle(other)  # files that were exchanged for each other
-    assert (told == fingerprint_of(list(map(stat_hash, other)))) == (
+    assert (whole == fingerprint_of(list(map(stat_hash, other)))) == (
         other == signatures
     )
     changed = list(files[0])
     changed[field] += more
     signatures[0] = " ".join([f"{number:x}" for number in changed])
-    assert told != fingerprint_of(list(map(stat_hash, signatures)))
+    assert whole != fingerprint_of(list(map(stat_hash, signatures)))
 
 
-def test_stamps_together_are_the_same_in_every_process() -> None:
+def test_a_fingerprint_is_the_same_in_every_process() -> None:
     signatures = ["18ea7e78649a3e82 18ea7e78649a3e82 18 3f2823", "1 2 3 4"]
     for seed in ("0", "1"):
         assert fingerprint_of(list(map(stat_hash, signatures))) == ask(
@@ -786,21 +788,21 @@ def test_stamps_together_are_the_same_in_every_process() -> None:
 
 
 @examples(200)
-@given(sites=all_known)
-def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
-    data = encoded(sites)
+@given(sites=any_sites)
+def test_decoding_an_encoded_index_gives_the_same_content(sites: Sites) -> None:
+    data = encode_sites(sites)
     data.decode("ascii")
     index = from_bytes(data)
     assert index.key == ["/prefix", *sites]
-    made = [
-        entry_of(path, [found.record(file) for file, found in files.items()])
+    entries = [
+        make_entry(path, [found.record(file) for file, found in files.items()])
         for path, files in sites.items()
     ]
-    assert as_json(decode(index)) == as_json(made)
-    # of one key the first with metadata wins; where none has any, the first
+    assert as_json(decode(index)) == as_json(entries)
+    # Of several with one key the first with metadata is used, or else the first.
     order = [
         (d.source is None, place, at, sites[entry.path][d.file])
-        for place, entry in enumerate(made)
+        for place, entry in enumerate(entries)
         for at, d in enumerate(entry.distributions)
     ]
     winner = {
@@ -810,28 +812,28 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
     for group in {group for *_, found in order for group in found.groups}:
         expected = [
             (place, row)
-            for bare, place, at, found in order
-            if winner[found.key] == (bare, place, at)
+            for no_source, place, at, found in order
+            if winner[found.key] == (no_source, place, at)
             for row in found.groups.get(group, ())
         ]
         assert [(owner[3], row) for row, owner in index.rows(group)] == expected
     assert index.rows("no such group") == []
     watch = index.watched()
-    for place, _, present, told, _ in watch:
-        stamps_of: dict[str, str | None] = {}
+    for place, _, present, whole, _ in watch:
+        signatures_of: dict[str, str | None] = {}
         of_several = place[-1] == ","
-        for entry in made if of_several else [made[int(place)]]:
+        for entry in entries if of_several else [entries[int(place)]]:
             root = entry.path.removesuffix("/") + "/" if of_several else ""
             for d in entry.distributions:
                 file = root + d.file
-                stamps_of[f"{file}/entry_points.txt"] = d.stat_signature
-                stamps_of[f"{file}/{d.source}" if d.source else file] = (
+                signatures_of[f"{file}/entry_points.txt"] = d.stat_signature
+                signatures_of[f"{file}/{d.source}" if d.source else file] = (
                     d.source_signature
                 )
-        seen = [stamps_of[os.fsdecode(file)] for file in paths(present)]
-        # What has no stamp equals nothing.
+        seen = [signatures_of[os.fsdecode(file)] for file in paths(present)]
+        # A file without a stat signature never matches.
         wanted = "" if None in seen else fingerprint(stat_hashes(map(status_of, seen)))
-        assert told == wanted
+        assert whole == wanted
     watched = [
         file for _, *lines, _, _ in watch for line in lines for file in paths(line)
     ]
@@ -840,12 +842,12 @@ def test_what_is_encoded_is_what_is_decoded(sites: Sites) -> None:
 
 @examples(500)
 @given(
-    before=simple_sites | all_known,
+    before=simple_sites | any_sites,
     after=simple_sites,
     same_order=st.booleans(),
     kept=st.lists(st.booleans(), min_size=10, max_size=10),
 )
-def test_an_index_brought_up_to_date_is_the_one_that_is_written_anew(
+def test_an_updated_index_equals_one_that_is_newly_written(
     before: Sites, after: Sites, same_order: bool, kept: list[bool]
 ) -> None:
     if same_order:
@@ -860,11 +862,11 @@ def test_an_index_brought_up_to_date_is_the_one_that_is_written_anew(
         for file, found in before[path].items():
             if next(decide):
                 after[path][file] = found
-    index = from_bytes(encoded(before))
+    index = from_bytes(encode_sites(before))
     old = decode(index)
     records = {(e.path, d.file): d for e in old for d in e.distributions}
     new = [
-        entry_of(
+        make_entry(
             path,
             [
                 records[path, file]
@@ -876,18 +878,18 @@ def test_an_index_brought_up_to_date_is_the_one_that_is_written_anew(
         for path, files in after.items()
     ]
     groups = regroup(new, old, groups_of(index))
-    assert encode("/prefix", new, groups) == encoded(after)
+    assert encode("/prefix", new, groups) == encode_sites(after)
 
 
 class Damage(NamedTuple):
-    """Something that befalls the bytes of an index."""
+    """A kind of damage to the bytes of an index."""
 
     kind: str
     where: float
     bit: int
     junk: bytes
 
-    def of(self, data: bytes) -> bytes:
+    def apply(self, data: bytes) -> bytes:
         at = int(self.where * len(data))
         if self.kind == "flip":
             return data[:at] + bytes([data[at] ^ 1 << self.bit]) + data[at + 1 :]
@@ -908,10 +910,12 @@ damages = st.builds(
 )
 
 
-KNOWN: Sites = {"/site": {name: SOME._replace(key=name) for name in ("a", "b", "c")}}
+ONE_SITE: Sites = {
+    "/site": {name: EXAMPLE._replace(key=name) for name in ("a", "b", "c")}
+}
 
 
-ASKS: list[Callable[[Index], Any]] = [
+QUERIES: list[Callable[[Index], Any]] = [
     lambda index: index.watched(),
     lambda index: index.rows("g"),
     lambda index: index.rows("h"),
@@ -922,20 +926,20 @@ ASKS: list[Callable[[Index], Any]] = [
 
 @examples(1000)
 @given(damage=damages)
-def test_damage_is_noticed_where_it_is_read(damage: Damage) -> None:
-    whole = encoded(KNOWN)
+def test_damage_is_detected_when_it_is_read(damage: Damage) -> None:
+    whole = encode_sites(ONE_SITE)
     good = from_bytes(whole)
     try:
-        index = from_bytes(damage.of(whole))
+        index = from_bytes(damage.apply(whole))
     except ValueError:
         return
     assert index.key == good.key
-    for question in ASKS:
+    for query in QUERIES:
         try:
-            said = question(index)
+            found = query(index)
         except ValueError:
             continue
-        assert said == question(good)
+        assert found == query(good)
 
 
 TWO_SITES = {
@@ -962,7 +966,7 @@ def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @examples(300)
 @given(damage=damages)
-def test_a_damaged_index_gives_the_answer_of_none_and_is_mended(
+def test_a_damaged_index_gives_the_answer_of_a_new_scan_and_is_repaired(
     two_sites: Path, damage: Damage
 ) -> None:
     cache = two_sites / "cache"
@@ -971,12 +975,12 @@ def test_a_damaged_index_gives_the_answer_of_none_and_is_mended(
         good = warm()
         (file,) = cache.glob("*.json")
         whole = file.read_bytes()
-        file.write_bytes(damage.of(whole))
+        file.write_bytes(damage.apply(whole))
         lazyplug.invalidate_caches()
-        # Managers ask for one group, which reads least of the index.
+        # A manager asks for one group, which reads the smallest part of the index.
         assert [row[0] for row, _ in _environment.current().rows("g")] == ["a"]
         assert warm() == good == fresh()
         assert lazyplug.problems() == []
-        mended = from_bytes(file.read_bytes())
-        for ask in ASKS:
-            assert ask(mended) == ask(from_bytes(whole))
+        repaired = from_bytes(file.read_bytes())
+        for query in QUERIES:
+            assert query(repaired) == query(from_bytes(whole))

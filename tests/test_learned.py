@@ -1,4 +1,4 @@
-"""What was learned is remembered as long as it holds; its loss costs time only."""
+"""Test that learned facts are reused while they are valid, and that none is needed."""
 
 import errno
 import json
@@ -64,14 +64,14 @@ from tests.support.properties import examples
 from tests.support.seam import fs
 
 ROOT = Path(lazyplug.__file__).parent.parent
-WHOLE = list(sys.path)
+FULL_PATH = list(sys.path)
 TRAP = "\nraise AssertionError('this must not be imported')\n"
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes and users of POSIX")
 
 
 @pytest.fixture(autouse=True)
-def nothing_learned() -> Iterator[None]:
-    """Let no process be the heir of another test's."""
+def clear_facts() -> Iterator[None]:
+    """Clear the unwritten facts before and after each test."""
     unwritten().clear()
     before = set(sys.modules)
     yield
@@ -81,20 +81,20 @@ def nothing_learned() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of the files that are read as source, in their order."""
+    """Return a list of the files that are parsed from here on, in their order."""
     found: list[str] = []
     read = source_module.read
 
-    def watched(file: str, of: Any) -> Any:
+    def noted(file: str, of: Any) -> Any:
         found.append(os.path.basename(file))
         return read(file, of)
 
-    monkeypatch.setattr(source_module, "read", watched)
+    monkeypatch.setattr(source_module, "read", noted)
     return found
 
 
 def summaries(group: str = "g", **options: Any) -> dict[str, str | None]:
-    """Return the summaries of a group as a new process says them, which then ends."""
+    """Return the summaries that a new process finds in a group, and end it."""
     lazyplug.invalidate_caches()
     manager = ExtensionManager[Any](group, **options)
     found = {extension.name: extension.summary for extension in manager}
@@ -102,8 +102,8 @@ def summaries(group: str = "g", **options: Any) -> dict[str, str | None]:
     return found
 
 
-def truth(group: str = "g") -> dict[str, str | None]:
-    """Return what a process says that remembers nothing."""
+def uncached_summaries(group: str = "g") -> dict[str, str | None]:
+    """Return the summaries that a process without a cache finds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAZYPLUG_CACHE", "off")
         return summaries(group)
@@ -114,7 +114,7 @@ def facts_in(directory: Path) -> Path:
     return file
 
 
-ONE = {
+TREE = {
     "plug_one.py": f"class One:\n  '''The one.'''\n{TRAP}",
     "plug_two": {
         "__init__.py": f"from .impl import Two\n{TRAP}",
@@ -123,27 +123,27 @@ ONE = {
     **dist("one", entry_points="[g]\none = plug_one:One\n"),
     **dist("two", entry_points="[g]\ntwo = plug_two:Two\n"),
 }
-SAID = {"one": "The one.", "two": "The two."}
+SUMMARIES = {"one": "The one.", "two": "The two."}
 
 
 @pytest.fixture
 def plugs(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
-    """Return a site folder of two plugins, the whole of `sys.path`."""
-    directory = site(ONE)
+    """Return a site directory of two plugins, the only entry of `sys.path`."""
+    directory = site(TREE)
     only(directory)
     return directory
 
 
-# ----------------------------------------------------------------------- remembered
+# ---------------------------------------------------------------------------- reuse
 
 
 def test_a_summary_is_worked_out_once_and_then_remembered(
     plugs: Path, parsed: list[str], isolated: Path
 ) -> None:
-    assert summaries() == SAID
+    assert summaries() == SUMMARIES
     assert sorted(parsed) == ["__init__.py", "impl.py", "plug_one.py"]
     parsed.clear()
-    assert summaries() == SAID
+    assert summaries() == SUMMARIES
     assert parsed == []
     assert sorted(file.suffix for file in isolated.iterdir()) == [".facts", ".json"]
 
@@ -159,7 +159,7 @@ def test_an_extension_keeps_its_summary(plugs: Path) -> None:
     assert not one.loaded
 
 
-def test_what_comes_before_it_is_seen_by_the_same_process_after_refresh(
+def test_a_module_in_an_earlier_path_entry_is_found_after_refresh(
     plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     before = site({}, "before")
@@ -186,7 +186,7 @@ def test_a_new_extension_in_the_same_process_needs_no_file(
     assert parsed == []
 
 
-def test_none_is_remembered_where_stamps_would_tell(
+def test_that_there_is_no_summary_is_remembered_until_a_file_changes(
     plugs: Path, parsed: list[str]
 ) -> None:
     plant(
@@ -202,15 +202,17 @@ def test_none_is_remembered_where_stamps_would_tell(
             ),
         },
     )
-    nothing = {"c": None, "s": None, "d": None, "n": None}
-    assert summaries("h") == nothing
-    looked: list[str] = []
+    no_summaries = {"c": None, "s": None, "d": None, "n": None}
+    assert summaries("h") == no_summaries
+    searched: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            source_module.Search, "target", lambda _, module, __: looked.append(module)
+            source_module.Search,
+            "target",
+            lambda _, module, __: searched.append(module),
         )
-        assert summaries("h") == nothing
-    assert looked == []
+        assert summaries("h") == no_summaries
+    assert searched == []
     plant(plugs, {"plug_c.py": "class X: 'C.'", "plug_nothing": {"__init__.py": ""}})
     rewrite(plugs / "plug_nothing" / "__init__.py", "class X: 'N.'")
     assert summaries("h") == {"c": "C.", "s": None, "d": None, "n": "N."}
@@ -223,66 +225,68 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "the re-export is rewritten": lambda site: rewrite(
         site / "plug_two" / "__init__.py", "class Two: 'New.'"
     ),
-    "the source goes": lambda site: (site / "plug_two" / "impl.py").unlink(),
-    "the package goes": lambda site: shutil.rmtree(site / "plug_two"),
-    "a package comes before a module": lambda site: plant(
+    "the source is removed": lambda site: (site / "plug_two" / "impl.py").unlink(),
+    "the package is removed": lambda site: shutil.rmtree(site / "plug_two"),
+    "a package hides a module": lambda site: plant(
         site, {"plug_one": {"__init__.py": "class One: 'Package.'"}}
     ),
-    "a package comes before a module inside": lambda site: plant(
+    "a package hides a module inside a package": lambda site: plant(
         site, {"plug_two": {"impl": {"__init__.py": "class Two: 'Package.'"}}}
     ),
     "the package becomes a namespace": lambda site: (
         site / "plug_two" / "__init__.py"
     ).unlink(),
-    "a module comes before, in another entry": lambda site: plant(
+    "a module is added to an earlier path entry": lambda site: plant(
         site.parent / "before", {"plug_one.py": "class One: 'Before.'"}
     ),
-    "a package comes before, in another entry": lambda site: plant(
+    "a package is added to an earlier path entry": lambda site: plant(
         site.parent / "before", {"plug_two": {"__init__.py": "Two = 1"}}
     ),
-    "a distribution comes": lambda site: plant(
+    "a distribution is installed": lambda site: plant(
         site,
         {
             **dist("three", entry_points="[g]\nthree = plug_3\n"),
             "plug_3.py": "'''Three.'''",
         },
     ),
-    "a distribution goes": lambda site: shutil.rmtree(site / "one-1.0.dist-info"),
+    "a distribution is uninstalled": lambda site: shutil.rmtree(
+        site / "one-1.0.dist-info"
+    ),
     "a value changes": lambda site: rewrite(
         site / "one-1.0.dist-info" / "entry_points.txt", "[g]\none = plug_two:Two\n"
     ),
     "a distribution is upgraded": lambda site: (site / "one-1.0.dist-info").rename(
         site / "one-2.0.dist-info"
     ),
-    "an entry goes": lambda site: (site.parent / "before").rmdir(),
-    "an entry becomes a file": lambda site: (
+    "a path entry is removed": lambda site: (site.parent / "before").rmdir(),
+    "a path entry becomes a file": lambda site: (
         (site.parent / "before").rename(site.parent / "folder"),
         (site.parent / "before").write_text("no zip"),
     ),
-    "nothing that concerns it": lambda site: plant(
+    "an unrelated file is added": lambda site: plant(
         site.parent / "before", {"other.py": ""}
     ),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_after_a_change_the_next_process_says_what_is_there(
+def test_after_a_change_the_next_process_finds_the_new_summaries(
     change: str, plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     only(site({}, "before"), plugs)
-    assert summaries() == summaries() == SAID
+    assert summaries() == summaries() == SUMMARIES
     after_last_change(plugs.parent / "probe")
     CHANGES[change](plugs)
-    expected = truth()
-    assert (expected == SAID) == (
-        change in ("nothing that concerns it", "a distribution is upgraded")
-        or change.startswith("an entry")
+    expected = uncached_summaries()
+    assert (expected == SUMMARIES) == (
+        change in ("an unrelated file is added", "a distribution is upgraded")
+        or change.startswith("a path entry")
     )
     assert summaries() == summaries() == expected
 
 
 @pytest.mark.parametrize("first", [[], [""]])
-def test_what_does_not_concern_it_makes_nobody_read_again(
+def test_an_unrelated_change_does_not_make_the_next_process_parse_again(
     first: list[str],
     plugs: Path,
     site: PlantSite,
@@ -302,11 +306,11 @@ def test_what_does_not_concern_it_makes_nobody_read_again(
     )
     shutil.rmtree(plugs / "one-1.0.dist-info")
     plant(plugs, dist("one", "2.0", entry_points="[g]\none = plug_one:One\n"))
-    assert summaries() == SAID
+    assert summaries() == SUMMARIES
     assert parsed == []
 
 
-def test_a_namespace_of_several_entries_is_watched_in_all(
+def test_a_namespace_package_is_watched_in_each_path_entry_that_has_a_part(
     plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     plant(plugs, dist("space", entry_points="[h]\nx = plug_space.inner.x\n"))
@@ -323,7 +327,7 @@ def test_a_namespace_of_several_entries_is_watched_in_all(
 
 
 @pytest.mark.parametrize("level", ["full", "dirs", "none"])
-def test_levels_say_whether_sources_are_looked_at(
+def test_the_check_level_decides_whether_sources_are_checked(
     level: str, plugs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", level)
@@ -337,54 +341,54 @@ def test_levels_say_whether_sources_are_looked_at(
 
 
 @pytest.fixture
-def still(
+def stop_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[int], Clockwork]:
-    """Return a function that lets time stand still, with a tick of this length."""
+    """Return a function that stops the clock, whose ticks have this length."""
 
     def install(tick: int) -> Clockwork:
-        seam = Clockwork(tmp_path / "probe", tick)
+        clock = Clockwork(tmp_path / "probe", tick)
         for name in ("stat", "fstat", "clock"):
-            monkeypatch.setattr(fs, name, getattr(seam, name))
-        return seam
+            monkeypatch.setattr(fs, name, getattr(clock, name))
+        return clock
 
     return install
 
 
 @pytest.mark.parametrize("rule", [True, False])
 @pytest.mark.parametrize("tick", TICKS.values(), ids=TICKS)
-def test_what_changes_twice_in_a_tick_is_not_remembered_in_between(
+def test_a_file_that_changes_twice_in_a_tick_is_not_remembered_in_between(
     tick: int,
     rule: bool,
     site: PlantSite,
     only: SetPath,
-    still: Callable[[int], Clockwork],
+    stop_clock: Callable[[int], Clockwork],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seam = still(tick)
-    directory = site(ONE)
+    clock = stop_clock(tick)
+    directory = site(TREE)
     only(directory)
-    seam.move(5 * SECOND)
-    assert summaries() == SAID
-    seam.move(5 * SECOND)
+    clock.move(5 * SECOND)
+    assert summaries() == SUMMARIES
+    clock.move(5 * SECOND)
     if not rule:
         monkeypatch.setattr(reading, "is_reliable", lambda *_: True)
     file = directory / "plug_one.py"
     file.write_text("class One: '''The new.'''\n")
-    before = stat_signature(seam.stat(str(file)))
-    seam.move(tick // 3)
+    before = stat_signature(clock.stat(str(file)))
+    clock.move(tick // 3)
     assert summaries()["one"] == "The new."
     file.write_text("class One: '''The old.'''\n")
-    assert stat_signature(seam.stat(str(file))) == before
+    assert stat_signature(clock.stat(str(file))) == before
     assert summaries()["one"] == ("The old." if rule else "The new.")
 
 
-def test_what_is_asked_long_after_it_was_read_is_as_old_as_the_reading(
+def test_a_fact_is_as_old_as_the_reading_of_its_source(
     site: PlantSite,
     only: SetPath,
-    still: Callable[[int], Clockwork],
+    stop_clock: Callable[[int], Clockwork],
 ) -> None:
-    seam = still(1)
+    clock = stop_clock(1)
     directory = site(
         {
             "plug.py": "class A: 'A.'\nclass B: 'B.'\n",
@@ -392,22 +396,22 @@ def test_what_is_asked_long_after_it_was_read_is_as_old_as_the_reading(
         }
     )
     only(directory)
-    seam.move(5 * SECOND)
+    clock.move(5 * SECOND)
     lazyplug.invalidate_caches()
     a, b = ExtensionManager[Any]("g")
     assert a.summary == "A."
     (directory / "plug.py").write_text("class A: 'A.'\nclass B: 'New.'\n")
-    seam.move(5 * SECOND)
-    assert b.summary == "B."  # a process looks once
+    clock.move(5 * SECOND)
+    assert b.summary == "B."  # a process reads each source once
     end()
     assert summaries() == {"a": "A.", "b": "New."}
 
 
-# --------------------------------------------------------- what is not remembered
+# ------------------------------------------------------ facts that are not stored
 
 
 def fact_lines(directory: Path) -> list[Any]:
-    """Return the facts in a cache folder; nothing, if it has no file of them."""
+    """Return the facts in a cache directory; none if it has no file of facts."""
     found = []
     for file in directory.glob("*.facts"):
         lines = [json.loads(line) for line in file.read_text().splitlines()]
@@ -415,7 +419,7 @@ def fact_lines(directory: Path) -> list[Any]:
     return found
 
 
-def test_extensions_without_a_distribution_are_asked_anew_each_time(
+def test_facts_about_extensions_without_a_distribution_are_not_stored(
     plugs: Path, parsed: list[str], isolated: Path
 ) -> None:
     plant(plugs, {"plug_host": {"__init__.py": TRAP, "mod.py": "'''Mod.'''" + TRAP}})
@@ -431,7 +435,9 @@ def test_extensions_without_a_distribution_are_asked_anew_each_time(
 
 
 @pytest.mark.parametrize("value", ["plug-one:One", "", "plug_one:", "[x]"])
-def test_a_value_that_is_no_reference_has_no_summary(value: str, plugs: Path) -> None:
+def test_an_extension_with_an_invalid_value_has_no_summary(
+    value: str, plugs: Path
+) -> None:
     point = lazyplug.EntryPoint("hand", value, "g")
     assert Extension[Any]("hand", point).summary is None
     plant(plugs, dist("bad", entry_points=f"[h]\nbad = {value}\n"))
@@ -443,7 +449,7 @@ def test_an_extension_that_was_not_installed_has_no_summary() -> None:
     assert extension.summary is None
 
 
-def test_what_a_volatile_folder_declares_or_holds_is_never_stored(
+def test_facts_about_a_volatile_path_entry_are_never_stored(
     plugs: Path,
     site: PlantSite,
     only: SetPath,
@@ -469,10 +475,10 @@ def test_what_a_volatile_folder_declares_or_holds_is_never_stored(
     assert [line[:2] for line in fact_lines(isolated)] == [["two", "plug_two:Two"]]
 
 
-TWO = {"two": "The two."}
+SECOND_ONLY = {"two": "The two."}
 
 
-def test_what_a_current_folder_hides_is_hidden_there_and_nowhere_else(
+def test_a_module_in_the_current_directory_hides_a_plugin_only_there(
     plugs: Path,
     site: PlantSite,
     only: SetPath,
@@ -486,23 +492,23 @@ def test_what_a_current_folder_hides_is_hidden_there_and_nowhere_else(
     for directory in (*directories, *directories):
         monkeypatch.chdir(directory)
         only("", plugs)
-        there = directory.name == "something"
-        assert summaries() == {"one": "Here." if there else "The one.", **TWO}
-    # Elsewhere the facts hold, whatever was said there.
+        hides = directory.name == "something"
+        assert summaries() == {"one": "Here." if hides else "The one.", **SECOND_ONLY}
+    # In the other directories the facts are still valid.
     assert parsed == ["plug_one.py"] * 2
     parsed.clear()
     monkeypatch.chdir(directories[0])
     only("gone", plugs)
-    assert summaries() == SAID
+    assert summaries() == SUMMARIES
     assert parsed == []
     with zipfile.ZipFile(directories[2] / "plugs.zip", "w") as packed:
         packed.writestr("plug_one.py", "")
     monkeypatch.chdir(directories[2])
     only("plugs.zip", plugs)
-    assert summaries() == {"one": None, **TWO}
+    assert summaries() == {"one": None, **SECOND_ONLY}
 
 
-def test_what_is_written_where_something_is_hidden_keeps_that_for_elsewhere(
+def test_a_write_where_a_plugin_is_hidden_keeps_its_facts_for_other_directories(
     plugs: Path,
     site: PlantSite,
     only: SetPath,
@@ -513,17 +519,17 @@ def test_what_is_written_where_something_is_hidden_keeps_that_for_elsewhere(
     summaries()
     monkeypatch.chdir(site({"plug_one.py": ""}, "something"))
     only("", plugs)
-    assert summaries("h") == TWO
+    assert summaries("h") == SECOND_ONLY
     assert [line[0] for line in fact_lines(isolated)] == ["one", "two", "more"]
 
 
-def test_distributions_of_foreign_finders_are_never_stored(
+def test_facts_about_distributions_of_third_party_finders_are_never_stored(
     plugs: Path,
     only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     isolated: Path,
 ) -> None:
-    only(plugs, *WHOLE)  # importlib_metadata imports what it needs when it needs it
+    only(plugs, *FULL_PATH)  # importlib_metadata imports what it needs when it needs it
 
     class Strange(importlib_metadata.PathDistribution):
         __hash__ = None  # type: ignore[assignment]
@@ -539,7 +545,7 @@ def test_distributions_of_foreign_finders_are_never_stored(
             return None
 
     monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
-    assert summaries() == summaries() == SAID
+    assert summaries() == summaries() == SUMMARIES
     assert [line[:2] for line in fact_lines(isolated)] == [["two", "plug_two:Two"]]
 
 
@@ -547,7 +553,7 @@ def test_distributions_of_foreign_finders_are_never_stored(
 
 
 class Editable:
-    """A finder as those that editable installations put on `sys.meta_path`."""
+    """A finder like those that editable installations put on `sys.meta_path`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -589,26 +595,26 @@ def editable(plugs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ed
 NOTHING = dict.fromkeys(["broken", "strange", "none", "builtin"])
 
 
-def test_editable_sources_are_found_and_remembered_while_the_finder_says_the_same(
+def test_editable_sources_are_remembered_while_the_finder_answers_the_same(
     editable: Editable, tmp_path: Path, parsed: list[str]
 ) -> None:
-    said = {"top": "E.", "sub": "Sub.", **NOTHING}
-    assert summaries("h") == said
-    # Top-level names only, and none that the folders have.
+    expected = {"top": "E.", "sub": "Sub.", **NOTHING}
+    assert summaries("h") == expected
+    # It is asked for top-level names only, and for none that a directory has.
     names = ["plug_broken", "plug_e", "plug_none", "plug_strange"]
     assert sorted(editable.asked) == names
     editable.asked.clear()
     parsed.clear()
-    assert summaries("h") == said
+    assert summaries("h") == expected
     assert sorted(editable.asked) == names
     assert parsed == []
     editable.directory = tmp_path / "moved"
-    assert summaries("h") == summaries("h") == {**said, "sub": "Moved."}
+    assert summaries("h") == summaries("h") == {**expected, "sub": "Moved."}
     rewrite(tmp_path / "moved" / "plug_e" / "sub.py", "class X: 'New.'")
-    assert summaries("h") == {**said, "sub": "New."}
+    assert summaries("h") == {**expected, "sub": "New."}
 
 
-def test_a_finder_that_goes_takes_its_facts_along(
+def test_facts_about_the_modules_of_a_removed_finder_are_not_used(
     editable: Editable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summaries("h")
@@ -616,17 +622,17 @@ def test_a_finder_that_goes_takes_its_facts_along(
     assert summaries("h") == {"top": None, "sub": None, **NOTHING}
 
 
-def test_a_folder_that_comes_is_before_every_finder(
+def test_a_new_directory_takes_precedence_over_every_finder_after_it(
     editable: Editable, plugs: Path
 ) -> None:
     summaries("h")
     after_last_change(plugs.parent / "probe")
     plant(plugs, {"plug_e": {"sub.py": "class X: 'Folder.'"}})
-    said = {"top": None, "sub": "Folder.", **NOTHING}
-    assert summaries("h") == summaries("h") == said
+    expected = {"top": None, "sub": "Folder.", **NOTHING}
+    assert summaries("h") == summaries("h") == expected
 
 
-def test_a_namespace_that_a_finder_tells_has_no_file(
+def test_a_namespace_package_of_a_finder_has_no_file(
     plugs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = plant(tmp_path / "src", {"x.py": "'''X.'''"})
@@ -638,20 +644,20 @@ def test_a_namespace_that_a_finder_tells_has_no_file(
     assert summaries("h") == summaries("h") == {"x": "X.", "top": None}
 
 
-# ----------------------------------------------------- what only finders know
+# ----------------------------------------------- modules that only finders have
 
 
-class Served:
-    """A finder, of modules or of path entries, that serves what it is told to.
+class FakeFinder:
+    """A finder, of modules or of path entries, that has the given modules.
 
-    :param modules: of each module its file (None: a namespace package), and the
-        directories of the modules below it (None: it is no package).
+    :param modules: the file of each module (None: a namespace package), and the
+        directories of the modules below it (None: it is not a package).
     """
 
     def __init__(self, **modules: Any) -> None:
         self.modules = modules
 
-    def __call__(self, entry: str) -> "Served":
+    def __call__(self, entry: str) -> "FakeFinder":
         if entry != "__served__":
             raise ImportError(entry)
         return self
@@ -668,8 +674,8 @@ class Served:
         return spec_from_file_location(name, file, submodule_search_locations=where)
 
 
-def pairs_of(group: str = "g") -> dict[str, tuple[str | None, bool]]:
-    """Return what each extension says, and if its module is missing; a new process."""
+def summaries_and_missing(group: str = "g") -> dict[str, tuple[str | None, bool]]:
+    """Return what a new process finds: each summary, and if its module is missing."""
     lazyplug.invalidate_caches()
     found = {
         extension.name: (extension.summary, facts_module.is_missing(extension))
@@ -680,8 +686,8 @@ def pairs_of(group: str = "g") -> dict[str, tuple[str | None, bool]]:
 
 
 @pytest.fixture
-def space(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
-    """Return a directory outside `sys.path` that has another part of a namespace."""
+def outside(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
+    """Return a directory outside `sys.path` with a part of a namespace package."""
     points = "[g]\none = plug_n.cmds.one\ntwo = plug_n.cmds.two\nno = plug_n.cmds.no\n"
     tree = {
         "plug_n": {"cmds": {"one": {"__init__.py": f"'''One.'''{TRAP}"}}},
@@ -691,88 +697,90 @@ def space(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
     return plant(site({}, "src"), {"two.py": f"'''Two.'''{TRAP}", "cmds": {}})
 
 
-WHOLE_NAMESPACE = {"one": ("One.", False), "two": ("Two.", False), "no": (None, True)}
+ALL_PARTS = {"one": ("One.", False), "two": ("Two.", False), "no": (None, True)}
 
 
-def test_a_finder_behind_the_directories_serves_part_of_their_namespace(
-    space: Path, monkeypatch: pytest.MonkeyPatch, parsed: list[str]
+def test_a_finder_after_the_path_finder_serves_part_of_a_namespace_package(
+    outside: Path, monkeypatch: pytest.MonkeyPatch, parsed: list[str]
 ) -> None:
-    served = Served(**{"plug_n.cmds.two": (space / "two.py", None)})
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, served])
-    assert pairs_of() == pairs_of() == WHOLE_NAMESPACE
+    finder = FakeFinder(**{"plug_n.cmds.two": (outside / "two.py", None)})
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
+    assert summaries_and_missing() == summaries_and_missing() == ALL_PARTS
     assert sorted(parsed) == ["__init__.py", "two.py"]
-    rewrite(space / "two.py", "'''New.'''")
-    assert pairs_of()["two"] == ("New.", False)
-    served.modules.clear()
-    assert pairs_of()["two"] == (None, True)
+    rewrite(outside / "two.py", "'''New.'''")
+    assert summaries_and_missing()["two"] == ("New.", False)
+    finder.modules.clear()
+    assert summaries_and_missing()["two"] == (None, True)
 
 
-def test_a_finder_of_a_path_entry_serves_part_of_their_namespace(
-    space: Path, monkeypatch: pytest.MonkeyPatch, parsed: list[str]
+def test_a_path_entry_finder_serves_part_of_a_namespace_package(
+    outside: Path, monkeypatch: pytest.MonkeyPatch, parsed: list[str]
 ) -> None:
-    """As setuptools' editable installations of namespace packages do it."""
-    served = Served(
+    """Do as setuptools' editable installations of namespace packages do."""
+    finder = FakeFinder(
         plug_n=(None, ["__served__"]),
         **{
             "plug_n.cmds": (None, ["__served__"]),
-            "plug_n.cmds.two": (space / "two.py", None),
+            "plug_n.cmds.two": (outside / "two.py", None),
         },
     )
-    monkeypatch.setattr(sys, "path_hooks", [*sys.path_hooks, served])
+    monkeypatch.setattr(sys, "path_hooks", [*sys.path_hooks, finder])
     monkeypatch.setattr(sys, "path", [*sys.path, "__served__"])
     monkeypatch.setattr(sys, "path_importer_cache", {})
-    assert pairs_of() == pairs_of() == WHOLE_NAMESPACE
+    assert summaries_and_missing() == summaries_and_missing() == ALL_PARTS
     assert sorted(parsed) == ["__init__.py", "two.py"]
-    # No directory need have any of it.
+    # No directory needs to have a part of the package.
     shutil.rmtree(Path(sys.path[0]) / "plug_n")
-    assert pairs_of() == {**WHOLE_NAMESPACE, "one": (None, True)}
+    assert summaries_and_missing() == {**ALL_PARTS, "one": (None, True)}
 
 
-def test_the_modules_of_a_package_are_found_where_finders_have_them(
-    space: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_modules_of_a_package_are_found_in_the_directories_of_a_finder(
+    outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served = Served(
+    finder = FakeFinder(
         plug_n=(None, ["__served__"]),
-        **{"plug_n.cmds": (None, ["__served__", space])},
+        **{"plug_n.cmds": (None, ["__served__", outside])},
     )
-    monkeypatch.setattr(sys, "path_hooks", [*sys.path_hooks, served])
+    monkeypatch.setattr(sys, "path_hooks", [*sys.path_hooks, finder])
     monkeypatch.setattr(sys, "path", [*sys.path, "__served__"])
     monkeypatch.setattr(sys, "path_importer_cache", {})
     manager = ExtensionManager[Any]("none", package="plug_n.cmds")
     assert manager.names() == ["one", "two"]
 
 
-def test_a_finder_before_the_directories_comes_first_at_each_level(
-    space: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_finder_before_the_path_finder_takes_precedence_at_each_level(
+    outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As those of meson-python and scikit-build-core do."""
-    file = plant(space, {"top": {"__init__.py": "'''Top.'''"}}) / "top" / "__init__.py"
+    """Do as the finders of meson-python and scikit-build-core do."""
+    file = (
+        plant(outside, {"top": {"__init__.py": "'''Top.'''"}}) / "top" / "__init__.py"
+    )
     below = {
-        # The directory is there in the finder's mind only.
+        # This directory does not exist; only the finder knows it.
         "plug_n.cmds": (file, ["/nowhere/loader.py/plug_n.cmds"]),
-        "plug_n.cmds.two": (space / "two.py", None),
+        "plug_n.cmds.two": (outside / "two.py", None),
     }
-    served = Served(**below)
-    monkeypatch.setattr(sys, "meta_path", [served, *sys.meta_path])
-    expected = {**WHOLE_NAMESPACE, "one": (None, True)}
-    assert pairs_of() == pairs_of() == expected
-    # It hides what a directory has, and what was learned before it came.
-    sys.meta_path.remove(served)
-    assert pairs_of()["one"] == ("One.", False)
-    sys.meta_path.insert(0, Served(plug_n=(None, ["/nowhere"]), **below))
-    assert pairs_of() == expected
+    finder = FakeFinder(**below)
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    expected = {**ALL_PARTS, "one": (None, True)}
+    assert summaries_and_missing() == summaries_and_missing() == expected
+    # It hides a module in a directory, even one that facts were learned about before.
+    sys.meta_path.remove(finder)
+    assert summaries_and_missing()["one"] == ("One.", False)
+    sys.meta_path.insert(0, FakeFinder(plug_n=(None, ["/nowhere"]), **below))
+    assert summaries_and_missing() == expected
 
 
-def kind_of(thing: object) -> str:
-    return type(thing).__name__
+def type_name(value: object) -> str:
+    return type(value).__name__
 
 
-class Raises:
+class RaisingFinder:
     def find_spec(self, *_: object) -> None:
         raise OSError(errno.EMFILE, "no descriptor")
 
 
-class Makes:
+class LoaderFinder:
     """A finder whose loader makes the package itself, as that of distutils does."""
 
     def find_spec(self, name: str, *_: object) -> Any:
@@ -780,8 +788,8 @@ class Makes:
         return ModuleSpec(name, loader) if name == "plug_n" else None
 
 
-class MakesAll(Makes):
-    """The same, where it says that it is a package."""
+class PackageLoaderFinder(LoaderFinder):
+    """A finder whose loader makes the module itself, and that says it is a package."""
 
     def find_spec(self, name: str, *_: object) -> Any:
         spec = super().find_spec(name)
@@ -790,29 +798,35 @@ class MakesAll(Makes):
         return spec
 
 
-class Old:
-    """A finder as old Pythons had them; Python 3.11 still asks it."""
+class ObsoleteFinder:
+    """A finder with the obsolete `find_module`, which Python 3.11 still calls."""
 
     def find_module(self, name: str, path: Any = None) -> Any:
         return object() if name == "plug_n.cmds.no" else None
 
 
-@pytest.mark.parametrize("finder", [Raises(), Makes(), MakesAll(), Old()], ids=kind_of)
+@pytest.mark.parametrize(
+    "finder",
+    [RaisingFinder(), LoaderFinder(), PackageLoaderFinder(), ObsoleteFinder()],
+    ids=type_name,
+)
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.filterwarnings("ignore::ImportWarning")
-def test_nothing_is_called_missing_that_a_finder_may_have(
-    finder: Any, first: bool, space: Path, monkeypatch: pytest.MonkeyPatch
+def test_no_module_that_a_finder_may_have_is_called_missing(
+    finder: Any, first: bool, outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not first:
         shutil.rmtree(Path(sys.path[0]) / "plug_n")
     at = 0 if first else len(sys.meta_path)
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
     sys.meta_path.insert(at, finder)
-    missing = pairs_of()["no"][1]
-    served = not isinstance(finder, Old) or (first and sys.version_info < (3, 12))
-    assert missing is not served
+    missing = summaries_and_missing()["no"][1]
+    is_asked = not isinstance(finder, ObsoleteFinder) or (
+        first and sys.version_info < (3, 12)
+    )
+    assert missing is not is_asked
     sys.meta_path.pop(at)
-    assert pairs_of()["no"] == (None, True)
+    assert summaries_and_missing()["no"] == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -824,33 +838,33 @@ def test_nothing_is_called_missing_that_a_finder_may_have(
         "from sys import modules\nmodules[__name__ + '.no'] = 1\n",
     ],
 )
-def test_nothing_is_called_missing_below_a_package_that_may_have_more(
-    source: str, space: Path
+def test_no_module_of_a_package_that_may_add_modules_is_called_missing(
+    source: str, outside: Path
 ) -> None:
     init = Path(sys.path[0]) / "plug_n" / "cmds" / "__init__.py"
     init.write_text("")
-    assert pairs_of()["no"] == (None, True)
+    assert summaries_and_missing()["no"] == (None, True)
     init.write_text(source)
-    assert pairs_of()["no"] == (None, False)
+    assert summaries_and_missing()["no"] == (None, False)
 
 
-def test_nothing_is_called_missing_that_was_imported_or_may_be_where_its_parent_looks(
-    space: Path, monkeypatch: pytest.MonkeyPatch
+def test_no_module_that_is_imported_or_on_the_path_of_its_parent_is_called_missing(
+    outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As below the namespace packages that a `-nspkg.pth` makes."""
+    """Do as the namespace packages that a `-nspkg.pth` file makes."""
     directory = str(Path(sys.path[0]) / "plug_n")
     parent = SimpleNamespace(__path__=[directory])
     monkeypatch.setitem(sys.modules, "plug_n", parent)
-    assert pairs_of()["no"] == (None, True)
-    parent.__path__.append(str(space))
-    assert pairs_of()["no"] == (None, False)
+    assert summaries_and_missing()["no"] == (None, True)
+    parent.__path__.append(str(outside))
+    assert summaries_and_missing()["no"] == (None, False)
     parent.__path__.pop()
     monkeypatch.setitem(sys.modules, "plug_n.cmds.no", parent)
-    assert pairs_of()["no"] == (None, False)
+    assert summaries_and_missing()["no"] == (None, False)
     monkeypatch.undo()
 
 
-# ---------------------------------------------------------------------- how it is kept
+# ---------------------------------------------------------------------------- the file
 
 
 def test_the_file_can_be_read_with_any_json_reader(plugs: Path, isolated: Path) -> None:
@@ -895,7 +909,7 @@ def test_groups_and_kinds_are_kept_apart(
     plugs: Path, parsed: list[str], isolated: Path
 ) -> None:
     plant(plugs, dist("more", entry_points="[h]\none = plug_one:One\n"))
-    assert summaries("g") == SAID
+    assert summaries("g") == SUMMARIES
     assert summaries("h") == {"one": "The one."}
     (one,) = ExtensionManager[Any]("h")
     sources = Sources(fs.clock())
@@ -903,7 +917,7 @@ def test_groups_and_kinds_are_kept_apart(
     facts_module.facts().learn(one, "hooks", {"a": [1, None, "x"]}, sources)
     end()
     parsed.clear()
-    assert summaries("g") == SAID
+    assert summaries("g") == SUMMARIES
     assert summaries("h") == {"one": "The one."}
     (one,) = ExtensionManager[Any]("h")
     assert facts_module.facts().recall(one, "hooks") == {"a": [1, None, "x"]}
@@ -911,7 +925,9 @@ def test_groups_and_kinds_are_kept_apart(
     assert facts_in(isolated).read_text().count('"The one."') == 2
 
 
-def test_what_is_learned_is_as_json_has_it_or_an_error(plugs: Path) -> None:
+def test_a_learned_value_is_returned_as_json_represents_it_or_is_an_error(
+    plugs: Path,
+) -> None:
     one = ExtensionManager[Any]("g")["one"]
     sources = Sources(fs.clock())
     facts_module.facts().learn(one, "kind", (1, {2: "x"}), sources)
@@ -932,7 +948,7 @@ def test_what_is_learned_is_as_json_has_it_or_an_error(plugs: Path) -> None:
         ("no\0thing", False, True),
     ],
 )
-def test_what_moved_while_it_was_looked_at_is_not_learned(
+def test_a_file_that_is_added_or_removed_during_the_search_prevents_learning(
     file: str, was_there: bool, learned: bool, plugs: Path, isolated: Path
 ) -> None:
     one = ExtensionManager[Any]("g")["one"]
@@ -944,13 +960,15 @@ def test_what_moved_while_it_was_looked_at_is_not_learned(
     assert facts_module.facts().recall(one, "kind") == (1 if learned else UNKNOWN)
 
 
-def test_a_summary_that_is_none_of_ours_is_worked_out_again(plugs: Path) -> None:
+def test_a_summary_of_a_wrong_type_is_worked_out_again(plugs: Path) -> None:
     one = ExtensionManager[Any]("g")["one"]
     facts_module.facts().learn(one, "summary", 7, Sources(fs.clock()))
     assert one.summary == "The one."
 
 
-def test_nothing_is_written_where_nothing_is_new(plugs: Path, isolated: Path) -> None:
+def test_nothing_is_written_if_nothing_new_was_learned(
+    plugs: Path, isolated: Path
+) -> None:
     summaries()
     before = facts_in(isolated).stat()
     for _ in range(3):
@@ -966,34 +984,34 @@ def test_nothing_is_written_where_nothing_is_new(plugs: Path, isolated: Path) ->
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def other_process() -> dict[str, Any]:
-    """Let this process rest, and return what it would write; another begins."""
-    mine = dict(unwritten())
+def switch_process() -> dict[str, Any]:
+    """Start another process, and return what this one has not written yet."""
+    pending = dict(unwritten())
     unwritten().clear()
     forget_facts()
     lazyplug.invalidate_caches()
-    return mine
+    return pending
 
 
-def test_two_processes_that_learn_at_once_keep_what_both_learned(
+def test_two_processes_that_learn_at_once_keep_the_facts_of_both(
     plugs: Path, isolated: Path
 ) -> None:
     one, two = ExtensionManager[Any]("g")
     assert one.summary == "The one."
-    mine = other_process()
+    pending = switch_process()
     assert two.summary == "The two."
     end()
-    unwritten().update(mine)
+    unwritten().update(pending)
     end()
     assert [line[0] for line in fact_lines(isolated)] == ["one", "two"]
 
 
 @pytest.mark.parametrize("newer_first", [True, False])
-def test_of_two_that_learned_the_same_the_newest_stamps_win(
+def test_of_two_facts_about_one_plugin_the_one_about_the_newer_source_is_kept(
     newer_first: bool, plugs: Path, isolated: Path
 ) -> None:
     assert ExtensionManager[Any]("g")["one"].summary == "The one."
-    mine = other_process()
+    pending = switch_process()
     if newer_first:
         rewrite(plugs / "plug_one.py", "class One: 'Newer.'")
     else:
@@ -1001,16 +1019,16 @@ def test_of_two_that_learned_the_same_the_newest_stamps_win(
         rewrite(plugs / "plug_one.py", "class One: 'Newer.'")
         lazyplug.invalidate_caches()
         forget_facts()
-        mine, _ = {}, ExtensionManager[Any]("g")["one"].summary
-        mine = other_process()
+        pending, _ = {}, ExtensionManager[Any]("g")["one"].summary
+        pending = switch_process()
     if newer_first:
         summaries()
-    unwritten().update(mine)
+    unwritten().update(pending)
     end()
     assert fact_lines(isolated)[0][4] == "Newer."
 
 
-def test_what_is_declared_no_more_is_dropped_at_the_next_write(
+def test_facts_about_removed_entry_points_are_dropped_at_the_next_write(
     plugs: Path, isolated: Path
 ) -> None:
     plant(plugs, dist("more", entry_points="[h]\na = plug_one:One\nb = plug_two:Two\n"))
@@ -1021,8 +1039,8 @@ def test_what_is_declared_no_more_is_dropped_at_the_next_write(
     rewrite(
         plugs / "more-1.0.dist-info" / "entry_points.txt", "[h]\na = plug_two:Two\n"
     )
-    assert summaries("g") == TWO
-    assert len(fact_lines(isolated)) == 4  # nothing was learned: nothing is written
+    assert summaries("g") == SECOND_ONLY
+    assert len(fact_lines(isolated)) == 4  # nothing is written if nothing was learned
     plant(plugs, dist("new", entry_points="[i]\nnew = plug_one:One\n"))
     summaries("i")
     assert [line[:2] for line in fact_lines(isolated)] == [
@@ -1032,7 +1050,7 @@ def test_what_is_declared_no_more_is_dropped_at_the_next_write(
     ]
 
 
-def test_what_an_earlier_entry_may_hide_by_now_is_not_written_again(
+def test_facts_about_a_module_that_may_be_hidden_by_now_are_not_written_again(
     plugs: Path, site: PlantSite, only: SetPath, isolated: Path
 ) -> None:
     before = site({}, "before")
@@ -1041,12 +1059,12 @@ def test_what_an_earlier_entry_may_hide_by_now_is_not_written_again(
     after_last_change(plugs.parent / "probe")
     plant(before, {"plug_one.py": "class One: 'Before.'"})
     plant(plugs, dist("more", entry_points="[h]\ntwo = plug_two:Two\n"))
-    assert summaries("h") == TWO
+    assert summaries("h") == SECOND_ONLY
     assert [line[0] for line in fact_lines(isolated)] == ["two", "more"]
     assert summaries()["one"] == "Before."
 
 
-def test_nothing_is_written_by_one_whose_environment_changed(
+def test_nothing_is_written_if_the_environment_has_changed(
     plugs: Path, isolated: Path
 ) -> None:
     summaries()
@@ -1060,53 +1078,53 @@ def test_nothing_is_written_by_one_whose_environment_changed(
     assert facts_in(isolated).read_bytes() == before
 
 
-def test_it_does_not_grow_beyond_its_bound_and_keeps_what_it_has(
+def test_the_file_does_not_exceed_its_size_cap_and_keeps_its_facts(
     plugs: Path,
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
     parsed: list[str],
 ) -> None:
     summaries()
-    room = facts_in(isolated).stat().st_size * 2  # for some of the nine, not for all
-    monkeypatch.setattr(facts_module, "SIZE_CAP", room)
+    cap = facts_in(isolated).stat().st_size * 2  # for some of the nine, not for all
+    monkeypatch.setattr(facts_module, "SIZE_CAP", cap)
     tree = {f"plug_{n}.py": f"'''{n}.'''" for n in range(9)}
     points = "".join(f"p{n} = plug_{n}\n" for n in range(9))
     plant(plugs, {**tree, **dist("many", entry_points=f"[h]\n{points}")})
-    said = {f"p{n}": f"{n}." for n in range(9)}
-    assert summaries("h") == summaries("h") == said
+    expected = {f"p{n}": f"{n}." for n in range(9)}
+    assert summaries("h") == summaries("h") == expected
     lines = fact_lines(isolated)
     assert {"one", "two"} < {line[0] for line in lines}
     assert 2 < len(lines) < 11
     before = facts_in(isolated).stat().st_ino
     parsed.clear()
-    assert summaries("h") == said
+    assert summaries("h") == expected
     assert len(parsed) == 11 - len(lines)
     assert facts_in(isolated).stat().st_ino == before
 
 
-def test_a_program_that_changes_its_path_again_and_again_does_not_fill_the_memory(
+def test_a_program_that_changes_sys_path_repeatedly_does_not_fill_the_memory(
     plugs: Path, site: PlantSite, only: SetPath
 ) -> None:
     for number in range(40):
         only(site({}, f"other{number}"), plugs)
         for extension in ExtensionManager[Any]("g"):
-            assert extension.summary == SAID[extension.name]
+            assert extension.summary == SUMMARIES[extension.name]
     assert len(facts_module._unwritten) <= 16
 
 
-# ------------------------------------------------------------------ where it is kept
+# --------------------------------------------------------------- the cache directory
 
 
 @pytest.mark.parametrize("mode", ["readonly", "off"])
-def test_nothing_is_written_where_that_is_not_wanted(
+def test_nothing_is_written_if_the_cache_is_readonly_or_off(
     mode: str, plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CACHE", mode)
-    assert summaries() == summaries() == SAID
+    assert summaries() == summaries() == SUMMARIES
     assert not isolated.exists()
 
 
-def test_readonly_reads_and_off_does_not(
+def test_a_readonly_cache_is_read_and_one_that_is_off_is_not(
     plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch, parsed: list[str]
 ) -> None:
     summaries()
@@ -1114,7 +1132,7 @@ def test_readonly_reads_and_off_does_not(
     for mode, reads in (("readonly", 0), ("off", 3)):
         monkeypatch.setenv("LAZYPLUG_CACHE", mode)
         parsed.clear()
-        assert summaries() == SAID
+        assert summaries() == SUMMARIES
         assert len(parsed) == reads
     rewrite(plugs / "plug_one.py", "class One: 'Changed.'")
     for mode in ("readonly", "off"):
@@ -1123,17 +1141,17 @@ def test_readonly_reads_and_off_does_not(
     assert facts_in(isolated).read_bytes() == before
 
 
-def test_without_a_cache_folder_nothing_is_remembered(
+def test_without_a_cache_directory_nothing_is_remembered(
     plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (_environment, _settings):
         monkeypatch.setattr(module, "get_cache_directory", lambda: None)
-    assert summaries() == summaries() == SAID
+    assert summaries() == summaries() == SUMMARIES
     assert not isolated.exists()
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EACCES, errno.EROFS])
-def test_a_write_that_fails_is_survived_and_told_at_debug_level(
+def test_a_failed_write_is_logged_at_debug_level_only(
     error: int,
     plugs: Path,
     isolated: Path,
@@ -1146,14 +1164,14 @@ def test_a_write_that_fails_is_survived_and_told_at_debug_level(
     lazyplug.entry_points(group="g")
     with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG, "lazyplug"):
         patch.setattr(fs, "replace", fail)
-        assert summaries() == SAID
+        assert summaries() == SUMMARIES
     assert [file.suffix for file in isolated.iterdir()] == [".json"]
-    assert ".facts was not written" in caplog.text
-    assert summaries() == SAID
+    assert ".facts cannot be written" in caplog.text
+    assert summaries() == SUMMARIES
     assert facts_in(isolated).exists()
 
 
-def test_whatever_happens_at_the_end_is_survived(
+def test_an_error_at_exit_is_logged_at_debug_level_only(
     plugs: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: Any) -> None:
@@ -1161,11 +1179,13 @@ def test_whatever_happens_at_the_end_is_survived(
 
     monkeypatch.setattr(facts_module, "encode", fail)
     with caplog.at_level(logging.DEBUG, "lazyplug"):
-        assert summaries() == SAID
-    assert "what was learned was not written: RuntimeError('at the end')" in caplog.text
+        assert summaries() == SUMMARIES
+    assert (
+        "the learned facts cannot be written: RuntimeError('at the end')" in caplog.text
+    )
 
 
-def test_an_index_that_was_replaced_meanwhile_costs_only_the_write(
+def test_an_index_that_is_replaced_meanwhile_prevents_only_the_write(
     plugs: Path, isolated: Path
 ) -> None:
     lazyplug.entry_points(group="g")
@@ -1175,96 +1195,98 @@ def test_an_index_that_was_replaced_meanwhile_costs_only_the_write(
     index.write_bytes(index.read_bytes()[:-1])
     end()
     assert not list(isolated.glob("*.facts"))
-    assert summaries() == SAID
+    assert summaries() == SUMMARIES
     assert facts_in(isolated).exists()
 
 
-# ---------------------------------------------------------------------- distrust
+# ---------------------------------------------------- files that are not trusted
 
 
-def poisoned(file: Path) -> bytes:
-    """Return a file of facts that says something else, with right checksums."""
+def forge(file: Path) -> bytes:
+    """Return a file of facts with other summaries, and with correct checksums."""
     data = file.read_bytes()
     header, _, part = data[TITLE_LENGTH:].partition(b'["summary","g"]\n')
     part = b'["summary","g"]\n' + part
-    evil = part.replace(b"The one.", b"The bad.").replace(b"The two.", b"The bad.")
-    header = header.replace(digest(part).encode(), digest(evil).encode())
-    return title(header) + header + evil
+    forged = part.replace(b"The one.", b"The bad.").replace(b"The two.", b"The bad.")
+    header = header.replace(digest(part).encode(), digest(forged).encode())
+    return title(header) + header + forged
 
 
-EVIL = {"one": "The bad.", "two": "The bad."}
+FORGED = {"one": "The bad.", "two": "The bad."}
 
 
-def test_a_file_that_is_ours_is_believed(plugs: Path, isolated: Path) -> None:
-    # This proves that the poison of the tests below is one.
+def test_a_file_that_only_this_user_could_write_is_used(
+    plugs: Path, isolated: Path
+) -> None:
+    # This proves that the forged files of the tests below would be used.
     summaries()
     file = facts_in(isolated)
-    whole, evil = file.read_bytes(), poisoned(file)
-    file.write_bytes(evil)
-    assert summaries() == EVIL
-    # With the checksums of what was there before, it is not.
+    whole, forged = file.read_bytes(), forge(file)
+    file.write_bytes(forged)
+    assert summaries() == FORGED
+    # With the checksums of the previous content it is not.
     for data in (
-        whole[:TITLE_LENGTH] + evil[TITLE_LENGTH:],
-        whole[:-200] + evil[-200:],
+        whole[:TITLE_LENGTH] + forged[TITLE_LENGTH:],
+        whole[:-200] + forged[-200:],
     ):
         file.write_bytes(data)
-        assert summaries() == SAID
+        assert summaries() == SUMMARIES
 
 
 @posix
-def test_a_file_or_folder_that_others_could_write_is_not_believed(
+def test_a_file_or_directory_that_others_could_write_is_not_trusted(
     plugs: Path, isolated: Path
 ) -> None:
     summaries()
     file = facts_in(isolated)
-    evil = poisoned(file)
+    forged = forge(file)
     for bits in (0o620, 0o602, 0o666):
-        file.write_bytes(evil)
+        file.write_bytes(forged)
         file.chmod(bits)
-        assert summaries() == SAID
+        assert summaries() == SUMMARIES
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    file.write_bytes(evil)
+    file.write_bytes(forged)
     isolated.chmod(0o777)
-    assert summaries() == SAID
-    assert file.read_bytes() == evil
+    assert summaries() == SUMMARIES
+    assert file.read_bytes() == forged
 
 
 @posix
-@pytest.mark.parametrize("kind", ["link", "fifo", "folder", "device", "loop"])
-def test_what_is_no_file_in_its_place_is_survived(
+@pytest.mark.parametrize("kind", ["link", "fifo", "directory", "device", "loop"])
+def test_anything_but_a_regular_file_in_its_place_is_ignored(
     kind: str, plugs: Path, isolated: Path, tmp_path: Path
 ) -> None:
     summaries()
     file = facts_in(isolated)
-    evil = poisoned(file)
+    forged = forge(file)
     file.unlink()
     if kind == "link":
-        (tmp_path / "evil").write_bytes(evil)
+        (tmp_path / "evil").write_bytes(forged)
         file.symlink_to(tmp_path / "evil")
     elif kind == "fifo":
         os.mkfifo(file, 0o600)
-    elif kind == "folder":
+    elif kind == "directory":
         (file / "inside").mkdir(parents=True)
     else:
         file.symlink_to("/dev/zero" if kind == "device" else file)
     began = time.monotonic()
-    assert summaries() == SAID
+    assert summaries() == SUMMARIES
     assert time.monotonic() - began < 10
-    if kind != "folder":
+    if kind != "directory":
         assert stat.S_ISREG(file.lstat().st_mode)
-        assert summaries() == SAID
+        assert summaries() == SUMMARIES
 
 
 def test_a_file_that_is_far_too_large_is_not_read(plugs: Path, isolated: Path) -> None:
     summaries()
     file = facts_in(isolated)
-    file.write_bytes(poisoned(file))
+    file.write_bytes(forge(file))
     os.truncate(file, _files.SIZE_CAP + 1)  # sparse
-    assert summaries() == SAID
+    assert summaries() == SUMMARIES
     assert file.stat().st_size < 10_000
 
 
-def test_any_flipped_bit_and_any_lost_end_costs_no_answer(
+def test_a_flipped_bit_or_a_truncated_file_never_changes_an_answer(
     plugs: Path, isolated: Path
 ) -> None:
     summaries()
@@ -1276,16 +1298,16 @@ def test_any_flipped_bit_and_any_lost_end_costs_no_answer(
         damaged.append(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
     for data in damaged:
         file.write_bytes(data)
-        other_process()
+        switch_process()
         one, two = ExtensionManager[Any]("g")
         assert facts_module.facts().recall(one, "summary") in ("The one.", UNKNOWN)
         assert facts_module.facts().recall(two, "summary") in ("The two.", UNKNOWN)
-    assert summaries() == SAID
+    assert summaries() == SUMMARIES
     assert file.read_bytes() == whole
 
 
-def rebuilt(parts: Any, **head: Any) -> bytes:
-    """Return a file with right checksums that says what is given."""
+def build_file(parts: Any, **head: Any) -> bytes:
+    """Return a file of this header and these parts, with correct checksums."""
     texts: list[bytes] = []
     lines: list[Any] = [head]
     offset = 0
@@ -1298,38 +1320,38 @@ def rebuilt(parts: Any, **head: Any) -> bytes:
     return title(header.encode()) + header.encode() + b"\n".join(texts)
 
 
-NAMED = ["summary", "g"]
-RIGHT = ["one", "plug_one:One", [], {}, "The bad."]
-STRANGE = [
-    [NAMED, ["one", "plug_one:One", [], {}]],
-    [NAMED, ["one", "plug_one:One", [["plug_one"]], {}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [["plug_one", "0", None, 0, []]], {}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [[1, 0, None, 0, []]], {}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [["x", 0, 7, 0, []]], {}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [["x", 0, ["/", 7], 0, []]], {}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [["x", 0, None, "0", []]], {}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [["x", 0, None, 0]], {}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", 7, {}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [], [], "The bad."]],
-    [NAMED, ["one", "plug_one:One", [], {"\0": None, "/": "x"}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [], {"\0": "x"}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [], {"/": 7}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [], {"/": "1 y 2 3"}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [], {"/": "1"}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [["x", 9, None, 2, [1]]], {}, "The bad."]],
-    [NAMED, ["one", "plug_one:One", [], {}, 7]],
-    [NAMED, [[], "plug_one:One", [], {}, "The bad."]],
-    [NAMED, ["one", {}, [], {}, "The bad."]],
-    [NAMED, 7],
-    [NAMED, {}],
-    [["summary", "h"], RIGHT],
-    [RIGHT],
+PART = ["summary", "g"]
+VALID_FACT = ["one", "plug_one:One", [], {}, "The bad."]
+MALFORMED = [
+    [PART, ["one", "plug_one:One", [], {}]],
+    [PART, ["one", "plug_one:One", [["plug_one"]], {}, "The bad."]],
+    [PART, ["one", "plug_one:One", [["plug_one", "0", None, 0, []]], {}, "The bad."]],
+    [PART, ["one", "plug_one:One", [[1, 0, None, 0, []]], {}, "The bad."]],
+    [PART, ["one", "plug_one:One", [["x", 0, 7, 0, []]], {}, "The bad."]],
+    [PART, ["one", "plug_one:One", [["x", 0, ["/", 7], 0, []]], {}, "The bad."]],
+    [PART, ["one", "plug_one:One", [["x", 0, None, "0", []]], {}, "The bad."]],
+    [PART, ["one", "plug_one:One", [["x", 0, None, 0]], {}, "The bad."]],
+    [PART, ["one", "plug_one:One", 7, {}, "The bad."]],
+    [PART, ["one", "plug_one:One", [], [], "The bad."]],
+    [PART, ["one", "plug_one:One", [], {"\0": None, "/": "x"}, "The bad."]],
+    [PART, ["one", "plug_one:One", [], {"\0": "x"}, "The bad."]],
+    [PART, ["one", "plug_one:One", [], {"/": 7}, "The bad."]],
+    [PART, ["one", "plug_one:One", [], {"/": "1 y 2 3"}, "The bad."]],
+    [PART, ["one", "plug_one:One", [], {"/": "1"}, "The bad."]],
+    [PART, ["one", "plug_one:One", [["x", 9, None, 2, [1]]], {}, "The bad."]],
+    [PART, ["one", "plug_one:One", [], {}, 7]],
+    [PART, [[], "plug_one:One", [], {}, "The bad."]],
+    [PART, ["one", {}, [], {}, "The bad."]],
+    [PART, 7],
+    [PART, {}],
+    [["summary", "h"], VALID_FACT],
+    [VALID_FACT],
     [],
 ]
 
 
 @pytest.fixture
-def right_head(plugs: Path) -> dict[str, Any]:
+def valid_header(plugs: Path) -> dict[str, Any]:
     return {
         "facts": facts_module.SCHEMA,
         "key": [sys.prefix, str(plugs)],
@@ -1337,22 +1359,22 @@ def right_head(plugs: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("lines", STRANGE, ids=str)
-def test_a_strange_part_is_survived_and_replaced(
-    lines: list[Any], plugs: Path, isolated: Path, right_head: dict[str, Any]
+@pytest.mark.parametrize("lines", MALFORMED, ids=str)
+def test_a_malformed_part_is_ignored_and_replaced(
+    lines: list[Any], plugs: Path, isolated: Path, valid_header: dict[str, Any]
 ) -> None:
     summaries()
     file = facts_in(isolated)
-    # It is one that would be believed, were it not strange.
-    file.write_bytes(rebuilt([("summary", "g", [NAMED, RIGHT])], **right_head))
+    # A well-formed file with this header is used.
+    file.write_bytes(build_file([("summary", "g", [PART, VALID_FACT])], **valid_header))
     assert summaries()["one"] == "The bad."
-    file.write_bytes(rebuilt([("summary", "g", lines)], **right_head))
-    assert summaries() == SAID
+    file.write_bytes(build_file([("summary", "g", lines)], **valid_header))
+    assert summaries() == SUMMARIES
     assert [line[4] for line in fact_lines(isolated)] == ["The one.", "The two."]
 
 
 @pytest.mark.parametrize(
-    "head",
+    "header",
     [
         {"facts": facts_module.SCHEMA - 1},
         {"facts": None},
@@ -1364,28 +1386,28 @@ def test_a_strange_part_is_survived_and_replaced(
     ],
     ids=str,
 )
-def test_a_strange_head_is_survived_and_replaced(
-    head: Mapping[str, Any], plugs: Path, isolated: Path, right_head: dict[str, Any]
+def test_a_malformed_header_is_ignored_and_replaced(
+    header: Mapping[str, Any], plugs: Path, isolated: Path, valid_header: dict[str, Any]
 ) -> None:
     summaries()
     file = facts_in(isolated)
-    parts = [("summary", "g", [NAMED, RIGHT])]
-    file.write_bytes(rebuilt(parts, **{**right_head, **head}))
-    assert summaries() == SAID
-    assert json.loads(file.read_text().splitlines()[1]) == right_head
+    parts = [("summary", "g", [PART, VALID_FACT])]
+    file.write_bytes(build_file(parts, **{**valid_header, **header}))
+    assert summaries() == SUMMARIES
+    assert json.loads(file.read_text().splitlines()[1]) == valid_header
 
 
-def test_an_index_in_its_place_teaches_nothing(plugs: Path, isolated: Path) -> None:
+def test_an_index_in_place_of_the_facts_is_ignored(plugs: Path, isolated: Path) -> None:
     summaries()
     (index,) = isolated.glob("*.json")
     shutil.copy(index, facts_in(isolated))
-    assert summaries() == SAID
+    assert summaries() == SUMMARIES
     assert b'"facts"' in facts_in(isolated).read_bytes()
     shutil.copy(facts_in(isolated), index)
-    assert summaries() == SAID
+    assert summaries() == SUMMARIES
 
 
-def test_a_damaged_part_costs_itself_and_no_other(
+def test_a_damaged_part_does_not_affect_another(
     plugs: Path, isolated: Path, parsed: list[str]
 ) -> None:
     plant(plugs, dist("more", entry_points="[h]\none = plug_one:One\n"))
@@ -1397,11 +1419,11 @@ def test_a_damaged_part_costs_itself_and_no_other(
     parsed.clear()
     assert summaries("h") == {"one": "The one."}
     assert parsed == []
-    assert summaries("g") == SAID
+    assert summaries("g") == SUMMARIES
     assert file.read_bytes() == data
 
 
-def test_a_front_that_is_longer_than_one_read_is_read_whole(
+def test_a_header_that_is_longer_than_one_read_is_read_completely(
     site: PlantSite,
     only: SetPath,
     reliable: Ticking,
@@ -1410,7 +1432,7 @@ def test_a_front_that_is_longer_than_one_read_is_read_whole(
     groups = [f"group-{'x' * 40}-{n}" for n in range(700)]
     points = "".join(f"[{group}]\na = plug_one:One\n" for group in groups)
     directory = site(
-        {"plug_one.py": ONE["plug_one.py"], **dist("many", entry_points=points)}
+        {"plug_one.py": TREE["plug_one.py"], **dist("many", entry_points=points)}
     )
     only(directory)
     for group in groups:
@@ -1425,13 +1447,13 @@ def test_a_front_that_is_longer_than_one_read_is_read_whole(
 # ----------------------------------------------------------------------- pruning
 
 
-def test_facts_go_with_their_index(plugs: Path, isolated: Path) -> None:
+def test_facts_are_removed_with_their_index(plugs: Path, isolated: Path) -> None:
     summaries()
     own = facts_in(isolated)
     orphan = isolated / "0123456789abcdef-0123456789abcdef.facts"
     orphan.write_bytes(b"x")
-    there = from_bytes(assemble([str(isolated)], [], [], True, {}, {}, ""))
-    orphan.with_suffix(".json").write_bytes(there.read(0, 1 << 16))
+    in_use = from_bytes(assemble([str(isolated)], [], [], True, {}, {}, ""))
+    orphan.with_suffix(".json").write_bytes(in_use.read(0, 1 << 16))
     orphan.with_suffix(".json").chmod(0o600)
     storage.prune(str(isolated))
     assert orphan.exists()
@@ -1445,8 +1467,8 @@ def test_facts_go_with_their_index(plugs: Path, isolated: Path) -> None:
     assert own.exists()
 
 
-def test_facts_without_an_index_stay_up_to_a_number(isolated: Path) -> None:
-    # A frozen index lies elsewhere.
+def test_facts_without_an_index_are_kept_up_to_a_number(isolated: Path) -> None:
+    # They may belong to a frozen index, which is in another directory.
     isolated.mkdir(mode=0o700)
     for number in range(70):
         file = isolated / f"{0:016}-{number:016}.facts"
@@ -1457,7 +1479,7 @@ def test_facts_without_an_index_stay_up_to_a_number(isolated: Path) -> None:
     assert kept == list(range(6, 70))
 
 
-def test_facts_of_the_oldest_indexes_go_with_them(isolated: Path) -> None:
+def test_facts_of_the_oldest_indexes_are_removed_with_them(isolated: Path) -> None:
     isolated.mkdir(mode=0o700)
     stems = [f"{0:016}-{number:016}" for number in range(80)]
     for number, stem in enumerate(stems):
@@ -1472,7 +1494,7 @@ def test_facts_of_the_oldest_indexes_go_with_them(isolated: Path) -> None:
     assert len(list(isolated.iterdir())) == 128
 
 
-def test_unfinished_facts_are_removed_as_unfinished_indexes_are(
+def test_unfinished_facts_are_removed_like_unfinished_indexes(
     isolated: Path,
 ) -> None:
     isolated.mkdir(mode=0o700)
@@ -1485,7 +1507,7 @@ def test_unfinished_facts_are_removed_as_unfinished_indexes_are(
     assert list(isolated.iterdir()) == [other]
 
 
-def test_facts_are_not_taken_for_an_index(plugs: Path, isolated: Path) -> None:
+def test_facts_are_not_mistaken_for_an_index(plugs: Path, isolated: Path) -> None:
     summaries()
     name = facts_in(isolated).name
     found = list(
@@ -1516,12 +1538,12 @@ TEXT = "lazyplug._json_text"
 
 
 @pytest.fixture
-def fresh(site: PlantSite) -> Callable[..., Any]:
-    """Return a function that asks two plugins in a fresh process, and runs code.
+def run_in_new_process(site: PlantSite) -> Callable[..., Any]:
+    """Return a function that runs code in a new process, after it asked two plugins.
 
-    Their files are older than the racy rule asks.
+    Its clock is ahead, so that no file of theirs is racy.
     """
-    directory = site(ONE)
+    directory = site(TREE)
 
     def run(code: str) -> Any:
         text = COUNTED.replace("SITE", repr(str(directory)))
@@ -1530,30 +1552,30 @@ def fresh(site: PlantSite) -> Callable[..., Any]:
     return run
 
 
-def test_facts_are_written_when_a_process_ends_and_the_next_imports_three_modules(
-    fresh: Callable[..., Any],
+def test_facts_are_written_at_exit_and_the_next_process_imports_three_modules(
+    run_in_new_process: Callable[..., Any],
 ) -> None:
-    found, new = fresh(SHOW)
-    assert found == SAID
+    found, new = run_in_new_process(SHOW)
+    assert found == SUMMARIES
     assert "ast" in new
-    found, new = fresh(SHOW)
-    assert found == SAID
-    # The last one is there already where the current directory declares something; the
-    # finders are asked where there are third-party ones, as that of setuptools.
+    found, new = run_in_new_process(SHOW)
+    assert found == SUMMARIES
+    # `TEXT` is imported earlier if the current directory declares something; `finders`
+    # is imported if there are third-party finders, such as that of setuptools.
     modules = {"lazyplug._attributes", "lazyplug._static", "lazyplug._static.facts"}
     assert modules <= {*new} <= {*modules, "lazyplug._static.finders", TEXT}
 
 
-def test_a_process_that_dies_teaches_nobody(
-    fresh: Callable[..., Any], isolated: Path
+def test_a_process_that_ends_without_cleanup_writes_no_facts(
+    run_in_new_process: Callable[..., Any], isolated: Path
 ) -> None:
-    fresh("import os\nprint(json.dumps(1), flush=True)\nos._exit(0)")
+    run_in_new_process("import os\nprint(json.dumps(1), flush=True)\nos._exit(0)")
     assert not list(isolated.glob("*.facts"))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-def test_a_forked_child_leaves_what_its_parent_learned_to_the_parent(
-    fresh: Callable[..., Any], isolated: Path
+def test_a_forked_child_does_not_write_the_facts_of_its_parent(
+    run_in_new_process: Callable[..., Any], isolated: Path
 ) -> None:
     code = """
         import os
@@ -1568,12 +1590,12 @@ def test_a_forked_child_leaves_what_its_parent_learned_to_the_parent(
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         print(json.dumps([status, len(facts_module._unwritten)]))
     """
-    assert fresh(code) == [0, 1]
+    assert run_in_new_process(code) == [0, 1]
     assert len(fact_lines(isolated)) == 2
 
 
-def test_a_program_that_leaves_nothing_standing_ends_without_a_word(
-    fresh: Callable[..., Any], isolated: Path
+def test_a_program_that_removes_the_cache_and_all_finders_ends_silently(
+    run_in_new_process: Callable[..., Any], isolated: Path
 ) -> None:
     code = f"""
         import shutil
@@ -1582,36 +1604,36 @@ def test_a_program_that_leaves_nothing_standing_ends_without_a_word(
         shutil.rmtree({str(isolated)!r})
         print(json.dumps(sorted(found)))
     """
-    assert fresh(code) == ["one", "two"]
+    assert run_in_new_process(code) == ["one", "two"]
 
 
-def test_threads_that_ask_at_once_hear_the_same(plugs: Path) -> None:
+def test_threads_that_ask_at_once_get_the_same_summaries(plugs: Path) -> None:
     points = "".join(f"p{n} = plug_m:C{n}\n" for n in range(60))
     source = "".join(f"class C{n}: 'Says {n}.'\n" for n in range(60))
     plant(plugs, {"plug_m.py": source, **dist("m", entry_points=f"[h]\n{points}")})
-    heard: list[dict[str, str | None]] = []
+    answers: list[dict[str, str | None]] = []
 
-    def listen() -> None:
-        heard.append({e.name: e.summary for e in ExtensionManager[Any]("h")})
+    def query() -> None:
+        answers.append({e.name: e.summary for e in ExtensionManager[Any]("h")})
 
     for _ in range(2):
-        threads = [threading.Thread(target=listen) for _ in range(6)]
+        threads = [threading.Thread(target=query) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         end()
-    assert heard == [{f"p{n}": f"Says {n}." for n in range(60)}] * 12
+    assert answers == [{f"p{n}": f"Says {n}." for n in range(60)}] * 12
 
 
-# ---------------------------------------------------------------- what a screen costs
+# ---------------------------------------------------------- the cost of a help screen
 
 FIFTY = 50
 
 
 @pytest.fixture
 def fifty(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
-    """Return a site folder of fifty plugins, each a package, with facts."""
+    """Return a site directory of fifty plugins, packages whose facts were learned."""
     tree: dict[str, Any] = {}
     for n in range(FIFTY):
         tree |= dist(f"plug-{n}", entry_points=f"[g]\np{n} = plug_{n}:Plugin\n")
@@ -1622,7 +1644,7 @@ def fifty(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
     return directory
 
 
-def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
+def test_a_warm_help_screen_reads_one_file_and_calls_stat_once_for_each_source(
     fifty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager = ExtensionManager[Any]("g")
@@ -1637,7 +1659,7 @@ def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
 
     inner = fs.stat
 
-    def look(path: str) -> Any:
+    def count_stat(path: str) -> Any:
         calls.append(path)
         return inner(path)
 
@@ -1648,21 +1670,21 @@ def test_a_warm_help_screen_reads_one_file_and_looks_once_at_each_source(
             *("unlink", "mkdir", "getcwd"),
         ):
             patch.setattr(fs, name, count(name, getattr(fs, name)))
-        patch.setattr(fs, "stat", look)
+        patch.setattr(fs, "stat", count_stat)
         found = [extension.summary for extension in manager]
         counted = Counter(calls)
     assert found.count(None) == 0
     assert len(set(found)) == FIFTY
     sources = {str(fifty / f"plug_{n}" / "__init__.py"): 1 for n in range(FIFTY)}
     assert {name: calls for name, calls in counted.items() if "/" in name} == sources
-    # The cache directory and the file of facts are judged.
+    # The owners of the cache directory and of the file of facts are checked.
     others = {name: calls for name, calls in counted.items() if "/" not in name}
     assert others.pop("lstat") == others.pop("fstat") == 1
-    # Which sys.path this is, is asked each time.
+    # The current directory, a part of the key, is read each time.
     assert others == {"open": 1, "pread": 1, "close": 1, "getcwd": FIFTY}
 
 
-def test_a_warm_help_screen_imports_two_rooms_and_no_plugin(
+def test_a_warm_help_screen_imports_two_modules_and_no_plugin(
     fifty: Path, isolated: Path
 ) -> None:
     code = f"""
@@ -1679,12 +1701,12 @@ def test_a_warm_help_screen_imports_two_rooms_and_no_plugin(
     """
     *counts, new = ask(code, cwd=isolated)
     assert counts == [0, FIFTY]
-    # The finders are asked where there are third-party ones, as that of setuptools.
-    rooms = {"lazyplug._attributes", "lazyplug._static.facts"}
-    assert rooms <= {*new} <= {*rooms, "lazyplug._static.finders"}
+    # `finders` is imported if there are third-party finders, as that of setuptools.
+    modules = {"lazyplug._attributes", "lazyplug._static.facts"}
+    assert modules <= {*new} <= {*modules, "lazyplug._static.finders"}
 
 
-# ---------------------------------------------------------------------------- a law
+# ----------------------------------------------------------------------- a property
 
 TEXTS = {
     "module": "'''Module {n}.'''\nclass X:\n  '''X {n}.'''\n",
@@ -1708,7 +1730,7 @@ steps = st.tuples(
 
 @examples(60)
 @given(changes=st.lists(steps, min_size=1, max_size=8), ask_between=st.booleans())
-def test_whatever_changes_a_process_that_remembers_says_what_a_fresh_one_says(
+def test_whatever_changes_remembered_summaries_equal_those_without_a_cache(
     changes: list[tuple[str, str, str]],
     ask_between: bool,
     tmp_path_factory: pytest.TempPathFactory,
@@ -1718,14 +1740,14 @@ def test_whatever_changes_a_process_that_remembers_says_what_a_fresh_one_says(
     for name in ("one", "here", "cache"):
         (root / name).mkdir(mode=0o700)
     plant(root / "two", dist("plug", entry_points=f"[g]\n{points}"))
-    seam = Ticking(1)
-    seam.ahead = LATER
+    clock = Ticking(1)
+    clock.ahead = LATER
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", ["", str(root / "one"), str(root / "two")])
         patch.chdir(root / "here")
         patch.setenv("LAZYPLUG_CACHE_DIR", str(root / "cache"))
         for name in ("stat", "fstat", "clock"):
-            patch.setattr(fs, name, staticmethod(getattr(seam, name)))
+            patch.setattr(fs, name, staticmethod(getattr(clock, name)))
         for number, (where, place, text) in enumerate(changes):
             after_last_change(root / "probe")
             path = root / where / place
@@ -1737,6 +1759,6 @@ def test_whatever_changes_a_process_that_remembers_says_what_a_fresh_one_says(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(TEXTS[text].format(n=number))
             if ask_between or number == len(changes) - 1:
-                expected = truth()
+                expected = uncached_summaries()
                 assert summaries() == expected
                 assert summaries() == expected

@@ -1,4 +1,4 @@
-"""What an interrupted pip left behind is a problem, and no plugin."""
+"""Test that leftovers of an interrupted pip are reported, and not used as plugins."""
 
 import os
 import pickle
@@ -35,20 +35,20 @@ OLD = (
 NEW = "[app.a]\nstore = builtins:dict\n"
 
 
-def left_over(name: str = "~cme_keys-1.0.dist-info", points: str = OLD) -> Tree:
+def leftover_tree(name: str = "~cme_keys-1.0.dist-info", points: str = OLD) -> Tree:
     metadata = {"METADATA": "Name: acme-keys\nVersion: 1.0\n", "RECORD": ""}
     return {name: {**metadata, "entry_points.txt": points}}
 
 
 @pytest.fixture(params=["~cme_keys-1.0.dist-info", "~-me_keys-1.0.dist-info"])
-def left(
+def leftover(
     request: pytest.FixtureRequest,
     site: PlantSite,
     first: SetPath,
 ) -> Path:
     """Install a distribution of which an older version was left behind."""
     new = dist("acme-keys", "2.0", NEW)
-    directory = site({**left_over(request.param), **new})
+    directory = site({**leftover_tree(request.param), **new})
     first(directory)
     return directory / str(request.param)
 
@@ -68,9 +68,9 @@ KINDS: list[Callable[[], Any]] = [
 
 
 @pytest.mark.parametrize("make", KINDS)
-@pytest.mark.usefixtures("left")
-def test_no_manager_serves_a_left_over(make: Callable[[], Any]) -> None:
-    for _ in range(2):  # as it was scanned, and from the index
+@pytest.mark.usefixtures("leftover")
+def test_no_manager_includes_a_leftover(make: Callable[[], Any]) -> None:
+    for _ in range(2):  # after a scan, and from the index
         manager = make()
         assert [extension.value for extension in manager] == ["builtins:dict"]
         assert manager.entry_points_names() == ["store"]
@@ -82,14 +82,14 @@ def test_no_manager_serves_a_left_over(make: Callable[[], Any]) -> None:
         lazyplug.invalidate_caches()
 
 
-def test_a_left_over_is_a_problem_that_says_what_to_delete(left: Path) -> None:
+def test_a_leftover_is_a_problem_that_says_what_to_delete(leftover: Path) -> None:
     (problem,) = lazyplug.problems()
-    assert problem.path == str(left)
+    assert problem.path == str(leftover)
     assert "left behind by an interrupted pip: delete this directory" in str(problem)
 
 
-def test_who_asks_for_what_only_a_left_over_declares_is_told_so(left: Path) -> None:
-    asked: list[Callable[[], object]] = [
+def test_an_error_about_an_entry_point_of_a_leftover_says_so(leftover: Path) -> None:
+    queries: list[Callable[[], object]] = [
         lambda: DriverManager("app.a", "gone"),
         lambda: ExtensionManager[Any]("app.a")["gone"],
         lambda: lazyplug.load("app.a", "gone"),
@@ -97,25 +97,25 @@ def test_who_asks_for_what_only_a_left_over_declares_is_told_so(left: Path) -> N
         lambda: DriverManager("app.left", "x"),
         lambda: ExtensionManager[Any]("app.left").map(print),
     ]
-    for ask in asked:
+    for query in queries:
         with pytest.raises(NoMatches, match="no extension") as caught:
-            ask()
-        said = str(caught.value)
-        assert "An interrupted pip left behind:\n" in said
-        assert f"declared by acme-keys 1.0 in {left}{os.sep}" in said
-        assert "Delete that directory" in said
-        assert "did you mean the group 'app.left'" not in said
+            query()
+        text = str(caught.value)
+        assert "An interrupted pip left these entry points behind:\n" in text
+        assert f"declared by acme-keys 1.0 in {leftover}{os.sep}" in text
+        assert "Delete that directory, and reinstall" in text
+        assert "did you mean the group 'app.left'" not in text
         assert pickle.loads(pickle.dumps(caught.value)).args  # noqa: S301
 
 
-@pytest.mark.usefixtures("left")
-def test_what_wins_over_a_left_over_loads() -> None:
+@pytest.mark.usefixtures("leftover")
+def test_the_distribution_that_replaces_a_leftover_loads() -> None:
     assert lazyplug.load("app.a", "store") is dict
     assert DriverManager[Any]("app.a", "store").driver is dict
 
 
-@pytest.mark.usefixtures("left")
-def test_the_libraries_and_the_drop_in_have_a_left_over_as_before() -> None:
+@pytest.mark.usefixtures("leftover")
+def test_entry_points_and_the_drop_in_include_a_leftover() -> None:
     from lazyplug.compat.stevedore.named import NamedExtensionManager as DropIn
 
     values = {"builtins:dict", "old_plugin:S"}
@@ -126,10 +126,10 @@ def test_the_libraries_and_the_drop_in_have_a_left_over_as_before() -> None:
     assert values <= {point.value for point in declared}
 
 
-def test_a_left_over_in_the_current_directory_is_none_either(
+def test_a_leftover_in_the_current_directory_is_not_used(
     site: PlantSite, tmp_path: Path
 ) -> None:
-    site({**left_over(), **dist("acme-keys", "2.0", NEW)}, "here")
+    site({**leftover_tree(), **dist("acme-keys", "2.0", NEW)}, "here")
     code = (
         "import lazyplug; print([e.value for e in lazyplug.ExtensionManager('app.a')])"
     )
@@ -137,44 +137,44 @@ def test_a_left_over_in_the_current_directory_is_none_either(
     assert done.stdout == "['builtins:dict']\n"
 
 
-def said(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+def run_command(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     capsys.readouterr()
     code = main(command.split())
     out, error = capsys.readouterr()
     return code, out + error
 
 
-def test_the_commands_show_a_left_over_and_no_conflict(
-    left: Path, capsys: pytest.CaptureFixture[str]
+def test_the_commands_show_a_leftover_and_no_conflict(
+    leftover: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    note = f"left out: left behind by an interrupted pip, delete {left}"
-    code, listed = said("list app.a", capsys)
+    note = f"left behind by an interrupted pip (delete {leftover})"
+    code, listed = run_command("list app.a", capsys)
     assert code == 0
-    assert listed.count(note) == 2
+    assert listed.count(f"excluded: {note}") == 2
     assert "one of" not in listed
-    code, why = said("why app.a store", capsys)
+    code, why = run_command("why app.a store", capsys)
     assert code == 0
-    assert "It is there: " in why
-    assert note in why
-    code, why = said("why app.a gone", capsys)
+    assert "Available: " in why
+    assert f"Excluded: {note}; entry point " in why
+    code, why = run_command("why app.a gone", capsys)
     assert code == 1
-    assert note in why
-    code, doctor = said("doctor", capsys)
+    assert f"Excluded: {note}; entry point " in why
+    code, doctor = run_command("doctor", capsys)
     assert code == 1
-    assert f"{left}: was left behind by an interrupted pip: delete" in doctor
-    assert "several times in 'app.a'" not in doctor
+    assert f"{leftover}: was left behind by an interrupted pip: delete" in doctor
+    assert "more than once in 'app.a'" not in doctor
     assert "old_plugin" not in doctor
-    code, checked = said("check app.a", capsys)
+    code, checked = run_command("check app.a", capsys)
     assert code == 0
-    assert "1 plugins, 0 of them failed; 2 are left out" in checked
-    code, groups = said("groups", capsys)
+    assert "1 plugin checked, 0 failed, 2 excluded" in checked
+    code, groups = run_command("groups", capsys)
     assert "app.left" not in groups
 
 
-def test_a_frozen_left_over_is_none_either(
+def test_a_frozen_leftover_is_not_used(
     site: PlantSite, first: SetPath, tmp_path: Path
 ) -> None:
-    first(site({**left_over(), **dist("acme-keys", "2.0", NEW)}))
+    first(site({**leftover_tree(), **dist("acme-keys", "2.0", NEW)}))
     file = tmp_path / "frozen"
     assert main(["freeze", "--trust", "--output", str(file)]) == 0
     lazyplug.use_index(file)
@@ -186,7 +186,7 @@ def test_a_frozen_left_over_is_none_either(
 
 
 @pytest.mark.parametrize("recorded", ["", "acme-fs", "zeta", "acme-fs zeta"])
-def test_the_advice_names_only_what_pip_can_uninstall(
+def test_the_advice_names_only_distributions_that_pip_can_uninstall(
     recorded: str, site: PlantSite, first: SetPath
 ) -> None:
     points = "[g]\nabfs = builtins:dict\n"
@@ -200,16 +200,16 @@ def test_the_advice_names_only_what_pip_can_uninstall(
         with pytest.raises(lazyplug.MultipleMatches) as caught:
             DriverManager("g", "abfs")
         advice = str(caught.value).splitlines()[-1]
+        rest = "et LAZYPLUG_DENY=g=abfs@acme-fs, or pass conflict_resolver= to choose."
         if recorded:
             names = " or ".join(recorded.split())
             assert advice.startswith(f"Uninstall {names} (pip uninstall ")
+            assert advice.endswith(f"), or s{rest}")
         else:
-            assert advice == "Pass conflict_resolver= to choose."
-        # What lies outside of pip's environment it does not uninstall.
+            assert advice == f"S{rest}"
+        # pip does not uninstall what is outside of its environment.
         patch.setattr("sys.prefix", str(directory / "venv"))
-        with pytest.raises(
-            lazyplug.MultipleMatches, match=r"\nPass conflict_resolver="
-        ):
+        with pytest.raises(lazyplug.MultipleMatches, match=r"\nSet LAZYPLUG_DENY="):
             DriverManager("g", "abfs")
 
 
@@ -222,12 +222,12 @@ def test_one_distribution_that_declares_a_name_twice_need_not_be_uninstalled(
         DriverManager("g", "a")
 
 
-def test_a_console_script_of_a_left_over_is_not_run(
+def test_a_console_script_of_a_leftover_is_not_run(
     site: PlantSite,
 ) -> None:
     points = "[console_scripts]\nold-program = old_program:main\n"
     module = "def main():\n    print('it runs')\n"
-    tree = {**left_over(points=points), "old_program.py": module}
+    tree = {**leftover_tree(points=points), "old_program.py": module}
     env = {"PYTHONPATH": str(site(tree))}
     for name in ("old-program", "old-progran"):
         done = python("-m", "lazyplug", "run", name, env=env, check=False)
@@ -240,26 +240,26 @@ class Finder:
     """A third-party finder, which finds the distributions of one directory."""
 
     def __init__(self, directory: Path) -> None:
-        self._folder = str(directory)
+        self._directory = str(directory)
 
     def find_spec(self, *_: Any) -> None:
         """Find no module."""
 
     def find_distributions(self, _: Any) -> "Iterable[metadata.Distribution]":
         """Find the distributions of the directory."""
-        context = metadata.DistributionFinder.Context(path=[self._folder])
+        context = metadata.DistributionFinder.Context(path=[self._directory])
         return metadata.MetadataPathFinder.find_distributions(context)
 
 
 @pytest.mark.parametrize("where", ["archive", "finder"])
-def test_a_left_over_in_an_archive_or_of_a_finder_is_a_problem_and_no_plugin(
+def test_a_leftover_in_an_archive_or_of_a_finder_is_reported_and_not_used(
     where: str,
     tmp_path: Path,
     first: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    trees = {**left_over(), **dist("acme-keys", "2.0", NEW)}
+    trees = {**leftover_tree(), **dist("acme-keys", "2.0", NEW)}
     directory = plant(tmp_path / "there", trees)
     if where == "finder":
         monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder(directory)])
@@ -270,16 +270,18 @@ def test_a_left_over_in_an_archive_or_of_a_finder_is_a_problem_and_no_plugin(
                 for file in files:
                     archive.write(directory / name / file, f"{name}/{file}")
         first(tmp_path / "all.zip")
-    for _ in range(2):  # as it was scanned, and from the index
+    for _ in range(2):  # after a scan, and from the index
         manager = ExtensionManager[Any]("app.*")
         assert [extension.value for extension in manager] == ["builtins:dict"]
         assert DriverManager[Any]("app.a", "store").driver is dict
-        with pytest.raises(NoMatches, match=r"pip left behind:\n.*'gone ="):
+        with pytest.raises(
+            NoMatches, match=r"left these entry points behind:\n.*'gone ="
+        ):
             lazyplug.load("app.a", "gone")
         problems = [p.reason for p in lazyplug.problems() if "left behind" in p.reason]
         assert len(problems) == 1
         assert "~cme_keys-1.0.dist-info" in problems[0]
-        # as importlib.metadata answers
+        # as in importlib.metadata
         assert "gone" in lazyplug.entry_points(group="app.a").names
         assert main(["list", "app.a"]) == 0
         assert "~cme_keys-1.0.dist-info" in capsys.readouterr().out

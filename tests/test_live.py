@@ -1,4 +1,4 @@
-"""What is looked at live: which path entries, and what they lay over the index."""
+"""Test which path entries and finders are volatile, and how they extend the index."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ from tests.support.fixtures import PlantSite, SetPath
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a folder the current one."""
+    """Create a directory, and make it the current one."""
     directory = tmp_path / "here"
     directory.mkdir()
     monkeypatch.chdir(directory)
@@ -48,17 +48,17 @@ def names() -> list[str]:
         ([Path("/a"), b"/b", None, 3, "/c\0"], ("/a",), set()),
     ],
 )
-def test_what_is_relative_or_the_current_folder_is_volatile(
+def test_relative_entries_and_the_current_directory_are_volatile(
     path: list[Any], entries: tuple[str, ...], volatile: set[int]
 ) -> None:
     assert classify_path(path, "/here") == (entries, frozenset(volatile))
 
 
-def test_without_a_current_folder_what_is_relative_leads_nowhere() -> None:
+def test_without_a_current_directory_relative_entries_are_ignored() -> None:
     assert classify_path(["", "x", "/a"], None) == (("/a",), frozenset())
 
 
-def test_the_folder_in_which_the_program_was_started_is_volatile(
+def test_the_directory_in_which_the_program_was_started_is_volatile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PWD", "/started")
@@ -76,7 +76,7 @@ def test_the_folder_in_which_the_program_was_started_is_volatile(
         (None, "{tmp}", False),
     ],
 )
-def test_the_folder_of_a_script_is_volatile_where_python_put_it_first(
+def test_the_directory_of_a_script_is_volatile_if_python_put_it_first(
     script: str | None,
     first: str,
     volatile: bool,
@@ -85,13 +85,13 @@ def test_the_folder_of_a_script_is_volatile_where_python_put_it_first(
 ) -> None:
     plant(tmp_path, {"real": {"tool.py": ""}, "app.pyz": ""})
     (tmp_path / "link.py").symlink_to(tmp_path / "real" / "tool.py")
-    words = {"tmp": tmp_path, "prefix": sys.prefix}
+    directories = {"tmp": tmp_path, "prefix": sys.prefix}
     main = types.ModuleType("__main__")
-    main.__file__ = script and script.format(**words)
+    main.__file__ = script and script.format(**directories)
     monkeypatch.setitem(sys.modules, "__main__", main)
     if sys.flags.safe_path:
-        pytest.skip("Python puts no script's folder first under -P")
-    path = [first.format(**words), "/b"]
+        pytest.skip("Python does not put the script's directory first under -P")
+    path = [first.format(**directories), "/b"]
     assert classify_path(path, "/here")[1] == ({0} if volatile else set())
     # Only the first entry is one that Python put there.
     assert classify_path(["/b", *path], "/here")[1] == set()
@@ -107,14 +107,14 @@ def test_the_folder_of_a_script_is_volatile_where_python_put_it_first(
         ({"EGG-INFO": {}}, "f-1.egg", True),
     ],
 )
-def test_one_listing_tells_whether_a_folder_declares(
+def test_one_listing_shows_whether_a_directory_may_contain_distributions(
     tree: dict[str, Any], name: str, found: bool, tmp_path: Path
 ) -> None:
     directory = plant(tmp_path / name, tree)
     assert may_contain_distributions(str(directory)) is found
 
 
-def test_what_is_no_folder_declares_only_as_a_file(tmp_path: Path) -> None:
+def test_a_file_may_contain_distributions_but_no_missing_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert may_contain_distributions(str(tmp_path / "file"))
     assert not may_contain_distributions(str(tmp_path / "file" / "below"))
@@ -122,10 +122,10 @@ def test_what_is_no_folder_declares_only_as_a_file(tmp_path: Path) -> None:
     assert not may_contain_distributions("\0")
 
 
-# What they lay over the index
+# How they extend the index
 
 
-def test_a_volatile_folder_is_seen_live_and_leaves_the_index_alone(
+def test_a_volatile_directory_is_scanned_and_does_not_change_the_index(
     here: Path, site: PlantSite, only: SetPath, isolated: Path
 ) -> None:
     only("", site(dist("stable", entry_points="[g]\ns = m\n")))
@@ -159,7 +159,7 @@ def test_a_stable_distribution_before_a_volatile_one_hides_it(
     assert names() == ["stable"]
 
 
-def test_a_volatile_folder_without_metadata_hides_nothing(
+def test_a_volatile_distribution_without_metadata_hides_nothing(
     here: Path, site: PlantSite, only: SetPath
 ) -> None:
     only("", site(dist("foo", entry_points="[g]\nstable = m\n")))
@@ -167,7 +167,9 @@ def test_a_volatile_folder_without_metadata_hides_nothing(
     assert names() == ["stable"]
 
 
-def test_problems_of_volatile_folders_are_told(here: Path, only: SetPath) -> None:
+def test_problems_in_volatile_directories_are_reported(
+    here: Path, only: SetPath
+) -> None:
     only("")
     plant(here, dist("mine", entry_points="[g]\nbroken\n"))
     (problem,) = lazyplug.problems()
@@ -175,7 +177,7 @@ def test_problems_of_volatile_folders_are_told(here: Path, only: SetPath) -> Non
     assert "no '=' in 'broken'" in str(problem)
 
 
-def test_the_order_is_that_of_the_path_whatever_is_live(
+def test_the_order_is_that_of_the_path_whatever_is_volatile(
     here: Path, site: PlantSite, only: SetPath
 ) -> None:
     one = site(dist("z", entry_points="[g]\none = m\n"), "one")
@@ -185,10 +187,10 @@ def test_the_order_is_that_of_the_path_whatever_is_live(
     assert names() == ["one", "two", "three"]
 
 
-# Finders of others
+# Third-party finders
 
 
-class Told(Distribution):
+class FakeDistribution(Distribution):
     """A distribution that no path finder knows."""
 
     def read_text(self, filename: Any) -> str | None:
@@ -201,25 +203,25 @@ class Told(Distribution):
         return Path(os.devnull) / str(path)
 
 
-class Teller:
-    """A finder of somebody else."""
+class FakeFinder:
+    """A third-party finder."""
 
     def find_spec(self, *_: object) -> None: ...
 
     def find_distributions(self, context: object) -> list[Distribution]:
-        return [Told()]
+        return [FakeDistribution()]
 
 
-def test_only_finders_that_nobody_knows_are_asked(
+def test_only_unknown_finders_are_third_party_finders(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert third_party_finders() == []
-    teller = Teller()
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, teller])
-    assert third_party_finders() == [(len(sys.meta_path) - 1, teller)]
+    finder = FakeFinder()
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
+    assert third_party_finders() == [(len(sys.meta_path) - 1, finder)]
 
 
-def test_what_a_foreign_finder_tells_is_live(
+def test_distributions_of_a_third_party_finder_are_found_at_each_query(
     site: PlantSite,
     only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
@@ -227,22 +229,22 @@ def test_what_a_foreign_finder_tells_is_live(
     only(site(dist("stable", entry_points="[g]\ns = m\n")))
     assert names() == ["s"]
     before = sys.meta_path
-    monkeypatch.setattr(sys, "meta_path", [*before, Teller()])
+    monkeypatch.setattr(sys, "meta_path", [*before, FakeFinder()])
     assert names() == ["s", "told"]
     assert lazyplug.entry_points().groups == {"g", "only.told"}
-    monkeypatch.setattr(sys, "meta_path", [Teller(), *before])
+    monkeypatch.setattr(sys, "meta_path", [FakeFinder(), *before])
     assert names() == ["told", "s"]
     monkeypatch.setattr(sys, "meta_path", before)
     assert names() == ["s"]
 
 
-def test_an_extension_of_a_foreign_finder_travels_without_its_object(
+def test_an_extension_of_a_third_party_finder_is_pickled_without_distribution(
     only: SetPath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import pickle
 
     only()
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Teller()])
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, FakeFinder()])
     extension = lazyplug.ExtensionManager[Any]("g")["told"]
     assert extension.dist.version == "3"
     arrived = pickle.loads(pickle.dumps(extension))  # noqa: S301
@@ -252,15 +254,15 @@ def test_an_extension_of_a_foreign_finder_travels_without_its_object(
     assert caught.value.__notes__[0].endswith(", declared by told, line 1")
 
 
-def test_an_unusual_home_is_left_to_platformdirs(
+def test_for_an_unusual_home_platformdirs_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from platformdirs import PlatformDirs
 
     monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    asked = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
-    assert _settings.get_cache_directory() == asked
+    expected = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
+    assert _settings.get_cache_directory() == expected
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no home")

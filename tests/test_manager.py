@@ -1,6 +1,7 @@
-"""The managers: what they select, when plugins are imported, who is told."""
+"""The managers: what they select, when plugins are imported, what is logged."""
 
 import logging
+import re
 import sys
 import threading
 import typing
@@ -251,7 +252,8 @@ def test_where_nothing_is_installed_the_error_says_so(
     only: SetPath, tmp_path: Path
 ) -> None:
     only(tmp_path)
-    with pytest.raises(lazyplug.NoMatches, match="no entry points at all are visible"):
+    text = r"no entry points found on sys\.path: is the metadata"
+    with pytest.raises(lazyplug.NoMatches, match=text):
         DriverManager[Any]("g", "x")
 
 
@@ -266,7 +268,7 @@ def test_an_error_mentions_metadata_that_could_not_be_read(
 def test_two_drivers_of_one_name_are_an_error_with_both_distributions(
     twice: None,
 ) -> None:
-    with pytest.raises(lazyplug.MultipleMatches, match="2 extensions") as caught:
+    with pytest.raises(lazyplug.MultipleMatches, match="'x' is declared m") as caught:
         DriverManager[Any]("g", "x")
     text = str(caught.value)
     assert "declared by plug-a 1 in" in text
@@ -295,10 +297,11 @@ def test_names_that_stand_twice_are_resolved_wherever_they_stand(
     manager = ExtensionManager[Any]("g")
     assert manager.names() == ["x", "y", "x"]
     assert manager["x"].value == "plug:Two"
-    assert "2 extensions named 'x' in group 'g'; the last one is used" in caplog.text
+    text = "'x' is declared more than once in group 'g'; the last one is used:\n"
+    assert text in caplog.text
     assert "declared by plug-a 1" in caplog.text
     strict = ExtensionManager[Any]("g", conflict_resolver=lazyplug.error_on_conflict)
-    with pytest.raises(lazyplug.MultipleMatches, match="named 'x'"):
+    with pytest.raises(lazyplug.MultipleMatches, match="'x' is declared more"):
         strict["x"]
     ordered = NamedExtensionManager[Any]("g", ["y", "x"], name_order=True)
     assert [e.value for e in ordered] == ["plug:Three", "plug:Two"]
@@ -355,8 +358,9 @@ def test_a_broken_extension_is_left_out_and_logged_once_a_process(
         for _ in range(2):
             assert manager.map(lambda e: e.name) == ["b"]
         assert manager.names() == ["a", "b", "c"]
-    assert caplog.text.count("could not load entry point 'a = plug_gone:X'") == 1
-    assert caplog.text.count("could not load entry point 'c = plug:Missing'") == 1
+    for text in ("'a = plug_gone:X'", "'c = plug:Missing'"):
+        failed = rf"\bentry point {text} of group 'g', .* could not be loaded: "
+        assert len(re.findall(failed, caplog.text)) == 1
     assert "Traceback" not in caplog.text
 
 

@@ -1,4 +1,4 @@
-"""A process that can read no more files still handles its managers and failures."""
+"""Test that a process that cannot read files any more still handles plugins."""
 
 import ast
 import copy
@@ -18,8 +18,8 @@ from tests.support.children import ask, python
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no chroot, no limits")
 
-# Makes all managers, loads one plugin, then does all that can be done with each of
-# them, in a process of its own; says what failed for want of a file.
+# Makes all managers, loads one plugin, then uses each attribute of each object, in a
+# forked process for each; prints what failed because a file could not be read.
 PROGRAM = '''
 import os, sys
 import lazyplug
@@ -47,13 +47,13 @@ everyone = [sound, *_] = [
     for value in ("dict_of", "kept", "no ref", "dict_of:y", "dict_of:z", "dict_of:w")
 ]
 assert managers[0]["sound"].plugin
-HOW
+RESTRICTION
 
 def refer(extension):
     return extension.name
 
 def arguments(thing, name):
-    """Return how a method is called: each of these is a case."""
+    """Return the lists of arguments with which a method is called."""
     dispatch = isinstance(thing, DispatchExtensionManager)
     by_name = isinstance(thing, NameDispatchExtensionManager)
     names = ["sound", "broken", "twice", "missing"]
@@ -87,28 +87,29 @@ for thing in [*managers, *everyone, lazyplug]:
     if os.fork():
         os.wait()
         continue
-    # Last, since others are then those that it found.
+    # `refresh` is last, since it replaces the extensions.
     for name in sorted(names, key="refresh".__eq__):
-        for given in arguments(thing, name):
+        for case in arguments(thing, name):
             try:
                 found = getattr(thing, name)
                 if callable(found) and name not in ("plugin", "obj", "driver"):
-                    found = found(*given)
+                    found = found(*case)
                 if name == "failures" or name == "refresh":
                     repr(found)
                 if name == "__iter__":
                     list(found)
             except BaseException as error:
-                said = error
-                while said is not None:
-                    # What a plugin imports is its own.
-                    own = "kept_broken" not in f"{said} {getattr(said, 'filename', '')}"
-                    if own and isinstance(said, (ImportError, OSError, NameError)) or (
-                        isinstance(said, TypeError) and "argument" in str(said)
+                while error is not None:
+                    # A failed import of the plugin itself does not count.
+                    text = f"{error} {getattr(error, 'filename', '')}"
+                    counts = "kept_broken" not in text
+                    kinds = (ImportError, OSError, NameError)
+                    if counts and isinstance(error, kinds) or (
+                        isinstance(error, TypeError) and "argument" in str(error)
                     ):
-                        print(type(thing).__name__, name, given, repr(said))
+                        print(type(thing).__name__, name, case, repr(error))
                         break
-                    said = said.__cause__
+                    error = error.__cause__
     sys.stdout.flush()
     os._exit(0)
 print("asked", asked > 100)
@@ -118,7 +119,7 @@ NO_DESCRIPTORS = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (0
 
 
 def fields() -> list[str]:
-    """Return the names of what an Extension has, which are declared for checkers."""
+    """Return the public attributes of Extension that are declared for type checkers."""
     tree = ast.parse((SOURCES / "_extension.py").read_text(encoding="utf-8"))
     (extension,) = (
         n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Extension"
@@ -128,13 +129,13 @@ def fields() -> list[str]:
         for n in ast.walk(extension)
         if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
     ]
-    # All but what opens the metadata, by importlib_metadata: that reads files.
+    # Not `dist`, which reads files with importlib_metadata.
     return [name for name in found if name[0] != "_" and name != "dist"]
 
 
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize(
-    "how",
+    "restriction",
     [
         pytest.param(
             CHROOT,
@@ -145,8 +146,8 @@ def fields() -> list[str]:
         NO_DESCRIPTORS,
     ],
 )
-def test_all_that_managers_and_extensions_have_works_when_no_file_can_be_read(
-    how: str, compiled: bool, tmp_path: Path
+def test_all_attributes_of_managers_and_extensions_work_if_no_file_can_be_read(
+    restriction: str, compiled: bool, tmp_path: Path
 ) -> None:
     site = plant(
         tmp_path / "site",
@@ -162,7 +163,7 @@ def test_all_that_managers_and_extensions_have_works_when_no_file_can_be_read(
     (tmp_path / "empty").mkdir()
     program = tmp_path / "program.py"
     program.write_text(
-        PROGRAM.replace("HOW", how)
+        PROGRAM.replace("RESTRICTION", restriction)
         .replace("EMPTY", repr(str(tmp_path / "empty")))
         .replace("FIELDS", repr(fields()))
     )
@@ -181,7 +182,7 @@ def test_all_that_managers_and_extensions_have_works_when_no_file_can_be_read(
 
 
 @pytest.mark.parametrize("option", ["", ", invoke_on_load=True"])
-def test_a_driver_reads_nothing_of_what_handles_plugins(
+def test_a_driver_does_not_import_the_modules_that_handle_plugins(
     option: str, tmp_path: Path
 ) -> None:
     site = plant(tmp_path / "site", dist("one", "1", "[g]\nsound = builtins:dict\n"))
@@ -190,27 +191,27 @@ def test_a_driver_reads_nothing_of_what_handles_plugins(
         sys.path.insert(0, {str(site)!r})
         import lazyplug
         lazyplug.DriverManager("g", "sound"{option}).driver
-        rooms = ["lazyplug._preload", "lazyplug._attributes", "lazyplug._mapping"]
-        print(json.dumps([room for room in rooms if room in sys.modules]))
+        modules = ["lazyplug._preload", "lazyplug._attributes", "lazyplug._mapping"]
+        print(json.dumps([name for name in modules if name in sys.modules]))
     """
     assert ask(code) == []
 
 
 class Typed(NamedTuple):
-    """What typing makes."""
+    """A named tuple of typing."""
 
     path: str
     line: int = 0
 
 
 class Ours(Named):
-    """What is made here."""
+    """A named tuple of lazyplug."""
 
     path: str
     line: int
 
 
-def test_a_named_tuple_without_typing_is_one() -> None:
+def test_a_named_tuple_without_typing_equals_one_of_typing() -> None:
     ours: Any = Ours("a", line=2)
     typed: Any = Typed("a", line=2)
     assert ours == typed == ("a", 2)
@@ -228,14 +229,16 @@ def test_a_named_tuple_without_typing_is_one() -> None:
 @pytest.mark.parametrize(
     ("fields", "named"), [(("a",), {}), (("a", 1, 2), {}), (("a",), {"lin": 1})]
 )
-def test_a_named_tuple_takes_its_fields_and_no_others(
+def test_a_named_tuple_accepts_its_fields_and_no_others(
     fields: tuple[object, ...], named: dict[str, object]
 ) -> None:
-    with pytest.raises(TypeError, match="Ours takes path, line; it was given"):
+    with pytest.raises(TypeError, match=r"Ours\(\) takes path, line; it got"):
         Ours(*fields, **named)
 
 
-def test_what_an_entry_point_loaded_first_keeps_the_modules_too(tmp_path: Path) -> None:
+def test_loading_by_an_entry_point_first_preloads_the_modules_too(
+    tmp_path: Path,
+) -> None:
     site = plant(
         tmp_path / "site",
         {"dict_of.py": "D = dict\n", **dist("one", "1", "[g]\nsound = dict_of:D\n")},

@@ -1,4 +1,4 @@
-"""Nothing is printed unasked, and what is logged is for whom it concerns."""
+"""Test that nothing is printed by default, and warnings concern the group in use."""
 
 import io
 import logging
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("forgotten")
 ESC, BIDI = "\x1b[2J", "\u202e"
 BROKEN: dict[str, Tree] = {
     "a line": dist("bad", "1", "[its]\nno equals\n"),
-    "no reference": dist("bad", "1", "[its]\nodd = no reference\n"),
-    "no UTF-8": {
+    "an invalid reference": dist("bad", "1", "[its]\nodd = no reference\n"),
+    "not UTF-8": {
         "bad-1.dist-info": {"entry_points.txt": b"[its]\na = b:c\nb = \xe4:d\n"}
     },
     "no name": {
@@ -41,19 +41,19 @@ BROKEN: dict[str, Tree] = {
         }
     },
 }
-# What may be of any group.
+# Problems that may concern any group.
 UNKNOWN: dict[str, Tree] = {
     "no group": dist("bad", "1", "a = b:c\n[its]\n"),
     "like a group": dist("bad", "1", "[its]\na = b:c\n[other\nd = e:f\n"),
-    "no text": {"bad-1.dist-info": {"entry_points.txt": b"\0\xff\xff\0"}},
-    "a group that is no UTF-8": {
+    "not text": {"bad-1.dist-info": {"entry_points.txt": b"\0\xff\xff\0"}},
+    "a group that is not UTF-8": {
         "bad-1.dist-info": {"entry_points.txt": b"[its]\na = b:c\n[\xe4]\nd = e:f\n"}
     },
     "a directory": {"bad-1.dist-info": {"entry_points.txt": {"file": ""}}},
 }
 
 
-def of(level: int, caplog: pytest.LogCaptureFixture) -> list[str]:
+def messages_of(level: int, caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.levelno == level]
 
 
@@ -69,17 +69,19 @@ def test_broken_metadata_is_a_warning_only_for_its_own_groups(
     for _ in range(2):
         ExtensionManager[Any]("g")
         ExtensionManager[Any]("i.*")
-    assert of(logging.WARNING, caplog) == []
-    (told,) = [t for t in of(logging.DEBUG, caplog) if "broken metadata" in t]
+    assert messages_of(logging.WARNING, caplog) == []
+    (message,) = [
+        t for t in messages_of(logging.DEBUG, caplog) if "broken metadata" in t
+    ]
     caplog.clear()
     for _ in range(2):
         ExtensionManager[Any]("its")
-    assert of(logging.WARNING, caplog) == [told]
+    assert messages_of(logging.WARNING, caplog) == [message]
 
 
 @pytest.mark.parametrize("namespace", ["its", "it*"])
 @pytest.mark.parametrize("broken", BROKEN)
-def test_broken_metadata_is_a_warning_for_who_asks_later_for_its_group(
+def test_broken_metadata_is_a_warning_when_its_group_is_queried_later(
     broken: str,
     namespace: str,
     site: PlantSite,
@@ -100,15 +102,15 @@ def test_broken_metadata_is_a_warning_for_who_asks_later_for_its_group(
         }
     first(site({**tree, **dist("good", "1", "[g]\na = os:sep\n")}))
     ExtensionManager[Any]("g")
-    assert of(logging.WARNING, caplog) == []
+    assert messages_of(logging.WARNING, caplog) == []
     ExtensionManager[Any](namespace)
     ExtensionManager[Any](namespace)
-    (told,) = of(logging.WARNING, caplog)
-    assert told.startswith("ignoring broken metadata: ")
+    (message,) = messages_of(logging.WARNING, caplog)
+    assert message.startswith("ignoring broken metadata: ")
 
 
 @pytest.mark.parametrize("broken", UNKNOWN)
-def test_what_may_be_of_any_group_is_a_warning_for_all(
+def test_a_problem_that_may_concern_any_group_is_a_warning_for_all(
     broken: str,
     site: PlantSite,
     first: SetPath,
@@ -116,8 +118,8 @@ def test_what_may_be_of_any_group_is_a_warning_for_all(
 ) -> None:
     first(site({**UNKNOWN[broken], **dist("good", "1", "[g]\na = os:sep\n")}))
     ExtensionManager[Any]("g")
-    (told,) = of(logging.WARNING, caplog)
-    assert "bad-1.dist-info" in told
+    (message,) = messages_of(logging.WARNING, caplog)
+    assert "bad-1.dist-info" in message
 
 
 PROGRAM = """
@@ -146,13 +148,12 @@ def test_a_program_that_sets_up_no_logging_prints_nothing(
         assert done.stdout + done.stderr == ""
     setup = "import logging; logging.basicConfig(level=logging.DEBUG)"
     done = python("-c", PROGRAM.format(site=str(site), setup=setup))
-    assert (
-        "ERROR:lazyplug:could not load entry point 'a = needs_extra:X'" in done.stderr
-    )
+    failed = "ERROR:lazyplug:entry point 'a = needs_extra:X' of .* could not be loaded"
+    assert re.search(failed, done.stderr)
     assert "WARNING:lazyplug:Could not find missing" in done.stderr
 
 
-def test_the_handler_that_keeps_quiet_comes_with_the_first_message() -> None:
+def test_the_null_handler_is_added_with_the_first_message() -> None:
     code = """
         import json, sys
         import lazyplug
@@ -168,38 +169,38 @@ def test_the_handler_that_keeps_quiet_comes_with_the_first_message() -> None:
 
 
 @pytest.fixture
-def two(site: PlantSite, first: SetPath) -> None:
+def conflict(site: PlantSite, first: SetPath) -> None:
     """Install two distributions that declare one name."""
     points = "[g]\nabfs = plug:Z\n"
     first(site({**dist("store-redis", "1", points), **dist("zeta", "1", points)}))
 
 
-def own(namespace: str, name: str, found: list[Extension[Any]]) -> Extension[Any]:
+def resolve(namespace: str, name: str, found: list[Extension[Any]]) -> Extension[Any]:
     return found[0]
 
 
-@pytest.mark.usefixtures("two")
-@pytest.mark.parametrize("resolver", [prefer("zeta"), prefer("pro", "zeta"), own])
-def test_a_conflict_that_the_host_decides_is_no_warning(
+@pytest.mark.usefixtures("conflict")
+@pytest.mark.parametrize("resolver", [prefer("zeta"), prefer("pro", "zeta"), resolve])
+def test_a_conflict_that_the_host_resolves_is_not_a_warning(
     resolver: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "lazyplug")
     assert ExtensionManager[Any]("g", conflict_resolver=resolver)["abfs"].value
-    assert of(logging.WARNING, caplog) == []
-    assert [t for t in of(logging.DEBUG, caplog) if "abfs" in t]
+    assert messages_of(logging.WARNING, caplog) == []
+    assert [t for t in messages_of(logging.DEBUG, caplog) if "abfs" in t]
 
 
-@pytest.mark.usefixtures("two")
+@pytest.mark.usefixtures("conflict")
 @pytest.mark.parametrize("resolver", [None, first_on_conflict])
-def test_a_conflict_that_nobody_decides_is_a_warning(
+def test_a_conflict_that_the_host_does_not_resolve_is_a_warning(
     resolver: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert ExtensionManager[Any]("g", conflict_resolver=resolver)["abfs"].value
-    (told,) = of(logging.WARNING, caplog)
-    assert "2 extensions named 'abfs'" in told
+    (message,) = messages_of(logging.WARNING, caplog)
+    assert "'abfs' is declared more than once" in message
 
 
-@pytest.mark.usefixtures("two")
+@pytest.mark.usefixtures("conflict")
 @pytest.mark.parametrize(
     ("preferred", "hint"),
     [
@@ -209,21 +210,21 @@ def test_a_conflict_that_nobody_decides_is_a_warning(
         (("qqq-*",), ""),
     ],
 )
-def test_to_prefer_what_is_not_installed_is_a_warning(
+def test_preferring_a_distribution_that_is_not_installed_is_a_warning(
     preferred: tuple[str, ...], hint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    resolver = prefer(*preferred, otherwise=own)
+    resolver = prefer(*preferred, otherwise=resolve)
     for _ in range(2):
         assert ExtensionManager[Any]("g", conflict_resolver=resolver)["abfs"].value
-    assert of(logging.WARNING, caplog) == [
-        f"prefer({preferred[0]!r}): no distribution of that name is installed{hint}"
+    assert messages_of(logging.WARNING, caplog) == [
+        f"prefer({preferred[0]!r}): that distribution is not installed{hint}"
     ]
 
 
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e-\u200f\u202a-\u202e]")
 
 
-def test_no_control_character_of_metadata_is_logged_raw(
+def test_control_characters_of_metadata_are_logged_escaped(
     tmp_path: Path, first: SetPath, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "lazyplug")
@@ -261,7 +262,7 @@ def test_no_control_character_of_metadata_is_logged_raw(
 HOSTILE = {
     "str raises": "def __str__(self): return 1 / 0",
     "str exits": "def __str__(self): raise SystemExit('from __str__')",
-    "str returns no text": "def __str__(self): return 5",
+    "str returns a number": "def __str__(self): return 5",
     "repr raises": "def __repr__(self): return 1 / 0",
     "notes raise": "__notes__ = property(lambda self: 1 / 0)",
     "notes exit": "def add_note(self, note): raise SystemExit('from add_note')",
@@ -270,14 +271,14 @@ HOSTILE = {
     "no traceback": "__traceback__ = 5",
     "the class raises": "__class__ = property(lambda self: 1 / 0)",
     "each attribute raises": "def __getattribute__(self, name): return 1 / 0",
-    "it has no truth": "def __bool__(self): return 1 / 0",
-    "one of ours": "def __str__(self): return 1 / 0",
+    "it has no truth value": "def __bool__(self): return 1 / 0",
+    "an error of lazyplug": "def __str__(self): return 1 / 0",
 }
 
 
 @pytest.fixture
-def logged() -> Iterator[io.StringIO]:
-    """Return what a program logs that prints each record as `LEVEL message`."""
+def log() -> Iterator[io.StringIO]:
+    """Return the log of a program that prints each record as `LEVEL message`."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
@@ -289,17 +290,19 @@ def logged() -> Iterator[io.StringIO]:
 
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.WARNING])
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_an_exception_that_fails_to_describe_itself_ends_nothing(
+def test_an_exception_that_cannot_be_described_stops_nothing(
     hostile: str,
     level: int,
     tmp_path: Path,
     first: SetPath,
-    logged: io.StringIO,
+    log: io.StringIO,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(level, "lazyplug")
-    base = "lazyplug.LazyplugError" if hostile == "one of ours" else "Exception"
+    base = (
+        "lazyplug.LazyplugError" if hostile == "an error of lazyplug" else "Exception"
+    )
     code = f"import lazyplug\nclass Odd({base}):\n    {HOSTILE[hostile]}\n"
     name = f"plug_{hostile.replace(' ', '_')}_{level}"
     tree: Tree = {
@@ -322,19 +325,19 @@ def test_an_exception_that_fails_to_describe_itself_ends_nothing(
     (failure,) = manager.failures
     assert failure.reason.startswith("Odd")
     assert "Failure(name='odd'" in repr(failure)
-    forget = lazyplug.subscribe(fail)
+    unsubscribe = lazyplug.subscribe(fail)
     try:
         plant(directory, dist("b", "1"))
         assert lazyplug.refresh().added == ("b 1",)
     finally:
-        forget()
-    assert "ERROR error calling 'fine' of group 'g': Odd" in logged.getvalue()
-    assert "ERROR error in subscriber" in logged.getvalue()
+        unsubscribe()
+    assert "ERROR error calling 'fine' of group 'g': Odd" in log.getvalue()
+    assert "ERROR error in subscriber" in log.getvalue()
     assert "Logging error" not in capsys.readouterr().err
 
 
 class Forger:
-    """Its words, and its errors, look like other lines of a log."""
+    """An object whose repr and errors look like other lines of a log."""
 
     def __repr__(self) -> str:
         return f"odd\nERROR forged{ESC}"
@@ -346,7 +349,7 @@ class Forger:
 
 
 class Mute:
-    """Nothing can be said of it."""
+    """An object without a usable repr."""
 
     def __repr__(self) -> str:
         raise ZeroDivisionError("from __repr__")
@@ -360,7 +363,7 @@ class Runs(Protocol):
 def test_no_value_or_traceback_forges_a_line_of_the_log(
     tmp_path: Path,
     first: SetPath,
-    logged: io.StringIO,
+    log: io.StringIO,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG, "lazyplug")
@@ -370,19 +373,19 @@ def test_no_value_or_traceback_forges_a_line_of_the_log(
     manager = ExtensionManager[Any]("none", protocol=Runs)
     manager.register("forger", f"{__name__}:FORGER")
     assert manager.map(lambda _: 1) == []
-    forget = lazyplug.subscribe(Forger())
+    unsubscribe = lazyplug.subscribe(Forger())
     try:
         plant(directory, dist("b", "1"))
         lazyplug.refresh()
     finally:
-        forget()
+        unsubscribe()
     lazyplug.warning_on_missing_entrypoint(["gone\nERROR forged"])
-    told = logged.getvalue()
-    assert told.count("forged") > 8
-    assert "  Traceback (most recent call last)" in told
-    assert not CONTROLS.search(told)
-    assert "\nERROR forged" not in told
-    assert [r for r in caplog.records if r.exc_info]  # for those who report exceptions
+    text = log.getvalue()
+    assert text.count("forged") > 8
+    assert "  Traceback (most recent call last)" in text
+    assert not CONTROLS.search(text)
+    assert "\nERROR forged" not in text
+    assert [r for r in caplog.records if r.exc_info]  # for tools that report exceptions
     with pytest.raises(lazyplug.InvalidChoice, match=r"file\\nERROR forged: 'odd'"):
         lazyplug.Choice().configured({"odd": 1}, "file\nERROR forged")
 
@@ -390,7 +393,7 @@ def test_no_value_or_traceback_forges_a_line_of_the_log(
 FORGER, MUTE = Forger(), Mute()
 
 
-def test_a_plugin_without_a_repr_is_told_by_its_type() -> None:
+def test_a_plugin_without_a_repr_is_reported_by_its_type() -> None:
     manager = ExtensionManager[Any]("none", protocol=Runs)
     extension = manager.register("mute", f"{__name__}:MUTE")
     with pytest.raises(lazyplug.ProtocolMismatch, match="<Mute object> does not fit"):

@@ -76,10 +76,10 @@ BY_SHELL_BESIDE = (
     " \"$0\" \"$@\"\n' '''"
 )
 UNDECLARED = (
-    "and no distribution that is installed for {executable} declares a console script"
+    "and no distribution installed for {executable} declares a console script"
     " of that name."
 )
-# What stands for the installed stevedore, to be told from the drop-in.
+# A stand-in for the installed stevedore, to be distinguished from the drop-in.
 INSTALLED = {"__init__.py": "", "driver.py": "", "own.py": ""}
 # What `bench` measures beside us.
 INSTALLED |= {"_cache.py": "def get_group_all(group):\n    return []\n"}
@@ -209,7 +209,7 @@ BY_PATH = ["{bin}/show", "./link", "scripts/show", "folder/../see_here.py"]
 BY_PATH += ["./folder", "./archive"]
 MODULES = ["see_here", "see_module", "see_package", "see_package.part", "folder"]
 ARGUMENTS = ("one", "--as-stevedore", "-m", "--", "")
-NOTHING_TRACED = "It asked lazyplug for nothing.\n"
+NOTHING_TRACED = "The program did not use lazyplug.\n"
 
 
 def same(
@@ -259,7 +259,7 @@ def test_a_module_sees_what_python_gives_it(
 ) -> None:
     direct = environment.start(environment.python, *flags, "-m", name, *ARGUMENTS)
     run = environment.run("-m", name, *ARGUMENTS, flags=flags)
-    if direct.returncode == 1:  # not found, where the current folder is no place
+    if direct.returncode == 1:  # not found, if the current directory is not searched
         assert name in ("see_here", "folder")
         assert (run.returncode, run.stderr) == (1, direct.stderr)
     else:
@@ -716,7 +716,7 @@ def test_a_file_that_cannot_be_started_is_not_found_by_name(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}")
     (tmp_path / "there").mkdir()
     program(inside.here / "there", "#!/usr/bin/env python\nprint('found')")
-    launch.run(["there"])  # an empty entry is the current folder
+    launch.run(["there"])  # an empty entry is the current directory
     assert capsys.readouterr().out == "found\n"
     assert sys.argv == [str(inside.here / "there")]
     (inside.here / "there").chmod(0o644)
@@ -821,20 +821,26 @@ def test_a_file_that_is_given_by_its_path_runs_whatever_python_it_names(
     ("name", "said"),
     [
         ("shw", f"no program 'shw' was found in {{scripts}} or on PATH, {UNDECLARED}"),
-        ("shw", " Did you mean show? Install it for this Python, or give `-m MODULE`"),
-        ("see_here.py", "Did you mean ./see_here.py?"),
+        ("shw", " Did you mean 'show'? Install it for this Python, or use `-m MODULE`"),
+        ("see_here.py", "Did you mean './see_here.py'?"),
         ("sh", f"sh is not a Python program, {UNDECLARED}"),
-        ("foreign", f"belongs to another Python, /nowhere/python3, {UNDECLARED}"),
-        ("python9", f"python9 belongs to another Python, python9, {UNDECLARED}"),
-        ("pypy3", f"pypy3 belongs to another Python, pypy3, {UNDECLARED}"),
+        ("foreign", f"belongs to another Python (/nowhere/python3), {UNDECLARED}"),
+        ("python9", f"python9 belongs to another Python (python9), {UNDECLARED}"),
+        ("pypy3", f"pypy3 belongs to another Python (pypy3), {UNDECLARED}"),
         ("perl5", f"is a program for /usr/bin/perl, not for Python, {UNDECLARED}"),
-        ("unnamed", f"unnamed names no Python in its first line, {UNDECLARED}"),
+        ("unnamed", f"unnamed does not name a Python in its first line, {UNDECLARED}"),
         ("", "no program '' was found in"),
         ("./nothing", "./nothing cannot be read: No such file or directory"),
-        ("./shell-script", "./shell-script is a program for /bin/sh, not for Python;"),
-        ("./binary", "./binary is not a Python program; nothing else can be run"),
-        ("no-function", "no-function = seeing names no function to call; its author"),
-        ("no-reference", "'see ing' is not an object reference of the form"),
+        ("./shell-script", "./shell-script is a program for /bin/sh, not for Python:"),
+        (
+            "./binary",
+            "./binary is not a Python program: it cannot be run in this process",
+        ),
+        (
+            "no-function",
+            "'no-function = seeing' of group 'console_scripts', declared by ",
+        ),
+        ("no-reference", "'see ing' is not a valid reference (expected"),
     ],
 )
 def test_what_cannot_be_run_is_told_with_what_to_do(
@@ -872,13 +878,13 @@ def test_a_python_of_another_name_in_the_same_place_is_this_one(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "which program?\nusage: python -m lazyplug run"),
-        (["--as-stevedore"], "which program?\nusage"),
-        (["-m"], "which module?\nusage"),
-        (["--"], "which program?\nusage"),
-        (["--nothing", "show"], "there is no option --nothing\nusage"),
-        (["-mshow"], "there is no option -mshow\nusage"),
-        (["--children", "show"], "give that too, or leave --children out\n"),
+        ([], "PROGRAM is missing\nusage: python -m lazyplug run"),
+        (["--as-stevedore"], "PROGRAM is missing\nusage"),
+        (["-m"], "MODULE is missing\nusage"),
+        (["--"], "PROGRAM is missing\nusage"),
+        (["--nothing", "show"], "--nothing is not a valid option\nusage"),
+        (["-mshow"], "-mshow is not a valid option\nusage"),
+        (["--children", "show"], "--children can only be used with --as-stevedore\n"),
         (["--", "-m", "show"], "no program '-m' was found"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A bad line, file or folder costs itself, and is told with its place and reason."""
+"""Test that a bad line, file or directory is reported, and affects nothing else."""
 
 import email
 import gc
@@ -22,8 +22,7 @@ from lazyplug._indexing.scan import scan_distribution
 from lazyplug._indexing.shadowing import version_order
 from lazyplug.testing import Tree, dist, plant
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.index_format import Distribution
-from tests.support.index_format import stat_signature as index_stamp
+from tests.support.index_format import Distribution, stat_signature
 from tests.support.seam import fs
 
 POINTS = "[g]\na = m:f\n"
@@ -54,7 +53,7 @@ A = ("a", "m:f", "m", "f")
 
 
 @pytest.mark.parametrize(
-    ("text", "declared", "told"),
+    ("text", "declared", "expected"),
     [
         ("", [], []),
         ("\n \n\t\n", [], []),
@@ -70,42 +69,44 @@ A = ("a", "m:f", "m", "f")
         (
             "[g]\na = m:f=x\n",
             [("g", ("a", "m:f=x", None, None, 2))],
-            "form module:attr",
+            "(expected `module:attr`)",
         ),
         ("[g]\n= m:f\n", [("g", ("", "m:f", "m", "f", 2))], []),
-        ("[g]\na =\n", [("g", ("a", "", None, None, 2))], "form module:attr"),
+        ("[g]\na =\n", [("g", ("a", "", None, None, 2))], "(expected `module:attr`)"),
         ("[g]\na = m-n:f\n", [("g", ("a", "m-n:f", None, None, 2))], "module:attr"),
         ("[g]\na = m:f # c\n", [("g", ("a", "m:f # c", None, None, 2))], "module:attr"),
         ("[g]\nno equals\na = m:f\n", [("g", (*A, 3))], "no '=' in 'no equals'"),
         (
             "a = m:f\n[g]\na = m:f\n",
             [("g", (*A, 3))],
-            "'a = m:f' stands before any [group]",
+            "'a = m:f' is before the first [group]",
         ),
-        ("\ufeff[g]\na = m:f\n", [], "stands before any [group]"),
-        ("[g\na = m:f\n", [], "stands before any [group]"),
+        ("\ufeff[g]\na = m:f\n", [], "is before the first [group]"),
+        ("[g\na = m:f\n", [], "is before the first [group]"),
         ("[g]\n[h\na = m:f\n", [("g", (*A, 3))], "no '=' in '[h'"),
         ("[g]\na: m:f\n", [], "no '=' in 'a: m:f'"),
         ("[g]\na = m:f\n   b\n", [("g", (*A, 2))], "no '=' in 'b'"),
-        ("[g]\n\0 = \0\n", [("g", ("\0", "\0", None, None, 2))], "form module:attr"),
+        ("[g]\n\0 = \0\n", [("g", ("\0", "\0", None, None, 2))], "`module:attr`)"),
     ],
 )
-def test_a_bad_line_costs_itself(text: str, declared: list[Any], told: Any) -> None:
+def test_a_bad_line_is_reported_and_affects_no_other(
+    text: str, declared: list[Any], expected: Any
+) -> None:
     points, problems = parse(text, "file")
     assert points == declared
-    if told:
-        assert all(told in reason for _, _, reason in problems)
+    if expected:
+        assert all(expected in reason for _, _, reason in problems)
         assert all(path == "file" and line > 0 for path, line, _ in problems)
-    assert bool(problems) == bool(told)
+    assert bool(problems) == bool(expected)
 
 
-def test_a_value_that_is_no_reference_is_kept_and_told_when_it_is_loaded(
+def test_an_invalid_reference_is_kept_and_reported_when_it_is_loaded(
     site: PlantSite, only: SetPath
 ) -> None:
     only(site(dist("foo", entry_points="[g]\nbad = m-n:f\ngood = os:sep\n")))
     bad, good = lazyplug.ExtensionManager[Any]("g")
     assert good.plugin == os.sep
-    with pytest.raises(lazyplug.InvalidEntryPoint, match=r"'m-n:f' is not an object"):
+    with pytest.raises(lazyplug.InvalidEntryPoint, match=r"'m-n:f' is not a valid re"):
         _ = bad.plugin
 
 
@@ -125,7 +126,7 @@ def test_a_value_that_is_no_reference_is_kept_and_told_when_it_is_loaded(
         ("", "", ""),
     ],
 )
-def test_metadata_is_read_as_mail_headers_are(
+def test_metadata_is_parsed_as_email_headers(
     text: str, name: str, version: str
 ) -> None:
     message = email.message_from_string(text)
@@ -138,11 +139,11 @@ HEADERS = "Name: foo\nVersion: 1\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "whole"),
+    ("text", "completely"),
     [
         (f"{HEADERS}\n{LONG}", False),
         (f"{HEADERS}Summary: {LONG}\n", False),
-        # cut within a character, and what is behind it is no matter
+        # cut within a character; what follows does not matter
         (f"{HEADERS}\nx" + "\xe9" * 5_000, False),
         (f"{HEADERS}\n{LONG}".encode() + b"\xff", False),
         (f"Summary: {LONG}\n{HEADERS}", True),
@@ -152,18 +153,18 @@ HEADERS = "Name: foo\nVersion: 1\n"
         (HEADERS, True),
     ],
 )
-def test_of_metadata_no_more_is_read_than_its_headers(
-    text: str | bytes, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_only_the_headers_of_metadata_are_read(
+    text: str | bytes, completely: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(tmp_path, {"METADATA": text})
     size, lengths, read = (tmp_path / "METADATA").stat().st_size, [], fs.read
 
-    def counted(descriptor: int, length: int) -> bytes:
+    def read_and_note(descriptor: int, length: int) -> bytes:
         data: bytes = read(descriptor, length)
         lengths.append(len(data))
         return data
 
-    monkeypatch.setattr(fs, "read", counted)
+    monkeypatch.setattr(fs, "read", read_and_note)
     source, status, found, reason = reading.find_metadata(str(tmp_path))
     assert (source, reason, metadata.headers(found or "")) == (
         "METADATA",
@@ -171,8 +172,8 @@ def test_of_metadata_no_more_is_read_than_its_headers(
         ("foo", "1"),
     )
     assert status is not None
-    assert index_stamp(status) == index_stamp((tmp_path / "METADATA").stat())
-    assert (sum(lengths) == size) == whole
+    assert stat_signature(status) == stat_signature((tmp_path / "METADATA").stat())
+    assert (sum(lengths) == size) == completely
     assert len(lengths) <= 2
 
 
@@ -182,38 +183,38 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
     file, read = tmp_path / "file", fs.read
     file.write_text("a")
 
-    def growing(descriptor: int, length: int) -> bytes:
+    def grow_and_read(descriptor: int, length: int) -> bytes:
         with file.open("a") as more:
             if file.stat().st_size < 4:
                 more.write("b" * 2)
         data: bytes = read(descriptor, length)
         return data
 
-    monkeypatch.setattr(fs, "read", growing)
+    monkeypatch.setattr(fs, "read", grow_and_read)
     text, status, _ = reading.read_file(str(file))
     assert text == "abbbb"
-    # Taken before: it tells that the file is another by now.
+    # It was taken before, so that it shows that the file has changed since.
     assert status is not None
-    assert index_stamp(status) != index_stamp(file.stat())
+    assert stat_signature(status) != stat_signature(file.stat())
 
 
 @pytest.mark.parametrize(
     "version", ["", "1", "1.0.dev1+x", "\u0661.\u00b2", "9" * 5000]
 )
-def test_no_version_keeps_distributions_from_being_ordered(version: str) -> None:
+def test_distributions_of_any_versions_can_be_ordered(version: str) -> None:
     assert sorted(["0", version, "2"], key=version_order)
 
 
-# ------------------------------------------------------------- one distribution alone
+# --------------------------------------------------------- damage to one distribution
 
-HARMED: dict[str, tuple[Tree, str]] = {
+BROKEN: dict[str, tuple[Tree, str]] = {
     "undecodable": (
         {"bad-1.0.dist-info": {"METADATA": "Name: bad\n", "entry_points.txt": b"\xff"}},
         "is not UTF-8",
     ),
-    "a folder instead of a file": (
+    "a directory instead of a file": (
         {"bad-1.0.dist-info": {"METADATA": "Name: bad\n", "entry_points.txt": {}}},
-        "is not a file",
+        "is not a regular file",
     ),
     "no equals": (dist("bad", entry_points="[g]\nb\n"), "no '=' in 'b'"),
     "no metadata": (
@@ -231,11 +232,11 @@ HARMED: dict[str, tuple[Tree, str]] = {
     ),
     "nameless": (
         {"-1.0.dist-info": {"METADATA": "\n", "entry_points.txt": "[g]\nb = m:f\n"}},
-        "has no name: what it declares is left out",
+        "has no Name: ignoring its entry points",
     ),
     "nameless, metadata missing": (
         {".dist-info": {"entry_points.txt": "[g]\nb = m:f\n"}},
-        "has no name: what it declares is left out",
+        "has no Name: ignoring its entry points",
     ),
     "left behind by pip": (
         {"~ad-1.0.dist-info": {"METADATA": "Name: bad\nVersion: 1.0\n"}},
@@ -244,11 +245,11 @@ HARMED: dict[str, tuple[Tree, str]] = {
 }
 
 
-@pytest.mark.parametrize("harm", HARMED)
-def test_a_broken_distribution_harms_no_other_and_is_told(
-    harm: str, site: PlantSite, only: SetPath
+@pytest.mark.parametrize("damage", BROKEN)
+def test_a_broken_distribution_is_reported_and_affects_no_other(
+    damage: str, site: PlantSite, only: SetPath
 ) -> None:
-    tree, reason = HARMED[harm]
+    tree, reason = BROKEN[damage]
     (file,) = tree
     only(
         site(
@@ -260,19 +261,19 @@ def test_a_broken_distribution_harms_no_other_and_is_told(
         )
     )
     assert names() == ["a", "a"]
-    assert [told for _, _, told in reasons() if reason in told]
+    assert [found for _, _, found in reasons() if reason in found]
     assert all(file in problem.path for problem in lazyplug.problems())
     lazyplug.invalidate_caches()  # now from the index
-    assert [told for _, _, told in reasons() if reason in told]
+    assert [found for _, _, found in reasons() if reason in found]
 
 
 @pytest.mark.parametrize("first", [{}, dist("other", entry_points="[h]\na = m:f\n")])
 @pytest.mark.parametrize("late", ["METADATA", "PKG-INFO"])
 @pytest.mark.usefixtures("reliable")
-def test_metadata_that_is_written_behind_the_entry_points_is_seen(
+def test_metadata_that_is_written_after_the_entry_points_is_found(
     first: Tree, late: str, site: PlantSite, only: SetPath
 ) -> None:
-    # What an installer does in between, a program may start in.
+    # A program may start between two steps of an installer.
     directory = site(first)
     only(directory)
     assert names() == []
@@ -305,11 +306,11 @@ def test_a_fifo_in_place_of_a_file_does_not_hang(
     assert not thread.is_alive()
     assert found == ["a"]
     if file == "entry_points.txt":
-        assert ("entry_points.txt", 0, "is not a file") in reasons()
+        assert ("entry_points.txt", 0, "is not a regular file") in reasons()
 
 
 @pytest.mark.parametrize("link", ["entry_points.txt", "nowhere", "/dev/null/no"])
-def test_a_link_that_leads_nowhere_is_an_absent_file(
+def test_a_dangling_link_is_treated_as_an_absent_file(
     link: str, site: PlantSite, only: SetPath
 ) -> None:
     directory = site({**dist("bad"), **dist("foo", entry_points=POINTS)})
@@ -321,7 +322,9 @@ def test_a_link_that_leads_nowhere_is_an_absent_file(
 
 
 @needs_modes
-def test_an_unreadable_file_costs_itself(site: PlantSite, only: SetPath) -> None:
+def test_an_unreadable_file_affects_nothing_else(
+    site: PlantSite, only: SetPath
+) -> None:
     directory = site(
         {**dist("bad", entry_points=POINTS), **dist("foo", entry_points=POINTS)}
     )
@@ -332,7 +335,9 @@ def test_an_unreadable_file_costs_itself(site: PlantSite, only: SetPath) -> None
 
 
 @needs_modes
-def test_an_unreadable_folder_costs_itself(site: PlantSite, only: SetPath) -> None:
+def test_an_unreadable_directory_affects_nothing_else(
+    site: PlantSite, only: SetPath
+) -> None:
     closed = site(dist("bad", entry_points=POINTS), "closed")
     closed.chmod(0)
     try:
@@ -343,7 +348,7 @@ def test_an_unreadable_folder_costs_itself(site: PlantSite, only: SetPath) -> No
         closed.chmod(0o700)
 
 
-def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
+def test_an_unreadable_file_is_reported_with_the_reason_of_the_system(
     site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = site(dist("bad", entry_points=POINTS))
@@ -360,7 +365,7 @@ def test_an_unreadable_file_is_told_by_the_reason_of_the_system(
         found = scan_distribution(str(directory), "bad-1.0.dist-info", 0)
     assert isinstance(found, Distribution)
     assert not found.reliable
-    assert [told[2] for told in found.problems] == ["cannot be read: Permission denied"]
+    assert [each[2] for each in found.problems] == ["cannot be read: Permission denied"]
 
 
 def test_a_file_that_is_far_too_large_is_not_read(
@@ -369,7 +374,7 @@ def test_a_file_that_is_far_too_large_is_not_read(
     directory = site(
         {**dist("bad", entry_points=POINTS), **dist("foo", entry_points=POINTS)}
     )
-    # sparse: it takes no room
+    # sparse: it takes no space
     os.truncate(directory / "bad-1.0.dist-info" / "entry_points.txt", (1 << 26) + 1)
     only(directory)
     assert names() == ["a"]
@@ -386,7 +391,7 @@ def versions(group: str = "g") -> list[str]:
 
 
 EGG = {"PKG-INFO": "Name: foo\nVersion: 9.0\n", "entry_points.txt": POINTS}
-BARE = {"entry_points.txt": POINTS}
+NO_METADATA = {"entry_points.txt": POINTS}
 
 
 @pytest.mark.parametrize(
@@ -408,12 +413,12 @@ BARE = {"entry_points.txt": POINTS}
             ["foo-9.0.egg-info"],
         ),
         (
-            {"foo-8.0.dist-info": BARE, "foo-9.0.egg-info": EGG},
+            {"foo-8.0.dist-info": NO_METADATA, "foo-9.0.egg-info": EGG},
             "9.0",
             ["foo-8.0.dist-info"],
         ),
         (
-            {"foo-8.0.dist-info": BARE, "foo-9.0.dist-info": BARE},
+            {"foo-8.0.dist-info": NO_METADATA, "foo-9.0.dist-info": NO_METADATA},
             "9.0",
             ["foo-8.0.dist-info"],
         ),
@@ -433,7 +438,7 @@ BARE = {"entry_points.txt": POINTS}
         ),
     ],
 )
-def test_of_one_key_in_one_folder_one_wins_and_the_others_are_told(
+def test_of_several_with_one_key_in_a_directory_one_wins_and_the_rest_is_reported(
     tree: Tree,
     winner: str,
     losers: list[str],
@@ -443,34 +448,38 @@ def test_of_one_key_in_one_folder_one_wins_and_the_others_are_told(
 ) -> None:
     listed = fs.listdir
     for order in (sorted, lambda found: sorted(found, reverse=True)):
-        # The order of a listing is the file system's, and must not matter.
+        # The file system determines the order of a listing; it must not matter.
         monkeypatch.setattr(fs, "listdir", lambda path, o=order: o(listed(path)))
         only(plant(site({}), tree))
         monkeypatch.setenv("LAZYPLUG_CACHE", "off")
         assert versions() == [winner]
-        told = [told for told in reasons() if "is shadowed by" in told[2]]
-        assert [file for file, _, _ in told] == losers
+        shadowed = [each for each in reasons() if "is shadowed by" in each[2]]
+        assert [file for file, _, _ in shadowed] == losers
 
 
-def test_the_first_with_metadata_wins_along_the_path(
+def test_the_first_distribution_with_metadata_on_the_path_wins(
     site: PlantSite, only: SetPath
 ) -> None:
-    bare = site({"foo-9.0.dist-info": BARE}, "bare")
+    without_metadata = site({"foo-9.0.dist-info": NO_METADATA}, "bare")
     one = site(dist("foo", "1.0", POINTS), "one")
     two = site(dist("Foo", "2.0", POINTS), "two")
-    only(bare, one, two)
+    only(without_metadata, one, two)
     assert versions() == ["1.0"]
-    only(two, bare, one)
+    only(two, without_metadata, one)
     assert versions() == ["2.0"]
-    only(bare)
+    only(without_metadata)
     assert versions() == ["9.0"]
 
 
 @pytest.mark.parametrize("metadata", ["", {}])
-def test_pkg_info_says_the_name_where_metadata_cannot(
+def test_the_name_is_read_from_pkg_info_if_metadata_has_none(
     metadata: Any, site: PlantSite, only: SetPath
 ) -> None:
-    files = {"METADATA": metadata, "PKG-INFO": "Name: Foo.Bar\nVersion: 1.0\n", **BARE}
+    files = {
+        "METADATA": metadata,
+        "PKG-INFO": "Name: Foo.Bar\nVersion: 1.0\n",
+        **NO_METADATA,
+    }
     directory = site({"foo_bar-0.dist-info": files})
     only(directory)
     (point,) = lazyplug.entry_points(group="g")
@@ -481,20 +490,20 @@ def test_pkg_info_says_the_name_where_metadata_cannot(
 def test_a_distribution_that_declares_nothing_shadows_one_that_does(
     site: PlantSite, only: SetPath
 ) -> None:
-    silent, speaking = (
+    without_points, with_points = (
         site(dist("foo"), "silent"),
         site(dist("foo", "2", POINTS), "two"),
     )
-    only(silent, speaking)
+    only(without_points, with_points)
     assert names() == []
-    only(speaking, silent)
+    only(with_points, without_points)
     assert names() == ["a"]
 
 
 # -------------------------------------------------------------------------- archives
 
 
-def zipped(path: Path, tree: Tree, root: str = "") -> Path:
+def zip_tree(path: Path, tree: Tree, root: str = "") -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for directory, files in tree.items():
             for name, content in files.items():
@@ -502,27 +511,29 @@ def zipped(path: Path, tree: Tree, root: str = "") -> Path:
     return path
 
 
-def test_a_wheel_on_the_path_declares_and_is_read_only_once(
+def test_a_wheel_on_the_path_is_scanned_and_read_only_once(
     tmp_path: Path, only: SetPath, reliable: Any
 ) -> None:
-    wheel = zipped(
+    wheel = zip_tree(
         tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", entry_points=POINTS)
     )
     only(wheel)
     assert (names(), versions()) == (["a"], ["1.0"])
-    for room in [room for room in sys.modules if room == "lazyplug._indexing.archives"]:
-        del sys.modules[room]
+    for module in [
+        module for module in sys.modules if module == "lazyplug._indexing.archives"
+    ]:
+        del sys.modules[module]
     lazyplug.invalidate_caches()
     assert names() == ["a"]
     assert "lazyplug._indexing.archives" not in sys.modules
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-def test_an_archive_is_closed_when_it_was_read(tmp_path: Path, only: SetPath) -> None:
-    wheel = zipped(
+def test_an_archive_is_closed_after_it_was_read(tmp_path: Path, only: SetPath) -> None:
+    wheel = zip_tree(
         tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", entry_points=POINTS)
     )
-    gc.disable()  # what the collector would close is not closed
+    gc.disable()  # so that the garbage collector closes nothing
     try:
         only(wheel)
         assert names() == ["a"]
@@ -533,18 +544,18 @@ def test_an_archive_is_closed_when_it_was_read(tmp_path: Path, only: SetPath) ->
     assert str(wheel) not in opened
 
 
-def test_a_zipped_egg_on_the_path_declares(tmp_path: Path, only: SetPath) -> None:
+def test_a_zipped_egg_on_the_path_is_scanned(tmp_path: Path, only: SetPath) -> None:
     files = {"PKG-INFO": "Name: foo\nVersion: 1.0\n", "entry_points.txt": POINTS}
-    only(zipped(tmp_path / "foo-1.0-py3.11.egg", {"EGG-INFO": files}))
+    only(zip_tree(tmp_path / "foo-1.0-py3.11.egg", {"EGG-INFO": files}))
     assert (names(), versions()) == (["a"], ["1.0"])
     (point,) = lazyplug.entry_points(group="g")
     assert point.dist.version == "1.0"
 
 
-def test_a_distribution_in_an_archive_shadows_a_later_folder(
+def test_a_distribution_in_an_archive_shadows_one_in_a_later_directory(
     tmp_path: Path, site: PlantSite, only: SetPath
 ) -> None:
-    archive = zipped(tmp_path / "all.zip", dist("Foo.Bar", "1.0", POINTS))
+    archive = zip_tree(tmp_path / "all.zip", dist("Foo.Bar", "1.0", POINTS))
     directory = site(dist("foo_bar", "2.0", POINTS))
     only(archive, directory)
     assert versions() == ["1.0"]
@@ -553,9 +564,9 @@ def test_a_distribution_in_an_archive_shadows_a_later_folder(
 
 
 def test_an_archive_that_changed_is_read_again(tmp_path: Path, only: SetPath) -> None:
-    only(zipped(tmp_path / "all.zip", dist("foo", entry_points=POINTS)))
+    only(zip_tree(tmp_path / "all.zip", dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
-    zipped(tmp_path / "all.zip", dist("foo", entry_points="[g]\nb = m:f\n"))
+    zip_tree(tmp_path / "all.zip", dist("foo", entry_points="[g]\nb = m:f\n"))
     lazyplug.invalidate_caches()
     assert names() == ["b"]
 
@@ -563,13 +574,13 @@ def test_an_archive_that_changed_is_read_again(tmp_path: Path, only: SetPath) ->
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "is neither a folder nor a zip archive"),
-        (b"#!/bin/sh\n", "is neither a folder nor a zip archive"),
-        (b"PK\x05\x06" + b"\xff" * 18, "neither a folder nor a zip|cannot be read"),
+        (b"", "is neither a directory nor a zip archive"),
+        (b"#!/bin/sh\n", "is neither a directory nor a zip archive"),
+        (b"PK\x05\x06" + b"\xff" * 18, "neither a directory nor a zip|cannot be read"),
         (b"PK\x05\x06" + b"\0" * 18, ""),  # a zip with nothing in it
     ],
 )
-def test_a_file_on_the_path_that_is_no_archive_costs_itself(
+def test_a_file_on_the_path_that_is_not_an_archive_affects_nothing_else(
     content: bytes,
     reason: str,
     tmp_path: Path,
@@ -579,12 +590,12 @@ def test_a_file_on_the_path_that_is_no_archive_costs_itself(
     (tmp_path / "file").write_bytes(content)
     only(tmp_path / "file", site(dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
-    told = reasons()
-    assert bool(told) == bool(reason)
-    if told:
-        assert told[0][:2] == ("file", 0)
+    found = reasons()
+    assert bool(found) == bool(reason)
+    if found:
+        assert found[0][:2] == ("file", 0)
         assert any(
-            told[0][2].startswith(each) or each in told[0][2]
+            found[0][2].startswith(each) or each in found[0][2]
             for each in reason.split("|")
         )
 
@@ -608,18 +619,18 @@ DAMAGED_ARCHIVES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("harm", DAMAGED_ARCHIVES)
-def test_a_broken_archive_costs_itself_and_is_told(
-    harm: str, tmp_path: Path, site: PlantSite, only: SetPath
+@pytest.mark.parametrize("damage", DAMAGED_ARCHIVES)
+def test_a_broken_archive_is_reported_and_affects_nothing_else(
+    damage: str, tmp_path: Path, site: PlantSite, only: SetPath
 ) -> None:
-    archive = zipped(tmp_path / "all.zip", dist("bad", entry_points="[g]\nb = m:f\n"))
-    archive.write_bytes(DAMAGED_ARCHIVES[harm](archive.read_bytes()))
+    archive = zip_tree(tmp_path / "all.zip", dist("bad", entry_points="[g]\nb = m:f\n"))
+    archive.write_bytes(DAMAGED_ARCHIVES[damage](archive.read_bytes()))
     only(archive, site(dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
-    assert [told for told in reasons() if told[0] == "all.zip"]
+    assert [found for found in reasons() if found[0] == "all.zip"]
 
 
-def test_undecodable_files_in_an_archive_cost_themselves(
+def test_undecodable_files_in_an_archive_affect_nothing_else(
     tmp_path: Path, site: PlantSite, only: SetPath
 ) -> None:
     tree = {
@@ -627,19 +638,21 @@ def test_undecodable_files_in_an_archive_cost_themselves(
         "two-1.0.dist-info": {"METADATA": b"Name: \xff", "entry_points.txt": POINTS},
         **dist("three", entry_points=POINTS),
     }
-    only(zipped(tmp_path / "all.zip", tree))
+    only(zip_tree(tmp_path / "all.zip", tree))
     assert names() == ["a", "a"]
-    told = "".join(reason for _, _, reason in reasons())
-    assert "entry_points.txt" in told
-    assert "METADATA" in told
-    assert told.count("invalid start byte") == 2
+    found = "".join(reason for _, _, reason in reasons())
+    assert "entry_points.txt" in found
+    assert "METADATA" in found
+    assert found.count("invalid start byte") == 2
 
 
-def test_a_folder_that_cannot_be_listed_has_a_reason(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_listed_has_a_reason(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     nothing: tuple[list[str], set[str]] = [], set()
-    vanished = "vanished while it was looked at"
+    vanished = "was removed during the scan"
     assert scan.list_metadata(str(tmp_path / "no")) == (*nothing, vanished)
     *found, reason = scan.list_metadata("\0")
     assert found == [*nothing]
-    assert re.match("cannot be read: .*embedded null", reason)  # says each Python
+    assert re.match(
+        "cannot be read: .*embedded null", reason
+    )  # the rest depends on the version of Python

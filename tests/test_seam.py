@@ -1,4 +1,4 @@
-"""What a test, or a program, puts in the place of the system is not remembered."""
+"""Test that results of mocked or failing system functions are not remembered."""
 
 import os
 import subprocess
@@ -23,12 +23,12 @@ from tests.support.seam import fs
 POINTS = "[g]\na = m:f\n"
 
 
-def look() -> list[str]:
+def query() -> list[str]:
     lazyplug.invalidate_caches()
     return sorted(point.value for point in lazyplug.entry_points(group="g"))
 
 
-def in_a_new_process(*directories: Path) -> list[str]:
+def query_in_new_process(*directories: Path) -> list[str]:
     found: list[str] = ask(
         f"""
         import json, sys
@@ -41,7 +41,7 @@ def in_a_new_process(*directories: Path) -> list[str]:
     return found
 
 
-def archive_in(directory: Path) -> Path:
+def write_archive(directory: Path) -> Path:
     path = directory / "all.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zipped-1.dist-info/METADATA", "Name: zipped\nVersion: 1\n")
@@ -55,14 +55,14 @@ def test_a_mocked_function_changes_no_answer_and_is_not_remembered(
     name: str, value: Any, site: PlantSite, only: SetPath
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
-    only(directory, archive_in(directory))
-    how = {"side_effect" if isinstance(value, OSError) else "return_value": value}
-    with mock.patch(name, **how):
-        found = look()
+    only(directory, write_archive(directory))
+    behavior = {"side_effect" if isinstance(value, OSError) else "return_value": value}
+    with mock.patch(name, **behavior):
+        found = query()
     assert found == ["m:f", "m:z"]
-    assert look() == ["m:f", "m:z"]
-    with mock.patch(name, **how):
-        assert look() == ["m:f", "m:z"]
+    assert query() == ["m:f", "m:z"]
+    with mock.patch(name, **behavior):
+        assert query() == ["m:f", "m:z"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_mocked_function_changes_no_answer_and_is_not_remembered(
 )
 @pytest.mark.parametrize("level", _settings.LEVELS)
 @pytest.mark.parametrize("where", ["ZipFile", "Path"])
-def test_an_archive_that_could_not_be_read_is_read_the_next_time(
+def test_an_archive_that_could_not_be_read_is_read_next_time(
     where: str,
     level: str,
     error: Exception,
@@ -90,33 +90,33 @@ def test_an_archive_that_could_not_be_read_is_read_the_next_time(
     reliable: object,
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
-    only(directory, archive_in(directory))
+    only(directory, write_archive(directory))
 
     def fail(*_: Any, **__: Any) -> Any:
         raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(zipfile, where, fail)
-        assert look() == ["m:f"]
+        assert query() == ["m:f"]
     monkeypatch.setenv("LAZYPLUG_CHECK", level)
-    assert look() == ["m:f", "m:z"]
+    assert query() == ["m:f", "m:z"]
 
 
-def test_a_system_that_fails_to_read_the_end_of_an_archive_is_not_its_damage(
+def test_a_system_error_at_the_end_of_an_archive_is_not_mistaken_for_damage(
     site: PlantSite,
     only: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     reliable: object,
 ) -> None:
-    # zipfile says "File is not a zip file" then.
+    # In this case zipfile reports "File is not a zip file".
     directory = site(dist("foo", entry_points=POINTS))
-    archive = archive_in(directory)
+    archive = write_archive(directory)
     only(directory, archive)
-    opening, reading = fs.open, fs.read
+    real_open, real_read = fs.open, fs.read
     opened: list[int] = []
 
-    def watched(path: Any, *rest: Any, **named: Any) -> int:
-        descriptor: int = opening(path, *rest, **named)
+    def note_open(path: Any, *rest: Any, **named: Any) -> int:
+        descriptor: int = real_open(path, *rest, **named)
         if path == str(archive):
             opened.append(descriptor)
         return descriptor
@@ -124,26 +124,26 @@ def test_a_system_that_fails_to_read_the_end_of_an_archive_is_not_its_damage(
     def fail(descriptor: int, length: int) -> Any:
         if descriptor in opened:
             raise OSError(5, "Input/output error")
-        return reading(descriptor, length)
+        return real_read(descriptor, length)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fs, "open", watched)
+        patch.setattr(fs, "open", note_open)
         patch.setattr(fs, "read", fail)
-        assert look() == ["m:f"]
-    assert look() == ["m:f", "m:z"]
+        assert query() == ["m:f"]
+    assert query() == ["m:f", "m:z"]
 
 
-def test_a_damaged_archive_is_remembered_as_that(
+def test_that_an_archive_is_damaged_is_remembered(
     site: PlantSite, only: SetPath, reliable: Any
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
     (directory / "all.zip").write_bytes(b"PK\3\4 and nothing else")
     only(directory, directory / "all.zip")
-    assert look() == ["m:f"]
+    assert query() == ["m:f"]
     with mock.patch(
         "lazyplug._indexing.archives.scan_archive", side_effect=AssertionError
     ):
-        assert look() == ["m:f"]
+        assert query() == ["m:f"]
 
 
 MOCKED_ZIP = [
@@ -161,23 +161,23 @@ MOCKED_ZIP = [
 ]
 
 
-@pytest.mark.parametrize(("name", "how"), MOCKED_ZIP)
-def test_what_is_mocked_while_an_archive_is_read_is_not_remembered(
+@pytest.mark.parametrize(("name", "behavior"), MOCKED_ZIP)
+def test_mocked_results_about_an_archive_are_not_remembered(
     name: str,
-    how: dict[str, Any],
+    behavior: dict[str, Any],
     site: PlantSite,
     only: SetPath,
     reliable: object,
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
-    only(directory, archive_in(directory))
-    with mock.patch(name, **how):
-        assert "m:f" in look()
-    assert look() == ["m:f", "m:z"]
+    only(directory, write_archive(directory))
+    with mock.patch(name, **behavior):
+        assert "m:f" in query()
+    assert query() == ["m:f", "m:z"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by RLIMIT_AS")
-def test_an_archive_that_was_read_without_memory_is_read_the_next_time(
+def test_an_archive_that_was_read_without_memory_is_read_next_time(
     site: PlantSite,
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
@@ -199,15 +199,15 @@ def test_an_archive_that_was_read_without_memory_is_read_the_next_time(
         assert "m:z" not in found, found
         """
     python("-c", textwrap.dedent(code))
-    assert in_a_new_process(directory, directory / "all.zip") == ["m:f", "m:z"]
+    assert query_in_new_process(directory, directory / "all.zip") == ["m:f", "m:z"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a directory in use is removed")
-def test_an_archive_that_was_asked_for_in_a_removed_directory_is_read_the_next_time(
+def test_an_archive_that_was_scanned_from_a_removed_directory_is_read_next_time(
     site: PlantSite, tmp_path: Path
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
-    archive = archive_in(directory)
+    archive = write_archive(directory)
     code = f"""
         import os, sys
         os.mkdir({str(tmp_path / "gone")!r})
@@ -218,14 +218,14 @@ def test_an_archive_that_was_asked_for_in_a_removed_directory_is_read_the_next_t
         print(sorted(point.value for point in lazyplug.entry_points(group="g")))
         """
     python("-c", textwrap.dedent(code))
-    assert in_a_new_process(directory, archive) == ["m:f", "m:z"]
+    assert query_in_new_process(directory, archive) == ["m:f", "m:z"]
 
 
-def test_an_audit_hook_that_forbids_the_files_of_the_cache_costs_the_cache_only(
+def test_an_audit_hook_that_forbids_access_to_the_cache_affects_only_the_cache(
     site: PlantSite, isolated: Path
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
-    assert in_a_new_process(directory) == ["m:f"]
+    assert query_in_new_process(directory) == ["m:f"]
     code = f"""
         import sys
         def forbid(event, args):
@@ -249,7 +249,7 @@ def test_an_audit_hook_that_forbids_the_files_of_the_cache_costs_the_cache_only(
 # ---------------------------------------------------------------------- the clock
 
 
-def test_a_clock_that_is_mocked_at_the_first_import_lets_nothing_be_believed(
+def test_if_the_clock_is_mocked_at_the_first_import_all_stat_data_is_racy(
     site: PlantSite,
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
@@ -270,13 +270,13 @@ def test_a_clock_that_is_mocked_at_the_first_import_lets_nothing_be_believed(
 
 
 class FakeOs:
-    """Stands for the module `os`, as pyfakefs does."""
+    """A replacement of the module `os`, like that of pyfakefs."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
 
-def test_where_os_is_no_module_importlib_metadata_answers_each_time(
+def test_if_os_is_not_a_module_importlib_metadata_answers_each_query(
     site: PlantSite,
     only: SetPath,
     isolated: Path,
@@ -361,7 +361,7 @@ def test_c():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("order", [*permutations("abc")], ids="".join)
-def test_in_a_fake_file_system_the_answers_are_importlib_metadatas(
+def test_in_a_fake_file_system_the_answers_are_those_of_importlib_metadata(
     order: tuple[str, ...], tmp_path: Path, isolated: Path
 ) -> None:
     pytest.importorskip("pyfakefs", reason="pyfakefs is not installed")
@@ -369,7 +369,7 @@ def test_in_a_fake_file_system_the_answers_are_importlib_metadatas(
     planted = plant(tmp_path / "planted", dist("foo", entry_points=text))
     tests = plant(tmp_path / "tests", {"host.py": HOST, "test_host.py": TESTS})
     names = [f"test_host.py::test_{letter}" for letter in order]
-    # Of all plugins of pytest that are installed, only the one that is needed.
+    # Load only the plugin that is needed, of all that are installed for pytest.
     command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", FAKE_FILES]
     for _ in range(2):
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What a target says of itself is read from its source, and no code of it is run."""
+"""Test that the docstring of a target is read from its source, which is not run."""
 
 import ast
 import errno
@@ -42,26 +42,31 @@ TRAP = "\nraise AssertionError('this must not be imported')\n"
 COMPILED = EXTENSION_SUFFIXES[0]
 
 
-def search(*entries: Path, volatile: tuple[int, ...] = (), **options: Any) -> Search:
+def make_search(
+    *entries: Path, volatile: tuple[int, ...] = (), **options: Any
+) -> Search:
     """Return a search along these path entries."""
-    told = options.get("told", lambda *_: [])
-    return Search(tuple(map(str, entries)), frozenset(volatile), time.time_ns, told)
+    ask_finders = options.get("ask_finders", lambda *_: [])
+    path = tuple(map(str, entries))
+    return Search(path, frozenset(volatile), time.time_ns, ask_finders)
 
 
-def line_of(known: Search, module: str, attr: str | None) -> tuple[str | None, Sources]:
-    """Return the first line of a target's docstring, and what it came from."""
-    scope, sources = known.target(module, attr)
+def line_of(
+    search: Search, module: str, attr: str | None
+) -> tuple[str | None, Sources]:
+    """Return the first line of a target's docstring, and its sources."""
+    scope, sources = search.target(module, attr)
     return None if scope is None else first_line(scope.doc), sources
 
 
-def asked(value: str, *entries: Path, **options: Any) -> tuple[str | None, Sources]:
-    """Return what is said of a value, and where that came from."""
+def query(value: str, *entries: Path, **options: Any) -> tuple[str | None, Sources]:
+    """Return the first line of the docstring of a value's target, and its sources."""
     module, _, attr = value.partition(":")
-    return line_of(search(*entries, **options), module, attr or None)
+    return line_of(make_search(*entries, **options), module, attr or None)
 
 
-def said(value: str, *entries: Path, **options: Any) -> str | None:
-    return asked(value, *entries, **options)[0]
+def query_line(value: str, *entries: Path, **options: Any) -> str | None:
+    return query(value, *entries, **options)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -73,17 +78,17 @@ def nothing_imported() -> Iterator[None]:
 
 @pytest.fixture
 def module(site: PlantSite) -> Callable[..., str | None]:
-    """Return a function that writes a module which no import survives, and asks."""
+    """Return a function that writes a module with a trap, and queries it."""
 
-    def write_and_ask(source: str, attr: str = "X", **others: Any) -> str | None:
+    def write_and_query(source: str, attr: str = "X", **others: Any) -> str | None:
         text = source + TRAP
         tree = {f"{name}.py": TRAP + others[name] for name in others}
-        return said(f"plug:{attr}", site({"plug.py": text, **tree}))
+        return query_line(f"plug:{attr}", site({"plug.py": text, **tree}))
 
-    return write_and_ask
+    return write_and_query
 
 
-# ------------------------------------------------------------- what has a docstring
+# ----------------------------------------------------------------------- docstrings
 
 
 @pytest.mark.parametrize(
@@ -117,7 +122,7 @@ def module(site: PlantSite) -> Callable[..., str | None]:
         ("__main__:main", None),
     ],
 )
-def test_the_first_line_is_that_of_what_the_value_names(
+def test_the_first_line_is_that_of_the_docstring_of_the_target(
     value: str, line: str | None, site: PlantSite
 ) -> None:
     source = '''
@@ -142,7 +147,7 @@ def test_the_first_line_is_that_of_what_the_value_names(
             def method(self): "Not silent."
         instance = Class()
     '''
-    assert said(value, site({"plug.py": textwrap.dedent(source) + TRAP})) == line
+    assert query_line(value, site({"plug.py": textwrap.dedent(source) + TRAP})) == line
 
 
 @pytest.mark.parametrize(
@@ -162,7 +167,7 @@ def test_the_first_line_is_that_of_what_the_value_names(
         ("1", None),
     ],
 )
-def test_the_line_is_as_inspect_would_clean_it(
+def test_the_line_is_cleaned_as_inspect_does(
     literal: str, line: str | None, module: Callable[..., str | None]
 ) -> None:
     assert module(f"class X:\n    {literal}\n") == line
@@ -179,14 +184,14 @@ def test_the_line_is_as_inspect_would_clean_it(
         ("#!/usr/bin/python\n# vim: set fileencoding=cp1252 :\n", "cp1252"),
     ],
 )
-def test_a_source_is_read_in_the_encoding_that_it_names(
+def test_a_source_is_read_in_the_encoding_that_it_declares(
     head: str, encoding: str, site: PlantSite
 ) -> None:
     source = f"{head}'''Grüße.'''\r\n{TRAP}".encode(encoding)
-    assert said("plug", site({"plug.py": source})) == "Grüße."
+    assert query_line("plug", site({"plug.py": source})) == "Grüße."
 
 
-# ----------------------------------------------------------------------- what binds
+# ------------------------------------------------------------------------- bindings
 
 
 @pytest.mark.parametrize(
@@ -262,14 +267,14 @@ def test_the_binding_that_counts_at_run_time_is_found(
         "from . import *",
     ],
 )
-def test_what_cannot_be_seen_is_not_guessed(
+def test_a_binding_that_cannot_be_determined_is_not_guessed(
     after: str, module: Callable[..., str | None]
 ) -> None:
     assert module("class X: 'Yes.'") == "Yes."
     assert module(f"class X: 'Yes.'\n{after}") is None
 
 
-def test_of_two_branches_nobody_knows_which_is_taken(
+def test_a_name_that_two_branches_bind_has_no_docstring(
     module: Callable[..., str | None],
 ) -> None:
     assert module("if f():\n  class X: 'A.'\nelse:\n  class X: 'B.'") is None
@@ -341,14 +346,14 @@ def test_static_re_exports_are_followed(
     site = plant(tmp_path / "site", PACKAGE)
     for file in site.rglob("*.py"):
         file.write_text(file.read_text() + TRAP)
-    assert said(value, site) == line
+    assert query_line(value, site) == line
 
 
 @pytest.mark.parametrize("steps", range(8))
 def test_five_hops_are_followed_and_no_more(steps: int, site: PlantSite) -> None:
     tree = {f"plug{n}.py": f"from plug{n + 1} import X\n" for n in range(steps)}
     directory = site({**tree, f"plug{steps}.py": "class X: 'End.'"})
-    assert said("plug0:X", directory) == ("End." if steps <= 5 else None)
+    assert query_line("plug0:X", directory) == ("End." if steps <= 5 else None)
 
 
 @pytest.mark.parametrize("steps", range(8))
@@ -362,7 +367,7 @@ def test_aliases_count_as_hops(steps: int, module: Callable[..., str | None]) ->
 def test_star_imports_count_as_hops(steps: int, site: PlantSite) -> None:
     tree = {f"plug{n}.py": f"from plug{n + 1} import *\n" for n in range(steps)}
     directory = site({**tree, f"plug{steps}.py": "class X: 'End.'"})
-    assert said("plug0:X", directory) == ("End." if steps <= 5 else None)
+    assert query_line("plug0:X", directory) == ("End." if steps <= 5 else None)
 
 
 @pytest.mark.parametrize(
@@ -390,22 +395,24 @@ def test_star_imports_count_as_hops(steps: int, site: PlantSite) -> None:
         ("from there import *", "from plug import *", None),
     ],
 )  # fmt: skip
-def test_a_star_import_brings_what_its_module_exports(
+def test_a_star_import_binds_the_names_that_its_module_exports(
     source: str, there: str, line: str | None, module: Callable[..., str | None]
 ) -> None:
     assert module(source, there=there) == line
 
 
-def test_modules_that_import_each_other_end_somewhere(
+def test_circular_imports_are_not_followed_forever(
     site: PlantSite,
 ) -> None:
     stars = "".join(f"from plug{n} import *\n" for n in range(12))
-    assert said("plug0:X", site({f"plug{n}.py": stars for n in range(12)})) is None
+    assert (
+        query_line("plug0:X", site({f"plug{n}.py": stars for n in range(12)})) is None
+    )
     tree = {"plug": {"__init__.py": "from .a import X", "a.py": "from . import X"}}
-    assert said("plug:X", site(tree, "two")) is None
+    assert query_line("plug:X", site(tree, "two")) is None
 
 
-def test_each_star_import_is_looked_through_once(
+def test_each_module_of_a_star_import_is_searched_once(
     site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # There are 12 ** 5 ways from the first module to those of the last layer.
@@ -418,16 +425,16 @@ def test_each_star_import_is_looked_through_once(
     }
     stars = "".join(f"from plug1_{n} import *\n" for n in range(12))
     directory = site({**tree, "plug.py": f"class X: 'Yes.'\n{stars}"})
-    looks: list[str] = []
+    searched: list[str] = []
     find = Search.find
 
-    def watched(known: Search, module: str, sources: Sources) -> Any:
-        looks.append(module)
-        return find(known, module, sources)
+    def noted(search: Search, module: str, sources: Sources) -> Any:
+        searched.append(module)
+        return find(search, module, sources)
 
-    monkeypatch.setattr(Search, "find", watched)
-    assert said("plug:X", directory) == "Yes."
-    assert len(looks) == 1 + 5 * 12
+    monkeypatch.setattr(Search, "find", noted)
+    assert query_line("plug:X", directory) == "Yes."
+    assert len(searched) == 1 + 5 * 12
 
 
 @pytest.mark.parametrize(
@@ -453,7 +460,7 @@ def test_each_star_import_is_looked_through_once(
         ("from .compiled import X", None),
     ],
 )
-def test_what_a_package_does_not_bind_may_be_a_module_of_it(
+def test_a_name_that_a_package_does_not_bind_may_be_a_submodule(
     imported: str, line: str | None, site: PlantSite
 ) -> None:
     tree = {
@@ -465,19 +472,19 @@ def test_what_a_package_does_not_bind_may_be_a_module_of_it(
         "plug_space": {"part.py": "'''Part.'''"},
         f"plug_compiled{COMPILED}": "",
     }
-    assert said("plug:X", site(tree)) == line
+    assert query_line("plug:X", site(tree)) == line
 
 
-def test_a_lazy_package_is_not_taken_at_its_folders_word(
+def test_a_submodule_is_not_assumed_if_its_package_defines_getattr(
     site: PlantSite,
 ) -> None:
     tree: Tree = {"__init__.py": "def __getattr__(name): ...", "x.py": "'''Not it.'''"}
     directory = site({"plug": tree})
-    assert said("plug:x", directory) is None
-    assert said("plug.x", directory) == "Not it."
+    assert query_line("plug:x", directory) is None
+    assert query_line("plug.x", directory) == "Not it."
 
 
-# ----------------------------------------------------------- what cannot be parsed
+# --------------------------------------------------- sources that cannot be parsed
 
 
 @pytest.mark.parametrize(
@@ -494,18 +501,20 @@ def test_a_lazy_package_is_not_taken_at_its_folders_word(
         b"",
     ],
 )
-def test_what_cannot_be_parsed_says_nothing_and_may_be_remembered(
+def test_a_source_that_cannot_be_parsed_has_no_docstring_and_may_be_remembered(
     source: bytes, site: PlantSite
 ) -> None:
-    line, sources = asked("plug", site({"plug.py": source}))
+    line, sources = query("plug", site({"plug.py": source}))
     assert line is None
     assert sources.firm
     assert str(site({}) / "plug.py") in sources.files
 
 
 @pytest.mark.parametrize("deep", ["(" * 100_000, "-" * 200_000, "x." * 100_000 + "x"])
-def test_what_is_too_deep_is_survived(deep: str, site: PlantSite) -> None:
-    # In a process of its own: parsers of other versions may not survive it.
+def test_a_source_that_is_nested_too_deeply_raises_nothing(
+    deep: str, site: PlantSite
+) -> None:
+    # In a separate process, since the parsers of other versions may crash.
     directory = site({"plug.py": f"'''Says.'''\n{deep}1\n"})
     code = (
         "import sys, time\nfrom lazyplug._static.source import Search\n"
@@ -533,48 +542,48 @@ def test_what_is_too_deep_is_survived(deep: str, site: PlantSite) -> None:
     ],
     ids=range(8),
 )
-def test_an_import_of_any_number_of_parts_is_seen_or_given_up_at_once(
+def test_an_import_with_any_number_of_parts_is_parsed_or_rejected_quickly(
     line: str, site: PlantSite
 ) -> None:
     directory = site({"plug.py": f"'''Says.'''\n{line}\nclass X: 'X.'\n".encode()})
     began = time.process_time()
-    found, sources = asked("plug:X", directory)
-    assert time.process_time() - began < 2  # before, a minute
+    found, sources = query("plug:X", directory)
+    assert time.process_time() - began < 2  # it used to take a minute
     assert found in ("X.", None)
     assert sources.firm
 
 
 @pytest.mark.parametrize("parts", [400_000, 900])
-def test_a_target_of_any_number_of_parts_is_looked_for_at_once(
+def test_a_target_with_any_number_of_parts_is_searched_for_quickly(
     parts: int, site: PlantSite
 ) -> None:
     directory = site({"plug": {"a": {"a": {}}}, "plug_x.py": "class a: pass"})
-    known = search(directory)
+    search = make_search(directory)
     began = time.process_time()
-    assert known.is_missing("plug" + ".a" * parts)
+    assert search.is_missing("plug" + ".a" * parts)
     for module, attr in (("plug" + ".a" * parts, "x"), ("plug_x", "a" + ".a" * parts)):
-        assert known.target(module, attr)[0] is None
+        assert search.target(module, attr)[0] is None
     assert time.process_time() - began < 2
 
 
-def refusing(name: str, function: Callable[..., Any], error: int) -> Any:
+def failing(name: str, function: Callable[..., Any], error: int) -> Any:
     """Return a system call that fails for all paths that end with a name."""
 
-    def refuse(path: Any, *rest: Any, **named: Any) -> Any:
+    def fail_for_name(path: Any, *rest: Any, **named: Any) -> Any:
         if str(path).endswith(name):
             raise OSError(error, os.strerror(error), path)
         return function(path, *rest, **named)
 
-    return staticmethod(refuse)
+    return staticmethod(fail_for_name)
 
 
-def test_what_the_system_does_not_read_is_not_to_be_remembered(
+def test_a_failure_to_read_a_source_is_not_remembered(
     site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = site({"plug.py": "'''Says.'''", "plug_folder.py": {}})
     with monkeypatch.context() as patch:
-        patch.setattr(fs, "open", refusing("plug.py", fs.open, errno.EACCES))
-        line, sources = asked("plug", directory)
+        patch.setattr(fs, "open", failing("plug.py", fs.open, errno.EACCES))
+        line, sources = query("plug", directory)
     assert (line, sources.firm) == (None, False)
     assert source_module.read(str(directory / "nothing.py"), source_module.parse) == (
         None,
@@ -592,21 +601,21 @@ def test_what_the_system_does_not_read_is_not_to_be_remembered(
 @pytest.mark.parametrize(
     "path", ["one", "one/plug", "one/plug/__init__.py", "one/plug.py", "one/plug/a.py"]
 )
-def test_where_the_system_does_not_say_what_is_there_the_next_is_not_remembered(
+def test_after_a_failure_of_stat_no_module_that_may_be_hidden_is_remembered(
     path: str, error: int, site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = {"plug": {"__init__.py": "'''One.'''", "a.py": ""}, "plug.py": "'''File.'''"}
     entries = site(one, "one"), site({"plug.py": "'''Two.'''"}, "two")
-    monkeypatch.setattr(fs, "stat", refusing(path, fs.stat, error))
+    monkeypatch.setattr(fs, "stat", failing(path, fs.stat, error))
     value = "plug.a" if path.endswith("a.py") else "plug"
-    known = search(*entries)
-    line, sources = line_of(known, value, None)
-    asked = path != "one/plug.py"  # the package comes first
-    assert (line != "One.", sources.firm) == (asked, not asked)
-    assert known.is_missing(f"{value}.nothing") is not asked
+    search = make_search(*entries)
+    line, sources = line_of(search, value, None)
+    is_needed = path != "one/plug.py"  # the package comes first
+    assert (line != "One.", sources.firm) == (is_needed, not is_needed)
+    assert search.is_missing(f"{value}.nothing") is not is_needed
 
 
-def test_functions_that_a_program_replaces_in_os_are_not_asked(
+def test_functions_that_a_program_replaces_in_os_are_not_called(
     site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = site({"plug": {"__init__.py": "'''One.'''"}})
@@ -615,14 +624,14 @@ def test_functions_that_a_program_replaces_in_os_are_not_asked(
     for name in ("isfile", "isdir", "exists"):
         monkeypatch.setattr(os.path, name, lambda _: False)
     monkeypatch.setattr("builtins.open", None)
-    line, sources = asked("plug", directory)
-    missing = search(directory).is_missing("plug.nothing")
+    line, sources = query("plug", directory)
+    missing = make_search(directory).is_missing("plug.nothing")
     monkeypatch.undo()
     assert (line, sources.firm, missing) == ("One.", True, True)
 
 
 @pytest.mark.parametrize("error", [MemoryError, RecursionError])
-def test_what_runs_short_is_not_to_be_remembered(
+def test_running_out_of_memory_or_stack_is_not_remembered(
     error: type[BaseException],
     site: PlantSite,
     monkeypatch: pytest.MonkeyPatch,
@@ -632,30 +641,30 @@ def test_what_runs_short_is_not_to_be_remembered(
 
     directory = site({"plug.py": "'''Says.'''"})
     monkeypatch.setattr(ast, "parse", fail)
-    line, sources = asked("plug", directory)
+    line, sources = query("plug", directory)
     assert (line, sources.firm) == (None, False)
 
 
-def test_asked_at_the_bottom_of_the_stack_it_says_nothing(
+def test_at_the_recursion_limit_there_is_no_docstring(
     site: PlantSite,
 ) -> None:
     directory = site({"plug.py": "'''Says.'''"})
-    known = search(directory)
+    search = make_search(directory)
     found: list[tuple[str | None, bool]] = []
 
-    def fall() -> None:
-        line, sources = line_of(known, "plug", None)
+    def recurse() -> None:
+        line, sources = line_of(search, "plug", None)
         found.append((line, sources.firm))
-        fall()
+        recurse()
 
     with pytest.raises(RecursionError, match="recursion"):
-        fall()
+        recurse()
     assert found[0] == ("Says.", True)
     assert set(found) <= {("Says.", True), (None, False), ("Says.", False)}
 
 
 @pytest.mark.filterwarnings("error")
-def test_warnings_of_a_source_are_not_told_and_filters_stay_as_they_were(
+def test_warnings_about_a_source_are_not_shown_and_filters_are_unchanged(
     site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = "'''Says \\d.'''\nx = 1 is 1\nassert (x, '')\n"
@@ -664,16 +673,16 @@ def test_warnings_of_a_source_are_not_told_and_filters_stay_as_they_were(
     found: list[str | None] = []
     parse = ast.parse
 
-    def slowly(data: bytes) -> ast.Module:
+    def parse_slowly(data: bytes) -> ast.Module:
         time.sleep(0.001)  # another thread may run now
         return parse(data)
 
-    monkeypatch.setattr(ast, "parse", slowly)
+    monkeypatch.setattr(ast, "parse", parse_slowly)
 
-    def ask(first: int) -> None:
-        found.extend(said(f"plug{n}", directory) for n in range(first, 40, 4))
+    def query_every_fourth(first: int) -> None:
+        found.extend(query_line(f"plug{n}", directory) for n in range(first, 40, 4))
 
-    threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
+    threads = [threading.Thread(target=query_every_fourth, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -686,18 +695,18 @@ def test_a_forked_child_does_not_wait_for_a_parser_of_its_parent() -> None:
     code = """
         import os, threading
         from lazyplug._static import source as source_module
-        there, over = threading.Event(), threading.Event()
+        held, done = threading.Event(), threading.Event()
         def hold():
             with source_module._parsing:
-                there.set()
-                over.wait()
+                held.set()
+                done.wait()
         threading.Thread(target=hold).start()
-        there.wait()
+        held.wait()
         child = os.fork()
         if not child:
             os._exit(len(source_module.parse(b"'''Says.'''").doc))
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        over.set()
+        done.set()
     """
     options = ["-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(code)]
     assert python(*options, cwd=Path(source_module.__file__).parents[1]).stdout == "5\n"
@@ -723,28 +732,31 @@ def test_a_forked_child_does_not_wait_for_a_parser_of_its_parent() -> None:
         ("class X:\n  def m(self): 'Says.'\nX.m.__doc__ = f()\n", "X.m"),
     ],
 )
-def test_a_docstring_that_is_assigned_is_not_taken_as_it_stands(
+def test_the_literal_docstring_is_not_used_if_another_is_assigned(
     source: str, attr: str | None, site: PlantSite
 ) -> None:
     target = f"plug:{attr}" if attr else "plug"
-    line, sources = asked(target, site({"plug.py": source}))
+    line, sources = query(target, site({"plug.py": source}))
     assert (line, sources.firm) == (None, True)
 
 
-def test_the_docstrings_of_others_are_not_in_doubt_where_one_is_assigned(
+def test_an_assigned_docstring_does_not_affect_those_of_other_objects(
     site: PlantSite,
 ) -> None:
     source = "'Says.'\nclass X: 'X.'\nclass Y: 'Y.'\nY.__doc__ = f(X.__doc__)\n"
     directory = site({"plug.py": source})
-    assert [said(value, directory) for value in ("plug", "plug:X")] == ["Says.", "X."]
+    assert [query_line(value, directory) for value in ("plug", "plug:X")] == [
+        "Says.",
+        "X.",
+    ]
 
 
-# ------------------------------------------------------------------ where it lies
+# ---------------------------------------------------------------------- locations
 
 
-def test_parents_are_walked_and_not_imported(site: PlantSite) -> None:
+def test_parent_packages_are_searched_and_not_imported(site: PlantSite) -> None:
     tree = {"__init__.py": TRAP, "b": {"__init__.py": TRAP, "c.py": "'''C.'''" + TRAP}}
-    line, sources = asked("plug.b.c", site({"plug": tree}))
+    line, sources = query("plug.b.c", site({"plug": tree}))
     assert line == "C."
     directory = site({})
     assert sources.ways == {"plug": (0, None, 0, [])}
@@ -794,29 +806,29 @@ def test_parents_are_walked_and_not_imported(site: PlantSite) -> None:
 def test_modules_are_found_where_python_finds_them(
     one: Tree, two: Tree, value: str, line: str | None, site: PlantSite
 ) -> None:
-    assert said(value, site(one, "one"), site(two, "two")) == line
+    assert query_line(value, site(one, "one"), site(two, "two")) == line
 
 
-def test_what_lies_in_an_archive_is_left_to_the_import(
+def test_the_source_of_a_module_in_an_archive_is_not_read(
     tmp_path: Path, site: PlantSite
 ) -> None:
     archive = tmp_path / "plugs.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("plug_packed.py", "'''Packed.'''")
     directory = site(dict.fromkeys(("plug_packed.py", "plug.py"), "'''Beside.'''"))
-    line, sources = asked("plug_packed", archive, directory)
+    line, sources = query("plug_packed", archive, directory)
     assert (line, sources.ways) == (None, {"plug_packed": (1, None, 0, [])})
     assert sources.firm
-    assert said("plug", archive, directory) == "Beside."
+    assert query_line("plug", archive, directory) == "Beside."
     (tmp_path / "no.zip").write_bytes(b"no archive")
-    assert said("plug", tmp_path / "no.zip", directory) == "Beside."
+    assert query_line("plug", tmp_path / "no.zip", directory) == "Beside."
 
 
 @pytest.mark.parametrize(
     "error",
     [OSError(errno.EMFILE, "no descriptor"), MemoryError(), SystemError("codec")],
 )
-def test_an_archive_that_cannot_be_read_now_is_not_passed_over_for_good(
+def test_a_failure_to_read_an_archive_is_not_remembered(
     error: BaseException,
     tmp_path: Path,
     site: PlantSite,
@@ -827,8 +839,8 @@ def test_an_archive_that_cannot_be_read_now_is_not_passed_over_for_good(
         packed.writestr("plug_packed.py", "'''Packed.'''")
     directory = site({"plug.py": "'''Beside.'''"})
     (tmp_path / "no.zip").write_bytes(b"no archive")
-    assert asked("plug", tmp_path / "no.zip", directory)[1].firm
-    assert asked("plug", tmp_path / "nothing.zip", directory)[1].firm
+    assert query("plug", tmp_path / "no.zip", directory)[1].firm
+    assert query("plug", tmp_path / "nothing.zip", directory)[1].firm
 
     def fail(_: str) -> None:
         raise error
@@ -836,39 +848,39 @@ def test_an_archive_that_cannot_be_read_now_is_not_passed_over_for_good(
     monkeypatch.setattr(io, "open_code", fail)
     monkeypatch.setattr("_io.open_code", fail)
     monkeypatch.setattr("zipimport._zip_directory_cache", {})
-    known = search(archive, directory)
-    line, sources = line_of(known, "plug", None)
+    search = make_search(archive, directory)
+    line, sources = line_of(search, "plug", None)
     assert (line, sources.firm) == ("Beside.", False)
-    assert not known.is_missing("plug_packed")
-    assert not known.is_missing("plug_none")
+    assert not search.is_missing("plug_packed")
+    assert not search.is_missing("plug_none")
 
 
-def test_what_lies_in_a_directory_of_an_archive_is_not_missing(tmp_path: Path) -> None:
+def test_a_module_in_a_directory_of_an_archive_is_not_missing(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "plugs.zip", "w") as packed:
         packed.writestr("lib/plug_packed/__init__.py", "")
-    known = search(tmp_path / "plugs.zip" / "lib")
-    assert not known.is_missing("plug_packed.x")
-    assert known.is_missing("plug_none")
+    search = make_search(tmp_path / "plugs.zip" / "lib")
+    assert not search.is_missing("plug_packed.x")
+    assert search.is_missing("plug_none")
 
 
-def test_what_is_found_in_a_volatile_entry_is_not_to_be_remembered(
+def test_a_module_in_a_volatile_path_entry_is_not_remembered(
     tmp_path: Path, site: PlantSite
 ) -> None:
     here = site({"plug.py": "'''Here.'''", "plug_part": {}}, "here")
     site_ = site({"plug.py": "''", "plug_b.py": "'''B.'''", "plug_part": {}})
-    line, sources = asked("plug", here, site_, volatile=(0,))
+    line, sources = query("plug", here, site_, volatile=(0,))
     assert (line, sources.firm) == ("Here.", False)
-    line, sources = asked("plug_b", here, site_, volatile=(0,))
+    line, sources = query("plug_b", here, site_, volatile=(0,))
     assert (line, sources.firm) == ("B.", True)
     assert sources.ways == {"plug_b": (1, None, 0, [])}
-    assert not asked("plug_part.x", here, site_, volatile=(0,))[1].firm
+    assert not query("plug_part.x", here, site_, volatile=(0,))[1].firm
     packed = tmp_path / "here.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("plug_b.py", "")
-    assert not asked("plug_b", packed, site_, volatile=(0,))[1].firm
+    assert not query("plug_b", packed, site_, volatile=(0,))[1].firm
 
 
-def test_finders_are_asked_where_an_import_would_ask_them(
+def test_finders_are_asked_when_an_import_would_ask_them(
     tmp_path: Path, site: PlantSite
 ) -> None:
     source = plant(
@@ -876,46 +888,46 @@ def test_finders_are_asked_where_an_import_would_ask_them(
         {"plug_e": {"__init__.py": "'''E.'''" + TRAP, "sub.py": "'''Sub.'''"}},
     )
     file, directory = source / "plug_e" / "__init__.py", source / "plug_e"
-    asks: list[tuple[str, int]] = []
+    queries: list[tuple[str, int]] = []
 
-    def told(name: str, _: Any, stage: int) -> list[Any]:
-        asks.append((name, stage))
+    def ask_finders(name: str, _: Any, stage: int) -> list[Any]:
+        queries.append((name, stage))
         return (
             [str(file), [str(directory)]] if (name, stage) == ("plug_e", BEHIND) else []
         )
 
     entry = site({"plug.py": "'''Plain.'''", "plug_n": {"a.py": "'''A.'''"}})
-    assert said("plug", entry, told=told) == "Plain."
-    # What is before the directories could hide any module, and what is behind none.
-    assert asks == [("plug", BEFORE)]
-    asks.clear()
-    assert said("plug_n.a", entry, told=told) == "A."
-    assert asks == [("plug_n", BEFORE), ("plug_n", AMONG), ("plug_n.a", BEFORE)]
-    asks.clear()
-    line, sources = asked("plug_e.sub", entry, told=told)
+    assert query_line("plug", entry, ask_finders=ask_finders) == "Plain."
+    # A finder before the path finder could hide any module, and one after it none.
+    assert queries == [("plug", BEFORE)]
+    queries.clear()
+    assert query_line("plug_n.a", entry, ask_finders=ask_finders) == "A."
+    assert queries == [("plug_n", BEFORE), ("plug_n", AMONG), ("plug_n.a", BEFORE)]
+    queries.clear()
+    line, sources = query("plug_e.sub", entry, ask_finders=ask_finders)
     assert line == "Sub."
-    assert asks == [("plug_e", BEFORE), ("plug_e", BEHIND), ("plug_e.sub", BEFORE)]
+    assert queries == [("plug_e", BEFORE), ("plug_e", BEHIND), ("plug_e.sub", BEFORE)]
     answer = [str(file), [str(directory)]]
     assert sources.ways == {"plug_e": (1, None, BEHIND, answer)}
-    assert said("plug_e", entry, told=told) == "E."
-    assert said("plug_none.sub", entry, told=told) is None
-    assert asks[-1] == ("plug_none", BEHIND)
-    assert said("plug_x", entry, told=lambda *_: ["/x.so", None]) is None
-    assert said("plug_x.y", entry, told=lambda *_: [None, None]) is None
+    assert query_line("plug_e", entry, ask_finders=ask_finders) == "E."
+    assert query_line("plug_none.sub", entry, ask_finders=ask_finders) is None
+    assert queries[-1] == ("plug_none", BEHIND)
+    assert query_line("plug_x", entry, ask_finders=lambda *_: ["/x.so", None]) is None
+    assert query_line("plug_x.y", entry, ask_finders=lambda *_: [None, None]) is None
 
 
-def test_what_a_finder_fails_to_say_is_not_to_be_remembered(
+def test_a_failure_of_a_finder_is_not_remembered(
     site: PlantSite,
 ) -> None:
     entry = site({"plug.py": "'''Plain.'''", "plug_n": {}})
     for value in ("plug", "plug_n.a", "plug_none"):
-        known = search(entry, told=lambda *_: None)
-        line, sources = line_of(known, value, None)
+        search = make_search(entry, ask_finders=lambda *_: None)
+        line, sources = line_of(search, value, None)
         assert (line, sources.firm) == (None, False)
-        assert not known.is_missing(value)
+        assert not search.is_missing(value)
 
 
-def test_the_stamps_of_what_would_come_first_are_asked_for(
+def test_paths_that_would_take_precedence_are_recorded_as_sources(
     site: PlantSite,
 ) -> None:
     directory = site(
@@ -931,8 +943,8 @@ def test_the_stamps_of_what_would_come_first_are_asked_for(
 
     def files(value: str) -> dict[str, bool]:
         return {
-            Path(path).relative_to(directory).as_posix(): there
-            for path, there in asked(value, directory)[1].files.items()
+            Path(path).relative_to(directory).as_posix(): exists
+            for path, exists in query(value, directory)[1].files.items()
         }
 
     assert files("plug") == {"plug": False, "plug.py": True}
@@ -958,30 +970,30 @@ def test_a_file_is_read_once_for_many_names_and_its_age_is_that_of_the_reading(
 ) -> None:
     directory = site({"plug.py": "class A: 'A.'\nclass B: 'B.'\n"})
     times = iter(range(100, 200))
-    known = Search((str(directory),), frozenset(), lambda: next(times), lambda *_: [])
+    search = Search((str(directory),), frozenset(), lambda: next(times), lambda *_: [])
     parsed: list[bytes] = []
     parse = source_module.parse
 
-    def watched(data: bytes) -> Scope:
+    def noted(data: bytes) -> Scope:
         parsed.append(data)
         return parse(data)
 
-    monkeypatch.setattr(source_module, "parse", watched)
-    line, sources = line_of(known, "plug", "A")
+    monkeypatch.setattr(source_module, "parse", noted)
+    line, sources = line_of(search, "plug", "A")
     assert (line, sources.clock) == ("A.", 100)
-    line, sources = line_of(known, "plug", "B")
+    line, sources = line_of(search, "plug", "B")
     assert (line, sources.clock) == ("B.", 101)  # when it was read for A
     assert len(parsed) == 1
 
 
-# -------------------------------------------------------------------------- laws
+# -------------------------------------------------------------------- properties
 
-KINDS = ["nothing", "module", "package", "folder", "compiled", "compiled package"]
+KINDS = ["nothing", "module", "package", "directory", "compiled", "compiled package"]
 
 
 @st.composite
 def layouts(draw: st.DrawFn, depth: int = 2) -> dict[str, Any]:
-    """Draw what lies in a folder: modules and packages called a and b."""
+    """Draw the content of a directory: modules and packages called a and b."""
     tree: dict[str, Any] = {}
     for name in ("a", "b"):
         kinds = draw(st.sets(st.sampled_from(KINDS), max_size=2))
@@ -994,13 +1006,13 @@ def layouts(draw: st.DrawFn, depth: int = 2) -> dict[str, Any]:
             tree[name] = {**below, "__init__.py": ""}
         elif "compiled package" in kinds:
             tree[name] = {**below, f"__init__{COMPILED}": ""}
-        elif "folder" in kinds:
+        elif "directory" in kinds:
             tree[name] = below
     return tree
 
 
-def python_finds(module: str, path: list[str]) -> Any:
-    """Return what Python's own finder finds, asked from the top, nothing imported."""
+def find_with_python(module: str, path: list[str]) -> Any:
+    """Return what Python's path finder finds, level by level, without an import."""
     name, spec = "", None
     where: list[str] | None = path
     for part in module.split("."):
@@ -1025,15 +1037,15 @@ def test_any_module_is_found_where_python_finds_it(
     root = tmp_path_factory.mktemp("layout")
     path = [str(plant(root / str(n), tree)) for n, tree in enumerate(trees)]
     importlib.invalidate_caches()
-    known = search(*map(Path, path))
+    search = make_search(*map(Path, path))
     for names in itertools.chain(
         itertools.product("ab"),
         itertools.product("ab", repeat=2),
         itertools.product("ab", repeat=3),
     ):
         module = ".".join(names)
-        found = known.find(module, Sources(0))
-        assert found == python_finds(module, path), module
+        found = search.find(module, Sources(0))
+        assert found == find_with_python(module, path), module
 
 
 NAMES = ["A", "B", "_C"]
@@ -1044,7 +1056,7 @@ _numbers = itertools.count()
 def packages(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, int]]]:
     """Draw the modules m0, m1, … of a package, and the hops to each of their names.
 
-    What a module imports comes from those of a higher number.
+    A module imports only from modules with a higher number.
     """
     count = draw(st.integers(1, 4))
     sources: dict[str, str] = {}
@@ -1052,7 +1064,7 @@ def packages(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, int]]]:
     exported: list[set[str] | None] = [None] * count
     for number in reversed(range(count)):
         lines = [f"'''Module {number}.'''", "TYPE_CHECKING = False"]
-        mine = hops[number]
+        own = hops[number]
         for step in range(draw(st.integers(1, 6))):
             name = draw(st.sampled_from(NAMES))
             from_ = draw(st.integers(number, count - 1))
@@ -1061,46 +1073,50 @@ def packages(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, int]]]:
             other = draw(st.sampled_from(sorted(hops[from_]))) if hops[from_] else ""
             if kind == "class":
                 lines += [f"class {name}:", f"  '''Class {text}.'''"]
-                mine[name] = 0
+                own[name] = 0
             elif kind == "function":
                 lines += [f"def {name}():", f"  '''\n  Function {text}.\n\n  More.'''"]
-                mine[name] = 0
+                own[name] = 0
             elif kind == "silent":
                 lines.append(f"class {name}: pass")
-                mine[name] = 0
+                own[name] = 0
             elif kind == "checked":
                 lines += ["if TYPE_CHECKING:", f"  class {name}: 'Not there.'"]
-            elif kind == "alias" and mine:
-                other = draw(st.sampled_from(sorted(mine)))
+            elif kind == "alias" and own:
+                other = draw(st.sampled_from(sorted(own)))
                 lines.append(f"{name} = {other}")
-                mine[name] = mine[other] + 1
+                own[name] = own[other] + 1
             elif from_ == number:
                 continue
             elif kind == "from" and other:
                 lines.append(f"from .m{from_} import {other} as {name}")
-                mine[name] = hops[from_][other] + 1
+                own[name] = hops[from_][other] + 1
             elif kind == "try" and other:
                 lines += ["try:", f"  from .m{from_} import {other} as {name}"]
                 lines += ["except ImportError:", f"  {name} = None"]
-                mine[name] = hops[from_][other] + 1
+                own[name] = hops[from_][other] + 1
             elif kind == "module":
                 lines.append(f"from . import m{from_} as {name}")
-                mine[name] = 1
+                own[name] = 1
             elif kind == "dotted" and other:
                 lines += [
                     f"import PACKAGE.m{from_}",
                     f"{name} = PACKAGE.m{from_}.{other}",
                 ]
-                # the alias, the import of the package, and what the module does
-                mine[name] = hops[from_][other] + 2
+                # the alias, the import of the package, and the hops in the module
+                own[name] = hops[from_][other] + 2
             elif kind == "star":
                 lines.append(f"from .m{from_} import *")
-                brings = exported[from_]
-                for each, far in hops[from_].items():
-                    if each in brings if brings is not None else each[0] != "_":
-                        mine[each] = far + 1
-        if draw(st.booleans()) and mine:
-            chosen = sorted(draw(st.sets(st.sampled_from(sorted(mine)))))
+                names_in_all = exported[from_]
+                for each, distance in hops[from_].items():
+                    if (
+                        each in names_in_all
+                        if names_in_all is not None
+                        else each[0] != "_"
+                    ):
+                        own[each] = distance + 1
+        if draw(st.booleans()) and own:
+            chosen = sorted(draw(st.sets(st.sampled_from(sorted(own)))))
             exported[number] = set(chosen)
             lines.append(f"__all__ = {chosen!r}")
         sources[f"m{number}.py"] = "\n".join(lines) + "\n"
@@ -1124,16 +1140,16 @@ def test_the_line_is_that_of_the_docstring_after_a_real_import(
     package = f"really_imported_{next(_numbers)}"
     tree = {name: text.replace("PACKAGE", package) for name, text in sources.items()}
     plant(root, {package: {"__init__.py": "", **tree}})
-    known = search(root)
+    search = make_search(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(root))
         for number, names in enumerate(hops):
             module = importlib.import_module(f"{package}.m{number}")
-            for name, far in names.items():
+            for name, distance in names.items():
                 doc = getattr(module, name).__doc__
                 line = inspect.cleandoc(doc).strip().split("\n")[0] if doc else None
-                found, _ = line_of(known, module.__name__, name)
-                if far <= source_module.HOPS:
+                found, _ = line_of(search, module.__name__, name)
+                if distance <= source_module.HOPS:
                     assert found == line, (number, name)
                 else:
                     assert found in (line, None), (number, name)
@@ -1143,14 +1159,14 @@ def test_the_line_is_that_of_the_docstring_after_a_real_import(
 
 @examples(300)
 @given(data=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_any_bytes_are_survived(
+def test_any_bytes_can_be_read(
     data: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "plug_bytes.py"
     file.write_bytes(data)
-    scope, believed = source_module.read(str(file), source_module.parse)
+    scope, reliable = source_module.read(str(file), source_module.parse)
     assert scope is None or isinstance(scope, Scope)
-    assert believed
+    assert reliable
 
 
 @pytest.mark.parametrize(
@@ -1160,12 +1176,14 @@ def test_any_bytes_are_survived(
         *("collections", "unittest", "os", "asyncio", "enum"),
     ],
 )
-def test_of_the_standard_library_it_says_what_is_there_when_imported(name: str) -> None:
-    known = search(*map(Path, filter(None, sys.path)))
+def test_docstrings_in_the_standard_library_equal_those_after_an_import(
+    name: str,
+) -> None:
+    search = make_search(*map(Path, filter(None, sys.path)))
     module = importlib.import_module(name)
     compared = 0
     for attr in [None, *[attr for attr in dir(module) if attr[0] != "_"]]:
-        line, _ = line_of(known, name, attr)
+        line, _ = line_of(search, name, attr)
         if line is not None:
             doc = (module if attr is None else getattr(module, attr)).__doc__
             assert doc is not None, attr

@@ -143,7 +143,7 @@ PROGRAMS = {
             raise
         shown(ExtensionManager, "mixed", on_load_failure_callback=raising)
     """,
-    "a name that stands twice, side by side": """
+    "a name that is declared twice, side by side": """
         from stevedore import extension
         def first(namespace, name, extensions):
             print("asked", namespace, name, [e.plugin for e in extensions])
@@ -639,7 +639,7 @@ def quiet() -> Iterator[None]:
 
 
 def child(tmp_path: Path, *directories: "Path | str") -> dict[str, Any]:
-    """Return the options of a child that finds these folders first."""
+    """Return the options of a child that finds these directories first."""
     path = [*map(str, directories), os.environ.get("PYTHONPATH", "")]
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
@@ -683,7 +683,7 @@ def test_a_program_prints_the_same_where_the_drop_in_came_late(
 
 # Where stevedore is wrong: program, what stevedore prints, what the drop-in prints.
 DIFFERENCES: dict[str, tuple[str, str, str]] = {
-    "a name that stands several times, not side by side": (
+    "a name that is declared more than once, not in adjacent entries": (
         """
         from stevedore import extension
         def first(namespace, name, extensions):
@@ -699,7 +699,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
         from stevedore import driver
         logging.getLogger("stevedore").setLevel(logging.WARNING)
         def missing(names):
-            print("told of", names)
+            print("missing", names)
         for callback in (missing, None):
             try:
                 driver.DriverManager(
@@ -709,7 +709,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
                 print("raised")
         """,
         "WARNING stevedore.named Could not load absent False\nraised\n" * 2,
-        "told of {'absent'}\nraised\nraised",
+        "missing {'absent'}\nraised\nraised",
     ),
     "`conflict_resolver` of a `HookManager`": (
         """
@@ -740,7 +740,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
         "True",
         "['One']",
     ),
-    "a name that stands several times, dispatched by name": (
+    "a name that is declared more than once, dispatched by name": (
         """
         from stevedore import dispatch
         kind = dispatch.NameDispatchExtensionManager
@@ -751,7 +751,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
         "['Two']",
         "logged\n['Two']",
     ),
-    "`driver`, where the call returned something falsy": (
+    "`driver`, if the call returned something falsy": (
         """
         from stevedore import driver
         found = driver.DriverManager("empty", "empty", invoke_on_load=True).driver
@@ -771,7 +771,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
         "AttributeError",
         "MultipleMatches",
     ),
-    "what is told of a conflict": (
+    "the message about a conflict": (
         """
         from stevedore import driver
         try:
@@ -837,7 +837,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
         "stevedore.extension",
         "lazyplug.compat.stevedore.extension",
     ),
-    "which line a `DeprecationWarning` points to": (
+    "the line that a `DeprecationWarning` points to": (
         """
         from stevedore import extension
         with warnings.catch_warnings(record=True) as caught:
@@ -848,7 +848,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
         "extension.py",
         "<string>",
     ),
-    "what `NoMatches` and `MultipleMatches` are": (
+    "the base classes of `NoMatches` and `MultipleMatches`": (
         """
         import lazyplug
         from stevedore import driver, exception
@@ -943,7 +943,7 @@ def test_no_damaged_cache_file_crashes_a_program_or_hides_a_plugin(
     assert len(stevedore.ExtensionManager[Any]("good").names()) == 3
 
 
-@row("a value that is no object reference")
+@row("a value that is not a valid reference")
 def test_a_value_that_is_no_object_reference_is_told_with_its_distribution(
     site: PlantSite,
     first: SetPath,
@@ -955,7 +955,7 @@ def test_a_value_that_is_no_object_reference_is_told_with_its_distribution(
     assert record.name == "stevedore.extension"
     assert re.match(
         r"Could not load 'bad': .*declared by plug-bad 1 in .*, line 2:"
-        " 'plug app' is not an object reference",
+        " 'plug app' is not a valid reference",
         record.getMessage(),
     )
 
@@ -968,7 +968,7 @@ def test_the_table_in_the_docs_has_one_row_for_each_difference() -> None:
     assert sorted(told) == sorted([*DIFFERENCES, *ROWS])
 
 
-# What stands in the modules
+# What the modules contain
 
 
 def test_every_public_name_of_stevedores_modules_is_there(tmp_path: Path) -> None:
@@ -1392,7 +1392,7 @@ def test_threads_that_import_it_at_once_get_the_same(tmp_path: Path) -> None:
 # The directive for Sphinx
 
 
-@row("a name that stands several times, in `list-plugins`")
+@row("a name that is declared more than once, in `list-plugins`")
 def test_a_name_that_stands_several_times_is_documented_once(app: Path) -> None:
     manager = stevedore.ExtensionManager[Any]("apart")
     assert manager.names().count("x") == 2

@@ -1,4 +1,4 @@
-"""An index gets on disk whole and private, or not; what lies there is doubted."""
+"""Test that an index is written completely and privately, and read with distrust."""
 
 import errno
 import json
@@ -48,7 +48,7 @@ needs_root = pytest.mark.skipif(
 
 
 @posix
-def test_where_there_are_no_effective_users_files_are_nobody_elses(
+def test_without_effective_user_ids_files_belong_to_the_user(
     tmp_path: Path,
 ) -> None:
     plant(tmp_path / "site", dist("foo", entry_points=POINTS))
@@ -61,7 +61,7 @@ def test_where_there_are_no_effective_users_files_are_nobody_elses(
         for name in ("geteuid", "getegid"):
             delattr(posix, name)
             delattr(os, name)
-        time.sleep(2.1)  # else it is looked at again: it could still change unseen
+        time.sleep(2.1)  # a racy entry would be scanned again
         import lazyplug
         from lazyplug import _environment, _files, _settings
         found = lazyplug.ExtensionManager("g").names()
@@ -75,39 +75,37 @@ def test_where_there_are_no_effective_users_files_are_nobody_elses(
         "PYTHONPATH": f"{ROOT}:{tmp_path / 'site'}",
     }
     assert ask(code, env=env) == [["a"], ["a"], False]
-    # Where files have modes, they are private still.
+    # If files have modes, they are private nevertheless.
     assert [file.stat().st_mode & 0o777 for file in cache.iterdir()] == [0o600]
 
 
 @pytest.fixture
-def looked(
-    reliable: Ticking, site: PlantSite, only: SetPath
-) -> Callable[[], list[str]]:
-    """Return a function that looks as a new process does: values of the group g."""
+def query(reliable: Ticking, site: PlantSite, only: SetPath) -> Callable[[], list[str]]:
+    """Return a function that returns the values of group g as a new process does."""
     only(site(dist("foo", entry_points=POINTS)))
 
-    def look() -> list[str]:
+    def query_values() -> list[str]:
         lazyplug.invalidate_caches()
         return [point.value for point in lazyplug.entry_points(group="g")]
 
-    return look
+    return query_values
 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-# ------------------------------------------------------------------ how it is written
+# ---------------------------------------------------------------------------- writing
 
 
 @posix
 @pytest.mark.parametrize("umask", [0, 0o022, 0o027, 0o077, 0o777])
-def test_file_and_folder_are_private_whatever_the_umask(
-    umask: int, looked: Callable[[], list[str]], isolated: Path
+def test_file_and_directory_are_private_whatever_the_umask(
+    umask: int, query: Callable[[], list[str]], isolated: Path
 ) -> None:
     before = os.umask(umask)
     try:
-        assert looked() == ["m:f"]
+        assert query() == ["m:f"]
     finally:
         os.umask(before)
     assert mode(isolated) == 0o700
@@ -118,18 +116,18 @@ def test_file_and_folder_are_private_whatever_the_umask(
 def temporaries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Return the names and flags with which temporary files are opened."""
     found: list[tuple[str, int]] = []
-    opening = fs.open
+    real_open = fs.open
 
-    def watched(path: Any, flags: int, *rest: Any, **named: Any) -> Any:
+    def noted(path: Any, flags: int, *rest: Any, **named: Any) -> Any:
         if os.fsdecode(path).endswith(".tmp"):
             found.append((os.path.basename(path), flags))
-        return opening(path, flags, *rest, **named)
+        return real_open(path, flags, *rest, **named)
 
-    monkeypatch.setattr(fs, "open", watched)
+    monkeypatch.setattr(fs, "open", noted)
     return found
 
 
-def test_the_temporary_name_cannot_be_predicted_nor_be_there_before(
+def test_the_temporary_name_is_unpredictable_and_the_file_is_new(
     temporaries: list[tuple[str, int]], isolated: Path
 ) -> None:
     for _ in range(3):
@@ -151,21 +149,21 @@ FAILING = ["write", "replace", "fchmod", "close"]
 @posix
 @pytest.mark.parametrize("call", FAILING)
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS])
-def test_a_write_that_fails_is_survived_and_leaves_nothing(
+def test_a_failed_write_raises_nothing_and_leaves_no_file(
     call: str,
     error: int,
-    looked: Callable[[], list[str]],
+    query: Callable[[], list[str]],
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = 0
-    closing = fs.close
+    real_close = fs.close
 
     def fail(*arguments: Any, **_: Any) -> None:
         nonlocal calls
         calls += 1
         if call == "close":
-            closing(arguments[0])
+            real_close(arguments[0])
         raise OSError(error, os.strerror(error))
 
     isolated.mkdir(mode=0o700)
@@ -174,11 +172,11 @@ def test_a_write_that_fails_is_survived_and_leaves_nothing(
         storage.store(str(isolated), "index.json", b"content")
     assert calls
     assert os.listdir(isolated) == []
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
 
 
 @posix
-def test_an_interrupt_while_writing_goes_on_and_leaves_nothing(
+def test_an_interrupt_during_a_write_is_raised_and_leaves_no_file(
     isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
@@ -192,17 +190,17 @@ def test_an_interrupt_while_writing_goes_on_and_leaves_nothing(
     assert os.listdir(isolated) == []
 
 
-def test_a_disk_that_takes_a_little_at_a_time_gets_all(
+def test_a_file_is_complete_even_if_each_write_accepts_a_few_bytes(
     isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writing = fs.write
+    real_write = fs.write
     with monkeypatch.context() as patch:
-        patch.setattr(fs, "write", lambda to, data: writing(to, bytes(data)[:3]))
+        patch.setattr(fs, "write", lambda to, data: real_write(to, bytes(data)[:3]))
         storage.store(str(isolated), "index.json", b"0123456789")
     assert (isolated / "index.json").read_bytes() == b"0123456789"
 
 
-def test_many_processes_that_write_at_once_leave_one_whole_index(
+def test_many_processes_that_write_at_once_leave_one_complete_index(
     site: PlantSite, isolated: Path
 ) -> None:
     directory = site(
@@ -215,7 +213,7 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
         from lazyplug import _environment, _files, _settings
         from lazyplug._indexing import update as update_module
 
-        def look(_):
+        def query(_):
             sys.path[:] = [{str(directory)!r}]
             found = set()
             for _ in range(20):
@@ -225,7 +223,7 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
 
         context = multiprocessing.get_context("fork")
         with context.Pool(8) as pool:
-            found = pool.map(look, range(8))
+            found = pool.map(query, range(8))
         print(repr([sorted(each) for each in found]).replace("'", '"'))
     """
     assert ask(code) == [[30]] * 8
@@ -233,11 +231,13 @@ def test_many_processes_that_write_at_once_leave_one_whole_index(
     assert from_bytes(index_in(isolated).read_bytes()).key[1:] == [str(directory)]
 
 
-# ------------------------------------------------- where nothing can be written
+# ------------------------------------- cache directories that cannot be written
 
 
 @posix
-def test_an_unwritable_folder_is_survived(public: Path, installed: Path) -> None:
+def test_an_unwritable_cache_directory_is_ignored(
+    public: Path, installed: Path
+) -> None:
     directory = public / "cache"
     directory.mkdir()
     directory.chmod(0o555)
@@ -247,7 +247,9 @@ def test_an_unwritable_folder_is_survived(public: Path, installed: Path) -> None
 
 
 @posix
-def test_an_unreadable_folder_is_survived(public: Path, installed: Path) -> None:
+def test_an_unreadable_cache_directory_is_ignored(
+    public: Path, installed: Path
+) -> None:
     directory = public / "cache"
     directory.mkdir()
     directory.chmod(0)
@@ -256,7 +258,7 @@ def test_an_unreadable_folder_is_survived(public: Path, installed: Path) -> None
 
 
 @posix
-def test_a_file_where_the_cache_folder_should_be_is_survived(
+def test_a_file_in_place_of_the_cache_directory_is_ignored(
     public: Path, installed: Path
 ) -> None:
     (public / "cache").write_text("mine")
@@ -270,14 +272,14 @@ def test_a_file_where_the_cache_folder_should_be_is_survived(
 @pytest.mark.parametrize(
     "directory", ["x" * 300, "a/" * 3000, "nowhere/\udcff", "~nobody~/x"]
 )
-def test_a_folder_that_cannot_be_is_survived(
+def test_an_impossible_cache_directory_is_ignored(
     directory: str, public: Path, installed: Path
 ) -> None:
     path = directory if directory[0] == "~" else f"{public}/{directory}"
     assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=path) == RIGHT
 
 
-# The home that the user database knows would be the real one.
+# Without this, the user database would give the real home directory.
 NO_OTHER_HOME = """
 import pwd, types
 pwd.getpwuid = lambda _: types.SimpleNamespace(pw_dir="/nonexistent/home")
@@ -295,9 +297,7 @@ pwd.getpwuid = unknown
 @pytest.mark.parametrize(
     "home", ["", "file", "file/inside", "relative", "\udcff", "//"]
 )
-def test_a_home_that_is_none_is_survived(
-    home: str, public: Path, installed: Path
-) -> None:
+def test_an_invalid_home_is_ignored(home: str, public: Path, installed: Path) -> None:
     (public / "file").write_text("mine")
     path = str(public / home) if home.startswith("file") else home
     env = {"HOME": path, "XDG_CACHE_HOME": ""}
@@ -307,12 +307,12 @@ def test_a_home_that_is_none_is_survived(
 
 
 @posix
-def test_no_home_at_all_is_survived(installed: Path) -> None:
+def test_a_missing_home_raises_nothing(installed: Path) -> None:
     assert look_as_nobody(installed, NO_HOME, XDG_CACHE_HOME="") == RIGHT
 
 
 @posix
-def test_a_full_disk_is_survived(installed: Path, public: Path) -> None:
+def test_a_full_disk_raises_nothing(installed: Path, public: Path) -> None:
     directory = public / "cache"
     full = """
 import resource
@@ -326,107 +326,109 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
     assert os.listdir(directory) == []
 
 
-# -------------------------------------------------------------- what is not believed
+# ------------------------------------------------------ indexes that are not trusted
 
 
-def test_an_index_that_is_ours_is_believed(
-    looked: Callable[[], list[str]], isolated: Path
+def test_an_index_of_the_current_user_is_trusted(
+    query: Callable[[], list[str]], isolated: Path
 ) -> None:
-    # This proves that the poison of the tests below is one.
-    looked()
+    # This proves that the poisoned indexes of the tests below would be used.
+    query()
     poison(index_in(isolated))
-    assert looked() == ["n:f"]
+    assert query() == ["n:f"]
 
 
 @posix
 @pytest.mark.parametrize("bits", [0o620, 0o602, 0o666, 0o777])
-def test_a_file_that_others_could_write_is_not_believed_and_is_replaced(
-    bits: int, looked: Callable[[], list[str]], isolated: Path
+def test_a_file_that_others_could_write_is_not_trusted_and_is_replaced(
+    bits: int, query: Callable[[], list[str]], isolated: Path
 ) -> None:
-    looked()
+    query()
     poison(index_in(isolated))
     index_in(isolated).chmod(bits)
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
     assert mode(index_in(isolated)) == 0o600
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
 
 
 @posix
 @pytest.mark.parametrize("bits", [0o720, 0o702, 0o777, 0o1777])
-def test_a_folder_that_others_could_write_is_not_believed_nor_used(
-    bits: int, looked: Callable[[], list[str]], isolated: Path
+def test_a_directory_that_others_could_write_is_neither_read_nor_written(
+    bits: int, query: Callable[[], list[str]], isolated: Path
 ) -> None:
-    looked()
-    evil = poison(index_in(isolated))
+    query()
+    poisoned = poison(index_in(isolated))
     isolated.chmod(bits)
-    assert looked() == ["m:f"]
-    assert index_in(isolated).read_bytes() == evil
+    assert query() == ["m:f"]
+    assert index_in(isolated).read_bytes() == poisoned
     assert mode(isolated) == bits
     assert len(os.listdir(isolated)) == 1
 
 
 @posix
-def test_an_index_of_another_path_in_such_a_file_gives_nothing_away(
-    looked: Callable[[], list[str]],
+def test_an_index_that_others_could_write_is_not_reused_for_another_path(
+    query: Callable[[], list[str]],
     isolated: Path,
     site: PlantSite,
     only: SetPath,
 ) -> None:
-    # What a new key takes over comes from files that are trusted as much.
-    looked()
+    # A new index reuses records only from indexes that are trusted as well.
+    query()
     poison(index_in(isolated))
     index_in(isolated).chmod(0o666)
     only(*sys.path, site({}, "empty"))
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
 
 
 @needs_root
-def test_an_index_of_another_user_is_not_believed(
-    looked: Callable[[], list[str]], isolated: Path
+def test_an_index_of_another_user_is_not_trusted(
+    query: Callable[[], list[str]], isolated: Path
 ) -> None:
-    looked()
+    query()
     poison(index_in(isolated))
     os.chown(index_in(isolated), 12345, 12345)
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
     assert index_in(isolated).stat().st_uid == 0
 
 
 @needs_root
-def test_a_folder_of_another_user_is_not_believed_nor_used(
-    looked: Callable[[], list[str]], isolated: Path
+def test_a_directory_of_another_user_is_neither_read_nor_written(
+    query: Callable[[], list[str]], isolated: Path
 ) -> None:
-    looked()
-    evil = poison(index_in(isolated))
+    query()
+    poisoned = poison(index_in(isolated))
     os.chown(isolated, 12345, 12345)
-    assert looked() == ["m:f"]
-    assert index_in(isolated).read_bytes() == evil
+    assert query() == ["m:f"]
+    assert index_in(isolated).read_bytes() == poisoned
 
 
 @needs_root
 def test_nothing_is_left_in_the_home_of_another_user(
-    looked: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    query: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As sudo has it, which may keep HOME.
+    # As under sudo, which may keep HOME.
     home = tmp_path / "home"
     home.mkdir()
     os.chown(home, 12345, 12345)
     monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(home))
-    assert looked() == looked() == ["m:f"]
+    assert query() == query() == ["m:f"]
     assert os.listdir(home) == []
 
 
 @needs_root
-def test_an_index_of_root_is_believed_by_others(public: Path, installed: Path) -> None:
+def test_an_index_of_root_is_trusted_by_other_users(
+    public: Path, installed: Path
+) -> None:
     # An administrator may prepare an index that nobody else can write.
     directory = public / "cache"
     env = {"LAZYPLUG_CACHE_DIR": str(directory)}
     code = AS_NOBODY.replace("os.geteuid() == 0", "0")
-    # Believed without a look is only what is no longer racy.
+    # Only an index that is not racy is trusted without checking.
     ahead = "import time; lazyplug._files.fs.clock = lambda: time.time_ns() + 10**12"
     python(
-        "-c", code.replace("def look", f"{ahead}\ndef look"), str(installed), env=env
+        "-c", code.replace("def query", f"{ahead}\ndef query"), str(installed), env=env
     )
     directory.chmod(0o755)
     poison(index_in(directory))
@@ -437,30 +439,30 @@ def test_an_index_of_root_is_believed_by_others(public: Path, installed: Path) -
 
 @posix
 def test_a_link_in_place_of_the_index_is_not_followed(
-    looked: Callable[[], list[str]], isolated: Path, tmp_path: Path
+    query: Callable[[], list[str]], isolated: Path, tmp_path: Path
 ) -> None:
-    looked()
+    query()
     file = index_in(isolated)
     target = tmp_path / "target.json"
-    evil = poison(file)
+    poisoned = poison(file)
     file.rename(target)
     file.symlink_to(target)
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
     assert not file.is_symlink()
-    assert target.read_bytes() == evil
+    assert target.read_bytes() == poisoned
 
 
 @posix
-@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "loop", "nothing"])
-def test_what_is_no_file_in_place_of_the_index_is_survived(
-    kind: str, looked: Callable[[], list[str]], isolated: Path
+@pytest.mark.parametrize("kind", ["fifo", "directory", "device", "loop", "nothing"])
+def test_anything_but_a_regular_file_in_place_of_the_index_is_ignored(
+    kind: str, query: Callable[[], list[str]], isolated: Path
 ) -> None:
-    looked()
+    query()
     file = index_in(isolated)
     file.unlink()
     if kind == "fifo":
         os.mkfifo(file, 0o600)
-    elif kind == "folder":
+    elif kind == "directory":
         (file / "inside").mkdir(parents=True)
     else:
         links: dict[str, Any] = {
@@ -470,30 +472,30 @@ def test_what_is_no_file_in_place_of_the_index_is_survived(
         }
         file.symlink_to(links[kind])
     before = time.monotonic()
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
     assert time.monotonic() - before < 10
     assert [left.name for left in isolated.iterdir()] == [file.name]
-    if kind != "folder":
+    if kind != "directory":
         assert stat.S_ISREG(file.lstat().st_mode)
 
 
 def test_an_index_that_is_far_too_large_is_not_read(
-    looked: Callable[[], list[str]], isolated: Path
+    query: Callable[[], list[str]], isolated: Path
 ) -> None:
-    looked()
+    query()
     poison(index_in(isolated))
     os.truncate(index_in(isolated), _files.SIZE_CAP + 1)  # sparse
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
     assert index_in(isolated).stat().st_size < 10_000
 
 
-def test_an_index_that_is_replaced_while_it_is_read_costs_no_answer(
-    looked: Callable[[], list[str]], isolated: Path
+def test_an_index_that_is_replaced_while_it_is_read_changes_no_answer(
+    query: Callable[[], list[str]], isolated: Path
 ) -> None:
-    looked()
+    query()
     lazyplug.invalidate_caches()
     environment = _environment.current()
-    environment.rows("h")  # the head is read, and the file is closed
+    environment.rows("h")  # the header is read, and the file is closed
     data = index_in(isolated).read_bytes()
     index_in(isolated).unlink()
     assert [row[1] for row, _ in environment.rows("g")] == ["m:f"]
@@ -504,13 +506,13 @@ def test_an_index_that_is_replaced_while_it_is_read_costs_no_answer(
 
 
 @pytest.mark.parametrize("gap", [True, False])
-def test_who_looks_while_an_index_is_replaced_is_answered(
+def test_a_query_while_an_index_is_replaced_is_answered(
     gap: bool,
-    looked: Callable[[], list[str]],
+    query: Callable[[], list[str]],
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    looked()
+    query()
     name, data = index_in(isolated).name, index_in(isolated).read_bytes()
     seen: list[Any] = []
     replace = fs.replace
@@ -518,7 +520,7 @@ def test_who_looks_while_an_index_is_replaced_is_answered(
     def between(*paths: str, **directories: int) -> None:
         with monkeypatch.context() as patch:
             patch.setenv("LAZYPLUG_CACHE", "readonly")
-            seen.append((os.path.lexists(isolated / name), looked()))
+            seen.append((os.path.lexists(isolated / name), query()))
         replace(*paths, **directories)
 
     monkeypatch.setattr(fs, "replace", between)
@@ -530,9 +532,9 @@ def test_who_looks_while_an_index_is_replaced_is_answered(
 
 
 def test_a_program_that_asks_for_many_groups_opens_the_file_a_few_times(
-    looked: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+    query: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked()
+    query()
     lazyplug.invalidate_caches()
     environment = _environment.current()
     opened = []
@@ -549,10 +551,10 @@ def test_a_program_that_asks_for_many_groups_opens_the_file_a_few_times(
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_a_setting_is_what_the_environment_says_now(
+def test_a_setting_has_the_current_value_of_its_variable(
     kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not kept:  # as another implementation may have it
+    if not kept:  # as other implementations of Python may do
         monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.delenv("LAZYPLUG_CHECK", raising=False)
     assert _settings.get_setting("LAZYPLUG_CHECK", "full") == "full"
@@ -565,7 +567,7 @@ def test_a_setting_is_what_the_environment_says_now(
 # -------------------------------------------------------------------------- pruning
 
 
-def aged(path: Path, seconds: float, data: bytes = b"x") -> Path:
+def write_aged(path: Path, seconds: float, data: bytes = b"x") -> Path:
     path.write_bytes(data)
     path.chmod(0o600)
     then = time.time() - seconds
@@ -573,18 +575,18 @@ def aged(path: Path, seconds: float, data: bytes = b"x") -> Path:
     return path
 
 
-def index_called(number: int) -> str:
-    """Return what an index is called."""
+def index_name(number: int) -> str:
+    """Return the file name of an index."""
     return f"{number:016}-{0:016}.json"
 
 
-def unfinished(number: int) -> str:
-    """Return what a temporary file is called."""
-    return f".{index_called(number)}.{number:024x}.tmp"
+def temporary_name(number: int) -> str:
+    """Return the name of a temporary file."""
+    return f".{index_name(number)}.{number:024x}.tmp"
 
 
-def strange_index(key: Any) -> bytes:
-    """Return an index of no path entry whose key is any JSON value, checksums right."""
+def index_with_key(key: Any) -> bytes:
+    """Return a valid index without path entries whose key is any JSON value."""
     sound = assemble(["prefix"], [], [], True, {}, {}, "")
     _, rest = sound[TITLE_LENGTH:].split(b"\n", 1)
     header = json.dumps(key, separators=(",", ":")).encode() + b"\n" + rest
@@ -592,63 +594,63 @@ def strange_index(key: Any) -> bytes:
 
 
 def test_the_newest_64_indexes_are_kept(
-    looked: Callable[[], list[str]], isolated: Path, tmp_path: Path
+    query: Callable[[], list[str]], isolated: Path, tmp_path: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    sound = strange_index([str(tmp_path)])
-    others = [aged(isolated / index_called(n), 100 - n, sound) for n in range(80)]
-    looked()
+    sound = index_with_key([str(tmp_path)])
+    others = [write_aged(isolated / index_name(n), 100 - n, sound) for n in range(80)]
+    query()
     kept = set(isolated.iterdir())
     assert len(kept) == 64
     assert set(others) & kept == set(others[-63:])
 
 
-def test_the_index_that_was_just_written_is_never_the_oldest(
+def test_the_index_that_was_just_written_is_never_pruned(
     isolated: Path, tmp_path: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    sound = strange_index([str(tmp_path)])
+    sound = index_with_key([str(tmp_path)])
     for number in range(70):
-        aged(isolated / index_called(number), -3600, sound)
+        write_aged(isolated / index_name(number), -3600, sound)
     storage.store(str(isolated), "new.json", b"new")
     assert (isolated / "new.json").read_bytes() == b"new"
     assert len(list(isolated.iterdir())) == 64
 
 
-def test_indexes_of_environments_that_are_gone_are_removed(
-    looked: Callable[[], list[str]], isolated: Path, tmp_path: Path
+def test_indexes_of_removed_environments_are_removed(
+    query: Callable[[], list[str]], isolated: Path, tmp_path: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    gone = strange_index([str(tmp_path / "gone")])
-    gone_file = aged(isolated / index_called(1), 5, gone)
-    there = aged(isolated / index_called(2), 5, strange_index([str(tmp_path)]))
-    looked()
+    gone = index_with_key([str(tmp_path / "gone")])
+    gone_file = write_aged(isolated / index_name(1), 5, gone)
+    used = write_aged(isolated / index_name(2), 5, index_with_key([str(tmp_path)]))
+    query()
     assert not gone_file.exists()
-    assert there.exists()
+    assert used.exists()
 
 
 def test_indexes_that_cannot_be_decoded_are_removed_with_their_facts(
-    looked: Callable[[], list[str]], isolated: Path, tmp_path: Path
+    query: Callable[[], list[str]], isolated: Path, tmp_path: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    sound = strange_index([str(tmp_path)])
+    sound = index_with_key([str(tmp_path)])
     other_version = sound.replace(b"%d" % SCHEMA, b"%d" % (SCHEMA + 1), 1)
     removed = [
-        aged(isolated / index_called(number), 5, data)
+        write_aged(isolated / index_name(number), 5, data)
         for number, data in enumerate((other_version, b"x", b""))
     ]
-    kept = aged(isolated / index_called(3), 5, sound)
-    removed.append(aged(removed[0].with_suffix(".facts"), 5))
-    looked()
+    kept = write_aged(isolated / index_name(3), 5, sound)
+    removed.append(write_aged(removed[0].with_suffix(".facts"), 5))
+    query()
     assert [file for file in removed if file.exists()] == []
     assert kept.exists()
 
 
-def test_indexes_are_kept_where_nobody_can_tell_if_their_environment_is_gone(
+def test_indexes_are_kept_if_it_is_unknown_whether_their_environment_exists(
     isolated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     isolated.mkdir(mode=0o700)
-    file = aged(isolated / index_called(1), 5, strange_index([str(tmp_path)]))
+    file = write_aged(isolated / index_name(1), 5, index_with_key([str(tmp_path)]))
     monkeypatch.setattr(os.path, "isdir", lambda _: False)
     storage.prune(str(isolated))
     assert file.exists()
@@ -662,87 +664,87 @@ def test_indexes_are_kept_where_nobody_can_tell_if_their_environment_is_gone(
 
 
 def test_temporary_files_of_dead_writers_are_removed_after_an_hour(
-    looked: Callable[[], list[str]], isolated: Path
+    query: Callable[[], list[str]], isolated: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    old = aged(isolated / unfinished(1), 3700)
-    racy = aged(isolated / unfinished(2), 3500)
-    looked()
+    old = write_aged(isolated / temporary_name(1), 3700)
+    recent = write_aged(isolated / temporary_name(2), 3500)
+    query()
     assert not old.exists()
-    assert racy.exists()
+    assert recent.exists()
 
 
 def test_no_more_than_32_temporary_files_are_kept(
-    looked: Callable[[], list[str]], isolated: Path
+    query: Callable[[], list[str]], isolated: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    files = [aged(isolated / unfinished(n), 100 - n) for n in range(40)]
-    looked()
+    files = [write_aged(isolated / temporary_name(n), 100 - n) for n in range(40)]
+    query()
     assert [file for file in files if file.exists()] == files[-32:]
 
 
-def test_what_is_not_ours_in_the_folder_is_left_alone(
-    looked: Callable[[], list[str]], isolated: Path
+def test_other_files_in_the_cache_directory_are_never_removed(
+    query: Callable[[], list[str]], isolated: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    # So many that some would go if they were taken for indexes.
+    # So many that some would be removed if they were mistaken for indexes.
     names = ["README", "x.jsonl", ".keep", "x.tmp", ".x.json.0123.tmp"]
     names += [f"{number:033}.json" for number in range(80)]
-    others = [aged(isolated / name, 10**7) for name in names]
-    looked()
+    others = [write_aged(isolated / name, 10**7) for name in names]
+    query()
     assert all(other.exists() for other in others)
 
 
-def test_a_folder_among_the_indexes_keeps_nothing_from_being_pruned(
-    looked: Callable[[], list[str]], isolated: Path, tmp_path: Path
+def test_a_directory_among_the_indexes_does_not_prevent_pruning(
+    query: Callable[[], list[str]], isolated: Path, tmp_path: Path
 ) -> None:
     isolated.mkdir(mode=0o700)
-    sound = strange_index([str(tmp_path)])
+    sound = index_with_key([str(tmp_path)])
     for number in range(80):
-        aged(isolated / index_called(number), 100 - number, sound)
-    for name in (index_called(100), unfinished(100)):
+        write_aged(isolated / index_name(number), 100 - number, sound)
+    for name in (index_name(100), temporary_name(100)):
         (isolated / name).mkdir()
         os.utime(isolated / name, (0, 0))
-    looked()
+    query()
     assert len([path for path in isolated.iterdir() if path.is_file()]) <= 64
 
 
 @pytest.mark.parametrize(
     "key", [[None], [1], [[]], [{}], {"0": "/"}, "/", ["\0"], [""]]
 )
-def test_an_index_of_a_strange_environment_crashes_nothing(
+def test_an_index_with_a_malformed_key_raises_nothing(
     key: Any,
-    looked: Callable[[], list[str]],
+    query: Callable[[], list[str]],
     isolated: Path,
     site: PlantSite,
     only: SetPath,
 ) -> None:
-    looked()
+    query()
     name = index_in(isolated).name
-    # of the same prefix by its name, so that it is asked for what may be taken over
-    aged(isolated / f"{name[:16]}-{0:016}.json", -5, strange_index(key))
+    # Its name says that it is of the same prefix, so that its records may be reused.
+    write_aged(isolated / f"{name[:16]}-{0:016}.json", -5, index_with_key(key))
     only(*sys.path, site({}, "empty"))
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
 
 
-def test_nothing_is_pruned_where_nothing_is_written(
-    looked: Callable[[], list[str]], isolated: Path, monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_pruned_if_the_cache_is_readonly(
+    query: Callable[[], list[str]], isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CACHE", "readonly")
     isolated.mkdir(mode=0o700)
-    aged(isolated / unfinished(1), 3700)
-    looked()
+    write_aged(isolated / temporary_name(1), 3700)
+    query()
     assert len(os.listdir(isolated)) == 1
 
 
-# ------------------------------------------------------ the way to the cache directory
+# -------------------------------------------------- the parents of the cache directory
 
 NAME = f"{'0' * 16}-{'0' * 16}.json"
 
 
 @pytest.fixture
-def stored(caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
-    """Return a function that writes an index into a directory; it returns the fault."""
+def store_in(caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
+    """Return a function that stores an index, and returns what is logged."""
 
     def store(path: Path, content: bytes = b"content") -> str:
         caplog.clear()
@@ -756,7 +758,7 @@ def stored(caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
 
 @pytest.fixture
 def by_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write as where the system has no calls that take a directory's descriptor."""
+    """Write as on a system without calls that take a directory's descriptor."""
     if request.param:
         monkeypatch.setattr(directory_module, "_HAS_DIR_FD", False)
 
@@ -770,40 +772,40 @@ either_way = pytest.mark.parametrize("by_path", [False, True], indirect=True)
 
 @either_way
 @pytest.mark.usefixtures("by_path")
-def test_what_is_missing_above_the_cache_directory_is_made(
-    stored: Callable[..., str], tmp_path: Path
+def test_missing_parents_of_the_cache_directory_are_created(
+    store_in: Callable[..., str], tmp_path: Path
 ) -> None:
     before = descriptors()
     for _ in range(2):
-        assert stored(tmp_path / "a" / "b" / "c") == ""
+        assert store_in(tmp_path / "a" / "b" / "c") == ""
     assert os.listdir(tmp_path / "a" / "b" / "c") == [NAME]
     if os.name == "posix":
         assert {mode(path) for path in tmp_path.rglob("?")} == {0o700}
     (tmp_path / "file").write_text("mine")
     too_long = ["x" * 300, "a/" * 3000] if os.name == "posix" else []
     for name in ("file", "file/inside", "\0", *too_long):
-        assert stored(tmp_path / name)
+        assert store_in(tmp_path / name)
     assert sorted(os.listdir(tmp_path)) == ["a", "file"]
     assert descriptors() == before
 
 
 @posix
 @pytest.mark.parametrize("bits", [0o755, 0o775, 0o1777, 0o711, 0o2775])
-def test_a_directory_that_others_cannot_exchange_anything_in_is_passed(
-    bits: int, stored: Callable[..., str], tmp_path: Path
+def test_a_parent_in_which_others_cannot_replace_files_is_accepted(
+    bits: int, store_in: Callable[..., str], tmp_path: Path
 ) -> None:
-    # The group's bit is not judged: with the umask 002 all have it.
+    # The group's bit is not checked: with the umask 002 all directories have it.
     above = tmp_path / "above"
     above.mkdir()
     above.chmod(bits)
-    assert stored(above / "lazyplug") == stored(above / "home" / "lazyplug") == ""
+    assert store_in(above / "lazyplug") == store_in(above / "home" / "lazyplug") == ""
 
 
 @posix
 @pytest.mark.parametrize("bits", [0o777, 0o757, 0o703])
 @pytest.mark.parametrize("made", [False, True])
-def test_a_directory_that_others_may_write_into_is_not_passed(
-    bits: int, made: bool, stored: Callable[..., str], tmp_path: Path
+def test_a_parent_that_others_may_write_into_is_rejected(
+    bits: int, made: bool, store_in: Callable[..., str], tmp_path: Path
 ) -> None:
     above = tmp_path / "above"
     (above / "home" / "lazyplug" if made else above).mkdir(parents=True)
@@ -812,15 +814,15 @@ def test_a_directory_that_others_may_write_into_is_not_passed(
     above.chmod(bits)
     before = sorted(above.rglob("*"))
     for name in ("lazyplug", "home/lazyplug", "home/more/lazyplug"):
-        assert f"others could write there: '{above}'" in stored(above / name)
+        assert f"other users can write to it: '{above}'" in store_in(above / name)
     assert sorted(above.rglob("*")) == before
 
 
 @needs_root
 @pytest.mark.parametrize("what", ["directory", "empty", "link"])
 @pytest.mark.parametrize("bits", [0o755, 0o1777])
-def test_what_another_user_owns_is_not_passed_even_in_a_sticky_directory(
-    what: str, bits: int, stored: Callable[..., str], tmp_path: Path
+def test_a_parent_of_another_user_is_rejected_even_in_a_sticky_directory(
+    what: str, bits: int, store_in: Callable[..., str], tmp_path: Path
 ) -> None:
     above, home, safe = (tmp_path / name for name in ("above", "above/home", "safe"))
     above.mkdir()
@@ -837,7 +839,7 @@ def test_what_another_user_owns_is_not_passed_even_in_a_sticky_directory(
     os.chown(home, 12345, 12345, follow_symlinks=False)
     before = sorted(tmp_path.rglob("*"))
     for path in (home, home / "lazyplug", home / "more" / "lazyplug"):
-        assert stored(path)
+        assert store_in(path)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -853,53 +855,55 @@ def test_what_another_user_owns_is_not_passed_even_in_a_sticky_directory(
         {"home": "{0}/one/..//real/", "one": "{0}/deep/deeper/.."},
     ],
 )
-def test_links_of_ones_own_are_followed_wherever_they_lead(
-    links: dict[str, str], stored: Callable[..., str], tmp_path: Path
+def test_links_of_the_current_user_are_followed(
+    links: dict[str, str], store_in: Callable[..., str], tmp_path: Path
 ) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "deep" / "deeper").mkdir(parents=True)
     for link, target in links.items():
         (tmp_path / link).symlink_to(target.format(tmp_path))
-    assert stored(tmp_path / "home" / "lazyplug") == ""
-    assert stored(tmp_path / "home" / ".." / "real" / "other") == ""
+    assert store_in(tmp_path / "home" / "lazyplug") == ""
+    assert store_in(tmp_path / "home" / ".." / "real" / "other") == ""
     assert os.listdir(tmp_path / "real" / "lazyplug") == [NAME]
     assert os.listdir(tmp_path / "real" / "other") == [NAME]
 
 
 @posix
-def test_links_that_lead_nowhere_or_in_circles_are_not_followed(
-    stored: Callable[..., str], tmp_path: Path
+def test_dangling_and_circular_links_are_not_followed(
+    store_in: Callable[..., str], tmp_path: Path
 ) -> None:
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
     (tmp_path / "circle").symlink_to("other")
     (tmp_path / "other").symlink_to("circle")
     before = descriptors()
     for link in ("nowhere", "circle"):
-        assert stored(tmp_path / link)
-        assert stored(tmp_path / link / "lazyplug")
+        assert store_in(tmp_path / link)
+        assert store_in(tmp_path / link / "lazyplug")
     assert sorted(os.listdir(tmp_path)) == ["circle", "nowhere", "other"]
     assert descriptors() == before
 
 
 @posix
-def test_links_that_lead_on_for_ever_are_given_up(
-    stored: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_endless_chain_of_links_is_not_followed(
+    store_in: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As if somebody had exchanged them since the kernel followed them.
+    # As if another process had replaced them after the kernel followed them.
     (tmp_path / "link").symlink_to("real")
     (tmp_path / "real").mkdir()
     monkeypatch.setattr(fs, "readlink", lambda *_, **__: "link")
-    assert "Too many levels of symbolic links" in stored(tmp_path / "link" / "lazyplug")
+    assert "Too many levels of symbolic links" in store_in(
+        tmp_path / "link" / "lazyplug"
+    )
 
 
 @posix
-def test_a_link_into_a_directory_that_others_may_write_into_is_not_passed(
-    stored: Callable[..., str], tmp_path: Path
+def test_a_link_into_a_directory_that_others_may_write_into_is_rejected(
+    store_in: Callable[..., str], tmp_path: Path
 ) -> None:
     (tmp_path / "open" / "inside").mkdir(parents=True)
     (tmp_path / "open").chmod(0o777)
     (tmp_path / "home").symlink_to("open/inside")
-    assert "others could write there" in stored(tmp_path / "home" / "lazyplug")
+    assert "other users can write to it" in store_in(tmp_path / "home" / "lazyplug")
     assert os.listdir(tmp_path / "open" / "inside") == []
 
 
@@ -917,10 +921,8 @@ storage.store({path!r}, {name!r}, b"content")
 
 @needs_root
 @pytest.mark.parametrize("umask", [0, 0o022, 0o277, 0o777])
-def test_one_need_not_be_allowed_to_list_what_is_above(
-    umask: int, public: Path
-) -> None:
-    # And all is private whatever the umask, also where only root has all rights.
+def test_a_parent_need_not_be_readable(umask: int, public: Path) -> None:
+    # All is private whatever the umask, even below a directory of root.
     above, home = public / "above", public / "above" / "home"
     above.mkdir()
     above.chmod(0o711)
@@ -941,48 +943,49 @@ HOOKED = f"""
 import json, os, sys
 sys.path[:0] = [{str(ROOT)!r}]
 import lazyplug
-event, folder = sys.argv[1:3]
+event, directory = sys.argv[1:3]
 raised = []
-def refuse(said, arguments):
-    writing = said != "open" or (arguments[2] or 0) & (os.O_WRONLY | os.O_DIRECTORY)
-    if said == event and writing:
-        raised.append(said)
+def refuse(name, arguments):
+    writing = name != "open" or (arguments[2] or 0) & (os.O_WRONLY | os.O_DIRECTORY)
+    if name == event and writing:
+        raised.append(name)
         raise RuntimeError("refused")
-sys.path[:] = [folder]
-def look():
+sys.path[:] = [directory]
+def query():
     lazyplug.invalidate_caches()
     return [point.value for point in lazyplug.entry_points(group="g")]
-# which look where they lie
+# before the hook, since imports open files and directories too
 import lazyplug._indexing.update, lazyplug._indexing.rebuild
 sys.addaudithook(refuse)
-print(json.dumps([look(), look(), bool(raised)]))
+print(json.dumps([query(), query(), bool(raised)]))
 """
 
 
 @posix
 @pytest.mark.parametrize("event", ["open", "os.mkdir", "os.rename", "os.remove"])
-def test_a_hook_that_refuses_to_write_costs_the_cache_only(
+def test_an_audit_hook_that_refuses_writes_affects_only_the_cache(
     event: str, site: PlantSite, isolated: Path
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
     if event == "os.remove":
         isolated.mkdir(mode=0o700)
-        aged(isolated / unfinished(1), 3700)
+        write_aged(isolated / temporary_name(1), 3700)
     done = python("-c", HOOKED, event, str(directory))
     assert json.loads(done.stdout) == [["m:f"], ["m:f"], True]
     assert done.stderr == ""
 
 
-def test_an_index_that_would_never_be_read_is_not_written(
-    stored: Callable[..., str], isolated: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_index_that_is_too_large_to_be_read_is_not_written(
+    store_in: Callable[..., str], isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "SIZE_CAP", 1000)
-    assert stored(isolated, b"x" * 1000) == ""
-    assert "its 1001 bytes exceed the limit" in stored(isolated / "b", b"x" * 1001)
+    assert store_in(isolated, b"x" * 1000) == ""
+    message = store_in(isolated / "b", b"x" * 1001)
+    assert "1001 bytes exceed the limit of 1000" in message
     assert not (isolated / "b").exists()
 
 
-# ----------------------------------------------------------------- where the cache is
+# -------------------------------------------------------- the default cache directory
 
 
 HOMES = [
@@ -1008,20 +1011,25 @@ HOMES = [
 @pytest.mark.parametrize("environ", HOMES, ids=str)
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
 @posix
-def test_the_plain_folder_is_that_of_platformdirs(
+def test_the_default_cache_directory_is_that_of_platformdirs(
     platform: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    of = {"linux": platformdirs.unix.Unix, "darwin": platformdirs.macos.MacOS}[platform]
-    plain = default_cache_dir(platform, environ)
-    if plain is not None:
-        assert plain == of("lazyplug", appauthor=False).user_cache_dir
+    platform_class = {
+        "linux": platformdirs.unix.Unix,
+        "darwin": platformdirs.macos.MacOS,
+    }[platform]
+    default = default_cache_dir(platform, environ)
+    if default is not None:
+        assert default == platform_class("lazyplug", appauthor=False).user_cache_dir
 
 
-def test_the_usual_homes_are_plain() -> None:
+def test_the_default_cache_directory_of_common_platforms_needs_no_platformdirs() -> (
+    None
+):
     home = {"HOME": "/home/me"}
     assert default_cache_dir("linux", home) == "/home/me/.cache/lazyplug"
     assert default_cache_dir("darwin", home) == "/home/me/Library/Caches/lazyplug"
@@ -1043,18 +1051,18 @@ def test_the_usual_homes_are_plain() -> None:
     ],
     ids=str,
 )
-def test_the_plain_folder_of_windows_is_that_of_platformdirs(
+def test_the_default_cache_directory_on_windows_is_that_of_platformdirs(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     windows: Any = platformdirs.windows
-    # Off Windows: its paths, and the variable instead of the shell's answer.
-    there = SimpleNamespace(path=ntpath, environ=environ)
-    monkeypatch.setattr(windows, "os", there)
+    # On other systems: Windows' paths, and the variable, not the shell's answer.
+    windows_os = SimpleNamespace(path=ntpath, environ=environ)
+    monkeypatch.setattr(windows, "os", windows_os)
     monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
-    monkeypatch.setattr(_settings, "os", there)
-    plain = default_cache_dir("win32", environ)
-    if plain is not None:
-        assert plain == windows.Windows("lazyplug", appauthor=False).user_cache_dir
+    monkeypatch.setattr(_settings, "os", windows_os)
+    default = default_cache_dir("win32", environ)
+    if default is not None:
+        assert default == windows.Windows("lazyplug", appauthor=False).user_cache_dir
 
 
 @pytest.mark.parametrize(
@@ -1074,13 +1082,13 @@ def test_the_plain_folder_of_windows_is_that_of_platformdirs(
         ("freebsd14", {}),
     ],
 )
-def test_where_it_is_not_plain_platformdirs_is_asked(
+def test_in_an_unusual_environment_platformdirs_is_asked(
     platform: str, environ: dict[str, str]
 ) -> None:
     assert default_cache_dir(platform, environ) is None
 
 
-def test_where_it_is_not_plain_the_answer_of_platformdirs_counts(
+def test_in_an_unusual_environment_the_answer_of_platformdirs_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
@@ -1090,19 +1098,19 @@ def test_where_it_is_not_plain_the_answer_of_platformdirs_counts(
 
 
 @posix
-def test_an_explicit_folder_is_made_absolute_and_its_tilde_means_home(
+def test_an_explicit_directory_is_made_absolute_and_its_tilde_expanded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/me")
-    for given, meant in (("x", str(tmp_path / "x")), ("~/x", "/home/me/x")):
-        monkeypatch.setenv("LAZYPLUG_CACHE_DIR", given)
-        assert _settings.get_cache_directory() == meant
+    for value, expected in (("x", str(tmp_path / "x")), ("~/x", "/home/me/x")):
+        monkeypatch.setenv("LAZYPLUG_CACHE_DIR", value)
+        assert _settings.get_cache_directory() == expected
 
 
 # ------------------------------------------------------------------------- settings
 
-TELL = f"""
+PRINT_SETTINGS = f"""
 import json, os, sys
 sys.path[:0] = [{str(ROOT)!r}]
 from lazyplug import _environment, _files, _settings
@@ -1114,57 +1122,57 @@ print(json.dumps([
 
 @posix
 @pytest.mark.parametrize("flag", ["-E", "-I"])
-def test_settings_are_ignored_where_python_ignores_its_own(
+def test_settings_are_ignored_if_python_ignores_its_own_variables(
     flag: str, tmp_path: Path
 ) -> None:
     env = {"LAZYPLUG_CHECK": "none", "HOME": str(tmp_path), "XDG_CACHE_HOME": ""}
-    said = json.loads(python("-c", TELL, env=env).stdout)
-    assert said == ["none", os.environ["LAZYPLUG_CACHE_DIR"]]
-    said = json.loads(python(flag, "-c", TELL, env=env).stdout)
-    assert said[0] == ""
-    assert said[1] != os.environ["LAZYPLUG_CACHE_DIR"]
+    found = json.loads(python("-c", PRINT_SETTINGS, env=env).stdout)
+    assert found == ["none", os.environ["LAZYPLUG_CACHE_DIR"]]
+    found = json.loads(python(flag, "-c", PRINT_SETTINGS, env=env).stdout)
+    assert found[0] == ""
+    assert found[1] != os.environ["LAZYPLUG_CACHE_DIR"]
 
 
 @needs_root
-def test_settings_are_ignored_where_real_and_effective_user_differ() -> None:
-    code = TELL.replace("print", "os.seteuid(65534)\nprint")
-    said = json.loads(python("-c", code, env={"LAZYPLUG_CHECK": "none"}).stdout)
-    assert said[0] == ""
-    assert said[1] != os.environ["LAZYPLUG_CACHE_DIR"]
+def test_settings_are_ignored_if_real_and_effective_user_differ() -> None:
+    code = PRINT_SETTINGS.replace("print", "os.seteuid(65534)\nprint")
+    found = json.loads(python("-c", code, env={"LAZYPLUG_CHECK": "none"}).stdout)
+    assert found[0] == ""
+    assert found[1] != os.environ["LAZYPLUG_CACHE_DIR"]
 
 
 def test_off_neither_reads_nor_writes(
-    looked: Callable[[], list[str]], isolated: Path, monkeypatch: pytest.MonkeyPatch
+    query: Callable[[], list[str]], isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CACHE", "off")
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
     assert not isolated.exists()
     monkeypatch.setenv("LAZYPLUG_CACHE", "on")
-    looked()
-    evil = poison(index_in(isolated))
+    query()
+    poisoned = poison(index_in(isolated))
     monkeypatch.setenv("LAZYPLUG_CACHE", "off")
-    assert looked() == ["m:f"]
-    assert index_in(isolated).read_bytes() == evil
+    assert query() == ["m:f"]
+    assert index_in(isolated).read_bytes() == poisoned
 
 
 def test_readonly_reads_and_does_not_write(
-    looked: Callable[[], list[str]], isolated: Path, monkeypatch: pytest.MonkeyPatch
+    query: Callable[[], list[str]], isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CACHE", "readonly")
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
     assert not isolated.exists()
     monkeypatch.setenv("LAZYPLUG_CACHE", "on")
-    looked()
-    evil = poison(index_in(isolated))
+    query()
+    poisoned = poison(index_in(isolated))
     monkeypatch.setenv("LAZYPLUG_CACHE", "readonly")
-    assert looked() == ["n:f"]
+    assert query() == ["n:f"]
     plant(Path(sys.path[0]), dist("bar", entry_points="[g]\nb = n:f\n"))
-    assert max(looked()) == "n:f"
-    assert index_in(isolated).read_bytes() == evil
+    assert max(query()) == "n:f"
+    assert index_in(isolated).read_bytes() == poisoned
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "meant"),
+    ("name", "value", "default"),
     [
         ("LAZYPLUG_CHECK", "ful", "full"),
         ("LAZYPLUG_CHECK", "NONE", "full"),
@@ -1172,35 +1180,35 @@ def test_readonly_reads_and_does_not_write(
         ("LAZYPLUG_CACHE", "0", "on"),
     ],
 )
-def test_a_misspelt_setting_is_told_once_and_means_the_default(
+def test_an_invalid_setting_is_logged_once_and_means_the_default(
     name: str,
-    given: str,
-    meant: str,
-    looked: Callable[[], list[str]],
+    value: str,
+    default: str,
+    query: Callable[[], list[str]],
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv(name, given)
+    monkeypatch.setenv(name, value)
     with caplog.at_level(logging.WARNING, "lazyplug"):
-        assert looked() == looked() == ["m:f"]
+        assert query() == query() == ["m:f"]
     (record,) = caplog.records
     assert record.name == "lazyplug"
-    assert f"{name}={given!r} is not understood" in record.message
-    assert f"taken as {meant!r}" in record.message
+    assert f"ignoring {name}={value!r}: expected one of " in record.message
+    assert record.message.endswith(f"; using {default!r}")
     assert index_in(isolated).exists()
     if name == "LAZYPLUG_CHECK":
-        assert _environment.current().checked == meant
+        assert _environment.current().checked == default
 
 
 @pytest.mark.parametrize("level", ["full", "dirs", "none"])
-def test_a_setting_that_is_understood_is_not_told(
+def test_a_valid_setting_is_not_logged(
     level: str,
-    looked: Callable[[], list[str]],
+    query: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", level)
-    assert looked() == ["m:f"]
+    assert query() == ["m:f"]
     assert _environment.current().checked == level
     assert caplog.records == []

@@ -1,6 +1,6 @@
-"""What befell users of other plugin systems does not befall those of this one.
+"""Test that problems which users of other plugin systems had do not occur.
 
-Each test is a small host that does what the program of the thread does.
+Each test has a small host that does what the program in the thread does.
 """
 
 import shutil
@@ -29,7 +29,7 @@ Install = Callable[[Tree], Path]
 
 @pytest.fixture
 def install(site: PlantSite, first: SetPath) -> Install:
-    """Return a function that installs a tree, and what a host ships with."""
+    """Return a function that installs a tree, and the plugins of the host itself."""
 
     def make(tree: Tree) -> Path:
         own = dist(
@@ -42,18 +42,18 @@ def install(site: PlantSite, first: SetPath) -> Install:
     return make
 
 
-def program(code: str, directory: Path, **variables: str) -> tuple[str, str]:
-    """Run a host; return what it printed, and what it said of faults."""
+def run_host(code: str, directory: Path, **variables: str) -> tuple[str, str]:
+    """Run a host; return what it wrote to stdout and stderr."""
     path = f"import sys; sys.path[:0] = [{str(directory)!r}, {str(ROOT)!r}]\n"
     done = python("-c", path + code, env=variables)
     return done.stdout, done.stderr
 
 
-# ------------------------------------------- 4: one broken plugin, the whole program
+# -------------------------------------------- 4: one broken plugin stops the program
 
 
 def test_a_broken_plugin_does_not_prevent_its_own_removal(install: Install) -> None:
-    """The thread is conda/conda#12149."""
+    """See conda/conda#12149."""
     directory = install(
         {
             "plug_bad.py": "import no_such_module_anywhere\n",
@@ -71,10 +71,10 @@ def test_a_broken_plugin_does_not_prevent_its_own_removal(install: Install) -> N
     assert manager.failures == []
 
 
-def test_two_plugins_that_claim_one_command_leave_the_help_alive(
+def test_two_plugins_for_one_command_do_not_break_the_help(
     install: Install,
 ) -> None:
-    """The thread is python-poetry/poetry#6456."""
+    """See python-poetry/poetry#6456."""
     install(
         {
             "plug_bad.py": TRAP,
@@ -97,7 +97,7 @@ def test_two_plugins_that_claim_one_command_leave_the_help_alive(
 def test_a_backend_that_cannot_be_imported_leaves_the_others_usable(
     install: Install,
 ) -> None:
-    """The thread is pydata/xarray#5136."""
+    """See pydata/xarray#5136."""
     install(
         {
             "plug_bad.py": "raise ImportError('libfoo.so: cannot open')\n",
@@ -124,21 +124,21 @@ def test_a_backend_that_cannot_be_imported_leaves_the_others_usable(
         {"broken-1.egg-info": "", "~roken-1.dist-info": {"METADATA": "Name: roken"}},
     ],
 )
-def test_broken_metadata_of_another_harms_nobody(
+def test_broken_metadata_of_a_distribution_affects_no_other(
     broken: Mapping[str, Any], install: Install
 ) -> None:
-    """The threads are python/cpython#100455 and saulpw/visidata#1529."""
+    """See python/cpython#100455 and saulpw/visidata#1529."""
     directory = install(broken)
     code = "import lazyplug; print(*lazyplug.ExtensionManager('host').names())"
-    said, _ = program(code, directory)
-    assert said == "build clean\n"
+    output, _ = run_host(code, directory)
+    assert output == "build clean\n"
 
 
-# --------------------------------------------------------- 5: silence is bad as well
+# ------------------------------------------------------------ 5: failures are hidden
 
 
 def test_a_plugin_that_failed_is_visible_and_can_be_counted(install: Install) -> None:
-    """The threads are colcon/colcon-core#637 and mlflow/mlflow#2445."""
+    """See colcon/colcon-core#637 and mlflow/mlflow#2445."""
     directory = install(
         {
             "plug_bad.py": "1 / 0\n",
@@ -152,16 +152,16 @@ def test_a_plugin_that_failed_is_visible_and_can_be_counted(install: Install) ->
         for failure in manager.failures:
             print(failure.name, failure.distribution, failure.reason)
     """
-    said, told = program(code, directory)
-    assert said == "bad bad 0.3 ZeroDivisionError: division by zero\n"
-    # Nobody asked for it. A program that sets up logging does.
-    assert told == ""
+    output, errors = run_host(code, directory)
+    assert output == "bad bad 0.3 ZeroDivisionError: division by zero\n"
+    # A failure is not printed, unless the program sets up logging.
+    assert errors == ""
     setup = "import logging; logging.basicConfig(format='%(message)s')\n"
-    _, told = program(setup + code, directory)
+    _, errors = run_host(setup + code, directory)
     file = directory / "bad-0.3.dist-info" / "entry_points.txt"
-    assert told == (
-        "could not load entry point 'bad = plug_bad:run' of group 'host', declared by"
-        f" bad 0.3 in {file}, line 2: ZeroDivisionError: division by zero\n"
+    assert errors == (
+        "entry point 'bad = plug_bad:run' of group 'host', declared by bad 0.3 in"
+        f" {file}, line 2 could not be loaded: ZeroDivisionError: division by zero\n"
     )
 
 
@@ -177,7 +177,7 @@ TURNED_OFF = """if True:
 
 
 @pytest.mark.parametrize(
-    ("variables", "left"),
+    ("variables", "expected"),
     [
         ({"HOST_PLUGINS_DENY": "heavy"}, "build clean"),
         ({"HOST_PLUGINS_DENY": "@heavy-*"}, "build clean"),
@@ -189,23 +189,23 @@ TURNED_OFF = """if True:
     ids=str,
 )
 def test_plugins_are_turned_off_before_any_import_and_none_means_none(
-    variables: dict[str, str], left: str, install: Install
+    variables: dict[str, str], expected: str, install: Install
 ) -> None:
-    """The threads are pytest-dev/pytest#3784, conda/conda#12903, simonw/llm#922."""
+    """See pytest-dev/pytest#3784, conda/conda#12903, simonw/llm#922."""
     directory = install(
         {
             "plug_trap.py": TRAP,
             **dist("heavy-x", entry_points="[host]\nheavy = plug_trap:r\n"),
         }
     )
-    assert program(TURNED_OFF, directory, **variables) == (f"{left}\n", "")
+    assert run_host(TURNED_OFF, directory, **variables) == (f"{expected}\n", "")
 
 
 # ----------------------------------------------------------- 7: two plugins, one name
 
 
 def test_a_company_overrides_a_public_plugin_by_name(install: Install) -> None:
-    """The threads are fsspec/adlfs#302 and python/importlib_metadata#280."""
+    """See fsspec/adlfs#302 and python/importlib_metadata#280."""
     install(
         {
             "plug_public.py": TRAP,
@@ -226,7 +226,7 @@ def test_a_company_overrides_a_public_plugin_by_name(install: Install) -> None:
 def test_help_names_and_describes_each_command_and_imports_none(
     install: Install,
 ) -> None:
-    """The threads: globus/globus-cli#673, apache/airflow#46789, azure-cli#27444."""
+    """See globus/globus-cli#673, apache/airflow#46789, azure-cli#27444."""
     heavy = f'"""Heavy."""\n{TRAP}def run():\n    """Run it."""\n'
     directory = install(
         {
@@ -240,26 +240,26 @@ def test_help_names_and_describes_each_command_and_imports_none(
             print(f"{extension.name:8}{extension.summary}")
         print([name for name in sys.modules if name.startswith("plug_")])
     """
-    said, told = program(code, directory)
-    assert said.splitlines() == [
+    output, errors = run_host(code, directory)
+    assert output.splitlines() == [
         "run     Run it.",
         "build   Build the project.",
         "clean   Remove what was built.",
         "[]",
     ]
-    assert told == ""
+    assert errors == ""
 
 
-# ------------------------------------------------------- 12: processes that run long
+# -------------------------------------------------------- 12: long-running processes
 
 
-def test_a_plugin_installed_from_the_notebook_is_seen(install: Install) -> None:
-    """The thread is pydata/xarray#7478."""
+def test_a_plugin_installed_from_a_notebook_is_found(install: Install) -> None:
+    """See pydata/xarray#7478."""
     directory = install({})
     engines = ExtensionManager[Any]("host")
     build = engines["build"].plugin
-    told: list[lazyplug.Changes] = []
-    leave = lazyplug.subscribe(told.append)
+    notified: list[lazyplug.Changes] = []
+    unsubscribe = lazyplug.subscribe(notified.append)
     with pytest.raises(lazyplug.NoMatches, match="no extension named 'zarr'"):
         engines["zarr"]
     plant(
@@ -270,9 +270,9 @@ def test_a_plugin_installed_from_the_notebook_is_seen(install: Install) -> None:
         },
     )
     engines.refresh()
-    leave()
+    unsubscribe()
     assert engines["zarr"].plugin is dict
     assert engines["build"].plugin is build
-    assert [changes.added for changes in told] == [("zarr 3",)]
+    assert [changes.added for changes in notified] == [("zarr 3",)]
     named = NamedExtensionManager[Any]("host", ["zarr"], choice=Choice(allow=["zarr"]))
     assert named.names() == ["zarr"]

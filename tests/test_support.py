@@ -1,4 +1,4 @@
-"""Test modules import from `tests.support`, not from each other."""
+"""Test that test modules import from `tests.support`, not from each other."""
 
 import re
 from pathlib import Path

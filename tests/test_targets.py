@@ -1,4 +1,4 @@
-"""All loaders load what importlib.metadata loads, and raise what it raises."""
+"""Test that all loaders load the same as importlib.metadata, and raise the same."""
 
 import importlib.metadata
 import json
@@ -19,7 +19,7 @@ from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 
-# Modules, and objects in the place of modules, that answer in odd ways.
+# Modules, and objects in place of modules, with unusual attributes.
 GETATTR = "def __getattr__(name):\n    raise {}(name)\n"
 REPLACED = """
 import sys
@@ -89,11 +89,11 @@ FILES = {
     "plug_hash.py": "class Name(str):\n    def __hash__(self): raise OSError\n"
     "raise ImportError(name=Name())\n",
 }
-# What other programs cannot name, or do not survive.
+# Modules that other programs cannot name, or that make them crash.
 WORSE = {
     "plug_meta.py": "class Meta(type):\n    __name__ = property(lambda cls: 1 / 0)\n"
     "class Error(Exception, metaclass=Meta):\n    pass\nraise Error\n",
-    # as pytest's Skipped and gevent's Timeout: no Exceptions
+    # like pytest's Skipped and gevent's Timeout, which are not Exceptions
     "plug_base.py": "f = 7\ndel __spec__\n" + GETATTR.format("GeneratorExit"),
     "plug_lost_base.py": REPLACED.format(
         "def __getattr__(self, name): raise GeneratorExit"
@@ -144,7 +144,7 @@ TARGETS = [
 ]
 INVALID = ["plug:", "pk-x:f", "", ":f", "plug:f:g", "plug m:f", "plug:g [x", "plug/m"]
 INVALID += ["plug.m: f ."]
-# Loaded in a process each.
+# Each of these is loaded in a separate process.
 FEW = [
     value for value in TARGETS if value.endswith((".", "key:f", "lost:f", "g", "met"))
 ]
@@ -162,10 +162,10 @@ def installed(site: PlantSite, first: SetPath) -> Path:
 
 
 def outcome(load: Callable[[], Any]) -> tuple[str, str, str]:
-    """Load with nothing imported before; return what came, in comparable form.
+    """Load three times, with nothing imported before; return comparable outcomes.
 
-    It is said three times: a load must not change what the next one brings, but for
-    what the import system itself does differently with a module that is there.
+    A load must not change the outcome of the next one, except for what the import
+    system itself does differently with a module that is imported already.
     """
     found = []
     for name in [name for name in sys.modules if name.startswith("plug")]:
@@ -221,28 +221,28 @@ def test_each_target_is_loaded_as_importlib_metadata_loads_it(
 ) -> None:
     differences: list[Any] = []
     for number, value in enumerate(TARGETS):
-        truth = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
-        assert truth == outcome(importlib_metadata.EntryPoint("x", value, "g").load)
+        expected = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
+        assert expected == outcome(importlib_metadata.EntryPoint("x", value, "g").load)
         found = outcome(load(number, value))
-        # A handle remembers the first outcome: a new one may meet another.
-        wanted = truth if load is by_entry_point else truth[:1]
+        # A handle keeps its first outcome; a new handle may have another.
+        wanted = expected if load is by_entry_point else expected[:1]
         if found[: len(wanted)] != wanted:
-            differences.append((value, found, truth))
+            differences.append((value, found, expected))
         if load is by_manager and len({*found}) > 1:
             differences.append((value, found, "the first each time"))
     assert differences == []
 
 
 @pytest.mark.parametrize("value", [f"{n.removesuffix('.py')}:f" for n in WORSE])
-def test_what_a_module_or_an_error_raises_when_it_is_asked_replaces_nothing(
+def test_errors_of_attributes_of_modules_and_exceptions_replace_no_outcome(
     value: str,
 ) -> None:
-    truth = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
+    expected = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
     for load in by_registered, by_handle:
-        assert outcome(load(0, value))[0] == truth[0]
+        assert outcome(load(0, value))[0] == expected[0]
 
 
-def test_what_a_signal_handler_raises_while_a_plain_module_is_asked_is_raised() -> None:
+def test_errors_of_a_signal_handler_during_an_attribute_access_are_raised() -> None:
     assert not reraise_signal_error(object(), SystemExit())
     for module, error in (
         (json, SystemExit("now")),
@@ -252,10 +252,10 @@ def test_what_a_signal_handler_raises_while_a_plain_module_is_asked_is_raised() 
             reraise_signal_error(module, error)
 
 
-def test_what_is_no_reference_stays_an_invalid_entry_point() -> None:
+def test_an_invalid_reference_raises_invalid_entry_point() -> None:
     manager = ExtensionManager[Any]("g")
     for number, value in enumerate(INVALID):
-        text = "is not an object reference of the form 'module:attr'"
+        text = r"is not a valid reference \(expected `module:attr`\)"
         with pytest.raises(lazyplug.InvalidEntryPoint, match=text):
             manager[f"invalid{number}"].plugin  # noqa: B018
         with pytest.raises(lazyplug.InvalidEntryPoint, match=text):
@@ -263,22 +263,24 @@ def test_what_is_no_reference_stays_an_invalid_entry_point() -> None:
 
 
 @pytest.mark.parametrize("value", [value for value in TARGETS if ":" in value])
-def test_a_reference_leads_where_an_entry_point_leads(value: str) -> None:
-    truth, *_ = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
+def test_a_reference_loads_the_same_as_an_entry_point(value: str) -> None:
+    expected, *_ = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
     found, *_ = outcome(lambda: lazyplug.load("h", value))
-    assert found in {truth, "raises lazyplug.NoMatches"}
-    # Only where there is nothing: no such module, no such attribute.
+    assert found in {expected, "raises lazyplug.NoMatches"}
+    # They differ only if there is no such module or attribute.
     nothing = {"ModuleNotFoundError", "AttributeError", "TypeError"}
-    assert found == truth or truth.removeprefix("raises builtins.") in nothing
+    assert found == expected or expected.removeprefix("raises builtins.") in nothing
 
 
 @pytest.mark.parametrize("word", [".m", "..", ".", "plug.", "plug..m"])
-def test_a_dotted_word_with_an_empty_part_refers_to_nothing(word: str) -> None:
-    with pytest.raises(lazyplug.NoMatches, match="Nor can it be imported"):
+def test_a_dotted_name_with_an_empty_part_is_not_a_reference(word: str) -> None:
+    with pytest.raises(lazyplug.NoMatches, match="It cannot be imported as a refer"):
         lazyplug.load("h", word)
 
 
-def test_the_children_of_check_and_the_drop_in_load_the_same(installed: Path) -> None:
+def test_the_child_processes_of_check_and_the_drop_in_load_the_same(
+    installed: Path,
+) -> None:
     code = """
         import importlib.metadata, json, sys
         from lazyplug.compat.stevedore import ExtensionManager
@@ -286,35 +288,35 @@ def test_the_children_of_check_and_the_drop_in_load_the_same(installed: Path) ->
             found[point.name] = type(error).__name__
         found = {}
         ExtensionManager("g", on_load_failure_callback=failed)
-        truth = {}
+        expected = {}
         for name in [name for name in sys.modules if name.startswith("plug")]:
             del sys.modules[name]
         for point in importlib.metadata.entry_points(group="g"):
             try:
                 point.load()
             except Exception as error:
-                truth[point.name] = type(error).__name__
-        print(json.dumps([found, truth]))
+                expected[point.name] = type(error).__name__
+        print(json.dumps([found, expected]))
     """
     variables = {"PYTHONPATH": str(installed)}
-    found, truth = ask(code, env=variables)
+    found, expected = ask(code, env=variables)
     invalid = {name for name in found if name.startswith("invalid")}
     assert len(invalid) == len(INVALID)
     assert {name: found[name] for name in found.keys() - invalid} == {
-        name: truth[name] for name in truth.keys() - invalid
+        name: expected[name] for name in expected.keys() - invalid
     }
     args = "-m", "lazyplug", "check", "few", "--json"
     done = python(*args, env=variables, check=False)
     rows = {row["name"]: row for row in json.loads(done.stdout)}
-    # Each has a process of its own, in which nothing has been imported before.
+    # Each is loaded in a separate process, in which nothing was imported before.
     alone = {
         name: row["error"].partition(":")[0]
         for name, row in rows.items()
         if row["state"] == "failed"
     }
-    truths = {}
+    expected_errors = {}
     for value in FEW:
-        said, *_ = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
-        if said.startswith("raises"):
-            truths[str(TARGETS.index(value))] = said.rpartition(".")[2]
-    assert alone == truths
+        text, *_ = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
+        if text.startswith("raises"):
+            expected_errors[str(TARGETS.index(value))] = text.rpartition(".")[2]
+    assert alone == expected_errors

@@ -1,4 +1,4 @@
-"""Extensions travel to other processes by reference, and load there."""
+"""Test that extensions are pickled by reference, and load in other processes."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.travel import PLUGIN, POINTS
 
 pytestmark = pytest.mark.slow
 
-# Workers are processes of their own, which have imported nothing of ours.
+# Workers are separate processes, which have imported no plugin.
 PROGRAM = """
 import multiprocessing, os, sys
 from concurrent.futures import ProcessPoolExecutor
@@ -22,8 +22,8 @@ def call(extension, number):
     target = extension.plugin if extension._invoke is None else extension.obj
     return target(number), os.getpid()
 
-def without(folder):
-    sys.path.remove(folder)
+def remove_from_path(directory):
+    sys.path.remove(directory)
 
 def main():
     square = DriverManager("g", "square").extensions[0]
@@ -31,7 +31,7 @@ def main():
         "g", "thrice", invoke_on_load=True, invoke_args=(1,)
     ).extensions[0]
     context = multiprocessing.get_context(sys.argv[1])
-    lacking = (without, (sys.argv[2],)) if sys.argv[3:] else (None, ())
+    lacking = (remove_from_path, (sys.argv[2],)) if sys.argv[3:] else (None, ())
     with ProcessPoolExecutor(2, context, *lacking) as pool:
         for extension, expected in ((square, 16), (thrice, 13)):
             (found, loaded_in), worker = pool.submit(call, extension, 4).result()
@@ -47,7 +47,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def program(site: PlantSite, tmp_path: Path) -> tuple[Path, Path]:
-    """Return a program that sends extensions to workers, and where the plugins are."""
+    """Return a program that sends extensions to workers, and the plugins' directory."""
     directory = site(
         {"plug_square.py": PLUGIN, **dist("shapes", "2.5", entry_points=POINTS)}
     )
@@ -56,26 +56,26 @@ def program(site: PlantSite, tmp_path: Path) -> tuple[Path, Path]:
     return file, directory
 
 
-def path_with(directory: Path) -> dict[str, str]:
-    known = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(directory), known]))}
+def environment_with(directory: Path) -> dict[str, str]:
+    current = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(directory), current]))}
 
 
-@pytest.mark.parametrize("how", ["spawn", "forkserver"])
-def test_workers_load_what_is_sent_to_them(
-    how: str, program: tuple[Path, Path]
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_workers_load_the_extensions_that_are_sent_to_them(
+    method: str, program: tuple[Path, Path]
 ) -> None:
     file, directory = program
-    done = python(str(file), how, str(directory), env=path_with(directory))
+    done = python(str(file), method, str(directory), env=environment_with(directory))
     assert (done.stdout, done.stderr) == ("well\n", "")
 
 
-def test_a_worker_that_lacks_a_plugin_says_which_distribution_is_missing(
+def test_the_error_of_a_worker_without_a_plugin_names_the_distribution(
     program: tuple[Path, Path],
 ) -> None:
     file, directory = program
     arguments = ("spawn", str(directory), "lacking")
-    done = python(str(file), *arguments, env=path_with(directory), check=False)
+    done = python(str(file), *arguments, env=environment_with(directory), check=False)
     assert done.returncode == 1
     assert "ModuleNotFoundError: No module named 'plug_square'" in done.stderr
     assert "entry point 'square = plug_square:square' of group 'g'" in done.stderr

@@ -1,4 +1,4 @@
-"""Exchanging lines writes the bytes that a scan which knows nothing writes."""
+"""Test that patching an index writes the same bytes as a complete scan."""
 
 import contextlib
 import shutil
@@ -23,7 +23,7 @@ from tests.support.index_format import Index, from_bytes
 from tests.support.properties import examples
 from tests.support.seam import fs
 
-# A clock ahead of all changes: no stamp is too young.
+# With a clock that is so far ahead of all changes, no stat data is racy.
 LATER = 3600 * 10**9
 
 
@@ -31,18 +31,18 @@ def key_of(root: Path) -> list[str]:
     return ["/prefix", str(root / "a"), str(root / "absent"), str(root / "b")]
 
 
-def anew(root: Path, clock: int) -> bytes:
+def scan_completely(root: Path, clock: int) -> bytes:
     return rebuild.rebuild(key_of(root), None, True, clock)
 
 
 class Step(NamedTuple):
-    """A distribution that is there from now on, in one version, or is gone."""
+    """An installation or a removal of a distribution."""
 
     site: str
     name: str
-    version: str | None  # None: it is gone
+    version: str | None  # None: it is removed
     points: str | None
-    bare: bool = False  # without metadata
+    without_metadata: bool = False  # it has no metadata file
 
 
 names = st.sampled_from(
@@ -59,7 +59,7 @@ texts = st.sampled_from(
     ]
 )
 versions = st.sampled_from(["1.0", "2.0", None])
-# Each name in one site only: no key stands twice, one that is a group's name apart.
+# Each name in one site only, so that no key is declared twice; none names a group.
 single = st.builds(
     lambda name, version, points: Step("ab"[len(name) % 2], name, version, points),
     names.filter(lambda name: name not in ("g", "h", "foo")),
@@ -69,12 +69,12 @@ single = st.builds(
 several = st.builds(Step, st.sampled_from("ab"), names, versions, texts, st.booleans())
 
 
-def take(root: Path, step: Step, alone: bool) -> None:
-    """Do what an installer does; `alone`: the version that was there goes first."""
+def apply_step(root: Path, step: Step, alone: bool) -> None:
+    """Do as an installer does; if `alone`, remove the previous version first."""
     site = root / step.site
     tree = dist(step.name, step.version or "1.0", step.points)
     ((directory, files),) = tree.items()
-    if step.bare:
+    if step.without_metadata:
         del files["METADATA"]
     for old in site.glob("*.dist-info"):
         stem = old.name.partition("-")[0]
@@ -85,17 +85,17 @@ def take(root: Path, step: Step, alone: bool) -> None:
         plant(site, tree)
 
 
-def begun(root: Path, steps: list[Step], alone: bool, ahead: int = LATER) -> Index:
+def make_index(root: Path, steps: list[Step], alone: bool, ahead: int = LATER) -> Index:
     for site in "ab":
         (root / site).mkdir()
     for step in steps:
-        take(root, step, alone)
-    return from_bytes(anew(root, time.time_ns() + ahead))
+        apply_step(root, step, alone)
+    return from_bytes(scan_completely(root, time.time_ns() + ahead))
 
 
 @contextlib.contextmanager
 def files_by_path(few: int) -> Iterator[None]:
-    """Let path entries with so few files have them accessed by their whole paths."""
+    """Access the files of path entries that have so few of them by their full paths."""
     before, watch_module.SHARED_BLOCK_MAX = watch_module.SHARED_BLOCK_MAX, few
     try:
         yield
@@ -110,22 +110,22 @@ def files_by_path(few: int) -> Iterator[None]:
     ahead=st.sampled_from([0, LATER]),
     few=st.sampled_from([0, 1, 8]),
 )
-def test_changes_of_names_that_stand_once_are_exchanged(
+def test_changes_of_names_that_are_declared_once_are_patched(
     before: list[Step], after: list[Step], ahead: int, few: int
 ) -> None:
     with tempfile.TemporaryDirectory() as directory, files_by_path(few):
         root = Path(directory)
-        index = begun(root, before, True, ahead)
+        index = make_index(root, before, True, ahead)
         for step in after:
-            take(root, step, alone=True)
+            apply_step(root, step, alone=True)
             clock = time.time_ns() + ahead
             content = patch_index(index, clock)
             assert content is not None
-            assert content.decode() == anew(root, clock).decode()
+            assert content.decode() == scan_completely(root, clock).decode()
             index = from_bytes(content)
-        # What was too young is settled later, in the same way.
+        # Racy stat data becomes reliable later, in the same way.
         clock = time.time_ns() + LATER
-        assert patch_index(index, clock) == anew(root, clock)
+        assert patch_index(index, clock) == scan_completely(root, clock)
 
 
 @examples(150)
@@ -134,104 +134,108 @@ def test_changes_of_names_that_stand_once_are_exchanged(
     after=st.lists(several, min_size=1, max_size=4),
     few=st.sampled_from([0, 1, 8]),
 )
-def test_whatever_changes_an_exchange_is_right_or_declined(
+def test_whatever_changes_a_patch_is_right_or_not_made(
     before: list[Step], after: list[Step], few: int
 ) -> None:
     with tempfile.TemporaryDirectory() as directory, files_by_path(few):
         root = Path(directory)
-        index = begun(root, before, alone=False)
+        index = make_index(root, before, alone=False)
         for step in after:
-            take(root, step, alone=False)
+            apply_step(root, step, alone=False)
             clock = time.time_ns() + LATER
-            expected = anew(root, clock)
+            expected = scan_completely(root, clock)
             content = patch_index(index, clock)
             if content is not None:
                 assert content.decode() == expected.decode()
             else:
-                # What was looked at because it stood twice is remembered longer.
+                # Metadata that was read because a key was declared twice is kept.
                 updated = from_bytes(rebuild.rebuild(key_of(root), index, True, clock))
-                truth = from_bytes(expected)
+                complete = from_bytes(expected)
                 for group in ("g", "h", 'i "', "foo"):
-                    assert updated.rows(group) == truth.rows(group)
+                    assert updated.rows(group) == complete.rows(group)
             index = from_bytes(expected)
 
 
-def a_file_instead(root: Path) -> None:
+def replace_with_a_file(root: Path) -> None:
     (root / "b").rmdir()
     (root / "b").write_text("text")
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
-    "a name stands twice": lambda root: plant(root / "b", dist("one")),
-    "a folder went": lambda root: shutil.rmtree(root / "b"),
-    "a folder came": lambda root: (root / "absent").mkdir(),
-    "a folder became a file": a_file_instead,
-    "one came without metadata": lambda root: plant(
+    "a name is declared twice": lambda root: plant(root / "b", dist("one")),
+    "a directory was removed": lambda root: shutil.rmtree(root / "b"),
+    "a directory was added": lambda root: (root / "absent").mkdir(),
+    "a directory became a file": replace_with_a_file,
+    "a distribution without metadata was added": lambda root: plant(
         root / "a", {"bare-1.dist-info": {"entry_points.txt": "[g]\nb = m:f\n"}}
     ),
     "a name is in its metadata only": lambda root: plant(
         root / "a", {".dist-info": {"METADATA": "Name: bare\n"}}
     ),
-    "more than a few changed": lambda root: [
+    "many distributions changed": lambda root: [
         plant(root / "a", dist(f"many{n}")) for n in range(40)
     ],
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_takes_more_than_exchanging_lines_is_left_to_a_rescan(
+def test_a_change_that_cannot_be_patched_is_left_to_a_rescan(
     change: str, tmp_path: Path
 ) -> None:
-    index = begun(tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True)
+    index = make_index(
+        tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True
+    )
     CHANGES[change](tmp_path)
     assert patch_index(index, time.time_ns() + LATER) is None
 
 
 @pytest.mark.parametrize("shadowed", [True, False])
-def test_a_change_beside_names_that_stand_twice_is_exchanged(
+def test_a_change_of_a_name_that_is_declared_once_among_others_is_patched(
     shadowed: bool, tmp_path: Path
 ) -> None:
     twice = [Step(site, "twin", "1.0", "[g]\na = m:f\n") for site in "ab"]
     other = Step("b", "other", "1.0", "[g]\nb = m:f\n")
-    index = begun(tmp_path, [*twice, other], alone=True)
+    index = make_index(tmp_path, [*twice, other], alone=True)
     changed = twice[1] if shadowed else other
-    take(tmp_path, changed._replace(points="[g]\nc = m:f\n"), alone=True)
+    apply_step(tmp_path, changed._replace(points="[g]\nc = m:f\n"), alone=True)
     clock = time.time_ns() + LATER
     if shadowed:
         assert patch_index(index, clock) is None
     else:
-        assert patch_index(index, clock) == anew(tmp_path, clock)
+        assert patch_index(index, clock) == scan_completely(tmp_path, clock)
 
 
-@pytest.mark.parametrize("part", ["records", "watch"])
-def test_a_damaged_part_is_damage_not_a_change(part: str, tmp_path: Path) -> None:
-    index = begun(tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True)
-    data = anew(tmp_path, time.time_ns() + LATER)
+@pytest.mark.parametrize("part", ["records", "watch list"])
+def test_a_damaged_part_is_not_mistaken_for_a_change(part: str, tmp_path: Path) -> None:
+    index = make_index(
+        tmp_path, [Step("a", "one", "1.0", "[g]\na = m:f\n")], alone=True
+    )
+    data = scan_completely(tmp_path, time.time_ns() + LATER)
     at = len(data) - 3 if part == "records" else index.after_watch - 3
     damaged = from_bytes(data[:at] + b"X" + data[at + 1 :])
-    with pytest.raises(ValueError, match="detail" if part == "records" else "watch"):
+    with pytest.raises(ValueError, match=part):
         patch_index(damaged, time.time_ns() + LATER)
 
 
-def test_a_group_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
+def test_a_damaged_group_is_not_patched(tmp_path: Path) -> None:
     one = Step("a", "one", "1.0", "[g]\na = m:f\n")
-    index = begun(tmp_path, [one], alone=True)
-    data = anew(tmp_path, time.time_ns() + LATER)
+    index = make_index(tmp_path, [one], alone=True)
+    data = scan_completely(tmp_path, time.time_ns() + LATER)
     damaged = from_bytes(data.replace(b'"m:f"', b'"m:X"'))
     assert damaged.header == index.header
-    take(tmp_path, one._replace(version="2.0"), alone=True)
+    apply_step(tmp_path, one._replace(version="2.0"), alone=True)
     assert patch_index(damaged, time.time_ns() + LATER) is None
 
 
-def test_systems_without_descriptors_of_folders_look_by_whole_paths(
+def test_without_directory_descriptors_files_are_checked_by_full_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reliable: Ticking
 ) -> None:
-    # More than are looked at by whole paths elsewhere.
+    # More files than are checked by full paths on other systems.
     steps = [Step("a", f"d{n}", "1.0", "[g]\na = m:f\n") for n in range(20)]
-    with_descriptors = begun(tmp_path, steps, alone=True)
+    with_descriptors = make_index(tmp_path, steps, alone=True)
     monkeypatch.setattr(_files, "HAS_DIR_FD", False)
     assert not _environment.is_fresh(with_descriptors, "full")
-    index = from_bytes(anew(tmp_path, time.time_ns() + LATER))
+    index = from_bytes(scan_completely(tmp_path, time.time_ns() + LATER))
     before = reliable.looks
     monkeypatch.setattr(fs, "open", None)
     assert _environment.is_fresh(index, "full")
@@ -253,31 +257,42 @@ file_names = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_si
     ),
     few=st.integers(0, 6),
 )
-def test_the_watch_list_says_of_each_path_entry_what_was_put_in(
+def test_decoding_the_watch_lists_gives_what_was_encoded(
     entries: dict[str, tuple[set[str], dict[str, str]]], few: int
 ) -> None:
     watch = {}
     for place, (absent, present) in enumerate(entries.values()):
-        names = dict(sorted((quote(name)[1:-1], of) for name, of in present.items()))
+        names = dict(
+            sorted(
+                (quote(name)[1:-1], signature) for name, signature in present.items()
+            )
+        )
         watch[place] = watch_module.WatchList(
             records.texts_line(sorted(quote(name)[1:-1] for name in absent)),
             records.texts_line([*names]),
-            [_content.stat_hash(of) for of in names.values()],
-            {name for name, of in names.items() if _content.is_by_content(of)},
+            [_content.stat_hash(signature) for signature in names.values()],
+            {
+                name
+                for name, signature in names.items()
+                if _content.is_by_content(signature)
+            },
         )
     key = ["/prefix", *entries]
     with files_by_path(few):
         data = layout.assemble(key, [None] * len(entries), [], True, watch, {}, "")
     found: dict[int, watch_module.WatchList] = {}
     for block in from_bytes(data).watched():
-        apart = watch_module.decode_block(key, block, [])
+        decoded = watch_module.decode_block(key, block, [])
         assert block[0].endswith(",") == all(
-            sum(each.counts()) <= few for each in map(watch.get, apart) if each
+            sum(each.counts()) <= few for each in map(watch.get, decoded) if each
         )
-        found |= apart
+        found |= decoded
     for place, each in watch.items():
         if sum(each.counts()):
-            same = found.pop(place)
-            assert (same.absent, same.present) == (each.absent, each.present)
-            assert same.by_content == each.by_content
+            list_found = found.pop(place)
+            assert (list_found.absent, list_found.present) == (
+                each.absent,
+                each.present,
+            )
+            assert list_found.by_content == each.by_content
     assert not found

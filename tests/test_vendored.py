@@ -1,4 +1,4 @@
-"""A copy of the package under another name works, and never asks for the original."""
+"""Test that a copy of the package under another name never imports the original."""
 
 import ast
 import os
@@ -13,14 +13,14 @@ from tests.support.children import python
 
 PACKAGE = Path(str(lazyplug.__file__)).parent
 COPY = "myapp._vendor.lazyplug"
-# Nothing can be imported by the name of the original, in any process.
+# Makes each import of the original fail, in any process.
 BLOCK = """
 import sys
 class Blocked:
     @staticmethod
     def find_spec(name, path=None, target=None):
         if name.partition(".")[0] == "lazyplug":
-            raise AssertionError(f"{name} was reached for")
+            raise AssertionError(f"{name} was imported")
 sys.meta_path.insert(0, Blocked)
 """
 PROGRAM = """
@@ -52,7 +52,7 @@ things = [
     raised(lambda: Choice(allow=["="])), multiple_matches("g", "a", manager),
     raised(lambda: ExtensionManager("g", on_failure="error")),
 ]
-# From Python 3.12 on, of a fork beside threads.
+# Python 3.12 and later warn about a fork in a process with threads.
 warnings.simplefilter("ignore", DeprecationWarning)
 child = "import pickle, sys; print(repr(pickle.load(sys.stdin.buffer)))"
 for thing in things:
@@ -67,7 +67,7 @@ for name in lazyplug.__all__:
     if isinstance(found, type):
         assert found.__module__ == lazyplug.__name__, found
 
-# While a thread imports, so that the child gives that up.
+# Fork while a thread imports, so that the child gives up this import.
 thread = threading.Thread(target=__import__, args=("slow",))
 thread.start()
 while "slow" not in sys.modules:
@@ -85,7 +85,7 @@ print("well")
 
 
 @pytest.fixture
-def vendored(tmp_path: Path) -> dict[str, str]:
+def variables(tmp_path: Path) -> dict[str, str]:
     """Vendor a copy of the package; return the variables with which it is run."""
     site = plant(
         tmp_path / "site",
@@ -103,15 +103,15 @@ def vendored(tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(site)}
 
 
-def test_a_vendored_copy_works_where_there_is_no_original(
-    vendored: dict[str, str], tmp_path: Path
+def test_a_vendored_copy_works_without_the_original(
+    variables: dict[str, str], tmp_path: Path
 ) -> None:
     if not hasattr(os, "fork"):
         pytest.skip("no forks")
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     for _ in range(2):  # cold and warm
-        done = python(str(program), env=vendored)
+        done = python(str(program), env=variables)
         assert done.stdout == "well\n"
         assert done.stderr == ""
 
@@ -129,9 +129,9 @@ def test_a_vendored_copy_works_where_there_is_no_original(
     ],
 )
 def test_the_commands_of_a_vendored_copy_work(
-    command: str, vendored: dict[str, str]
+    command: str, variables: dict[str, str]
 ) -> None:
-    done = python("-m", COPY, *command.split(), env=vendored, check=False)
+    done = python("-m", COPY, *command.split(), env=variables, check=False)
     assert done.returncode in {0, 1}
     assert done.stderr == ""
     assert done.stdout
@@ -151,10 +151,10 @@ def names_itself(node: ast.AST) -> bool:
     [
         path.relative_to(PACKAGE).as_posix()
         for path in sorted(PACKAGE.rglob("*.py"))
-        # It stands for stevedore, in child processes too: there is one of it.
+        # It replaces stevedore, in child processes too, under one name only.
         if "compat" not in path.parts
     ],
 )
-def test_no_module_names_the_package_itself(module: str) -> None:
+def test_no_module_imports_the_package_by_name(module: str) -> None:
     tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
     assert [ast.unparse(node) for node in ast.walk(tree) if names_itself(node)] == []

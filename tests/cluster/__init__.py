@@ -1,1 +1,1 @@
-"""Extensions that travel to the workers of a cluster."""
+"""Send extensions to the workers of a cluster."""

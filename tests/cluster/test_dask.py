@@ -1,4 +1,4 @@
-"""Drivers are sent as extensions to the workers of a Dask cluster, and load there."""
+"""Send drivers as extensions to the workers of a Dask cluster, and load them there."""
 
 import os
 from pathlib import Path
@@ -16,13 +16,13 @@ from lazyplug import DriverManager, ExtensionManager
 def call(extension, number):
     return extension.plugin(number), os.getpid()
 
-def called(extension, number):
+def call_obj(extension, number):
     return extension.obj(number), os.getpid()
 
-def without(folder):
-    sys.path.remove(folder)
+def remove(directory):
+    sys.path.remove(directory)
 
-def main(folder):
+def main(directory):
     square = DriverManager("g", "square").extensions[0]
     (thrice,) = [e for e in ExtensionManager("g", invoke_on_load=True, invoke_args=(1,))
                  if e.name == "thrice"]
@@ -32,12 +32,12 @@ def main(folder):
         assert [found for (found, _), _ in results] == [n * n for n in range(40)]
         assert all(loaded_in == worker for (_, loaded_in), worker in results)
         assert os.getpid() not in {worker for _, worker in results}
-        (found, _), _ = client.submit(called, thrice, 4).result()
+        (found, _), _ = client.submit(call_obj, thrice, 4).result()
         assert found == 13
         assert "plug_square" not in sys.modules
-        print("well", flush=True)
+        print("done", flush=True)
         client.restart()
-        client.run(without, folder)
+        client.run(remove, directory)
         try:
             client.submit(call, square, 4, pure=False).result()
         except ModuleNotFoundError as error:
@@ -48,7 +48,7 @@ if __name__ == "__main__":
 """
 
 
-def test_drivers_are_mapped_over_workers_and_a_lack_is_told(
+def test_drivers_are_mapped_over_workers_and_a_missing_module_is_reported(
     site: PlantSite, tmp_path: Path
 ) -> None:
     directory = site(
@@ -59,7 +59,7 @@ def test_drivers_are_mapped_over_workers_and_a_lack_is_told(
     known = os.environ.get("PYTHONPATH")
     path = os.pathsep.join(filter(None, [str(directory), known]))
     done = python(str(file), str(directory), env={"PYTHONPATH": path})
-    well, _, lack = done.stdout.partition("\n")
-    assert well == "well", done.stderr
-    assert "No module named 'plug_square'" in lack
-    assert "declared by shapes 2.5 in" in lack
+    first, _, error = done.stdout.partition("\n")
+    assert first == "done", done.stderr
+    assert "No module named 'plug_square'" in error
+    assert "declared by shapes 2.5 in" in error

@@ -1,1 +1,1 @@
-"""What the documents show, done: blocks, the distributions they speak of, shells."""
+"""Run what the documents show: blocks of code, commands, and their distributions."""

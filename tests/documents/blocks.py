@@ -1,4 +1,4 @@
-"""The blocks of code in the documents, as a parser of Markdown finds them."""
+"""Find the blocks of code in the documents, with a Markdown parser."""
 
 import re
 from collections.abc import Iterator
@@ -14,20 +14,20 @@ DOCUMENTS = [
     "examples/README.md",
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
-# What is done with a block of each language.
+# How a block of each language is tested.
 LANGUAGES = {
     "python": "run by Python, all of a document as one script",
     "toml": "parsed; a project that it is a part of is built and installed",
     "sh": "run by a shell, all of a document as one script; none of it may fail",
-    "console": "what stands behind `$` is run there, and prints what is shown",
-    "dockerfile": "what RUN says is run there",
-    "text": "what the block before it prints",
-    "rst": "written to its file, which Sphinx is run on",
+    "console": "commands after `$` are run there, and must print what is shown",
+    "dockerfile": "commands of RUN are run there",
+    "text": "the output of the block before it",
+    "rst": "written to its file, on which Sphinx is run",
     "{eval-rst}": "run by the build of the site",
 }
-# What is not run, by document and first line, with the reason.
+# Blocks that are not run, by document and first line, with the reason.
 TOX = "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox run"
-LOOK = "manager(namespace) → index of this sys.path → is it fresh?"
+LOOKUP = "manager(namespace) → index of this sys.path → is it fresh?"
 IMPORTED = "AssertionError: imported: texts_upper"
 NOT_RUN = {
     ("README.md", f"{TOX} -e demo"): "installs 250 distributions",
@@ -40,27 +40,27 @@ NOT_RUN = {
         "docs/index-format.md",
         '["SHADOWED","PATH-ENTRY","DIRECTORY","KEY","NAME","VALUE","MODULE","ATTR","LINE",…]',
     ): "the form of a line, not a line",
-    ("docs/look-up.md", f"{LOOK} → rows of that one group"): "a picture",
+    ("docs/look-up.md", f"{LOOKUP} → rows of that one group"): "a picture",
     (
         "docs/moving.md",
         "# before, up to setuptools 81, which is the last one to have it",
-    ): "setuptools has it no more",
+    ): "setuptools no longer has it",
     (
         "docs/testing.md",
         f"{IMPORTED}; the first was texts_upper, by /src/texts/cli.py:33",
-    ): "told by a test that fails",
+    ): "printed by a test that fails",
     (
         "docs/workers.md",
         "ModuleNotFoundError: No module named 'myapp_yaml'",
-    ): "told by another process; a test of its own compares it",
+    ): "printed by another process; a test of its own compares it",
 }
 
 
 class Block(NamedTuple):
-    """A block of code: where it is, and what it says.
+    """A block of code in a document.
 
-    `line` is that of its fence, from 0. `file` is the file that a reader writes it to:
-    the paragraph before it ends in its name and a colon.
+    `line` is the line of its fence, from 0. `file` is the file to which a reader writes
+    it: the paragraph before it ends in that name and a colon.
     """
 
     document: str
@@ -71,7 +71,7 @@ class Block(NamedTuple):
 
     @property
     def name(self) -> tuple[str, str]:
-        """The document, and the first line: they stay when the document grows."""
+        """The document and the first line, which stay when the document grows."""
         return self.document, self.text.partition("\n")[0]
 
 
@@ -86,7 +86,7 @@ def blocks(document: str) -> list[Block]:
 
 
 def run_here(document: str) -> list[Block]:
-    """Return the blocks of a document but for those that are not run."""
+    """Return the blocks of a document that are run."""
     return [block for block in blocks(document) if block.name not in NOT_RUN]
 
 
@@ -100,7 +100,7 @@ def _file(before: list[Token]) -> str | None:
 
 
 def commands(block: Block) -> Iterator[tuple[str, str]]:
-    """Yield each command of a console, and what is shown below it."""
+    """Yield each command of a console block, and the output that it shows."""
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         command, _, shown = part.partition("\n")
         yield command, shown

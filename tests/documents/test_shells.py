@@ -1,8 +1,8 @@
-"""What the documents have a reader type is typed, and prints what they show.
+"""Run the commands in the documents, and compare their output with what is shown.
 
-A document is one script of bash. It is run in an environment of its own, for which
-lazyplug as it is here, the distributions that the documents speak of and the tools that
-they use lie as wheels in a folder; nothing is installed from anywhere else.
+Each document is one bash script, which runs in an environment of its own. The
+wheels of this lazyplug, of the distributions that the documents mention and of the
+tools that they use are in one directory; nothing is installed from anywhere else.
 """
 
 import os
@@ -36,22 +36,22 @@ TOOLS = (
     "pyinstaller",
     "python-openstackclient",
 )
-# What the documents say is there: an application of the reader, and its sources.
+# The files that the documents assume: an application of the reader, and its sources.
 HERE = {
     "main.py": "import myapp.main\n\nmyapp.main.main()\n",
     "src": {"module.py": '"""A module."""\n'},
 }
-# The project of a plugin, in which some of it is typed.
+# The project of a plugin in which the commands of a document are run.
 WITHIN = {"docs/testing.md": "examples/texts-upper"}
-# What ends with 1 since something is wrong: stevedore, which stands beside, declares
-# modules that it lacks.
+# Commands that end with 1, since they find a problem: stevedore, which is installed
+# too, declares modules that do not exist.
 ENDS_WITH_1 = {"lazyplug doctor"}
-# Printed before and behind a command whose output is compared.
+# Printed before and after a command whose output is compared.
 MARK = "\x1e"
 
 
 def run(*command: str | Path, cwd: Path, variables: Mapping[str, str]) -> str:
-    """Run a program; return what it printed and told."""
+    """Run a program; return its output and its errors."""
     unwanted = ("LAZYPLUG_", "PIP_", "PYTHON", "UV_", "VIRTUAL_ENV", "XDG_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
     done = subprocess.run(
@@ -75,11 +75,11 @@ def extras() -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of wheels."""
-    directory = tmp_path_factory.mktemp("house")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of wheels."""
+    directory = tmp_path_factory.mktemp("wheelhouse")
     wheels(directory)
-    # What the README shows of a pyproject.toml, as part of a whole one, replaces ours.
+    # A complete pyproject.toml with the part that the README shows replaces ours.
     loader = tmp_path_factory.mktemp("myapp-yaml")
     text = project("myapp-yaml", "1.2", "README.md")
     plant(loader, {"pyproject.toml": text, "myapp_yaml.py": LOADER})
@@ -92,8 +92,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def variables(tmp_path: Path, house: Path) -> dict[str, str]:
-    """Return the variables of a shell in which an environment of its own is active."""
+def variables(tmp_path: Path, wheelhouse: Path) -> dict[str, str]:
+    """Return the variables of a shell with an active environment."""
     return {
         "COLUMNS": "88",
         "HOME": str(tmp_path),
@@ -101,13 +101,13 @@ def variables(tmp_path: Path, house: Path) -> dict[str, str]:
         "PATH": f"{tmp_path}/venv/bin{os.pathsep}{os.environ['PATH']}",
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_FIND_LINKS": str(house),
+        "PIP_FIND_LINKS": str(wheelhouse),
         "PIP_NO_INDEX": "1",
     }
 
 
 def script(document: str) -> Iterator[str]:
-    """Yield what a reader does: types commands, and writes files."""
+    """Yield what a reader does, as commands: they run commands, and write files."""
     for block in run_here(document):
         if block.file is not None:
             yield f"printf %s {shlex.quote(block.text)} > {shlex.quote(block.file)}"
@@ -122,20 +122,30 @@ def script(document: str) -> Iterator[str]:
                 yield command
         elif block.language == "console":
             for command, _ in commands(block):
-                # What it ends with is not shown, and not judged.
+                # Its exit code is not shown, and not checked.
                 yield f"printf '{MARK}'\n{{ {command}\n}} || :\nprintf '{MARK}'"
 
 
 @pytest.mark.parametrize("document", WITH_SHELL)
-def test_what_is_typed_works_and_prints_what_is_shown(
-    document: str, house: Path, variables: dict[str, str], tmp_path: Path
+def test_commands_in_documents_work_and_print_what_is_shown(
+    document: str, wheelhouse: Path, variables: dict[str, str], tmp_path: Path
 ) -> None:
     installed = [*TOOLS, *WORLD]
     if "pip install lazyplug" not in (ROOT / document).read_text(encoding="utf-8"):
         installed.append("lazyplug")
     tool = str(uv.find_uv_bin())
     run(tool, "venv", "-q", "-p", sys.executable, "venv", cwd=tmp_path, variables={})
-    install = (tool, "pip", "install", "-q", "-p", "venv", "--no-index", "-f", house)
+    install = (
+        tool,
+        "pip",
+        "install",
+        "-q",
+        "-p",
+        "venv",
+        "--no-index",
+        "-f",
+        wheelhouse,
+    )
     run(*install, *installed, cwd=tmp_path, variables={})
     here = plant(tmp_path / "here", HERE)
     shutil.copytree(ROOT / "examples", here / "examples")

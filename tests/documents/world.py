@@ -1,4 +1,4 @@
-"""The distributions that the documents speak of: a host, `myapp`, and its plugins."""
+"""Create the distributions that the documents mention: `myapp` and its plugins."""
 
 import tomllib
 import zipfile
@@ -44,7 +44,7 @@ class Processors:
 
 
 def project(name: str, version: str, document: str) -> str:
-    """Return a `pyproject.toml` of which the TOML in a document is a part."""
+    """Return a `pyproject.toml` that contains the TOML of a document."""
     (part, *_) = [each.text for each in blocks(document) if each.language == "toml"]
     return f"""
 [build-system]
@@ -59,7 +59,7 @@ version = "{version}"
 
 
 def shown(document: str, file: str) -> str:
-    """Return what a document shows of a file."""
+    """Return the content of a file as a document shows it."""
     (block,) = [each for each in blocks(document) if each.file == file]
     return block.text
 
@@ -117,7 +117,7 @@ WORLD: Mapping[str, Tree] = {
 
 
 def wheels(directory: Path) -> None:
-    """Write each distribution into a folder, as a wheel."""
+    """Write a wheel of each distribution into a directory."""
     directory.mkdir(exist_ok=True)
     for tree in WORLD.values():
         files = dict(_files(tree))

@@ -1,1 +1,1 @@
-"""Other people's tests and programs on the drop-in: `tox run -e downstream`."""
+"""Run other projects' tests and programs on the drop-in: `tox run -e downstream`."""

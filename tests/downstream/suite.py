@@ -1,7 +1,7 @@
-"""Run stevedore's own released suite over the drop-in.
+"""Run the test suite of the released stevedore on the drop-in.
 
-`python -m tests.downstream.suite [PYTEST OPTIONS]`. What is left out, and why, stands
-in `stevedore.txt` beside it; everything else must pass.
+`python -m tests.downstream.suite [PYTEST OPTIONS]`. The file `stevedore.txt` next to
+this module lists the tests that are skipped, with reasons; all others must pass.
 """
 
 import importlib.util
@@ -12,16 +12,16 @@ import pytest
 
 import lazyplug.compat.stevedore as drop_in
 
-LEFT_OUT = Path(__file__).with_name("stevedore.txt")
+SKIPPED = Path(__file__).with_name("stevedore.txt")
 
 
-def left_out() -> list[str]:
-    """Return the tests that are left out, each of which has a reason."""
+def read_skipped() -> list[str]:
+    """Return the tests that are skipped; fail if one has no reason."""
     found = []
-    for line in LEFT_OUT.read_text(encoding="utf-8").splitlines():
+    for line in SKIPPED.read_text(encoding="utf-8").splitlines():
         test, mark, reason = line.partition("  # ")
         if not mark or not reason:
-            raise ValueError(f"{LEFT_OUT}: {line!r} has no reason")
+            raise ValueError(f"{SKIPPED}: {line!r} has no reason")
         found.append(test.strip())
     return found
 
@@ -40,7 +40,7 @@ def main() -> None:
         "-p",
         "no:cacheprovider",
     ]
-    options += [f"--deselect={test}" for test in left_out()]
+    options += [f"--deselect={test}" for test in read_skipped()]
     sys.exit(pytest.main([*options, *sys.argv[1:], str(directory / "tests")]))
 
 

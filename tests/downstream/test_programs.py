@@ -1,4 +1,4 @@
-"""Real programs behave on the drop-in as they do on stock stevedore."""
+"""Compare real programs on the drop-in with the same programs on stock stevedore."""
 
 import os
 import re
@@ -23,7 +23,7 @@ PASSWORD = "secret"
 
 
 class Outcome(NamedTuple):
-    """What a run left behind."""
+    """The exit code and the output of a program."""
 
     code: int
     out: str
@@ -51,7 +51,7 @@ def run(on: str, home: Path, program: str, *arguments: str) -> Outcome:
         text=True,
         check=False,
     )
-    # What a program says of now, and how long it took.
+    # Replace the current time, and durations.
     out, err = (
         re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,\d]*\S*", "NOW", text)
         for text in (done.stdout, done.stderr)
@@ -59,8 +59,8 @@ def run(on: str, home: Path, program: str, *arguments: str) -> Outcome:
     return Outcome(done.returncode, out, err)
 
 
-def same(home: Path, program: str, *arguments: str, ordered: bool = True) -> Outcome:
-    """Fail unless a program does the same on both; return what it did."""
+def compare(home: Path, program: str, *arguments: str, ordered: bool = True) -> Outcome:
+    """Fail unless a program prints the same on both; return what it prints."""
     stock = run("stock", home, program, *arguments)
     for _ in range(2):  # cold, then warm
         ours = run("drop-in", home, program, *arguments)
@@ -72,7 +72,7 @@ def same(home: Path, program: str, *arguments: str, ordered: bool = True) -> Out
     return stock
 
 
-def test_the_program_really_runs_on_the_drop_in(home: Path) -> None:
+def test_the_program_runs_on_the_drop_in(home: Path) -> None:
     script = SCRIPTS / "which-stevedore"
     script.write_text(
         f"#!{sys.executable}\nimport stevedore.extension as e\n"
@@ -92,26 +92,26 @@ def test_the_program_really_runs_on_the_drop_in(home: Path) -> None:
 )
 def test_bandit_finds_the_same_and_formats_it_the_same(form: str, home: Path) -> None:
     (home / "insecure.py").write_text(INSECURE)
-    done = same(home, "bandit", "-f", form, "insecure.py")
+    done = compare(home, "bandit", "-f", form, "insecure.py")
     assert done.code in (1, 2)  # findings; or the format needs another distribution
     if done.code == 1:
         assert re.search(r"B60\d|blacklist|insecure", done.out)
 
 
 def test_bandit_lists_the_same_plugins(home: Path) -> None:
-    done = same(home, "bandit", "--help")
+    done = compare(home, "bandit", "--help")
     assert done.code == 0
     assert "B602" in done.out
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Install the demo application out of cliff's released sources."""
+    """Install the demo application from the sources of the released cliff."""
     directory = tmp_path_factory.mktemp("cliff")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     from importlib.metadata import version
 
-    asked = f"cliff=={version('cliff')}"
+    requirement = f"cliff=={version('cliff')}"
     fetch = [
         "download",
         "--no-deps",
@@ -119,7 +119,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> None:
         ":all:",
         "-d",
         str(directory),
-        asked,
+        requirement,
     ]
     subprocess.run([*pip, *fetch], check=True)
     (archive,) = directory.glob("cliff-*.tar.gz")
@@ -149,9 +149,9 @@ CLIFF: list[Sequence[str]] = [
 
 @pytest.mark.usefixtures("demo")
 @pytest.mark.parametrize("arguments", CLIFF, ids=" ".join)
-def test_cliffs_demo_does_the_same(arguments: Sequence[str], home: Path) -> None:
+def test_the_demo_of_cliff_does_the_same(arguments: Sequence[str], home: Path) -> None:
     (home / "insecure.py").write_text(INSECURE)
-    done = same(home, "cliffdemo", *arguments)
+    done = compare(home, "cliffdemo", *arguments)
     assert done.out or done.err
 
 
@@ -165,14 +165,15 @@ def test_cliffs_demo_does_the_same(arguments: Sequence[str], home: Path) -> None
     ],
     ids=" ".join,
 )
-def test_openstack_says_the_same(arguments: Sequence[str], home: Path) -> None:
-    # Its options stand in the order of the plugins: in stock that of the folder.
-    done = same(home, "openstack", *arguments, ordered=arguments != ("--help",))
+def test_openstack_prints_the_same(arguments: Sequence[str], home: Path) -> None:
+    # Its options are in the order of the plugins, which stock stevedore takes from the
+    # directory listing.
+    done = compare(home, "openstack", *arguments, ordered=arguments != ("--help",))
     assert done.code == 0
     assert len(done.out.splitlines()) > 5
 
 
 def test_openstack_fails_the_same_without_a_cloud(home: Path) -> None:
-    done = same(home, "openstack", "server", "list")
+    done = compare(home, "openstack", "server", "list")
     assert done.code == 1
     assert "auth" in done.err.lower()

@@ -1,1 +1,1 @@
-"""Faults are injected and the answer is compared with the truth: see conftest."""
+"""Inject faults, and compare each answer with the right one; see conftest."""

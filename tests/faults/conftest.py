@@ -1,8 +1,8 @@
-"""What is counted of each fault: tries, wrong answers, crashes, hangs.
+"""Count the tries of each fault, and their wrong answers, crashes and hangs.
 
-A default run tries a sample. `pytest tests/faults --long` tries all that there is,
-prints what was counted, and with `--keep` puts it into docs/reliability.md; that is
-what `tox run -e faults` does.
+A default run tries a sample. `pytest tests/faults --long` tries everything and prints
+the counts; with `--keep` it writes them into docs/reliability.md, as
+`tox run -e faults` does.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from tests.support.fixtures import Count, SetPath
 from tests.support.learned import Learned, unwritten
 from tests.support.tally import OURS, RIVAL, Tally
 
-# Scripts that atheris runs, see test_fuzz.
+# Scripts that are run by atheris; see test_fuzz.
 collect_ignore_glob = ["fuzz_*.py"]
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # What does not depend on the version of Python is tried on one of them.
+    # Tests that do not depend on the version of Python run on one version.
     for item in items:
         if item.path.parent == HERE and item.path.name != "test_threads.py":
             item.add_marker("faults")
@@ -42,17 +42,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def long(request: pytest.FixtureRequest) -> bool:
-    """Tell if all is to be tried, or a sample that takes seconds."""
-    # The options are unknown where this file is not among the first to be read.
+    """Return True if all is to be tried, False for a sample that takes seconds."""
+    # The option is unknown if pytest reads this file too late.
     return bool(request.config.getoption("--long", default=False))
 
 
 @pytest.fixture
 def tally(request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]) -> Count:
-    """Return a context in which the tries of a fault are counted.
+    """Return a context manager that counts the tries of a fault.
 
-    At its end the test fails if there was no try, or one of ours that was wrong,
-    crashed, hung or printed anything. Those of the rival are only counted.
+    At its end the test fails if there was no try, or if a try of lazyplug was wrong,
+    crashed, hung or printed anything. Tries of the rival are only counted.
     """
 
     @contextlib.contextmanager
@@ -78,7 +78,7 @@ def learned(
     only: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Learned]:
-    """Return plugins of which all was learned; nothing is logged, all is closed."""
+    """Return plugins with learned facts; check that nothing is logged or left open."""
     unwritten().clear()
     found = Learned(tmp_path / "environment", isolated, only)
     before = descriptors()
@@ -95,7 +95,7 @@ def learned(
 def pytest_terminal_summary(
     terminalreporter: Any, exitstatus: int, config: pytest.Config
 ) -> None:
-    # A worker of pytest-xdist knows its own share only.
+    # A worker of pytest-xdist has only its own results.
     if not config.getoption("--long", default=False) or hasattr(config, "workerinput"):
         return
     found = [
@@ -106,7 +106,7 @@ def pytest_terminal_summary(
         if name == "fault" and getattr(report, "when", "") == "call"
     ]
     table = report(found)
-    terminalreporter.section("what was counted")
+    terminalreporter.section("counts of faults")
     terminalreporter.write(table)
     if exitstatus == 0 and config.getoption("--keep", default=False):
         text = REPORT.read_text(encoding="utf-8")
@@ -116,15 +116,15 @@ def pytest_terminal_summary(
 
 
 def report(found: list[dict[str, Any]]) -> str:
-    """Return the table of what was counted, a line for each fault."""
+    """Return the table of counts, with one line for each fault."""
     kinds = ("tries", "wrong", "crashes", "hangs")
     sums: dict[str, dict[str, list[int]]] = {}
     for counts in found:
         sum_of = sums.setdefault(counts["fault"], {}).setdefault(
             counts["subject"], [0] * len(kinds)
         )
-        for place, kind in enumerate(kinds):
-            sum_of[place] += counts[kind]
+        for column, kind in enumerate(kinds):
+            sum_of[column] += counts[kind]
     heads = ["fault", *kinds, f"{RIVAL}: tries", *kinds[1:]]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * 8]
     for fault in sorted(sums):

@@ -1,9 +1,9 @@
-"""Fuzz what reads an index and brings it up to date: `fuzz_index.py CORPUS -runs=N`.
+"""Fuzz the code that reads and updates an index: `fuzz_index.py CORPUS -runs=N`.
 
-An input is the front of an index and its other parts, with `BETWEEN` between them.
-Checksums, offsets and lengths are put in here, since no fuzzer guesses them: what is
-reached is all that lies behind them. Nothing may be raised but ValueError, and where
-an index is brought up to date not even that.
+An input is the header of an index and its other parts, with `BETWEEN` between them.
+This script fills in checksums, offsets and lengths, which no fuzzer guesses, so that
+all the code after their checks is reached. Reading may raise only ValueError, and an
+update may raise nothing.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-untyped]
 
-# Behind what is installed: the tests are not.
+# After the installed packages: the tests are not installed.
 sys.path.append(str(Path(__file__).parents[2]))
 
 with atheris.instrument_imports(include=["lazyplug"]):
@@ -20,49 +20,52 @@ with atheris.instrument_imports(include=["lazyplug"]):
     from lazyplug._indexing.rebuild import rebuild
     from lazyplug._indexing.update import update
     from tests.support.damage import compact
-    from tests.support.fuzzed import World
+    from tests.support.fuzzing import World
     from tests.support.index_format import from_bytes
     from tests.support.pieces import READS, Pieces
 
 BETWEEN = b"\n--\n"
 CLOCK = 1 << 62
-# What stands in capitals is different in each run, or depends on the other parts.
-FRONT = b'KEY\nSTAMPS\n[]\n["1",DETAIL]\nWATCH\nTABLE'
+# The words in capitals are replaced by values that differ in each run, or that depend
+# on the other parts.
+HEADER = b'KEY\nSIGNATURES\n[]\n["1",RECORDS]\nWATCH\nTABLE'
 
 
-def filled(header: bytes, texts: list[bytes], pieces: Pieces) -> bytes:
-    """Return a front with what belongs in the place of capitals."""
-    (key, signatures, _, detail, watch), table = pieces.head_and_table(texts)
-    header = header.replace(b"DETAIL", compact(detail[1:])[1:-1])
-    for name, value in ((b"KEY", key), (b"STAMPS", signatures), (b"WATCH", watch)):
+def fill_in(header: bytes, texts: list[bytes], pieces: Pieces) -> bytes:
+    """Return a header with values instead of the words in capitals."""
+    (key, signatures, _, records, watch), table = pieces.head_and_table(texts)
+    header = header.replace(b"RECORDS", compact(records[1:])[1:-1])
+    values = {b"KEY": key, b"SIGNATURES": signatures, b"WATCH": watch}
+    for name, value in values.items():
         header = header.replace(name, compact(value))
     return header.replace(b"TABLE", table)
 
 
 def seeds(pieces: Pieces) -> list[bytes]:
-    """Return inputs to begin with: as it was written, and with stamps too young."""
-    racy = FRONT.replace(b"[]", b'["0","1"]')
-    fronts = [FRONT, racy, FRONT.replace(b'"1"', b'"0"')]
-    return [BETWEEN.join([header, *pieces.texts]) for header in fronts]
+    """Return the first inputs: the index as it is, and with racy stat signatures."""
+    racy = HEADER.replace(b"[]", b'["0","1"]')
+    headers = [HEADER, racy, HEADER.replace(b'"1"', b'"0"')]
+    return [BETWEEN.join([header, *pieces.texts]) for header in headers]
 
 
 corpus = Path(sys.argv[1]).resolve()
-# Beside the corpus: it is not left by this program's own end.
+# Next to the corpus, since atheris ends this process without any cleanup.
 world = World(corpus.parent / "world")
 changed = World(corpus.parent / "changed")
-changed.touch()
-all_pieces = [Pieces(world.sound), Pieces(changed.sound)]
+changed.make_stale()
+all_pieces = [Pieces(world.intact), Pieces(changed.intact)]
 for number, seed in enumerate(seeds(all_pieces[0])):
     (corpus / f"seed-{number}").write_bytes(seed)
 
 
-def one(data: bytes) -> None:
-    """Read an index of these parts, and bring it up to date."""
+def run_one(data: bytes) -> None:
+    """Read an index with these parts, and update it."""
     header, *texts = data.split(BETWEEN)
     for pieces in all_pieces:
         parts = [*texts, *pieces.texts[len(texts) :]][: len(pieces.texts)]
         try:
-            index = from_bytes(pieces.sealed(filled(header, parts, pieces), parts))
+            whole = fill_in(header, parts, pieces)
+            index = from_bytes(pieces.assemble(whole, parts))
         except ValueError:
             continue
         for part in READS:
@@ -76,5 +79,5 @@ def one(data: bytes) -> None:
             rebuild([*key, "/absent"], index, True, CLOCK)
 
 
-atheris.Setup(sys.argv, one)
+atheris.Setup(sys.argv, run_one)
 atheris.Fuzz()

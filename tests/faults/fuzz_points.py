@@ -1,7 +1,7 @@
-"""Fuzz what reads an entry_points.txt and METADATA: `fuzz_points.py CORPUS -runs=N`.
+"""Fuzz the parsers of entry_points.txt and METADATA: `fuzz_points.py CORPUS -runs=N`.
 
-Beside the bytes of a file, the oracle judges: what importlib_metadata takes must be
-taken, and mean the same.
+The oracle is importlib_metadata: lazyplug must accept what it accepts, with the same
+result.
 """
 
 import sys
@@ -15,14 +15,14 @@ with atheris.instrument_imports(include=["lazyplug"]):
 from importlib_metadata import EntryPoints
 
 
-def one(data: bytes) -> None:
-    """Read bytes as any file of a distribution."""
+def run_one(data: bytes) -> None:
+    """Parse bytes as each file of a distribution."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     points, problems = metadata.parse(text, "file")
-    told = [(group, name, value) for group, (name, value, *_) in points]
+    declared = [(group, name, value) for group, (name, value, *_) in points]
     try:
         from_text: Any = EntryPoints._from_text
         found = from_text(text)
@@ -30,7 +30,7 @@ def one(data: bytes) -> None:
     except TypeError:
         assert problems
     else:
-        assert told == expected, (told, expected)
+        assert declared == expected, (declared, expected)
     for _, (_, value, module, attr, _) in points:
         assert (module, attr) == metadata.split_value(value)
     name, version = metadata.headers(text)
@@ -40,5 +40,5 @@ def one(data: bytes) -> None:
     shadowing.version_order(text)
 
 
-atheris.Setup(sys.argv, one)
+atheris.Setup(sys.argv, run_one)
 atheris.Fuzz()

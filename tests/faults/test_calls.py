@@ -1,8 +1,8 @@
-"""Each call to the operating system fails, or finds something changed, in its turn.
+"""Let each system call fail in turn, or find that something has changed.
 
-So there is no moment at which a disk, a descriptor or another process can do harm
-that was not tried. What a look may miss is what its failing call was about, which
-must be told; the next look must find all.
+So every moment is tried at which a disk, a lack of descriptors or another process can
+do harm. A query may miss only the distributions that the failing call was about. The
+next query must find everything.
 """
 
 import errno
@@ -50,7 +50,7 @@ EDITED = "[g]\nb = m:edited\n"
 
 
 class World:
-    """Two folders and an archive on `sys.path`, and a cache: made anew each time."""
+    """Two directories and an archive on `sys.path`, and a cache, anew for each try."""
 
     def __init__(
         self, directory: Path, only: SetPath, cache: Path, calls: Calls
@@ -63,7 +63,7 @@ class World:
         )
 
     def make(self) -> None:
-        """Plant it, without a cache."""
+        """Create the directories and the archive, without a cache."""
         for path in (self.directory, self.cache):
             shutil.rmtree(path, ignore_errors=True)
         plant(self.directory, {"one": ONE, "two": TWO})
@@ -71,27 +71,27 @@ class World:
             info = "epsilon-1.dist-info"
             archive.writestr(f"{info}/METADATA", "Name: epsilon\nVersion: 1\n")
             archive.writestr(f"{info}/entry_points.txt", "[g]\ne = m:epsilon\n")
-        self.path("one", "two", "three.zip")
+        self.set_path("one", "two", "three.zip")
 
-    def path(self, *names: str) -> None:
+    def set_path(self, *names: str) -> None:
         self.only(*[self.directory / name for name in names])
 
-    def look(self) -> list[Row]:
-        """Look as a new process does; return all entry points."""
+    def query(self) -> list[Row]:
+        """Return all entry points, as a new process."""
         lazyplug.invalidate_caches()
         points = lazyplug.entry_points()
         return sorted((p.group, p.name, p.value, owner_of(p)[0]) for p in points)
 
     def truth(self) -> list[Row]:
-        """Return what a look without any index finds."""
+        """Return the right answer: that of a scan without an index."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("LAZYPLUG_CACHE", "off")
-            return self.look()
+            return self.query()
 
     def oracle(self) -> list[Row]:
-        """Return what importlib_metadata finds."""
+        """Return the answer of importlib_metadata."""
         with warnings.catch_warnings():
-            # It leaves archives open until they are collected.
+            # It keeps archives open until they are garbage-collected.
             warnings.simplefilter("ignore", ResourceWarning)
             rows = []
             for point in importlib_metadata.entry_points():
@@ -101,7 +101,7 @@ class World:
         return sorted(rows)
 
     def about(self, where: "str | None") -> set[str]:
-        """Return the keys of the distributions that a path is about."""
+        """Return the keys of the distributions that a path belongs to."""
         inside = [name for name in ("one", "two", "three.zip") if name in str(where)]
         if not inside:
             return set()
@@ -110,7 +110,7 @@ class World:
             return {normalize(stem(file)[0])}
         if inside == ["three.zip"]:
             return {"epsilon"}
-        # `come` puts delta there.
+        # `install` puts delta there.
         tree: Tree = {**ONE, **dist("delta")} if inside == ["one"] else TWO
         return {normalize(stem(name)[0]) for name in tree}
 
@@ -123,40 +123,40 @@ def world(
         yield World(tmp_path / "world", only, isolated, Calls(patch))
 
 
-# ------------------------------------------------------ what was there before the look
+# ------------------------------------------------------------ states before the query
 
 
 def cold(world: World) -> None:
-    """There is no index."""
+    """Have no index."""
 
 
 def warm(world: World) -> None:
-    """There is an index, and it is true."""
-    world.look()
+    """Have an index that is fresh."""
+    world.query()
 
 
 def changed(world: World) -> None:
     """Edit a distribution."""
-    world.look()
+    world.query()
     time.sleep(TICK)
     edit(world)
 
 
-def came(world: World) -> None:
+def added(world: World) -> None:
     """Add a distribution, and let a plain one declare entry points."""
-    world.look()
+    world.query()
     time.sleep(TICK)
-    come(world)
+    install(world)
     declare(world)
 
 
-def moved(world: World) -> None:
-    """Change an archive and a directory."""
-    world.look()
+def removed(world: World) -> None:
+    """Change an archive, and remove a distribution."""
+    world.query()
     time.sleep(TICK)
     with zipfile.ZipFile(world.directory / "three.zip", "a") as archive:
         archive.writestr("more.txt", "")
-    leave(world)
+    remove(world)
 
 
 def damaged(world: World) -> None:
@@ -167,17 +167,17 @@ def damaged(world: World) -> None:
     file.write_bytes(data[:-3] + b"###")
 
 
-def elsewhere(world: World) -> None:
-    """There is an index of the same folders in another order."""
-    world.path("two", "three.zip", "one")
-    world.look()
-    world.path("one", "two", "three.zip")
+def other_order(world: World) -> None:
+    """Have an index of the same directories in another order."""
+    world.set_path("two", "three.zip", "one")
+    world.query()
+    world.set_path("one", "two", "three.zip")
 
 
-BEFORE = [cold, warm, changed, came, moved, damaged, elsewhere]
+BEFORE = [cold, warm, changed, added, removed, damaged, other_order]
 
 
-# ----------------------------------------------------------------- what may change
+# ------------------------------------------------------------------------- changes
 
 
 def edit(world: World) -> None:
@@ -188,8 +188,8 @@ def edit(world: World) -> None:
     new.rename(file)
 
 
-def come(world: World) -> None:
-    """Install a distribution, which hides another."""
+def install(world: World) -> None:
+    """Install a distribution that shadows another."""
     new = plant(
         world.directory / "new", dist("delta", "9", entry_points="[h]\nd = m:new\n")
     )
@@ -197,28 +197,28 @@ def come(world: World) -> None:
 
 
 def declare(world: World) -> None:
-    """Let a distribution declare something that declared nothing."""
+    """Add entry points to a distribution that has none."""
     file = world.directory / "one" / "plain-1.0.dist-info" / "entry_points.txt"
     file.write_text("[g]\np = m:plain\n")
 
 
-def leave(world: World) -> None:
-    """Remove a distribution that hides another."""
+def remove(world: World) -> None:
+    """Remove a distribution that shadows another."""
     shutil.rmtree(world.directory / "one" / "alpha-1.0.dist-info")
 
 
-def vanish(world: World) -> None:
+def remove_entry(world: World) -> None:
     """Remove a path entry."""
     (world.directory / "two").rename(world.directory / "gone")
 
 
-def forget(world: World) -> None:
-    """Remove the cache folder."""
+def remove_cache(world: World) -> None:
+    """Remove the cache directory."""
     shutil.rmtree(world.cache, ignore_errors=True)
 
 
-def replace(world: World) -> None:
-    """Replace the index by the same, as another process does."""
+def replace_index(world: World) -> None:
+    """Replace the index by an equal one, as another process does."""
     for file in world.cache.glob("*.json"):
         new = file.with_suffix(".new")
         shutil.copyfile(file, new)
@@ -226,32 +226,32 @@ def replace(world: World) -> None:
         new.rename(file)
 
 
-def damage(world: World) -> None:
-    """Cut the index."""
+def cut_index(world: World) -> None:
+    """Cut the index short."""
     for file in world.cache.glob("*.json"):
         os.truncate(file, file.stat().st_size // 2)
 
 
-# Which distributions a change is about.
+# The distributions that each change concerns.
 CHANGES: dict[Callable[[World], None], set[str]] = {
     edit: {"beta"},
-    come: {"delta"},
+    install: {"delta"},
     declare: {"plain"},
-    leave: {"alpha"},
-    vanish: {"alpha", "delta"},
-    forget: set(),
-    replace: set(),
-    damage: set(),
+    remove: {"alpha"},
+    remove_entry: {"alpha", "delta"},
+    remove_cache: set(),
+    replace_index: set(),
+    cut_index: set(),
 }
 
 
-def beside(rows: list[Row], about: set[str]) -> list[Row]:
-    """Return the rows of other distributions than these."""
+def exclude(rows: list[Row], about: set[str]) -> list[Row]:
+    """Return the rows of all distributions except these."""
     return [row for row in rows if row[3] not in about]
 
 
-def stop(error: int) -> Callable[[str], Any]:
-    """Return the fault that a call fails with this error."""
+def fail_with(error: int) -> Callable[[str], Any]:
+    """Return a fault: a call fails with this error."""
 
     def fail(name: str) -> Any:
         if name == "access":
@@ -261,13 +261,13 @@ def stop(error: int) -> Callable[[str], Any]:
     return fail
 
 
-def stat_hashes(world: World, before: Callable[[World], None], long: bool) -> range:
-    """Return the numbers of the calls of a look: all, or every 23rd."""
+def number_calls(world: World, before: Callable[[World], None], long: bool) -> range:
+    """Return the numbers of the calls of one query: all, or every 23rd."""
     world.make()
     before(world)
     assert world.truth() == world.oracle()
     world.calls.arm(-1, None)
-    world.look()
+    world.query()
     world.calls.armed = False
     assert world.calls.made > 10
     return range(0, world.calls.made, 1 if long else 23)
@@ -275,60 +275,64 @@ def stat_hashes(world: World, before: Callable[[World], None], long: bool) -> ra
 
 @pytest.mark.parametrize("before", BEFORE, ids=lambda before: before.__name__)
 @pytest.mark.covers
-def test_each_call_may_fail_once(
+def test_each_system_call_may_fail_once(
     before: Callable[[World], None], world: World, long: bool, tally: Count
 ) -> None:
     calls = world.calls
     with tally("each system call fails in turn") as count:
         for error in ERRORS:
-            for at in stat_hashes(world, before, long):
+            for at in number_calls(world, before, long):
                 world.make()
                 before(world)
                 truth = world.truth()
-                calls.arm(at, stop(error))
+                calls.arm(at, fail_with(error))
                 label = f"{errno.errorcode[error]} at call {at}"
-                count.hold(partial(harmed, world, truth), [], label)
-                label = f"{label}, {calls.about}, next look"
-                count.compare(world.look(), truth, label)
+                count.check(partial(find_harm, world, truth), [], label)
+                label = f"{label}, {calls.about}, next query"
+                count.compare(world.query(), truth, label)
 
 
-def harmed(world: World, truth: list[Row]) -> list[Row]:
-    """Return the rows that a fault took or brought, but those that it was about."""
+def find_harm(world: World, truth: list[Row]) -> list[Row]:
+    """Return the rows that a fault lost or added in distributions it was not about."""
     try:
-        found = world.look()
+        found = world.query()
     finally:
         world.calls.armed = False
     about = world.about(world.calls.about)
-    return sorted(set(beside(found, about)) ^ set(beside(truth, about)))
+    return sorted(set(exclude(found, about)) ^ set(exclude(truth, about)))
 
 
 @pytest.mark.parametrize("before", BEFORE, ids=lambda before: before.__name__)
-def test_each_call_may_find_something_changed(
+def test_each_system_call_may_find_something_changed(
     before: Callable[[World], None], world: World, long: bool, tally: Count
 ) -> None:
     calls = world.calls
     with tally("something changes before each system call in turn") as count:
         for change, about in CHANGES.items():
-            if (change, before) in ((leave, moved), (declare, came), (come, came)):
+            if (change, before) in (
+                (remove, removed),
+                (declare, added),
+                (install, added),
+            ):
                 continue  # it has changed already
-            for at in stat_hashes(world, before, long):
+            for at in number_calls(world, before, long):
                 world.make()
                 before(world)
-                truth = beside(world.truth(), about)
+                truth = exclude(world.truth(), about)
                 time.sleep(TICK)
 
                 def act(_: str, change: Callable[[World], None] = change) -> Any:
                     change(world)
                     return NotImplemented
 
-                def look(about: set[str] = about) -> list[Row]:
+                def query(about: set[str] = about) -> list[Row]:
                     try:
-                        return beside(world.look(), about)
+                        return exclude(world.query(), about)
                     finally:
                         world.calls.armed = False
 
                 calls.arm(at, act)
                 label = f"{change.__name__} at call {at}"
-                count.hold(look, truth, label)
-                label = f"{label}, {calls.about}, next look"
-                count.compare(world.look(), world.truth(), label)
+                count.check(query, truth, label)
+                label = f"{label}, {calls.about}, next query"
+                count.compare(world.query(), world.truth(), label)

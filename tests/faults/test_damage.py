@@ -1,7 +1,7 @@
-"""Whatever damages a file of ours, the answer is right, and the damage is mended.
+"""Damage the files of lazyplug in every way: answers stay right, the file is repaired.
 
-The index is that of the environment that runs the tests. What stevedore makes of the
-same damage to its own cache is counted beside it.
+The index is that of the environment that runs the tests. The same damage to the cache
+of stevedore is counted for comparison.
 """
 
 import json
@@ -53,9 +53,9 @@ from tests.support.index_format import SCHEMA, TITLE_LENGTH, from_bytes, table_o
 from tests.support.owners import row_of
 from tests.support.users import RIGHT, index_in, look_as_nobody, posix
 
-# Where pytest is installed, a real environment is.
+# The environment in which pytest is installed.
 SITE = Path(pytest.__file__).parent.parent
-# What a real environment need not have: one that is shadowed, one with a problem.
+# Distributions that a real environment may lack: a shadowed one, and a broken one.
 MORE: Tree = {
     **dist("pytest", "0.1", "[console_scripts]\nshadowed = m:f\n[shadowed]\na = m:f\n"),
     "odd-1.0.dist-info": {
@@ -66,7 +66,7 @@ MORE: Tree = {
 
 
 def plant_real(directory: Path) -> list[str]:
-    """Copy what is installed, and plant more behind it; return the path entries."""
+    """Copy the installed metadata, add `MORE` after it; return the path entries."""
     for found in [*SITE.glob("*.dist-info"), *SITE.glob("*.egg-info")]:
         for name in ("METADATA", "PKG-INFO", "entry_points.txt"):
             if (found / name).is_file():
@@ -76,16 +76,16 @@ def plant_real(directory: Path) -> list[str]:
     return [str(directory / "real"), str(directory / "more"), str(directory / "absent")]
 
 
-def earlier(
-    path: list[str], cache: Path, only: SetPath, look: Callable[[], Any]
+def other_indexes(
+    path: list[str], cache: Path, only: SetPath, query: Callable[[], Any]
 ) -> Iterator[bytes]:
-    """Yield indexes of another sys.path, and of what was there before."""
+    """Yield an index of another `sys.path`, and one of an earlier state."""
     before = plant(
         Path(path[1]), dist("before", entry_points="[console_scripts]\nb = m\n")
     )
     for entries in (path[::-1], path):
         only(*entries)
-        look()
+        query()
         (file,) = cache.iterdir()
         yield file.read_bytes()
         file.unlink()
@@ -94,7 +94,7 @@ def earlier(
 
 
 class Ours(Damaged):
-    """The engine in a real environment, with an index that is believed."""
+    """lazyplug in a real environment, with a fresh index."""
 
     what, sample = INDEX, SAMPLE
 
@@ -102,27 +102,27 @@ class Ours(Damaged):
         self.path = plant_real(directory)
         self.cache = cache
         self.only = only
-        self.others = list(earlier(self.path, cache, only, self.look))
-        self.settle(cache, ".json")
-        self.parts = parts_of(self.sound)
+        self.others = list(other_indexes(self.path, cache, only, self.query))
+        self.prepare(cache, ".json")
+        self.parts = parts_of(self.intact)
         self.read = [slice(part.start, part.stop) for part in self.parts.values()]
 
-    def look(self) -> tuple[Any, ...]:
-        """Ask a new process for all that there is: it reads all of the index."""
+    def query(self) -> tuple[Any, ...]:
+        """Return all that a new process finds when it reads the whole index."""
         lazyplug.invalidate_caches()
         points = lazyplug.entry_points()
         rows = [row_of(p) for p in points]
         return (*rows, *lazyplug.problems())
 
-    def look_at(self, group: str) -> tuple[Any, ...]:
-        """Ask for one group, which reads least."""
+    def query_group(self, group: str) -> tuple[Any, ...]:
+        """Return the rows of one group, which is the smallest read."""
         return tuple(row_of(p) for p in lazyplug.entry_points(group=group))
 
     def truth_of(self, group: str) -> tuple[Any, ...]:
         return tuple(row for row in self.truth if len(row) == 6 and row[0] == group)
 
     def put(self, data: bytes) -> None:
-        """Let the index be these bytes."""
+        """Write these bytes into the index."""
         self.file.write_bytes(data)
 
 
@@ -134,7 +134,7 @@ def ours(
     only: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Ours]:
-    """Return the engine; nothing is logged that people would see, all is closed."""
+    """Return lazyplug; check that it logs no warning and leaves no file open."""
     found = Ours(tmp_path / "environment", isolated, only)
     before = descriptors()
     yield found
@@ -144,12 +144,12 @@ def ours(
 
 
 def parts_of(data: bytes) -> dict[str, range]:
-    """Return where the parts of an index lie; a group has its own name."""
+    """Return the positions of the parts of an index, by name."""
     index = from_bytes(data)
     start = index.after_watch
     found = {
-        "front": range(TITLE_LENGTH + len(index.header)),
-        "watch": range(TITLE_LENGTH + len(index.header), start),
+        "header": range(TITLE_LENGTH + len(index.header)),
+        "watch list": range(TITLE_LENGTH + len(index.header), start),
     }
     for group, offset, length, _ in table_of(index):
         found[f"group {group}"] = range(start + offset, start + offset + length)
@@ -171,12 +171,12 @@ class Stevedore:
                 for p in p.entry_points
             }
         )
-        self.others = list(earlier(path, cache, only, self.look))
-        self.truth = self.look()
+        self.others = list(other_indexes(path, cache, only, self.query))
+        self.truth = self.query()
         (self.file,) = cache.iterdir()
-        self.sound = self.file.read_bytes()
+        self.intact = self.file.read_bytes()
 
-    def look(self) -> tuple[Any, ...]:
+    def query(self) -> tuple[Any, ...]:
         cache = Cache(str(self.cache))
         return tuple(
             (group, point.name, point.value)
@@ -186,7 +186,7 @@ class Stevedore:
 
     def harm(self, data: bytes) -> list[str]:
         self.file.write_bytes(data)
-        return list(filter(None, [difference(self.look(), self.truth)]))
+        return list(filter(None, [difference(self.query(), self.truth)]))
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def rival(tmp_path: Path, only: SetPath) -> Stevedore:
     return Stevedore(tmp_path / "environment", tmp_path / "rival", only)
 
 
-def test_the_truth_is_that_of_importlib_metadata(ours: Ours) -> None:
+def test_the_right_answer_is_that_of_importlib_metadata(ours: Ours) -> None:
     found = sorted((row[0], row[1], row[2], row[5][0]) for row in ours.truth[:-1])
     assert found == sorted(
         (point.group, point.name, point.value, point.dist._normalized_name)
@@ -204,8 +204,8 @@ def test_the_truth_is_that_of_importlib_metadata(ours: Ours) -> None:
     )
     assert len({key for *_, key in found}) > 5
     (problem,) = [row for row in ours.truth if isinstance(row, lazyplug.Problem)]
-    assert "is not of the form module:attr" in problem.reason
-    assert b'"shadowed"' in ours.sound
+    assert "is not a valid reference (expected `module:attr`)" in problem.reason
+    assert b'"shadowed"' in ours.intact
 
 
 # -------------------------------------------------------------- damage to the bytes
@@ -213,7 +213,7 @@ def test_the_truth_is_that_of_importlib_metadata(ours: Ours) -> None:
 
 @pytest.fixture(params=["ours", "learned"], ids=["index", "facts"])
 def damaged(request: pytest.FixtureRequest) -> Damaged:
-    """Return an index, then what was learned of plugins."""
+    """Return an index, then learned facts."""
     found: Damaged = request.getfixturevalue(request.param)
     return found
 
@@ -221,31 +221,31 @@ def damaged(request: pytest.FixtureRequest) -> Damaged:
 @pytest.mark.parametrize("fault", BYTES)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.timeout(1800)
-def test_damage_to_the_bytes_changes_no_answer_and_is_mended(
+def test_damage_to_the_bytes_changes_no_answer_and_is_repaired(
     fault: str, part: int, damaged: Damaged, long: bool, tally: Count
 ) -> None:
     picks = picked(part, long, damaged.sample)
     with tally(fault_of(fault, damaged.what)) as count:
-        for label, data in BYTES[fault](damaged.sound, damaged.others, picks):
-            if data != damaged.sound:
-                # The older file is sound, but no longer true.
-                seen = data != damaged.others[1]
-                count.hold(partial(damaged.harm, data, seen), [], label)
+        for label, data in BYTES[fault](damaged.intact, damaged.others, picks):
+            if data != damaged.intact:
+                # The older file is intact, but stale.
+                reported = data != damaged.others[1]
+                count.check(partial(damaged.harm, data, reported), [], label)
 
 
 @pytest.mark.parametrize("fault", BYTES)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.timeout(1800)
-def test_damage_to_the_bytes_beside_stevedore(
+def test_damage_to_the_bytes_of_the_cache_of_stevedore_is_counted(
     fault: str, part: int, rival: Stevedore, long: bool, tally: Count
 ) -> None:
     with tally(fault, "stevedore") as count:
-        for label, data in BYTES[fault](rival.sound, rival.others, picked(part, long)):
-            if data != rival.sound:
-                count.hold(partial(rival.harm, data), [], label)
+        for label, data in BYTES[fault](rival.intact, rival.others, picked(part, long)):
+            if data != rival.intact:
+                count.check(partial(rival.harm, data), [], label)
 
 
-# ------------------------------------------- what JSON can say, with right checksums
+# --------------------------------------------- other JSON values with valid checksums
 
 SHAPE = "an invalid value in the index"
 LIMITS = "nesting and numbers beyond Python's limits in the index"
@@ -254,137 +254,137 @@ FUTURE = "an index written by a future version"
 
 @pytest.mark.timeout(1800)
 @pytest.mark.covers
-def test_a_head_of_a_wrong_shape_changes_no_answer_and_is_mended(
+def test_a_head_of_a_wrong_shape_changes_no_answer_and_is_repaired(
     ours: Ours, long: bool, tally: Count
 ) -> None:
-    # These would stay for ever.
+    # If one of these heads were accepted, nothing would ever replace it.
     always = {"['7'] at (2,)", f"{'9' * 30!r} at (3, 2)", "'-1' at (4, 6)"}
-    heads = [*enumerate(strange_heads(ours.sound))]
+    heads = [*enumerate(strange_heads(ours.intact))]
     assert always <= {label for _, (label, _) in heads}
     with tally(SHAPE) as count:
         for number, (label, data) in heads:
             if not long and number % 5 and label not in always:
                 continue
-            if data != ours.sound:
-                # That is right, if not true: a path entry that is not there.
-                seen = not label.startswith("'-' at (1, ")
-                count.hold(partial(ours.harm, data, seen), [], label)
+            if data != ours.intact:
+                # This head is valid, but stale: it has a missing path entry.
+                reported = not label.startswith("'-' at (1, ")
+                count.check(partial(ours.harm, data, reported), [], label)
 
 
 @pytest.mark.timeout(1800)
-def test_a_head_beyond_what_python_decodes_changes_no_answer_and_is_mended(
+def test_a_head_that_python_cannot_decode_changes_no_answer_and_is_repaired(
     ours: Ours, long: bool, tally: Count
 ) -> None:
     with tally(LIMITS) as count:
-        for label, text in [*beyond(head_of(ours.sound), in_lines)][
+        for label, text in [*beyond(head_of(ours.intact), in_lines)][
             :: 1 if long else 5
         ]:
-            count.hold(partial(ours.harm, headed(ours.sound, text)), [], label)
+            count.check(partial(ours.harm, headed(ours.intact, text)), [], label)
         for label, text in NO_JSON.items():
-            count.hold(partial(ours.harm, headed(ours.sound, text)), [], label)
+            count.check(partial(ours.harm, headed(ours.intact, text)), [], label)
 
 
 @pytest.mark.timeout(1800)
-def test_values_of_a_wrong_shape_beside_stevedore(
+def test_values_of_a_wrong_shape_in_the_cache_of_stevedore_are_counted(
     rival: Stevedore, long: bool, tally: Count
 ) -> None:
-    document = json.loads(rival.sound)
+    document = json.loads(rival.intact)
     with tally(SHAPE, "stevedore") as count:
-        ways = [*places(document)][:: 1 if long else 53]
-        for number, way in enumerate(ways):
+        paths = [*places(document)][:: 1 if long else 53]
+        for number, path in enumerate(paths):
             for other in STRANGE[number % 4 :: 4]:
-                data = json.dumps(replaced(document, way, other)).encode()
-                count.hold(partial(rival.harm, data), [], f"{other!r} at {way}")
+                data = json.dumps(replaced(document, path, other)).encode()
+                count.check(partial(rival.harm, data), [], f"{other!r} at {path}")
     with tally(LIMITS, "stevedore") as count:
-        # Of the whole document each place would take an hour.
+        # Each place in the whole document would take an hour.
         document["groups"] = {group: [] for group in rival.groups[:3]}
         for label, text in [*beyond(document, compact)][::7]:
-            count.hold(partial(rival.harm, text), [], label)
+            count.check(partial(rival.harm, text), [], label)
 
 
 @pytest.mark.parametrize("schema", [0, 1, 3, 10, 99, 2**31, 2**64, -1, '"2"', "null"])
-def test_an_index_of_a_version_from_the_future_is_not_read_and_replaced(
+def test_an_index_of_another_schema_version_is_not_read_and_is_replaced(
     schema: Any, ours: Ours, tally: Count
 ) -> None:
     mark = f'["lazyplug",{SCHEMA},'.encode()
-    assert ours.sound.startswith(mark)
+    assert ours.intact.startswith(mark)
     with tally(FUTURE) as count:
-        count.hold(
+        count.check(
             lambda: ours.harm(
-                ours.sound.replace(mark, f'["lazyplug",{schema},'.encode(), 1)
+                ours.intact.replace(mark, f'["lazyplug",{schema},'.encode(), 1)
             ),
             [],
         )
 
 
 @pytest.mark.covers
-def test_an_index_of_another_layout_is_not_read_and_replaced(
+def test_an_index_of_another_layout_is_not_read_and_is_replaced(
     ours: Ours, tally: Count
 ) -> None:
-    header = from_bytes(ours.sound).header
-    rest = ours.sound[TITLE_LENGTH + len(header) :]
+    header = from_bytes(ours.intact).header
+    rest = ours.intact[TITLE_LENGTH + len(header) :]
     layouts = [
         b'{"lazyplug":2}\n',
         b"SQLite format 3\0" + junk(0, 4096),
         b"\x28\xb5\x2f\xfd" + junk(1, 4096),
-        # A head that says more, a head that is not in its lines.
-        headed(ours.sound, [*head_of(ours.sound), ["more"]]),
-        headed(ours.sound, json.dumps(head_of(ours.sound), indent=1).encode()),
+        # A head with one line more, a head with other line breaks.
+        headed(ours.intact, [*head_of(ours.intact), ["more"]]),
+        headed(ours.intact, json.dumps(head_of(ours.intact), indent=1).encode()),
         title(header + b'["lazyplug"]\n') + header + b'["lazyplug"]\n' + rest,
         title(header + b"\n") + header + b"\n" + rest,
         title(b"\n" + header) + b"\n" + header + rest,
     ]
     with tally(FUTURE) as count:
         for number, data in enumerate(layouts):
-            count.hold(partial(ours.harm, data), [], f"layout {number}")
+            count.check(partial(ours.harm, data), [], f"layout {number}")
 
 
-# ----------------------------------------------------------- what is not read, is left
+# --------------------------------------------------- damage to parts that are not read
 
 
-def test_damage_to_a_part_that_is_not_asked_for_waits_until_it_is(
+def test_damage_to_a_part_is_repaired_when_the_part_is_requested(
     ours: Ours, long: bool, tally: Count
 ) -> None:
     groups = [name[6:] for name in ours.parts if name.startswith("group ")]
 
-    def harm(part: str, at: int, afresh: bool) -> list[str]:
-        byte = bytes([ours.sound[at] ^ 1])
-        damaged = ours.sound[:at] + byte + ours.sound[at + 1 :]
+    def harm(part: str, at: int, new_process: bool) -> list[str]:
+        byte = bytes([ours.intact[at] ^ 1])
+        damaged = ours.intact[:at] + byte + ours.intact[at + 1 :]
         ours.put(damaged)
         lazyplug.invalidate_caches()
         faults = [
-            difference(ours.look_at(group), ours.truth_of(group))
+            difference(ours.query_group(group), ours.truth_of(group))
             for group in groups
             if part != f"group {group}"
         ]
         if ours.file.read_bytes() != damaged:
             faults.append("written")
-        if afresh:
+        if new_process:
             lazyplug.invalidate_caches()
         if part == "records":
             problems = tuple(lazyplug.problems())
             faults.append(difference(problems, ours.truth[-len(problems) :]))
         else:
             group = part[6:]
-            faults.append(difference(ours.look_at(group), ours.truth_of(group)))
-        if ours.file.read_bytes() != ours.sound:
-            faults.append("not mended")
+            faults.append(difference(ours.query_group(group), ours.truth_of(group)))
+        if ours.file.read_bytes() != ours.intact:
+            faults.append("not repaired")
         return [fault for fault in faults if fault]
 
     with tally("damage to a part of the index that is not requested") as count:
         for part, where in ours.parts.items():
-            if part in ("front", "watch"):
-                continue  # each look reads these
+            if part in ("header", "watch list"):
+                continue  # each query reads these
             for at in where[:: 7 if long else 499]:
-                for afresh in (True, False):
-                    label = f"{part} at {at}, afresh: {afresh}"
-                    count.hold(partial(harm, part, at, afresh), [], label)
+                for new_process in (True, False):
+                    label = f"{part} at {at}, new process: {new_process}"
+                    count.check(partial(harm, part, at, new_process), [], label)
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("CHECK", "dirs"), ("CHECK", "none"), ("CACHE", "readonly")]
 )
-def test_damage_changes_no_answer_whatever_is_looked_at_or_written(
+def test_damage_changes_no_answer_at_lower_check_levels_or_without_writing(
     name: str,
     value: str,
     ours: Ours,
@@ -394,9 +394,9 @@ def test_damage_changes_no_answer_whatever_is_looked_at_or_written(
 ) -> None:
     monkeypatch.setenv(f"LAZYPLUG_{name}", value)
 
-    def look(data: bytes) -> list[str]:
+    def harm(data: bytes) -> list[str]:
         ours.put(data)
-        faults = [difference(ours.look(), ours.truth) for _ in range(2)]
+        faults = [difference(ours.query(), ours.truth) for _ in range(2)]
         if name == "CACHE" and ours.file.read_bytes() != data:
             faults.append("written")
         return [fault for fault in faults if fault]
@@ -404,31 +404,32 @@ def test_damage_changes_no_answer_whatever_is_looked_at_or_written(
     picks = slice(None, None, 13 if long else 997)
     for fault in ("a byte of the index flipped", "the index cut short"):
         with tally(fault) as count:
-            for label, data in BYTES[fault](ours.sound, ours.others, picks):
-                count.hold(partial(look, data), [], label)
+            for label, data in BYTES[fault](ours.intact, ours.others, picks):
+                count.check(partial(harm, data), [], label)
 
 
-def test_damage_below_what_is_looked_at_live_changes_no_answer(
+def test_damage_changes_no_answer_with_a_volatile_path_entry(
     ours: Ours, long: bool, tally: Count, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A source tree in the current folder overlays the index, and reads its records.
+    # A source tree in the current directory is merged with the index: that reads the
+    # records.
     tree = plant(
         ours.cache.parent / "tree", dist("odd", entry_points="[live]\na = m:f\n")
     )
     monkeypatch.chdir(tree)
     ours.only("", *ours.path)
-    sound = ours.sound
+    intact = ours.intact
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAZYPLUG_CACHE", "off")
-        ours.truth = ours.look()
+        ours.truth = ours.query()
     assert ("live", "a") in [row[:2] for row in ours.truth if len(row) == 6]
-    assert ours.look() == ours.truth
-    assert ours.file.read_bytes() == sound
+    assert ours.query() == ours.truth
+    assert ours.file.read_bytes() == intact
     picks = slice(None, None, 13 if long else 499)
     for fault in ("a byte of the index flipped", "the index cut short"):
         with tally(fault) as count:
-            for label, data in BYTES[fault](sound, ours.others, picks):
-                count.hold(partial(ours.harm, data), [], label)
+            for label, data in BYTES[fault](intact, ours.others, picks):
+                count.check(partial(ours.harm, data), [], label)
 
 
 # --------------------------------------------------------- something else in its place
@@ -438,39 +439,39 @@ ELSE = "something else in place of the index"
 
 @posix
 @pytest.mark.parametrize("make", THINGS, ids=lambda make: make.__name__)
-def test_what_is_not_the_file_in_its_place_changes_no_answer_and_is_replaced(
+def test_something_else_in_place_of_the_file_changes_no_answer_and_is_replaced(
     make: Callable[[Path], None], damaged: Damaged, tally: Count
 ) -> None:
     with tally(fault_of(ELSE, damaged.what)) as count:
-        count.hold(partial(damaged.harm_by_another, make), [], make.__name__)
+        count.check(partial(damaged.replace_by, make), [], make.__name__)
 
 
 @posix
-def test_an_index_that_this_user_may_not_read_changes_no_answer_and_is_replaced(
+def test_an_index_that_cannot_be_read_changes_no_answer_and_is_replaced(
     public: Path, installed: Path, tally: Count
 ) -> None:
     cache = public / "cache"
     cache.mkdir(mode=0o700)
     if os.geteuid() == 0:
-        os.chown(cache, 65534, 65534)  # whose process it will be
+        os.chown(cache, 65534, 65534)  # the user that queries
     env = {"LAZYPLUG_CACHE_DIR": str(cache)}
     with tally(ELSE) as count:
-        count.hold(lambda: look_as_nobody(installed, **env), RIGHT, "nothing")
+        count.check(lambda: look_as_nobody(installed, **env), RIGHT, "nothing")
         for mode in (0, 0o200, 0o100):
             index_in(cache).chmod(mode)
             label = f"mode {mode:o}"
-            count.hold(lambda: look_as_nobody(installed, **env), RIGHT, label)
+            count.check(lambda: look_as_nobody(installed, **env), RIGHT, label)
             found = stat.S_IMODE(index_in(cache).stat().st_mode)
             count.compare(found, 0o600, label)
 
 
-# With a limit, since it reads whatever it opens to its end.
+# With a memory limit, since stevedore reads any file to its end.
 RIVAL = """
 import json, os, resource, sys
 from stevedore._cache import Cache
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-folder, groups, *sys.path[:] = sys.argv[1:]
-cache = Cache(folder)
+directory, groups, *sys.path[:] = sys.argv[1:]
+cache = Cache(directory)
 groups = json.loads(groups)
 print(json.dumps(
     [(g, p.name, p.value) for g in groups for p in cache.get_group_all(g)]
@@ -480,7 +481,7 @@ print(json.dumps(
 
 @posix
 @pytest.mark.timeout(600)
-def test_what_is_not_the_index_in_its_place_beside_stevedore(
+def test_something_else_in_place_of_the_cache_of_stevedore_is_counted(
     rival: Stevedore, long: bool, tally: Count
 ) -> None:
     aside = rival.cache.parent / "aside"
@@ -500,6 +501,6 @@ def test_what_is_not_the_index_in_its_place_beside_stevedore(
         for make in THINGS[:: 1 if long else 5]:
             shutil.rmtree(rival.cache)
             rival.cache.mkdir()
-            aside.write_bytes(rival.sound)
+            aside.write_bytes(rival.intact)
             make(rival.file)
-            count.hold(ask, rival.truth, make.__name__)
+            count.check(ask, rival.truth, make.__name__)

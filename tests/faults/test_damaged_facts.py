@@ -1,7 +1,7 @@
-"""What was learned is damaged in every way: said is what is true, and it is mended.
+"""Damage learned facts: the summaries stay right, and the file is repaired.
 
-What damages an index as well is tried in test_damage. stevedore learns nothing of its
-plugins, so that nothing stands beside it.
+Damage that is possible in an index as well is tried in test_damage. stevedore has
+nothing like learned facts, so there is nothing to compare with.
 """
 
 import json
@@ -25,25 +25,25 @@ from tests.support.index_format import TITLE_LENGTH, digest, title
 from tests.support.learned import SAMPLE, Learned, end
 
 
-def test_what_is_damaged_below_was_learned_and_is_believed(learned: Learned) -> None:
+def test_the_facts_that_are_damaged_below_are_used(learned: Learned) -> None:
     assert ("g", "p0", "It changed.") in learned.truth
     assert ("h", "p1", "The caf\u00e9 1.") in learned.truth
     assert len(learned.truth) == 6
-    start = learned.sound.index(b'["summary","g"]\n')
-    part = learned.sound[start : learned.sound.index(b'\n["summary","h"]\n', start)]
+    start = learned.intact.index(b'["summary","g"]\n')
+    part = learned.intact[start : learned.intact.index(b'\n["summary","h"]\n', start)]
     evil = part.replace(b"It changed.", b"It is evil.")
-    data = learned.sound.replace(part, evil)
+    data = learned.intact.replace(part, evil)
     learned.file.write_bytes(data)
-    assert learned.look() == learned.truth  # its checksum is that of the other
+    assert learned.query() == learned.truth  # the checksum is that of the old part
     header = data[TITLE_LENGTH:start].replace(
         digest(part).encode(), digest(evil).encode()
     )
     learned.file.write_bytes(title(header) + header + data[start:])
-    assert ("g", "p0", "It is evil.") in learned.look()
+    assert ("g", "p0", "It is evil.") in learned.query()
 
 
 def headed(data: bytes, head: bytes) -> bytes:
-    """Return a file with another head, its checksum right."""
+    """Return a facts file with another head and a valid checksum."""
     length = int(data[TITLE_LENGTH - 12 : TITLE_LENGTH - 2])
     header = data[TITLE_LENGTH : TITLE_LENGTH + length]
     changed = head + header[header.index(b"\n") :]
@@ -51,33 +51,33 @@ def headed(data: bytes, head: bytes) -> bytes:
 
 
 @pytest.mark.timeout(1800)
-def test_a_head_beyond_what_python_decodes_changes_no_answer(
+def test_a_head_that_python_cannot_decode_changes_no_answer(
     learned: Learned, long: bool, tally: Count
 ) -> None:
-    def said(head: bytes) -> list[str]:
-        learned.file.write_bytes(headed(learned.sound, head))
-        faults = [] if damages(str(learned.file)) else ["not seen"]
-        faults += [difference(learned.look(), learned.truth) for _ in range(2)]
+    def harm(head: bytes) -> list[str]:
+        learned.file.write_bytes(headed(learned.intact, head))
+        faults = [] if damages(str(learned.file)) else ["not reported"]
+        faults += [difference(learned.query(), learned.truth) for _ in range(2)]
         return [fault for fault in faults if fault]
 
-    head = json.loads(learned.sound[TITLE_LENGTH:].partition(b"\n")[0])
+    head = json.loads(learned.intact[TITLE_LENGTH:].partition(b"\n")[0])
     with tally(
         "nesting and numbers beyond Python's limits in the learned facts"
     ) as count:
         for label, text in [*beyond(head, compact)][:: 1 if long else 5]:
-            count.hold(partial(said, text), [], label)
+            count.check(partial(harm, text), [], label)
         for label, text in NO_JSON.items():
-            count.hold(partial(said, text), [], label)
+            count.check(partial(harm, text), [], label)
 
 
-def test_what_was_learned_is_read_only_from_parts_that_are_asked_for(
+def test_only_the_parts_of_learned_facts_that_are_requested_are_read(
     learned: Learned, long: bool, tally: Count
 ) -> None:
-    start = learned.sound.rindex(b'["summary","h"]\n')
+    start = learned.intact.rindex(b'["summary","h"]\n')
 
     def harm(at: int) -> list[str]:
-        byte = bytes([learned.sound[at] ^ 1])
-        damaged = learned.sound[:at] + byte + learned.sound[at + 1 :]
+        byte = bytes([learned.intact[at] ^ 1])
+        damaged = learned.intact[:at] + byte + learned.intact[at + 1 :]
         learned.file.write_bytes(damaged)
         lazyplug.invalidate_caches()
         manager = lazyplug.ExtensionManager[Any]("g")
@@ -86,13 +86,13 @@ def test_what_was_learned_is_read_only_from_parts_that_are_asked_for(
         faults = [difference(found, tuple(r for r in learned.truth if r[0] == "g"))]
         if learned.file.read_bytes() != damaged:
             faults.append("written")
-        faults.append(difference(learned.look(), learned.truth))
-        if learned.file.read_bytes() != learned.sound:
-            faults.append("not mended")
+        faults.append(difference(learned.query(), learned.truth))
+        if learned.file.read_bytes() != learned.intact:
+            faults.append("not repaired")
         return [fault for fault in faults if fault]
 
     picks = fewer(picked(0, long, SAMPLE))
-    length = learned.sound.index(b'["summary","summary"]\n', start) - 1 - start
+    length = learned.intact.index(b'["summary","summary"]\n', start) - 1 - start
     with tally("damage to a part of the learned facts that is not requested") as count:
         for at in range(start, start + length)[picks]:
-            count.hold(partial(harm, at), [], str(at))
+            count.check(partial(harm, at), [], str(at))

@@ -1,8 +1,8 @@
-"""Disks that are full, folders that refuse, and homes that are none harm no answer.
+"""Try full disks, missing permissions and missing homes: no answer is wrong.
 
-Each fault meets each kind of index that was there before, at each level, for root
-and for a user without rights, under several umasks. The truth is the answer without
-a cache in the same situation.
+Each fault is combined with each state of the index before it, each check level, root or
+a user without rights, and several umasks. The right answer is that of a scan without a
+cache in the same situation.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ import stevedore
 import lazyplug
 from lazyplug._indexing import update
 from lazyplug.testing import Tree, dist, plant
-from tests.support.apart import ANSWER, Outcome, apart, attempt
+from tests.support.attempts import ANSWER, Outcome, attempt, call_in_fresh_process
 from tests.support.clock import LATER
 from tests.support.fixtures import Count
 from tests.support.seam import fs
@@ -38,7 +38,7 @@ from tests.support.users import ROOTS, Tried, become, count_tries, import_all, s
 
 resource = pytest.importorskip("resource", reason="users and limits of POSIX")
 NOBODY, STRANGER = 65534, 4242
-# Who asks: whoever runs the tests, and what root may become.
+# The user that queries: the one who runs the tests, or one that root can become.
 OWN, OTHER = "own", "nobody"
 USERS = [
     OWN,
@@ -59,29 +59,26 @@ ONE: Tree = {
 TWO: Tree = dist("gamma", entry_points="[h]\nc = m:gamma\n")
 INSTALLED = ["g a m:alpha", "g b m:beta", "h b m:beta", "h c m:gamma"]
 EDITED = "[g]\na = m:edited_in_place\n"
-# Of what is not ours.
+# The content of files of the user.
 MINE = "mine\n"
-FOLDERS = {OURS: "lazyplug", RIVAL: "python-entrypoints"}
+DIRECTORIES = {OURS: "lazyplug", RIVAL: "python-entrypoints"}
 HASH = "[0-9a-f]{64}"
 
 
-# ------------------------------------------------------------------ as another user
+# -------------------------------------------------------------------- the environment
 
 
-# ------------------------------------------------------------------------ the world
-
-
-def nothing_more() -> None:
-    """Take nothing from a process."""
+def no_limit() -> None:
+    """Limit nothing in a process."""
 
 
 class World:
-    """Two folders on `sys.path`, a home with a cache, and files that are not ours.
+    """Two directories on `sys.path`, and a home with a cache and files of the user.
 
-    :param base: where all lies; every user may enter it.
-    :param user: who asks, with this umask.
-    :param level: of checking.
-    :param subject: who is tried.
+    :param base: the directory for all of it, which every user may enter.
+    :param user: the user that queries, with this umask.
+    :param level: the check level.
+    :param subject: the library that is tested.
     """
 
     def __init__(
@@ -90,14 +87,14 @@ class World:
         self.base, self.user, self.umask, self.level = base, user, umask, level
         self.one, self.two, self.home = base / "one", base / "two", base / "home"
         self.subject = subject
-        self.cache = self.home / ".cache" / FOLDERS[subject]
-        # What takes something from a process before it looks.
-        self.limit = nothing_more
+        self.cache = self.home / ".cache" / DIRECTORIES[subject]
+        # Limits a resource of a process before its query.
+        self.limit = no_limit
         self.install()
-        self.settle_in()
+        self.make_home()
 
     def install(self, more: int = 0) -> None:
-        """Install what there is before anything changes, for everybody to read."""
+        """Install the first distributions, readable for everybody."""
         shutil.rmtree(self.two, ignore_errors=True)
         plant(self.one, ONE)
         plant(self.two, TWO)
@@ -110,19 +107,19 @@ class World:
             for path in (directory, *directory.rglob("*")):
                 path.chmod(0o755 if path.is_dir() else 0o644)
 
-    def settle_in(self) -> None:
-        """Have a home, with files in it that are not ours."""
+    def make_home(self) -> None:
+        """Create a home with files of the user."""
         plant(self.home, {"notes.txt": MINE, "list.json": MINE})
         self.give(self.home)
 
     def give(self, path: Path) -> None:
-        """Give a path and all below it to who asks."""
+        """Give a path and all below it to the user that queries."""
         if self.user != OWN:
             for each in (path, *path.rglob("*")):
                 os.chown(each, NOBODY, NOBODY)
 
     def make_cache(self) -> None:
-        """Have a cache folder, with files in it that are not ours."""
+        """Create a cache directory with files of the user."""
         for directory in (self.cache.parent, self.cache):
             if not directory.exists():
                 directory.mkdir(mode=0o700)
@@ -131,12 +128,12 @@ class World:
         self.give(self.cache.parent)
 
     def index(self) -> "Path | None":
-        """Return the index, if there is one."""
+        """Return the path of the index, if there is one."""
         found = filter(is_index, self.cache.glob("*"))
         return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
     def attempt(self, act: Callable[[], Any], **environment: str) -> Outcome:
-        """Do something in a process of the user's."""
+        """Do something in a process of the user."""
 
         def do() -> Any:
             user = NOBODY if self.user == OTHER else os.geteuid()
@@ -147,20 +144,20 @@ class World:
 
         return attempt(do)
 
-    def look(self, cache: str = "on", level: str = "") -> Outcome:
-        """Look as a new process does; return what is declared."""
+    def query(self, cache: str = "on", level: str = "") -> Outcome:
+        """Return the entry points that a new process finds."""
         level = level or self.level
-        ask = found if self.subject == OURS or cache == "off" else found_by_rival
+        ask = find if self.subject == OURS or cache == "off" else find_by_rival
         return self.attempt(ask, LAZYPLUG_CACHE=cache, LAZYPLUG_CHECK=level)
 
     def truth(self) -> Rows:
-        """Return what is found without a cache."""
-        kind, rows = self.look("off", "full")
+        """Return the right answer: that of a scan without a cache."""
+        kind, rows = self.query("off", "full")
         assert kind == ANSWER, rows
         return list(rows)
 
     def files(self) -> set[tuple[str, str]]:
-        """Return all files in this world, with their content, that are no indexes."""
+        """Return all files except indexes, with their content."""
         return {
             (str(path), os.readlink(path) if path.is_symlink() else content(path))
             for path in self.base.rglob("*")
@@ -168,18 +165,18 @@ class World:
         }
 
 
-def found() -> Rows:
-    """Return what lazyplug finds; the clock is so late that all stamps are settled."""
+def find() -> Rows:
+    """Return what lazyplug finds, by a clock for which no stat signature is racy."""
     fs.clock = lambda: time.time_ns() + LATER
     lazyplug.invalidate_caches()
-    return rows(lambda group: lazyplug.entry_points(group=group))
+    return collect(lambda group: lazyplug.entry_points(group=group))
 
 
-def found_by_rival() -> Rows:
-    return rows(stevedore._cache.Cache().get_group_all)
+def find_by_rival() -> Rows:
+    return collect(stevedore._cache.Cache().get_group_all)
 
 
-def rows(ask: Callable[[str], Any]) -> Rows:
+def collect(ask: Callable[[str], Any]) -> Rows:
     return sorted(
         f"{group} {point.name} {point.value}"
         for group in ("g", "h")
@@ -187,18 +184,18 @@ def rows(ask: Callable[[str], Any]) -> Rows:
     )
 
 
-def read_only() -> Rows:
-    """Return what the index alone says; to look further is an error."""
+def read_index() -> Rows:
+    """Return what the index contains; fail if anything is scanned."""
 
     def refuse(*_: object) -> None:
-        raise AssertionError("there is no index, or it is not to be believed")
+        raise AssertionError("there is no index, or it is stale")
 
     update.update = refuse  # type: ignore[assignment]
-    return found()
+    return find()
 
 
 def is_index(path: Path) -> bool:
-    """Return True if this is an index, ours or the rival's, by its name and place."""
+    """Return True if a path is that of an index of lazyplug or of its rival."""
     names = {"lazyplug": r"[0-9a-f]{16}-[0-9a-f]{16}\.json", "python-entrypoints": HASH}
     pattern = names.get(path.parent.name)
     return bool(pattern and re.fullmatch(pattern, path.name))
@@ -208,7 +205,7 @@ def content(path: Path) -> str:
     try:
         return path.read_text(errors="replace")
     except PermissionError:
-        return "not to be read"
+        return "cannot be read"
 
 
 @contextmanager
@@ -218,24 +215,24 @@ def world(*arguments: Any) -> Iterator[World]:
         yield World(Path(name), *arguments)
 
 
-# ------------------------------------------------------ what was there before the fault
+# ------------------------------------------------------------ states before the fault
 
 
 def nothing(world: World) -> None:
-    """There is no index."""
+    """Have no index."""
 
 
-def true(world: World) -> None:
-    """There is an index, and it is true."""
+def fresh(world: World) -> None:
+    """Have a fresh index."""
     if world.subject == OURS:
-        assert world.look(level="full") == (ANSWER, world.installed)
+        assert world.query(level="full") == (ANSWER, world.installed)
     else:
-        world.look()
+        world.query()
 
 
-def outdated(world: World) -> None:
+def stale(world: World) -> None:
     """Edit a distribution, and add one."""
-    true(world)
+    fresh(world)
     file = world.one / "alpha-1.0.dist-info" / "entry_points.txt"
     new = file.with_name("new")
     new.write_text(EDITED)
@@ -248,25 +245,28 @@ def outdated(world: World) -> None:
 
 
 def damaged(world: World) -> None:
-    """Cut the index."""
-    true(world)
+    """Cut the index short."""
+    fresh(world)
     file = world.index()
     assert file
     os.truncate(file, file.stat().st_size // 2)
 
 
-def elsewhere(world: World) -> None:
-    """There is an index of the same folders in another order, to take over from."""
+def other_order(world: World) -> None:
+    """Have a sibling index, of the same directories in another order."""
     world.one, world.two = world.two, world.one
-    true(world)
+    fresh(world)
     world.one, world.two = world.two, world.one
 
 
-BEFORE = [nothing, true, outdated, damaged, elsewhere]
+BEFORE = [nothing, fresh, stale, damaged, other_order]
 
 
-def promised(level: str, found: Rows, truth: Rows, installed: Rows) -> bool:
-    """Is an answer as true as its level says? What was edited in place is alpha."""
+def is_right(level: str, found: Rows, truth: Rows, installed: Rows) -> bool:
+    """Return True if an answer is as fresh as its level promises.
+
+    The distribution that is edited in place is alpha.
+    """
     if level == "none":
         return found in (truth, installed)
     if level == "dirs":
@@ -277,9 +277,9 @@ def promised(level: str, found: Rows, truth: Rows, installed: Rows) -> bool:
     return found == truth
 
 
-# -------------------------------------------------------------------------- the faults
+# ------------------------------------------------------------------------------ faults
 
-# What is wrong while the context lasts.
+# A context manager that causes a fault.
 Harm = Callable[[World], AbstractContextManager[object]]
 
 
@@ -292,7 +292,7 @@ def no_home(world: World) -> Iterator[None]:
 
 
 def in_place(of: Callable[[World], Path], put: Callable[[Path], object]) -> Harm:
-    """Return the fault that something else is in the place of a path."""
+    """Return the fault that something else is in place of a path."""
 
     @contextmanager
     def harm(world: World) -> Iterator[None]:
@@ -312,7 +312,7 @@ def file(path: Path) -> None:
 
 
 def dangling(path: Path) -> None:
-    path.symlink_to("/no/such/folder")
+    path.symlink_to("/no/such/directory")
 
 
 def loop(path: Path) -> None:
@@ -353,7 +353,7 @@ def mode(bits: int, of: Callable[[World], "Path | None"]) -> Harm:
 
 
 def owner(of: Callable[[World], "Path | None"], bits: int) -> Harm:
-    """Return the fault that a path, with this mode, is another user's."""
+    """Return the fault that another user owns a path, which has this mode."""
 
     @contextmanager
     def harm(world: World) -> Iterator[None]:
@@ -364,7 +364,7 @@ def owner(of: Callable[[World], "Path | None"], bits: int) -> Harm:
             os.chown(path, STRANGER, STRANGER)
             path.chmod(bits)
         yield
-        # An index that is not ours was replaced, if the folder is ours.
+        # An index of another user was replaced, if the directory is the user's own.
         if path and before and path.exists() and path.stat().st_uid == STRANGER:
             os.chown(path, before.st_uid, before.st_gid)
             path.chmod(stat.S_IMODE(before.st_mode))
@@ -380,7 +380,7 @@ def no_entry(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def folder_as_index(world: World) -> Iterator[None]:
+def directory_as_index(world: World) -> Iterator[None]:
     world.make_cache()
     path = world.index()
     if path:
@@ -428,7 +428,7 @@ HARMS: dict[str, list[Harm]] = {
     "the index cannot be read": [
         mode(0, World.index),
         mode(0o200, World.index),
-        folder_as_index,
+        directory_as_index,
     ],
     "a distribution cannot be read": [
         mode(0, alpha("entry_points.txt")),
@@ -444,41 +444,41 @@ HARMS: dict[str, list[Harm]] = {
 }
 
 
-def tried_once(world: World, label: str) -> Iterator[Tried]:
-    """Look once, and see that all that is not ours is as it was."""
+def try_once(world: World, label: str) -> Iterator[Tried]:
+    """Query once, and check that no file of the user has changed."""
     before = world.files()
     truth = world.truth()
-    kind, said = world.look()
-    if kind == ANSWER and promised(world.level, said, truth, world.installed):
-        said = truth
-    yield OURS, (kind, said), truth, label
+    kind, answer = world.query()
+    if kind == ANSWER and is_right(world.level, answer, truth, world.installed):
+        answer = truth
+    yield OURS, (kind, answer), truth, label
     changed = sorted(path for path, _ in before ^ world.files())
-    yield OURS, (ANSWER, changed), [], f"{label}: what is not ours"
+    yield OURS, (ANSWER, changed), [], f"{label}: files of the user"
 
 
-def afterwards(world: World, label: str) -> Iterator[Tried]:
-    """See that the next look is right, and writes what answers by itself."""
+def try_afterwards(world: World, label: str) -> Iterator[Tried]:
+    """Check that the next query is right, and writes an index that answers alone."""
     truth = world.truth()
-    yield OURS, world.look(level="full"), truth, f"{label}: afterwards"
-    alone = world.attempt(read_only, LAZYPLUG_CHECK="none", LAZYPLUG_CACHE="on")
-    yield OURS, alone, truth, f"{label}: what was written"
+    yield OURS, world.query(level="full"), truth, f"{label}: afterwards"
+    alone = world.attempt(read_index, LAZYPLUG_CHECK="none", LAZYPLUG_CACHE="on")
+    yield OURS, alone, truth, f"{label}: the written index"
     index = world.index()
     made = [world.cache.parent, world.cache, *([index] if index else [])]
     modes = [path.stat().st_mode & 0o777 for path in made]
     yield OURS, (ANSWER, modes), [0o700, 0o700, 0o600], f"{label}: modes"
 
 
-# ------------------------------------------------------------- less than is needed
+# --------------------------------------------------------------------------- limits
 
 
 def limit(take: Callable[[int], None], left: int) -> Harm:
-    """Return the fault that a process has no more than this of something."""
+    """Return the fault that a process has only this much of a resource."""
 
     @contextmanager
     def harm(world: World) -> Iterator[None]:
         world.limit = partial(take, left)
         yield
-        world.limit = nothing_more
+        world.limit = no_limit
 
     return harm
 
@@ -489,7 +489,7 @@ def limit_files(size: int) -> None:
 
 
 def limit_descriptors(left: int) -> None:
-    """Leave so many descriptors to be opened."""
+    """Leave only this many file descriptors."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, most))
     opened = []
@@ -500,13 +500,13 @@ def limit_descriptors(left: int) -> None:
         os.close(descriptor)
 
 
-# So many distributions that an index takes several pages of a disk.
+# The number of distributions for an index of several disk pages.
 SEVERAL_PAGES = 60
 PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 def may_mount() -> bool:
-    """Go where nobody else sees what is mounted, if that is allowed."""
+    """Enter a mount namespace of this process; return False if that is not allowed."""
     if not sys.platform.startswith("linux") or not ROOTS:
         return False
     if ctypes.CDLL(None).unshare(0x00020000):  # CLONE_NEWNS
@@ -523,7 +523,7 @@ def mount(*options: "str | Path") -> None:
 
 @contextmanager
 def own_disk(world: World, options: str) -> Iterator[None]:
-    """Let the home be a small disk of its own, and an index some pages long."""
+    """Make the home a small disk, and the index several pages long."""
     if not options:
         yield
         return
@@ -531,21 +531,21 @@ def own_disk(world: World, options: str) -> Iterator[None]:
     shutil.rmtree(world.home)
     world.home.mkdir()
     mount("-t", "tmpfs", "-o", f"mode=755,{options}", "tmpfs", world.home)
-    world.settle_in()
+    world.make_home()
     yield
     subprocess.run(["umount", world.home], check=True)
 
 
-def no_room(pages: int) -> Harm:
-    """Return the fault that no more than these pages are left on the disk."""
+def full_disk(pages: int) -> Harm:
+    """Return the fault that only this many pages are free on the disk."""
 
     @contextmanager
     def harm(world: World) -> Iterator[None]:
         ballast = world.home / "ballast"
         with ballast.open("wb") as file:
-            room = os.statvfs(world.home).f_bavail - pages
-            if room > 0:
-                os.posix_fallocate(file.fileno(), 0, room * PAGE)
+            free = os.statvfs(world.home).f_bavail - pages
+            if free > 0:
+                os.posix_fallocate(file.fileno(), 0, free * PAGE)
         yield
         ballast.unlink()
 
@@ -553,7 +553,7 @@ def no_room(pages: int) -> Harm:
 
 
 def no_inodes(left: int) -> Harm:
-    """Return the fault that no more than these inodes are left on the disk."""
+    """Return the fault that only this many inodes are free on the disk."""
 
     @contextmanager
     def harm(world: World) -> Iterator[None]:
@@ -569,13 +569,13 @@ def no_inodes(left: int) -> Harm:
 
 
 @contextmanager
-def no_writing(world: World) -> Iterator[None]:
+def read_only_disk(world: World) -> Iterator[None]:
     mount("-o", "remount,ro", world.home)
     yield
     mount("-o", "remount,rw", world.home)
 
 
-# --------------------------------------------------------------------------- the tries
+# ------------------------------------------------------------------------------- tries
 
 LIMITS: dict[str, list[Harm]] = {
     "the size of files is limited": [
@@ -586,13 +586,14 @@ LIMITS: dict[str, list[Harm]] = {
     ],
 }
 DISKS: dict[str, list[Harm]] = {
-    "the disk is full": [no_room(pages) for pages in range(8)],
+    "the disk is full": [full_disk(pages) for pages in range(8)],
     "no inodes are left": [no_inodes(left) for left in range(5)],
-    "the disk is read-only": [no_writing],
+    "the disk is read-only": [read_only_disk],
 }
 SMALL = "size=256k,nr_inodes=64"
 FAULTS = {**HARMS, **LIMITS}
-# A default run tries one of so many situations; a long one has so many shares.
+# A default run tries one of `SAMPLE` situations. A long run tries all of them, in
+# `SHARES` processes for each fault.
 SAMPLE, SHARES = 89, 8
 
 
@@ -604,28 +605,28 @@ def situation(
     harm: Harm,
     disk: str,
 ) -> Iterator[Tried]:
-    """Try one fault in one situation, and what comes when it is over.
+    """Try one fault in one situation, and then a query without the fault.
 
-    :param disk: options of the disk that the home is to be, if it is one of its own.
+    :param disk: options of the small disk that becomes the home, or an empty text.
     """
     label = f"before: {before.__name__}, {level}, {user}, {umask:o}"
     with world(user, umask, level) as there, own_disk(there, disk):
         before(there)
         with harm(there):
-            yield from tried_once(there, label)
-        yield from afterwards(there, label)
-    # What the rival does not see of changes is counted where time is tried.
-    if (level, umask) == (LEVELS[0], UMASKS[0]) and before is not outdated:
+            yield from try_once(there, label)
+        yield from try_afterwards(there, label)
+    # The changes that the rival misses are counted in test_time.
+    if (level, umask) == (LEVELS[0], UMASKS[0]) and before is not stale:
         with world(user, umask, level, RIVAL) as there, own_disk(there, disk):
             before(there)
             with harm(there):
-                yield RIVAL, there.look(), there.truth(), label
+                yield RIVAL, there.query(), there.truth(), label
 
 
 def tries(
     faults: list[str], user: str, first: int, step: int
 ) -> "dict[str, list[Tried]] | None":
-    """Try faults, each in some of all situations; None: that may not be tried."""
+    """Try each fault in some situations; return None if it cannot be tried."""
     import_all()
     disk = "" if FAULTS.keys() >= set(faults) else SMALL
     if disk and not may_mount():
@@ -642,8 +643,8 @@ def tries(
     return found
 
 
-def with_one_descriptor() -> "dict[str, list[Tried]]":
-    """Try what takes one descriptor after the other where one is left."""
+def try_one_descriptor() -> "dict[str, list[Tried]]":
+    """Try every state of the index with one free file descriptor."""
     import_all()
     harm = limit(limit_descriptors, 1)
     return {
@@ -656,7 +657,7 @@ def with_one_descriptor() -> "dict[str, list[Tried]]":
 
 
 def shares(faults: dict[str, Any], long: bool) -> list[tuple[list[str], int, int]]:
-    """Return what one child each is to try: so much that it takes seconds."""
+    """Return the faults and the share of situations that each process tries."""
     if not long:
         return [(list(faults), 0, SAMPLE)]
     return [([fault], first, SHARES) for fault in faults for first in range(SHARES)]
@@ -664,24 +665,24 @@ def shares(faults: dict[str, Any], long: bool) -> list[tuple[list[str], int, int
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("user", USERS)
-def test_what_cannot_be_read_or_written_costs_no_answer(
+def test_missing_permissions_and_limits_change_no_answer(
     user: str, long: bool, tally: Count
 ) -> None:
     for faults, first, step in shares(FAULTS, long):
-        count_tries(tally, apart(tries, faults, user, first, step))
+        count_tries(tally, call_in_fresh_process(tries, faults, user, first, step))
 
 
 def test_one_descriptor_is_enough(tally: Count) -> None:
-    count_tries(tally, apart(with_one_descriptor))
+    count_tries(tally, call_in_fresh_process(try_one_descriptor))
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("user", USERS)
-def test_a_disk_that_takes_no_more_costs_no_answer(
+def test_a_full_or_read_only_disk_changes_no_answer(
     user: str, long: bool, tally: Count
 ) -> None:
     for faults, first, step in shares(DISKS, long):
-        found = apart(tries, faults, user, first, step)
+        found = call_in_fresh_process(tries, faults, user, first, step)
         if found is None:
             pytest.skip("this process may not mount a small disk")
         count_tries(tally, found)

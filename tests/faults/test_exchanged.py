@@ -1,8 +1,8 @@
-"""Whatever another user exchanges while the cache is written, nothing lands elsewhere.
+"""Replace directories while the cache is written: nothing is written elsewhere.
 
 Mallory, who has a user id of her own, may write into a directory above the cache
-directory: a sticky one, as /tmp is, or one that is open to all. The truth is what lay
-elsewhere before.
+directory: a sticky one, as /tmp is, or one that everybody may write into. No file in
+other places may change.
 """
 
 import ctypes
@@ -25,30 +25,36 @@ import pytest
 from lazyplug._indexing import cache_directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug.testing import plant
-from tests.support.apart import ANSWER, Seen, apart, attempt, count_seen
+from tests.support.attempts import (
+    ANSWER,
+    Checks,
+    attempt,
+    call_in_fresh_process,
+    count_checks,
+)
 from tests.support.fixtures import Count
 from tests.support.seam import fs
 from tests.support.users import ASKERS, MALLORY
 
 INDEX = f"{'0' * 16}-{'0' * 16}.json"
-# All calls by which anything is looked at, made or changed, whoever makes them.
+# All functions that read, create or change something in the file system.
 NAMES = [
     *("lstat", "stat", "fstat", "mkdir", "chmod", "fchmod", "open", "readlink"),
     *("listdir", "scandir", "unlink", "replace", "write", "urandom", "close"),
 ]
-# So many calls later she undoes what she did; 0: never.
+# The number of calls after which Mallory undoes an attack; 0: never.
 PAUSES = (0, 1, 2, 3, 5, 8)
-# A default run tries one of so many moments.
+# A default run tries one of this many moments.
 SAMPLE = 29
 
 
 class Place:
-    """Where the cache is to be, and what lies elsewhere.
+    """A path for a cache directory, and files elsewhere that must not change.
 
-    :param base: where all lies; every user may enter it.
-    :param asker: the user id of who writes.
-    :param sticky: is the directory that Mallory may write into sticky?
-    :param made: is the cache directory there already?
+    :param base: the directory for all of it, which every user may enter.
+    :param asker: the user id of the process that writes.
+    :param sticky: whether the directory that Mallory may write into is sticky.
+    :param made: whether the cache directory exists already.
     """
 
     def __init__(self, base: Path, asker: int, sticky: bool, made: bool) -> None:
@@ -65,7 +71,7 @@ class Place:
                 each.chmod(0o755 if each.is_dir() else 0o644)
 
     def build(self) -> None:
-        """Build anew what Mallory may exchange."""
+        """Create anew the directories that Mallory may replace."""
         shutil.rmtree(self.open, ignore_errors=True)
         self.open.mkdir()
         self.open.chmod(self.bits)
@@ -73,13 +79,13 @@ class Place:
             self.make()
 
     def make(self) -> None:
-        """Make the cache directory, as the asker would."""
+        """Create the cache directory, as the asker would."""
         for path in (self.home, self.cache):
             path.mkdir(mode=0o700)
             os.chown(path, self.asker, self.asker)
 
-    def seen_elsewhere(self) -> list[Any]:
-        """Return what lies elsewhere: paths, modes, owners and contents."""
+    def read_elsewhere(self) -> list[Any]:
+        """Return the paths, modes, owners and contents of the files elsewhere."""
         found = []
         for place in self.elsewhere:
             for path in (place, *sorted(place.rglob("*"))):
@@ -89,12 +95,12 @@ class Place:
         return found
 
     def write(self) -> None:
-        """Write an index, as the engine does."""
+        """Write an index, as lazyplug does."""
         storage.store(str(self.cache), INDEX, b"written")
 
 
 @contextmanager
-def place(*arguments: Any) -> Iterator[Place]:
+def make_place(*arguments: Any) -> Iterator[Place]:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Place(Path(name), *arguments)
@@ -102,7 +108,7 @@ def place(*arguments: Any) -> Iterator[Place]:
 
 @contextmanager
 def acting_as(user: int) -> Iterator[None]:
-    """Let what is done be done by another user."""
+    """Act as another user within the context."""
     before = os.geteuid()
     os.seteuid(0)
     os.seteuid(user)
@@ -113,7 +119,7 @@ def acting_as(user: int) -> Iterator[None]:
         os.seteuid(before)
 
 
-# -------------------------------------------------------------- at each call in turn
+# ----------------------------------------------------- attacks before each system call
 
 Put = Callable[[Place, Path], object]
 
@@ -123,7 +129,7 @@ def a_link_to(number: int) -> Put:
 
 
 def a_link_inside(number: int) -> Put:
-    """Put a directory of hers there, in which a link lies."""
+    """Put a directory of Mallory there, which contains a link."""
 
     def put(place: Place, path: Path) -> None:
         path.mkdir(mode=0o755)
@@ -138,7 +144,7 @@ def a_directory(_: Place, path: Path) -> None:
 
 
 def nothing(_: Place, __: Path) -> None:
-    """Only take away what was there."""
+    """Put nothing there, so that the directory is missing."""
 
 
 PUTS: list[Put] = [
@@ -149,11 +155,11 @@ PUTS: list[Put] = [
 ]
 
 
-class Strike:
-    """Mallory exchanges the home for something else, and undoes it later.
+class Attack:
+    """Mallory replaces the home by something else, and undoes it later.
 
     :param put: puts something else there.
-    :param at: before which call of who writes she does so, from 1; 0: never.
+    :param at: the number of the call before which she attacks, from 1; 0: never.
     :param pause: how many calls later she undoes it; 0: never.
     """
 
@@ -172,30 +178,30 @@ class Strike:
 
     def undo(self) -> None:
         if os.path.lexists(self.place.home):
-            self.place.home.rename(self.place.open / "hers")
+            self.place.home.rename(self.place.open / "other")
         self.aside.rename(self.place.home)
 
 
-# The strike that is to come, if any.
-_strikes: list[Strike] = []
+# The attack that is in progress, if any.
+_attacks: list[Attack] = []
 
 
 def before_a_call() -> None:
-    """Strike, if it is the moment."""
-    if _strikes:
-        strike = _strikes.pop()  # what she does herself is not counted
-        strike.calls += 1
-        moment = strike.moments.get(strike.calls)
+    """Attack, if this is the call for it."""
+    if _attacks:
+        attack = _attacks.pop()  # her own calls are not counted
+        attack.calls += 1
+        moment = attack.moments.get(attack.calls)
         if moment:
             with acting_as(MALLORY), suppress(OSError):
                 moment()
-        _strikes.append(strike)
+        _attacks.append(attack)
 
 
 def watch_calls() -> None:
-    """Let there be a moment before each call to the system, in all of this process."""
+    """Call `before_a_call` before each system call of this process."""
 
-    def watched(real: Callable[..., Any]) -> Callable[..., Any]:
+    def watch(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             before_a_call()
             return real(*arguments, **options)
@@ -203,94 +209,100 @@ def watch_calls() -> None:
         return call
 
     for module, name in product((os, fs), NAMES):
-        setattr(module, name, watched(getattr(module, name)))
+        setattr(module, name, watch(getattr(module, name)))
 
 
-def look(strike: Strike) -> Any:
-    """Return what lies elsewhere once something was written under a strike."""
-    there = strike.place
+def write_under(attack: Attack) -> Any:
+    """Write an index during an attack; return the files elsewhere."""
+    there = attack.place
     there.build()
     with acting_as(there.asker):
-        _strikes.append(strike)
+        _attacks.append(attack)
         there.write()
-        _strikes.pop()
-    return there.seen_elsewhere()
+        _attacks.pop()
+    return there.read_elsewhere()
 
 
-def struck(asker: int, long: bool, by_path: bool = False) -> Any:
-    """Write while Mallory strikes before each call in turn; return what was seen.
+def try_attacks(asker: int, long: bool, by_path: bool = False) -> Any:
+    """Write while Mallory attacks before each call in turn; return the checks.
 
-    :param by_path: are directories judged, then used, by their paths?
+    :param by_path: whether directories are checked, and then used, by their paths.
     """
-    seen = Seen()
+    checks = Checks()
     watch_calls()
     if by_path:
         directory_module._HAS_DIR_FD = False
     chosen = random.Random(asker)  # noqa: S311
     for sticky, made in product((True, False), (True, False)):
-        with place(asker, sticky, made) as there:
-            truth = there.seen_elsewhere()
+        with make_place(asker, sticky, made) as there:
+            truth = there.read_elsewhere()
 
-            never = Strike(there, nothing, 0, 0)
-            look(never)
-            # Where she never comes, it is written if nobody could exchange it.
+            never = Attack(there, nothing, 0, 0)
+            write_under(never)
+            # Without an attack, the index is written if nobody could replace the home.
             assert os.path.lexists(there.cache / INDEX) == (sticky or by_path)
             several = product(PUTS, PAUSES, range(1, never.calls + 1))
             for put, pause, at in several:
                 if not long and chosen.randrange(SAMPLE):
                     continue
-                seen.look(partial(look, Strike(there, put, at, pause)), truth.__eq__)
-                if seen.faults:
-                    return seen.told()  # what lies elsewhere is not the truth any more
-    return seen.told()
+                attack = Attack(there, put, at, pause)
+                checks.check(partial(write_under, attack), truth.__eq__)
+                if checks.faults:
+                    return checks.result()  # the files elsewhere have changed
+    return checks.result()
 
 
 @pytest.mark.timeout(3600)
 @ASKERS
-def test_nothing_lands_elsewhere_whenever_mallory_strikes(
+def test_nothing_is_written_elsewhere_whenever_mallory_attacks(
     asker: int, long: bool, tally: Count
 ) -> None:
     fault = "another user replaces a directory of the path, at each call in turn"
     with tally(fault) as count:
-        count_seen(count, (ANSWER, apart(struck, asker, long)), None, fault)
+        count_checks(
+            count,
+            (ANSWER, call_in_fresh_process(try_attacks, asker, long)),
+            None,
+            fault,
+        )
 
 
 @ASKERS
-def test_what_is_judged_and_then_used_by_path_lands_elsewhere(asker: int) -> None:
-    # This proves that the strikes of the test above are some.
-    _, faults = apart(struck, asker, False, True)
+def test_with_checks_by_path_files_are_written_elsewhere(asker: int) -> None:
+    # This proves that the attacks of the test above can succeed.
+    _, faults = call_in_fresh_process(try_attacks, asker, False, True)
     assert faults
 
 
-# ------------------------------------------------------------------------- in a race
+# -------------------------------------------------------------------- attacks in a race
 
 
-def exchange_on_and_on(place: Place) -> None:
-    """Put links and other things in the place of the home, and back, until killed."""
-    home, hers = place.home, place.open / "hers"
+def swap_repeatedly(place: Place) -> None:
+    """Replace the home by links and directories, and restore it, until killed."""
+    home, other = place.home, place.open / "other"
     renameat2 = ctypes.CDLL(None).renameat2
     here, both = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
 
     def exchange() -> None:
-        renameat2(here, os.fsencode(hers), here, os.fsencode(home), both)
+        renameat2(here, os.fsencode(other), here, os.fsencode(home), both)
 
     parent = os.getppid()
     for put in itertools.cycle(PUTS[:-1]):
         if os.getppid() != parent:
-            return  # that was killed
+            return  # the parent was killed
         with suppress(OSError):
-            put(place, hers)
+            put(place, other)
         for _ in range(20):
             with suppress(OSError):
                 if not os.path.lexists(home):
-                    hers.rename(home)
+                    other.rename(home)
                 exchange()
                 exchange()
                 if home.lstat().st_uid == MALLORY:
-                    home.rename(hers)
+                    home.rename(other)
         with suppress(OSError):
-            hers.unlink()
-        shutil.rmtree(hers, ignore_errors=True)
+            other.unlink()
+        shutil.rmtree(other, ignore_errors=True)
 
 
 def become(user: int) -> None:
@@ -300,48 +312,48 @@ def become(user: int) -> None:
     os.setresuid(user, user, user)
 
 
-def raced(asker: int, tries: int) -> Any:
-    """Write again and again while Mallory exchanges things; return what was seen."""
+def write_in_race(asker: int, tries: int) -> Any:
+    """Write repeatedly while Mallory replaces directories; return the checks."""
     found = []
-    # In a sticky directory nobody can exchange what is there.
+    # In a sticky directory nobody can replace existing directories.
     for sticky, made in ((True, False), (False, False), (False, True)):
-        with place(asker, sticky, made) as there:
+        with make_place(asker, sticky, made) as there:
             there.build()
-            exchanging = os.fork()
-            if not exchanging:
+            swapping = os.fork()
+            if not swapping:
                 with suppress(BaseException):
                     become(MALLORY)
-                    exchange_on_and_on(there)
+                    swap_repeatedly(there)
                 os._exit(1)
-            found.append(attempt(partial(raced_by, there, tries)))
-            os.kill(exchanging, signal.SIGKILL)
-            os.waitpid(exchanging, 0)
+            found.append(attempt(partial(write_repeatedly, there, tries)))
+            os.kill(swapping, signal.SIGKILL)
+            os.waitpid(swapping, 0)
     return found
 
 
-def raced_by(place: Place, tries: int) -> Any:
-    """Be who writes."""
-    seen = Seen()
-    truth = place.seen_elsewhere()
+def write_repeatedly(place: Place, tries: int) -> Any:
+    """Write as the asker; check the files elsewhere after each write."""
+    checks = Checks()
+    truth = place.read_elsewhere()
     become(place.asker)
     for _ in range(tries):
         place.write()
-        seen.look(place.seen_elsewhere, truth.__eq__)
-        if seen.faults:
+        checks.check(place.read_elsewhere, truth.__eq__)
+        if checks.faults:
             break
         if not place.made:
             shutil.rmtree(place.home, ignore_errors=True)
-    return seen.told()
+    return checks.result()
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="renameat2")
 @ASKERS
-def test_nothing_lands_elsewhere_in_a_race(
+def test_nothing_is_written_elsewhere_in_a_race(
     asker: int, long: bool, tally: Count
 ) -> None:
     fault = "another user replaces directories while the cache is written"
     with tally(fault) as count:
         for _ in range(50 if long else 1):
-            for outcome in apart(raced, asker, 200):
-                count_seen(count, outcome, None, fault)
+            for outcome in call_in_fresh_process(write_in_race, asker, 200):
+                count_checks(count, outcome, None, fault)

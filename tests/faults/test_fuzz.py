@@ -1,7 +1,7 @@
-"""Whatever bytes an entry_points.txt or an index has: no crash, no harm to others.
+"""Fuzz entry_points.txt and the index: no crash, no harm to other distributions.
 
-By hypothesis, and where it is installed by atheris, which looks for bytes that reach
-code that no bytes before have reached.
+The bytes come from hypothesis, and from atheris where it is installed, which searches
+for bytes that reach new code.
 """
 
 import importlib.util
@@ -29,7 +29,7 @@ from tests.support.clock import process, settled_clock
 from tests.support.damage import compact
 from tests.support.environments import plant_raw
 from tests.support.fixtures import Count, SetPath
-from tests.support.fuzzed import World
+from tests.support.fuzzing import World
 from tests.support.heads import STRANGE, in_lines, places, replaced
 from tests.support.index_format import Distribution, from_bytes
 from tests.support.oracle import fresh, needs_oracle, warm
@@ -37,7 +37,7 @@ from tests.support.pieces import READS, Pieces
 
 T = TypeVar("T")
 
-# ------------------------------------------------------- (a) any bytes are declared
+# ------------------------------------------------- (a) any bytes as entry_points.txt
 
 lines = st.sampled_from(
     [
@@ -53,7 +53,7 @@ ends = st.sampled_from(
     + [b"\r\n", b"\r", b"\n\r", b"\v", b"\f", b"\x1c", b"\x85", b"\0", b""]
     + ["\x85".encode(), "\u2028".encode(), "\u2029".encode()]
 )
-declared = (
+declarations = (
     st.lists(st.tuples(lines, ends), max_size=8).map(
         lambda found: b"".join(part for pair in found for part in pair)
     )
@@ -61,7 +61,7 @@ declared = (
     | st.text(max_size=40).map(lambda text: text.encode("utf-16"))
     | st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass"))
 )
-FOLDER = "any-1.0.dist-info"
+DIRECTORY = "any-1.0.dist-info"
 DECLARED = "arbitrary bytes in an entry_points.txt"
 SEALED = "an index with arbitrary content and valid checksums"
 
@@ -78,47 +78,48 @@ EXAMPLES = [
 def try_any(
     count: Any, number: int, ask: Callable[..., Any], **strategies: Any
 ) -> None:
-    """Ask for whatever hypothesis makes up; anything but [] is a fault."""
+    """Ask with values from hypothesis; any answer but [] is a fault."""
 
     @settings(max_examples=number, deadline=None)
     @given(**strategies)
-    def hold(**drawn: Any) -> None:
+    def check(**drawn: Any) -> None:
         before = count.wrong, count.crashes, count.hangs
-        count.hold(lambda: ask(**drawn), [])
+        count.check(lambda: ask(**drawn), [])
         assert before == (count.wrong, count.crashes, count.hangs), count.examples
 
-    hold()
+    check()
 
 
 @needs_oracle
-def test_any_bytes_declare_what_they_do_to_importlib_metadata(
+def test_any_bytes_declare_the_same_as_for_importlib_metadata(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     directory = (
-        plant(tmp_path, {FOLDER: {"METADATA": "Name: any\nVersion: 1.0\n"}}) / FOLDER
+        plant(tmp_path, {DIRECTORY: {"METADATA": "Name: any\nVersion: 1.0\n"}})
+        / DIRECTORY
     )
 
-    def differ(data: bytes) -> Any:
+    def find_difference(data: bytes) -> Any:
         (directory / "entry_points.txt").write_bytes(data)
-        found = scan_distribution(str(tmp_path), FOLDER, 0)
+        found = scan_distribution(str(tmp_path), DIRECTORY, 0)
         assert isinstance(found, Distribution)
         try:
-            told = PathDistribution(directory).entry_points
+            points = PathDistribution(directory).entry_points
         except (TypeError, UnicodeDecodeError):
             return [] if found.problems else "no problem"
-        said = {
+        declared = {
             group: [(name, value) for name, value, *_ in rows_of(texts("[" + text)[2:])]
             for group, text in (found.fragments or {}).items()
         }
         expected: dict[str, list[tuple[str, str]]] = {}
-        for point in told:
+        for point in points:
             expected.setdefault(point.group, []).append((point.name, point.value))
-        return [] if said == expected else (said, expected)
+        return [] if declared == expected else (declared, expected)
 
     with tally(DECLARED) as count:
         for data in EXAMPLES:
-            count.hold(partial(differ, data), [])
-        try_any(count, 10_000 if long else 150, differ, data=declared)
+            count.check(partial(find_difference, data), [])
+        try_any(count, 10_000 if long else 150, find_difference, data=declarations)
 
 
 metadata = (
@@ -133,68 +134,68 @@ metadata = (
 GOOD = dist("good", entry_points="[g]\ngood = m:f\n[h]\ngood = m:f\n")
 
 
-def test_any_bytes_in_one_distribution_cost_another_nothing(
+def test_any_bytes_in_one_distribution_do_no_harm_to_another(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     site, cache = plant(tmp_path / "site", GOOD), tmp_path / "cache"
     good = str(site / "good-1.0.dist-info")
-    seam = settled_clock()
+    ticks = settled_clock()
 
-    def harmed(points: bytes, said: "bytes | None", file: str) -> list[str]:
-        files = {"entry_points.txt": points, "METADATA": said}
+    def harm(points: bytes, headers: "bytes | None", file: str) -> list[str]:
+        files = {"entry_points.txt": points, "METADATA": headers}
         plant_raw(site, {file: {k: v for k, v in files.items() if v is not None}})
         faults = []
-        with process([str(site)], cache, seam):
+        with process([str(site)], cache, ticks):
             alone = fresh()
             if alone[good].points != (("g", "good", "m:f"), ("h", "good", "m:f")):
-                faults.append("harmed")
+                faults.append("harm")
             if not warm() == warm() == alone:  # written, and read
-                faults.append("not what was scanned")
-            told = lazyplug.problems()
-            if [problem for problem in told if "good" in problem.path]:
-                faults.append("told of another")
+                faults.append("differs from a scan")
+            problems = lazyplug.problems()
+            if [problem for problem in problems if "good" in problem.path]:
+                faults.append("a problem of another")
             lazyplug.invalidate_caches()
-            if lazyplug.problems() != told:
+            if lazyplug.problems() != problems:
                 faults.append("other problems")
         shutil.rmtree(site / file)
         shutil.rmtree(cache)
         return faults
 
-    files = st.sampled_from([FOLDER, "-1.dist-info"])
+    files = st.sampled_from([DIRECTORY, "-1.dist-info"])
     with tally(DECLARED) as count:
-        # Not as many groups: each is asked for.
+        # Fewer groups, since each is queried.
         for data in [*EXAMPLES[2:], *EXAMPLES[: int(long)]]:
-            count.hold(partial(harmed, data, None, FOLDER), [])
+            count.check(partial(harm, data, None, DIRECTORY), [])
         number = 5_000 if long else 50
-        try_any(count, number, harmed, points=declared, said=metadata, file=files)
+        try_any(count, number, harm, points=declarations, headers=metadata, file=files)
 
 
-def test_any_bytes_in_one_distribution_beside_stevedore(
+def test_harm_by_any_bytes_in_one_distribution_to_stevedore_is_counted(
     tmp_path: Path, only: SetPath, long: bool, tally: Count
 ) -> None:
     site, cache = plant(tmp_path / "site", GOOD), tmp_path / "cache"
     only(site)
 
-    def harmed(points: bytes) -> list[str]:
-        plant_raw(site, {FOLDER: {"entry_points.txt": points}})
+    def harm(points: bytes) -> list[str]:
+        plant_raw(site, {DIRECTORY: {"entry_points.txt": points}})
         try:
             found = Cache(str(cache)).get_group_all("g")
         finally:
-            shutil.rmtree(site / FOLDER)
+            shutil.rmtree(site / DIRECTORY)
             shutil.rmtree(cache, ignore_errors=True)
-        return [] if "good" in [point.name for point in found] else ["harmed"]
+        return [] if "good" in [point.name for point in found] else ["harm"]
 
     with tally(DECLARED, "stevedore") as count:
 
         @settings(max_examples=5_000 if long else 50, deadline=None)
-        @given(points=declared)
-        def hold(points: bytes) -> None:
-            count.hold(partial(harmed, points), [])
+        @given(points=declarations)
+        def check(points: bytes) -> None:
+            count.check(partial(harm, points), [])
 
-        hold()
+        check()
 
 
-# ------------------------------------------------------ (b) any bytes are an index
+# -------------------------------------------------------- (b) any bytes as an index
 
 
 @pytest.fixture(scope="module")
@@ -204,9 +205,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Return a world in which a file has another stamp than the index says."""
+    """Return a world in which the index is stale."""
     world = World(tmp_path_factory.mktemp("fuzz"))
-    world.touch()
+    world.make_stale()
     return world
 
 
@@ -224,8 +225,8 @@ edits = st.lists(
 )
 
 
-def edited(data: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
-    """Return bytes, at some places of which others stand instead."""
+def edit(data: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
+    """Return data with the bytes at some positions replaced."""
     for where, length, token in changes:
         at = int(where * len(data))
         data = data[:at] + token + data[at + length :]
@@ -235,16 +236,17 @@ def edited(data: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
 def test_any_edit_of_an_index_changes_no_answer(
     world: World, long: bool, tally: Count
 ) -> None:
-    def harmed(changes: list[tuple[float, int, bytes]]) -> list[str]:
-        world.put(edited(world.sound, changes))
+    def harm(changes: list[tuple[float, int, bytes]]) -> list[str]:
+        world.put(edit(world.intact, changes))
         faults = [] if world.ask() == world.truth else ["wrong"]
-        # What stands between the parts is not read, and harms nobody.
-        now, sound = from_bytes(world.file.read_bytes()), from_bytes(world.sound)
-        faults += ["not mended" for read in READS if read(now) != read(sound)]
+        # Bytes between the parts are not read, and do no harm.
+        now = from_bytes(world.file.read_bytes())
+        intact = from_bytes(world.intact)
+        faults += ["not repaired" for read in READS if read(now) != read(intact)]
         return faults if world.ask() == world.truth else [*faults, "wrong again"]
 
     with tally("arbitrary edits of the index") as count, world.process():
-        try_any(count, 5_000 if long else 100, harmed, changes=edits)
+        try_any(count, 5_000 if long else 100, harm, changes=edits)
 
 
 json_values = st.sampled_from(STRANGE) | st.recursive(
@@ -256,31 +258,31 @@ json_values = st.sampled_from(STRANGE) | st.recursive(
     max_leaves=10,
 )
 fractions = st.floats(0, 1)
-# Other bytes, or in a line another value.
+# Other bytes, or another JSON value in a line.
 mutations = edits | st.tuples(fractions, fractions, json_values)
 
 
-def get_choice(several: Sequence[T], where: float) -> T:
-    """Return the one that stands there, between the first, 0, and the last, 1."""
+def pick(several: Sequence[T], where: float) -> T:
+    """Return the item at a relative position, from 0 (the first) to 1 (the last)."""
     return several[min(int(where * len(several)), len(several) - 1)]
 
 
-def mutated(text: bytes, how: Any) -> bytes:
+def mutate(text: bytes, how: Any) -> bytes:
     """Return a text of an index with other bytes, or with another value in a line."""
     if isinstance(how, list):
-        return edited(text, how)
-    line, way, value = how
+        return edit(text, how)
+    line, path, value = how
     all_lines = text.split(b"\n")
-    at = get_choice(range(len(all_lines)), line)
+    at = pick(range(len(all_lines)), line)
     try:
         whole = json.loads(all_lines[at])
     except (ValueError, RecursionError):
-        return text  # behind the last one, or no JSON any more
-    all_lines[at] = compact(replaced(whole, get_choice([*places(whole)], way), value))
+        return text  # after the last line, or no longer JSON
+    all_lines[at] = compact(replaced(whole, pick([*places(whole)], path), value))
     return b"\n".join(all_lines)
 
 
-sealings = st.fixed_dictionaries(
+reassemblies = st.fixed_dictionaries(
     {
         "texts": st.lists(st.tuples(fractions, mutations), max_size=3),
         "head": st.none() | st.tuples(fractions, json_values),
@@ -288,37 +290,37 @@ sealings = st.fixed_dictionaries(
 )
 
 
-def sealed(data: bytes, sealing: Any) -> bytes:
-    """Return an index with changed texts and perhaps a changed head, sealed again."""
+def reassemble(data: bytes, changes: Any) -> bytes:
+    """Return an index with changed texts or a changed head, and valid checksums."""
     pieces = Pieces(data)
     texts = pieces.texts.copy()
-    for where, how in sealing["texts"]:
-        at = get_choice(range(len(texts)), where)
-        texts[at] = mutated(texts[at], how)
+    for where, how in changes["texts"]:
+        at = pick(range(len(texts)), where)
+        texts[at] = mutate(texts[at], how)
     head, table = pieces.head_and_table(texts)
-    if sealing["head"]:
-        way, value = sealing["head"]
-        head = replaced(head, get_choice([*places(head)], way), value)
-    return pieces.sealed(in_lines(head) + b"\n" + table, texts)
+    if changes["head"]:
+        path, value = changes["head"]
+        head = replaced(head, pick([*places(head)], path), value)
+    return pieces.assemble(in_lines(head) + b"\n" + table, texts)
 
 
 def with_text(data: bytes, at: int, before: bytes, after: bytes) -> bytes:
-    """Return an index in one text of which something stands instead, sealed again."""
+    """Return an index with a replacement in one text, and valid checksums."""
     pieces = Pieces(data)
     texts = pieces.texts.copy()
     assert before in texts[at]
     texts[at] = texts[at].replace(before, after)
     head, table = pieces.head_and_table(texts)
-    return pieces.sealed(in_lines(head) + b"\n" + table, texts)
+    return pieces.assemble(in_lines(head) + b"\n" + table, texts)
 
 
 @pytest.mark.covers
-def test_what_is_sealed_again_is_an_index_or_a_value_error(
+def test_a_changed_index_with_valid_checksums_is_read_or_raises_value_error(
     world: World, long: bool, tally: Count
 ) -> None:
-    def read(sealing: Any) -> list[str]:
+    def read(changes: Any) -> list[str]:
         try:
-            index = from_bytes(sealed(world.sound, sealing))
+            index = from_bytes(reassemble(world.intact, changes))
         except ValueError:
             return []
         for part in READS:
@@ -329,56 +331,74 @@ def test_what_is_sealed_again_is_an_index_or_a_value_error(
         return []
 
     with tally(SEALED) as count:
-        try_any(count, 30_000 if long else 200, read, sealing=sealings)
+        try_any(count, 30_000 if long else 200, read, changes=reassemblies)
 
 
-HOW = ["as it is", "a file changed", "another sys.path", "something live", "trusted"]
+HOW = [
+    "as it is",
+    "a file changed",
+    "another sys.path",
+    "a volatile path entry",
+    "trusted",
+]
 
 
-# What crashed once: of which text of the index, what stands instead of what.
+# Changes that crashed once: the text of the index, and the bytes that replace others.
 WATCH, GROUP, RECORDS = 0, 4, -1
-ONCE = {
-    "a file of the watch that is no text": (WATCH, b'["bar', b'[1,"\\u0062ar'),
-    "a watch that is no JSON": (WATCH, b'["bar', b'"\\u0062ar'),
-    "a name that is no text": (GROUP, b'"foo","a",', b'"f\\u006fo",5,'),
-    "a value that is no text": (GROUP, b'"m:f"', b"{}"),
-    "a key that is no text": (GROUP, b'"foo","a",', b'["foo"],"a",'),
-    "a line of a group that is no JSON": (GROUP, b'["0","0","odd', b'["0","0\\","odd'),
-    "a row that is not whole": (GROUP, b'"foo","a",', b'"foo",'),
-    "a row of no path entry": (GROUP, b'["0","0","foo', b'["0","99","foo'),
+CRASHED = {
+    "a file of the watch list that is not a text": (WATCH, b'["bar', b'[1,"\\u0062ar'),
+    "a watch list that is not JSON": (WATCH, b'["bar', b'"\\u0062ar'),
+    "a name that is not a text": (GROUP, b'"foo","a",', b'"f\\u006fo",5,'),
+    "a value that is not a text": (GROUP, b'"m:f"', b"{}"),
+    "a key that is not a text": (GROUP, b'"foo","a",', b'["foo"],"a",'),
+    "a line of a group that is not JSON": (GROUP, b'["0","0","odd', b'["0","0\\","odd'),
+    "an incomplete row": (GROUP, b'"foo","a",', b'"foo",'),
+    "a row of a missing path entry": (GROUP, b'["0","0","foo', b'["0","99","foo'),
     "a row before the first path entry": (GROUP, b'["0","0","foo', b'["0","-3","foo'),
-    "a row of a path entry of no number": (
+    "a row of a path entry without number": (
         GROUP,
         b'["0","0","foo',
         b'["0","","foo',
     ),
-    "a line number that is none": (GROUP, b'"f","2"', b'"f","x"'),
+    "an invalid line number": (GROUP, b'"f","2"', b'"f","x"'),
     "a group without lines": (GROUP, b"\n", b""),
-    "a record that is no JSON": (RECORDS, b'"0","g","h"]', b'"0","g\\","h"]'),
-    "a record that is no text": (RECORDS, b'["solo-1.0.dist-info",', b"[1,"),
-    "an escape in what is no JSON": (RECORDS, b'-1.0.dist-info","odd"', b'\\u0061",x'),
-    "a record that is empty": (RECORDS, b'["solo', b"\n"),
-    "a stamp that is no text": (RECORDS, b'"1","1","METADATA","', b'"0","1",0,["'),
-    "a stamp that is none": (RECORDS, b'"solo","', b'"solo","x'),
-    "a record that is cut off": (
+    "a record that is not JSON": (RECORDS, b'"0","g","h"]', b'"0","g\\","h"]'),
+    "a record that is not a text": (RECORDS, b'["solo-1.0.dist-info",', b"[1,"),
+    "an escape in a record that is not JSON": (
+        RECORDS,
+        b'-1.0.dist-info","odd"',
+        b'\\u0061",x',
+    ),
+    "an empty record": (RECORDS, b'["solo', b"\n"),
+    "a stat signature that is not a text": (
+        RECORDS,
+        b'"1","1","METADATA","',
+        b'"0","1",0,["',
+    ),
+    "an invalid stat signature": (RECORDS, b'"solo","', b'"solo","x'),
+    "a record that is cut short": (
         RECORDS,
         b'"METADATA","-","0","g","h"]',
         b'"METADATA"]',
     ),
-    "a group of a record that is no text": (RECORDS, b'"g","h"]', b'"g",1]'),
-    "problems that are not there": (RECORDS, b'"0","g","h"]', b'"9","g","h"]'),
-    "problems of no number": (RECORDS, b'"0","g","h"]', b'"x","g","h"]'),
-    "fewer problems than none": (RECORDS, b'"0","g","h"]', b'"-1","g","h"]'),
-    "a problem in no line": (RECORDS, b'"0","g","h"]', b'"1","g","h","i"]'),
-    "an own line of no kind": (RECORDS, b'["","0",', b'["","2",'),
-    "an own line that is cut off": (RECORDS, b'["","0","0"', b'["","0"'),
-    "a plain one without a key": (RECORDS, b'"bar-1.0.dist-info","bar"', b'"bar"'),
+    "a group of a record that is not a text": (RECORDS, b'"g","h"]', b'"g",1]'),
+    "more problems than there are": (RECORDS, b'"0","g","h"]', b'"9","g","h"]'),
+    "problems without a number": (RECORDS, b'"0","g","h"]', b'"x","g","h"]'),
+    "a negative number of problems": (RECORDS, b'"0","g","h"]', b'"-1","g","h"]'),
+    "a problem without a line": (RECORDS, b'"0","g","h"]', b'"1","g","h","i"]'),
+    "a separate line of an unknown kind": (RECORDS, b'["","0",', b'["","2",'),
+    "a separate line that is cut short": (RECORDS, b'["","0","0"', b'["","0"'),
+    "a plain distribution without a key": (
+        RECORDS,
+        b'"bar-1.0.dist-info","bar"',
+        b'"bar"',
+    ),
 }
 
 
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.covers
-def test_an_index_that_is_sealed_again_may_say_anything_and_crash_nothing(
+def test_no_content_of_an_index_with_valid_checksums_causes_a_crash(
     how: str,
     world: World,
     changed: World,
@@ -387,10 +407,10 @@ def test_an_index_that_is_sealed_again_may_say_anything_and_crash_nothing(
     tally: Count,
 ) -> None:
     here = changed if how == "a file changed" else world
-    more = {"another sys.path": ["c"], "something live": ["tree"]}.get(how, [])
+    more = {"another sys.path": ["c"], "a volatile path entry": ["tree"]}.get(how, [])
     if how == "trusted":
         monkeypatch.setenv("LAZYPLUG_CHECK", "none")
-    if how == "something live":
+    if how == "a volatile path entry":
         monkeypatch.chdir(here.root / "tree")
 
     def ask(data: bytes) -> list[str]:
@@ -399,22 +419,22 @@ def test_an_index_that_is_sealed_again_may_say_anything_and_crash_nothing(
             here.ask()
         return []
 
-    def ask_sealed(sealing: Any) -> list[str]:
-        return ask(sealed(here.sound, sealing))
+    def ask_changed(changes: Any) -> list[str]:
+        return ask(reassemble(here.intact, changes))
 
     process = here.process(*[str(here.root / site) for site in more])
     with tally(SEALED) as count, process:
-        for label, change in ONCE.items():
-            count.hold(partial(ask, with_text(here.sound, *change)), [], label)
-        try_any(count, 3_000 if long else 50, ask_sealed, sealing=sealings)
+        for label, change in CRASHED.items():
+            count.check(partial(ask, with_text(here.intact, *change)), [], label)
+        try_any(count, 3_000 if long else 50, ask_changed, changes=reassemblies)
 
 
-def test_pieces_that_are_sealed_as_they_were_are_the_index(world: World) -> None:
+def test_unchanged_pieces_make_the_same_index(world: World) -> None:
     nothing: dict[str, Any] = {"texts": [], "head": None}
-    assert sealed(world.sound, nothing) == world.sound
+    assert reassemble(world.intact, nothing) == world.intact
 
 
-# ------------------------------------------------------------------- (c) by coverage
+# ------------------------------------------------------ (c) bytes that reach new code
 
 
 @pytest.mark.skipif(
@@ -425,7 +445,7 @@ def test_pieces_that_are_sealed_as_they_were_are_the_index(world: World) -> None
 @pytest.mark.parametrize(
     ("script", "fault"), [("fuzz_points.py", DECLARED), ("fuzz_index.py", SEALED)]
 )
-def test_bytes_that_reach_what_none_have_reached_crash_nothing(
+def test_bytes_that_reach_new_code_cause_no_crash(
     script: str, fault: str, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     if not long:
@@ -442,11 +462,11 @@ def test_bytes_that_reach_what_none_have_reached_crash_nothing(
     )
     runs = re.search(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
 
-    def judge() -> list[str]:
+    def report() -> list[str]:
         if done.returncode or runs is None:
             raise AssertionError(done.stdout[-2000:] + done.stderr[-2000:])
         return []
 
     with tally(fault) as count:
-        count.hold(judge, [], script)
+        count.check(report, [], script)
         count.tries = int(runs[1]) if runs else 1

@@ -1,8 +1,8 @@
-"""What an installer or a hand did to an environment, the next process answers.
+"""Change an environment with installers and by hand: the next process answers right.
 
-The oracle is importlib_metadata in a fresh process of the same environment. In the
-long run stevedore's cache is asked beside us, and held against Python's own
-importlib.metadata, from which it takes its answers.
+The oracle is importlib_metadata in a fresh process of the same environment. In a long
+run the cache of stevedore is queried as well, and compared with importlib.metadata of
+the standard library, from which it gets its answers.
 """
 
 import ast
@@ -41,12 +41,12 @@ LONG = pytest.mark.skipif(
     "not config.getoption('--long', default=False)", reason="only in the long run"
 )
 
-# The faults, as the report has them.
+# The names of the faults in the report.
 BY_PIP = "installed, upgraded, removed by pip"
 BY_UV = "installed, upgraded, removed by uv, {}"
 EDITABLE = "installed as editable by {}"
 SOURCE_TREE = "an egg-info in a source tree"
-OWN_FOLDER = "installed by --target, --prefix or --user"
+OWN_DIRECTORY = "installed by --target, --prefix or --user"
 NAMESPACE = "a namespace package in several distributions"
 ARCHIVE = "a zip, an egg or a wheel on sys.path"
 SHADOWED = "shadowed, then visible again"
@@ -61,8 +61,8 @@ NEW: Demo = {"a": "m:new"}
 NOTHING: Demo = {}
 
 
-# Some versions of importlib_metadata raise where there is no metadata. All is
-# printed by repr, since the import of json takes as long as a start.
+# Some versions of importlib_metadata raise an error if there is no metadata. Results
+# are printed by repr, since the import of json takes as long as a start.
 DESCRIBE = """
 def describe(points):
     rows = []
@@ -74,12 +74,12 @@ def describe(points):
         rows.append((point.group, point.name, point.value, *distribution))
     return sorted(rows, key=repr)
 """
-# Prints if the index had to be brought up to date, and what was found.
+# Prints whether the index was updated, and the entry points.
 START = f"""
 import sys, time
 import lazyplug._files
 
-ahead, opening, *groups = sys.argv[1:]
+ahead, with_owners, *groups = sys.argv[1:]
 if int(ahead):
     clock = staticmethod(lambda: time.time_ns() + int(ahead))
     lazyplug._files.fs.clock = clock
@@ -87,7 +87,7 @@ queries = [{{"group": group}} for group in groups] or [{{}}]
 points = [point for query in queries for point in lazyplug.entry_points(**query)]
 updated = "lazyplug._indexing.update" in sys.modules
 {DESCRIBE}
-if opening:
+if with_owners:
     rows = describe(points)
 else:
     rows = sorted((point.group, point.name, point.value) for point in points)
@@ -99,7 +99,7 @@ import importlib_metadata
 print(describe(importlib_metadata.entry_points()))
 """
 GROUPS = ("demo", "other")
-# stevedore keeps an entry point once, whoever declares it.
+# stevedore keeps an entry point only once if several distributions declare it.
 OF_RIVAL = """
 import importlib.metadata, stevedore._cache
 
@@ -116,14 +116,14 @@ TRUTH_OF_RIVAL = OF_RIVAL.format(
 
 
 def points(demo: Demo, group: str = "demo") -> str:
-    """Return an entry_points.txt that declares these."""
+    """Return an entry_points.txt that declares these values."""
     return f"[{group}]\n" + "".join(f"{name} = {demo[name]}\n" for name in demo)
 
 
 @pytest.fixture(scope="module")
 def outside() -> Iterator[Path]:
-    """Make a folder that is not below /tmp: there stevedore has its cache off."""
-    parent = "/var/tmp"  # noqa: S108 - what is made in it is not to be guessed
+    """Make a directory outside /tmp, below which stevedore has no cache."""
+    parent = "/var/tmp"  # noqa: S108 - names in it cannot be guessed
     if not os.path.isdir(parent):
         parent = tempfile.gettempdir()
     with tempfile.TemporaryDirectory(dir=parent) as directory:
@@ -147,10 +147,10 @@ def engine(outside: Path) -> Path:
 
 
 class System(Environment):
-    """The Python behind this one, where a user installs beside what is there.
+    """The base Python of this one, with a site directory of the user.
 
-    :param site: the user's folder.
-    :param engine: a folder that holds lazyplug and what it needs.
+    :param site: the site directory of the user.
+    :param engine: a directory that contains lazyplug and its requirements.
     """
 
     def __init__(self, site: Path, engine: Path) -> None:
@@ -158,44 +158,43 @@ class System(Environment):
         self.executable: str = vars(sys)["_base_executable"]
 
 
-class Way(NamedTuple):
-    """How a program asks: each has a cache of its own."""
+class Query(NamedTuple):
+    """How a program queries; each query has a cache of its own."""
 
     level: str
-    # What is added to the clock. Far ahead, every stamp is old enough to be
-    # believed; by the real one all are too young, so that a fault in how they are
-    # compared would not show.
+    # Nanoseconds to add to the clock. If it is far ahead, no stat signature is racy. By
+    # the real clock all are, which would hide faults in their comparison.
     ahead: int
-    # Empty: all at once.
+    # Empty: all groups in one query.
     groups: tuple[str, ...] = ()
-    # Are the distributions asked for too? Opening them takes longer than all else.
-    opening: bool = False
+    # Whether to return distributions too. Opening them takes longer than all else.
+    with_owners: bool = False
 
 
-NOW = Way("full", 0, GROUPS)
-AT_FULL = (NOW, Way("full", LATER, opening=True), Way("full", LATER, GROUPS))
-AT_DIRS = (Way("dirs", 0, GROUPS), Way("dirs", LATER, GROUPS, opening=True))
+NOW = Query("full", 0, GROUPS)
+AT_FULL = (NOW, Query("full", LATER, with_owners=True), Query("full", LATER, GROUPS))
+AT_DIRS = (Query("dirs", 0, GROUPS), Query("dirs", LATER, GROUPS, with_owners=True))
 
 
 class Start(NamedTuple):
-    """What one process found, and what it did to the cache."""
+    """The answer of one process, and what it did to the cache."""
 
-    # Was the index brought up to date? Was it written?
+    # Whether the index was updated, and whether it was written.
     updated: bool
     written: bool
     rows: list[Row]
 
 
-class WatchList:
-    """An environment, asked again and again in several ways, in fresh processes.
+class Observer:
+    """Query an environment repeatedly, in several ways, in fresh processes.
 
-    :param environment: which.
-    :param folder: where the caches lie.
-    :param count: what is told is counted here.
-    :param rival: and here what the rival tells, if it is to be asked.
-    :param ways: how it is asked.
-    :param path: the folders on PYTHONPATH.
-    :param here: the folder in which programs start; None: an empty one.
+    :param environment: the environment.
+    :param directory: for the caches.
+    :param count: counts the answers of lazyplug.
+    :param rival: counts the answers of the rival; None: it is not queried.
+    :param queries: the ways to query.
+    :param path: the directories on PYTHONPATH.
+    :param here: the directory in which programs start; None: an empty one.
     """
 
     def __init__(
@@ -204,7 +203,7 @@ class WatchList:
         directory: Path,
         count: Tally,
         rival: Tally | None,
-        ways: tuple[Way, ...] = AT_FULL,
+        queries: tuple[Query, ...] = AT_FULL,
         path: tuple[Path, ...] = (),
         here: Path | None = None,
     ) -> None:
@@ -214,7 +213,7 @@ class WatchList:
         self.rival = rival
         self.here = here or plant(directory / "here", {})
         self.path = os.pathsep.join(map(str, path))
-        self.ways = ways
+        self.queries = queries
         self.truth: list[Row] = []
         self.steps = 0
 
@@ -229,77 +228,84 @@ class WatchList:
         assert not done.stderr
         return ast.literal_eval(done.stdout)
 
-    def _files(self, way: Way) -> dict[str, tuple[int, int]]:
-        """Return the files in a cache, and what tells that one was not replaced."""
-        status = {file.name: file.stat() for file in self._cache(way).glob("*")}
+    def _files(self, query: Query) -> dict[str, tuple[int, int]]:
+        """Return the files in a cache, with what changes if one is replaced."""
+        status = {file.name: file.stat() for file in self._cache(query).glob("*")}
         return {name: (s.st_ino, s.st_mtime_ns) for name, s in status.items()}
 
-    def _cache(self, way: Way) -> Path:
-        return self.directory / f"cache-{self.ways.index(way)}"
+    def _cache(self, query: Query) -> Path:
+        return self.directory / f"cache-{self.queries.index(query)}"
 
-    def _start(self, way: Way, opening: bool) -> Start:
-        before = self._files(way)
+    def _start(self, query: Query, with_owners: bool) -> Start:
+        before = self._files(query)
         updated, rows = self._run(
             START,
-            str(way.ahead),
-            "opening" if opening else "",
-            *way.groups,
-            LAZYPLUG_CHECK=way.level,
-            LAZYPLUG_CACHE_DIR=str(self._cache(way)),
+            str(query.ahead),
+            "with_owners" if with_owners else "",
+            *query.groups,
+            LAZYPLUG_CHECK=query.level,
+            LAZYPLUG_CACHE_DIR=str(self._cache(query)),
         )
-        return Start(updated, self._files(way) != before, rows)
+        return Start(updated, self._files(query) != before, rows)
 
-    def _hold(self, way: Way, opening: bool, started: "Future[Start]") -> Start:
-        """Count what a start tells; it must be the truth."""
-        truth = [row for row in self.truth if row[0] in (way.groups or (row[0],))]
-        if not opening:
+    def _check(
+        self, query: Query, with_owners: bool, started: "Future[Start]"
+    ) -> Start:
+        """Count the answer of a start, which must be right."""
+        truth = [row for row in self.truth if row[0] in (query.groups or (row[0],))]
+        if not with_owners:
             truth = sorted(row[:3] for row in truth)
-        label = f"step {self.steps}, {way}"
-        self.count.hold(lambda: started.result().rows, truth, label)
+        label = f"step {self.steps}, {query}"
+        self.count.check(lambda: started.result().rows, truth, label)
         assert not self.count.examples, "\n".join(self.count.examples)
         start = started.result()
         assert start.updated or not start.written, label
         return start
 
-    def _look_again(self, pool: ThreadPoolExecutor, ways: list[Way]) -> list[bool]:
-        """Start once more; return of each way whether the index was believed."""
-        started = [pool.submit(self._start, way, False) for way in ways]
+    def _query_again(
+        self, pool: ThreadPoolExecutor, queries: list[Query]
+    ) -> list[bool]:
+        """Query once more; return for each query whether the index was fresh."""
+        started = [pool.submit(self._start, query, False) for query in queries]
         return [
-            not self._hold(way, False, start).updated
-            for way, start in zip(ways, started)
+            not self._check(query, False, start).updated
+            for query, start in zip(queries, started)
         ]
 
-    def see(
+    def expect(
         self,
         demo: Demo | None,
         *,
         changed: bool | None = True,
-        looks: int = 1,
+        starts: int = 1,
         truth: list[Row] | None = None,
     ) -> None:
-        """Hold what is found against the truth, in every way.
+        """Check the answers to all queries.
 
-        :param demo: what the group "demo" must hold now; None: what the oracle says.
-        :param changed: must the index be brought up to date for it? None: it may.
-        :param looks: how many are needed until the index is believed, if the clock
+        :param demo: the expected group "demo"; None: as the oracle answers.
+        :param changed: whether the index must be updated; None: it may be.
+        :param starts: how many starts it takes until the index is fresh, if the clock
             is ahead.
-        :param truth: what must be found, where the oracle has no answer, or one that
-            depends on how the file system lists a folder.
+        :param truth: the right answer, where the oracle has none, or one that depends
+            on the order in which the file system lists a directory.
         """
         self.steps += 1
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             oracle = None if truth is not None else pool.submit(self._run, ORACLE)
-            started = [pool.submit(self._start, way, way.opening) for way in self.ways]
+            started = [
+                pool.submit(self._start, query, query.with_owners)
+                for query in self.queries
+            ]
             self.truth = oracle.result() if oracle else truth or []
-            told = {row[1]: row[2] for row in self.truth if row[0] == "demo"}
-            assert demo in (None, told)
-            ahead = [way for way in self.ways if way.ahead]
-            for way, future in zip(self.ways, started):
-                start = self._hold(way, way.opening, future)
-                assert changed in (None, start.updated) or way not in ahead, way
-            for look in range(1, looks + 1):
-                believed = self._look_again(pool, ahead)
-                assert believed == [look == looks] * len(ahead)
+            declared = {row[1]: row[2] for row in self.truth if row[0] == "demo"}
+            assert demo in (None, declared)
+            ahead = [query for query in self.queries if query.ahead]
+            for query, future in zip(self.queries, started):
+                start = self._check(query, query.with_owners, future)
+                assert changed in (None, start.updated) or query not in ahead, query
+            for number in range(1, starts + 1):
+                fresh = self._query_again(pool, ahead)
+                assert fresh == [number == starts] * len(ahead)
         if self.rival:
             self._ask_rival(self.rival)
 
@@ -308,47 +314,47 @@ class WatchList:
             truth = self._run(TRUTH_OF_RIVAL)
         except AssertionError:
             return  # Python's own importlib.metadata has no answer
-        # Where it has its cache, by the system.
+        # The places of its cache, on each system.
         home = dict.fromkeys(("HOME", "XDG_CACHE_HOME"), str(self.directory / "rival"))
-        rival.hold(lambda: self._run(ASK_RIVAL, **home), truth)
+        rival.check(lambda: self._run(ASK_RIVAL, **home), truth)
 
-    def settle(self) -> None:
-        """Start when all stamps are old enough: it is written once, then read."""
+    def expect_clean(self) -> None:
+        """Query when nothing is racy any more: the index is written once, then used."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            self._look_again(pool, list(self.ways))
-            assert all(self._look_again(pool, list(self.ways)))
+            self._query_again(pool, list(self.queries))
+            assert all(self._query_again(pool, list(self.queries)))
 
     def with_demo(self, demo: Demo, version: str) -> list[Row]:
-        """Return the truth if `Demo.Plugin` of this version declared these."""
+        """Return the right answer if this version of `Demo.Plugin` declares these."""
         rows = [row for row in self.truth if row[3] != "Demo.Plugin"]
         more = [("demo", name, demo[name], "Demo.Plugin", version) for name in demo]
         return sorted([*rows, *more], key=repr)
 
 
-# Opens a Watch whose looks are counted: the fault, the environment, and in the long
-# run the rival beside us, if it is `beside`.
-Watching = Callable[..., contextlib.AbstractContextManager[WatchList]]
+# Creates an Observer of an environment, for a fault. In a long run it queries the rival
+# as well, if `with_rival`.
+Observe = Callable[..., contextlib.AbstractContextManager[Observer]]
 
 
 @pytest.fixture
-def watching(tally: Count, long: bool, tmp_path: Path) -> Watching:
+def observe(tally: Count, long: bool, tmp_path: Path) -> Observe:
     @contextlib.contextmanager
-    def watched(
+    def make_observer(
         fault: str,
         environment: Environment,
         directory: Path = tmp_path,
         *,
-        beside: bool = False,
+        with_rival: bool = False,
         **options: Any,
-    ) -> Iterator[WatchList]:
+    ) -> Iterator[Observer]:
         with contextlib.ExitStack() as stack:
             count = stack.enter_context(tally(fault))
             rival = None
-            if beside and long:
+            if with_rival and long:
                 rival = stack.enter_context(tally(fault, RIVAL))
-            yield WatchList(environment, directory, count, rival, **options)
+            yield Observer(environment, directory, count, rival, **options)
 
-    return watched
+    return make_observer
 
 
 def wheel(
@@ -359,11 +365,11 @@ def wheel(
     code: Tree | None = None,
     stem: str | None = None,
 ) -> Path:
-    """Build a wheel of a distribution that declares these.
+    """Build a wheel of a distribution that declares these values.
 
-    :param demo: None: it has no entry_points.txt; a text: it has that one.
-    :param code: what it holds beside its metadata, by path.
-    :param stem: how its name stands in the names of files.
+    :param demo: None for no entry_points.txt; a text for its whole content.
+    :param code: files apart from the metadata, by path.
+    :param stem: the name of the distribution as it is spelled in file names.
     """
     directory.mkdir(parents=True, exist_ok=True)
     stem = stem or name.lower().replace(".", "_")
@@ -389,11 +395,11 @@ def wheel(
     return path
 
 
-# What builds the editable project below: needs nothing that would be fetched.
+# A build backend for the editable project below, without requirements.
 BACKEND = """
 import os, zipfile
 
-def build_editable(folder, config_settings=None, metadata_directory=None):
+def build_editable(directory, config_settings=None, metadata_directory=None):
     info = "demo_plugin-1.0.dist-info"
     with open("entry_points.txt", encoding="utf-8") as file:
         points = file.read()
@@ -407,7 +413,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
     }
     files[f"{info}/RECORD"] = "".join(f"{name},,\\n" for name in files)
     wheel = "demo_plugin-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(os.path.join(folder, wheel), "w") as archive:
+    with zipfile.ZipFile(os.path.join(directory, wheel), "w") as archive:
         for name, text in files.items():
             archive.writestr(name, text)
     return wheel
@@ -415,7 +421,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 
 
 def project(directory: Path, demo: Demo) -> Path:
-    """Write a project that builds itself, whose code lies in `src`."""
+    """Write a project with its own build backend and its code in `src`."""
     system = 'requires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     tree: Tree = {
         "pyproject.toml": f"[build-system]\n{system}",
@@ -430,9 +436,9 @@ LINKS = {"hardlink": "hard links", "copy": "copies", "symlink": "symbolic links"
 
 
 class Tool:
-    """An installer, and the environment that it works in.
+    """An installer, and the environment into which it installs.
 
-    :param environment: which.
+    :param environment: the environment.
     :param link_mode: of uv; None: pip.
     """
 
@@ -470,8 +476,8 @@ class Tool:
 
 
 @contextlib.contextmanager
-def put_back(directory: Path) -> Iterator[None]:
-    """Remove what has come into a folder."""
+def restore(directory: Path) -> Iterator[None]:
+    """Remove at the end what was added to a directory."""
     before = set(os.listdir(directory))
     try:
         yield
@@ -486,7 +492,7 @@ def put_back(directory: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def with_pip(engine: Path, outside: Path) -> Environment:
-    """Make an environment with a pip of its own: it takes seconds, so once."""
+    """Make an environment with pip, once per module, since that takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
         forget_settings(patch)
         return Environment(outside / "with_pip", engine)
@@ -494,8 +500,8 @@ def with_pip(engine: Path, outside: Path) -> Environment:
 
 @pytest.fixture
 def pip(with_pip: Environment) -> Iterator[Tool]:
-    """Return pip; what it installed is removed behind it."""
-    with put_back(with_pip.site):
+    """Return pip; remove at the end what it installed."""
+    with restore(with_pip.site):
         yield Tool(with_pip, None)
 
 
@@ -506,7 +512,7 @@ def environment(engine: Path, tmp_path: Path) -> Environment:
 
 @pytest.fixture(params=["pip", "uv hardlink", "uv copy", "uv symlink"])
 def tool(request: pytest.FixtureRequest) -> Tool:
-    """Return an installer, each that there is."""
+    """Return each installer in turn."""
     name, _, link_mode = request.param.partition(" ")
     if name == "pip":
         found: Tool = request.getfixturevalue("pip")
@@ -514,167 +520,167 @@ def tool(request: pytest.FixtureRequest) -> Tool:
     return Tool(request.getfixturevalue("environment"), link_mode)
 
 
-# uv in one of its ways: for what makes no difference to how it links files. One of
-# its ways is enough where pip would take seconds.
+# uv in one link mode, for tests that do not depend on it. The second mark runs pip,
+# which takes seconds, only in a long run.
 PIP_AND_UV = pytest.mark.parametrize("tool", ["pip", "uv hardlink"], indirect=True)
 UV_AND_LATER_PIP = pytest.mark.parametrize(
     "tool", [pytest.param("pip", marks=LONG), "uv hardlink"], indirect=True
 )
-# At both levels that look at anything, and beside the rival.
-EVERY: Mapping[str, Any] = {"ways": AT_FULL + AT_DIRS, "beside": True}
+# At both levels that check anything, and with the rival.
+EVERY: Mapping[str, Any] = {"queries": AT_FULL + AT_DIRS, "with_rival": True}
 
 
-def test_an_install_is_seen(tool: Tool, watching: Watching, tmp_path: Path) -> None:
-    with watching(tool.fault, tool.environment, **EVERY) as watch:
-        watch.see(NOTHING)
+def test_an_install_is_seen(tool: Tool, observe: Observe, tmp_path: Path) -> None:
+    with observe(tool.fault, tool.environment, **EVERY) as observer:
+        observer.expect(NOTHING)
         tool.install(wheel(tmp_path / "wheels", NEW))
-        watch.see(NEW)
+        observer.expect(NEW)
 
 
-def test_an_uninstall_is_seen(tool: Tool, watching: Watching, tmp_path: Path) -> None:
+def test_an_uninstall_is_seen(tool: Tool, observe: Observe, tmp_path: Path) -> None:
     tool.install(wheel(tmp_path / "wheels", OLD))
-    with watching(tool.fault, tool.environment, **EVERY) as watch:
-        watch.see(OLD)
+    with observe(tool.fault, tool.environment, **EVERY) as observer:
+        observer.expect(OLD)
         tool.uninstall("demo-plugin")
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
 
 
-def test_an_upgrade_is_seen(tool: Tool, watching: Watching, tmp_path: Path) -> None:
+def test_an_upgrade_is_seen(tool: Tool, observe: Observe, tmp_path: Path) -> None:
     tool.install(wheel(tmp_path / "wheels", OLD))
-    with watching(tool.fault, tool.environment, **EVERY) as watch:
-        watch.see(OLD)
-        # What it declares stays the same, the version does not.
+    with observe(tool.fault, tool.environment, **EVERY) as observer:
+        observer.expect(OLD)
+        # The version changes, but not the entry points.
         tool.install(wheel(tmp_path / "wheels", OLD, version="2.0"))
-        watch.see(OLD)
+        observer.expect(OLD)
         tool.install(wheel(tmp_path / "wheels", NEW, version="3.0"))
-        watch.see(NEW)
+        observer.expect(NEW)
 
 
 @pytest.mark.many_starts
 def test_a_reinstall_of_the_same_version_is_seen(
-    tool: Tool, watching: Watching, tmp_path: Path
+    tool: Tool, observe: Observe, tmp_path: Path
 ) -> None:
     tool.install(wheel(tmp_path / "old", OLD))
-    with watching(tool.fault, tool.environment, **EVERY) as watch:
-        watch.see(OLD)
+    with observe(tool.fault, tool.environment, **EVERY) as observer:
+        observer.expect(OLD)
         tool.reinstall(wheel(tmp_path / "new", NEW))
-        watch.see(NEW)
-        # New files, though nothing in them has changed.
+        observer.expect(NEW)
+        # New files with the same content.
         tool.reinstall(wheel(tmp_path / "new", NEW))
-        watch.see(NEW)
+        observer.expect(NEW)
 
 
 @UV_AND_LATER_PIP
 def test_entry_points_that_a_distribution_loses_and_gains_are_seen(
-    tool: Tool, watching: Watching, tmp_path: Path
+    tool: Tool, observe: Observe, tmp_path: Path
 ) -> None:
     tool.install(wheel(tmp_path / "wheels", OLD))
-    with watching(tool.fault, tool.environment, **EVERY) as watch:
-        watch.see(OLD)
+    with observe(tool.fault, tool.environment, **EVERY) as observer:
+        observer.expect(OLD)
         tool.install(wheel(tmp_path / "wheels", None, version="2.0"))
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
         tool.install(wheel(tmp_path / "wheels", NEW, version="3.0"))
-        watch.see(NEW)
+        observer.expect(NEW)
         tool.reinstall(wheel(tmp_path / "lost", None, version="3.0"))
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
         tool.reinstall(wheel(tmp_path / "gained", OLD, version="3.0"))
-        watch.see(OLD)
+        observer.expect(OLD)
 
 
 @PIP_AND_UV
-def test_an_editable_install_and_what_becomes_of_it_are_seen(
-    tool: Tool, watching: Watching, tmp_path: Path
+def test_an_editable_install_and_its_changes_are_seen(
+    tool: Tool, observe: Observe, tmp_path: Path
 ) -> None:
-    with watching(tool.fault, tool.environment, **EVERY) as watch:
-        watch.see(NOTHING)
+    with observe(tool.fault, tool.environment, **EVERY) as observer:
+        observer.expect(NOTHING)
         source = project(tmp_path / "project", OLD)
         tool.install("--editable", source)
-        watch.see(OLD)
+        observer.expect(OLD)
         plant(source, {"entry_points.txt": points(NEW)})
-        watch.see(OLD, changed=False)
+        observer.expect(OLD, changed=False)
         tool.reinstall("--editable", source)
-        watch.see(NEW)
+        observer.expect(NEW)
         tool.uninstall("demo-plugin")
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
 
 
-def test_what_a_removed_distribution_shadowed_is_seen_again(
-    tool: Tool, watching: Watching, tmp_path: Path
+def test_a_shadowed_distribution_is_seen_when_the_other_is_removed(
+    tool: Tool, observe: Observe, tmp_path: Path
 ) -> None:
     target = tmp_path / "target"
-    with watching(SHADOWED, tool.environment, path=(target,), **EVERY) as watch:
+    with observe(SHADOWED, tool.environment, path=(target,), **EVERY) as observer:
         tool.install(wheel(tmp_path / "wheels", OLD))
-        watch.see(OLD)
+        observer.expect(OLD)
         tool.install("--target", target, wheel(tmp_path / "wheels", NEW, version="2.0"))
-        watch.see(NEW)
+        observer.expect(NEW)
         if tool.link_mode is None:
             # pip does not uninstall from a target.
             shutil.rmtree(target / "demo_plugin-2.0.dist-info")
         else:
             tool.uninstall("--target", target, "demo-plugin")
-        watch.see(OLD)
+        observer.expect(OLD)
 
 
 @PIP_AND_UV
 @pytest.mark.many_starts
-def test_a_reinstall_is_seen_by_an_index_that_settled_by_waiting(
-    tool: Tool, watching: Watching, tmp_path: Path
+def test_a_reinstall_is_seen_after_signatures_are_no_longer_racy(
+    tool: Tool, observe: Observe, tmp_path: Path
 ) -> None:
     tool.install(wheel(tmp_path / "old", OLD))
-    with watching(tool.fault, tool.environment, ways=(NOW, AT_DIRS[0])) as watch:
-        watch.see(OLD)
+    with observe(tool.fault, tool.environment, queries=(NOW, AT_DIRS[0])) as observer:
+        observer.expect(OLD)
         time.sleep(RACY)
-        watch.settle()
+        observer.expect_clean()
         tool.reinstall(wheel(tmp_path / "new", NEW))
-        watch.see(NEW)
+        observer.expect(NEW)
 
 
-def test_a_link_made_elsewhere_from_the_store_of_uv_costs_one_look(
-    environment: Environment, engine: Path, watching: Watching, tmp_path: Path
+def test_a_link_that_uv_makes_for_another_environment_costs_one_scan(
+    environment: Environment, engine: Path, observe: Observe, tmp_path: Path
 ) -> None:
     # A hard link moves the ctime of what it links to, and nothing else.
     path = wheel(tmp_path / "wheels", OLD)
     tool = Tool(environment, "hardlink")
     tool.install(path)
-    with watching(tool.fault, environment) as watch:
-        watch.see(OLD)
+    with observe(tool.fault, environment) as observer:
+        observer.expect(OLD)
         other = Environment(tmp_path / "other", engine, "--without-pip")
         Tool(other, "hardlink").install(path)
-        watch.see(OLD)
+        observer.expect(OLD)
 
 
 @pytest.mark.parametrize("link_mode", ["hardlink", "symlink"])
-def test_an_edit_in_another_environment_of_what_the_store_of_uv_shares_is_seen(
+def test_an_edit_in_another_environment_with_the_same_file_of_uv_is_seen(
     link_mode: str,
     environment: Environment,
     engine: Path,
-    watching: Watching,
+    observe: Observe,
     tmp_path: Path,
 ) -> None:
     path = wheel(tmp_path / "wheels", OLD)
     other = Environment(tmp_path / "other", engine, "--without-pip")
     tool = Tool(environment, link_mode)
-    for place in (tool, Tool(other, link_mode)):
-        place.install(path)
-    with watching(tool.fault, environment, beside=True) as watch:
-        watch.see(OLD)
+    for each in (tool, Tool(other, link_mode)):
+        each.install(path)
+    with observe(tool.fault, environment, with_rival=True) as observer:
+        observer.expect(OLD)
         rewrite(other.site / "demo_plugin-1.0.dist-info" / "entry_points.txt", NEW)
-        watch.see(NEW)
+        observer.expect(NEW)
 
 
-def test_what_the_store_of_uv_took_along_when_it_was_removed_is_not_there(
-    environment: Environment, watching: Watching, tmp_path: Path
+def test_files_that_are_removed_with_the_cache_of_uv_are_not_seen(
+    environment: Environment, observe: Observe, tmp_path: Path
 ) -> None:
     tool = Tool(environment, "symlink")
     tool.install(wheel(tmp_path / "wheels", OLD))
-    with watching(tool.fault, environment) as watch:
-        watch.see(OLD)
+    with observe(tool.fault, environment) as observer:
+        observer.expect(OLD)
         shutil.rmtree(tmp_path / "store")
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
 
 
-# What is declared, if it is installed, and if the oracle can read it. pip refuses
-# what the oracle cannot read. uv refuses more, but leaves it where it is.
+# The text, the values that it declares, and whether the oracle can read it. pip refuses
+# texts that the oracle cannot read. uv refuses more, but leaves the files there.
 MALFORMED = [
     (b"[demo]\na = m:new\nno equals sign\n", {"a": "m:new"}, False),
     (b"[demo]\na = m:new\xff\n", {}, False),
@@ -698,28 +704,28 @@ MALFORMED = [
     MALFORMED,
     ids=["a line", "a byte", "a value", "a section"],
 )
-def test_malformed_entry_points_cost_themselves(
+def test_malformed_entry_points_are_seen_as_far_as_they_are_valid(
     text: bytes,
     demo: Demo,
     readable: bool,
     tool: Tool,
-    watching: Watching,
+    observe: Observe,
     tmp_path: Path,
 ) -> None:
     path = wheel(tmp_path / "wheels", text)
-    with watching(tool.fault, tool.environment, ways=AT_FULL + AT_DIRS) as watch:
-        watch.see(NOTHING)
+    with observe(tool.fault, tool.environment, queries=AT_FULL + AT_DIRS) as observer:
+        observer.expect(NOTHING)
         tool.install(path, check=False)
         file = tool.environment.site / "demo_plugin-1.0.dist-info" / "entry_points.txt"
         there = file.exists()
-        # The oracle cannot read it either, and then has no answer at all.
-        truth = None if readable or not there else watch.with_demo(demo, "1.0")
-        watch.see(demo if there else NOTHING, changed=there, truth=truth)
-        tool.reinstall(wheel(tmp_path / "mended", OLD))
-        watch.see(OLD)
+        # If the oracle cannot read the text, it has no answer at all.
+        truth = None if readable or not there else observer.with_demo(demo, "1.0")
+        observer.expect(demo if there else NOTHING, changed=there, truth=truth)
+        tool.reinstall(wheel(tmp_path / "repaired", OLD))
+        observer.expect(OLD)
 
 
-# Runs pip until it would remove what it uninstalled, or write one file more.
+# Runs pip until it would delete the uninstalled files, or write one file more.
 INTERRUPTED = """
 import os, sys
 from pip._internal.cli.main import main
@@ -741,7 +747,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def interrupt(pip: Tool, verb: str, *arguments: "str | Path", files: int = 99) -> None:
-    """Run pip, and interrupt it when it has written so many files."""
+    """Run pip, and interrupt it when it has written this many files."""
     options = ["--yes"] if verb == "uninstall" else ["--no-index", "--no-deps"]
     everything = [str(files), verb, "--quiet", *options, *map(str, arguments)]
     done = python(
@@ -753,110 +759,114 @@ def interrupt(pip: Tool, verb: str, *arguments: "str | Path", files: int = 99) -
 
 
 @LONG
-def test_what_an_interrupted_pip_left_behind_is_seen(
-    pip: Tool, watching: Watching, tmp_path: Path
+def test_files_that_an_interrupted_pip_leaves_are_seen(
+    pip: Tool, observe: Observe, tmp_path: Path
 ) -> None:
     pip.install(wheel(tmp_path / "old", OLD))
-    with watching(pip.fault, pip.environment, **EVERY) as watch:
-        watch.see(OLD)
+    with observe(pip.fault, pip.environment, **EVERY) as observer:
+        observer.expect(OLD)
         interrupt(pip, "uninstall", "demo-plugin")
         (left,) = pip.environment.site.glob("~*.dist-info")
-        watch.see(OLD)
+        observer.expect(OLD)
         shutil.rmtree(left)
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
         pip.install(wheel(tmp_path / "old", OLD))
-        watch.see(OLD)
-        # Both declare: the left-over has a name of its own.
+        observer.expect(OLD)
+        # Both declare entry points: the leftover directory has a name of its own.
         upgrade = wheel(tmp_path / "new", {"b": "m:new"}, version="2.0")
         interrupt(pip, "install", upgrade)
-        watch.see({"a": "m:old", "b": "m:new"})
+        observer.expect({"a": "m:old", "b": "m:new"})
         (left,) = pip.environment.site.glob("~*.dist-info")
         shutil.rmtree(left)
-        watch.see({"b": "m:new"})
+        observer.expect({"b": "m:new"})
 
 
 @LONG
-def test_each_file_by_which_pip_is_interrupted_is_seen(
-    pip: Tool, watching: Watching, tmp_path: Path
+def test_an_interruption_of_pip_before_each_file_is_seen(
+    pip: Tool, observe: Observe, tmp_path: Path
 ) -> None:
     path, site = wheel(tmp_path / "wheels", NEW), pip.environment.site
     with zipfile.ZipFile(path) as archive:
         files = archive.namelist()
-    with watching(pip.fault, pip.environment, **EVERY) as watch:
-        watch.see(NOTHING)
+    with observe(pip.fault, pip.environment, **EVERY) as observer:
+        observer.expect(NOTHING)
         for number in range(len(files)):
-            with put_back(site):
+            with restore(site):
                 interrupt(pip, "install", path, files=number)
                 there = [(site / file).exists() for file in files]
                 assert there == [True] * number + [False] * (len(files) - number)
                 declared = files.index("demo_plugin-1.0.dist-info/entry_points.txt")
-                watch.see(NEW if number > declared else NOTHING, changed=number > 0)
+                observer.expect(
+                    NEW if number > declared else NOTHING, changed=number > 0
+                )
                 pip.install("--ignore-installed", path)
-                watch.see(NEW)
-            watch.see(NOTHING)
+                observer.expect(NEW)
+            observer.expect(NOTHING)
 
 
 @LONG
 @pytest.mark.parametrize(("first", "then"), [("1.0", "2.0"), ("2.0", "1.0")])
-def test_of_two_versions_in_one_folder_the_higher_is_seen(
-    first: str, then: str, pip: Tool, watching: Watching, tmp_path: Path
+def test_of_two_versions_in_one_directory_the_higher_is_seen(
+    first: str, then: str, pip: Tool, observe: Observe, tmp_path: Path
 ) -> None:
     demos = {"1.0": OLD, "2.0": NEW}
-    with watching(pip.fault, pip.environment, **EVERY) as watch:
+    with observe(pip.fault, pip.environment, **EVERY) as observer:
         pip.install(wheel(tmp_path / "wheels", demos[first], first))
-        watch.see(demos[first])
+        observer.expect(demos[first])
         path = wheel(tmp_path / "wheels", demos[then], then)
         pip.install("--ignore-installed", path)
-        # What the oracle tells depends on how the folder is listed.
-        watch.see(NEW, truth=watch.with_demo(NEW, "2.0"))
+        # The answer of the oracle depends on the order of the directory listing.
+        observer.expect(NEW, truth=observer.with_demo(NEW, "2.0"))
         pip.uninstall("demo-plugin")
         (info,) = pip.environment.site.glob("demo_plugin-*.dist-info")
-        watch.see(demos[info.name.split("-")[1].removesuffix(".dist")])
+        observer.expect(demos[info.name.split("-")[1].removesuffix(".dist")])
         pip.uninstall("demo-plugin")
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
 
 
-# ------------------------------------------------------ folders beside site-packages
+# ------------------------------------------------------------------ other directories
 
 
 @UV_AND_LATER_PIP
 @pytest.mark.parametrize("option", [pytest.param("--target", marks=LONG), "--prefix"])
-def test_an_install_into_a_folder_of_its_own_is_seen(
-    option: str, tool: Tool, watching: Watching, tmp_path: Path
+def test_an_install_into_a_separate_directory_is_seen(
+    option: str, tool: Tool, observe: Observe, tmp_path: Path
 ) -> None:
     own = tmp_path / "own"
     names = {"base": str(own), "platbase": str(own)}
     in_prefix = Path(sysconfig.get_path("purelib", "venv", names))
     site = own if option == "--target" else in_prefix
-    with watching(OWN_FOLDER, tool.environment, path=(site,), **EVERY) as watch:
+    with observe(OWN_DIRECTORY, tool.environment, path=(site,), **EVERY) as observer:
 
-        def see(demo: Demo) -> None:
-            # pip leaves the metadata of the old version where it is.
+        def expect(demo: Demo) -> None:
+            # pip does not remove the metadata of the old version.
             several = len(list(site.glob("*.dist-info"))) > 1
-            watch.see(demo, truth=watch.with_demo(demo, "2.0") if several else None)
+            observer.expect(
+                demo, truth=observer.with_demo(demo, "2.0") if several else None
+            )
 
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
         tool.install(option, own, wheel(tmp_path / "wheels", OLD))
-        see(OLD)
+        expect(OLD)
         upgrade = wheel(tmp_path / "wheels", NEW, version="2.0")
         tool.install("--upgrade", option, own, upgrade)
-        see(NEW)
+        expect(NEW)
         again = wheel(tmp_path / "again", OLD, version="2.0")
         tool.reinstall("--upgrade", option, own, again)
-        see(OLD)
+        expect(OLD)
         for info in site.glob("*.dist-info"):
             shutil.rmtree(info)
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
         shutil.rmtree(own)
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
 
 
 @pytest.fixture
 def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the site-packages of a user at whose home nothing is installed."""
+    """Return an empty user site directory."""
     base = str(tmp_path / "user")
     monkeypatch.setenv("PYTHONUSERBASE", base)
-    # It may be another's Python; but nothing is installed there.
+    # The base Python may be managed by the system, but nothing is installed into it.
     monkeypatch.setenv("PIP_BREAK_SYSTEM_PACKAGES", "1")
     scheme = sysconfig.get_preferred_scheme("user")
     return Path(sysconfig.get_path("purelib", scheme, {"userbase": base}))
@@ -864,29 +874,29 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @LONG
 def test_an_install_for_the_user_is_seen(
-    user: Path, engine: Path, watching: Watching, tmp_path: Path
+    user: Path, engine: Path, observe: Observe, tmp_path: Path
 ) -> None:
-    # In a virtual environment pip would install for the user, but not uninstall.
+    # In a virtual environment, pip can install for the user, but not uninstall.
     system = System(user, engine)
     pip = Tool(system, None)
     options: dict[str, Any] = {"executable": system.executable, "check": False}
     if python("-c", "import pip", **options).returncode:
         pytest.skip("the Python of the system has no pip")
-    with watching(OWN_FOLDER, system, **EVERY) as watch:
-        watch.see(NOTHING)
+    with observe(OWN_DIRECTORY, system, **EVERY) as observer:
+        observer.expect(NOTHING)
         pip.install("--user", wheel(tmp_path / "wheels", OLD))
-        watch.see(OLD)
+        observer.expect(OLD)
         pip.install("--user", wheel(tmp_path / "wheels", NEW, version="2.0"))
-        watch.see(NEW)
+        observer.expect(NEW)
         pip.reinstall("--user", wheel(tmp_path / "again", OLD, version="2.0"))
-        watch.see(OLD)
+        observer.expect(OLD)
         pip.uninstall("demo-plugin")
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
 
 
 @LONG
-def test_of_three_folders_the_first_on_the_path_is_seen(
-    user: Path, engine: Path, watching: Watching, tmp_path: Path
+def test_of_three_directories_the_first_on_the_path_is_seen(
+    user: Path, engine: Path, observe: Observe, tmp_path: Path
 ) -> None:
     options = (tmp_path / "environment", engine, "--system-site-packages")
     pip, target = Tool(Environment(*options), None), tmp_path / "target"
@@ -895,25 +905,25 @@ def test_of_three_folders_the_first_on_the_path_is_seen(
         path = wheel(tmp_path / "wheels", demo)
         pip.install("--ignore-installed", *options, path)
 
-    paths = {"path": (target,), "beside": True}
-    with watching(SHADOWED, pip.environment, **paths) as watch:
+    paths = {"path": (target,), "with_rival": True}
+    with observe(SHADOWED, pip.environment, **paths) as observer:
         install({"a": "m:user"}, "--user")
-        watch.see({"a": "m:user"})
+        observer.expect({"a": "m:user"})
         install({"b": "m:site"})
-        watch.see({"b": "m:site"})
+        observer.expect({"b": "m:site"})
         install({"c": "m:path"}, "--target", target)
-        watch.see({"c": "m:path"})
-        # What is hidden changes; what hides it declares nothing any more.
+        observer.expect({"c": "m:path"})
+        # The shadowed one changes; then the one that shadows it declares nothing.
         install({"d": "m:site"})
-        watch.see({"c": "m:path"})
+        observer.expect({"c": "m:path"})
         (target / "demo_plugin-1.0.dist-info" / "entry_points.txt").unlink()
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
         shutil.rmtree(target)
-        watch.see({"d": "m:site"})
+        observer.expect({"d": "m:site"})
         pip.uninstall("demo-plugin")
-        watch.see({"a": "m:user"})
+        observer.expect({"a": "m:user"})
         shutil.rmtree(user)
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
 
 
 # ------------------------------------------------------------------------ namespaces
@@ -944,37 +954,37 @@ STYLES: Mapping[str, Callable[[str], Tree]] = {
         "pkg_resources",
     ],
 )
-def test_distributions_that_share_a_namespace_are_seen_each(
-    style: str, tool: Tool, watching: Watching, tmp_path: Path
+def test_all_distributions_of_a_namespace_package_are_seen(
+    style: str, tool: Tool, observe: Observe, tmp_path: Path
 ) -> None:
     def build(name: str, value: str, version: str = "1.0", **options: Any) -> Path:
         code = {f"ns/{name}.py": "", **STYLES[style](name)}
         options |= {"name": f"ns.{name}", "code": code}
         return wheel(tmp_path / "wheels", {name: value}, version, **options)
 
-    with watching(NAMESPACE, tool.environment, **EVERY) as watch:
+    with observe(NAMESPACE, tool.environment, **EVERY) as observer:
         tool.install(build("one", "ns.one:x"))
-        watch.see({"one": "ns.one:x"})
+        observer.expect({"one": "ns.one:x"})
         tool.install(build("two", "ns.two:x"))
-        watch.see({"one": "ns.one:x", "two": "ns.two:x"})
+        observer.expect({"one": "ns.one:x", "two": "ns.two:x"})
         tool.environment.run("-c", "import ns.one, ns.two")
-        # Spelled as it was before names of wheels were normalized.
+        # Spelled as in wheels before their names were normalized.
         tool.install(build("one", "ns.one:y", "2.0", stem="ns.one"))
-        watch.see({"one": "ns.one:y", "two": "ns.two:x"})
+        observer.expect({"one": "ns.one:y", "two": "ns.two:x"})
         tool.uninstall("ns-two")
-        watch.see({"one": "ns.one:y"})
+        observer.expect({"one": "ns.one:y"})
 
 
-# ---------------------------------------------------- editable, by those who build
+# ------------------------------------------------------ editable, with build backends
 
 
 def with_packages(environment: Environment, *names: str) -> Environment:
-    """Install from the registry, as the user's settings have it; or skip the test."""
+    """Install from the configured registry, or skip the test."""
     options = ["--quiet", "--retries", "1", "--disable-pip-version-check"]
     try:
         environment.run("-m", "pip", "install", "--upgrade", *options, *names)
     except (AssertionError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"the registry could not be asked: {str(error)[-200:]}")
+        pytest.skip(f"the registry cannot be reached: {str(error)[-200:]}")
     return environment
 
 
@@ -988,20 +998,20 @@ def with_backends(engine: Path, outside: Path) -> Environment:
 
 @pytest.fixture(scope="module")
 def with_old_setuptools(engine: Path, outside: Path) -> Environment:
-    """Make an environment with the last setuptools that installs by itself."""
+    """Make an environment with the last setuptools that installs projects itself."""
     old = Environment(outside / "with_old_setuptools", engine)
     return with_packages(old, "setuptools<80", "wheel")
 
 
 class Build(NamedTuple):
-    """A project that is built by what is on the market.
+    """A project with one of the common build backends.
 
-    :param name: of who builds it.
-    :param requires: what has to be installed for it.
-    :param backend: its entry point.
-    :param package: where the code lies.
-    :param option: is handed to the installer.
-    :param setting: stands in pyproject.toml.
+    :param name: the name of the backend.
+    :param requires: the requirement of the project.
+    :param backend: the module of the backend.
+    :param package: the directory of the code.
+    :param option: a setting for the installer's command line.
+    :param setting: more lines for pyproject.toml.
     """
 
     name: str
@@ -1009,13 +1019,13 @@ class Build(NamedTuple):
     backend: str
     package: str
     option: str = ""
-    get_setting: str = ""
+    setting: str = ""
 
     def write(self, directory: Path, demo: Demo, version: str = "1.0") -> Path:
-        """Write the project, or write it anew."""
+        """Write the project, or overwrite it."""
         text = (
             f'[build-system]\nrequires = ["{self.requires}"]\n'
-            f'build-backend = "{self.backend}"\n{self.get_setting}[project]\n'
+            f'build-backend = "{self.backend}"\n{self.setting}[project]\n'
             f'name = "demo-plugin"\nversion = "{version}"\ndescription = "A demo."\n'
             "[project.entry-points.demo]\n"
             + "".join(f'{name} = "{value}"\n' for name, value in demo.items())
@@ -1032,7 +1042,7 @@ EXACT = "[tool.hatch.build]\ndev-mode-exact = true\n"
 BUILDS = [
     *(Build(*by, "src/demo_plugin") for by in (SETUPTOOLS, HATCHLING, FLIT, POETRY)),
     *(Build(*by, "demo_plugin") for by in (SETUPTOOLS, HATCHLING, FLIT, POETRY)),
-    # A .pth, modules that find the code, a folder of links.
+    # A .pth file, modules that find the code, a directory of links.
     *(
         Build(*SETUPTOOLS, "src/demo_plugin", f"editable_mode={m}")
         for m in ("strict", "compat")
@@ -1041,9 +1051,9 @@ BUILDS = [
         Build(*SETUPTOOLS, "demo_plugin", f"editable_mode={m}")
         for m in ("strict", "compat")
     ),
-    # Puts on sys.path what is no folder.
+    # Puts an entry on sys.path that is not a directory.
     Build(*SETUPTOOLS, "demo_space/demo_plugin"),
-    Build(*HATCHLING, "demo_plugin", get_setting=EXACT),
+    Build(*HATCHLING, "demo_plugin", setting=EXACT),
 ]
 
 
@@ -1058,7 +1068,7 @@ def test_an_editable_install_by_a_real_backend_is_seen(
     build: Build,
     link_mode: str | None,
     with_backends: Environment,
-    watching: Watching,
+    observe: Observe,
     tmp_path: Path,
 ) -> None:
     environment, source = with_backends, build.write(tmp_path / "project", OLD)
@@ -1068,26 +1078,26 @@ def test_an_editable_install_by_a_real_backend_is_seen(
         arguments += ["--config-settings", build.option]
     module = build.package.removeprefix("src/").replace("/", ".")
     with (
-        put_back(environment.site),
-        watching(EDITABLE.format(build.name), environment, **EVERY) as watch,
+        restore(environment.site),
+        observe(EDITABLE.format(build.name), environment, **EVERY) as observer,
     ):
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
         tool.install(*arguments)
-        told = environment.run("-c", f"import {module} as m; print(m.__file__)")
-        assert told.startswith(str(source))
-        watch.see(OLD)
+        file = environment.run("-c", f"import {module} as m; print(m.__file__)")
+        assert file.startswith(str(source))
+        observer.expect(OLD)
         build.write(source, NEW)
-        watch.see(OLD, changed=False)
+        observer.expect(OLD, changed=False)
         tool.reinstall(*arguments)
-        watch.see(NEW)
+        observer.expect(NEW)
         build.write(source, {**OLD, "b": "m:more"}, version="2.0")
         tool.install(*arguments)
-        watch.see({**OLD, "b": "m:more"})
+        observer.expect({**OLD, "b": "m:more"})
         tool.uninstall("demo-plugin")
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
 
 
-# ----------------------------------------------------------- an egg-info in the source
+# ------------------------------------------------------ an egg-info in a source tree
 
 
 def setup(
@@ -1104,13 +1114,13 @@ def setup(
 
 
 def run_setup(environment: Environment, tree: Path, *arguments: str) -> None:
-    # For years it has warned of itself.
+    # setup.py warns that it is deprecated.
     environment.run("-W", "ignore", "setup.py", "--quiet", *arguments, cwd=tree)
 
 
-# How a source tree gets on the path: what lies in site-packages for it.
+# How a source tree gets on the path: the files in site-packages for it.
 LINKED: Mapping[str, Callable[[Path], Tree]] = {
-    "current folder": lambda tree: {},
+    "current directory": lambda tree: {},
     "PYTHONPATH": lambda tree: {},
     ".pth": lambda tree: {"tree.pth": f"{tree}\n"},
     "egg-link": lambda tree: {
@@ -1124,96 +1134,96 @@ def follow_egg_info(
     write: Callable[[Path, Demo, str], object],
     linked: str,
     environment: Environment,
-    watching: Watching,
+    observe: Observe,
     tree: Path,
 ) -> None:
-    """Hold that each edit of an egg-info is seen at once."""
-    live = linked == "current folder"
-    options: dict[str, Any] = {"beside": True, "ways": AT_FULL}
+    """Check that each edit of an egg-info is seen at once."""
+    is_volatile = linked == "current directory"
+    options: dict[str, Any] = {"with_rival": True, "queries": AT_FULL}
     if linked == "PYTHONPATH":
         options["path"] = (tree,)
-    elif live:
-        # Looked at anew at each start, whatever the level.
-        options |= {"here": tree, "ways": AT_FULL + AT_DIRS}
+    elif is_volatile:
+        # Scanned at each start, at every level.
+        options |= {"here": tree, "queries": AT_FULL + AT_DIRS}
     with (
-        put_back(environment.site),
-        watching(SOURCE_TREE, environment, **options) as watch,
+        restore(environment.site),
+        observe(SOURCE_TREE, environment, **options) as observer,
     ):
         plant(environment.site, LINKED[linked](plant(tree, {})))
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
         write(tree, OLD, "1.0")
-        watch.see(OLD, changed=not live)
+        observer.expect(OLD, changed=not is_volatile)
         write(tree, NEW, "1.0")
-        watch.see(NEW, changed=not live)
-        # The version stands in PKG-INFO, which is read when it is asked for.
+        observer.expect(NEW, changed=not is_volatile)
+        # The version is in PKG-INFO, which is read when the version is requested.
         write(tree, NEW, "2.0")
-        watch.see(NEW, changed=None)
+        observer.expect(NEW, changed=None)
         shutil.rmtree(tree / "Demo.Plugin.egg-info")
-        watch.see(NOTHING, changed=not live)
+        observer.expect(NOTHING, changed=not is_volatile)
 
 
 @pytest.mark.parametrize(
     "linked",
     [
-        "current folder",
+        "current directory",
         pytest.param("PYTHONPATH", marks=LONG),
         pytest.param(".pth", marks=LONG),
         "egg-link",
     ],
 )
 def test_an_egg_info_in_a_source_tree_is_seen_at_once(
-    linked: str, environment: Environment, watching: Watching, tmp_path: Path
+    linked: str, environment: Environment, observe: Observe, tmp_path: Path
 ) -> None:
     def write(tree: Path, demo: Demo, version: str) -> None:
-        said = f"Metadata-Version: 2.1\nName: Demo.Plugin\nVersion: {version}\n"
-        info = {"PKG-INFO": said, "entry_points.txt": points(demo)}
+        headers = f"Metadata-Version: 2.1\nName: Demo.Plugin\nVersion: {version}\n"
+        info = {"PKG-INFO": headers, "entry_points.txt": points(demo)}
         plant(tree, {"Demo.Plugin.egg-info": info})
 
-    follow_egg_info(write, linked, environment, watching, tmp_path / "tree")
+    follow_egg_info(write, linked, environment, observe, tmp_path / "tree")
 
 
 @LONG
 @pytest.mark.parametrize("linked", LINKED)
 def test_an_egg_info_that_setup_py_writes_is_seen_at_once(
-    linked: str, with_old_setuptools: Environment, watching: Watching, tmp_path: Path
+    linked: str, with_old_setuptools: Environment, observe: Observe, tmp_path: Path
 ) -> None:
     def write(tree: Path, demo: Demo, version: str) -> None:
         run_setup(with_old_setuptools, setup(tree, demo, version), "egg_info")
 
-    follow_egg_info(write, linked, with_old_setuptools, watching, tmp_path / "tree")
+    follow_egg_info(write, linked, with_old_setuptools, observe, tmp_path / "tree")
 
 
 @LONG
-def test_what_setup_py_develop_does_is_seen(
-    with_old_setuptools: Environment, watching: Watching, tmp_path: Path
+def test_changes_by_setup_py_develop_are_seen(
+    with_old_setuptools: Environment, observe: Observe, tmp_path: Path
 ) -> None:
     environment, tree = with_old_setuptools, setup(tmp_path / "tree", OLD)
     with (
-        put_back(environment.site),
-        watching(SOURCE_TREE, environment, beside=True) as watch,
+        restore(environment.site),
+        observe(SOURCE_TREE, environment, with_rival=True) as observer,
     ):
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
         run_setup(environment, tree, "develop")
         assert list(environment.site.glob("*.egg-link"))
-        watch.see(OLD)
+        observer.expect(OLD)
         run_setup(environment, setup(tree, NEW), "egg_info")
-        watch.see(NEW)
-        # Installed in earnest, it stands before the tree; then the tree is seen again.
+        observer.expect(NEW)
+        # An install shadows the tree. Without it, the tree is seen again.
         pip = Tool(environment, None)
         pip.install("--ignore-installed", wheel(tmp_path / "wheels", OLD))
-        watch.see(OLD)
+        observer.expect(OLD)
         shutil.rmtree(environment.site / "demo_plugin-1.0.dist-info")
-        watch.see(NEW)
+        observer.expect(NEW)
         run_setup(environment, tree, "develop", "--uninstall")
         # It may leave the tree on the path.
         (environment.site / "easy-install.pth").unlink()
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
 
 
 @LONG
 @pytest.mark.parametrize("zip_safe", [True, False], ids=["zipped", "unpacked"])
 def test_an_egg_that_setup_py_installs_is_seen(
-    zip_safe: bool, with_old_setuptools: Environment, watching: Watching, tmp_path: Path
+    zip_safe: bool, with_old_setuptools: Environment, observe: Observe, tmp_path: Path
 ) -> None:
     environment, tree = with_old_setuptools, tmp_path / "tree"
 
@@ -1222,34 +1232,34 @@ def test_an_egg_that_setup_py_installs_is_seen(
         (egg,) = environment.site.glob(f"*-{version}-*.egg")
         assert egg.is_file() == zip_safe
 
-    with put_back(environment.site), watching(ARCHIVE, environment, **EVERY) as watch:
-        watch.see(NOTHING)
+    with restore(environment.site), observe(ARCHIVE, environment, **EVERY) as observer:
+        observer.expect(NOTHING)
         install(OLD, "1.0")
-        watch.see(OLD)
+        observer.expect(OLD)
         install(NEW, "1.0")
-        watch.see(NEW)
-        # Which of the two stands first in easy-install.pth differs.
+        observer.expect(NEW)
+        # The order of the two in easy-install.pth differs.
         install(OLD, "2.0")
-        watch.see(None)
+        observer.expect(None)
         links = environment.site / "easy-install.pth"
         for left in (["2.0"], ["1.0", "2.0"], ["1.0"]):
             eggs = [next(environment.site.glob(f"*-{each}-*.egg")) for each in left]
             links.write_text("".join(f"./{egg.name}\n" for egg in eggs))
-            # The index of a path that was left is found again, and may be true.
-            watch.see(NEW if "1.0" in left else OLD, changed=None)
+            # The index of an earlier path is found again, and may be fresh.
+            observer.expect(NEW if "1.0" in left else OLD, changed=None)
         links.unlink()
-        watch.see(NOTHING)
+        observer.expect(NOTHING)
 
 
-# Edits by hand. Each plants `first` and `second`, which stand on PYTHONPATH in
-# this order, before `packed.zip`, a wheel and an egg; it yields what the group
-# "demo" must hold, edits, yields what it must hold then, and so on.
+# Edits by hand. Each one creates `first` and `second`, which are on PYTHONPATH in this
+# order, before `packed.zip`, a wheel and an egg. It yields the expected group "demo",
+# makes an edit, yields the expected group after it, and so on.
 Edit = Callable[[Path], Iterator[Demo]]
 WHEEL, EGG = "demo_plugin-1.0-py3-none-any.whl", "one-1.0-py3.egg"
 
 
 def site(directory: Path, demo: Demo | None = OLD, name: str = "one") -> Path:
-    """Plant a distribution among others; return its entry_points.txt."""
+    """Create a distribution among others; return its entry_points.txt."""
     text = None if demo is None else points(demo)
     plant(
         directory, {**dist("bare"), **dist("other", entry_points=points(OLD, "other"))}
@@ -1259,7 +1269,7 @@ def site(directory: Path, demo: Demo | None = OLD, name: str = "one") -> Path:
 
 
 def rewrite(file: Path, demo: Demo, times: os.stat_result | None = None) -> None:
-    """Write into a file in place; give it these times."""
+    """Write into a file in place; set these times."""
     with file.open("r+", encoding="utf-8") as opened:
         opened.truncate()
         opened.write(points(demo))
@@ -1267,9 +1277,9 @@ def rewrite(file: Path, demo: Demo, times: os.stat_result | None = None) -> None
         os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def lookalike(file: Path, demo: Demo) -> Path:
-    """Return another file, which has the times of this one."""
-    twin = file.parent.parent.parent / "lookalike"
+def make_twin(file: Path, demo: Demo) -> Path:
+    """Create another file with the same times."""
+    twin = file.parent.parent.parent / "twin"
     twin.write_text(points(demo), encoding="utf-8")
     times = file.stat()
     os.utime(twin, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -1286,7 +1296,7 @@ def edit_of_the_same_size_in_the_same_second(root: Path) -> Iterator[Demo]:
     yield NEW
 
 
-def edit_of_the_same_size_with_its_mtime_put_back(root: Path) -> Iterator[Demo]:
+def edit_of_the_same_size_with_its_mtime_restored(root: Path) -> Iterator[Demo]:
     file = site(root / "first")
     yield OLD
     rewrite(file, NEW, times=file.stat())
@@ -1305,12 +1315,12 @@ def edit_with_a_constant_mtime(root: Path) -> Iterator[Demo]:
 def replacement_of_the_same_size_and_mtime(root: Path) -> Iterator[Demo]:
     file = site(root / "first")
     yield OLD
-    lookalike(file, NEW).replace(file)
+    make_twin(file, NEW).replace(file)
     yield NEW
 
 
-def replacement_with_the_inode_given_anew(root: Path) -> Iterator[Demo]:
-    # The file system may give the inode of the removed file to the next one.
+def replacement_that_reuses_the_inode(root: Path) -> Iterator[Demo]:
+    # The file system may use the inode of the removed file for the next one.
     file = site(root / "first")
     times = file.stat()
     yield OLD
@@ -1323,7 +1333,7 @@ def replacement_with_the_inode_given_anew(root: Path) -> Iterator[Demo]:
 def replacement_by_a_hard_link(root: Path) -> Iterator[Demo]:
     file = site(root / "first")
     yield OLD
-    twin = lookalike(file, NEW)
+    twin = make_twin(file, NEW)
     file.unlink()
     file.hardlink_to(twin)
     yield NEW
@@ -1341,13 +1351,13 @@ def edit_through_another_hard_link(root: Path) -> Iterator[Demo]:
 def replacement_by_a_symbolic_link(root: Path) -> Iterator[Demo]:
     file = site(root / "first")
     yield OLD
-    twin = lookalike(file, NEW)
+    twin = make_twin(file, NEW)
     file.unlink()
     file.symlink_to(twin)
     yield NEW
 
 
-def edit_behind_a_symbolic_link(root: Path) -> Iterator[Demo]:
+def edit_of_the_target_of_a_symbolic_link(root: Path) -> Iterator[Demo]:
     file = site(root / "first")
     twin = file.rename(root / "twin")
     file.symlink_to(twin)
@@ -1360,19 +1370,19 @@ def edit_behind_a_symbolic_link(root: Path) -> Iterator[Demo]:
     yield OLD
 
 
-def metadata_folder_turned_behind_a_symbolic_link(root: Path) -> Iterator[Demo]:
-    # Nothing of this is to be seen in the folder on sys.path.
+def metadata_directory_switched_by_a_symbolic_link(root: Path) -> Iterator[Demo]:
+    # Nothing of this is visible in the directory on sys.path.
     for name, demo in (("old", OLD), ("new", NEW)):
         plant(
             root / name,
             {"info": dist("one", entry_points=points(demo))["one-1.0.dist-info"]},
         )
-    (root / "turning").symlink_to("old")
+    (root / "switch").symlink_to("old")
     plant(root / "first", {})
-    (root / "first" / "one-1.0.dist-info").symlink_to(root / "turning" / "info")
+    (root / "first" / "one-1.0.dist-info").symlink_to(root / "switch" / "info")
     yield OLD
-    (root / "turning").unlink()
-    (root / "turning").symlink_to("new")
+    (root / "switch").unlink()
+    (root / "switch").symlink_to("new")
     yield NEW
 
 
@@ -1385,7 +1395,7 @@ def removal_and_return(root: Path) -> Iterator[Demo]:
     yield OLD
 
 
-def emptying(root: Path) -> Iterator[Demo]:
+def truncation(root: Path) -> Iterator[Demo]:
     file = site(root / "first")
     yield OLD
     os.truncate(file, 0)
@@ -1399,7 +1409,7 @@ def addition_to_a_distribution_that_had_none(root: Path) -> Iterator[Demo]:
     yield NEW
 
 
-def addition_where_a_folder_was_in_the_way(root: Path) -> Iterator[Demo]:
+def addition_in_place_of_a_directory(root: Path) -> Iterator[Demo]:
     file = site(root / "first", None)
     file.mkdir()
     yield NOTHING
@@ -1438,12 +1448,12 @@ def renaming_to_another_name(root: Path) -> Iterator[Demo]:
     info = site(root / "first").parent
     site(root / "second", {"b": "m:two"}, "two")
     yield {"a": "m:old", "b": "m:two"}
-    # Its METADATA still has the old name; the name of the folder is what counts.
+    # METADATA still has the old name, but the name of the directory counts.
     info.rename(info.with_name("two-1.0.dist-info"))
     yield OLD
 
 
-def exchange_of_two_metadata_folders(root: Path) -> Iterator[Demo]:
+def exchange_of_two_metadata_directories(root: Path) -> Iterator[Demo]:
     info = site(root / "first").parent
     twin = site(root / "aside", NEW).parent
     yield OLD
@@ -1452,7 +1462,7 @@ def exchange_of_two_metadata_folders(root: Path) -> Iterator[Demo]:
     yield NEW
 
 
-def exchange_of_two_folders_on_the_path(root: Path) -> Iterator[Demo]:
+def exchange_of_two_directories_on_the_path(root: Path) -> Iterator[Demo]:
     site(root / "first")
     site(root / "aside", NEW)
     yield OLD
@@ -1461,7 +1471,7 @@ def exchange_of_two_folders_on_the_path(root: Path) -> Iterator[Demo]:
     yield NEW
 
 
-def turn_of_a_symbolic_link_on_the_path(root: Path) -> Iterator[Demo]:
+def switch_of_a_symbolic_link_on_the_path(root: Path) -> Iterator[Demo]:
     for name, demo in (("old", OLD), ("new", NEW)):
         site(root / name, demo)
     (root / "first").symlink_to("old")
@@ -1471,7 +1481,7 @@ def turn_of_a_symbolic_link_on_the_path(root: Path) -> Iterator[Demo]:
     yield NEW
 
 
-def removal_and_return_of_a_folder_on_the_path(root: Path) -> Iterator[Demo]:
+def removal_and_return_of_a_directory_on_the_path(root: Path) -> Iterator[Demo]:
     site(root / "first")
     yield OLD
     (root / "first").rename(root / "kept")
@@ -1489,7 +1499,7 @@ def addition_that_shadows_another(root: Path) -> Iterator[Demo]:
     yield OLD
 
 
-def edit_of_what_is_shadowed(root: Path) -> Iterator[Demo]:
+def edit_of_a_shadowed_distribution(root: Path) -> Iterator[Demo]:
     info = site(root / "first").parent
     file = site(root / "second")
     yield OLD
@@ -1499,7 +1509,7 @@ def edit_of_what_is_shadowed(root: Path) -> Iterator[Demo]:
     yield NEW
 
 
-def removal_of_the_metadata_of_one_that_shadows(root: Path) -> Iterator[Demo]:
+def removal_of_the_metadata_of_a_shadowing_distribution(root: Path) -> Iterator[Demo]:
     file = site(root / "first", NEW).with_name("METADATA")
     site(root / "second")
     yield NEW
@@ -1509,7 +1519,7 @@ def removal_of_the_metadata_of_one_that_shadows(root: Path) -> Iterator[Demo]:
     yield NEW
 
 
-def removal_of_the_metadata_of_one_that_only_shadows(root: Path) -> Iterator[Demo]:
+def removal_of_the_metadata_of_one_without_entry_points(root: Path) -> Iterator[Demo]:
     file = site(root / "first", None).with_name("METADATA")
     site(root / "second")
     yield NOTHING
@@ -1519,7 +1529,7 @@ def removal_of_the_metadata_of_one_that_only_shadows(root: Path) -> Iterator[Dem
     yield NOTHING
 
 
-def removal_of_all_metadata_of_two(root: Path) -> Iterator[Demo]:
+def removal_of_the_metadata_of_two_distributions(root: Path) -> Iterator[Demo]:
     one = site(root / "first", NEW).with_name("METADATA")
     two = site(root / "second").with_name("METADATA")
     yield NEW
@@ -1531,8 +1541,8 @@ def removal_of_all_metadata_of_two(root: Path) -> Iterator[Demo]:
     yield OLD
 
 
-def zipped(file: Path, demo: Demo, info: str = "one-1.0.dist-info") -> None:
-    """Write a zip that holds a distribution; stored, so that sizes are equal."""
+def write_zip(file: Path, demo: Demo, info: str = "one-1.0.dist-info") -> None:
+    """Write a zip with a distribution, uncompressed, so that sizes are equal."""
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(zipfile.ZipInfo(f"{info}/"), "")
         for name, text in metadata(demo, info).items():
@@ -1540,17 +1550,17 @@ def zipped(file: Path, demo: Demo, info: str = "one-1.0.dist-info") -> None:
 
 
 def metadata(demo: Demo, info: str) -> Tree:
-    """Return what is in a metadata folder of this name."""
-    said = "METADATA" if info.endswith(".dist-info") else "PKG-INFO"
-    return {said: "Name: one\nVersion: 1.0\n", "entry_points.txt": points(demo)}
+    """Return the content of a metadata directory of this name."""
+    name = "METADATA" if info.endswith(".dist-info") else "PKG-INFO"
+    return {name: "Name: one\nVersion: 1.0\n", "entry_points.txt": points(demo)}
 
 
 def change_of_a_zip(root: Path) -> Iterator[Demo]:
     file = root / "packed.zip"
-    zipped(file, OLD)
+    write_zip(file, OLD)
     times = file.stat()
     yield OLD
-    zipped(file, NEW)
+    write_zip(file, NEW)
     assert file.stat().st_size == times.st_size
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     yield NEW
@@ -1559,7 +1569,7 @@ def change_of_a_zip(root: Path) -> Iterator[Demo]:
     site(file)
     yield OLD
     shutil.rmtree(file)
-    zipped(file, NEW)
+    write_zip(file, NEW)
     yield NEW
     file.write_bytes(b"no zip")
     yield NOTHING
@@ -1579,7 +1589,7 @@ def change_of_a_zip_application(root: Path) -> Iterator[Demo]:
     for demo in (OLD, NEW):
         site(source, demo)
         plant(source, {"__main__.py": ""})
-        # A line for the shell stands before the archive.
+        # The archive begins with a line for the shell.
         zipapp.create_archive(source, root / "packed.zip", sys.executable)
         yield demo
     shutil.rmtree(source / "one-1.0.dist-info")
@@ -1589,10 +1599,10 @@ def change_of_a_zip_application(root: Path) -> Iterator[Demo]:
 
 def change_of_an_egg(root: Path) -> Iterator[Demo]:
     file = root / EGG
-    zipped(file, OLD, "EGG-INFO")
+    write_zip(file, OLD, "EGG-INFO")
     times = file.stat()
     yield OLD
-    zipped(file, NEW, "EGG-INFO")
+    write_zip(file, NEW, "EGG-INFO")
     assert file.stat().st_size == times.st_size
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     yield NEW
@@ -1607,7 +1617,7 @@ def change_of_an_egg(root: Path) -> Iterator[Demo]:
 
 
 def change_of_a_zip_that_is_shadowed(root: Path) -> Iterator[Demo]:
-    zipped(root / "packed.zip", OLD)
+    write_zip(root / "packed.zip", OLD)
     info = site(root / "second", NEW).parent
     yield NEW
     shutil.rmtree(info)
@@ -1627,7 +1637,7 @@ def links_to_a_store_as_conda_makes_them(root: Path) -> Iterator[Demo]:
             new = root / "first" / file.relative_to(store)
             new.parent.mkdir(parents=True, exist_ok=True)
             new.hardlink_to(file)
-        # Folders that are left empty go last.
+        # Empty directories are removed last.
         for directory in (root / "first").iterdir():
             if not list(directory.iterdir()):
                 directory.rmdir()
@@ -1636,30 +1646,30 @@ def links_to_a_store_as_conda_makes_them(root: Path) -> Iterator[Demo]:
 
 EDITS: list[Edit] = [
     edit_of_the_same_size_in_the_same_second,
-    edit_of_the_same_size_with_its_mtime_put_back,
+    edit_of_the_same_size_with_its_mtime_restored,
     edit_with_a_constant_mtime,
     replacement_of_the_same_size_and_mtime,
-    replacement_with_the_inode_given_anew,
+    replacement_that_reuses_the_inode,
     replacement_by_a_hard_link,
     edit_through_another_hard_link,
     replacement_by_a_symbolic_link,
-    edit_behind_a_symbolic_link,
-    metadata_folder_turned_behind_a_symbolic_link,
-    # The above leave name, size and mostly mtime as they were.
+    edit_of_the_target_of_a_symbolic_link,
+    metadata_directory_switched_by_a_symbolic_link,
+    # The edits above keep the name, the size and mostly the mtime.
     removal_and_return,
-    emptying,
+    truncation,
     addition_to_a_distribution_that_had_none,
-    addition_where_a_folder_was_in_the_way,
+    addition_in_place_of_a_directory,
     move_to_another_group,
     edit_in_an_egg_info,
     renaming_to_another_version,
     renaming_to_another_name,
-    exchange_of_two_metadata_folders,
-    exchange_of_two_folders_on_the_path,
-    turn_of_a_symbolic_link_on_the_path,
-    removal_and_return_of_a_folder_on_the_path,
+    exchange_of_two_metadata_directories,
+    exchange_of_two_directories_on_the_path,
+    switch_of_a_symbolic_link_on_the_path,
+    removal_and_return_of_a_directory_on_the_path,
     addition_that_shadows_another,
-    edit_of_what_is_shadowed,
+    edit_of_a_shadowed_distribution,
     change_of_a_zip,
     change_of_a_wheel,
     change_of_a_zip_application,
@@ -1667,38 +1677,38 @@ EDITS: list[Edit] = [
     change_of_a_zip_that_is_shadowed,
     links_to_a_store_as_conda_makes_them,
 ]
-SAME_FROM_AFAR = EDITS.index(removal_and_return)
+SAME_SIZE = EDITS.index(removal_and_return)
 if NEWEST_ORACLE:
     EDITS += [
-        removal_of_the_metadata_of_one_that_shadows,
-        removal_of_the_metadata_of_one_that_only_shadows,
-        removal_of_all_metadata_of_two,
+        removal_of_the_metadata_of_a_shadowing_distribution,
+        removal_of_the_metadata_of_one_without_entry_points,
+        removal_of_the_metadata_of_two_distributions,
     ]
 
 
 @pytest.fixture(scope="module")
 def bare(engine: Path, outside: Path) -> Environment:
-    """Make one environment for all edits, which are made outside it."""
+    """Make one environment for all edits, which are outside it."""
     return Environment(outside / "bare", engine, "--without-pip")
 
 
-# Where they do not count as edits by hand.
+# Edits that count as another fault than edits by hand.
 FAULTS: Mapping[Edit, str] = {
     change_of_a_zip: ARCHIVE,
     change_of_a_wheel: ARCHIVE,
     change_of_a_zip_application: ARCHIVE,
     change_of_an_egg: ARCHIVE,
     addition_that_shadows_another: SHADOWED,
-    edit_of_what_is_shadowed: SHADOWED,
-    removal_of_the_metadata_of_one_that_shadows: SHADOWED,
-    removal_of_the_metadata_of_one_that_only_shadows: SHADOWED,
-    removal_of_all_metadata_of_two: SHADOWED,
+    edit_of_a_shadowed_distribution: SHADOWED,
+    removal_of_the_metadata_of_a_shadowing_distribution: SHADOWED,
+    removal_of_the_metadata_of_one_without_entry_points: SHADOWED,
+    removal_of_the_metadata_of_two_distributions: SHADOWED,
     change_of_a_zip_that_is_shadowed: SHADOWED,
 }
 
 
 def on_path(directory: Path) -> tuple[Path, ...]:
-    """Return what an edit may write to."""
+    """Return the path entries that an edit may write to."""
     names = ("first", "second", "packed.zip", WHEEL, EGG)
     return tuple(directory / name for name in names)
 
@@ -1706,41 +1716,41 @@ def on_path(directory: Path) -> tuple[Path, ...]:
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
 @pytest.mark.many_starts
 def test_an_edit_by_hand_is_seen(
-    edit: Edit, bare: Environment, watching: Watching, tmp_path: Path
+    edit: Edit, bare: Environment, observe: Observe, tmp_path: Path
 ) -> None:
     fault, path = FAULTS.get(edit, BY_HAND), on_path(tmp_path)
-    with watching(fault, bare, path=path, beside=True) as watch:
+    with observe(fault, bare, path=path, with_rival=True) as observer:
         for demo in edit(tmp_path):
-            watch.see(demo)
+            observer.expect(demo)
 
 
 @pytest.mark.many_starts
-def test_edits_are_seen_by_an_index_that_settled_by_waiting(
-    bare: Environment, watching: Watching, tmp_path: Path
+def test_edits_are_seen_after_signatures_are_no_longer_racy(
+    bare: Environment, observe: Observe, tmp_path: Path
 ) -> None:
     with contextlib.ExitStack() as stack:
         begun = []
-        for edit in EDITS[:SAME_FROM_AFAR]:
+        for edit in EDITS[:SAME_SIZE]:
             directory = plant(tmp_path / edit.__name__, {})
             steps = edit(directory)
-            options = {"path": on_path(directory), "ways": (NOW,)}
-            watch = stack.enter_context(watching(BY_HAND, bare, directory, **options))
-            watch.see(next(steps))
-            begun.append((watch, steps))
+            options = {"path": on_path(directory), "queries": (NOW,)}
+            observer = stack.enter_context(observe(BY_HAND, bare, directory, **options))
+            observer.expect(next(steps))
+            begun.append((observer, steps))
         time.sleep(RACY)
-        for watch, steps in begun:
-            watch.settle()
-            watch.see(next(steps))
+        for observer, steps in begun:
+            observer.expect_clean()
+            observer.expect(next(steps))
 
 
 def test_an_edit_of_a_file_from_the_future_is_seen(
-    bare: Environment, watching: Watching, tmp_path: Path
+    bare: Environment, observe: Observe, tmp_path: Path
 ) -> None:
-    # Its mtime is believed when it was the same at two looks.
-    with watching(BY_HAND, bare, path=on_path(tmp_path), beside=True) as watch:
+    # Its mtime is trusted when two scans found the same one.
+    with observe(BY_HAND, bare, path=on_path(tmp_path), with_rival=True) as observer:
         file = site(tmp_path / "first")
         future = time.time_ns() + 3 * LATER
         os.utime(file, ns=(future, future))
-        watch.see(OLD, looks=2)
+        observer.expect(OLD, starts=2)
         rewrite(file, NEW, times=file.stat())
-        watch.see(NEW, looks=2)
+        observer.expect(NEW, starts=2)

@@ -1,4 +1,4 @@
-"""What passes is not remembered: mocks, a lack of memory, images that are exchanged."""
+"""Check that temporary faults are not remembered: mocks, lack of memory, images."""
 
 import resource
 import sys
@@ -13,7 +13,7 @@ import pytest
 
 import lazyplug
 from lazyplug.testing import Tree, dist, plant
-from tests.support.apart import ANSWER, attempt, count_outcome
+from tests.support.attempts import ANSWER, attempt, count_outcome
 from tests.support.calls import NAMES
 from tests.support.clock import LATER
 from tests.support.environments import TIMES, Image
@@ -25,13 +25,13 @@ MEMORY = "memory is short while an archive is read"
 IMAGES = "an image is mounted in place of another one"
 
 
-def look() -> list[str]:
-    """Look as a new process does."""
+def query() -> list[str]:
+    """Return all entry points, as a new process."""
     lazyplug.invalidate_caches()
     return sorted(f"{p.group} {p.name} {p.value}" for p in lazyplug.entry_points())
 
 
-# --------------------------------------------------------------------------- mocked
+# ---------------------------------------------------------------------------- mocks
 
 VALUES: list[dict[str, Any]] = [
     {"return_value": []},
@@ -61,7 +61,7 @@ def test_no_mocked_function_changes_an_answer_or_is_remembered(
         archive.writestr("z-1.dist-info/METADATA", "Name: z\nVersion: 1\n")
         archive.writestr("z-1.dist-info/entry_points.txt", "[g]\nz = m:z\n")
     only(directory, directory / "all.zip")
-    truth = look()
+    truth = query()
     assert len(truth) == 2
     with tally(MOCKED) as count:
         for number, name in enumerate(NAMES):
@@ -71,15 +71,15 @@ def test_no_mocked_function_changes_an_answer_or_is_remembered(
                         file.unlink()
                 label = f"{name} {how}"
                 with mock.patch(name, **how):
-                    count.hold(look, truth, label)
-                count.hold(look, truth, f"{label}, next look")
+                    count.check(query, truth, label)
+                count.check(query, truth, f"{label}, next query")
 
 
 # --------------------------------------------------------------------------- memory
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by RLIMIT_AS")
-def test_an_archive_is_read_again_after_memory_was_short(
+def test_an_archive_is_read_again_after_a_lack_of_memory(
     site: PlantSite,
     only: SetPath,
     isolated: Path,
@@ -94,11 +94,11 @@ def test_an_archive_is_read_again_after_memory_was_short(
             text = f"[g]\nz{number} = m:z\n" + "# nothing\n" * 200_000
             archive.writestr(f"{info}/entry_points.txt", text)
     only(directory, directory / "all.zip")
-    truth = look()
+    truth = query()
     assert len(truth) == 5
     clock = fs.clock
 
-    def asked(spare: int) -> Callable[[], list[str]]:
+    def with_memory(spare: int) -> Callable[[], list[str]]:
         def ask() -> list[str]:
             fs.clock = lambda: clock() + LATER
             with open("/proc/self/statm", encoding="ascii") as file:
@@ -107,7 +107,7 @@ def test_an_archive_is_read_again_after_memory_was_short(
             if spare:
                 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
             try:
-                return look()
+                return query()
             except MemoryError:
                 return []
 
@@ -118,19 +118,21 @@ def test_an_archive_is_read_again_after_memory_was_short(
         for spare in range(step, 1 << 23, step):
             for file in isolated.iterdir():
                 file.unlink()
-            kind, found = attempt(asked(spare))
-            # What it found without memory is of this process alone.
+            kind, found = attempt(with_memory(spare))
+            # An incomplete answer is not wrong here: only this process has it.
             known = kind == ANSWER and {*truth}.issuperset(found)
             outcome = kind, truth if known else found
             count_outcome(count, outcome, truth, f"{spare} bytes")
-            count_outcome(count, attempt(asked(0)), truth, f"{spare} bytes, next look")
+            count_outcome(
+                count, attempt(with_memory(0)), truth, f"{spare} bytes, next query"
+            )
 
 
 # --------------------------------------------------------------------------- images
 
 
 def trees() -> Iterator[Tree]:
-    """Yield images whose files have pairwise the same names, or the same sizes."""
+    """Yield images, pairs of which have files of the same names or the same sizes."""
     for value in ("one", "two"):
         yield dist("foo", entry_points=f"[g]\na = m:{value}\n")
         yield dist("foo", "2.0", entry_points=f"[g]\na = m:{value}\n")
@@ -144,7 +146,7 @@ def trees() -> Iterator[Tree]:
 
 
 @pytest.mark.parametrize("time", [*TIMES.values()], ids=[*TIMES])
-def test_another_image_is_never_answered_from_the_index_of_the_first(
+def test_the_index_of_one_image_never_answers_for_another_image(
     time: int,
     tmp_path: Path,
     only: SetPath,
@@ -153,22 +155,22 @@ def test_another_image_is_never_answered_from_the_index_of_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images = [plant(tmp_path / str(at), tree) for at, tree in enumerate(trees())]
-    place = tmp_path / "mounted"
-    only(place)
+    mounted = tmp_path / "mounted"
+    only(mounted)
     truths = []
     for image in images:
-        image.rename(place)
+        image.rename(mounted)
         with monkeypatch.context() as patch:
             patch.setenv("LAZYPLUG_CACHE", "off")
-            truths.append(look())
-        place.rename(image)
-    seen = Image(time)
+            truths.append(query())
+        mounted.rename(image)
+    system = Image(time)
     for name in ("stat", "fstat"):
-        monkeypatch.setattr(fs, name, getattr(seen, name))
+        monkeypatch.setattr(fs, name, getattr(system, name))
     pairs = [*permutations(range(len(images)), 2)]
     with tally(IMAGES) as count:
         for pair in pairs if long else pairs[::7]:
             for at in (*pair, *pair):
-                images[at].rename(place)
-                count.hold(look, truths[at], f"{pair} at {time}")
-                place.rename(images[at])
+                images[at].rename(mounted)
+                count.check(query, truths[at], f"{pair} at {time}")
+                mounted.rename(images[at])

@@ -1,7 +1,7 @@
-"""Processes look, write and install at once, and are killed: no answer is wrong.
+"""Query, write, install and kill processes at the same time: no answer is wrong.
 
-What stevedore's cache makes of the same is counted beside it. Temporary files of
-writers that were killed are removed by ours; those of stevedore stay for ever.
+The same is counted for the cache of stevedore. lazyplug removes the temporary files of
+killed processes; those of stevedore are never removed.
 """
 
 import contextlib
@@ -30,18 +30,19 @@ from lazyplug._indexing import update as update_module
 from lazyplug._indexing.metadata import normalize
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import Tree, dist, plant
-from tests.support.apart import (
+from tests.support.attempts import (
     ANSWER,
     CRASH,
     HANG,
     LIBRARY,
     ROOT,
+    Checks,
     Outcome,
-    Seen,
-    apart,
+    attempt,
+    attempt_all,
+    call_in_fresh_process,
+    count_checks,
     count_outcome,
-    count_seen,
-    fingerprint,
 )
 from tests.support.calls import TICK, Calls
 from tests.support.clock import Ticking
@@ -55,7 +56,7 @@ pytestmark = [
     pytest.mark.timeout(1200),
 ]
 
-# group, name, value, key of the distribution (the rival does not tell it)
+# group, name, value, key of the distribution (empty for the rival)
 Row = tuple[str, str, str, str]
 POINTS = "".join(f"[g{n}]\nx = m:f\n" for n in range(8))
 SITES: Tree = {
@@ -76,8 +77,8 @@ SITES: Tree = {
 }
 
 
-def look() -> list[Row]:
-    """Look as a new process does; return all entry points."""
+def query() -> list[Row]:
+    """Return all entry points, as a new process."""
     lazyplug.invalidate_caches()
     return sorted(
         (point.group, point.name, point.value, owner_of(point)[0])
@@ -85,8 +86,8 @@ def look() -> list[Row]:
     )
 
 
-def look_of_rival(directory: str) -> list[Row]:
-    """Look as a new process does that uses stevedore."""
+def query_rival(directory: str) -> list[Row]:
+    """Return all entry points, as a new process that uses stevedore."""
     groups = Cache(directory)._get_data_for_path(None)["groups"]
     return sorted(
         (group, name, value, "")
@@ -95,20 +96,20 @@ def look_of_rival(directory: str) -> list[Row]:
     )
 
 
-def asked(subject: str) -> Callable[[], list[Row]]:
-    """Return how a subject looks, in the cache folder of this test."""
+def query_of(subject: str) -> Callable[[], list[Row]]:
+    """Return the function that queries a library with the cache of this test."""
     if subject == OURS:
-        return look
+        return query
     directory = str(get_cache_directory(subject))
-    return lambda: look_of_rival(directory)
+    return lambda: query_rival(directory)
 
 
 def get_cache_directory(subject: str) -> Path:
     return Path(os.environ["LAZYPLUG_CACHE_DIR"] + "-of-rival" * (subject == RIVAL))
 
 
-def truth(subject: str) -> list[Row]:
-    """Return the truth as far as a subject tells it."""
+def ask_oracle(subject: str) -> list[Row]:
+    """Return the right answer of a library."""
     importlib_metadata.MetadataPathFinder.invalidate_caches()
     return sorted(
         (
@@ -121,8 +122,8 @@ def truth(subject: str) -> list[Row]:
     )
 
 
-def unsound(directory: Path) -> list[str]:
-    """Say what in the indexes in a cache folder of ours is damaged."""
+def find_damage(directory: Path) -> list[str]:
+    """Return the damaged parts of all indexes in a cache directory of lazyplug."""
     return [
         f"{file.name}: {what}"
         for file in directory.glob("*.json")
@@ -130,17 +131,17 @@ def unsound(directory: Path) -> list[str]:
     ]
 
 
-def temporaries(directory: Path) -> set[str]:
-    """Return the names of the temporary files in a cache folder."""
+def find_temporaries(directory: Path) -> set[str]:
+    """Return the names of the temporary files in a cache directory."""
     return {file.name for file in directory.glob("*.tmp")}
 
 
 subjects = pytest.mark.parametrize("subject", [OURS, RIVAL])
 
 
-# --------------------------------------------------------------------- many at once
+# ------------------------------------------------------------- many starts at a time
 
-# Whose start is over waits for the others.
+# Each process waits until all others have started.
 AT_ONCE = f"""
 import json, sys
 print("ready", flush=True)
@@ -151,24 +152,24 @@ sys.path[:] = json.loads(sys.argv[1])
 %s
 print(json.dumps(sorted(found)))
 """
-LOOK = """
+QUERY = """
 found = [
     (point.group, point.name, point.value, point._owner[0])
     for point in lazyplug.entry_points()
 ]
 """
-LOOK_OF_RIVAL = """
+QUERY_OF_RIVAL = """
 cache = stevedore._cache.Cache(os.environ["LAZYPLUG_CACHE_DIR"] + "-of-rival")
 groups = cache._get_data_for_path(None)["groups"]
 found = [(name, *point[:2], "") for name, points in groups.items() for point in points]
 """
 PROGRAMS = {
-    OURS: AT_ONCE % ("lazyplug", LOOK),
-    RIVAL: AT_ONCE % ("os, stevedore._cache", LOOK_OF_RIVAL),
+    OURS: AT_ONCE % ("lazyplug", QUERY),
+    RIVAL: AT_ONCE % ("os, stevedore._cache", QUERY_OF_RIVAL),
 }
 
 
-def at_once(program: str, paths: list[list[str]]) -> list[Outcome]:
+def run_at_once(program: str, paths: list[list[str]]) -> list[Outcome]:
     """Run a program for each `sys.path`, all at the same moment."""
     started = [
         subprocess.Popen(
@@ -186,10 +187,10 @@ def at_once(program: str, paths: list[list[str]]) -> list[Outcome]:
         assert process.stdin
         process.stdin.close()
         process.stdin = None
-    return [_outcome(process) for process in started]
+    return [_get_outcome(process) for process in started]
 
 
-def _outcome(process: "subprocess.Popen[bytes]") -> Outcome:
+def _get_outcome(process: "subprocess.Popen[bytes]") -> Outcome:
     try:
         out, err = process.communicate(timeout=LIMIT)
     except subprocess.TimeoutExpired:
@@ -203,7 +204,7 @@ def _outcome(process: "subprocess.Popen[bytes]") -> Outcome:
 
 @subjects
 @pytest.mark.parametrize("kinds", [1, 4], ids=["one path", "four paths"])
-def test_many_that_start_at_once_answer_right_and_leave_sound_indexes(
+def test_processes_that_start_at_once_answer_right_and_leave_valid_indexes(
     subject: str,
     kinds: int,
     tmp_path: Path,
@@ -228,20 +229,20 @@ def test_many_that_start_at_once_answer_right_and_leave_sound_indexes(
                 truths = []
                 for order in orders:
                     only(*order)
-                    truths.append(truth(subject))
-                found = at_once(PROGRAMS[subject], orders * (many // kinds))
+                    truths.append(ask_oracle(subject))
+                found = run_at_once(PROGRAMS[subject], orders * (many // kinds))
                 for outcome, right in zip(found, truths * many):
                     count_outcome(count, outcome, right, f"{what} {number}")
                 left = sorted(os.listdir(directory))
                 if subject == OURS:
-                    count.compare(unsound(directory), [], what)
+                    count.compare(find_damage(directory), [], what)
                     count.compare(
                         [Path(name).suffix for name in left], [".json"] * kinds
                     )
             shutil.rmtree(installed)
 
 
-# --------------------------------------------------------------- constant rewriting
+# ---------------------------------------------------------------- constant rewriting
 
 
 def remove(file: Path, _: random.Random) -> None:
@@ -261,12 +262,12 @@ def flip(file: Path, some: random.Random) -> None:
         opened.write(bytes([old ^ 1 << some.randrange(8)]))
 
 
-def open_to_others(file: Path, _: random.Random) -> None:
+def make_writable(file: Path, _: random.Random) -> None:
     file.chmod(0o666)
 
 
 def swap(file: Path, _: random.Random) -> None:
-    """Put the same in its place, or what was there before."""
+    """Replace a file by a copy of it, or by an earlier copy."""
     kept = file.parent.parent / f"kept-{file.name}"
     if not kept.exists():
         shutil.copy(file, kept)
@@ -278,57 +279,57 @@ def swap(file: Path, _: random.Random) -> None:
 
 
 def remove_all(file: Path, _: random.Random) -> None:
-    # Others may write into it meanwhile.
+    # Other processes may write into the directory at the same time.
     shutil.rmtree(file.parent, ignore_errors=True)
 
 
-# What may happen to an index; to that of the rival no damage that it cannot see.
+# Damage to an index. The cache of the rival gets none that the rival cannot detect.
 HARM = [remove, cut, swap, remove_all]
-HARM_TO_OURS = [*HARM, flip, open_to_others]
+HARM_TO_OURS = [*HARM, flip, make_writable]
 
 
-def rewriting(root: str, subject: str, seed: int, seconds: float) -> Any:
-    """Let one process have the index written all the time, and others read it."""
+def rewrite_and_read(root: str, subject: str, seed: int, seconds: float) -> Any:
+    """Let one process rewrite the index all the time, and others read it."""
     site = plant(Path(root), SITES)
     sys.path[:] = [str(site / "one"), str(site / "two"), *LIBRARY]
-    ask = asked(subject)
-    right = truth(subject)
+    ask = query_of(subject)
+    right = ask_oracle(subject)
     problems = lazyplug.problems()
     directory = get_cache_directory(subject)
     until = time.monotonic() + seconds
 
     def write() -> Any:
         some = random.Random(seed)  # noqa: S311
-        seen = Seen()
-        touched = site / "one" / "a7-1.0.dist-info" / "entry_points.txt"
+        checks = Checks()
+        changed = site / "one" / "a7-1.0.dist-info" / "entry_points.txt"
         while time.monotonic() < until:
-            os.utime(touched)
-            seen.look(ask, right.__eq__)
+            os.utime(changed)
+            checks.check(ask, right.__eq__)
             for file in [*directory.glob("*.json"), *directory.glob("?" * 64)]:
-                # One of an earlier seed may have gone with the folder.
+                # A file of an earlier seed may have been removed with its directory.
                 with contextlib.suppress(FileNotFoundError):
                     some.choice(HARM_TO_OURS if subject == OURS else HARM)(file, some)
-                seen.look(ask, right.__eq__)
-        return seen.told()
+                checks.check(ask, right.__eq__)
+        return checks.result()
 
     def read() -> Any:
-        seen = Seen()
+        checks = Checks()
         while time.monotonic() < until:
-            seen.look(ask, right.__eq__)
+            checks.check(ask, right.__eq__)
             if subject == OURS:
-                # What was seen before is remembered: parts that were not read yet
-                # are looked for in a file that is another by now.
-                seen.look(lazyplug.problems, problems.__eq__)
+                # This process has the header in memory. It reads other parts from a
+                # file that has been replaced since.
+                checks.check(lazyplug.problems, problems.__eq__)
                 lazyplug.invalidate_caches()
                 for group in ("only", "g1", "none"):
                     wanted = [row for row in right if row[0] == group]
-                    seen.look(partial(rows, group), wanted.__eq__)
-        return seen.told()
+                    checks.check(partial(query_group, group), wanted.__eq__)
+        return checks.result()
 
-    return fingerprint([write, *[read] * 4], seconds + LIMIT)
+    return attempt_all([write, *[read] * 4], seconds + LIMIT)
 
 
-def rows(group: str) -> list[Row]:
+def query_group(group: str) -> list[Row]:
     """Return the entry points of a group."""
     return sorted(
         (group, point.name, point.value, owner_of(point)[0])
@@ -337,29 +338,31 @@ def rows(group: str) -> list[Row]:
 
 
 @subjects
-def test_readers_of_an_index_that_is_constantly_rewritten_answer_right(
+def test_processes_that_read_a_constantly_rewritten_index_answer_right(
     subject: str, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("an index is read while it is rewritten all the time", subject) as count:
         for seed in range(6 if long else 1):
             root = tmp_path / str(seed)
-            found = apart(rewriting, str(root), subject, seed, 10 if long else 0.7)
+            found = call_in_fresh_process(
+                rewrite_and_read, str(root), subject, seed, 10 if long else 0.7
+            )
             for outcome in found:
-                count_seen(count, outcome, "the truth", f"seed {seed}")
+                count_checks(count, outcome, "the right answer", f"seed {seed}")
 
 
-# ----------------------------------------------------- installs and removals meanwhile
+# --------------------------------------------------- installs and removals at a time
 
 
 MEANWHILE = "distributions are installed and removed meanwhile"
 
 
 class Installs:
-    """Renames that install, remove and edit distributions, and the truth behind each.
+    """Renames that install, remove and edit distributions, and the right answers.
 
-    A rename is one step: there is nothing between before and after it.
+    A rename is atomic: there is no state between before and after it.
 
-    :param edits: shall distributions be edited, each being in one folder only?
+    :param edits: whether to edit distributions, each of which is in one directory only.
     """
 
     def __init__(self, root: Path, number: int, seed: int, edits: bool) -> None:
@@ -367,33 +370,35 @@ class Installs:
         for directory in (*self.sites, root / "new", root / "old"):
             directory.mkdir(parents=True)
         some = random.Random(seed)  # noqa: S311
-        # of each folder and key: the metadata folder, and which points it declares
-        there: dict[tuple[int, str], tuple[str, int]] = {}
+        # by directory and key: the metadata directory, and the step of its entry points
+        installed: dict[tuple[int, str], tuple[str, int]] = {}
         self.steps: list[tuple[Path, Path]] = []
         self.truth: list[list[Row]] = [[]]
         for step in range(1, number + 1):
             at, key = some.randrange(2), some.choice("abcdefgh")
             key += str(at) * edits
-            file, _ = there.get((at, key), ("", 0))
+            file, _ = installed.get((at, key), ("", 0))
             site = self.sites[at]
-            # One of five declares nothing, and may hide another.
+            # One of five declares nothing, and may shadow another.
             declared = step if step % 5 else 0
             if not file:
                 file = f"{key}-{step}.dist-info"
                 points = self.points(key, declared) if declared else None
                 plant(root / "new", dist(key, str(step), points))
                 self.steps.append((root / "new" / file, site / file))
-                there[at, key] = file, declared
+                installed[at, key] = file, declared
             elif edits and declared and some.random() < 0.5:
                 plant(root / "new", {f"{step}.txt": self.points(key, step)})
                 target = site / file / "entry_points.txt"
                 self.steps.append((root / "new" / f"{step}.txt", target))
-                there[at, key] = file, step
+                installed[at, key] = file, step
             else:
                 self.steps.append((site / file, root / "old" / file))
-                del there[at, key]
-            won = {key: n for (_, key), (_, n) in sorted(there.items(), reverse=True)}
-            found = [row for key, n in won.items() for row in self.rows(key, n)]
+                del installed[at, key]
+            visible = {
+                key: n for (_, key), (_, n) in sorted(installed.items(), reverse=True)
+            }
+            found = [row for key, n in visible.items() for row in self.rows(key, n)]
             self.truth.append(sorted(found))
 
     @staticmethod
@@ -407,117 +412,121 @@ class Installs:
 
 
 class Shared:
-    """What forked processes share: which step began, and which is over."""
+    """The numbers of the last steps that began and ended, shared by processes."""
 
     def __init__(self) -> None:
-        self.stat_hashes = memoryview(mmap.mmap(-1, 16)).cast("q")
+        self.steps = memoryview(mmap.mmap(-1, 16)).cast("q")
 
     def begin(self, step: int) -> None:
-        self.stat_hashes[0] = step
+        self.steps[0] = step
 
     def end(self, step: int) -> None:
-        self.stat_hashes[1] = step
+        self.steps[1] = step
 
     @property
     def latest(self) -> int:
-        """The last step of which anything may be seen."""
-        return self.stat_hashes[0]
+        """The last step that an answer may include."""
+        return self.steps[0]
 
     @property
     def sure(self) -> int:
-        """The last step of which all must be seen."""
-        return self.stat_hashes[1]
+        """The last step that every answer must include."""
+        return self.steps[1]
 
 
-def installs(root: str, subject: str, seed: int, number: int, edits: bool) -> Any:
-    """Install and remove in one process, and look in others meanwhile."""
+def install_and_query(
+    root: str, subject: str, seed: int, number: int, edits: bool
+) -> Any:
+    """Install and remove in one process, and query in others at the same time."""
     plan = Installs(Path(root), number, seed, edits)
     sys.path[:] = [*map(str, plan.sites), *LIBRARY]
-    ask = asked(subject)
+    ask = query_of(subject)
     shared = Shared()
-    told = [
+    states = [
         [row if subject == OURS else (*row[:3], "") for row in at] for at in plan.truth
     ]
 
     def install() -> Any:
         some = random.Random(seed)  # noqa: S311
-        seen = Seen()
+        checks = Checks()
         for step, (source, target) in enumerate(plan.steps, 1):
             shared.begin(step)
             source.rename(target)
             shared.end(step)
-            # Within a tick of the file system's clock, two changes would look as one.
+            # Two changes within one tick of the file system's clock look like one.
             time.sleep(some.uniform(TICK, 2 * TICK))
             if not step % 50:
-                seen.look(lambda: truth(subject), told[step].__eq__)
-        return seen.told()
+                checks.check(lambda: ask_oracle(subject), states[step].__eq__)
+        return checks.result()
 
     def reader(cache: str) -> Callable[[], Any]:
         def read() -> Any:
             os.environ["LAZYPLUG_CACHE"] = cache
-            seen = Seen()
+            checks = Checks()
             sure = -1
             while sure < number:
                 sure = shared.sure
-                seen.look(ask, partial(was_true, sure))
-            return seen.told()
+                checks.check(ask, partial(is_possible, sure))
+            return checks.result()
 
         return read
 
-    def was_true(sure: int, found: list[Row]) -> bool:
-        states = told[sure : shared.latest + 1]
+    def is_possible(sure: int, found: list[Row]) -> bool:
+        possible = states[sure : shared.latest + 1]
         if not edits:
-            return found in states
-        # Looks at two files are two moments, between which one is edited.
-        keys = {row[3] for state in states for row in state}
+            return found in possible
+        # Two files are read at two moments, between which one may be edited.
+        keys = {row[3] for state in possible for row in state}
         return {row[3] for row in found} <= keys and all(
-            of_key(found, key) in [of_key(state, key) for state in states]
+            select_key(found, key) in [select_key(state, key) for state in possible]
             for key in keys
         )
 
     readers = [reader("on"), reader("on"), reader("readonly")]
-    found = fingerprint([install, *readers], number * 0.1 + LIMIT)
+    found = attempt_all([install, *readers], number * 0.1 + LIMIT)
     if subject == OURS and not edits:
-        found.append(fingerprint([lambda: believed(told[-1])], LIMIT)[0])
+        found.append(attempt(lambda: query_index(states[-1])))
     return found
 
 
-def of_key(state: list[Row], key: str) -> list[Row]:
+def select_key(state: list[Row], key: str) -> list[Row]:
     return [row for row in state if row[3] == key]
 
 
-def believed(right: list[Row]) -> Any:
-    """Look once the stamps are old enough, then again without looking at the files."""
+def query_index(right: list[Row]) -> Any:
+    """Query when nothing is racy any more, and then again from the index alone."""
     time.sleep(2.1)
-    seen = Seen()
-    seen.look(look, right.__eq__)
+    checks = Checks()
+    checks.check(query, right.__eq__)
 
     def update(*_: object) -> Any:
-        raise AssertionError("what another process wrote is not believed")
+        raise AssertionError("the index of another process is not used")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(update_module, "update", update)
-        seen.look(look, right.__eq__)
-    return seen.told()
+        checks.check(query, right.__eq__)
+    return checks.result()
 
 
 @subjects
 @pytest.mark.parametrize("edits", [False, True], ids=["whole", "edited"])
-def test_what_is_seen_while_distributions_come_and_go_was_true_at_that_time(
+def test_answers_while_distributions_are_installed_are_right_at_that_time(
     subject: str, edits: bool, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     if edits and subject == RIVAL:
-        pytest.skip("it is blind to edits for 128 seconds")
+        pytest.skip("stevedore does not see edits for 128 seconds")
     with tally(MEANWHILE, subject) as count:
         for seed in range(4 if long else 1):
             root = tmp_path / str(seed)
             number = 1000 if long else 50 if subject == OURS else 10
-            for outcome in apart(installs, str(root), subject, seed, number, edits):
-                count_seen(count, outcome, "what was true then", f"seed {seed}")
+            for outcome in call_in_fresh_process(
+                install_and_query, str(root), subject, seed, number, edits
+            ):
+                count_checks(count, outcome, "a state at that time", f"seed {seed}")
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
-def test_of_two_changes_during_a_look_the_second_is_not_seen_without_the_first(
+def test_of_two_changes_during_a_query_the_second_is_not_found_without_the_first(
     warm: bool,
     tmp_path: Path,
     only: SetPath,
@@ -537,7 +546,7 @@ def test_of_two_changes_during_a_look_the_second_is_not_seen_without_the_first(
                 plant(site, dist("old", entry_points="[g]\no = m:f\n"))
                 plant(tmp_path / "new", more)
             if warm:
-                look()
+                query()
             else:
                 shutil.rmtree(get_cache_directory(OURS), ignore_errors=True)
             time.sleep(TICK)
@@ -551,38 +560,38 @@ def test_of_two_changes_during_a_look_the_second_is_not_seen_without_the_first(
 
             def ask() -> Any:
                 try:
-                    return {row[1] for row in look()}
+                    return {row[1] for row in query()}
                 finally:
                     calls.armed = False
 
-            def missed() -> Any:
+            def misses_first() -> Any:
                 found = ask()
                 return "n" not in found and "l" in found
 
             calls.arm(number, install)
-            count.hold(missed, False, f"at call {number}")
-            count.compare({row[1] for row in look()}, {"o", "n", "l"}, "next look")
+            count.check(misses_first, False, f"at call {number}")
+            count.compare({row[1] for row in query()}, {"o", "n", "l"}, "next query")
             made, number = calls.made, number + (1 if long else 3)
 
 
-def test_all_groups_are_those_of_one_index_though_it_is_replaced(
+def test_all_groups_come_from_one_index_even_if_it_is_replaced(
     site: PlantSite, only: SetPath, reliable: Ticking
 ) -> None:
     directory = site(dist("a", "1", "[g]\na = m:one\n"))
     only(directory)
-    look()
-    look()
-    # This process has read the front of the index by now, and nothing else.
+    query()
+    query()
+    # This process has read the header of the index, and nothing else.
     lazyplug.invalidate_caches()
-    mine = _environment.current()
-    mine.read(lambda index: None)
+    environment = _environment.current()
+    environment.read(lambda index: None)
     plant(directory, dist("a", "2", "[g]\na = m:two\n[h]\na = m:two\n"))
     shutil.rmtree(directory / "a-1.dist-info")
-    only(directory)  # as another process
+    only(directory)  # as in another process
     two = [("g", "a", "m:two", "a"), ("h", "a", "m:two", "a")]
-    assert look() == two
+    assert query() == two
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_environment, "current", lambda: mine)
+        patch.setattr(_environment, "current", lambda: environment)
         found = lazyplug.entry_points()
     assert [(point.group, point.value) for point in found] == [
         (group, value) for group, _, value, _ in two
@@ -592,21 +601,21 @@ def test_all_groups_are_those_of_one_index_though_it_is_replaced(
 # ------------------------------------------------------------------------- SIGKILL
 
 
-def killed(root: str, subject: str, seed: int, number: int) -> Any:
-    """Kill a process that does nothing but change something, look and write.
+def kill_repeatedly(root: str, subject: str, seed: int, number: int) -> Any:
+    """Kill processes that change something, query and write in a loop.
 
-    One of four is killed while it writes, the others at any moment. Return what is
-    seen after each, and how many left a temporary file behind.
+    One of four is killed while it writes, the others at a random moment. Return the
+    checks after each, and the number of processes that left a temporary file.
     """
     some = random.Random(seed)  # noqa: S311
     site = Path(root) / "site"
     for n in range(20):
-        # Long, so that a good part of the time is spent with writing.
+        # Long, so that writing takes a good part of the time.
         plant(site, dist(f"d{n}", entry_points=f"[g]\nd{n} = ?{'f' * 10_000}\n"))
     plant(site, dist("new", "0", "[g]\nnew = m:f0\n"))
     sys.path[:] = [str(site), *LIBRARY]
-    ask, directory = asked(subject), get_cache_directory(subject)
-    others = [row for row in truth(subject) if row[1] != "new"]
+    ask, directory = query_of(subject), get_cache_directory(subject)
+    others = [row for row in ask_oracle(subject) if row[1] != "new"]
 
     def right() -> list[Row]:
         values = [file.read_text().split()[-1] for file in site.glob("new-*/e*.txt")]
@@ -617,10 +626,10 @@ def killed(root: str, subject: str, seed: int, number: int) -> Any:
     for _ in range(8):
         work(site, directory, subject)
     once = (time.perf_counter() - began) / 8
-    seen = Seen()
+    checks = Checks()
     left = 0
     for kill in range(number):
-        before = temporaries(directory)
+        before = find_temporaries(directory)
         if kill == 99:
             shutil.rmtree(directory)
         inside = some.choice(["fchmod", "write", "replace"]) if kill % 4 == 0 else ""
@@ -636,25 +645,27 @@ def killed(root: str, subject: str, seed: int, number: int) -> Any:
             time.sleep(some.uniform(0, 3 * once))
             os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        left += bool(temporaries(directory) - before)
-        was = indexes(directory)
+        left += bool(find_temporaries(directory) - before)
+        earlier = find_indexes(directory)
         if subject == OURS:
-            seen.look(lambda: unsound(directory), [].__eq__)
-        seen.look(ask, right().__eq__)
-        if subject == OURS and indexes(directory) != was:
-            seen.look(lambda: len(temporaries(directory)), storage.MAX_TEMPORARY.__ge__)
-    return (ANSWER, seen.told()), left
+            checks.check(lambda: find_damage(directory), [].__eq__)
+        checks.check(ask, right().__eq__)
+        if subject == OURS and find_indexes(directory) != earlier:
+            checks.check(
+                lambda: len(find_temporaries(directory)), storage.MAX_TEMPORARY.__ge__
+            )
+    return (ANSWER, checks.result()), left
 
 
 def die(*arguments: Any, **_: Any) -> None:
-    """Be killed, in the place of a call that writes the index."""
+    """Kill this process, instead of a call that writes the index."""
     if isinstance(arguments[1], memoryview):
         os.pwrite(arguments[0], arguments[1][: len(arguments[1]) // 2], 0)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def work(site: Path, directory: Path, subject: str) -> None:
-    """Change a distribution, bring the index up to date and write it."""
+    """Change a distribution, update the index and write it."""
     (found,) = [*site.glob("new-*"), *site.parent.glob("new-*")]
     version = int(found.name[4:].partition(".")[0]) + 1
     outside = site.parent / found.name
@@ -671,13 +682,13 @@ def work(site: Path, directory: Path, subject: str) -> None:
         Cache(str(directory))._get_data_for_path(None)
 
 
-def indexes(directory: Path) -> list[int]:
-    """Return what tells the indexes in a folder from others."""
+def find_indexes(directory: Path) -> list[int]:
+    """Return the inodes of the indexes in a directory."""
     return [file.stat().st_ino for file in directory.glob("*.json")]
 
 
 @subjects
-def test_a_writer_that_is_killed_leaves_a_sound_index_or_none(
+def test_a_killed_process_leaves_a_valid_index_or_none(
     subject: str, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("SIGKILL at a random moment", subject) as count:
@@ -685,8 +696,10 @@ def test_a_writer_that_is_killed_leaves_a_sound_index_or_none(
         for seed in range(4 if long else 1):
             number = 250 if long else 40 if subject == OURS else 12
             root = tmp_path / str(seed)
-            outcome, unfinished = apart(killed, str(root), subject, seed, number)
-            count_seen(count, outcome, "the truth", f"seed {seed}")
+            outcome, unfinished = call_in_fresh_process(
+                kill_repeatedly, str(root), subject, seed, number
+            )
+            count_checks(count, outcome, "the right answer", f"seed {seed}")
             left, kills = left + unfinished, kills + number
-        # Else hardly any was killed while it wrote.
+        # Otherwise hardly any process was killed while it wrote.
         assert left > kills / 5

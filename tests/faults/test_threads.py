@@ -1,6 +1,6 @@
-"""Plugins are touched from many threads, in circles, in forks, and interrupted.
+"""Access plugins from many threads, in circles, in forks, and interrupted.
 
-Each try is a process of its own, so that a dead-lock is counted and does not stop the
+Each try is a process of its own, so that a deadlock is counted and does not stop the
 tests.
 """
 
@@ -34,13 +34,13 @@ from lazyplug import (
     _index,
 )
 from lazyplug.testing import Tree, dist, plant
-from tests.support.apart import (
+from tests.support.attempts import (
     ANSWER,
     HANG,
     LIBRARY,
     Outcome,
-    apart,
     attempt,
+    call_in_fresh_process,
     count_outcome,
 )
 from tests.support.clock import LATER
@@ -52,14 +52,14 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes"),
     pytest.mark.timeout(1200),
 ]
-# Seconds between two threads' turns: from after each step to Python's own.
+# Seconds after which Python switches to another thread, up to the default.
 SWITCHES = [1e-6, 1e-5, 1e-4, 5e-3]
-# Seconds after which a try has dead-locked. No plan takes a tenth of that.
+# Seconds after which a try is a deadlock. No plan takes a tenth of that.
 STUCK = 15
 
 
-def world(root: str, tree: Tree, **options: Any) -> "ExtensionManager[Any]":
-    """Plant plugins and see them alone, beside the library; return their manager."""
+def plant_plugins(root: str, tree: Tree, **options: Any) -> "ExtensionManager[Any]":
+    """Create plugins, the only ones on `sys.path`; return their manager."""
     directory = plant(Path(tempfile.mkdtemp(dir=root)), tree)
     os.environ["LAZYPLUG_CACHE_DIR"] = str(directory / "cache")
     sys.path[:] = [str(directory), *LIBRARY]
@@ -69,12 +69,12 @@ def world(root: str, tree: Tree, **options: Any) -> "ExtensionManager[Any]":
 
 
 def points(values: "dict[str, str]") -> str:
-    """Return an entry_points.txt of the group g."""
+    """Return an entry_points.txt that declares the group g."""
     return "\n".join(["[g]", *[f"{name} = {at}" for name, at in values.items()], ""])
 
 
-def in_threads(*functions: Callable[[], Any]) -> list[Any]:
-    """Call each function in a thread; return what each returned, or raised."""
+def run_in_threads(*functions: Callable[[], Any]) -> list[Any]:
+    """Call each function in a thread; return their results or exceptions."""
     found: list[Any] = [None] * len(functions)
     start = threading.Barrier(len(functions))
 
@@ -94,9 +94,9 @@ def in_threads(*functions: Callable[[], Any]) -> list[Any]:
 
 
 def tries(function: str, root: str, first: int, number: int) -> list[Outcome]:
-    """Try a function of this file with each of so many seeds, each in a child.
+    """Call a function of this file with several seeds, each in a child process.
 
-    That ends where a few hang.
+    Stop when three have hung.
     """
     tried, hangs = globals()[function], 0
     found: list[Outcome] = []
@@ -116,29 +116,29 @@ def count_tries(
     number: int,
     truth: Any,
 ) -> int:
-    """Count tries with so many seeds; a hundred are made by one process.
+    """Count tries with this many seeds, a hundred in each process.
 
-    Return how often they met what they were to meet, where they tell it.
+    Return how often the moment that a function aims at was hit, if it reports that.
     """
-    met = 0
+    hits = 0
     for first in range(0, number, 100):
         here = min(100, number - first)
-        found = apart(tries, function.__name__, str(root), first, here)
-        for seed, (kind, said) in enumerate(found, first):
-            if isinstance(said, dict):
-                met += said["met"]
-                said = said["found"]
-            count_outcome(count, (kind, said), truth, f"{function.__name__} {seed}")
-    return met
+        found = call_in_fresh_process(tries, function.__name__, str(root), first, here)
+        for seed, (kind, answer) in enumerate(found, first):
+            if isinstance(answer, dict):
+                hits += answer["hits"]
+                answer = answer["found"]
+            count_outcome(count, (kind, answer), truth, f"{function.__name__} {seed}")
+    return hits
 
 
 # ---------------------------------------------------------------------------- circles
 
 
 class Plan:
-    """Plugins whose import and whose call touch others, and threads that begin.
+    """Plugins whose import and call access others, and threads that access them.
 
-    A step is what is touched, and the number of the plugin.
+    A step is the kind of access, and the number of the plugin.
     """
 
     def __init__(self, seed: int) -> None:
@@ -169,7 +169,7 @@ class Plan:
 
 
 class Host:
-    """The host of planned plugins: it gives them what they touch."""
+    """The host of the plugins of a plan, which accesses them as the plan says."""
 
     def __init__(self, root: str, plan: Plan) -> None:
         self.plan = plan
@@ -185,14 +185,14 @@ class Host:
                 tree[f"plug_{i}"]["inner.py"] = self.source(i, 1)
             else:
                 tree[f"plug_{i}.py"] = self.source(i)
-        manager = world(root, tree, invoke_on_load=True)
+        manager = plant_plugins(root, tree, invoke_on_load=True)
         sys.modules["plug_host"] = types.ModuleType("plug_host")
         sys.modules["plug_host"].host = self  # type: ignore[attr-defined]
         self.extensions = [manager[name] for name in values]
         self.right = [self.plugin(i) for i in range(plan.plugins)]
 
     def source(self, i: int, begin: int = 0, end: "int | None" = None) -> str:
-        """Return the source of a plugin, with these of its steps."""
+        """Return the source of a plugin, with some of its steps."""
         lines = ["from plug_host import host"]
         if self.plan.defined[i] == "before":
             lines.append(f"Plugin = host.right[{i}]")
@@ -216,58 +216,58 @@ class Host:
 
     @staticmethod
     def early(i: int) -> Callable[[], Any]:
-        """Return what stands in a plugin's place until its module is imported."""
+        """Return the value of `Plugin` until the module is imported completely."""
         return lambda: ("early", i)
 
     def step(self, kind: str, i: int) -> None:
-        """Touch, in the import or the call of a plugin."""
+        """Do one step of the import or the call of a plugin."""
         if self.plan.pause:
             time.sleep(random.uniform(0, self.plan.pause))  # noqa: S311
         try:
             if kind == "import":
                 __import__(self.modules[i])
             elif kind != "sleep":
-                self.touch(kind, i)
+                self.access(kind, i)
         except Exception:
             if not self.plan.guarded:
                 raise
 
-    def touch(self, kind: str, i: int) -> Any:
-        """Touch an extension, and see if what comes is what may come."""
+    def access(self, kind: str, i: int) -> Any:
+        """Access an extension; record a result or an error that must not come."""
         try:
             found = getattr(self.extensions[i], kind)
         except Exception as error:
-            if not told(error):
+            if not is_circular(error):
                 self.faults.append(f"{kind} {i}: {error!r}")
             raise
         if kind == "obj" and found != ("object", i):
             self.faults.append(f"{kind} {i}: {found}")
         return found
 
-    def touched(self, kind: str, i: int) -> Any:
-        """Touch; return nothing where that raises, which is told or recorded."""
+    def try_access(self, kind: str, i: int) -> Any:
+        """Access an extension; return None if that raises an exception."""
         try:
-            return self.touch(kind, i)
+            return self.access(kind, i)
         except Exception:
             return None
 
     def thread(self, steps: "list[tuple[str, int]]") -> None:
-        """Do what a thread does."""
+        """Do the steps of a thread."""
         for kind, i in steps:
-            self.touched(kind, i)
+            self.try_access(kind, i)
 
-    def right_ones(self) -> "set[str]":
-        """Touch all until nothing changes; return what is right then."""
+    def find_right(self) -> "set[str]":
+        """Access all until nothing changes; return the accesses that are right then."""
         found = set()
         for _ in range(self.plan.plugins + 2):
             for i, right in enumerate(self.right):
                 for kind, wanted in (("plugin", right), ("obj", ("object", i))):
-                    if self.touched(kind, i) == wanted:
+                    if self.try_access(kind, i) == wanted:
                         found.add(f"{kind} {i}")
         return found
 
 
-def told(error: BaseException) -> bool:
+def is_circular(error: BaseException) -> bool:
     """Return True if an error says that it is about a circle."""
     return (
         isinstance(error, CircularLoad)
@@ -276,43 +276,46 @@ def told(error: BaseException) -> bool:
     )
 
 
-def circles(root: str, seed: int) -> Any:
+def run_plan(root: str, seed: int) -> Any:
     """Carry out a plan; return what is wrong.
 
-    That includes what comes right where one thread touches all, but not here.
+    That includes every access that is right if one thread makes all of them, but not
+    here.
     """
     plan = Plan(seed)
-    alone = Host(root, plan).right_ones()
+    alone = Host(root, plan).find_right()
     for name in [name for name in sys.modules if name.startswith("plug_")]:
         del sys.modules[name]
     host = Host(root, plan)
     sys.setswitchinterval(plan.switch)
-    in_threads(*[partial(host.thread, steps) for steps in plan.threads])
-    missing = alone.difference(host.right_ones())
+    run_in_threads(*[partial(host.thread, steps) for steps in plan.threads])
+    missing = alone.difference(host.find_right())
     faults = [*host.faults, *[f"{what} is missing" for what in missing]]
     if plan.guarded:
         faults += [f"called {i}: {n} times" for i, n in enumerate(host.began) if n > 1]
     return sorted(set(faults))
 
 
-def test_plugins_that_touch_each_other_in_circles_never_dead_lock(
+def test_plugins_that_access_each_other_in_circles_never_deadlock(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("plugins access each other in circles, from many threads") as count:
-        count_tries(count, circles, tmp_path, 3000 if long else 30, [])
+        count_tries(count, run_plan, tmp_path, 3000 if long else 30, [])
 
 
 def import_in_a_call(root: str, seed: int) -> Any:
-    """Let a call import what another thread imports, which waits for that call."""
-    guarded, touch = seed % 2, "host.x.obj"
+    """Let a call import what another thread imports, which waits for the call."""
+    guarded, access = seed % 2, "host.x.obj"
     if guarded:
-        touch = f"try:\n    {touch}\nexcept RuntimeError as e:\n    host.met = str(e)"
-    manager = world(
+        access = (
+            f"try:\n    {access}\nexcept RuntimeError as e:\n    host.error = str(e)"
+        )
+    manager = plant_plugins(
         root,
         {
             "plug_host.py": "import threading\n"
             "in_call, in_import = threading.Event(), threading.Event()\n"
-            "met = ''\n",
+            "error = ''\n",
             "plug_a.py": "import plug_host as host\n"
             "def Plugin():\n"
             "    host.in_call.set()\n"
@@ -321,20 +324,20 @@ def import_in_a_call(root: str, seed: int) -> Any:
             "    return 'a'\n",
             "plug_b.py": "import plug_host as host\n"
             "host.in_import.set()\n"
-            f"host.in_call.wait()\n{touch}\nPlugin = 'b'\n",
+            f"host.in_call.wait()\n{access}\nPlugin = 'b'\n",
             **dist("plug", "1", points({"x": "plug_a:Plugin", "y": "plug_b:Plugin"})),
         },
         invoke_on_load=True,
     )
     host = importlib.import_module("plug_host")
     host.x, y = manager["x"], manager["y"]  # type: ignore[attr-defined]
-    found = in_threads(lambda: host.x.obj, lambda: y.plugin)
-    met = host.met if guarded else str(found.pop())
-    way = "x -> the import of plug_b -> x" in met
-    return [found[0], way, y.plugin, host.x.obj]
+    found = run_in_threads(lambda: host.x.obj, lambda: y.plugin)
+    error = host.error if guarded else str(found.pop())
+    names_circle = "x -> the import of plug_b -> x" in error
+    return [found[0], names_circle, y.plugin, host.x.obj]
 
 
-def test_a_call_that_waits_for_an_import_that_waits_for_it_is_told(
+def test_a_call_and_an_import_that_wait_for_each_other_raise_an_error(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a call imports what another thread imports") as count:
@@ -342,17 +345,17 @@ def test_a_call_that_waits_for_an_import_that_waits_for_it_is_told(
         count_tries(count, import_in_a_call, tmp_path, 100 if long else 2, truth)
 
 
-# How a plugin meets one in a circle: the import system gives it what there is, or tells
-# that it would dead-lock.
-MEETS = [
+# How a plugin imports another one in a circle: the import system returns the partial
+# module, or raises its deadlock error.
+IMPORTS = [
     "from plug_a import Plugin\n",
     "import importlib\nimportlib.import_module('plug_a')\nPlugin = 'a'\n",
 ]
 
 
-def judged_late(root: str, seed: int) -> Any:
-    """Let a failure in a circle of imports be judged once the circle is over."""
-    manager = world(
+def classify_late(root: str, seed: int) -> Any:
+    """Classify a failure in a circle of imports only when the circle has ended."""
+    manager = plant_plugins(
         root,
         {
             "plug_host.py": "import threading\n"
@@ -363,58 +366,59 @@ def judged_late(root: str, seed: int) -> Any:
             "Plugin = 'a'\n",
             "plug_b.py": "import sys, time, plug_host as host\n"
             "host.b_inside.set()\nhost.a_inside.wait()\ntime.sleep(0.1)\n"
-            + MEETS[seed % 2],
+            + IMPORTS[seed % 2],
             **dist("plug", "1", points({"x": "plug_a:Plugin", "y": "plug_b:Plugin"})),
         },
     )
     from lazyplug._faults import failed_loads
 
     over = threading.Event()
-    judge = failed_loads.is_transient
+    is_transient = failed_loads.is_transient
 
     def late(error: BaseException) -> bool:
         over.wait()
-        return judge(error)
+        return is_transient(error)
 
     failed_loads.is_transient = late
 
-    def touch_x() -> Any:
+    def access_x() -> Any:
         try:
             return manager["x"].plugin
         finally:
             over.set()
 
-    found = in_threads(touch_x, lambda: manager["y"].plugin)
-    return [found[0], told(found[1]), manager["y"].plugin]
+    found = run_in_threads(access_x, lambda: manager["y"].plugin)
+    return [found[0], is_circular(found[1]), manager["y"].plugin]
 
 
-def unfinished(root: str, _: int) -> Any:
-    """Let a plugin touch itself before what it refers to is whole."""
+def access_unfinished(root: str, _: int) -> Any:
+    """Let a plugin access itself before its object is defined."""
     source = (
         "import plug_host as host\nPlugin = None\n"
-        "try:\n    host.x.plugin\nexcept AttributeError as e:\n    host.met = str(e)\n"
+        "try:\n    host.x.plugin\n"
+        "except AttributeError as e:\n    host.error = str(e)\n"
         "class Plugin:\n    real = 7\n"
     )
     tree = {"plug.py": source, "plug_host.py": ""}
     tree.update(dist("plug", entry_points=points({"x": "plug:Plugin.real"})))
-    x = world(root, tree)["x"]
+    x = plant_plugins(root, tree)["x"]
     host = importlib.import_module("plug_host")
     host.x = x  # type: ignore[attr-defined]
     found = x.plugin
-    return [host.met, x.load_error, found]
+    return [host.error, x.load_error, found]
 
 
-def test_a_failure_in_a_circle_is_not_remembered_though_the_circle_is_over(
+def test_a_failure_in_a_circle_is_not_remembered_when_the_circle_has_ended(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a load meets a module that is still being imported") as count:
         truth = ["a", True, "a"]
-        count_tries(count, judged_late, tmp_path, 100 if long else 2, truth)
+        count_tries(count, classify_late, tmp_path, 100 if long else 2, truth)
         truth = ["'NoneType' object has no attribute 'real'", None, 7]
-        count_tries(count, unfinished, tmp_path, 1, truth)
+        count_tries(count, access_unfinished, tmp_path, 1, truth)
 
 
-# ------------------------------------------------------------------ many at once
+# -------------------------------------------------------------------- many threads
 
 SLOW = """
 import time
@@ -427,12 +431,12 @@ class Plugin:
 """
 
 
-def first_touch(root: str, seed: int) -> Any:
-    """Let 64 threads be the first to look, to import and to call."""
+def access_first(root: str, seed: int) -> Any:
+    """Let 64 threads make the first query, the first import and the first call."""
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     source = SLOW.format(pause=some.choice([0, 0.001, 0.01]))
-    shared = world(
+    shared = plant_plugins(
         root,
         {"plug.py": source, **dist("plug", entry_points=points({"x": "plug:Plugin"}))},
         invoke_on_load=True,
@@ -441,14 +445,14 @@ def first_touch(root: str, seed: int) -> Any:
     if some.random() < 0.5:
         os.environ["LAZYPLUG_CACHE"] = "off"
 
-    def touch() -> Any:
+    def access() -> Any:
         own = ExtensionManager[Any]("g", invoke_on_load=True)["x"]
         kinds = ["plugin", "obj"]
         some.shuffle(kinds)
-        mine = {kind: getattr(own, kind) for kind in kinds}
-        return own.obj is mine["obj"], mine["plugin"], shared.plugin, shared.obj
+        results = {kind: getattr(own, kind) for kind in kinds}
+        return own.obj is results["obj"], results["plugin"], shared.plugin, shared.obj
 
-    found = in_threads(*[touch] * 64)
+    found = run_in_threads(*[access] * 64)
     module = sys.modules["plug"]
     return [
         [error for error in map(repr, found) if error.startswith(("Ex", "Err"))],
@@ -459,21 +463,21 @@ def first_touch(root: str, seed: int) -> Any:
     ]
 
 
-def test_64_threads_that_touch_first_get_one_plugin_and_one_object(
+def test_64_threads_with_a_first_access_get_one_plugin_and_one_object(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("64 threads access an extension at the same time") as count:
         truth = [[], True, True, 1, 65]
-        count_tries(count, first_touch, tmp_path, 300 if long else 10, truth)
+        count_tries(count, access_first, tmp_path, 300 if long else 10, truth)
 
 
-def one_index(root: str, seed: int) -> Any:
-    """Let threads read one remembered index, beside files of the host's own."""
+def share_index(root: str, seed: int) -> Any:
+    """Let threads read one index in memory, while the host opens files of its own."""
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     lines = "".join(f"[g{n}]\nx = m:f{n}\n" for n in range(20))
-    world(root, dist("plug", entry_points=lines))
-    # Old enough to be believed, so that nothing is scanned.
+    plant_plugins(root, dist("plug", entry_points=lines))
+    # No stat signature is racy by this clock, so nothing is scanned.
     fs.clock = lambda: time.time_ns() + LATER
     lazyplug.refresh()
     faults = []
@@ -503,14 +507,14 @@ def one_index(root: str, seed: int) -> Any:
                 os.close(read)
                 os.close(write)
             except OSError as error:
-                faults.append(f"of the host: {error!r}")
+                faults.append(f"in the host: {error!r}")
 
     reading = [True]
-    beside = threading.Thread(target=host)
-    beside.start()
-    in_threads(*[read] * 8)
+    host_thread = threading.Thread(target=host)
+    host_thread.start()
+    run_in_threads(*[read] * 8)
     reading.clear()
-    beside.join()
+    host_thread.join()
     return sorted(set(faults))
 
 
@@ -518,12 +522,12 @@ def test_threads_that_share_an_index_do_not_close_each_others_files(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("threads read the same index") as count:
-        count_tries(count, one_index, tmp_path, 100 if long else 3, [])
+        count_tries(count, share_index, tmp_path, 100 if long else 3, [])
 
 
-# ------------------------------------------------------------------ its own extension
+# --------------------------------------------- a plugin that accesses its own extension
 
-TOUCHES = {
+ACCESSES = {
     "plugin": "host.x.plugin",
     "obj": "host.x.obj",
     "manager": "m = ExtensionManager('g'); m.names(); m['x'].plugin",
@@ -534,14 +538,14 @@ TOUCHES = {
 }
 
 
-TOUCH = """
+ACCESS = """
 import plug_host as host
 from lazyplug import DriverManager, ExtensionManager
-def touch():
+def access():
     try:
         {}
     except (AttributeError, RuntimeError) as error:
-        host.met.append(error)
+        host.errors.append(error)
 """
 DEFINE = """
 def Plugin():
@@ -550,19 +554,19 @@ def Plugin():
 """
 
 
-def own_extension(root: str, seed: int) -> Any:
-    """Let a plugin touch itself while it is imported, and while it is called."""
-    touch = [*TOUCHES][seed % len(TOUCHES)]
+def access_itself(root: str, seed: int) -> Any:
+    """Let a plugin access itself while it is imported, and while it is called."""
+    access = [*ACCESSES][seed % len(ACCESSES)]
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
-    # Those that make a manager would do so in each call, and never end.
-    define = DEFINE.format("touch()" if touch in {"plugin", "obj"} else "pass")
-    begin = TOUCH.format(TOUCHES[touch])
-    orders = [begin + "touch()\n" + define, begin + define + "touch()\n"]
-    manager = world(
+    # Accesses that create a manager would do so in each call, and never end.
+    define = DEFINE.format("access()" if access in {"plugin", "obj"} else "pass")
+    begin = ACCESS.format(ACCESSES[access])
+    orders = [begin + "access()\n" + define, begin + define + "access()\n"]
+    manager = plant_plugins(
         root,
         {
-            "plug_host.py": "met = []\n",
+            "plug_host.py": "errors = []\n",
             "plug.py": some.choice(orders),
             **dist("plug", entry_points=points({"x": "plug:Plugin"})),
         },
@@ -570,19 +574,19 @@ def own_extension(root: str, seed: int) -> Any:
     )
     host = importlib.import_module("plug_host")
     host.x = x = manager["x"]  # type: ignore[attr-defined]
-    found = in_threads(*[lambda: (x.obj, x.plugin)] * some.choice([1, 8]))
-    untold = [repr(error) for error in host.met if not told(error)]
+    found = run_in_threads(*[lambda: (x.obj, x.plugin)] * some.choice([1, 8]))
+    others = [repr(error) for error in host.errors if not is_circular(error)]
     plugin = sys.modules["plug"].Plugin
-    return [untold, {*found} == {(7, plugin)}, x.load_error, x.obj, x.plugin is plugin]
+    return [others, {*found} == {(7, plugin)}, x.load_error, x.obj, x.plugin is plugin]
 
 
-def test_a_plugin_that_touches_itself_is_right_in_the_end(
+def test_a_plugin_that_accesses_itself_is_right_in_the_end(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a plugin accesses its own extension, or its manager") as count:
         truth = [[], True, None, 7, True]
-        number = len(TOUCHES) * (100 if long else 2)
-        count_tries(count, own_extension, tmp_path, number, truth)
+        number = len(ACCESSES) * (100 if long else 2)
+        count_tries(count, access_itself, tmp_path, number, truth)
 
 
 # ------------------------------------------------------------------- failing loads
@@ -594,27 +598,27 @@ FAILING = {
 }
 
 
-def failing(root: str, seed: int) -> Any:
-    """Let threads touch what fails, again and again."""
+def access_failing(root: str, seed: int) -> Any:
+    """Let threads access a failing plugin repeatedly."""
     kind = [*FAILING][seed % 2]
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     source = "import time\n" + FAILING[kind].format(pause=some.choice([0, 0.001, 0.01]))
-    x = world(
+    x = plant_plugins(
         root,
         {"plug.py": source, **dist("plug", entry_points=points({"x": "plug:Plugin"}))},
         invoke_on_load=True,
     )["x"]
 
-    def touch() -> Any:
+    def access() -> Any:
         time.sleep(some.choice([0, 0.001, 0.003]))
-        met = []
+        results = []
         for _ in range(5):
             try:
-                met.append(getattr(x, kind))
+                results.append(getattr(x, kind))
             except OSError as error:
-                met.append(error)
-        return met
+                results.append(error)
+        return results
 
     def length() -> int:
         try:
@@ -623,26 +627,26 @@ def failing(root: str, seed: int) -> Any:
             return len(traceback.extract_tb(error.__traceback__))
         return 0
 
-    found = in_threads(*[touch] * 16)
+    found = run_in_threads(*[access] * 16)
     errors = {id(error): error for each in found for error in each}
     (error,) = errors.values()
     lengths = {length() for _ in range(5)}
     return [str(error), error is x.load_error, len(lengths), len(error.__notes__)]
 
 
-def test_threads_that_touch_what_fails_get_one_error(
+def test_threads_that_access_a_failing_plugin_get_one_error(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a load or a call fails under threads") as count:
         truth = ["no device", True, 1, 1]
-        count_tries(count, failing, tmp_path, 1000 if long else 10, truth)
+        count_tries(count, access_failing, tmp_path, 1000 if long else 10, truth)
 
 
 # ----------------------------------------------------------------------------- forks
 
 
-def forked(root: str, seed: int) -> Any:
-    """Fork while threads look, import and call; touch all in the child."""
+def fork_in_threads(root: str, seed: int) -> Any:
+    """Fork while threads query, import and call; access all plugins in the child."""
     some = random.Random(seed)  # noqa: S311
     warnings.simplefilter("ignore")
     sys.setswitchinterval(some.choice(SWITCHES))
@@ -659,9 +663,9 @@ def forked(root: str, seed: int) -> Any:
         )
     values = {f"x{i}": f"plug_{i}:Plugin" for i in range(6)}
     tree.update(dist("plug", entry_points=points(values)))
-    manager = world(root, tree, invoke_on_load=True)
+    manager = plant_plugins(root, tree, invoke_on_load=True)
 
-    def touch_all() -> list[Any]:
+    def access_all() -> list[Any]:
         order = names[:]
         random.shuffle(order)
         found = {name: manager[name].obj for name in order}
@@ -669,19 +673,19 @@ def forked(root: str, seed: int) -> Any:
         other = ExtensionManager[Any]("g")
         return [found[name] for name in names if other[name].plugin() == found[name]]
 
-    def touch_in_child() -> Any:
-        # In a thread that may be called as one that is gone, or in the first.
-        return in_threads(touch_all)[0] if seed % 2 else touch_all()
+    def access_in_child() -> Any:
+        # In a thread that may have the id of one that is gone, or in the main thread.
+        return run_in_threads(access_all)[0] if seed % 2 else access_all()
 
-    threads = [threading.Thread(target=touch_all) for _ in range(4)]
+    threads = [threading.Thread(target=access_all) for _ in range(4)]
     for thread in threads:
         thread.start()
     time.sleep(some.uniform(0, 12 * pause))
-    met = any(thread.is_alive() for thread in threads)
-    child = attempt(touch_in_child, STUCK / 3)
+    hits = any(thread.is_alive() for thread in threads)
+    child = attempt(access_in_child, STUCK / 3)
     for thread in threads:
         thread.join()
-    return {"met": met, "found": [child, touch_all()]}
+    return {"hits": hits, "found": [child, access_all()]}
 
 
 def test_a_child_that_is_forked_while_threads_load_can_load(
@@ -690,9 +694,11 @@ def test_a_child_that_is_forked_while_threads_load_can_load(
     with tally("a fork while other threads load and call") as count:
         every = list(range(6))
         truth = [[ANSWER, every], every]
-        met = count_tries(count, forked, tmp_path, 1000 if long else 15, truth)
-        # Else hardly any was forked while a thread was at work.
-        assert met > count.tries / 2
+        hits = count_tries(
+            count, fork_in_threads, tmp_path, 1000 if long else 15, truth
+        )
+        # Otherwise hardly any fork happened while a thread was at work.
+        assert hits > count.tries / 2
 
 
 REPLACEMENT = """
@@ -708,14 +714,16 @@ ODD = [
 ]
 
 
-def forked_beside_odd(root: str, method: str) -> Any:
+def fork_during_odd_import(root: str, method: str) -> Any:
     """Fork while other threads import a replaced module, and then a plain one."""
     files = {
         "plug_odd.py": REPLACEMENT.format(method),
         "plug_plain.py": "import time\ntime.sleep(1)\n",
     }
     values = {"odd": "plug_odd", "plain": "plug_plain"}
-    manager = world(root, {**files, **dist("plug", entry_points=points(values))})
+    manager = plant_plugins(
+        root, {**files, **dist("plug", entry_points=points(values))}
+    )
     threads = []
     for name in values:
         threads.append(threading.Thread(target=getattr, args=(manager[name], "plugin")))
@@ -730,10 +738,10 @@ def forked_beside_odd(root: str, method: str) -> Any:
 
 
 @pytest.mark.parametrize("method", ODD)
-def test_what_a_replaced_module_raises_keeps_no_lock_in_a_forked_child(
+def test_an_error_of_a_replaced_module_leaves_no_lock_in_a_forked_child(
     method: str, tmp_path: Path
 ) -> None:
-    found = apart(forked_beside_odd, str(tmp_path), method)
+    found = call_in_fresh_process(fork_during_odd_import, str(tmp_path), method)
     assert found == [ANSWER, "plug_plain"]
 
 
@@ -753,9 +761,9 @@ def Plugin():
 """
 
 
-def call_that_forks(root: str, times: int) -> Any:
+def fork_in_a_call(root: str, times: int) -> Any:
     """Call a plugin that forks, and in the last child accesses its own `.obj`."""
-    manager = world(
+    manager = plant_plugins(
         root,
         {
             "plug_host.py": "",
@@ -787,14 +795,14 @@ def call_that_forks(root: str, times: int) -> Any:
 def test_a_plugin_whose_call_forks_is_not_called_again_in_the_child(
     times: int, tmp_path: Path
 ) -> None:
-    assert apart(call_that_forks, str(tmp_path), times) == "circular 1"
+    assert call_in_fresh_process(fork_in_a_call, str(tmp_path), times) == "circular 1"
 
 
 # --------------------------------------------------------------- KeyboardInterrupt
 
 
-def interrupted(root: str, seed: int) -> Any:
-    """Interrupt loads or calls, beside threads that want the same."""
+def interrupt(root: str, seed: int) -> Any:
+    """Interrupt loads or calls, while other threads access the same extensions."""
     kind = ["plugin", "obj"][seed % 2]
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
@@ -803,19 +811,19 @@ def interrupted(root: str, seed: int) -> Any:
     files = {f"plug_{i}.py": source for i in range(number)}
     values = {f"x{i}": f"plug_{i}:Plugin" for i in range(number)}
     tree = {**files, **dist("plug", entry_points=points(values))}
-    manager = world(root, tree, invoke_on_load=True)
+    manager = plant_plugins(root, tree, invoke_on_load=True)
     right = sum(range(5000))
     faults = []
-    met = 0
+    hits = 0
     once = 0.0
     signal.signal(signal.SIGALRM, signal.default_int_handler)
-    # In what the import system does when it lets a lock go, Python only tells of it.
+    # Python only reports an interrupt while the import system releases a lock.
     sys.unraisablehook = lambda _: None
     for i, x in enumerate(manager):
         if kind == "obj":
             x.plugin  # noqa: B018
-        # Imports of others are left out: where these are interrupted, Python's own
-        # locks may stay shut.
+        # Other threads only call: if they imported, and were interrupted, Python's own
+        # locks could stay locked.
         others = [threading.Thread(target=getattr, args=(x, "obj"))] * (i % 2)
         if kind == "obj":
             for other in others:
@@ -827,43 +835,43 @@ def interrupted(root: str, seed: int) -> Any:
             getattr(x, kind)
             signal.setitimer(signal.ITIMER_REAL, 0)
         except KeyboardInterrupt:
-            met += 1
+            hits += 1
         signal.setitimer(signal.ITIMER_REAL, 0)
         if i <= 1:
             once = time.perf_counter() - began
         if x.load_error is not None:
             faults.append(f"{i}: remembered")
-        # Nothing is held that another thread, or this one, would wait for.
-        again = in_threads(partial(getattr, x, "obj")) if kind == "obj" else []
+        # There is no lock that another thread, or this one, would wait for.
+        again = run_in_threads(partial(getattr, x, "obj")) if kind == "obj" else []
         if {x.obj, *again} != {right}:
             faults.append(f"{i}: {x.obj} {again}")
         if kind == "obj":
             for other in others:
                 other.join()
-    return {"met": met, "found": faults}
+    return {"hits": hits, "found": faults}
 
 
-def test_an_interrupted_load_is_not_remembered_and_holds_nothing(
+def test_an_interrupted_load_is_not_remembered_and_leaves_no_lock(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("KeyboardInterrupt at a random moment of a load or a call") as count:
         number = 600 if long else 10
-        met = count_tries(count, interrupted, tmp_path, number, [])
-        # Of forty loads each.
+        hits = count_tries(count, interrupt, tmp_path, number, [])
+        # Each try has forty loads.
         count.tries *= 40
-        assert met > count.tries / 5
+        assert hits > count.tries / 5
 
 
-def everywhere(root: str, waits: int) -> Any:
-    """Interrupt a call wherever Python looks for signals, in one place after another.
+def interrupt_everywhere(root: str, waits: int) -> Any:
+    """Interrupt a call at each place in turn where Python checks for signals.
 
-    That is at each call and behind it. If `waits`, another thread calls and this one
-    waits for it.
+    That is before and after each function call. If `waits`, another thread calls the
+    plugin, and this one waits for it.
     """
     names = [f"x{n}" for n in range(300)]
     tree = {"plug.py": "import time\ndef Plugin():\n    return time.sleep(0.02) or 7\n"}
     tree.update(dist("plug", entry_points=points(dict.fromkeys(names, "plug:Plugin"))))
-    manager = world(root, tree, invoke_on_load=True)
+    manager = plant_plugins(root, tree, invoke_on_load=True)
     faults: list[str] = []
     for place, x in enumerate(manager):
         x.plugin  # noqa: B018
@@ -871,8 +879,8 @@ def everywhere(root: str, waits: int) -> Any:
         if waits:
             other.start()
             time.sleep(0.005)
-        interrupt = Interrupt(place)
-        sys.setprofile(interrupt.profile)
+        interruption = Interrupt(place)
+        sys.setprofile(interruption.profile)
         try:
             x.obj  # noqa: B018
         except KeyboardInterrupt:
@@ -881,20 +889,20 @@ def everywhere(root: str, waits: int) -> Any:
             sys.setprofile(None)
         if waits:
             other.join()
-        if [*in_threads(partial(getattr, x, "obj")), x.obj] != [7, 7]:
+        if [*run_in_threads(partial(getattr, x, "obj")), x.obj] != [7, 7]:
             faults.append(f"at {place}")
         if x._call.under_way() or _calling._waiting:
-            faults.append(f"held at {place}")
-        if interrupt.left >= 0:
-            return {"met": place, "found": faults}
-    return {"met": 0, "found": ["more places than plugins"]}
+            faults.append(f"locked at {place}")
+        if interruption.left >= 0:
+            return {"hits": place, "found": faults}
+    return {"hits": 0, "found": ["more places than plugins"]}
 
 
 # -------------------------------------------------------- managers changed in threads
 
 
-def registering(root: str, seed: int) -> Any:
-    """Let threads register, refresh and look, in one manager, all at once."""
+def register_and_refresh(root: str, seed: int) -> Any:
+    """Let threads register in one manager, refresh it and query it at the same time."""
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     values = {f"x{i}": f"plug_{i}:Plugin" for i in range(5)}
@@ -903,11 +911,11 @@ def registering(root: str, seed: int) -> Any:
     }
     tree.update(dist("plug", entry_points=points(values)))
     options: dict[str, Any] = {"invoke_on_load": True, "lazy": some.random() < 0.5}
-    world(root, tree)
-    judged: list[str] = []
+    plant_plugins(root, tree)
+    checked: list[str] = []
 
     def check(extension: Any) -> bool:
-        judged.append(extension.name)
+        checked.append(extension.name)
         if some.random() < 0.1:
             time.sleep(0.0005)
         return True
@@ -917,40 +925,40 @@ def registering(root: str, seed: int) -> Any:
         manager = EnabledExtensionManager[Any]("g", check, **options)
     else:
         manager = ExtensionManager[Any]("g", **options)
-    # Of path entries that are not there, Python's finders delete something.
+    # Python's finders delete cached data of path entries that do not exist.
     sys.path += [f"{root}/nowhere{i}" for i in range(20)]
     faults = []
 
     def register(thread: int) -> None:
         for i in range(25):
             name = f"{thread} {i}"
-            mine = manager.register(name, dict)
-            if manager[name] is not mine:
+            extension = manager.register(name, dict)
+            if manager[name] is not extension:
                 faults.append(f"{name} is another")
 
     def refresh() -> None:
         for _ in range(some.randint(1, 5)):
             manager.refresh()
 
-    def look() -> None:
+    def query() -> None:
         for _ in range(100):
             names = manager.names()
             if manager["x3"].obj != 7 or not {*values} <= {*names}:
                 faults.append(f"{names}")
 
     threads: list[Any] = [partial(register, thread) for thread in range(4)]
-    threads += [refresh] * some.randint(0, 2) + [look]
-    errors = [repr(error) for error in in_threads(*threads) if error is not None]
+    threads += [refresh] * some.randint(0, 2) + [query]
+    errors = [repr(error) for error in run_in_threads(*threads) if error is not None]
     right = [*values, *(f"{thread} {i}" for thread in range(4) for i in range(25))]
     found = manager.names()
     if sorted(found) != sorted(right) or found[:5] != [*values]:
         faults.append(f"{len(found)} instead of {len(right)}: {found[:5]}")
-    # What is registered is judged when it is, and again only in a refresh.
-    if refresh not in threads and sorted(judged) != sorted(right * (seed % 2)):
-        faults.append(f"{len(judged)} were judged")
+    # An extension is checked when it is registered, and again only in a refresh.
+    if refresh not in threads and sorted(checked) != sorted(right * (seed % 2)):
+        faults.append(f"{len(checked)} were checked")
     manager.refresh()
     if manager.names()[:5] != [*values] or {*manager.names()} != {*right}:
-        faults.append("a refresh changes them")
+        faults.append("a refresh changes the names")
     return sorted({*faults, *errors})
 
 
@@ -958,37 +966,39 @@ def test_threads_that_register_and_refresh_lose_nothing(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("threads register in a manager and refresh it") as count:
-        count_tries(count, registering, tmp_path, 1000 if long else 20, [])
+        count_tries(count, register_and_refresh, tmp_path, 1000 if long else 20, [])
 
 
-def joining(root: str, seed: int) -> Any:
-    """Let threads ask for a name that has come, where only folders are looked at."""
+def request_new_name(root: str, seed: int) -> Any:
+    """Let threads request a new name, while only directories are checked."""
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     os.environ["LAZYPLUG_CHECK"] = "dirs"
     fs.clock = lambda: time.time_ns() + LATER
-    manager = world(root, dist("plug", "1", points({"x": "os:sep"})))
+    manager = plant_plugins(root, dist("plug", "1", points({"x": "os:sep"})))
     directory = Path(sys.path[0], "plug-1.dist-info")
     text = points({"x": "os:sep", "late": "os:sep"})
     (directory / "entry_points.txt").write_text(text, encoding="utf-8")
-    found = in_threads(*[lambda: manager["late"]] * 8)
+    found = run_in_threads(*[lambda: manager["late"]] * 8)
     return [len({*map(id, found)}), manager.names()]
 
 
-def test_threads_that_ask_for_what_has_come_get_one_handle(
+def test_threads_that_request_a_new_name_get_one_extension(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("threads request a name that was just installed") as count:
         truth = [1, ["x", "late"]]
-        count_tries(count, joining, tmp_path, 500 if long else 10, truth)
+        count_tries(count, request_new_name, tmp_path, 500 if long else 10, truth)
 
 
-def refreshing(root: str, seed: int) -> Any:
-    """Let threads look again at all, and import, at the same time."""
+def refresh_in_threads(root: str, seed: int) -> Any:
+    """Let threads rescan everything, and import, at the same time."""
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     tree = {f"plug_{i}.py": "Plugin = 7\n" for i in range(20)}
-    world(root, {**tree, **dist("plug", entry_points=points({"x": "plug_1:Plugin"}))})
+    plant_plugins(
+        root, {**tree, **dist("plug", entry_points=points({"x": "plug_1:Plugin"}))}
+    )
     sys.path += [f"{root}/nowhere{i}" for i in range(50)]
 
     def work(first: int) -> None:
@@ -998,7 +1008,7 @@ def refreshing(root: str, seed: int) -> Any:
             if [row[1] for row, _ in _environment.rows("g")] != ["plug_1:Plugin"]:
                 raise AssertionError(_environment.rows("g"))
 
-    found = in_threads(*[partial(work, first) for first in range(4)] * 2)
+    found = run_in_threads(*[partial(work, first) for first in range(4)] * 2)
     return [repr(error) for error in found if error is not None]
 
 
@@ -1006,33 +1016,33 @@ def test_threads_may_refresh_at_the_same_time(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("threads refresh at the same time") as count:
-        count_tries(count, refreshing, tmp_path, 300 if long else 10, [])
+        count_tries(count, refresh_in_threads, tmp_path, 300 if long else 10, [])
 
 
-def accelerating(root: str, seed: int) -> Any:
-    """Let threads accelerate and undo that, overlapping."""
+def accelerate_in_threads(root: str, seed: int) -> Any:
+    """Let threads call accelerate() and undo it, overlapping."""
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     import importlib.metadata
 
-    world(root, dist("plug", entry_points=points({"x": "plug:Plugin"})))
+    plant_plugins(root, dist("plug", entry_points=points({"x": "plug:Plugin"})))
     before = importlib.metadata.entry_points, sys.meta_path[:]
     faults = []
 
     def work() -> None:
-        mine = []
+        active = []
         for _ in range(50):
-            mine.append(lazyplug.accelerate())
+            active.append(lazyplug.accelerate())
             if some.random() < 0.2:
                 found = importlib.metadata.entry_points(group="g")
                 if [point.value for point in found] != ["plug:Plugin"]:
                     faults.append(repr(found))
-            while mine and some.random() < 0.5:
-                mine.pop(some.randrange(len(mine))).undo()
-        for one in mine:
+            while active and some.random() < 0.5:
+                active.pop(some.randrange(len(active))).undo()
+        for one in active:
             one.undo()
 
-    errors = [error for error in in_threads(*[work] * 4) if error is not None]
+    errors = [error for error in run_in_threads(*[work] * 4) if error is not None]
     same = (importlib.metadata.entry_points, sys.meta_path) == before
     return [sorted(set(faults)), list(map(repr, errors)), same]
 
@@ -1042,16 +1052,16 @@ def test_threads_may_accelerate_and_undo_it_at_the_same_time(
 ) -> None:
     with tally("threads call accelerate() and undo it at the same time") as count:
         truth = [[], [], True]
-        count_tries(count, accelerating, tmp_path, 300 if long else 10, truth)
+        count_tries(count, accelerate_in_threads, tmp_path, 300 if long else 10, truth)
 
 
 # ------------------------------------------------------------------- signal handlers
 
 
 class Handler:
-    """Calls a function at one of the places at which Python may run a signal handler.
+    """Calls a function at one place where Python may run a signal handler.
 
-    :param place: its number, in the calls of some modules.
+    :param place: the number of the place, among the calls in some files.
     """
 
     def __init__(
@@ -1072,7 +1082,7 @@ class Handler:
                     self.found = error
 
     def during(self, function: Callable[[], Any]) -> Any:
-        """Call another function, and this one at its place."""
+        """Call another function, and the handler at its place."""
         sys.setprofile(self.profile)
         try:
             return function()
@@ -1083,17 +1093,18 @@ class Handler:
 SLEEPS = "import time\ndef Plugin():\n    return time.sleep(0.02) or 7\n"
 
 
-def handled_everywhere(root: str, kind: int) -> Any:
-    """Let a signal handler access an extension at one place of a call after another.
+def handle_everywhere(root: str, kind: int) -> Any:
+    """Let a signal handler access an extension at each place of a call in turn.
 
-    The first access may be the call itself, or wait for another thread's. The handler
-    accesses the same extension, or one that nobody or another thread calls.
+    The interrupted access makes the call, or waits for the call of another thread. The
+    handler accesses the same extension, one that is not being called, or one that
+    another thread calls.
     """
     waits, what = divmod(kind, 3)
     names = [f"x{n}" for n in range(600)]
     tree = {"plug.py": SLEEPS}
     tree.update(dist("plug", entry_points=points(dict.fromkeys(names, "plug:Plugin"))))
-    extensions = iter(world(root, tree, invoke_on_load=True))
+    extensions = iter(plant_plugins(root, tree, invoke_on_load=True))
     faults: list[str] = []
     place = misses = 0
     for x, y in zip(extensions, extensions):
@@ -1104,28 +1115,28 @@ def handled_everywhere(root: str, kind: int) -> Any:
         for other in others:
             other.start()
         time.sleep(0.005 * bool(others))
-        touched = x if what == 0 else y
-        handler = Handler(place, [_calling.__file__], lambda: touched.obj)  # noqa: B023
+        accessed = x if what == 0 else y
+        handler = Handler(place, [_calling.__file__], lambda: accessed.obj)  # noqa: B023
         found = handler.during(lambda: x.obj)  # noqa: B023
         for other in others:
             other.join()
-        if [found, *in_threads(lambda: y.obj), x.obj] != [7, 7, 7]:  # noqa: B023
+        if [found, *run_in_threads(lambda: y.obj), x.obj] != [7, 7, 7]:  # noqa: B023
             faults.append(f"at {place}: {found}")
         if handler.left >= 0:
-            # There are no more places; or the other thread's call was over too early.
+            # There are no more places, or the call of the other thread ended too early.
             misses += 1
             if misses > 2 * waits:
-                return {"met": place, "found": faults}
+                return {"hits": place, "found": faults}
             continue
         misses = 0
         place += 1
-        # A call of this very thread cannot be waited for in the midst of it.
+        # A thread cannot wait for a call that it makes itself.
         circle = isinstance(handler.found, CircularLoad) and not waits and what == 0
         if handler.found != 7 and not circle:
             faults.append(f"at {place}, in the handler: {handler.found!r}")
         if _calling._waiting:
             faults.append(f"waits at {place}")
-    return {"met": 0, "found": ["more places than plugins"]}
+    return {"hits": 0, "found": ["more places than plugins"]}
 
 
 @pytest.mark.parametrize("kind", range(6))
@@ -1133,19 +1144,21 @@ def test_a_signal_handler_may_access_an_extension_at_each_place_of_a_call(
     kind: int, tmp_path: Path, tally: Count
 ) -> None:
     with tally("a signal handler at each point of a call in turn") as count:
-        (outcome,) = apart(tries, "handled_everywhere", str(tmp_path), kind, 1)
-        (kind_of, said) = outcome
-        count_outcome(count, (kind_of, said["found"]), [], "")
-        count.tries = said["met"]
+        (outcome,) = call_in_fresh_process(
+            tries, "handle_everywhere", str(tmp_path), kind, 1
+        )
+        (outcome_kind, answer) = outcome
+        count_outcome(count, (outcome_kind, answer["found"]), [], "")
+        count.tries = answer["hits"]
         assert count.tries > 5
 
 
-def handled_in_a_lookup(root: str, _: int) -> Any:
-    """Let a signal handler read the index at one place of a read after another."""
+def handle_in_a_lookup(root: str, _: int) -> Any:
+    """Let a signal handler read the index at each place of a read in turn."""
     groups = [f"g{n}" for n in range(20)]
     lines = "".join(f"[{group}]\nx = m:{group}\n" for group in groups)
-    world(root, dist("plug", entry_points=lines))
-    # Old enough to be believed, so that nothing is scanned.
+    plant_plugins(root, dist("plug", entry_points=lines))
+    # No stat signature is racy by this clock, so nothing is scanned.
     fs.clock = lambda: time.time_ns() + LATER
     files = [_environment.__file__, _index.__file__]
 
@@ -1155,7 +1168,7 @@ def handled_in_a_lookup(root: str, _: int) -> Any:
     lazyplug.refresh()
     faults: list[str] = []
     for place in range(1000):
-        # Reads once each from a file that is open by then, and one that is not.
+        # The first read finds the file open and closes it, the second opens it again.
         lazyplug.invalidate_caches()
         _environment.current()
         for group in ("g3", "g4"):
@@ -1167,22 +1180,24 @@ def handled_in_a_lookup(root: str, _: int) -> Any:
             if found != [f"m:{group}"] or handler.found not in (None, ["m:g9"]):
                 faults.append(f"at {place}: {found!r}, {handler.found!r}")
         if handler.left >= 0:
-            return {"met": place, "found": faults}
-    return {"met": 0, "found": ["more places than tries"]}
+            return {"hits": place, "found": faults}
+    return {"hits": 0, "found": ["more places than tries"]}
 
 
-def test_a_signal_handler_may_read_the_index_at_each_place_of_a_look_up(
+def test_a_signal_handler_may_read_the_index_at_each_place_of_a_lookup(
     tmp_path: Path, tally: Count
 ) -> None:
     with tally("a signal handler at each point of a lookup in turn") as count:
-        (outcome,) = apart(tries, "handled_in_a_lookup", str(tmp_path), 0, 1)
+        (outcome,) = call_in_fresh_process(
+            tries, "handle_in_a_lookup", str(tmp_path), 0, 1
+        )
         count_outcome(count, (outcome[0], outcome[1]["found"]), [], "")
-        count.tries = outcome[1]["met"]
+        count.tries = outcome[1]["hits"]
         assert count.tries > 10
 
 
-def handled(root: str, seed: int) -> Any:
-    """Let signals arrive at random moments, whose handlers access extensions."""
+def handle_at_random(root: str, seed: int) -> Any:
+    """Let signals arrive at random moments, and their handlers access extensions."""
     some = random.Random(seed)  # noqa: S311
     sys.setswitchinterval(some.choice(SWITCHES))
     number = 30
@@ -1192,31 +1207,31 @@ def handled(root: str, seed: int) -> Any:
         for i in range(number)
     }
     values = {f"x{i}": f"plug_{i}:Plugin" for i in range(number)}
-    manager = world(
+    manager = plant_plugins(
         root, {**tree, **dist("plug", entry_points=points(values))}, invoke_on_load=True
     )
     extensions = manager.extensions
     faults: list[str] = []
     names: list[str] = []
-    met = depth = 0
+    hits = depth = 0
 
     def access(x: Any) -> None:
         try:
             if x.obj != 7:
                 faults.append(f"{x.name}: {x.obj}")
         except Exception as error:
-            if not told(error):
+            if not is_circular(error):
                 faults.append(f"{x.name}: {error!r}")
 
     def handle(*_: object) -> None:
-        nonlocal met, depth
+        nonlocal hits, depth
         if depth > 5:
-            return  # they come faster than they are handled
+            return  # signals come faster than they are handled
         depth += 1
-        met += 1
+        hits += 1
         kind = some.randrange(4)
         if kind == 0:
-            name = f"of {met}"  # more may come before it is registered
+            name = f"of {hits}"  # another signal may come before it is registered
             names.append(name)
             manager.register(name, dict)
         elif kind == 1:
@@ -1228,7 +1243,7 @@ def handled(root: str, seed: int) -> Any:
         for x in some.sample(extensions, number):
             access(x)
 
-    # Modules of lazyplug that are being imported cannot be used by a handler.
+    # A handler cannot use modules of lazyplug that are being imported.
     manager.register("first", dict).obj  # noqa: B018
     extensions[0].obj  # noqa: B018
     # If a handler imports, Python itself may hang: the import that it interrupts holds
@@ -1252,32 +1267,32 @@ def handled(root: str, seed: int) -> Any:
     if sorted(registered) != sorted(names):
         faults.append(f"{registered} instead of {names}")
     faults += [f"{x.name}: {x.obj}" for x in extensions[:number] if x.obj != 7]
-    return {"met": met, "found": sorted(set(faults))}
+    return {"hits": hits, "found": sorted(set(faults))}
 
 
 def test_signal_handlers_may_access_extensions_at_any_moment(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a signal handler at a random moment of loads and calls") as count:
-        met = count_tries(count, handled, tmp_path, 500 if long else 10, [])
-        count.tries = met
-        assert met > 100
+        hits = count_tries(count, handle_at_random, tmp_path, 500 if long else 10, [])
+        count.tries = hits
+        assert hits > 100
 
 
 # ---------------------------------------------------------------------- greenlets
 
 
-def greenlets(root: str, seed: int) -> Any:
-    """Let the greenlets of one thread touch first, in a program that gevent patches.
+def access_in_greenlets(root: str, seed: int) -> Any:
+    """Let greenlets of one thread make the first access, in a program with gevent.
 
-    Something may have been called before the patch. Some wait for each other in a
-    circle, which is told; all others get one object.
+    A plugin may have been called before gevent patched the program. Two greenlets wait
+    for each other, which raises an error; all others get one object.
     """
     some = random.Random(seed)  # noqa: S311
     pause = some.choice([0, 0.001, 0.01])
     circle = "import plug_host as host, time\ndef Plugin():\n    time.sleep({})\n"
     circle += "    host.began.append(1)\n    return host.{}.obj\n"
-    manager = world(
+    manager = plant_plugins(
         root,
         {
             "plug.py": SLOW.format(pause=pause),
@@ -1324,7 +1339,7 @@ def greenlets(root: str, seed: int) -> Any:
     ]
 
 
-def test_greenlets_that_touch_first_get_one_object(
+def test_greenlets_with_a_first_access_get_one_object(
     tmp_path: Path, long: bool, tally: Count,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -1332,17 +1347,17 @@ def test_greenlets_that_touch_first_get_one_object(
     monkeypatch.setenv("PLUG_GEVENT", str(Path(gevent.__file__).parents[1]))
     with tally("greenlets access an extension at the same time, under gevent") as count:
         truth = [1, True, 1, True, True, True]
-        count_tries(count, greenlets, tmp_path, 60 if long else 6, truth)
+        count_tries(count, access_in_greenlets, tmp_path, 60 if long else 6, truth)
 
 
 class Interrupt:
-    """Raises KeyboardInterrupt at one of the places of `_calling`, by its number."""
+    """Raises KeyboardInterrupt at the place of this number in `_calling`."""
 
     def __init__(self, place: int) -> None:
         self.left = place
 
     def profile(self, frame: types.FrameType, event: str, about: Any) -> None:
-        # Behind the begin of a `with`, Python does not look: so it is safe.
+        # After `__enter__`, Python does not check for signals, so `with` is safe.
         entered = getattr(about, "__name__", "") == "__enter__"
         if (
             frame.f_code.co_filename == _calling.__file__
@@ -1355,14 +1370,16 @@ class Interrupt:
 
 
 @pytest.mark.parametrize("waits", [0, 1])
-def test_a_call_is_interrupted_wherever_python_looks_for_signals(
+def test_a_call_is_interrupted_wherever_python_checks_for_signals(
     waits: int, tmp_path: Path, tally: Count
 ) -> None:
     with tally("KeyboardInterrupt at each point of a call in turn") as count:
-        found = apart(tries, "everywhere", str(tmp_path), waits, 1)
+        found = call_in_fresh_process(
+            tries, "interrupt_everywhere", str(tmp_path), waits, 1
+        )
         (outcome,) = found
         count_outcome(count, (outcome[0], outcome[1]["found"]), [], "")
-        count.tries = outcome[1]["met"]
+        count.tries = outcome[1]["hits"]
         assert count.tries > 10
 
 
@@ -1385,36 +1402,36 @@ assert "orjson" not in sys.modules
 """
 
 
-def subinterpreter(code: str, own_lock: bool) -> "str | None":
-    """Run code in a new subinterpreter; return what it raised."""
-    low: Any
+def run_in_subinterpreter(code: str, own_lock: bool) -> "str | None":
+    """Run code in a new subinterpreter; return the message of its exception."""
+    interpreters: Any
     if sys.version_info >= (3, 13):
-        low = importlib.import_module("_interpreters")
-        made = low.create("isolated" if own_lock else "legacy")
+        interpreters = importlib.import_module("_interpreters")
+        made = interpreters.create("isolated" if own_lock else "legacy")
     else:
-        low = importlib.import_module("_xxsubinterpreters")
-        made = low.create(isolated=own_lock)
+        interpreters = importlib.import_module("_xxsubinterpreters")
+        made = interpreters.create(isolated=own_lock)
     try:
-        failed = low.run_string(made, code)
-    except low.RunFailedError as error:
+        failed = interpreters.run_string(made, code)
+    except interpreters.RunFailedError as error:
         return str(error)
     finally:
-        low.destroy(made)
+        interpreters.destroy(made)
     return failed and str(failed.formatted)
 
 
-def in_subinterpreters(root: str, seed: int) -> Any:
-    """Look and load in four subinterpreters, one after the other or all at once."""
+def load_in_subinterpreters(root: str, seed: int) -> Any:
+    """Query and load in four subinterpreters, one after the other or all at once."""
     own_lock = bool(seed & 2)
     tree = {**dist("plug", entry_points=points({"x": "plug:Plugin"}))}
     tree["plug.py"] = "class Plugin:\n    pass\n"
-    world(root, tree)
+    plant_plugins(root, tree)
     code = IN_SUBINTERPRETER.format(
         path=[*sys.path, str(Path(lazyplug.__file__).parents[1])]
     )
-    runs = [partial(subinterpreter, code, own_lock)] * 4
-    found = [run() for run in runs] if seed % 2 else in_threads(*runs)
-    return [said for said in map(str, found) if said != "None"]
+    runs = [partial(run_in_subinterpreter, code, own_lock)] * 4
+    found = [run() for run in runs] if seed % 2 else run_in_threads(*runs)
+    return [error for error in map(str, found) if error != "None"]
 
 
 def test_a_subinterpreter_finds_and_loads(
@@ -1423,4 +1440,4 @@ def test_a_subinterpreter_finds_and_loads(
     if not any(map(find_spec, ("_interpreters", "_xxsubinterpreters"))):
         pytest.skip("this Python has no module for subinterpreters")
     with tally("a plugin is loaded in a subinterpreter") as count:
-        count_tries(count, in_subinterpreters, tmp_path, 100 if long else 4, [])
+        count_tries(count, load_in_subinterpreters, tmp_path, 100 if long else 4, [])

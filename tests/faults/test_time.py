@@ -1,8 +1,8 @@
-"""Whatever clocks and file times do, the next look is right and rewriting ends.
+"""Try all file times and clocks: the next query is right, and rewriting ends.
 
-Time stands still here, for files as for the clock, until a case moves it. A case is
-one way to change an environment, at one moment, on a file system with one tick; each
-rule by which stamps are believed is also switched off, to see that cases fail then.
+Time stands still here, for files and for the clock, until a case moves it. A case is
+one change of an environment, at one moment, on a file system with one tick. Each rule
+about stat signatures is also switched off, and then cases must fail.
 """
 
 import importlib
@@ -28,10 +28,12 @@ from tests.support.fixtures import Count
 from tests.support.seam import fs
 from tests.support.tally import OURS, RIVAL, Tally
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="links of files and folders")
+pytestmark = pytest.mark.skipif(
+    os.name == "nt", reason="links of files and directories"
+)
 
 MILLISECOND, SECOND, HOUR = 10**6, 10**9, 3_600 * 10**9
-# Where a tick begins, whatever the tick.
+# The begin of a tick of any length.
 BEGIN = 1_600_000_000 * SECOND
 TICKS = {
     "1 ns": 1,
@@ -40,24 +42,24 @@ TICKS = {
     "1 s": SECOND,
     "2 s": 2 * SECOND,
 }
-# Ticks do not begin at round times: a file with one is compared by content, which would
-# hide what the other rules are for. See tests/test_content.py.
+# Ticks do not begin at round times: a file with a round time is compared by content,
+# which would hide the other rules. See tests/test_content.py.
 PHASE = 1
 FOO, NAME = "foo-1.0.dist-info", "entry_points.txt"
 NAMELESS = "-0.5.dist-info"
 
 
 class Files:
-    """Files whose times are remembered by inode, and the clock of their machine.
+    """Files whose times are kept by inode, and the clock of their machine.
 
     :param tick: of the file system, in nanoseconds.
-    :param dating: what becomes of the mtime of what is written.
-    :param creation: is ctime the time of creation, as on Windows?
+    :param dating: which mtime a file gets when it is written.
+    :param creation: whether ctime is the time of creation, as on Windows.
     """
 
     def __init__(self, tick: int, dating: str, creation: bool = False) -> None:
         self.tick, self.dating, self.creation = tick, dating, creation
-        # A third into a tick, so that more can happen in the same one.
+        # A third into a tick, so that more can happen in the same tick.
         self.now = BEGIN + tick // 3
         self._times: dict[int, tuple[int, int]] = {}
 
@@ -71,17 +73,17 @@ class Files:
         return self.now
 
     def tick_of(self, time: int) -> int:
-        """Return when the tick began that a time is in."""
+        """Return the begin of the tick that contains a time."""
         return (time - PHASE) // self.tick * self.tick + PHASE
 
     def _seen(self, status: os.stat_result) -> Any:
         times = self._times.get(status.st_ino)
         if times is None:
-            return status  # the index
+            return status  # of the index
         return with_times(status, *times)
 
-    def _touch(self, path: Path, modified: bool = True, made: bool = False) -> None:
-        """Let a file or folder have changed now."""
+    def _update(self, path: Path, modified: bool = True, made: bool = False) -> None:
+        """Set the times of a file or directory that has just changed."""
         inode = path.stat().st_ino
         now = self.tick_of(self.now)
         mtime, ctime = self._times.get(inode, (now, now))
@@ -89,7 +91,7 @@ class Files:
             ctime = now
         if modified:
             fixed = {"zero": 0, "1980": 315_532_800 * SECOND, "future": now + HOUR}
-            # As it was when it was unpacked long ago.
+            # The time of an archive that was unpacked.
             fixed["restored"] = BEGIN - 1_000 * SECOND
             mtime = fixed.get(self.dating, now)
         self._times[inode] = mtime, ctime
@@ -97,32 +99,32 @@ class Files:
     def plant(self, directory: Path, tree: Tree) -> None:
         plant(directory, tree)
         for path in (directory, *directory.rglob("*")):
-            self._touch(path, made=True)
-        self._touch(directory.parent)
+            self._update(path, made=True)
+        self._update(directory.parent)
 
     def write(self, path: Path, text: str) -> None:
-        """Write a file: the same one if it is there."""
+        """Write a file, in place if it exists."""
         made = not path.exists()
         path.write_text(text)
-        self._touch(path, made=made)
+        self._update(path, made=made)
         if made:
-            self._touch(path.parent)
+            self._update(path.parent)
 
     def rename(self, path: Path, to: Path) -> None:
         path.rename(to)
         if not to.is_symlink():
-            self._touch(to, modified=False)
+            self._update(to, modified=False)
         for parent in {path.parent, to.parent}:
-            self._touch(parent)
+            self._update(parent)
 
     def link(self, path: Path, to: Path) -> None:
         to.hardlink_to(path)
-        self._touch(path, modified=False)
-        self._touch(to.parent)
+        self._update(path, modified=False)
+        self._update(to.parent)
 
     def symlink(self, path: Path, to: Path) -> None:
         to.symlink_to(path)
-        self._touch(to.parent)
+        self._update(to.parent)
 
     def remove(self, path: Path) -> None:
         if path.is_dir():
@@ -133,18 +135,18 @@ class Files:
             if links > 1 and not self.creation:
                 now = self.tick_of(self.now)
                 self._times[inode] = self._times[inode][0], now
-        self._touch(path.parent)
+        self._update(path.parent)
 
 
-# ------------------------------------------------------------------ what is changed
+# ------------------------------------------------------------------------- changes
 
 
 class World:
-    """A folder on `sys.path`, and what it will be changed to.
+    """A directory on `sys.path`, and files to change it with.
 
-    :param folder: where all lies.
+    :param directory: for all files.
     :param files: their times.
-    :param values: what is declared at first, and after the changes 1 and 2.
+    :param values: the declared values at first, and after the changes 1 and 2.
     """
 
     def __init__(self, directory: Path, files: Files, values: list[str]) -> None:
@@ -152,7 +154,7 @@ class World:
         self.site = directory / "site"
         self.file = self.site / FOO / NAME
         files.plant(self.site, dist("foo", entry_points=self.text(0)))
-        # In a store, unpacked, or another environment.
+        # Files of a store, of an unpacked archive, or of another environment.
         for number in (1, 2):
             tree = dist("foo", entry_points=self.text(number))
             files.plant(directory / f"new{number}", tree)
@@ -161,14 +163,14 @@ class World:
         return f"[g]\na = {self.values[number]}\n"
 
     def new(self, number: int) -> Path:
-        """Return a metadata folder that was there already."""
+        """Return another metadata directory, which existed before."""
         return self.directory / f"new{number}" / FOO
 
     def put(self, number: int, make: Callable[[Path, Path], None]) -> list[str]:
-        """Make something of a file that was there, beside foo's; then in its place."""
-        beside = self.file.with_name("beside")
-        make(self.new(number) / NAME, beside)
-        self.files.rename(beside, self.file)
+        """Make something of another file, next to foo's; rename it to foo's file."""
+        new = self.file.with_name("new")
+        make(self.new(number) / NAME, new)
+        self.files.rename(new, self.file)
         return [self.values[number]]
 
 
@@ -179,43 +181,43 @@ def rewritten(world: World, number: int) -> list[str]:
 
 
 def replaced(world: World, number: int) -> list[str]:
-    """Put a new file in its place."""
+    """Replace the file by a new one."""
     write = world.files.write
-    return world.put(number, lambda _, beside: write(beside, world.text(number)))
+    return world.put(number, lambda _, new: write(new, world.text(number)))
 
 
 def hard_linked(world: World, number: int) -> list[str]:
-    """Put a hard link to another file in its place, as uv does."""
+    """Replace the file by a hard link to another one, as uv does."""
     return world.put(number, world.files.link)
 
 
 def linked(world: World, number: int) -> list[str]:
-    """Put a symbolic link to another file in its place."""
+    """Replace the file by a symbolic link to another one."""
     return world.put(number, world.files.symlink)
 
 
-def folder_replaced(world: World, number: int) -> list[str]:
-    """Put another folder in the place of the metadata folder."""
+def directory_replaced(world: World, number: int) -> list[str]:
+    """Replace the metadata directory by another one."""
     world.files.rename(world.site / FOO, world.directory / f"old{number}")
     world.files.rename(world.new(number), world.site / FOO)
     return [world.values[number]]
 
 
-def folder_linked(world: World, number: int) -> list[str]:
-    """Put a link to another folder in the place of the metadata folder."""
+def directory_linked(world: World, number: int) -> list[str]:
+    """Replace the metadata directory by a link to another one."""
     world.files.rename(world.site / FOO, world.directory / f"old{number}")
     world.files.symlink(world.new(number), world.site / FOO)
     return [world.values[number]]
 
 
 def entry_linked(world: World, number: int) -> list[str]:
-    """Put a link to another environment in the place of the path entry."""
+    """Replace the path entry by a link to another environment."""
     world.files.rename(world.site, world.directory / f"old{number}")
     world.files.symlink(world.new(number).parent, world.site)
     return [world.values[number]]
 
 
-def came_and_went(world: World, number: int) -> list[str]:
+def installed_and_removed(world: World, number: int) -> list[str]:
     """Install a distribution; then remove it."""
     directory = world.site / "bar-1.0.dist-info"
     if number == 1:
@@ -225,8 +227,8 @@ def came_and_went(world: World, number: int) -> list[str]:
     return [world.values[0]]
 
 
-def went_and_came(world: World, number: int) -> list[str]:
-    """Remove what a distribution declares; then declare something."""
+def emptied_and_filled(world: World, number: int) -> list[str]:
+    """Remove the entry_points.txt of a distribution; then add another one."""
     if number == 1:
         world.files.remove(world.file)
         return []
@@ -235,7 +237,7 @@ def went_and_came(world: World, number: int) -> list[str]:
 
 
 def renamed(world: World, number: int) -> list[str]:
-    """Give a distribution that is shadowed another name; then the first one again."""
+    """Give a shadowed distribution another name; then the first name again."""
     name = f"b{world.values[1][2:]}r" if number == 1 else "foo"
     text = f"Name: {name}\nVersion: 0.5\n"
     world.files.write(world.site / NAMELESS / "METADATA", text)
@@ -249,11 +251,11 @@ CHANGES: dict[str, Callable[[World, int], list[str]]] = {
         replaced,
         hard_linked,
         linked,
-        folder_replaced,
-        folder_linked,
+        directory_replaced,
+        directory_linked,
         entry_linked,
-        came_and_went,
-        went_and_came,
+        installed_and_removed,
+        emptied_and_filled,
         renamed,
     )
 }
@@ -266,14 +268,14 @@ class Case(NamedTuple):
     """How, when and where something changes."""
 
     change: str
-    # between the first look and the change; "before": it is the other way round
+    # when the change is made after the first query; "before": before that query
     moment: str
     tick: str
     dating: str
     size: str
-    # what becomes of the clock before the change
+    # how the clock is set before the change
     clock: str
-    # before the first look
+    # how long before the first query the environment is created
     planted: str
     creation: bool = False
 
@@ -290,27 +292,27 @@ ALL = [
 ]
 
 
-def told_by_creation(case: Case) -> bool:
-    """Return True if a change can be noticed where ctime is the time of creation.
+def is_visible_by_creation(case: Case) -> bool:
+    """Return True if a change is visible where ctime is the time of creation.
 
-    Not if the same file, or a folder, has the mtime and size that it had.
+    It is not if the same file, or a directory, has the mtime and size that it had.
     """
     if case.dating == "natural":
         return True
     if case.dating == "future" and case.change == "rewritten":
         return case.size == "other" or case.moment == "before"
-    return case.size == "other" and case.change != "came_and_went"
+    return case.size == "other" and case.change != "installed_and_removed"
 
 
 CREATION = [
     case._replace(creation=True)
     for case in ALL
-    if case.clock == "right" and told_by_creation(case)
+    if case.clock == "right" and is_visible_by_creation(case)
 ]
 
 
 def fault_of(case: Case) -> str:
-    """Return what a case is counted as."""
+    """Return the name under which a case is counted."""
     if case.creation:
         return "ctime is the time of creation, as on Windows"
     if case.clock != "right":
@@ -323,10 +325,10 @@ def fault_of(case: Case) -> str:
 
 
 class Bench:
-    """Where cases are tried, and what a look does there.
+    """Run cases, and count the updates of the index and the writes of a query.
 
-    :param folder: for worlds.
-    :param cache: the cache folder.
+    :param directory: for the files of a case.
+    :param cache: the cache directory.
     """
 
     def __init__(
@@ -342,7 +344,7 @@ class Bench:
             patch,
             subject,
         )
-        # of the last look: how often something was looked at again, and written
+        # of the last query: how often the index was updated, and how often written
         self.updates = self.writes = 0
         update, store = update_module.update, storage.store
 
@@ -358,7 +360,7 @@ class Bench:
         patch.setattr(update_module, "store", counted_store)
 
     def world(self, case: Case) -> World:
-        """Make the world of a case anew, and let its time be what is seen."""
+        """Create the files of a case, and let lazyplug see their times."""
         for directory in (self.directory, self.cache):
             shutil.rmtree(directory, ignore_errors=True)
         self.directory.mkdir()
@@ -378,43 +380,43 @@ class Bench:
             self.patch.setattr(fs, name, getattr(files, name))
         return world
 
-    def look(self) -> list[str]:
-        """Look as a new process does; return what the group declares."""
+    def query(self) -> list[str]:
+        """Return the values of the group, as a new process."""
         self.updates = self.writes = 0
         if self.subject == RIVAL:
             importlib.invalidate_caches()
             rival = stevedore._cache.Cache(str(self.cache))
-            rival._disable_caching = False  # as it is where Python does not lie in /tmp
+            rival._disable_caching = False  # as for a Python outside /tmp
             return sorted(point.value for point in rival.get_group_all("g"))
         lazyplug.invalidate_caches()
         return sorted(point.value for point in lazyplug.entry_points(group="g"))
 
     def run(self, case: Case, count: Tally) -> None:
-        """Look again and again while an environment changes; count what is wrong."""
+        """Query repeatedly while an environment changes; count what is wrong."""
         world = self.world(case)
         files, change = world.files, CHANGES[case.change]
 
-        def look(label: str) -> None:
-            count.hold(self.look, truth, f"{label} {case}")
+        def query(label: str) -> None:
+            count.check(self.query, truth, f"{label} {case}")
 
         truth = [world.values[0]]
         if case.moment == "before":
             files.now += CLOCKS[case.clock]
             truth = change(world, 1)
-            look("first look")
+            query("first query")
         else:
-            look("first look")
+            query("first query")
             files.now = moved(files, case.moment) + CLOCKS[case.clock]
             truth = change(world, 1)
-            look("changed once")
+            query("changed once")
         truth = change(world, 2)
-        look("changed twice")
+        query("changed twice")
         if self.subject == RIVAL:
             return
         written = 0
         back = case.clock == "set back"
-        # By a clock that was set back, what was there is still to come.
-        for pause, rest in (
+        # After the clock was set back, earlier files are in the future.
+        for pause, at_rest in (
             (0, False),
             (3, False),
             (0, not back),
@@ -422,12 +424,12 @@ class Bench:
             (0, True),
         ):
             files.now += pause * SECOND
-            look("later")
+            query("later")
             written += self.writes
-            if rest:
+            if at_rest:
                 count.compare(self.updates, 0, f"not at rest {case}")
-        # Once when stamps are old enough; when those are that were still to come;
-        # when mtimes in the future were seen twice.
+        # One write when no signature is racy any more, one when the clock has passed
+        # times in the future, one when mtimes in the future were seen twice.
         most = 1 + back + (case.dating == "future")
         count.compare(written <= most, True, f"written {written} times {case}")
 
@@ -443,7 +445,7 @@ def moved(files: Files, moment: str) -> int:
 
 
 def rival_mtime(path: str) -> float:
-    """Return what stevedore would be told by the file system of a case."""
+    """Return the mtime that the file system of a case reports to stevedore."""
     try:
         return float(fs.stat(path).st_mtime_ns / SECOND)
     except FileNotFoundError:
@@ -463,8 +465,8 @@ def rival_bench(tmp_path: Path, isolated: Path) -> Iterator[Bench]:
         yield Bench(tmp_path / "world", isolated, patch, RIVAL)
 
 
-def sorted_out(several: list[Case]) -> dict[str, list[Case]]:
-    """Return cases by what they are counted as."""
+def group_cases(several: list[Case]) -> dict[str, list[Case]]:
+    """Return the cases by the name under which they are counted."""
     found: dict[str, list[Case]] = {}
     for case in several:
         found.setdefault(fault_of(case), []).append(case)
@@ -473,21 +475,21 @@ def sorted_out(several: list[Case]) -> dict[str, list[Case]]:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_changes_at_any_time_is_seen_and_settles(
+def test_a_change_at_any_time_is_seen_and_rewriting_ends(
     change: str, bench: Bench, long: bool, tally: Count
 ) -> None:
     several = [case for case in ALL if case.change == change]
-    for fault, some in sorted_out(several[:: 1 if long else 97]).items():
+    for fault, some in group_cases(several[:: 1 if long else 97]).items():
         with tally(fault) as count:
             for case in some:
                 bench.run(case, count)
 
 
 @pytest.mark.timeout(3600)
-def test_what_the_rival_sees_is_counted(
+def test_wrong_answers_of_the_rival_are_counted(
     rival_bench: Bench, long: bool, tally: Count
 ) -> None:
-    for fault, some in sorted_out(ALL[:: 11 if long else 499]).items():
+    for fault, some in group_cases(ALL[:: 11 if long else 499]).items():
         with tally(fault, RIVAL) as count:
             for case in some:
                 rival_bench.run(case, count)
@@ -497,7 +499,7 @@ def test_what_the_rival_sees_is_counted(
 def test_a_change_is_seen_where_ctime_is_the_time_of_creation(
     bench: Bench, long: bool, tally: Count
 ) -> None:
-    for fault, some in sorted_out(CREATION[:: 1 if long else 97]).items():
+    for fault, some in group_cases(CREATION[:: 1 if long else 97]).items():
         with tally(fault) as count:
             for case in some:
                 bench.run(case, count)
@@ -507,20 +509,20 @@ def test_a_change_is_seen_where_ctime_is_the_time_of_creation(
 
 
 @pytest.mark.timeout(3600)
-def test_links_from_a_store_cost_one_look_and_one_write_each(
+def test_each_link_from_a_store_costs_one_scan_and_one_write(
     bench: Bench, long: bool, tally: Count
 ) -> None:
-    # As when other environments are made, and removed, of what uv keeps.
+    # As when other environments are created from uv's cache, and removed.
     several = list(product(TICKS, DATINGS, [0, 1, 3, 50], PLANTED))
     with tally("hard links to a file are created and removed") as count:
         for tick, dating, pause, planted in several[:: 1 if long else 7]:
             case = Case("linked", "", tick, dating, "same", "right", planted)
             world = bench.world(case)
             for _ in range(3):
-                count.hold(bench.look, ["m:a"], case)
+                count.check(bench.query, ["m:a"], case)
                 world.files.now += 3 * SECOND
             assert bench.updates == 0
-            # A stamp with an mtime in the future is believed when it was seen twice.
+            # An mtime in the future is trusted when it was seen twice.
             written, most = 0, 2 if dating == "future" else 1
             for number in range(8):
                 other = world.directory / f"other{number // 2}"
@@ -529,108 +531,112 @@ def test_links_from_a_store_cost_one_look_and_one_write_each(
                 else:
                     world.files.link(world.file, other)
                 world.files.now += pause * SECOND
-                for looks in range(4):
-                    count.hold(bench.look, ["m:a"], case)
+                for query in range(4):
+                    count.check(bench.query, ["m:a"], case)
                     written += bench.writes
-                    if looks >= most:
+                    if query >= most:
                         count.compare(bench.writes, 0, f"written without need {case}")
             count.compare(written <= 8 * most, True, f"written {written} times {case}")
             world.files.now += 3 * SECOND
-            count.hold(bench.look, ["m:a"], case)
-            count.compare(bench.writes <= 1, True, f"settles {case}")
-            count.hold(bench.look, ["m:a"], case)
+            count.check(bench.query, ["m:a"], case)
+            count.compare(bench.writes <= 1, True, f"written again {case}")
+            count.check(bench.query, ["m:a"], case)
             count.compare(bench.updates, 0, f"not at rest {case}")
 
 
 # ----------------------------------------------------------------- without each rule
 
 
-def everywhere(patch: pytest.MonkeyPatch, name: str, new: Any) -> None:
-    """Exchange a function in all rooms that have it."""
+def replace_everywhere(patch: pytest.MonkeyPatch, name: str, new: Any) -> None:
+    """Replace a function in all modules of lazyplug that have it."""
     for module_name, module in list(sys.modules.items()):
         if module_name.startswith("lazyplug.") and hasattr(module, name):
             patch.setattr(module, name, new)
 
 
-def no_racy_rule(patch: pytest.MonkeyPatch) -> None:
+def trust_racy_signatures(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reading, "RACY", 0)
 
 
-def stamp_without(place: int) -> Callable[[pytest.MonkeyPatch], None]:
-    """Return what leaves one number out of each stamp."""
+def signature_without(field: int) -> Callable[[pytest.MonkeyPatch], None]:
+    """Return a function that removes one field from every stat signature."""
 
     def switch_off(patch: pytest.MonkeyPatch) -> None:
         stat_signature = _index.stat_signature
 
         def less(status: Any) -> str:
-            stat_hashes = stat_signature(status).split()
-            stat_hashes[place] = "0"
-            return " ".join(stat_hashes)
+            fields = stat_signature(status).split()
+            fields[field] = "0"
+            return " ".join(fields)
 
-        everywhere(patch, "stamp", less)
+        replace_everywhere(patch, "stat_signature", less)
 
     return switch_off
 
 
-def never_the_future(patch: pytest.MonkeyPatch) -> None:
+def never_trust_the_future(patch: pytest.MonkeyPatch) -> None:
     reliable = reading.is_reliable
-    everywhere(patch, "is_reliable", lambda now, _, clock: reliable(now, False, clock))
+    replace_everywhere(
+        patch, "is_reliable", lambda now, _, clock: reliable(now, False, clock)
+    )
 
 
-def the_future_at_once(patch: pytest.MonkeyPatch) -> None:
+def trust_the_future_at_once(patch: pytest.MonkeyPatch) -> None:
     reliable = reading.is_reliable
-    everywhere(patch, "is_reliable", lambda now, _, clock: reliable(now, True, clock))
+    replace_everywhere(
+        patch, "is_reliable", lambda now, _, clock: reliable(now, True, clock)
+    )
 
 
-def write_what_is_written(patch: pytest.MonkeyPatch) -> None:
-    decode, stat_hashes = layout.from_bytes, count_up()
+def write_without_need(patch: pytest.MonkeyPatch) -> None:
+    decode, numbers = layout.from_bytes, count_up()
 
-    def decoded(data: bytes) -> _index.Index:
+    def decode_anew(data: bytes) -> _index.Index:
         index = decode(data)
-        index.header += b"%d" % next(stat_hashes)
+        index.header += b"%d" % next(numbers)
         return index
 
-    patch.setattr(update_module, "from_bytes", decoded)
+    patch.setattr(update_module, "from_bytes", decode_anew)
 
 
 RULES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], dict[str, Any]]] = {
-    "a young stamp is not believed": (
-        no_racy_rule,
+    "a racy stat signature is not trusted": (
+        trust_racy_signatures,
         {"dating": "natural", "moment": "same tick", "planted": "just now"},
     ),
-    "mtime is in the stamp": (
-        stamp_without(0),
+    "mtime is in the stat signature": (
+        signature_without(0),
         {"dating": "natural", "moment": "50 s", "creation": True},
     ),
-    "ctime is in the stamp": (
-        stamp_without(1),
+    "ctime is in the stat signature": (
+        signature_without(1),
         {"dating": "restored", "moment": "50 s", "planted": "long ago"},
     ),
-    "size is in the stamp": (
-        stamp_without(2),
+    "size is in the stat signature": (
+        signature_without(2),
         {"dating": "zero", "moment": "50 s", "size": "other", "creation": True},
     ),
-    "inode is in the stamp": (
-        stamp_without(3),
+    "inode is in the stat signature": (
+        signature_without(3),
         {"change": "linked", "dating": "zero", "moment": "50 s"},
     ),
-    "an mtime in the future is believed in the end": (
-        never_the_future,
+    "an mtime in the future is trusted in the end": (
+        never_trust_the_future,
         {"dating": "future", "moment": "50 s"},
     ),
-    "an mtime in the future is not believed at once": (
-        the_future_at_once,
+    "an mtime in the future is not trusted at once": (
+        trust_the_future_at_once,
         {"dating": "future", "moment": "before", "creation": True},
     ),
-    "what is as it was written is not written again": (
-        write_what_is_written,
+    "an unchanged index is not written again": (
+        write_without_need,
         {"dating": "zero", "moment": "1 s", "clock": "set back"},
     ),
 }
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_without_each_rule_cases_fail_that_else_do_not(
+def test_without_each_rule_some_cases_fail(
     rule: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     switch_off, wanted = RULES[rule]

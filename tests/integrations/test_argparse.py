@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("reliable", "forgotten")
 
 @pytest.fixture
 def plugs(site: PlantSite, first: SetPath) -> Path:
-    """Return a site folder with commands, of which some are broken."""
+    """Return a site directory with commands, of which some are broken."""
     directory = site(
         {
             "plug_greet.py": '''
@@ -73,8 +73,8 @@ def test_the_help_screen_says_what_they_are_and_imports_none(
         "greet Greet 100 % of them.",
         "bare What it is for.",
         "bad Is bad.",
-        "gone (cannot be used: there is no module 'plug_nowhere')",
-        "no (cannot be used: no object reference)",
+        "gone (cannot be used: no module named 'plug_nowhere')",
+        "no (cannot be used: not a valid reference (expected `module:attr`))",
     ):
         assert line in said
     assert imported() == set()
@@ -97,7 +97,7 @@ def test_only_the_plugin_that_is_asked_for_is_imported(
     [
         ("bad", "could not be loaded: OSError: on purpose"),
         ("gone", "ModuleNotFoundError: No module named 'plug_nowhere'"),
-        ("no", "'not a reference' is not an object reference"),
+        ("no", "'not a reference' is not a valid reference (expected `module:attr`)"),
     ],
 )
 def test_a_plugin_that_cannot_be_used_says_whose_it_is(

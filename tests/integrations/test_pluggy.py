@@ -1,5 +1,6 @@
 """A pluggy host: the same plugins, imported when a hook calls them."""
 
+import re
 import sys
 import textwrap
 import time
@@ -364,7 +365,8 @@ def test_a_plugin_that_cannot_be_imported_is_left_out_and_logged_once(
         forget()
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == logged * 5
-    assert all("could not load entry point" in text for text in told)
+    assert all(text.startswith("entry point '") for text in told)
+    assert all(" could not be loaded: " in text for text in told)
     assert all("declared by plugs 1.0" in text for text in told)
 
 
@@ -381,7 +383,7 @@ def test_a_reference_that_is_not_valid_stops_no_lazy_host(
 
 @pytest.mark.parametrize("lazy", [False, True])
 def test_a_policy_for_failures_that_there_is_not_is_refused(lazy: bool) -> None:
-    with pytest.raises(ValueError, match="on_failure is 'raise'; it may be one of"):
+    with pytest.raises(ValueError, match="'raise' is not a valid on_failure: expected"):
         load_entrypoints(host(), "host", lazy=lazy, on_failure="raise")
 
 
@@ -619,7 +621,7 @@ def test_what_stands_for_a_plugin_is_a_module_that_loads_when_it_is_touched(
     assert isinstance(pm.get_plugin("plain"), ModuleType)
     assert plugin in pm.get_plugins()
     assert plugin.__name__ == "plug_plain"
-    assert repr(plugin) == "<module 'plug_plain', to be imported when it is called>"
+    assert repr(plugin) == "<module 'plug_plain', not imported yet>"
     assert [hook.name for hook in pm.get_hookcallers(plugin)] == ["greet"]
     assert imported() == set()
     assert plugin.VALUE == 3
@@ -907,7 +909,8 @@ def test_a_plugin_that_breaks_later_answers_as_if_it_were_not_there(
     assert found == []
     names = ("needs", "wraps", "forces", "hist")
     for name in names:
-        times = caplog.text.count(f"could not load entry point '{name} = plug_{name}'")
+        failed = f"entry point '{name} = plug_{name}' of .* could not be loaded: "
+        times = len(re.findall(failed, caplog.text))
         assert times == (policy != "ignore"), name
     # What is touched itself raises, whatever the policy.
     with pytest.raises(ModuleNotFoundError, match="plug_needed"):
@@ -966,13 +969,15 @@ def test_a_host_that_looks_at_plugins_by_itself_cannot_be_lazy(
         return getattr(pluggy.PluginManager, method)(self, *args, **kwargs)
 
     manager = type("Manager", (pluggy.PluginManager,), {method: own})
-    with pytest.raises(TypeError, match=rf"Manager has a {method}\(\) of its own"):
+    with pytest.raises(
+        TypeError, match=rf"Manager overrides {method}\(\), which inspects"
+    ):
         load_entrypoints(host(manager), "host", lazy=True)
     assert load_entrypoints(host(manager), "host") == len(PLUGINS)
 
 
 def test_pytest_cannot_be_lazy(pytestconfig: pytest.Config) -> None:
-    with pytest.raises(TypeError, match=r"PytestPluginManager has a register\(\)"):
+    with pytest.raises(TypeError, match=r"PytestPluginManager overrides register\(\)"):
         load_entrypoints(pytestconfig.pluginmanager, "host", lazy=True)
 
 

@@ -1,1 +1,1 @@
-"""A frozen index in the real things: images, zip applications, bundles."""
+"""Test frozen indexes in real images, zip applications and bundles."""

@@ -1,7 +1,7 @@
-"""What docs/frozen-index.md says to do is done, with the real tools, and run.
+"""Follow docs/frozen-index.md with the real tools, and run the result.
 
-The program is a host with two plugins of its own and one of another distribution; what
-it prints is the same wherever it was packed to.
+The program is a host with two plugins of its own and one of another distribution. It
+prints the same however it is packed.
 """
 
 import json
@@ -25,7 +25,7 @@ HOSTS = CHECKOUT / "tests" / "hosts"
 GROUPS = ("tinynova.compute.monitors.cpu", "tinynova.compute.monitors.ipmi")
 NOBODY = 65534
 EMPTY: Mapping[str, str] = {}
-# Where nothing can be written, and nobody lives.
+# No home directory, and no place for a cache.
 HOMELESS = {"HOME": "/nonexistent", "XDG_CACHE_HOME": "", "LAZYPLUG_CACHE_DIR": ""}
 
 
@@ -57,7 +57,7 @@ def run(
 class Environment:
     """A virtual environment.
 
-    :param folder: where it is, or will be.
+    :param directory: where it is, or will be created.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -65,10 +65,10 @@ class Environment:
         self.python = directory / "bin" / "python"
         self.cache = directory.parent / "cache"
 
-    def made(
+    def create(
         self, *projects: "str | Path", interpreter: "str | None" = None
     ) -> "Environment":
-        """Make it, and install lazyplug and these."""
+        """Create it, and install lazyplug and these projects."""
         chosen = interpreter or sys.executable
         run(uv.find_uv_bin(), "venv", "--quiet", "--python", chosen, self.directory)
         self.install(CHECKOUT, *projects)
@@ -85,14 +85,14 @@ class Environment:
         return found
 
     def ask(self, *arguments: str, **variables: str) -> Any:
-        """Return what the host reports, as it is run from its module."""
+        """Return the report of the host, run as a module."""
         cache = {"LAZYPLUG_CACHE_DIR": str(self.cache)}
         wanted = {**cache, **variables}
         done = run(self.python, "-m", "tinynova", *arguments, variables=wanted)
         return json.loads(done.stdout)
 
     def lazyplug(self, *arguments: "str | Path", code: int = 0) -> str:
-        """Return what our own command line prints."""
+        """Return what the command `lazyplug` prints."""
         cache = {"LAZYPLUG_CACHE_DIR": str(self.cache)}
         script = self.directory / "bin" / "lazyplug"
         done = run(self.python, script, *arguments, code=code, variables=cache)
@@ -101,28 +101,28 @@ class Environment:
 
 @pytest.fixture(scope="session")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the projects: a build leaves things beside its sources."""
+    """Return a copy of the projects, since a build leaves files next to its sources."""
     directory = tmp_path_factory.mktemp("sources")
     return Path(shutil.copytree(HOSTS, directory / "hosts"))
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, sources: Path) -> Environment:
-    """Return an environment with the host and its plugin."""
+    """Return an environment with the host and its plugins."""
     directory = tmp_path_factory.mktemp("built")
-    return Environment(directory / "venv").made(
+    return Environment(directory / "venv").create(
         sources / "tiny-nova", sources / "tiny-nova-ipmi"
     )
 
 
 @pytest.fixture
 def environment(built: Environment, tmp_path: Path) -> Environment:
-    """Return a copy of it that a test may change."""
-    return copied(built, tmp_path / "venv")
+    """Return a copy of that environment, which a test may change."""
+    return copy(built, tmp_path / "venv")
 
 
-def copied(environment: Environment, directory: Path) -> Environment:
-    """Copy an environment as an image does: other inodes, times that say nothing."""
+def copy(environment: Environment, directory: Path) -> Environment:
+    """Copy an environment as an image does: with other inodes and constant times."""
     shutil.copytree(environment.directory, directory, symlinks=True)
     for where, _, files in os.walk(directory):
         for file in ("", *files):
@@ -132,7 +132,7 @@ def copied(environment: Environment, directory: Path) -> Environment:
 
 @pytest.fixture(scope="session")
 def expected(built: Environment) -> Any:
-    """Return what the host reports without any index."""
+    """Return the report of the host without any index."""
     found = built.ask("all", LAZYPLUG_CACHE="off")
     assert len(found["reports"]) > 2
     return found
@@ -146,16 +146,16 @@ def test_an_image_answers_from_its_frozen_index_at_its_first_start(
     options: tuple[str, ...], environment: Environment, expected: Any, tmp_path: Path
 ) -> None:
     environment.lazyplug("freeze", *options)
-    image = copied(environment, tmp_path / "image")
+    image = copy(environment, tmp_path / "image")
     shutil.rmtree(environment.directory)
     for _ in range(2):
         assert image.ask("all") == expected
     assert not image.cache.exists()
-    assert image.lazyplug("freeze", "--check").endswith(" is true\n")
-    assert "answers, and is true" in image.lazyplug("doctor")
+    assert image.lazyplug("freeze", "--check").endswith(" is up to date\n")
+    assert "is used, and up to date" in image.lazyplug("doctor")
 
 
-def test_metadata_may_be_left_out_of_an_image_that_is_trusted(
+def test_an_image_with_a_trusted_index_needs_no_metadata(
     environment: Environment, expected: Any
 ) -> None:
     environment.lazyplug("freeze", "--trust")
@@ -163,22 +163,22 @@ def test_metadata_may_be_left_out_of_an_image_that_is_trusted(
         shutil.rmtree(directory)
     assert environment.ask("all") == expected
     environment.lazyplug("thaw")
-    told = run(
+    error = run(
         environment.python, "-m", "tinynova", "one", "cpu", "proc_stat", code=1
     ).stderr
-    assert "no entry points at all are visible on sys.path" in told
-    assert "`lazyplug freeze --trust` where they are installed" in told
+    assert "no entry points found on sys.path: is the metadata" in error
+    assert "`lazyplug freeze --trust` where the distributions are installed" in error
 
 
-def test_a_plugin_that_is_installed_on_top_of_an_image_is_seen_or_the_error_says_why(
+def test_a_plugin_that_is_installed_into_an_image_is_found_or_the_error_says_why(
     tmp_path: Path, sources: Path, expected: Any
 ) -> None:
-    environment = Environment(tmp_path / "venv").made(sources / "tiny-nova")
+    environment = Environment(tmp_path / "venv").create(sources / "tiny-nova")
     one = ("-m", "tinynova", "one", "ipmi", "sensors")
     environment.lazyplug("freeze")
-    told = run(environment.python, *one, code=1).stderr
-    assert "no installed distribution declares that group" in told
-    assert "lazyplug.index" not in told
+    error = run(environment.python, *one, code=1).stderr
+    assert "no installed distribution declares that group" in error
+    assert "lazyplug.index" not in error
     environment.install(sources / "tiny-nova-ipmi")
     assert environment.ask("all") == expected
     run(uv.find_uv_bin(), "pip", "uninstall", "--quiet", "--python",
@@ -187,10 +187,10 @@ def test_a_plugin_that_is_installed_on_top_of_an_image_is_seen_or_the_error_says
 
     environment.lazyplug("freeze", "--trust")
     environment.install(sources / "tiny-nova-ipmi")
-    told = run(environment.python, *one, code=1).stderr
-    assert "no installed distribution declares that group" in told
-    assert "is believed without a look, and since then something changed in" in told
-    assert f"{environment.site}: 1 came, 0 went" in told
+    error = run(environment.python, *one, code=1).stderr
+    assert "no installed distribution declares that group" in error
+    assert "is trusted without checking, but has become stale: " in error
+    assert f"{environment.site}: 1 added, 0 removed" in error
     assert "tiny_nova_ipmi-2.0.dist-info in" in environment.lazyplug(
         "freeze", "--check", code=1
     )
@@ -199,7 +199,7 @@ def test_a_plugin_that_is_installed_on_top_of_an_image_is_seen_or_the_error_says
     assert environment.ask("all") == expected
 
 
-def for_all() -> "str | None":
+def find_shared_python() -> "str | None":
     """Return an interpreter that every user may run, if there is one."""
     for name in (sys.executable, "/usr/bin/python3"):
         file = Path(name).resolve()
@@ -213,15 +213,17 @@ def for_all() -> "str | None":
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="not root")
-@pytest.mark.skipif(for_all() is None, reason="no Python that every user may run")
-def test_an_image_that_cannot_be_written_is_run_by_anybody(
+@pytest.mark.skipif(
+    find_shared_python() is None, reason="no Python that every user may run"
+)
+def test_every_user_can_run_an_image_that_cannot_be_written(
     sources: Path, expected: Any
 ) -> None:
     with tempfile.TemporaryDirectory(dir="/opt") as directory:
         run("chmod", "755", directory)
         image = Environment(Path(directory) / "image")
         projects = (sources / "tiny-nova", sources / "tiny-nova-ipmi")
-        image.made(*projects, interpreter=for_all())
+        image.create(*projects, interpreter=find_shared_python())
         image.lazyplug("freeze")
         run("chmod", "-R", "a-w,a+rX", image.directory)
         command = (image.python, "-m", "tinynova", "all")
@@ -239,24 +241,24 @@ print(json.dumps(main(*sys.argv[1:])))
 """
 
 
-def staged(environment: Environment, sources: Path, build: Path) -> None:
-    """Install all of it into a folder that is to be moved."""
+def stage(environment: Environment, sources: Path, build: Path) -> None:
+    """Install lazyplug, the host and its plugins into a directory to be moved."""
     tool = (uv.find_uv_bin(), "pip", "install", "--quiet", "--python")
     projects = (CHECKOUT, sources / "tiny-nova", sources / "tiny-nova-ipmi")
     run(*tool, environment.python, "--target", build, *projects)
 
 
-def test_a_function_whose_metadata_is_left_out_finds_its_plugins(
+def test_a_function_without_metadata_finds_its_plugins(
     environment: Environment, sources: Path, expected: Any, tmp_path: Path
 ) -> None:
     build = tmp_path / "build"
-    staged(environment, sources, build)
+    stage(environment, sources, build)
     output = build / "lazyplug.index"
     environment.lazyplug("freeze", "--trust", "--path", build, "--output", output)
     for directory in build.glob("*.dist-info"):
         shutil.rmtree(directory)
     task = Path(shutil.move(build, tmp_path / "task"))
-    # As there: its folder is the current one, and stands before all others.
+    # As in Lambda: its directory is the current one, and the first on sys.path.
     code = f"import os, sys; os.chdir({str(task)!r}); sys.path.insert(0, os.getcwd())"
     variables = {"LAZYPLUG_INDEX": str(task / "lazyplug.index"), **HOMELESS}
     done = run(
@@ -279,11 +281,11 @@ def main():
 """
 
 
-def test_a_zip_application_answers_from_the_index_that_it_holds(
+def test_a_zip_application_answers_from_the_index_in_it(
     environment: Environment, sources: Path, expected: Any, tmp_path: Path
 ) -> None:
     build = tmp_path / "build"
-    staged(environment, sources, build)
+    stage(environment, sources, build)
     plant(build / "launch", {"__init__.py": LAUNCH})
     output = build / "launch" / "lazyplug.index"
     environment.lazyplug("freeze", "--trust", "--path", build, "--output", output)
@@ -298,7 +300,7 @@ def test_a_zip_application_answers_from_the_index_that_it_holds(
     spelled = f"{tmp_path}/./{archive.name}"
     done = run(environment.python, spelled, *command[2:], variables=cache)
     assert done.stderr == "False\n"
-    # Without one the archive itself is read.
+    # Without the index, the archive itself is read.
     other = run(*command, variables={"LAZYPLUG_INDEX": "off"})
     assert other.stdout == done.stdout
     assert other.stderr == "True\n"
@@ -315,10 +317,10 @@ print(json.dumps(main(*sys.argv[1:])))
 """
 
 
-def bundled(
+def bundle(
     environment: Environment, directory: Path, options: "tuple[str, ...]"
 ) -> Path:
-    """Build a bundle of one folder; return its program."""
+    """Build a one-directory bundle; return its program."""
     plant(directory, {"program.py": MAIN})
     run(
         environment.python, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR",
@@ -340,16 +342,16 @@ def test_a_bundle_of_pyinstaller_finds_its_plugins(
     }
     hidden = tuple(f"--hidden-import={module}" for module in sorted(modules))
 
-    program = bundled(environment, tmp_path / "without", hidden)
-    told = run(program, "one", "cpu", "proc_stat", code=1, variables=HOMELESS).stderr
-    assert "no extension named 'proc_stat'" in told
-    assert "Where metadata is left out, as by PyInstaller, ship a frozen index" in told
+    program = bundle(environment, tmp_path / "without", hidden)
+    error = run(program, "one", "cpu", "proc_stat", code=1, variables=HOMELESS).stderr
+    assert "no extension named 'proc_stat'" in error
+    assert "as PyInstaller builds it, needs a frozen index: run `lazyplug" in error
 
     output = tmp_path / "lazyplug.index"
     environment.lazyplug("freeze", "--flat", "--output", output)
     data = f"--add-data={output}:."
-    program = bundled(environment, tmp_path / "with", (data, *hidden))
-    # All of it is in the bundle: neither the environment nor a cache is needed.
+    program = bundle(environment, tmp_path / "with", (data, *hidden))
+    # The bundle needs neither the environment nor a cache.
     shutil.rmtree(environment.directory)
     moved = shutil.move(program.parent, tmp_path / "elsewhere")
     done = run(Path(moved) / "program", "all", variables=HOMELESS)

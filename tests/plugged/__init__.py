@@ -1,1 +1,1 @@
-"""Released pluggy hosts, with plugins of theirs; see `tox run -e pluggy`."""
+"""Run released hosts of pluggy with their plugins: `tox run -e pluggy`."""

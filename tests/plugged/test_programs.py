@@ -1,4 +1,4 @@
-"""llm and datasette, as released, say the same when their plugins are lazy."""
+"""Compare the output of released llm and datasette with and without lazy plugins."""
 
 import json
 import time
@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.children import python
 
-# As a host would exchange the line that loads its plugins.
+# Replaces the call that loads the plugins, as a host would.
 OURS = """
 import pluggy
 from lazyplug.integrations.pluggy import load_entrypoints
@@ -52,14 +52,14 @@ def run(before: str, words: Sequence[str], home: Path) -> tuple[int, str, set[st
     code = before + CALL.format(words[0], list(words[1:]))
     env = {"LLM_USER_PATH": str(home), "COLUMNS": "80"}
     done = python("-c", code, env=env, cwd=home, check=False)
-    said, _, names = done.stderr.rpartition("imported")
-    return done.returncode, done.stdout + said, set(names.split())
+    errors, _, names = done.stderr.rpartition("imported")
+    return done.returncode, done.stdout + errors, set(names.split())
 
 
-def same(one: str, other: str) -> bool:
-    """Return True if it is the same text, whatever the order of the plugins in it.
+def is_same(one: str, other: str) -> bool:
+    """Return True if two texts are equal but for the order of the plugins in them.
 
-    pluggy takes them as the folder lists them; and `get_plugins` is a set.
+    pluggy orders plugins as the directory lists them, and `get_plugins` is a set.
     """
     try:
         texts = [sorted(json.dumps(e) for e in json.loads(t)) for t in (one, other)]
@@ -69,7 +69,7 @@ def same(one: str, other: str) -> bool:
 
 
 @pytest.mark.parametrize("command", LLM + DATASETTE)
-def test_a_program_says_the_same_with_its_plugins_found_here_or_lazy(
+def test_a_program_prints_the_same_with_eager_and_with_lazy_plugins(
     command: str, tmp_path: Path
 ) -> None:
     words = command.split()
@@ -77,16 +77,18 @@ def test_a_program_says_the_same_with_its_plugins_found_here_or_lazy(
     assert len(stock[2]) > 3
     eager = run(EAGER, words, tmp_path)
     assert (eager[0], eager[2]) == (stock[0], stock[2])
-    assert same(eager[1], stock[1])
+    assert is_same(eager[1], stock[1])
     for _ in range(2):
         code, text, plugins = run(LAZY, words, tmp_path)
         assert code == stock[0]
-        assert same(text, stock[1])
+        assert is_same(text, stock[1])
         assert plugins <= stock[2]
-        time.sleep(2.1)  # what was just written is believed by then
+        time.sleep(2.1)  # new files are no longer racy then
 
 
-def test_what_implements_no_hook_that_is_called_is_not_imported(tmp_path: Path) -> None:
+def test_a_plugin_that_implements_no_called_hook_is_not_imported(
+    tmp_path: Path,
+) -> None:
     for _ in range(2):
         _, _, of_llm = run(LAZY, ["llm", "plugins"], tmp_path)
         _, _, of_datasette = run(LAZY, ["datasette", "--help"], tmp_path)

@@ -1,1 +1,1 @@
-"""Everything in Pyodide: CPython on Emscripten, in node."""
+"""Run lazyplug in Pyodide: CPython on Emscripten, in node."""

@@ -1,7 +1,7 @@
-"""What is promised is true on Emscripten: CPython in Pyodide, in node.
+"""Run lazyplug on Emscripten: in Pyodide, a CPython that runs in node.
 
-`tox run -e pyodide` installs both, and says with PYODIDE where Pyodide lies. The wheel
-and its pure dependencies are mounted; orjson has no wheel there that may be mounted.
+`tox run -e pyodide` installs both, and sets PYODIDE to the directory of Pyodide. The
+wheel and its pure Python dependencies are mounted. orjson has no wheel for Emscripten.
 """
 
 import json
@@ -36,8 +36,8 @@ PLUGINS = {
 }  # fmt: skip
 
 
-class Place(NamedTuple):
-    """What is mounted: the same directories for as many processes as a test wants."""
+class Mounts(NamedTuple):
+    """The mounted directories, the same for all processes of a test."""
 
     site: Path
     cache: Path
@@ -46,7 +46,7 @@ class Place(NamedTuple):
         self, code: str, environment: "dict[str, str] | None" = None
     ) -> subprocess.CompletedProcess[str]:
         """Run code in a new Pyodide."""
-        asked = {
+        request = {
             "pyodide": os.environ["PYODIDE"],
             "environment": {"HOME": "/home/me", "LAZYPLUG_CACHE_DIR": "/cache"}
             if environment is None
@@ -56,7 +56,7 @@ class Place(NamedTuple):
         }
         return subprocess.run(
             ["node", Path(__file__).with_name("run.mjs")],
-            input=json.dumps(asked),
+            input=json.dumps(request),
             capture_output=True,
             text=True,
             check=False,
@@ -64,11 +64,11 @@ class Place(NamedTuple):
         )
 
     def ask(self, code: str, environment: "dict[str, str] | None" = None) -> Any:
-        """Return what code prints in a new Pyodide, as JSON."""
-        return answer(self.start(code, environment))
+        """Return the JSON that code prints in a new Pyodide."""
+        return parse(self.start(code, environment))
 
     def ask_here(self, code: str) -> Any:
-        """Return what the same code prints in this Python."""
+        """Return the JSON that the same code prints in this Python."""
         done = subprocess.run(
             [sys.executable, "-S", "-P", "-c", HEAD.format(site=str(self.site)) + code],
             env={"LAZYPLUG_CACHE_DIR": str(self.cache.with_name("here"))},
@@ -77,17 +77,17 @@ class Place(NamedTuple):
             check=False,
             timeout=60,
         )
-        return answer(done)
+        return parse(done)
 
 
-def answer(done: subprocess.CompletedProcess[str]) -> Any:
+def parse(done: subprocess.CompletedProcess[str]) -> Any:
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with the wheel and what it needs but orjson."""
+    """Return a directory with the wheel and its requirements except orjson."""
     root = tmp_path_factory.mktemp("installed")
     (root / "without").write_text("orjson ; python_version < '3'\n")
     subprocess.run(
@@ -105,19 +105,19 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(installed: Path, tmp_path: Path) -> Place:
+def mounts(installed: Path, tmp_path: Path) -> Mounts:
     site = tmp_path / "site"
     shutil.copytree(installed, site)
     plant(site, PLUGINS)
     (tmp_path / "cache").mkdir(mode=0o700)
-    time.sleep(2.1)  # else it is looked at again: it could still change unseen
-    return Place(site, tmp_path / "cache")
+    time.sleep(2.1)  # until the stat signatures are no longer racy
+    return Mounts(site, tmp_path / "cache")
 
 
 STARTS = """
 import json, os, time
 
-# Pyodide has just made its own files, and what is younger than two seconds is racy.
+# Pyodide has just created its own files, and files of the last two seconds are racy.
 time.sleep(2.1)
 
 def start(*arguments):
@@ -129,26 +129,26 @@ def start(*arguments):
     is_cold = "lazyplug._indexing.update" in sys.modules
     return [found, names, "cold" if is_cold else "warm"]
 
-told = [start(1), start(2)]
+starts = [start(1), start(2)]
 os.mkdir("/site/more-1.dist-info")
 with open("/site/more-1.dist-info/METADATA", "w") as file:
     file.write("Name: more\\nVersion: 1\\n")
 with open("/site/more-1.dist-info/entry_points.txt", "w") as file:
     file.write("[app]\\nthree = plug_app:two\\n")
-told.append(start(3))
-print(json.dumps([sys.platform, hasattr(os, "geteuid"), *told]))
+starts.append(start(3))
+print(json.dumps([sys.platform, hasattr(os, "geteuid"), *starts]))
 """
 
 
 @pytest.mark.parametrize("where", ["mounted", "virtual"])
 def test_a_start_is_warm_after_the_first_and_sees_what_changes(
-    place: Place, where: str
+    mounts: Mounts, where: str
 ) -> None:
     code = STARTS
     if where == "virtual":
-        # Files of Pyodide's own file system, with its own ideas of time.
+        # Files of Pyodide's own file system, which has its own file times.
         code = f"{COPYING}{STARTS.replace('/site/', '/own/')}"
-    platform, has_users, *starts = place.ask(code)
+    platform, has_users, *starts = mounts.ask(code)
     assert (platform, has_users) == ("emscripten", False)
     assert starts == [
         [["one", 1], ["one", "two"], "cold"],
@@ -156,8 +156,8 @@ def test_a_start_is_warm_after_the_first_and_sees_what_changes(
         [["one", 3], ["three", "one", "two"], "cold"],
     ]
     if where == "mounted":
-        # Pyodide's own files are new at each of its starts, and so are their stamps.
-        again = place.ask(STARTS.replace("os.mkdir", "os.path.exists"))
+        # Pyodide creates its own files anew at each start, so their signatures change.
+        again = mounts.ask(STARTS.replace("os.mkdir", "os.path.exists"))
         assert again[2] == [["one", 1], ["three", "one", "two"], "cold"]
 
 
@@ -175,8 +175,8 @@ import lazyplug
 from lazyplug import *
 errors = []
 def failed(manager, point, error):
-    errors.append(said_of(error, point.name))
-def said_of(error, name):
+    errors.append(describe(error, point.name))
+def describe(error, name):
     return [name, type(error).__name__, str(error).replace(sys.path[-1], "SITE")]
 def name_of(extension, *_):
     return extension.name == "two"
@@ -190,7 +190,7 @@ faulty = ExtensionManager("faulty", on_load_failure_callback=failed)
 try:
     DriverManager("app", "tow")
 except LazyplugError as error:
-    missing = said_of(error, "tow")
+    missing = describe(error, "tow")
 print(json.dumps([
     driver.driver, named.names(), [each.plugin(1) for each in hook],
     enabled.names(), dispatch.map(name_of, lambda each, word: each.plugin(word), "w"),
@@ -202,17 +202,17 @@ print(json.dumps([
     "entry points": """
 import importlib.metadata, importlib_metadata, json
 import lazyplug
-def told():
+def query():
     return [
-        [[p.name, p.value, p.group, p.dist.name] for p in sorted(asked(group="app"))]
-        for asked in (lazyplug.entry_points, importlib.metadata.entry_points,
+        [[p.name, p.value, p.group, p.dist.name] for p in sorted(find(group="app"))]
+        for find in (lazyplug.entry_points, importlib.metadata.entry_points,
                       importlib_metadata.entry_points)
     ]
-before = told()
+before = query()
 acceleration = lazyplug.accelerate()
-during = told()
+during = query()
 acceleration.undo()
-print(json.dumps([before, during, told(), before == during == told()]))
+print(json.dumps([before, during, query(), before == during == query()]))
 """,
     "the drop-in": """
 import json
@@ -235,7 +235,7 @@ print(json.dumps(found))
 import contextlib, io, json
 from lazyplug.cli import main
 from lazyplug.cli.output import to_json
-told = []
+results = []
 for command in (
     "groups --json", "list app --json", "list app", "why app one", "why app tow",
     "list faulty", "list nothing --json",
@@ -243,23 +243,23 @@ for command in (
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         code = main(command.split())
-    told.append([command, code, out.getvalue().replace(sys.path[-1], "SITE")])
-print(json.dumps(told))
+    results.append([command, code, out.getvalue().replace(sys.path[-1], "SITE")])
+print(json.dumps(results))
 """,
 }
 
 
 @pytest.mark.parametrize("code", SAME.values(), ids=SAME)
-def test_it_answers_there_as_it_does_here(place: Place, code: str) -> None:
-    here = place.ask_here(code)
-    assert place.ask(code) == here
-    assert place.ask(code) == here  # warm
+def test_answers_in_pyodide_are_those_of_this_python(mounts: Mounts, code: str) -> None:
+    here = mounts.ask_here(code)
+    assert mounts.ask(code) == here
+    assert mounts.ask(code) == here  # warm
 
 
 COMMANDS = """
 import contextlib, io, json, os
 from lazyplug.cli import main
-told = {}
+results = {}
 for command in %r:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -267,42 +267,47 @@ for command in %r:
             code = main(command.split())
         except SystemExit as end:
             code = end.code
-    told[command] = [code, out.getvalue(), err.getvalue()]
-print(json.dumps(told))
+    results[command] = [code, out.getvalue(), err.getvalue()]
+print(json.dumps(results))
 """
 
 
-def test_commands_say_what_cannot_be_had_without_processes(place: Place) -> None:
+def test_commands_report_what_needs_other_processes(mounts: Mounts) -> None:
     commands = ["check faulty --json", "check leaving", "bench", "trace x"]
-    told = place.ask(COMMANDS % (commands,))
-    code, out, err = told["check faulty --json"]
+    results = mounts.ask(COMMANDS % (commands,))
+    code, out, err = results["check faulty --json"]
     rows = {row["name"]: (row["state"], row["error"]) for row in json.loads(out)}
     assert code == 1
     assert rows == {
         "bad": ("failed", "OSError: broken on purpose"),
-        "odd": ("invalid", "'no reference' is no object reference"),
+        "odd": (
+            "invalid",
+            "'no reference' is not a valid reference (expected `module:attr`)",
+        ),
         "gone": ("failed", rows["gone"][1]),
         "well": ("ok", ""),
     }
     assert rows["gone"][1].startswith("AttributeError: module 'plug_app' has no")
-    said = "emscripten has no processes: each plugin is loaded in this one, without"
-    assert err == f"{said} a time limit.\n"
-    assert "SystemExit: leave me alone" in told["check leaving"][1]
+    message = "emscripten cannot start processes: each plugin is loaded in this process"
+    assert err == f"{message}, without a time limit.\n"
+    assert "SystemExit: leave me alone" in results["check leaving"][1]
     for command in ("bench", "trace x"):
-        code, out, err = told[command]
+        code, out, err = results[command]
         assert (code, out) == (1, "")
-        assert "emscripten has no processes" in err
+        assert "emscripten cannot start processes" in err
 
 
-def test_commands_look_after_the_cache_and_the_frozen_index(place: Place) -> None:
+def test_commands_manage_the_cache_and_the_frozen_index(mounts: Mounts) -> None:
     commands = ["refresh", "cache show", "cache verify", "doctor --json"]
     commands += ["freeze --output /tmp/lazyplug.index", "cache clear", "check app"]
-    told = place.ask(COMMANDS % (commands,))
-    assert {command: told[command][0] for command in commands if told[command][0]} == {
-        "doctor --json": 1  # of `faulty`
+    results = mounts.ask(COMMANDS % (commands,))
+    assert {
+        command: results[command][0] for command in commands if results[command][0]
+    } == {
+        "doctor --json": 1  # finds the problems of `faulty`
     }
-    assert "0 damaged" in told["cache verify"][1]
-    doctor = json.loads(told["doctor --json"][1])
+    assert "0 damaged" in results["cache verify"][1]
+    doctor = json.loads(results["doctor --json"][1])
     for part in ("cache", "index", "frozen", "sys.path"):
         assert [row["state"] for row in doctor[part]] == ["ok"], doctor[part]
 
@@ -323,8 +328,8 @@ main(["run", "--trace", "/tmp/events", "/tmp/program.py", "a"])
 """
 
 
-def test_a_program_is_run_and_traced_in_the_only_process(place: Place) -> None:
-    argv, names, kinds = place.ask(RUNS)
+def test_a_program_is_run_and_traced_in_the_only_process(mounts: Mounts) -> None:
+    argv, names, kinds = mounts.ask(RUNS)
     assert (argv, names) == (["/tmp/program.py", "a"], ["one", "two"])  # noqa: S108
     assert kinds == ["group", "import", "index", "scan", "write"]
 
@@ -333,13 +338,14 @@ HOMES = """
 import json, os
 import lazyplug
 found = lazyplug.ExtensionManager("app").names()
-folder = os.path.expanduser("~/.cache/lazyplug")
-(file,) = os.listdir(folder)
-modes = [oct(os.stat(each).st_mode) for each in (folder, os.path.join(folder, file))]
+directory = os.path.expanduser("~/.cache/lazyplug")
+(file,) = os.listdir(directory)
+paths = [directory, os.path.join(directory, file)]
+modes = [oct(os.stat(path).st_mode) for path in paths]
 print(json.dumps([found, modes]))
 """
 
 
-def test_the_cache_lies_in_the_home_that_pyodide_has(place: Place) -> None:
-    found = place.ask(HOMES, {"HOME": "/home/pyodide"})
+def test_the_cache_is_in_the_home_directory_of_pyodide(mounts: Mounts) -> None:
+    found = mounts.ask(HOMES, {"HOME": "/home/pyodide"})
     assert found == [["one", "two"], ["0o40700", "0o100600"]]

@@ -1,1 +1,1 @@
-"""Hold what several test modules use: one idea a file."""
+"""Hold helpers that several test modules share, one topic per file."""

@@ -1,4 +1,4 @@
-"""Count the calls to the system, and put a fault in the place of one."""
+"""Count the system calls, and replace one of them by a fault."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.seam import fs
 
-# All by which the engine asks the system for anything, zipfile on its behalf included.
+# All functions of `fs` that call the system for lazyplug, or for zipfile on its behalf.
 CALLS = [
     *("access", "chmod", "dup", "fchmod", "fstat", "getcwd", "listdir", "lseek"),
     *("lstat", "mkdir", "open", "pread", "read", "readlink", "replace", "scandir"),
@@ -16,15 +16,14 @@ CALLS = [
 ]
 
 
-# File times move by ticks; a change behind this many seconds has another.
+# Seconds until the next change gets a later file time, since file times move by ticks.
 TICK = 0.012
 
 
 class Calls:
-    """Counts the calls to the system; in the place of one of them stands a fault.
+    """Count the system calls, and replace one of them by a fault.
 
-    Which distributions a call is about is told by its path, or by the file that a
-    descriptor was opened from.
+    `about` names the call and its path, or the path that its descriptor was opened for.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
@@ -34,9 +33,9 @@ class Calls:
             patch.setattr(fs, name, self._counting(name, getattr(fs, name)))
 
     def arm(self, at: int, fault: "Callable[[str], Any] | None") -> None:
-        """Let the call number `at`, from 0, be the fault: it is given the name.
+        """Replace call number `at`, from 0, by the fault, which gets its name.
 
-        A fault that returns NotImplemented lets the call go on.
+        If the fault returns NotImplemented, the call is made after it.
         """
         self.made, self.at, self.fault = 0, at, fault
         self.about: str | None = None
@@ -51,7 +50,7 @@ class Calls:
             path = self._path(arguments, options)
             if number == self.at and self.fault is not None:
                 self.about = f"{name} {path}"
-                self.armed = False  # what the fault itself does is not counted
+                self.armed = False  # calls by the fault itself are not counted
                 try:
                     result = self.fault(name)
                 finally:
@@ -73,7 +72,7 @@ class Calls:
         return os.path.join(self.files.get(base, "") if base else "", os.fsdecode(path))
 
 
-# Each name by which a test may replace what the engine asks the system for.
+# The functions that programs usually call the system by, and that their tests mock.
 NAMES = [
     *(
         f"os.{name}"

@@ -1,4 +1,4 @@
-"""Tell where the checkout is, and whether its sources or a wheel are tested.
+"""Locate the checkout, and find out whether its sources or a wheel are tested.
 
 The suite runs both: from the checkout, and with an installed wheel from a directory of
 links to all of the checkout but the package (`python -m tests.support.checkout`, see
@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-# Links are followed: the checkout itself.
+# Links are followed, so this is the checkout itself.
 CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCES = CHECKOUT / "lazyplug"
 
@@ -21,13 +21,13 @@ def is_built() -> bool:
     return Path(lazyplug.__file__).with_name("_hot.py").exists()
 
 
-def link_to(place: Path) -> None:
-    """Make a directory of links to all that the checkout has, except the package."""
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+def link_to(directory: Path) -> None:
+    """Make a directory of links to everything in the checkout, except the package."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
     for path in CHECKOUT.iterdir():
         if path != SOURCES and path.name[0] != "." and path.name != "dist":
-            (place / path.name).symlink_to(path, target_is_directory=path.is_dir())
+            (directory / path.name).symlink_to(path, target_is_directory=path.is_dir())
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def python(
     executable: str = sys.executable,
     check: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python in a fresh process, in the environment of this one and `env`."""
+    """Run Python in a fresh process, with the variables of this one and `env`."""
     done = subprocess.run(
         [executable, *arguments],
         cwd=cwd,
@@ -33,5 +33,5 @@ def python(
 
 
 def ask(code: str, **options: Any) -> Any:
-    """Run code in a fresh process; it prints JSON, which is returned."""
+    """Run code in a fresh process; return the JSON that it prints."""
     return json.loads(python("-c", textwrap.dedent(code), **options).stdout)

@@ -1,4 +1,4 @@
-"""Stand in for the file system's times and the clock, through the seam of `_files`."""
+"""Replace the file times and the clock that `lazyplug._files.fs` reports."""
 
 import os
 import sys
@@ -14,12 +14,13 @@ import pytest
 import lazyplug
 from tests.support.seam import fs
 
-# A clock far ahead of every file that a test writes: stamps are old enough.
+# Nanoseconds by which a clock is ahead of every file that a test writes, so that no
+# stat signature is racy.
 LATER = 3_600 * 10**9
 
 
 def with_times(status: os.stat_result, modified: int, changed: int) -> Any:
-    """Return a status with other times, in nanoseconds."""
+    """Return a stat result with these times, in nanoseconds."""
     return SimpleNamespace(
         st_mode=status.st_mode,
         st_size=status.st_size,
@@ -32,9 +33,9 @@ def with_times(status: os.stat_result, modified: int, changed: int) -> Any:
 
 
 class Ticking:
-    """File times and a clock in coarse ticks, through the one seam of `_files`.
+    """File times and a clock in coarse ticks, for `lazyplug._files.fs`.
 
-    They are no round times, so that files are not compared by content.
+    The times are not round, so that files are not compared by content.
 
     :param tick: the file system's tick, in nanoseconds.
     """
@@ -70,13 +71,13 @@ TICKS = {"1 s": SECOND, "10 ms": 10 * MILLISECOND, "4 ms": 4 * MILLISECOND}
 
 
 class Clockwork(Ticking):
-    """Time that stands still, for files as for the clock, until it is moved.
+    """Time that stands still, for files and for the clock, until `move` is called.
 
-    Kernels with fine timestamps never show a change that is hidden in one tick:
-    here as much is done in one tick as a test likes. The clock is finer than the
+    With the fine timestamps of a kernel, no two changes would have the same time. Here
+    a test can make any number of changes within one tick. The clock is finer than the
     tick, as the real one is.
 
-    :param probe: a file to find out with what the kernel's own time is.
+    :param probe: a file that is written to read the kernel's own time.
     :param tick: the file system's tick, in nanoseconds.
     """
 
@@ -84,20 +85,20 @@ class Clockwork(Ticking):
         super().__init__(tick)
         self._probe = probe
         self._start = after_last_change(probe)
-        # where a tick begins, whatever the tick: one nanosecond after a whole second
+        # the begin of a tick of any length: one nanosecond after a whole second
         begin = (self._start // SECOND + 1) * SECOND + 1
         # (real time, virtual time since then)
         self._moves = [(self._start, begin)]
         self.set_back = 0
 
     def move(self, nanoseconds: int) -> None:
-        """Let time pass, after all that was done and before what follows."""
+        """Let time pass, after all earlier changes and before all later ones."""
         now = after_last_change(self._probe)
         self._moves.append((now, self._moves[-1][1] + nanoseconds))
 
     def _virtual(self, real: int) -> int:
         if not self._start <= real <= time.time_ns():
-            return real  # an mtime that somebody chose
+            return real  # an mtime that was set explicitly
         return [now for since, now in self._moves if since <= real][-1]
 
     def _coarse(self, status: os.stat_result) -> Any:
@@ -112,7 +113,7 @@ class Clockwork(Ticking):
 
 
 def after_last_change(probe: Path) -> int:
-    """Wait until what is changed gets a later stamp than what was before; return it.
+    """Wait until a change gets a later time than all changes before; return that time.
 
     A tick of the kernel is up to 10 ms long.
     """
@@ -125,25 +126,26 @@ def after_last_change(probe: Path) -> int:
 
 
 @contextmanager
-def process(path: list[str], cache: Path, seam: Ticking) -> Iterator[None]:
-    """Be a process with this sys.path, this cache folder and this clock."""
+def process(path: list[str], cache: Path, ticks: Ticking) -> Iterator[None]:
+    """Act as a process with this `sys.path`, cache directory and clock."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", path)
         patch.setenv("LAZYPLUG_CACHE_DIR", str(cache))
         for name in ("stat", "fstat", "clock"):
-            patch.setattr(fs, name, staticmethod(getattr(seam, name)))
+            patch.setattr(fs, name, staticmethod(getattr(ticks, name)))
         lazyplug.invalidate_caches()
         yield
     lazyplug.invalidate_caches()
 
 
 def settled_clock() -> Ticking:
-    seam = Ticking(1)
-    seam.ahead = LATER
-    return seam
+    """Return a clock that is an hour ahead, so that no stat signature is racy."""
+    ticks = Ticking(1)
+    ticks.ahead = LATER
+    return ticks
 
 
 def rewrite(file: Path, text: str) -> None:
-    """Change a file so that its stamp is another."""
+    """Write a file in a later tick, so that its stat signature changes."""
     after_last_change(file.parents[1] / "probe")
     file.write_text(text)

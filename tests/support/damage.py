@@ -1,4 +1,4 @@
-"""Damage a file in every way: its bytes, its JSON, what stands in its place."""
+"""Damage a file in every way: its bytes, its JSON, or something else in its place."""
 
 import hashlib
 import json
@@ -16,16 +16,16 @@ from lazyplug.cli.verifying import damages
 from tests.support.heads import places, replaced
 from tests.support.index_format import TITLE_LENGTH, stat_signature
 
-# The long part is shared by two workers.
+# The number of tests, for parallel workers, that a long run is divided into.
 PARTS = 2
-# Of so many bytes a default run tries one.
+# A default run damages one of this many bytes.
 SAMPLE = 293
 Harmed = Iterator[tuple[str, bytes]]
 Harm = Callable[[bytes, list[bytes], slice], Harmed]
 
 
 def difference(found: Any, truth: Any) -> str:
-    """Say where two answers differ, or nothing."""
+    """Return how two answers differ, or an empty text if they are equal."""
     if found == truth:
         return ""
     if not isinstance(found, tuple) or not isinstance(truth, tuple):
@@ -34,29 +34,29 @@ def difference(found: Any, truth: Any) -> str:
 
 
 def descriptors() -> int:
-    """Return how many files are open, where the system tells."""
+    """Return the number of open file descriptors, or 0 where it is unknown."""
     directory = "/proc/self/fd"
     return len(os.listdir(directory)) if os.path.isdir(directory) else 0
 
 
 def junk(number: int, length: int) -> bytes:
-    """Return bytes without a sense, the same each time."""
+    """Return pseudo-random bytes, always the same for one number."""
     return hashlib.shake_256(str(number).encode()).digest(length)
 
 
 def picked(part: int, long: bool, sample: int = SAMPLE) -> slice:
-    """Return which places to try, in this part: all, or one of so many."""
+    """Return the positions to try in this part: all of them, or a sample."""
     step = 1 if long else sample
     return slice(part * step, None, PARTS * step)
 
 
 def fewer(picks: slice) -> slice:
-    """Return one of five, where a fault is not much else at the next place."""
+    """Return one of five positions, for faults that hardly differ at the next one."""
     return slice(picks.start, None, picks.step * 5)
 
 
 def flipped(data: bytes, others: list[bytes], picks: slice) -> Harmed:
-    """Change each byte; in the header, each of its bits in turn."""
+    """Yield the data with each byte changed; in the header, each of its bits."""
     header = data.find(b"\n", TITLE_LENGTH)
     for at in range(len(data))[picks]:
         values = {junk(at, 1)[0] % 255 + 1}
@@ -85,7 +85,7 @@ def removed(data: bytes, others: list[bytes], picks: slice) -> Harmed:
 
 
 def zeroed(data: bytes, others: list[bytes], picks: slice) -> Harmed:
-    """As a power loss leaves it: pages that were never written."""
+    """Yield the data with zeros, as a power loss leaves pages that were not written."""
     size = len(data)
     for at in range(size)[fewer(picks)]:
         yield f"from {at}", data[:at] + b"\0" * (size - at)
@@ -101,7 +101,7 @@ def scrambled(data: bytes, others: list[bytes], picks: slice) -> Harmed:
     for number in range(1 << 10)[picks]:
         yield f"{number}, alone", junk(number, number % 1000)
         head = data[: number * 7 % len(data)]
-        yield f"{number}, behind {len(head)}", head + junk(number, 1 + number % 1000)
+        yield f"{number}, after {len(head)}", head + junk(number, 1 + number % 1000)
 
 
 def joined(data: bytes, others: list[bytes], picks: slice) -> Harmed:
@@ -111,9 +111,9 @@ def joined(data: bytes, others: list[bytes], picks: slice) -> Harmed:
             yield f"{number} up to {at}", other[:at] + data[at:]
 
 
-# What is damaged: an index, or what was learned of plugins.
+# The kinds of files that are damaged.
 INDEX, FACTS = "the index", "the learned facts"
-# Each way of damage, as the report names it where an index is damaged.
+# The ways to damage bytes, by the name that the report has for a damaged index.
 BYTES: dict[str, Harm] = {
     "a byte of the index flipped": flipped,
     "the index cut short": cut,
@@ -144,13 +144,13 @@ BEYOND = [
 
 
 def beyond(document: Any, written: Callable[[Any], bytes]) -> Harmed:
-    """Yield a document with a text that is no value to Python, at each place in it."""
-    mark = "here it goes"
-    for way in places(document):
-        with_mark = written(replaced(document, way, mark))
+    """Yield a document with a text that Python cannot decode, at each place in it."""
+    mark = "placeholder"
+    for path in places(document):
+        with_mark = written(replaced(document, path, mark))
         for text in BEYOND:
             data = with_mark.replace(f'"{mark}"'.encode(), text.encode())
-            yield f"{text:.20} at {way}", data
+            yield f"{text:.20} at {path}", data
 
 
 def compact(value: Any) -> bytes:
@@ -162,11 +162,11 @@ def an_empty_file(file: Path) -> None:
     file.touch(0o600)
 
 
-def a_folder(file: Path) -> None:
+def a_directory(file: Path) -> None:
     file.mkdir(0o700)
 
 
-def a_folder_with_something_in_it(file: Path) -> None:
+def a_directory_that_is_not_empty(file: Path) -> None:
     (file / "inside").mkdir(parents=True)
 
 
@@ -178,7 +178,7 @@ def a_socket(file: Path) -> None:
     os.mknod(file, stat.S_IFSOCK | 0o600)
 
 
-def a_link_to_a_sound_index(file: Path) -> None:
+def a_link_to_an_intact_file(file: Path) -> None:
     file.symlink_to(file.parent.parent / "aside")
 
 
@@ -190,11 +190,11 @@ def a_link_that_leads_nowhere(file: Path) -> None:
     file.symlink_to("/no/such/file")
 
 
-def a_link_to_a_device_without_an_end(file: Path) -> None:
+def a_link_to_an_endless_device(file: Path) -> None:
     file.symlink_to("/dev/zero")
 
 
-def a_link_to_a_folder(file: Path) -> None:
+def a_link_to_a_directory(file: Path) -> None:
     file.symlink_to(file.parent)
 
 
@@ -203,32 +203,32 @@ def a_sparse_file_of_2_gib(file: Path) -> None:
     os.truncate(file, 1 << 31)
 
 
-def a_sound_index_and_2_gib_of_nothing(file: Path) -> None:
+def an_intact_file_and_2_gib_of_zeros(file: Path) -> None:
     shutil.copyfile(file.parent.parent / "aside", file)
     os.truncate(file, 1 << 31)
 
 
 THINGS: list[Callable[[Path], None]] = [
     an_empty_file,
-    a_folder,
-    a_folder_with_something_in_it,
+    a_directory,
+    a_directory_that_is_not_empty,
     a_fifo,
-    a_link_to_a_sound_index,
+    a_link_to_an_intact_file,
     a_link_to_itself,
     a_link_that_leads_nowhere,
-    a_link_to_a_device_without_an_end,
-    a_link_to_a_folder,
+    a_link_to_an_endless_device,
+    a_link_to_a_directory,
     a_sparse_file_of_2_gib,
-    a_sound_index_and_2_gib_of_nothing,
+    an_intact_file_and_2_gib_of_zeros,
 ]
 
 
 if sys.platform == "linux":
-    THINGS.append(a_socket)  # elsewhere only root makes one by its name
+    THINGS.append(a_socket)  # elsewhere only root can create one by name
 
 
 def fault_of(fault: str, what: str) -> str:
-    """Return the name of a way of damage where it damages this."""
+    """Return the name that the report has for this damage to a file of this kind."""
     if what == FACTS:
         fault = fault.replace(
             "an older or another index", "older or other learned facts"
@@ -237,72 +237,72 @@ def fault_of(fault: str, what: str) -> str:
 
 
 class Damaged:
-    """A file that lazyplug wrote, which is damaged, and what is found in spite of it.
+    """A file of lazyplug that a test damages, and the answer that must not change.
 
-    :ivar file: where it is.
-    :ivar sound: its bytes, before it is damaged.
-    :ivar others: another file of its kind, and an older one.
-    :ivar read: the parts of it that are read; what is between them is not.
-    :ivar truth: what must be found.
+    :ivar file: its path.
+    :ivar intact: its bytes before the damage.
+    :ivar others: the bytes of another file of its kind, and of an older one.
+    :ivar read: the parts of it that are read; the bytes between them are not.
+    :ivar truth: the right answer.
     """
 
     what: str
-    # Of so many bytes a default run tries one.
+    # A default run damages one of this many bytes.
     sample: int
     file: Path
-    sound: bytes
+    intact: bytes
     others: list[bytes]
     read: list[slice]
     truth: tuple[Any, ...]
 
-    def look(self) -> tuple[Any, ...]:
-        """Return what a new process finds, which reads all parts."""
+    def query(self) -> tuple[Any, ...]:
+        """Return the answer of a new process that reads all parts."""
         raise NotImplementedError
 
-    def settle(self, cache: Path, suffix: str) -> None:
-        """Find the truth without a cache; let the file be written, keep its bytes."""
+    def prepare(self, cache: Path, suffix: str) -> None:
+        """Get the right answer without a cache; then have the file written."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("LAZYPLUG_CACHE", "off")
-            self.truth = self.look()
-        assert self.look() == self.truth
+            self.truth = self.query()
+        assert self.query() == self.truth
         (self.file,) = cache.glob(f"*{suffix}")
-        self.sound = self.file.read_bytes()
+        self.intact = self.file.read_bytes()
         assert damages(str(self.file)) == []
 
-    def harm(self, data: bytes, seen: bool = True) -> list[str]:
-        """Let the file be these bytes, look twice, and return what went wrong.
+    def harm(self, data: bytes, reported: bool = True) -> list[str]:
+        """Write these bytes into the file, query twice, and return what went wrong.
 
-        It should be seen by a look at all parts, and mended by the first look. What
-        is between the parts, or behind them, is never read, so that it harms nobody:
-        it goes when the file is written again.
+        A check of all parts should report the damage, and the first query should
+        repair it. Bytes between or after the parts are never read, so they do no harm;
+        they disappear when the file is written again.
         """
-        mended = any(data[part] != self.sound[part] for part in self.read)
+        repaired = any(data[part] != self.intact[part] for part in self.read)
         self.file.write_bytes(data)
         faults = []
-        if bool(damages(str(self.file))) != seen:
-            faults.append("not seen" if seen else "seen")
-        faults.append(difference(self.look(), self.truth))
-        if self.file.read_bytes() != (self.sound if mended else data):
-            faults.append("not mended" if mended else "written")
+        if bool(damages(str(self.file))) != reported:
+            faults.append("not reported" if reported else "reported")
+        faults.append(difference(self.query(), self.truth))
+        if self.file.read_bytes() != (self.intact if repaired else data):
+            faults.append("not repaired" if repaired else "written")
         before = stat_signature(self.file.stat())
-        faults.append(difference(self.look(), self.truth))
+        faults.append(difference(self.query(), self.truth))
         if stat_signature(self.file.stat()) != before:
             faults.append("written again")
         return [fault for fault in faults if fault]
 
-    def harm_by_another(self, make: Callable[[Path], None]) -> list[str]:
-        """Put something else in the file's place, and return what went wrong."""
+    def replace_by(self, make: Callable[[Path], None]) -> list[str]:
+        """Put something else in place of the file; return what went wrong."""
         aside = self.file.parent.parent / "aside"
         self.file.rename(aside)
         make(self.file)
-        faults = [] if damages(str(self.file)) else ["not seen"]
-        faults += [difference(self.look(), self.truth) for _ in range(2)]
-        # A folder is not ours to remove.
+        faults = [] if damages(str(self.file)) else ["not reported"]
+        faults += [difference(self.query(), self.truth) for _ in range(2)]
+        # lazyplug does not remove a directory.
         if not self.file.is_dir() or self.file.is_symlink():
-            if self.file.is_symlink() or self.file.read_bytes() != self.sound:
-                faults.append("not mended")
+            if self.file.is_symlink() or self.file.read_bytes() != self.intact:
+                faults.append("not repaired")
             elif stat.S_IMODE(self.file.stat().st_mode) != 0o600:
                 faults.append("not private")
-        if aside.read_bytes() != self.sound:
+        if aside.read_bytes() != self.intact:
             faults.append("followed")
         return [fault for fault in faults if fault]

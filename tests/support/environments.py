@@ -1,4 +1,4 @@
-"""Plant environments, and ask in them as other processes do."""
+"""Create environments, and run programs in them."""
 
 import contextlib
 import importlib.util
@@ -30,12 +30,12 @@ def plant_raw(directory: Path, tree: Mapping[str, Any]) -> None:
             (directory / name).write_bytes(data)
 
 
-# Younger stamps are not believed, in seconds; a tenth more, for ticks and kernels.
+# Seconds until a stat signature is no longer racy; a tenth more, for coarse ticks.
 RACY = 2.1
 
 
 def forget_settings(patch: pytest.MonkeyPatch) -> None:
-    """Keep what is set for this run of Python, pip and uv from child processes."""
+    """Hide the settings of this run's Python, pip and uv from child processes."""
     for name in list(os.environ):
         if name.startswith(("PYTHON", "PIP_", "UV_")) or name == "VIRTUAL_ENV":
             patch.delenv(name)
@@ -56,10 +56,10 @@ def requirements(*names: str) -> list[str]:
 
 
 def vendor(directory: Path) -> Path:
-    """Copy lazyplug, what it needs, and stevedore into a folder, without metadata.
+    """Copy lazyplug, its requirements and stevedore into a directory, without metadata.
 
-    As distributions they would be in the way, and the folders in which they lie
-    hold a hundred others.
+    Distributions with metadata would add rows to every answer, and the directories
+    that they are installed in contain a hundred others.
     """
     wanted = requirements("importlib_metadata", "platformdirs", "orjson")
     for name in ["lazyplug", "stevedore", *wanted]:
@@ -78,8 +78,8 @@ def vendor(directory: Path) -> Path:
 class Environment:
     """A virtual environment that can import lazyplug, where nothing is installed.
 
-    :param folder: where it is made.
-    :param engine: a folder that holds lazyplug and what it needs.
+    :param directory: where it is created.
+    :param engine: a directory that contains lazyplug and its requirements.
     :param options: of venv.
     """
 
@@ -95,7 +95,7 @@ class Environment:
         return python(*arguments, executable=self.executable, **options).stdout
 
 
-# The times that an image has, and any ten milliseconds of a card with exFAT.
+# File times in images, and a time in the 10 ms ticks of exFAT.
 TIMES = {
     "1970": 0,
     "a whole second": 1_700_000_000 * 10**9,
@@ -104,7 +104,7 @@ TIMES = {
 
 
 class Image:
-    """A file system where all has the same times, inodes and devices, as an image."""
+    """A file system where all files have the same times and inodes, as in an image."""
 
     def __init__(self, time: int) -> None:
         self.time = time
@@ -124,7 +124,7 @@ class Image:
     def stat(self, path: Any, dir_fd: int | None = None) -> Any:
         seen = self._seen(self.stat_before(path, dir_fd=dir_fd))
         if dir_fd is None and os.path.isdir(path):
-            # As squashfs has it: what the names in it take.
+            # As in squashfs: the size of the names in the directory.
             seen.st_size = sum(8 + len(name) for name in os.listdir(path))
         return seen
 

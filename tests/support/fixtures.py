@@ -1,4 +1,4 @@
-"""Name the types of the functions that fixtures return."""
+"""Declare the types of the functions that fixtures return."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Take the head of an index apart, and write others in its place."""
+"""Read the head of an index, the first lines of its header, and replace it."""
 
 import json
 from collections.abc import Iterator
@@ -36,48 +36,48 @@ STRANGE: list[Any] = [
 ]
 
 
-def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the ways to all values inside a JSON value."""
-    yield way
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the paths to all values inside a JSON value: their keys and positions."""
+    yield path
     keys: Any = ()
     if isinstance(value, dict):
         keys = value.keys()
     elif isinstance(value, list):
         keys = range(len(value))
     for key in keys:
-        yield from places(value[key], (*way, key))
+        yield from places(value[key], (*path, key))
 
 
-def replaced(value: Any, way: tuple[Any, ...], other: Any) -> Any:
-    """Return a JSON value with another value at a place inside."""
-    if not way:
+def replaced(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    """Return a JSON value with another value at a path inside."""
+    if not path:
         return other
     changed = value.copy()
-    changed[way[0]] = replaced(value[way[0]], way[1:], other)
+    changed[path[0]] = replaced(value[path[0]], path[1:], other)
     return changed
 
 
-def without(value: Any, way: tuple[Any, ...]) -> Any:
-    """Return a JSON value without the value at a place inside."""
+def without(value: Any, path: tuple[Any, ...]) -> Any:
+    """Return a JSON value without the value at a path inside."""
     changed = value.copy()
-    if len(way) == 1:
-        del changed[way[0]]
+    if len(path) == 1:
+        del changed[path[0]]
     else:
-        changed[way[0]] = without(value[way[0]], way[1:])
+        changed[path[0]] = without(value[path[0]], path[1:])
     return changed
 
 
-# The lines of the head in the front; behind them stands the table.
+# The number of lines of the head; the rest of the header is the table of groups.
 HEAD = 5
 
 
 def head_of(data: bytes) -> list[list[str]]:
-    """Return the head of an index."""
+    """Return the head of an index: its lines, decoded."""
     return [json.loads(line) for line in from_bytes(data).header.split(b"\n")[:HEAD]]
 
 
 def headed(data: bytes, head: Any) -> bytes:
-    """Return an index with another head, checksums right."""
+    """Return an index with another head and valid checksums."""
     header = from_bytes(data).header
     _, *table = header.split(b"\n", HEAD)[HEAD - 1 :]
     changed = in_lines(head) + b"\n" + b"".join(table)
@@ -85,7 +85,7 @@ def headed(data: bytes, head: Any) -> bytes:
 
 
 def in_lines(values: Any) -> bytes:
-    """Return a JSON value a line, or what is no list as it is."""
+    """Return the items of a list as JSON lines; a single value as one line."""
     if isinstance(values, bytes):
         return values
     each = values if isinstance(values, list) else [values]
@@ -93,31 +93,32 @@ def in_lines(values: Any) -> bytes:
 
 
 def strange_heads(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the index with each value of its head replaced by each strange one."""
     head = head_of(data)
-    for way in places(head):
+    for path in places(head):
         for other in STRANGE:
-            label = f"{other!r} at {way}"
-            yield label, headed(data, replaced(head, way, other))
-        if way:
-            yield f"nothing at {way}", headed(data, without(head, way))
+            label = f"{other!r} at {path}"
+            yield label, headed(data, replaced(head, path, other))
+        if path:
+            yield f"nothing at {path}", headed(data, without(head, path))
 
 
 NO_JSON = {
     "nothing": b"",
     "half": b'["/prefix"',
-    "no texts": b"[1,2]",
-    "another thing": b'{"key":["/prefix"]}',
+    "not texts": b"[1,2]",
+    "an object": b'{"key":["/prefix"]}',
     "nested too deep": b"[" * 100_000,
     "a number that is too long": b"9" * 10_000,
-    "no text": b"\xff\xfe",
+    "not UTF-8": b"\xff\xfe",
     "a lone surrogate": b'["\\ud800"]',
-    "an escape that is none": b'["\\x"]',
-    "a text alone": b'"key"',
+    "an invalid escape": b'["\\x"]',
+    "only a text": b'"key"',
 }
 
 
 def poison(file: Path) -> bytes:
-    """Make an index say something else, with right checksums; return its bytes."""
+    """Make an index name another module, with valid checksums; return its bytes."""
     data = file.read_bytes()
     index = from_bytes(data)
     ((_, offset, length, wanted),) = table_of(index)

@@ -1,4 +1,4 @@
-"""Give the tests what they need of the index's format, in one place."""
+"""Import what the tests need of the index format, in one place."""
 
 from lazyplug._index import (
     CHUNK,

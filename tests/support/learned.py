@@ -1,4 +1,4 @@
-"""Plant plugins of which facts are learned, and end processes that learned them."""
+"""Create plugins about which facts are learned, and end processes that learn them."""
 
 import json
 from pathlib import Path
@@ -13,23 +13,23 @@ from tests.support.fixtures import SetPath
 
 
 def unwritten() -> dict[str, Any]:
-    """Return what was learned and is not on disk yet, by file; it may be changed."""
+    """Return the facts that are not written yet, by file, in a dict to be changed."""
     return facts_module._unwritten
 
 
 def forget_facts() -> None:
-    """Forget the facts that were read last."""
+    """Forget the facts that this process has read."""
     facts_module._latest = None
 
 
 def end() -> None:
-    """End a process, and begin another."""
+    """Do what the end of a process does, and let a new one begin."""
     facts_module.write()
     forget_facts()
     lazyplug.invalidate_caches()
 
 
-# Of so many bytes a default run tries one.
+# A default run damages one of this many bytes.
 SAMPLE = 29
 GROUPS = ["g", "h", "summary"]
 
@@ -47,7 +47,7 @@ def plugin(number: int) -> Tree:
 
 
 class Learned(Damaged):
-    """The engine with plugins of which something was learned."""
+    """The learned facts of an environment with six plugins."""
 
     what, sample = FACTS, SAMPLE
 
@@ -55,11 +55,11 @@ class Learned(Damaged):
         site = directory / "site"
         for number in range(6):
             plant(site, plugin(number))
-        # What was learned of another sys.path, and of what was there before.
+        # Facts for another sys.path, and for the plugins before a change.
         others = []
         for entries in ([site, directory], [site]):
             only(*entries)
-            self.look()
+            self.query()
             (file,) = cache.glob("*.facts")
             others.append(file.read_bytes())
             for file in cache.iterdir():
@@ -67,23 +67,23 @@ class Learned(Damaged):
         rewrite(site / "plug_0" / "impl.py", "class Plugin:\n  'It changed.'\n")
         after_last_change(directory / "probe")
         self.others = others
-        self.settle(cache, ".facts")
+        self.prepare(cache, ".facts")
         _, _, header, rest = facts_module.read_facts(
-            lambda at, size: self.sound[at : at + size]
+            lambda at, size: self.intact[at : at + size]
         )
-        start = len(self.sound) - len(rest)
+        start = len(self.intact) - len(rest)
         self.read = [slice(start)]
         for line in header.splitlines()[1:]:
             _, _, offset, size, _ = json.loads(line)
             self.read.append(slice(start + offset, start + offset + size))
 
-    def look(self) -> tuple[Any, ...]:
-        """Ask a new process for all summaries, and let it end."""
+    def query(self) -> tuple[Any, ...]:
+        """Return all summaries, as a new process that then ends."""
         lazyplug.invalidate_caches()
-        said = tuple(
+        found = tuple(
             (group, extension.name, extension.summary)
             for group in GROUPS
             for extension in lazyplug.ExtensionManager[Any](group)
         )
         end()
-        return said
+        return found

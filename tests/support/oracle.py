@@ -11,7 +11,7 @@ from importlib_metadata import PathDistribution
 import lazyplug
 from lazyplug._distribution import identify
 
-# The oracle is the newest importlib_metadata: others differ (see docs).
+# The oracle is the newest importlib_metadata: older ones differ (see docs).
 IS_ORACLE = hasattr(PathDistribution, "_has_metadata")
 needs_oracle = pytest.mark.skipif(
     not IS_ORACLE, reason="this importlib_metadata is too old to be the oracle"
@@ -19,20 +19,20 @@ needs_oracle = pytest.mark.skipif(
 
 
 class Declared(NamedTuple):
-    """What one distribution declares: its own words, and its entry points."""
+    """What one distribution declares: its name, its version and its entry points."""
 
-    name: str | None  # None: the oracle raises when it is asked
+    name: str | None  # None: the oracle raises an exception
     version: str | None
     points: tuple[tuple[str, str, str], ...]
 
 
 def _in_file_order(points: list[tuple[str, str, str]]) -> tuple[Any, ...]:
-    # The engine answers group by group; within one, lines keep their order.
+    # lazyplug answers group by group; within a group, lines keep their order.
     return tuple(sorted(points, key=lambda point: point[0]))
 
 
 def answer() -> dict[str, Declared]:
-    """Ask the engine, in the same shape."""
+    """Return the answer of lazyplug, by metadata directory."""
     owners: dict[str, Any] = {}
     points: dict[str, list[tuple[str, str, str]]] = {}
     everything = lazyplug.entry_points()
@@ -43,31 +43,31 @@ def answer() -> dict[str, Declared]:
         owners[where] = owner
         points.setdefault(where, []).append((point.group, point.name, point.value))
     for group in everything.groups | {"no such group"}:
-        # One group is read from its own rows, all of them from the records.
+        # A single group is read from its own rows, all groups from the records.
         alone = lazyplug.entry_points(group=group)
         assert list(alone) == list(everything.select(group=group))
         assert [p._owner and p._owner[:4] for p in alone] == [
             p._owner and p._owner[:4] for p in everything.select(group=group)
         ]
-    said = {}
+    declared = {}
     for where, owner in owners.items():
         name, version, _ = identify(owner)
-        said[where] = Declared(name, version, _in_file_order(points[where]))
-    return said
+        declared[where] = Declared(name, version, _in_file_order(points[where]))
+    return declared
 
 
 def fresh() -> dict[str, Declared]:
-    """Return the answer of a process that has, and makes, no index."""
+    """Return the answer of a process that neither reads nor writes an index."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAZYPLUG_CACHE", "off")
         lazyplug.invalidate_caches()
-        said = answer()
+        found = answer()
     lazyplug.invalidate_caches()
-    return said
+    return found
 
 
 def warm() -> dict[str, Declared]:
-    """Return the answer of a process that finds what others left on disk."""
+    """Return the answer of a process that reads the index of earlier ones."""
     lazyplug.invalidate_caches()
     return answer()
 
@@ -123,10 +123,10 @@ def metadata(name: str | None, version: str | None, more: str = "") -> str:
 
 @st.composite
 def metadata_files(draw: st.DrawFn, name: str) -> dict[str, Any]:
-    """Return the files that say who a distribution is, or fail to."""
-    told = draw(st.sampled_from([name] * 6 + ["Other.Name", "n\u00e4me"]))
+    """Return the files that declare a name and a version, or fail to."""
+    declared = draw(st.sampled_from([name] * 6 + ["Other.Name", "n\u00e4me"]))
     version = draw(versions.filter(bool))
-    whole = metadata(told, version, draw(st.sampled_from(["", "Summary: a: b\n"])))
+    whole = metadata(declared, version, draw(st.sampled_from(["", "Summary: a: b\n"])))
     return draw(
         st.sampled_from(
             [{"METADATA": whole}] * 8
@@ -136,7 +136,7 @@ def metadata_files(draw: st.DrawFn, name: str) -> dict[str, Any]:
                 {"METADATA": "", "PKG-INFO": whole},
                 {"METADATA": ""},
                 {},
-                {"METADATA": metadata(told, None)},
+                {"METADATA": metadata(declared, None)},
                 {"METADATA": metadata(None, version)},
                 {"METADATA": whole.replace("Name", "NAME", 1)},
                 {"METADATA": whole.replace("Metadata-Version: 2.1\n", "")},
@@ -149,7 +149,7 @@ def metadata_files(draw: st.DrawFn, name: str) -> dict[str, Any]:
 
 @st.composite
 def distributions(draw: st.DrawFn) -> tuple[str, Any]:
-    """Return the name of a metadata folder, and what lies in it."""
+    """Return the name of a metadata directory, and its content."""
     name, version = draw(names), draw(versions)
     versioned = f"{name}-{version}" if version else name
     file = draw(
@@ -183,7 +183,7 @@ def distributions(draw: st.DrawFn) -> tuple[str, Any]:
 
 @st.composite
 def trees(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
-    """Return one to three site folders by name; `.egg` folders among them."""
+    """Return one to three site directories by name; some of them are `.egg`."""
     found: dict[str, dict[str, Any]] = {}
     for number in range(draw(st.integers(1, 3))):
         site = f"site{number}"
@@ -203,8 +203,8 @@ def trees(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
     return found
 
 
-# From this version on entry_points() itself holds that what has no metadata
-# shadows nothing that has some.
+# From this version on, for entry_points() as well, a distribution without metadata
+# does not shadow one with metadata.
 NEWEST_ORACLE = tuple(
     int(number)
     for number in importlib_metadata.version("importlib_metadata").split(".")[:2]

@@ -1,4 +1,4 @@
-"""Tell which distribution an entry point is of, and where it was found."""
+"""Return the distribution of an entry point, and where it was found."""
 
 from typing import Any
 
@@ -13,6 +13,6 @@ def owner_of(point: EntryPoint) -> tuple[Any, ...]:
 
 
 def row_of(point: EntryPoint) -> tuple[Any, ...]:
-    """Return all that the index says of an entry point."""
+    """Return everything that an index contains about an entry point."""
     target = point._target, point._line, point._owner
     return (point.group, point.name, point.value, *target)

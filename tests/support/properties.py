@@ -1,10 +1,10 @@
-"""Tell hypothesis how many examples to try."""
+"""Set the number of examples that hypothesis tries."""
 
 from hypothesis import settings
 
 
 def examples(number: int) -> settings:
-    """Return the settings that try a property on this many examples.
+    """Return the settings to try a property with this many examples.
 
     The profile `long` tries twenty times as many, `sample` a tenth.
     """

@@ -1,4 +1,4 @@
-"""Note which distributions are scanned."""
+"""Record which distributions are scanned."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from lazyplug._indexing import patch, rebuild, scan
 
 
 def note_scans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of the metadata directories that are read from here on."""
+    """Return a list to which each metadata directory is added that is scanned."""
     found: list[str] = []
     scan_distribution: Any = scan.scan_distribution
 
-    def noted(path: str, file: str, *rest: Any, **named: Any) -> Any:
+    def record(path: str, file: str, *rest: Any, **named: Any) -> Any:
         found.append(file)
         return scan_distribution(path, file, *rest, **named)
 
     for module in (scan, rebuild, patch):
-        monkeypatch.setattr(module, "scan_distribution", noted)
+        monkeypatch.setattr(module, "scan_distribution", record)
     return found

@@ -1,4 +1,4 @@
-"""Give the tests the seam: all that lazyplug asks the system for goes through it."""
+"""Import `fs`, by which lazyplug makes all its system calls."""
 
 from lazyplug._files import fs
 

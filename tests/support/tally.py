@@ -1,4 +1,4 @@
-"""Count what becomes of the tries of a fault: wrong answers, crashes, hangs."""
+"""Count the outcomes of the tries of a fault: wrong answers, crashes, hangs."""
 
 import contextlib
 import signal
@@ -6,34 +6,34 @@ import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
-# Seconds after which a try hangs: no answer takes a tenth of that, here or on a
-# machine that is busy.
+# Seconds after which a try counts as a hang. No answer takes a tenth of that, even on a
+# busy machine.
 LIMIT = 30
 
 
 OURS, RIVAL = "lazyplug", "stevedore"
 
 
-# Of the faults of a test so many are shown.
+# The number of failed tries that a test shows.
 SHOWN = 5
 
 
 class TookTooLong(BaseException):
-    """A try hangs. No Exception: what is tried may survive those."""
+    """A try hangs. Not an Exception, since the tested code may catch those."""
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float = LIMIT) -> Iterator[None]:
     """Raise TookTooLong in the main thread after so many seconds."""
     if not hasattr(signal, "setitimer"):
-        yield  # pytest's own time limit is left
+        yield  # only pytest's own time limit is in effect
         return
 
     def stop(*_: object) -> None:
         raise TookTooLong
 
     before = signal.signal(signal.SIGALRM, stop)
-    # pytest-timeout has its own timer, which is put back.
+    # The timer of pytest-timeout is restored afterwards.
     remaining, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -43,10 +43,10 @@ def time_limit(seconds: float = LIMIT) -> Iterator[None]:
 
 
 class Tally:
-    """What became of the tries of one fault.
+    """The outcomes of the tries of one fault.
 
-    :param fault: its name, as the report has it.
-    :param subject: who was tried.
+    :param fault: its name in the report.
+    :param subject: the library that is tested.
     """
 
     def __init__(self, fault: str, subject: str = OURS) -> None:
@@ -55,8 +55,8 @@ class Tally:
         self.tries = self.wrong = self.crashes = self.hangs = 0
         self.examples: list[str] = []
 
-    def hold(self, ask: Callable[[], Any], truth: Any, label: object = "") -> None:
-        """Ask once, and count what comes: the truth, another answer, or none."""
+    def check(self, ask: Callable[[], Any], truth: Any, label: object = "") -> None:
+        """Ask once, and count the outcome: right, wrong, a crash or a hang."""
         self.tries += 1
         try:
             with time_limit():
@@ -64,14 +64,14 @@ class Tally:
         except (TookTooLong, subprocess.TimeoutExpired):
             self.hangs += 1
             self._show(f"{label}: hangs")
-        except Exception as error:  # whatever it is, it is counted
+        except Exception as error:  # any exception counts as a crash
             self.crashes += 1
             self._show(f"{label}: {error!r}")
         else:
             self.compare(found, truth, label)
 
     def compare(self, found: Any, truth: Any, label: object = "") -> None:
-        """Count an answer as wrong unless it is the truth."""
+        """Count an answer as wrong unless it is the right one."""
         if found != truth:
             self.wrong += 1
             self._show(f"{label}: {found!r:.500} instead of {truth!r:.500}")
@@ -81,6 +81,6 @@ class Tally:
             self.examples.append(example)
 
     def counts(self) -> dict[str, Any]:
-        """Return what is kept of it."""
+        """Return the counts, for the report."""
         names = ("fault", "subject", "tries", "wrong", "crashes", "hangs")
         return {name: getattr(self, name) for name in names}

@@ -16,7 +16,7 @@ import pytest
 import stevedore
 
 import lazyplug
-from tests.support.apart import Outcome, count_outcome
+from tests.support.attempts import Outcome, count_outcome
 from tests.support.children import python
 from tests.support.fixtures import Count
 from tests.support.tally import OURS, RIVAL
@@ -31,8 +31,8 @@ def index_in(directory: Path) -> Path:
     return file
 
 
-# What a process without rights could not read any more is imported before; a
-# process of root's becomes nobody's.
+# Imports first what a process without rights could not read, then gives up the rights
+# of root.
 AS_NOBODY = f"""
 import importlib, json, logging, os, pkgutil, sys
 sys.path[:0] = [{str(ROOT)!r}]
@@ -45,15 +45,15 @@ if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
 sys.path[:] = [sys.argv[1]]
-def look():
+def query():
     lazyplug.invalidate_caches()
     return [point.value for point in lazyplug.entry_points(group="g")]
-print(json.dumps([look(), look()]))
+print(json.dumps([query(), query()]))
 """
 
 
 def look_as_nobody(site: Path, before: str = "", **env: str) -> Any:
-    """Return what two looks of a process without rights find; it must not complain."""
+    """Return the answers to two queries of a process without rights."""
     directory = {"LAZYPLUG_CACHE_DIR": "", **env}
     done = python("-c", before + AS_NOBODY, str(site), env=directory, cwd=site.parent)
     assert done.stderr == ""
@@ -62,12 +62,12 @@ def look_as_nobody(site: Path, before: str = "", **env: str) -> Any:
 
 RIGHT = [["m:f"], ["m:f"]]
 ROOTS = hasattr(os, "geteuid") and os.geteuid() == 0
-# Who was tried, what became of it, what had to, and what it was about.
+# The subject, the outcome, the right answer, and a label.
 Tried = tuple[str, Outcome, Any, str]
 
 
 def import_all() -> None:
-    """Import what a process without rights, or without descriptors, could not."""
+    """Import all that a process without rights or descriptors could not import."""
     for module in pkgutil.iter_modules(lazyplug.__path__):
         if module.name not in ("cli", "testing", "compat", "integrations", "__main__"):
             importlib.import_module(f"lazyplug.{module.name}")
@@ -75,7 +75,7 @@ def import_all() -> None:
 
 
 def become(user: int, umask: int, group: int = 0, **environment: str) -> None:
-    """Become a user for good, in an environment where warnings are errors."""
+    """Become a user for good, with these variables, and make warnings errors."""
     os.umask(umask)
     if user != os.geteuid():
         os.setgroups([group] if group else [])
@@ -89,16 +89,16 @@ def become(user: int, umask: int, group: int = 0, **environment: str) -> None:
 
 
 def silently(act: Callable[[], Any]) -> Any:
-    """Return what `act` returns; to print anything is an error."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    """Return the result of `act`; fail if it prints anything."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         found = act()
-    assert not said.getvalue(), f"printed: {said.getvalue()}"
+    assert not output.getvalue(), f"printed: {output.getvalue()}"
     return found
 
 
 def count_tries(tally: Count, found: "dict[str, list[Tried]]") -> None:
-    """Count what became of tries, ours and the rival's."""
+    """Count the outcomes of tries, of lazyplug and of its rival."""
     for fault, tried in found.items():
         for subject in (OURS, RIVAL):
             of_subject = [each[1:] for each in tried if each[0] == subject]

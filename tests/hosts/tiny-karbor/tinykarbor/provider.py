@@ -35,9 +35,9 @@ class Provider:
 
 
 class ProviderRegistry:
-    """The providers of a folder of configuration files, by id.
+    """The providers of a directory of configuration files, by id.
 
-    :param folder: where they lie. One that cannot be made is rejected, and told.
+    :param directory: where they are. One that cannot be made is rejected and logged.
     """
 
     def __init__(self, directory: str) -> None:

@@ -2,7 +2,7 @@
 
 `load_plugin` takes a group and the name of an entry point, or the dotted path of
 a class; `extensions` gives all of a group; `client_names` and `client` give the
-modules of the folder `clients`.
+modules of the directory `clients`.
 """
 
 import os

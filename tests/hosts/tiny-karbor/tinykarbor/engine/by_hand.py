@@ -25,7 +25,7 @@ def load_plugin(namespace: str, name: str) -> Any:
 def extensions(
     namespace: str, on_failure: Callable[[Any, Any, Any], None]
 ) -> Iterable[Any]:
-    """Return the extensions of a group; those that fail are told and left out."""
+    """Return the extensions of a group; those that fail are logged and skipped."""
     manager: Iterable[Any] = ExtensionManager(
         namespace, invoke_on_load=True, on_load_failure_callback=on_failure
     )

@@ -13,7 +13,7 @@ load_plugin = load
 def extensions(
     namespace: str, on_failure: Callable[[Any, Any, Any], None]
 ) -> Iterable[Any]:
-    """Return the extensions of a group; those that fail are told and left out."""
+    """Return the extensions of a group; those that fail are logged and skipped."""
     return ExtensionManager[Any](
         namespace,
         invoke_on_load=True,

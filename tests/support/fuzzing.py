@@ -1,4 +1,4 @@
-"""Plant site folders with an index, one of which changed since."""
+"""Create site directories with an index, for inputs that a fuzzer makes up."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ SITES: dict[str, Tree] = {
     "a": {
         **dist("foo", entry_points="[g]\na = m:f\n[h]\na = m:f\n"),
         **dist("bar"),
-        # More files than that: so there are both kinds of blocks of the watch list.
+        # More files than that, so that the watch list has both kinds of blocks.
         **{k: v for n in range(SHARED_BLOCK_MAX) for k, v in dist(f"plain{n}").items()},
         **dist("solo", entry_points="[g]\ns = m:f\n[h]\ns = m:f\n"),
         **dist("odd", entry_points="[g]\nno equals\nb = no-module:f\n"),
@@ -35,7 +35,7 @@ SITES: dict[str, Tree] = {
 
 
 class World:
-    """Site folders with an index; one of them changed since, and what may be asked."""
+    """Site directories with an index, and all queries that are made of them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -46,24 +46,25 @@ class World:
         with self.process():
             lazyplug.entry_points()
             (self.file,) = self.cache.glob("*.json")
-            self.sound = self.file.read_bytes()
+            self.intact = self.file.read_bytes()
             self.truth = self.ask()
 
-    def touch(self) -> None:
-        """Give a file another stamp than the index says."""
+    def make_stale(self) -> None:
+        """Change the stat signature of a file, so that the index is stale."""
         os.utime(self.root / "a" / "solo-1.0.dist-info" / "entry_points.txt", (1, 1))
 
     def process(self, *more: str) -> Any:
         return process([*more, *self.path], self.cache, settled_clock())
 
     def put(self, data: bytes) -> None:
+        """Write these bytes into the index."""
         shutil.rmtree(self.cache)
         self.cache.mkdir(mode=0o700)
         self.file.write_bytes(data)
         self.file.chmod(0o600)
 
     def ask(self) -> list[Any]:
-        """Ask for all that can be asked; nothing may be raised but NoMatches."""
+        """Make every query; nothing may be raised but NoMatches."""
         lazyplug.invalidate_caches()
         with pytest.raises(lazyplug.NoMatches):
             lazyplug.DriverManager[Any]("g", "none")
