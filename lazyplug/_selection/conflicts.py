@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_PACKAGE = (__package__ or "").rpartition(".")[0]
-
 
 def ignore_conflicts(
     namespace: str, name: str, entrypoints: "list[Extension[T]]"
@@ -50,8 +48,10 @@ def error_on_conflict(
     raise multiple_matches(namespace, name, entrypoints)
 
 
-class prefer:  # noqa: N801 - called as the functions beside it are
-    """A `conflict_resolver` that returns the extension of a preferred distribution.
+def prefer(
+    *distributions: str, otherwise: "Resolver[Any]" = error_on_conflict
+) -> "Resolver[Any]":
+    """Return a resolver that takes the extension of a preferred distribution.
 
     The choice and its alternatives are logged at debug level, since the host has
     decided. A preferred distribution that is not installed is logged as a warning if no
@@ -66,26 +66,29 @@ class prefer:  # noqa: N801 - called as the functions beside it are
     Raises TypeError if there is no name of a distribution, and ValueError if a pattern
     is not valid.
     """
+    from .choice import fault_of, key_pattern  # deferred: few hosts use prefer
 
-    __module__ = _PACKAGE
+    names: tuple[object, ...] = distributions or ("",)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise TypeError(
+                "prefer() takes the names of distributions: prefer('acme-*'),"
+                f" not {repr_of(name)}"
+            )
+        fault = fault_of(key_pattern(name))
+        if fault:
+            raise ValueError(
+                f"prefer({name!r}): {name!r} is not a valid pattern: {fault}"
+            )
+    return _Preference(distributions, otherwise)
+
+
+class _Preference:
+    """The resolver that `prefer` returns; a class, so that it can be pickled."""
 
     def __init__(
-        self, *distributions: str, otherwise: "Resolver[Any]" = error_on_conflict
+        self, distributions: "tuple[str, ...]", otherwise: "Resolver[Any]"
     ) -> None:
-        from .choice import fault_of, key_pattern  # deferred: few hosts use prefer
-
-        names: tuple[object, ...] = distributions or ("",)
-        for name in names:
-            if not isinstance(name, str) or not name:
-                raise TypeError(
-                    "prefer() takes the names of distributions: prefer('acme-*'),"
-                    f" not {repr_of(name)}"
-                )
-            fault = fault_of(key_pattern(name))
-            if fault:
-                raise ValueError(
-                    f"prefer({name!r}): {name!r} is not a valid pattern: {fault}"
-                )
         self.distributions = distributions
         self.otherwise = otherwise
 
