@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def use_index(file: "Any", package: "str | None" = None) -> None:
     """Use a frozen index in this process, or none at all.
 
-    The environment variable `LAZYPLUG_INDEX` takes precedence. Call this before the
+    The variable `LAZYPLUG_INDEX` takes precedence. Call this before the
     first manager is created: existing managers do not change. Imports no plugin.
 
     :param file: the path of the frozen index or, with `package`, its name in that

@@ -35,7 +35,7 @@ def lazyplug_index(
     """Give the test its own index in a temporary directory; return the directory.
 
     This fixture does the same as `lazyplug.testing.isolated_index`. Raises RuntimeError
-    if the process ignores the environment variables `LAZYPLUG_*`.
+    if the process ignores the variables `LAZYPLUG_*`.
     """
     from ..testing import _places  # deferred: few tests need it
 
