@@ -1,4 +1,4 @@
-"""Define Extension, the lazy handle on one entry point."""
+"""Define Extension, the lazy handle on one entry point, which imports the plugin."""
 
 import sys
 from time import perf_counter
