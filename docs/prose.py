@@ -48,9 +48,9 @@ def prose(path: Path) -> "list[tuple[int, str]]":
     if path.suffix not in (".py", ".pyi"):
         return [*enumerate(text.splitlines(), 1)]
     found = []
+    starts = (tokenize.INDENT, tokenize.NEWLINE, tokenize.NL, tokenize.DEDENT)
     previous = tokenize.INDENT
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        starts = (tokenize.INDENT, tokenize.NEWLINE, tokenize.NL, tokenize.DEDENT)
         is_docstring = token.type == tokenize.STRING and previous in starts
         if token.type == tokenize.COMMENT or is_docstring:
             found += [*enumerate(token.string.splitlines(), token.start[0])]

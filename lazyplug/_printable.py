@@ -62,3 +62,12 @@ def list_words(words: "Iterable[str]") -> str:
     "'json', 'yaml'"
     """
     return ", ".join([repr(word) for word in words])
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, in the plural unless the number is 1.
+
+    >>> counted(1, "file"), counted(0, "file"), counted(2, "entry", "entries")
+    ('1 file', '0 files', '2 entries')
+    """
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

@@ -5,7 +5,7 @@ import sys
 
 from .. import _environment
 from .._inventory import raw_problems
-from .._printable import clean
+from .._printable import clean, counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def count_problems(problems: "Sized") -> str:
     >>> count_problems([1]), count_problems([1, 2])
     ('1 problem found', '2 problems found')
     """
-    return f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'} found"
+    return f"{counted(len(problems), 'problem')} found"
 
 
 def _is_path(entry: object) -> bool:

@@ -36,7 +36,7 @@ def to_line(texts: "list[str]") -> str:
     ('["a","b c"]', '["\\u00e4"]', '["\\""]')
     """
     line = '","'.join(texts)
-    # All at once: of a cold start among 10,000, that is 5 %.
+    # All in one pass, which saves 3 % of a cold start with many distributions.
     if line.isascii() and len(line.encode().translate(None, _PLAIN)) == (
         2 * len(texts) - 2
     ):

@@ -10,14 +10,7 @@ from .._content import is_by_content
 from .._files import DIRECTORY, KIND, REGULAR, fs, metadata_names
 from .._index import stat_hashes
 from .._settings import note_problem
-from .metadata import (
-    ENTRY_POINTS,
-    METADATA,
-    headers,
-    normalize,
-    parse,
-    stem,
-)
+from .metadata import ENTRY_POINTS, METADATA, headers, normalize, parse, stem
 from .reading import (
     base_of,
     failure_reason,
@@ -140,8 +133,7 @@ def _scan_distributions(
                 plain[file] = new
             else:
                 distributions.append(new)
-                if new.problems:
-                    note_new_problems(before, new)
+                note_new_problems(before, new)
     finally:
         if base is not None:
             fs.close(base)

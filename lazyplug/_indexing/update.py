@@ -115,11 +115,9 @@ def _bases(
         return (frozen.index,)
     if index is not None:
         return (index,)
-    return (
-        ()
-        if directory is None
-        else sibling_indexes(directory, environment.file, environment.key[0])
-    )
+    if directory is None:
+        return ()
+    return sibling_indexes(directory, environment.file, environment.key[0])
 
 
 def _has_changed(index: Index, frozen_entries: "Mapping[str, str]") -> bool:

@@ -11,13 +11,13 @@ from .._indexing.cache_directory import open_cache_directory
 from .._indexing.layout import table_of
 from .._indexing.storage import FACTS, SUFFIX, list_files, prune
 from .._inventory import all_rows, metadata_directories
+from .._printable import counted
 from .._settings import get_cache_directory
 from .._static.facts import read_facts
 from .output import (
     add_json,
     clean,
     complain,
-    counted,
     print_json,
     print_table,
     reason_of,

@@ -18,14 +18,13 @@ from .. import _environment
 from .._faults.messages import no_matches
 from .._indexing.metadata import INVALID_REFERENCE
 from .._inventory import all_rows
-from .._printable import describe_error
+from .._printable import counted, describe_error
 from .children import HAS_PROCESSES, NO_PROCESSES, child_command
 from .listing import EXCLUDED, NO_ENTRY_POINTS, label, list_extensions
 from .output import (
     add_json,
     at_least,
     complain,
-    counted,
     has_rich,
     is_terminal,
     print_json,

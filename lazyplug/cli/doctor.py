@@ -19,12 +19,13 @@ from .._indexing.reading import find_metadata
 from .._indexing.storage import list_files
 from .._indexing.watch import watched_files
 from .._inventory import rows_by_group
+from .._printable import counted
 from .._selection.choice import parse_pattern, split
 from .._settings import LEVELS, MODES, get_cache_directory, get_setting
 from .._static import facts
 from .freezing import differences_now
 from .listing import label
-from .output import add_json, clean, counted, print_json, unreadable
+from .output import add_json, clean, print_json, unreadable
 from .verifying import NO_CACHE_DIRECTORY, damages, untrusted, write_fault
 
 TYPE_CHECKING = False

@@ -11,16 +11,8 @@ from .._indexing.cache_directory import Directory
 from .._indexing.freeze import anchor_path, differences, freeze_index, freeze_time
 from .._indexing.layout import decode, from_bytes
 from .._indexing.storage import write
-from .output import (
-    add_json,
-    clean,
-    complain,
-    counted,
-    print_json,
-    reason_of,
-    refuse,
-    unreadable,
-)
+from .._printable import counted
+from .output import add_json, clean, complain, print_json, reason_of, refuse, unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,16 +13,10 @@ from importlib.util import find_spec
 
 from .. import _environment
 from .._inventory import all_rows
+from .._printable import counted
 from .children import HAS_PROCESSES, NO_PROCESSES, measured_command
 from .listing import NO_ENTRY_POINTS
-from .output import (
-    add_json,
-    at_least,
-    complain,
-    counted,
-    print_json,
-    print_table,
-)
+from .output import add_json, at_least, complain, print_json, print_table
 
 _LAZYPLUG = (
     f"import {__name__.rpartition('.cli.')[0]} as lazyplug;"

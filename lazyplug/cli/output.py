@@ -115,15 +115,6 @@ def columns(
         yield "  ".join(padded).rstrip()
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun, in the plural unless the number is 1.
-
-    >>> counted(1, "file"), counted(0, "file"), counted(2, "entry", "entries")
-    ('1 file', '0 files', '2 entries')
-    """
-    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
-
-
 def print_fields(fields: "Row") -> None:
     """Print one field per line, without the empty fields."""
     width = max(map(len, fields)) + 1
