@@ -28,13 +28,13 @@ from lazyplug._indexing.layout import decode, table_of
 (known,) = glob.glob(f"{OURS}/*.json")
 opened = os.open(known, os.O_RDONLY)
 index = Index(lambda offset, length: os.pread(opened, length, offset))
-stamps = {}
+signatures = {}
 for entry in decode(index):
     for each in entry.distributions:
         file = os.path.join(entry.path, each.file, "entry_points.txt")
-        stamps[file] = each.stat_signature
+        signatures[file] = each.stat_signature
 groups = {group: index.rows(group) for group, *_ in table_of(index)}
-found = {"stamps": stamps, "groups": groups}
+found = {"signatures": signatures, "groups": groups}
 for name, dumps in (
     ("json", lambda value: json.dumps(value).encode()),
     ("marshal", marshal.dumps),
@@ -43,8 +43,8 @@ for name, dumps in (
     with open(f"{OTHERS}.{name}", "wb") as file:
         file.write(dumps(found))
 with sqlite3.connect(f"{OTHERS}.sqlite") as base:
-    base.execute("create table stamps (file text primary key, stamp text)")
-    base.executemany("insert into stamps values (?, ?)", stamps.items())
+    base.execute("create table signatures (file text primary key, signature text)")
+    base.executemany("insert into signatures values (?, ?)", signatures.items())
     base.execute("create table points (declared text, name text, value text)")
     base.execute("create index by_group on points (declared)")
     for group, rows in groups.items():
@@ -52,12 +52,12 @@ with sqlite3.connect(f"{OTHERS}.sqlite") as base:
         base.executemany("insert into points values (?, ?, ?)", several)
 base.close()
 """
-WHOLE = "found = {}; found['stamps'], found['groups'][GROUP]"
+WHOLE = "found = {}; found['signatures'], found['groups'][GROUP]"
 BYTES = "open(f'{OTHERS}.%s', 'rb').read()"
 SQLITE = """
 import sqlite3
 base = sqlite3.connect(f"{OTHERS}.sqlite")
-base.execute("select * from stamps").fetchall()
+base.execute("select * from signatures").fetchall()
 base.execute("select * from points where declared = ?", (GROUP,)).fetchall()
 """
 

@@ -278,7 +278,7 @@ class Environment:
         with `scan`, or if its header is `distrusted`.
         """
         frozen = self.frozen
-        if frozen is not None and frozen.answers:
+        if frozen is not None and frozen.answers_alone:
             return frozen.index
         key = self.key
         mode = get_choice("LAZYPLUG_CACHE", MODES)

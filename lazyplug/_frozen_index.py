@@ -74,8 +74,7 @@ class FrozenIndex:
         # The entries of sys.path that it covers, each with the text that replaces its
         # stat signature in an index that borrows its record.
         self.frozen_entries: dict[str, str] = {}
-        # True if it answers all queries alone.
-        self.answers = False
+        self.answers_alone = False
 
     @property
     def options(self) -> str:
@@ -83,7 +82,7 @@ class FrozenIndex:
         trust = " --trust" if self.trusted and not self.flat else ""
         return trust + (" --flat" if self.flat else "")
 
-    def give_up(self, environment: "Environment") -> None:
+    def stop_using(self, environment: "Environment") -> None:
         """Stop using this frozen index, which is damaged, and report it."""
         environment.frozen, environment.frozen_entries, environment.borrowed = (
             None,
@@ -128,7 +127,7 @@ def apply_frozen_index(environment: "Environment") -> None:
     stable = [path for at, path in enumerate(entries) if at not in volatile]
     root = index.key[1] + os.sep if frozen.flat else "\0"
     # The order of path entries without metadata does not matter.
-    answers = [path for path in stable if path in nonempty] == nonempty and all(
+    answers_alone = [path for path in stable if path in nonempty] == nonempty and all(
         path in frozen_entries
         or (
             path not in nonempty
@@ -136,8 +135,8 @@ def apply_frozen_index(environment: "Environment") -> None:
         )
         for path in stable
     )
-    environment.frozen, frozen.answers = frozen, answers
-    if answers or not frozen_entries.keys().isdisjoint(nonempty):
+    environment.frozen, frozen.answers_alone = frozen, answers_alone
+    if answers_alone or not frozen_entries.keys().isdisjoint(nonempty):
         environment.borrowed = (borrowed,)
         environment.frozen_entries, environment.volatile = frozen_entries, volatile
         index.signatures = [frozen_entries.get(path) for path in index.key[1:]]

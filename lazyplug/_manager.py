@@ -112,8 +112,8 @@ class Manager(Generic[T, Found]):
             lazy = _settings.get_setting("LAZYPLUG_EAGER") != "1"
         self._lazy = lazy
         # all extensions, enabled or not
-        self._made = self._extensions(self._requested_names)
-        self._set_extensions(self._filter_by_choice(self._made))
+        self._candidates = self._extensions(self._requested_names)
+        self._set_extensions(self._filter_by_choice(self._candidates))
         self._on_failure = on_failure
         if on_failure != "warn" or _settings.unreported:
             from ._faults.policy import set_policy  # deferred: few starts need it

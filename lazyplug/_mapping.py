@@ -139,7 +139,7 @@ def resolve_names(
             reported = failure_log(manager).reported
             if name not in reported:
                 # Another thread may have changed the manager since.
-                several = *error.extensions, *manager._made
+                several = *error.extensions, *manager._candidates
                 _report(manager, next(e for e in several if e.name == name), error)
                 reported.add(name)
             if manager._on_failure == "error":

@@ -70,7 +70,7 @@ def _change(
         draft = _draft(manager)
         before = draft.__dict__.copy()
         # Each change replaces this list, so it identifies the state.
-        marker = before["_made"]
+        marker = before["_candidates"]
         if not change(draft):
             return False
         # Attributes that the host set meanwhile stay.
@@ -82,7 +82,7 @@ def _change(
         changed["excluded"] = draft.excluded
         with _merging:
             # No signal handler can run between these two lines.
-            if state["_made"] is marker:
+            if state["_candidates"] is marker:
                 update(changed)
                 return True
 
@@ -109,11 +109,11 @@ def join(
         if registered:
             draft._registered = (*draft._registered, *extensions)
         else:
-            present = set(map(identity, draft._made))
+            present = set(map(identity, draft._candidates))
             if not present.isdisjoint(map(identity, extensions)):
                 return False
             _count_selection(draft)
-        draft._made = [*draft._made, *extensions]
+        draft._candidates = [*draft._candidates, *extensions]
         draft.excluded.update(trial.excluded)
         _record_passed(draft, enabled)
         _set_extensions(draft, [*draft.extensions, *enabled])
@@ -132,7 +132,7 @@ def find_new(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
     level = _settings.get_choice("LAZYPLUG_CHECK", _settings.LEVELS)
     if manager._requested_names is None and level in _settings.CHECKS_MISSING:
         _environment.current("full")
-        known = set(map(identity, manager._made))
+        known = set(map(identity, manager._candidates))
         new = [
             extension
             for extension in manager._extensions(None)
@@ -228,7 +228,7 @@ def make_test_instance(
     manager._lazy = True
     if isinstance(extensions, Extension):
         extensions = [extensions]
-    manager._made = list(extensions)
+    manager._candidates = list(extensions)
     manager._registered = tuple(extensions)
     _set_extensions(manager, list(extensions))
     return manager
@@ -261,7 +261,7 @@ def _select_again(
     draft: Any = _draft(manager)
     selection, registered = _selection(draft), draft._registered
     known: dict[Any, list[Extension[Any]]] = {}
-    for extension in dict.fromkeys([*draft._made, *handles]):
+    for extension in dict.fromkeys([*draft._candidates, *handles]):
         if extension not in registered:
             known.setdefault(identity(extension), []).append(extension)
     handles[:] = [
@@ -289,7 +289,7 @@ def _select_again(
         new = current._registered[len(registered) :]
         enabled = [extension for extension in current.extensions if extension in new]
         reasons = current.excluded.items()
-        current._made = [*handles, *registered, *new]
+        current._candidates = [*handles, *registered, *new]
         current.excluded = draft.excluded | {e: r for e, r in reasons if e in new}
         _record_passed(current, [*draft.extensions, *enabled], replace=True)
         _set_extensions(current, [*draft.extensions, *enabled])

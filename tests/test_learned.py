@@ -876,7 +876,7 @@ def test_the_file_can_be_read_with_any_json_reader(plugs: Path, isolated: Path) 
     assert json.loads(head) == {
         "facts": facts_module.SCHEMA,
         "key": [sys.prefix, str(plugs)],
-        "stamps": [stat_signature(os.stat(plugs))],
+        "signatures": [stat_signature(os.stat(plugs))],
     }
     text = "\n".join([part, one, two])
     expected = ["summary", "g", 0, len(text), digest(text.encode())]
@@ -1355,7 +1355,7 @@ def valid_header(plugs: Path) -> dict[str, Any]:
     return {
         "facts": facts_module.SCHEMA,
         "key": [sys.prefix, str(plugs)],
-        "stamps": [stat_signature(os.stat(plugs))],
+        "signatures": [stat_signature(os.stat(plugs))],
     }
 
 
@@ -1380,9 +1380,9 @@ def test_a_malformed_part_is_ignored_and_replaced(
         {"facts": None},
         {"key": ["/", "/"]},
         {"key": "/"},
-        {"stamps": []},
-        {"stamps": 7},
-        {"stamps": None},
+        {"signatures": []},
+        {"signatures": 7},
+        {"signatures": None},
     ],
     ids=str,
 )

@@ -506,7 +506,7 @@ def test_a_source_that_cannot_be_parsed_has_no_docstring_and_may_be_remembered(
 ) -> None:
     line, sources = query("plug", site({"plug.py": source}))
     assert line is None
-    assert sources.firm
+    assert sources.reliable
     assert str(site({}) / "plug.py") in sources.files
 
 
@@ -550,7 +550,7 @@ def test_an_import_with_any_number_of_parts_is_parsed_or_rejected_quickly(
     found, sources = query("plug:X", directory)
     assert time.process_time() - began < 2  # it used to take a minute
     assert found in ("X.", None)
-    assert sources.firm
+    assert sources.reliable
 
 
 @pytest.mark.parametrize("parts", [400_000, 900])
@@ -584,7 +584,7 @@ def test_a_failure_to_read_a_source_is_not_remembered(
     with monkeypatch.context() as patch:
         patch.setattr(fs, "open", failing("plug.py", fs.open, errno.EACCES))
         line, sources = query("plug", directory)
-    assert (line, sources.firm) == (None, False)
+    assert (line, sources.reliable) == (None, False)
     assert source_module.read(str(directory / "nothing.py"), source_module.parse) == (
         None,
         False,
@@ -611,7 +611,7 @@ def test_after_a_failure_of_stat_no_module_that_may_be_hidden_is_remembered(
     search = make_search(*entries)
     line, sources = line_of(search, value, None)
     is_needed = path != "one/plug.py"  # the package comes first
-    assert (line != "One.", sources.firm) == (is_needed, not is_needed)
+    assert (line != "One.", sources.reliable) == (is_needed, not is_needed)
     assert search.is_missing(f"{value}.nothing") is not is_needed
 
 
@@ -627,7 +627,7 @@ def test_functions_that_a_program_replaces_in_os_are_not_called(
     line, sources = query("plug", directory)
     missing = make_search(directory).is_missing("plug.nothing")
     monkeypatch.undo()
-    assert (line, sources.firm, missing) == ("One.", True, True)
+    assert (line, sources.reliable, missing) == ("One.", True, True)
 
 
 @pytest.mark.parametrize("error", [MemoryError, RecursionError])
@@ -642,7 +642,7 @@ def test_running_out_of_memory_or_stack_is_not_remembered(
     directory = site({"plug.py": "'''Says.'''"})
     monkeypatch.setattr(ast, "parse", fail)
     line, sources = query("plug", directory)
-    assert (line, sources.firm) == (None, False)
+    assert (line, sources.reliable) == (None, False)
 
 
 def test_at_the_recursion_limit_there_is_no_docstring(
@@ -654,7 +654,7 @@ def test_at_the_recursion_limit_there_is_no_docstring(
 
     def recurse() -> None:
         line, sources = line_of(search, "plug", None)
-        found.append((line, sources.firm))
+        found.append((line, sources.reliable))
         recurse()
 
     with pytest.raises(RecursionError, match="recursion"):
@@ -737,7 +737,7 @@ def test_the_literal_docstring_is_not_used_if_another_is_assigned(
 ) -> None:
     target = f"plug:{attr}" if attr else "plug"
     line, sources = query(target, site({"plug.py": source}))
-    assert (line, sources.firm) == (None, True)
+    assert (line, sources.reliable) == (None, True)
 
 
 def test_an_assigned_docstring_does_not_affect_those_of_other_objects(
@@ -759,7 +759,7 @@ def test_parent_packages_are_searched_and_not_imported(site: PlantSite) -> None:
     line, sources = query("plug.b.c", site({"plug": tree}))
     assert line == "C."
     directory = site({})
-    assert sources.ways == {"plug": (0, None, 0, [])}
+    assert sources.lookups == {"plug": (0, None, 0, [])}
     assert set(sources.files) == {
         str(directory / path) for path in ("plug", "plug/b", "plug/b/c.py")
     }
@@ -817,8 +817,8 @@ def test_the_source_of_a_module_in_an_archive_is_not_read(
         packed.writestr("plug_packed.py", "'''Packed.'''")
     directory = site(dict.fromkeys(("plug_packed.py", "plug.py"), "'''Beside.'''"))
     line, sources = query("plug_packed", archive, directory)
-    assert (line, sources.ways) == (None, {"plug_packed": (1, None, 0, [])})
-    assert sources.firm
+    assert (line, sources.lookups) == (None, {"plug_packed": (1, None, 0, [])})
+    assert sources.reliable
     assert query_line("plug", archive, directory) == "Beside."
     (tmp_path / "no.zip").write_bytes(b"no archive")
     assert query_line("plug", tmp_path / "no.zip", directory) == "Beside."
@@ -839,8 +839,8 @@ def test_a_failure_to_read_an_archive_is_not_remembered(
         packed.writestr("plug_packed.py", "'''Packed.'''")
     directory = site({"plug.py": "'''Beside.'''"})
     (tmp_path / "no.zip").write_bytes(b"no archive")
-    assert query("plug", tmp_path / "no.zip", directory)[1].firm
-    assert query("plug", tmp_path / "nothing.zip", directory)[1].firm
+    assert query("plug", tmp_path / "no.zip", directory)[1].reliable
+    assert query("plug", tmp_path / "nothing.zip", directory)[1].reliable
 
     def fail(_: str) -> None:
         raise error
@@ -850,7 +850,7 @@ def test_a_failure_to_read_an_archive_is_not_remembered(
     monkeypatch.setattr("zipimport._zip_directory_cache", {})
     search = make_search(archive, directory)
     line, sources = line_of(search, "plug", None)
-    assert (line, sources.firm) == ("Beside.", False)
+    assert (line, sources.reliable) == ("Beside.", False)
     assert not search.is_missing("plug_packed")
     assert not search.is_missing("plug_none")
 
@@ -869,15 +869,15 @@ def test_a_module_in_a_volatile_path_entry_is_not_remembered(
     here = site({"plug.py": "'''Here.'''", "plug_part": {}}, "here")
     site_ = site({"plug.py": "''", "plug_b.py": "'''B.'''", "plug_part": {}})
     line, sources = query("plug", here, site_, volatile=(0,))
-    assert (line, sources.firm) == ("Here.", False)
+    assert (line, sources.reliable) == ("Here.", False)
     line, sources = query("plug_b", here, site_, volatile=(0,))
-    assert (line, sources.firm) == ("B.", True)
-    assert sources.ways == {"plug_b": (1, None, 0, [])}
-    assert not query("plug_part.x", here, site_, volatile=(0,))[1].firm
+    assert (line, sources.reliable) == ("B.", True)
+    assert sources.lookups == {"plug_b": (1, None, 0, [])}
+    assert not query("plug_part.x", here, site_, volatile=(0,))[1].reliable
     packed = tmp_path / "here.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("plug_b.py", "")
-    assert not query("plug_b", packed, site_, volatile=(0,))[1].firm
+    assert not query("plug_b", packed, site_, volatile=(0,))[1].reliable
 
 
 def test_finders_are_asked_when_an_import_would_ask_them(
@@ -908,7 +908,7 @@ def test_finders_are_asked_when_an_import_would_ask_them(
     assert line == "Sub."
     assert queries == [("plug_e", BEFORE), ("plug_e", BEHIND), ("plug_e.sub", BEFORE)]
     answer = [str(file), [str(directory)]]
-    assert sources.ways == {"plug_e": (1, None, BEHIND, answer)}
+    assert sources.lookups == {"plug_e": (1, None, BEHIND, answer)}
     assert query_line("plug_e", entry, ask_finders=ask_finders) == "E."
     assert query_line("plug_none.sub", entry, ask_finders=ask_finders) is None
     assert queries[-1] == ("plug_none", BEHIND)
@@ -923,7 +923,7 @@ def test_a_failure_of_a_finder_is_not_remembered(
     for value in ("plug", "plug_n.a", "plug_none"):
         search = make_search(entry, ask_finders=lambda *_: None)
         line, sources = line_of(search, value, None)
-        assert (line, sources.firm) == (None, False)
+        assert (line, sources.reliable) == (None, False)
         assert not search.is_missing(value)
 
 

@@ -135,7 +135,7 @@ def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
         (extension, error)
         for name, error in dict(log.conflicts).items()
         # Some managers do not have them in `extensions`.
-        for extension in manager._made
+        for extension in manager._candidates
         if extension.name == name and extension not in manager.excluded
     ]
     return [_failure(extension, error) for extension, error in failed]

@@ -90,7 +90,7 @@ def _updated_content(
                 return rebuild(key, base, thorough, clock, environment.frozen_entries)
             except ValueError:  # a part that was not read before is damaged
                 if frozen is not None and base is frozen.index:
-                    frozen.give_up(environment)
+                    frozen.stop_using(environment)
                     return _updated_content(environment, None, directory, clock)
     except OSError:
         pass  # the cache directory was removed meanwhile
@@ -151,7 +151,7 @@ def reread(
     if environment.index is damaged:
         frozen = environment.frozen
         if frozen is not None and damaged is frozen.index:
-            frozen.give_up(environment)
+            frozen.stop_using(environment)
         environment.index = environment.load_index(damaged.header)
     index = environment.index
     try:

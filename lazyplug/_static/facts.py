@@ -246,7 +246,7 @@ class Facts:
         it cannot be converted to JSON.
         """
         fact_key = self._fact_key(extension)
-        if fact_key is None or not sources.firm:
+        if fact_key is None or not sources.reliable:
             return
         from .._content import signature  # deferred: most processes learn nothing
         from .._indexing.reading import is_reliable
@@ -267,7 +267,7 @@ class Facts:
                 return  # racy: a change may leave the signature the same
             signatures[path] = self._file_signatures[path] = now
         lookups = []
-        for name, (place, *rest) in sources.ways.items():
+        for name, (place, *rest) in sources.lookups.items():
             volatile = [at for at in self.environment.volatile if at < place]
             lookups.append([name, place - len(volatile), *rest])
         line = scan_once(to_json([*fact_key, lookups, signatures, answer]), 0)[0]
@@ -331,7 +331,7 @@ class Facts:
 
     def _is_frozen(self) -> bool:
         frozen = self.environment.frozen
-        return frozen is not None and frozen.answers
+        return frozen is not None and frozen.answers_alone
 
     def _are_still_missing(
         self, lookups: "list[Lookup]", changed: "list[ChangedEntry]"
@@ -592,7 +592,7 @@ def read_facts(
     key: list[str] = head["key"]
     if head["facts"] != SCHEMA or wanted not in (None, key):
         raise ValueError("header")
-    return key, head["stamps"], header, chunk[after:]
+    return key, head["signatures"], header, chunk[after:]
 
 
 def part_of(
@@ -641,7 +641,7 @@ def encode(
             if len(line) < remaining:
                 remaining -= len(line) + 1
                 lines.setdefault(part, []).append(line)
-    head = to_json({"facts": SCHEMA, "key": key, "stamps": signatures})
+    head = to_json({"facts": SCHEMA, "key": key, "signatures": signatures})
     table = [head]
     texts: list[str] = []
     offset = 0

@@ -73,22 +73,22 @@ class Sources:
     :param clock: the time before the first of them was accessed, in nanoseconds.
     """
 
-    __slots__ = ("clock", "complete", "files", "firm", "ways")
+    __slots__ = ("clock", "complete", "files", "lookups", "reliable")
 
     def __init__(self, clock: int) -> None:
         self.clock = clock
         # False if the answer may change without a change of these sources.
-        self.firm = True
+        self.reliable = True
         # False if the system or a finder failed: the next attempt may succeed.
         self.complete = True
         # the lookups of top-level modules, and of submodules that no directory has
-        self.ways: dict[str, Lookup] = {}
+        self.lookups: dict[str, Lookup] = {}
         # files and directories, and whether they existed
         self.files: dict[str, bool] = {}
 
     def mark_incomplete(self) -> None:
         """Record that the system or a finder failed: the answer is not remembered."""
-        self.complete = self.firm = False
+        self.complete = self.reliable = False
 
 
 class Scope:
@@ -481,7 +481,7 @@ class Search:
         try:
             return _Resolver(self, sources).target(module, names, HOPS), sources
         except RecursionError:  # called near the recursion limit
-            sources.firm = False
+            sources.reliable = False
             return None, sources
 
     def place(self, module: str, attr: "str | None") -> "tuple[str, int] | None":
@@ -535,7 +535,7 @@ class Search:
             self._scopes[file] = self._clock(), *read(file, parse)
         clock, scope, reliable = self._scopes[file]
         sources.clock = min(sources.clock, clock)
-        sources.firm &= reliable
+        sources.reliable &= reliable
         return scope
 
     def find(self, module: str, sources: Sources) -> "Location | None":
@@ -569,7 +569,7 @@ class Search:
         Third-party finders are asked where an import would ask them.
         """
         if name in sys.builtin_module_names or name == "__main__":
-            sources.firm = False  # a change would not be noticed
+            sources.reliable = False  # a change would not be noticed
             return _NO_SOURCE
         found: Location | None = None
         passed, stage = 0, BEFORE
@@ -586,7 +586,7 @@ class Search:
             sources.mark_incomplete()
             return _NO_SOURCE
         if path is None or stage or answer:
-            sources.ways[name] = passed, path, stage, answer
+            sources.lookups[name] = passed, path, stage, answer
         if not answer:
             return found
         file, directories = answer
@@ -608,13 +608,13 @@ class Search:
             stable = place not in self._volatile
             if kind_of(entry, sources) != DIRECTORY:
                 if self._in_archive(entry, name, sources):
-                    sources.firm &= stable
+                    sources.reliable &= stable
                     return _NO_SOURCE, place + 1
                 continue
             found = self._find_at(os.path.join(entry, name), sources, in_entry=True)
             if found is None:
                 continue
-            sources.firm &= stable
+            sources.reliable &= stable
             if found[0] is not None:
                 return found, place
             portions += found[1] or ()

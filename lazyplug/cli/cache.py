@@ -239,7 +239,7 @@ def refresh(options: "argparse.Namespace") -> int:
     environment.index = environment.load_index(scan=True)
     after = metadata_directories(environment)
     frozen = environment.frozen
-    is_frozen = frozen is not None and frozen.answers
+    is_frozen = frozen is not None and frozen.answers_alone
     changes: dict[str, Any] = {
         "added": sorted(after - before),
         "removed": sorted(before - after),

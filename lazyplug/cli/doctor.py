@@ -188,7 +188,7 @@ def _freshness() -> "Iterator[Finding]":
         *_environment.classify_path(sys.path, _environment.current_directory()), "full"
     )
     frozen = environment.frozen
-    if frozen is not None and frozen.answers:
+    if frozen is not None and frozen.answers_alone:
         yield _OK, "not used (a frozen index is in effect)"
         return
     directory = get_cache_directory()
@@ -240,13 +240,13 @@ def _differences(index: Index, frozen_entries: "Mapping[str, str]") -> "Iterator
     for place, absent, present in watched_files(index):
         record = records[place]
         found = {each.file: each for each in record.distributions}
-        known_stamps: list[tuple[str, str | None]] = [(file, None) for file in absent]
+        known_signatures: list[tuple[str, str | None]] = [(file, None) for file in absent]
         for each in present:
             directory, _, file = each.partition(os.sep)
             # A valid index may lack the record of a watched file.
             own = found.get(directory)
-            known_stamps.append((each, None if own is None else own.signature_of(file)))
-        for file, known in known_stamps:
+            known_signatures.append((each, None if own is None else own.signature_of(file)))
+        for file, known in known_signatures:
             text = _difference(os.path.join(record.path, file), known)
             if text:
                 yield text
@@ -288,7 +288,7 @@ def _frozen() -> "Iterator[Finding]":
             yield _OK, "none" if named != OFF else "not used: LAZYPLUG_INDEX=off"
         return
     label = frozen.label
-    if not frozen.answers:
+    if not frozen.answers_alone:
         does = "is used in part" if environment.borrowed else "is not used"
         gaps = [*_gaps(environment.key[1:], frozen)] or [
             "the path entries are in another order"

@@ -185,7 +185,7 @@ class PlainHooks:
             if file is not None:
                 self._sources.files[file] = True
                 tree, reliable = read(file, tree_of)
-                self._sources.firm &= reliable
+                self._sources.reliable &= reliable
             names = None if tree is None else _Names(tree, directories is not None)
             self._modules[module] = None if names and names.may_change else names
         return self._modules[module]

@@ -126,7 +126,7 @@ class PlainTexts:
     def _tree(self, file: str) -> ast.Module:
         if file not in self._trees:
             tree, reliable = read(file, tree_of)
-            self._sources.firm &= reliable
+            self._sources.reliable &= reliable
             self._sources.files[file] = True
             self._trees[file] = tree or ast.Module([], [])
         return self._trees[file]

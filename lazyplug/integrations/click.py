@@ -271,7 +271,7 @@ def _texts_in_source(
         if texts["help"] is None and sources.files.get(file):
             # There is no summary, or the file could not be read.
             data, reliable = read(file, lambda data: data.lower().split(b"\n\n")[0])
-            sources.firm &= reliable and b"summary:" not in (data or b"")
+            sources.reliable &= reliable and b"summary:" not in (data or b"")
     return {name: texts.get(name) for name in (*_TEXTS, *_FLAGS)}, sources
 
 
