@@ -105,7 +105,7 @@ class Acceleration:
         loader: Any = spec.loader
         run = getattr(loader, "exec_module", None)
         if run is None:
-            return  # a directory of this name, or a loader of the old kind
+            return  # a directory with this name, or a loader of the old kind
 
         def exec_module(module: "ModuleType") -> None:
             # A zip archive has one loader for all of its modules.

@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.05
 class _Call:
     """A call of a plugin, which belongs to one thread and is under way or over.
 
-    Both locks are held only by `with`, so that they are released when the call is over,
+    Both locks are held only by `with`, so that they are released when the call ends,
     whatever is raised: a signal may arrive between any two lines.
     """
 
@@ -43,7 +43,7 @@ class _Call:
         self.lock = _thread.allocate_lock()
         # what other threads wait for
         self.gate = _thread.allocate_lock()
-        # the next call of this extension, which a thread claims when this one is over
+        # the next call of this extension, which a thread claims when this one ends
         self.following: dict[None, _Call] = {}
 
     def under_way(self) -> bool:
@@ -79,7 +79,7 @@ def call(extension: "Extension[Any]") -> "Any":
     import of the plugin that requests it.
     """
     if "plugin" not in extension.__dict__:
-        extension._load()  # the import is over before a call begins
+        extension._load()  # the import finishes before a call begins
     if "plugin" not in extension.__dict__:
         from ._faults.messages import unfinished  # deferred: only on failure
 
@@ -100,15 +100,15 @@ def _take_turn(extension: "Extension[Any]", key: "tuple[str, int]") -> "Any":
     mine = _Call(extension)
     # In this order: a thread that gets through the gate finds the call over.
     with mine.gate, mine.lock:
-        # A call that is over never starts again. The first thread to see that claims
-        # the following call.
+        # A finished call never starts again. The first thread to see that claims the
+        # following call.
         turn: _Call = extension.__dict__.setdefault("_call", mine)
         while turn is not mine and not turn.under_way():
             turn = turn.following.setdefault(None, mine)
         if turn is mine:
             # From here on, the earlier calls are not needed.
             extension.__dict__["_call"] = mine
-            # Another thread may have stored an outcome meanwhile.
+            # Another thread may have stored an outcome in the meantime.
             return extension._outcomes.get(key) or _run(extension, key)
     _wait(turn)
     return None
@@ -132,7 +132,7 @@ def _run(extension: "Extension[Any]", key: "tuple[str, int]") -> "Any":
 
 
 def _wait(other: _Call) -> None:
-    """Wait until a call is over. Raises CircularLoad if it waits for this thread."""
+    """Wait until a call ends. Raises CircularLoad if it waits for this thread."""
     me = _thread.get_ident()
     try:
         while other.under_way():
@@ -141,8 +141,8 @@ def _wait(other: _Call) -> None:
             # waited.
             _waiting[me] = other
             circle = _circle(other, me)
-            # Searched twice, since calls end meanwhile: one that is under way in both
-            # searches was so throughout.
+            # Searched twice, since calls may end during a search: one that both
+            # searches find was under way throughout.
             if circle and circle == _circle(other, me):
                 waiting = [t for t, step in circle.items() if isinstance(step, _Call)]
                 # One thread gives up, so that the others can go on.

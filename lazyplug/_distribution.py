@@ -85,7 +85,7 @@ def summary_of(owner: "Owner | None") -> "tuple[str | None, str]":
 def requirements_of(owner: "Owner") -> "list[str]":
     """Return the requirements of a distribution, as its metadata states them.
 
-    Return none if the metadata cannot be read.
+    Return an empty list if the metadata cannot be read.
     """
     _, path, file, _ = owner
     if isinstance(path, str) and file.endswith(".dist-info"):

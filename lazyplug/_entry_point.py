@@ -178,7 +178,7 @@ class EntryPoints(tuple["EntryPoint", ...]):
     __slots__ = ()
 
     def __getitem__(self, name: str) -> EntryPoint:  # type: ignore[override]
-        """Return the first entry point of a name; raise KeyError if there is none."""
+        """Return the first entry point with a name; raise KeyError if there is none."""
         for entry_point in self:
             if entry_point.name == name:
                 return entry_point

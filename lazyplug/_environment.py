@@ -305,7 +305,7 @@ class Environment:
 
         The index is replaced if it is damaged or its file was replaced.
         """
-        index = self.index  # another thread may replace it meanwhile
+        index = self.index  # another thread may replace it
         try:
             return part(index, *arguments)
         except ValueError:
@@ -367,7 +367,7 @@ def current(level: str = "") -> Environment:
     """Return the environment of the current `sys.path`, checked once per process.
 
     With `level`, it is checked again if it was checked at another one. If `os` is not a
-    module (in a fake file system), importlib.metadata answers each query anew.
+    module (in a fake file system), importlib.metadata answers each query itself.
     """
     if type(os) is not type(sys) or type(sys.modules["os"]) is not type(sys):
         from ._fallback import fallback  # deferred: only in fake file systems
@@ -392,9 +392,9 @@ def current(level: str = "") -> Environment:
 
 
 def rows(group: str, names: "Collection[str] | None" = None) -> "list[Pair]":
-    """Return the rows of a group, optionally only of these names, with their owners.
+    """Return the rows of a group with their owners, limited to `names` if given.
 
-    At the level `dirs`, everything is checked once before a name counts as missing.
+    At the level `dirs`, one full check is made first if the group or a name is missing.
     """
     environment = current()
     found = environment.rows(group)

@@ -107,7 +107,7 @@ class IndexFile:
         if self._content:
             return self._content[offset : offset + length]
         me = get_ident()
-        # Removed while in use: a signal handler that reads meanwhile opens and closes
+        # Removed while in use: a signal handler that reads it then opens and closes
         # its own descriptor.
         descriptor, size = self._descriptors.pop(me, None) or (-1, -1)
         if size < 0:

@@ -55,7 +55,7 @@ class _CheckedManager(Manager[T]):
 
     def _arrange(self, report_missing: bool = True) -> None:
         failed = {*self.extensions}.difference(self._checked(self.extensions))
-        # The host may have registered other extensions meanwhile.
+        # The host may have registered other extensions in the meantime.
         self._set_extensions([each for each in self.extensions if each not in failed])
         self._passed = frozenset(self.extensions)
 
@@ -112,8 +112,8 @@ class DispatchExtensionManager(_CheckedManager[T]):
     ) -> "list[Any]":
         """Call a method of the `.obj` of each extension that the filter accepts.
 
-        Returns the results, as `map()`. `filter_func` is called with the extension, the
-        name of the method, and the arguments.
+        Returns the results, like `map()`. `filter_func` is called with the extension,
+        the name of the method, and the arguments.
         """
         from ._mapping import call_method  # deferred: to load plugins
 
@@ -172,9 +172,9 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
     def map_method(
         self, names: "Iterable[str]", method_name: str, /, *args: "Any", **kwds: "Any"
     ) -> "list[Any]":
-        """Call a method of the `.obj` of each extension that has one of these names.
+        """Call a method of the `.obj` of each extension whose name is in `names`.
 
-        Returns the results, as `map()`.
+        Returns the results, like `map()`.
         """
         from ._mapping import call_method  # deferred: to load plugins
 

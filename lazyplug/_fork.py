@@ -9,7 +9,7 @@ import sys
 
 
 def give_up_imports() -> None:
-    """Let modules be imported anew that other threads of the parent were importing.
+    """Let modules that other threads of the parent were importing be imported again.
 
     Only the thread that forked exists in the child. importlib has no public API for
     this.

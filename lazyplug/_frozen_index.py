@@ -32,7 +32,7 @@ OFF = "off"
 class FrozenIndex:
     """A frozen index, and the path entries of this environment that it answers for.
 
-    All of it is in memory: the file may be written anew while this process runs.
+    All of it is in memory: the file may be rewritten while this process runs.
 
     :param label: the path of the file, for messages.
     :param directory: the directory that contains the file.
@@ -237,7 +237,7 @@ def expand_anchor(text: str, directory: str) -> str:
 def names_checksum(path: str) -> "str | None":
     """Return a checksum of the names of the metadata directories in a path entry.
 
-    Return None if there are none, and UNLISTED if the path entry cannot be listed.
+    Return None if it has none or does not exist, and UNLISTED if it cannot be listed.
     """
     try:
         files = _files.fs.listdir(path)
@@ -249,7 +249,7 @@ def names_checksum(path: str) -> "str | None":
 
 
 def metadata_checksum(files: "list[str]", directory: str) -> "str | None":
-    """Return a checksum of the metadata names among these files; None if none is.
+    """Return a checksum of the metadata names in `files`; None if there are none.
 
     >>> metadata_checksum(["a.py", "an-info", "EGG-INFO"], "/s") is None
     True

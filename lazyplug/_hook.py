@@ -1,4 +1,4 @@
-"""Define HookManager, the manager of one name and many extensions."""
+"""Define HookManager, the manager of all extensions that share one name."""
 
 from ._extension import Extension, T
 from ._named import NamedExtensionManager

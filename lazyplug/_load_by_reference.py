@@ -19,7 +19,7 @@ def load(
 ) -> "Any":
     """Return the plugin of an entry point, or the object that a reference refers to.
 
-    An entry point of that name takes precedence. Otherwise the text is interpreted as
+    An entry point with that name takes precedence. Otherwise the text is interpreted as
     `package.module:attr`, or as a dotted path, `package.module.Class`, of which the
     longest part that is a module is imported. Text with neither a dot nor a colon is
     only a name.

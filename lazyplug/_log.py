@@ -59,7 +59,7 @@ def _traceback_of(error: BaseException) -> "str | None":
 
         from ._printable import CAUSE, CONTEXT, TRACEBACK, clean
 
-        for link in links:  # the list grows meanwhile
+        for link in links:  # the list grows during the loop
             kind = type(link)
             if kind.__cause__ is not CAUSE or kind.__context__ is not CONTEXT:
                 return None  # the formatter might follow such causes forever

@@ -148,7 +148,7 @@ class Manager(Generic[T, Found]):
         self._by_name: dict[str, list[Extension[T]]] = {}
 
     def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T]]":
-        """Return all extensions of the namespace, or of these names, enabled or not."""
+        """Return all extensions, or those whose name is in `names`, enabled or not."""
         new, load_options = Extension.__new__, self._load_options
         groups: Sequence[str] = (self.namespace,)
         rows: Callable[..., Sequence[AnyPair]] = _environment.rows
@@ -220,7 +220,7 @@ class Manager(Generic[T, Found]):
         )
 
     def _get(self, name: str) -> "Extension[T] | None":
-        """Return the extension of a name; None if there is none. Imports no plugin.
+        """Return the extension with a name; None if there is none. Imports no plugin.
 
         Names are resolved one by one: a conflict affects no other name.
         """
@@ -342,7 +342,7 @@ class Manager(Generic[T, Found]):
         return name in [extension.name for extension in self.extensions]
 
     def __getitem__(self, name: str) -> "Found":
-        """Return the extension of a name, conflicts resolved. Imports no plugin.
+        """Return the extension with a name, conflicts resolved. Imports no plugin.
 
         Raises NoMatches, a KeyError, if there is none, and whatever `conflict_resolver`
         raises.
@@ -381,7 +381,7 @@ class ExtensionManager(Manager[T, Found]):
     def map_method(
         self, method_name: str, /, *args: "Any", **kwds: "Any"
     ) -> "list[Any]":
-        """Call a method of each extension's `.obj`; return the results, as `map()`.
+        """Call a method of each extension's `.obj`; return the results, like `map()`.
 
         :param method_name: the name of the method; it gets all other arguments.
         """

@@ -31,7 +31,7 @@ def load_each(
 def keep_loaded(manager: "Manager[Any, Any]") -> None:
     """Load the extensions of a manager, and remove those that fail."""
     failed = {*manager.extensions}.difference(load_each(manager, manager.extensions))
-    # The host's callback may have registered other extensions meanwhile.
+    # The host's callback may have registered other extensions in the meantime.
     manager.extensions = [each for each in manager.extensions if each not in failed]
 
 

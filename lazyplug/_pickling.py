@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def reduce_extension(extension: "Extension[Any]") -> "tuple[Any, ...]":
-    """Return the arguments that recreate an extension, without its plugin.
+    """Return the `__reduce__` tuple of an extension, without its plugin.
 
     An extension without a `module:attr` reference is pickled with its plugin. Imports
     and calls no plugin.

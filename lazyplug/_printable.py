@@ -5,7 +5,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-# Python's own attributes: a class or metaclass may define others of these names.
+# Python's own attributes: a class or metaclass may define others with these names.
 TYPE_NAME: "Any" = type.__dict__["__name__"]
 TRACEBACK: "Any" = BaseException.__dict__["__traceback__"]
 CAUSE: "Any" = BaseException.__dict__["__cause__"]

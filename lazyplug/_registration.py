@@ -3,8 +3,8 @@
 A change is made to a copy, and applied when all of it has succeeded: another thread
 never sees an extension that has not passed the check yet, and a failure changes
 nothing. Code of plugins and hosts runs before that, and once. No lock is held
-meanwhile, so other threads, or that code itself, may change the manager. Their changes
-are kept: only the last step, which merges both, is repeated on a new copy.
+while it runs, so other threads, or that code itself, may change the manager. Their
+changes are kept: only the last step, which merges both, is repeated on a new copy.
 """
 
 import os
@@ -61,8 +61,8 @@ def _change(
 ) -> bool:
     """Let a function change a copy of a manager, and apply the changes.
 
-    The function is called again, with a new copy, if the manager was changed meanwhile.
-    Returns False if the function does.
+    The function is called again, with a new copy, if the manager was changed in the
+    meantime. Returns False if the function does.
     """
     state = manager.__dict__
     update = state.update
@@ -73,7 +73,7 @@ def _change(
         marker = before["_candidates"]
         if not change(draft):
             return False
-        # Attributes that the host set meanwhile stay.
+        # Attributes that the host set in the meantime stay.
         changed = {
             name: value
             for name, value in draft.__dict__.items()
@@ -253,7 +253,7 @@ def refresh(manager: "Manager[Any, Any]") -> "Changes":
 def _select_again(
     manager: "Manager[Any, Any]", handles: "list[Extension[Any]]"
 ) -> bool:
-    """Select the extensions again; return False if another thread did so meanwhile.
+    """Select the extensions again; return False if another thread did so first.
 
     `handles` has those that this thread made, and may have loaded, in the last attempt,
     and gets those of this attempt.
@@ -285,7 +285,7 @@ def _select_again(
         nonlocal report_missing
         if _selection(current) != selection:
             return False
-        # The extensions that were registered, and checked, meanwhile.
+        # The extensions that were registered, and checked, in the meantime.
         new = current._registered[len(registered) :]
         enabled = [extension for extension in current.extensions if extension in new]
         reasons = current.excluded.items()

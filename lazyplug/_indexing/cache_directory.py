@@ -1,4 +1,4 @@
-"""Open the cache directory by descriptor, so that nobody can replace it meanwhile.
+"""Open the cache directory by descriptor, so that nobody can replace it while in use.
 
 A user who may rename a directory above it could redirect a write by path, between the
 check and the write. So each directory from the root down is opened, checked by its
@@ -154,7 +154,7 @@ def _walk(path: str, make: bool) -> int:
                         from errno import ELOOP  # deferred: only on failure
 
                         raise OSError(ELOOP, os.strerror(ELOOP), child)
-                    # Only its owner can have replaced it meanwhile: see `_check`.
+                    # Only its owner can have replaced it since: see `_check`.
                     target = fs.readlink(name, dir_fd=here)
                     linked += target.split("/")[::-1]
                     if target.startswith("/"):

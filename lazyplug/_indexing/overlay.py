@@ -1,6 +1,6 @@
 """Overlay the index with volatile path entries and third-party finders, read live.
 
-Their distributions overlay the stable index. Which distribution wins is decided anew,
+Their distributions overlay the stable index. Which distribution wins is decided again,
 in the order in which Python itself would search.
 """
 

@@ -220,9 +220,9 @@ class _Lines:
         return self.blocks[place][: self.blocks[place].index("\n")]
 
     def _set_plain(self, place: int, file: str, key: "str | None") -> "str | None":
-        """Set the key of a plain distribution; return its key before.
+        """Set the key of a plain distribution; return its previous key.
 
-        None means that it does not exist or is not plain.
+        The key is None for a distribution that does not exist or is not plain.
         """
         line = self._own(place)
         if key is None and f",{quote(file)}," not in line:

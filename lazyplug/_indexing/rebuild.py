@@ -29,8 +29,8 @@ def rebuild(
     """Return the content of an index of what is installed now.
 
     :param key: the prefix and the path entries.
-    :param base: the index with the records so far, if any: that of the same key, that
-        of another key, or a frozen index.
+    :param base: the index with the records so far, if any: an index of the same key,
+        an index of another key, or a frozen index.
     :param thorough: whether to check distributions in directories that did not change.
     :param clock: the time before anything was read, in nanoseconds.
     :param frozen_entries: the path entries that a frozen index covers. Their records

@@ -239,7 +239,7 @@ class PathEntry:
         return [*self.plain, *[d.file for d in self.distributions]]
 
     def own_problems(self) -> "list[RawProblem]":
-        """Return the problems of the path entry itself, such as that of listing it."""
+        """Return the problems of the path entry itself, such as failing to list it."""
         return [problem for problem in self.problems if problem[0] == self.path]
 
     def text(self) -> str:

@@ -106,7 +106,7 @@ def list_metadata(
 def _scan_distributions(
     path: str, files: "list[str]", known: PathEntry, clock: int
 ) -> "tuple[dict[str, str], list[Distribution]]":
-    """Return the keys of plain distributions by file, and the records of the others.
+    """Return a dict from file to key of plain distributions, and the other records.
 
     `files` are the names of all metadata directories in the path entry. Directories
     that have not changed since the record `known` are not read again.

@@ -46,7 +46,7 @@ def update(
         if index is not None:
             index = from_bytes(index.read(0, SIZE_CAP))
     except (OSError, ValueError):
-        index = None  # it was removed or damaged meanwhile
+        index = None  # it was removed or damaged since
     finally:
         close()
     known = index.header if index else b""
@@ -93,7 +93,7 @@ def _updated_content(
                     frozen.stop_using(environment)
                     return _updated_content(environment, None, directory, clock)
     except OSError:
-        pass  # the cache directory was removed meanwhile
+        pass  # the cache directory was removed since
     return rebuild(key, None, thorough, clock, environment.frozen_entries)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def record(path: str) -> None:
-    """Write each following event to a new file, as a line of JSON, when it is over.
+    """Write each following event to a new file, as a line of JSON, when it ends.
 
     So nothing is lost if a process is killed or has children. Raises OSError if the
     file cannot be created.

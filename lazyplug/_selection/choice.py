@@ -289,9 +289,10 @@ def _patterns(value: "Any", what: str, source: str) -> "tuple[Pattern, ...]":
 
 
 def parse_pattern(text: str, source: str) -> "Pattern":
-    """Return the text of a pattern, and its group, name and distribution; None is any.
+    """Return the text of a pattern, and its group, name and distribution.
 
-    Raises InvalidChoice if the text is not a valid pattern.
+    A group, name or distribution of None matches any. Raises InvalidChoice if the text
+    is not a valid pattern.
 
     >>> parse_pattern("json", ""), parse_pattern("my.*=*", "")[1:]
     (('json', None, 'json', None), ('my.*', None, None))

@@ -23,7 +23,7 @@ def ignore_conflicts(
 
     :param namespace: the group, or the family of groups, of the manager.
     :param name: the name that is declared more than once.
-    :param entrypoints: the extensions of that name, in the order of the manager.
+    :param entrypoints: the extensions with that name, in the order of the manager.
     """
     return _report(namespace, name, entrypoints, entrypoints[-1], "the last one")
 
@@ -95,7 +95,7 @@ class _Preference:
     def __call__(
         self, namespace: str, name: str, entrypoints: "list[Extension[T]]"
     ) -> "Extension[T]":
-        """Return one of the extensions of a name; raise what `otherwise` raises."""
+        """Return one of the extensions with a name; raise what `otherwise` raises."""
         from .choice import fits, key_pattern  # deferred: few conflicts need it
 
         missing: list[str] = []

@@ -262,7 +262,7 @@ class Facts:
             except OSError:
                 return  # a temporary failure: the next attempt may succeed
             if (status is not None) != was_there:
-                return  # it changed meanwhile
+                return  # it changed in the meantime
             if status is not None and not is_reliable(status, False, sources.clock):
                 return  # racy: a change may leave the signature the same
             signatures[path] = self._file_signatures[path] = now

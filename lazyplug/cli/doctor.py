@@ -240,13 +240,13 @@ def _differences(index: Index, frozen_entries: "Mapping[str, str]") -> "Iterator
     for place, absent, present in watched_files(index):
         record = records[place]
         found = {each.file: each for each in record.distributions}
-        known_signatures: list[tuple[str, str | None]] = [(file, None) for file in absent]
+        signatures: list[tuple[str, str | None]] = [(file, None) for file in absent]
         for each in present:
             directory, _, file = each.partition(os.sep)
             # A valid index may lack the record of a watched file.
             own = found.get(directory)
-            known_signatures.append((each, None if own is None else own.signature_of(file)))
-        for file, known in known_signatures:
+            signatures.append((each, None if own is None else own.signature_of(file)))
+        for file, known in signatures:
             text = _difference(os.path.join(record.path, file), known)
             if text:
                 yield text

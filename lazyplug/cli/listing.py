@@ -90,7 +90,7 @@ def list_plugins(options: "argparse.Namespace") -> int:
 
 
 def show(options: "argparse.Namespace") -> int:
-    """Print all details of the plugins of one name; return 1 if there are none."""
+    """Print all details of the plugins with one name; return 1 if there are none."""
     found = list_extensions(options.group)
     rows = [
         _fields(extension, note)

@@ -31,7 +31,7 @@ def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
 
 
 def why(options: "argparse.Namespace") -> int:
-    """Print why a plugin is available or not; return 1 if none of the name is."""
+    """Print why a plugin is available or not; return 1 if none with the name is."""
     found = list_extensions(options.group).items()
     named = {each: note for each, note in found if each.name == options.name}
     usable = [

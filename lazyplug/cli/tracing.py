@@ -125,7 +125,7 @@ def _run(command: "list[str]") -> int:
 
 
 def _events(file: str) -> "list[dict[str, Any]] | None":
-    """Return the recorded events by start time; None if nothing was recorded."""
+    """Return the recorded events, sorted by start time; None if there are none."""
     found = []
     try:
         with open(file, encoding="utf-8") as lines:

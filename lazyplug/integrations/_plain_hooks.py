@@ -48,7 +48,7 @@ class PlainHooks:
     def other_names(
         self, name: str, module: ModuleType, hooks: dict[str, dict[str, Any]]
     ) -> list[str] | None:
-        """Return the other names that a module binds, which may be hooks another time.
+        """Return the other names that a module binds, which may become hooks later.
 
         None if not all hooks of the module are plain.
 
@@ -114,7 +114,7 @@ class PlainHooks:
         } == options
 
     def _only_marks_hooks(self, module: str) -> bool:
-        """Return True if a module only imports, creates and applies the marker."""
+        """Return True if a module does nothing else with the marker than mark hooks."""
         names = self._names(module)
         if names is None:
             return False
@@ -168,7 +168,7 @@ class PlainHooks:
                     return steps, statement
                 case _:
                     break
-            # An imported submodule of that name would replace the attribute.
+            # An imported submodule with that name would replace the attribute.
             if is_below and found != below:
                 break
             module = found
@@ -236,7 +236,7 @@ class _Names:
 
 
 def _nodes_outside(kinds: UnionType, tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a tree, except for the bodies of statements of some kinds.
+    """Yield the nodes of a tree that are outside the bodies of the given kinds.
 
     Code outside the bodies of functions runs when the module is imported.
     """

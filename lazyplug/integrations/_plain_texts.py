@@ -71,9 +71,10 @@ class PlainTexts:
         return None if found is _COMPUTED else found
 
     def is_literal(self, name: str, value: Any) -> bool:
-        """Return True if a value is a literal, or None and no source sets it.
+        """Return True if the source of a command accounts for one of its values.
 
-        Such a value is the same in each process until a source changes.
+        The value is a literal there, or it is empty and the source does not set it. So
+        it is the same in each process until a source changes.
         """
         if not self._is_found or not (value is None or type(value) in (str, bool)):
             return False
@@ -133,7 +134,7 @@ class PlainTexts:
 
 
 def makes_command(name: str) -> bool:
-    """Return True if a decorator or a class of this name makes a command."""
+    """Return True if a decorator or a class with this name makes a command."""
     return name in _MAKERS or name.endswith(_SUFFIXES)
 
 

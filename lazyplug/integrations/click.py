@@ -92,12 +92,12 @@ class LazyGroup(click.Group):
         return sorted({*super().list_commands(ctx), *self.manager.names()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of a name or an alias; None if there is none.
+        """Return the command with a name or an alias; None if there is none.
 
         The plugin is imported, unless the commands are only listed for a help screen or
         a completion. Raises click.ClickException if the plugin cannot be loaded or is
         not a command, or if the conflict resolver refuses to choose between several
-        plugins of this name.
+        plugins with this name.
         """
         name = self.aliases.get(cmd_name, cmd_name)
         own = super().get_command(ctx, name)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     # the name, the arguments without and with a default, the options of the marker
     Hook = tuple[str, list[str], list[str], dict[str, Any]]
-    # the hooks of a plugin, and its other names, which may be hooks another time;
+    # the hooks of a plugin, and its other names, which may be hooks in a later process;
     # False: the plugin is imported at once
     Known = tuple[list[Hook], list[str]] | Literal[False]
 

@@ -29,8 +29,8 @@ def nothing_imported(*names: str) -> Iterator[None]:
 
     :param names: modules, or packages with all of their submodules. They count as not
         imported when the block begins, even if they were; the previous modules are
-        restored at its end. Without names, all modules count that are not imported when
-        the block begins, except those of the standard library, of lazyplug and of its
+        restored at its end. Without names, all modules that are not imported when the
+        block begins count, except those of the standard library, of lazyplug and of its
         dependencies.
 
     Raises AssertionError at the end of the block, with the names of the modules, and

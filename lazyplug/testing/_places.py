@@ -192,16 +192,15 @@ def site_directory(tree: Tree) -> Iterator[Path]:
     """Install a tree in a temporary site directory for the block; yield its path.
 
     The directory is first in `sys.path`, and in `PYTHONPATH` for child processes that
-    are started in the block. Its modules are not yet imported, even if others of the
-    same names are; those are restored at the end, when the modules that were imported
-    from the directory are removed from `sys.modules`.
+    are started in the block. Its modules are not yet imported, even if others with
+    the same names are; those are restored at the end, when the modules that were
+    imported from the directory are removed from `sys.modules`.
 
     Existing managers find the distributions after their `refresh()`. If
     `LAZYPLUG_CACHE_DIR` is not set, the index is kept in a temporary directory as well.
+    Imports no plugin.
 
     :param tree: the files, as for `plant`; `dist` makes distributions.
-
-    Imports no plugin.
     """
     with temporary_site() as (directory, patch):
         yield install(patch, directory, tree)

@@ -57,7 +57,7 @@ def get_group_named(
 def get_single(
     group: str, name: str, path: "tuple[str, ...] | None" = None
 ) -> EntryPoint:
-    """Return the first entry point of a name. Raises ValueError if there is none.
+    """Return the first entry point with a name. Raises ValueError if there is none.
 
     Imports no plugin.
     """

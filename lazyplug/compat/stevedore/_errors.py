@@ -68,7 +68,7 @@ def multiple_matches(
 def conflict(
     kind: str, namespace: str, name: str, extensions: "Iterable[Extension[Any]]"
 ) -> str:
-    """Return the message that names all extensions of one name and their sources."""
+    """Return the message that lists all extensions with one name and their sources."""
     identities = ", ".join(map(_identity, extensions))
     return (
         f"multiple implementations found for the {name!r} {kind}"

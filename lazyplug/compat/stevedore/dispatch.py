@@ -1,4 +1,4 @@
-"""Select the extensions to call anew at each call."""
+"""Select the extensions to call, again at each call."""
 
 from ._log import getLogger
 from .enabled import EnabledExtensionManager
@@ -94,7 +94,7 @@ class NameDispatchExtensionManager(DispatchExtensionManager["T"]):
     def map_method(  # type: ignore[override]
         self, names: "Iterable[str]", method_name: str, *args: "Any", **kwds: "Any"
     ) -> "Any":
-        """Call a method of `.obj` for these names, as `map()` calls a function."""
+        """Call a method of `.obj` of the named extensions, like `map()`."""
         return self.map(names, self._call_extension_method, method_name, *args, **kwds)
 
     def _named(self, names: "Iterable[str]") -> "Iterator[Extension[T]]":

@@ -1,4 +1,4 @@
-"""Load exactly one extension of one name."""
+"""Load the single extension with a given name."""
 
 from ._log import getLogger
 from .exception import NoMatches
@@ -41,7 +41,7 @@ LOG = getLogger("stevedore.driver")
 
 
 class DriverManager(NamedExtensionManager["T"]):
-    """A manager of exactly one extension of one name, which it imports at once.
+    """A manager of the single extension with a given name, which it imports at once.
 
     Raises NoMatches if there is no extension. If its import or call fails, raises that
     exception, unless there is an `on_load_failure_callback`. If there are several

@@ -262,7 +262,7 @@ class ExtensionManager(OfT["T"]):
         return points
 
     def _asks(self, entry_point: "EntryPoint") -> bool:
-        """Return True if this manager wants an entry point of this name."""
+        """Return True if this manager wants an entry point with this name."""
         return True
 
     def _load_one_plugin(
@@ -321,7 +321,7 @@ class ExtensionManager(OfT["T"]):
         return iter(self.extensions)
 
     def __getitem__(self, name: str) -> "Extension[T]":
-        """Return the extension of a name. Raises KeyError if there is none."""
+        """Return the extension with a name. Raises KeyError if there is none."""
         return self._extensions_by_name[name]
 
     def __contains__(self, name: str) -> bool:
@@ -343,7 +343,7 @@ class ExtensionManager(OfT["T"]):
         return self._answers(self._callable(), func, *args, **kwds)
 
     def map_method(self, method_name: str, *args: "Any", **kwds: "Any") -> "Any":
-        """Call a method of each extension's `.obj`, as `map()` calls a function."""
+        """Call a method of each extension's `.obj`, like `map()` calls a function."""
         return self.map(self._call_extension_method, method_name, *args, **kwds)
 
     def _callable(self) -> "list[Extension[T]]":

@@ -1,4 +1,4 @@
-"""Load all extensions of one name."""
+"""Load all extensions that share one name."""
 
 from ._log import getLogger
 from .extension import Extension, ignore_conflicts, type_names
@@ -33,7 +33,7 @@ LOG = getLogger("stevedore.hook")
 
 
 class HookManager(NamedExtensionManager["T"]):
-    """A manager of all extensions of one name, imported at once, called together.
+    """A manager of all extensions that share one name, which it imports at once.
 
     :param name: the name of the hook. By default a missing name is not logged, because
         a hook need not have extensions.

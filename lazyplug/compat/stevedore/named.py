@@ -1,4 +1,4 @@
-"""Load the extensions of the requested names."""
+"""Load the extensions with the requested names."""
 
 from ._log import getLogger
 from .extension import Extension, ExtensionManager, ignore_conflicts, type_names
@@ -40,7 +40,7 @@ def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
 
 
 class NamedExtensionManager(ExtensionManager["T"]):
-    """A manager of the extensions of some names; it imports no other plugin.
+    """A manager of the extensions with the requested names; imports no other plugin.
 
     :param names: the names of the extensions.
     :param name_order: whether the extensions come in the order of `names`, one for
