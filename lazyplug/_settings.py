@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # The values of `LAZYPLUG_CHECK`; the first is the default.
 LEVELS = ("full", "dirs", "none")
 # The levels that check path entries; that check the files of distributions; that repeat
-# the look-up of a missing name at the level "full".
+# the lookup of a missing name at the level "full".
 CHECKS_ENTRIES = ("full", "dirs")
 CHECKS_FILES = ("full",)
 CHECKS_MISSING = ("dirs",)

@@ -40,7 +40,7 @@ NOT_RUN = {
         "docs/index-format.md",
         '["SHADOWED","PATH-ENTRY","DIRECTORY","KEY","NAME","VALUE","MODULE","ATTR","LINE",…]',
     ): "the form of a line, not a line",
-    ("docs/look-up.md", f"{LOOKUP} → rows of that one group"): "a picture",
+    ("docs/lookup.md", f"{LOOKUP} → rows of that one group"): "a picture",
     (
         "docs/moving.md",
         "# before, up to setuptools 81, which is the last one to have it",
