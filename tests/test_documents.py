@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hatchling.metadata.core import ProjectMetadata
+from hatchling.plugin.manager import PluginManager
 
 import lazyplug
 from lazyplug import testing
@@ -187,3 +189,50 @@ def test_every_integration_is_in_the_reference() -> None:
     assert documented("automodule", "lazyplug.integrations") == sorted(
         file.stem for file in files
     )
+
+
+REPOSITORY = "https://github.com/OWNER/lazyplug"
+PROSE = {
+    document: re.sub(r"```.*?```", "", (ROOT / document).read_text(), flags=re.DOTALL)
+    for document in [*DOCUMENTS, "CONTRIBUTING.md"]
+}
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of the headings in a document, as GitHub and MyST make them.
+
+    >>> anchors("# How a lookup works: `rows()`, and more")
+    {'how-a-lookup-works-rows-and-more'}
+    """
+    titles = re.findall(r"(?m)^#+ (.*)$", text)
+    return {re.sub(r"[^\w\- ]", "", t).lower().replace(" ", "-") for t in titles}
+
+
+@pytest.mark.parametrize("document", PROSE)
+def test_each_link_to_another_document_leads_to_a_file_and_a_heading(
+    document: str,
+) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", PROSE[document]):
+        if not link.startswith(("https://", "http://")):
+            path, _, anchor = link.partition("#")
+            target = (ROOT / document).parent / path if path else ROOT / document
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def test_the_description_in_a_package_index_links_to_files_of_the_repository() -> None:
+    core = ProjectMetadata(str(ROOT), PluginManager()).core
+    links = re.findall(r"\]\(([^)\s]+)\)", core.readme)
+    own = re.findall(r"\]\((?!https?:)([^)\s]+)\)", (ROOT / "README.md").read_text())
+    version = rf"/(?:blob|raw)/v{re.escape(lazyplug.__version__)}/"
+    assert core.urls["Repository"] == REPOSITORY
+    assert [
+        re.sub(f"^{REPOSITORY}{version}", "", link)
+        for link in links
+        if link.startswith(REPOSITORY)
+    ] == own
+    assert all(link.startswith("https://") for link in links)
+
+
+def test_a_release_names_the_repository() -> None:
+    assert "dev" in lazyplug.__version__ or "OWNER" not in REPOSITORY
