@@ -21,6 +21,7 @@ def _figure(rows: int, title: str) -> tuple[Any, Any]:
 
     figure, axes = pyplot.subplots(figsize=(8, 0.8 + 0.38 * rows), layout="constrained")
     axes.spines[["top", "right"]].set_visible(False)
+    title = f"{title[:1].upper()}{title[1:]}"
     figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=10)
     return figure, axes
 
