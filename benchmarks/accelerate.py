@@ -6,9 +6,9 @@ them. Both are unchanged releases, in the real environment.
 
 from pathlib import Path
 
-from benchmarks.environment import build, default_folder
+from benchmarks.environment import build, default_directory
 from benchmarks.pictures import bars
-from benchmarks.processes import Case, output_of, settle, side_by_side
+from benchmarks.processes import Case, output_of, run_until_reliable, side_by_side
 from benchmarks.report import Options, Table, main
 
 PINS = Path(__file__).with_name("accelerate.txt")
@@ -41,7 +41,7 @@ def read_milliseconds(python: Path, case: Case, cwd: Path) -> float:
 
 def measure(options: Options) -> list[Table]:
     """Measure each program with and without `accelerate()`."""
-    python = build(default_folder().with_name("accelerate"), pins=PINS)
+    python = build(default_directory().with_name("accelerate"), pins=PINS)
     variables = {"LAZYPLUG_CACHE_DIR": str(options.scratch / "cache")}
     nothing = Case(CODE.format("", "", ""))
     tables = []
@@ -50,7 +50,7 @@ def measure(options: Options) -> list[Table]:
             f"{title}: {name}": Case(CODE.format(before, imports, asks), variables)
             for name, before in (("accelerated", ACCELERATE), ("as released", ""))
         }
-        settle(python, found[f"{title}: accelerated"], options.scratch)
+        run_until_reliable(python, found[f"{title}: accelerated"], options.scratch)
         figures = side_by_side(
             python, found, options.scratch, options.rounds, nothing, read_milliseconds
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.pictures import bars
 from benchmarks.processes import Case, variables_of
 from benchmarks.report import Figure, Options, Table, main, require
-from benchmarks.startup import BARE, environment
+from benchmarks.startup import BASELINE_CODE, environment
 
 STRACE = ("strace", "-f", "-qq", "-e", "trace=%file,%desc", "-o")
 VALGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
@@ -56,11 +56,11 @@ def measure(options: Options) -> list[Table]:
         ("instructions", "million on top of an import of the plugin", instructions),
         ("calls", "calls on top of an import of the plugin", calls),
     ):
-        bare = count(python, Case(BARE), options.scratch)
+        baseline = count(python, Case(BASELINE_CODE), options.scratch)
         figures = {}
         for name, case in found.items():
             count(python, case, options.scratch)  # warms the cache
-            more = count(python, case, options.scratch) - bare
+            more = count(python, case, options.scratch) - baseline
             figures[f"{name}, {what}"] = Figure(more)
         tables.append(Table(f"{what} of getting one driver", unit, figures))
     return tables

@@ -14,8 +14,8 @@ from pathlib import Path
 from benchmarks.calls import instructions
 from benchmarks.pictures import bars
 from benchmarks.processes import (
-    BARE,
-    SETTLED,
+    BASELINE,
+    RACY_SECONDS,
     Case,
     emptied,
     milliseconds,
@@ -44,7 +44,7 @@ class Changing:
             self.remove()
             if change != self.install:
                 self.install(0)
-            time.sleep(SETTLED)
+            time.sleep(RACY_SECONDS)
             milliseconds(self.python, warm, self.directory)
             change(next(self.versions))
 
@@ -109,16 +109,16 @@ def measure(options: Options) -> list[Table]:
         ),
     }
     for _ in range(2):
-        time.sleep(SETTLED)
+        time.sleep(RACY_SECONDS)
         milliseconds(python, warm, scratch)
     figures = side_by_side(python, found, scratch, options.rounds)
     for _ in range(DIRECTORIES):
         milliseconds(python, found["lazyplug, in another current directory"], scratch)
     files = len(list((scratch / "warm").iterdir()))
-    bare = instructions(python, BARE, scratch)
+    baseline = instructions(python, BASELINE, scratch)
     counts = {
         f"{name}, instructions": Figure(
-            instructions(case.python or python, case, scratch) - bare
+            instructions(case.python or python, case, scratch) - baseline
         )
         for name, case in found.items()
         if name.endswith(("installed", "upgraded", "removed", "cold"))

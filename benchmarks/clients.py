@@ -7,9 +7,16 @@ seconds, and the spread is wider than the difference.
 from pathlib import Path
 
 from benchmarks.calls import instructions
-from benchmarks.environment import build, default_folder
+from benchmarks.environment import build, default_directory
 from benchmarks.pictures import bars
-from benchmarks.processes import Case, emptied, figure, output_of, settle, side_by_side
+from benchmarks.processes import (
+    Case,
+    emptied,
+    figure,
+    output_of,
+    run_until_reliable,
+    side_by_side,
+)
 from benchmarks.report import Figure, Options, Table, main, require
 
 CLIFF = """from cliff.app import App
@@ -29,19 +36,19 @@ INSTALL = "import lazyplug.compat.stevedore; lazyplug.compat.stevedore.install()
 FINDING = """
 import os, time
 # A program may close what it prints to.
-told = os.dup(1)
+output = os.dup(1)
 began = time.perf_counter()
 import stevedore._cache
 spent = time.perf_counter() - began
 ask = stevedore._cache.get_group_all
-def asked(*arguments, **named):
+def timed(*arguments, **named):
     global spent
     began = time.perf_counter()
     try:
         return ask(*arguments, **named)
     finally:
         spent += time.perf_counter() - began
-stevedore._cache.get_group_all = asked
+stevedore._cache.get_group_all = timed
 """
 
 
@@ -81,7 +88,7 @@ def cases(
 
 def finding(python: Path, scratch: Path, program: str, arguments: list[str]) -> Figure:
     """Return the milliseconds that stevedore, warm, takes to find entry points."""
-    report = "os.write(told, f'spent {spent}'.encode())"
+    report = "os.write(output, f'spent {spent}'.encode())"
     text = code(program, arguments, FINDING, report)
     case = Case(text, {"XDG_CACHE_HOME": str(scratch / "theirs")})
     outputs = [output_of(python, case, scratch)[0] for _ in range(5)]
@@ -91,13 +98,13 @@ def finding(python: Path, scratch: Path, program: str, arguments: list[str]) -> 
 def measure(options: Options) -> list[Table]:
     """Measure each program on both libraries, and count its instructions."""
     require("valgrind")
-    python, scratch = build(default_folder()), options.scratch
+    python, scratch = build(default_directory()), options.scratch
     (scratch / "insecure.py").write_text("import pickle\n", encoding="utf-8")
     times: dict[str, Figure] = {}
     counts: dict[str, Figure] = {}
     for name, (program, arguments) in PROGRAMS.items():
         found = cases(scratch, name, program, arguments)
-        settle(python, found[f"{name}: drop-in, warm"], scratch)
+        run_until_reliable(python, found[f"{name}: drop-in, warm"], scratch)
         times |= side_by_side(python, found, scratch, options.rounds)
         times[f"{name}: stevedore, warm, finding entry points only"] = finding(
             python, scratch, program, arguments

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment import build, default_folder
+from benchmarks.environment import build, default_directory
 from benchmarks.processes import UNWANTED, Case, side_by_side
-from benchmarks.report import scratch_folder
+from benchmarks.report import scratch_directory
 
 GROUP, NAME = "cliff.formatter.list", "csv"
 ROUNDS = 9
@@ -97,8 +97,8 @@ def ask(python: Path, code: str) -> dict[str, Any]:
 def main() -> None:
     """Build the environment and show what lazyplug does in it."""
     print("Installing about 250 released distributions (once; a minute or two) ...")
-    python = build(default_folder())
-    with scratch_folder("demo") as scratch:
+    python = build(default_directory())
+    with scratch_directory("demo") as scratch:
         show(python, scratch)
 
 

@@ -62,7 +62,7 @@ def build(directory: Path, python: str = sys.executable, pins: Path = PINS) -> P
     return own
 
 
-def default_folder(python: str = sys.executable) -> Path:
+def default_directory(python: str = sys.executable) -> Path:
     """Return the default directory of the environment of `python`."""
     tag = _run(python, "-c", "import sys; print(sys.implementation.cache_tag)")
     return ROOT / ".environments" / tag.strip()
@@ -148,7 +148,9 @@ def main() -> None:
     )
     options = parser.parse_args()
     try:
-        own = build(options.directory or default_folder(options.python), options.python)
+        own = build(
+            options.directory or default_directory(options.python), options.python
+        )
         print(own)
         print(summary(own))
     except BuildError as failure:

@@ -7,9 +7,9 @@ contain the same data, and are read by the usual library for each.
 
 from pathlib import Path
 
-from benchmarks.environment import build, default_folder, summary
+from benchmarks.environment import build, default_directory, summary
 from benchmarks.pictures import bars
-from benchmarks.processes import Case, milliseconds, settle, side_by_side
+from benchmarks.processes import Case, milliseconds, run_until_reliable, side_by_side
 from benchmarks.report import Options, Table, main
 from benchmarks.startup import GROUP, LAZYPLUG
 
@@ -52,7 +52,7 @@ with sqlite3.connect(f"{OTHERS}.sqlite") as base:
         base.executemany("insert into points values (?, ?, ?)", several)
 base.close()
 """
-WHOLE = "found = {}; found['signatures'], found['groups'][GROUP]"
+READ_ALL = "found = {}; found['signatures'], found['groups'][GROUP]"
 BYTES = "open(f'{OTHERS}.%s', 'rb').read()"
 SQLITE = """
 import sqlite3
@@ -71,10 +71,12 @@ def cases(ours: Path, others: Path) -> dict[str, Case]:
     code = {
         "lines of strings, one group only (lazyplug)": OURS,
         "marshal": "import marshal; "
-        + WHOLE.format(f"marshal.loads({BYTES % 'marshal'})"),
-        "pickle": "import pickle; " + WHOLE.format(f"pickle.loads({BYTES % 'pickle'})"),
-        "json": "import json; " + WHOLE.format(f"json.loads({BYTES % 'json'})"),
-        "orjson": "import orjson; " + WHOLE.format(f"orjson.loads({BYTES % 'json'})"),
+        + READ_ALL.format(f"marshal.loads({BYTES % 'marshal'})"),
+        "pickle": "import pickle; "
+        + READ_ALL.format(f"pickle.loads({BYTES % 'pickle'})"),
+        "json": "import json; " + READ_ALL.format(f"json.loads({BYTES % 'json'})"),
+        "orjson": "import orjson; "
+        + READ_ALL.format(f"orjson.loads({BYTES % 'json'})"),
         "sqlite3": SQLITE,
     }
     return {name: Case(known + each) for name, each in code.items()}
@@ -82,9 +84,11 @@ def cases(ours: Path, others: Path) -> dict[str, Case]:
 
 def measure(options: Options) -> list[Table]:
     """Write one index in each format, and measure how long it takes to read."""
-    python = build(default_folder())
+    python = build(default_directory())
     cache = options.scratch / "ours"
-    settle(python, Case(LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(cache)}), options.scratch)
+    run_until_reliable(
+        python, Case(LAZYPLUG, {"LAZYPLUG_CACHE_DIR": str(cache)}), options.scratch
+    )
     others = options.scratch / "others"
     known = f"OURS, OTHERS = {str(cache)!r}, {str(others)!r}\n"
     milliseconds(python, Case(known + WRITE), options.scratch)

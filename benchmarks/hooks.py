@@ -7,9 +7,9 @@ replaced, as a host would replace the line that calls it.
 
 from pathlib import Path
 
-from benchmarks.environment import build, default_folder
+from benchmarks.environment import build, default_directory
 from benchmarks.pictures import bars
-from benchmarks.processes import Case, output_of, settle, side_by_side
+from benchmarks.processes import Case, output_of, run_until_reliable, side_by_side
 from benchmarks.report import Figure, Options, Table, main
 
 PINS = Path(__file__).with_name("hooks.txt")
@@ -44,7 +44,7 @@ print("counted", len(found), len(sys.modules))
 
 def measure(options: Options) -> list[Table]:
     """Measure each program with both loaders, and count the imported modules."""
-    python = build(default_folder().with_name("hooks"), pins=PINS)
+    python = build(default_directory().with_name("hooks"), pins=PINS)
     scratch = options.scratch
     variables = {
         "LAZYPLUG_CACHE_DIR": str(scratch / "cache"),
@@ -55,7 +55,7 @@ def measure(options: Options) -> list[Table]:
         call = CALL.format(program, arguments)
         found[f"{title}: lazyplug"] = Case(LAZY + call, variables)
         found[f"{title}: pluggy"] = Case(call, variables)
-        settle(python, found[f"{title}: lazyplug"], scratch)
+        run_until_reliable(python, found[f"{title}: lazyplug"], scratch)
     for name, case in found.items():
         counted = case.code + COUNTS.format(name.partition(" ")[0] + "_")
         output, _ = output_of(python, case._replace(code=counted), scratch)

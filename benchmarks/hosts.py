@@ -9,9 +9,9 @@ Finally, a document that lists the plugins is built with Sphinx.
 import compileall
 from pathlib import Path
 
-from benchmarks.environment import build, default_folder
+from benchmarks.environment import build, default_directory
 from benchmarks.pictures import bars
-from benchmarks.processes import Case, output_of, settle, side_by_side
+from benchmarks.processes import Case, output_of, run_until_reliable, side_by_side
 from benchmarks.report import Figure, Options, Table, main
 
 GROUP, CLICK, HOOKS = "benchmark.commands", "benchmark.click", "benchmark.hooks"
@@ -102,8 +102,8 @@ HOSTS = {
 SPHINX = """
 import tempfile
 from sphinx.cmd.build import main
-with tempfile.TemporaryDirectory() as folder:
-    main(["-q", "-b", "text", "-D", "extensions={0}", {1!r}, folder])
+with tempfile.TemporaryDirectory() as directory:
+    main(["-q", "-b", "text", "-D", "extensions={0}", {1!r}, directory])
 """
 EXTENSIONS = {
     "lazyplug, Sphinx": "lazyplug.integrations.sphinx",
@@ -153,7 +153,7 @@ def plant_document(directory: Path) -> Path:
 
 def measure(options: Options) -> list[Table]:
     """Measure one command, the help screen and the document, on each library."""
-    python = build(default_folder())
+    python = build(default_directory())
     plugins, scratch = options.scratch / "plugins", options.scratch
     plant_plugins(plugins)
     variables = {
@@ -176,14 +176,14 @@ def measure(options: Options) -> list[Table]:
         found = {name: Case(code, variables) for name, code in codes.items()}
         for name, case in found.items():
             if name.startswith("lazyplug"):
-                settle(python, case, scratch)
-        bare, _ = output_of(python, Case(MODULES), scratch)
+                run_until_reliable(python, case, scratch)
+        baseline, _ = output_of(python, Case(MODULES), scratch)
         for name, case in found.items():
             output, _ = output_of(
                 python, case._replace(code=case.code + MODULES), scratch
             )
             modules[f"{name}, modules"] = Figure(
-                _module_count(output) - _module_count(bare)
+                _module_count(output) - _module_count(baseline)
             )
         figures = side_by_side(python, found, scratch, options.rounds)
         tables.append(

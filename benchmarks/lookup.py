@@ -5,7 +5,7 @@ Nanoseconds, all in one process of the real environment.
 
 import json
 
-from benchmarks.environment import build, default_folder
+from benchmarks.environment import build, default_directory
 from benchmarks.pictures import bars
 from benchmarks.processes import Case, figure, output_of
 from benchmarks.report import Options, Table, main
@@ -49,7 +49,7 @@ print(json.dumps(found))
 
 def measure(options: Options) -> list[Table]:
     """Measure all lookups in one process."""
-    python = build(default_folder())
+    python = build(default_directory())
     known = {
         "GROUP": GROUP,
         "NAME": NAME,

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.pictures import bars
 from benchmarks.processes import Case, output_of, side_by_side
 from benchmarks.report import Options, Table, main
-from benchmarks.startup import BARE, environment
+from benchmarks.startup import BASELINE_CODE, environment
 
 # Not by getrusage, whose figure starts with the peak of the parent process.
 PEAK = """
@@ -32,7 +32,7 @@ def measure(options: Options) -> list[Table]:
         found,
         options.scratch,
         options.rounds,
-        floor=Case(BARE),
+        floor=Case(BASELINE_CODE),
         take=mebibytes,
     )
     return [

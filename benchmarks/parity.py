@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.environment import build, default_folder, summary
+from benchmarks.environment import build, default_directory, summary
 from benchmarks.processes import UNWANTED
-from benchmarks.report import scratch_folder
+from benchmarks.report import scratch_directory
 
 # Printed without json, so that the process imports no more than a warm start does.
 ANSWER = """
@@ -56,11 +56,11 @@ def answer(python: Path, code: str, variables: dict[str, str]) -> list[str]:
 
 def main() -> None:
     """Build the environment, compare in each mode, and print the results."""
-    python = build(default_folder())
+    python = build(default_directory())
     print(summary(python))
     truth = sorted(answer(python, ANSWER.format(module="importlib_metadata"), {}))
     differing = []
-    with scratch_folder("parity") as scratch:
+    with scratch_directory("parity") as scratch:
         for way, variables in WAYS.items():
             own = {"LAZYPLUG_CACHE_DIR": str(scratch), **variables}
             for how, code in (

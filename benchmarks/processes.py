@@ -20,7 +20,7 @@ from benchmarks.report import Figure
 # The number of first rounds, which are not counted.
 WARM_UP = 2
 # Seconds after which the stat signatures of files just written are no longer racy.
-SETTLED = 2.1
+RACY_SECONDS = 2.1
 # Many shells set the first one: the compilation of every import would be measured.
 UNWANTED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHASHSEED")
 
@@ -37,7 +37,7 @@ class Case(NamedTuple):
 
 
 Take = Callable[[Path, Case, Path], float]
-BARE = Case("pass")
+BASELINE = Case("pass")
 
 
 def variables_of(case: Case) -> dict[str, str]:
@@ -72,7 +72,7 @@ def side_by_side(
     cases: Mapping[str, Case],
     cwd: Path,
     rounds: int,
-    floor: Case = BARE,
+    floor: Case = BASELINE,
     take: Take = milliseconds,
 ) -> dict[str, Figure]:
     """Measure the cases in interleaved rounds, and subtract the baseline.
@@ -99,10 +99,10 @@ def figure(values: list[float]) -> Figure:
     return Figure(middle, (high - low) / 2)
 
 
-def settle(python: Path, case: Case, cwd: Path) -> None:
+def run_until_reliable(python: Path, case: Case, cwd: Path) -> None:
     """Run a case until its index has no racy stat signatures."""
     milliseconds(python, case, cwd)
-    time.sleep(SETTLED)
+    time.sleep(RACY_SECONDS)
     milliseconds(python, case, cwd)
 
 

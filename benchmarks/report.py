@@ -71,7 +71,7 @@ def main(name: str, doc: str | None, measure: Measure, rounds: int, draw: Draw) 
         parser.add_argument("--rounds", type=int, default=rounds)
     options = parser.parse_args()
     rounds = options.rounds if rounds else 0
-    with scratch_folder(name) as directory:
+    with scratch_directory(name) as directory:
         tables = measure(Options(directory, rounds))
     text = markdown(name, tables, rounds)
     figures = {k: v for table in tables for k, v in table.figures.items()}
@@ -96,7 +96,7 @@ def require(*tools: str) -> None:
 
 
 @contextmanager
-def scratch_folder(name: str) -> Iterator[Path]:
+def scratch_directory(name: str) -> Iterator[Path]:
     """Create a directory for a benchmark, and remove it at the end.
 
     It is not in the temporary directory: stevedore keeps no cache for paths there.

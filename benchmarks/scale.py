@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.pictures import lines
-from benchmarks.processes import Case, emptied, settle, side_by_side
+from benchmarks.processes import Case, emptied, run_until_reliable, side_by_side
 from benchmarks.report import Options, Table, main
 from benchmarks.trees import LAZYPLUG, METADATA, distribution, environment, plant
 
@@ -38,7 +38,7 @@ def of_distributions(options: Options, size: int) -> Table:
     python, site = environment(directory)
     plant(site, range(size))
     found = cases(f"{size:,} distributions", directory / "caches")
-    settle(python, next(iter(found.values())), directory)
+    run_until_reliable(python, next(iter(found.values())), directory)
     figures = side_by_side(python, found, directory, options.rounds)
     return Table("distributions", "ms on top of `python -c pass`", figures)
 
@@ -56,7 +56,7 @@ def of_entries(options: Options, number: int) -> Table:
             distribution(entry, SHARED + at)
     (site / "entries.pth").write_text("\n".join(map(str, entries)), encoding="utf-8")
     found = cases(f"{number} path entries", directory / "caches")
-    settle(python, next(iter(found.values())), directory)
+    run_until_reliable(python, next(iter(found.values())), directory)
     figures = side_by_side(python, found, directory, options.rounds)
     return Table("path entries", "ms on top of `python -c pass`", figures)
 

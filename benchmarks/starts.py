@@ -9,9 +9,9 @@ from pathlib import Path
 
 from benchmarks.environment import summary
 from benchmarks.pictures import bars
-from benchmarks.processes import Case, settle, variables_of
+from benchmarks.processes import Case, run_until_reliable, variables_of
 from benchmarks.report import Figure, Options, Table, main, require
-from benchmarks.startup import BARE, environment
+from benchmarks.startup import BASELINE_CODE, environment
 
 STARTS = 1000
 SHELL = 'i=0; while [ $i -lt "$1" ]; do "$2" -c "$3" || exit 1; i=$((i+1)); done'
@@ -48,11 +48,11 @@ def measure(options: Options) -> list[Table]:
     require("strace")
     scratch = options.scratch
     python, cases = environment(scratch)
-    bare = calls(python, Case(BARE), scratch)
+    baseline = calls(python, Case(BASELINE_CODE), scratch)
     figures = {}
     for name in NAMES:
-        settle(python, cases[name], scratch)
-        figures[name] = Figure(calls(python, cases[name], scratch) - bare)
+        run_until_reliable(python, cases[name], scratch)
+        figures[name] = Figure(calls(python, cases[name], scratch) - baseline)
     title = f"{STARTS:,} starts, where {summary(python).removesuffix('.')}"
     return [Table(title, "calls on top of an import of the plugin", figures)]
 

@@ -6,14 +6,14 @@ Milliseconds on top of a process that imports the plugin only: the cost of findi
 import subprocess
 from pathlib import Path
 
-from benchmarks.environment import build, default_folder, summary
+from benchmarks.environment import build, default_directory, summary
 from benchmarks.pictures import bars
-from benchmarks.processes import Case, emptied, settle, side_by_side
+from benchmarks.processes import Case, emptied, run_until_reliable, side_by_side
 from benchmarks.report import Options, Table, main
 
 # A plugin whose own import takes almost no time, so that it hides no difference.
 GROUP, NAME = "opentelemetry_environment_variables", "api"
-BARE = "import opentelemetry.environment_variables"
+BASELINE_CODE = "import opentelemetry.environment_variables"
 LAZYPLUG = f"import lazyplug; lazyplug.DriverManager({GROUP!r}, {NAME!r}).driver"
 STEVEDORE = (
     "from stevedore.driver import DriverManager;"
@@ -83,17 +83,17 @@ def frozen(python: Path, scratch: Path, *options: str) -> Case:
 
 def environment(scratch: Path) -> tuple[Path, dict[str, Case]]:
     """Build the real environment; return its python and the cases, warmed up."""
-    python = build(default_folder())
+    python = build(default_directory())
     all_cases = {
         **cases(scratch),
         "lazyplug, frozen": frozen(python, scratch),
         "lazyplug, frozen and trusted": frozen(python, scratch, "--trust"),
     }
     found = {
-        name: case._replace(code=f"{BARE}\n{case.code}")
+        name: case._replace(code=f"{BASELINE_CODE}\n{case.code}")
         for name, case in all_cases.items()
     }
-    settle(python, found["lazyplug, warm"], scratch)
+    run_until_reliable(python, found["lazyplug, warm"], scratch)
     return python, found
 
 
@@ -101,7 +101,7 @@ def measure(options: Options) -> list[Table]:
     """Measure all cases in the real environment."""
     python, found = environment(options.scratch)
     figures = side_by_side(
-        python, found, options.scratch, options.rounds, floor=Case(BARE)
+        python, found, options.scratch, options.rounds, floor=Case(BASELINE_CODE)
     )
     title = f"one driver, where {summary(python).removesuffix('.')}"
     return [Table(title, "ms on top of an import of the plugin", figures)]

@@ -3,7 +3,7 @@
 One empty test, in the real environment, without its other pytest plugins.
 """
 
-from benchmarks.environment import build, default_folder
+from benchmarks.environment import build, default_directory
 from benchmarks.pictures import bars
 from benchmarks.processes import Case, side_by_side
 from benchmarks.report import Options, Table, main
@@ -14,7 +14,7 @@ ARGUMENTS = ["-q", "-p", "no:cacheprovider", "test_nothing.py", "-p"]
 
 def measure(options: Options) -> list[Table]:
     """Measure the run with the plugin, and with an empty one in its place."""
-    python = build(default_folder())
+    python = build(default_directory())
     (options.scratch / "test_nothing.py").write_text("def test() -> None: ...\n")
     # Without it, pytest would use the configuration of a parent directory.
     (options.scratch / "pytest.ini").write_text("[pytest]\n")
@@ -24,14 +24,16 @@ def measure(options: Options) -> list[Table]:
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     empty = Case(CODE.format([*ARGUMENTS, "empty"]), alone)
     plugin = Case(CODE.format([*ARGUMENTS, "lazyplug.integrations.pytest"]), alone)
-    whole = side_by_side(
+    figures = side_by_side(
         python, {"an empty plugin": empty}, options.scratch, options.rounds
     )
     found = {"lazyplug's": plugin, "an empty plugin, once more": empty}
     more = side_by_side(python, found, options.scratch, options.rounds, empty)
     return [
         Table(
-            "pytest, one test that does nothing", "ms on top of `python -c pass`", whole
+            "pytest, one test that does nothing",
+            "ms on top of `python -c pass`",
+            figures,
         ),
         Table("pytest with another plugin", "ms on top of an empty plugin", more),
     ]

@@ -1,4 +1,4 @@
-"""Check that comments, docstrings and documents use the field's words.
+"""Check that names, comments, docstrings and documents use the field's words.
 
 `python docs/prose.py` prints each line with a word or phrase that this project used to
 have for something that has a standard name, and what to say instead.
@@ -34,6 +34,30 @@ WORDS = {
     r"no object reference": "not a valid reference (expected `module:attr`)",
     r"believed without a look": "trusted without checking",
 }
+# Words that have no ordinary use in an identifier, and what to say instead.
+NAMES = {
+    "anew": "again",
+    "beside": "next_to",
+    "calm": "reliable",
+    "donor": "source",
+    "donors": "sources",
+    "folder": "directory",
+    "folders": "directories",
+    "forgotten": "removed, invalidated",
+    "lender": "source",
+    "lent": "borrowed",
+    "said": "message, output, error",
+    "seam": "fs",
+    "settled": "reliable",
+    "stamp": "signature",
+    "stamps": "signatures",
+    "stands": "declares, contains",
+    "tells": "reports, shows",
+    "told": "message, output, error",
+    "young": "racy",
+}
+# Names of other projects.
+THEIRS = ("get_win_folder_from_env_vars",)
 PATTERNS = [
     (re.compile(rf"\b({words})\b", re.IGNORECASE), say) for words, say in WORDS.items()
 ]
@@ -59,6 +83,17 @@ def prose(path: Path) -> "list[tuple[int, str]]":
     return found
 
 
+def names(path: Path) -> "list[tuple[int, str]]":
+    """Return the words of the identifiers in a Python file, with their lines."""
+    text = path.read_text(encoding="utf-8")
+    return [
+        (token.start[0], word)
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.NAME and token.string not in THEIRS
+        for word in token.string.lower().split("_")
+    ]
+
+
 def main() -> int:
     """Print the lines that are to be changed; return 1 if there are any."""
     tracked = subprocess.run(
@@ -73,6 +108,10 @@ def main() -> int:
                 for match in pattern.finditer(line):
                     print(f"{name}:{number}: {match[0]!r}; say: {say}")
                     count += 1
+        for number, word in names(ROOT / name) if name.endswith(".py") else ():
+            if word in NAMES:
+                print(f"{name}:{number}: {word!r} in a name; say: {NAMES[word]}")
+                count += 1
     return int(bool(count))
 
 

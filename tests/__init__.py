@@ -1,1 +1,1 @@
-"""Test lazyplug, one file a module; `tests/support` holds what the tests share."""
+"""Test lazyplug, one topic per file; `tests/support` has what the tests share."""

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `only`
+import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `set_path`
 import pytest
 from hypothesis import settings
 
@@ -16,7 +16,7 @@ from lazyplug.testing import Tree, dist, plant
 from lazyplug.testing._places import forget, isolate
 from tests.support.clock import LATER, Ticking
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.seam import fs
+from tests.support.fs import fs
 from tests.support.users import POINTS
 
 # `pytest -m hypothesis --hypothesis-profile long`; see `tox run -e laws`.
@@ -51,7 +51,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def forgotten() -> Iterator[None]:
+def clean_sys_modules() -> Iterator[None]:
     """Remove the plugins of a test from `sys.modules` at its end."""
     before = set(sys.modules)
     yield
@@ -61,28 +61,28 @@ def forgotten() -> Iterator[None]:
 
 
 @pytest.fixture
-def only(monkeypatch: pytest.MonkeyPatch) -> SetPath:
+def set_path(monkeypatch: pytest.MonkeyPatch) -> SetPath:
     """Return a function that replaces `sys.path` by the given directories.
 
     Afterwards nothing else can be imported, so importlib_metadata is imported above.
     """
 
-    def set_path(*directories: "Path | str") -> None:
+    def replace(*directories: "Path | str") -> None:
         monkeypatch.setattr(sys, "path", [str(directory) for directory in directories])
         lazyplug.invalidate_caches()
 
-    return set_path
+    return replace
 
 
 @pytest.fixture
-def first(monkeypatch: pytest.MonkeyPatch) -> SetPath:
+def prepend_path(monkeypatch: pytest.MonkeyPatch) -> SetPath:
     """Return a function that puts the given directories first on `sys.path`."""
 
-    def set_path(*directories: "Path | str") -> None:
+    def prepend(*directories: "Path | str") -> None:
         monkeypatch.setattr(sys, "path", [*map(str, directories), *sys.path])
         lazyplug.invalidate_caches()
 
-    return set_path
+    return prepend
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Ticking]:
 
 
 @pytest.fixture
-def reliable(ticking: Callable[[int], Ticking]) -> Ticking:
+def late_clock(ticking: Callable[[int], Ticking]) -> Ticking:
     """Set the clock an hour ahead, so that no stat signature is racy."""
     ticks = ticking(1)
     ticks.ahead = LATER

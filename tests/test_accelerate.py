@@ -1,4 +1,4 @@
-"""Third-party code is answered from the index, as its own library would answer."""
+"""Test that `accelerate()` answers importlib.metadata's callers from the index."""
 
 import functools
 import importlib.metadata
@@ -22,7 +22,7 @@ from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.properties import examples
 
-# What email imports at the first message must be there before sys.path is exchanged.
+# Import what email needs for its first message, before sys.path is replaced.
 importlib.metadata.metadata("pytest")
 LIBRARIES = [importlib.metadata, importlib_metadata]
 METADATA = "Metadata-Version: 2.1\nName: some\nVersion: 1.0\n"
@@ -37,8 +37,8 @@ def library(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list of which groups were answered from the index."""
+def answered_groups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list to which each group is added that the index answers."""
     found: list[str] = []
     answer = _accelerate._answer
 
@@ -66,11 +66,11 @@ def their_own(library: Any, **params: Any) -> Any:
 
 def test_a_group_is_answered_from_the_index_with_the_librarys_own_types(
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     library: Any,
-    asked: list[str],
+    answered_groups: list[str],
 ) -> None:
-    only(
+    set_path(
         site(
             {**dist("one", "2.0", POINTS), **dist("two", entry_points="[g]\na = n:a\n")}
         )
@@ -87,29 +87,29 @@ def test_a_group_is_answered_from_the_index_with_the_librarys_own_types(
         assert all_of(found) == all_of(theirs)
         assert all(type(each) is library.EntryPoint for each in found)
         assert all(isinstance(each.dist, library.Distribution) for each in found)
-    assert asked == ["g", "g", "g", "nobody"]
+    assert answered_groups == ["g", "g", "g", "nobody"]
     point = library.entry_points(group="g", name="b")["b"]
     assert (point.module, point.attr, point.dist.version) == ("m", "b", "2.0")
 
 
-def test_what_is_asked_without_a_group_the_library_answers(
+def test_queries_without_a_group_are_answered_by_the_library(
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     library: Any,
-    asked: list[str],
+    answered_groups: list[str],
 ) -> None:
-    only(site(dist("one", entry_points=POINTS)))
+    set_path(site(dist("one", entry_points=POINTS)))
     assert all_of(library.entry_points(name="a")) == all_of(
         their_own(library, name="a")
     )
     assert type(library.entry_points()) is type(their_own(library))
-    assert asked == []
+    assert answered_groups == []
 
 
-def test_wrong_parameters_are_refused_as_the_library_refuses_them(
-    site: PlantSite, only: SetPath, library: Any
+def test_invalid_parameters_are_rejected_as_by_the_library(
+    site: PlantSite, set_path: SetPath, library: Any
 ) -> None:
-    only(site(dist("one", entry_points=POINTS)))
+    set_path(site(dist("one", entry_points=POINTS)))
     with pytest.raises(AttributeError, match="wrong") as theirs:
         their_own(library, group="g", wrong=1)
     with pytest.raises(AttributeError) as ours:
@@ -119,11 +119,11 @@ def test_wrong_parameters_are_refused_as_the_library_refuses_them(
         library.entry_points("g")
 
 
-def test_each_call_sees_what_was_changed_since_the_last(
-    site: PlantSite, only: SetPath, library: Any
+def test_each_call_sees_changes_since_the_last_call(
+    site: PlantSite, set_path: SetPath, library: Any
 ) -> None:
     directory = site(dist("one", entry_points=POINTS))
-    only(directory)
+    set_path(directory)
     assert len(library.entry_points(group="g")) == 2
     points = directory / "one-1.0.dist-info" / "entry_points.txt"
     points.write_text(POINTS.replace("b = m:b", "z = m:z"), encoding="utf-8")
@@ -176,21 +176,21 @@ def test_after_any_changes_the_answer_is_that_of_the_library(
         sys.path[:] = before
 
 
-def test_what_lies_in_an_archive_or_comes_from_a_finder_the_library_answers(
+def test_archives_and_third_party_finders_are_answered_by_the_library(
     tmp_path: Path,
-    only: SetPath,
+    set_path: SetPath,
     library: Any,
-    asked: list[str],
+    answered_groups: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     archive = tmp_path / "some.egg"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("EGG-INFO/PKG-INFO", METADATA)
         file.writestr("EGG-INFO/entry_points.txt", POINTS)
-    only(archive)
+    set_path(archive)
     found = library.entry_points(group="g")
     assert {each.name for each in found} == {"a", "b"}
-    assert asked == []
+    assert answered_groups == []
 
     class Finder:
         def find_spec(self, *_: object) -> None:
@@ -203,18 +203,18 @@ def test_what_lies_in_an_archive_or_comes_from_a_finder_the_library_answers(
     assert all_of(library.entry_points(group="h")) == all_of(
         their_own(library, group="h")
     )
-    assert asked == []
+    assert answered_groups == []
 
 
-def test_where_an_index_is_frozen_the_library_answers(
+def test_with_a_frozen_index_the_library_answers(
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     tmp_path: Path,
     library: Any,
-    asked: list[str],
+    answered_groups: list[str],
 ) -> None:
     directory = site(dist("one", entry_points=POINTS))
-    only(directory)
+    set_path(directory)
     frozen = tmp_path / "frozen.index"
     python("-m", "lazyplug", "freeze", "--path", str(directory), "--trust",
            "--output", str(frozen))  # fmt: skip
@@ -222,12 +222,12 @@ def test_where_an_index_is_frozen_the_library_answers(
     lazyplug.use_index(frozen)
     try:
         assert len(library.entry_points(group="g")) == 0
-        assert asked == []
+        assert answered_groups == []
     finally:
         lazyplug.use_index(None)
 
 
-def test_undo_puts_back_what_was_there() -> None:
+def test_undo_restores_the_original_functions() -> None:
     before = [library.entry_points for library in LIBRARIES]
     done = accelerate()
     ours = [library.entry_points for library in LIBRARIES]
@@ -238,23 +238,23 @@ def test_undo_puts_back_what_was_there() -> None:
     assert [library.entry_points for library in LIBRARIES] == before
 
 
-def test_who_holds_our_function_has_theirs_after_undo(
-    site: PlantSite, only: SetPath, asked: list[str]
+def test_a_reference_to_our_function_calls_the_library_after_undo(
+    site: PlantSite, set_path: SetPath, answered_groups: list[str]
 ) -> None:
-    only(site(dist("one", entry_points=POINTS)))
+    set_path(site(dist("one", entry_points=POINTS)))
     with accelerate():
         held = importlib.metadata.entry_points
     assert len(held(group="g")) == 2
-    assert asked == []
+    assert answered_groups == []
 
 
-def test_what_somebody_else_has_put_there_meanwhile_stays(
+def test_undo_keeps_a_function_that_something_else_installed_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def mine(**params: object) -> tuple[()]:
         return ()
 
-    # What is put back at the end is the library's own.
+    # So that monkeypatch restores the library's own function.
     own = importlib.metadata.entry_points
     monkeypatch.setattr(importlib.metadata, "entry_points", own)
     with accelerate():
@@ -262,19 +262,21 @@ def test_what_somebody_else_has_put_there_meanwhile_stays(
     assert vars(importlib.metadata)["entry_points"] is mine
 
 
-def test_one_in_another_can_be_undone_in_any_order(asked: list[str]) -> None:
+def test_nested_accelerations_can_be_undone_in_any_order(
+    answered_groups: list[str],
+) -> None:
     before = importlib.metadata.entry_points
     one = accelerate()
     two = accelerate()
     one.undo()
     importlib.metadata.entry_points(group="nobody")
-    assert asked == ["nobody"]
+    assert answered_groups == ["nobody"]
     two.undo()
     assert importlib.metadata.entry_points is before
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_library_has_its_own_function_after_any_number_in_any_order(
+def test_after_any_nesting_is_undone_each_library_has_its_own_function(
     seed: int,
 ) -> None:
     some = random.Random(seed)  # noqa: S311
@@ -290,7 +292,7 @@ def test_a_library_has_its_own_function_after_any_number_in_any_order(
         else:
             under_way.append(accelerate())
         found = [library.entry_points for library in LIBRARIES]
-        # One function of ours, or none, but never one around another.
+        # At most one function of ours, never one wrapped in another.
         for own, now in zip(before, found, strict=True):
             assert now is own or vars(now)["__wrapped__"] is own
     for done in under_way:
@@ -299,7 +301,7 @@ def test_a_library_has_its_own_function_after_any_number_in_any_order(
     assert sys.meta_path == finders
 
 
-def test_what_wraps_our_function_works_after_it_was_undone_a_thousand_times(
+def test_a_wrapper_of_our_function_works_after_a_thousand_undos(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own = importlib.metadata.entry_points
@@ -323,7 +325,7 @@ def test_what_wraps_our_function_works_after_it_was_undone_a_thousand_times(
     assert len(wrapper(group="nobody")) == 0
 
 
-def test_neither_library_is_imported_for_it_and_both_are_seen_when_they_are() -> None:
+def test_neither_library_is_imported_and_both_are_accelerated_when_imported() -> None:
     code = """
         import json, sys
         names = ("importlib.metadata", "importlib_metadata")
@@ -331,16 +333,17 @@ def test_neither_library_is_imported_for_it_and_both_are_seen_when_they_are() ->
         before = len(sys.meta_path)
         import lazyplug
         done = lazyplug.accelerate()
-        told = [there()]
+        results = [there()]
         from importlib.metadata import entry_points
-        told += [there(), entry_points.__module__, hasattr(entry_points, "__wrapped__")]
+        results += [there(), entry_points.__module__]
+        results.append(hasattr(entry_points, "__wrapped__"))
         import importlib_metadata
-        told.append(hasattr(importlib_metadata.entry_points, "__wrapped__"))
-        told.append("exec_module" in vars(importlib_metadata.__spec__.loader))
-        told.append(len(sys.meta_path) - before)
+        results.append(hasattr(importlib_metadata.entry_points, "__wrapped__"))
+        results.append("exec_module" in vars(importlib_metadata.__spec__.loader))
+        results.append(len(sys.meta_path) - before)
         done.undo()
-        told.append(hasattr(importlib_metadata.entry_points, "__wrapped__"))
-        print(json.dumps(told))
+        results.append(hasattr(importlib_metadata.entry_points, "__wrapped__"))
+        print(json.dumps(results))
     """
     assert ask(code) == [
         [],
@@ -349,12 +352,12 @@ def test_neither_library_is_imported_for_it_and_both_are_seen_when_they_are() ->
         True,
         True,
         False,
-        1,  # what importlib_metadata itself puts there
+        1,  # the finder of importlib_metadata itself
         False,
     ]
 
 
-def test_undone_before_the_import_nothing_is_exchanged() -> None:
+def test_undone_before_the_import_nothing_is_replaced() -> None:
     code = """
         import json, sys
         import lazyplug
@@ -368,7 +371,7 @@ def test_undone_before_the_import_nothing_is_exchanged() -> None:
     assert ask(code) == [True, False]
 
 
-def test_one_in_another_both_see_what_is_imported_later() -> None:
+def test_nested_accelerations_both_apply_to_a_library_that_is_imported_later() -> None:
     code = """
         import json, sys
         import lazyplug
@@ -376,13 +379,13 @@ def test_one_in_another_both_see_what_is_imported_later() -> None:
         one, two = lazyplug.accelerate(), lazyplug.accelerate()
         import importlib.metadata as library
         import importlib_metadata
-        told = []
+        results = []
         for done in (two, one):
-            told.append(hasattr(library.entry_points, "__wrapped__"))
+            results.append(hasattr(library.entry_points, "__wrapped__"))
             done.undo()
-        told.append(hasattr(library.entry_points, "__wrapped__"))
-        told.append(any(type(each) is type(one) for each in sys.meta_path))
-        print(json.dumps(told))
+        results.append(hasattr(library.entry_points, "__wrapped__"))
+        results.append(any(type(each) is type(one) for each in sys.meta_path))
+        print(json.dumps(results))
     """
     assert ask(code) == [True, True, False, False]
 
@@ -397,7 +400,7 @@ def test_one_in_another_both_see_what_is_imported_later() -> None:
         "sys.modules['importlib_metadata'] = type(sys)('importlib_metadata')",
     ],
 )
-def test_what_has_the_name_of_a_library_only_is_left_alone(
+def test_a_module_that_only_has_the_name_of_a_library_can_be_imported(
     there: str, tmp_path: Path
 ) -> None:
     code = f"""
@@ -423,7 +426,7 @@ def test_what_has_the_name_of_a_library_only_is_left_alone(
     assert ask(code) == "importlib_metadata"
 
 
-def test_a_library_that_another_thread_imports_just_now_is_accelerated(
+def test_a_library_that_another_thread_is_importing_is_accelerated(
     tmp_path: Path,
 ) -> None:
     source = """
@@ -449,18 +452,18 @@ def test_a_library_that_another_thread_imports_just_now_is_accelerated(
     assert ask(code) is True
 
 
-def test_a_library_that_is_nowhere_is_missing_as_ever(
-    monkeypatch: pytest.MonkeyPatch, only: SetPath, tmp_path: Path
+def test_a_missing_library_raises_the_usual_error(
+    monkeypatch: pytest.MonkeyPatch, set_path: SetPath, tmp_path: Path
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("importlib_metadata")]:
         monkeypatch.delitem(sys.modules, name)
     with accelerate():
-        only(tmp_path)
+        set_path(tmp_path)
         with pytest.raises(ModuleNotFoundError, match="importlib_metadata"):
             __import__("importlib_metadata")
 
 
-def test_a_library_in_an_archive_is_accelerated_and_its_loader_left_as_it_was(
+def test_a_library_in_an_archive_is_accelerated_and_its_loader_is_unchanged(
     tmp_path: Path,
 ) -> None:
     import zipp
@@ -486,12 +489,12 @@ def test_a_library_in_an_archive_is_accelerated_and_its_loader_left_as_it_was(
     assert ask(code) == ["zipimporter", True, False]
 
 
-def test_threads_that_ask_while_it_is_undone_are_answered(
-    site: PlantSite, only: SetPath
+def test_threads_that_query_during_undo_are_answered(
+    site: PlantSite, set_path: SetPath
 ) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    only(site(dist("one", entry_points=POINTS)))
+    set_path(site(dist("one", entry_points=POINTS)))
     done = accelerate()
 
     def ask_once(number: int) -> int:
@@ -503,7 +506,7 @@ def test_threads_that_ask_while_it_is_undone_are_answered(
         assert set(pool.map(ask_once, range(100))) == {2}
 
 
-def test_a_library_that_is_imported_later_is_seen_here_too(
+def test_a_library_that_is_imported_later_is_accelerated_in_this_process_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("importlib_metadata")]:

@@ -72,13 +72,13 @@ def test_an_entry_that_is_not_a_path_is_ignored_and_reported(
 
 
 UNUSABLE_PATHS: dict[str, str] = {
-    "absent": "/no/such/folder",
-    "a lone surrogate": "/no/\ud800/folder",
-    "an escaped byte": "/no/\udcff/folder",
+    "absent": "/no/such/directory",
+    "a lone surrogate": "/no/\ud800/directory",
+    "an escaped byte": "/no/\udcff/directory",
     "far too long": "/" + "x" * 5000,
     "deeper than the system allows": "/x" * 5000,
-    "a newline": "/no/such\nfolder",
-    "a quote": '/no/"such"\\folder',
+    "a newline": "/no/such\ndirectory",
+    "a quote": '/no/"such"\\directory',
     "a device": os.devnull,
     "an interpreter": sys.executable,
 }
@@ -87,9 +87,9 @@ UNUSABLE_PATHS: dict[str, str] = {
 @pytest.mark.parametrize("entry", UNUSABLE_PATHS.values(), ids=list(UNUSABLE_PATHS))
 @pytest.mark.odd_path
 def test_an_unusable_path_affects_no_other(
-    entry: str, site: PlantSite, only: SetPath
+    entry: str, site: PlantSite, set_path: SetPath
 ) -> None:
-    only(entry, site(dist("foo", entry_points=POINTS)), entry)
+    set_path(entry, site(dist("foo", entry_points=POINTS)), entry)
     for _ in range(3):
         lazyplug.invalidate_caches()
         assert names() == ["a"]
@@ -123,10 +123,10 @@ def test_a_string_of_a_subclass_is_a_path(
 
 
 def test_extensions_of_a_path_entry_disappear_and_return_with_it(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
     one, two = site(dist("one", entry_points=POINTS), "one"), site(dist("two"), "two")
-    only(one, two)
+    set_path(one, two)
     assert names() == ["a"]
     one.rename(one.parent / "aside")
     assert names() == ["a"]  # until this process rescans
@@ -152,8 +152,10 @@ def test_a_removed_current_directory_is_ignored(
 
 
 @pytest.mark.parametrize("group", ["", "\0", "\ud800", "g\n", "x" * 100_000, '"'])
-def test_any_text_may_be_queried(group: str, site: PlantSite, only: SetPath) -> None:
-    only(site(dist("foo", entry_points=POINTS)))
+def test_any_text_may_be_queried(
+    group: str, site: PlantSite, set_path: SetPath
+) -> None:
+    set_path(site(dist("foo", entry_points=POINTS)))
     assert lazyplug.entry_points(group=group) == ()
     assert lazyplug.ExtensionManager[Any](group).names() == []
     with pytest.raises(lazyplug.NoMatches, match="no extension named"):
@@ -173,13 +175,13 @@ MALFORMED: dict[str, Any] = {
 
 @pytest.mark.parametrize("content", MALFORMED.values(), ids=list(MALFORMED))
 def test_a_malformed_file_is_reported_and_affects_no_other(
-    content: Any, site: PlantSite, only: SetPath
+    content: Any, site: PlantSite, set_path: SetPath
 ) -> None:
     bad: Tree = {
         "bad-1.0.dist-info": {"METADATA": "Name: bad\n", "entry_points.txt": content}
     }
     directory = site({**bad, **dist("foo", entry_points=POINTS)})
-    only(directory)
+    set_path(directory)
     assert lazyplug.DriverManager[str]("g", "a").driver == os.sep
     (problem,) = lazyplug.problems()
     assert problem.path == str(directory / "bad-1.0.dist-info" / "entry_points.txt")
@@ -188,10 +190,10 @@ def test_a_malformed_file_is_reported_and_affects_no_other(
 
 
 def test_a_problem_names_the_line_if_there_is_one(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
     directory = site(dist("bad", entry_points="[g]\na = os:sep\nb\n"))
-    only(directory)
+    set_path(directory)
     (problem,) = lazyplug.problems()
     file = directory / "bad-1.0.dist-info" / "entry_points.txt"
     assert str(problem) == f"{file}, line 3: no '=' in 'b'"
@@ -201,9 +203,9 @@ def test_a_problem_names_the_line_if_there_is_one(
 
 
 def test_the_error_for_an_unknown_name_lists_the_group_similar_and_all_names(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
-    only(site(dist("foo", entry_points="[codecs]\njson = os:sep\nyaml = os:sep\n")))
+    set_path(site(dist("foo", entry_points="[codecs]\njson = os:sep\nyaml = os:sep\n")))
     text = (
         "no extension named 'jsno' in group 'codecs'; did you mean 'json'?"
         " Available: 'json', 'yaml'."
@@ -222,9 +224,9 @@ def test_the_error_for_an_unknown_name_lists_the_group_similar_and_all_names(
 
 
 def test_the_error_for_an_unknown_group_lists_similar_groups(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
-    only(site(dist("foo", entry_points="[my.codecs]\njson = os:sep\n")))
+    set_path(site(dist("foo", entry_points="[my.codecs]\njson = os:sep\n")))
     text = "did you mean the group 'my.codecs'"
     with pytest.raises(lazyplug.NoMatches, match=text) as caught:
         lazyplug.DriverManager[str]("my.codec", "json")
@@ -233,8 +235,8 @@ def test_the_error_for_an_unknown_group_lists_similar_groups(
         lazyplug.DriverManager[str]("something else", "json")
 
 
-def test_the_error_in_an_empty_environment_says_so(only: SetPath) -> None:
-    only()
+def test_the_error_in_an_empty_environment_says_so(set_path: SetPath) -> None:
+    set_path()
     assert lazyplug.entry_points() == ()
     assert lazyplug.problems() == []
     assert list(lazyplug.ExtensionManager[Any]("g")) == []
@@ -244,23 +246,23 @@ def test_the_error_in_an_empty_environment_says_so(only: SetPath) -> None:
 
 
 def test_an_error_mentions_problems_in_the_metadata(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
     directory = site(
         {**dist("one", entry_points="[g]\na\n"), **dist("two", entry_points="[g]\nb\n")}
     )
-    only(directory)
+    set_path(directory)
     text = r"Note: 2 problems found in the metadata, such as .*no '=' in 'a'\. Run `l"
     with pytest.raises(lazyplug.NoMatches, match=text):
         lazyplug.DriverManager[Any]("g", "a")
 
 
 def test_two_distributions_for_one_driver_are_both_named(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
     one = dist("Foo.One", "1.0", POINTS)
     directory = site({**one, **dist("two", "2.0", POINTS)})
-    only(directory)
+    set_path(directory)
     with pytest.raises(
         lazyplug.MultipleMatches, match="'a' is declared more than once"
     ) as caught:
@@ -278,12 +280,12 @@ def test_two_distributions_for_one_driver_are_both_named(
 
 
 def test_an_error_names_the_version_that_is_installed_now(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
     directory = site(
         {**dist("one", entry_points=POINTS), **dist("two", entry_points=POINTS)}
     )
-    only(directory)
+    set_path(directory)
     names()
     (directory / "two-1.0.dist-info" / "METADATA").write_text(
         "Name: Two\nVersion: 1.0.1\n"

@@ -1,4 +1,4 @@
-"""What a host takes and leaves out is decided before any import, and told."""
+"""Test that a choice excludes plugins before any import, and that errors are logged."""
 
 import importlib.metadata
 import logging
@@ -30,14 +30,14 @@ from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
 
 
 @pytest.fixture(autouse=True)
-def trapped(site: PlantSite, first: SetPath) -> None:
-    """Install plugins of which each fails the test when it is imported."""
-    first(
+def trapped(site: PlantSite, prepend_path: SetPath) -> None:
+    """Install plugins that fail the test when they are imported."""
+    prepend_path(
         site(
             {
                 "plug.py": TRAP,
@@ -83,20 +83,20 @@ ALL = ["ini", "json", "yaml"]
         (" app.loaders = y* @ acme_* ", ["yaml"]),
     ],
 )
-def test_a_pattern_names_extensions_by_group_name_and_distribution(
+def test_a_pattern_matches_extensions_by_group_name_and_distribution(
     pattern: str, named: list[str]
 ) -> None:
     assert taken(Choice(allow=[pattern])) == named
     assert taken(Choice(deny=[pattern])) == sorted(set(ALL) - set(named))
 
 
-def test_an_empty_allow_list_means_none_and_no_list_means_all() -> None:
+def test_an_empty_allow_list_allows_nothing_and_no_list_allows_everything() -> None:
     assert taken(Choice(allow=[])) == []
     assert taken(Choice()) == ALL
     assert taken(None) == ALL
 
 
-def test_what_is_denied_is_out_whatever_is_allowed() -> None:
+def test_deny_patterns_override_allow_lists() -> None:
     choice = Choice(allow=["json", "yaml"], deny=["json"])
     assert taken(choice) == ["yaml"]
     assert reasons(choice) == {
@@ -105,7 +105,7 @@ def test_what_is_denied_is_out_whatever_is_allowed() -> None:
     }
 
 
-def test_of_allow_lists_the_last_one_counts_and_of_deny_lists_each(
+def test_the_last_allow_list_counts_and_deny_lists_accumulate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     code = Choice(allow=["json"], deny=["ini"])
@@ -120,24 +120,24 @@ def test_of_allow_lists_the_last_one_counts_and_of_deny_lists_each(
         "json": "excluded by the allow list in APP_ALLOW",
         "yaml": "excluded by the deny pattern 'yaml' in APP_DENY",
     }
-    # What was said before is not changed by what is said after.
+    # A choice is not changed by those that are made from it.
     assert taken(code) == ["json"]
 
 
-def test_a_variable_set_to_nothing_allows_nothing(
+def test_an_empty_allow_variable_allows_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("APP_ALLOW", "")
     assert taken(Choice(allow=["json"]).environment("APP")) == []
 
 
-def test_a_variable_that_is_not_set_says_nothing() -> None:
+def test_an_unset_variable_changes_nothing() -> None:
     choice = Choice(allow=["json"], deny=["ini"])
     assert choice.environment("APP") == choice
 
 
 @pytest.mark.parametrize("options", [["-E"], ["-I"]])
-def test_variables_are_ignored_where_python_ignores_its_own(
+def test_variables_are_ignored_if_python_ignores_its_own_variables(
     options: list[str],
 ) -> None:
     code = f"""if True:
@@ -154,7 +154,7 @@ def test_variables_are_ignored_where_python_ignores_its_own(
 # ------------------------------------------------------------------------ safe mode
 
 
-def test_safe_mode_leaves_what_the_host_itself_declares(
+def test_safe_mode_keeps_only_plugins_of_the_host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     choice = Choice(host="my.app")
@@ -172,10 +172,10 @@ def test_safe_mode_leaves_what_the_host_itself_declares(
     assert taken(by_code.environment("APP")) == ALL
 
 
-def test_safe_mode_leaves_what_no_distribution_declares(
-    site: PlantSite, first: SetPath
+def test_safe_mode_keeps_modules_and_registered_objects(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
-    first(site({"own": {"__init__.py": TRAP, "csv.py": TRAP}}, "host"))
+    prepend_path(site({"own": {"__init__.py": TRAP, "csv.py": TRAP}}, "host"))
     manager = ExtensionManager[Any](
         "app.loaders", package="own", choice=Choice(host="myapp", safe_mode=True)
     )
@@ -186,7 +186,7 @@ def test_safe_mode_leaves_what_no_distribution_declares(
 # --------------------------------------------------------------- for all programs
 
 
-def test_the_general_variables_need_a_group(
+def test_patterns_in_the_general_variables_need_a_group(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_DENY", "app.loaders=json, yaml")
@@ -200,7 +200,7 @@ def test_the_general_variables_need_a_group(
     ]
 
 
-def test_the_general_allow_list_speaks_only_of_the_groups_that_it_names(
+def test_the_general_allow_list_applies_only_to_the_groups_that_it_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_ALLOW", "app.loaders=json,other.group=none")
@@ -210,7 +210,7 @@ def test_the_general_allow_list_speaks_only_of_the_groups_that_it_names(
     assert taken(None, "app.checks") == ["yaml"]
 
 
-def test_what_is_said_for_another_program_is_not_told(
+def test_a_pattern_for_a_group_of_another_program_is_not_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_DENY", "other.group=json")
@@ -218,7 +218,7 @@ def test_what_is_said_for_another_program_is_not_told(
     assert caplog.messages == []
 
 
-def test_entry_points_are_the_unfiltered_truth(
+def test_entry_points_are_not_filtered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_DENY", "app.loaders=*")
@@ -254,18 +254,18 @@ MANAGERS: dict[str, Callable[[Choice], Any]] = {
 
 
 @pytest.mark.parametrize("kind", sorted(set(MANAGERS) - {"eager", "driver"}))
-def test_every_manager_takes_a_choice(kind: str) -> None:
+def test_every_manager_accepts_a_choice(kind: str) -> None:
     assert MANAGERS[kind](Choice(allow=["json"])).names() == ["json"]
     assert MANAGERS[kind](Choice(allow=[])).names() == []
 
 
-def test_what_is_not_chosen_is_not_imported_by_an_eager_manager_either() -> None:
+def test_an_eager_manager_does_not_import_excluded_plugins() -> None:
     assert MANAGERS["eager"](Choice(allow=[])).names() == []
     with pytest.raises(AssertionError, match="must not be imported"):
         MANAGERS["eager"](Choice(allow=["json"]))
 
 
-def test_a_driver_that_is_left_out_is_told_with_the_reason() -> None:
+def test_the_error_for_an_excluded_driver_gives_the_reason() -> None:
     assert MANAGERS["driver"](Choice(allow=["json"])).names() == ["json"]
     with pytest.raises(lazyplug.NoMatches) as caught:
         MANAGERS["driver"](Choice(deny=["@acme-json"]))
@@ -276,7 +276,7 @@ def test_a_driver_that_is_left_out_is_told_with_the_reason() -> None:
     assert "Available: 'ini', 'yaml'." in text
 
 
-def test_load_loads_nothing_that_is_left_out() -> None:
+def test_load_does_not_load_excluded_plugins() -> None:
     choice = Choice(deny=["json"])
     reason = "excluded by the deny pattern 'json' in code"
     with pytest.raises(lazyplug.NoMatches, match=reason):
@@ -284,7 +284,7 @@ def test_load_loads_nothing_that_is_left_out() -> None:
     assert lazyplug.load("app.loaders", "os:sep", choice=choice) == os.sep
 
 
-def test_a_name_that_is_left_out_is_told_by_look_up_and_map() -> None:
+def test_errors_of_lookup_and_map_say_why_a_name_is_excluded() -> None:
     manager = ExtensionManager[Any]("app.loaders", choice=Choice(allow=[]))
     with pytest.raises(lazyplug.NoMatches, match="excluded by the allow list in code"):
         manager["json"]
@@ -292,7 +292,7 @@ def test_a_name_that_is_left_out_is_told_by_look_up_and_map() -> None:
         manager.map(print)
 
 
-def test_names_that_are_left_out_are_not_called_missing(
+def test_excluded_names_are_not_reported_as_missing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     missing: list[set[str]] = []
@@ -311,7 +311,7 @@ def test_names_that_are_left_out_are_not_called_missing(
 
 
 @pytest.mark.parametrize(
-    ("choice", "told"),
+    ("choice", "message"),
     [
         (
             Choice(allow=["jsno", "ini"]),
@@ -328,15 +328,15 @@ def test_names_that_are_left_out_are_not_called_missing(
     ],
     ids=["name", "distribution", "group"],
 )
-def test_what_matches_nothing_is_told_once_with_its_source(
-    choice: Choice, told: str, caplog: pytest.LogCaptureFixture
+def test_a_pattern_that_matches_nothing_is_logged_once_with_its_source(
+    choice: Choice, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     taken(choice)
     taken(choice)
-    assert caplog.messages == [told]
+    assert caplog.messages == [message]
 
 
-def test_a_variable_that_matches_nothing_is_told_by_its_name(
+def test_a_variable_whose_pattern_matches_nothing_is_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("APP_DENY", "jsn")
@@ -351,7 +351,7 @@ def test_a_variable_that_matches_nothing_is_told_by_its_name(
     ]
 
 
-def test_what_matches_in_another_group_or_in_names_not_asked_for_is_right(
+def test_a_pattern_for_another_group_or_an_unselected_name_is_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     choice = Choice(allow=["json", "yaml", "app.checks=yaml"])
@@ -360,14 +360,14 @@ def test_what_matches_in_another_group_or_in_names_not_asked_for_is_right(
     assert caplog.messages == []
 
 
-def test_to_allow_and_to_deny_the_same_in_one_place_is_told(
+def test_allowing_and_denying_the_same_pattern_in_one_place_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     Choice().configured({"allow": ["json"], "deny": ["json"]}, "app.toml")
     assert caplog.messages == [
         "app.toml both allows and denies 'json': the deny list wins"
     ]
-    # From two places it is how a user turns off what a host has by default.
+    # In two places it is not: a user may disable what a host allows by default.
     caplog.clear()
     Choice(allow=["json"]).configured({"deny": ["json"]})
     assert caplog.messages == []
@@ -381,7 +381,7 @@ PATTERN = "is not a valid pattern: expected NAME, GROUP=NAME, @DISTRIBUTION, or"
 
 
 @pytest.mark.parametrize(
-    ("make", "source", "told"),
+    ("make", "source", "message"),
     [
         (
             lambda: Choice(allow="json"),
@@ -454,17 +454,17 @@ PATTERN = "is not a valid pattern: expected NAME, GROUP=NAME, @DISTRIBUTION, or"
         ),
     ],
 )
-def test_a_choice_that_is_not_understood_says_where_and_what_to_write(
-    make: Callable[[], Choice], source: str, told: str
+def test_the_error_for_an_invalid_choice_says_where_it_is_and_what_to_write(
+    make: Callable[[], Choice], source: str, message: str
 ) -> None:
     with pytest.raises(lazyplug.InvalidChoice) as caught:
         make()
-    assert str(caught.value).startswith(f"{source}: {told}")
+    assert str(caught.value).startswith(f"{source}: {message}")
     assert caught.value.source == source
     assert isinstance(caught.value, ValueError)
 
 
-def test_a_variable_that_is_not_understood_is_named(
+def test_the_error_for_an_invalid_variable_names_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("APP_SAFE_MODE", "yes")
@@ -490,7 +490,7 @@ def test_a_choice_is_an_immutable_value() -> None:
         del choice.host
 
 
-def test_without_a_choice_nothing_of_it_is_imported() -> None:
+def test_without_a_choice_no_selection_module_is_imported() -> None:
     code = """
         import json, sys
         import lazyplug
@@ -500,7 +500,7 @@ def test_without_a_choice_nothing_of_it_is_imported() -> None:
     assert ask(code) == []
 
 
-def test_an_ordinary_choice_imports_no_matching_of_patterns() -> None:
+def test_an_ordinary_choice_does_not_import_re_or_fnmatch() -> None:
     code = """
         import json, sys
         import lazyplug
@@ -512,7 +512,7 @@ def test_an_ordinary_choice_imports_no_matching_of_patterns() -> None:
     assert ask(code) == []
 
 
-def test_the_log_has_no_other_level_than_warning(
+def test_messages_about_a_choice_are_logged_as_warnings(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     taken(Choice(deny=["gone"]))
@@ -554,7 +554,7 @@ DROP_IN = """if True:
         ),
     ],
 )
-def test_the_drop_in_imports_nothing_that_is_left_out(
+def test_the_drop_in_does_not_import_excluded_plugins(
     choice: str, env: dict[str, str], reason: str, site: PlantSite
 ) -> None:
     sound = site({"sound.py": "class I: pass\n"}, "sound")
@@ -588,7 +588,7 @@ DROP_IN_TWINS = """if True:
 """
 
 
-def test_the_drop_in_takes_what_another_distribution_declares_in_the_same_words(
+def test_the_drop_in_uses_an_identical_entry_point_of_an_allowed_distribution(
     site: PlantSite,
 ) -> None:
     directory = site(
@@ -604,7 +604,7 @@ def test_the_drop_in_takes_what_another_distribution_declares_in_the_same_words(
     assert python("-c", code).stdout == "['x'] []\n['x']\n"
 
 
-def test_entry_points_that_a_program_brings_are_judged_by_their_distributions() -> None:
+def test_entry_points_that_a_subclass_lists_are_judged_by_their_distributions() -> None:
     class Brings(stevedore.ExtensionManager[Any]):
         def list_entry_points(self) -> Any:
             return list(importlib.metadata.entry_points(group=self.namespace))
@@ -622,7 +622,7 @@ def test_entry_points_that_a_program_brings_are_judged_by_their_distributions() 
 # ------------------------------------------------------------------------ the cost
 
 
-def test_a_choice_that_is_right_does_not_read_the_whole_index(
+def test_a_choice_whose_patterns_all_match_does_not_read_the_full_index(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: object) -> Any:
@@ -638,7 +638,7 @@ def test_a_choice_that_is_right_does_not_read_the_whole_index(
     assert caplog.messages == []
 
 
-def test_one_mistake_is_told_once_whichever_group_was_asked_for(
+def test_a_pattern_that_matches_nothing_is_logged_once_for_all_groups(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     choice = Choice(deny=["jsno"])
@@ -647,7 +647,7 @@ def test_one_mistake_is_told_once_whichever_group_was_asked_for(
     assert len(caplog.messages) == 1
 
 
-def test_where_all_is_left_out_an_unknown_name_is_no_unknown_group() -> None:
+def test_if_everything_is_excluded_an_unknown_name_is_not_an_unknown_group() -> None:
     manager = ExtensionManager[Any]("app.loaders", choice=Choice(allow=[]))
     with pytest.raises(lazyplug.NoMatches) as caught:
         manager["jsno"]
@@ -657,25 +657,27 @@ def test_where_all_is_left_out_an_unknown_name_is_no_unknown_group() -> None:
     )
 
 
-def test_the_reason_stands_once_in_the_error_of_a_driver() -> None:
+def test_the_error_for_an_excluded_driver_gives_the_reason_once() -> None:
     with pytest.raises(lazyplug.NoMatches) as caught:
         MANAGERS["driver"](Choice(deny=["json"]))
     assert str(caught.value).count("excluded by the deny pattern 'json' in code") == 1
 
 
-def test_what_is_left_out_is_no_failure(site: PlantSite, first: SetPath) -> None:
-    first(site(dist("odd", entry_points="[odd]\nx = no reference\n"), "odd"))
+def test_an_excluded_plugin_is_not_a_failure(
+    site: PlantSite, prepend_path: SetPath
+) -> None:
+    prepend_path(site(dist("odd", entry_points="[odd]\nx = no reference\n"), "odd"))
     manager = ExtensionManager[Any]("odd", choice=Choice(deny=["x"]))
     assert manager.failures == []
 
 
 @pytest.mark.parametrize("choice", [{}, {"deny": ["json"]}, "json"])
-def test_what_is_no_choice_is_refused(choice: Any) -> None:
+def test_anything_but_a_choice_is_rejected(choice: Any) -> None:
     with pytest.raises(TypeError, match=r"choice= must be a lazyplug\.Choice, not "):
         ExtensionManager[Any]("app.loaders", choice=choice)
 
 
-def test_a_driver_that_failed_before_it_was_asked_for_is_told_so() -> None:
+def test_the_error_for_a_driver_that_failed_to_load_says_so() -> None:
     with pytest.raises(lazyplug.NoMatches, match="it is declared, but failed to load"):
         DriverManager[Any](
             "app.loaders",
@@ -691,33 +693,33 @@ PLACES = ["{}", "g={}", "{}=n", "@{}", "g=n@{}", "app.loaders={}", "app.loaders=
 
 @pytest.mark.parametrize("where", PLACES)
 @pytest.mark.parametrize("pattern", UNREADABLE)
-def test_a_pattern_that_cannot_be_read_is_an_error_that_says_where_it_was_said(
+def test_the_error_for_a_malformed_pattern_names_its_source(
     pattern: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = where.format(pattern)
-    text = f"{said!r} is not a valid pattern: "
-    asked: list[Callable[[], Choice]] = [
-        lambda: Choice(deny=[said]),
-        lambda: Choice(allow=[said]),
-        lambda: Choice().configured({"deny": [said]}, "a file"),
+    full_pattern = where.format(pattern)
+    text = f"{full_pattern!r} is not a valid pattern: "
+    attempts: list[Callable[[], Choice]] = [
+        lambda: Choice(deny=[full_pattern]),
+        lambda: Choice(allow=[full_pattern]),
+        lambda: Choice().configured({"deny": [full_pattern]}, "a file"),
     ]
-    for say in asked:
+    for make in attempts:
         with pytest.raises(lazyplug.InvalidChoice, match=r"closed|empty") as caught:
-            say()
+            make()
         assert text in str(caught.value)
     for name in ("LAZYPLUG_DENY", "LAZYPLUG_ALLOW"):
-        monkeypatch.setenv(name, said)
+        monkeypatch.setenv(name, full_pattern)
         with pytest.raises(lazyplug.InvalidChoice, match=rf"^{name}: ") as caught:
             ExtensionManager("app.loaders")
         assert caught.value.source == name
         monkeypatch.delenv(name)
-    monkeypatch.setenv("MYAPP_DENY", said)
+    monkeypatch.setenv("MYAPP_DENY", full_pattern)
     with pytest.raises(lazyplug.InvalidChoice, match=r"^MYAPP_DENY: "):
         Choice().environment("MYAPP")
 
 
 @pytest.mark.parametrize("pattern", UNREADABLE)
-def test_a_distribution_that_cannot_be_read_as_a_pattern_is_an_error(
+def test_a_malformed_distribution_pattern_is_an_error(
     pattern: str,
 ) -> None:
     with pytest.raises(lazyplug.InvalidChoice, match=r"^code: '.*' is not a valid p"):
@@ -741,7 +743,7 @@ def test_a_distribution_that_cannot_be_read_as_a_pattern_is_an_error(
         ("[[]json", ["ini", "json", "yaml"]),
     ],
 )
-def test_a_class_of_characters_means_what_shells_mean(
+def test_a_character_class_means_what_it_means_in_shells(
     pattern: str, left: list[str]
 ) -> None:
     assert taken(Choice(deny=[pattern])) == left
@@ -750,16 +752,16 @@ def test_a_class_of_characters_means_what_shells_mean(
 @pytest.mark.parametrize(
     "pattern", ['["]*', "[\\]*", "[ä]*", "[&&a]*", "[^a]*", "a{2}[x]"]
 )
-def test_a_pattern_that_matches_nothing_here_is_looked_for_everywhere(
+def test_an_unusual_pattern_that_matches_nothing_is_logged(
     pattern: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert taken(Choice(deny=[f"none={pattern}"])) == ["ini", "json", "yaml"]
-    (told,) = caplog.messages
-    assert "matches no installed plugin" in told
+    (message,) = caplog.messages
+    assert "matches no installed plugin" in message
 
 
 @pytest.mark.parametrize("command", ["list app.loaders", "doctor", "why app.loaders a"])
-def test_the_commands_say_which_pattern_cannot_be_read(command: str) -> None:
+def test_commands_name_the_malformed_pattern(command: str) -> None:
     env = {"LAZYPLUG_DENY": "app.loaders=[a"}
     done = python("-m", "lazyplug", *command.split(), env=env, check=False)
     assert done.returncode == 1

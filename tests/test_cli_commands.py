@@ -1,4 +1,4 @@
-"""Each command says what there is, on a good, an empty and a broken environment."""
+"""Test each command in a good, an empty and a broken environment."""
 
 import json
 import os
@@ -31,15 +31,15 @@ from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("reliable")
+pytestmark = pytest.mark.usefixtures("late_clock")
 ROOT = Path(__file__).parents[1]
-# What imports it leaves a trace, whoever keeps the error.
+# An import writes to this file, even if the error is caught.
 TRAP = """
 import os
 open(os.environ.get("TRAPPED", os.devnull), "a").write("imported ")
 raise AssertionError("this plugin must not be imported")
 """
-# Where `only` hides the standard library, they could not be imported.
+# Imported here, since `set_path` hides the standard library.
 FILES = cache, checking, doctor, listing, measuring, output, reasons
 Run = Callable[..., tuple[int, str, str]]
 
@@ -67,27 +67,27 @@ BROKEN: Tree = {
 
 
 @pytest.fixture
-def good(site: PlantSite, only: SetPath) -> Path:
+def good(site: PlantSite, set_path: SetPath) -> Path:
     directory = site(GOOD)
-    only(directory)
+    set_path(directory)
     return directory
 
 
 @pytest.fixture
-def broken(site: PlantSite, only: SetPath) -> Path:
+def broken(site: PlantSite, set_path: SetPath) -> Path:
     directory = site(BROKEN)
-    only(directory)
+    set_path(directory)
     return directory
 
 
 @pytest.fixture
-def empty(site: PlantSite, only: SetPath) -> None:
-    only(site({}))
+def empty(site: PlantSite, set_path: SetPath) -> None:
+    set_path(site({}))
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs a command: exit code, output, complaint."""
+    """Return a function that runs a command: exit code, stdout, stderr."""
 
     def run_it(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -97,17 +97,19 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return run_it
 
 
-def told(run: Run, *arguments: str) -> Any:
-    """Return what a command says as JSON."""
-    _, said, complained = run(*arguments, "--json")
-    assert complained == ""
-    return orjson.loads(said)
+def run_json(run: Run, *arguments: str) -> Any:
+    """Return the JSON that a command prints."""
+    _, out, err = run(*arguments, "--json")
+    assert err == ""
+    return orjson.loads(out)
 
 
 # --------------------------------------------------------------------------- groups
 
 
-def test_groups_are_counted(good: Path, run: Run) -> None:
+def test_groups_are_listed_with_the_numbers_of_plugins_and_distributions(
+    good: Path, run: Run
+) -> None:
     assert run("groups") == (
         0,
         (
@@ -117,29 +119,29 @@ def test_groups_are_counted(good: Path, run: Run) -> None:
         ),
         "",
     )
-    assert told(run, "groups")[1] == {
+    assert run_json(run, "groups")[1] == {
         "group": "app.more",
         "plugins": 1,
         "distributions": 1,
     }
 
 
-def test_an_empty_environment_is_told_and_is_no_fault(empty: None, run: Run) -> None:
-    said = "No entry points found on sys.path.\n"
-    assert run("groups") == (0, said, "")
-    assert run("check") == (0, said, "")
-    assert told(run, "groups") == []
-    assert told(run, "check") == []
-    code, out, complained = run("list", "app")
+def test_commands_say_so_if_the_environment_is_empty(empty: None, run: Run) -> None:
+    message = "No entry points found on sys.path.\n"
+    assert run("groups") == (0, message, "")
+    assert run("check") == (0, message, "")
+    assert run_json(run, "groups") == []
+    assert run_json(run, "check") == []
+    code, out, err = run("list", "app")
     assert (code, out) == (1, "")
-    assert "no entry points found on sys.path: is the metadata" in complained
-    assert run("bench") == (1, "", said)
+    assert "no entry points found on sys.path: is the metadata" in err
+    assert run("bench") == (1, "", message)
 
 
 # ----------------------------------------------------------------------- list, show
 
 
-def test_list_tells_names_values_and_distributions(good: Path, run: Run) -> None:
+def test_list_shows_names_values_and_distributions(good: Path, run: Run) -> None:
     assert run("list", "app") == (
         0,
         (
@@ -150,16 +152,16 @@ def test_list_tells_names_values_and_distributions(good: Path, run: Run) -> None
         ),
         "",
     )
-    rows = told(run, "list", "app", "--summary")
+    rows = run_json(run, "list", "app", "--summary")
     assert [row["summary"] for row in rows] == ["Do one.", "All of it.", ""]
-    assert [row["group"] for row in told(run, "list", "app.*")] == ["app.more"]
+    assert [row["group"] for row in run_json(run, "list", "app.*")] == ["app.more"]
 
 
-def test_list_tells_what_is_to_be_said_of_each(
+def test_list_has_a_note_for_each_unusable_or_ambiguous_plugin(
     broken: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_DENY", "app=gone")
-    notes = {(r["name"], r["value"]): r["note"] for r in told(run, "list", "app")}
+    notes = {(r["name"], r["value"]): r["note"] for r in run_json(run, "list", "app")}
     assert notes == {
         ("bad", "plug_bad:x"): "one of 2 plugins with this name",
         ("bad", "plug_bad:y"): "one of 2 plugins with this name",
@@ -170,7 +172,7 @@ def test_list_tells_what_is_to_be_said_of_each(
     }
 
 
-def test_show_tells_all_that_is_known(good: Path, run: Run) -> None:
+def test_show_prints_all_that_is_known_about_a_plugin(good: Path, run: Run) -> None:
     file = good / "alpha-1.5.dist-info" / "entry_points.txt"
     source = (good / "plug_good.py").read_text().splitlines()
     line = source.index("def one():") + 1
@@ -187,34 +189,34 @@ def test_show_tells_all_that_is_known(good: Path, run: Run) -> None:
         ),
         "",
     )
-    (row,) = told(run, "show", "app", "all")
+    (row,) = run_json(run, "show", "app", "all")
     assert (row["extras"], row["target_line"]) == (["more"], 1)
     assert (row["file"], row["line"]) == (str(file), 3)
-    (row,) = told(run, "show", "app", "two")
+    (row,) = run_json(run, "show", "app", "two")
     assert (row["target_file"], row["target_line"]) == (str(good / "plug_other.py"), 0)
 
 
-def test_show_tells_several_of_one_name_and_what_is_missing(
+def test_show_handles_duplicate_names_missing_modules_and_unknown_names(
     broken: Path, run: Run
 ) -> None:
-    code, said, _ = run("show", "app", "bad")
+    code, out, _ = run("show", "app", "bad")
     assert code == 0
-    assert said.count("note:         one of 2 plugins with this name\n") == 2
-    _, said, _ = run("show", "app", "gone")
-    assert "note:         no module named 'nomodule'\n" in said
-    code, said, complained = run("show", "app", "gnoe")
-    assert (code, said) == (1, "")
-    assert complained.startswith("no extension named 'gnoe' in group 'app'; did you")
+    assert out.count("note:         one of 2 plugins with this name\n") == 2
+    _, out, _ = run("show", "app", "gone")
+    assert "note:         no module named 'nomodule'\n" in out
+    code, out, err = run("show", "app", "gnoe")
+    assert (code, out) == (1, "")
+    assert err.startswith("no extension named 'gnoe' in group 'app'; did you")
 
 
 # ------------------------------------------------------------------------------ why
 
 
-def test_why_says_that_a_plugin_is_there(good: Path, run: Run) -> None:
-    code, said, _ = run("why", "app", "one")
+def test_why_says_that_a_plugin_is_available(good: Path, run: Run) -> None:
+    code, out, _ = run("why", "app", "one")
     assert code == 0
-    assert said.startswith("Available: entry point 'one = plug_good:one' of group")
-    assert "declared by alpha 1.5 in " in said
+    assert out.startswith("Available: entry point 'one = plug_good:one' of group")
+    assert "declared by alpha 1.5 in " in out
 
 
 @pytest.mark.parametrize(
@@ -226,63 +228,61 @@ def test_why_says_that_a_plugin_is_there(good: Path, run: Run) -> None:
         ("other", "two", r"A plugin with that name is in 'app'\.$"),
     ],
 )
-def test_why_says_why_a_plugin_is_not_there(
+def test_why_says_why_a_plugin_is_not_found(
     group: str, name: str, reason: str, good: Path, run: Run
 ) -> None:
-    code, said, _ = run("why", group, name)
+    code, out, _ = run("why", group, name)
     assert code == 1
-    assert re.search(reason, said, re.MULTILINE)
+    assert re.search(reason, out, re.MULTILINE)
 
 
-def test_why_says_that_a_plugin_is_left_out_invalid_or_without_its_module(
+def test_why_says_that_a_plugin_is_excluded_invalid_or_lacks_its_module(
     broken: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, said, _ = run("why", "app", "odd")
+    code, out, _ = run("why", "app", "odd")
     assert code == 1
     assert (
         "Cannot be used: not a valid reference (expected `module:attr`); entry point"
-        in said
+        in out
     )
-    code, said, _ = run("why", "app", "gone")
+    code, out, _ = run("why", "app", "gone")
     assert code == 1
-    assert "Cannot be used: no module named 'nomodule'; entry point " in said
+    assert "Cannot be used: no module named 'nomodule'; entry point " in out
     assert run("why", "app", "bad")[0] == 0
     monkeypatch.setenv("LAZYPLUG_DENY", "app=odd")
-    code, said, _ = run("why", "app", "odd")
+    code, out, _ = run("why", "app", "odd")
     assert code == 1
-    assert (
-        "Excluded by the deny pattern 'app=odd' in LAZYPLUG_DENY; entry point" in said
-    )
-    assert told(run, "why", "app", "odd")["usable"] is False
+    assert "Excluded by the deny pattern 'app=odd' in LAZYPLUG_DENY; entry point" in out
+    assert run_json(run, "why", "app", "odd")["usable"] is False
 
 
 def test_why_says_that_a_distribution_is_shadowed(
-    site: PlantSite, only: SetPath, run: Run
+    site: PlantSite, set_path: SetPath, run: Run
 ) -> None:
-    only(
+    set_path(
         site(dist("foo", "2", "[app]\nnew = os\n"), "first"),
         site(dist("foo", "1", "[app]\nold = os\n"), "second"),
     )
-    code, said, _ = run("why", "app", "old")
+    code, out, _ = run("why", "app", "old")
     assert code == 1
     assert (
         "Shadowed by another distribution named 'foo', which takes precedence; entry"
-        " point 'old = os' of group 'app', declared by foo 1" in said
+        " point 'old = os' of group 'app', declared by foo 1" in out
     )
 
 
-def test_why_tells_what_is_wrong_with_the_metadata(broken: Path, run: Run) -> None:
-    _, said, _ = run("why", "app", "lost")
-    assert " problems found in the metadata, which may hide it:\n" in said
-    assert "has no Name: ignoring its entry points" in said
+def test_why_shows_problems_in_the_metadata(broken: Path, run: Run) -> None:
+    _, out, _ = run("why", "app", "lost")
+    assert " problems found in the metadata, which may hide it:\n" in out
+    assert "has no Name: ignoring its entry points" in out
 
 
 # ---------------------------------------------------------------------------- check
 
 
 @pytest.mark.once
-def test_check_loads_each_plugin_in_a_process_of_its_own(
-    site: PlantSite, first: SetPath, run: Run
+def test_check_loads_each_plugin_in_its_own_process(
+    site: PlantSite, prepend_path: SetPath, run: Run
 ) -> None:
     directory = site(
         {
@@ -297,10 +297,10 @@ def test_check_loads_each_plugin_in_a_process_of_its_own(
             ),
         }
     )
-    first(directory)
+    prepend_path(directory)
     code, _, _ = run("check", "app", "--timeout", "3")
     assert code == 1
-    rows = {row["name"]: row for row in told(run, "check", "app", "--timeout", "3")}
+    rows = {row["name"]: row for row in run_json(run, "check", "app", "--timeout", "3")}
     assert {name: row["state"] for name, row in rows.items()} == {
         "a": "ok",
         "b": "crashed",
@@ -322,8 +322,8 @@ def test_check_loads_each_plugin_in_a_process_of_its_own(
     assert not {"plug_a", "plug_b", "plug_c", "plug_d"} & set(sys.modules)
 
 
-def test_a_check_says_what_it_can_of_an_error_that_fails_to_describe_itself(
-    site: PlantSite, first: SetPath, run: Run
+def test_check_reports_the_type_of_an_error_that_cannot_be_described(
+    site: PlantSite, prepend_path: SetPath, run: Run
 ) -> None:
     directory = site(
         {
@@ -336,12 +336,12 @@ def test_a_check_says_what_it_can_of_an_error_that_fails_to_describe_itself(
             **dist("some", entry_points="[app]\nodd = plug_odd:x\n"),
         }
     )
-    first(directory)
-    (row,) = told(run, "check", "app")
+    prepend_path(directory)
+    (row,) = run_json(run, "check", "app")
     assert (row["state"], row["error"]) == ("failed", "Odd")
 
 
-def test_check_loads_with_the_options_that_the_interpreter_was_given(
+def test_check_uses_the_options_of_the_running_interpreter(
     site: PlantSite,
 ) -> None:
     directory = site(
@@ -358,7 +358,7 @@ def test_check_loads_with_the_options_that_the_interpreter_was_given(
 
 
 def test_check_loads_a_plugin_that_starts_processes(
-    site: PlantSite, first: SetPath, run: Run
+    site: PlantSite, prepend_path: SetPath, run: Run
 ) -> None:
     directory = site(
         {
@@ -371,13 +371,15 @@ def test_check_loads_a_plugin_that_starts_processes(
             **dist("spawns", entry_points="[app]\ns = plug_spawns\n"),
         }
     )
-    first(directory)
-    code, said, complained = run("check", "app", "--jobs", "1")
-    assert (code, complained) == (0, ""), said
+    prepend_path(directory)
+    code, out, err = run("check", "app", "--jobs", "1")
+    assert (code, err) == (0, ""), out
 
 
-def test_check_of_what_loads_is_well(site: PlantSite, first: SetPath, run: Run) -> None:
-    first(
+def test_check_of_working_plugins_succeeds(
+    site: PlantSite, prepend_path: SetPath, run: Run
+) -> None:
+    prepend_path(
         site(
             {
                 "plug_a.py": "x = 1\n",
@@ -385,9 +387,9 @@ def test_check_of_what_loads_is_well(site: PlantSite, first: SetPath, run: Run) 
             }
         )
     )
-    code, said, complained = run("check", "app", "--jobs", "1")
-    assert (code, complained) == (0, "")
-    header, row, count = said.splitlines()
+    code, out, err = run("check", "app", "--jobs", "1")
+    assert (code, err) == (0, "")
+    header, row, count = out.splitlines()
     assert header.split() == [
         "group",
         "name",
@@ -398,28 +400,32 @@ def test_check_of_what_loads_is_well(site: PlantSite, first: SetPath, run: Run) 
     ]
     assert row.startswith("app    a     ok")
     assert count == "1 plugin checked, 0 failed"
-    code, said, complained = run("check", "nothing")
-    assert (code, said) == (1, "")
-    assert "no installed distribution declares that group" in complained
+    code, out, err = run("check", "nothing")
+    assert (code, out) == (1, "")
+    assert "no installed distribution declares that group" in err
 
 
 # --------------------------------------------------------------------------- doctor
 
 
-def test_a_sound_environment_is_well(good: Path, run: Run) -> None:
-    code, said, _ = run("doctor")
+def test_doctor_finds_no_problems_in_an_intact_environment(
+    good: Path, run: Run
+) -> None:
+    code, out, _ = run("doctor")
     assert code == 0
-    assert said.splitlines()[-1] == "no problems found"
-    assert "note    index: none for this sys.path yet" in said
+    assert out.splitlines()[-1] == "no problems found"
+    assert "note    index: none for this sys.path yet" in out
     lazyplug.invalidate_caches()
-    code, said, _ = run("doctor")
-    assert "ok      index: up to date: " in said
-    found = told(run, "doctor")
-    assert {each["state"] for said in found.values() for each in said} <= {"ok", "note"}
+    code, out, _ = run("doctor")
+    assert "ok      index: up to date: " in out
+    found = run_json(run, "doctor")
+    assert {each["state"] for part in found.values() for each in part} <= {"ok", "note"}
 
 
-def test_the_doctor_finds_what_is_broken(broken: Path, run: Run) -> None:
-    code, said, _ = run("doctor")
+def test_doctor_reports_each_problem_of_a_broken_environment(
+    broken: Path, run: Run
+) -> None:
+    code, out, _ = run("doctor")
     assert code == 1
     for finding in (
         "entry_points.txt, line 3: no '=' in 'no equals sign'",
@@ -430,47 +436,47 @@ def test_the_doctor_finds_what_is_broken(broken: Path, run: Run) -> None:
         "names: 1 name declared more than once in 'app', by again 1.0, bad 1.0: bad",
         "targets: bad 1.0 refers to modules that do not exist: nomodule",
     ):
-        assert finding in said
-    count = said.count("\nproblem ")
-    assert said.splitlines()[-1] == f"{count} problems found"
+        assert finding in out
+    count = out.count("\nproblem ")
+    assert out.splitlines()[-1] == f"{count} problems found"
 
 
-def test_the_doctor_says_which_stamp_differed(good: Path, run: Run) -> None:
+def test_doctor_says_which_stat_signature_differs(good: Path, run: Run) -> None:
     run("groups")
     file = good / "beta-2.dist-info" / "entry_points.txt"
     file.write_text("[app]\ntwo = plug_other:Changed\n")
     (good / "alpha-1.5.dist-info" / "entry_points.txt").unlink()
     plant(good, dist("gamma"))
     lazyplug.invalidate_caches()
-    _, said, _ = run("doctor")
-    assert re.search(r"index: \S+site has a different mtime, ctime", said)
+    _, out, _ = run("doctor")
+    assert re.search(r"index: \S+site has a different mtime, ctime", out)
     assert re.search(
-        r"index: \S+beta-2.dist-info/entry_points.txt has a different m", said
+        r"index: \S+beta-2.dist-info/entry_points.txt has a different m", out
     )
-    assert re.search(
-        r"index: \S+alpha-1.5.dist-info/entry_points.txt was removed", said
-    )
-    assert "note    index: stale, so what changed was rescanned" in said
+    assert re.search(r"index: \S+alpha-1.5.dist-info/entry_points.txt was removed", out)
+    assert "note    index: stale, so what changed was rescanned" in out
 
 
-def test_the_doctor_looks_at_the_cache_folder(
+def test_doctor_checks_the_cache_directory(
     good: Path, run: Run, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("groups")
     (file,) = isolated.glob("*.json")
     file.write_bytes(file.read_bytes()[:-9])
-    _, said, _ = run("doctor")
-    assert "problem cache: 1 of 1 file damaged, to be rewritten when needed" in said
+    _, out, _ = run("doctor")
+    assert "problem cache: 1 of 1 file damaged, to be rewritten when needed" in out
     isolated.chmod(0o777)
-    _, said, _ = run("doctor")
-    assert "is not used: it is not a directory, or other users can write to" in said
+    _, out, _ = run("doctor")
+    assert "is not used: it is not a directory, or other users can write to" in out
     monkeypatch.setattr("lazyplug.cli.doctor.get_cache_directory", lambda: None)
-    said = "Cannot determine a cache directory: HOME is not set. Set LAZYPLUG_CACHE_DIR"
-    assert said in run("doctor")[1]
+    message = (
+        "Cannot determine a cache directory: HOME is not set. Set LAZYPLUG_CACHE_DIR"
+    )
+    assert message in run("doctor")[1]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
-def test_the_doctor_says_why_nothing_is_written(
+def test_doctor_says_why_nothing_is_written(
     good: Path, run: Run, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     above = isolated.parent / "above"
@@ -478,72 +484,74 @@ def test_the_doctor_says_why_nothing_is_written(
     above.chmod(0o777)
     directory = above / "home" / "lazyplug"
     monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(directory))
-    said = f"{directory} cannot be created: {above}: other users can write to it"
-    assert said in run("doctor")[1]
+    message = f"{directory} cannot be created: {above}: other users can write to it"
+    assert message in run("doctor")[1]
     assert os.listdir(above) == []
     above.chmod(0o755)
     lazyplug.invalidate_caches()
     run("groups")
     above.chmod(0o777)
     fault = f"{directory} cannot be written: {above}: other users can write to it"
-    said = f"{fault}; changes are scanned again at each start"
-    assert said in run("doctor")[1]
+    message = f"{fault}; changes are scanned again at each start"
+    assert message in run("doctor")[1]
     for command in ("prune", "clear"):
-        code, _, complained = run("cache", command)
+        code, _, err = run("cache", command)
         assert code == 1
-        assert complained == f"{fault}\n"
+        assert err == f"{fault}\n"
     assert len(os.listdir(directory)) == 1
 
 
 # ---------------------------------------------------------------------------- cache
 
 
-def test_the_cache_folder_is_shown_and_cleared(
+def test_the_cache_directory_is_shown_and_cleared(
     good: Path, run: Run, isolated: Path
 ) -> None:
     assert run("cache", "show") == (0, f"No index in {isolated}\n", "")
     assert run("cache", "path") == (0, f"{isolated}\n", "")
-    assert told(run, "cache", "path") == {"path": str(isolated)}
+    assert run_json(run, "cache", "path") == {"path": str(isolated)}
     run("groups")
     run("list", "app", "--summary")
-    (row,) = told(run, "cache", "show")["indexes"]
+    (row,) = run_json(run, "cache", "show")["indexes"]
     assert (row["environment"], row["path_entries"]) == (sys.prefix, 1)
     assert row["groups"] == 2
     assert run("cache", "prune") == (0, f"0 files removed from {isolated}\n", "")
     (isolated / "mine.txt").write_text("not theirs")
-    code, said, _ = run("cache", "clear")
+    code, out, _ = run("cache", "clear")
     assert code == 0
-    assert said.endswith(f"\n1 file removed from {isolated}\n")
+    assert out.endswith(f"\n1 file removed from {isolated}\n")
     assert [file.name for file in isolated.iterdir()] == ["mine.txt"]
 
 
-def test_a_damaged_index_is_shown_as_such(good: Path, run: Run, isolated: Path) -> None:
+def test_a_damaged_index_is_shown_as_damaged(
+    good: Path, run: Run, isolated: Path
+) -> None:
     run("groups")
     (file,) = isolated.glob("*.json")
     file.write_bytes(b"{}")
-    (row,) = told(run, "cache", "show")["indexes"]
+    (row,) = run_json(run, "cache", "show")["indexes"]
     assert row["environment"] == "(damaged, or not trusted)"
-    assert told(run, "cache", "verify")["damages"][file.name]
+    assert run_json(run, "cache", "verify")["damages"][file.name]
 
 
 @pytest.mark.parametrize("command", ["show", "verify", "prune", "clear"])
-def test_a_cache_folder_that_others_could_write_is_left_alone(
+def test_commands_do_not_change_a_cache_directory_that_others_could_write(
     command: str, good: Path, run: Run, isolated: Path
 ) -> None:
     isolated.mkdir()
     isolated.chmod(0o777)
     (isolated / f"{'0' * 16}-{'0' * 16}.json").write_text("planted")
-    code, said, complained = run("cache", command)
-    assert (code, said) == (1, "")
-    assert complained.startswith(f"{isolated} is not used: it is not a directory, or")
+    code, out, err = run("cache", command)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"{isolated} is not used: it is not a directory, or")
     assert len(list(isolated.iterdir())) == 1
 
 
-def test_refresh_tells_what_came_and_went(good: Path, run: Run) -> None:
-    code, said, _ = run("refresh")
-    assert (code, said) == (0, "2 groups, 0 problems in the metadata\n")
+def test_refresh_reports_added_distributions(good: Path, run: Run) -> None:
+    code, out, _ = run("refresh")
+    assert (code, out) == (0, "2 groups, 0 problems in the metadata\n")
     plant(good, dist("gamma", entry_points="[new]\na = os\n"))
-    changes = told(run, "refresh")
+    changes = run_json(run, "refresh")
     assert changes["added"] == [str(good / "gamma-1.0.dist-info")]
     assert (changes["removed"], changes["groups"]) == ([], 3)
 
@@ -552,8 +560,8 @@ def test_refresh_tells_what_came_and_went(good: Path, run: Run) -> None:
 
 
 @pytest.mark.once
-def test_bench_stands_beside_importlib_metadata(run: Run) -> None:
-    found = told(run, "bench", "--rounds", "3")
+def test_bench_compares_with_importlib_metadata(run: Run) -> None:
+    found = run_json(run, "bench", "--rounds", "3")
     names = [row["start"] for row in found["starts"]]
     assert names[:4] == [
         "lazyplug, warm",
@@ -562,9 +570,9 @@ def test_bench_stands_beside_importlib_metadata(run: Run) -> None:
         "importlib.metadata",
     ]
     assert all(row["milliseconds"] < 10_000 for row in found["starts"])
-    code, said, _ = run("bench", "pytest11", "--rounds", "2")
+    code, out, _ = run("bench", "pytest11", "--rounds", "2")
     assert code == 0
-    assert "plugins of 'pytest11'" in said
+    assert "plugins of 'pytest11'" in out
 
 
 # -------------------------------------------------------------------- all of them
@@ -597,7 +605,7 @@ def test_no_command_but_check_imports_a_plugin(good: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         ([], "the following arguments are required: COMMAND"),
         (["nothing"], "invalid choice: 'nothing'"),
@@ -624,12 +632,12 @@ def test_no_command_but_check_imports_a_plugin(good: Path, tmp_path: Path) -> No
         ),
     ],
 )
-def test_a_command_line_that_is_not_understood_is_told(
-    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+def test_an_invalid_command_line_is_reported(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
-    assert complaint in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"run"}))
@@ -641,7 +649,7 @@ def test_each_command_has_help(
     assert COMMANDS[command][1][1:] in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     import lazyplug
 
     with pytest.raises(SystemExit, match="0"):
@@ -649,7 +657,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"lazyplug {lazyplug.__version__}\n"
 
 
-def test_a_reader_that_has_enough_is_no_fault(good: Path) -> None:
+def test_a_closed_pipe_ends_a_command_silently(good: Path) -> None:
     path = f"import sys; sys.path.insert(0, {str(good)!r})\n"
     code = f"{path}from lazyplug.cli import main; sys.exit(main(['groups']))"
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -663,27 +671,27 @@ def test_a_reader_that_has_enough_is_no_fault(good: Path) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-def test_what_metadata_says_cannot_command_a_terminal(
-    site: PlantSite, only: SetPath, run: Run
+def test_control_characters_in_metadata_are_printed_escaped(
+    site: PlantSite, set_path: SetPath, run: Run
 ) -> None:
-    only(site(dist("evil", entry_points="[g\x1b[2J]\na\x1b[31m = m:f\n")))
+    set_path(site(dist("evil", entry_points="[g\x1b[2J]\na\x1b[31m = m:f\n")))
     for arguments in (
         ["groups"],
         ["list", "g\x1b[2J"],
         ["show", "g\x1b[2J", "a\x1b[31m"],
     ):
-        _, said, complained = run(*arguments)
-        assert "\x1b" not in said + complained
+        _, out, err = run(*arguments)
+        assert "\x1b" not in out + err
     assert "\\x1b[2J" in run("groups")[1]
 
 
-def test_names_that_no_encoding_can_say_are_printed(
-    site: PlantSite, only: SetPath, run: Run
+def test_names_that_cannot_be_encoded_are_printed_escaped(
+    site: PlantSite, set_path: SetPath, run: Run
 ) -> None:
     directory = site({}, os.fsdecode(b"s\xff"))
-    only(plant(directory, dist("foo", entry_points="[g]\na = m:f\n")))
+    set_path(plant(directory, dist("foo", entry_points="[g]\na = m:f\n")))
     assert "s\\udcff" in run("show", "g", "a")[1]
-    (row,) = told(run, "show", "g", "a")
+    (row,) = run_json(run, "show", "g", "a")
     assert "s\\udcff" in row["file"]
 
 
@@ -709,7 +717,7 @@ def on_a_terminal(code: str, **variables: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no pty")
-def test_a_terminal_gets_a_drawn_table_and_colour_only_if_wanted(good: Path) -> None:
+def test_a_terminal_gets_a_drawn_table_and_colors_unless_disabled(good: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(good)!r})\n"
         "from lazyplug.cli import main; main(['list', 'app'])"
@@ -724,7 +732,7 @@ def test_a_terminal_gets_a_drawn_table_and_colour_only_if_wanted(good: Path) -> 
     assert on_a_terminal(without, TERM="xterm").startswith("name  value")
 
 
-def test_a_table_leaves_out_columns_that_are_empty(
+def test_a_table_omits_empty_columns(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rows: list[dict[str, Any]] = [
@@ -735,7 +743,7 @@ def test_a_table_leaves_out_columns_that_are_empty(
     assert capsys.readouterr().out == " a  c       d\n 1  yes  0.50\n20       2.00\n"
 
 
-def test_listing_starts_fast_and_imports_little(good: Path) -> None:
+def test_listing_imports_few_modules(good: Path) -> None:
     code = f"""
         import json, sys
         sys.path.insert(0, {str(good)!r})
@@ -748,11 +756,11 @@ def test_listing_starts_fast_and_imports_little(good: Path) -> None:
         new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
         print(json.dumps(sorted(new - {{"lazyplug"}})))
     """
-    # Beside the scanner those that argparse takes for its messages.
+    # Apart from lazyplug, only what argparse imports for its messages.
     assert set(ask(code)) <= {"_json", "_locale", "errno", "locale"}
 
 
-def test_completion_knows_groups_and_names_and_imports_no_plugin(
+def test_completion_offers_groups_and_names_and_imports_no_plugin(
     good: Path, tmp_path: Path
 ) -> None:
     code = (
@@ -764,6 +772,7 @@ def test_completion_knows_groups_and_names_and_imports_no_plugin(
         out = tmp_path / "completions"
         env = {
             "PYTHONPATH": str(ROOT),
+            "TRAPPED": str(tmp_path / "trapped"),
             "_ARGCOMPLETE": "1",
             "_ARGCOMPLETE_IFS": "\n",
             "_ARGCOMPLETE_STDOUT_FILENAME": str(out),
@@ -777,9 +786,10 @@ def test_completion_knows_groups_and_names_and_imports_no_plugin(
     assert completed("lazyplug li") == ["list"]
     assert set(completed("lazyplug list app")) >= {"app", "app.more"}
     assert completed("lazyplug show app t") == ["two"]
+    assert not (tmp_path / "trapped").exists()
 
 
-def test_the_script_runs_programs_too(tmp_path: Path) -> None:
+def test_the_console_script_runs_programs_too(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import sys; print(__name__, sys.argv[1:])\n")
     code = "import sys; from lazyplug.cli import main; sys.exit(main())"
@@ -788,7 +798,7 @@ def test_the_script_runs_programs_too(tmp_path: Path) -> None:
     assert done.stdout == "__main__ ['--json']\n"
 
 
-def test_json_is_json_whatever_is_asked(good: Path, run: Run) -> None:
+def test_each_command_prints_valid_json_if_requested(good: Path, run: Run) -> None:
     for arguments in (
         ["groups"],
         ["list", "app"],
@@ -800,8 +810,8 @@ def test_json_is_json_whatever_is_asked(good: Path, run: Run) -> None:
         ["cache", "prune"],
         ["cache", "clear"],
     ):
-        _, said, _ = run(*arguments, "--json")
-        assert json.loads(said) is not None
+        _, out, _ = run(*arguments, "--json")
+        assert json.loads(out) is not None
 
 
 # ---------------------------------------------------------------------------- trace
@@ -837,16 +847,16 @@ def traced(site: PlantSite, tmp_path: Path) -> Callable[..., Any]:
     return trace
 
 
-def test_a_trace_is_a_table_beside_what_the_program_prints(
+def test_a_trace_is_printed_as_a_table_on_stderr(
     traced: Callable[..., Any],
 ) -> None:
     done = traced()
     assert (done.returncode, done.stdout) == (7, "done ['--json']\n")
     table = done.stderr[done.stderr.index("at ms") :].splitlines()
     assert table[0].split() == ["at", "ms", "took", "ms", "event", "about", "error"]
-    said = [line.split("  ") for line in table[1:]]
-    whole = "\n".join(table)
-    assert len(said) >= 6
+    rows = [line.split("  ") for line in table[1:]]
+    text = "\n".join(table)
+    assert len(rows) >= 6
     for what in (
         " index +read it, check for changes",
         "   scan +what changed, or everything",
@@ -856,10 +866,10 @@ def test_a_trace_is_a_table_beside_what_the_program_prints(
         " call +a = plug_a:a, of app",
         "OSError: broken on purpose",
     ):
-        assert re.search(what, whole), what
+        assert re.search(what, text), what
 
 
-def test_a_trace_is_json_or_a_picture(
+def test_a_trace_can_be_written_as_json_or_svg(
     traced: Callable[..., Any], tmp_path: Path
 ) -> None:
     file = tmp_path / "trace.json"
@@ -877,7 +887,7 @@ def test_a_trace_is_json_or_a_picture(
     assert "plug_a:a" in picture.read_text()
 
 
-def test_a_trace_that_cannot_be_written_runs_nothing(
+def test_if_the_trace_cannot_be_written_no_program_runs(
     traced: Callable[..., Any], tmp_path: Path
 ) -> None:
     for option in ("--json", "--svg"):
@@ -890,7 +900,9 @@ def test_a_trace_that_cannot_be_written_runs_nothing(
     assert done.returncode == 2
 
 
-def test_a_traced_program_is_not_disturbed(site: PlantSite, tmp_path: Path) -> None:
+def test_a_traced_program_may_close_and_reuse_all_descriptors(
+    site: PlantSite, tmp_path: Path
+) -> None:
     directory = site(
         {"plug_a.py": "a = 1\n", **dist("some", entry_points="[app]\na = plug_a:a\n")}
     )
@@ -908,7 +920,7 @@ def test_a_traced_program_is_not_disturbed(site: PlantSite, tmp_path: Path) -> N
     assert "a = plug_a:a, of app" in done.stderr
 
 
-def test_what_interrupts_is_for_the_traced_program(tmp_path: Path) -> None:
+def test_an_interrupt_goes_to_the_traced_program(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         "import time, lazyplug\n"
@@ -927,43 +939,43 @@ def test_what_interrupts_is_for_the_traced_program(tmp_path: Path) -> None:
         assert process.stdout.readline() == b"ready\n"
         os.killpg(process.pid, signal.SIGINT)
         try:
-            said, told_of = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=30)
         finally:
             process.kill()
-    assert (process.returncode, said) == (0, b"ended in order\n")
-    assert b"group" in told_of
-    assert b"Traceback" not in told_of
+    assert (process.returncode, out) == (0, b"ended in order\n")
+    assert b"group" in err
+    assert b"Traceback" not in err
 
 
-def test_a_trace_of_nothing_says_so(tmp_path: Path) -> None:
+def test_a_trace_without_events_says_so(tmp_path: Path) -> None:
     env = {"PYTHONPATH": str(ROOT)}
     done = python("-m", "lazyplug", "trace", "-m", "this", "--", "-q", env=env)
     assert "Beautiful is better than ugly." in done.stdout
     assert done.stderr == "The program did not use lazyplug.\n"
     done = python("-m", "lazyplug", "trace", env=env, check=False)
-    said = "lazyplug trace: PROGRAM is missing. Run `lazyplug trace --help`.\n"
-    assert (done.returncode, done.stderr) == (2, said)
+    message = "lazyplug trace: PROGRAM is missing. Run `lazyplug trace --help`.\n"
+    assert (done.returncode, done.stderr) == (2, message)
 
 
-# ------------------------------------------------------- what attackers of it found
+# ----------------------------------------------------------------- found in reviews
 
 
-def test_check_loads_nothing_that_is_left_out(
+def test_check_does_not_load_excluded_plugins(
     good: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_DENY", "app=*,app.more=*")
     monkeypatch.setenv("TRAPPED", str(tmp_path / "trapped"))
-    code, said, _ = run("check")
+    code, out, _ = run("check")
     assert code == 0
-    assert said.count("excluded by the deny pattern 'app=*' in LAZYPLUG_DENY") == 3
-    assert said.endswith("0 plugins checked, 0 failed, 4 excluded\n")
+    assert out.count("excluded by the deny pattern 'app=*' in LAZYPLUG_DENY") == 3
+    assert out.endswith("0 plugins checked, 0 failed, 4 excluded\n")
     assert not (tmp_path / "trapped").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="processes have no groups")
 @pytest.mark.once
-def test_check_ends_what_a_plugin_has_started_and_does_not_wait_for_it(
-    site: PlantSite, first: SetPath, run: Run, tmp_path: Path
+def test_check_kills_processes_that_a_plugin_started_and_does_not_wait_for_them(
+    site: PlantSite, prepend_path: SetPath, run: Run, tmp_path: Path
 ) -> None:
     mark = tmp_path / "mark"
     late = tmp_path / "late.py"
@@ -985,9 +997,9 @@ def test_check_ends_what_a_plugin_has_started_and_does_not_wait_for_it(
             ),
         }
     )
-    first(directory)
+    prepend_path(directory)
     began = time.monotonic()
-    rows = {r["name"]: r for r in told(run, "check", "app", "--timeout", "2")}
+    rows = {r["name"]: r for r in run_json(run, "check", "app", "--timeout", "2")}
     assert time.monotonic() - began < 20
     assert {name: row["state"] for name, row in rows.items()} == {
         "starts": "ok",
@@ -1009,7 +1021,7 @@ def test_check_can_be_interrupted(site: PlantSite, tmp_path: Path) -> None:
     )
     code = (
         f"import sys; sys.path.insert(0, {str(directory)!r})\n"
-        # Who runs the tests in the background has it ignored.
+        # SIGINT is ignored if the tests run in the background.
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from lazyplug.cli import main, checking\n"
         "print('ready', flush=True); sys.exit(main(['check', 'app']))"
@@ -1025,13 +1037,13 @@ def test_check_can_be_interrupted(site: PlantSite, tmp_path: Path) -> None:
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         try:
-            _, complained = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=20)
         finally:
             process.kill()
-    assert (process.returncode, complained) == (130, b"")
+    assert (process.returncode, err) == (130, b"")
 
 
-def test_odd_entries_of_the_path_do_not_stop_check(
+def test_unusual_path_entries_do_not_stop_check(
     site: PlantSite,
     monkeypatch: pytest.MonkeyPatch,
     run: Run,
@@ -1041,12 +1053,12 @@ def test_odd_entries_of_the_path_do_not_stop_check(
     )
     monkeypatch.setattr(sys, "path", [directory, None, b"bytes", *sys.path])
     lazyplug.invalidate_caches()
-    (row,) = told(run, "check", "app")
+    (row,) = run_json(run, "check", "app")
     assert row["state"] == "ok"
 
 
-def test_modules_that_only_an_import_can_find_are_not_called_missing(
-    site: PlantSite, only: SetPath, run: Run, tmp_path: Path
+def test_modules_that_only_an_import_can_find_are_not_reported_as_missing(
+    site: PlantSite, set_path: SetPath, run: Run, tmp_path: Path
 ) -> None:
     directory = site(
         {
@@ -1066,8 +1078,8 @@ def test_modules_that_only_an_import_can_find_are_not_called_missing(
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("plug_zipped/__init__.py", "")
         file.writestr("plug_zipped/deep.py", "x = 1\n")
-    only(directory, archive, os.path.dirname(os.__file__))
-    notes = {r["name"]: r["note"] for r in told(run, "list", "app", "--summary")}
+    set_path(directory, archive, os.path.dirname(os.__file__))
+    notes = {r["name"]: r["note"] for r in run_json(run, "list", "app", "--summary")}
     assert notes == {
         "path": "",
         "built": "",
@@ -1077,32 +1089,32 @@ def test_modules_that_only_an_import_can_find_are_not_called_missing(
         "nowhere": "no module named 'plug_nowhere'",
     }
     assert run("why", "app", "path")[0] == 0
-    said = run("doctor")[1]
-    assert "some 1.0 refers to modules that do not exist: plug_nowhere, plug" in said
+    out = run("doctor")[1]
+    assert "some 1.0 refers to modules that do not exist: plug_nowhere, plug" in out
 
 
-def test_why_knows_families(good: Path, run: Run) -> None:
+def test_why_accepts_families_of_groups(good: Path, run: Run) -> None:
     assert run("why", "app.*", "one")[0] == 0
-    code, said, _ = run("why", "app.*", "two")
+    code, out, _ = run("why", "app.*", "two")
     assert code == 1
-    assert "No installed distribution declares 'two' in 'app.*'." in said
-    assert "A plugin with that name is in 'app'." in said
+    assert "No installed distribution declares 'two' in 'app.*'." in out
+    assert "A plugin with that name is in 'app'." in out
 
 
-def test_why_says_what_the_current_folder_hides(
+def test_why_says_what_the_current_directory_shadows(
     good: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = plant(tmp_path / "here", dist("beta", "3", "[app]\nother = os\n"))
     monkeypatch.chdir(here)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     lazyplug.invalidate_caches()
-    code, said, _ = run("why", "app", "two")
+    code, out, _ = run("why", "app", "two")
     assert code == 1
-    assert "precedence; entry point 'two = plug_other:Two' of group 'app'" in said
+    assert "precedence; entry point 'two = plug_other:Two' of group 'app'" in out
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         (
             "LAZYPLUG_DENY",
@@ -1131,10 +1143,10 @@ def test_why_says_what_the_current_folder_hides(
         ),
     ],
 )
-def test_a_wrong_setting_is_found_by_the_doctor(
+def test_doctor_reports_invalid_settings(
     name: str,
     value: str,
-    said: str,
+    message: str,
     good: Path,
     run: Run,
     monkeypatch: pytest.MonkeyPatch,
@@ -1142,21 +1154,23 @@ def test_a_wrong_setting_is_found_by_the_doctor(
     monkeypatch.setenv(name, value)
     code, out, _ = run("doctor")
     assert code == 1
-    assert f"problem settings: {said}" in out
+    assert f"problem settings: {message}" in out
 
 
-def test_a_wrong_setting_is_told_without_a_traceback(
+def test_an_invalid_setting_is_reported_without_a_traceback(
     good: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_DENY", "g=")
-    code, said, complained = run("list", "app")
-    assert (code, said) == (1, "")
-    assert complained.startswith(
+    code, out, err = run("list", "app")
+    assert (code, out) == (1, "")
+    assert err.startswith(
         "lazyplug: LAZYPLUG_DENY: 'g=' is not a valid pattern: expected NAME"
     )
 
 
-def test_a_folder_that_no_encoding_can_say_is_told(good: Path, tmp_path: Path) -> None:
+def test_a_cache_directory_that_cannot_be_encoded_is_printed_escaped(
+    good: Path, tmp_path: Path
+) -> None:
     directory = os.path.join(tmp_path, os.fsdecode(b"c\xff"))
     env = {
         "PYTHONPATH": str(ROOT),
@@ -1169,7 +1183,9 @@ def test_a_folder_that_no_encoding_can_say_is_told(good: Path, tmp_path: Path) -
         assert "c\\udcff" in done.stdout
 
 
-def test_json_is_utf_8_whatever_the_terminal_has(good: Path, tmp_path: Path) -> None:
+def test_json_is_printed_as_utf_8_whatever_the_encoding_of_the_terminal(
+    good: Path, tmp_path: Path
+) -> None:
     directory = plant(
         tmp_path / "odd", dist("odd", entry_points="[g]\nn\u00e4me = m:f\n")
     )
@@ -1189,32 +1205,32 @@ def test_json_is_utf_8_whatever_the_terminal_has(good: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("mode", ["off", "readonly"])
-def test_a_refresh_that_is_not_remembered_is_told(
+def test_refresh_says_if_the_index_could_not_be_written(
     mode: str, good: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CACHE", mode)
-    code, said, complained = run("refresh")
+    code, out, err = run("refresh")
     assert code == 1
-    assert said.endswith("0 problems in the metadata\n")
-    assert complained == "The index could not be written. Run `lazyplug doctor`.\n"
+    assert out.endswith("0 problems in the metadata\n")
+    assert err == "The index could not be written. Run `lazyplug doctor`.\n"
 
 
-def test_files_of_others_in_the_cache_folder_are_not_called_damaged(
+def test_unrelated_files_in_the_cache_directory_are_not_reported_as_damaged(
     good: Path, run: Run, isolated: Path
 ) -> None:
     run("groups")
     (isolated / "settings.json").write_text("{}")
-    code, said, _ = run("doctor")
+    code, out, _ = run("doctor")
     assert code == 0
-    assert "has 1 file\n" in said
+    assert "has 1 file\n" in out
 
 
-def test_json_is_printed_where_nothing_can_be_done_too(
+def test_json_is_printed_if_a_cache_command_fails(
     good: Path, run: Run, isolated: Path
 ) -> None:
     isolated.mkdir()
     isolated.chmod(0o777)
     for command in ("show", "verify", "prune", "clear"):
-        code, said, complained = run("cache", command, "--json")
-        assert (code, complained) == (1, "")
-        assert f"{isolated} is not used: " in json.loads(said)["fault"]
+        code, out, err = run("cache", command, "--json")
+        assert (code, err) == (1, "")
+        assert f"{isolated} is not used: " in json.loads(out)["fault"]

@@ -1,4 +1,4 @@
-"""Two plugins of one name: one is taken on rows, told, and no other name is harmed."""
+"""Test that a duplicate name is resolved and logged, and affects no other name."""
 
 import logging
 import pickle
@@ -22,17 +22,17 @@ from lazyplug import (
 )
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.seam import fs
+from tests.support.fs import fs
 
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
 Resolver = Callable[[str, str, list[Extension[Any]]], Extension[Any]]
 
 
 @pytest.fixture(autouse=True)
-def two(site: PlantSite, first: SetPath) -> None:
-    """Install two plugins of one name, and one that has its name to itself."""
-    first(
+def two(site: PlantSite, prepend_path: SetPath) -> None:
+    """Install two plugins of one name, and one with a unique name."""
+    prepend_path(
         site(
             {
                 "plug.py": TRAP,
@@ -60,7 +60,7 @@ def keys(extensions: list[Extension[Any]]) -> list[str]:
         (lambda _namespace, _name, found: found[1], "plug:Z"),
     ],
 )
-def test_a_resolver_decides_before_any_import(resolver: Resolver, taken: str) -> None:
+def test_a_resolver_chooses_before_any_import(resolver: Resolver, taken: str) -> None:
     manager = ExtensionManager[Any]("g", conflict_resolver=resolver)
     assert manager["abfs"].value == taken
     assert dict(manager.items())["abfs"].value == taken
@@ -76,23 +76,25 @@ def test_a_resolver_decides_before_any_import(resolver: Resolver, taken: str) ->
         (prefer("z*"), "the one of z*"),
     ],
 )
-def test_what_is_taken_is_told_once_with_both_distributions(
+def test_the_choice_of_a_resolver_is_logged_once_with_both_distributions(
     resolver: Resolver, which: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "lazyplug")
     for _ in range(2):
         manager = ExtensionManager[Any]("g", conflict_resolver=resolver)
         assert manager["abfs"] is manager["abfs"]
-    (told,) = [each for each in caplog.messages if "'abfs'" in each]
-    assert told.startswith(
+    (message,) = [each for each in caplog.messages if "'abfs'" in each]
+    assert message.startswith(
         f"'abfs' is declared more than once in group 'g'; {which} is used:\n"
     )
-    assert "declared by acme-fs 2 in " in told
-    assert "declared by zeta 1 in " in told
+    assert "declared by acme-fs 2 in " in message
+    assert "declared by zeta 1 in " in message
 
 
 @pytest.mark.parametrize("resolver", [error_on_conflict, prefer("none"), prefer("*")])
-def test_where_nobody_decides_the_error_names_both(resolver: Resolver) -> None:
+def test_the_error_for_an_unresolved_conflict_names_both_distributions(
+    resolver: Resolver,
+) -> None:
     with pytest.raises(lazyplug.MultipleMatches) as caught:
         DriverManager[Any]("g", "abfs", conflict_resolver=resolver)
     assert "declared by acme-fs 2 in " in str(caught.value)
@@ -100,18 +102,18 @@ def test_where_nobody_decides_the_error_names_both(resolver: Resolver) -> None:
 
 
 @pytest.mark.parametrize("names", [(), ("",), (["a", "b"],)])
-def test_to_prefer_nothing_is_an_error(names: tuple[Any, ...]) -> None:
+def test_prefer_requires_the_name_of_a_distribution(names: tuple[Any, ...]) -> None:
     with pytest.raises(TypeError, match="takes the names of distributions"):
         prefer(*names)
 
 
-def test_a_preference_travels() -> None:
+def test_a_preference_can_be_pickled() -> None:
     resolver = pickle.loads(pickle.dumps(prefer("zeta")))  # noqa: S301
     manager = ExtensionManager[Any]("g", conflict_resolver=resolver)
     assert manager["abfs"].value == "plug:Z"
 
 
-def test_an_error_of_a_resolver_of_the_host_leaves_the_name_out_too() -> None:
+def test_a_name_is_skipped_if_a_custom_resolver_raises_multiple_matches() -> None:
     def resolver(*_: object) -> Any:
         raise lazyplug.MultipleMatches("decide yourself")
 
@@ -122,26 +124,26 @@ def test_an_error_of_a_resolver_of_the_host_leaves_the_name_out_too() -> None:
     assert [failure.name for failure in manager.failures] == ["abfs", "abfs"]
 
 
-def test_a_resolver_that_returns_no_extension_is_told() -> None:
+def test_a_resolver_that_returns_no_extension_is_an_error() -> None:
     nothing: Any = lambda *_: None  # noqa: E731
     with pytest.raises(TypeError, match="conflict_resolver returned None for 'abfs'"):
         DriverManager[Any]("g", "abfs", conflict_resolver=nothing)
 
 
-def test_a_conflict_that_a_look_up_met_is_counted() -> None:
+def test_a_conflict_in_a_lookup_is_recorded_as_failures() -> None:
     manager = ExtensionManager[Any]("g", conflict_resolver=error_on_conflict)
     with pytest.raises(lazyplug.MultipleMatches, match="'abfs' is declared more than"):
         manager["abfs"]
     assert len(manager.failures) == 2
 
 
-def test_a_class_of_characters_in_the_name_of_a_distribution_is_one() -> None:
+def test_a_preference_may_have_a_character_class() -> None:
     resolver = prefer("acme-[e-g]s")
     manager = ExtensionManager[Any]("g", conflict_resolver=resolver)
     assert manager["abfs"].value == "plug:A"
 
 
-def test_a_conflict_harms_no_other_name(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_conflict_affects_no_other_name(caplog: pytest.LogCaptureFixture) -> None:
     manager = ExtensionManager[Any]("g", conflict_resolver=error_on_conflict)
     assert manager["alone"].value == "plug:L"
     assert list(dict(manager.items())) == ["alone"]
@@ -162,7 +164,7 @@ def test_a_conflict_harms_no_other_name(caplog: pytest.LogCaptureFixture) -> Non
     )
 
 
-def test_a_conflict_is_counted_as_a_failure_of_each() -> None:
+def test_a_conflict_is_recorded_as_a_failure_of_each_extension() -> None:
     manager = ExtensionManager[Any]("g", conflict_resolver=error_on_conflict)
     assert manager.failures == []
     manager.items()
@@ -175,7 +177,7 @@ def test_a_conflict_is_counted_as_a_failure_of_each() -> None:
     assert all(each.reason.startswith("MultipleMatches: ") for each in found)
 
 
-def test_a_conflict_is_raised_where_failures_are_errors() -> None:
+def test_a_conflict_is_raised_if_failures_are_errors() -> None:
     manager = ExtensionManager[Any](
         "g", conflict_resolver=error_on_conflict, on_failure="error"
     )
@@ -184,10 +186,10 @@ def test_a_conflict_is_raised_where_failures_are_errors() -> None:
     assert manager["alone"].value == "plug:L"
 
 
-def test_a_dispatch_by_name_leaves_the_conflict_out_and_calls_the_others(
-    site: PlantSite, first: SetPath
+def test_dispatch_by_name_skips_a_conflict_and_calls_the_others(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
-    first(site({"plug.py": "A = Z = L = 1\n"}, "sound"))
+    prepend_path(site({"plug.py": "A = Z = L = 1\n"}, "sound"))
     manager = NameDispatchExtensionManager[Any](
         "g", lambda _: True, conflict_resolver=error_on_conflict, on_failure="ignore"
     )
@@ -198,7 +200,7 @@ def test_a_dispatch_by_name_leaves_the_conflict_out_and_calls_the_others(
 
 
 @pytest.mark.parametrize("order", [sorted, lambda names: sorted(names, reverse=True)])
-def test_whatever_order_the_file_system_has_the_same_one_is_taken(
+def test_the_chosen_extension_does_not_depend_on_the_order_of_directory_listings(
     order: Callable[[list[str]], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = fs.listdir

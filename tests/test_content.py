@@ -18,8 +18,8 @@ from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask
 from tests.support.environments import TIMES, Image
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.fs import fs
 from tests.support.index_format import stat_signature
-from tests.support.seam import fs
 
 ONE = dist("foo", entry_points="[g]\na = m:one\n")
 TWO = dist("foo", entry_points="[g]\na = m:two\n")
@@ -29,7 +29,7 @@ TWO = dist("foo", entry_points="[g]\na = m:two\n")
 def image(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    only: SetPath,
+    set_path: SetPath,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[Tree], list[str]]:
     """Return a function that mounts another image, and returns the values in it."""
@@ -41,7 +41,7 @@ def image(
     def mount(tree: Tree) -> list[str]:
         shutil.rmtree(site, ignore_errors=True)
         plant(site, tree)
-        only(site)
+        set_path(site)
         return sorted(point.value for point in lazyplug.entry_points(group="g"))
 
     return mount
@@ -99,7 +99,7 @@ def test_among_many_files_the_one_that_changed_is_detected(
 
 
 def test_another_archive_of_the_same_size_and_times_is_detected(
-    image: Callable[[Tree], list[str]], tmp_path: Path, only: SetPath
+    image: Callable[[Tree], list[str]], tmp_path: Path, set_path: SetPath
 ) -> None:
     import zipfile
 
@@ -109,7 +109,7 @@ def test_another_archive_of_the_same_size_and_times_is_detected(
                 info = zipfile.ZipInfo(f"foo-1.0.dist-info/{name}")
                 text = f"[g]\na = {value}\n" if "points" in name else "Name: foo\n"
                 archive.writestr(info, text)
-        only(tmp_path / "all.zip")
+        set_path(tmp_path / "all.zip")
         return [point.value for point in lazyplug.entry_points(group="g")]
 
     for value in ("m:one", "m:two", "m:one"):
@@ -241,11 +241,11 @@ def test_an_image_that_is_mounted_in_place_of_another_is_detected(
 
 
 def test_a_file_in_place_of_a_directory_without_metadata_is_detected(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
     points = {"entry_points.txt": "[g]\na = m:two\n"}
     first = site({"foo-1.0-py3.11.egg-info": {}}, "first")
-    only(first, site({"foo-2.0.egg-info": {"PKG-INFO": "Name: foo\n", **points}}))
+    set_path(first, site({"foo-2.0.egg-info": {"PKG-INFO": "Name: foo\n", **points}}))
 
     def query() -> list[str]:
         lazyplug.invalidate_caches()

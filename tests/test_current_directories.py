@@ -19,7 +19,12 @@ import pytest
 
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import LATER
-from tests.support.environments import RACY, Environment, forget_settings, vendor
+from tests.support.environments import (
+    RACY_SECONDS,
+    Environment,
+    forget_settings,
+    vendor,
+)
 from tests.support.oracle import NEWEST_ORACLE
 
 pytestmark = [
@@ -102,14 +107,14 @@ class Place:
             "console script": (str(self.bin / "tool"),),
         }
         # The first import writes compiled files, into new directories.
-        for asked in ("counting", "oracle"):
-            self.start("-c", directory, asked, LAZYPLUG_CACHE="off")
-        time.sleep(RACY)
+        for mode in ("counting", "oracle"):
+            self.start("-c", directory, mode, LAZYPLUG_CACHE="off")
+        time.sleep(RACY_SECONDS)
 
-    def start(self, way: str, directory: Path, asked: str = "", **env: str) -> Answer:
+    def start(self, way: str, directory: Path, mode: str = "", **env: str) -> Answer:
         """Start in a directory; lazyplug answers, or what is asked instead."""
         # As a shell sets it.
-        env |= {"ASK": asked, "PWD": str(directory)}
+        env |= {"ASK": mode, "PWD": str(directory)}
         output = self.environment.run(
             *self.ways.get(way, (way,)), cwd=directory, env=env
         )
@@ -184,7 +189,7 @@ def egg_info(name: str, points: str | None = None) -> Tree:
 def test_a_hundred_directories_make_two_cold_starts_and_two_files(
     place: Place, isolated: Path, tmp_path: Path
 ) -> None:
-    directories = [plant(tmp_path / f"folder-{number}", {}) for number in range(100)]
+    directories = [plant(tmp_path / f"directory-{number}", {}) for number in range(100)]
     starts = [(way, dot) for way in place.ways for dot in ("", ".")]
 
     def updated(directory: Path, way: str, dot: str) -> bool:
@@ -433,8 +438,8 @@ def test_a_removed_current_directory_is_ignored(
     way: str, dot: str, place: Place, cache: Cache, tmp_path: Path
 ) -> None:
     answers = [
-        place.start(way, plant(tmp_path / "gone", {}), asked, PYTHONPATH=dot, LEAVE="1")
-        for asked in ("", "oracle")
+        place.start(way, plant(tmp_path / "gone", {}), mode, PYTHONPATH=dot, LEAVE="1")
+        for mode in ("", "oracle")
     ]
     assert [dict(answer.rows) for answer in answers] == [STABLE] * 2
     # Without a current directory, an entry that Python made absolute looks stable.

@@ -1,6 +1,6 @@
-"""What the documents show is true: each block of code is run, or says why it is not.
+"""Test that each block of code in the documents is run, or says why it is not.
 
-Here Python and TOML; shells in `tests/documents`, by `tox run -e docs`.
+These are Python and TOML; shells in `tests/documents`, by `tox run -e docs`.
 """
 
 import os
@@ -41,7 +41,7 @@ MARK = "\x1e"
 
 
 class Situation(NamedTuple):
-    """What a document says is there: names of the host, arguments, variables."""
+    """What a document assumes: names of the host, arguments, variables."""
 
     names: str = ""
     arguments: tuple[str, ...] = ()
@@ -55,21 +55,21 @@ SITUATIONS = {
 }
 
 
-def test_every_block_is_in_a_language_that_is_known() -> None:
+def test_every_block_is_in_a_known_language() -> None:
     assert {block.language for block in ALL} <= set(LANGUAGES)
 
 
-def test_what_is_not_run_is_there_once() -> None:
+def test_each_block_that_is_not_run_exists_once() -> None:
     names = Counter(block.name for block in ALL)
     assert {name: names[name] for name in NOT_RUN} == dict.fromkeys(NOT_RUN, 1)
 
 
-def test_a_console_begins_with_a_command() -> None:
+def test_a_console_block_begins_with_a_command() -> None:
     consoles = [block for block in ALL if block.language == "console"]
     assert [block for block in consoles if not block.text.startswith("$ ")] == []
 
 
-def test_a_situation_belongs_to_a_document() -> None:
+def test_each_situation_belongs_to_a_document_with_python() -> None:
     assert set(SITUATIONS) <= set(WITH_PYTHON)
 
 
@@ -87,7 +87,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def script(found: list[Block], names: str) -> str:
-    """Return the Python of a document as one program, each line where it stands."""
+    """Return the Python of a document as one program, each line at its place."""
     lines = {0: names}
     for block in found:
         lines[block.line] = f"if __name__ == '__main__': print({MARK!r})"
@@ -96,7 +96,7 @@ def script(found: list[Block], names: str) -> str:
 
 
 @pytest.mark.parametrize("document", WITH_PYTHON)
-def test_python_runs_and_prints_what_is_shown(
+def test_python_blocks_run_and_print_what_is_shown(
     document: str, world: Path, tmp_path: Path
 ) -> None:
     names, arguments, variables = SITUATIONS.get(document, Situation())
@@ -121,7 +121,7 @@ def test_python_runs_and_prints_what_is_shown(
             assert not differs(after.text, printed[block]), printed[block]
 
 
-def test_the_tutorial_writes_the_examples() -> None:
+def test_the_tutorial_contains_the_examples() -> None:
     written = {
         block.file: block.text
         for block in reversed(blocks("docs/tutorial.md"))
@@ -135,7 +135,9 @@ def test_the_tutorial_writes_the_examples() -> None:
     }
 
 
-def test_a_worker_without_the_plugin_raises_what_is_shown(world: Path) -> None:
+def test_a_worker_without_the_plugin_raises_the_error_that_is_shown(
+    world: Path,
+) -> None:
     (shown,) = [
         each.text for each in blocks("docs/workers.md") if each.language == "text"
     ]
@@ -155,7 +157,7 @@ def test_a_worker_without_the_plugin_raises_what_is_shown(world: Path) -> None:
     [block for block in ALL if block.language == "toml"],
     ids=lambda block: f"{block.document}:{block.line}",
 )
-def test_toml_can_be_parsed_and_declares_references(block: Block) -> None:
+def test_toml_blocks_are_valid_and_declare_valid_references(block: Block) -> None:
     project = tomllib.loads(block.text).get("project", {})
     for group, points in project.get("entry-points", {}).items():
         for name, value in points.items():
@@ -179,7 +181,7 @@ def test_every_public_name_is_in_the_reference() -> None:
     )
 
 
-def test_every_name_of_the_kit_is_in_the_reference() -> None:
+def test_every_name_of_lazyplug_testing_is_in_the_reference() -> None:
     names = sorted(name for name in vars(testing) if name[0].isalpha())
     assert documented("auto(?:data|function)", "lazyplug.testing") == names
 

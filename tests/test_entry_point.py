@@ -1,4 +1,4 @@
-"""EntryPoint and EntryPoints have importlib.metadata's shape and answers."""
+"""Test that EntryPoint and EntryPoints behave like those of importlib.metadata."""
 
 import copy
 import importlib.metadata
@@ -29,10 +29,10 @@ one = json
 
 
 @pytest.fixture
-def installed(site: PlantSite, only: SetPath) -> Path:
+def installed(site: PlantSite, set_path: SetPath) -> Path:
     """Install two distributions with entry points in two groups."""
     directory = site({**dist("b", "2", POINTS), **dist("a", "1", "[g]\nzero = sys\n")})
-    only(directory)
+    set_path(directory)
     return directory
 
 
@@ -79,19 +79,19 @@ def selected(entry_points: Callable[..., Any], params: dict[str, Any]) -> Any:
 OLD = int(importlib_metadata.version("importlib_metadata").partition(".")[0]) < 8
 
 
-def test_odd_parameters_select_what_they_select_in_the_library(
+def test_unusual_parameters_select_the_same_as_in_importlib_metadata(
     installed: Path,
 ) -> None:
     for params in PARAMS:
         if "dist" in params and OLD:
             continue  # it compares distributions, which newer ones refuse
-        given = params.copy()
+        before = params.copy()
         truth = selected(importlib_metadata.entry_points, params)
         assert selected(lazyplug.entry_points, params) == truth, params
         with lazyplug.accelerate():
             found = selected(importlib_metadata.entry_points, params)
         assert found == truth, params
-        assert params.keys() == given.keys()
+        assert params.keys() == before.keys()
     with pytest.raises(TypeError, match="positional"):
         lazyplug.entry_points("g")  # type: ignore[call-arg]
 
@@ -140,7 +140,7 @@ def test_the_distribution_is_opened_on_demand(installed: Path) -> None:
         lazyplug.entry_points(dist="b")
 
 
-def test_an_entry_point_loads_what_it_refers_to() -> None:
+def test_an_entry_point_loads_its_target() -> None:
     import os.path
 
     assert EntryPoint("a", "os.path:join", "g").load() is os.path.join
@@ -166,7 +166,7 @@ def test_an_entry_point_is_immutable_hashable_and_ordered() -> None:
     assert repr(point) == "EntryPoint(name='a', value='b:c', group='g')"
 
 
-def test_an_entry_point_travels_and_copies(installed: Path) -> None:
+def test_entry_points_can_be_pickled_and_copied(installed: Path) -> None:
     point = lazyplug.entry_points(group="g")["one"]
     for other in (pickle.loads(pickle.dumps(point)), copy.copy(point)):  # noqa: S301
         assert other == point
@@ -183,7 +183,7 @@ def test_an_entry_point_travels_and_copies(installed: Path) -> None:
         if not name.startswith("_") and name not in ("pattern", "count", "index")
     ],
 )
-def test_all_that_importlib_metadata_has_is_there(name: str) -> None:
+def test_entry_points_have_all_attributes_of_importlib_metadata(name: str) -> None:
     assert hasattr(EntryPoint("a", "b", "c"), name)
 
 
@@ -191,7 +191,7 @@ def test_all_that_importlib_metadata_has_is_there(name: str) -> None:
     "value",
     ["m", "m:a", "m.n:a.b", "m : a", "m [x]", "m:a [x,y]", "m:a[x-y]", "ünïcode:ä"],
 )
-def test_module_attr_and_extras_are_those_of_importlib_metadata(value: str) -> None:
+def test_module_attr_and_extras_equal_those_of_importlib_metadata(value: str) -> None:
     ours = EntryPoint("n", value, "g")
     theirs = importlib.metadata.EntryPoint("n", value, "g")
     assert (ours.module, ours.attr) == (theirs.module, theirs.attr)
@@ -199,7 +199,7 @@ def test_module_attr_and_extras_are_those_of_importlib_metadata(value: str) -> N
 
 
 @pytest.mark.parametrize("what", ["module", "attr", "extras"])
-def test_an_invalid_value_raises_when_it_is_asked_and_not_before(what: str) -> None:
+def test_an_invalid_value_raises_only_when_its_parts_are_accessed(what: str) -> None:
     point = EntryPoint("n", "not-valid:x", "g")
     assert point.value == "not-valid:x"
     with pytest.raises(ValueError, match="is not a valid reference"):
@@ -208,10 +208,10 @@ def test_an_invalid_value_raises_when_it_is_asked_and_not_before(what: str) -> N
         point.load()
 
 
-def test_foreign_finders_are_asked_live_and_may_fail(
+def test_third_party_finders_are_asked_at_each_query_and_may_fail(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Foreign(Distribution):
+    class ExternalDistribution(Distribution):
         def __init__(self, name: str, points: str) -> None:
             self._name, self._points = name, points
 
@@ -224,13 +224,15 @@ def test_foreign_finders_are_asked_live_and_may_fail(
         def locate_file(self, path: Any) -> Any:
             return Path("/nowhere") / str(path)
 
-    class Broken(Foreign):
+    class Broken(ExternalDistribution):
         @property
         def entry_points(self) -> Any:
             raise OSError("the broken distribution")
 
     class Finder:
-        known: tuple[Any, ...] = (Foreign("f", "[g]\nforeign = sys:path\n"),)
+        known: tuple[Any, ...] = (
+            ExternalDistribution("f", "[g]\nexternal = sys:path\n"),
+        )
 
         def find_spec(self, *_: object) -> None:
             return None
@@ -240,10 +242,13 @@ def test_foreign_finders_are_asked_live_and_may_fail(
 
     finder = Finder()
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
-    point = lazyplug.entry_points(group="g")["foreign"]
+    point = lazyplug.entry_points(group="g")["external"]
     assert (point.dist.name, point.dist.version) == ("f", "9")
-    assert lazyplug.ExtensionManager[Any]("g")["foreign"].plugin is sys.path
-    finder.known = (Broken("x", ""), Foreign("a", "[g]\nshadowed = sys:path\n"))
+    assert lazyplug.ExtensionManager[Any]("g")["external"].plugin is sys.path
+    finder.known = (
+        Broken("x", ""),
+        ExternalDistribution("a", "[g]\nshadowed = sys:path\n"),
+    )
     names = [p.name for p in lazyplug.entry_points(group="g")]
     assert names == ["zero", "one", "two"]
     assert any("the broken distribution" in p.reason for p in lazyplug.problems())
@@ -255,7 +260,7 @@ def test_foreign_finders_are_asked_live_and_may_fail(
     assert any("find_distributions() failed" in p.reason for p in lazyplug.problems())
 
 
-def test_refresh_says_what_came_and_went(installed: Path) -> None:
+def test_refresh_returns_added_and_removed_distributions(installed: Path) -> None:
     assert lazyplug.entry_points(group="g").names == {"zero", "one", "two"}
     plant(installed, dist("c", "3", "[g]\nthree = sys\n"))
     shutil.rmtree(installed / "a-1.dist-info")
@@ -277,7 +282,7 @@ def test_refresh_says_what_came_and_went(installed: Path) -> None:
         ("{tmp}/not/there\n", False),
     ],
 )
-def test_refresh_says_restart_needed_of_what_only_a_pth_makes_reachable(
+def test_restart_needed_lists_distributions_that_need_a_new_pth_file(
     installed: Path,
     tmp_path: Path,
     pth: str,

@@ -1,4 +1,4 @@
-"""What is in `examples` is installed as its README says, and does what it says."""
+"""Test that the projects in `examples` can be installed, and do what READMEs say."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROJECTS = ("texts", "texts-upper", "texts-numbered")
-# Says at its end which of the plugins it has imported.
+# Prints at its end which plugins it has imported.
 RUN = """
 import atexit, sys
 names = ("texts_upper", "texts_numbered")
@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def texts(site: Path, *arguments: str) -> tuple[int, str, str]:
-    """Run the program; return its exit code, and what it printed and told."""
+    """Run the program; return its exit code, stdout and stderr."""
     root = str(Path(lazyplug.__file__).parents[1])
     done = python(
         *("-c", RUN, *arguments),
@@ -50,21 +50,19 @@ def texts(site: Path, *arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_the_help_screen_tells_all_formats_and_imports_none(site: Path) -> None:
-    code, printed, told = texts(site, "--help")
+def test_the_help_screen_lists_all_formats_and_imports_none(site: Path) -> None:
+    code, out, err = texts(site, "--help")
     assert code == 0
-    assert printed.endswith(
+    assert out.endswith(
         "formats:\n"
         "  numbered   Add line numbers.\n"
         "  plain      Leave the text unchanged.\n"
         "  upper      Convert the text to capitals.\n"
     )
-    assert told == "[]\n"
+    assert err == "[]\n"
 
 
-def test_the_format_that_is_asked_for_is_imported_and_no_other(
-    site: Path, tmp_path: Path
-) -> None:
+def test_only_the_selected_format_is_imported(site: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("one\ntwo\n", encoding="utf-8")
     for name, expected, imported in (
@@ -75,8 +73,8 @@ def test_the_format_that_is_asked_for_is_imported_and_no_other(
         assert texts(site, name, str(file)) == (0, expected, f"{imported}\n")
 
 
-def test_a_format_that_is_misspelt_is_an_error_with_the_nearest(site: Path) -> None:
-    code, _, told = texts(site, "uper", str(EXAMPLES / "README.md"))
+def test_the_error_for_a_misspelled_format_suggests_the_nearest(site: Path) -> None:
+    code, _, err = texts(site, "uper", str(EXAMPLES / "README.md"))
     assert code == 2
-    assert "no extension named 'uper' in group 'texts.formats'; did you mean" in told
-    assert "'upper'" in told
+    assert "no extension named 'uper' in group 'texts.formats'; did you mean" in err
+    assert "'upper'" in err

@@ -1,4 +1,4 @@
-"""The handle: what it imports and when, what becomes of failures, how it travels."""
+"""Test when an extension imports its plugin, how it fails, and how it is pickled."""
 
 import gc
 import os
@@ -20,12 +20,12 @@ from lazyplug.testing import dist, plant
 from tests.support.children import python
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
 
 
 @pytest.fixture
-def one(site: PlantSite, first: SetPath) -> Callable[..., "Extension[Any]"]:
+def one(site: PlantSite, prepend_path: SetPath) -> Callable[..., "Extension[Any]"]:
     """Return a function that installs one plugin and returns its extension."""
 
     def install(
@@ -34,13 +34,13 @@ def one(site: PlantSite, first: SetPath) -> Callable[..., "Extension[Any]"]:
         directory = site(
             {"plug.py": module, **dist("plug", "1.5", f"[g]\nx = {value}\n")}
         )
-        first(directory)
+        prepend_path(directory)
         return ExtensionManager[Any]("g", **options)["x"]
 
     return install
 
 
-def test_nothing_is_imported_until_the_plugin_is_touched(
+def test_nothing_is_imported_until_the_plugin_is_accessed(
     one: Callable[..., Any],
 ) -> None:
     extension = one(TRAP)
@@ -67,7 +67,7 @@ def test_nothing_is_imported_until_the_plugin_is_touched(
         extension.plugin  # noqa: B018
 
 
-def test_the_first_touch_imports_and_the_second_costs_an_attribute(
+def test_the_plugin_is_imported_on_first_access_only(
     one: Callable[..., Any],
 ) -> None:
     extension = one("class Plugin:\n    class Inner: pass\n", "plug:Plugin.Inner")
@@ -79,13 +79,15 @@ def test_the_first_touch_imports_and_the_second_costs_an_attribute(
     assert "plug" not in sys.modules
 
 
-def test_a_value_without_attribute_means_the_module(one: Callable[..., Any]) -> None:
+def test_a_value_without_attribute_refers_to_the_module(
+    one: Callable[..., Any],
+) -> None:
     extension = one("", "plug")
     assert extension.plugin is sys.modules["plug"]
     assert extension.attr is None
 
 
-def test_a_failed_load_keeps_its_type_and_is_noted_once(
+def test_a_failed_load_keeps_its_exception_type_and_gets_one_note(
     one: Callable[..., Any],
 ) -> None:
     extension = one("import nonesuch_module\n")
@@ -100,7 +102,7 @@ def test_a_failed_load_keeps_its_type_and_is_noted_once(
     assert not extension.loaded
 
 
-def test_a_failed_load_is_not_tried_again_and_its_traceback_does_not_grow(
+def test_a_failed_load_is_not_retried_and_its_traceback_does_not_grow(
     one: Callable[..., Any], tmp_path: Path
 ) -> None:
     counter = tmp_path / "count"
@@ -119,7 +121,7 @@ def test_a_failed_load_is_not_tried_again_and_its_traceback_does_not_grow(
     assert counter.read_text() == "x"
 
 
-def test_refresh_lets_a_failed_load_be_tried_again(one: Callable[..., Any]) -> None:
+def test_refresh_allows_a_failed_load_to_be_retried(one: Callable[..., Any]) -> None:
     extension = one("raise OSError('not yet')\n")
     with pytest.raises(OSError, match="not yet"):
         extension.plugin  # noqa: B018
@@ -139,7 +141,7 @@ def test_refresh_lets_a_failed_load_be_tried_again(one: Callable[..., Any]) -> N
         ("raise SystemExit(3)", SystemExit, "3"),
     ],
 )
-def test_what_may_pass_is_not_remembered(
+def test_a_temporary_failure_is_not_remembered(
     one: Callable[..., Any], module: str, error: type[BaseException], words: str
 ) -> None:
     extension = one(module + "\n")
@@ -151,7 +153,7 @@ def test_what_may_pass_is_not_remembered(
     assert extension.plugin == "came through in the end"
 
 
-def test_a_plugin_that_touches_its_own_extension_while_imported_is_not_remembered(
+def test_the_failure_of_a_plugin_that_accesses_its_extension_is_not_remembered(
     one: Callable[..., Any],
 ) -> None:
     extension = one(
@@ -166,7 +168,7 @@ def test_a_plugin_that_touches_its_own_extension_while_imported_is_not_remembere
     assert "plug" in str(sys.modules["plug"].met)
 
 
-def test_an_attribute_of_a_module_still_initialising_is_given_but_not_kept(
+def test_an_attribute_of_a_partially_initialized_module_is_returned_but_not_kept(
     one: Callable[..., Any],
 ) -> None:
     extension = one(
@@ -185,7 +187,7 @@ def test_an_attribute_of_a_module_still_initialising_is_given_but_not_kept(
         del builtins.lazyplug_probe  # type: ignore[attr-defined]
 
 
-def test_an_import_circle_through_the_host_is_not_remembered(
+def test_an_import_cycle_through_the_host_is_not_remembered(
     one: Callable[..., Any],
 ) -> None:
     extension = one("from plug_host import ready\nPlugin = ready\n")
@@ -211,7 +213,7 @@ def test_an_import_circle_through_the_host_is_not_remembered(
 
 
 @pytest.mark.parametrize("value", ["plug-in:Plugin", "plug:", ":Plugin", "a b"])
-def test_a_value_that_is_no_reference_is_a_clear_error_at_load(
+def test_an_invalid_reference_is_an_error_at_load(
     one: Callable[..., Any], value: str
 ) -> None:
     extension = one("", value)
@@ -241,18 +243,20 @@ class Plugin:
 """
 
 
-def test_a_hundred_threads_that_touch_obj_call_once(one: Callable[..., Any]) -> None:
+def test_a_hundred_threads_that_access_obj_call_the_plugin_once(
+    one: Callable[..., Any],
+) -> None:
     extension = one(
         COUNTING, invoke_on_load=True, invoke_args=[1], invoke_kwds={"a": 2}
     )
     start = threading.Barrier(100)
     got = []
 
-    def touch() -> None:
+    def access() -> None:
         start.wait()
         got.append(extension.obj)
 
-    threads = [threading.Thread(target=touch) for _ in range(100)]
+    threads = [threading.Thread(target=access) for _ in range(100)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -269,7 +273,9 @@ def test_a_falsy_object_is_still_the_object(one: Callable[..., Any]) -> None:
     assert extension.obj is extension.obj
 
 
-def test_a_failed_call_is_raised_again_and_called_once(one: Callable[..., Any]) -> None:
+def test_a_failed_call_is_raised_again_and_not_repeated(
+    one: Callable[..., Any],
+) -> None:
     extension = one(
         "calls = []\n"
         "def Plugin():\n    calls.append(1)\n    raise OSError('no port')\n",
@@ -283,7 +289,7 @@ def test_a_failed_call_is_raised_again_and_called_once(one: Callable[..., Any]) 
     assert str(extension.load_error) == "no port"
 
 
-def test_a_call_that_touches_itself_is_told_and_not_remembered(
+def test_a_call_that_accesses_itself_raises_circular_load_and_is_not_remembered(
     one: Callable[..., Any],
 ) -> None:
     extension = one("first = True\ndef Plugin(probe):\n    return probe.obj\n")
@@ -296,10 +302,10 @@ def test_a_call_that_touches_itself_is_told_and_not_remembered(
     assert extension.plugin is sys.modules["plug"].Plugin
 
 
-def test_a_circle_of_two_threads_is_told_and_does_not_hang(
-    site: PlantSite, first: SetPath
+def test_a_cycle_of_two_threads_raises_an_error_and_does_not_hang(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
-    first(
+    prepend_path(
         site(
             {
                 "plug.py": "import threading\n"
@@ -319,13 +325,13 @@ def test_a_circle_of_two_threads_is_told_and_does_not_hang(
     a._invoke, b._invoke = ((b,), {}), ((a,), {})
     errors: list[BaseException] = []
 
-    def touch(extension: "Extension[Any]") -> None:
+    def access(extension: "Extension[Any]") -> None:
         try:
             extension.obj  # noqa: B018
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=touch, args=(e,)) for e in (a, b)]
+    threads = [threading.Thread(target=access, args=(e,)) for e in (a, b)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -351,17 +357,17 @@ def test_after_an_interrupted_call_another_thread_takes_over(
     )
     outcomes: list[Any] = []
 
-    def touch() -> None:
+    def access() -> None:
         try:
             outcomes.append(extension.obj)
         except KeyboardInterrupt:
             outcomes.append("interrupted")
 
     extension.plugin  # noqa: B018
-    one_thread = threading.Thread(target=touch)
+    one_thread = threading.Thread(target=access)
     one_thread.start()
     sys.modules["plug"].entered.wait(10)
-    other = threading.Thread(target=touch)
+    other = threading.Thread(target=access)
     other.start()
     one_thread.join(10)
     other.join(10)
@@ -369,7 +375,7 @@ def test_after_an_interrupted_call_another_thread_takes_over(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_fork_while_another_thread_calls_does_not_hang_the_child(
+def test_a_fork_during_a_call_in_another_thread_does_not_hang_the_child(
     site: PlantSite,
 ) -> None:
     directory = site(
@@ -398,13 +404,13 @@ def test_a_fork_while_another_thread_calls_does_not_hang_the_child(
     assert done.stdout.split() == ["0", "True"]
 
 
-def test_a_plugin_import_that_waits_for_another_thread_does_not_dead_lock(
-    site: PlantSite, first: SetPath
+def test_an_import_that_waits_for_another_thread_does_not_deadlock(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
-    # Thread B, inside `import plug_x`, touches an extension whose module imports
+    # Thread B, inside `import plug_x`, accesses an extension whose module imports
     # plug_x, which thread A is loading: a lock of ours held over the import would
     # wait for ever.
-    first(
+    prepend_path(
         site(
             {
                 "plug_a.py": "import plug_gate\n"
@@ -435,10 +441,10 @@ def test_a_plugin_import_that_waits_for_another_thread_does_not_dead_lock(
     assert extension.plugin == "a"
 
 
-# Travelling
+# Pickling
 
 
-def test_an_extension_travels_by_reference_and_loads_where_it_arrives(
+def test_an_extension_is_pickled_by_reference_and_loads_after_unpickling(
     one: Callable[..., Any],
 ) -> None:
     extension = one(COUNTING, invoke_on_load=True, invoke_args=(3,))
@@ -451,7 +457,7 @@ def test_an_extension_travels_by_reference_and_loads_where_it_arrives(
     assert pickle.loads(pickle.dumps(arrived)).value == "plug:Plugin"  # noqa: S301
 
 
-def test_an_extension_that_arrives_where_its_plugin_is_not_names_the_distribution(
+def test_the_error_for_an_extension_without_its_plugin_names_the_distribution(
     one: Callable[..., Any],
 ) -> None:
     sent = pickle.dumps(one("Plugin = 1\n"))
@@ -463,7 +469,7 @@ def test_an_extension_that_arrives_where_its_plugin_is_not_names_the_distributio
     assert "declared by plug 1.5" in caught.value.__notes__[0]
 
 
-def test_an_extension_made_by_hand_travels_by_value() -> None:
+def test_an_extension_made_by_hand_is_pickled_by_value() -> None:
     extension: Extension[Any] = Extension("x", None, dict, {"a": 1})
     arrived = pickle.loads(pickle.dumps(extension))  # noqa: S301
     assert (arrived.name, arrived.plugin, arrived.obj) == ("x", dict, {"a": 1})
@@ -471,7 +477,7 @@ def test_an_extension_made_by_hand_travels_by_value() -> None:
         pickle.dumps(Extension("x", None, lambda: 1))
 
 
-def test_an_extension_is_made_from_any_entry_point() -> None:
+def test_an_extension_can_be_made_from_any_entry_point() -> None:
     from importlib.metadata import EntryPoint
 
     extension: Extension[Any] = Extension("x", EntryPoint("x", "os.path:join", "g"))
@@ -484,7 +490,9 @@ def test_an_extension_is_made_from_any_entry_point() -> None:
     assert extension.plugin is os.path.join
 
 
-def test_an_extension_is_let_go_when_nobody_holds_it(one: Callable[..., Any]) -> None:
+def test_an_unreferenced_extension_is_garbage_collected(
+    one: Callable[..., Any],
+) -> None:
     extension = one("Plugin = 1\n")
     extension.plugin  # noqa: B018
     ghost = weakref.ref(extension)
@@ -493,14 +501,14 @@ def test_an_extension_is_let_go_when_nobody_holds_it(one: Callable[..., Any]) ->
     assert ghost() is None
 
 
-def test_load_seconds_are_seconds(one: Callable[..., Any]) -> None:
+def test_load_seconds_measures_the_import_in_seconds(one: Callable[..., Any]) -> None:
     extension = one("import time\ntime.sleep(0.05)\nPlugin = 1\n")
     began = time.perf_counter()
     extension.plugin  # noqa: B018
     assert 0.05 <= extension.load_seconds <= time.perf_counter() - began
 
 
-def test_a_module_that_went_is_imported_again_unless_the_outcome_is_published(
+def test_a_removed_module_is_imported_again_unless_there_is_an_outcome(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from types import ModuleType, SimpleNamespace
@@ -521,10 +529,10 @@ def test_a_module_that_went_is_imported_again_unless_the_outcome_is_published(
     assert "plug_again" not in sys.modules
 
 
-def test_an_import_that_a_signal_handler_has_broken_is_not_remembered(
-    site: PlantSite, first: SetPath
+def test_an_import_that_a_signal_handler_broke_is_not_remembered(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
-    # As Python 3.11 raises it, of its own table by thread.
+    # As Python 3.11 raises it for its table of threads.
     source = (
         "import threading\nfrom plug_signals import met\n"
         "if not met:\n"
@@ -534,7 +542,7 @@ def test_an_import_that_a_signal_handler_has_broken_is_not_remembered(
     )
     points = "[g]\nx = plug_signal:Plugin\n"
     tree = {"plug_signal.py": source, "plug_signals.py": "met = []\n"}
-    first(site({**tree, **dist("plug", "1", points)}))
+    prepend_path(site({**tree, **dist("plug", "1", points)}))
     x = lazyplug.ExtensionManager[Any]("g")["x"]
     with pytest.raises(KeyError, match=r"^\d+"):
         x.plugin  # noqa: B018
@@ -542,7 +550,7 @@ def test_an_import_that_a_signal_handler_has_broken_is_not_remembered(
     assert x.plugin == 7
 
 
-def test_a_subclass_may_extend_what_an_extension_tells_of_itself() -> None:
+def test_a_subclass_can_override_the_properties_of_an_extension() -> None:
     class Counted(Extension[Any]):
         @property
         def entry_point(self) -> Any:

@@ -1,4 +1,4 @@
-"""The managers that select by a test: what is asked, imported, called and told."""
+"""Test the managers that select extensions by a check, a filter or names."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ from lazyplug import (
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 KINDS: list[Any] = [
     EnabledExtensionManager,
     DispatchExtensionManager,
@@ -39,11 +39,11 @@ TRAP = "raise AssertionError('this plugin must not be imported')\n"
 
 
 @pytest.fixture
-def four(site: PlantSite, first: SetPath) -> None:
+def four(site: PlantSite, prepend_path: SetPath) -> None:
     """Install plugins a and b, one that cannot be imported, and one not to import."""
     points = "[g]\na = plug_a:Plugin\nb = plug_b:Plugin\n"
     points += "broken = plug_gone:Plugin\ntrap = plug_trap:Plugin\n"
-    first(
+    prepend_path(
         site(
             {
                 "plug_a.py": PLUGIN.format(name="a", enabled=True),
@@ -61,7 +61,7 @@ def but_trap(extension: Extension[Any]) -> bool:
 
 @pytest.mark.usefixtures("four")
 @pytest.mark.parametrize("kind", KINDS)
-def test_checking_names_and_distributions_imports_nothing(kind: Any) -> None:
+def test_checks_by_name_and_distribution_import_nothing(kind: Any) -> None:
     manager = kind("g", lambda e: e.name != "b" and e.dist.version == "1")
     assert manager.names() == ["a", "broken", "trap"]
     assert "b" not in manager
@@ -69,7 +69,7 @@ def test_checking_names_and_distributions_imports_nothing(kind: Any) -> None:
 
 
 @pytest.mark.usefixtures("four")
-def test_a_check_may_look_at_the_plugin_and_loads_just_that() -> None:
+def test_a_check_may_load_a_plugin_and_imports_no_other() -> None:
     manager = EnabledExtensionManager[Any](
         "g", lambda e: e.name in "ab" and e.plugin.enabled
     )
@@ -78,7 +78,7 @@ def test_a_check_may_look_at_the_plugin_and_loads_just_that() -> None:
 
 
 @pytest.mark.usefixtures("four")
-def test_an_extension_whose_check_fails_to_load_it_is_told_and_left_out(
+def test_an_extension_whose_check_cannot_load_it_is_logged_and_excluded(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     manager = EnabledExtensionManager[Any](
@@ -90,7 +90,7 @@ def test_an_extension_whose_check_fails_to_load_it_is_told_and_left_out(
 
 
 @pytest.mark.usefixtures("four")
-def test_a_check_that_raises_is_told_as_a_check(
+def test_an_exception_of_a_check_is_logged_as_a_failed_check(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     manager = EnabledExtensionManager[Any]("g", lambda e: 1 / (e.name != "a") > 0)
@@ -101,20 +101,20 @@ def test_a_check_that_raises_is_told_as_a_check(
 
 
 @pytest.mark.usefixtures("four")
-def test_the_callback_gets_what_a_check_could_not_load() -> None:
-    told: list[tuple[str, str]] = []
+def test_the_callback_gets_extensions_that_a_check_could_not_load() -> None:
+    failures: list[tuple[str, str]] = []
     EnabledExtensionManager[Any](
         "g",
         lambda e: but_trap(e) and e.plugin.enabled,
-        on_load_failure_callback=lambda manager, point, error: told.append(
+        on_load_failure_callback=lambda manager, point, error: failures.append(
             (point.name, type(error).__name__)
         ),
     )
-    assert told == [("broken", "ModuleNotFoundError")]
+    assert failures == [("broken", "ModuleNotFoundError")]
 
 
 @pytest.mark.usefixtures("four")
-def test_enabled_extensions_are_mapped_with_their_arguments() -> None:
+def test_map_method_calls_enabled_extensions_with_their_arguments() -> None:
     manager = EnabledExtensionManager[Any](
         "g", lambda e: e.name in "ab", invoke_on_load=True, invoke_args=(1,)
     )
@@ -123,7 +123,7 @@ def test_enabled_extensions_are_mapped_with_their_arguments() -> None:
 
 
 @pytest.mark.usefixtures("four")
-def test_without_lazy_all_is_loaded_before_the_check_as_in_stevedore(
+def test_with_lazy_false_all_are_loaded_before_the_check_as_in_stevedore(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     checked: list[tuple[str, bool]] = []
@@ -139,7 +139,7 @@ def test_without_lazy_all_is_loaded_before_the_check_as_in_stevedore(
 
 
 @pytest.mark.usefixtures("four")
-def test_dispatch_imports_only_what_the_filter_passes() -> None:
+def test_dispatch_imports_only_plugins_that_the_filter_accepts() -> None:
     manager = DispatchExtensionManager[Any]("g", lambda e: True, invoke_on_load=True)
     assert manager.map(
         lambda e, name: e.name == name, lambda e, name: (e.obj.call(), name), "b"
@@ -148,20 +148,20 @@ def test_dispatch_imports_only_what_the_filter_passes() -> None:
 
 
 @pytest.mark.usefixtures("four")
-def test_dispatch_of_a_method_gives_the_filter_its_name() -> None:
-    asked: list[tuple[Any, ...]] = []
+def test_dispatch_passes_the_method_name_to_the_filter() -> None:
+    calls: list[tuple[Any, ...]] = []
 
     def passes(extension: Extension[Any], *rest: Any) -> bool:
-        asked.append(rest)
+        calls.append(rest)
         return extension.name == "a"
 
     manager = DispatchExtensionManager[Any]("g", lambda e: True, True, [7])
     assert manager.map_method(passes, "call", 1) == [("a", 7, 1)]
-    assert set(asked) == {("call", 1)}
+    assert set(calls) == {("call", 1)}
 
 
 @pytest.mark.usefixtures("four")
-def test_a_filter_that_touches_a_broken_plugin_leaves_it_out(
+def test_dispatch_skips_a_broken_plugin_that_the_filter_accesses(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     manager = DispatchExtensionManager[Any]("g", but_trap)
@@ -170,20 +170,22 @@ def test_a_filter_that_touches_a_broken_plugin_leaves_it_out(
 
 
 @pytest.mark.usefixtures("four")
-def test_an_error_of_the_filter_itself_is_the_hosts_to_see() -> None:
+def test_an_exception_of_the_dispatch_filter_is_raised() -> None:
     manager = DispatchExtensionManager[Any]("g", but_trap)
     with pytest.raises(ZeroDivisionError, match="division by zero"):
         manager.map(lambda e: bool(1 / 0), lambda e: e.name)
 
 
-def test_dispatch_to_nothing_says_so() -> None:
+def test_dispatch_in_an_empty_group_raises_no_matches() -> None:
     manager = DispatchExtensionManager[Any]("no.such.group", lambda e: True)
     with pytest.raises(lazyplug.NoMatches, match=r"no extension in group 'no\.such"):
         manager.map(lambda e: True, lambda e: e)
 
 
 @pytest.mark.usefixtures("four")
-def test_dispatch_by_name_imports_only_the_names_in_their_order() -> None:
+def test_dispatch_by_name_imports_only_the_named_plugins_and_keeps_their_order() -> (
+    None
+):
     manager = NameDispatchExtensionManager[Any]("g", lambda e: True, True)
     assert manager.map(["b", "a", "b"], lambda e: e.obj.call()) == [
         ("b",), ("a",), ("b",),
@@ -194,7 +196,7 @@ def test_dispatch_by_name_imports_only_the_names_in_their_order() -> None:
 
 
 @pytest.mark.usefixtures("four")
-def test_dispatch_to_a_missing_name_goes_on_and_is_told_to_who_debugs(
+def test_dispatch_skips_a_missing_name_and_logs_it_at_debug_level(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG, "lazyplug")
@@ -205,7 +207,7 @@ def test_dispatch_to_a_missing_name_goes_on_and_is_told_to_who_debugs(
 
 @pytest.mark.usefixtures("four")
 @pytest.mark.parametrize("propagate", [True, False])
-def test_what_a_dispatched_function_raises_is_logged_or_raised(
+def test_an_exception_of_a_dispatched_function_is_logged_or_raised(
     propagate: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     manager = NameDispatchExtensionManager[Any](
@@ -233,7 +235,7 @@ EVERY: list[tuple[Any, tuple[Any, ...]]] = [
 
 @pytest.mark.usefixtures("four")
 @pytest.mark.parametrize(("kind", "arguments"), EVERY)
-def test_every_manager_is_a_manager_and_can_be_made_for_tests(
+def test_every_manager_is_a_manager_and_has_test_instances(
     kind: Any, arguments: tuple[Any, ...]
 ) -> None:
     one: Extension[Any] = Extension("one", None, dict, {"a": 1})
@@ -247,7 +249,7 @@ def test_every_manager_is_a_manager_and_can_be_made_for_tests(
         manager["two"]
 
 
-def test_test_instances_dispatch() -> None:
+def test_test_instances_can_dispatch() -> None:
     one: Extension[Any] = Extension("one", None, dict, {"a": 1})
     two: Extension[Any] = Extension("two", None, dict, {"b": 2})
     by_filter = DispatchExtensionManager[Any].make_test_instance([one, two])

@@ -31,7 +31,7 @@ def make_lock(owner: object) -> Any:
     return lambda: None if owner is None else SimpleNamespace(owner=owner)
 
 
-def test_locks_and_unfinished_imports_of_other_threads_are_given_up(
+def test_locks_and_unfinished_imports_of_other_threads_are_released(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own, other = _thread.get_ident(), _thread.get_ident() + 1
@@ -95,7 +95,7 @@ def test_keeping_modules_does_not_fail_if_one_cannot_be_imported(
 
 
 def test_a_distribution_in_a_damaged_archive_is_none(
-    tmp_path: Path, only: SetPath
+    tmp_path: Path, set_path: SetPath
 ) -> None:
     path = tmp_path / "all.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -103,7 +103,7 @@ def test_a_distribution_in_a_damaged_archive_is_none(
             "foo-1.0.dist-info"
         ].items():
             archive.writestr(f"foo-1.0.dist-info/{name}", text)
-    only(path)
+    set_path(path)
     (point,) = lazyplug.entry_points(group="g")
     assert point.dist.version == "1.0"
     path.write_bytes(b"no archive any more")

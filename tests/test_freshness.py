@@ -17,9 +17,9 @@ from lazyplug._indexing import reading, storage
 from lazyplug.testing import dist, plant
 from tests.support.clock import LATER, MILLISECOND, SECOND, TICKS, Clockwork, Ticking
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.fs import fs
 from tests.support.index_format import stat_signature
 from tests.support.scans import note_scans
-from tests.support.seam import fs
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def hidden_change(
     tick: int,
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
 ) -> tuple[list[str], list[str]]:
     """Change something in the tick in which it was scanned.
 
@@ -161,7 +161,7 @@ def hidden_change(
     tree, change, before, after = CHANGES[request.param]
     clock = clockwork(tick)
     directory = site(tree)
-    only(_write_archive(directory / "all.zip", "m:f") if not tree else directory)
+    set_path(_write_archive(directory / "all.zip", "m:f") if not tree else directory)
     clock.move(tick // 3)
     assert query() == before
     clock.move(tick // 3)
@@ -205,12 +205,12 @@ def test_without_the_racy_rule_that_change_is_missed(
 def test_a_change_within_a_tick_of_two_seconds_is_found(
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
 ) -> None:
     # FAT has ticks of two seconds; the scan is at the end of one.
     clock = clockwork(2 * SECOND)
     directory = site(PLAIN)
-    only(directory)
+    set_path(directory)
     clock.move(2 * SECOND - 1 - clock.clock() % (2 * SECOND))
     assert query() == ["a=m:f"]
     _rewrite(directory)
@@ -223,12 +223,12 @@ def test_a_change_within_a_tick_of_two_seconds_is_found(
 def test_racy_stat_data_becomes_reliable_and_is_written_exactly_once_more(
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
     clock = clockwork(4 * MILLISECOND)
-    only(site(PLAIN))
+    set_path(site(PLAIN))
     states = []
     for _ in range(3):
         query()
@@ -244,11 +244,13 @@ def test_racy_stat_data_becomes_reliable_and_is_written_exactly_once_more(
     assert states[3] == states[4] == states[5]
 
 
-@pytest.mark.usefixtures("reliable")
+@pytest.mark.usefixtures("late_clock")
 def test_nothing_is_written_when_nothing_changed(
-    site: PlantSite, only: SetPath, scanned: list[str], disk: Disk
+    site: PlantSite, set_path: SetPath, scanned: list[str], disk: Disk
 ) -> None:
-    only(site({**PLAIN, **dist("bar")}), site({}, "empty"), site({}).parent / "absent")
+    set_path(
+        site({**PLAIN, **dist("bar")}), site({}, "empty"), site({}).parent / "absent"
+    )
     query()
     state = disk.state()
     assert len(state) == 1
@@ -261,13 +263,13 @@ def test_nothing_is_written_when_nothing_changed(
     assert scanned == []
 
 
-@pytest.mark.usefixtures("reliable")
+@pytest.mark.usefixtures("late_clock")
 def test_an_absent_path_entry_stays_remembered_as_absent(
-    site: PlantSite, only: SetPath, disk: Disk
+    site: PlantSite, set_path: SetPath, disk: Disk
 ) -> None:
     one = site(dist("foo", "1.0", points()), "one")
     two = site(dist("foo", "2.0", points("m:g")), "two")
-    only(one, two, one.parent / "absent")
+    set_path(one, two, one.parent / "absent")
     assert query() == ["a=m:f"]
     # Between two of one key the metadata decides, so it is checked too.
     (one / "foo-1.0.dist-info" / "METADATA").write_text(_metadata_of("Foo"))
@@ -280,7 +282,7 @@ def test_an_absent_path_entry_stays_remembered_as_absent(
 def test_an_mtime_in_the_future_is_reliable_after_two_equal_scans(
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
@@ -289,7 +291,7 @@ def test_an_mtime_in_the_future_is_reliable_after_two_equal_scans(
     future = time.time_ns() + 24 * LATER
     for path in (file_of(directory), directory):
         os.utime(path, ns=(future, future))
-    only(directory)
+    set_path(directory)
     clock.move(3 * SECOND)
     query()
     racy = disk.state()
@@ -307,10 +309,10 @@ def test_an_mtime_in_the_future_is_reliable_after_two_equal_scans(
     assert query() == ["a=m:g"]
 
 
-def test_metadata_with_an_mtime_in_the_future_becomes_reliable_though_unused_before(
+def test_metadata_with_a_future_mtime_becomes_reliable_even_if_unused_before(
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
@@ -320,7 +322,7 @@ def test_metadata_with_an_mtime_in_the_future_becomes_reliable_though_unused_bef
     other = directory / "-1.0.dist-info" / "METADATA"
     future = time.time_ns() + 24 * LATER
     os.utime(metadata, ns=(future, future))
-    only(directory)
+    set_path(directory)
     clock.move(3 * SECOND)
     query()
     assert query() == ["a=m:f"]
@@ -339,13 +341,13 @@ def test_metadata_with_an_mtime_in_the_future_becomes_reliable_though_unused_bef
 def test_if_the_clock_was_set_back_all_stays_racy_and_is_written_once(
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     scanned: list[str],
     disk: Disk,
 ) -> None:
     clock = clockwork(4 * MILLISECOND)
     directory = site(PLAIN)
-    only(directory)
+    set_path(directory)
     clock.set_back = LATER
     query()
     state = disk.state()
@@ -374,7 +376,7 @@ def test_if_nothing_can_be_written_only_racy_distributions_are_read_again(
     forbid: Callable[[pytest.MonkeyPatch], None],
     clockwork: Callable[..., Clockwork],
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     scanned: list[str],
     disk: Disk,
     monkeypatch: pytest.MonkeyPatch,
@@ -383,9 +385,9 @@ def test_if_nothing_can_be_written_only_racy_distributions_are_read_again(
     directory = site(
         {**dist("old", entry_points=points()), **dist("older", entry_points=points())}
     )
-    only(directory)
+    set_path(directory)
     clock.move(3 * SECOND)
-    plant(directory, dist("young", entry_points=points()))
+    plant(directory, dist("racy", entry_points=points()))
     query()
     state = disk.state()
     forbid(monkeypatch)
@@ -395,7 +397,7 @@ def test_if_nothing_can_be_written_only_racy_distributions_are_read_again(
     clock.move(3 * SECOND)
     for _ in range(2):
         assert query() == ["a=m:f"] * 3
-    assert scanned == ["young-1.0.dist-info"] * 4
+    assert scanned == ["racy-1.0.dist-info"] * 4
     assert disk.state() == state
 
 
@@ -406,12 +408,12 @@ MANY = [f"many{number:02}" for number in range(50)]
 
 
 @pytest.fixture
-def many(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
+def many(late_clock: Ticking, site: PlantSite, set_path: SetPath) -> Path:
     """Return a site directory of many distributions that was scanned before."""
     directory = site({})
     for name in MANY:
         plant(directory, dist(name, entry_points=points() if name < "many25" else None))
-    only(directory)
+    set_path(directory)
     query()
     return directory
 
@@ -463,15 +465,15 @@ def test_a_difference_in_ctime_alone_is_read_once_and_remembered(
 
 
 def test_an_index_of_another_order_of_sys_path_is_reused(
-    many: Path, site: PlantSite, only: SetPath, scanned: list[str]
+    many: Path, site: PlantSite, set_path: SetPath, scanned: list[str]
 ) -> None:
     other = site(dist("many07", "2.0", points("other:f")), "other")
-    only(many, other)
+    set_path(many, other)
     assert "a=other:f" not in query()
     assert scanned[0] == "many07-2.0.dist-info"
     read_for_the_first_time = set(scanned)
     scanned.clear()
-    only(other, many)
+    set_path(other, many)
     assert "a=other:f" in query()
     # Metadata decides which one wins: that of the two may be read, but no other.
     assert set(scanned) <= read_for_the_first_time
@@ -479,25 +481,25 @@ def test_an_index_of_another_order_of_sys_path_is_reused(
 
 
 def test_only_an_added_directory_is_read(
-    many: Path, site: PlantSite, only: SetPath, scanned: list[str]
+    many: Path, site: PlantSite, set_path: SetPath, scanned: list[str]
 ) -> None:
     other = site(
         {**dist("new", entry_points=points("new:f")), **dist("quiet")}, "other"
     )
-    only(many, other)
+    set_path(many, other)
     assert "a=new:f" in query()
     assert sorted(scanned) == ["new-1.0.dist-info", "quiet-1.0.dist-info"]
     scanned.clear()
-    only(many, other.parent / "absent")
+    set_path(many, other.parent / "absent")
     assert len(query()) == 25
     assert scanned == []
 
 
 def test_reused_records_are_checked_first(
-    many: Path, only: SetPath, scanned: list[str]
+    many: Path, set_path: SetPath, scanned: list[str]
 ) -> None:
     file_of(many, "many07").write_text(points("changed:f"))
-    only(many, many.parent / "absent")
+    set_path(many, many.parent / "absent")
     assert query().count("a=changed:f") == 1
     assert scanned == ["many07-1.0.dist-info"]
 
@@ -511,11 +513,11 @@ def test_no_record_of_another_prefix_is_reused(
 
 
 def test_no_record_of_a_damaged_index_is_reused(
-    many: Path, only: SetPath, scanned: list[str], isolated: Path
+    many: Path, set_path: SetPath, scanned: list[str], isolated: Path
 ) -> None:
     (file,) = isolated.glob("*.json")
     file.write_bytes(file.read_bytes()[:-10])
-    only(many, many.parent / "absent")
+    set_path(many, many.parent / "absent")
     assert len(query()) == 25
     assert len(scanned) == len(MANY)
 

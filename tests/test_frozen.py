@@ -1,4 +1,4 @@
-"""An index that is shipped: frozen here, believed there, never written by a run."""
+"""Test that a frozen index answers elsewhere, and that its faults are reported."""
 
 import json
 import os
@@ -29,7 +29,7 @@ from lazyplug._indexing.freeze import anchor_path, freeze_index
 from lazyplug.cli import main
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
-from tests.support.clock import Ticking, process, settled_clock
+from tests.support.clock import Ticking, hour_ahead_clock, process
 from tests.support.environments import plant_raw
 from tests.support.fixtures import PlantSite
 from tests.support.index_format import TITLE_LENGTH, from_bytes, title
@@ -50,7 +50,7 @@ class Environment:
         self.enter("env")
 
     def enter(self, name: str, *more: "Path | str") -> None:
-        """Be a process of the environment in a directory of this name."""
+        """Act as a process of the environment in a directory of this name."""
         self.prefix = self.root / name
         self.site = self.prefix / "lib" / "site-packages"
         self.file = self.prefix / "lazyplug.index"
@@ -58,7 +58,7 @@ class Environment:
         self.path(*more, self.site)
 
     def path(self, *entries: "Path | str") -> None:
-        """Be a process with this sys.path."""
+        """Act as a process with this sys.path."""
         self._patch.setattr(sys, "path", [str(entry) for entry in entries])
         lazyplug.invalidate_caches()
         _log.forget()
@@ -68,7 +68,7 @@ class Environment:
         lazyplug.invalidate_caches()
 
     def copied(self, name: str) -> None:
-        """Copy it as an image would, and be a process of the copy."""
+        """Copy it as an image would, and act as a process of the copy."""
         shutil.copytree(self.prefix, self.root / name)
         for directory, _, files in os.walk(self.root / name):
             for file in ("", *files):
@@ -110,12 +110,12 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return note_scans(monkeypatch)
 
 
-# ------------------------------------------------------------ it answers by itself
+# ------------------------------------------------------ answers of a frozen index
 
 
 @pytest.mark.parametrize("options", [(), ("--trust",)])
-@pytest.mark.usefixtures("forgotten")
-def test_a_copy_of_the_environment_is_answered_from_it(
+@pytest.mark.usefixtures("clean_sys_modules")
+def test_a_copy_of_the_environment_is_answered_from_the_frozen_index(
     options: tuple[str, ...], env: Environment, scans: list[str], isolated: Path
 ) -> None:
     env.freeze(*options)
@@ -131,7 +131,7 @@ def test_a_copy_of_the_environment_is_answered_from_it(
     assert not isolated.exists()
 
 
-def test_a_run_does_not_write_it(env: Environment) -> None:
+def test_queries_and_refresh_do_not_write_the_frozen_index(env: Environment) -> None:
     env.freeze()
     before = env.file.read_bytes(), env.file.stat().st_mtime_ns
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
@@ -142,7 +142,7 @@ def test_a_run_does_not_write_it(env: Environment) -> None:
     assert (env.file.read_bytes(), env.file.stat().st_mtime_ns) == before
 
 
-def test_it_is_the_same_byte_for_byte_wherever_and_whenever_it_is_made(
+def test_a_frozen_index_is_reproducible_with_source_date_epoch(
     env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
@@ -156,7 +156,9 @@ def test_it_is_the_same_byte_for_byte_wherever_and_whenever_it_is_made(
     assert env.file.read_bytes() != before
 
 
-def test_it_may_be_read_by_every_user_whatever_the_umask(env: Environment) -> None:
+def test_a_frozen_index_is_readable_by_every_user_whatever_the_umask(
+    env: Environment,
+) -> None:
     before = os.umask(0o077)
     try:
         env.freeze()
@@ -166,7 +168,7 @@ def test_it_may_be_read_by_every_user_whatever_the_umask(env: Environment) -> No
 
 
 @pytest.mark.parametrize(("level", "seen"), [("full", 3), ("dirs", 3), ("none", 2)])
-def test_names_are_checked_but_where_nothing_is_to_be_checked(
+def test_new_distributions_are_found_unless_the_check_level_is_none(
     level: str, seen: int, env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.freeze()
@@ -176,7 +178,9 @@ def test_names_are_checked_but_where_nothing_is_to_be_checked(
     assert len(names()) == seen
 
 
-def test_an_upgrade_is_seen_by_its_name_and_a_removal_too(env: Environment) -> None:
+def test_an_upgrade_and_a_removal_are_detected_by_directory_names(
+    env: Environment,
+) -> None:
     env.freeze()
     (env.site / "first-1.0.dist-info").rename(env.site / "first-2.0.dist-info")
     lazyplug.invalidate_caches()
@@ -188,7 +192,7 @@ def test_an_upgrade_is_seen_by_its_name_and_a_removal_too(env: Environment) -> N
     assert names() == ["two"]
 
 
-def test_it_can_be_written_and_read_where_the_environment_is_empty(
+def test_an_empty_environment_can_be_frozen(
     env: Environment,
 ) -> None:
     shutil.rmtree(env.site)
@@ -199,7 +203,9 @@ def test_it_can_be_written_and_read_where_the_environment_is_empty(
     assert names() == ["three"]
 
 
-def test_a_family_of_groups_and_all_groups_are_answered_too(env: Environment) -> None:
+def test_families_and_all_groups_are_answered_from_a_frozen_index(
+    env: Environment,
+) -> None:
     plant(
         env.site, dist("family", entry_points="[app.a]\nx = plug\n[app.b]\ny = plug\n")
     )
@@ -209,27 +215,27 @@ def test_a_family_of_groups_and_all_groups_are_answered_too(env: Environment) ->
     assert lazyplug.entry_points().groups == {"g", "h", "app.a", "app.b"}
 
 
-def test_what_is_wrong_is_told_with_the_paths_of_where_it_lies_now(
+def test_problems_have_the_paths_of_the_copied_environment(
     env: Environment,
 ) -> None:
     plant(env.site, dist("bad", entry_points="[g]\nno equals\n"))
     plant(env.site, {"~left-1.dist-info": {"METADATA": "Name: left\n"}})
     env.freeze()
     env.copied("image")
-    told = {(problem.path, problem.line) for problem in lazyplug.problems()}
-    assert told == {
+    found = {(problem.path, problem.line) for problem in lazyplug.problems()}
+    assert found == {
         (str(env.site / "bad-1.0.dist-info" / "entry_points.txt"), 2),
         (str(env.site / "~left-1.dist-info"), 0),
     }
 
 
-# ------------------------------------------------------------------ with others
+# ------------------------------------------------------- with other path entries
 
 
 @pytest.mark.parametrize("trust", [CHECKED, TRUSTED])
 @examples(100)
 @given(tree=trees(), data=st.data())
-def test_with_any_other_path_entries_the_answer_is_that_of_a_scan(
+def test_with_any_other_path_entries_the_answer_equals_that_of_a_scan(
     trust: bool,
     tmp_path_factory: pytest.TempPathFactory,
     tree: dict[str, dict[str, Any]],
@@ -241,7 +247,7 @@ def test_with_any_other_path_entries_the_answer_is_that_of_a_scan(
         plant_raw(built / site, content)
     some = data.draw(st.lists(st.sampled_from(sorted(tree)), unique=True), "frozen")
     order = data.draw(st.permutations(sorted(tree)), "sys.path")
-    with process([], root / "cache", settled_clock()):
+    with process([], root / "cache", hour_ahead_clock()):
         frozen = freeze_index(
             [
                 (anchor_path(str(built / s), str(built), True), str(built / s))
@@ -253,23 +259,23 @@ def test_with_any_other_path_entries_the_answer_is_that_of_a_scan(
     (built / "x.index").write_bytes(frozen)
     built.rename(root / "moved")
     path = [str(root / "moved" / site) for site in order]
-    with process(path, root / "cache", settled_clock()):
+    with process(path, root / "cache", hour_ahead_clock()):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("LAZYPLUG_CACHE", "off")
             expected = answer()
-            told = problems_but_of_metadata()
+            problems = problems_but_of_metadata()
             patch.setenv("LAZYPLUG_INDEX", str(root / "moved" / "x.index"))
             for mode in ("off", "on", "on", "readonly"):
                 patch.setenv("LAZYPLUG_CACHE", mode)
                 lazyplug.invalidate_caches()
                 assert answer() == expected
-                assert problems_but_of_metadata() == told
+                assert problems_but_of_metadata() == problems
         lazyplug.invalidate_caches()
         assert answer() == expected  # and without it again
     shutil.rmtree(root)
 
 
-def test_what_it_covers_is_not_read_beside_what_it_does_not(
+def test_only_path_entries_that_are_not_frozen_are_scanned(
     env: Environment, site: PlantSite, scans: list[str]
 ) -> None:
     env.freeze("--trust")
@@ -283,8 +289,8 @@ def test_what_it_covers_is_not_read_beside_what_it_does_not(
     assert names() == ["one", "three", "two"]
 
 
-def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
-    env: Environment, site: PlantSite, reliable: Ticking
+def test_the_cached_index_of_a_replaced_frozen_index_is_not_used(
+    env: Environment, site: PlantSite, late_clock: Ticking
 ) -> None:
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze("--trust")
@@ -300,8 +306,8 @@ def test_the_index_of_one_that_is_written_anew_is_not_that_of_the_old(
     assert main(["cache", "verify"]) == 0
 
 
-def test_one_that_is_written_anew_with_other_entry_points_counts_at_once(
-    env: Environment, site: PlantSite, reliable: Ticking
+def test_a_rewritten_frozen_index_is_in_effect_at_once(
+    env: Environment, site: PlantSite, late_clock: Ticking
 ) -> None:
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     for options in ((), ("--trust",)):
@@ -319,7 +325,7 @@ def test_one_that_is_written_anew_with_other_entry_points_counts_at_once(
         assert names() == ["new", "three", "two"]
 
 
-def test_path_entries_that_hold_no_metadata_need_not_be_in_it(
+def test_path_entries_without_metadata_need_not_be_frozen(
     env: Environment, isolated: Path
 ) -> None:
     env.freeze("--trust", "--path", str(env.site))
@@ -333,7 +339,7 @@ def test_path_entries_that_hold_no_metadata_need_not_be_in_it(
 
 
 @pytest.mark.parametrize("spelling", ["{}/", "{}/.", "{}/../site-packages"])
-def test_it_covers_what_is_spelled_otherwise(
+def test_path_entries_may_be_spelled_differently_than_in_the_frozen_index(
     spelling: str, env: Environment, isolated: Path
 ) -> None:
     env.freeze("--trust")
@@ -344,8 +350,8 @@ def test_it_covers_what_is_spelled_otherwise(
     assert not isolated.exists()
 
 
-def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
-    env: Environment, site: PlantSite, reliable: Ticking
+def test_an_addition_to_another_path_entry_is_patched_into_the_index(
+    env: Environment, site: PlantSite, late_clock: Ticking
 ) -> None:
     from lazyplug._indexing import rebuild
 
@@ -360,7 +366,9 @@ def test_what_comes_beside_it_is_seen_where_only_lines_are_exchanged(
         assert names() == ["four", "one", "three", "two"]
 
 
-def test_one_before_it_shadows_what_it_has(env: Environment, site: PlantSite) -> None:
+def test_a_path_entry_before_the_frozen_one_shadows_its_distributions(
+    env: Environment, site: PlantSite
+) -> None:
     env.freeze("--trust")
     before = site(
         {**dist("first", "9"), **dist("nothing", entry_points="[g]\nno = plug\n")}
@@ -372,7 +380,7 @@ def test_one_before_it_shadows_what_it_has(env: Environment, site: PlantSite) ->
     assert names() == ["one", "two"]
 
 
-def test_a_current_folder_that_declares_something_lies_over_it(
+def test_distributions_in_the_current_directory_take_precedence_over_frozen_ones(
     env: Environment, site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.freeze("--trust")
@@ -382,7 +390,7 @@ def test_a_current_folder_that_declares_something_lies_over_it(
     assert names() == ["here", "one"]
 
 
-def test_a_current_folder_that_it_covers_is_not_looked_at_live(
+def test_a_frozen_current_directory_is_not_scanned(
     env: Environment, monkeypatch: pytest.MonkeyPatch, scans: list[str]
 ) -> None:
     # As in Lambda, where the task's directory is the current one.
@@ -394,7 +402,7 @@ def test_a_current_folder_that_it_covers_is_not_looked_at_live(
     assert scans == []
 
 
-def test_finders_of_others_are_asked_beside_it(
+def test_third_party_finders_are_asked_despite_a_frozen_index(
     env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import importlib_metadata
@@ -403,10 +411,10 @@ def test_finders_of_others_are_asked_beside_it(
 
     class Finder(importlib_metadata.DistributionFinder):
         def find_distributions(self, context: Any = None) -> Any:
-            directory = env.root / "told" / "third-1.0.dist-info"
+            directory = env.root / "elsewhere" / "third-1.0.dist-info"
             return [importlib_metadata.Distribution.at(directory)]
 
-    plant(env.root / "told", dist("third", entry_points="[g]\nthree = plug:one\n"))
+    plant(env.root / "elsewhere", dist("third", entry_points="[g]\nthree = plug:one\n"))
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
     assert names() == ["one", "three", "two"]
 
@@ -418,7 +426,7 @@ def zipped(archive: Path, version: str, name: str) -> None:
         file.writestr(f"first-{version}.dist-info/entry_points.txt", points)
 
 
-def test_an_archive_is_answered_where_it_is_trusted_and_read_where_not(
+def test_an_archive_is_read_only_if_the_frozen_index_is_not_trusted(
     env: Environment,
 ) -> None:
     archive = env.root / "some.zip"
@@ -437,10 +445,10 @@ def test_an_archive_is_answered_where_it_is_trusted_and_read_where_not(
         assert names() == ["one", "two"]
 
 
-# ----------------------------------------------------------- what it cannot know
+# ------------------------------------------------------ stale or without metadata
 
 
-def test_a_trusted_one_that_lacks_a_name_says_which_folder_changed_since_when(
+def test_the_error_of_a_stale_trusted_index_says_which_directory_changed(
     env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(86400 * 365))
@@ -448,25 +456,27 @@ def test_a_trusted_one_that_lacks_a_name_says_which_folder_changed_since_when(
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     with pytest.raises(NoMatches, match="named 'three'") as raised:
         DriverManager[Any]("g", "three")
-    said = str(raised.value)
+    message = str(raised.value)
     frozen = f"{env.file}, frozen 1971-01-01 00:00 UTC"
-    assert f"{frozen}, is trusted without checking, but has become stale: " in said
-    assert f"{env.site}: 1 added, 0 removed" in said
-    assert f"`lazyplug freeze --trust --output {env.file}`" in said
+    assert f"{frozen}, is trusted without checking, but has become stale: " in message
+    assert f"{env.site}: 1 added, 0 removed" in message
+    assert f"`lazyplug freeze --trust --output {env.file}`" in message
     monkeypatch.setenv("LAZYPLUG_INDEX", "off")
     lazyplug.invalidate_caches()
     assert DriverManager[Any]("g", "three").names() == ["three"]
 
 
-def test_a_trusted_one_that_is_true_says_nothing_of_itself(env: Environment) -> None:
+def test_the_error_of_a_fresh_trusted_index_does_not_mention_it(
+    env: Environment,
+) -> None:
     env.freeze("--trust")
     with pytest.raises(NoMatches, match="named 'three'") as raised:
         DriverManager[Any]("g", "three")
     assert "frozen" not in str(raised.value)
 
 
-@pytest.mark.usefixtures("forgotten")
-def test_metadata_that_was_left_out_is_not_needed_where_it_is_trusted(
+@pytest.mark.usefixtures("clean_sys_modules")
+def test_a_trusted_index_works_without_the_metadata(
     env: Environment,
 ) -> None:
     env.freeze("--trust")
@@ -482,19 +492,19 @@ def test_metadata_that_was_left_out_is_not_needed_where_it_is_trusted(
     assert extension.dist is not None
 
 
-def test_metadata_that_was_left_out_is_told_where_it_is_not_trusted(
+def test_the_error_of_an_untrusted_index_says_that_the_metadata_is_missing(
     env: Environment,
 ) -> None:
     env.freeze()
     for directory in env.site.glob("*.dist-info"):
         shutil.rmtree(directory)
     lazyplug.invalidate_caches()
-    said = f"is not used for {env.site}: the metadata is missing.*freeze --trust`"
-    with pytest.raises(NoMatches, match=said):
+    message = f"is not used for {env.site}: the metadata is missing.*freeze --trust`"
+    with pytest.raises(NoMatches, match=message):
         DriverManager[Any]("g", "two")
 
 
-def test_without_metadata_and_without_one_the_error_says_what_to_do(
+def test_without_metadata_and_frozen_index_the_error_says_what_to_do(
     env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for directory in env.site.glob("*.dist-info"):
@@ -503,7 +513,7 @@ def test_without_metadata_and_without_one_the_error_says_what_to_do(
     with pytest.raises(NoMatches, match=text) as raised:
         DriverManager[Any]("g", "two")
     assert "`lazyplug freeze --trust` where the distri" in str(raised.value)
-    # PyInstaller and its like say so of themselves.
+    # PyInstaller and similar tools set sys.frozen.
     plant(env.site, dist("other", entry_points="[other]\nx = plug\n"))
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     lazyplug.invalidate_caches()
@@ -514,7 +524,7 @@ def test_without_metadata_and_without_one_the_error_says_what_to_do(
 # --------------------------------------------------------------- which one is used
 
 
-def test_the_variable_comes_before_code_and_code_before_the_environment(
+def test_the_variable_overrides_use_index_which_overrides_the_environment(
     env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.freeze("--trust")
@@ -537,8 +547,8 @@ def test_the_variable_comes_before_code_and_code_before_the_environment(
 
 
 @pytest.mark.parametrize("archived", [False, True])
-@pytest.mark.usefixtures("forgotten")
-def test_one_that_a_package_has_is_read_from_it(
+@pytest.mark.usefixtures("clean_sys_modules")
+def test_a_frozen_index_in_a_package_is_read_from_the_package(
     archived: bool, env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_settings, "index_override", None)
@@ -560,7 +570,7 @@ def test_one_that_a_package_has_is_read_from_it(
     assert DriverManager[Any]("g", "two").driver == "two"
 
 
-def test_one_that_cannot_be_used_is_an_error_where_code_asks_for_it(
+def test_use_index_raises_if_the_index_cannot_be_used(
     env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_settings, "index_override", None)
@@ -581,15 +591,15 @@ BAD: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("said", BAD)
-def test_a_bad_one_is_told_of_and_the_answer_is_that_of_a_scan(
-    said: str,
+@pytest.mark.parametrize("reason", BAD)
+def test_a_bad_frozen_index_is_logged_and_the_environment_is_scanned(
+    reason: str,
     env: Environment,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     file = env.root / "bad"
-    BAD[said](file)
+    BAD[reason](file)
     monkeypatch.setenv("LAZYPLUG_INDEX", str(file))
     for _ in range(2):
         lazyplug.invalidate_caches()
@@ -598,19 +608,19 @@ def test_a_bad_one_is_told_of_and_the_answer_is_that_of_a_scan(
     assert record.levelname == "WARNING"
     assert record.message.startswith("ignoring the frozen index: ")
     assert str(file) in record.message
-    assert said in record.message
+    assert reason in record.message
     assert "lazyplug freeze" in record.message
 
 
-def test_a_frozen_index_of_some_groups_only_is_refused(
+def test_a_frozen_index_with_only_some_groups_is_rejected(
     env: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
     env.freeze()
     # As an earlier version wrote it, which could leave groups out.
     data = env.file.read_bytes()
-    whole = from_bytes(data).header
-    header = whole.replace(b" all ", b" some ", 1)
-    data = title(header) + header + data[TITLE_LENGTH + len(whole) :]
+    full_header = from_bytes(data).header
+    header = full_header.replace(b" all ", b" some ", 1)
+    data = title(header) + header + data[TITLE_LENGTH + len(full_header) :]
     env.file.write_bytes(data)
     lazyplug.invalidate_caches()
     assert names() == ["one", "two"]
@@ -618,7 +628,7 @@ def test_a_frozen_index_of_some_groups_only_is_refused(
     assert "Run `lazyplug freeze" in caplog.text
 
 
-def test_an_index_of_the_cache_is_no_frozen_one(
+def test_the_index_of_a_cache_is_not_a_frozen_index(
     env: Environment,
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -633,7 +643,7 @@ def test_an_index_of_the_cache_is_no_frozen_one(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="it has other rights there")
-def test_one_outside_of_the_environment_that_others_can_write_is_not_believed(
+def test_an_index_outside_the_environment_that_others_can_write_is_not_trusted(
     env: Environment,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -650,20 +660,20 @@ def test_one_outside_of_the_environment_that_others_can_write_is_not_believed(
     monkeypatch.setenv("LAZYPLUG_INDEX", str(env.prefix / "other.index"))
     lazyplug.invalidate_caches()
     assert names() == ["two"]
-    # That of the environment is as its code is, whose rights nobody judges either.
+    # The index in the environment is trusted like its code, whatever its mode.
     monkeypatch.delenv("LAZYPLUG_INDEX")
     (env.prefix / "other.index").rename(env.file)
     lazyplug.invalidate_caches()
     assert names() == ["one", "two"]
 
 
-def test_what_is_damaged_where_it_is_read_later_is_told_and_scanned(
+def test_damage_that_is_found_later_is_logged_and_the_environment_is_scanned(
     env: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
     env.freeze("--trust")
-    whole = env.file.read_bytes()
-    at = whole.index(b"plug:two")
-    env.file.write_bytes(whole[:at] + b"evil:two" + whole[at + 8 :])
+    intact = env.file.read_bytes()
+    at = intact.index(b"plug:two")
+    env.file.write_bytes(intact[:at] + b"evil:two" + intact[at + 8 :])
     env.path(env.site)
     assert names() == ["one", "two"]
     assert {p.value for p in lazyplug.entry_points(group="g")} == {
@@ -673,46 +683,48 @@ def test_what_is_damaged_where_it_is_read_later_is_told_and_scanned(
     assert f"{env.file} is damaged" in caplog.text
 
 
-def test_every_byte_that_is_damaged_gives_the_right_answer(
+def test_damage_to_any_byte_changes_no_answer(
     env: Environment, site: PlantSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.freeze()
-    whole = env.file.read_bytes()
+    intact = env.file.read_bytes()
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     monkeypatch.setenv("LAZYPLUG_CACHE", "off")
     for path, expected in (
         ([env.site], ["one", "two"]),
         ([other, env.site], ["one", "three", "two"]),
     ):
-        for at in range(0, len(whole), 3):
-            env.file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        for at in range(0, len(intact), 3):
+            env.file.write_bytes(
+                intact[:at] + bytes([intact[at] ^ 1]) + intact[at + 1 :]
+            )
             env.path(*path)
             assert names() == expected
             assert names("h") == ["x"]
 
 
-def test_one_that_is_damaged_leaves_no_trace_in_the_index_of_the_user(
+def test_a_damaged_frozen_index_does_not_affect_the_cached_index(
     env: Environment,
     site: PlantSite,
-    reliable: Ticking,
+    late_clock: Ticking,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     other = site(dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze("--trust")
-    whole = env.file.read_bytes()
+    intact = env.file.read_bytes()
     for directory in env.site.glob("*.dist-info"):
         shutil.rmtree(directory)
-    env.file.write_bytes(whole[:-5] + b"?" + whole[-4:])
+    env.file.write_bytes(intact[:-5] + b"?" + intact[-4:])
     for _ in range(2):
         env.path(other, env.site)
         assert names() == ["three"]
         assert f"ignoring the frozen index: {env.file} is damaged" in caplog.text
-    env.file.write_bytes(whole)
+    env.file.write_bytes(intact)
     env.path(other, env.site)
     assert names() == ["one", "three", "two"]
 
 
-def test_one_may_be_written_anew_while_a_process_runs(
+def test_a_frozen_index_may_be_replaced_while_a_process_runs(
     env: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
     env.freeze("--trust")
@@ -747,16 +759,16 @@ def test_no_descriptor_is_left_open(options: tuple[str, ...], env: Environment) 
 # --------------------------------------------------------------------- the commands
 
 
-def test_freeze_says_what_it_wrote_and_thaw_removes_it(
+def test_freeze_describes_the_index_and_thaw_removes_it(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["freeze"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith(f"{env.file}: 3 distributions in ")
-    assert said.endswith(" path entries, 2 groups, checked at each start\n")
+    out = capsys.readouterr().out
+    assert out.startswith(f"{env.file}: 3 distributions in ")
+    assert out.endswith(" path entries, 2 groups, checked at each start\n")
     assert main(["freeze", "--json", "--trust"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["path"], told["trusted"]) == (str(env.file), True)
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["path"], summary["trusted"]) == (str(env.file), True)
     assert main(["thaw"]) == 0
     assert capsys.readouterr().out == f"removed {env.file}\n"
     assert not env.file.exists()
@@ -764,7 +776,7 @@ def test_freeze_says_what_it_wrote_and_thaw_removes_it(
     assert "does not exist: nothing was removed" in capsys.readouterr().err
 
 
-def test_thaw_removes_nothing_else(
+def test_thaw_removes_only_frozen_indexes(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = env.root / "letter"
@@ -780,7 +792,7 @@ def test_thaw_removes_nothing_else(
     assert json.loads(capsys.readouterr().out) == {"removed": str(env.file)}
 
 
-def test_check_says_if_it_is_still_true_and_what_is_not(
+def test_freeze_check_says_whether_the_index_is_fresh_and_what_differs(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["freeze", "--check"]) == 1
@@ -808,34 +820,34 @@ def test_check_says_if_it_is_still_true_and_what_is_not(
     assert "is damaged" in json.loads(capsys.readouterr().out)["fault"]
 
 
-def test_where_it_cannot_be_written_the_command_says_what_to_do(
+def test_if_the_index_cannot_be_written_freeze_says_what_to_do(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output = str(env.root / "no" / "such" / "folder")
+    output = str(env.root / "no" / "such" / "directory")
     assert main(["freeze", "--output", output]) == 1
-    said = capsys.readouterr().err
+    err = capsys.readouterr().err
     fault = f"{output} cannot be written: No such file or directory."
-    assert f"{fault} Use another file with --output" in said
-    assert "set LAZYPLUG_INDEX to its path" in said
+    assert f"{fault} Use another file with --output" in err
+    assert "set LAZYPLUG_INDEX to its path" in err
     assert main(["freeze", "--path", str(env.root / "none")]) == 1
     assert "none does not exist: nothing was frozen" in capsys.readouterr().err
 
 
-def test_errors_are_json_too_where_that_is_asked_for(
+def test_errors_of_freeze_are_json_if_requested(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for arguments, said in (
-        (("--output", str(env.root / "no" / "folder")), "No such file or directory"),
+    for arguments, message in (
+        (("--output", str(env.root / "no" / "directory")), "No such file or directory"),
         (("--output", str(env.site)), "Is a directory"),
         (("--path", str(env.root / "none")), "does not exist: nothing was frozen"),
         (("--path", str(env.root / "none"), "--check"), "does not exist"),
         (("--check",), "does not exist. Run `lazyplug freeze`"),
     ):
         assert main(["freeze", "--json", *arguments]) == 1
-        assert said in json.loads(capsys.readouterr().out)["fault"]
+        assert message in json.loads(capsys.readouterr().out)["fault"]
 
 
-def test_check_takes_no_word_that_the_file_says_itself(
+def test_freeze_check_rejects_trust_and_flat(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     env.freeze()
@@ -844,20 +856,20 @@ def test_check_takes_no_word_that_the_file_says_itself(
         assert "--check takes --trust and --flat from FILE" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("given", ["soon", "-1", "1.5", "9" * 12, "9" * 5000])
-def test_what_is_no_time_is_not_taken_for_one(
-    given: str,
+@pytest.mark.parametrize("value", ["soon", "-1", "1.5", "9" * 12, "9" * 5000])
+def test_freeze_rejects_an_invalid_source_date_epoch(
+    value: str,
     env: Environment,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", given)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
     assert main(["freeze"]) == 1
     assert "is not a valid time: expected seconds since 1970" in capsys.readouterr().err
     assert not env.file.exists()
 
 
-def test_what_is_frozen_does_not_depend_on_where_one_stands(
+def test_a_frozen_index_does_not_depend_on_the_current_directory(
     env: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
@@ -876,7 +888,7 @@ def test_what_is_frozen_does_not_depend_on_where_one_stands(
     assert names() == ["one", "two"]
 
 
-def test_names_that_are_of_no_metadata_do_not_matter(
+def test_files_that_are_not_metadata_do_not_make_a_frozen_index_stale(
     env: Environment, isolated: Path
 ) -> None:
     plant(env.site, {"my-info": {}, "EGG-INFO": {}})
@@ -886,7 +898,7 @@ def test_names_that_are_of_no_metadata_do_not_matter(
     assert not isolated.exists()
 
 
-def test_flat_puts_all_into_the_folder_that_it_lies_in(
+def test_a_flat_index_answers_for_the_directory_that_contains_it(
     env: Environment, site: PlantSite, isolated: Path
 ) -> None:
     other = site(dist("second", "9", entry_points="[g]\nnine = plug:one\n"))
@@ -907,65 +919,65 @@ def test_flat_puts_all_into_the_folder_that_it_lies_in(
     assert owner_of(point)[1] == str(env.root / "there")
 
 
-def test_doctor_says_what_a_frozen_index_does_and_if_it_is_true(
+def test_doctor_says_whether_a_frozen_index_is_used_and_fresh(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def told() -> list[tuple[str, str]]:
+    def findings() -> list[tuple[str, str]]:
         capsys.readouterr()
         main(["doctor", "--json"])
         found = json.loads(capsys.readouterr().out)["frozen"]
         return [(each["state"], each["text"]) for each in found]
 
-    assert told() == [("ok", "none")]
+    assert findings() == [("ok", "none")]
     env.freeze("--trust")
-    assert told() == [("ok", f"{env.file} is used, and up to date")]
+    assert findings() == [("ok", f"{env.file} is used, and up to date")]
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
-    ((state, text),) = told()
+    ((state, text),) = findings()
     assert state == "problem"
     assert text.startswith(f"{env.file} is used, but is stale: third-1.0")
     env.freeze()
     shutil.rmtree(env.site / "third-1.0.dist-info")
     lazyplug.invalidate_caches()
     changed = f"{env.site} has other distributions than when it was frozen"
-    assert told() == [("note", f"{env.file} is not used: {changed}")]
+    assert findings() == [("note", f"{env.file} is not used: {changed}")]
     other = plant(env.root / "other", dist("other"))
     env.freeze()
     env.path(env.site, other)
     part = f"{env.file} is used in part"
-    assert told() == [("note", f"{part}: {other} is not in the frozen index")]
+    assert findings() == [("note", f"{part}: {other} is not in the frozen index")]
     env.freeze("--trust")
     env.path(env.site)
-    assert told() == [("note", f"{part}: {other} is not on sys.path")]
+    assert findings() == [("note", f"{part}: {other} is not on sys.path")]
     env.freeze("--trust")
     for directory in env.site.glob("*.dist-info"):
         shutil.rmtree(directory)
     lazyplug.invalidate_caches()
-    ((state, text),) = told()
+    ((state, text),) = findings()
     assert (state, text.partition(";")[0]) == ("note", f"{env.file} is used")
     assert "the metadata is missing, so it cannot be checked" in text
     env.file.write_bytes(b"")
     lazyplug.invalidate_caches()
-    ((state, text),) = told()
+    ((state, text),) = findings()
     assert state == "problem"
     assert "is damaged" in text
 
 
-def test_refresh_says_that_a_frozen_index_answers(
+def test_refresh_says_that_a_frozen_index_is_in_effect(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     env.freeze("--trust")
     assert main(["refresh"]) == 0
-    said = f"The frozen index {env.file} is in effect, and was not rewritten. Run"
-    assert f"{said} `lazyplug freeze --trust --output" in capsys.readouterr().err
+    message = f"The frozen index {env.file} is in effect, and was not rewritten. Run"
+    assert f"{message} `lazyplug freeze --trust --output" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------- learned facts
 
 
-@pytest.mark.usefixtures("forgotten")
-def test_what_was_learned_is_remembered_beside_it(
+@pytest.mark.usefixtures("clean_sys_modules")
+def test_learned_facts_are_kept_with_a_frozen_index(
     env: Environment,
-    reliable: Ticking,
+    late_clock: Ticking,
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -979,7 +991,7 @@ def test_what_was_learned_is_remembered_beside_it(
     assert ExtensionManager[Any]("g")["doc"].summary == "What it does."
     facts_module.write()
     assert [file.suffix for file in isolated.iterdir()] == [".facts"]
-    # Of another environment something is written, and what is old goes.
+    # A write for another environment removes old files.
     env.path(env.site, plant(env.root / "other", dist("third")))
     names()
     assert len(list(isolated.glob("*.facts"))) == 1
@@ -995,7 +1007,7 @@ def test_what_was_learned_is_remembered_beside_it(
 # ------------------------------------------------------------------- in a process
 
 
-def test_the_path_that_an_anchor_stands_for_is_that_of_now(tmp_path: Path) -> None:
+def test_expanding_an_anchor_returns_the_path(tmp_path: Path) -> None:
     for path in (sys.prefix, f"{sys.prefix}{os.sep}lib", f"{tmp_path}{os.sep}a"):
         directory = str(tmp_path)
         assert (
@@ -1007,7 +1019,7 @@ def test_the_path_that_an_anchor_stands_for_is_that_of_now(tmp_path: Path) -> No
     assert _frozen_index.expand_anchor("{here}/../..", "/x/y/z") == "/x"
 
 
-def test_a_process_without_variables_of_ours_ignores_the_variable(
+def test_a_process_that_ignores_variables_ignores_lazyplug_index(
     env: Environment,
 ) -> None:
     file = env.root / "x.index"
@@ -1036,7 +1048,7 @@ def test_a_process_without_variables_of_ours_ignores_the_variable(
         assert json.loads(done.stdout) == expected
 
 
-def test_importing_lazyplug_and_a_start_without_one_do_not_import_its_room() -> None:
+def test_a_start_without_a_frozen_index_does_not_import_its_modules() -> None:
     loaded = ask(
         """
         import sys, json, lazyplug

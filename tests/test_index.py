@@ -13,17 +13,6 @@ from lazyplug import _environment
 from lazyplug.testing import dist, plant
 from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.heads import (
-    HEAD,
-    NO_JSON,
-    STRANGE,
-    head_of,
-    headed,
-    in_lines,
-    places,
-    replaced,
-    strange_heads,
-)
 from tests.support.index_format import (
     CHUNK,
     SCHEMA,
@@ -35,13 +24,24 @@ from tests.support.index_format import (
     table_of,
     title,
 )
+from tests.support.index_heads import (
+    HEAD,
+    NO_JSON,
+    STRANGE,
+    head_of,
+    headed,
+    in_lines,
+    places,
+    replaced,
+    strange_heads,
+)
 
 WriteIndex = Callable[..., bytes]
 
 
 @pytest.fixture
 def write_index(
-    reliable: Ticking, tmp_path: Path, only: SetPath, isolated: Path
+    late_clock: Ticking, tmp_path: Path, set_path: SetPath, isolated: Path
 ) -> WriteIndex:
     """Return a function that plants distributions and returns their index."""
 
@@ -49,7 +49,7 @@ def write_index(
         directory = tmp_path / "site"
         for name, text in texts.items():
             plant(directory, dist(name, entry_points=text))
-        only(directory)
+        set_path(directory)
         _environment.current()
         (file,) = isolated.glob("*.json")
         return file.read_bytes()
@@ -182,18 +182,18 @@ def test_any_group_name_is_found_and_none_is_mistaken_for_another(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="paths are text elsewhere")
 def test_paths_that_cannot_be_encoded_are_found_again(
-    reliable: Ticking, tmp_path: Path, only: SetPath
+    late_clock: Ticking, tmp_path: Path, set_path: SetPath
 ) -> None:
     directory = tmp_path / os.fsdecode(b"\xff\xfe site")
     plant(directory, dist("foo", entry_points="[g]\na = m:f\n"))
     (directory / os.fsdecode(b"b\xe4r-1.0.dist-info")).mkdir()
-    only(directory)
+    set_path(directory)
     before = lazyplug.entry_points(group="g")
-    before_second = reliable.looks
+    before_second = late_clock.stat_calls
     lazyplug.invalidate_caches()
     assert lazyplug.entry_points(group="g") == before
     # The index, the path entry and one file are checked; nothing is scanned again.
-    assert reliable.looks == before_second + 3
+    assert late_clock.stat_calls == before_second + 3
     assert before["a"].dist.version == "1.0"
 
 
@@ -339,13 +339,13 @@ def test_an_index_of_another_version_is_not_read_and_is_replaced(
 
 
 def test_an_index_of_another_key_in_its_place_is_not_used(
-    write_index: WriteIndex, isolated: Path, only: SetPath, site: PlantSite
+    write_index: WriteIndex, isolated: Path, set_path: SetPath, site: PlantSite
 ) -> None:
     # As if the hashes of two keys were equal.
     write_index(foo="[g]\na = m:f\n")
     (first,) = isolated.glob("*.json")
     other = site(dist("foo", entry_points="[g]\nother = m:f\n"), "other")
-    only(other)
+    set_path(other)
     assert lazyplug.entry_points(group="g").names == {"other"}
     (second,) = set(isolated.glob("*.json")) - {first}
     second.write_bytes(first.read_bytes())

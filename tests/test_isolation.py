@@ -16,11 +16,11 @@ from lazyplug import (
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 
 
 @pytest.fixture
-def broken(site: PlantSite, first: SetPath) -> Path:
+def broken(site: PlantSite, prepend_path: SetPath) -> Path:
     """Install a valid plugin, one that fails to load, and one with an invalid value."""
     directory = site(
         {
@@ -30,7 +30,7 @@ def broken(site: PlantSite, first: SetPath) -> Path:
             **dist("faulty", "2", "[g]\nbad = plug_broken:B\nodd = not a reference\n"),
         }
     )
-    first(directory)
+    prepend_path(directory)
     return directory
 
 
@@ -56,10 +56,12 @@ def test_failures_are_logged_once_and_recorded_by_default(
     "method", ["__bool__(self): return False", "__len__(self): raise OSError"]
 )
 def test_a_failure_whose_error_is_false_or_has_no_truth_value_is_recorded(
-    method: str, site: PlantSite, first: SetPath
+    method: str, site: PlantSite, prepend_path: SetPath
 ) -> None:
     source = f"class Error(Exception):\n    def {method}\nraise Error('on purpose')\n"
-    first(site({"plug_false.py": source, **dist("p", "1", "[g]\nbad = plug_false\n")}))
+    prepend_path(
+        site({"plug_false.py": source, **dist("p", "1", "[g]\nbad = plug_false\n")})
+    )
     manager = ExtensionManager[Any]("g")
     with pytest.raises(Exception, match="on purpose") as raised:
         manager["bad"].plugin  # noqa: B018

@@ -44,8 +44,8 @@ from tests.support.clock import (
     Clockwork,
     Ticking,
     after_last_change,
+    hour_ahead_clock,
     process,
-    settled_clock,
 )
 from tests.support.environments import plant_raw
 from tests.support.index_format import (
@@ -172,7 +172,7 @@ def test_in_any_environment_the_answer_is_that_of_importlib_metadata(
         plant_raw(root / site, content)
     path = [str(root / site) for site in tree]
     expected = ask_oracle(path)
-    with process(path, root / "cache", settled_clock()):
+    with process(path, root / "cache", hour_ahead_clock()):
         compare(fresh(), expected)
         compare(answer(), expected)  # writes the index
         assert os.listdir(root / "cache")
@@ -182,9 +182,9 @@ def test_in_any_environment_the_answer_is_that_of_importlib_metadata(
         declared = expected.declared.values()
         if not expected.incomparable and not any(None in d for d in declared):
             MetadataPathFinder.invalidate_caches()
-            whole = importlib_metadata.entry_points()
+            points = importlib_metadata.entry_points()
             assert Counter(
-                (e.group, e.name, e.value, e.dist.name, e.dist.version) for e in whole
+                (e.group, e.name, e.value, e.dist.name, e.dist.version) for e in points
             ) == Counter(
                 (e.group, e.name, e.value, *identify(e._owner)[:2])
                 for e in lazyplug.entry_points()
@@ -386,7 +386,7 @@ class Environment(RuleBasedStateMachine):
         self.check()
 
     @rule(number=picks, ahead=st.sampled_from([-(10**9), 0, 10**9, LATER * 30]))
-    def touch(self, number: int, ahead: int) -> None:
+    def set_mtime(self, number: int, ahead: int) -> None:
         """Set an mtime without a change, into the future too."""
         file = self.pick_file(number)
         if file is not None:
@@ -465,7 +465,7 @@ class ReliableTimes(Environment):
     """No stat data is racy: it alone must show every change."""
 
     def make_clock(self) -> Ticking:
-        return settled_clock()
+        return hour_ahead_clock()
 
     def check(self) -> None:
         super().check()
@@ -760,17 +760,17 @@ def test_a_fingerprint_differs_if_one_number_of_one_file_differs(
     files: list[tuple[int, ...]], random: Any, field: int, more: int
 ) -> None:
     signatures = [" ".join([f"{number:x}" for number in file]) for file in files]
-    whole = fingerprint(stat_hashes(map(status_of, signatures)))
-    assert whole == fingerprint_of(list(map(stat_hash, signatures)))
+    combined = fingerprint(stat_hashes(map(status_of, signatures)))
+    assert combined == fingerprint_of(list(map(stat_hash, signatures)))
     other = signatures.copy()
     random.shuffle(other)  # files that were exchanged for each other
-    assert (whole == fingerprint_of(list(map(stat_hash, other)))) == (
+    assert (combined == fingerprint_of(list(map(stat_hash, other)))) == (
         other == signatures
     )
     changed = list(files[0])
     changed[field] += more
     signatures[0] = " ".join([f"{number:x}" for number in changed])
-    assert whole != fingerprint_of(list(map(stat_hash, signatures)))
+    assert combined != fingerprint_of(list(map(stat_hash, signatures)))
 
 
 def test_a_fingerprint_is_the_same_in_every_process() -> None:
@@ -819,7 +819,7 @@ def test_decoding_an_encoded_index_gives_the_same_content(sites: Sites) -> None:
         assert [(owner[3], row) for row, owner in index.rows(group)] == expected
     assert index.rows("no such group") == []
     watch = index.watched()
-    for place, _, present, whole, _ in watch:
+    for place, _, present, combined, _ in watch:
         signatures_of: dict[str, str | None] = {}
         of_several = place[-1] == ","
         for entry in entries if of_several else [entries[int(place)]]:
@@ -833,7 +833,7 @@ def test_decoding_an_encoded_index_gives_the_same_content(sites: Sites) -> None:
         seen = [signatures_of[os.fsdecode(file)] for file in paths(present)]
         # A file without a stat signature never matches.
         wanted = "" if None in seen else fingerprint(stat_hashes(map(status_of, seen)))
-        assert whole == wanted
+        assert combined == wanted
     watched = [
         file for _, *lines, _, _ in watch for line in lines for file in paths(line)
     ]
@@ -902,7 +902,7 @@ class Damage(NamedTuple):
 
 damages = st.builds(
     Damage,
-    st.sampled_from(["flip", "cut", "replace", "insert", "whole"]),
+    st.sampled_from(["flip", "cut", "replace", "insert", "all"]),
     st.floats(0, 1, exclude_max=True),
     st.integers(0, 7),
     st.binary(min_size=1, max_size=40)
@@ -927,10 +927,10 @@ QUERIES: list[Callable[[Index], Any]] = [
 @examples(1000)
 @given(damage=damages)
 def test_damage_is_detected_when_it_is_read(damage: Damage) -> None:
-    whole = encode_sites(ONE_SITE)
-    good = from_bytes(whole)
+    intact = encode_sites(ONE_SITE)
+    good = from_bytes(intact)
     try:
-        index = from_bytes(damage.apply(whole))
+        index = from_bytes(damage.apply(intact))
     except ValueError:
         return
     assert index.key == good.key
@@ -971,11 +971,13 @@ def test_a_damaged_index_gives_the_answer_of_a_new_scan_and_is_repaired(
 ) -> None:
     cache = two_sites / "cache"
     shutil.rmtree(cache, ignore_errors=True)
-    with process([str(two_sites / "a"), str(two_sites / "b")], cache, settled_clock()):
+    with process(
+        [str(two_sites / "a"), str(two_sites / "b")], cache, hour_ahead_clock()
+    ):
         good = warm()
         (file,) = cache.glob("*.json")
-        whole = file.read_bytes()
-        file.write_bytes(damage.apply(whole))
+        intact = file.read_bytes()
+        file.write_bytes(damage.apply(intact))
         lazyplug.invalidate_caches()
         # A manager asks for one group, which reads the smallest part of the index.
         assert [row[0] for row, _ in _environment.current().rows("g")] == ["a"]
@@ -983,4 +985,4 @@ def test_a_damaged_index_gives_the_answer_of_a_new_scan_and_is_repaired(
         assert lazyplug.problems() == []
         repaired = from_bytes(file.read_bytes())
         for query in QUERIES:
-            assert query(repaired) == query(from_bytes(whole))
+            assert query(repaired) == query(from_bytes(intact))

@@ -1,4 +1,4 @@
-"""One plugin by the name of its entry point, or by a reference."""
+"""Test that `load` loads a plugin by the name of an entry point, or by a reference."""
 
 import os.path
 import sys
@@ -9,7 +9,7 @@ import lazyplug
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 MODULE = """
 class Registry:
     class Inner: pass
@@ -17,10 +17,10 @@ class Registry:
 
 
 @pytest.fixture(autouse=True)
-def installed(site: PlantSite, first: SetPath) -> None:
+def installed(site: PlantSite, prepend_path: SetPath) -> None:
     points = "[g]\nreal = plug_pack.sub:Registry\nplug_pack.sub.Registry = os:sep\n"
     points += "twice = os:sep\n[h]\nbroken = plug_broken\n"
-    first(
+    prepend_path(
         site(
             {
                 "plug_pack": {
@@ -40,7 +40,9 @@ def test_an_entry_point_is_loaded_by_its_name() -> None:
     assert lazyplug.load("g", "real").__name__ == "Registry"
 
 
-def test_an_entry_point_wins_over_a_reference_that_looks_the_same() -> None:
+def test_an_entry_point_takes_precedence_over_a_reference_of_the_same_spelling() -> (
+    None
+):
     assert lazyplug.load("g", "plug_pack.sub.Registry") == os.sep
 
 
@@ -55,7 +57,7 @@ def test_an_entry_point_wins_over_a_reference_that_looks_the_same() -> None:
         ("plug_pack.sub : Registry", "Registry"),
     ],
 )
-def test_what_is_no_entry_point_is_read_as_a_reference(
+def test_a_name_that_is_not_an_entry_point_is_loaded_as_a_reference(
     reference: str, name: str
 ) -> None:
     assert lazyplug.load("h", reference).__name__ == name
@@ -73,7 +75,7 @@ def test_what_is_no_entry_point_is_read_as_a_reference(
         ("plug_pack.sub.Registry.Missing", "has no attribute 'Missing'"),
     ],
 )
-def test_what_is_neither_tells_both_attempts(reference: str, words: str) -> None:
+def test_the_error_describes_both_failed_attempts(reference: str, words: str) -> None:
     with pytest.raises(lazyplug.NoMatches, match=words) as caught:
         lazyplug.load("g", reference)
     assert f"no extension named {reference!r} in group 'g'" in str(caught.value)
@@ -89,23 +91,23 @@ def test_a_plain_name_is_not_tried_as_a_reference(name: str) -> None:
     assert "reference" not in str(caught.value)
 
 
-def test_what_a_module_itself_misses_is_not_hidden() -> None:
+def test_a_missing_import_inside_a_module_is_not_hidden() -> None:
     with pytest.raises(ModuleNotFoundError, match="plug_missing_inside"):
         lazyplug.load("h", "plug_pack.lacks:X")
     with pytest.raises(ModuleNotFoundError, match="plug_missing_inside"):
         lazyplug.load("h", "plug_pack.lacks.X")
 
 
-def test_a_broken_entry_point_raises_what_its_import_raises() -> None:
+def test_a_broken_entry_point_raises_the_exception_of_its_import() -> None:
     with pytest.raises(ZeroDivisionError, match="division by zero"):
         lazyplug.load("h", "broken")
 
 
-def test_a_name_that_stands_twice_is_an_error() -> None:
+def test_a_name_that_is_declared_twice_is_an_error() -> None:
     with pytest.raises(lazyplug.MultipleMatches, match="'twice' is declared more than"):
         lazyplug.load("g", "twice")
 
 
-def test_only_what_was_asked_for_is_imported() -> None:
+def test_only_the_loaded_target_is_imported() -> None:
     lazyplug.load("h", "os:sep")
     assert not [name for name in sys.modules if name.startswith("plug_")]

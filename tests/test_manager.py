@@ -1,4 +1,4 @@
-"""The managers: what they select, when plugins are imported, what is logged."""
+"""Test which extensions managers select, when they import them, and what they log."""
 
 import logging
 import re
@@ -26,7 +26,7 @@ from tests.support.children import ask
 from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
 PLUGINS = """
 class Base:
@@ -43,7 +43,7 @@ class Broken(Base):
 
 
 @pytest.fixture
-def three(site: PlantSite, first: SetPath) -> Path:
+def three(site: PlantSite, prepend_path: SetPath) -> Path:
     """Install three plugins of one group, in two distributions."""
     directory = site(
         {
@@ -52,14 +52,14 @@ def three(site: PlantSite, first: SetPath) -> Path:
             **dist("plug-a", "1", "[g]\nthree = plug:Three\n"),
         }
     )
-    first(directory)
+    prepend_path(directory)
     return directory
 
 
 @pytest.fixture
-def trapped(site: PlantSite, first: SetPath) -> None:
+def trapped(site: PlantSite, prepend_path: SetPath) -> None:
     """Install plugins that fail the test when they are imported."""
-    first(
+    prepend_path(
         site(
             {
                 "plug.py": TRAP,
@@ -70,9 +70,9 @@ def trapped(site: PlantSite, first: SetPath) -> None:
 
 
 @pytest.fixture
-def twice(site: PlantSite, first: SetPath) -> None:
-    """Install one name in two distributions that are no neighbors."""
-    first(
+def twice(site: PlantSite, prepend_path: SetPath) -> None:
+    """Install one name in two distributions that are not adjacent."""
+    prepend_path(
         site(
             {
                 "plug.py": PLUGINS,
@@ -85,9 +85,9 @@ def twice(site: PlantSite, first: SetPath) -> None:
 
 
 @pytest.fixture
-def broken(site: PlantSite, first: SetPath) -> None:
+def broken(site: PlantSite, prepend_path: SetPath) -> None:
     """Install a plugin that works between two that do not."""
-    first(
+    prepend_path(
         site(
             {
                 "plug.py": PLUGINS,
@@ -101,10 +101,10 @@ def broken(site: PlantSite, first: SetPath) -> None:
     )
 
 
-# What is there
+# Listing
 
 
-def test_a_manager_keeps_the_order_of_distributions_then_of_lines(three: Path) -> None:
+def test_extensions_are_ordered_by_distribution_then_by_line(three: Path) -> None:
     manager = ExtensionManager[Any]("g")
     assert manager.names() == ["three", "one", "two"]
     assert [extension.name for extension in manager] == manager.names()
@@ -115,7 +115,7 @@ def test_a_manager_keeps_the_order_of_distributions_then_of_lines(three: Path) -
     assert manager.namespace == "g"
 
 
-def test_making_listing_and_asking_import_nothing(trapped: None) -> None:
+def test_creating_listing_and_querying_managers_imports_nothing(trapped: None) -> None:
     for manager in (
         ExtensionManager[Any]("g"),
         NamedExtensionManager[Any]("g", ["one", "two"], name_order=True),
@@ -134,7 +134,7 @@ def test_making_listing_and_asking_import_nothing(trapped: None) -> None:
     assert "plug" not in sys.modules
 
 
-def test_an_empty_manager_is_falsy_and_names_its_namespace_when_mapped() -> None:
+def test_an_empty_manager_is_falsy_and_map_raises_no_matches() -> None:
     manager = ExtensionManager[Any]("no.such.group")
     assert not manager
     assert manager.names() == []
@@ -142,7 +142,7 @@ def test_an_empty_manager_is_falsy_and_names_its_namespace_when_mapped() -> None
         manager.map(lambda extension: extension)
 
 
-def test_a_manager_can_be_subscribed_at_run_time_and_costs_no_typing() -> None:
+def test_a_manager_can_be_subscripted_without_importing_typing() -> None:
     assert ExtensionManager[int] is ExtensionManager
     assert Extension[int] is Extension
     found = ask(
@@ -154,7 +154,7 @@ def test_a_manager_can_be_subscribed_at_run_time_and_costs_no_typing() -> None:
     assert found is False
 
 
-def test_an_unknown_name_is_a_key_error_with_near_misses(three: Path) -> None:
+def test_an_unknown_name_is_a_key_error_with_similar_names(three: Path) -> None:
     manager = ExtensionManager[Any]("g")
     with pytest.raises(KeyError, match="did you mean 'three'") as caught:
         manager["thre"]
@@ -168,7 +168,7 @@ def test_an_unknown_name_is_a_key_error_with_near_misses(three: Path) -> None:
 # Named
 
 
-def test_named_extensions_come_as_installed_or_in_the_order_of_names(
+def test_named_extensions_come_in_installed_order_or_in_the_order_of_names(
     three: Path,
 ) -> None:
     names = ["two", "three"]
@@ -180,7 +180,7 @@ def test_named_extensions_come_as_installed_or_in_the_order_of_names(
         ordered["one"]
 
 
-def test_missing_names_are_logged_or_given_to_the_callback(
+def test_missing_names_are_logged_or_passed_to_the_callback(
     three: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     NamedExtensionManager[Any]("g", ["one", "four", "five"])
@@ -202,16 +202,16 @@ def test_missing_names_are_logged_or_given_to_the_callback(
 # Driver and hook
 
 
-def test_a_driver_is_the_plugin_or_what_its_call_returns(three: Path) -> None:
+def test_the_driver_is_the_plugin_or_what_its_call_returns(three: Path) -> None:
     assert DriverManager[Any]("g", "one").driver is sys.modules["plug"].One
     driver = DriverManager[Any]("g", "one", True, (1,), {"a": 2}).driver
     assert (driver.args, driver.kwds) == ((1,), {"a": 2})
 
 
 def test_a_falsy_driver_is_the_instance_and_not_the_class(
-    site: PlantSite, first: SetPath
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
-    first(
+    prepend_path(
         site(
             {
                 "plug.py": "class Plugin(dict): pass\n",
@@ -222,12 +222,12 @@ def test_a_falsy_driver_is_the_instance_and_not_the_class(
     assert DriverManager[Any]("g", "x", invoke_on_load=True).driver == {}
 
 
-def test_a_driver_can_be_called_with_a_function(three: Path) -> None:
+def test_a_driver_manager_can_be_called_with_a_function(three: Path) -> None:
     manager = DriverManager[Any]("g", "two", invoke_on_load=True)
     assert manager(lambda extension, more: extension.obj.name(more), 5) == ("Two", 5)
 
 
-def test_an_unknown_driver_names_group_near_misses_and_what_is_available(
+def test_the_error_for_an_unknown_driver_lists_similar_and_available_names(
     three: Path,
 ) -> None:
     with pytest.raises(
@@ -238,34 +238,34 @@ def test_an_unknown_driver_names_group_near_misses_and_what_is_available(
         DriverManager[Any]("g", "ones")
 
 
-def test_a_driver_of_an_unknown_group_names_groups_that_look_alike(
-    three: Path, site: PlantSite, first: SetPath
+def test_the_error_for_a_driver_of_an_unknown_group_suggests_similar_groups(
+    three: Path, site: PlantSite, prepend_path: SetPath
 ) -> None:
-    first(site(dist("more", "1", "[my.app.drivers]\nx = plug:One\n"), "more"))
+    prepend_path(site(dist("more", "1", "[my.app.drivers]\nx = plug:One\n"), "more"))
     with pytest.raises(
         lazyplug.NoMatches, match=r"did you mean the group 'my\.app\.drivers'"
     ):
         DriverManager[Any]("my.app.driver", "x")
 
 
-def test_where_nothing_is_installed_the_error_says_so(
-    only: SetPath, tmp_path: Path
+def test_the_error_in_an_empty_environment_says_so(
+    set_path: SetPath, tmp_path: Path
 ) -> None:
-    only(tmp_path)
+    set_path(tmp_path)
     text = r"no entry points found on sys\.path: is the metadata"
     with pytest.raises(lazyplug.NoMatches, match=text):
         DriverManager[Any]("g", "x")
 
 
-def test_an_error_mentions_metadata_that_could_not_be_read(
-    site: PlantSite, first: SetPath
+def test_an_error_mentions_problems_in_the_metadata(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
-    first(site(dist("plug", "1", "[g]\nbroken line\n")))
+    prepend_path(site(dist("plug", "1", "[g]\nbroken line\n")))
     with pytest.raises(lazyplug.NoMatches, match="no '=' in 'broken line'"):
         DriverManager[Any]("g", "x")
 
 
-def test_two_drivers_of_one_name_are_an_error_with_both_distributions(
+def test_the_error_for_two_drivers_of_one_name_names_both_distributions(
     twice: None,
 ) -> None:
     with pytest.raises(lazyplug.MultipleMatches, match="'x' is declared m") as caught:
@@ -279,19 +279,19 @@ def test_two_drivers_of_one_name_are_an_error_with_both_distributions(
 
 
 def test_a_conflict_resolver_chooses_before_any_import(twice: None) -> None:
-    asked: list[Any] = []
+    calls: list[Any] = []
 
     def resolver(namespace: str, name: str, found: list[Any]) -> Any:
-        asked.append((namespace, name, [e.value for e in found]))
+        calls.append((namespace, name, [e.value for e in found]))
         return found[0]
 
     manager = DriverManager[Any]("g", "x", conflict_resolver=resolver)
-    assert asked == [("g", "x", ["plug:One", "plug:Two"])]
+    assert calls == [("g", "x", ["plug:One", "plug:Two"])]
     assert "plug" not in sys.modules
     assert manager.driver.__name__ == "One"
 
 
-def test_names_that_stand_twice_are_resolved_wherever_they_stand(
+def test_duplicate_names_are_resolved_whether_or_not_they_are_adjacent(
     twice: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     manager = ExtensionManager[Any]("g")
@@ -307,7 +307,7 @@ def test_names_that_stand_twice_are_resolved_wherever_they_stand(
     assert [e.value for e in ordered] == ["plug:Three", "plug:Two"]
 
 
-def test_a_hook_gives_all_extensions_of_its_name(twice: None) -> None:
+def test_a_hook_has_all_extensions_of_its_name(twice: None) -> None:
     manager = HookManager[Any]("g", "x", invoke_on_load=True)
     assert [e.value for e in manager["x"]] == ["plug:One", "plug:Two"]
     assert manager.map_method("name", 1) == [("One", 1), ("Two", 1)]
@@ -315,7 +315,7 @@ def test_a_hook_gives_all_extensions_of_its_name(twice: None) -> None:
         manager["y"]
 
 
-def test_a_hook_without_extensions_is_no_error(
+def test_a_hook_without_extensions_is_not_an_error(
     twice: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert list(HookManager[Any]("g", "none")) == []
@@ -325,7 +325,7 @@ def test_a_hook_without_extensions_is_no_error(
 # Running plugins
 
 
-def test_map_calls_all_in_order_and_returns_the_answers(three: Path) -> None:
+def test_map_calls_all_in_order_and_returns_the_results(three: Path) -> None:
     manager = ExtensionManager[Any]("g", invoke_on_load=True)
 
     def answer(extension: Any, a: int, b: int = 0) -> Any:
@@ -336,7 +336,7 @@ def test_map_calls_all_in_order_and_returns_the_answers(three: Path) -> None:
     assert manager.map_method("name") == [("Three",), ("One",), ("Two",)]
 
 
-def test_what_a_mapped_function_raises_is_logged_or_propagated(
+def test_an_exception_of_a_mapped_function_is_logged_or_propagated(
     three: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail_for_one(extension: Any) -> str:
@@ -350,7 +350,7 @@ def test_what_a_mapped_function_raises_is_logged_or_propagated(
         ExtensionManager[Any]("g", propagate_map_exceptions=True).map(fail_for_one)
 
 
-def test_a_broken_extension_is_left_out_and_logged_once_a_process(
+def test_a_broken_extension_is_skipped_and_logged_once_per_process(
     broken: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
@@ -372,20 +372,20 @@ def test_a_broken_extension_is_logged_with_its_traceback_at_debug_level(
     assert "Traceback" in caplog.text
 
 
-def test_a_broken_extension_goes_to_the_callback_once(broken: None) -> None:
-    told: list[Any] = []
+def test_a_broken_extension_is_passed_to_the_callback_once(broken: None) -> None:
+    failures: list[Any] = []
     manager = ExtensionManager[Any](
-        "g", on_load_failure_callback=lambda *args: told.append(args)
+        "g", on_load_failure_callback=lambda *args: failures.append(args)
     )
     manager.map(lambda e: e)
     manager.map(lambda e: e)
-    assert [(m, p.name, e.__class__.__name__) for m, p, e in told] == [
+    assert [(m, p.name, e.__class__.__name__) for m, p, e in failures] == [
         (manager, "a", "ModuleNotFoundError"),
         (manager, "c", "AttributeError"),
     ]
 
 
-def test_what_the_callback_raises_is_raised(broken: None) -> None:
+def test_an_exception_of_the_callback_is_raised(broken: None) -> None:
     def refuse(manager: object, point: object, error: Exception) -> None:
         raise RuntimeError("the host refuses") from error
 
@@ -394,7 +394,7 @@ def test_what_the_callback_raises_is_raised(broken: None) -> None:
         manager.map(lambda e: e)
 
 
-def test_a_broken_driver_raises_what_its_import_raised(broken: None) -> None:
+def test_a_broken_driver_raises_the_exception_of_its_import(broken: None) -> None:
     manager = DriverManager[Any]("g", "a")
     with pytest.raises(ModuleNotFoundError, match="plug_gone"):
         manager.driver  # noqa: B018
@@ -402,25 +402,25 @@ def test_a_broken_driver_raises_what_its_import_raised(broken: None) -> None:
         manager.map(lambda e: e)
 
 
-def test_a_broken_driver_with_callback_is_no_match_after_the_callback(
+def test_a_broken_driver_raises_no_matches_after_the_callback(
     broken: None,
 ) -> None:
-    told: list[Any] = []
+    failures: list[Any] = []
     manager = DriverManager[Any](
-        "g", "a", on_load_failure_callback=lambda *args: told.append(args)
+        "g", "a", on_load_failure_callback=lambda *args: failures.append(args)
     )
     for _ in range(2):
         with pytest.raises(lazyplug.NoMatches, match="could not be loaded") as caught:
             manager.driver  # noqa: B018
         assert isinstance(caught.value.__cause__, ModuleNotFoundError)
-    assert len(told) == 1
+    assert len(failures) == 1
 
 
 # Eager
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
-def test_eager_managers_load_at_once_and_leave_out_what_fails(
+def test_eager_managers_load_at_once_and_exclude_failures(
     broken: None,
     how: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -449,7 +449,7 @@ def test_eager_managers_load_at_once_and_leave_out_what_fails(
         )
 
 
-def test_eager_managers_call_at_once(three: Path) -> None:
+def test_eager_managers_call_plugins_at_once(three: Path) -> None:
     manager = ExtensionManager[Any]("g", True, lazy=False)
     assert all("obj" in vars(extension) for extension in manager)
 
@@ -471,7 +471,7 @@ class Speaks(Protocol):
     def speak(self) -> str: ...
 
 
-def test_a_plugin_that_does_not_fit_the_class_is_a_clear_error(three: Path) -> None:
+def test_a_plugin_that_is_not_of_the_protocol_class_is_an_error(three: Path) -> None:
     manager = DriverManager[Any]("g", "one", protocol=Interface)
     with pytest.raises(lazyplug.ProtocolMismatch, match="does not fit Interface"):
         manager.driver  # noqa: B018
@@ -479,7 +479,7 @@ def test_a_plugin_that_does_not_fit_the_class_is_a_clear_error(three: Path) -> N
         manager.driver  # noqa: B018
 
 
-def test_a_plugin_that_lacks_methods_of_the_protocol_is_told_which(
+def test_the_error_lists_the_methods_of_the_protocol_that_a_plugin_lacks(
     three: Path,
 ) -> None:
     for invoke in (False, True):
@@ -492,7 +492,7 @@ def test_a_plugin_that_lacks_methods_of_the_protocol_is_told_which(
         assert got.value.missing == (("loud", "speak") if invoke else ("speak",))
 
 
-def test_a_plugin_that_fits_is_the_driver(three: Path) -> None:
+def test_a_plugin_that_matches_the_protocol_is_the_driver(three: Path) -> None:
     import plug  # type: ignore[import-not-found]
 
     assert DriverManager[Any]("g", "one", protocol=plug.Base).driver is plug.One
@@ -504,7 +504,7 @@ def test_a_plugin_that_fits_is_the_driver(three: Path) -> None:
     ("protocol", "words"),
     [(3, "must be a class"), (typing.SupportsInt | None, "must be a class")],
 )
-def test_a_protocol_that_is_no_class_is_an_error_at_once(
+def test_a_protocol_that_is_not_a_class_is_an_error_at_once(
     three: Path, protocol: Any, words: str
 ) -> None:
     with pytest.raises(TypeError, match=words):
@@ -522,7 +522,7 @@ def test_a_protocol_that_cannot_be_checked_is_an_error_at_once(three: Path) -> N
 # For hosts that come from stevedore
 
 
-def test_a_test_instance_has_the_given_extensions() -> None:
+def test_a_test_instance_has_the_extensions_passed_to_it() -> None:
     one: Extension[Any] = Extension("one", None, dict, {"a": 1})
     two: Extension[Any] = Extension("two", None, list, [])
     manager = ExtensionManager[Any].make_test_instance([one, two])
@@ -532,8 +532,8 @@ def test_a_test_instance_has_the_given_extensions() -> None:
     driver = DriverManager[Any].make_test_instance(one, namespace="x")
     assert driver.driver == {"a": 1}
     assert driver.namespace == "x"
-    bare: Extension[Any] = Extension("bare", None, dict)
-    assert DriverManager[Any].make_test_instance(bare).driver is dict
+    uncalled: Extension[Any] = Extension("uncalled", None, dict)
+    assert DriverManager[Any].make_test_instance(uncalled).driver is dict
 
 
 def test_an_unknown_option_is_a_type_error(three: Path) -> None:
@@ -548,7 +548,7 @@ def test_an_unknown_option_is_a_type_error(three: Path) -> None:
                 kind(*arguments, **wrong)
 
 
-def test_the_options_are_declared_once_and_the_same_for_the_type_checker() -> None:
+def test_options_are_declared_the_same_for_the_type_checker() -> None:
     import ast
     import inspect
 
@@ -568,11 +568,11 @@ def test_the_options_are_declared_once_and_the_same_for_the_type_checker() -> No
     assert declared == real
 
 
-# A name that came unnoticed
+# A name that was added without a change of its directory
 
 
-def test_under_dirs_a_missing_name_gets_one_full_look(
-    three: Path, reliable: Ticking, monkeypatch: pytest.MonkeyPatch
+def test_at_level_dirs_a_missing_name_is_looked_up_with_a_full_check(
+    three: Path, late_clock: Ticking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
     lazyplug.invalidate_caches()
@@ -596,12 +596,12 @@ def test_warnings_as_errors_do_not_turn_a_broken_plugin_into_a_crash(
         assert ExtensionManager[Any]("g").map(lambda e: e.name) == ["b"]
 
 
-def test_an_error_of_ours_says_once_what_it_is_about(
+def test_an_error_names_the_entry_point_once(
     site: PlantSite,
-    first: SetPath,
+    prepend_path: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    first(site(dist("plug", "1", "[g]\nwrong = not-valid\n")))
+    prepend_path(site(dist("plug", "1", "[g]\nwrong = not-valid\n")))
     manager = ExtensionManager[Any]("g")
     assert manager.map(lambda e: e) == []
     assert caplog.text.count("'wrong = not-valid'") == 1
@@ -612,7 +612,7 @@ def test_an_error_of_ours_says_once_what_it_is_about(
         manager["other"]
 
 
-def test_a_broken_call_is_told_as_a_broken_load(
+def test_a_failed_call_is_logged_like_a_failed_load(
     three: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     plant(three, dist("plug-c", "3", "[h]\nbroken = plug:Broken\none = plug:One\n"))
@@ -622,20 +622,22 @@ def test_a_broken_call_is_told_as_a_broken_load(
     assert "OSError: broken on purpose" in caplog.text
 
 
-def test_a_thread_that_looks_while_another_sorts_by_name_finds_all(three: Path) -> None:
+def test_a_lookup_while_another_thread_sorts_by_name_finds_everything(
+    three: Path,
+) -> None:
     manager = ExtensionManager[Any]("g")
     found: list[Extension[Any]] = []
 
     class Slow(list[Extension[Any]]):
         def __iter__(self) -> Iterator[Extension[Any]]:
-            given = list[Extension[Any]](super().__iter__())
-            yield given[0]
+            extensions = list[Extension[Any]](super().__iter__())
+            yield extensions[0]
             # Another thread has its turn before the first one goes on.
-            manager.extensions = given
+            manager.extensions = extensions
             thread = threading.Thread(target=lambda: found.append(manager["two"]))
             thread.start()
             thread.join()
-            yield from given[1:]
+            yield from extensions[1:]
 
     manager.extensions = Slow(manager.extensions)
     assert manager["one"].name == "one"

@@ -1,4 +1,4 @@
-"""The modules of a package are extensions, and none is imported to find them."""
+"""Test that modules of a package are extensions, found without importing them."""
 
 import pickle
 import re
@@ -14,7 +14,7 @@ from lazyplug import DriverManager, ExtensionManager, NamedExtensionManager
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 TRAP = "raise AssertionError('this must not be imported')\n"
 TREE = {
     "plug_host": {
@@ -34,13 +34,13 @@ PACKAGE = "plug_host.clients"
 
 
 @pytest.fixture
-def clients(site: PlantSite, first: SetPath) -> Path:
+def clients(site: PlantSite, prepend_path: SetPath) -> Path:
     directory = site(TREE)
-    first(directory)
+    prepend_path(directory)
     return directory
 
 
-def test_modules_come_behind_what_is_installed_and_nothing_is_imported(
+def test_modules_come_after_installed_plugins_and_are_not_imported(
     clients: Path,
 ) -> None:
     manager = ExtensionManager[Any]("clients", package=PACKAGE)
@@ -49,7 +49,7 @@ def test_modules_come_behind_what_is_installed_and_nothing_is_imported(
     assert not [name for name in sys.modules if name.startswith("plug_")]
 
 
-def test_a_module_whose_file_name_is_no_identifier_is_an_extension(
+def test_a_module_whose_file_name_is_not_an_identifier_is_an_extension(
     clients: Path,
 ) -> None:
     for init in clients.rglob("__init__.py"):
@@ -65,7 +65,7 @@ def test_a_module_whose_file_name_is_no_identifier_is_an_extension(
         assert manager.failures == []
 
 
-def test_a_modules_extension_loads_the_module(clients: Path) -> None:
+def test_the_extension_of_a_module_loads_the_module(clients: Path) -> None:
     for init in clients.rglob("__init__.py"):
         init.write_text("SERVICE = 'volume'\n")
     manager = ExtensionManager[Any]("clients", package=PACKAGE)
@@ -75,7 +75,7 @@ def test_a_modules_extension_loads_the_module(clients: Path) -> None:
     assert (nova.entry_point.name, nova.entry_point.load()) == ("nova", nova.plugin)
 
 
-def test_one_and_named_modules_are_found_as_installed_ones_are(clients: Path) -> None:
+def test_drivers_and_named_managers_find_modules_of_a_package(clients: Path) -> None:
     for init in clients.rglob("__init__.py"):
         init.write_text("")
     driver = DriverManager[Any]("clients", "nova", package=PACKAGE)
@@ -88,14 +88,14 @@ def test_one_and_named_modules_are_found_as_installed_ones_are(clients: Path) ->
         DriverManager[Any]("clients", "novo", package=PACKAGE)
 
 
-def test_a_module_dropped_into_the_folder_is_seen_by_the_next_manager(
+def test_a_module_added_to_the_directory_is_found_by_the_next_manager(
     clients: Path,
 ) -> None:
     (clients / "plug_host" / "clients" / "swift.py").write_text("")
     assert "swift" in ExtensionManager[Any]("clients", package=PACKAGE)
 
 
-def test_a_broken_module_is_told_with_where_it_is(
+def test_a_broken_module_is_logged_with_its_reference(
     clients: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for init in clients.rglob("__init__.py"):
@@ -107,28 +107,28 @@ def test_a_broken_module_is_told_with_where_it_is(
     assert re.search(failed, caplog.text)
 
 
-def test_modules_travel_by_reference(clients: Path) -> None:
+def test_modules_are_pickled_by_reference(clients: Path) -> None:
     manager = ExtensionManager[Any]("clients", package=PACKAGE)
     again = pickle.loads(pickle.dumps(manager["nova"]))  # noqa: S301
     assert (again.name, again.value) == ("nova", "plug_host.clients.nova")
     assert not [name for name in sys.modules if name.startswith("plug_")]
 
 
-def test_modules_in_an_archive_are_found(tmp_path: Path, first: SetPath) -> None:
+def test_modules_in_an_archive_are_found(tmp_path: Path, prepend_path: SetPath) -> None:
     archive = tmp_path / "host.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         for file in ("__init__", "clients/__init__", "clients/nova"):
             packed.writestr(f"plug_host/{file}.py", "")
-    first(archive)
+    prepend_path(archive)
     assert ExtensionManager[Any]("clients", package=PACKAGE).names() == ["nova"]
 
 
-def test_a_namespace_package_in_two_places_is_one(
-    site: PlantSite, first: SetPath
+def test_a_namespace_package_in_two_directories_is_searched_completely(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
     one = site({"plug_space": {"clients": {"a.py": ""}}}, "one")
     two = site({"plug_space": {"clients": {"b.py": ""}}}, "two")
-    first(one, two)
+    prepend_path(one, two)
     manager = ExtensionManager[Any]("clients", package="plug_space.clients")
     assert manager.names() == ["a", "b"]
 
@@ -142,7 +142,7 @@ def test_a_namespace_package_in_two_places_is_one(
         ("json.decoder", r"'json\.decoder' is a module, not a package"),
     ],
 )
-def test_a_package_that_is_none_is_an_error_that_says_which_part(
+def test_the_error_for_a_missing_package_names_the_missing_part(
     package: str, words: str, clients: Path
 ) -> None:
     with pytest.raises(ModuleNotFoundError, match=words):

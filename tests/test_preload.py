@@ -74,7 +74,7 @@ def arguments(thing, name):
 
 SPECIAL = ["__iter__", "__len__", "__contains__", "__getitem__", "__call__"]
 SPECIAL += ["__repr__", "__reduce__", "__hash__"]
-asked = 0
+count = 0
 for thing in [*managers, *everyone, lazyplug]:
     names = [n for n in dir(thing) if n[0] != "_"] + [*FIELDS]
     names += [n for n in SPECIAL if hasattr(type(thing), n)]
@@ -82,7 +82,7 @@ for thing in [*managers, *everyone, lazyplug]:
         names = ["problems", "warning_on_missing_entrypoint", "entry_points", "refresh"]
     elif thing in managers:
         names = [n for n in names if n not in FIELDS]
-    asked += len(names)
+    count += len(names)
     sys.stdout.flush()
     if os.fork():
         os.wait()
@@ -112,7 +112,7 @@ for thing in [*managers, *everyone, lazyplug]:
                     error = error.__cause__
     sys.stdout.flush()
     os._exit(0)
-print("asked", asked > 100)
+print("count", count > 100)
 '''
 CHROOT = "os.chroot(EMPTY); os.chdir('/')"
 NO_DESCRIPTORS = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))"
@@ -177,7 +177,7 @@ def test_all_attributes_of_managers_and_extensions_work_if_no_file_can_be_read(
         python("-m", "compileall", "-q", str(package), env=env)
     for _ in range(2):  # a cold start, and a warm one
         done = python(str(program), env=env)
-        assert done.stdout == "asked True\n"
+        assert done.stdout == "count True\n"
         assert "Exception ignored" not in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""A program that `run` runs cannot tell that it was not started directly.
+"""Test that a program cannot tell `lazyplug run` from being started directly.
 
 What it sees is compared with what it sees when it is started by the system, by its
 path, or by `python -m`, in an environment where lazyplug is installed.
@@ -52,7 +52,7 @@ def see():
     return 3
 """
 SEE = "from seeing import see\nsee()\n"
-# As pip writes it, and as distlib does where the path is none for the kernel.
+# As pip writes it, and as distlib does if the kernel cannot use the path.
 SCRIPT = """\
 #!{executable}
 # -*- coding: utf-8 -*-
@@ -71,7 +71,7 @@ from lazyplug.cli import main
 sys.exit(main())
 """
 BY_SHELL = "/bin/sh\n'''exec' \"{executable}\" \"$0\" \"$@\"\n' '''"
-BY_SHELL_BESIDE = (
+BY_SHELL_RELATIVE = (
     "/bin/sh\n'''exec' \"$(dirname -- \"$(realpath -- \"$0\")\")\"/'python'"
     " \"$0\" \"$@\"\n' '''"
 )
@@ -81,7 +81,7 @@ UNDECLARED = (
 )
 # A stand-in for the installed stevedore, to be distinguished from the drop-in.
 INSTALLED = {"__init__.py": "", "driver.py": "", "own.py": ""}
-# What `bench` measures beside us.
+# What `bench` compares with.
 INSTALLED |= {"_cache.py": "def get_group_all(group):\n    return []\n"}
 DROP_IN = "lazyplug.compat.stevedore"
 
@@ -172,21 +172,21 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
             **dist("seeing", entry_points=f"[console_scripts]\n{declared}"),
         },
     )
-    here = plant(root / "here", {"see_here.py": SEE, "folder": {"__main__.py": SEE}})
+    here = plant(root / "here", {"see_here.py": SEE, "directory": {"__main__.py": SEE}})
     made = Environment(directory, site, here)
     scripts = directory / "bin"
     program(scripts / "show", SCRIPT.format(executable=made.python))
     program(scripts / "lazyplug", COMMAND.format(executable=made.python))
     by_shell = SCRIPT.format(executable=BY_SHELL)
     program(scripts / "show-by-shell", by_shell.format(executable=made.python))
-    program(scripts / "show-beside", SCRIPT.format(executable=BY_SHELL_BESIDE))
+    program(scripts / "show-relative", SCRIPT.format(executable=BY_SHELL_RELATIVE))
     program(scripts / "by-bash", "#!/bin/sh\nexit 7\n")
     program(here / "shell-script", "#!/bin/sh\nexit 7\n")
     (here / "link").symlink_to(scripts / "show")
     (here / "scripts").symlink_to(scripts)
     links = plant(root / "links", {})
     (links / "show-linked").symlink_to(scripts / "show")
-    zipapp.create_archive(here / "folder", here / "archive", made.python)
+    zipapp.create_archive(here / "directory", here / "archive", made.python)
     return made
 
 
@@ -204,10 +204,10 @@ def plain(monkeypatch: pytest.MonkeyPatch, environment: Environment) -> None:
 
 # What a program sees
 
-BY_NAME = ["show", "show-by-shell", "show-beside", "show-linked"]
-BY_PATH = ["{bin}/show", "./link", "scripts/show", "folder/../see_here.py"]
-BY_PATH += ["./folder", "./archive"]
-MODULES = ["see_here", "see_module", "see_package", "see_package.part", "folder"]
+BY_NAME = ["show", "show-by-shell", "show-relative", "show-linked"]
+BY_PATH = ["{bin}/show", "./link", "scripts/show", "directory/../see_here.py"]
+BY_PATH += ["./directory", "./archive"]
+MODULES = ["see_here", "see_module", "see_package", "see_package.part", "directory"]
 ARGUMENTS = ("one", "--as-stevedore", "-m", "--", "")
 NOTHING_TRACED = "The program did not use lazyplug.\n"
 
@@ -217,7 +217,7 @@ def same(
     run: subprocess.CompletedProcess[str],
     *differing: str,
 ) -> dict[str, Any]:
-    """Return what a program saw, the same both ways but for what is named."""
+    """Return what a program saw: the same both ways, except what `differing` names."""
     assert run.returncode == direct.returncode
     assert run.stderr.removesuffix(NOTHING_TRACED) == direct.stderr
     # Versions of Python may differ in whether they leave "./" in `__file__`.
@@ -230,7 +230,7 @@ def same(
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_a_script_found_by_name_sees_what_the_shell_gives_it(
+def test_a_script_found_by_name_sees_the_same_as_from_the_shell(
     environment: Environment, name: str
 ) -> None:
     seen = same(environment.start(name, *ARGUMENTS), environment.run(name, *ARGUMENTS))
@@ -243,7 +243,7 @@ FLAGS = [(), ("-P",), ("-I",), ("-W", "error"), ("-E", "-O")]
 
 @pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
 @pytest.mark.parametrize("path", BY_PATH)
-def test_a_script_given_by_its_path_sees_what_python_gives_it(
+def test_a_script_found_by_path_sees_the_same_as_from_python(
     environment: Environment, path: str, flags: tuple[str, ...]
 ) -> None:
     path = path.format(bin=environment.directory / "bin")
@@ -254,19 +254,19 @@ def test_a_script_given_by_its_path_sees_what_python_gives_it(
 
 @pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_sees_what_python_gives_it(
+def test_a_module_sees_the_same_as_from_python(
     environment: Environment, name: str, flags: tuple[str, ...]
 ) -> None:
     direct = environment.start(environment.python, *flags, "-m", name, *ARGUMENTS)
     run = environment.run("-m", name, *ARGUMENTS, flags=flags)
     if direct.returncode == 1:  # not found, if the current directory is not searched
-        assert name in ("see_here", "folder")
+        assert name in ("see_here", "directory")
         assert (run.returncode, run.stderr) == (1, direct.stderr)
     else:
         same(direct, run)
 
 
-def test_what_the_first_line_of_a_script_says_of_its_path_is_followed(
+def test_options_about_sys_path_in_the_first_line_of_a_script_are_followed(
     environment: Environment,
 ) -> None:
     text = SCRIPT.format(executable=f"{environment.python} -sP")
@@ -285,7 +285,7 @@ def test_what_the_first_line_of_a_script_says_of_its_path_is_followed(
     )
 
 
-def test_a_program_runs_where_the_current_folder_was_removed(
+def test_a_program_runs_in_a_removed_current_directory(
     environment: Environment, tmp_path: Path
 ) -> None:
     gone = tmp_path / "gone"
@@ -297,12 +297,12 @@ def test_a_program_runs_where_the_current_folder_was_removed(
     )
 
 
-# Of what else a program is started with, and what must not be imported for that
+# Tracing, and what must not be imported
 
 
 @pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
 @pytest.mark.parametrize("how", ["./see_here.py", "./archive", "see_module"])
-def test_a_traced_program_sees_what_python_gives_it(
+def test_a_traced_program_sees_the_same_as_from_python(
     environment: Environment, how: str, flags: tuple[str, ...]
 ) -> None:
     program = ("-m", how) if how == "see_module" else (how,)
@@ -313,7 +313,7 @@ def test_a_traced_program_sees_what_python_gives_it(
 
 
 @pytest.mark.parametrize("safe", ["", "1"])
-def test_a_program_sees_what_the_environment_says_of_its_path(
+def test_a_program_follows_pythonsafepath(
     environment: Environment, safe: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONSAFEPATH", safe)
@@ -330,7 +330,7 @@ def test_a_program_sees_what_the_environment_says_of_its_path(
         same(direct, environment.start(script, "run", *program))
 
 
-def test_a_traced_program_runs_where_the_current_folder_was_removed(
+def test_a_traced_program_runs_in_a_removed_current_directory(
     environment: Environment, tmp_path: Path
 ) -> None:
     gone = tmp_path / "gone"
@@ -343,7 +343,7 @@ def test_a_traced_program_runs_where_the_current_folder_was_removed(
             same(direct, environment.start("sh", "-c", f"{leave} {script}"))
 
 
-def test_an_archive_of_lazyplug_runs_and_traces_programs(
+def test_lazyplug_in_an_archive_runs_and_traces_programs(
     environment: Environment, tmp_path: Path
 ) -> None:
     build = tmp_path / "build"
@@ -370,8 +370,8 @@ def test_an_archive_of_lazyplug_runs_and_traces_programs(
 
 HOSTILE = """
 import os
-with open({told!r}, "a") as told:
-    told.write(__name__ + "\\n")
+with open({log!r}, "a") as log:
+    log.write(__name__ + "\\n")
 raise ImportError("of the current directory")
 """
 
@@ -379,7 +379,7 @@ raise ImportError("of the current directory")
 @pytest.fixture
 def hostile(environment: Environment, tmp_path: Path) -> Environment:
     """Return the environment, in a directory that has a module of every name."""
-    text = HOSTILE.format(told=str(tmp_path / "told"))
+    text = HOSTILE.format(log=str(tmp_path / "imports"))
     names = {*sys.stdlib_module_names, "importlib_metadata", "orjson", "platformdirs"}
     names |= {"rich", "seeing", "see_module", "sitecustomize", "stevedore", "zipp"}
     here = plant(tmp_path / "here", {f"{name}.py": text for name in sorted(names)})
@@ -412,13 +412,13 @@ def test_nothing_is_imported_from_the_current_directory(
 ) -> None:
     plant(hostile.site, {"quiet.py": "print('quiet')\n"})
     done = hostile.start(hostile.directory / "bin" / "lazyplug", *arguments)
-    assert not (tmp_path / "told").exists(), done.stderr
+    assert not (tmp_path / "imports").exists(), done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout
 
 
 @pytest.mark.once
-def test_children_ignore_the_environment_where_their_parent_does(
+def test_children_ignore_the_environment_if_their_parent_does(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = environment.directory / "bin" / "lazyplug"
@@ -431,7 +431,7 @@ def test_children_ignore_the_environment_where_their_parent_does(
             assert done.stdout, done.stderr
 
 
-# What is imported for it
+# Imports
 
 
 def modules_of(environment: Environment, *arguments: str) -> set[str]:
@@ -444,21 +444,25 @@ def modules_of(environment: Environment, *arguments: str) -> set[str]:
 LAUNCH = {"lazyplug._running", "lazyplug._running.launch"}
 
 
-def test_run_imports_nothing_but_the_door_and_itself(environment: Environment) -> None:
+def test_run_imports_only_the_package_and_its_own_modules(
+    environment: Environment,
+) -> None:
     listing = "import sys\nprint(list(sys.modules))\n"
     plant(environment.here, {"listing.py": listing})
     program(
         environment.directory / "bin" / "listing", f"#!{environment.python}\n{listing}"
     )
-    bare = modules_of(environment, "-m", "listing")
+    baseline = modules_of(environment, "-m", "listing")
     ours = {"lazyplug", *LAUNCH}
     command = ("-m", "lazyplug", "run")
-    assert modules_of(environment, *command, "-m", "listing") == bare | ours
-    assert modules_of(environment, *command, "./listing.py") == bare | ours
-    assert modules_of(environment, *command, "listing") == bare | ours
+    assert modules_of(environment, *command, "-m", "listing") == baseline | ours
+    assert modules_of(environment, *command, "./listing.py") == baseline | ours
+    assert modules_of(environment, *command, "listing") == baseline | ours
 
 
-def test_as_stevedore_imports_the_drop_in_beside_it(environment: Environment) -> None:
+def test_as_stevedore_additionally_imports_the_drop_in(
+    environment: Environment,
+) -> None:
     listing = "import sys\nprint(list(sys.modules))\n"
     installing = f"from {DROP_IN} import install\ninstall()\n"
     plant(environment.here, {"list1.py": listing, "list2.py": installing + listing})
@@ -467,13 +471,13 @@ def test_as_stevedore_imports_the_drop_in_beside_it(environment: Environment) ->
     assert modules_of(environment, *command) == expected
 
 
-# How it ends
+# Endings
 
 ENDINGS = {
     "at its end": "print('out')",
     "exit": "import sys\nprint('out')\nsys.exit()",
     "exit 3": "raise SystemExit(3)",
-    "exit with a text": "import sys\nprint('out')\nsys.exit('said')",
+    "exit with a text": "import sys\nprint('out')\nsys.exit('message')",
     "exit with an object": "raise SystemExit([])",
     "an error": (
         "def fail():\n    raise ValueError('first')\n"
@@ -545,7 +549,9 @@ def test_a_program_ends_as_if_started_directly(
         assert "lazyplug" not in run.stdout
 
 
-def test_a_reader_that_goes_away_is_met_as_ever(environment: Environment) -> None:
+def test_a_closed_pipe_is_handled_as_if_started_directly(
+    environment: Environment,
+) -> None:
     path = environment.here / "writing.py"
     path.write_text("print('out')\n", encoding="utf-8")
     ends = []
@@ -560,7 +566,7 @@ def test_a_reader_that_goes_away_is_met_as_ever(environment: Environment) -> Non
     assert ends[0][0] == 120
 
 
-def test_an_error_is_told_where_the_program_took_the_hook_away(
+def test_an_error_is_printed_if_the_program_deleted_the_excepthook(
     environment: Environment,
 ) -> None:
     path = environment.here / "unhooked.py"
@@ -572,14 +578,14 @@ def test_an_error_is_told_where_the_program_took_the_hook_away(
 
 
 @pytest.mark.parametrize("text", ["NAME = 1", "NAME = 1\n1 / 0", "NAME = 1\nexit(1)"])
-def test_what_a_program_leaves_behind_can_be_inspected(
+def test_the_globals_of_a_program_can_be_inspected_with_the_option_i(
     environment: Environment, text: str
 ) -> None:
     path = environment.here / "inspected.py"
     path.write_text(text, encoding="utf-8")
-    asked = "print(NAME, sorted(globals()))\n"
-    direct = environment.start(environment.python, "-i", path, input=asked)
-    run = environment.run(path, flags=("-i",), input=asked)
+    statements = "print(NAME, sorted(globals()))\n"
+    direct = environment.start(environment.python, "-i", path, input=statements)
+    run = environment.run(path, flags=("-i",), input=statements)
     assert "__builtins__" in direct.stdout
     assert (run.stdout, run.stderr) == (direct.stdout, direct.stderr)
 
@@ -602,7 +608,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("how", [["./spawning"], ["-m", "spawning"], ["spawn-script"]])
-def test_processes_of_multiprocessing_find_what_the_program_defines(
+def test_multiprocessing_workers_find_definitions_of_the_program(
     environment: Environment, how: list[str]
 ) -> None:
     plant(environment.here, {"spawning": SPAWNING, "spawning.py": SPAWNING})
@@ -613,11 +619,11 @@ def test_processes_of_multiprocessing_find_what_the_program_defines(
     assert done.stdout.startswith("2 True __mp_main__ spawn")
 
 
-# Which program it is
+# Finding the program
 
 
 class Main(types.ModuleType):
-    """What stands for `__main__` while a program runs in the process of the tests."""
+    """Takes the place of `__main__` while a program runs in this process."""
 
     def __init__(self) -> None:
         super().__init__("__main__")
@@ -627,7 +633,7 @@ class Main(types.ModuleType):
 
 @pytest.fixture
 def inside(
-    environment: Environment, monkeypatch: pytest.MonkeyPatch, forgotten: None
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, clean_sys_modules: None
 ) -> Environment:
     """Make this process look as if it were the environment's Python."""
     monkeypatch.chdir(environment.here)
@@ -653,7 +659,7 @@ def saw(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def refused(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """Return what is said of arguments with which nothing is run."""
+    """Return the error message for arguments with which nothing is run."""
     with pytest.raises(SystemExit) as stopped:
         launch.run(list(arguments))
     assert stopped.value.code == 2
@@ -661,12 +667,12 @@ def refused(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
     assert out == ""
     assert err.startswith("lazyplug run: ")
     assert err.endswith("\n")
-    said: str = err
-    return said
+    message: str = err
+    return message
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_a_program_is_found_beside_python_and_on_path(
+def test_a_program_is_found_next_to_python_and_on_path(
     inside: Environment, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match=r"^3$"):
@@ -678,7 +684,7 @@ def test_a_program_is_found_beside_python_and_on_path(
     assert seen["path"][1:] == [str(inside.site)]
 
 
-def test_a_script_beside_python_wins_over_one_on_path(
+def test_a_script_next_to_python_takes_precedence_over_one_on_path(
     inside: Environment,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -691,7 +697,7 @@ def test_a_script_beside_python_wins_over_one_on_path(
     assert saw(capsys)["argv"] == [str(inside.directory / "bin" / "show")]
 
 
-def test_the_users_own_scripts_are_found(
+def test_scripts_of_the_user_site_are_found(
     inside: Environment,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -707,7 +713,7 @@ def test_the_users_own_scripts_are_found(
     assert "no program 'mine' was found" in refused("mine", capsys=capsys)
 
 
-def test_a_file_that_cannot_be_started_is_not_found_by_name(
+def test_a_file_that_is_not_executable_is_not_found_by_name(
     inside: Environment,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -724,7 +730,7 @@ def test_a_file_that_cannot_be_started_is_not_found_by_name(
 
 
 @pytest.mark.parametrize("name", ["without-file", "by-bash", "other"])
-def test_a_console_script_without_a_python_file_is_called_from_its_entry_point(
+def test_a_console_script_without_a_python_file_is_called_by_its_entry_point(
     inside: Environment,
     name: str,
     tmp_path: Path,
@@ -752,7 +758,7 @@ def test_a_console_script_without_a_python_file_is_called_from_its_entry_point(
 
 
 @pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
-def test_a_console_script_without_a_file_sees_the_path_that_its_file_would_see(
+def test_a_console_script_without_a_file_sees_the_sys_path_of_an_installed_one(
     environment: Environment, flags: tuple[str, ...]
 ) -> None:
     show = environment.directory / "bin" / "show"
@@ -764,7 +770,7 @@ def test_a_console_script_without_a_file_sees_the_path_that_its_file_would_see(
     assert seen["argv"] == [str(show.with_name("without-file")), "a"]
 
 
-def test_links_of_the_scripts_folder_are_followed_in_the_path_alone(
+def test_links_to_the_scripts_directory_are_resolved_only_in_sys_path(
     inside: Environment,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -780,7 +786,7 @@ def test_links_of_the_scripts_folder_are_followed_in_the_path_alone(
     assert seen["path"][0] == str(inside.directory / "bin")
 
 
-def test_scripts_of_the_prefix_are_found_where_python_lies_elsewhere(
+def test_scripts_of_the_prefix_are_found_if_python_is_elsewhere(
     inside: Environment,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -793,7 +799,7 @@ def test_scripts_of_the_prefix_are_found_where_python_lies_elsewhere(
     assert capsys.readouterr().out == "found\n"
 
 
-def test_a_wrapper_that_is_given_by_its_path_is_called_from_its_entry_point(
+def test_a_wrapper_that_is_run_by_path_is_called_by_its_entry_point(
     inside: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match=r"^3$"):
@@ -801,13 +807,13 @@ def test_a_wrapper_that_is_given_by_its_path_is_called_from_its_entry_point(
     assert saw(capsys)["argv"] == [str(inside.directory / "bin" / "by-bash")]
 
 
-def test_a_function_deep_in_a_module_is_called(inside: Environment) -> None:
+def test_a_nested_function_of_a_module_is_called(inside: Environment) -> None:
     with pytest.raises(SystemExit) as stopped:
         launch.run(["a.b"])
     assert stopped.value.code is None
 
 
-def test_a_file_that_is_given_by_its_path_runs_whatever_python_it_names(
+def test_a_file_that_is_run_by_path_runs_whatever_python_it_names(
     inside: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = program(inside.here / "old", "#!/nowhere/python2.7\nprint('run')")
@@ -818,13 +824,13 @@ def test_a_file_that_is_given_by_its_path_runs_whatever_python_it_names(
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("shw", f"no program 'shw' was found in {{scripts}} or on PATH, {UNDECLARED}"),
         ("shw", " Did you mean 'show'? Install it for this Python, or use `-m MODULE`"),
         ("see_here.py", "Did you mean './see_here.py'?"),
         ("sh", f"sh is not a Python program, {UNDECLARED}"),
-        ("foreign", f"belongs to another Python (/nowhere/python3), {UNDECLARED}"),
+        ("other-python", f"belongs to another Python (/nowhere/python3), {UNDECLARED}"),
         ("python9", f"python9 belongs to another Python (python9), {UNDECLARED}"),
         ("pypy3", f"pypy3 belongs to another Python (pypy3), {UNDECLARED}"),
         ("perl5", f"is a program for /usr/bin/perl, not for Python, {UNDECLARED}"),
@@ -843,15 +849,15 @@ def test_a_file_that_is_given_by_its_path_runs_whatever_python_it_names(
         ("no-reference", "'see ing' is not a valid reference (expected"),
     ],
 )
-def test_what_cannot_be_run_is_told_with_what_to_do(
+def test_the_error_for_a_program_that_cannot_run_says_what_to_do(
     inside: Environment,
     name: str,
-    said: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    program(tmp_path / "foreign", "#!/nowhere/python3\n")
+    program(tmp_path / "other-python", "#!/nowhere/python3\n")
     program(tmp_path / "python9", "#!/usr/bin/env python9\n")
     program(tmp_path / "pypy3", "#!/usr/bin/env -S LANG=C pypy3 -s\n")
     program(tmp_path / "perl5", "#!/usr/bin/perl\n")
@@ -860,10 +866,10 @@ def test_what_cannot_be_run_is_told_with_what_to_do(
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
     text = refused(name, capsys=capsys)
     names = {"scripts": inside.directory / "bin", "executable": inside.python}
-    assert said.format(**names) in text
+    assert message.format(**names) in text
 
 
-def test_a_python_of_another_name_in_the_same_place_is_this_one(
+def test_another_name_or_a_copy_of_this_python_is_recognized(
     inside: Environment, tmp_path: Path
 ) -> None:
     assert launch._is_this_python(str(inside.directory / "bin" / "python3"))
@@ -876,7 +882,7 @@ def test_a_python_of_another_name_in_the_same_place_is_this_one(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "PROGRAM is missing\nusage: python -m lazyplug run"),
         (["--as-stevedore"], "PROGRAM is missing\nusage"),
@@ -888,13 +894,13 @@ def test_a_python_of_another_name_in_the_same_place_is_this_one(
         (["--", "-m", "show"], "no program '-m' was found"),
     ],
 )
-def test_options_that_are_not_understood_are_told(
+def test_invalid_options_are_reported(
     inside: Environment,
     arguments: list[str],
-    said: str,
+    message: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert said in refused(*arguments, capsys=capsys)
+    assert message in refused(*arguments, capsys=capsys)
 
 
 def test_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -903,7 +909,7 @@ def test_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == launch.USAGE
 
 
-def test_the_command_line_runs_only_as_a_program(
+def test_importing_the_main_module_runs_nothing(
     inside: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert __import__("lazyplug.__main__").__name__ == "lazyplug"
@@ -932,11 +938,11 @@ def test_modules_and_archives_run_in_this_process_too(
     ]
 
 
-def test_the_hook_that_shows_an_error_is_the_programs_own_again(
+def test_the_excepthook_of_the_program_is_restored_after_an_error(
     inside: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called: list[Any] = []
-    monkeypatch.setattr(sys, "excepthook", lambda *given: called.append(given))
+    monkeypatch.setattr(sys, "excepthook", lambda *arguments: called.append(arguments))
     monkeypatch.setattr(sys, "last_traceback", None, raising=False)
     hook = sys.excepthook
     path = program(inside.here / "wrong", "def fail():\n    1 / 0\nfail()\n")
@@ -963,7 +969,7 @@ IMPORTS = [
 WHICH = "import sys; print(sys.modules['stevedore'].__name__)"
 
 
-def test_the_drop_in_is_installed_when_all_else_is_prepared(
+def test_the_drop_in_is_installed_after_everything_else_is_prepared(
     inside: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import lazyplug.compat.stevedore as drop_in
@@ -978,13 +984,13 @@ def test_the_drop_in_is_installed_when_all_else_is_prepared(
     path = program(inside.here / "asks", "import sys\nsys.asked = True\n")
     monkeypatch.setattr(sys, "asked", False, raising=False)
     launch.run(["--as-stevedore", str(path), "a"])
-    # Of what it imports, nothing comes from the program's directory.
+    # The drop-in imports nothing from the program's directory.
     assert calls == [([str(path), "a"], [str(inside.site)], str(path))]
     launch.run(["--", str(path)])
     assert len(calls) == 1
 
 
-def test_the_folder_for_children_is_put_where_python_puts_pythonpath(
+def test_the_directory_for_children_is_added_where_python_puts_pythonpath(
     inside: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{DROP_IN}.install", lambda: None)
@@ -1003,7 +1009,7 @@ def test_the_folder_for_children_is_put_where_python_puts_pythonpath(
 
 
 @pytest.mark.parametrize("statement", IMPORTS)
-def test_a_program_gets_the_drop_in_only_where_it_is_asked_for(
+def test_a_program_gets_the_drop_in_only_with_as_stevedore(
     environment: Environment, statement: str
 ) -> None:
     path = environment.here / "importing.py"
@@ -1030,7 +1036,7 @@ def test_children_get_the_drop_in_whatever_they_import_first(
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{DROP_IN}\n", "")
 
 
-def test_children_get_the_installed_stevedore_where_nothing_else_is_asked_for(
+def test_children_get_the_installed_stevedore_without_the_option_children(
     environment: Environment,
 ) -> None:
     path = environment.here / "parent.py"
@@ -1045,7 +1051,7 @@ def test_children_get_the_installed_stevedore_where_nothing_else_is_asked_for(
 
 
 @pytest.mark.parametrize("again", ["sys.orig_argv", "[sys.executable, *sys.argv]"])
-def test_a_program_that_starts_itself_again_is_a_child_of_itself(
+def test_a_program_that_restarts_itself_is_a_child_of_itself(
     environment: Environment, again: str
 ) -> None:
     text = (
@@ -1066,15 +1072,15 @@ def test_a_program_that_starts_itself_again_is_a_child_of_itself(
     assert traced.stdout == once
 
 
-def children_folder(environment: Environment) -> str:
+def children_directory(environment: Environment) -> str:
     return str(environment.site / "lazyplug" / "compat" / "children")
 
 
 @pytest.mark.parametrize("there", ["", "/nowhere", "/nowhere::/x", None, "again"])
-def test_with_children_a_program_sees_the_path_that_they_see(
+def test_with_children_a_program_sees_the_same_sys_path_as_its_children(
     environment: Environment, there: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    directory = children_folder(environment)
+    directory = children_directory(environment)
     added = directory
     if there == "again":
         there = directory
@@ -1093,7 +1099,7 @@ def test_with_children_a_program_sees_the_path_that_they_see(
 
 
 @pytest.mark.parametrize("flags", [(), ("-I",)])
-def test_processes_of_multiprocessing_are_children_too(
+def test_multiprocessing_workers_are_children_too(
     environment: Environment, flags: tuple[str, ...]
 ) -> None:
     text = SPAWNING.replace("main.__name__", "__import__('stevedore').__name__")
@@ -1103,7 +1109,7 @@ def test_processes_of_multiprocessing_are_children_too(
     assert done.stdout.startswith(f"2 True {DROP_IN} ")
 
 
-def test_what_only_the_installed_stevedore_has_is_found_with_children_too(
+def test_modules_that_only_the_installed_stevedore_has_are_found_with_children(
     environment: Environment,
 ) -> None:
     asks = "import importlib, stevedore; importlib.invalidate_caches()"
@@ -1118,27 +1124,27 @@ def test_what_only_the_installed_stevedore_has_is_found_with_children_too(
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{own}\n" * 2, "")
 
 
-def test_children_that_do_not_import_stevedore_import_nothing_of_lazyplug(
+def test_children_that_do_not_import_stevedore_do_not_import_lazyplug(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listing = ("-c", "import sys; print(list(sys.modules))")
-    bare = modules_of(environment, *listing)
-    monkeypatch.setenv("PYTHONPATH", children_folder(environment))
-    assert modules_of(environment, *listing) == bare
+    baseline = modules_of(environment, *listing)
+    monkeypatch.setenv("PYTHONPATH", children_directory(environment))
+    assert modules_of(environment, *listing) == baseline
 
 
-def test_a_python_without_lazyplug_goes_on_with_its_own_stevedore(
+def test_a_python_without_lazyplug_uses_its_own_stevedore(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = plant(tmp_path, {"stevedore": INSTALLED})
     code = f"import stevedore.driver as d; {WHICH}; print(d.__file__); print(sys.path)"
-    monkeypatch.setenv("PYTHONPATH", f"{children_folder(environment)}:{own}")
+    monkeypatch.setenv("PYTHONPATH", f"{children_directory(environment)}:{own}")
     done = environment.start(environment.python, "-S", "-W", "error", "-c", code)
     assert done.stderr == ""
     name, file, path = done.stdout.splitlines()
     assert (name, file) == ("stevedore", str(own / "stevedore" / "driver.py"))
-    assert children_folder(environment) not in path
-    monkeypatch.setenv("PYTHONPATH", children_folder(environment))
+    assert children_directory(environment) not in path
+    monkeypatch.setenv("PYTHONPATH", children_directory(environment))
     code = (
         "import sys\ntry:\n    import stevedore\nexcept ModuleNotFoundError as error:\n"
         "    print(error.name, 'stevedore' in sys.modules)"
@@ -1147,7 +1153,7 @@ def test_a_python_without_lazyplug_goes_on_with_its_own_stevedore(
     assert (done.stdout, done.stderr) == ("stevedore False\n", "")
 
 
-def test_the_stand_in_for_children_does_nothing_under_another_name() -> None:
+def test_importing_the_children_package_by_its_full_name_changes_nothing() -> None:
     before = sys.modules.get("stevedore")
     name = "lazyplug.compat.children.stevedore"
     sys.modules.pop(name, None)

@@ -22,8 +22,8 @@ from lazyplug._indexing.scan import scan_distribution
 from lazyplug._indexing.shadowing import version_order
 from lazyplug.testing import Tree, dist, plant
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.fs import fs
 from tests.support.index_format import Distribution, stat_signature
-from tests.support.seam import fs
 
 POINTS = "[g]\na = m:f\n"
 needs_modes = pytest.mark.skipif(
@@ -101,9 +101,9 @@ def test_a_bad_line_is_reported_and_affects_no_other(
 
 
 def test_an_invalid_reference_is_kept_and_reported_when_it_is_loaded(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
-    only(site(dist("foo", entry_points="[g]\nbad = m-n:f\ngood = os:sep\n")))
+    set_path(site(dist("foo", entry_points="[g]\nbad = m-n:f\ngood = os:sep\n")))
     bad, good = lazyplug.ExtensionManager[Any]("g")
     assert good.plugin == os.sep
     with pytest.raises(lazyplug.InvalidEntryPoint, match=r"'m-n:f' is not a valid re"):
@@ -247,11 +247,11 @@ BROKEN: dict[str, tuple[Tree, str]] = {
 
 @pytest.mark.parametrize("damage", BROKEN)
 def test_a_broken_distribution_is_reported_and_affects_no_other(
-    damage: str, site: PlantSite, only: SetPath
+    damage: str, site: PlantSite, set_path: SetPath
 ) -> None:
     tree, reason = BROKEN[damage]
     (file,) = tree
-    only(
+    set_path(
         site(
             {
                 **tree,
@@ -269,13 +269,13 @@ def test_a_broken_distribution_is_reported_and_affects_no_other(
 
 @pytest.mark.parametrize("first", [{}, dist("other", entry_points="[h]\na = m:f\n")])
 @pytest.mark.parametrize("late", ["METADATA", "PKG-INFO"])
-@pytest.mark.usefixtures("reliable")
+@pytest.mark.usefixtures("late_clock")
 def test_metadata_that_is_written_after_the_entry_points_is_found(
-    first: Tree, late: str, site: PlantSite, only: SetPath
+    first: Tree, late: str, site: PlantSite, set_path: SetPath
 ) -> None:
     # A program may start between two steps of an installer.
     directory = site(first)
-    only(directory)
+    set_path(directory)
     assert names() == []
     points = {"entry_points.txt": POINTS}
     plant(directory, {"foo_bar-1.0.dist-info": points})
@@ -291,14 +291,14 @@ def test_metadata_that_is_written_after_the_entry_points_is_found(
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifo on this system")
 @pytest.mark.parametrize("file", ["entry_points.txt", "METADATA", "PKG-INFO"])
 def test_a_fifo_in_place_of_a_file_does_not_hang(
-    file: str, site: PlantSite, only: SetPath
+    file: str, site: PlantSite, set_path: SetPath
 ) -> None:
     directory = site({"bad-1.0.dist-info": {}, **dist("foo", entry_points=POINTS)})
     bad = directory / "bad-1.0.dist-info"
     os.mkfifo(bad / file)
     if file != "entry_points.txt":
         (bad / "entry_points.txt").write_text("[h]\nb = m:f\n")
-    only(directory)
+    set_path(directory)
     found: list[str] = []
     thread = threading.Thread(target=lambda: found.extend(names()), daemon=True)
     thread.start()
@@ -311,11 +311,11 @@ def test_a_fifo_in_place_of_a_file_does_not_hang(
 
 @pytest.mark.parametrize("link", ["entry_points.txt", "nowhere", "/dev/null/no"])
 def test_a_dangling_link_is_treated_as_an_absent_file(
-    link: str, site: PlantSite, only: SetPath
+    link: str, site: PlantSite, set_path: SetPath
 ) -> None:
     directory = site({**dist("bad"), **dist("foo", entry_points=POINTS)})
     (directory / "bad-1.0.dist-info" / "entry_points.txt").symlink_to(link)
-    only(directory)
+    set_path(directory)
     assert names() == ["a"]
     lazyplug.invalidate_caches()
     assert names() == ["a"]
@@ -323,25 +323,25 @@ def test_a_dangling_link_is_treated_as_an_absent_file(
 
 @needs_modes
 def test_an_unreadable_file_affects_nothing_else(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
     directory = site(
         {**dist("bad", entry_points=POINTS), **dist("foo", entry_points=POINTS)}
     )
     (directory / "bad-1.0.dist-info" / "entry_points.txt").chmod(0)
-    only(directory)
+    set_path(directory)
     assert names() == ["a"]
     assert reasons() == [("entry_points.txt", 0, "cannot be read: Permission denied")]
 
 
 @needs_modes
 def test_an_unreadable_directory_affects_nothing_else(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
     closed = site(dist("bad", entry_points=POINTS), "closed")
     closed.chmod(0)
     try:
-        only(closed, site(dist("foo", entry_points=POINTS)))
+        set_path(closed, site(dist("foo", entry_points=POINTS)))
         assert names() == ["a"]
         assert reasons() == [("closed", 0, "cannot be read: Permission denied")]
     finally:
@@ -369,14 +369,14 @@ def test_an_unreadable_file_is_reported_with_the_reason_of_the_system(
 
 
 def test_a_file_that_is_far_too_large_is_not_read(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
     directory = site(
         {**dist("bad", entry_points=POINTS), **dist("foo", entry_points=POINTS)}
     )
     # sparse: it takes no space
     os.truncate(directory / "bad-1.0.dist-info" / "entry_points.txt", (1 << 26) + 1)
-    only(directory)
+    set_path(directory)
     assert names() == ["a"]
     assert reasons() == [("entry_points.txt", 0, "is too large (67108865 bytes)")]
 
@@ -438,19 +438,19 @@ NO_METADATA = {"entry_points.txt": POINTS}
         ),
     ],
 )
-def test_of_several_with_one_key_in_a_directory_one_wins_and_the_rest_is_reported(
+def test_one_of_several_with_the_same_key_wins_and_the_others_are_reported(
     tree: Tree,
     winner: str,
     losers: list[str],
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     listed = fs.listdir
     for order in (sorted, lambda found: sorted(found, reverse=True)):
         # The file system determines the order of a listing; it must not matter.
         monkeypatch.setattr(fs, "listdir", lambda path, o=order: o(listed(path)))
-        only(plant(site({}), tree))
+        set_path(plant(site({}), tree))
         monkeypatch.setenv("LAZYPLUG_CACHE", "off")
         assert versions() == [winner]
         shadowed = [each for each in reasons() if "is shadowed by" in each[2]]
@@ -458,22 +458,22 @@ def test_of_several_with_one_key_in_a_directory_one_wins_and_the_rest_is_reporte
 
 
 def test_the_first_distribution_with_metadata_on_the_path_wins(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
     without_metadata = site({"foo-9.0.dist-info": NO_METADATA}, "bare")
     one = site(dist("foo", "1.0", POINTS), "one")
     two = site(dist("Foo", "2.0", POINTS), "two")
-    only(without_metadata, one, two)
+    set_path(without_metadata, one, two)
     assert versions() == ["1.0"]
-    only(two, without_metadata, one)
+    set_path(two, without_metadata, one)
     assert versions() == ["2.0"]
-    only(without_metadata)
+    set_path(without_metadata)
     assert versions() == ["9.0"]
 
 
 @pytest.mark.parametrize("metadata", ["", {}])
 def test_the_name_is_read_from_pkg_info_if_metadata_has_none(
-    metadata: Any, site: PlantSite, only: SetPath
+    metadata: Any, site: PlantSite, set_path: SetPath
 ) -> None:
     files = {
         "METADATA": metadata,
@@ -481,22 +481,22 @@ def test_the_name_is_read_from_pkg_info_if_metadata_has_none(
         **NO_METADATA,
     }
     directory = site({"foo_bar-0.dist-info": files})
-    only(directory)
+    set_path(directory)
     (point,) = lazyplug.entry_points(group="g")
     assert (point.dist.name, point.dist.version) == ("Foo.Bar", "1.0")
     assert versions() == ["1.0"]
 
 
 def test_a_distribution_that_declares_nothing_shadows_one_that_does(
-    site: PlantSite, only: SetPath
+    site: PlantSite, set_path: SetPath
 ) -> None:
     without_points, with_points = (
         site(dist("foo"), "silent"),
         site(dist("foo", "2", POINTS), "two"),
     )
-    only(without_points, with_points)
+    set_path(without_points, with_points)
     assert names() == []
-    only(with_points, without_points)
+    set_path(with_points, without_points)
     assert names() == ["a"]
 
 
@@ -512,12 +512,12 @@ def zip_tree(path: Path, tree: Tree, root: str = "") -> Path:
 
 
 def test_a_wheel_on_the_path_is_scanned_and_read_only_once(
-    tmp_path: Path, only: SetPath, reliable: Any
+    tmp_path: Path, set_path: SetPath, late_clock: Any
 ) -> None:
     wheel = zip_tree(
         tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", entry_points=POINTS)
     )
-    only(wheel)
+    set_path(wheel)
     assert (names(), versions()) == (["a"], ["1.0"])
     for module in [
         module for module in sys.modules if module == "lazyplug._indexing.archives"
@@ -529,13 +529,15 @@ def test_a_wheel_on_the_path_is_scanned_and_read_only_once(
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-def test_an_archive_is_closed_after_it_was_read(tmp_path: Path, only: SetPath) -> None:
+def test_an_archive_is_closed_after_it_was_read(
+    tmp_path: Path, set_path: SetPath
+) -> None:
     wheel = zip_tree(
         tmp_path / "foo-1.0-py3-none-any.whl", dist("foo", entry_points=POINTS)
     )
     gc.disable()  # so that the garbage collector closes nothing
     try:
-        only(wheel)
+        set_path(wheel)
         assert names() == ["a"]
         links = (f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd"))
         opened = {os.readlink(link) for link in links if os.path.lexists(link)}
@@ -544,27 +546,29 @@ def test_an_archive_is_closed_after_it_was_read(tmp_path: Path, only: SetPath) -
     assert str(wheel) not in opened
 
 
-def test_a_zipped_egg_on_the_path_is_scanned(tmp_path: Path, only: SetPath) -> None:
+def test_a_zipped_egg_on_the_path_is_scanned(tmp_path: Path, set_path: SetPath) -> None:
     files = {"PKG-INFO": "Name: foo\nVersion: 1.0\n", "entry_points.txt": POINTS}
-    only(zip_tree(tmp_path / "foo-1.0-py3.11.egg", {"EGG-INFO": files}))
+    set_path(zip_tree(tmp_path / "foo-1.0-py3.11.egg", {"EGG-INFO": files}))
     assert (names(), versions()) == (["a"], ["1.0"])
     (point,) = lazyplug.entry_points(group="g")
     assert point.dist.version == "1.0"
 
 
 def test_a_distribution_in_an_archive_shadows_one_in_a_later_directory(
-    tmp_path: Path, site: PlantSite, only: SetPath
+    tmp_path: Path, site: PlantSite, set_path: SetPath
 ) -> None:
     archive = zip_tree(tmp_path / "all.zip", dist("Foo.Bar", "1.0", POINTS))
     directory = site(dist("foo_bar", "2.0", POINTS))
-    only(archive, directory)
+    set_path(archive, directory)
     assert versions() == ["1.0"]
-    only(directory, archive)
+    set_path(directory, archive)
     assert versions() == ["2.0"]
 
 
-def test_an_archive_that_changed_is_read_again(tmp_path: Path, only: SetPath) -> None:
-    only(zip_tree(tmp_path / "all.zip", dist("foo", entry_points=POINTS)))
+def test_an_archive_that_changed_is_read_again(
+    tmp_path: Path, set_path: SetPath
+) -> None:
+    set_path(zip_tree(tmp_path / "all.zip", dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
     zip_tree(tmp_path / "all.zip", dist("foo", entry_points="[g]\nb = m:f\n"))
     lazyplug.invalidate_caches()
@@ -585,10 +589,10 @@ def test_a_file_on_the_path_that_is_not_an_archive_affects_nothing_else(
     reason: str,
     tmp_path: Path,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
 ) -> None:
     (tmp_path / "file").write_bytes(content)
-    only(tmp_path / "file", site(dist("foo", entry_points=POINTS)))
+    set_path(tmp_path / "file", site(dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
     found = reasons()
     assert bool(found) == bool(reason)
@@ -621,24 +625,24 @@ DAMAGED_ARCHIVES: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("damage", DAMAGED_ARCHIVES)
 def test_a_broken_archive_is_reported_and_affects_nothing_else(
-    damage: str, tmp_path: Path, site: PlantSite, only: SetPath
+    damage: str, tmp_path: Path, site: PlantSite, set_path: SetPath
 ) -> None:
     archive = zip_tree(tmp_path / "all.zip", dist("bad", entry_points="[g]\nb = m:f\n"))
     archive.write_bytes(DAMAGED_ARCHIVES[damage](archive.read_bytes()))
-    only(archive, site(dist("foo", entry_points=POINTS)))
+    set_path(archive, site(dist("foo", entry_points=POINTS)))
     assert names() == ["a"]
     assert [found for found in reasons() if found[0] == "all.zip"]
 
 
 def test_undecodable_files_in_an_archive_affect_nothing_else(
-    tmp_path: Path, site: PlantSite, only: SetPath
+    tmp_path: Path, site: PlantSite, set_path: SetPath
 ) -> None:
     tree = {
         "one-1.0.dist-info": {"METADATA": "Name: one\n", "entry_points.txt": b"\xff"},
         "two-1.0.dist-info": {"METADATA": b"Name: \xff", "entry_points.txt": POINTS},
         **dist("three", entry_points=POINTS),
     }
-    only(zip_tree(tmp_path / "all.zip", tree))
+    set_path(zip_tree(tmp_path / "all.zip", tree))
     assert names() == ["a", "a"]
     found = "".join(reason for _, _, reason in reasons())
     assert "entry_points.txt" in found

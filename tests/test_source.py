@@ -35,8 +35,8 @@ from lazyplug._static.source import (
 from lazyplug.testing import Tree, plant
 from tests.support.children import python
 from tests.support.fixtures import PlantSite
+from tests.support.fs import fs
 from tests.support.properties import examples
-from tests.support.seam import fs
 
 TRAP = "\nraise AssertionError('this must not be imported')\n"
 COMPILED = EXTENSION_SUFFIXES[0]

@@ -1,4 +1,4 @@
-"""The drop-in: programs print the same on it as on stevedore, faults excepted."""
+"""Test that programs print the same on the drop-in as on stevedore."""
 
 import io
 import json
@@ -23,7 +23,7 @@ from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("forgotten", "unknown")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules", "empty_entry_point_cache")
 
 ROOT = Path(__file__).parent.parent
 PLUGINS = """
@@ -93,7 +93,7 @@ TREE = {"plug_app.py": PLUGINS, **dist("plug-app", "1.5", POINTS)}
 # Not in TREE: Python 3.15 cannot read anything beside it.
 BAD = dist("plug-bad", "1", "[bad]\nbad = plug app\n")
 
-# Before each program: what stevedore logs is printed, in both worlds alike.
+# Before each program: prints what stevedore or the drop-in logs.
 PRINTING = """
 import logging, sys, warnings
 class Printing(logging.Handler):
@@ -108,9 +108,9 @@ def shown(call, *args, **kwds):
         print(call(*args, **kwds))
     except BaseException as error:
         print(type(error).__name__, isinstance(error, RuntimeError), error)
-def told(*args):
+def report(*args):
     *manager, error = args
-    print("told of", *(getattr(a, "name", type(a).__name__) for a in manager), error)
+    print("reported", *(getattr(a, "name", type(a).__name__) for a in manager), error)
 """
 INSTALL = "import lazyplug.compat.stevedore as _drop_in; _drop_in.install()\n"
 
@@ -137,8 +137,8 @@ PROGRAMS = {
         print(manager.names(), manager.entry_points_names())
         logging.getLogger("stevedore").setLevel(logging.INFO)
         print(ExtensionManager("mixed").names())
-        manager = ExtensionManager("mixed", on_load_failure_callback=told)
-        print(manager.names(), manager._on_load_failure_callback is told)
+        manager = ExtensionManager("mixed", on_load_failure_callback=report)
+        print(manager.names(), manager._on_load_failure_callback is report)
         def raising(manager, point, error):
             raise
         shown(ExtensionManager, "mixed", on_load_failure_callback=raising)
@@ -190,7 +190,7 @@ PROGRAMS = {
         shown(dispatch.DispatchExtensionManager("none", print).map, print, print)
         shown(dispatch.NameDispatchExtensionManager("none", print).map, ["a"], print)
     """,
-    "given names": """
+    "names": """
         from stevedore import NamedExtensionManager
         def missing(names):
             print("missing", sorted(names))
@@ -207,7 +207,7 @@ PROGRAMS = {
             print(manager.names(), sorted(manager._missing_names))
         manager = NamedExtensionManager(
             "mixed", names, on_missing_entrypoints_callback=None,
-            on_load_failure_callback=told,
+            on_load_failure_callback=report,
         )
         print(manager.names(), manager._on_missing_entrypoints_callback)
         print(NamedExtensionManager("good", ["absent"]).names())
@@ -224,7 +224,7 @@ PROGRAMS = {
         shown(driver.DriverManager, "mixed", "gone")
         shown(driver.DriverManager, "mixed", "lacks")
         shown(driver.DriverManager, "mixed", "broken", invoke_on_load=True)
-        shown(driver.DriverManager, "mixed", "gone", on_load_failure_callback=told)
+        shown(driver.DriverManager, "mixed", "gone", on_load_failure_callback=report)
         try:
             driver.DriverManager("neighbors", "x")
         except RuntimeError as error:
@@ -257,7 +257,7 @@ PROGRAMS = {
         def missing(names):
             print("missing", names)
         hook.HookManager("good", "absent", on_missing_entrypoints_callback=missing)
-        hook.HookManager("mixed", "gone", on_load_failure_callback=told)
+        hook.HookManager("mixed", "gone", on_load_failure_callback=report)
     """,
     "enabled extensions": """
         from stevedore import enabled
@@ -351,11 +351,11 @@ PROGRAMS = {
             print(manager.names(), manager.namespace, manager.propagate_map_exceptions)
             print(manager._on_load_failure_callback, hasattr(manager, "_names"))
             manager = kind.make_test_instance(
-                several[:1], "namespace", True, told,
+                several[:1], "namespace", True, report,
                 conflict_resolver=extension.error_on_conflict,
             )
             print(manager.namespace, manager.propagate_map_exceptions)
-            print(manager._on_load_failure_callback is told, manager.names())
+            print(manager._on_load_failure_callback is report, manager.names())
             print(manager["b"] in ([several[0]], several[0]))
         kind = dispatch.NameDispatchExtensionManager
         manager = kind.make_test_instance(several[:2])
@@ -417,7 +417,7 @@ PROGRAMS = {
         print(list(cache), cache["good"] is first.list_entry_points())
         def trap(*args):
             raise AssertionError("must not be asked again")
-        asked, _cache.get_group_all = _cache.get_group_all, trap
+        original, _cache.get_group_all = _cache.get_group_all, trap
         second = extension.ExtensionManager("good")
         print(second["one"].entry_point is first["one"].entry_point)
         cache["nothing"] = []
@@ -425,7 +425,7 @@ PROGRAMS = {
         class Own(extension.ExtensionManager):
             ENTRY_POINT_CACHE = {"good": cache["good"][:1]}
         print(Own("good").names())
-        _cache.get_group_all = asked
+        _cache.get_group_all = original
         print(Own("extras").names(), sorted(cache), sorted(Own.ENTRY_POINT_CACHE))
     """,
     "the functions of _cache": """
@@ -522,10 +522,10 @@ PROGRAMS = {
         print(stevedore.LOG is root, [type(h).__name__ for h in root.handlers])
         for module in (dispatch, enabled, extension, named):
             print(module.LOG.name)
-        extension.LOG.warning("%s told", "this")
+        extension.LOG.warning("%s logged", "this")
         named.warning_on_missing_entrypoint(["only one"])
     """,
-    "a bare import": """
+    "an import of the package only": """
         import stevedore
         for name in ("driver", "enabled", "exception", "extension", "hook", "named"):
             found = getattr(stevedore, name)
@@ -550,7 +550,7 @@ PROGRAMS = {
     "signatures": """
         import inspect
         from stevedore import _cache, dispatch, driver, enabled, extension, hook, named
-        def told_of(function):
+        def described(function):
             for each in inspect.signature(function).parameters.values():
                 default = getattr(each.default, "__name__", each.default)
                 yield each.name, each.kind.name, default
@@ -569,16 +569,16 @@ PROGRAMS = {
         for kind in kinds:
             for name in names:
                 if hasattr(kind, name):
-                    print(kind.__name__, name, *told_of(getattr(kind, name)))
+                    print(kind.__name__, name, *described(getattr(kind, name)))
             # The last one takes one more here: see the differences.
             if kind is not kinds[-1]:
-                print(kind.__name__, *told_of(kind))
+                print(kind.__name__, *described(kind))
         for function in (
             extension.ignore_conflicts, extension.error_on_conflict,
             named.warning_on_missing_entrypoint,
             _cache.get_group_all, _cache.get_group_named, _cache.get_single,
         ):
-            print(function.__name__, *told_of(function))
+            print(function.__name__, *described(function))
     """,
 }
 
@@ -596,23 +596,23 @@ def row(*titles: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 @pytest.fixture
-def unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no manager know of the entry points that another test has installed."""
+def empty_entry_point_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give all managers an empty cache of entry points."""
     managers = stevedore.ExtensionManager
     monkeypatch.setattr(managers, "ENTRY_POINT_CACHE", {})
 
 
 @pytest.fixture
-def app(site: PlantSite, first: SetPath) -> Path:
+def app(site: PlantSite, prepend_path: SetPath) -> Path:
     """Install the plugins of this file."""
     directory = site(TREE)
-    first(directory)
+    prepend_path(directory)
     return directory
 
 
 @pytest.fixture
 def installed() -> Iterator[None]:
-    """Install the drop-in in this process, and take it back."""
+    """Install the drop-in in this process, and remove it afterwards."""
     before = {name: sys.modules.pop(name) for name in real_modules()}
     finders = sys.meta_path[:]
     stevedore.install()
@@ -628,7 +628,7 @@ def real_modules() -> list[str]:
 
 
 @pytest.fixture
-def quiet() -> Iterator[None]:
+def restored_loggers() -> Iterator[None]:
     """Put the loggers back as they were."""
     loggers = [logging.getLogger("stevedore"), logging.getLogger("stevedore._cache")]
     before = [(each.level, each.handlers, each.propagate) for each in loggers]
@@ -662,7 +662,7 @@ def printed_by_both(program: str, options: dict[str, Any]) -> tuple[str, str]:
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 @pytest.mark.once
-def test_a_program_prints_on_the_drop_in_what_it_prints_on_stevedore(
+def test_a_program_prints_the_same_with_the_drop_in_as_with_stevedore(
     program: str, app: Path, tmp_path: Path
 ) -> None:
     real, ours = printed_by_both(program, child(tmp_path, app))
@@ -671,8 +671,8 @@ def test_a_program_prints_on_the_drop_in_what_it_prints_on_stevedore(
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
-def test_a_program_prints_the_same_where_the_drop_in_came_late(
-    program: str, app: Path, installed: None, quiet: None
+def test_every_program_runs_with_the_drop_in_installed_late(
+    program: str, app: Path, installed: None, restored_loggers: None
 ) -> None:
     # In this process, where stevedore and others were imported before.
     out = io.StringIO()
@@ -887,7 +887,7 @@ DIFFERENCES: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize("title", DIFFERENCES)
 @pytest.mark.once
-def test_what_stevedore_gets_wrong_is_right_on_the_drop_in(
+def test_faults_of_stevedore_are_fixed_in_the_drop_in(
     title: str, app: Path, tmp_path: Path
 ) -> None:
     program, real, ours = DIFFERENCES[title]
@@ -902,19 +902,19 @@ def test_what_stevedore_gets_wrong_is_right_on_the_drop_in(
 
 
 @row("the order of extensions")
-def test_extensions_come_in_the_order_of_distributions_whatever_the_folder_says(
-    site: PlantSite, first: SetPath
+def test_extensions_are_ordered_by_distribution_whatever_the_directory_order(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
     tree: dict[str, Any] = {"plug_app.py": PLUGINS}
     for name in ("c", "a", "d", "b"):
         tree |= dist(f"plug-{name}", "1", f"[g]\n{name} = plug_app:One\n")
     last = dist("plug-0", "1", "[g]\nlast = plug_app:One\n")
-    first(site(tree), site(last, "behind"))
+    prepend_path(site(tree), site(last, "behind"))
     assert stevedore.ExtensionManager[Any]("g").names() == ["a", "b", "c", "d", "last"]
 
 
 @row("an entry point that is added within seconds")
-def test_the_next_process_sees_what_was_added_a_moment_ago(
+def test_the_next_process_sees_an_entry_point_that_was_added_a_moment_ago(
     site: PlantSite, tmp_path: Path
 ) -> None:
     program = INSTALL + (
@@ -944,12 +944,12 @@ def test_no_damaged_cache_file_crashes_a_program_or_hides_a_plugin(
 
 
 @row("a value that is not a valid reference")
-def test_a_value_that_is_no_object_reference_is_told_with_its_distribution(
+def test_an_invalid_reference_is_logged_with_its_distribution(
     site: PlantSite,
-    first: SetPath,
+    prepend_path: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    first(site({**TREE, **BAD}))
+    prepend_path(site({**TREE, **BAD}))
     assert stevedore.ExtensionManager[Any]("bad").names() == []
     (record,) = caplog.records
     assert record.name == "stevedore.extension"
@@ -960,18 +960,20 @@ def test_a_value_that_is_no_object_reference_is_told_with_its_distribution(
     )
 
 
-def test_the_table_in_the_docs_has_one_row_for_each_difference() -> None:
+def test_the_table_in_the_docs_has_a_row_for_each_difference() -> None:
     text = (ROOT / "docs" / "stevedore-drop-in.md").read_text(encoding="utf-8")
     table = text.partition("| what | stevedore 5.10 | the drop-in |\n")[2]
     table = table.partition("\n\n")[0]
-    told = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()[1:]]
-    assert sorted(told) == sorted([*DIFFERENCES, *ROWS])
+    titles = [
+        line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()[1:]
+    ]
+    assert sorted(titles) == sorted([*DIFFERENCES, *ROWS])
 
 
 # What the modules contain
 
 
-def test_every_public_name_of_stevedores_modules_is_there(tmp_path: Path) -> None:
+def test_every_public_name_of_stevedore_exists(tmp_path: Path) -> None:
     code = """
         import importlib, json, sys, types
         found = {}
@@ -988,7 +990,7 @@ def test_every_public_name_of_stevedores_modules_is_there(tmp_path: Path) -> Non
     """
     code = "import collections.abc, typing\n" + dedent(code)
     found = ask(code, **child(tmp_path))
-    # The inside of stevedore's cache is not there: the index answers.
+    # The class Cache is stevedore's own: here, the index answers.
     found["_cache"].remove("Cache")
     assert found["driver"]
     for module, names in found.items():
@@ -997,7 +999,7 @@ def test_every_public_name_of_stevedores_modules_is_there(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", stevedore.MODULES)
-def test_no_module_has_names_that_are_not_there(name: str) -> None:
+def test_unknown_names_of_modules_raise_attribute_error(name: str) -> None:
     module = getattr(stevedore, name)
     text = f"^module 'lazyplug.compat.stevedore.{name}' has no attribute 'nothing'$"
     with pytest.raises(AttributeError, match=text):
@@ -1013,30 +1015,34 @@ def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
     assert {"driver", "LOG", "HookManager", "install"} < set(dir(stevedore))
 
 
-def test_no_match_is_told_in_a_note_with_what_there_is(app: Path) -> None:
+def test_a_note_of_no_matches_lists_available_names(app: Path) -> None:
     def note(namespace: str, name: str, **options: Any) -> str:
-        with pytest.raises(stevedore.exception.NoMatches, match="driver found") as told:
+        with pytest.raises(
+            stevedore.exception.NoMatches, match="driver found"
+        ) as caught:
             stevedore.DriverManager[Any](namespace, name, **options)
-        (text,) = told.value.__notes__
+        (text,) = caught.value.__notes__
         return str(text)
 
     assert note("good", "absent") == "Available: 'one', 'three', 'two'."
     assert (
         note("none", "absent") == "No installed distribution declares that namespace."
     )
-    failed = note("mixed", "gone", on_load_failure_callback=lambda *told: None)
+    failed = note("mixed", "gone", on_load_failure_callback=lambda *_: None)
     assert failed == "It is declared, but was not loaded."
 
 
-def test_several_matches_are_carried_by_their_error(app: Path) -> None:
-    with pytest.raises(stevedore.exception.MultipleMatches, match="plug-app 1") as told:
+def test_multiple_matches_contains_the_extensions(app: Path) -> None:
+    with pytest.raises(
+        stevedore.exception.MultipleMatches, match="plug-app 1"
+    ) as caught:
         stevedore.DriverManager[Any]("neighbors", "x")
-    assert [each.name for each in told.value.extensions] == ["x", "x"]
-    assert (told.value.namespace, told.value.name) == ("neighbors", "x")
-    assert isinstance(told.value, lazyplug.MultipleMatches)
+    assert [each.name for each in caught.value.extensions] == ["x", "x"]
+    assert (caught.value.namespace, caught.value.name) == ("neighbors", "x")
+    assert isinstance(caught.value, lazyplug.MultipleMatches)
 
 
-def test_a_conflict_is_told_of_whatever_was_made_by_hand() -> None:
+def test_a_conflict_of_extensions_made_by_hand_is_described() -> None:
     class Opened:
         name, version = "plug-hand", "7"
 
@@ -1054,9 +1060,9 @@ def test_a_conflict_is_told_of_whatever_was_made_by_hand() -> None:
     ]
     with pytest.raises(
         stevedore.exception.MultipleMatches, match="'x' command"
-    ) as told:
+    ) as caught:
         stevedore.extension.error_on_conflict("g", "x", made)
-    assert str(told.value).partition(": ")[2] == (
+    assert str(caught.value).partition(": ")[2] == (
         "module, plug:One (declared by plug-hand 7), "
         f"{Point.__qualname__} (plug:One, declared by plug-hand 7)"
     )
@@ -1065,7 +1071,7 @@ def test_a_conflict_is_told_of_whatever_was_made_by_hand() -> None:
 # The functions of _cache
 
 
-def test_the_path_that_is_asked_for_is_scanned_and_nothing_else(
+def test_only_the_requested_path_is_scanned(
     site: PlantSite,
     app: Path,
     tmp_path: Path,
@@ -1077,7 +1083,7 @@ def test_the_path_that_is_asked_for_is_scanned_and_nothing_else(
 
         @staticmethod
         def find_distributions(context: object) -> Iterator[object]:
-            raise AssertionError("a foreign finder does not know this path")
+            raise AssertionError("a third-party finder does not know this path")
 
     other = site(dist("plug-other", "1", "[good]\nother = plug_app:One\n"), "other")
     monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
@@ -1093,8 +1099,8 @@ def test_the_path_that_is_asked_for_is_scanned_and_nothing_else(
     assert cache.get_group_all("good", path=()) == []
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the current folder")
-def test_a_path_is_scanned_though_the_current_folder_was_removed(
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the current directory")
+def test_a_path_is_scanned_in_a_removed_current_directory(
     app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "gone").mkdir()
@@ -1104,11 +1110,11 @@ def test_a_path_is_scanned_though_the_current_folder_was_removed(
     assert list(found) == ["one", "two", "three"]
 
 
-def test_what_two_distributions_declare_in_the_same_words_stands_there_once(
-    site: PlantSite, first: SetPath
+def test_identical_entry_points_of_two_distributions_are_listed_once(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
     both = "[g]\na = plug_app:One\n"
-    first(
+    prepend_path(
         site({**TREE, **dist("plug-a", "1", both + "b = plug_app:Two\n")}),
         site(dist("plug-b", "1", both + "b = plug_app:One\n"), "more"),
     )
@@ -1119,7 +1125,9 @@ def test_what_two_distributions_declare_in_the_same_words_stands_there_once(
 # How it is installed
 
 
-def test_a_module_is_one_object_under_two_names(app: Path, tmp_path: Path) -> None:
+def test_a_module_is_the_same_object_under_both_names(
+    app: Path, tmp_path: Path
+) -> None:
     code = f"""
         import importlib, importlib.util, json, sys, stevedore
         import lazyplug.compat.stevedore.named
@@ -1140,7 +1148,7 @@ def test_a_module_is_one_object_under_two_names(app: Path, tmp_path: Path) -> No
     assert found == [True] * (1 + 5 * len(stevedore.MODULES))
 
 
-def test_a_finder_answers_for_the_package_itself_when_it_was_forgotten(
+def test_the_finder_finds_the_package_after_its_removal_from_sys_modules(
     installed: None,
 ) -> None:
     import importlib.util
@@ -1156,7 +1164,7 @@ def test_a_finder_answers_for_the_package_itself_when_it_was_forgotten(
 
 
 @pytest.fixture
-def alone(tmp_path: Path) -> dict[str, Any]:
+def without_stevedore(tmp_path: Path) -> dict[str, Any]:
     """Return the options of a child in which stevedore is not installed."""
     directory = plant(tmp_path / "alone", TREE)
     shutil.copytree(
@@ -1169,7 +1177,9 @@ def alone(tmp_path: Path) -> dict[str, Any]:
     return options
 
 
-def test_it_can_be_installed_where_stevedore_is_not(alone: dict[str, Any]) -> None:
+def test_the_drop_in_works_without_stevedore_installed(
+    without_stevedore: dict[str, Any],
+) -> None:
     program = """
         import stevedore, stevedore.named
         from stevedore import driver
@@ -1182,17 +1192,19 @@ def test_it_can_be_installed_where_stevedore_is_not(alone: dict[str, Any]) -> No
         print(hasattr(stevedore, "tests"))
     """
     program = INSTALL + dedent(program)
-    told = python("-S", "-W", "error", "-c", program, **alone).stdout.splitlines()
-    assert told[0] == "One"
-    assert told[1:3] == [
+    lines = python(
+        "-S", "-W", "error", "-c", program, **without_stevedore
+    ).stdout.splitlines()
+    assert lines[0] == "One"
+    assert lines[1:3] == [
         "No module named 'stevedore.tests'",
         "No module named 'stevedore.nothing'",
     ]
-    assert told[3].startswith("No module named 'stevedore.driver.nothing'")
-    assert told[4] == "False"
+    assert lines[3].startswith("No module named 'stevedore.driver.nothing'")
+    assert lines[4] == "False"
 
 
-def test_it_imports_nothing_costly(alone: dict[str, Any]) -> None:
+def test_the_drop_in_imports_nothing_costly(without_stevedore: dict[str, Any]) -> None:
     code = f"""
         import sys
         before = set(sys.modules)
@@ -1208,7 +1220,7 @@ def test_it_imports_nothing_costly(alone: dict[str, Any]) -> None:
     """
     # The second one finds the index that the first one has written.
     for _ in range(2):
-        done = python("-S", "-c", dedent(code), **alone)
+        done = python("-S", "-c", dedent(code), **without_stevedore)
         assert "plug_app.One" in done.stderr
     installed, found = json.loads(done.stdout)
     assert installed == [
@@ -1223,13 +1235,13 @@ def test_it_imports_nothing_costly(alone: dict[str, Any]) -> None:
     assert "importlib.metadata" not in found
 
 
-def test_every_file_of_the_package_is_known_to_the_finder() -> None:
+def test_the_finder_knows_every_file_of_the_package() -> None:
     directory = Path(stevedore.__file__).parent
     files = {path.stem for path in directory.glob("*.py")} - {"__init__"}
     assert files == {*stevedore.MODULES, *_install.PRIVATE}
 
 
-def test_what_only_stevedore_has_comes_from_stevedore(tmp_path: Path) -> None:
+def test_modules_that_only_stevedore_has_come_from_stevedore(tmp_path: Path) -> None:
     code = """
         import sys
         from stevedore import example, extension
@@ -1259,11 +1271,11 @@ def test_what_only_stevedore_has_comes_from_stevedore(tmp_path: Path) -> None:
         assert ours == str(len(parts) == 1 or parts[1] in stevedore.MODULES), name
 
 
-def test_a_module_of_stevedore_that_fails_says_itself_why(
-    alone: dict[str, Any],
+def test_the_error_of_a_failing_module_of_stevedore_is_not_hidden(
+    without_stevedore: dict[str, Any],
 ) -> None:
     plant(
-        Path(alone["env"]["PYTHONPATH"]),
+        Path(without_stevedore["env"]["PYTHONPATH"]),
         {
             "stevedore": {
                 "__init__.py": "raise AssertionError('must not be imported')",
@@ -1272,12 +1284,12 @@ def test_a_module_of_stevedore_that_fails_says_itself_why(
         },
     )
     program = INSTALL + "from stevedore import broken"
-    done = python("-S", "-c", program, **alone, check=False)
+    done = python("-S", "-c", program, **without_stevedore, check=False)
     last = "ModuleNotFoundError: No module named 'there_is_no_such_module'"
     assert done.stderr.splitlines()[-1] == last
 
 
-def test_installing_it_twice_does_nothing_more(installed: None) -> None:
+def test_installing_the_drop_in_twice_has_no_further_effect(installed: None) -> None:
     finders, modules = sys.meta_path[:], dict(sys.modules)
     stevedore.install()
     assert sys.meta_path == finders
@@ -1286,7 +1298,7 @@ def test_installing_it_twice_does_nothing_more(installed: None) -> None:
     assert not hasattr(sys.meta_path[0], "find_distributions")
 
 
-def test_a_signal_handler_may_install_it_while_it_is_being_installed() -> None:
+def test_a_signal_handler_may_install_the_drop_in_during_its_installation() -> None:
     code = """
         import json, sys
         from lazyplug.compat import stevedore
@@ -1307,14 +1319,14 @@ def test_a_signal_handler_may_install_it_while_it_is_being_installed() -> None:
     assert ask(code) == [1, True]
 
 
-def test_the_finder_answers_for_nothing_else(installed: None) -> None:
+def test_the_finder_finds_nothing_else(installed: None) -> None:
     finder = sys.meta_path[0]
     for name in ("json", "stevedor", "stevedore.driver.deeper", "lazyplug.compat"):
         assert finder.find_spec(name, None, None) is None
     assert finder.find_spec("stevedore.nothing", None, None) is None
 
 
-def test_a_stevedore_that_was_imported_before_is_replaced_and_that_is_told(
+def test_replacing_an_imported_stevedore_is_logged(
     installed: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Take it back: what is imported now is stevedore itself.
@@ -1365,7 +1377,9 @@ def test_imports_under_both_names_raise_no_warning(app: Path, tmp_path: Path) ->
     assert done.stdout.splitlines() == ["raised", "raised"]
 
 
-def test_threads_that_import_it_at_once_get_the_same(tmp_path: Path) -> None:
+def test_threads_that_import_the_drop_in_at_once_get_the_same_modules(
+    tmp_path: Path,
+) -> None:
     code = f"""
         import importlib, sys, threading
         sys.setswitchinterval(1e-6)
@@ -1393,14 +1407,14 @@ def test_threads_that_import_it_at_once_get_the_same(tmp_path: Path) -> None:
 
 
 @row("a name that is declared more than once, in `list-plugins`")
-def test_a_name_that_stands_several_times_is_documented_once(app: Path) -> None:
+def test_a_duplicate_name_is_documented_once(app: Path) -> None:
     manager = stevedore.ExtensionManager[Any]("apart")
     assert manager.names().count("x") == 2
     texts = [text for text, _ in stevedore.sphinxext._simple_list(manager)]
     assert sum(text.startswith("* x --") for text in texts) == 1
 
 
-def test_the_texts_of_the_directive_need_no_sphinx(app: Path) -> None:
+def test_the_texts_of_the_directive_can_be_made_without_sphinx(app: Path) -> None:
     manager = stevedore.ExtensionManager[Any]("good")
     assert list(stevedore.sphinxext._simple_list(manager)) == [
         ("* one -- The first one.", "plug_app"),
@@ -1436,7 +1450,9 @@ Plugins
 
 
 @pytest.mark.once
-def test_sphinx_documents_the_same_as_with_stevedore(app: Path, tmp_path: Path) -> None:
+def test_sphinx_generates_the_same_document_as_with_stevedore(
+    app: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("sphinx")
     code = """
         import sys
@@ -1445,19 +1461,19 @@ def test_sphinx_documents_the_same_as_with_stevedore(app: Path, tmp_path: Path) 
     """
     source = {"conf.py": "extensions = ['stevedore.sphinxext']", "index.rst": DOCUMENT}
     plant(tmp_path / "source", source)
-    told = []
+    results = []
     for number, start in enumerate(("", INSTALL)):
         directory = tmp_path / f"built{number}"
         options = str(tmp_path / "source"), str(directory)
         done = python("-c", start + dedent(code), *options, **child(tmp_path, app))
-        told.append((done.stderr, (directory / "index.pseudoxml").read_text()))
-    assert "Failed to load plug_gone" in told[0][0]
-    assert "which has more to say" in told[0][1]
-    assert told[1] == told[0]
+        results.append((done.stderr, (directory / "index.pseudoxml").read_text()))
+    assert "Failed to load plug_gone" in results[0][0]
+    assert "which has more to say" in results[0][1]
+    assert results[1] == results[0]
 
 
 class Directive:
-    """What the directive needs of docutils' own, where Sphinx is not installed."""
+    """Has what the directive needs of docutils, if Sphinx is not installed."""
 
     content = ("good",)
     state = type("State", (), {"document": "a document"})
@@ -1466,7 +1482,7 @@ class Directive:
         self.options = options
 
 
-def test_the_directive_is_made_when_it_is_touched(
+def test_the_directive_is_created_on_first_access(
     app: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def module(name: str, **names: object) -> None:

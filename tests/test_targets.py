@@ -17,7 +17,7 @@ from lazyplug.testing import dist
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 
 # Modules, and objects in place of modules, with unusual attributes.
 GETATTR = "def __getattr__(name):\n    raise {}(name)\n"
@@ -151,13 +151,13 @@ FEW = [
 
 
 @pytest.fixture(autouse=True)
-def installed(site: PlantSite, first: SetPath) -> Path:
+def installed(site: PlantSite, prepend_path: SetPath) -> Path:
     lines = [f"{number} = {value}" for number, value in enumerate(TARGETS)]
     lines += [f"invalid{number} = {value}" for number, value in enumerate(INVALID)]
     few = [f"{TARGETS.index(value)} = {value}" for value in FEW]
     text = "\n".join(["[g]", *lines, "[few]", *few, ""])
     directory = site({**FILES, **WORSE, **dist("plug", "1", text)})
-    first(directory)
+    prepend_path(directory)
     return directory
 
 

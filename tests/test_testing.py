@@ -1,4 +1,4 @@
-"""The kit for tests: what it plants, fakes and isolates, and that it leaves nothing."""
+"""Test what `lazyplug.testing` plants, fakes and isolates, and that it cleans up."""
 
 import importlib
 import importlib.metadata
@@ -43,7 +43,7 @@ from lazyplug.testing._places import OwnPatch, take_out
 from tests.support.children import ask, python
 from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite
-from tests.support.learned import unwritten
+from tests.support.learned_facts import unwritten
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[1]
@@ -51,7 +51,7 @@ PLUG = {
     "plug.py": "class One: 'The one.'\n",
     **dist("plug", "1", {"g": {"a": "plug:One"}}),
 }
-# How the modules are called that are planted here.
+# The prefixes of the modules that are planted here.
 PLANTED = ("plug", "pack", "space", "lazyplug_fakes")
 DRIVER = "import lazyplug; print(lazyplug.DriverManager('g', 'a').driver)"
 
@@ -78,7 +78,7 @@ def state() -> tuple[object, ...]:
 
 @pytest.fixture(autouse=True)
 def unchanged(isolated: Path) -> Iterator[None]:
-    """Compare what was there before each test with what is there after it."""
+    """Check that each test leaves this process unchanged."""
     before, modules = state(), dict(sys.modules)
     yield
     assert state() == before
@@ -88,7 +88,7 @@ def unchanged(isolated: Path) -> Iterator[None]:
 
 @pytest.fixture
 def patch() -> Iterator[pytest.MonkeyPatch]:
-    """Return a patch that is undone before that is compared."""
+    """Return a patch that is undone before that check."""
     with pytest.MonkeyPatch.context() as patch:
         yield patch
 
@@ -96,7 +96,7 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 # ------------------------------------------------------------------------------ trees
 
 
-def test_a_tree_is_written_as_it_says(tmp_path: Path) -> None:
+def test_plant_writes_a_tree(tmp_path: Path) -> None:
     tree = {"a": {"b.py": "\n  x = 1\n  y = 2\n", "empty": {}}, "c": b"\xff", "d": ""}
     assert plant(str(tmp_path / "new" / "site"), tree) == tmp_path / "new" / "site"
     site = tmp_path / "new" / "site"
@@ -107,14 +107,14 @@ def test_a_tree_is_written_as_it_says(tmp_path: Path) -> None:
     assert sorted(os.listdir(site / "a")) == ["b.py", "empty", "more.py"]
 
 
-def test_what_cannot_be_planted_is_an_error_that_says_where(tmp_path: Path) -> None:
+def test_the_error_for_invalid_tree_content_says_where(tmp_path: Path) -> None:
     with pytest.raises(
         TypeError, match=r"\['c'\] is not valid content of .*a.b: expected a d"
     ):
         plant(tmp_path, {"a": {"b": ["c"]}})
 
 
-def test_a_distribution_declares_what_the_mapping_says() -> None:
+def test_a_distribution_declares_the_entry_points_of_a_mapping() -> None:
     points = {"g": {"a b": "m:x", "c": "not a reference"}, "h.i": {"d": "m.n"}}
     tree = {**dist("Foo-Bar", "2.1", points), **dist("empty")}
     with site_directory(tree):
@@ -125,11 +125,11 @@ def test_a_distribution_declares_what_the_mapping_says() -> None:
         assert importlib.metadata.version("empty") == "1.0"
 
 
-def test_the_text_of_a_file_may_be_wrong_in_any_way(tmp_path: Path) -> None:
+def test_the_text_of_entry_points_may_be_invalid(tmp_path: Path) -> None:
     with site_directory(dist("foo", entry_points="a = m:x\n[g]\nb\nc = m:y\n")) as site:
         assert ExtensionManager[Any]("g").names() == ["c"]
-        told = [p for p in lazyplug.problems() if str(site) in str(p.path)]
-        assert len(told) == 2
+        problems = [p for p in lazyplug.problems() if str(site) in str(p.path)]
+        assert len(problems) == 2
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_the_text_of_a_file_may_be_wrong_in_any_way(tmp_path: Path) -> None:
         ({"g]\n[h": {"a": "m:x"}}, ValueError, "of group .* is not valid in an"),
     ],
 )
-def test_what_cannot_be_declared_is_an_error(
+def test_invalid_entry_points_of_a_mapping_are_an_error(
     points: Any, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
@@ -157,7 +157,7 @@ def test_what_cannot_be_declared_is_an_error(
 # -------------------------------------------------------------------------- the index
 
 
-def test_an_index_of_its_own_is_what_a_block_and_its_children_use(
+def test_an_isolated_index_is_used_by_the_block_and_its_children(
     isolated: Path, patch: pytest.MonkeyPatch
 ) -> None:
     patch.setenv("LAZYPLUG_CACHE", "off")
@@ -181,7 +181,7 @@ def test_an_index_of_its_own_is_what_a_block_and_its_children_use(
     assert os.environ["LAZYPLUG_DENY"] == "g=*"
 
 
-def test_what_was_seen_is_forgotten_when_the_block_begins_and_ends(
+def test_caches_are_invalidated_when_the_block_begins_and_ends(
     site: PlantSite, patch: pytest.MonkeyPatch
 ) -> None:
     directory = site(PLUG)
@@ -196,7 +196,9 @@ def test_what_was_seen_is_forgotten_when_the_block_begins_and_ends(
     assert ExtensionManager[Any]("g").names() == ["longest"]
 
 
-def test_what_was_told_before_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_problem_that_was_logged_before_is_logged_again_in_the_block(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with site_directory({"plug-1.dist-info": {"entry_points.txt": "nonsense"}}):
         ExtensionManager[Any]("g")
         ExtensionManager[Any]("g")
@@ -210,7 +212,7 @@ def test_what_was_told_before_is_told_again(caplog: pytest.LogCaptureFixture) ->
         assert _settings.unreported == set()
 
 
-def test_a_frozen_index_that_was_named_is_put_aside(
+def test_a_frozen_index_set_by_use_index_is_not_used_in_the_block(
     patch: pytest.MonkeyPatch,
 ) -> None:
     patch.setattr(lazyplug._settings, "index_override", "nowhere")
@@ -220,10 +222,10 @@ def test_a_frozen_index_that_was_named_is_put_aside(
     assert _settings.index_override == "nowhere"
 
 
-def test_what_was_learned_is_not_written_after_the_block(
-    site: PlantSite, patch: pytest.MonkeyPatch, reliable: Ticking
+def test_facts_learned_in_the_block_are_not_written_after_it(
+    site: PlantSite, patch: pytest.MonkeyPatch, late_clock: Ticking
 ) -> None:
-    # It is at the end of the process: the write would make the directory again.
+    # A write at the end of the process would create the directory again.
     patch.syspath_prepend(site(PLUG))
     with isolated_index() as directory:
         assert ExtensionManager[Any]("g")["a"].summary == "The one."
@@ -232,7 +234,7 @@ def test_what_was_learned_is_not_written_after_the_block(
     assert not directory.exists()
 
 
-def test_where_the_environment_is_ignored_no_index_can_be_isolated() -> None:
+def test_an_index_cannot_be_isolated_if_the_environment_is_ignored() -> None:
     code = f"""if True:
         import sys
         sys.path.insert(0, {str(ROOT)!r})
@@ -247,7 +249,9 @@ def test_where_the_environment_is_ignored_no_index_can_be_isolated() -> None:
 # -------------------------------------------------------------------- site directories
 
 
-def test_a_site_folder_is_installed_here_and_in_children_until_the_block_ends() -> None:
+def test_a_site_directory_is_installed_here_and_in_children_until_the_block_ends() -> (
+    None
+):
     with site_directory(PLUG) as directory:
         assert sys.path[0] == str(directory)
         extension = ExtensionManager[Any]("g")["a"]
@@ -261,7 +265,7 @@ def test_a_site_folder_is_installed_here_and_in_children_until_the_block_ends() 
     assert ExtensionManager[Any]("g").names() == []
 
 
-def test_all_is_put_back_when_the_block_raises() -> None:
+def test_everything_is_restored_when_the_block_raises() -> None:
     with (  # noqa: PT012
         pytest.raises(OSError, match="on purpose"),
         site_directory(PLUG),
@@ -272,13 +276,13 @@ def test_all_is_put_back_when_the_block_raises() -> None:
         raise OSError("on purpose")
 
 
-def test_two_sites_one_after_the_other_have_each_its_own_module() -> None:
+def test_two_successive_sites_have_separate_modules() -> None:
     for number in (1, 2):
         with site_directory({"plug.py": f"NUMBER = {number}"}):
             assert vars(importlib.import_module("plug"))["NUMBER"] == number
 
 
-def test_a_site_inside_of_another_comes_before_it() -> None:
+def test_a_nested_site_takes_precedence() -> None:
     other = {**dist("plug", "2", {"g": {"b": "plug:Two"}}), "plug.py": "Two = 2"}
     with site_directory(PLUG):
         first = importlib.import_module("plug")
@@ -289,7 +293,7 @@ def test_a_site_inside_of_another_comes_before_it() -> None:
         assert importlib.import_module("plug") is first
 
 
-def test_what_is_planted_later_is_removed_as_well() -> None:
+def test_modules_that_are_planted_later_are_removed_as_well() -> None:
     with site_directory({}) as directory:
         manager = ExtensionManager[Any]("g")
         plant(directory, {**PLUG, "pack": {"__init__.py": "", "sub.py": ""}})
@@ -300,7 +304,7 @@ def test_what_is_planted_later_is_removed_as_well() -> None:
     assert not {"plug", "pack", "pack.sub"} & set(sys.modules)
 
 
-def test_of_a_namespace_package_only_what_is_planted_is_exchanged() -> None:
+def test_only_planted_parts_of_a_namespace_package_are_replaced() -> None:
     with site_directory({"space": {"a.py": "", "b.py": ""}}):
         import_module = importlib.import_module
         space, a, b = map(import_module, ("space", "space.a", "space.b"))
@@ -316,7 +320,7 @@ def test_of_a_namespace_package_only_what_is_planted_is_exchanged() -> None:
         assert importlib.import_module("space.d").MINE == 2
 
 
-def test_without_a_cache_folder_the_users_own_is_left_alone(
+def test_without_a_cache_directory_that_of_the_user_is_not_used(
     tmp_path: Path, patch: pytest.MonkeyPatch
 ) -> None:
     patch.delenv("LAZYPLUG_CACHE_DIR")
@@ -332,7 +336,7 @@ def test_without_a_cache_folder_the_users_own_is_left_alone(
     assert list(home.iterdir()) == []
 
 
-def test_what_the_environment_says_counts_in_a_site(
+def test_variables_of_lazyplug_apply_in_a_site_directory(
     patch: pytest.MonkeyPatch,
 ) -> None:
     patch.setenv("LAZYPLUG_DENY", "g=a")
@@ -343,7 +347,7 @@ def test_what_the_environment_says_counts_in_a_site(
 # ------------------------------------------------------------------- fake extensions
 
 
-def test_every_way_to_ask_finds_the_fakes_and_nothing_installed() -> None:
+def test_every_kind_of_query_finds_the_fakes_and_nothing_installed() -> None:
     with site_directory(PLUG), fake_extensions("g", {"x": Fake, "y": "json:loads"}):
         with nothing_imported():
             manager = ExtensionManager[Any]("g")
@@ -367,7 +371,7 @@ def test_every_way_to_ask_finds_the_fakes_and_nothing_installed() -> None:
         assert {point.load() for point in points} == {Fake, json.loads}
 
 
-def test_what_is_faked_is_chosen_and_checked_as_for_real() -> None:
+def test_fake_extensions_are_filtered_and_checked_like_real_ones() -> None:
     @runtime_checkable
     class Closes(Protocol):
         def close(self) -> None: ...
@@ -397,14 +401,14 @@ def test_any_object_can_be_a_plugin(plugin: object) -> None:
         assert extension.summary is None
 
 
-def test_a_reference_that_leads_nowhere_is_a_broken_extension() -> None:
+def test_a_reference_that_cannot_be_imported_is_a_broken_extension() -> None:
     with fake_extensions("g", {"x": "plug_nowhere:x", "y": "no reference"}):
         manager = ExtensionManager[Any]("g", on_failure="ignore")
         assert manager.map(lambda extension: extension.name) == []
         assert len(manager.failures) == 2
 
 
-def test_installed_ones_of_other_names_can_be_kept() -> None:
+def test_installed_plugins_of_other_names_can_be_kept() -> None:
     points = {"g": {"a": "plug:One", "b": "plug:One"}, "h": {"c": "plug:One"}}
     with site_directory({**PLUG, **dist("plug", "1", points)}):
         with fake_extensions("g", {"a": Fake}, keep_installed=True):
@@ -417,7 +421,7 @@ def test_installed_ones_of_other_names_can_be_kept() -> None:
             assert (kept.plugin.__name__, kept.dist.name) == ("One", "plug")
 
 
-def test_what_hides_a_distribution_says_what_that_says() -> None:
+def test_the_replacement_of_a_hidden_distribution_keeps_its_metadata() -> None:
     tree = {
         "plug-1.dist-info": {
             "METADATA": "Name: plug\nVersion: 1\nSummary: A plug.\nRequires-Dist: x\n",
@@ -434,8 +438,8 @@ def test_what_hides_a_distribution_says_what_that_says() -> None:
         with fake_extensions("g", {"a": Fake}):
             assert DriverManager[Any]("g", "a").driver is Fake
             points = entry_points(group="h")
-            told = [(p.name, p.value, p.dist.metadata["Summary"]) for p in points]
-            assert sorted(told) == [
+            found = [(p.name, p.value, p.dist.metadata["Summary"]) for p in points]
+            assert sorted(found) == [
                 ("b", "plug", "A plug."),
                 ("b", "plug:two", "A plug."),
                 ("c", "old", "An old one."),
@@ -444,7 +448,7 @@ def test_what_hides_a_distribution_says_what_that_says() -> None:
             assert importlib.metadata.version("old") == "2"
 
 
-def test_what_the_current_folder_declares_is_hidden_as_well(
+def test_plugins_declared_in_the_current_directory_are_hidden_as_well(
     tmp_path: Path, patch: pytest.MonkeyPatch
 ) -> None:
     # As in a project under development, whose tests are run in its directory.
@@ -464,7 +468,7 @@ def test_what_the_current_folder_declares_is_hidden_as_well(
         assert ExtensionManager[Any]("g").names() == ["x"]
 
 
-def test_fakes_inside_of_fakes() -> None:
+def test_fake_extensions_can_be_nested() -> None:
     with fake_extensions("g", {"x": Fake}), fake_extensions("h", {"y": 1}):
         assert DriverManager[Any]("g", "x").driver is Fake
         assert DriverManager[Any]("h", "y").driver == 1
@@ -478,7 +482,7 @@ def test_fakes_inside_of_fakes() -> None:
         assert ExtensionManager[Any]("g")["x"].plugin is Fake
 
 
-def test_fakes_are_called_the_same_each_time() -> None:
+def test_fake_modules_have_the_same_names_each_time() -> None:
     values = []
     for _ in range(2):
         with fake_extensions("g", {"x": Fake}):
@@ -486,7 +490,7 @@ def test_fakes_are_called_the_same_each_time() -> None:
     assert values == ["lazyplug_fakes_1:plugin_0"] * 2
 
 
-def test_another_process_is_told_that_it_has_no_such_object() -> None:
+def test_another_process_gets_an_error_for_a_fake_that_is_an_object() -> None:
     with fake_extensions("g", {"a": Fake}):
         done = python("-c", DRIVER, check=False)
     error = "ImportError: fake extensions that are objects exist only in the process"
@@ -495,7 +499,7 @@ def test_another_process_is_told_that_it_has_no_such_object() -> None:
         assert python("-c", DRIVER).stdout.startswith("<function loads")
 
 
-def test_a_namespace_can_be_without_extensions() -> None:
+def test_fake_extensions_can_be_empty() -> None:
     with site_directory(PLUG), fake_extensions("g", {}):
         assert entry_points(group="g") == ()
         with pytest.raises(NoMatches, match="no extension named 'a' in group 'g'"):
@@ -503,21 +507,24 @@ def test_a_namespace_can_be_without_extensions() -> None:
 
 
 def test_a_family_cannot_be_faked() -> None:
-    said = r"'g\.\*' is a family of groups: expected one"
-    with pytest.raises(ValueError, match=said), fake_extensions("g.*", {"a": Fake}):
+    message = r"'g\.\*' is a family of groups: expected one"
+    with pytest.raises(ValueError, match=message), fake_extensions("g.*", {"a": Fake}):
         pass
 
 
 def test_a_name_that_cannot_be_declared_cannot_be_faked() -> None:
-    said = "'a=b': 'json' of group 'g' is not valid in"
-    with pytest.raises(ValueError, match=said), fake_extensions("g", {"a=b": "json"}):
+    message = "'a=b': 'json' of group 'g' is not valid in"
+    with (
+        pytest.raises(ValueError, match=message),
+        fake_extensions("g", {"a=b": "json"}),
+    ):
         pass
 
 
 # ------------------------------------------------------------------------- managers
 
 
-def test_a_manager_can_be_made_of_given_plugins() -> None:
+def test_manager_of_creates_a_manager_of_the_plugins() -> None:
     with nothing_imported("json"):
         manager = manager_of(ExtensionManager[Any], "g", {"x": Fake, "y": "json:loads"})
         assert manager.names() == ["x", "y"]
@@ -544,7 +551,7 @@ def planted() -> Any:
         yield directory
 
 
-def test_looking_and_listing_import_nothing(planted: Path) -> None:
+def test_queries_and_summaries_import_nothing(planted: Path) -> None:
     with nothing_imported():
         manager = ExtensionManager[Any]("g")
         assert manager.names() == ["a", "b"]
@@ -555,22 +562,24 @@ def test_looking_and_listing_import_nothing(planted: Path) -> None:
             importlib.import_module("plug_nowhere")
 
 
-def test_what_was_imported_is_told_with_the_first_and_its_line(planted: Path) -> None:
+def test_nothing_imported_names_all_modules_and_the_first_with_its_line(
+    planted: Path,
+) -> None:
     manager = ExtensionManager[Any]("g")
 
-    def touch() -> object:
+    def access() -> object:
         return manager["a"].plugin
 
     with pytest.raises(AssertionError) as raised, nothing_imported():
-        touch()
+        access()
     assert str(raised.value) == (
         "imported: plug, plug_more, plug_more.deep; the first was plug,"
-        f" by {__file__}:{touch.__code__.co_firstlineno + 1}"
+        f" by {__file__}:{access.__code__.co_firstlineno + 1}"
     )
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "expected"),
     [
         (["plug_more"], ["plug_more", "plug_more.deep"]),
         (["plug_more.deep"], ["plug_more.deep"]),
@@ -579,19 +588,19 @@ def test_what_was_imported_is_told_with_the_first_and_its_line(planted: Path) ->
         (["colorsys"], ["colorsys"]),
     ],
 )
-def test_only_what_is_named_counts_if_anything_is(
-    names: list[str], told: list[str], planted: Path
+def test_with_names_only_those_modules_count(
+    names: list[str], expected: list[str], planted: Path
 ) -> None:
     with ExitStack() as stack:
-        if told:
-            words = f"^imported: {', '.join(told)}; "
+        if expected:
+            words = f"^imported: {', '.join(expected)}; "
             stack.enter_context(pytest.raises(AssertionError, match=words))
         stack.enter_context(nothing_imported(*names))
         importlib.import_module("plug")
         importlib.import_module("colorsys")
 
 
-def test_what_is_named_counts_even_if_it_was_imported_before(planted: Path) -> None:
+def test_a_named_module_counts_even_if_it_was_imported_before(planted: Path) -> None:
     before = importlib.import_module("plug_more.deep")
     with nothing_imported():
         importlib.import_module("plug_more.deep")
@@ -600,13 +609,13 @@ def test_what_is_named_counts_even_if_it_was_imported_before(planted: Path) -> N
         with nothing_imported(name):
             assert name not in sys.modules
         assert sys.modules[name] in {package, before}
-        told = pytest.raises(AssertionError, match=f"imported: .*{name}")
-        with told, nothing_imported(name):
+        raises = pytest.raises(AssertionError, match=f"imported: .*{name}")
+        with raises, nothing_imported(name):
             exec("from plug_more import deep")  # noqa: S102
         assert sys.modules["plug_more.deep"] is before is vars(package)["deep"]
 
 
-def test_what_fails_to_be_imported_counts(planted: Path) -> None:
+def test_a_failed_import_counts(planted: Path) -> None:
     manager = ExtensionManager[Any]("g", on_failure="ignore")
     manager.extensions.remove(manager["a"])
     words = "imported: plug_broken, plug_more; the first was plug_broken"
@@ -614,16 +623,20 @@ def test_what_fails_to_be_imported_counts(planted: Path) -> None:
         assert manager.map(lambda extension: extension.name) == []
 
 
-def test_what_is_removed_again_counts() -> None:
-    told = pytest.raises(AssertionError, match="imported: plug; the first was plug, by")
-    with told, nothing_imported(), site_directory({"plug.py": ""}):
+def test_a_module_that_is_removed_again_counts() -> None:
+    raises = pytest.raises(
+        AssertionError, match="imported: plug; the first was plug, by"
+    )
+    with raises, nothing_imported(), site_directory({"plug.py": ""}):
         importlib.import_module("plug")
-    told = pytest.raises(AssertionError, match="imported: lazyplug_fakes_1; the first")
-    with told, nothing_imported(), fake_extensions("g", {"x": Fake}):
+    raises = pytest.raises(
+        AssertionError, match="imported: lazyplug_fakes_1; the first"
+    )
+    with raises, nothing_imported(), fake_extensions("g", {"x": Fake}):
         assert DriverManager[Any]("g", "x").driver is Fake
 
 
-def test_what_is_put_into_sys_modules_otherwise_counts(planted: Path) -> None:
+def test_a_module_that_is_put_into_sys_modules_directly_counts(planted: Path) -> None:
     spec = importlib.util.spec_from_file_location("plug_by_path", planted / "plug.py")
     assert spec is not None
     words = "plug_by_path; the first was plug_by_path, which was put into sys.modules"
@@ -632,7 +645,7 @@ def test_what_is_put_into_sys_modules_otherwise_counts(planted: Path) -> None:
     del sys.modules["plug_by_path"]
 
 
-def test_finders_of_an_older_kind_are_passed_over(
+def test_old_style_finders_are_skipped(
     planted: Path, patch: pytest.MonkeyPatch
 ) -> None:
     class Old:
@@ -640,8 +653,10 @@ def test_finders_of_an_older_kind_are_passed_over(
             """Find nothing."""
 
     patch.setattr(sys, "meta_path", [Old(), *sys.meta_path])
-    told = pytest.raises(AssertionError, match=r"imported: plug_more\.other; the first")
-    with warnings.catch_warnings(), told, nothing_imported("plug_more.other"):
+    raises = pytest.raises(
+        AssertionError, match=r"imported: plug_more\.other; the first"
+    )
+    with warnings.catch_warnings(), raises, nothing_imported("plug_more.other"):
         warnings.simplefilter("ignore", ImportWarning)
         importlib.import_module("plug_more.other")
 
@@ -653,9 +668,9 @@ def test_an_error_in_the_block_is_not_hidden(planted: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["my-plugin", "", "a..b", "a.py:b", "*"])
-def test_a_name_that_no_module_has_is_an_error(name: str) -> None:
-    told = pytest.raises(ValueError, match="is not a valid module name")
-    with told, nothing_imported(name):
+def test_an_invalid_module_name_is_an_error(name: str) -> None:
+    raises = pytest.raises(ValueError, match="is not a valid module name")
+    with raises, nothing_imported(name):
         pass
 
 
@@ -667,7 +682,7 @@ def test_a_module_instead_of_its_name_is_an_error() -> None:
 # ---------------------------------------------------------- where tests are written
 
 
-def test_it_serves_in_a_test_case_and_in_an_async_one() -> None:
+def test_the_kit_works_in_a_unittest_case_and_in_an_async_one() -> None:
     class Case(unittest.TestCase):
         def setUp(self) -> None:
             self.directory = self.enterContext(site_directory(PLUG))
@@ -695,7 +710,7 @@ def test_it_serves_in_a_test_case_and_in_an_async_one() -> None:
     assert (result.testsRun, result.failures, result.errors) == (2, [], [])
 
 
-def test_the_kit_needs_no_pytest() -> None:
+def test_the_kit_does_not_need_pytest() -> None:
     code = """
         import json, sys
         sys.modules["pytest"] = sys.modules["_pytest"] = None
@@ -717,10 +732,10 @@ def test_the_kit_needs_no_pytest() -> None:
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> Iterator[pytest.Pytester]:
     """Return a project whose tests have the plugin, declared as it is by lazyplug."""
-    said = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    tree = dist("lazyplug", "1", said["project"]["entry-points"])
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    tree = dist("lazyplug", "1", settings["project"]["entry-points"])
     with OwnPatch() as patch, site_directory(tree) as directory:
-        # By its files pytest knows whose assertions it rewrites.
+        # pytest reads from RECORD whose assertions it rewrites.
         files = {"RECORD": "lazyplug/__init__.py,,\n"}
         plant(directory, {"lazyplug-1.dist-info": files})
         # As at the start of pytest.
@@ -736,7 +751,7 @@ def test_each_fixture_lasts_for_one_test(project: pytest.Pytester) -> None:
         from lazyplug import DriverManager, ExtensionManager, _environment, _settings
         from lazyplug.testing import dist, nothing_imported
 
-        # The one stands elsewhere as well, the other only where it is planted.
+        # The first exists elsewhere as well, the second only where it is planted.
         PACKAGES = "pack", "space"
         before = (
             sys.path[:],
@@ -800,7 +815,9 @@ def test_each_fixture_lasts_for_one_test(project: pytest.Pytester) -> None:
 
 
 @pytest.mark.once
-def test_it_works_in_workers_and_can_be_left_out(project: pytest.Pytester) -> None:
+def test_the_plugin_works_with_xdist_and_can_be_disabled(
+    project: pytest.Pytester,
+) -> None:
     project.makepyfile(
         """
         import pytest
@@ -819,7 +836,7 @@ def test_it_works_in_workers_and_can_be_left_out(project: pytest.Pytester) -> No
     done.stdout.fnmatch_lines(["*fixture 'lazyplug_extensions' not found"])
 
 
-def test_pytest_does_not_mind_that_lazyplug_is_imported_before_it(
+def test_pytest_gives_no_warning_if_lazyplug_is_imported_before_it(
     project: pytest.Pytester,
 ) -> None:
     project.makepyfile("def test_it(): assert True")
@@ -839,7 +856,7 @@ print(json.dumps([int(code), sorted(sys.modules), lines]))
 """
 
 
-def test_who_uses_no_fixture_pays_for_three_modules_and_sees_nothing(
+def test_without_fixtures_the_plugin_imports_three_modules_and_prints_nothing(
     project: pytest.Pytester,
 ) -> None:
     project.makepyfile("def test_it(): assert True")
@@ -857,7 +874,7 @@ def test_who_uses_no_fixture_pays_for_three_modules_and_sees_nothing(
 # ------------------------------------------------------------------------------- docs
 
 
-def test_the_examples_of_the_docs_run_as_they_stand_there(
+def test_the_examples_in_the_docs_run(
     project: pytest.Pytester,
 ) -> None:
     examples = ROOT / "examples"
@@ -866,8 +883,10 @@ def test_the_examples_of_the_docs_run_as_they_stand_there(
         "texts_upper.py": (examples / "texts-upper/texts_upper.py").read_bytes(),
     }
     for name in ("texts", "texts-upper"):
-        said = (examples / name / "pyproject.toml").read_text(encoding="utf-8")
-        tree.update(dist(name, "1.0", tomllib.loads(said)["project"]["entry-points"]))
+        settings = (examples / name / "pyproject.toml").read_text(encoding="utf-8")
+        tree.update(
+            dist(name, "1.0", tomllib.loads(settings)["project"]["entry-points"])
+        )
     text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
     blocks = [each.partition("```")[0] for each in text.split("```python\n")[1:]]
     for number, block in enumerate(blocks):

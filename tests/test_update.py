@@ -19,9 +19,9 @@ from lazyplug._indexing import watch as watch_module
 from lazyplug._indexing.patch import patch_index
 from lazyplug.testing import dist, plant
 from tests.support.clock import Ticking
+from tests.support.fs import fs
 from tests.support.index_format import Index, from_bytes
 from tests.support.properties import examples
-from tests.support.seam import fs
 
 # With a clock that is so far ahead of all changes, no stat data is racy.
 LATER = 3600 * 10**9
@@ -134,7 +134,7 @@ def test_changes_of_names_that_are_declared_once_are_patched(
     after=st.lists(several, min_size=1, max_size=4),
     few=st.sampled_from([0, 1, 8]),
 )
-def test_whatever_changes_a_patch_is_right_or_not_made(
+def test_after_any_changes_a_patch_is_correct_or_not_made(
     before: list[Step], after: list[Step], few: int
 ) -> None:
     with tempfile.TemporaryDirectory() as directory, files_by_path(few):
@@ -228,7 +228,7 @@ def test_a_damaged_group_is_not_patched(tmp_path: Path) -> None:
 
 
 def test_without_directory_descriptors_files_are_checked_by_full_paths(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reliable: Ticking
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late_clock: Ticking
 ) -> None:
     # More files than are checked by full paths on other systems.
     steps = [Step("a", f"d{n}", "1.0", "[g]\na = m:f\n") for n in range(20)]
@@ -236,10 +236,10 @@ def test_without_directory_descriptors_files_are_checked_by_full_paths(
     monkeypatch.setattr(_files, "HAS_DIR_FD", False)
     assert not _environment.is_fresh(with_descriptors, "full")
     index = from_bytes(scan_completely(tmp_path, time.time_ns() + LATER))
-    before = reliable.looks
+    before = late_clock.stat_calls
     monkeypatch.setattr(fs, "open", None)
     assert _environment.is_fresh(index, "full")
-    assert reliable.looks > before
+    assert late_clock.stat_calls > before
     (tmp_path / "a" / "d7-1.0.dist-info" / "entry_points.txt").unlink()
     assert not _environment.is_fresh(index, "full")
 

@@ -31,12 +31,12 @@ def tree_requiring(name: str, *requires: str, version: str = "1.0") -> dict[str,
 
 
 @pytest.fixture
-def install(site: PlantSite, first: SetPath) -> Install:
+def install(site: PlantSite, prepend_path: SetPath) -> Install:
     def make(*trees: dict[str, Any]) -> None:
         files: dict[str, Any] = {"plug.py": TRAP}
         for tree in trees:
             files |= tree
-        first(site(files))
+        prepend_path(site(files))
 
     return make
 
@@ -142,14 +142,14 @@ def test_an_invalid_version_is_outside_of_every_range(
 
 
 def test_the_requirements_of_an_egg_are_read_too(
-    site: PlantSite, first: SetPath
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
     files = {
         "PKG-INFO": "Name: one\nVersion: 1\n",
         "requires.txt": "myapp<2\n",
         "entry_points.txt": "[g]\none = plug:P\n",
     }
-    first(site({"plug.py": TRAP, "one-1.egg-info": files}))
+    prepend_path(site({"plug.py": TRAP, "one-1.egg-info": files}))
     assert reasons(HOST) == {
         "one": "excluded by version: one 1 requires 'myapp<2', but this is MyApp 2.3"
     }
@@ -166,30 +166,30 @@ def test_the_requirements_of_an_egg_are_read_too(
     ids=["none", "a directory", "another encoding", "zeros"],
 )
 def test_broken_metadata_affects_no_other_plugin(
-    files: dict[str, Any], site: PlantSite, first: SetPath
+    files: dict[str, Any], site: PlantSite, prepend_path: SetPath
 ) -> None:
     bad = {"bad-1.dist-info": {"entry_points.txt": "[g]\nbad = plug:P\n", **files}}
-    first(site({"plug.py": TRAP, **bad, **tree_requiring("one", "myapp<2")}))
+    prepend_path(site({"plug.py": TRAP, **bad, **tree_requiring("one", "myapp<2")}))
     assert list(reasons(HOST)) == ["one"]
     with pytest.raises(lazyplug.NoMatches, match="no extension named 'oen'"):
         DriverManager[Any]("g", "oen", choice=HOST)
 
 
 def test_an_author_in_another_encoding_does_not_prevent_the_check(
-    site: PlantSite, first: SetPath
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
     metadata = b"Name: one\nVersion: 1\nAuthor: \xe9\nRequires-Dist: myapp<2\n"
     files = {"entry_points.txt": "[g]\none = plug:P\n", "METADATA": metadata}
-    first(site({"plug.py": TRAP, "one-1.dist-info": files}))
+    prepend_path(site({"plug.py": TRAP, "one-1.dist-info": files}))
     assert list(reasons(HOST)) == ["one"]
 
 
 def test_a_requirement_over_several_lines_after_a_byte_order_mark_is_read(
-    site: PlantSite, first: SetPath
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
     metadata = "\ufeffRequires-Dist: myapp\r\n  <2\r\nName: one\r\nVersion: 1\r\n"
     files = {"entry_points.txt": "[g]\none = plug:P\n", "METADATA": metadata.encode()}
-    first(site({"plug.py": TRAP, "one-1.dist-info": files}))
+    prepend_path(site({"plug.py": TRAP, "one-1.dist-info": files}))
     assert list(reasons(HOST)) == ["one"]
 
 
@@ -207,16 +207,16 @@ def test_a_failure_of_a_third_party_finder_excludes_nothing(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(tree_requiring("one", "myapp<2"))
-    points = [SimpleNamespace(name="live", value="plug:L", group="g")]
+    points = [SimpleNamespace(name="external", value="plug:L", group="g")]
 
     class FakeDistribution:
-        metadata = {"Name": "live"}  # noqa: RUF012
+        metadata = {"Name": "external"}  # noqa: RUF012
         version = "1"
         entry_points = points
 
         @property
         def requires(self) -> list[str]:
-            raise OSError("foreign fault")
+            raise OSError("the finder failed")
 
     class Finder:
         @staticmethod
@@ -225,14 +225,14 @@ def test_a_failure_of_a_third_party_finder_excludes_nothing(
 
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
     manager = ExtensionManager[Any]("g", choice=HOST)
-    assert manager.names() == ["live"]
+    assert manager.names() == ["external"]
 
 
 def test_the_reason_says_that_the_version_is_missing(
-    site: PlantSite, first: SetPath
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
     points = {"entry_points.txt": "[g]\none = plug:P\n"}
-    first(site({"plug.py": TRAP, "one.egg-info": points}))
+    prepend_path(site({"plug.py": TRAP, "one.egg-info": points}))
     assert reasons(Choice(versions={"one": ">=2"})) == {
         "one": "excluded by version: one, without a version, is not >=2 (code)"
     }

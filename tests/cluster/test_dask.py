@@ -6,7 +6,7 @@ from pathlib import Path
 from lazyplug.testing import dist
 from tests.support.children import python
 from tests.support.fixtures import PlantSite
-from tests.support.travel import PLUGIN, POINTS
+from tests.support.pickling import PLUGIN, POINTS
 
 PROGRAM = """
 import os, sys

@@ -90,7 +90,7 @@ def test_the_program_runs_on_the_drop_in(home: Path) -> None:
 @pytest.mark.parametrize(
     "form", ["txt", "json", "csv", "xml", "html", "yaml", "screen", "custom", "sarif"]
 )
-def test_bandit_finds_the_same_and_formats_it_the_same(form: str, home: Path) -> None:
+def test_bandit_reports_the_same_issues_in_each_format(form: str, home: Path) -> None:
     (home / "insecure.py").write_text(INSECURE)
     done = compare(home, "bandit", "-f", form, "insecure.py")
     assert done.code in (1, 2)  # findings; or the format needs another distribution
@@ -149,7 +149,9 @@ CLIFF: list[Sequence[str]] = [
 
 @pytest.mark.usefixtures("demo")
 @pytest.mark.parametrize("arguments", CLIFF, ids=" ".join)
-def test_the_demo_of_cliff_does_the_same(arguments: Sequence[str], home: Path) -> None:
+def test_the_demo_of_cliff_prints_the_same(
+    arguments: Sequence[str], home: Path
+) -> None:
     (home / "insecure.py").write_text(INSECURE)
     done = compare(home, "cliffdemo", *arguments)
     assert done.out or done.err
@@ -173,7 +175,7 @@ def test_openstack_prints_the_same(arguments: Sequence[str], home: Path) -> None
     assert len(done.out.splitlines()) > 5
 
 
-def test_openstack_fails_the_same_without_a_cloud(home: Path) -> None:
+def test_openstack_without_a_cloud_fails_with_the_same_error(home: Path) -> None:
     done = compare(home, "openstack", "server", "list")
     assert done.code == 1
     assert "auth" in done.err.lower()

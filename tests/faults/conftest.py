@@ -17,7 +17,7 @@ import pytest
 from tests.support.clock import Ticking
 from tests.support.damage import descriptors
 from tests.support.fixtures import Count, SetPath
-from tests.support.learned import Learned, unwritten
+from tests.support.learned_facts import Learned, unwritten
 from tests.support.tally import OURS, RIVAL, Tally
 
 # Scripts that are run by atheris; see test_fuzz.
@@ -72,15 +72,15 @@ def tally(request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def learned(
-    reliable: Ticking,
+    late_clock: Ticking,
     tmp_path: Path,
     isolated: Path,
-    only: SetPath,
+    set_path: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Learned]:
     """Return plugins with learned facts; check that nothing is logged or left open."""
     unwritten().clear()
-    found = Learned(tmp_path / "environment", isolated, only)
+    found = Learned(tmp_path / "environment", isolated, set_path)
     before = descriptors()
     yield found
     unwritten().clear()

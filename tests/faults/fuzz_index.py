@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["lazyplug"]):
     from tests.support.damage import compact
     from tests.support.fuzzing import World
     from tests.support.index_format import from_bytes
-    from tests.support.pieces import READS, Pieces
+    from tests.support.index_parts import READS, IndexParts
 
 BETWEEN = b"\n--\n"
 CLOCK = 1 << 62
@@ -31,9 +31,9 @@ CLOCK = 1 << 62
 HEADER = b'KEY\nSIGNATURES\n[]\n["1",RECORDS]\nWATCH\nTABLE'
 
 
-def fill_in(header: bytes, texts: list[bytes], pieces: Pieces) -> bytes:
+def fill_in(header: bytes, texts: list[bytes], index_parts: IndexParts) -> bytes:
     """Return a header with values instead of the words in capitals."""
-    (key, signatures, _, records, watch), table = pieces.head_and_table(texts)
+    (key, signatures, _, records, watch), table = index_parts.head_and_table(texts)
     header = header.replace(b"RECORDS", compact(records[1:])[1:-1])
     values = {b"KEY": key, b"SIGNATURES": signatures, b"WATCH": watch}
     for name, value in values.items():
@@ -41,11 +41,11 @@ def fill_in(header: bytes, texts: list[bytes], pieces: Pieces) -> bytes:
     return header.replace(b"TABLE", table)
 
 
-def seeds(pieces: Pieces) -> list[bytes]:
+def seeds(index_parts: IndexParts) -> list[bytes]:
     """Return the first inputs: the index as it is, and with racy stat signatures."""
     racy = HEADER.replace(b"[]", b'["0","1"]')
     headers = [HEADER, racy, HEADER.replace(b'"1"', b'"0"')]
-    return [BETWEEN.join([header, *pieces.texts]) for header in headers]
+    return [BETWEEN.join([header, *index_parts.texts]) for header in headers]
 
 
 corpus = Path(sys.argv[1]).resolve()
@@ -53,25 +53,25 @@ corpus = Path(sys.argv[1]).resolve()
 world = World(corpus.parent / "world")
 changed = World(corpus.parent / "changed")
 changed.make_stale()
-all_pieces = [Pieces(world.intact), Pieces(changed.intact)]
-for number, seed in enumerate(seeds(all_pieces[0])):
+all_index_parts = [IndexParts(world.intact), IndexParts(changed.intact)]
+for number, seed in enumerate(seeds(all_index_parts[0])):
     (corpus / f"seed-{number}").write_bytes(seed)
 
 
 def run_one(data: bytes) -> None:
     """Read an index with these parts, and update it."""
     header, *texts = data.split(BETWEEN)
-    for pieces in all_pieces:
-        parts = [*texts, *pieces.texts[len(texts) :]][: len(pieces.texts)]
+    for index_parts in all_index_parts:
+        parts = [*texts, *index_parts.texts[len(texts) :]][: len(index_parts.texts)]
         try:
-            whole = fill_in(header, parts, pieces)
-            index = from_bytes(pieces.assemble(whole, parts))
+            filled = fill_in(header, parts, index_parts)
+            index = from_bytes(index_parts.assemble(filled, parts))
         except ValueError:
             continue
         for part in READS:
             with contextlib.suppress(ValueError):
                 part(index)
-        key = pieces.head[0]
+        key = index_parts.head[0]
         environment = _environment.Environment(tuple(key[1:]), frozenset(), "full")
         environment.key = key
         update(environment, index, "readonly", None, int)

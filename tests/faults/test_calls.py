@@ -53,11 +53,11 @@ class World:
     """Two directories and an archive on `sys.path`, and a cache, anew for each try."""
 
     def __init__(
-        self, directory: Path, only: SetPath, cache: Path, calls: Calls
+        self, directory: Path, set_path: SetPath, cache: Path, calls: Calls
     ) -> None:
-        self.directory, self.only, self.cache, self.calls = (
+        self.directory, self.set_sys_path, self.cache, self.calls = (
             directory,
-            only,
+            set_path,
             cache,
             calls,
         )
@@ -74,7 +74,7 @@ class World:
         self.set_path("one", "two", "three.zip")
 
     def set_path(self, *names: str) -> None:
-        self.only(*[self.directory / name for name in names])
+        self.set_sys_path(*[self.directory / name for name in names])
 
     def query(self) -> list[Row]:
         """Return all entry points, as a new process."""
@@ -117,10 +117,10 @@ class World:
 
 @pytest.fixture
 def world(
-    tmp_path: Path, only: SetPath, isolated: Path, reliable: Ticking
+    tmp_path: Path, set_path: SetPath, isolated: Path, late_clock: Ticking
 ) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
-        yield World(tmp_path / "world", only, isolated, Calls(patch))
+        yield World(tmp_path / "world", set_path, isolated, Calls(patch))
 
 
 # ------------------------------------------------------------ states before the query
@@ -303,7 +303,7 @@ def find_harm(world: World, truth: list[Row]) -> list[Row]:
 
 
 @pytest.mark.parametrize("before", BEFORE, ids=lambda before: before.__name__)
-def test_each_system_call_may_find_something_changed(
+def test_something_may_change_before_each_system_call(
     before: Callable[[World], None], world: World, long: bool, tally: Count
 ) -> None:
     calls = world.calls

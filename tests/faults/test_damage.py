@@ -39,7 +39,8 @@ from tests.support.damage import (
     picked,
 )
 from tests.support.fixtures import Count, SetPath
-from tests.support.heads import (
+from tests.support.index_format import SCHEMA, TITLE_LENGTH, from_bytes, table_of, title
+from tests.support.index_heads import (
     NO_JSON,
     STRANGE,
     head_of,
@@ -49,9 +50,8 @@ from tests.support.heads import (
     replaced,
     strange_heads,
 )
-from tests.support.index_format import SCHEMA, TITLE_LENGTH, from_bytes, table_of, title
 from tests.support.owners import row_of
-from tests.support.users import RIGHT, index_in, look_as_nobody, posix
+from tests.support.users import RIGHT, index_in, posix, query_as_nobody
 
 # The environment in which pytest is installed.
 SITE = Path(pytest.__file__).parent.parent
@@ -77,14 +77,14 @@ def plant_real(directory: Path) -> list[str]:
 
 
 def other_indexes(
-    path: list[str], cache: Path, only: SetPath, query: Callable[[], Any]
+    path: list[str], cache: Path, set_path: SetPath, query: Callable[[], Any]
 ) -> Iterator[bytes]:
     """Yield an index of another `sys.path`, and one of an earlier state."""
     before = plant(
         Path(path[1]), dist("before", entry_points="[console_scripts]\nb = m\n")
     )
     for entries in (path[::-1], path):
-        only(*entries)
+        set_path(*entries)
         query()
         (file,) = cache.iterdir()
         yield file.read_bytes()
@@ -98,11 +98,11 @@ class Ours(Damaged):
 
     what, sample = INDEX, SAMPLE
 
-    def __init__(self, directory: Path, cache: Path, only: SetPath) -> None:
+    def __init__(self, directory: Path, cache: Path, set_path: SetPath) -> None:
         self.path = plant_real(directory)
         self.cache = cache
-        self.only = only
-        self.others = list(other_indexes(self.path, cache, only, self.query))
+        self.set_path = set_path
+        self.others = list(other_indexes(self.path, cache, set_path, self.query))
         self.prepare(cache, ".json")
         self.parts = parts_of(self.intact)
         self.read = [slice(part.start, part.stop) for part in self.parts.values()]
@@ -128,14 +128,14 @@ class Ours(Damaged):
 
 @pytest.fixture
 def ours(
-    reliable: Ticking,
+    late_clock: Ticking,
     tmp_path: Path,
     isolated: Path,
-    only: SetPath,
+    set_path: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Ours]:
     """Return lazyplug; check that it logs no warning and leaves no file open."""
-    found = Ours(tmp_path / "environment", isolated, only)
+    found = Ours(tmp_path / "environment", isolated, set_path)
     before = descriptors()
     yield found
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
@@ -161,7 +161,7 @@ def parts_of(data: bytes) -> dict[str, range]:
 class Stevedore:
     """stevedore in the same environment, with its own cache."""
 
-    def __init__(self, directory: Path, cache: Path, only: SetPath) -> None:
+    def __init__(self, directory: Path, cache: Path, set_path: SetPath) -> None:
         self.cache = cache
         path = plant_real(directory)
         self.groups = sorted(
@@ -171,7 +171,7 @@ class Stevedore:
                 for p in p.entry_points
             }
         )
-        self.others = list(other_indexes(path, cache, only, self.query))
+        self.others = list(other_indexes(path, cache, set_path, self.query))
         self.truth = self.query()
         (self.file,) = cache.iterdir()
         self.intact = self.file.read_bytes()
@@ -190,10 +190,10 @@ class Stevedore:
 
 
 @pytest.fixture
-def rival(tmp_path: Path, only: SetPath) -> Stevedore:
+def rival(tmp_path: Path, set_path: SetPath) -> Stevedore:
     if Cache(str(tmp_path))._disable_caching:
         pytest.skip("stevedore keeps no cache for an interpreter under /tmp")
-    return Stevedore(tmp_path / "environment", tmp_path / "rival", only)
+    return Stevedore(tmp_path / "environment", tmp_path / "rival", set_path)
 
 
 def test_the_right_answer_is_that_of_importlib_metadata(ours: Ours) -> None:
@@ -414,15 +414,15 @@ def test_damage_changes_no_answer_with_a_volatile_path_entry(
     # A source tree in the current directory is merged with the index: that reads the
     # records.
     tree = plant(
-        ours.cache.parent / "tree", dist("odd", entry_points="[live]\na = m:f\n")
+        ours.cache.parent / "tree", dist("odd", entry_points="[tree]\na = m:f\n")
     )
     monkeypatch.chdir(tree)
-    ours.only("", *ours.path)
+    ours.set_path("", *ours.path)
     intact = ours.intact
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAZYPLUG_CACHE", "off")
         ours.truth = ours.query()
-    assert ("live", "a") in [row[:2] for row in ours.truth if len(row) == 6]
+    assert ("tree", "a") in [row[:2] for row in ours.truth if len(row) == 6]
     assert ours.query() == ours.truth
     assert ours.file.read_bytes() == intact
     picks = slice(None, None, 13 if long else 499)
@@ -456,11 +456,11 @@ def test_an_index_that_cannot_be_read_changes_no_answer_and_is_replaced(
         os.chown(cache, 65534, 65534)  # the user that queries
     env = {"LAZYPLUG_CACHE_DIR": str(cache)}
     with tally(ELSE) as count:
-        count.check(lambda: look_as_nobody(installed, **env), RIGHT, "nothing")
+        count.check(lambda: query_as_nobody(installed, **env), RIGHT, "nothing")
         for mode in (0, 0o200, 0o100):
             index_in(cache).chmod(mode)
             label = f"mode {mode:o}"
-            count.check(lambda: look_as_nobody(installed, **env), RIGHT, label)
+            count.check(lambda: query_as_nobody(installed, **env), RIGHT, label)
             found = stat.S_IMODE(index_in(cache).stat().st_mode)
             count.compare(found, 0o600, label)
 

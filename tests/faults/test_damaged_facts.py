@@ -20,9 +20,9 @@ from tests.support.damage import (
     picked,
 )
 from tests.support.fixtures import Count
-from tests.support.heads import NO_JSON
 from tests.support.index_format import TITLE_LENGTH, digest, title
-from tests.support.learned import SAMPLE, Learned, end
+from tests.support.index_heads import NO_JSON
+from tests.support.learned_facts import SAMPLE, Learned, end
 
 
 def test_the_facts_that_are_damaged_below_are_used(learned: Learned) -> None:

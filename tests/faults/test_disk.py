@@ -32,7 +32,7 @@ from lazyplug.testing import Tree, dist, plant
 from tests.support.attempts import ANSWER, Outcome, attempt, call_in_fresh_process
 from tests.support.clock import LATER
 from tests.support.fixtures import Count
-from tests.support.seam import fs
+from tests.support.fs import fs
 from tests.support.tally import OURS, RIVAL
 from tests.support.users import ROOTS, Tried, become, count_tries, import_all, silently
 

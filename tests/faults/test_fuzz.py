@@ -25,15 +25,15 @@ import lazyplug
 from lazyplug._index import rows_of, texts
 from lazyplug._indexing.scan import scan_distribution
 from lazyplug.testing import dist, plant
-from tests.support.clock import process, settled_clock
+from tests.support.clock import hour_ahead_clock, process
 from tests.support.damage import compact
 from tests.support.environments import plant_raw
 from tests.support.fixtures import Count, SetPath
 from tests.support.fuzzing import World
-from tests.support.heads import STRANGE, in_lines, places, replaced
 from tests.support.index_format import Distribution, from_bytes
+from tests.support.index_heads import STRANGE, in_lines, places, replaced
+from tests.support.index_parts import READS, IndexParts
 from tests.support.oracle import fresh, needs_oracle, warm
-from tests.support.pieces import READS, Pieces
 
 T = TypeVar("T")
 
@@ -134,12 +134,12 @@ metadata = (
 GOOD = dist("good", entry_points="[g]\ngood = m:f\n[h]\ngood = m:f\n")
 
 
-def test_any_bytes_in_one_distribution_do_no_harm_to_another(
+def test_any_bytes_in_one_distribution_do_not_affect_another(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     site, cache = plant(tmp_path / "site", GOOD), tmp_path / "cache"
     good = str(site / "good-1.0.dist-info")
-    ticks = settled_clock()
+    ticks = hour_ahead_clock()
 
     def harm(points: bytes, headers: "bytes | None", file: str) -> list[str]:
         files = {"entry_points.txt": points, "METADATA": headers}
@@ -170,11 +170,11 @@ def test_any_bytes_in_one_distribution_do_no_harm_to_another(
         try_any(count, number, harm, points=declarations, headers=metadata, file=files)
 
 
-def test_harm_by_any_bytes_in_one_distribution_to_stevedore_is_counted(
-    tmp_path: Path, only: SetPath, long: bool, tally: Count
+def test_effects_of_any_bytes_in_one_distribution_on_stevedore_are_counted(
+    tmp_path: Path, set_path: SetPath, long: bool, tally: Count
 ) -> None:
     site, cache = plant(tmp_path / "site", GOOD), tmp_path / "cache"
-    only(site)
+    set_path(site)
 
     def harm(points: bytes) -> list[str]:
         plant_raw(site, {DIRECTORY: {"entry_points.txt": points}})
@@ -275,10 +275,10 @@ def mutate(text: bytes, how: Any) -> bytes:
     all_lines = text.split(b"\n")
     at = pick(range(len(all_lines)), line)
     try:
-        whole = json.loads(all_lines[at])
+        document = json.loads(all_lines[at])
     except (ValueError, RecursionError):
         return text  # after the last line, or no longer JSON
-    all_lines[at] = compact(replaced(whole, pick([*places(whole)], path), value))
+    all_lines[at] = compact(replaced(document, pick([*places(document)], path), value))
     return b"\n".join(all_lines)
 
 
@@ -292,26 +292,26 @@ reassemblies = st.fixed_dictionaries(
 
 def reassemble(data: bytes, changes: Any) -> bytes:
     """Return an index with changed texts or a changed head, and valid checksums."""
-    pieces = Pieces(data)
-    texts = pieces.texts.copy()
+    index_parts = IndexParts(data)
+    texts = index_parts.texts.copy()
     for where, how in changes["texts"]:
         at = pick(range(len(texts)), where)
         texts[at] = mutate(texts[at], how)
-    head, table = pieces.head_and_table(texts)
+    head, table = index_parts.head_and_table(texts)
     if changes["head"]:
         path, value = changes["head"]
         head = replaced(head, pick([*places(head)], path), value)
-    return pieces.assemble(in_lines(head) + b"\n" + table, texts)
+    return index_parts.assemble(in_lines(head) + b"\n" + table, texts)
 
 
 def with_text(data: bytes, at: int, before: bytes, after: bytes) -> bytes:
     """Return an index with a replacement in one text, and valid checksums."""
-    pieces = Pieces(data)
-    texts = pieces.texts.copy()
+    index_parts = IndexParts(data)
+    texts = index_parts.texts.copy()
     assert before in texts[at]
     texts[at] = texts[at].replace(before, after)
-    head, table = pieces.head_and_table(texts)
-    return pieces.assemble(in_lines(head) + b"\n" + table, texts)
+    head, table = index_parts.head_and_table(texts)
+    return index_parts.assemble(in_lines(head) + b"\n" + table, texts)
 
 
 @pytest.mark.covers
@@ -429,7 +429,7 @@ def test_no_content_of_an_index_with_valid_checksums_causes_a_crash(
         try_any(count, 3_000 if long else 50, ask_changed, changes=reassemblies)
 
 
-def test_unchanged_pieces_make_the_same_index(world: World) -> None:
+def test_unchanged_parts_assemble_to_the_same_index(world: World) -> None:
     nothing: dict[str, Any] = {"texts": [], "head": None}
     assert reassemble(world.intact, nothing) == world.intact
 

@@ -27,7 +27,12 @@ import uv
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import python
 from tests.support.clock import LATER
-from tests.support.environments import RACY, Environment, forget_settings, vendor
+from tests.support.environments import (
+    RACY_SECONDS,
+    Environment,
+    forget_settings,
+    vendor,
+)
 from tests.support.fixtures import Count
 from tests.support.oracle import NEWEST_ORACLE
 from tests.support.tally import RIVAL, Tally
@@ -448,11 +453,11 @@ class Tool:
         self.fault = BY_UV.format(LINKS[link_mode]) if link_mode else BY_PIP
 
     def _run(self, verb: str, *arguments: str, check: bool = True) -> None:
-        whole = ("pip", verb, "--quiet", *arguments)
+        command = ("pip", verb, "--quiet", *arguments)
         if self.link_mode is None:
-            self.environment.run("-m", *whole, check=check)
+            self.environment.run("-m", *command, check=check)
         else:
-            python(*whole, executable=uv.find_uv_bin(), check=check)
+            python(*command, executable=uv.find_uv_bin(), check=check)
 
     def install(self, *arguments: "str | Path", check: bool = True) -> None:
         more = ["--no-index", "--no-deps", "--no-build-isolation"]
@@ -629,7 +634,7 @@ def test_a_reinstall_is_seen_after_signatures_are_no_longer_racy(
     tool.install(wheel(tmp_path / "old", OLD))
     with observe(tool.fault, tool.environment, queries=(NOW, AT_DIRS[0])) as observer:
         observer.expect(OLD)
-        time.sleep(RACY)
+        time.sleep(RACY_SECONDS)
         observer.expect_clean()
         tool.reinstall(wheel(tmp_path / "new", NEW))
         observer.expect(NEW)
@@ -704,7 +709,7 @@ MALFORMED = [
     MALFORMED,
     ids=["a line", "a byte", "a value", "a section"],
 )
-def test_malformed_entry_points_are_seen_as_far_as_they_are_valid(
+def test_valid_lines_of_malformed_entry_points_are_seen(
     text: bytes,
     demo: Demo,
     readable: bool,
@@ -1687,7 +1692,7 @@ if NEWEST_ORACLE:
 
 
 @pytest.fixture(scope="module")
-def bare(engine: Path, outside: Path) -> Environment:
+def empty_environment(engine: Path, outside: Path) -> Environment:
     """Make one environment for all edits, which are outside it."""
     return Environment(outside / "bare", engine, "--without-pip")
 
@@ -1716,17 +1721,17 @@ def on_path(directory: Path) -> tuple[Path, ...]:
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
 @pytest.mark.many_starts
 def test_an_edit_by_hand_is_seen(
-    edit: Edit, bare: Environment, observe: Observe, tmp_path: Path
+    edit: Edit, empty_environment: Environment, observe: Observe, tmp_path: Path
 ) -> None:
     fault, path = FAULTS.get(edit, BY_HAND), on_path(tmp_path)
-    with observe(fault, bare, path=path, with_rival=True) as observer:
+    with observe(fault, empty_environment, path=path, with_rival=True) as observer:
         for demo in edit(tmp_path):
             observer.expect(demo)
 
 
 @pytest.mark.many_starts
 def test_edits_are_seen_after_signatures_are_no_longer_racy(
-    bare: Environment, observe: Observe, tmp_path: Path
+    empty_environment: Environment, observe: Observe, tmp_path: Path
 ) -> None:
     with contextlib.ExitStack() as stack:
         begun = []
@@ -1734,20 +1739,24 @@ def test_edits_are_seen_after_signatures_are_no_longer_racy(
             directory = plant(tmp_path / edit.__name__, {})
             steps = edit(directory)
             options = {"path": on_path(directory), "queries": (NOW,)}
-            observer = stack.enter_context(observe(BY_HAND, bare, directory, **options))
+            observer = stack.enter_context(
+                observe(BY_HAND, empty_environment, directory, **options)
+            )
             observer.expect(next(steps))
             begun.append((observer, steps))
-        time.sleep(RACY)
+        time.sleep(RACY_SECONDS)
         for observer, steps in begun:
             observer.expect_clean()
             observer.expect(next(steps))
 
 
 def test_an_edit_of_a_file_from_the_future_is_seen(
-    bare: Environment, observe: Observe, tmp_path: Path
+    empty_environment: Environment, observe: Observe, tmp_path: Path
 ) -> None:
     # Its mtime is trusted when two scans found the same one.
-    with observe(BY_HAND, bare, path=on_path(tmp_path), with_rival=True) as observer:
+    with observe(
+        BY_HAND, empty_environment, path=on_path(tmp_path), with_rival=True
+    ) as observer:
         file = site(tmp_path / "first")
         future = time.time_ns() + 3 * LATER
         os.utime(file, ns=(future, future))

@@ -47,8 +47,8 @@ from tests.support.attempts import (
 from tests.support.calls import TICK, Calls
 from tests.support.clock import Ticking
 from tests.support.fixtures import Count, PlantSite, SetPath
+from tests.support.fs import fs
 from tests.support.owners import owner_of
-from tests.support.seam import fs
 from tests.support.tally import LIMIT, OURS, RIVAL
 
 pytestmark = [
@@ -204,11 +204,11 @@ def _get_outcome(process: "subprocess.Popen[bytes]") -> Outcome:
 
 @subjects
 @pytest.mark.parametrize("kinds", [1, 4], ids=["one path", "four paths"])
-def test_processes_that_start_at_once_answer_right_and_leave_valid_indexes(
+def test_processes_that_start_at_once_answer_correctly_and_leave_valid_indexes(
     subject: str,
     kinds: int,
     tmp_path: Path,
-    only: SetPath,
+    set_path: SetPath,
     long: bool,
     tally: Count,
 ) -> None:
@@ -228,7 +228,7 @@ def test_processes_that_start_at_once_answer_right_and_leave_valid_indexes(
                     (new / installed.name).rename(installed)
                 truths = []
                 for order in orders:
-                    only(*order)
+                    set_path(*order)
                     truths.append(ask_oracle(subject))
                 found = run_at_once(PROGRAMS[subject], orders * (many // kinds))
                 for outcome, right in zip(found, truths * many):
@@ -338,7 +338,7 @@ def query_group(group: str) -> list[Row]:
 
 
 @subjects
-def test_processes_that_read_a_constantly_rewritten_index_answer_right(
+def test_processes_that_read_a_constantly_rewritten_index_answer_correctly(
     subject: str, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("an index is read while it is rewritten all the time", subject) as count:
@@ -509,8 +509,8 @@ def query_index(right: list[Row]) -> Any:
 
 
 @subjects
-@pytest.mark.parametrize("edits", [False, True], ids=["whole", "edited"])
-def test_answers_while_distributions_are_installed_are_right_at_that_time(
+@pytest.mark.parametrize("edits", [False, True], ids=["unedited", "edited"])
+def test_answers_while_distributions_are_installed_are_correct_at_that_time(
     subject: str, edits: bool, tmp_path: Path, long: bool, tally: Count
 ) -> None:
     if edits and subject == RIVAL:
@@ -529,13 +529,13 @@ def test_answers_while_distributions_are_installed_are_right_at_that_time(
 def test_of_two_changes_during_a_query_the_second_is_not_found_without_the_first(
     warm: bool,
     tmp_path: Path,
-    only: SetPath,
-    reliable: Ticking,
+    set_path: SetPath,
+    late_clock: Ticking,
     long: bool,
     tally: Count,
 ) -> None:
     sites = [tmp_path / "one", tmp_path / "two"]
-    only(*sites)
+    set_path(*sites)
     new = [dist("new", "1", "[g]\nn = m:f\n"), dist("late", "1", "[g]\nl = m:f\n")]
     with pytest.MonkeyPatch.context() as patch, tally(MEANWHILE) as count:
         calls = Calls(patch)
@@ -575,10 +575,10 @@ def test_of_two_changes_during_a_query_the_second_is_not_found_without_the_first
 
 
 def test_all_groups_come_from_one_index_even_if_it_is_replaced(
-    site: PlantSite, only: SetPath, reliable: Ticking
+    site: PlantSite, set_path: SetPath, late_clock: Ticking
 ) -> None:
     directory = site(dist("a", "1", "[g]\na = m:one\n"))
-    only(directory)
+    set_path(directory)
     query()
     query()
     # This process has read the header of the index, and nothing else.
@@ -587,7 +587,7 @@ def test_all_groups_come_from_one_index_even_if_it_is_replaced(
     environment.read(lambda index: None)
     plant(directory, dist("a", "2", "[g]\na = m:two\n[h]\na = m:two\n"))
     shutil.rmtree(directory / "a-1.dist-info")
-    only(directory)  # as in another process
+    set_path(directory)  # as in another process
     two = [("g", "a", "m:two", "a"), ("h", "a", "m:two", "a")]
     assert query() == two
     with pytest.MonkeyPatch.context() as patch:

@@ -45,7 +45,7 @@ from tests.support.attempts import (
 )
 from tests.support.clock import LATER
 from tests.support.fixtures import Count
-from tests.support.seam import fs
+from tests.support.fs import fs
 from tests.support.tally import Tally
 
 pytestmark = [
@@ -580,7 +580,7 @@ def access_itself(root: str, seed: int) -> Any:
     return [others, {*found} == {(7, plugin)}, x.load_error, x.obj, x.plugin is plugin]
 
 
-def test_a_plugin_that_accesses_itself_is_right_in_the_end(
+def test_a_plugin_that_accesses_itself_loads_in_the_end(
     tmp_path: Path, long: bool, tally: Count
 ) -> None:
     with tally("a plugin accesses its own extension, or its manager") as count:

@@ -25,7 +25,7 @@ from lazyplug._indexing import update as update_module
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import with_times
 from tests.support.fixtures import Count
-from tests.support.seam import fs
+from tests.support.fs import fs
 from tests.support.tally import OURS, RIVAL, Tally
 
 pytestmark = pytest.mark.skipif(
@@ -591,12 +591,12 @@ def trust_the_future_at_once(patch: pytest.MonkeyPatch) -> None:
 def write_without_need(patch: pytest.MonkeyPatch) -> None:
     decode, numbers = layout.from_bytes, count_up()
 
-    def decode_anew(data: bytes) -> _index.Index:
+    def decode_and_change(data: bytes) -> _index.Index:
         index = decode(data)
         index.header += b"%d" % next(numbers)
         return index
 
-    patch.setattr(update_module, "from_bytes", decode_anew)
+    patch.setattr(update_module, "from_bytes", decode_and_change)
 
 
 RULES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], dict[str, Any]]] = {

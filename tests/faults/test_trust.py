@@ -31,8 +31,8 @@ from tests.support.attempts import ANSWER, attempt, call_in_fresh_process
 from tests.support.children import python
 from tests.support.clock import LATER, Ticking
 from tests.support.fixtures import Count, PlantSite, SetPath
-from tests.support.heads import poison
-from tests.support.seam import fs
+from tests.support.fs import fs
+from tests.support.index_heads import poison
 from tests.support.tally import LIMIT, OURS, RIVAL
 from tests.support.users import (
     ASKERS,
@@ -600,16 +600,16 @@ def test_a_directory_that_is_swapped_while_it_is_read_is_not_trusted(
 # --------------------------------------------------------------- links of one's own
 
 
-def test_a_link_of_ones_own_to_the_cache_directory_is_followed(
-    reliable: Ticking,
+def test_a_link_of_the_same_user_to_the_cache_directory_is_followed(
+    late_clock: Ticking,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     isolated: Path,
     tmp_path: Path,
 ) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     isolated.symlink_to(tmp_path / "elsewhere")
-    only(site(dist("foo", entry_points="[g]\na = m:f\n")))
+    set_path(site(dist("foo", entry_points="[g]\na = m:f\n")))
     for value in ("m:f", "n:f"):
         lazyplug.invalidate_caches()
         assert [point.value for point in lazyplug.entry_points(group="g")] == [value]

@@ -1,1 +1,1 @@
-"""With the released libraries that each integration is for."""
+"""Test each integration with the released library."""

@@ -1,4 +1,4 @@
-"""Subcommands that are plugins: the help screen imports nothing, one only itself."""
+"""Test that plugins are subcommands, and only the selected one is imported."""
 
 import argparse
 import sys
@@ -12,11 +12,11 @@ from lazyplug.integrations.argparse import PluginParser, add_plugins
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("reliable", "forgotten")
+pytestmark = pytest.mark.usefixtures("late_clock", "clean_sys_modules")
 
 
 @pytest.fixture
-def plugs(site: PlantSite, first: SetPath) -> Path:
+def plugs(site: PlantSite, prepend_path: SetPath) -> Path:
     """Return a site directory with commands, of which some are broken."""
     directory = site(
         {
@@ -39,7 +39,7 @@ def plugs(site: PlantSite, first: SetPath) -> Path:
             },
         }
     )
-    first(directory)
+    prepend_path(directory)
     return directory
 
 
@@ -55,7 +55,7 @@ def imported() -> set[str]:
     return {name for name in sys.modules if name.startswith("plug_")}
 
 
-def told(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> str:
+def output_of(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> str:
     """Return what a command line prints that ends the program."""
     with pytest.raises(SystemExit) as raised:
         host().parse_args(arguments)
@@ -64,10 +64,10 @@ def told(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> str:
     return " ".join((found.out + found.err).split())
 
 
-def test_the_help_screen_says_what_they_are_and_imports_none(
+def test_the_help_screen_describes_each_plugin_and_imports_none(
     plugs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = told(capsys, 0, "--help")
+    output = output_of(capsys, 0, "--help")
     for line in (
         "own The host's own.",
         "greet Greet 100 % of them.",
@@ -76,20 +76,20 @@ def test_the_help_screen_says_what_they_are_and_imports_none(
         "gone (cannot be used: no module named 'plug_nowhere')",
         "no (cannot be used: not a valid reference (expected `module:attr`))",
     ):
-        assert line in said
+        assert line in output
     assert imported() == set()
 
 
-def test_only_the_plugin_that_is_asked_for_is_imported(
+def test_only_the_selected_plugin_is_imported(
     plugs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = host().parse_args(["greet", "you"])
     assert options.run(options) == "hello you"
     assert imported() == {"plug_greet"}
-    said = told(capsys, 0, "greet", "--help")
-    assert "usage: host greet [-h] who Greet 100 % of them." in said
-    assert "usage: host bare [-h] [--x X]" in told(capsys, 0, "bare", "--help")
-    assert "unrecognized arguments: --y" in told(capsys, 2, "bare", "--y")
+    output = output_of(capsys, 0, "greet", "--help")
+    assert "usage: host greet [-h] who Greet 100 % of them." in output
+    assert "usage: host bare [-h] [--x X]" in output_of(capsys, 0, "bare", "--help")
+    assert "unrecognized arguments: --y" in output_of(capsys, 2, "bare", "--y")
 
 
 @pytest.mark.parametrize(
@@ -100,21 +100,23 @@ def test_only_the_plugin_that_is_asked_for_is_imported(
         ("no", "'not a reference' is not a valid reference (expected `module:attr`)"),
     ],
 )
-def test_a_plugin_that_cannot_be_used_says_whose_it_is(
+def test_the_error_for_an_unusable_plugin_names_its_distribution(
     name: str, reason: str, plugs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = told(capsys, 1, name)
-    assert said.startswith(f"host {name}: error: entry point '{name} = ")
-    assert reason in said
-    assert "declared by commands 1.0 in" in said
+    output = output_of(capsys, 1, name)
+    assert output.startswith(f"host {name}: error: entry point '{name} = ")
+    assert reason in output
+    assert "declared by commands 1.0 in" in output
 
 
-def test_a_command_of_the_host_comes_before_a_plugin_of_its_name(plugs: Path) -> None:
+def test_a_command_of_the_host_takes_precedence_over_a_plugin_of_the_same_name(
+    plugs: Path,
+) -> None:
     assert host().parse_args(["own"]).own is True
     assert imported() == set()
 
 
-def test_a_manager_chooses_which_there_are(plugs: Path) -> None:
+def test_a_manager_selects_the_subcommands(plugs: Path) -> None:
     manager = ExtensionManager[Any]("app.commands", choice=Choice(allow=["greet"]))
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(parser_class=PluginParser)

@@ -1,4 +1,4 @@
-"""A click group of plugins: help and completion import nothing, and say the same."""
+"""Test that help and completion of a click group import no plugin."""
 
 import sys
 import textwrap
@@ -27,9 +27,9 @@ from lazyplug.integrations.click import LazyGroup
 from lazyplug.testing import dist, plant
 from tests.support.children import python
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.learned import forget_facts
+from tests.support.learned_facts import forget_facts
 
-pytestmark = pytest.mark.usefixtures("reliable", "forgotten")
+pytestmark = pytest.mark.usefixtures("late_clock", "clean_sys_modules")
 
 COMMANDS = {
     "plug_plain": '''
@@ -56,7 +56,7 @@ COMMANDS = {
 
         @click.command()
         def long():
-            """Do something that takes very many words to be told, so many that no line
+            """Do something that takes very many words to explain, so many that no line
             of a terminal can hold them all. This is the second sentence of it."""
         ''',
     "plug_hidden": """
@@ -111,7 +111,7 @@ POINTS = """
     nested = plug_nested:nested
     typed = plug_typed:app
     """
-# What the source says of them is what click prints once they are loaded.
+# For these, the source says what click prints once they are loaded.
 PLAIN = ("plain", "words", "long", "hidden", "old", "nested")
 
 
@@ -122,13 +122,13 @@ def began_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def plugs(site: PlantSite, first: SetPath) -> Path:
+def plugs(site: PlantSite, prepend_path: SetPath) -> Path:
     """Return a site directory with commands of all kinds."""
     directory = site({f"{name}.py": source for name, source in COMMANDS.items()})
     # What is learned is not written where a path entry changed meanwhile, as it would
     # by the first bytecode in it.
     plant(directory, {"__pycache__": {}, **dist("commands", entry_points=POINTS)})
-    first(directory)
+    prepend_path(directory)
     return directory
 
 
@@ -165,7 +165,7 @@ def imported() -> set[str]:
 
 
 def completed(group: click.Group, *words: str) -> dict[str, str | None]:
-    """Return what completes the last word, with what is said of each."""
+    """Return what completes the last word, with the help of each."""
     complete = click.shell_completion.ShellComplete(group, {}, "host", "_HOST")
     found = complete.get_completions([*words[:-1]], words[-1])
     return {item.value: item.help for item in found}
@@ -174,7 +174,7 @@ def completed(group: click.Group, *words: str) -> dict[str, str | None]:
 # --------------------------------------------------------------- nothing is imported
 
 
-def test_the_help_screen_and_completion_import_nothing(plugs: Path) -> None:
+def test_the_help_screen_and_completion_import_no_plugin(plugs: Path) -> None:
     assert run(host(), "--help").exit_code == 0
     assert set(completed(host(), "")) == {
         *("plain", "words", "long", "old", "bare", "nested", "typed", "own")
@@ -183,7 +183,7 @@ def test_the_help_screen_and_completion_import_nothing(plugs: Path) -> None:
     assert imported() == set()
 
 
-def test_only_the_command_that_is_asked_for_is_imported(plugs: Path) -> None:
+def test_only_the_invoked_command_is_imported(plugs: Path) -> None:
     result = run(host(), "plain", "--loud")
     assert (result.exit_code, result.output) == (0, "RAN\n")
     assert imported() == {"plug_plain"}
@@ -191,7 +191,7 @@ def test_only_the_command_that_is_asked_for_is_imported(plugs: Path) -> None:
     assert imported() == {"plug_plain", "plug_words"}
 
 
-def test_a_command_of_a_plugin_that_is_a_group_is_run_and_completed(
+def test_a_plugin_that_is_a_group_runs_and_completes_its_subcommands(
     plugs: Path,
 ) -> None:
     assert run(host(), "nested", "inner").output == "inner\n"
@@ -203,7 +203,9 @@ def test_a_typer_app_is_a_command(plugs: Path) -> None:
     assert run(host(), "typed", "you").output == "hello you\n"
 
 
-def test_making_a_group_looks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_creating_a_group_does_not_search_for_plugins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(_environment, "current", None)
     host()
 
@@ -211,7 +213,7 @@ def test_making_a_group_looks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 # ------------------------------------------------------------------- what help says
 
 
-def test_before_anything_is_loaded_the_source_says_what_click_would(
+def test_before_plugins_are_loaded_help_shows_the_same_lines_as_click(
     plugs: Path,
 ) -> None:
     before = run(host(), "--help").output
@@ -225,7 +227,9 @@ def test_before_anything_is_loaded_the_source_says_what_click_would(
     assert ("  hidden" in before, "  typed   Typed one." in before) == (False, True)
 
 
-def test_once_they_were_loaded_the_help_screen_is_that_of_click(plugs: Path) -> None:
+def test_after_plugins_were_loaded_once_the_help_screen_equals_that_of_click(
+    plugs: Path,
+) -> None:
     group = host()
     for name in group.manager.names():
         run(group, name, "--help")
@@ -238,7 +242,7 @@ def test_once_they_were_loaded_the_help_screen_is_that_of_click(plugs: Path) -> 
     assert found == run(eager(), "--help").output
 
 
-def test_what_only_a_loaded_command_shows_is_learned_where_it_is_a_literal(
+def test_help_that_only_a_loaded_command_has_is_remembered_if_it_is_a_literal(
     plugs: Path, isolated: Path
 ) -> None:
     made = """
@@ -263,7 +267,7 @@ def test_what_only_a_loaded_command_shows_is_learned_where_it_is_a_literal(
     another_process()
     assert "  made    Made by hand." in run(host(), "--help").output
     assert "plug_made" not in sys.modules
-    # Changed, it says what its source says, until it is loaded again.
+    # After a change, help is read from the source until the command is loaded.
     plant(plugs, {"plug_made.py": made.replace("hand", "machine")})
     lazyplug.invalidate_caches()
     assert "Made by" not in run(host(), "--help").output
@@ -272,7 +276,7 @@ def test_what_only_a_loaded_command_shows_is_learned_where_it_is_a_literal(
 
 
 def another_process() -> None:
-    """Forget all but what is on disk."""
+    """Act as another process: keep only what is on disk."""
     facts.write()
     for name in imported():
         del sys.modules[name]
@@ -288,7 +292,7 @@ def line_of(group: click.Group, name: str = "made") -> str:
 
 
 def planted(directory: Path, source: str) -> None:
-    """Plant the command `made`, whose source may use this and that."""
+    """Plant the command `made`, whose source may use the names below."""
     head = """
 import functools, os, textwrap
 from inspect import cleandoc
@@ -323,7 +327,7 @@ def documented(function):
 PLAIN_DEF = "\ndef made(): pass\n"
 COMPUTED = {
     "gettext": "@click.command(help=_('Says.'))" + PLAIN_DEF,
-    "gettext beside a docstring": "@click.command(help=_('Says.'))\n"
+    "gettext and a docstring": "@click.command(help=_('Says.'))\n"
     "def made(): 'Says it.'\n",
     "f-string": "@click.command(help=f'Says {TEXT}')" + PLAIN_DEF,
     "gettext of what is no literal": "@click.command(help=_(f'Says {TEXT}'))"
@@ -394,7 +398,7 @@ COMPUTED = {
 
 
 @pytest.mark.parametrize("kind", COMPUTED)
-def test_what_is_computed_at_import_is_not_shown_another_time(
+def test_a_help_text_that_is_computed_at_import_is_not_remembered(
     kind: str, plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLUG_TEXT", "First.")
@@ -410,7 +414,7 @@ def test_what_is_computed_at_import_is_not_shown_another_time(
 
 
 @pytest.mark.parametrize("kind", COMPUTED)
-def test_a_command_that_is_computed_is_not_parsed_each_time_it_is_run(
+def test_a_command_with_computed_help_is_not_parsed_each_time_it_runs(
     kind: str, plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLUG_TEXT", "First.")
@@ -458,7 +462,7 @@ LITERAL = {
 
 
 @pytest.mark.parametrize("kind", LITERAL)
-def test_what_is_a_literal_is_shown_as_click_shows_it(
+def test_a_literal_help_text_is_shown_as_click_shows_it(
     kind: str, plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLUG_TEXT", "First.")
@@ -472,7 +476,7 @@ def test_what_is_a_literal_is_shown_as_click_shows_it(
 
 
 @pytest.mark.parametrize("word", ["_", "gettext.gettext", "click.lazy_gettext"])
-def test_a_translated_text_is_shown_as_its_source_has_it(
+def test_a_translated_help_text_is_shown_as_written_in_the_source(
     word: str, plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLUG_TEXT", "Sagt es.")
@@ -486,7 +490,7 @@ def test_a_translated_text_is_shown_as_its_source_has_it(
     assert line_of(host()) == "Says it."
 
 
-def test_a_text_that_is_none_of_pythons_is_shown_as_the_source_says_it(
+def test_a_lazy_string_is_shown_as_written_in_the_source(
     plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the lazy translations of Babel and Django are."""
@@ -505,7 +509,7 @@ def test_a_text_that_is_none_of_pythons_is_shown_as_the_source_says_it(
     assert line_of(host()) == "Says it."
 
 
-def test_what_may_have_changed_since_it_was_imported_is_not_learned(
+def test_nothing_is_learned_from_a_source_that_changed_after_the_process_started(
     plugs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(integration, "_BEGAN", time.time_ns())
@@ -515,7 +519,7 @@ def test_what_may_have_changed_since_it_was_imported_is_not_learned(
     assert "  bare    As read." in run(host(), "--help").output
 
 
-def test_where_a_command_says_nothing_its_distribution_does(
+def test_a_command_without_help_shows_the_summary_of_its_distribution(
     plugs: Path,
 ) -> None:
     plant(
@@ -538,7 +542,7 @@ def test_where_a_command_says_nothing_its_distribution_does(
     assert "  mute    Or not." in run(host(), "--help").output
 
 
-def test_metadata_that_cannot_be_read_now_is_not_remembered_as_saying_nothing(
+def test_an_unreadable_summary_is_not_remembered_as_missing(
     plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(
@@ -563,7 +567,7 @@ def test_metadata_that_cannot_be_read_now_is_not_remembered_as_saying_nothing(
     assert line_of(host(), "mute") == "What it is for."
 
 
-def test_neither_help_nor_a_command_parses_anything_the_second_time(
+def test_help_and_commands_parse_no_source_the_second_time(
     plugs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run(host(), "--help").output, run(host(), "plain").output
@@ -573,7 +577,7 @@ def test_neither_help_nor_a_command_parses_anything_the_second_time(
     assert (run(host(), "--help").output, run(host(), "plain").output) == first
 
 
-# ------------------------------------------------------------------------ broken ones
+# -------------------------------------------------------------------- broken plugins
 
 
 @pytest.fixture
@@ -594,7 +598,9 @@ def broken(plugs: Path) -> Path:
     return plugs
 
 
-def test_a_broken_plugin_is_one_line_and_harms_no_other(broken: Path) -> None:
+def test_a_broken_plugin_takes_one_line_of_help_and_affects_no_other(
+    broken: Path,
+) -> None:
     result = run(host(), "--help")
     assert result.exit_code == 0
     for line in (
@@ -608,7 +614,7 @@ def test_a_broken_plugin_is_one_line_and_harms_no_other(broken: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("bad", "could not be loaded: OSError: on purpose"),
         ("gone", "ModuleNotFoundError: No module named 'plug_nowhere'"),
@@ -616,17 +622,19 @@ def test_a_broken_plugin_is_one_line_and_harms_no_other(broken: Path) -> None:
         ("odd", "'no command' is not a click command or a Typer app. Its author must"),
     ],
 )
-def test_a_plugin_that_cannot_be_used_is_an_error_that_says_whose_it_is(
-    name: str, said: str, broken: Path
+def test_the_error_for_an_unusable_plugin_names_its_distribution(
+    name: str, message: str, broken: Path
 ) -> None:
     result = run(host(), name)
     assert result.exit_code == 1
     assert result.output.startswith("Error: entry point ")
-    assert said in result.output
+    assert message in result.output
     assert "declared by broken 1.0 in" in result.output
 
 
-def test_two_plugins_of_a_name_are_told_or_a_resolver_chooses(plugs: Path) -> None:
+def test_two_plugins_with_one_name_are_reported_unless_a_resolver_chooses(
+    plugs: Path,
+) -> None:
     plant(
         plugs, dist("rival", entry_points="[app.commands]\nplain = plug_words:words\n")
     )
@@ -649,7 +657,7 @@ def test_two_plugins_of_a_name_are_told_or_a_resolver_chooses(plugs: Path) -> No
 # ---------------------------------------------------------------------- names, choice
 
 
-def test_a_misspelt_name_gets_a_hint(plugs: Path) -> None:
+def test_a_misspelled_name_gets_a_hint(plugs: Path) -> None:
     result = run(host(aliases={"begin": "plain"}), "plian")
     assert result.exit_code == 2
     assert "No such command 'plian'. Did you mean 'plain'" in result.output
@@ -660,42 +668,44 @@ def test_a_misspelt_name_gets_a_hint(plugs: Path) -> None:
     assert imported() == set()
 
 
-def test_an_alias_is_another_name_and_stands_in_no_list(plugs: Path) -> None:
+def test_an_alias_runs_its_command_and_is_not_listed(plugs: Path) -> None:
     group = host(aliases={"begin": "plain", "mine": "own"})
     assert run(group, "begin").output == "ran\n"
     assert run(group, "mine").output == "own\n"
     assert "begin" not in run(group, "--help").output
 
 
-def test_a_command_of_the_host_comes_before_a_plugin_of_its_name(plugs: Path) -> None:
+def test_a_command_of_the_host_takes_precedence_over_a_plugin_of_the_same_name(
+    plugs: Path,
+) -> None:
     plant(plugs, dist("thief", entry_points="[app.commands]\nown = plug_words:words\n"))
     lazyplug.invalidate_caches()
     assert run(host(), "own").output == "own\n"
     assert "  own     The host's own." in run(host(), "--help").output
 
 
-def test_a_choice_leaves_plugins_out(plugs: Path) -> None:
+def test_a_choice_excludes_plugins(plugs: Path) -> None:
     manager = ExtensionManager[Any]("app.commands", choice=Choice(allow=["plain"]))
     group = host(plugins=manager)
     assert group.list_commands(click.Context(group)) == ["own", "plain"]
     assert run(group, "words").exit_code == 2
 
 
-def test_groups_may_stand_in_groups(plugs: Path) -> None:
+def test_a_lazy_group_works_inside_another_group(plugs: Path) -> None:
     top = click.Group("top")
     top.add_command(host())
     assert run(top, "host", "plain").output == "ran\n"
     assert "  plain   Run it now." in run(top, "host", "--help").output
 
 
-def test_an_option_that_is_misspelt_is_told_as_click_tells_it(plugs: Path) -> None:
+def test_a_misspelled_option_is_reported_as_click_reports_it(plugs: Path) -> None:
     result = run(host(), "--halp")
     assert result.exit_code == 2
     assert "No such option" in result.output
     assert "--halp" in result.output
 
 
-def test_importing_lazyplug_imports_no_click() -> None:
+def test_importing_lazyplug_does_not_import_click() -> None:
     code = (
         "import sys, lazyplug; lazyplug.ExtensionManager; print('click' in sys.modules)"
     )

@@ -1,4 +1,4 @@
-"""A pluggy host: the same plugins, imported when a hook calls them."""
+"""Test that a pluggy host imports plugins when their hooks are called."""
 
 import re
 import sys
@@ -26,7 +26,7 @@ from lazyplug.testing import dist, plant
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.properties import examples
 
-pytestmark = pytest.mark.usefixtures("reliable", "forgotten")
+pytestmark = pytest.mark.usefixtures("late_clock", "clean_sys_modules")
 
 hookspec = pluggy.HookspecMarker("host")
 PLUGINS: dict[str, Any] = {
@@ -62,7 +62,7 @@ HEAD = (
     "ON = 'PLUG_ON' in os.environ\n"
 )
 PICK = "@hookimpl\ndef pick(): return 1\n"
-# Of which something depends on more than the source says.
+# Plugins with something that depends on more than their source.
 EAGER: dict[str, Any] = {
     "plug_if": "if os.environ.get('PLUG_ON'):\n    @hookimpl\n    def greet(): ...\n",
     "plug_else": "if not os.environ.get('PLUG_ON'):\n    @hookimpl\n"
@@ -89,7 +89,7 @@ EAGER: dict[str, Any] = {
     "plug_dir": f"{PICK}@hookimpl\ndef greet(): return 1\n"
     "def __dir__(): return ['pick', 'greet'] if ON else ['pick']\n",
     "plug_other_name": f"__name__ = 'other'\n{PICK}",
-    # The marker does more than to decorate, once, what is there in any case.
+    # The marker does more than decorate one function that exists in any case.
     "plug_mark_if": "def on(f): return hookimpl(f) if ON else f\n"
     f"@on\ndef greet(): return 'marked'\n{PICK}",
     "plug_marker_if": "if ON: hookimpl = lambda f: f\n"
@@ -129,7 +129,7 @@ BELOW = {
 
 
 class Specs:
-    """What the host calls."""
+    """The hooks of the host."""
 
     @hookspec
     def greet(self, who: str, loud: bool) -> object:
@@ -141,11 +141,11 @@ class Specs:
 
     @hookspec(historic=True)
     def began(self, at: int) -> object:
-        """Tell that it began."""
+        """Report the start."""
 
     @hookspec(warn_on_impl=FutureWarning("greeting goes"))
     def going(self) -> object:
-        """Be warned."""
+        """Warn about implementations."""
 
 
 def host(manager: type[pluggy.PluginManager] = pluggy.PluginManager) -> Any:
@@ -169,7 +169,7 @@ class Install(Protocol):
 
 
 @pytest.fixture
-def install(site: PlantSite, first: SetPath) -> Install:
+def install(site: PlantSite, prepend_path: SetPath) -> Install:
     """Return a function that installs a distribution of plugins."""
 
     def make(modules: dict[str, Any], points: str = "", name: str = "plugs") -> Path:
@@ -187,14 +187,14 @@ def install(site: PlantSite, first: SetPath) -> Install:
         # would by the first bytecode in it.
         declared = dist(name, entry_points=f"[host]\n{points}")
         plant(directory, {"__pycache__": {}, **declared})
-        first(directory)
+        prepend_path(directory)
         return directory
 
     return make
 
 
 def forget() -> None:
-    """Be a process that has imported none of the plugins, nor asked for any."""
+    """Act as a process that has neither imported nor queried plugins."""
     facts.write()
     for name in imported():
         del sys.modules[name]
@@ -214,7 +214,7 @@ def learned() -> Any:
     return pm
 
 
-def told(pm: Any) -> dict[str, Any]:
+def state_of(pm: Any) -> dict[str, Any]:
     """Return what a host sees of its plugins."""
     pick = pm.hook.pick(number=3)
     return {
@@ -242,7 +242,7 @@ def told(pm: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_the_host_sees_what_pluggy_itself_would_load(
+def test_the_host_gets_the_same_plugins_as_with_pluggy_itself(
     install: Install, lazy: bool
 ) -> None:
     install({**PLUGINS, **EAGER, **BELOW, "plug_package": PACKAGE})
@@ -250,15 +250,15 @@ def test_the_host_sees_what_pluggy_itself_would_load(
     count = stock.load_setuptools_entrypoints("host")
     forget()
     assert load_entrypoints(ours, "host", lazy=lazy) == count
-    assert told(ours) == told(stock)
+    assert state_of(ours) == state_of(stock)
     again = host()
     forget()
     assert load_entrypoints(again, "host", lazy=lazy) == count
-    assert told(again) == told(stock)
+    assert state_of(again) == state_of(stock)
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_names_that_are_blocked_registered_or_not_asked_for_are_left_out(
+def test_blocked_registered_and_unselected_names_are_not_loaded(
     install: Install, lazy: bool
 ) -> None:
     install(PLUGINS)
@@ -272,7 +272,7 @@ def test_names_that_are_blocked_registered_or_not_asked_for_are_left_out(
     assert [name for name, _ in one.list_name_plugin()] == ["last"]
 
 
-def test_what_is_not_chosen_is_left_out_before_it_is_imported(
+def test_plugins_that_a_choice_excludes_are_not_imported(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install({"plug_broken": "raise ZeroDivisionError", **PLUGINS})
@@ -286,7 +286,7 @@ def test_what_is_not_chosen_is_left_out_before_it_is_imported(
     assert not pm.has_plugin("broken")
 
 
-def test_plugins_come_by_distribution_and_line_whatever_the_folder_lists(
+def test_plugins_are_ordered_by_distribution_and_line_not_by_directory_listing(
     install: Install,
 ) -> None:
     install({"plug_b": PLUGINS["plug_plain"]}, "z = plug_b\na = plug_b:greet\n", "zeta")
@@ -296,20 +296,20 @@ def test_plugins_come_by_distribution_and_line_whatever_the_folder_lists(
     assert [name for name, _ in pm.list_name_plugin()] == ["m", "z", "a"]
 
 
-def test_a_plugin_of_a_shadowed_distribution_is_left_out(
-    site: PlantSite, first: SetPath
+def test_a_plugin_of_a_shadowed_distribution_is_not_loaded(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
     new = dist("plugs", "2.0", "[host]\nnew = plug_new\n")
     old = dist("plugs", "1.0", "[host]\nold = plug_old\n")
     one = site({**new, "plug_new.py": HEAD}, "one")
-    first(one, site({**old, "plug_old.py": HEAD}, "two"))
+    prepend_path(one, site({**old, "plug_old.py": HEAD}, "two"))
     pm = host()
     assert load_entrypoints(pm, "host") == 1
     assert pm.has_plugin("new")
     assert not pm.has_plugin("old")
 
 
-def test_a_distribution_is_opened_by_importlib_metadata_when_it_is_asked(
+def test_list_plugin_distinfo_returns_importlib_metadata_distributions(
     install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
@@ -321,7 +321,7 @@ def test_a_distribution_is_opened_by_importlib_metadata_when_it_is_asked(
     assert found.metadata["Name"] == "plugs"
 
 
-def test_what_the_import_of_a_plugin_raises_is_raised_and_says_whose_it_is(
+def test_an_import_error_is_raised_with_a_note_that_names_the_distribution(
     install: Install,
 ) -> None:
     install({"plug_broken": "raise ZeroDivisionError('broken')\n"})
@@ -341,7 +341,7 @@ def test_what_the_import_of_a_plugin_raises_is_raised_and_says_whose_it_is(
         ({"on_failure": "ignore"}, 0),
     ],
 )
-def test_a_plugin_that_cannot_be_imported_is_left_out_and_logged_once(
+def test_a_plugin_that_cannot_be_imported_is_skipped_and_logged_once(
     install: Install,
     caplog: pytest.LogCaptureFixture,
     options: dict[str, Any],
@@ -363,14 +363,14 @@ def test_a_plugin_that_cannot_be_imported_is_left_out_and_logged_once(
         assert [name for name, _ in pm.list_name_plugin()] == ["last"]
         assert pm.hook.greet(who="you", loud=True) == ["last"]
         forget()
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == logged * 5
-    assert all(text.startswith("entry point '") for text in told)
-    assert all(" could not be loaded: " in text for text in told)
-    assert all("declared by plugs 1.0" in text for text in told)
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == logged * 5
+    assert all(text.startswith("entry point '") for text in messages)
+    assert all(" could not be loaded: " in text for text in messages)
+    assert all("declared by plugs 1.0" in text for text in messages)
 
 
-def test_a_reference_that_is_not_valid_stops_no_lazy_host(
+def test_an_invalid_reference_does_not_stop_a_lazy_host(
     install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
     install({"plug_last": PLUGINS["plug_last"]}, "odd = not valid\nlast = plug_last\n")
@@ -382,7 +382,7 @@ def test_a_reference_that_is_not_valid_stops_no_lazy_host(
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_a_policy_for_failures_that_there_is_not_is_refused(lazy: bool) -> None:
+def test_an_unknown_failure_policy_is_rejected(lazy: bool) -> None:
     with pytest.raises(ValueError, match="'raise' is not a valid on_failure: expected"):
         load_entrypoints(host(), "host", lazy=lazy, on_failure="raise")
 
@@ -440,9 +440,9 @@ BINDS = [
     "from plug_below import on as hookimpl\n",
     "hookimpl = pluggy.HookimplMarker('host' if ON else 'other')\n",
 ]
-# What a statement stands in.
+# The statements that may contain it.
 TRY = "try:\n    assert ON\n{1}except AssertionError: pass\n"
-STANDS = [
+CONTEXTS = [
     "{0}",
     "if ON:\n{1}",
     "if not ON:\n{1}",
@@ -455,7 +455,7 @@ STANDS = [
     "with open(os.devnull):\n{1}",
     "match ON:\n  case True:\n{1}",
 ]
-# ... and where a star import cannot.
+# Those that cannot contain a star import.
 INSIDE = ["class Inside:\n{1}", "def inside():\n{1}", "def inside():\n{1}inside()\n"]
 ON = "def on(f): return hookimpl(f) if ON else f\n"
 BELOW_IT = (
@@ -466,7 +466,7 @@ BELOW_IT = (
 )
 Part = tuple[str, str, str]
 NAMES = st.sampled_from(["greet", "pick"])
-PLAINLY = st.tuples(st.sampled_from(BINDS), NAMES, st.sampled_from(["{0}", *STANDS]))
+PLAINLY = st.tuples(st.sampled_from(BINDS), NAMES, st.sampled_from(["{0}", *CONTEXTS]))
 DEEPER = st.tuples(
     st.sampled_from([binds for binds in BINDS if "*" not in binds]),
     NAMES,
@@ -476,10 +476,10 @@ MODULE = st.lists(PLAINLY | PLAINLY | DEEPER, max_size=3)
 
 
 PLAIN, BY_POSITION = BINDS[0], BINDS[3]
-IF_ON = STANDS[1]
+IF_ON = CONTEXTS[1]
 TOP = "greet", "{0}"
-# Once believed to have the hooks that they had when they were learned.
-FOUND: list[list[Part]] = [
+# Modules whose hooks were once thought to be those that were learned.
+FORMERLY_WRONG: list[list[Part]] = [
     *(
         [(WRAPPER, *TOP), (binds, "greet", TRY)]
         for binds in (
@@ -528,27 +528,27 @@ FOUND: list[list[Part]] = [
 ]
 
 
-def found_before(law: Any) -> Any:
-    """Try a law on the modules that were found."""
-    for parts in FOUND:
+def with_known_examples(test: Any) -> Any:
+    """Add the modules of FORMERLY_WRONG as examples of a property."""
+    for parts in FORMERLY_WRONG:
         for on in (False, True):
-            law = example(modules=[parts], below=[], on=on)(law)
-    return law
+            test = example(modules=[parts], below=[], on=on)(test)
+    return test
 
 
 @given(modules=st.lists(MODULE, min_size=1, max_size=3), below=MODULE, on=st.booleans())
-@found_before
+@with_known_examples
 @examples(100)
-def test_plugins_of_any_kind_are_what_they_are_to_pluggy_itself(
+def test_plugins_of_any_kind_behave_as_with_pluggy_itself(
     modules: list[list[Part]],
     below: list[Part],
     on: bool,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     def with_parts(text: str, parts: list[Part]) -> str:
-        for binds, name, stands in parts:
+        for binds, name, context in parts:
             body = binds.format(name)
-            text += stands.format(body, textwrap.indent(body, "    "))
+            text += context.format(body, textwrap.indent(body, "    "))
         return text
 
     tree: dict[str, Any] = {"__pycache__": {}}
@@ -568,7 +568,7 @@ def test_plugins_of_any_kind_are_what_they_are_to_pluggy_itself(
                 patch.setenv("PLUG_ON", "1")
             pm = host()
             load(pm)
-            return told(pm)
+            return state_of(pm)
 
     def stock(pm: Any) -> object:
         return pm.load_setuptools_entrypoints("host")
@@ -588,7 +588,7 @@ def test_plugins_of_any_kind_are_what_they_are_to_pluggy_itself(
 # ------------------------------------------------------------------------ lazily
 
 
-def test_once_learned_a_plugin_is_imported_at_the_first_call_of_its_hook(
+def test_a_learned_plugin_is_imported_at_the_first_call_of_its_hook(
     install: Install,
 ) -> None:
     install({**PLUGINS, "plug_package": PACKAGE})
@@ -602,7 +602,7 @@ def test_once_learned_a_plugin_is_imported_at_the_first_call_of_its_hook(
     }
 
 
-def test_the_source_of_a_plugin_may_be_deeper_than_the_stack(
+def test_the_source_of_a_plugin_may_be_nested_deeper_than_the_stack(
     install: Install,
 ) -> None:
     deep = f"TEXT = {' + '.join(['ON'] * 1500)}\n"
@@ -612,7 +612,7 @@ def test_the_source_of_a_plugin_may_be_deeper_than_the_stack(
     assert pm.hook.greet(who="you", loud=True) == ["hello you"]
 
 
-def test_what_stands_for_a_plugin_is_a_module_that_loads_when_it_is_touched(
+def test_a_lazy_plugin_is_a_module_that_is_imported_on_first_attribute_access(
     install: Install,
 ) -> None:
     install({"plug_plain": "VALUE = 3\n" + PLUGINS["plug_plain"]})
@@ -636,7 +636,7 @@ def test_what_stands_for_a_plugin_is_a_module_that_loads_when_it_is_touched(
 
 
 @pytest.mark.parametrize("name", ["__doc__", "__file__", "__spec__", "__path__"])
-def test_what_every_module_has_is_that_of_the_plugin(
+def test_module_attributes_of_a_lazy_plugin_are_those_of_the_imported_module(
     install: Install, name: str
 ) -> None:
     install({"plug_package": PACKAGE})
@@ -646,7 +646,7 @@ def test_what_every_module_has_is_that_of_the_plugin(
     assert found == getattr(sys.modules["plug_package"], name)
 
 
-def test_a_module_cannot_be_registered_twice_whatever_stands_for_it(
+def test_the_same_module_cannot_be_registered_under_two_names(
     install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]}, "one = plug_plain\nb = plug_plain\n")
@@ -667,7 +667,7 @@ def test_a_module_cannot_be_registered_twice_whatever_stands_for_it(
     assert pm.hook.greet(who="you", loud=True) == []
 
 
-def test_a_plugin_that_was_unregistered_by_name_is_called_no_more(
+def test_a_plugin_that_was_unregistered_by_name_is_no_longer_called(
     install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"], "plug_last": PLUGINS["plug_last"]})
@@ -677,7 +677,7 @@ def test_a_plugin_that_was_unregistered_by_name_is_called_no_more(
     assert imported() == {"plug_last"}
 
 
-def test_a_hook_caller_without_some_plugins_does_not_import_them(
+def test_a_subset_hook_caller_does_not_import_the_excluded_plugins(
     install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"], "plug_last": PLUGINS["plug_last"]})
@@ -687,7 +687,7 @@ def test_a_hook_caller_without_some_plugins_does_not_import_them(
     assert imported() == {"plug_last"}
 
 
-def test_a_historic_hook_that_was_called_before_is_called_at_once(
+def test_a_historic_hook_that_was_already_called_is_called_at_registration(
     install: Install,
 ) -> None:
     install({"plug_hist": "@hookimpl\ndef began(at): return at\n"})
@@ -701,7 +701,7 @@ def test_a_historic_hook_that_was_called_before_is_called_at_once(
     assert imported() == {"plug_hist"}
 
 
-def test_a_hook_that_the_host_warns_of_is_imported_and_named_in_the_warning(
+def test_a_hook_with_warn_on_impl_is_imported_and_named_in_the_warning(
     install: Install,
 ) -> None:
     directory = install({"plug_going": "@hookimpl\ndef going(): return 1\n"})
@@ -712,7 +712,7 @@ def test_a_hook_that_the_host_warns_of_is_imported_and_named_in_the_warning(
         forget()
 
 
-def test_arguments_that_a_hook_does_not_take_are_refused_as_pluggy_does(
+def test_arguments_that_a_hook_does_not_take_are_rejected_as_by_pluggy(
     install: Install,
 ) -> None:
     install({"plug_wrong": "@hookimpl\ndef greet(whom): return whom\n"})
@@ -737,7 +737,7 @@ def test_arguments_that_a_hook_does_not_take_are_refused_as_pluggy_does(
         "@hookimpl(hookwrapper=True)\ndef greet(): return 1\n",
     ],
 )
-def test_a_hook_that_pluggy_refuses_is_refused_in_the_same_words(
+def test_a_hook_that_pluggy_rejects_is_rejected_with_the_same_message(
     install: Install, source: str
 ) -> None:
     install({"plug_wrong": source})
@@ -750,19 +750,19 @@ def test_a_hook_that_pluggy_refuses_is_refused_in_the_same_words(
     assert texts[0] == texts[1] == texts[2]
 
 
-def test_arguments_and_hooks_of_any_name_are_passed_on(
+def test_arguments_and_hooks_with_any_names_are_passed(
     install: Install,
 ) -> None:
     class Odd:
         @hookspec
-        def _(self, name: str, given: int, call: int, _real: int) -> object: ...
+        def _(self, name: str, positional: int, call: int, _real: int) -> object: ...
 
         @hookspec
         def print(self, __: int, ___: int) -> object: ...
 
     source = """
         @hookimpl
-        def _(_real, name, given=1, call=2): return name, given, call, _real
+        def _(_real, name, positional=1, call=2): return name, positional, call, _real
         @hookimpl
         def print(__, ___=5): return __, ___
         """
@@ -772,9 +772,14 @@ def test_arguments_and_hooks_of_any_name_are_passed_on(
         pm.add_hookspecs(Odd)
         load_entrypoints(pm, "host", lazy=True)
         lazy = imported() == set()
-        ((name, given, call, real),) = pm.hook._(name="n", given=3, call=4, _real=5)
+        ((name, positional, call, real),) = pm.hook._(
+            name="n", positional=3, call=4, _real=5
+        )
         assert (name, real) == ("n", 5)
-        assert (given, call) in {(3, 4), (1, 2)}  # pluggy before 1.7 leaves them out
+        assert (positional, call) in {
+            (3, 4),
+            (1, 2),
+        }  # pluggy before 1.7 leaves them out
         assert [each for each, _ in pm.hook.print(__=7, ___=8)] == [7]
         forget()
     assert lazy
@@ -788,7 +793,7 @@ def test_arguments_and_hooks_of_any_name_are_passed_on(
         "@hookimpl(hookwrapper=True)\ndef greet(): (yield).force_result([0, FOUND])\n",
     ],
 )
-def test_what_the_import_of_a_plugin_calls_goes_past_it(
+def test_a_hook_call_during_the_import_of_a_plugin_skips_that_plugin(
     install: Install,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -811,7 +816,7 @@ def test_what_the_import_of_a_plugin_calls_goes_past_it(
     assert not caplog.text
 
 
-def test_a_plugin_that_is_loaded_while_it_is_imported_is_learned_another_time(
+def test_a_plugin_that_is_loaded_during_its_own_import_is_learned_later(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = (
@@ -853,7 +858,7 @@ def test_threads_that_call_a_hook_at_once_import_a_plugin_once(
     assert (before, vars(sys).pop("plug_count")) == (1, 1)
 
 
-def test_what_a_hook_raises_goes_through_wrappers_and_to_the_host(
+def test_an_exception_of_a_hook_passes_through_wrappers_to_the_host(
     install: Install,
 ) -> None:
     install(
@@ -872,7 +877,7 @@ def test_what_a_hook_raises_goes_through_wrappers_and_to_the_host(
 
 
 @pytest.mark.parametrize("policy", [None, "warn", "ignore", "error"])
-def test_a_plugin_that_breaks_later_answers_as_if_it_were_not_there(
+def test_a_learned_plugin_whose_import_fails_is_handled_by_the_failure_policy(
     install: Install, caplog: pytest.LogCaptureFixture, policy: str | None
 ) -> None:
     needs = "import plug_needed\n"
@@ -912,13 +917,13 @@ def test_a_plugin_that_breaks_later_answers_as_if_it_were_not_there(
         failed = f"entry point '{name} = plug_{name}' of .* could not be loaded: "
         times = len(re.findall(failed, caplog.text))
         assert times == (policy != "ignore"), name
-    # What is touched itself raises, whatever the policy.
+    # Direct access raises the error, whatever the policy.
     with pytest.raises(ModuleNotFoundError, match="plug_needed"):
         pm.get_plugin("needs").__doc__  # noqa: B018
     assert len(caplog.records) == (len(names) if policy != "ignore" else 0)
 
 
-def test_what_a_hook_of_a_plugin_raises_is_no_failure_of_its_import(
+def test_an_exception_raised_in_a_hook_is_not_an_import_failure(
     install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
     install({"plug_raises": "@hookimpl\ndef greet(): import plug_nowhere\n"})
@@ -944,10 +949,10 @@ def test_a_plugin_that_depends_on_more_than_its_source_is_imported_at_once(
     stock.load_setuptools_entrypoints("host")
     forget()
     load_entrypoints(ours, "host", lazy=True)
-    assert told(ours) == told(stock)
+    assert state_of(ours) == state_of(stock)
 
 
-def test_a_plugin_that_is_no_module_is_imported_at_once(
+def test_a_plugin_that_is_not_a_module_is_imported_at_once(
     install: Install,
 ) -> None:
     text = (
@@ -960,7 +965,7 @@ def test_a_plugin_that_is_no_module_is_imported_at_once(
 
 
 @pytest.mark.parametrize("method", ["register", "parse_hookimpl_opts"])
-def test_a_host_that_looks_at_plugins_by_itself_cannot_be_lazy(
+def test_a_host_that_inspects_plugins_itself_cannot_be_lazy(
     install: Install, method: str
 ) -> None:
     install(PLUGINS)
@@ -984,7 +989,7 @@ def test_pytest_cannot_be_lazy(pytestconfig: pytest.Config) -> None:
 # ---------------------------------------------------------------- what is remembered
 
 
-def test_an_edited_plugin_is_learned_anew(install: Install) -> None:
+def test_an_edited_plugin_is_learned_again(install: Install) -> None:
     directory = install({"plug_plain": PLUGINS["plug_plain"], "plug_package": PACKAGE})
     learned()
     forget()
@@ -1000,7 +1005,7 @@ def test_an_edited_plugin_is_learned_anew(install: Install) -> None:
     assert impl.argnames == ("who",)
 
 
-def test_a_plugin_that_got_its_first_hook_is_lazy_from_the_next_load_on(
+def test_a_plugin_that_gains_its_first_hook_is_lazy_from_the_next_load(
     install: Install,
 ) -> None:
     directory = install({"plug_bare": EAGER["plug_bare"]})
@@ -1014,7 +1019,7 @@ def test_a_plugin_that_got_its_first_hook_is_lazy_from_the_next_load_on(
     assert pm.hook.greet(who="you", loud=True) == ["hello you"]
 
 
-def test_what_is_younger_than_the_process_is_not_remembered(
+def test_nothing_is_remembered_about_files_newer_than_the_process(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
@@ -1024,7 +1029,7 @@ def test_what_is_younger_than_the_process_is_not_remembered(
     assert pm.hook.greet(who="you", loud=True) == ["hello you"]
 
 
-def test_a_host_that_has_got_more_hooks_looks_if_plugins_have_them(
+def test_a_host_with_new_hook_specifications_checks_plugins_for_them(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class More:
@@ -1046,7 +1051,7 @@ def test_a_host_that_has_got_more_hooks_looks_if_plugins_have_them(
     assert pm.hook.farewell() == ["bye"]
 
 
-def test_hosts_of_other_projects_learn_for_themselves(
+def test_hosts_with_other_project_names_learn_separately(
     install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
@@ -1080,7 +1085,7 @@ ALL_OFF = {**dict.fromkeys(integration._OPTIONS, False), "specname": None}
         None,
     ],
 )
-def test_what_is_remembered_wrongly_is_learned_anew(
+def test_malformed_facts_are_ignored_and_the_plugin_is_imported(
     install: Install, damage: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
@@ -1091,7 +1096,7 @@ def test_what_is_remembered_wrongly_is_learned_anew(
     assert pm.hook.greet(who="you", loud=True) == ["hello you"]
 
 
-def test_a_plugin_with_other_hooks_than_remembered_is_told_and_eager_from_then_on(
+def test_a_plugin_with_unexpected_hooks_is_logged_and_then_imported_eagerly(
     install: Install,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""The directive documents plugins, and imports those only that it must."""
+"""Test that the directive documents plugins, and imports as few as possible."""
 
 import sys
 from collections.abc import Callable
@@ -27,7 +27,7 @@ PLUGINS = {
         "__init__.py": "from .below import run\nraise SystemExit('imported')\n",
         "below.py": "def run():\n    '''It runs.'''\n",
     },
-    # The source does not say it plainly.
+    # The source has no literal docstring.
     "plug_made.py": "def run(): ...\nrun.__doc__ = 'Made ' + 'here.'\n",
     "plug_base.py": "class A:\n    '''Of its base.'''\nclass B(A):\n    pass\n",
     "plug_silent.py": "def run(): pass\n",
@@ -79,11 +79,11 @@ def build(tmp_path: Path, site: PlantSite) -> Callable[..., tuple[str, ...]]:
     return run
 
 
-def test_what_stands_in_the_source_is_documented_without_import(
+def test_plugins_are_documented_from_their_source_without_import(
     build: Callable[..., tuple[str, ...]],
 ) -> None:
-    text, told, imported = build("-W")
-    assert told == ""
+    text, log, imported = build("-W")
+    assert log == ""
     assert "* shown -- A plugin that is *shown*." in text
     assert "* below -- It runs." in text
     assert "* made -- Made here." in text
@@ -96,7 +96,7 @@ def test_what_stands_in_the_source_is_documented_without_import(
     assert build("-W", "-E", "-j", "2")[:2] == (text, "")
 
 
-def test_a_broken_plugin_is_a_warning_and_harms_no_other(
+def test_a_broken_plugin_is_a_warning_and_affects_no_other(
     build: Callable[..., tuple[str, ...]], site: PlantSite
 ) -> None:
     points = "[host.plugins]\nbroken = plug_broken:run\ngone = plug_gone\nbad = !\n"
@@ -106,7 +106,7 @@ def test_a_broken_plugin_is_a_warning_and_harms_no_other(
             **dist("b", entry_points=points),
         }
     )
-    text, told, _ = build()
+    text, log, _ = build()
     assert "broken" not in text
     assert "shown -- " in text
     for name, reason in (
@@ -114,26 +114,26 @@ def test_a_broken_plugin_is_a_warning_and_harms_no_other(
         ("gone = plug_gone", "No module named 'plug_gone'"),
         ("bad = !", "not a valid reference (expected `module:attr`)"),
     ):
-        assert f"WARNING: entry point '{name}' of group 'host.plugins'" in told
-        assert reason in told
+        assert f"WARNING: entry point '{name}' of group 'host.plugins'" in log
+        assert reason in log
     # Two of them, each in two lists.
-    assert told.count(" could not be loaded: ") == 4
-    assert "declared by b 1.0" in told
+    assert log.count(" could not be loaded: ") == 4
+    assert "declared by b 1.0" in log
 
 
-def test_a_name_stands_once_and_under_a_line_as_wide_as_it_is(
+def test_a_duplicate_name_is_listed_once_and_underlines_match_wide_names(
     build: Callable[..., tuple[str, ...]], site: PlantSite
 ) -> None:
     points = "[host.plugins]\nshown = plug_twice\n日本 = plug_twice\n"
     site({"plug_twice.py": "'Later.'\n", **dist("z", entry_points=points)})
-    text, told, _ = build()
-    assert "'shown' is declared more than once" in told
+    text, log, _ = build()
+    assert "'shown' is declared more than once" in log
     assert text.count("shown -- Later.") == 1
     assert "shown -- A plugin" not in text
     assert "\n日本\n====\n" in text
 
 
-def test_a_built_page_follows_what_is_installed_since(
+def test_a_rebuilt_page_follows_installed_and_edited_plugins(
     build: Callable[..., tuple[str, ...]], site: PlantSite, tmp_path: Path
 ) -> None:
     before, _, _ = build()
@@ -150,15 +150,15 @@ def test_a_built_page_follows_what_is_installed_since(
     assert "later -- Came later." in after
 
 
-@pytest.mark.usefixtures("forgotten")
-def test_in_one_process_it_says_the_same(
-    site: PlantSite, first: SetPath, tmp_path: Path
+@pytest.mark.usefixtures("clean_sys_modules")
+def test_the_directive_works_in_this_process_and_does_not_import_plugins(
+    site: PlantSite, prepend_path: SetPath, tmp_path: Path
 ) -> None:
     from sphinx.cmd.build import main
 
     broken = {"plug_broken.py": "raise ZeroDivisionError('oh')"}
     declared = f"{POINTS}\n    broken = plug_broken:run\n    empty = !\n"
-    first(site({**PLUGINS, **broken, **dist("plugs", "1.0", declared)}))
+    prepend_path(site({**PLUGINS, **broken, **dist("plugs", "1.0", declared)}))
     for name in [name for name in sys.modules if name.startswith("plug_")]:
         del sys.modules[name]
     conf = "extensions = ['lazyplug.integrations.sphinx']"

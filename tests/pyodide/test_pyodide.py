@@ -141,9 +141,7 @@ print(json.dumps([sys.platform, hasattr(os, "geteuid"), *starts]))
 
 
 @pytest.mark.parametrize("where", ["mounted", "virtual"])
-def test_a_start_is_warm_after_the_first_and_sees_what_changes(
-    mounts: Mounts, where: str
-) -> None:
+def test_the_second_start_is_warm_and_sees_changes(mounts: Mounts, where: str) -> None:
     code = STARTS
     if where == "virtual":
         # Files of Pyodide's own file system, which has its own file times.
@@ -272,7 +270,7 @@ print(json.dumps(results))
 """
 
 
-def test_commands_report_what_needs_other_processes(mounts: Mounts) -> None:
+def test_commands_report_that_other_processes_cannot_be_started(mounts: Mounts) -> None:
     commands = ["check faulty --json", "check leaving", "bench", "trace x"]
     results = mounts.ask(COMMANDS % (commands,))
     code, out, err = results["check faulty --json"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.seam import fs
+from tests.support.fs import fs
 
 # All functions of `fs` that call the system for lazyplug, or for zipfile on its behalf.
 CALLS = [

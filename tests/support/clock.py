@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import lazyplug
-from tests.support.seam import fs
+from tests.support.fs import fs
 
 # Nanoseconds by which a clock is ahead of every file that a test writes, so that no
 # stat signature is racy.
@@ -43,10 +43,10 @@ class Ticking:
     def __init__(self, tick: int = 1) -> None:
         self.tick = tick
         self.ahead = 0
-        self.looks = 0
+        self.stat_calls = 0
 
     def _coarse(self, status: os.stat_result) -> Any:
-        self.looks += 1
+        self.stat_calls += 1
         return with_times(
             status,
             (status.st_mtime_ns - 1) // self.tick * self.tick + 1,
@@ -138,7 +138,7 @@ def process(path: list[str], cache: Path, ticks: Ticking) -> Iterator[None]:
     lazyplug.invalidate_caches()
 
 
-def settled_clock() -> Ticking:
+def hour_ahead_clock() -> Ticking:
     """Return a clock that is an hour ahead, so that no stat signature is racy."""
     ticks = Ticking(1)
     ticks.ahead = LATER

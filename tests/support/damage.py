@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from lazyplug.cli.verifying import damages
-from tests.support.heads import places, replaced
 from tests.support.index_format import TITLE_LENGTH, stat_signature
+from tests.support.index_heads import places, replaced
 
 # The number of tests, for parallel workers, that a long run is divided into.
 PARTS = 2

@@ -16,7 +16,7 @@ import pytest
 
 from lazyplug.testing import plant
 from tests.support.children import python
-from tests.support.seam import fs
+from tests.support.fs import fs
 
 
 def plant_raw(directory: Path, tree: Mapping[str, Any]) -> None:
@@ -31,7 +31,7 @@ def plant_raw(directory: Path, tree: Mapping[str, Any]) -> None:
 
 
 # Seconds until a stat signature is no longer racy; a tenth more, for coarse ticks.
-RACY = 2.1
+RACY_SECONDS = 2.1
 
 
 def forget_settings(patch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ class PlantSite(Protocol):
 
 
 class SetPath(Protocol):
-    """Set `sys.path` to these directories, or put them first on it: `only`, `first`."""
+    """Set `sys.path` (`set_path`), or put directories first on it (`prepend_path`)."""
 
     def __call__(self, *directories: Path | str) -> None: ...
 

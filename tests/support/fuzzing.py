@@ -9,7 +9,7 @@ import pytest
 
 import lazyplug
 from lazyplug.testing import Tree, dist, plant
-from tests.support.clock import process, settled_clock
+from tests.support.clock import hour_ahead_clock, process
 from tests.support.index_format import SHARED_BLOCK_MAX
 
 SITES: dict[str, Tree] = {
@@ -30,7 +30,7 @@ SITES: dict[str, Tree] = {
         "caf\u00e9-1.0.dist-info": {"METADATA": "Name: caf\u00e9\nVersion: 1\n"},
     },
     "c": dist("zed", entry_points="[g]\nz = m:f\n"),
-    "tree": dist("odd", entry_points="[live]\na = m:f\n"),
+    "tree": dist("odd", entry_points="[tree]\na = m:f\n"),
 }
 
 
@@ -54,7 +54,7 @@ class World:
         os.utime(self.root / "a" / "solo-1.0.dist-info" / "entry_points.txt", (1, 1))
 
     def process(self, *more: str) -> Any:
-        return process([*more, *self.path], self.cache, settled_clock())
+        return process([*more, *self.path], self.cache, hour_ahead_clock())
 
     def put(self, data: bytes) -> None:
         """Write these bytes into the index."""

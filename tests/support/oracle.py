@@ -126,22 +126,22 @@ def metadata_files(draw: st.DrawFn, name: str) -> dict[str, Any]:
     """Return the files that declare a name and a version, or fail to."""
     declared = draw(st.sampled_from([name] * 6 + ["Other.Name", "n\u00e4me"]))
     version = draw(versions.filter(bool))
-    whole = metadata(declared, version, draw(st.sampled_from(["", "Summary: a: b\n"])))
+    text = metadata(declared, version, draw(st.sampled_from(["", "Summary: a: b\n"])))
     return draw(
         st.sampled_from(
-            [{"METADATA": whole}] * 8
+            [{"METADATA": text}] * 8
             + [
-                {"PKG-INFO": whole},
-                {"METADATA": whole, "PKG-INFO": metadata("loser", "0")},
-                {"METADATA": "", "PKG-INFO": whole},
+                {"PKG-INFO": text},
+                {"METADATA": text, "PKG-INFO": metadata("loser", "0")},
+                {"METADATA": "", "PKG-INFO": text},
                 {"METADATA": ""},
                 {},
                 {"METADATA": metadata(declared, None)},
                 {"METADATA": metadata(None, version)},
-                {"METADATA": whole.replace("Name", "NAME", 1)},
-                {"METADATA": whole.replace("Metadata-Version: 2.1\n", "")},
+                {"METADATA": text.replace("Name", "NAME", 1)},
+                {"METADATA": text.replace("Metadata-Version: 2.1\n", "")},
                 {"METADATA": b"Name: \xff\n\n"},
-                {"METADATA": whole.replace("\n", "\r\n").encode()},
+                {"METADATA": text.replace("\n", "\r\n").encode()},
             ]
         )
     )

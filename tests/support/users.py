@@ -52,7 +52,7 @@ print(json.dumps([query(), query()]))
 """
 
 
-def look_as_nobody(site: Path, before: str = "", **env: str) -> Any:
+def query_as_nobody(site: Path, before: str = "", **env: str) -> Any:
     """Return the answers to two queries of a process without rights."""
     directory = {"LAZYPLUG_CACHE_DIR": "", **env}
     done = python("-c", before + AS_NOBODY, str(site), env=directory, cwd=site.parent)

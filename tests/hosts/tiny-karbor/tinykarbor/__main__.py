@@ -12,7 +12,7 @@ from .protectables import ProtectableRegistry
 def main() -> dict[str, Any]:
     """Return what the service found, and what it protected."""
     parser = argparse.ArgumentParser(prog="tinykarbor")
-    parser.add_argument("providers", help="a folder of configuration files")
+    parser.add_argument("providers", help="a directory of configuration files")
     parser.add_argument("--registry", default="provider-registry")
     parser.add_argument("--client", default="nova")
     options = parser.parse_args()

@@ -18,7 +18,7 @@ from tests.support.calls import NAMES
 from tests.support.clock import LATER
 from tests.support.environments import TIMES, Image
 from tests.support.fixtures import Count, PlantSite, SetPath
-from tests.support.seam import fs
+from tests.support.fs import fs
 
 MOCKED = "functions of os, io and pathlib are mocked"
 MEMORY = "memory is short while an archive is read"
@@ -51,7 +51,7 @@ VALUES: list[dict[str, Any]] = [
 def test_no_mocked_function_changes_an_answer_or_is_remembered(
     warm: bool,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     isolated: Path,
     long: bool,
     tally: Count,
@@ -60,7 +60,7 @@ def test_no_mocked_function_changes_an_answer_or_is_remembered(
     with zipfile.ZipFile(directory / "all.zip", "w") as archive:
         archive.writestr("z-1.dist-info/METADATA", "Name: z\nVersion: 1\n")
         archive.writestr("z-1.dist-info/entry_points.txt", "[g]\nz = m:z\n")
-    only(directory, directory / "all.zip")
+    set_path(directory, directory / "all.zip")
     truth = query()
     assert len(truth) == 2
     with tally(MOCKED) as count:
@@ -81,7 +81,7 @@ def test_no_mocked_function_changes_an_answer_or_is_remembered(
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by RLIMIT_AS")
 def test_an_archive_is_read_again_after_a_lack_of_memory(
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     isolated: Path,
     long: bool,
     tally: Count,
@@ -93,7 +93,7 @@ def test_an_archive_is_read_again_after_a_lack_of_memory(
             archive.writestr(f"{info}/METADATA", f"Name: z{number}\nVersion: 1\n")
             text = f"[g]\nz{number} = m:z\n" + "# nothing\n" * 200_000
             archive.writestr(f"{info}/entry_points.txt", text)
-    only(directory, directory / "all.zip")
+    set_path(directory, directory / "all.zip")
     truth = query()
     assert len(truth) == 5
     clock = fs.clock
@@ -149,14 +149,14 @@ def trees() -> Iterator[Tree]:
 def test_the_index_of_one_image_never_answers_for_another_image(
     time: int,
     tmp_path: Path,
-    only: SetPath,
+    set_path: SetPath,
     long: bool,
     tally: Count,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images = [plant(tmp_path / str(at), tree) for at, tree in enumerate(trees())]
     mounted = tmp_path / "mounted"
-    only(mounted)
+    set_path(mounted)
     truths = []
     for image in images:
         image.rename(mounted)

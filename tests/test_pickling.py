@@ -8,7 +8,7 @@ import pytest
 from lazyplug.testing import dist
 from tests.support.children import python
 from tests.support.fixtures import PlantSite
-from tests.support.travel import PLUGIN, POINTS
+from tests.support.pickling import PLUGIN, POINTS
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from lazyplug.testing import dist, plant
 from tests.support.calls import NAMES
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.seam import fs
+from tests.support.fs import fs
 
 POINTS = "[g]\na = m:f\n"
 
@@ -52,10 +52,10 @@ def write_archive(directory: Path) -> Path:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [[], ["b", "a"], b"", False, OSError(5, "no")])
 def test_a_mocked_function_changes_no_answer_and_is_not_remembered(
-    name: str, value: Any, site: PlantSite, only: SetPath
+    name: str, value: Any, site: PlantSite, set_path: SetPath
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
-    only(directory, write_archive(directory))
+    set_path(directory, write_archive(directory))
     behavior = {"side_effect" if isinstance(value, OSError) else "return_value": value}
     with mock.patch(name, **behavior):
         found = query()
@@ -85,12 +85,12 @@ def test_an_archive_that_could_not_be_read_is_read_next_time(
     level: str,
     error: Exception,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     monkeypatch: pytest.MonkeyPatch,
-    reliable: object,
+    late_clock: object,
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
-    only(directory, write_archive(directory))
+    set_path(directory, write_archive(directory))
 
     def fail(*_: Any, **__: Any) -> Any:
         raise error
@@ -104,14 +104,14 @@ def test_an_archive_that_could_not_be_read_is_read_next_time(
 
 def test_a_system_error_at_the_end_of_an_archive_is_not_mistaken_for_damage(
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     monkeypatch: pytest.MonkeyPatch,
-    reliable: object,
+    late_clock: object,
 ) -> None:
     # In this case zipfile reports "File is not a zip file".
     directory = site(dist("foo", entry_points=POINTS))
     archive = write_archive(directory)
-    only(directory, archive)
+    set_path(directory, archive)
     real_open, real_read = fs.open, fs.read
     opened: list[int] = []
 
@@ -134,11 +134,11 @@ def test_a_system_error_at_the_end_of_an_archive_is_not_mistaken_for_damage(
 
 
 def test_that_an_archive_is_damaged_is_remembered(
-    site: PlantSite, only: SetPath, reliable: Any
+    site: PlantSite, set_path: SetPath, late_clock: Any
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
     (directory / "all.zip").write_bytes(b"PK\3\4 and nothing else")
-    only(directory, directory / "all.zip")
+    set_path(directory, directory / "all.zip")
     assert query() == ["m:f"]
     with mock.patch(
         "lazyplug._indexing.archives.scan_archive", side_effect=AssertionError
@@ -166,11 +166,11 @@ def test_mocked_results_about_an_archive_are_not_remembered(
     name: str,
     behavior: dict[str, Any],
     site: PlantSite,
-    only: SetPath,
-    reliable: object,
+    set_path: SetPath,
+    late_clock: object,
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
-    only(directory, write_archive(directory))
+    set_path(directory, write_archive(directory))
     with mock.patch(name, **behavior):
         assert "m:f" in query()
     assert query() == ["m:f", "m:z"]
@@ -278,12 +278,12 @@ class FakeOs:
 
 def test_if_os_is_not_a_module_importlib_metadata_answers_each_query(
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     isolated: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     directory = site(dist("foo", entry_points=POINTS))
-    only(directory)
+    set_path(directory)
     monkeypatch.setitem(sys.modules, "os", FakeOs())
     for value in ("m:f", "m:x"):
         (directory / "foo-1.0.dist-info" / "entry_points.txt").write_text(

@@ -42,7 +42,7 @@ def names() -> list[str]:
     [
         (["/a", "/b"], ("/a", "/b"), set()),
         (["", "/a"], ("/here", "/a"), {0}),
-        (["/a", "sub/folder"], ("/a", "/here/sub/folder"), {1}),
+        (["/a", "sub/directory"], ("/a", "/here/sub/directory"), {1}),
         (["/a", "/here", "/a"], ("/a", "/here"), {1}),
         (["/a", ".", ""], ("/a", "/here/.", "/here"), {1, 2}),
         ([Path("/a"), b"/b", None, 3, "/c\0"], ("/a",), set()),
@@ -126,9 +126,9 @@ def test_a_file_may_contain_distributions_but_no_missing_path(tmp_path: Path) ->
 
 
 def test_a_volatile_directory_is_scanned_and_does_not_change_the_index(
-    here: Path, site: PlantSite, only: SetPath, isolated: Path
+    here: Path, site: PlantSite, set_path: SetPath, isolated: Path
 ) -> None:
-    only("", site(dist("stable", entry_points="[g]\ns = m\n")))
+    set_path("", site(dist("stable", entry_points="[g]\ns = m\n")))
     assert names() == ["s"]
     (index,) = isolated.iterdir()
     before = index.read_bytes()
@@ -140,37 +140,37 @@ def test_a_volatile_directory_is_scanned_and_does_not_change_the_index(
 
 
 @pytest.mark.parametrize("points", [None, "", "[other]\nx = m\n"])
-def test_a_volatile_distribution_hides_a_stable_one_of_its_name_whatever_it_declares(
+def test_a_volatile_distribution_hides_a_stable_one_whatever_it_declares(
     points: str | None,
     here: Path,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
 ) -> None:
-    only("", site(dist("foo-bar", entry_points="[g]\na = m\n")))
+    set_path("", site(dist("foo-bar", entry_points="[g]\na = m\n")))
     plant(here, dist("Foo.Bar", "9", points))
     assert names() == []
 
 
 def test_a_stable_distribution_before_a_volatile_one_hides_it(
-    here: Path, site: PlantSite, only: SetPath
+    here: Path, site: PlantSite, set_path: SetPath
 ) -> None:
-    only(site(dist("foo", entry_points="[g]\nstable = m\n")), "")
-    plant(here, dist("foo", "9", "[g]\nlive = m\n"))
+    set_path(site(dist("foo", entry_points="[g]\nstable = m\n")), "")
+    plant(here, dist("foo", "9", "[g]\nvolatile = m\n"))
     assert names() == ["stable"]
 
 
 def test_a_volatile_distribution_without_metadata_hides_nothing(
-    here: Path, site: PlantSite, only: SetPath
+    here: Path, site: PlantSite, set_path: SetPath
 ) -> None:
-    only("", site(dist("foo", entry_points="[g]\nstable = m\n")))
-    plant(here, {"foo-9.dist-info": {"entry_points.txt": "[g]\nlive = m\n"}})
+    set_path("", site(dist("foo", entry_points="[g]\nstable = m\n")))
+    plant(here, {"foo-9.dist-info": {"entry_points.txt": "[g]\nvolatile = m\n"}})
     assert names() == ["stable"]
 
 
 def test_problems_in_volatile_directories_are_reported(
-    here: Path, only: SetPath
+    here: Path, set_path: SetPath
 ) -> None:
-    only("")
+    set_path("")
     plant(here, dist("mine", entry_points="[g]\nbroken\n"))
     (problem,) = lazyplug.problems()
     assert (Path(problem.path).name, problem.line) == ("entry_points.txt", 2)
@@ -178,11 +178,11 @@ def test_problems_in_volatile_directories_are_reported(
 
 
 def test_the_order_is_that_of_the_path_whatever_is_volatile(
-    here: Path, site: PlantSite, only: SetPath
+    here: Path, site: PlantSite, set_path: SetPath
 ) -> None:
     one = site(dist("z", entry_points="[g]\none = m\n"), "one")
     three = site(dist("a", entry_points="[g]\nthree = m\n"), "three")
-    only(one, "", three)
+    set_path(one, "", three)
     plant(here, dist("m", entry_points="[g]\ntwo = m\n"))
     assert names() == ["one", "two", "three"]
 
@@ -195,8 +195,8 @@ class FakeDistribution(Distribution):
 
     def read_text(self, filename: Any) -> str | None:
         return {
-            "METADATA": "Name: told\nVersion: 3\n",
-            "entry_points.txt": "[g]\ntold = m\n[only.told]\nx = m\n",
+            "METADATA": "Name: extra\nVersion: 3\n",
+            "entry_points.txt": "[g]\nextra = m\n[only.extra]\nx = m\n",
         }.get(str(filename))
 
     def locate_file(self, path: Any) -> Any:
@@ -223,38 +223,38 @@ def test_only_unknown_finders_are_third_party_finders(
 
 def test_distributions_of_a_third_party_finder_are_found_at_each_query(
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    only(site(dist("stable", entry_points="[g]\ns = m\n")))
+    set_path(site(dist("stable", entry_points="[g]\ns = m\n")))
     assert names() == ["s"]
     before = sys.meta_path
     monkeypatch.setattr(sys, "meta_path", [*before, FakeFinder()])
-    assert names() == ["s", "told"]
-    assert lazyplug.entry_points().groups == {"g", "only.told"}
+    assert names() == ["s", "extra"]
+    assert lazyplug.entry_points().groups == {"g", "only.extra"}
     monkeypatch.setattr(sys, "meta_path", [FakeFinder(), *before])
-    assert names() == ["told", "s"]
+    assert names() == ["extra", "s"]
     monkeypatch.setattr(sys, "meta_path", before)
     assert names() == ["s"]
 
 
 def test_an_extension_of_a_third_party_finder_is_pickled_without_distribution(
-    only: SetPath, monkeypatch: pytest.MonkeyPatch
+    set_path: SetPath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import pickle
 
-    only()
+    set_path()
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, FakeFinder()])
-    extension = lazyplug.ExtensionManager[Any]("g")["told"]
+    extension = lazyplug.ExtensionManager[Any]("g")["extra"]
     assert extension.dist.version == "3"
     arrived = pickle.loads(pickle.dumps(extension))  # noqa: S301
     assert arrived.dist is None
     with pytest.raises(ModuleNotFoundError, match="m") as caught:
         arrived.plugin  # noqa: B018
-    assert caught.value.__notes__[0].endswith(", declared by told, line 1")
+    assert caught.value.__notes__[0].endswith(", declared by extra, line 1")
 
 
-def test_for_an_unusual_home_platformdirs_is_asked(
+def test_platformdirs_is_used_for_an_unusual_home(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from platformdirs import PlatformDirs

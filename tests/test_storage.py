@@ -29,17 +29,17 @@ from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.heads import poison
+from tests.support.fs import fs
 from tests.support.index_format import SCHEMA, TITLE_LENGTH, assemble, from_bytes, title
-from tests.support.seam import fs
+from tests.support.index_heads import poison
 from tests.support.users import (
     AS_NOBODY,
     POINTS,
     RIGHT,
     ROOT,
     index_in,
-    look_as_nobody,
     posix,
+    query_as_nobody,
 )
 
 needs_root = pytest.mark.skipif(
@@ -80,9 +80,11 @@ def test_without_effective_user_ids_files_belong_to_the_user(
 
 
 @pytest.fixture
-def query(reliable: Ticking, site: PlantSite, only: SetPath) -> Callable[[], list[str]]:
+def query(
+    late_clock: Ticking, site: PlantSite, set_path: SetPath
+) -> Callable[[], list[str]]:
     """Return a function that returns the values of group g as a new process does."""
-    only(site(dist("foo", entry_points=POINTS)))
+    set_path(site(dist("foo", entry_points=POINTS)))
 
     def query_values() -> list[str]:
         lazyplug.invalidate_caches()
@@ -241,7 +243,7 @@ def test_an_unwritable_cache_directory_is_ignored(
     directory = public / "cache"
     directory.mkdir()
     directory.chmod(0o555)
-    assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=str(directory)) == RIGHT
+    assert query_as_nobody(installed, LAZYPLUG_CACHE_DIR=str(directory)) == RIGHT
     assert os.listdir(directory) == []
     directory.chmod(0o755)
 
@@ -253,7 +255,7 @@ def test_an_unreadable_cache_directory_is_ignored(
     directory = public / "cache"
     directory.mkdir()
     directory.chmod(0)
-    assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=str(directory)) == RIGHT
+    assert query_as_nobody(installed, LAZYPLUG_CACHE_DIR=str(directory)) == RIGHT
     directory.chmod(0o755)
 
 
@@ -264,7 +266,7 @@ def test_a_file_in_place_of_the_cache_directory_is_ignored(
     (public / "cache").write_text("mine")
     for directory in ("cache", "cache/inside"):
         path = str(public / directory)
-        assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=path) == RIGHT
+        assert query_as_nobody(installed, LAZYPLUG_CACHE_DIR=path) == RIGHT
     assert (public / "cache").read_text() == "mine"
 
 
@@ -276,7 +278,7 @@ def test_an_impossible_cache_directory_is_ignored(
     directory: str, public: Path, installed: Path
 ) -> None:
     path = directory if directory[0] == "~" else f"{public}/{directory}"
-    assert look_as_nobody(installed, LAZYPLUG_CACHE_DIR=path) == RIGHT
+    assert query_as_nobody(installed, LAZYPLUG_CACHE_DIR=path) == RIGHT
 
 
 # Without this, the user database would give the real home directory.
@@ -301,14 +303,14 @@ def test_an_invalid_home_is_ignored(home: str, public: Path, installed: Path) ->
     (public / "file").write_text("mine")
     path = str(public / home) if home.startswith("file") else home
     env = {"HOME": path, "XDG_CACHE_HOME": ""}
-    assert look_as_nobody(installed, NO_OTHER_HOME, **env) == RIGHT
+    assert query_as_nobody(installed, NO_OTHER_HOME, **env) == RIGHT
     assert (public / "file").read_text() == "mine"
     assert sorted(os.listdir(public)) == ["file", "site"]
 
 
 @posix
 def test_a_missing_home_raises_nothing(installed: Path) -> None:
-    assert look_as_nobody(installed, NO_HOME, XDG_CACHE_HOME="") == RIGHT
+    assert query_as_nobody(installed, NO_HOME, XDG_CACHE_HOME="") == RIGHT
 
 
 @posix
@@ -321,7 +323,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
     directory.mkdir(mode=0o700)
     if os.geteuid() == 0:
         os.chown(directory, 65534, 65534)
-    found = look_as_nobody(installed, before=full, LAZYPLUG_CACHE_DIR=str(directory))
+    found = query_as_nobody(installed, before=full, LAZYPLUG_CACHE_DIR=str(directory))
     assert found == RIGHT
     assert os.listdir(directory) == []
 
@@ -370,13 +372,13 @@ def test_an_index_that_others_could_write_is_not_reused_for_another_path(
     query: Callable[[], list[str]],
     isolated: Path,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
 ) -> None:
     # A new index reuses records only from indexes that are trusted as well.
     query()
     poison(index_in(isolated))
     index_in(isolated).chmod(0o666)
-    only(*sys.path, site({}, "empty"))
+    set_path(*sys.path, site({}, "empty"))
     assert query() == ["m:f"]
 
 
@@ -434,7 +436,7 @@ def test_an_index_of_root_is_trusted_by_other_users(
     poison(index_in(directory))
     index_in(directory).chmod(0o644)
     trust = {**env, "LAZYPLUG_CHECK": "none"}
-    assert look_as_nobody(installed, **trust) == [["n:f"], ["n:f"]]
+    assert query_as_nobody(installed, **trust) == [["n:f"], ["n:f"]]
 
 
 @posix
@@ -717,13 +719,13 @@ def test_an_index_with_a_malformed_key_raises_nothing(
     query: Callable[[], list[str]],
     isolated: Path,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
 ) -> None:
     query()
     name = index_in(isolated).name
     # Its name says that it is of the same prefix, so that its records may be reused.
     write_aged(isolated / f"{name[:16]}-{0:016}.json", -5, index_with_key(key))
-    only(*sys.path, site({}, "empty"))
+    set_path(*sys.path, site({}, "empty"))
     assert query() == ["m:f"]
 
 
@@ -1082,7 +1084,7 @@ def test_the_default_cache_directory_on_windows_is_that_of_platformdirs(
         ("freebsd14", {}),
     ],
 )
-def test_in_an_unusual_environment_platformdirs_is_asked(
+def test_platformdirs_is_used_in_an_unusual_environment(
     platform: str, environ: dict[str, str]
 ) -> None:
     assert default_cache_dir(platform, environ) is None

@@ -1,4 +1,4 @@
-"""What commands do in this process: where others are not needed, or cannot be had."""
+"""Test what commands do in this process, if no other process is needed or available."""
 
 import io
 import json
@@ -35,16 +35,16 @@ from lazyplug.cli import (
 )
 from lazyplug.testing import dist, plant
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.fs import fs
 from tests.support.index_format import Index, assemble, from_bytes
-from tests.support.seam import fs
 
-pytestmark = pytest.mark.usefixtures("reliable", "forgotten")
+pytestmark = pytest.mark.usefixtures("late_clock", "clean_sys_modules")
 FILES = cache, checking, doctor, listing, measuring, output, reasons, tracing
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def app(site: PlantSite, first: SetPath) -> Path:
+def app(site: PlantSite, prepend_path: SetPath) -> Path:
     directory = site(
         {
             "plug_a.py": "def a(): return 1\n",
@@ -52,7 +52,7 @@ def app(site: PlantSite, first: SetPath) -> Path:
             **dist("some", entry_points="[app]\na = plug_a:a\nb = plug_b:b\n"),
         }
     )
-    first(directory)
+    prepend_path(directory)
     return directory
 
 
@@ -60,8 +60,8 @@ def app(site: PlantSite, first: SetPath) -> Path:
 
 
 @pytest.fixture
-def undone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take back, when the test is over, what a trace has wrapped."""
+def restored_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore the functions that a trace wraps, when the test is over."""
     environment: Any = _environment.Environment
     for home, name in (
         (environment, "load_index"),
@@ -76,8 +76,8 @@ def undone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(home, name, getattr(home, name))
 
 
-def test_events_are_written_when_they_are_over(
-    app: Path, undone: None, tmp_path: Path
+def test_events_are_recorded_when_they_end(
+    app: Path, restored_functions: None, tmp_path: Path
 ) -> None:
     file = tmp_path / "events"
     recorder.record(str(file))
@@ -93,7 +93,7 @@ def test_events_are_written_when_they_are_over(
     assert depths == [2, 1, 0, 0]
     errors = [event["error"] for event in file_events if event["error"]]
     assert errors == ["OSError: broken on purpose"]
-    # What cannot be written any more disturbs nobody.
+    # A failure to write events is ignored.
     file.unlink()
     lazyplug.invalidate_caches()
     assert lazyplug.ExtensionManager[Any]("app").names() == ["a", "b"]
@@ -117,17 +117,17 @@ def traced(
     return lambda *options: main(["trace", *options, str(program)])
 
 
-def test_a_trace_ends_as_its_program(
+def test_trace_exits_with_the_code_of_the_program(
     traced: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert traced() == 7
-    said = capfd.readouterr()
-    assert said.out == "1\n"
-    assert "import" in said.err
-    assert "a = plug_a:a, of app" in said.err
+    captured = capfd.readouterr()
+    assert captured.out == "1\n"
+    assert "import" in captured.err
+    assert "a = plug_a:a, of app" in captured.err
 
 
-def test_a_trace_goes_into_a_file(
+def test_a_trace_is_written_to_a_file(
     traced: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert traced("--json", "out.json") == 7
@@ -138,7 +138,7 @@ def test_a_trace_goes_into_a_file(
     assert capfd.readouterr().err == ""
 
 
-def test_a_trace_that_cannot_be_begins_nothing(
+def test_trace_starts_nothing_if_its_output_cannot_be_written(
     traced: Callable[..., int],
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -147,28 +147,28 @@ def test_a_trace_that_cannot_be_begins_nothing(
     assert main(["trace"]) == 2
     monkeypatch.setitem(sys.modules, "rich", None)
     assert traced("--svg", "out.svg") == 1
-    said = capfd.readouterr()
-    assert said.out == ""
-    assert "No such file or directory" in said.err
-    assert "PROGRAM is missing. Run `lazyplug trace --help`." in said.err
-    assert "--svg needs rich. Run `pip install lazyplug[cli]`." in said.err
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "No such file or directory" in captured.err
+    assert "PROGRAM is missing. Run `lazyplug trace --help`." in captured.err
+    assert "--svg needs rich. Run `pip install lazyplug[cli]`." in captured.err
 
 
-def test_a_trace_of_nothing_says_so(
+def test_a_trace_without_events_says_so(
     app: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     assert main(["trace", "-m", "this"]) == 0
     assert capfd.readouterr().err == "The program did not use lazyplug.\n"
-    # Of what was refused nothing more is said.
+    # If the program was not found, there is no second message.
     assert main(["trace", "no_such_program_anywhere"]) == 2
     assert "did not use lazyplug" not in capfd.readouterr().err
 
 
-def test_a_line_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
+def test_a_truncated_line_of_events_is_skipped(tmp_path: Path) -> None:
     file = tmp_path / "events"
-    whole = json.dumps({"begin": 1.0, "depth": 0})
-    file.write_text(f"{whole}\n{whole[:-3]}\n")
+    line = json.dumps({"begin": 1.0, "depth": 0})
+    file.write_text(f"{line}\n{line[:-3]}\n")
     assert tracing._events(str(file)) == [{"begin": 1.0, "depth": 0}]
     assert tracing._events(str(tmp_path / "none")) is None
 
@@ -176,7 +176,7 @@ def test_a_line_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------- completion
 
 
-def test_groups_and_names_complete(app: Path) -> None:
+def test_groups_and_names_are_completed(app: Path) -> None:
     parser = cli._parser([])
     own = cli._parser(["show"])
     for each in (parser, own):
@@ -190,7 +190,9 @@ def test_groups_and_names_complete(app: Path) -> None:
     assert completers["NAME"](SimpleNamespace(group="app")) == ["a", "b"]
 
 
-def test_without_argcomplete_nothing_completes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_argcomplete_nothing_is_completed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "argcomplete", None)
     parser = cli._parser(["list"])
     completing.complete(parser)
@@ -198,15 +200,15 @@ def test_without_argcomplete_nothing_completes(monkeypatch: pytest.MonkeyPatch) 
     assert not any(hasattr(action, "completer") for action in actions)
 
 
-def test_a_shell_that_completes_gets_the_parser_of_its_line(
+def test_completion_uses_the_parser_of_the_current_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[Any] = []
+    calls: list[Any] = []
     monkeypatch.setenv("_ARGCOMPLETE", "1")
     monkeypatch.setenv("COMP_LINE", "lazyplug show app ")
-    monkeypatch.setattr(completing, "complete", asked.append)
+    monkeypatch.setattr(completing, "complete", calls.append)
     (parser,) = [cli._parser([])]
-    assert asked == [parser]
+    assert calls == [parser]
     metavars = [action.metavar for action in completing._actions(parser)]
     assert "NAME" in metavars
     assert "PROGRAM" not in metavars
@@ -215,19 +217,19 @@ def test_a_shell_that_completes_gets_the_parser_of_its_line(
 # ---------------------------------------------------------------------- the command
 
 
-def test_run_is_left_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[list[str]] = []
-    monkeypatch.setattr(launch, "run", asked.append)
+def test_run_passes_its_arguments_to_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(launch, "run", calls.append)
     assert main(["run", "--", "program"]) == 0
     monkeypatch.setattr(sys, "argv", ["lazyplug", "run", "x"])
     assert main() == 0
-    assert asked == [["--", "program"], ["x"]]
+    assert calls == [["--", "program"], ["x"]]
 
 
 @pytest.mark.parametrize(
     ("raised", "code"), [(KeyboardInterrupt, 130), (BrokenPipeError, 1)]
 )
-def test_what_stops_a_command_has_its_exit_code(
+def test_an_interrupt_or_a_closed_pipe_determines_the_exit_code(
     raised: type[BaseException],
     code: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -265,7 +267,7 @@ def test_lines_are_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
 # --------------------------------------------------------------------------- output
 
 
-def test_a_table_is_drawn_where_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_is_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -293,7 +295,9 @@ def test_json_is_the_same_without_orjson(
     assert output.to_json(found) == with_it
 
 
-def test_json_goes_where_no_bytes_go_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_is_printed_to_a_stream_that_accepts_only_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     shown = io.StringIO()
     monkeypatch.setattr(sys, "stdout", shown)
     output.print_json({"a": ["\udcff"]})
@@ -303,45 +307,45 @@ def test_json_goes_where_no_bytes_go_too(monkeypatch: pytest.MonkeyPatch) -> Non
 # --------------------------------------------------------------------------- doctor
 
 
-def said_by_the_doctor(capsys: pytest.CaptureFixture[str]) -> str:
+def doctor_output(capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     main(["doctor"])
     return capsys.readouterr().out
 
 
-def test_the_doctor_tells_of_settings_that_are_ignored_or_none(
+def test_doctor_reports_ignored_settings_or_that_none_is_set(
     app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_settings, "has_elevated_privileges", lambda: True)
-    said = said_by_the_doctor(capsys)
-    assert re.search(r"ignoring LAZYPLUG_\w+=.*: Python runs with -E or -I, or", said)
+    out = doctor_output(capsys)
+    assert re.search(r"ignoring LAZYPLUG_\w+=.*: Python runs with -E or -I, or", out)
     monkeypatch.setattr(_settings, "has_elevated_privileges", lambda: False)
     monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(app.parent / "xdg"))
-    said = said_by_the_doctor(capsys)
-    assert "ok      settings: no LAZYPLUG_* variable is set\n" in said
+    out = doctor_output(capsys)
+    assert "ok      settings: no LAZYPLUG_* variable is set\n" in out
 
 
-def test_the_doctor_tells_why_no_index_is_used(
+def test_doctor_says_why_no_index_is_used(
     app: Path,
     isolated: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_CACHE", "off")
-    assert "index: not used: LAZYPLUG_CACHE=off\n" in said_by_the_doctor(capsys)
+    assert "index: not used: LAZYPLUG_CACHE=off\n" in doctor_output(capsys)
     monkeypatch.delenv("LAZYPLUG_CACHE")
     lazyplug.refresh()
     (file,) = isolated.glob("*.json")
     file.write_bytes(b"{}")
-    said = f"index: {file} cannot be read, so everything was rescanned\n"
-    assert said in said_by_the_doctor(capsys)
+    message = f"index: {file} cannot be read, so everything was rescanned\n"
+    assert message in doctor_output(capsys)
     isolated.chmod(0o777)
-    said = "index: not used: the cache directory cannot be used (see cache)\n"
-    assert said in said_by_the_doctor(capsys)
+    message = "index: not used: the cache directory cannot be used (see cache)\n"
+    assert message in doctor_output(capsys)
 
 
-def test_the_doctor_tells_some_of_many_differences(
+def test_doctor_shows_only_some_of_many_differences(
     app: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(9):
@@ -351,10 +355,10 @@ def test_the_doctor_tells_some_of_many_differences(
         file = app / f"many{number}-1.0.dist-info" / "entry_points.txt"
         file.write_text("[g]\nother = os\n")
     lazyplug.invalidate_caches()
-    assert "index: 4 more differences\n" in said_by_the_doctor(capsys)
+    assert "index: 4 more differences\n" in doctor_output(capsys)
 
 
-def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
+def test_doctor_handles_missing_and_unreadable_files(
     app: Path,
     isolated: Path,
     capsys: pytest.CaptureFixture[str],
@@ -365,13 +369,13 @@ def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
     files = [str(file), str(file) + ".json"]
     monkeypatch.setattr(doctor, "list_files", lambda _: files)
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
-    assert "cannot be written; changes are scanned" in said_by_the_doctor(capsys)
+    assert "cannot be written; changes are scanned" in doctor_output(capsys)
 
     def refuse(_: str) -> list[str]:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(doctor, "list_files", refuse)
-    assert "cannot be read: Permission denied\n" in said_by_the_doctor(capsys)
+    assert "cannot be read: Permission denied\n" in doctor_output(capsys)
 
     def gone() -> str:
         raise FileNotFoundError
@@ -385,7 +389,7 @@ def test_the_doctor_survives_what_vanishes_and_what_it_may_not_read(
     assert doctor._difference("\0", None) == ""
 
 
-def test_the_doctor_tells_of_what_is_looked_at_each_time(
+def test_doctor_reports_path_entries_and_finders_that_are_scanned_each_time(
     app: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -401,16 +405,16 @@ def test_the_doctor_tells_of_what_is_looked_at_each_time(
     monkeypatch.setattr(sys, "path", ["", str(tmp_path / "absent"), *sys.path])
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
     lazyplug.invalidate_caches()
-    said = said_by_the_doctor(capsys)
-    assert "contains distributions, so it is scanned at each start" in said
-    assert f"{tmp_path / 'absent'} does not exist\n" in said
-    assert "Finder is asked at each lookup, which imports importlib_metadata" in said
+    out = doctor_output(capsys)
+    assert "contains distributions, so it is scanned at each start" in out
+    assert f"{tmp_path / 'absent'} does not exist\n" in out
+    assert "Finder is asked at each lookup, which imports importlib_metadata" in out
 
 
 # ---------------------------------------------------------------------------- check
 
 
-def test_a_process_that_cannot_be_started_is_told(
+def test_check_reports_a_process_that_cannot_be_started(
     app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
@@ -420,14 +424,14 @@ def test_a_process_that_cannot_be_started_is_told(
     assert capsys.readouterr().out == "[]\n"
 
 
-def test_plugins_are_loaded_in_this_process_where_there_are_no_others(
+def test_check_loads_plugins_in_this_process_if_none_can_be_started(
     site: PlantSite,
-    first: SetPath,
+    prepend_path: SetPath,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     declared = "a = plug_here:a\nb = plug_gone:b\nc = plug_leaves:c\nd = no reference\n"
-    first(
+    prepend_path(
         site(
             {
                 "plug_here.py": "a = 1\n",
@@ -453,31 +457,38 @@ def test_plugins_are_loaded_in_this_process_where_there_are_no_others(
             "'no reference' is not a valid reference (expected `module:attr`)",
         ),
     }
-    said = "cannot start processes: each plugin is loaded in this process, without a"
-    assert f"{sys.platform} {said} time limit.\n" in err
+    message = "cannot start processes: each plugin is loaded in this process, without a"
+    assert f"{sys.platform} {message} time limit.\n" in err
     assert main(["check", "stop"]) == 130
     for command in (["bench"], ["trace", "nothing"]):
         assert main(command) == 1
         assert f"{sys.platform} cannot start processes" in capsys.readouterr().err
 
 
-def test_how_a_process_ended_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_describes_how_a_process_ended_and_counts_processors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert checking._how(-250) == "was killed by signal 250"
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert checking._processors() == (os.cpu_count() or 1)
 
 
-def test_progress_is_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_shown_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checking, "is_terminal", lambda _: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     with checking._progress(2) as step:
         step()
         step()
+    assert "loading" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------------------- cache
 
 
-def test_what_cannot_be_removed_is_told(
+def test_clear_reports_files_that_cannot_be_removed(
     app: Path,
     isolated: Path,
     capsys: pytest.CaptureFixture[str],
@@ -490,12 +501,12 @@ def test_what_cannot_be_removed_is_told(
 
     monkeypatch.setattr(fs, "unlink", refuse)
     assert main(["cache", "clear"]) == 1
-    said = capsys.readouterr()
-    assert "0 files removed from" in said.out
-    assert "cannot be removed: Permission denied\n" in said.err
+    captured = capsys.readouterr()
+    assert "0 files removed from" in captured.out
+    assert "cannot be removed: Permission denied\n" in captured.err
 
 
-def test_files_that_vanish_meanwhile_are_passed_over(
+def test_files_that_vanish_meanwhile_are_skipped(
     app: Path,
     isolated: Path,
     capsys: pytest.CaptureFixture[str],
@@ -513,10 +524,10 @@ def test_files_that_vanish_meanwhile_are_passed_over(
 
 
 @pytest.mark.once
-def test_bench_tells_what_failed(
+def test_bench_reports_a_failed_process(
     app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measuring, "_METADATA", "raise SystemExit('no luck')")
     assert main(["bench", "app", "--rounds", "2"]) == 1
-    said = "lazyplug bench: the process of importlib.metadata failed: no luck"
-    assert said in capsys.readouterr().err
+    message = "lazyplug bench: the process of importlib.metadata failed: no luck"
+    assert message in capsys.readouterr().err

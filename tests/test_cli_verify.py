@@ -1,4 +1,4 @@
-"""The command line says what there is, and tells by its exit code if all is well."""
+"""Test `lazyplug cache verify`, its exit codes, and its messages."""
 
 import os
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 
 import lazyplug
 from lazyplug._static import facts as facts_module
-from lazyplug.cli import main
+from lazyplug.cli import COMMANDS, main
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import dist
 from tests.support.children import python
@@ -23,39 +23,39 @@ POINTS = "[g]\na = m:f\n[h]\nb = m:f\n"
 
 @pytest.fixture
 def index(
-    reliable: Ticking,
+    late_clock: Ticking,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     isolated: Path,
 ) -> Path:
     """Return an index on disk."""
-    only(site({**dist("foo", entry_points=POINTS), **dist("bar")}))
+    set_path(site({**dist("foo", entry_points=POINTS), **dist("bar")}))
     lazyplug.entry_points()
     return index_in(isolated)
 
 
 @pytest.fixture
 def verify(capsys: pytest.CaptureFixture[str]) -> Callable[[], tuple[int, str, str]]:
-    """Return a function that verifies: exit code, output, complaint."""
+    """Return a function that verifies: exit code, stdout, stderr."""
 
     def run() -> tuple[int, str, str]:
         code = main(["cache", "verify"])
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
 
     return run
 
 
-def test_it_is_a_program(index: Path, tmp_path: Path) -> None:
+def test_the_command_line_can_be_run_with_python_m(index: Path, tmp_path: Path) -> None:
     done = python("-m", "lazyplug", "cache", "verify", cwd=tmp_path)
     assert done.stdout.startswith(f"ok       {index.name}\n")
 
 
-def test_a_sound_index_is_sound(index: Path, verify: Verify) -> None:
+def test_an_intact_index_is_reported_as_ok(index: Path, verify: Verify) -> None:
     assert damages(str(index)) == []
-    code, said, complained = verify()
-    assert (code, complained) == (0, "")
-    assert said == (f"ok       {index.name}\n1 file in {index.parent}, 0 damaged\n")
+    code, out, err = verify()
+    assert (code, err) == (0, "")
+    assert out == (f"ok       {index.name}\n1 file in {index.parent}, 0 damaged\n")
 
 
 @pytest.mark.parametrize(
@@ -67,18 +67,18 @@ def test_a_sound_index_is_sound(index: Path, verify: Verify) -> None:
         (b'"METADATA"', "the records of the distributions"),
     ],
 )
-def test_each_damaged_part_is_named(
+def test_the_report_names_each_damaged_part(
     part: bytes, what: str, index: Path, verify: Verify
 ) -> None:
     data = index.read_bytes()
     assert part in data
     index.write_bytes(data.replace(part, part.swapcase()))
-    code, said, _ = verify()
+    code, out, _ = verify()
     assert code == 1
-    assert said.startswith(f"damaged  {index.name}: {what}\n")
+    assert out.startswith(f"damaged  {index.name}: {what}\n")
 
 
-def test_what_stands_between_the_parts_is_verified(index: Path) -> None:
+def test_unexpected_data_between_the_parts_is_damage(index: Path) -> None:
     data = index.read_bytes()
     index.write_bytes(data + b"\n")
     assert damages(str(index)) == ["unexpected data between its parts"]
@@ -87,14 +87,14 @@ def test_what_stands_between_the_parts_is_verified(index: Path) -> None:
     assert damages(str(index)) == ["unexpected data between its parts"]
 
 
-def test_what_was_learned_is_verified_too(
-    reliable: Ticking,
+def test_learned_facts_are_verified_too(
+    late_clock: Ticking,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     isolated: Path,
     verify: Verify,
 ) -> None:
-    only(
+    set_path(
         site(
             {"plug.py": "'A plugin.'\n", **dist("foo", entry_points="[g]\na = plug\n")}
         )
@@ -110,9 +110,9 @@ def test_what_was_learned_is_verified_too(
         (b'"A plugin."]', b'"A plugin."]\n', "unexpected data between its parts"),
     ):
         file.write_bytes(data.replace(part, changed))
-        code, said, _ = verify()
+        code, out, _ = verify()
         assert code == 1
-        assert f"damaged  {file.name}: {what}\n" in said
+        assert f"damaged  {file.name}: {what}\n" in out
     file.write_bytes(data)
     other = file.with_name("0" * 16 + "-" + "0" * 16 + ".facts")
     file.rename(other)
@@ -120,75 +120,74 @@ def test_what_was_learned_is_verified_too(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
-def test_what_others_could_have_written_is_not_sound(
+def test_files_and_directories_that_others_could_write_are_reported(
     index: Path, verify: Verify
 ) -> None:
     index.chmod(0o666)
-    code, said, _ = verify()
+    code, out, _ = verify()
     assert code == 1
-    assert "a regular file, too large, or other users can write to it\n" in said
+    assert "a regular file, too large, or other users can write to it\n" in out
     index.parent.chmod(0o777)
-    code, said, complained = verify()
-    assert (code, said) == (1, "")
-    assert complained.startswith(
-        f"{index.parent} is not used: it is not a directory, or"
-    )
+    code, out, err = verify()
+    assert (code, out) == (1, "")
+    assert err.startswith(f"{index.parent} is not used: it is not a directory, or")
 
 
-def test_without_a_cache_folder_nothing_is_wrong(
+def test_a_missing_cache_directory_is_not_an_error(
     isolated: Path, verify: Verify
 ) -> None:
-    said = f"No index in {isolated}\n"
-    assert verify() == (0, said, "")
+    out = f"No index in {isolated}\n"
+    assert verify() == (0, out, "")
 
 
-def test_a_cache_folder_that_is_a_file_is_told(isolated: Path, verify: Verify) -> None:
+def test_a_cache_directory_that_is_a_file_is_reported(
+    isolated: Path, verify: Verify
+) -> None:
     isolated.write_text("mine")
-    code, said, complained = verify()
-    assert (code, said) == (1, "")
-    assert complained.startswith(f"{isolated} is not used: it is not a directory, or")
+    code, out, err = verify()
+    assert (code, out) == (1, "")
+    assert err.startswith(f"{isolated} is not used: it is not a directory, or")
 
 
 @pytest.mark.parametrize("arguments", [[], ["cache"], ["nothing"], ["cache", "x"]])
-def test_what_is_not_understood_shows_the_usage(arguments: list[str]) -> None:
+def test_an_invalid_command_line_shows_the_usage(arguments: list[str]) -> None:
     done = python("-m", "lazyplug", *arguments, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: python -m lazyplug")
 
 
-def test_help_names_every_command() -> None:
-    said = python("-m", "lazyplug", "--help").stdout
-    assert " run " in said
-    assert " cache " in said
+def test_help_lists_commands_and_subcommands() -> None:
+    out = python("-m", "lazyplug", "--help").stdout
+    assert [name for name in COMMANDS if f" {name} " not in out] == []
     assert "verify" in python("-m", "lazyplug", "cache", "--help").stdout
 
 
-def test_without_a_home_there_is_no_place(
+def test_without_a_home_verify_says_how_to_set_a_cache_directory(
     verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lazyplug.cli.cache.get_cache_directory", lambda: None)
-    said = "Cannot determine a cache directory: HOME is not set."
-    assert verify() == (1, "", f"{said} Set LAZYPLUG_CACHE_DIR.\n")
+    message = "Cannot determine a cache directory: HOME is not set."
+    assert verify() == (1, "", f"{message} Set LAZYPLUG_CACHE_DIR.\n")
 
 
-def test_a_folder_that_cannot_be_listed_is_told(
+def test_a_cache_directory_that_cannot_be_listed_is_reported(
     index: Path, verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: str) -> list[str]:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("lazyplug._files.fs.listdir", refuse)
-    code, said, complained = verify()
-    assert (code, said) == (1, "")
-    assert complained == f"{index.parent} cannot be read: Permission denied\n"
+    code, out, err = verify()
+    assert (code, out) == (1, "")
+    assert err == f"{index.parent} cannot be read: Permission denied\n"
 
 
-def test_an_index_that_is_pruned_meanwhile_is_passed_over(
+def test_an_index_that_is_removed_meanwhile_is_skipped(
     index: Path, verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [index.name, "0" * 16 + "-" + "0" * 16 + ".json"]
     there = [str(index.parent / name) for name in names]
     monkeypatch.setattr("lazyplug.cli.cache.list_files", lambda _: there)
-    code, said, _ = verify()
+    code, out, _ = verify()
     assert code == 0
-    assert said.startswith(f"ok       {index.name}\n")
+    assert out.startswith(f"ok       {index.name}\n")

@@ -51,14 +51,14 @@ class Learned(Damaged):
 
     what, sample = FACTS, SAMPLE
 
-    def __init__(self, directory: Path, cache: Path, only: SetPath) -> None:
+    def __init__(self, directory: Path, cache: Path, set_path: SetPath) -> None:
         site = directory / "site"
         for number in range(6):
             plant(site, plugin(number))
         # Facts for another sys.path, and for the plugins before a change.
         others = []
         for entries in ([site, directory], [site]):
-            only(*entries)
+            set_path(*entries)
             self.query()
             (file,) = cache.glob("*.facts")
             others.append(file.read_bytes())

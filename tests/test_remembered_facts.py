@@ -4,7 +4,7 @@ import errno
 import json
 import logging
 import os
-import pkgutil as pkgutil  # noqa: PLC0414 - see `only`
+import pkgutil as pkgutil  # noqa: PLC0414 - see `set_path`
 import shutil
 import stat
 import sys
@@ -50,6 +50,7 @@ from tests.support.clock import (
     rewrite,
 )
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.fs import fs
 from tests.support.index_format import (
     SCHEMA,
     TITLE_LENGTH,
@@ -59,9 +60,8 @@ from tests.support.index_format import (
     stat_signature,
     title,
 )
-from tests.support.learned import end, forget_facts, unwritten
+from tests.support.learned_facts import end, forget_facts, unwritten
 from tests.support.properties import examples
-from tests.support.seam import fs
 
 ROOT = Path(lazyplug.__file__).parent.parent
 FULL_PATH = list(sys.path)
@@ -127,17 +127,17 @@ SUMMARIES = {"one": "The one.", "two": "The two."}
 
 
 @pytest.fixture
-def plugs(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
+def plugs(late_clock: Ticking, site: PlantSite, set_path: SetPath) -> Path:
     """Return a site directory of two plugins, the only entry of `sys.path`."""
     directory = site(TREE)
-    only(directory)
+    set_path(directory)
     return directory
 
 
 # ---------------------------------------------------------------------------- reuse
 
 
-def test_a_summary_is_worked_out_once_and_then_remembered(
+def test_a_summary_is_determined_once_and_then_remembered(
     plugs: Path, parsed: list[str], isolated: Path
 ) -> None:
     assert summaries() == SUMMARIES
@@ -160,10 +160,10 @@ def test_an_extension_keeps_its_summary(plugs: Path) -> None:
 
 
 def test_a_module_in_an_earlier_path_entry_is_found_after_refresh(
-    plugs: Path, site: PlantSite, only: SetPath
+    plugs: Path, site: PlantSite, set_path: SetPath
 ) -> None:
     before = site({}, "before")
-    only(before, plugs)
+    set_path(before, plugs)
     assert ExtensionManager[Any]("g")["one"].summary == "The one."
     after_last_change(plugs.parent / "probe")
     plant(before, {"plug_one.py": "class One: 'Before.'"})
@@ -186,7 +186,7 @@ def test_a_new_extension_in_the_same_process_needs_no_file(
     assert parsed == []
 
 
-def test_that_there_is_no_summary_is_remembered_until_a_file_changes(
+def test_a_missing_summary_is_remembered_until_a_file_changes(
     plugs: Path, parsed: list[str]
 ) -> None:
     plant(
@@ -260,7 +260,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     ),
     "a path entry is removed": lambda site: (site.parent / "before").rmdir(),
     "a path entry becomes a file": lambda site: (
-        (site.parent / "before").rename(site.parent / "folder"),
+        (site.parent / "before").rename(site.parent / "directory"),
         (site.parent / "before").write_text("no zip"),
     ),
     "an unrelated file is added": lambda site: plant(
@@ -271,9 +271,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_after_a_change_the_next_process_finds_the_new_summaries(
-    change: str, plugs: Path, site: PlantSite, only: SetPath
+    change: str, plugs: Path, site: PlantSite, set_path: SetPath
 ) -> None:
-    only(site({}, "before"), plugs)
+    set_path(site({}, "before"), plugs)
     assert summaries() == summaries() == SUMMARIES
     after_last_change(plugs.parent / "probe")
     CHANGES[change](plugs)
@@ -290,13 +290,13 @@ def test_an_unrelated_change_does_not_make_the_next_process_parse_again(
     first: list[str],
     plugs: Path,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     parsed: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = site({}, "before")
     monkeypatch.chdir(site({}, "here"))
-    only(*first, before, plugs)
+    set_path(*first, before, plugs)
     summaries()
     parsed.clear()
     after_last_change(plugs.parent / "probe")
@@ -311,12 +311,12 @@ def test_an_unrelated_change_does_not_make_the_next_process_parse_again(
 
 
 def test_a_namespace_package_is_watched_in_each_path_entry_that_has_a_part(
-    plugs: Path, site: PlantSite, only: SetPath
+    plugs: Path, site: PlantSite, set_path: SetPath
 ) -> None:
     plant(plugs, dist("space", entry_points="[h]\nx = plug_space.inner.x\n"))
     one = site({"plug_space": {"inner": {}}}, "one")
     two = site({"plug_space": {"inner": {"x.py": "'''Two.'''"}}}, "two")
-    only(one, two, plugs)
+    set_path(one, two, plugs)
     assert summaries("h") == summaries("h") == {"x": "Two."}
     after_last_change(plugs.parent / "probe")
     plant(one, {"plug_space": {"inner": {"x.py": "'''One.'''"}}})
@@ -361,13 +361,13 @@ def test_a_file_that_changes_twice_in_a_tick_is_not_remembered_in_between(
     tick: int,
     rule: bool,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     stop_clock: Callable[[int], Clockwork],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = stop_clock(tick)
     directory = site(TREE)
-    only(directory)
+    set_path(directory)
     clock.move(5 * SECOND)
     assert summaries() == SUMMARIES
     clock.move(5 * SECOND)
@@ -385,7 +385,7 @@ def test_a_file_that_changes_twice_in_a_tick_is_not_remembered_in_between(
 
 def test_a_fact_is_as_old_as_the_reading_of_its_source(
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     stop_clock: Callable[[int], Clockwork],
 ) -> None:
     clock = stop_clock(1)
@@ -395,7 +395,7 @@ def test_a_fact_is_as_old_as_the_reading_of_its_source(
             **dist("plug", entry_points="[g]\na = plug:A\nb = plug:B\n"),
         }
     )
-    only(directory)
+    set_path(directory)
     clock.move(5 * SECOND)
     lazyplug.invalidate_caches()
     a, b = ExtensionManager[Any]("g")
@@ -452,7 +452,7 @@ def test_an_extension_that_was_not_installed_has_no_summary() -> None:
 def test_facts_about_a_volatile_path_entry_are_never_stored(
     plugs: Path,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     isolated: Path,
 ) -> None:
@@ -466,7 +466,7 @@ def test_facts_about_a_volatile_path_entry_are_never_stored(
         "here",
     )
     monkeypatch.chdir(here)
-    only("", plugs)
+    set_path("", plugs)
     for name in ("here", "there"):
         assert ExtensionManager[Any]("g")[name].summary
     assert not unwritten()
@@ -481,7 +481,7 @@ SECOND_ONLY = {"two": "The two."}
 def test_a_module_in_the_current_directory_hides_a_plugin_only_there(
     plugs: Path,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     parsed: list[str],
 ) -> None:
@@ -491,45 +491,47 @@ def test_a_module_in_the_current_directory_hides_a_plugin_only_there(
     parsed.clear()
     for directory in (*directories, *directories):
         monkeypatch.chdir(directory)
-        only("", plugs)
+        set_path("", plugs)
         hides = directory.name == "something"
         assert summaries() == {"one": "Here." if hides else "The one.", **SECOND_ONLY}
     # In the other directories the facts are still valid.
     assert parsed == ["plug_one.py"] * 2
     parsed.clear()
     monkeypatch.chdir(directories[0])
-    only("gone", plugs)
+    set_path("gone", plugs)
     assert summaries() == SUMMARIES
     assert parsed == []
     with zipfile.ZipFile(directories[2] / "plugs.zip", "w") as packed:
         packed.writestr("plug_one.py", "")
     monkeypatch.chdir(directories[2])
-    only("plugs.zip", plugs)
+    set_path("plugs.zip", plugs)
     assert summaries() == {"one": None, **SECOND_ONLY}
 
 
 def test_a_write_where_a_plugin_is_hidden_keeps_its_facts_for_other_directories(
     plugs: Path,
     site: PlantSite,
-    only: SetPath,
+    set_path: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     isolated: Path,
 ) -> None:
     plant(plugs, dist("more", entry_points="[h]\ntwo = plug_two:Two\n"))
     summaries()
     monkeypatch.chdir(site({"plug_one.py": ""}, "something"))
-    only("", plugs)
+    set_path("", plugs)
     assert summaries("h") == SECOND_ONLY
     assert [line[0] for line in fact_lines(isolated)] == ["one", "two", "more"]
 
 
 def test_facts_about_distributions_of_third_party_finders_are_never_stored(
     plugs: Path,
-    only: SetPath,
+    set_path: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     isolated: Path,
 ) -> None:
-    only(plugs, *FULL_PATH)  # importlib_metadata imports what it needs when it needs it
+    set_path(
+        plugs, *FULL_PATH
+    )  # importlib_metadata imports what it needs when it needs it
 
     class Strange(importlib_metadata.PathDistribution):
         __hash__ = None  # type: ignore[assignment]
@@ -557,10 +559,10 @@ class Editable:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.asked: list[str] = []
+        self.queries: list[str] = []
 
     def find_spec(self, name: str, path: Any = None, _: Any = None) -> Any:
-        self.asked.append(name)
+        self.queries.append(name)
         assert path is None
         if name == "plug_e":
             file = self.directory / name / "__init__.py"
@@ -602,11 +604,11 @@ def test_editable_sources_are_remembered_while_the_finder_answers_the_same(
     assert summaries("h") == expected
     # It is asked for top-level names only, and for none that a directory has.
     names = ["plug_broken", "plug_e", "plug_none", "plug_strange"]
-    assert sorted(editable.asked) == names
-    editable.asked.clear()
+    assert sorted(editable.queries) == names
+    editable.queries.clear()
     parsed.clear()
     assert summaries("h") == expected
-    assert sorted(editable.asked) == names
+    assert sorted(editable.queries) == names
     assert parsed == []
     editable.directory = tmp_path / "moved"
     assert summaries("h") == summaries("h") == {**expected, "sub": "Moved."}
@@ -686,14 +688,14 @@ def summaries_and_missing(group: str = "g") -> dict[str, tuple[str | None, bool]
 
 
 @pytest.fixture
-def outside(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
+def outside(late_clock: Ticking, site: PlantSite, set_path: SetPath) -> Path:
     """Return a directory outside `sys.path` with a part of a namespace package."""
     points = "[g]\none = plug_n.cmds.one\ntwo = plug_n.cmds.two\nno = plug_n.cmds.no\n"
     tree = {
         "plug_n": {"cmds": {"one": {"__init__.py": f"'''One.'''{TRAP}"}}},
         **dist("served", entry_points=points),
     }
-    only(site(tree))
+    set_path(site(tree))
     return plant(site({}, "src"), {"two.py": f"'''Two.'''{TRAP}", "cmds": {}})
 
 
@@ -1028,7 +1030,7 @@ def test_of_two_facts_about_one_plugin_the_one_about_the_newer_source_is_kept(
     assert fact_lines(isolated)[0][4] == "Newer."
 
 
-def test_facts_about_removed_entry_points_are_dropped_at_the_next_write(
+def test_facts_about_removed_entry_points_are_removed_at_the_next_write(
     plugs: Path, isolated: Path
 ) -> None:
     plant(plugs, dist("more", entry_points="[h]\na = plug_one:One\nb = plug_two:Two\n"))
@@ -1051,10 +1053,10 @@ def test_facts_about_removed_entry_points_are_dropped_at_the_next_write(
 
 
 def test_facts_about_a_module_that_may_be_hidden_by_now_are_not_written_again(
-    plugs: Path, site: PlantSite, only: SetPath, isolated: Path
+    plugs: Path, site: PlantSite, set_path: SetPath, isolated: Path
 ) -> None:
     before = site({}, "before")
-    only(before, plugs)
+    set_path(before, plugs)
     summaries()
     after_last_change(plugs.parent / "probe")
     plant(before, {"plug_one.py": "class One: 'Before.'"})
@@ -1103,10 +1105,10 @@ def test_the_file_does_not_exceed_its_size_cap_and_keeps_its_facts(
 
 
 def test_a_program_that_changes_sys_path_repeatedly_does_not_fill_the_memory(
-    plugs: Path, site: PlantSite, only: SetPath
+    plugs: Path, site: PlantSite, set_path: SetPath
 ) -> None:
     for number in range(40):
-        only(site({}, f"other{number}"), plugs)
+        set_path(site({}, f"other{number}"), plugs)
         for extension in ExtensionManager[Any]("g"):
             assert extension.summary == SUMMARIES[extension.name]
     assert len(facts_module._unwritten) <= 16
@@ -1221,13 +1223,13 @@ def test_a_file_that_only_this_user_could_write_is_used(
     # This proves that the forged files of the tests below would be used.
     summaries()
     file = facts_in(isolated)
-    whole, forged = file.read_bytes(), forge(file)
+    intact, forged = file.read_bytes(), forge(file)
     file.write_bytes(forged)
     assert summaries() == FORGED
     # With the checksums of the previous content it is not.
     for data in (
-        whole[:TITLE_LENGTH] + forged[TITLE_LENGTH:],
-        whole[:-200] + forged[-200:],
+        intact[:TITLE_LENGTH] + forged[TITLE_LENGTH:],
+        intact[:-200] + forged[-200:],
     ):
         file.write_bytes(data)
         assert summaries() == SUMMARIES
@@ -1291,11 +1293,11 @@ def test_a_flipped_bit_or_a_truncated_file_never_changes_an_answer(
 ) -> None:
     summaries()
     file = facts_in(isolated)
-    whole = file.read_bytes()
-    damaged = [whole[:at] for at in range(0, len(whole), 7)]
-    for at in range(len(whole)):
+    intact = file.read_bytes()
+    damaged = [intact[:at] for at in range(0, len(intact), 7)]
+    for at in range(len(intact)):
         bit = 1 << at % 8
-        damaged.append(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+        damaged.append(intact[:at] + bytes([intact[at] ^ bit]) + intact[at + 1 :])
     for data in damaged:
         file.write_bytes(data)
         switch_process()
@@ -1303,7 +1305,7 @@ def test_a_flipped_bit_or_a_truncated_file_never_changes_an_answer(
         assert facts_module.facts().recall(one, "summary") in ("The one.", UNKNOWN)
         assert facts_module.facts().recall(two, "summary") in ("The two.", UNKNOWN)
     assert summaries() == SUMMARIES
-    assert file.read_bytes() == whole
+    assert file.read_bytes() == intact
 
 
 def build_file(parts: Any, **head: Any) -> bytes:
@@ -1425,8 +1427,8 @@ def test_a_damaged_part_does_not_affect_another(
 
 def test_a_header_that_is_longer_than_one_read_is_read_completely(
     site: PlantSite,
-    only: SetPath,
-    reliable: Ticking,
+    set_path: SetPath,
+    late_clock: Ticking,
     parsed: list[str],
 ) -> None:
     groups = [f"group-{'x' * 40}-{n}" for n in range(700)]
@@ -1434,7 +1436,7 @@ def test_a_header_that_is_longer_than_one_read_is_read_completely(
     directory = site(
         {"plug_one.py": TREE["plug_one.py"], **dist("many", entry_points=points)}
     )
-    only(directory)
+    set_path(directory)
     for group in groups:
         assert ExtensionManager[Any](group)["a"].summary == "The one."
     end()
@@ -1607,7 +1609,7 @@ def test_a_program_that_removes_the_cache_and_all_finders_ends_silently(
     assert run_in_new_process(code) == ["one", "two"]
 
 
-def test_threads_that_ask_at_once_get_the_same_summaries(plugs: Path) -> None:
+def test_threads_that_query_at_once_get_the_same_summaries(plugs: Path) -> None:
     points = "".join(f"p{n} = plug_m:C{n}\n" for n in range(60))
     source = "".join(f"class C{n}: 'Says {n}.'\n" for n in range(60))
     plant(plugs, {"plug_m.py": source, **dist("m", entry_points=f"[h]\n{points}")})
@@ -1632,14 +1634,14 @@ FIFTY = 50
 
 
 @pytest.fixture
-def fifty(reliable: Ticking, site: PlantSite, only: SetPath) -> Path:
+def fifty(late_clock: Ticking, site: PlantSite, set_path: SetPath) -> Path:
     """Return a site directory of fifty plugins, packages whose facts were learned."""
     tree: dict[str, Any] = {}
     for n in range(FIFTY):
         tree |= dist(f"plug-{n}", entry_points=f"[g]\np{n} = plug_{n}:Plugin\n")
         tree[f"plug_{n}"] = {"__init__.py": f"class Plugin: 'Number {n}.'\n{TRAP}"}
     directory = site(tree)
-    only(directory)
+    set_path(directory)
     summaries()
     return directory
 

@@ -17,7 +17,7 @@ from lazyplug.testing import Tree, dist, plant
 from tests.support.children import python
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 ROOT = Path(__file__).parents[1]
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
 COMMANDS = """
@@ -28,7 +28,7 @@ Install = Callable[[Tree], Path]
 
 
 @pytest.fixture
-def install(site: PlantSite, first: SetPath) -> Install:
+def install(site: PlantSite, prepend_path: SetPath) -> Install:
     """Return a function that installs a tree, and the plugins of the host itself."""
 
     def make(tree: Tree) -> Path:
@@ -36,7 +36,7 @@ def install(site: PlantSite, first: SetPath) -> Install:
             "host", "1", "[host]\nbuild = plug_own:build\nclean = plug_own:clean\n"
         )
         directory = site({"plug_own.py": COMMANDS, **own, **tree})
-        first(directory)
+        prepend_path(directory)
         return directory
 
     return make

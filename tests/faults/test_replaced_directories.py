@@ -33,7 +33,7 @@ from tests.support.attempts import (
     count_checks,
 )
 from tests.support.fixtures import Count
-from tests.support.seam import fs
+from tests.support.fs import fs
 from tests.support.users import ASKERS, MALLORY
 
 INDEX = f"{'0' * 16}-{'0' * 16}.json"

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.damage import compact
-from tests.support.heads import head_of
 from tests.support.index_format import (
     decode,
     digest,
@@ -14,6 +13,7 @@ from tests.support.index_format import (
     table_of,
     title,
 )
+from tests.support.index_heads import head_of
 
 # The reads of an index, part by part.
 READS: list[Callable[[Any], Any]] = [
@@ -36,7 +36,7 @@ READS: list[Callable[[Any], Any]] = [
 ]
 
 
-class Pieces:
+class IndexParts:
     """The parts of an index, to be assembled with valid checksums and lengths."""
 
     def __init__(self, data: bytes) -> None:

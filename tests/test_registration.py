@@ -1,4 +1,4 @@
-"""What is registered, what came and what went in a manager that stands."""
+"""Test the registration of extensions, refresh, and families of groups."""
 
 import importlib
 import json
@@ -26,11 +26,11 @@ from lazyplug import (
 from lazyplug.testing import dist, plant
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 
 
 @pytest.fixture
-def one(site: PlantSite, first: SetPath) -> Path:
+def one(site: PlantSite, prepend_path: SetPath) -> Path:
     """Install one plugin."""
     directory = site(
         {
@@ -39,14 +39,14 @@ def one(site: PlantSite, first: SetPath) -> Path:
             **dist("one", "1", "[g]\none = plug_one:One\n"),
         }
     )
-    first(directory)
+    prepend_path(directory)
     return directory
 
 
 # ------------------------------------------------------------------- registered
 
 
-def test_what_is_registered_stands_behind_the_installed_ones(one: Path) -> None:
+def test_registered_extensions_come_after_installed_ones(one: Path) -> None:
     manager = ExtensionManager[Any]("g", invoke_on_load=True)
     mine = manager.register("mine", dict)
     assert manager.names() == ["one", "mine"]
@@ -58,7 +58,7 @@ def test_what_is_registered_stands_behind_the_installed_ones(one: Path) -> None:
     assert mine.summary is None
 
 
-def test_a_reference_is_imported_on_first_touch(one: Path) -> None:
+def test_a_registered_reference_is_imported_on_first_access(one: Path) -> None:
     manager = ExtensionManager[Any]("g")
     two = manager.register("two", "plug_two:Two")
     assert "plug_two" not in sys.modules
@@ -69,13 +69,13 @@ def test_a_reference_is_imported_on_first_touch(one: Path) -> None:
     assert (copy.name, copy.value, copy.loaded) == ("two", "plug_two:Two", False)
 
 
-def test_an_object_travels_by_value() -> None:
+def test_a_registered_object_is_pickled_by_value() -> None:
     mine = ExtensionManager[Any]("g").register("mine", {"a": 1})
     copy = pickle.loads(pickle.dumps(mine))  # noqa: S301
     assert (copy.name, copy.plugin) == ("mine", {"a": 1})
 
 
-def test_a_text_that_is_no_reference_is_refused() -> None:
+def test_an_invalid_reference_cannot_be_registered() -> None:
     manager = ExtensionManager[Any]("g")
     with pytest.raises(
         ValueError, match=r"'mine' cannot be registered: 'a b' is not a valid ref"
@@ -84,7 +84,7 @@ def test_a_text_that_is_no_reference_is_refused() -> None:
     assert manager.names() == []
 
 
-def test_a_name_that_stands_already_is_a_conflict_as_any_other(one: Path) -> None:
+def test_registering_an_installed_name_is_an_ordinary_conflict(one: Path) -> None:
     manager = ExtensionManager[Any]("g", conflict_resolver=lazyplug.first_on_conflict)
     manager.register("one", dict)
     assert manager["one"].value == "plug_one:One"
@@ -95,25 +95,25 @@ def test_a_name_that_stands_already_is_a_conflict_as_any_other(one: Path) -> Non
     assert driver.driver is dict
 
 
-def test_what_is_registered_is_chosen_and_checked_as_the_others_are() -> None:
+def test_registered_extensions_are_filtered_and_checked_like_installed_ones() -> None:
     manager = ExtensionManager[Any]("g", choice=Choice(deny=["mine*"]))
     mine = manager.register("mine", dict)
     assert manager.names() == []
     assert manager.excluded == {mine: "excluded by the deny pattern 'mine*' in code"}
-    asked: list[str] = []
+    calls: list[str] = []
 
     def check(extension: lazyplug.Extension[Any]) -> bool:
-        asked.append(extension.name)
+        calls.append(extension.name)
         return extension.name != "no"
 
     enabled = EnabledExtensionManager[Any]("g", check)
     for name in ("yes", "no", "also"):
         enabled.register(name, dict)
     assert enabled.names() == ["yes", "also"]
-    assert asked == ["yes", "no", "also"]
+    assert calls == ["yes", "no", "also"]
 
 
-def test_a_manager_of_names_takes_these_alone(one: Path) -> None:
+def test_a_named_manager_accepts_only_its_names(one: Path) -> None:
     manager = NamedExtensionManager[Any](
         "g", ["mine", "one"], name_order=True, on_missing_entrypoints_callback=None
     )
@@ -123,14 +123,14 @@ def test_a_manager_of_names_takes_these_alone(one: Path) -> None:
         manager.register("two", dict)
 
 
-def test_a_failure_of_it_is_told_without_a_distribution(
+def test_a_failure_of_a_registered_plugin_is_logged_without_a_distribution(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     manager = ExtensionManager[Any]("g")
     manager.register("mine", "no_such_module_anywhere:x")
     manager.map(print)
-    (told,) = caplog.messages
-    assert told.startswith(
+    (message,) = caplog.messages
+    assert message.startswith(
         "entry point 'mine = no_such_module_anywhere:x' of group 'g' could not be"
         " loaded: "
     )
@@ -139,7 +139,7 @@ def test_a_failure_of_it_is_told_without_a_distribution(
 # -------------------------------------------------------------------- refreshed
 
 
-def test_a_plugin_that_was_installed_appears_and_one_that_was_removed_goes(
+def test_refresh_adds_installed_plugins_and_removes_uninstalled_ones(
     one: Path,
 ) -> None:
     manager = ExtensionManager[Any]("g")
@@ -160,7 +160,7 @@ def test_a_plugin_that_was_installed_appears_and_one_that_was_removed_goes(
     assert manager["two"].plugin is two
 
 
-def test_handles_stay_and_say_where_what_they_stand_for_lies_now(
+def test_refresh_keeps_extensions_and_updates_their_distributions(
     one: Path,
 ) -> None:
     plant(one, dist("two", "2", "[g]\ntwo = plug_two:Two\n"))
@@ -185,7 +185,7 @@ def test_handles_stay_and_say_where_what_they_stand_for_lies_now(
     assert judged.names() == ["one", "two"]
 
 
-def test_a_choice_and_a_test_are_asked_anew(
+def test_refresh_applies_choices_and_checks_again(
     one: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = {"one"}
@@ -204,7 +204,9 @@ def test_a_choice_and_a_test_are_asked_anew(
     assert manager.excluded == {}
 
 
-def test_a_driver_that_went_is_told_and_the_manager_stays_as_it_was(one: Path) -> None:
+def test_refresh_of_a_driver_that_was_uninstalled_raises_and_changes_nothing(
+    one: Path,
+) -> None:
     manager = DriverManager[Any]("g", "one")
     plugin = manager.driver
     shutil.rmtree(one / "one-1.dist-info")
@@ -213,37 +215,37 @@ def test_a_driver_that_went_is_told_and_the_manager_stays_as_it_was(one: Path) -
     assert manager.driver is plugin
 
 
-def test_an_eager_manager_loads_what_came(one: Path) -> None:
+def test_an_eager_manager_loads_plugins_that_refresh_added(one: Path) -> None:
     manager = ExtensionManager[Any]("g", lazy=False)
     plant(one, dist("two", "2", "[g]\ntwo = plug_two:Two\n"))
     manager.refresh()
     assert manager["two"].loaded
 
 
-def test_subscribers_are_told_what_came_and_went_until_they_leave(
+def test_subscribers_get_changes_until_they_unsubscribe(
     one: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told: list[lazyplug.Changes] = []
+    received: list[lazyplug.Changes] = []
 
     def fails(_: lazyplug.Changes) -> None:
         raise OSError("the host's own fault")
 
-    leave = [lazyplug.subscribe(fails), lazyplug.subscribe(told.append)]
+    leave = [lazyplug.subscribe(fails), lazyplug.subscribe(received.append)]
     lazyplug.refresh()
-    assert told == []
+    assert received == []
     plant(one, dist("two", "2", "[g]\ntwo = plug_two:Two\n"))
     changes = lazyplug.refresh()
-    assert told == [changes]
+    assert received == [changes]
     assert changes.added == ("two 2",)
     assert "the host's own fault" in caplog.messages[0]
     for each in leave * 2:
         each()
     shutil.rmtree(one / "two-2.dist-info")
     assert lazyplug.refresh().removed == ("two 2",)
-    assert told == [changes]
+    assert received == [changes]
 
 
-def test_a_refresh_is_seen_whole_or_not_at_all(one: Path) -> None:
+def test_a_refresh_is_visible_only_when_it_is_complete(one: Path) -> None:
     seen: list[list[str]] = []
 
     def check(extension: lazyplug.Extension[Any]) -> bool:
@@ -260,7 +262,7 @@ def test_a_refresh_is_seen_whole_or_not_at_all(one: Path) -> None:
     assert manager.names() == ["one"]
 
 
-def test_a_refresh_treats_failures_as_making_the_manager_does(
+def test_refresh_handles_failures_like_the_constructor(
     one: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     strict = ExtensionManager[Any]("g", on_failure="error")
@@ -271,10 +273,13 @@ def test_a_refresh_treats_failures_as_making_the_manager_does(
     assert strict.names() == ["one"]
     mild.refresh()
     assert mild.names() == ["one", "odd"]
-    assert len([told for told in caplog.messages if "broken metadata" in told]) == 1
+    assert (
+        len([message for message in caplog.messages if "broken metadata" in message])
+        == 1
+    )
 
 
-def test_an_object_that_does_not_fit_is_not_registered() -> None:
+def test_an_object_that_does_not_match_the_protocol_is_not_registered() -> None:
     manager = ExtensionManager[Any]("g", protocol=dict)
     with pytest.raises(lazyplug.ProtocolMismatch, match="does not fit dict"):
         manager.register("mine", object())
@@ -283,7 +288,7 @@ def test_an_object_that_does_not_fit_is_not_registered() -> None:
     assert manager.names() == ["mine"]
 
 
-def test_what_cannot_be_registered_changes_nothing(one: Path) -> None:
+def test_a_failed_registration_changes_nothing(one: Path) -> None:
     driver = DriverManager[Any]("g", "one")
     with pytest.raises(lazyplug.MultipleMatches, match="'one' is declared more than"):
         driver.register("one", dict)
@@ -316,7 +321,7 @@ def _extension(name: str) -> lazyplug.Extension[Any]:
         lazyplug.NameDispatchExtensionManager,
     ],
 )
-def test_a_test_instance_keeps_what_it_was_given(kind: Any) -> None:
+def test_a_test_instance_keeps_its_extensions_on_refresh(kind: Any) -> None:
     manager = kind.make_test_instance([_extension("a")])
     manager.register("b", dict)
     assert manager.names() == ["a", "b"]
@@ -324,7 +329,7 @@ def test_a_test_instance_keeps_what_it_was_given(kind: Any) -> None:
     assert manager.names() == ["a", "b"]
 
 
-def test_a_test_instance_of_a_driver_has_one_name() -> None:
+def test_a_driver_test_instance_accepts_only_its_own_name() -> None:
     manager = DriverManager[Any].make_test_instance(_extension("a"))
     with pytest.raises(ValueError, match="'b' cannot be registered: this manager"):
         manager.register("b", dict)
@@ -335,7 +340,7 @@ def test_a_test_instance_of_a_driver_has_one_name() -> None:
         nothing.refresh()
 
 
-def test_what_is_registered_travels_with_group_and_arguments() -> None:
+def test_registered_extensions_are_pickled_with_group_and_arguments() -> None:
     called: list[str] = []
     manager = ExtensionManager[Any]("g", invoke_on_load=True)
     mine = manager.register("mine", called.append)
@@ -345,7 +350,7 @@ def test_what_is_registered_travels_with_group_and_arguments() -> None:
     assert pickle.loads(pickle.dumps(manager)).names() == ["mine"]  # noqa: S301
 
 
-def test_a_manager_travels_whatever_its_plugins_raised(one: Path) -> None:
+def test_a_manager_can_be_pickled_whatever_its_plugins_raised(one: Path) -> None:
     plant(one, {"plug_two.py": "class Odd(Exception): pass\nraise Odd\n"})
     plant(one, dist("two", "2", "[g]\ntwo = plug_two:Two\n"))
     manager = ExtensionManager[Any]("g", on_failure="ignore")
@@ -356,10 +361,12 @@ def test_a_manager_travels_whatever_its_plugins_raised(one: Path) -> None:
     assert copy.failures == []
 
 
-def test_to_pickle_an_excluded_extension_imports_nothing(
-    site: PlantSite, first: SetPath
+def test_pickling_an_excluded_extension_imports_nothing(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
-    first(site({"plug_own": {"__init__.py": "", "csv.py": "raise AssertionError\n"}}))
+    prepend_path(
+        site({"plug_own": {"__init__.py": "", "csv.py": "raise AssertionError\n"}})
+    )
     manager = ExtensionManager[Any](
         "g", package="plug_own", choice=Choice(deny=["csv"])
     )
@@ -369,10 +376,10 @@ def test_to_pickle_an_excluded_extension_imports_nothing(
     assert "plug_own.csv" not in sys.modules
 
 
-def test_a_registered_module_of_the_package_stands_beside_it(
-    site: PlantSite, first: SetPath
+def test_a_registered_module_of_the_package_is_a_second_extension(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
-    first(site({"plug_own": {"__init__.py": "", "csv.py": ""}}))
+    prepend_path(site({"plug_own": {"__init__.py": "", "csv.py": ""}}))
     manager = ExtensionManager[Any]("g", package="plug_own")
     manager.register("csv", "plug_own.csv")
     manager.refresh()
@@ -380,7 +387,7 @@ def test_a_registered_module_of_the_package_stands_beside_it(
     assert one is not other
 
 
-def test_what_lies_in_the_current_folder_came_too(
+def test_refresh_finds_distributions_in_the_current_directory(
     one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = tmp_path / "here"
@@ -393,34 +400,37 @@ def test_what_lies_in_the_current_folder_came_too(
     assert manager.names() == ["two", "one"]
 
 
-def test_handles_of_foreign_finders_stay(
+def test_refresh_keeps_extensions_of_third_party_finders(
     one: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Finder:
         @staticmethod
         def find_distributions(_: object) -> list[Any]:
-            point = SimpleNamespace(name="live", value="plug_two:Two", group="g")
-            metadata = {"Name": "live"}
-            told = {"metadata": metadata, "version": "1", "entry_points": [point]}
-            return [SimpleNamespace(**told)]
+            point = SimpleNamespace(name="extension", value="plug_two:Two", group="g")
+            metadata = {"Name": "extension"}
+            attributes = {"metadata": metadata, "version": "1", "entry_points": [point]}
+            return [SimpleNamespace(**attributes)]
 
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
     manager = ExtensionManager[Any]("g")
-    live = manager["live"]
+    extension = manager["extension"]
     manager.refresh()
-    assert manager["live"] is live
+    assert manager["extension"] is extension
 
 
-def test_who_subscribed_twice_leaves_once(one: Path) -> None:
-    told: list[lazyplug.Changes] = []
-    leave, stay = lazyplug.subscribe(told.append), lazyplug.subscribe(told.append)
+def test_ending_one_of_two_subscriptions_keeps_the_other(one: Path) -> None:
+    received: list[lazyplug.Changes] = []
+    leave, stay = (
+        lazyplug.subscribe(received.append),
+        lazyplug.subscribe(received.append),
+    )
     leave()
     leave()
     lazyplug.entry_points()
     plant(one, dist("two", "2"))
     lazyplug.refresh()
     stay()
-    assert len(told) == 1
+    assert len(received) == 1
 
 
 # ------------------------------------------------------------- changed meanwhile
@@ -455,7 +465,7 @@ class Calls(list[str]):
         return found[0]
 
 
-def test_a_plugin_that_registers_while_it_is_registered_loses_nothing(
+def test_a_plugin_that_registers_another_during_registration_loses_nothing(
     one: Path,
 ) -> None:
     plant(one, {"plug_host.py": "", "plug_more.py": MORE})
@@ -476,7 +486,7 @@ class More: pass
 """
 
 
-def test_a_test_that_registers_is_asked_once_of_each(one: Path) -> None:
+def test_a_check_that_registers_is_called_once_for_each_extension(one: Path) -> None:
     calls = Calls(lambda manager: manager.register("late", dict), at="mine")
     calls.manager = manager = EnabledExtensionManager[Any]("g", calls.check)
     manager.register("mine", dict)
@@ -496,13 +506,13 @@ BROKEN = "[g]\nbroken = plug_broken\n"
 
 
 @pytest.mark.parametrize("kind", [ExtensionManager, EnabledExtensionManager])
-def test_a_callback_may_register_in_place_of_what_failed(one: Path, kind: Any) -> None:
+def test_a_failure_callback_may_register_a_replacement(one: Path, kind: Any) -> None:
     plant(one, {"plug_broken.py": "1 / 0", **dist("broken", "1", BROKEN)})
     test = [lambda _: True] * (kind is EnabledExtensionManager)
     calls = Calls(lambda manager: manager.register(f"for {calls[-1]}", dict))
     options = {"lazy": False, "on_load_failure_callback": calls.fail}
     manager = kind("g", *test, **options)
-    # When it was made, it was the callback that got to know it first.
+    # While the manager is created, only the callback has it.
     calls.manager = calls.manager or manager
     manager.refresh()
     manager.register("also", "plug_broken:Also")
@@ -510,7 +520,7 @@ def test_a_callback_may_register_in_place_of_what_failed(one: Path, kind: Any) -
     assert calls == ["broken", "broken", "also"]
 
 
-def test_a_test_that_fails_and_whose_callback_registers_loses_nothing(
+def test_a_failing_check_whose_callback_registers_loses_nothing(
     one: Path,
 ) -> None:
     def check(extension: lazyplug.Extension[Any]) -> bool:
@@ -525,7 +535,7 @@ def test_a_test_that_fails_and_whose_callback_registers_loses_nothing(
     assert manager.names() == ["instead"]
 
 
-def test_what_was_decided_while_others_were_registered_is_decided_anew(
+def test_a_conflict_is_resolved_again_if_its_resolver_registers_an_extension(
     one: Path,
 ) -> None:
     calls = Calls(lambda manager: manager.register("one", list), at="one, 2")
@@ -537,7 +547,7 @@ def test_what_was_decided_while_others_were_registered_is_decided_anew(
     assert calls == ["one, 2", "one, 3"]
 
 
-def test_one_refresh_in_another_leaves_each_extension_once(one: Path) -> None:
+def test_nested_refreshes_keep_each_extension_once(one: Path) -> None:
     def install_and_refresh(manager: Any) -> None:
         plant(one, dist("two", "2", "[g]\ntwo = plug_two:Two\n"))
         manager.refresh()
@@ -550,11 +560,11 @@ def test_one_refresh_in_another_leaves_each_extension_once(one: Path) -> None:
     calls.clear()
     manager.refresh()
     assert manager.names() == ["one", "two"]
-    # Who has a handle of the inner one keeps it.
+    # An extension of the inner refresh stays valid.
     assert inner == [manager["two"]]
 
 
-def test_what_the_host_sets_meanwhile_stays(one: Path) -> None:
+def test_an_attribute_that_is_set_during_a_registration_is_kept(one: Path) -> None:
     def change(manager: Any) -> None:
         manager.propagate_map_exceptions = True
 
@@ -565,19 +575,19 @@ def test_what_the_host_sets_meanwhile_stays(one: Path) -> None:
     assert manager.propagate_map_exceptions
 
 
-def test_finders_that_another_thread_refreshes_too_are_refreshed(
+def test_refresh_retries_a_finder_that_raises_key_error(
     one: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[int] = []
 
     class Finder:
-        """As Python's own where two threads delete the same entry."""
+        """Fail like Python's own finder if two threads delete the same entry."""
 
         @staticmethod
         def invalidate_caches() -> None:
             done.append(1)
             if len(done) < 3:
-                raise KeyError("/some/folder")
+                raise KeyError("/some/directory")
 
         @staticmethod
         def find_spec(*_: object) -> None:
@@ -588,7 +598,7 @@ def test_finders_that_another_thread_refreshes_too_are_refreshed(
     assert len(done) == 3
 
 
-def test_a_finder_that_always_fails_is_not_hidden(
+def test_the_error_of_a_finder_that_always_fails_is_raised(
     one: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Failing:
@@ -620,7 +630,9 @@ REFRESHED = """
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
 @pytest.mark.parametrize("pipe", ["two/RECORD", "two.pth", "two/METADATA", "x.zip"])
-def test_a_pipe_in_a_site_folder_stops_no_refresh(one: Path, pipe: str) -> None:
+def test_a_pipe_in_a_site_directory_does_not_block_refresh(
+    one: Path, pipe: str
+) -> None:
     text = "[g]\ntwo = plug_two:Two\n"
     record = "two.pth,,\n"
     plant(one, {"two": {**dist("two", "2", text)["two-2.dist-info"]}})
@@ -643,15 +655,15 @@ def test_a_pipe_in_a_site_folder_stops_no_refresh(one: Path, pipe: str) -> None:
 
 
 @pytest.fixture
-def dirs(one: Path, reliable: object, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let only path entries be checked; the index is written."""
+def dirs(one: Path, late_clock: object, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Check only path entries, with an index that is already written."""
     lazyplug.entry_points()
     monkeypatch.setenv("LAZYPLUG_CHECK", "dirs")
     lazyplug.invalidate_caches()
     return one
 
 
-def test_a_look_again_does_not_bring_back_what_a_test_rejected(dirs: Path) -> None:
+def test_a_rescan_does_not_add_extensions_that_a_check_rejected(dirs: Path) -> None:
     manager = EnabledExtensionManager[Any]("g", lambda _: False)
     with pytest.raises(lazyplug.NoMatches, match="no extension named 'one'"):
         manager["one"]
@@ -663,7 +675,7 @@ def test_a_look_again_does_not_bring_back_what_a_test_rejected(dirs: Path) -> No
         manager["two"]
 
 
-def test_each_manager_looks_again_itself(dirs: Path) -> None:
+def test_each_manager_rescans_for_a_missing_name(dirs: Path) -> None:
     first, second = ExtensionManager[Any]("g"), ExtensionManager[Any]("g", lazy=False)
     (dirs / "one-1.dist-info" / "entry_points.txt").write_text(
         "[g]\none = plug_one:One\ntwo = plug_two:Two\n"
@@ -673,7 +685,7 @@ def test_each_manager_looks_again_itself(dirs: Path) -> None:
     assert second.names() == ["one", "two"]
 
 
-def test_a_family_looks_again_for_new_groups_too(dirs: Path) -> None:
+def test_a_family_rescans_for_new_groups_too(dirs: Path) -> None:
     manager = ExtensionManager[Any]("fam.*")
     (dirs / "one-1.dist-info" / "entry_points.txt").write_text(
         "[fam.new]\ntwo = plug_two:Two\n"
@@ -681,7 +693,7 @@ def test_a_family_looks_again_for_new_groups_too(dirs: Path) -> None:
     assert manager["two"].group == "fam.new"
 
 
-def test_what_is_left_out_is_counted_once_however_often_it_is_asked_for(
+def test_an_excluded_extension_is_counted_once_however_often_it_is_requested(
     dirs: Path,
 ) -> None:
     manager = ExtensionManager[Any]("g", choice=Choice(deny=["one"]))
@@ -696,13 +708,13 @@ def test_what_is_left_out_is_counted_once_however_often_it_is_asked_for(
 
 
 @pytest.fixture
-def family(site: PlantSite, first: SetPath) -> None:
+def family(site: PlantSite, prepend_path: SetPath) -> None:
     """Install plugins in several groups of one family, and in others."""
     trap = "raise AssertionError('this plugin must not be imported')\n"
     points = (
         "[app.v1]\na = plug:A\n[app.v2]\na = plug:B\nb = plug:C\n[apple]\nx = plug:X\n"
     )
-    first(
+    prepend_path(
         site(
             {
                 "plug.py": trap,
@@ -713,7 +725,7 @@ def family(site: PlantSite, first: SetPath) -> None:
     )
 
 
-def test_a_family_of_groups_is_one_manager(family: None) -> None:
+def test_a_manager_can_have_a_family_of_groups(family: None) -> None:
     manager = ExtensionManager[Any]("app.*")
     found = [(extension.group, extension.name) for extension in manager]
     assert found == [("app.v1", "a"), ("app.v1", "c"), ("app.v2", "a"), ("app.v2", "b")]
@@ -730,7 +742,7 @@ def test_a_family_of_groups_is_one_manager(family: None) -> None:
         DriverManager[Any]("app.*", "a")
 
 
-def test_a_choice_judges_each_by_its_own_group(
+def test_a_choice_judges_each_extension_by_its_own_group(
     family: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choice = Choice(deny=["app.v2=a"])
@@ -739,7 +751,7 @@ def test_a_choice_judges_each_by_its_own_group(
     assert ExtensionManager[Any]("app.*", choice=choice).names() == ["c", "b"]
 
 
-def test_what_is_registered_in_a_family_says_in_which_group(family: None) -> None:
+def test_registering_in_a_family_requires_a_group_of_the_family(family: None) -> None:
     manager = ExtensionManager[Any]("app.*", choice=Choice(deny=["app.v2=mine"]))
     with pytest.raises(
         ValueError, match=r"group= is required: 'app\.\*' is a family of groups"
@@ -753,23 +765,23 @@ def test_what_is_registered_in_a_family_says_in_which_group(family: None) -> Non
     assert [extension.group for extension in manager.excluded] == ["app.v2"]
 
 
-def test_load_takes_a_family(family: None) -> None:
+def test_load_accepts_a_family(family: None) -> None:
     with pytest.raises(AssertionError, match="this plugin must not be imported"):
         lazyplug.load("app.*", "c")
 
 
-def test_a_family_that_nobody_declares_is_empty(family: None) -> None:
+def test_a_family_without_groups_is_empty(family: None) -> None:
     assert ExtensionManager[Any]("none.*").names() == []
     with pytest.raises(lazyplug.NoMatches, match=r"in group 'none\.\*'"):
         DriverManager[Any]("none.*", "a")
 
 
-def test_a_package_needs_one_group(family: None) -> None:
+def test_a_package_requires_a_single_group(family: None) -> None:
     with pytest.raises(ValueError, match=r"package= needs one group, not 'app\.\*'"):
         ExtensionManager[Any]("app.*", package="json")
 
 
-def test_what_is_asked_for_twice_at_the_same_time_joins_once(dirs: Path) -> None:
+def test_a_name_that_is_requested_twice_at_once_is_added_once(dirs: Path) -> None:
     calls = Calls(lambda manager: manager["two"], at="two")
     manager = EnabledExtensionManager[Any]("g", calls.check)
     calls.manager = manager
@@ -783,19 +795,19 @@ def test_what_is_asked_for_twice_at_the_same_time_joins_once(dirs: Path) -> None
 # ---------------------------------------------------- a test instance that is refreshed
 
 
-def test_a_driver_of_a_test_instance_that_several_could_be_is_refused(
-    site: PlantSite, first: SetPath
+def test_refresh_of_a_driver_test_instance_with_two_candidates_raises(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
-    first(site({**dist("two", "1", "[g]\na = plug:a\nc = plug:c\n")}))
+    prepend_path(site({**dist("two", "1", "[g]\na = plug:a\nc = plug:c\n")}))
     manager = DriverManager[Any].make_test_instance([], namespace="g")
     with pytest.raises(lazyplug.MultipleMatches, match="'a'"):
         manager.refresh()
 
 
-def test_a_test_instance_has_the_names_of_what_a_refresh_brought(
-    site: PlantSite, first: SetPath
+def test_a_test_instance_accepts_names_that_a_refresh_added(
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
-    first(site({**dist("two", "1", "[g]\na = plug:a\nc = plug:c\n")}))
+    prepend_path(site({**dist("two", "1", "[g]\na = plug:a\nc = plug:c\n")}))
     hooks = lazyplug.HookManager[Any].make_test_instance([], namespace="g")
     hooks.refresh()
     assert [extension.name for extension in hooks["a"]] == ["a", "c"]

@@ -44,12 +44,12 @@ def leftover_tree(name: str = "~cme_keys-1.0.dist-info", points: str = OLD) -> T
 def leftover(
     request: pytest.FixtureRequest,
     site: PlantSite,
-    first: SetPath,
+    prepend_path: SetPath,
 ) -> Path:
     """Install a distribution of which an older version was left behind."""
     new = dist("acme-keys", "2.0", NEW)
     directory = site({**leftover_tree(request.param), **new})
-    first(directory)
+    prepend_path(directory)
     return directory / str(request.param)
 
 
@@ -172,9 +172,9 @@ def test_the_commands_show_a_leftover_and_no_conflict(
 
 
 def test_a_frozen_leftover_is_not_used(
-    site: PlantSite, first: SetPath, tmp_path: Path
+    site: PlantSite, prepend_path: SetPath, tmp_path: Path
 ) -> None:
-    first(site({**leftover_tree(), **dist("acme-keys", "2.0", NEW)}))
+    prepend_path(site({**leftover_tree(), **dist("acme-keys", "2.0", NEW)}))
     file = tmp_path / "frozen"
     assert main(["freeze", "--trust", "--output", str(file)]) == 0
     lazyplug.use_index(file)
@@ -187,14 +187,14 @@ def test_a_frozen_leftover_is_not_used(
 
 @pytest.mark.parametrize("recorded", ["", "acme-fs", "zeta", "acme-fs zeta"])
 def test_the_advice_names_only_distributions_that_pip_can_uninstall(
-    recorded: str, site: PlantSite, first: SetPath
+    recorded: str, site: PlantSite, prepend_path: SetPath
 ) -> None:
     points = "[g]\nabfs = builtins:dict\n"
     directory = site({**dist("acme-fs", "2", points), **dist("zeta", "1", points)})
     for name in recorded.split():
         (where,) = directory.glob(f"{name.replace('-', '?')}-*.dist-info")
         (where / "RECORD").write_text("")
-    first(directory)
+    prepend_path(directory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.prefix", str(directory.parent))
         with pytest.raises(lazyplug.MultipleMatches) as caught:
@@ -214,10 +214,10 @@ def test_the_advice_names_only_distributions_that_pip_can_uninstall(
 
 
 def test_one_distribution_that_declares_a_name_twice_need_not_be_uninstalled(
-    site: PlantSite, first: SetPath
+    site: PlantSite, prepend_path: SetPath
 ) -> None:
     tree = dist("twice", "1", "[g]\na = builtins:dict\na = builtins:list\n")
-    first(site(tree))
+    prepend_path(site(tree))
     with pytest.raises(lazyplug.MultipleMatches, match=r"\nPass conflict_resolver="):
         DriverManager("g", "a")
 
@@ -255,7 +255,7 @@ class Finder:
 def test_a_leftover_in_an_archive_or_of_a_finder_is_reported_and_not_used(
     where: str,
     tmp_path: Path,
-    first: SetPath,
+    prepend_path: SetPath,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -263,13 +263,13 @@ def test_a_leftover_in_an_archive_or_of_a_finder_is_reported_and_not_used(
     directory = plant(tmp_path / "there", trees)
     if where == "finder":
         monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder(directory)])
-        first(plant(tmp_path / "empty", {}))
+        prepend_path(plant(tmp_path / "empty", {}))
     else:
         with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
             for name, files in trees.items():
                 for file in files:
                     archive.write(directory / name / file, f"{name}/{file}")
-        first(tmp_path / "all.zip")
+        prepend_path(tmp_path / "all.zip")
     for _ in range(2):  # after a scan, and from the index
         manager = ExtensionManager[Any]("app.*")
         assert [extension.value for extension in manager] == ["builtins:dict"]

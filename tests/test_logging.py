@@ -21,7 +21,7 @@ from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
 
-pytestmark = pytest.mark.usefixtures("forgotten")
+pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 
 ESC, BIDI = "\x1b[2J", "\u202e"
 BROKEN: dict[str, Tree] = {
@@ -61,11 +61,11 @@ def messages_of(level: int, caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_broken_metadata_is_a_warning_only_for_its_own_groups(
     broken: str,
     site: PlantSite,
-    first: SetPath,
+    prepend_path: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG, "lazyplug")
-    first(site({**BROKEN[broken], **dist("good", "1", "[g]\na = os:sep\n")}))
+    prepend_path(site({**BROKEN[broken], **dist("good", "1", "[g]\na = os:sep\n")}))
     for _ in range(2):
         ExtensionManager[Any]("g")
         ExtensionManager[Any]("i.*")
@@ -85,7 +85,7 @@ def test_broken_metadata_is_a_warning_when_its_group_is_queried_later(
     broken: str,
     namespace: str,
     site: PlantSite,
-    first: SetPath,
+    prepend_path: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     tree = BROKEN[broken]
@@ -100,7 +100,7 @@ def test_broken_metadata_is_a_warning_when_its_group_is_queried_later(
             }
             for name, files in tree.items()
         }
-    first(site({**tree, **dist("good", "1", "[g]\na = os:sep\n")}))
+    prepend_path(site({**tree, **dist("good", "1", "[g]\na = os:sep\n")}))
     ExtensionManager[Any]("g")
     assert messages_of(logging.WARNING, caplog) == []
     ExtensionManager[Any](namespace)
@@ -113,10 +113,10 @@ def test_broken_metadata_is_a_warning_when_its_group_is_queried_later(
 def test_a_problem_that_may_concern_any_group_is_a_warning_for_all(
     broken: str,
     site: PlantSite,
-    first: SetPath,
+    prepend_path: SetPath,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    first(site({**UNKNOWN[broken], **dist("good", "1", "[g]\na = os:sep\n")}))
+    prepend_path(site({**UNKNOWN[broken], **dist("good", "1", "[g]\na = os:sep\n")}))
     ExtensionManager[Any]("g")
     (message,) = messages_of(logging.WARNING, caplog)
     assert "bad-1.dist-info" in message
@@ -169,10 +169,12 @@ def test_the_null_handler_is_added_with_the_first_message() -> None:
 
 
 @pytest.fixture
-def conflict(site: PlantSite, first: SetPath) -> None:
+def conflict(site: PlantSite, prepend_path: SetPath) -> None:
     """Install two distributions that declare one name."""
     points = "[g]\nabfs = plug:Z\n"
-    first(site({**dist("store-redis", "1", points), **dist("zeta", "1", points)}))
+    prepend_path(
+        site({**dist("store-redis", "1", points), **dist("zeta", "1", points)})
+    )
 
 
 def resolve(namespace: str, name: str, found: list[Extension[Any]]) -> Extension[Any]:
@@ -225,7 +227,7 @@ CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e-\u200f\u202a-\u202e]"
 
 
 def test_control_characters_of_metadata_are_logged_escaped(
-    tmp_path: Path, first: SetPath, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, prepend_path: SetPath, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "lazyplug")
     points = (
@@ -241,7 +243,7 @@ def test_control_characters_of_metadata_are_logged_escaped(
         },
         "plug_boom.py": f"raise OSError({ESC!r} 'forged\\nERROR:root:line')\n",
     }
-    first(plant(tmp_path / f"site{ESC}\nforged{BIDI}", tree))
+    prepend_path(plant(tmp_path / f"site{ESC}\nforged{BIDI}", tree))
     manager = ExtensionManager[Any](f"g{ESC}")
     manager.map(lambda extension: 1 / 0)
     manager.map(lambda extension: [][extension.name])  # type: ignore[call-overload]
@@ -294,7 +296,7 @@ def test_an_exception_that_cannot_be_described_stops_nothing(
     hostile: str,
     level: int,
     tmp_path: Path,
-    first: SetPath,
+    prepend_path: SetPath,
     log: io.StringIO,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
@@ -310,7 +312,7 @@ def test_an_exception_that_cannot_be_described_stops_nothing(
         **dist("a", "1", f"[g]\nodd = {name}:x\nfine = os:sep\n"),
     }
     directory = plant(tmp_path / "site", tree)
-    first(directory)
+    prepend_path(directory)
     namespace: dict[str, Any] = {}
     exec(code, namespace)  # noqa: S102
 
@@ -362,13 +364,13 @@ class Runs(Protocol):
 
 def test_no_value_or_traceback_forges_a_line_of_the_log(
     tmp_path: Path,
-    first: SetPath,
+    prepend_path: SetPath,
     log: io.StringIO,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG, "lazyplug")
     directory = plant(tmp_path / "site", dist("a", "1", "[g]\na = os:sep\n"))
-    first(directory)
+    prepend_path(directory)
     assert ExtensionManager[Any]("g").map(Forger()) == []
     manager = ExtensionManager[Any]("none", protocol=Runs)
     manager.register("forger", f"{__name__}:FORGER")
