@@ -39,7 +39,13 @@ ROWS = (
     ("environment", ["_environment", "_fallback"]),
     ("indexing", ["_indexing", "_frozen_index", "_content"]),
     ("files", ["_import_target", "_preload", "_settings", "_files", "_log"]),
-    ("base", ["_index", "_exceptions", "_printable", "_tuples", "_json_text", "_fork"]),
+    (
+        "base",
+        [
+            *("_index", "_exceptions", "_printable", "_tuples", "_json_text", "_fork"),
+            "_messages",
+        ],
+    ),
 )
 # `_public` lists the modules of the public names; `_types` is for type checkers only.
 NOT_DRAWN = ("_public", "_types")

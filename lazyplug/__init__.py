@@ -62,7 +62,7 @@ def __getattr__(name: str) -> object:
     if at < 0:
         if name == "__all__":
             return _public_names()
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")  # noqa: EM102 - Python's words
     line = _MODULES[at + 1 : _MODULES.index("\n", at + 1)]
     module = __import__(f"{__name__}.{line.split()[1]}", fromlist=(name,))
     value = getattr(module, name)

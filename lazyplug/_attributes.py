@@ -25,7 +25,7 @@ def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
         case "module_name":
             if extension._module is None:
                 # deferred: only on failure
-                from ._faults.messages import invalid_entry_point
+                from ._faults.errors import invalid_entry_point
 
                 raise invalid_entry_point(extension)
             return extension._module
@@ -48,7 +48,7 @@ def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
             except (ImportError, OSError):
                 return None  # this process can read no more files
     raise AttributeError(
-        f"{type(extension).__name__!r} object has no attribute {name!r}",
+        f"{type(extension).__name__!r} object has no attribute {name!r}",  # noqa: EM102 - Python's words
         name=name,
         obj=extension,
     )

@@ -81,7 +81,7 @@ def call(extension: "Extension[Any]") -> "Any":
     if "plugin" not in extension.__dict__:
         extension._load()  # the import finishes before a call begins
     if "plugin" not in extension.__dict__:
-        from ._faults.messages import unfinished  # deferred: only on failure
+        from ._faults.errors import unfinished  # deferred: only on failure
 
         raise unfinished(extension)
     key = "obj", _environment.generation
@@ -147,7 +147,7 @@ def _wait(other: _Call) -> None:
                 waiting = [t for t, step in circle.items() if isinstance(step, _Call)]
                 # One thread gives up, so that the others can go on.
                 if me == max(waiting):
-                    from ._faults.messages import circular_load  # deferred: rare
+                    from ._faults.errors import circular_load  # deferred: rare
 
                     raise circular_load(other.extension, map(_name, circle.values()))
             # A thread that is interrupted here leaves the gate shut; threads that wait
@@ -162,7 +162,11 @@ def _wait(other: _Call) -> None:
 
 
 def _name(step: "_Call | str") -> str:
-    return step if isinstance(step, str) else step.extension.name
+    if isinstance(step, _Call):
+        return step.extension.name
+    from . import _messages as messages  # deferred: only on failure
+
+    return messages.IMPORT_OF.format(module=step)
 
 
 def _circle(call: _Call, me: int) -> "dict[int, _Call | str]":
@@ -181,8 +185,7 @@ def _circle(call: _Call, me: int) -> "dict[int, _Call | str]":
         thread = owner
         link = _waiting.get(thread)
         if link is None:
-            module, owner = _awaited_import(thread)
-            step = f"the import of {module}"
+            step, owner = _awaited_import(thread)
         elif link.under_way():
             step, owner = link, link.thread
         else:

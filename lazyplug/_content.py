@@ -104,7 +104,10 @@ def checksum(
     try:
         status = fs.fstat(descriptor)
         if status.st_mode & KIND != REGULAR:
-            raise OSError("not a regular file")  # a device may have no end
+            from . import _messages as messages  # deferred: only on failure
+
+            # A device may have no end.
+            raise OSError(messages.NOT_A_REGULAR_FILE)
         parts = []
         rest = status.st_size
         while rest > 0 and (chunk := fs.read(descriptor, min(rest, _CHUNK))):

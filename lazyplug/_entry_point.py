@@ -75,7 +75,7 @@ class EntryPoint:
     def module(self) -> str:
         """The module that the value refers to."""
         if self._target[0] is None:
-            from ._faults.messages import invalid_entry_point  # deferred: on failure
+            from ._faults.errors import invalid_entry_point  # deferred: on failure
 
             raise invalid_entry_point(self)
         return self._target[0]
@@ -121,10 +121,9 @@ class EntryPoint:
         AttributeError for an unknown attribute.
         """
         if "dist" in params:
-            raise ValueError(
-                "entry points cannot be selected by dist: distributions cannot be"
-                " compared; compare entry_point.dist.name yourself"
-            )
+            from . import _messages as messages  # deferred: only on failure
+
+            raise ValueError(messages.DIST_NOT_COMPARED)
         # The parameter is the left operand, since its type may define __eq__.
         return all(value == getattr(self, name) for name, value in params.items())
 
@@ -145,7 +144,9 @@ class EntryPoint:
         return hash(self._key())
 
     def __setattr__(self, name: str, value: object = None) -> None:
-        raise AttributeError(f"EntryPoint objects are immutable: {name!r} not set")
+        from . import _messages as messages  # deferred: only on failure
+
+        raise AttributeError(messages.IMMUTABLE.format(kind="EntryPoint", name=name))
 
     __delattr__ = __setattr__
 

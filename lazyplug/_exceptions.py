@@ -1,7 +1,6 @@
 """Define the exceptions that lazyplug raises, with their data.
 
-Messages about plugins are in `_faults.messages`; messages about wrong arguments are
-where the exceptions are raised.
+Their messages are in `_messages`; `_faults.errors` builds the errors about plugins.
 """
 
 TYPE_CHECKING = False

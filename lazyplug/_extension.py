@@ -167,7 +167,7 @@ class Extension(Generic[T]):
             try:
                 if self._module is None:
                     # deferred: only on failure
-                    from ._faults.messages import invalid_entry_point
+                    from ._faults.errors import invalid_entry_point
 
                     raise invalid_entry_point(self)
                 # A copy of `_import_target.import_module`, to import one module less.

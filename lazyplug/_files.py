@@ -117,22 +117,27 @@ class IndexFile:
             except OSError:
                 raise
             except Exception as error:
-                raise ValueError("an audit hook refused to open the file") from error
+                # Not from `_messages`: the hook may not let Python open that either.
+                raise ValueError(
+                    "an audit hook refused to open the file"  # noqa: EM101
+                ) from error
         try:
             if size < 0:
                 status = fs.fstat(descriptor)
                 size = status.st_size
-                if size > SIZE_CAP or not (
+                fits = size <= SIZE_CAP and (
                     is_trusted(status, REGULAR)
                     if self._check_owner
                     else status.st_mode & KIND == REGULAR
-                ):
-                    raise ValueError(
-                        "not a regular file, too large, or other users can write to it"
-                    )
+                )
                 signature = stat_signature(status)
-                if self._signature not in ("", signature):
-                    raise ValueError("the file was replaced")
+                if not fits or self._signature not in ("", signature):
+                    # deferred: only on failure
+                    from . import _messages as messages
+
+                    raise ValueError(
+                        messages.REPLACED if fits else messages.FILE_NOT_TRUSTED
+                    )
                 self._signature = signature
                 self._open_count += 1
                 if self._open_count == MAX_OPENS:
@@ -164,7 +169,7 @@ def open_directory(path: str) -> int:
     always if the system has no such calls.
     """
     if not HAS_DIR_FD:
-        raise OSError("dir_fd is not supported")
+        raise OSError("no dir_fd")
     return fs.open(path, _ENTER)  # type: ignore[no-any-return]
 
 

@@ -187,6 +187,8 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
             if extension is not None:
                 yield extension
             else:
-                from ._log import debug  # deferred: only if a name is missing
+                # deferred: only if a name is missing
+                from ._faults.errors import describe_missing
+                from ._log import debug
 
-                debug(f"no extension named {name!r} in group {self.namespace!r}")
+                debug(describe_missing(self.namespace, name))

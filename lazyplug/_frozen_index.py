@@ -46,19 +46,18 @@ class FrozenIndex:
         try:
             index = Index(lambda offset, length: data[offset : offset + length])
         except ValueError as error:
-            text = f"{label} is damaged, or another version of lazyplug wrote it"
-            raise ValueError(text) from error
+            raise ValueError(_damaged(label)) from error
         about, *self.anchored = index.key
         words = about.split(" ")
         # 11 digits of seconds reach beyond the year 5000.
         if words[0] not in (CHECKED, TRUSTED) or not words[-1][:11].isdecimal():
-            raise ValueError(
-                f"{label} is not a frozen index, but the index of a cache directory"
-            )
+            from . import _messages as messages  # deferred: only on failure
+
+            raise ValueError(messages.NOT_FROZEN.format(file=label))
         if ALL not in words:
-            raise ValueError(
-                f"{label} contains only some groups, which is not supported"
-            )
+            from . import _messages as messages  # deferred: only on failure
+
+            raise ValueError(messages.ONLY_SOME_GROUPS.format(file=label))
         self.index = index
         self.trusted = words[0] == TRUSTED
         self.flat = FLAT in words
@@ -90,9 +89,7 @@ class FrozenIndex:
             (),
         )
         environment.file = _index.index_name(environment.key)
-        report_unusable(
-            f"{self.label} is damaged", f"{self.options} --output {self.label}"
-        )
+        report_unusable(_damaged(self.label), self.label, self.options)
 
 
 def apply_frozen_index(environment: "Environment") -> None:
@@ -157,16 +154,18 @@ def find_frozen_index() -> "FrozenIndex | None":
         return open_frozen_index(path)
     except FileNotFoundError as error:
         if override:
-            report_unusable(_unreadable(path, error), f" --output {path}")
+            report_unusable(unreadable(path, error), path)
     except OSError as error:
-        report_unusable(_unreadable(path, error), f" --output {path}")
+        report_unusable(unreadable(path, error), path)
     except ValueError as error:
-        report_unusable(str(error), f" --output {path}")
+        report_unusable(str(error), path)
     return None
 
 
-def _unreadable(path: str, error: OSError) -> str:
-    return f"{path} cannot be read: {error.strerror or error}"
+def _damaged(path: str) -> str:
+    from . import _messages as messages  # deferred: only on failure
+
+    return messages.DAMAGED.format(file=path)
 
 
 def default_path() -> str:
@@ -189,7 +188,11 @@ def open_frozen_index(path: str) -> FrozenIndex:
     try:
         data = index_file.read(0, _files.SIZE_CAP)
     except ValueError as error:
-        raise ValueError(f"{path} cannot be used: {error}") from error
+        from . import _messages as messages  # deferred: only on failure
+
+        reason = messages.CANNOT_BE.format(done="used", reason=error)
+        text = f"{path} {reason}"
+        raise ValueError(text) from error
     finally:
         index_file.close()
     return FrozenIndex(path, os.path.dirname(path), data)
@@ -208,14 +211,26 @@ def follow_links(path: str) -> str:
     return path
 
 
-def report_unusable(reason: str, options: str) -> None:
+def unreadable(path: str, error: OSError) -> str:
+    """Return the message that a file or directory cannot be read."""
+    from . import _messages as messages  # deferred: only on failure
+
+    reason = messages.CANNOT_BE.format(done="read", reason=error.strerror or error)
+    return f"{path} {reason}"
+
+
+def unusable(reason: str, file: str, options: str = "") -> str:
+    """Return the message that a frozen index is not used, and how to write it again."""
+    from . import _messages as messages  # deferred: only on failure
+
+    return messages.IGNORING_INDEX.format(reason=reason, options=options, file=file)
+
+
+def report_unusable(reason: str, file: str, options: str = "") -> None:
     """Report that a frozen index is not used, and how to write it again."""
     from ._log import report_once  # deferred: only on failure
 
-    report_once(
-        f"ignoring the frozen index: {reason}. Run `lazyplug freeze{options}`,"
-        " or set LAZYPLUG_INDEX=off."
-    )
+    report_once(unusable(reason, file, options))
 
 
 def expand_anchor(text: str, directory: str) -> str:

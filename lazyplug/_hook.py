@@ -46,7 +46,7 @@ class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
         Raises NoMatches, a KeyError, if the hook has another name.
         """
         if name not in self._names:
-            from ._faults.messages import no_matches  # deferred: only on failure
+            from ._faults.errors import no_matches  # deferred: only on failure
 
             raise no_matches(self.namespace, name, self._names)
         return self.extensions

@@ -1,7 +1,6 @@
 """Load one plugin by its name, or by a reference from a configuration file."""
 
 from ._exceptions import NoMatches
-from ._faults.messages import no_matches
 from ._import_target import import_module
 from ._indexing.metadata import split_value
 from ._inventory import rows_of_namespace
@@ -36,6 +35,9 @@ def load(
     """
     if rows_of_namespace(namespace, (name_or_reference,)):
         return DriverManager(namespace, name_or_reference, choice=choice).driver
+    from . import _messages as messages  # deferred: only without such an entry point
+    from ._faults.errors import no_matches
+
     names = [row[0] for _, (row, _) in rows_of_namespace(namespace)]
     no_match = no_matches(namespace, name_or_reference, names)
     module, attr = split_value(name_or_reference)
@@ -44,8 +46,8 @@ def load(
     try:
         return _resolve(module, attr)
     except _UnresolvedError as error:
-        text = f"{no_match}\nIt cannot be imported as a reference either: {error}."
-        failure = NoMatches(text)
+        reason = messages.REFERENCE_FAILED.format(reason=error)
+        failure = NoMatches(f"{no_match}\n{reason}")
         failure.__dict__.update(no_match.__dict__)
         raise failure from error.__cause__
 
@@ -59,8 +61,10 @@ def _resolve(module: str, attr: "str | None") -> "Any":
 
     Raises what the import raises if the module exists.
     """
+    from . import _messages as messages  # deferred: only without such an entry point
+
     if module[0] == ".":
-        raise _UnresolvedError(f"{module!r} is a relative name, without a package")
+        raise _UnresolvedError(messages.RELATIVE_NAME.format(module=module))
     names = [*filter(None, attr.split("."))] if attr else []
     dotted = attr is None
     missing = ""
@@ -73,13 +77,15 @@ def _resolve(module: str, attr: "str | None") -> "Any":
             if error.name is None or not f"{module}.".startswith(f"{error.name}."):
                 raise
             above, dot, last = module.rpartition(".")
+            reason = messages.NO_MODULE.format(name=error.name)
             if not dotted or not dot:
-                raise _UnresolvedError(f"no module named {error.name!r}") from error
-            missing = f"no module named {error.name!r}, and "
+                raise _UnresolvedError(reason) from error
+            missing = f"{reason}, and "
             module, names = above, [last, *names]
     for name in names:
         try:
             found = getattr(found, name)
         except AttributeError as error:
-            raise _UnresolvedError(f"{missing}{error}") from error
+            reason = f"{missing}{error}"
+            raise _UnresolvedError(reason) from error
     return found

@@ -8,6 +8,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 DEBUG, WARNING, ERROR = 10, 30, 40
@@ -102,6 +103,27 @@ def report_once(message: str, about: str = "", quiet: bool = False) -> None:
             report(message)
 
 
+def report_setting(name: str, value: str, values: "Sequence[str]") -> None:
+    """Log, once, that the value of a variable is ignored; the first one is used."""
+    from . import _messages as messages  # deferred: only on failure
+    from ._printable import list_words
+
+    report_once(
+        messages.IGNORING_SETTING.format(
+            name=name, value=value, values=list_words(values), default=values[0]
+        )
+    )
+
+
+def report_missing(names: "Iterable[str]") -> None:
+    """Log a warning that extensions of these names were not found."""
+    from . import _messages as messages  # deferred: only on failure
+    from ._printable import clean
+
+    text = clean(", ".join(sorted(names)))
+    report(messages.COULD_NOT_FIND.format(names=text))
+
+
 def log_once(level: int, message: str, error: "Exception | None" = None) -> None:
     """Log a message once per process."""
     if message not in _logged_keys:
@@ -119,9 +141,12 @@ def deprecated(parameter: str, instead: str) -> None:
     """Warn the caller of lazyplug about a parameter that stevedore has deprecated."""
     from warnings import warn  # deferred: few hosts use these parameters
 
+    from . import _messages as messages
+
     level, frame = 1, sys._getframe()
     # The package may be vendored under another name; our modules have a __name__.
     own = f"{__package__}."
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith(own):
         level, frame = level + 1, frame.f_back
-    warn(f"{parameter} is deprecated: {instead}", DeprecationWarning, stacklevel=level)
+    message = messages.DEPRECATED.format(parameter=parameter, instead=instead)
+    warn(message, DeprecationWarning, stacklevel=level)

@@ -155,12 +155,10 @@ class Manager(Generic[T, Found]):
         if self._package is not None:
             from ._static.packages import with_modules  # deferred: few hosts use it
 
-            rows = with_modules(self._package)
+            rows = with_modules(self._package, self.namespace)
         if self.namespace[-2:] == ".*":
             from ._inventory import groups_of  # deferred: few hosts use families
 
-            if self._package is not None:
-                raise ValueError(f"package= needs one group, not {self.namespace!r}")
             groups = groups_of(self.namespace)
         return [
             new(Extension)._fill(group, *pair, *load_options)

@@ -2,7 +2,6 @@
 
 from ._exceptions import MultipleMatches
 from ._faults.failure_log import failure_log
-from ._faults.messages import no_matches
 from ._printable import repr_of
 
 TYPE_CHECKING = False
@@ -58,7 +57,7 @@ def _report(
     if manager._on_load_failure_callback is not None:
         manager._on_load_failure_callback(manager, extension.entry_point, error)
     elif manager._on_failure == "warn":
-        from ._faults.messages import report_failure  # deferred: only on failure
+        from ._faults.errors import report_failure  # deferred: only on failure
 
         report_failure(extension, error)
 
@@ -81,18 +80,24 @@ def resolve(
         failure_log(manager).conflicts[name] = error
         raise
     if not isinstance(found, type(several[0])):
+        from . import _messages as messages  # deferred: only on failure
+
         raise TypeError(
-            f"conflict_resolver returned {repr_of(found)} for {name!r}: expected one"
-            " of the extensions that were passed to it"
+            messages.RESOLVER_RETURNED.format(found=repr_of(found), name=name)
         )
     own = f"{getattr(resolver, '__module__', '')}.".startswith(f"{__package__}.")
     if not own:
-        from ._log import debug  # deferred: few hosts have a resolver
+        from . import _messages as messages  # deferred: few hosts have a resolver
+        from ._log import debug
 
         # Not a warning: the host decided. The resolvers of lazyplug log themselves.
         debug(
-            f"conflict_resolver chose {repr_of(found)} for {name!r}, which is declared"
-            f" {len(several)} times in group {manager.namespace!r}"
+            messages.RESOLVER_CHOSE.format(
+                found=repr_of(found),
+                name=name,
+                count=len(several),
+                namespace=manager.namespace,
+            )
         )
     return found
 
@@ -112,7 +117,7 @@ def map_extensions(
         except Exception as error:
             if manager.propagate_map_exceptions:
                 raise
-            from ._faults.messages import report_call  # deferred: only on failure
+            from ._faults.errors import report_call  # deferred: only on failure
 
             report_call(extension, error)
     return results
@@ -151,6 +156,8 @@ def resolve_names(
 def check_any(manager: "Manager[Any, Any]") -> None:
     """Raise NoMatches if a manager has no extensions to call."""
     if not manager.extensions:
+        from ._faults.errors import no_matches  # deferred: only on failure
+
         raise no_matches(manager.namespace, None, (), manager.excluded)
 
 
@@ -162,6 +169,8 @@ def identity(extension: "Extension[Any]") -> "tuple[Any, ...]":
 
 def no_driver(manager: "Any") -> Exception:
     """Return the error for a driver that does not exist."""
+    from ._faults.errors import no_matches  # deferred: few conflicts have no driver
+
     excluded = dict(manager.excluded)
     names = [each.name for each in manager._filter_by_choice(manager._extensions(None))]
     # Restored, since the choice was applied to other names only for this message.

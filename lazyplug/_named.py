@@ -13,10 +13,9 @@ def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
 
     :param missing_names: the requested names that no extension has.
     """
-    from ._log import report  # deferred: only if a name is missing
-    from ._printable import clean
+    from ._log import report_missing  # deferred: only if a name is missing
 
-    report(f"Could not find {clean(', '.join(sorted(missing_names)))}")
+    report_missing(missing_names)
 
 
 class NamedExtensionManager(ExtensionManager[T, Found]):
@@ -134,7 +133,7 @@ class DriverManager(NamedExtensionManager[T]):
         except Exception as error:
             if self._on_load_failure_callback is None:
                 raise
-            from ._faults.messages import failed_driver  # deferred: only on failure
+            from ._faults.errors import failed_driver  # deferred: only on failure
             from ._mapping import report_load_failure
 
             report_load_failure(self, extension, error)

@@ -64,6 +64,15 @@ def list_words(words: "Iterable[str]") -> str:
     return ", ".join([repr(word) for word in words])
 
 
+def sentence(text: str) -> str:
+    """Return a phrase as a sentence, with a capital letter and a period.
+
+    >>> sentence("no module named 'json5'")
+    "No module named 'json5'."
+    """
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun, in the plural unless the number is 1.
 

@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 def check_usable(protocol: "Any") -> None:
     """Raise TypeError if plugins cannot be checked against this protocol."""
     if not isinstance(protocol, type):
+        from . import _messages as messages  # deferred: only on failure
+
         raise TypeError(
-            "protocol must be a class or a runtime-checkable Protocol,"
-            f" not {protocol!r}"
+            messages.NOT_VALID.format(
+                value=repr(protocol), what="protocol", expected=messages.A_PROTOCOL
+            )
         )
     if _is_protocol(protocol) and not getattr(protocol, "_is_runtime_protocol", False):
+        from . import _messages as messages  # deferred: only on failure
+
         raise TypeError(
-            f"protocol {protocol.__qualname__} is a Protocol that cannot be checked:"
-            " decorate it with @typing.runtime_checkable"
+            messages.UNCHECKABLE_PROTOCOL.format(protocol=protocol.__qualname__)
         )
 
 
@@ -69,6 +73,6 @@ def fit(extension: "Extension[Any]", plugin: "Any", protocol: type) -> None:
     """Raise ProtocolMismatch if a plugin, or the object of its call, does not fit."""
     lacking = missing(plugin, protocol)
     if lacking is not None:
-        from ._faults.messages import protocol_mismatch  # deferred: only on failure
+        from ._faults.errors import protocol_mismatch  # deferred: only on failure
 
         raise protocol_mismatch(extension, plugin, protocol, lacking)

@@ -6,7 +6,6 @@ import sys
 
 from . import _environment
 from ._distribution import label
-from ._faults.messages import report_subscriber
 from ._indexing.reading import read_file
 from ._inventory import metadata_directories
 from ._log import report_once
@@ -80,11 +79,9 @@ def refresh() -> Changes:
     added = sorted(after - before)
     restart = [_label(directory) for directory in added if _needs_restart(directory)]
     for name in restart:
-        report_once(
-            f"{name} was installed after this process started, and can be imported"
-            " only through a .pth file, which Python reads at startup. Restart the"
-            " program."
-        )
+        from . import _messages as messages  # deferred: few distributions need it
+
+        report_once(messages.RESTART_NEEDED.format(distribution=name))
     removed = sorted(before - after)
     changes = Changes(
         tuple(map(_label, added)), tuple(map(_label, removed)), tuple(restart)
@@ -94,6 +91,8 @@ def refresh() -> Changes:
             try:
                 subscriber(changes)
             except Exception as error:  # the other subscribers are still called
+                from ._faults.errors import report_subscriber  # deferred: on failure
+
                 report_subscriber(subscriber, error)
     return changes
 

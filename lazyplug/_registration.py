@@ -13,8 +13,7 @@ from _thread import RLock
 from . import _environment, _settings
 from ._attributes import update_declaration
 from ._extension import Extension
-from ._faults.messages import no_matches
-from ._indexing.metadata import INVALID_REFERENCE, row_of
+from ._indexing.metadata import row_of
 from ._mapping import identity, keep_loaded, load_each
 from ._refresh import refresh as refresh_all
 
@@ -144,6 +143,8 @@ def find_new(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
         found = manager._get(name)
         if found is not None:
             return found
+    from ._faults.errors import no_matches  # deferred: only on failure
+
     raise no_matches(manager.namespace, name, manager.names(), manager.excluded)
 
 
@@ -175,18 +176,26 @@ def register(
 ) -> "Extension[Any]":
     """Add an extension to a manager; return it, even if the manager excludes it."""
     if not isinstance(name, str):
-        raise TypeError(f"the name of an extension must be a string, not {name!r}")
+        from . import _messages as messages  # deferred: only on failure
+
+        raise TypeError(
+            messages.NOT_VALID.format(
+                value=repr(name), what="extension name", expected="a string"
+            )
+        )
     names = getattr(manager, "_names", None)
     if names is not None and name not in names:
-        raise ValueError(
-            f"{name!r} cannot be registered: this manager was created for the names"
-            f" {list(names)!r}"
-        )
+        from . import _messages as messages  # deferred: only on failure
+        from ._printable import list_words
+
+        reason = messages.OTHER_NAMES.format(names=list_words(names))
+        raise _not_registered(name, reason)
     row = row_of(name, plugin if isinstance(plugin, str) else "")
     if isinstance(plugin, str) and row[2] is None:
-        raise ValueError(
-            f"{name!r} cannot be registered: {plugin!r} is {INVALID_REFERENCE}"
-        )
+        from . import _messages as messages  # deferred: only on failure
+
+        reason = f"{plugin!r} is {messages.INVALID_REFERENCE}"
+        raise _not_registered(name, reason)
     extension: Extension[Any] = Extension.__new__(Extension)
     extension._fill(_group(manager, group), row, None, *manager._load_options)
     if not isinstance(plugin, str):
@@ -201,15 +210,26 @@ def register(
     return extension
 
 
+def _not_registered(name: str, reason: str) -> ValueError:
+    from . import _messages as messages  # deferred: only on failure
+
+    text = messages.CANNOT_BE.format(done="registered", reason=reason)
+    return ValueError(f"{name!r} {text}")
+
+
 def _group(manager: "Manager[Any, Any]", group: "str | None") -> str:
     namespace = manager.namespace
     is_family = namespace[-2:] == ".*"
     if group is None and not is_family:
         return namespace
     if group is None:
-        raise ValueError(f"group= is required: {namespace!r} is a family of groups")
+        from . import _messages as messages  # deferred: only on failure
+
+        raise ValueError(messages.GROUP_REQUIRED.format(namespace=namespace))
     if group != namespace and not (is_family and group.startswith(namespace[:-1])):
-        raise ValueError(f"{group!r} is not a group of {namespace!r}")
+        from . import _messages as messages  # deferred: only on failure
+
+        raise ValueError(messages.NOT_A_GROUP.format(group=group, namespace=namespace))
     return group
 
 

@@ -59,12 +59,9 @@ def get_choice(name: str, values: "tuple[str, ...]") -> str:
     """
     value = get_setting(name, values[0])
     if value not in values:
-        from ._log import report_once  # deferred: only if a value is not valid
+        from ._log import report_setting  # deferred: only if a value is not valid
 
-        report_once(
-            f"ignoring {name}={value!r}: expected one of {', '.join(values)};"
-            f" using {values[0]!r}"
-        )
+        report_setting(name, value, values)
         return values[0]
     return value
 

@@ -32,10 +32,15 @@ class Named(tuple["Any", ...]):
     def __new__(cls, *fields: "Any", **named: "Any") -> "Self":
         missing = cls._fields[len(fields) :]
         if len(fields) > len(cls._fields) or named.keys() ^ set(missing):
+            from . import _messages as messages  # deferred: only on failure
+
             raise TypeError(
-                f"{cls.__name__}() takes {', '.join(cls._fields)}; it got"
-                f" {len(fields)} positional arguments and"
-                f" {', '.join(named) or 'no keyword arguments'}"
+                messages.WRONG_FIELDS.format(
+                    kind=cls.__name__,
+                    fields=", ".join(cls._fields),
+                    count=len(fields),
+                    names=", ".join(named) or "no keywords",
+                )
             )
         return cls._make((*fields, *[named[name] for name in missing]))
 

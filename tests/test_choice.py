@@ -407,14 +407,14 @@ PATTERN = "is not a valid pattern: expected NAME, GROUP=NAME, @DISTRIBUTION, or"
         (
             lambda: Choice(host="h", api=[2]),  # type: ignore[list-item]
             "code",
-            "2 is not a valid version in api=: expected a string",
+            "2 is not a valid api: expected a version such as '2.3'",
         ),
         (lambda: Choice(host=3), "code", "3 is not a valid host: expected a string"),  # type: ignore[arg-type]
         (lambda: Choice(deny=["a@b@c"]), "code", f"'a@b@c' {PATTERN}"),
         (
             _configured(versions={"a": ">>>"}),
             "app.toml",
-            "'a': '>>>' is not valid in versions: expected 'a': '>=1.2,<2'",
+            "'>>>' is not a valid version specifier for 'a': expected '>=1.2,<2'",
         ),
         (
             lambda: Choice().configured([]),  # type: ignore[arg-type]
@@ -430,27 +430,27 @@ PATTERN = "is not a valid pattern: expected NAME, GROUP=NAME, @DISTRIBUTION, or"
         (
             _configured(safe_mode="on"),
             "app.toml",
-            "'on' is not a valid value of safe_mode: expected true or false",
+            "safe_mode: 'on' is not a valid value: expected true or false",
         ),
         (
             _configured(alow=[]),
             "app.toml",
-            "'alow' is not a valid option; did you mean 'allow'",
+            "'alow' is not a valid option: expected 'allow', 'deny',",
         ),
         (
             _configured(xyz=[]),
             "app.toml",
-            "'xyz' is not a valid option; did you mean 'allow',",
+            "'xyz' is not a valid option: expected 'allow', 'deny',",
         ),
         (
             _configured(versions=[]),
             "app.toml",
-            "[] is not a valid value of versions: expected a table of version",
+            "versions: [] is not a valid table: expected a table of version",
         ),
         (
             _configured(versions={"a": 1}),
             "app.toml",
-            "'a': 1 is not valid in versions: expected 'NAME': '>=1.2,<2'",
+            "versions: {'a': 1} is not a valid table: expected a table of",
         ),
     ],
 )
@@ -673,7 +673,7 @@ def test_an_excluded_plugin_is_not_a_failure(
 
 @pytest.mark.parametrize("choice", [{}, {"deny": ["json"]}, "json"])
 def test_anything_but_a_choice_is_rejected(choice: Any) -> None:
-    with pytest.raises(TypeError, match=r"choice= must be a lazyplug\.Choice, not "):
+    with pytest.raises(TypeError, match=r"not a valid choice: expected a lazyplug\.Ch"):
         ExtensionManager[Any]("app.loaders", choice=choice)
 
 
@@ -722,9 +722,11 @@ def test_the_error_for_a_malformed_pattern_names_its_source(
 def test_a_malformed_distribution_pattern_is_an_error(
     pattern: str,
 ) -> None:
-    with pytest.raises(lazyplug.InvalidChoice, match=r"^code: '.*' is not a valid p"):
+    with pytest.raises(
+        lazyplug.InvalidChoice, match=r"^code: versions: '.*' is not a v"
+    ):
         Choice(versions={pattern: ">=1"})
-    with pytest.raises(ValueError, match=r"^prefer\('"):
+    with pytest.raises(ValueError, match=r"^prefer\(\): '.*' is not a valid pat"):
         lazyplug.prefer(pattern)
 
 

@@ -222,8 +222,8 @@ def test_why_says_that_a_plugin_is_available(good: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("group", "name", "reason"),
     [
-        ("app", "oen", r"declares 'oen' in 'app'\. Did you mean 'one'\?"),
-        ("ap", "one", r"declares the group 'ap'\. Did you mean 'app'"),
+        ("app", "oen", r"declares 'oen' in 'app'; did you mean 'one'\?"),
+        ("ap", "one", r"declares the group 'ap'; did you mean 'app'"),
         ("app", "nothing_like_it", r"declares 'nothing_like_it' in 'app'\.$"),
         ("other", "two", r"A plugin with that name is in 'app'\.$"),
     ],
@@ -612,15 +612,15 @@ def test_no_command_but_check_imports_a_plugin(good: Path, tmp_path: Path) -> No
         (["list"], "the following arguments are required: GROUP"),
         (
             ["check", "--timeout", "0"],
-            "'0' is not a valid number of seconds: expected > 0",
+            "'0' is not a valid timeout: expected a number of seconds > 0",
         ),
         (
             ["check", "--timeout", "inf"],
-            "'inf' is not a valid number of seconds: expected",
+            "'inf' is not a valid timeout: expected",
         ),
         (
             ["check", "--timeout", "x"],
-            "'x' is not a valid number of seconds: expected > 0",
+            "'x' is not a valid timeout: expected a number of seconds > 0",
         ),
         (
             ["check", "--jobs", "0"],
@@ -1119,27 +1119,27 @@ def test_why_says_what_the_current_directory_shadows(
         (
             "LAZYPLUG_DENY",
             "g=",
-            "LAZYPLUG_DENY=g=: LAZYPLUG_DENY: 'g=' is not a valid pattern",
+            "LAZYPLUG_DENY: 'g=' is not a valid pattern",
         ),
         (
             "LAZYPLUG_DENY",
             "json",
-            "LAZYPLUG_DENY=json: ignoring 'json': expected a pattern with a group",
+            "ignoring 'json' in LAZYPLUG_DENY: expected a pattern with a group",
         ),
         (
             "LAZYPLUG_CHECK",
             "ful",
-            "ignoring LAZYPLUG_CHECK=ful: expected one of full, dirs, none\n",
+            "ignoring LAZYPLUG_CHECK='ful': expected 'full', 'dirs', 'none'; using",
         ),
         (
             "LAZYPLUG_CACHE",
             "of",
-            "ignoring LAZYPLUG_CACHE=of: expected one of on, readonly, off\n",
+            "ignoring LAZYPLUG_CACHE='of': expected 'on', 'readonly', 'off'; using",
         ),
         (
             "LAZYPLUG_EAGER",
             "yes",
-            "ignoring LAZYPLUG_EAGER=yes: expected 1\n",
+            "ignoring LAZYPLUG_EAGER='yes': expected '1'; using '0'\n",
         ),
     ],
 )

@@ -369,7 +369,9 @@ def test_doctor_handles_missing_and_unreadable_files(
     files = [str(file), str(file) + ".json"]
     monkeypatch.setattr(doctor, "list_files", lambda _: files)
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
-    assert "cannot be written; changes are scanned" in doctor_output(capsys)
+    assert "cannot be written: no write access; changes are scanned" in doctor_output(
+        capsys
+    )
 
     def refuse(_: str) -> list[str]:
         raise PermissionError(13, "Permission denied")
@@ -458,7 +460,7 @@ def test_check_loads_plugins_in_this_process_if_none_can_be_started(
         ),
     }
     message = "cannot start processes: each plugin is loaded in this process, without a"
-    assert f"{sys.platform} {message} time limit.\n" in err
+    assert f"{sys.platform} {message} time limit\n" in err
     assert main(["check", "stop"]) == 130
     for command in (["bench"], ["trace", "nothing"]):
         assert main(command) == 1
@@ -468,7 +470,7 @@ def test_check_loads_plugins_in_this_process_if_none_can_be_started(
 def test_check_describes_how_a_process_ended_and_counts_processors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert checking._how(-250) == "was killed by signal 250"
+    assert checking._how(-250) == "its process was killed by signal 250"
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert checking._processors() == (os.cpu_count() or 1)
 

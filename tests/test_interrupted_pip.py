@@ -85,7 +85,7 @@ def test_no_manager_includes_a_leftover(make: Callable[[], Any]) -> None:
 def test_a_leftover_is_a_problem_that_says_what_to_delete(leftover: Path) -> None:
     (problem,) = lazyplug.problems()
     assert problem.path == str(leftover)
-    assert "left behind by an interrupted pip: delete this directory" in str(problem)
+    assert "was left behind by an interrupted pip: delete it" in str(problem)
 
 
 def test_an_error_about_an_entry_point_of_a_leftover_says_so(leftover: Path) -> None:
@@ -103,7 +103,7 @@ def test_an_error_about_an_entry_point_of_a_leftover_says_so(leftover: Path) -> 
         text = str(caught.value)
         assert "An interrupted pip left these entry points behind:\n" in text
         assert f"declared by acme-keys 1.0 in {leftover}{os.sep}" in text
-        assert "Delete that directory, and reinstall" in text
+        assert "Delete their metadata directory, and reinstall" in text
         assert "did you mean the group 'app.left'" not in text
         assert pickle.loads(pickle.dumps(caught.value)).args  # noqa: S301
 
@@ -147,7 +147,7 @@ def run_command(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, 
 def test_the_commands_show_a_leftover_and_no_conflict(
     leftover: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    note = f"left behind by an interrupted pip (delete {leftover})"
+    note = f"{leftover} was left behind by an interrupted pip: delete it"
     code, listed = run_command("list app.a", capsys)
     assert code == 0
     assert listed.count(f"excluded: {note}") == 2
@@ -233,7 +233,7 @@ def test_a_console_script_of_a_leftover_is_not_run(
         done = python("-m", "lazyplug", "run", name, env=env, check=False)
         assert (done.returncode, done.stdout) == (2, "")
         assert "no program" in done.stderr
-        assert "Did you mean" not in done.stderr
+        assert "did you mean" not in done.stderr
 
 
 class Finder:

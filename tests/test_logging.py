@@ -333,7 +333,7 @@ def test_an_exception_that_cannot_be_described_stops_nothing(
         assert lazyplug.refresh().added == ("b 1",)
     finally:
         unsubscribe()
-    assert "ERROR error calling 'fine' of group 'g': Odd" in log.getvalue()
+    assert "ERROR error calling entry point 'fine = os:sep' of" in log.getvalue()
     assert "ERROR error in subscriber" in log.getvalue()
     assert "Logging error" not in capsys.readouterr().err
 

@@ -345,7 +345,7 @@ def test_an_exception_of_a_mapped_function_is_logged_or_propagated(
         return str(extension.name)
 
     assert ExtensionManager[Any]("g").map(fail_for_one) == ["three", "two"]
-    assert "error calling 'one' of group 'g'" in caplog.text
+    assert "error calling entry point 'one = plug:One' of group 'g'" in caplog.text
     with pytest.raises(KeyError, match="inside"):
         ExtensionManager[Any]("g", propagate_map_exceptions=True).map(fail_for_one)
 
@@ -502,7 +502,7 @@ def test_a_plugin_that_matches_the_protocol_is_the_driver(three: Path) -> None:
 
 @pytest.mark.parametrize(
     ("protocol", "words"),
-    [(3, "must be a class"), (typing.SupportsInt | None, "must be a class")],
+    [(3, "expected a class"), (typing.SupportsInt | None, "expected a class")],
 )
 def test_a_protocol_that_is_not_a_class_is_an_error_at_once(
     three: Path, protocol: Any, words: str

@@ -77,7 +77,7 @@ BY_SHELL_RELATIVE = (
 )
 UNDECLARED = (
     "and no distribution installed for {executable} declares a console script"
-    " of that name."
+    " of that name"
 )
 # A stand-in for the installed stevedore, to be distinguished from the drop-in.
 INSTALLED = {"__init__.py": "", "driver.py": "", "own.py": ""}
@@ -827,8 +827,11 @@ def test_a_file_that_is_run_by_path_runs_whatever_python_it_names(
     ("name", "message"),
     [
         ("shw", f"no program 'shw' was found in {{scripts}} or on PATH, {UNDECLARED}"),
-        ("shw", " Did you mean 'show'? Install it for this Python, or use `-m MODULE`"),
-        ("see_here.py", "Did you mean './see_here.py'?"),
+        (
+            "shw",
+            "; did you mean 'show'? Install it for this Python, or use `-m MODULE`",
+        ),
+        ("see_here.py", "; did you mean './see_here.py'?"),
         ("sh", f"sh is not a Python program, {UNDECLARED}"),
         ("other-python", f"belongs to another Python (/nowhere/python3), {UNDECLARED}"),
         ("python9", f"python9 belongs to another Python (python9), {UNDECLARED}"),

@@ -214,7 +214,7 @@ BROKEN: dict[str, tuple[Tree, str]] = {
     ),
     "a directory instead of a file": (
         {"bad-1.0.dist-info": {"METADATA": "Name: bad\n", "entry_points.txt": {}}},
-        "is not a regular file",
+        "cannot be read: not a regular file",
     ),
     "no equals": (dist("bad", entry_points="[g]\nb\n"), "no '=' in 'b'"),
     "no metadata": (
@@ -306,7 +306,11 @@ def test_a_fifo_in_place_of_a_file_does_not_hang(
     assert not thread.is_alive()
     assert found == ["a"]
     if file == "entry_points.txt":
-        assert ("entry_points.txt", 0, "is not a regular file") in reasons()
+        assert (
+            "entry_points.txt",
+            0,
+            "cannot be read: not a regular file",
+        ) in reasons()
 
 
 @pytest.mark.parametrize("link", ["entry_points.txt", "nowhere", "/dev/null/no"])
@@ -378,7 +382,13 @@ def test_a_file_that_is_far_too_large_is_not_read(
     os.truncate(directory / "bad-1.0.dist-info" / "entry_points.txt", (1 << 26) + 1)
     set_path(directory)
     assert names() == ["a"]
-    assert reasons() == [("entry_points.txt", 0, "is too large (67108865 bytes)")]
+    assert reasons() == [
+        (
+            "entry_points.txt",
+            0,
+            "cannot be read: 67108865 bytes exceed the limit of 67108864",
+        )
+    ]
 
 
 # ------------------------------------------------- several distributions of one name

@@ -109,7 +109,7 @@ def test_plant_writes_a_tree(tmp_path: Path) -> None:
 
 def test_the_error_for_invalid_tree_content_says_where(tmp_path: Path) -> None:
     with pytest.raises(
-        TypeError, match=r"\['c'\] is not valid content of .*a.b: expected a d"
+        TypeError, match=r"a.b: \['c'\] is not a valid tree: expected a d"
     ):
         plant(tmp_path, {"a": {"b": ["c"]}})
 
@@ -138,7 +138,7 @@ def test_the_text_of_entry_points_may_be_invalid(tmp_path: Path) -> None:
         (
             {"a": "m:x"},
             TypeError,
-            r"'a': 'm:x' is not a valid group of entry points: expected \{'group'",
+            r"'a': 'm:x' is not a valid group: expected a dict of 'name'",
         ),
         ({"g": {"a=b": "m:x"}}, ValueError, "'a=b': 'm:x' of group 'g' is not valid"),
         ({"g": {"a\nb": "m:x"}}, ValueError, r"'a\\nb': 'm:x' of group 'g' is not"),

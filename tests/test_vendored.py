@@ -27,7 +27,7 @@ PROGRAM = """
 import os, pickle, subprocess, sys, threading, warnings
 import myapp._vendor.lazyplug as lazyplug
 from myapp._vendor.lazyplug import *
-from myapp._vendor.lazyplug._faults.messages import multiple_matches
+from myapp._vendor.lazyplug._faults.errors import multiple_matches
 
 every = [
     ExtensionManager("g"), NamedExtensionManager("g", ["sound"]), HookManager("g", "a"),

@@ -266,14 +266,16 @@ def test_an_invalid_range_or_version_is_reported_with_its_source(
     install: Install,
 ) -> None:
     install(tree_requiring("one", "myapp>=2"))
-    with pytest.raises(lazyplug.InvalidChoice, match=r"^app.toml: 'one': '=>1' is"):
+    with pytest.raises(
+        lazyplug.InvalidChoice, match=r"^app.toml: '=>1' is not a valid"
+    ):
         Choice().configured({"versions": {"one": "=>1"}}, "app.toml")
     # An error that only packaging finds is raised when versions are compared.
     choice = Choice().configured({"versions": {"one": ">=1.x.y"}}, "app.toml")
-    with pytest.raises(lazyplug.InvalidChoice, match=r"^app.toml: versions: .*1.x.y"):
+    with pytest.raises(lazyplug.InvalidChoice, match=r"^app.toml: .*1.x.y"):
         ExtensionManager[Any]("g", choice=choice)
     with pytest.raises(
-        lazyplug.InvalidChoice, match=r"^code: api: .*two.* \(expected '2\.3'\)"
+        lazyplug.InvalidChoice, match=r"^code: 'two' is not a valid api: expected"
     ):
         ExtensionManager[Any]("g", choice=Choice(host="myapp", api="two"))
 

@@ -1,1 +1,1 @@
-"""Handle failures: plugins that do not load, broken metadata, and the messages."""
+"""Handle failures: plugins that do not load, broken metadata, and their errors."""

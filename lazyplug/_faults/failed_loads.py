@@ -3,10 +3,11 @@
 import _thread
 import sys
 
+from .. import _messages as messages
 from .._exceptions import CircularLoad, LazyplugError
 from .._import_target import import_module
 from .._printable import CAUSE, CONTEXT, TRACEBACK, TYPE_NAME
-from .messages import origin
+from .errors import origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,9 +61,10 @@ def store_failure(
     """
     if not issubclass(type(error), LazyplugError):
         try:
-            note = f"lazyplug: while loading {origin(extension)}"
+            subject = origin(extension)
         except (ImportError, OSError):  # files can no longer be read
-            note = f"lazyplug: while loading {extension!r}"
+            subject = repr(extension)
+        note = messages.WHILE_LOADING.format(extension=subject)
         # Not with `add_note`, which the class may override, or refuse as frozen
         # dataclasses do: another exception would replace this one.
         notes = _DICT.__get__(error).setdefault("__notes__", [])

@@ -3,13 +3,14 @@
 import os
 
 from .. import _environment, _settings
+from .. import _messages as messages
 from .._files import metadata_names
 from .._indexing.metadata import ENTRY_POINTS
 from .._indexing.reading import read_file
 from .._log import report_once
 from .._printable import describe_error, list_words
+from .errors import broken_metadata, invalid_entry_point
 from .failure_log import failure_log
-from .messages import broken_metadata, invalid_entry_point
 from .problems import Failure, count_problems, problems
 
 TYPE_CHECKING = False
@@ -30,7 +31,9 @@ def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
     """Apply the policy of a manager that is being made; check the metadata first."""
     if policy not in _POLICIES:
         raise ValueError(
-            f"{policy!r} is not a valid on_failure: expected {list_words(_POLICIES)}"
+            messages.NOT_VALID.format(
+                value=repr(policy), what="on_failure", expected=list_words(_POLICIES)
+            )
         )
     if policy == "ignore":
         return
@@ -71,8 +74,8 @@ def _report_new_problems(namespace: str) -> None:
     for several in filter(None, (own, others)):
         more = f" ({count_problems(several)})" if len(several) > 1 else ""
         report_once(
-            f"ignoring broken metadata: {several[0]}{more}."
-            " Run `lazyplug doctor`, or call lazyplug.problems().",
+            f"{messages.IGNORING_METADATA.format(problem=several[0])}{more}."
+            f" {messages.SEE_PROBLEMS}",
             quiet=several is others,
         )
 

@@ -63,7 +63,7 @@ def problems() -> "list[Problem]":
     what is broken: the other lines, files and distributions are not affected.
     """
     found = [
-        Problem(f"sys.path[{place}]", 0, f"ignoring {entry!r}, which is not a path")
+        Problem(f"sys.path[{place}]", 0, _not_a_path(entry))
         for place, entry in enumerate(sys.path)
         if not _is_path(entry)
     ]
@@ -79,6 +79,12 @@ def count_problems(problems: "Sized") -> str:
     ('1 problem found', '2 problems found')
     """
     return f"{counted(len(problems), 'problem')} found"
+
+
+def _not_a_path(entry: object) -> str:
+    from .. import _messages as messages  # deferred: only on failure
+
+    return messages.NOT_A_PATH.format(entry=entry)
 
 
 def _is_path(entry: object) -> bool:

@@ -15,7 +15,7 @@ from importlib_metadata import PathDistribution
 
 from .._files import READ_FLAGS, fs, metadata_names
 from .metadata import headers, leftover_name, normalize, parse, stem
-from .reading import failure_reason, is_file
+from .reading import cannot_be_read, failure_reason, is_file
 from .records import Distribution, fragments
 
 TYPE_CHECKING = False
@@ -122,7 +122,11 @@ def scan_archive(path: str) -> "tuple[list[Distribution], list[RawProblem], bool
     try:
         file = _ArchiveFile(path)
     except OSError as error:
-        reason = failure_reason(error) or "was removed during the scan"
+        reason = failure_reason(error)
+        if not reason:
+            from .. import _messages as messages  # deferred: rare
+
+            reason = messages.REMOVED_MEANWHILE
         return [], [(path, 0, reason)], False
     try:
         with io.BufferedReader(file) as buffer, zipfile.ZipFile(buffer) as archive:
@@ -134,10 +138,12 @@ def scan_archive(path: str) -> "tuple[list[Distribution], list[RawProblem], bool
                 else:
                     problems += distribution.problems
     except _BadZipFile as error:
-        problems.append((path, 0, f"is neither a directory nor a zip archive: {error}"))
+        from .. import _messages as messages  # deferred: only on failure
+
+        problems.append((path, 0, f"{messages.NOT_AN_ARCHIVE}: {error}"))
     except Exception as error:  # see _DAMAGE
         was_read = _is_damage(error)
-        problems.append((path, 0, f"cannot be read: {error!r}"))
+        problems.append((path, 0, cannot_be_read(repr(error))))
     return found, problems, was_read and not file.failed and _reads_the_sample()
 
 
@@ -169,8 +175,8 @@ def _read(path: str, dist: LibraryDistribution) -> Distribution:
                 text = dist.read_text(file)
             except Exception as error:  # see _DAMAGE
                 was_read = was_read and _is_damage(error)
-                reason = f"{file} of {_directory(dist)} cannot be read: {error!r}"
-                problems.append((path, 0, reason))
+                reason = cannot_be_read(repr(error))
+                problems.append((path, 0, f"{file} of {_directory(dist)} {reason}"))
                 continue
             if text:
                 return text
@@ -185,12 +191,15 @@ def _read(path: str, dist: LibraryDistribution) -> Distribution:
     key, key_was_read = _key(dist, name)
     was_read = was_read and key_was_read
     if not key:
-        problems.append((path, 0, "contains metadata without a Name"))
+        from .. import _messages as messages  # deferred: few have no Name
+
+        problems.append((path, 0, f"{_directory(dist)} {messages.NO_NAME}"))
     # Managers recognize a leftover by the file of its owner, as in directories.
     file = leftover_name(dist)
     if file:
-        reason = f"contains {file}, which an interrupted pip left behind: delete it"
-        problems.append((path, 0, reason))
+        from .. import _messages as messages  # deferred: few are left behind
+
+        problems.append((path, 0, f"{file} {messages.LEFT_BEHIND}"))
     file = file or name or key
     return Distribution(
         file,

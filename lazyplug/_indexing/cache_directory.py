@@ -191,7 +191,9 @@ def _check(status: os.stat_result, path: str) -> None:
 
 
 def _permission_error(path: str) -> PermissionError:
-    return PermissionError(_EPERM, "other users can write to it", path)
+    from .. import _messages as messages  # deferred: only on failure
+
+    return PermissionError(_EPERM, messages.OTHERS_CAN_WRITE, path)
 
 
 def _make(name: str, parent: "int | None") -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 
 from .. import _files
+from .. import _messages as messages
 from .._exceptions import LazyplugError
 from .._frozen_index import (
     ALL,
@@ -56,8 +57,11 @@ def freeze_time() -> int:
         return int(time.time())
     if not epoch.isdecimal() or len(epoch) > _DIGITS:
         raise LazyplugError(
-            f"SOURCE_DATE_EPOCH={epoch[:40]!r} is not a valid time: expected seconds"
-            " since 1970"
+            messages.NOT_VALID.format(
+                value=f"SOURCE_DATE_EPOCH={epoch[:40]!r}",
+                what="time",
+                expected=messages.A_TIME,
+            )
         )
     return int(epoch)
 
@@ -272,10 +276,11 @@ def staleness_note(environment: "Environment") -> str:
     if frozen is None:
         return ""
     frozen_time = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(frozen.since))
-    remedy = f"`lazyplug freeze{frozen.options} --output {frozen.label}`"
     try:
         changes = [
-            f"{path}: {len(added)} added, {len(removed)} removed"
+            messages.ADDED_AND_REMOVED.format(
+                path=path, added=len(added), removed=len(removed)
+            )
             for path, added, removed in changed_directories(environment)
         ]
         stripped = [
@@ -284,20 +289,28 @@ def staleness_note(environment: "Environment") -> str:
             if names and path in environment.entries and names_checksum(path) is None
         ]
     except ValueError:
-        return f" Note: {frozen.label} is damaged. Run {remedy}."
-    note = f" Note: {frozen.label}, frozen {frozen_time}"
-    if frozen.trusted:
-        if not changes:
-            return ""
-        return (
-            f"{note}, is trusted without checking, but has become stale:"
-            f" {'; '.join(changes)}. Run {remedy}, or set LAZYPLUG_INDEX=off."
+        return messages.FREEZE_AGAIN.format(
+            reason=messages.DAMAGED.format(file=frozen.label),
+            options=frozen.options,
+            file=frozen.label,
+        )
+    if changes and frozen.trusted:
+        return messages.STALE_BUT_USED.format(
+            file=frozen.label,
+            time=frozen_time,
+            changes="; ".join(changes),
+            options=frozen.options,
         )
     if changes:
-        return f"{note}, is stale and not used for {'; '.join(changes)}. Run {remedy}."
-    if stripped:
-        return (
-            f"{note}, is not used for {'; '.join(stripped)}: the metadata is missing."
-            " If it was removed on purpose, run `lazyplug freeze --trust`."
+        return messages.FREEZE_AGAIN.format(
+            reason=messages.STALE.format(
+                file=frozen.label, time=frozen_time, changes="; ".join(changes)
+            ),
+            options=frozen.options,
+            file=frozen.label,
+        )
+    if stripped and not frozen.trusted:
+        return messages.STRIPPED.format(
+            file=frozen.label, time=frozen_time, paths="; ".join(stripped)
         )
     return ""

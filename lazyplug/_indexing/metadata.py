@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 # What to append to the path of a metadata directory to get the path of its file.
 ENTRY_POINTS = os.sep + "entry_points.txt"
 METADATA = os.sep + "METADATA"
-# How messages describe a value that cannot be split into a module and an attribute.
-INVALID_REFERENCE = "not a valid reference (expected `module:attr`)"
 # The characters of most modules and attributes.
 _WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
 
@@ -127,18 +125,27 @@ def parse(text: str, path: str) -> "tuple[list[Point], list[RawProblem]]":
             group = line.strip("[]")
             continue
         if group is None:
-            problems.append((path, number, f"{line!r} is before the first [group]"))
+            from .. import _messages as messages  # deferred: few files have problems
+
+            reason = messages.BEFORE_FIRST_GROUP.format(line=line)
+            problems.append((path, number, reason))
             continue
         name, equals, value = line.partition("=")
         if not equals:
-            problems.append((path, number, f"no '=' in {line!r}"))
+            from .. import _messages as messages  # deferred: few files have problems
+
+            reason = messages.NO_EQUALS_SIGN.format(line=line)
+            problems.append((path, number, reason))
             continue
         # As row_of does: the call would add 1 % to a cold start.
         name = name.strip()
         value = value.strip()
         module, attr = split_value(value)
         if module is None:
-            problems.append((path, number, f"{value!r} is {INVALID_REFERENCE}"))
+            from .. import _messages as messages  # deferred: few files have problems
+
+            reason = f"{value!r} is {messages.INVALID_REFERENCE}"
+            problems.append((path, number, reason))
         points.append((group, (name, value, module, attr, number)))
     return points, problems
 

@@ -11,6 +11,7 @@ from .._files import fs
 from .._index import rows_of, texts
 from .layout import decode
 from .metadata import leftover_name, normalize, row_of
+from .reading import cannot_be_read
 from .rebuild import read_deciding_metadata
 from .scan import scan_path_entry
 from .shadowing import winners
@@ -165,13 +166,19 @@ def ask_finder(
                 found.append((key, dist, points))
                 name = leftover_name(dist)
                 if name:
-                    reason = f"returns {name}, which an interrupted pip left behind"
-                    problems.append((label, 0, f"{reason}: delete this directory"))
+                    # deferred: few are left behind
+                    from .. import _messages as messages
+
+                    problems.append((label, 0, f"{name} {messages.LEFT_BEHIND}"))
             except Exception as error:  # third-party code
-                reason = f"a distribution of it cannot be read: {error!r}"
-                problems.append((label, 0, reason))
+                from .. import _messages as messages  # deferred: only on failure
+
+                reason = cannot_be_read(repr(error))
+                problems.append((label, 0, f"{messages.A_DISTRIBUTION_OF_IT} {reason}"))
     except Exception as error:  # third-party code
-        problems.append((label, 0, f"find_distributions() failed: {error!r}"))
+        from .. import _messages as messages  # deferred: only on failure
+
+        problems.append((label, 0, messages.FINDER_FAILED.format(error=repr(error))))
     return found, problems
 
 

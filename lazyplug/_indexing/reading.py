@@ -69,9 +69,14 @@ def read_file(
         status = fs.fstat(descriptor)
         size = status.st_size
         if status.st_mode & KIND != REGULAR:
-            return None, status, "is not a regular file"
+            from .. import _messages as messages  # deferred: only on failure
+
+            return None, status, cannot_be_read(messages.NOT_A_REGULAR_FILE)
         if size > _FILE_CAP:
-            return None, status, f"is too large ({size} bytes)"
+            from .. import _messages as messages  # deferred: only on failure
+
+            reason = messages.TOO_LARGE.format(size=size, limit=_FILE_CAP)
+            return None, status, cannot_be_read(reason)
         data = b""
         if metadata and size > _HEAD:
             data = fs.read(descriptor, _HEAD)
@@ -85,7 +90,9 @@ def read_file(
                 break
         return data.decode(errors=errors), status, ""
     except UnicodeDecodeError as error:
-        return None, status, f"is not UTF-8: {error}"
+        from .. import _messages as messages  # deferred: only on failure
+
+        return None, status, messages.NOT_UTF8.format(error=error)
     except OSError as error:
         return None, None, failure_reason(error)
     finally:
@@ -102,7 +109,16 @@ def failure_reason(error: Exception) -> str:
     """Return why the system failed to read a file; "" if the file does not exist."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return ""
-    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
+    return cannot_be_read(str(getattr(error, "strerror", None) or error))
+
+
+def cannot_be_read(reason: str) -> str:
+    """Return the reason of a problem: that something cannot be read, and why."""
+    try:
+        from .. import _messages as messages  # deferred: only on failure
+    except (ImportError, OSError):
+        return reason  # for the same reason: no descriptor is left, for example
+    return messages.CANNOT_BE.format(done="read", reason=reason)
 
 
 def sign_file(

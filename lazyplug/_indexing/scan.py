@@ -67,7 +67,9 @@ def scan_path_entry(
         reliable = reliable and was_read
         return PathEntry(path, whole, reliable, True, problems, {}, distributions)
     if kind != DIRECTORY:
-        problems = [(path, 0, "is neither a directory nor a zip archive")]
+        from .. import _messages as messages  # deferred: only on failure
+
+        problems = [(path, 0, messages.NOT_AN_ARCHIVE)]
         return PathEntry(path, whole, reliable, False, problems, {}, [])
     if same:
         files, now = known.files(), known.stat_signature
@@ -94,7 +96,12 @@ def list_metadata(
     try:
         names = fs.listdir(path)
     except (OSError, ValueError) as error:
-        return [], set(), failure_reason(error) or "was removed during the scan"
+        reason = failure_reason(error)
+        if not reason:
+            from .. import _messages as messages  # deferred: rare
+
+            reason = messages.REMOVED_MEANWHILE
+        return [], set(), reason
     removed: set[str] = set()
     if known:
         current, before = set(names), set(known)
@@ -195,13 +202,9 @@ def scan_distribution(
         points, bad = parse(text, directory + ENTRY_POINTS)
         problems += bad
     if is_leftover:
-        problems.append(
-            (
-                directory,
-                0,
-                "was left behind by an interrupted pip: delete this directory",
-            )
-        )
+        from .. import _messages as messages  # deferred: few are left behind
+
+        problems.append((directory, 0, messages.LEFT_BEHIND))
     # Metadata is read on access, and here only if it decides something. Its signature
     # is kept: one in the future is reliable once two scans have seen it.
     source: str | None = "METADATA"
@@ -225,12 +228,16 @@ def scan_distribution(
         elif reason:
             problems.append((directory + os.sep + (source or ""), 0, reason))
         elif points:
-            problems.append((directory, 0, "has no metadata"))
+            from .. import _messages as messages  # deferred: few have no metadata
+
+            problems.append((directory, 0, messages.NO_METADATA))
     if not named:
         key = normalize(name)
         if not key:
             points.clear()
-            problems.append((directory, 0, "has no Name: ignoring its entry points"))
+            from .. import _messages as messages  # deferred: few have no Name
+
+            problems.append((directory, 0, messages.NO_NAME))
     return Distribution(
         file,
         key,

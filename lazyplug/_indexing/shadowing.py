@@ -73,15 +73,17 @@ def sort_distributions(
         key=lambda d: (d.key, d.source is None, d.file.lower().endswith("egg-info"))
     )
     problems: list[RawProblem] = [
-        (
-            os.path.join(path, loser.file),
-            0,
-            f"is shadowed by {winner.file} in the same directory",
-        )
+        (os.path.join(path, loser.file), 0, _shadowed(winner.file))
         for winner, loser in pairwise(ordered)
         if winner.key == loser.key
     ]
     return ordered, problems
+
+
+def _shadowed(file: str) -> str:
+    from .. import _messages as messages  # deferred: few are shadowed
+
+    return messages.SHADOWED.format(file=file)
 
 
 def duplicate_keys(entries: "Sequence[PathEntry]") -> "set[str]":

@@ -42,19 +42,23 @@ def store(directory: str, name: str, content: bytes) -> None:
     """
     try:
         if len(content) > SIZE_CAP:
-            raise ValueError(f"{len(content)} bytes exceed the limit of {SIZE_CAP}")
+            from .. import _messages as messages  # deferred: few are that large
+
+            reason = messages.TOO_LARGE.format(size=len(content), limit=SIZE_CAP)
+            raise ValueError(reason)
         with open_cache_directory(directory) as cache:
             new = not cache.has(name)
             write(cache, name, content, gap=True)
             _prune(cache, keep=name, thorough=new)
     except Exception as error:  # an audit hook may raise any exception
-        _log_failure(f"{name} cannot be written: {error}")
+        _log_failure(name, error)
 
 
-def _log_failure(message: str) -> None:
-    from .._log import debug  # deferred: only on failure
+def _log_failure(name: str, error: Exception) -> None:
+    from .. import _messages as messages  # deferred: only on failure
+    from .._log import debug
 
-    debug(message)
+    debug(f"{name} {messages.CANNOT_BE.format(done='written', reason=error)}")
 
 
 def write(

@@ -59,8 +59,12 @@ def run(arguments: "list[str]") -> None:
         try:
             record(options["--trace"])
         except OSError as error:
-            file = options["--trace"]
-            _refuse(f"{file} cannot be written: {error.strerror or error}\n")
+            from .. import _messages as messages  # deferred: only on failure
+
+            reason = messages.CANNOT_BE.format(
+                done="written", reason=error.strerror or error
+            )
+            _refuse(f"{options['--trace']} {reason}")
     sys.path[:0] = first
     try:
         start()
@@ -84,7 +88,9 @@ def _parse_arguments(arguments: "list[str]") -> "tuple[dict[str, str], list[str]
     while rest and rest[0] in ("--as-stevedore", "--children", "--trace"):
         option = rest.pop(0)
         if option == "--trace" and not rest:
-            _refuse(f"--trace needs a FILE\n{USAGE}")
+            from .. import _messages as messages  # deferred: only on failure
+
+            _refuse(messages.RUN_TRACE, usage=True)
         options[option] = rest.pop(0) if option == "--trace" else ""
     first = rest[0] if rest else ""
     if first in ("-h", "--help"):
@@ -95,17 +101,25 @@ def _parse_arguments(arguments: "list[str]") -> "tuple[dict[str, str], list[str]
     elif first == "-m":
         options[rest.pop(0)] = ""
     elif first.startswith("-"):
-        _refuse(f"{first} is not a valid option\n{USAGE}")
+        from .. import _messages as messages  # deferred: only on failure
+
+        _refuse(messages.RUN_OPTION.format(option=first), usage=True)
     if not rest:
+        from .. import _messages as messages  # deferred: only on failure
+
         missing = "MODULE" if "-m" in options else "PROGRAM"
-        _refuse(f"{missing} is missing\n{USAGE}")
+        _refuse(messages.MISSING.format(argument=missing), usage=True)
     if "--children" in options and "--as-stevedore" not in options:
-        _refuse("--children can only be used with --as-stevedore\n")
+        from .. import _messages as messages  # deferred: only on failure
+
+        _refuse(messages.RUN_CHILDREN)
     return options, rest
 
 
-def _refuse(text: str) -> "NoReturn":
-    print("lazyplug run:", text, end="", file=sys.stderr)
+def _refuse(text: str, usage: bool = False) -> "NoReturn":
+    print("lazyplug run:", text, file=sys.stderr)
+    if usage:
+        print(USAGE, end="", file=sys.stderr)
     sys.exit(2)
 
 
@@ -282,11 +296,16 @@ def _prepare_program(name: str, *arguments: str) -> "Start":
         file = _absolute_path(path)
         source = b"" if os.path.isdir(file) else _read_file(file)
     except OSError as error:
-        _refuse(f"{path} cannot be read: {error.strerror}\n")
+        from .. import _messages as messages  # deferred: only on failure
+
+        reason = messages.CANNOT_BE.format(done="read", reason=error.strerror or error)
+        _refuse(f"{path} {reason}")
     interpreter, options = interpreter_of(source, file)
     archive = _is_archive(file)
     if not archive and b"\0" in source:
-        reason = "is not a Python program"
+        from .. import _messages as messages  # deferred: only on failure
+
+        reason = messages.NOT_PYTHON
     else:
         reason = _reason_to_refuse(interpreter, by_name)
     if reason:
@@ -340,14 +359,12 @@ def _prepare_entry_point(name: str, arguments: "tuple[str, ...]") -> "Start | No
         try:
             module, attr = point.module, point.attr
         except ValueError as error:
-            _refuse(f"{error}\n")
+            _refuse(str(error))
         if not attr:
-            from .._faults.messages import origin  # deferred: only on failure
+            from .. import _messages as messages  # deferred: only on failure
+            from .._faults.errors import origin
 
-            _refuse(
-                f"{origin(point)} does not name a function to call. Its author must"
-                " correct it.\n"
-            )
+            _refuse(messages.NO_FUNCTION.format(extension=origin(point)))
         # Installers write the same text. There is no `__file__`, since processes of
         # multiprocessing would try to run it.
         source = (
@@ -490,14 +507,22 @@ def _reason_to_refuse(interpreter: str, by_name: bool) -> str:
     """Return why a script cannot be run in this Python, in words; "" if it can."""
     if not interpreter:
         # The shell would run it by its name; Python accepts any path.
-        return "does not name a Python in its first line" if by_name else ""
+        if not by_name:
+            return ""
+        from .. import _messages as messages  # deferred: only on failure
+
+        return messages.NAMES_NO_PYTHON
     program = os.path.basename(interpreter).lower()
     if not program.startswith(("python", "pypy")):
-        return f"is a program for {interpreter}, not for Python"
+        from .. import _messages as messages  # deferred: only on failure
+
+        return messages.FOR_ANOTHER_PROGRAM.format(interpreter=interpreter)
     # A caller that gives a path wants this Python to run that file.
     if not by_name or _is_this_python(interpreter):
         return ""
-    return f"belongs to another Python ({interpreter})"
+    from .. import _messages as messages  # deferred: only on failure
+
+    return messages.OF_ANOTHER_PYTHON.format(interpreter=interpreter)
 
 
 def _is_this_python(interpreter: str) -> bool:
@@ -534,20 +559,26 @@ def _python_home(executable: str) -> str:
 
 
 def _refuse_unknown(name: str) -> "NoReturn":
+    from .. import _messages as messages  # deferred: only on failure
+
     directories = " or ".join(_scripts_directories())
-    _refuse(f"no program {name!r} was found in {directories} or on PATH{_hint(name)}")
+    reason = messages.NO_PROGRAM.format(name=name, directories=directories)
+    _refuse(_with_hint(reason, name))
 
 
 def _refuse_program(path: str, reason: str, name: str) -> "NoReturn":
-    text = f"{path} {reason}"
+    from .. import _messages as messages  # deferred: only on failure
+
+    reason = f"{path} {reason}"
     if name:
-        _refuse(f"{text}{_hint(name)}")
-    _refuse(f"{text}: it cannot be run in this process\n")
+        _refuse(_with_hint(reason, name))
+    _refuse(messages.NOT_IN_THIS_PROCESS.format(reason=reason))
 
 
-def _hint(name: str) -> str:
-    """Return the end of a message: where else the name is missing, and what to do."""
-    from .._faults.messages import near_misses  # deferred: only on failure
+def _with_hint(reason: str, name: str) -> str:
+    """Return a message with its end: where else a name is missing, and what to do."""
+    from .. import _messages as messages  # deferred: only on failure
+    from .._faults.errors import did_you_mean, near_misses
     from .._inventory import rows_of_namespace
 
     near = near_misses(
@@ -555,9 +586,5 @@ def _hint(name: str) -> str:
     )
     if name and os.path.exists(name):
         near = (os.path.join(os.curdir, name), *near)
-    return (
-        f", and no distribution installed for {sys.executable} declares a console"
-        f" script of that name."
-        + (f" Did you mean {' or '.join(map(repr, near))}?" if near else "")
-        + " Install it for this Python, or use `-m MODULE` or the path of a script.\n"
-    )
+    text = messages.NO_SCRIPT.format(reason=reason, python=sys.executable)
+    return f"{text}{did_you_mean(near) or '.'} {messages.INSTALL_PROGRAM}"

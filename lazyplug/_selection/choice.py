@@ -3,7 +3,8 @@
 import os
 import sys
 
-from .._faults.messages import bad_choice, near_misses
+from .. import _messages as messages
+from .._faults.errors import bad_choice
 from .._files import has_elevated_privileges
 from .._indexing.metadata import normalize
 from .._printable import list_words
@@ -13,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
+
+    from .._exceptions import InvalidChoice
 
     # The text of the pattern, then shell-style patterns of the group, the name and the
     # key of the distribution. None: any.
@@ -90,13 +93,11 @@ class Choice:
             _denied=(),
             _safe="",
             _versions=(),
-            host=_text(host, "host"),
+            host=_text(host, "host", "a string"),
             api=_api_versions(api),
         )
         if self.api and not host:
-            raise bad_choice(
-                "code", "api= also needs host=, the name of the host's distribution"
-            )
+            raise bad_choice("code", messages.NEEDS_HOST.format(option="api="))
         self._add("code", allow, deny, safe_mode, versions)
 
     def _fill(self, **fields: "Any") -> None:
@@ -116,20 +117,18 @@ class Choice:
             known[0] for known in (self._allowed or ("", ()))[1]
         )
         if allow is not None and both:
-            words = list_words(sorted(both))
-            warn(f"{source} both allows and denies {words}: the deny list wins")
+            warn(
+                messages.ALLOWED_AND_DENIED.format(
+                    source=source, patterns=list_words(sorted(both))
+                )
+            )
         if safe_mode is not None:
             if not isinstance(safe_mode, bool):
-                raise bad_choice(
-                    source,
-                    f"{safe_mode!r} is not a valid value of safe_mode: expected true or"
-                    " false",
+                raise _invalid(
+                    source, safe_mode, "value", messages.TRUE_OR_FALSE, "safe_mode: "
                 )
             if safe_mode and not self.host:
-                raise bad_choice(
-                    source,
-                    "safe_mode also needs host=, the name of the host's distribution",
-                )
+                raise bad_choice(source, messages.NEEDS_HOST.format(option="safe_mode"))
             self._fill(_safe=source if safe_mode else "")
         if versions is not None:
             self._fill(_versions=(*self._versions, *_ranges(versions, source)))
@@ -147,17 +146,10 @@ class Choice:
         Raises InvalidChoice if it is not such a table.
         """
         if not hasattr(settings, "keys"):
-            raise bad_choice(
-                source, f"{settings!r} is not a valid configuration: expected a table"
-            )
+            raise _invalid(source, settings, "configuration", "a table")
         for key in settings:
             if key not in _KEYS:
-                near = near_misses(str(key), _KEYS) or _KEYS
-                raise bad_choice(
-                    source,
-                    f"{key!r} is not a valid option; did you mean"
-                    f" {list_words(sorted(near))}?",
-                )
+                raise _invalid(source, key, "option", list_words(_KEYS))
         return self._with(source, *(settings.get(key) for key in _KEYS))
 
     def environment(self, prefix: str) -> "Choice":
@@ -182,9 +174,7 @@ class Choice:
         value = get_setting(name)
         if value:
             if value not in ("0", "1"):
-                raise bad_choice(
-                    name, f"{value!r} is not a valid value: expected 1 or 0"
-                )
+                raise _invalid(name, value, "value", "1 or 0")
             found = found._with(name, safe_mode=value == "1")
         return found
 
@@ -206,7 +196,7 @@ class Choice:
             yield source, ((f"@{key}", None, None, key),)
 
     def __setattr__(self, name: str, value: object = None) -> None:
-        raise AttributeError(f"Choice objects are immutable: {name!r} not set")
+        raise AttributeError(messages.IMMUTABLE.format(kind="Choice", name=name))
 
     __delattr__ = __setattr__
 
@@ -241,9 +231,16 @@ def _restore(*fields: "Any") -> Choice:
 # ------------------------------------------------------------------------ reading
 
 
-def _text(value: "Any", what: str) -> str:
+def _invalid(
+    source: str, value: "Any", what: str, expected: str, option: str = ""
+) -> "InvalidChoice":
+    text = messages.NOT_VALID.format(value=repr(value), what=what, expected=expected)
+    return bad_choice(source, f"{option}{text}")
+
+
+def _text(value: "Any", what: str, expected: str) -> str:
     if not isinstance(value, str):
-        raise bad_choice("code", f"{value!r} is not a valid {what}: expected a string")
+        raise _invalid("code", value, what, expected)
     return value
 
 
@@ -251,10 +248,8 @@ def _api_versions(value: "Any") -> "tuple[str, ...]":
     if isinstance(value, str):
         return (value,)
     if not hasattr(value, "__iter__"):
-        raise bad_choice(
-            "code", f"{value!r} is not a valid api: expected a version such as '2.3'"
-        )
-    return tuple(_text(each, "version in api=") for each in value)
+        raise _invalid("code", value, "api", messages.A_VERSION)
+    return tuple(_text(each, "api", messages.A_VERSION) for each in value)
 
 
 def warn(message: str, about: str = "") -> None:
@@ -282,9 +277,7 @@ def split(value: str) -> "list[str]":
 
 def _patterns(value: "Any", what: str, source: str) -> "tuple[Pattern, ...]":
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        raise bad_choice(
-            source, f"{value!r} is not a valid {what} list: expected a list of patterns"
-        )
+        raise _invalid(source, value, f"{what} list", messages.A_LIST_OF_PATTERNS)
     return tuple(parse_pattern(text, source) for text in value)
 
 
@@ -300,22 +293,20 @@ def parse_pattern(text: str, source: str) -> "Pattern":
     ((None, None, 'acme_*'), ('g', 'a', 'b_c'))
     """
     if not isinstance(text, str):
-        raise bad_choice(source, f"{text!r} is not a valid pattern: expected a string")
+        raise _invalid(source, text, "pattern", "a string")
     group, equals, rest = text.rpartition("=")
     name, at, distribution = rest.partition("@")
     parts = group.strip(), name.strip(), key_pattern(distribution.strip())
     is_incomplete = (equals and not parts[0]) or (at and not parts[2])
     if is_incomplete or "@" in parts[2] or not (parts[1] or parts[2]):
-        raise bad_choice(
-            source,
-            f"{text!r} is not a valid pattern: expected NAME, GROUP=NAME,"
-            " @DISTRIBUTION, or GROUP=NAME@DISTRIBUTION",
-        )
+        raise _invalid(source, text, "pattern", messages.A_PATTERN)
     kept = [None if part in {"", "*"} else part for part in parts]
     for part in filter(None, kept):
         fault = fault_of(part)
         if fault:
-            raise bad_choice(source, f"{text!r} is not a valid pattern: {fault}")
+            raise bad_choice(
+                source, messages.INVALID_PATTERN.format(pattern=text, fault=fault)
+            )
     return text, kept[0], kept[1], kept[2]
 
 
@@ -365,12 +356,12 @@ def fault_of(pattern: str) -> str:
     """
     for _, inside, unclosed in classes(pattern):
         if unclosed:
-            return "'[' is never closed; for a bracket, write '[[]'"
+            return messages.UNCLOSED_BRACKET
         members = inside.removeprefix("!")
         at = members.find("-", 1)
         while 0 < at < len(members) - 1:
             if members[at - 1] > members[at + 1]:
-                return f"its range {members[at - 1 : at + 2]!r} is empty"
+                return messages.EMPTY_RANGE.format(members=members[at - 1 : at + 2])
             at = members.find("-", at + 3)
     return ""
 
@@ -394,33 +385,32 @@ def fits(text: str, wanted: "str | None") -> bool:
 
 def _ranges(value: "Any", source: str) -> "tuple[tuple[str, str, str], ...]":
     if not hasattr(value, "items"):
-        raise bad_choice(
-            source,
-            f"{value!r} is not a valid value of versions: expected a table of version"
-            " specifiers",
+        raise _invalid(
+            source, value, "table", messages.A_TABLE_OF_VERSIONS, "versions: "
         )
     found = []
     for name, wanted in value.items():
         if not isinstance(name, str) or not isinstance(wanted, str) or not name:
-            raise bad_choice(
-                source,
-                f"{name!r}: {wanted!r} is not valid in versions: expected"
-                " 'NAME': '>=1.2,<2'",
+            table = {name: wanted}
+            raise _invalid(
+                source, table, "table", messages.A_TABLE_OF_VERSIONS, "versions: "
             )
         if not _is_range(wanted):
-            raise bad_choice(
-                source,
-                f"{name!r}: {wanted!r} is not valid in versions: expected"
-                f" {name!r}: '>=1.2,<2'",
-            )
+            raise invalid_specifier(source, wanted, name)
         key = key_pattern(name)
         fault = fault_of(key)
         if fault:
-            raise bad_choice(
-                source, f"{name!r} is not a valid pattern in versions: {fault}"
-            )
+            reason = messages.INVALID_PATTERN.format(pattern=name, fault=fault)
+            raise bad_choice(source, f"versions: {reason}")
         found.append((source, key, wanted))
     return tuple(found)
+
+
+def invalid_specifier(source: str, wanted: str, name: str) -> "InvalidChoice":
+    """Return the error for a version specifier of `versions`."""
+    return bad_choice(
+        source, messages.INVALID_SPECIFIER.format(value=wanted, name=name)
+    )
 
 
 def _is_range(text: str) -> bool:

@@ -1,8 +1,15 @@
 """Resolve names that are declared more than once in a group. Imports no plugin."""
 
-from .._faults.messages import multiple_matches, near_misses, origin
+from .. import _messages as messages
+from .._faults.errors import (
+    advice,
+    did_you_mean,
+    multiple_matches,
+    near_misses,
+    origin,
+)
 from .._log import report_once
-from .._printable import list_words, repr_of
+from .._printable import repr_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +32,7 @@ def ignore_conflicts(
     :param name: the name that is declared more than once.
     :param entrypoints: the extensions with that name, in the order of the manager.
     """
-    return _report(namespace, name, entrypoints, entrypoints[-1], "the last one")
+    return _report(namespace, name, entrypoints, entrypoints[-1], "last one")
 
 
 def first_on_conflict(
@@ -35,7 +42,7 @@ def first_on_conflict(
 
     The parameters are those of ignore_conflicts. Imports no plugin.
     """
-    return _report(namespace, name, entrypoints, entrypoints[0], "the first one")
+    return _report(namespace, name, entrypoints, entrypoints[0], "first one")
 
 
 def error_on_conflict(
@@ -71,15 +78,16 @@ def prefer(
     names: tuple[object, ...] = distributions or ("",)
     for name in names:
         if not isinstance(name, str) or not name:
-            raise TypeError(
-                "prefer() takes the names of distributions: prefer('acme-*'),"
-                f" not {repr_of(name)}"
+            text = messages.NOT_VALID.format(
+                value=repr_of(name), what="argument", expected=messages.A_DISTRIBUTION
             )
+            text = f"prefer(): {text}"
+            raise TypeError(text)
         fault = fault_of(key_pattern(name))
         if fault:
-            raise ValueError(
-                f"prefer({name!r}): {name!r} is not a valid pattern: {fault}"
-            )
+            text = messages.INVALID_PATTERN.format(pattern=name, fault=fault)
+            text = f"prefer(): {text}"
+            raise ValueError(text)
     return _Preference(distributions, otherwise)
 
 
@@ -104,7 +112,7 @@ class _Preference:
             found = [e for e in entrypoints if e._owner and fits(e._owner[0], wanted)]
             if len(found) == 1:
                 _report_missing(missing, quiet=True)
-                which = f"the one of {distribution}"
+                which = f"one of {distribution}"
                 return _report(
                     namespace, name, entrypoints, found[0], which, quiet=True
                 )
@@ -125,12 +133,12 @@ def _report(
     which: str,
     quiet: bool = False,
 ) -> "Extension[T]":
+    text = messages.DECLARED_TWICE.format(name=name, namespace=namespace)
     lines = "".join(f"\n  {origin(extension)}" for extension in several)
-    report_once(
-        f"{name!r} is declared more than once in group {namespace!r};"
-        f" {which} is used:{lines}",
-        quiet=quiet,
-    )
+    # If the host has decided, nobody needs to do anything.
+    remedy = "" if quiet else f"\n{advice(several)}"
+    used = messages.IS_USED.format(which=which)
+    report_once(f"{text}; {used}:{lines}{remedy}", quiet=quiet)
     return chosen
 
 
@@ -151,8 +159,5 @@ def _report_missing(preferred: "list[str]", quiet: bool = False) -> None:
         wanted = key_pattern(name)
         if not any(fits(key, wanted) for key in keys):
             near = [key.replace("_", "-") for key in near_misses(wanted, keys)]
-            hint = f"; did you mean {list_words(near)}?" if near else ""
-            report_once(
-                f"prefer({name!r}): that distribution is not installed{hint}",
-                quiet=quiet and not near,
-            )
+            text = messages.PREFERRED_MISSING.format(name=name)
+            report_once(f"{text}{did_you_mean(near)}", quiet=quiet and not near)

@@ -1,12 +1,12 @@
 """Apply a choice to the declared extensions, before any is imported."""
 
+from .. import _messages as messages
 from .._entry_point import EntryPoint
 from .._environment import current, rows
-from .._faults.messages import near_misses
+from .._faults.errors import did_you_mean, near_misses
 from .._index import quote
 from .._indexing.metadata import normalize
 from .._inventory import group_names, groups_of, mentions
-from .._printable import list_words
 from .._settings import get_setting
 from .choice import Choice, classes, fits, parse_pattern, split, warn
 
@@ -58,10 +58,7 @@ def _global_rule(name: str, group: str) -> "Rule":
     for text in split(get_setting(name)):
         pattern = parse_pattern(text, name)
         if pattern[1] is None:
-            warn(
-                f"ignoring {text!r} in {name}: expected a pattern with a group, as in"
-                f" 'GROUP={text}'"
-            )
+            warn(messages.PATTERN_WITHOUT_GROUP.format(pattern=text, source=name))
         elif fits(group, pattern[1]):
             found.append(pattern)
     return name, tuple(found)
@@ -72,13 +69,17 @@ def apply_choice(
 ) -> "list[Extension[Any]]":
     """Return the enabled extensions; add the others to the manager's `excluded`."""
     if not isinstance(manager._choice, Choice | None):
-        raise TypeError(f"choice= must be a lazyplug.Choice, not {manager._choice!r}")
+        raise TypeError(
+            messages.NOT_VALID.format(
+                value=repr(manager._choice), what="choice", expected=messages.A_CHOICE
+            )
+        )
     groups = groups_of(manager.namespace)
     pairs: Callable[[str], Iterable[AnyPair]] = rows
     if manager._package is not None:
         from .._static.packages import with_modules  # deferred: few hosts have one
 
-        pairs = with_modules(manager._package)
+        pairs = with_modules(manager._package, manager.namespace)
     kept, excluded = judge(manager._choice, groups, extensions, pairs)
     manager.excluded.update(excluded)
     return kept
@@ -149,24 +150,23 @@ def _reason(
     owner = _owner(extension)
     reason = ""
     if choice._safe and owner is not None and owner[0] != normalize(choice.host):
-        reason = (
-            f"excluded by safe mode ({choice._safe}), which enables only plugins of"
-            f" {choice.host}"
+        reason = messages.EXCLUDED_BY_SAFE_MODE.format(
+            source=choice._safe, host=choice.host
         )
     # Match all lists, even with a reason: patterns that match nothing are reported.
     for rule in denied:
         pattern = _match(rule, extension)
         if pattern is not None:
             matched.add(pattern)
-            reason = (
-                reason or f"excluded by the deny pattern {pattern[0]!r} in {rule[0]}"
+            reason = reason or messages.EXCLUDED_BY_DENY.format(
+                pattern=pattern[0], source=rule[0]
             )
     if allowed is not None:
         pattern = _match(allowed, extension)
         if pattern is not None:
             matched.add(pattern)
         else:
-            reason = reason or f"excluded by the allow list in {allowed[0]}"
+            reason = reason or messages.EXCLUDED_BY_ALLOW.format(source=allowed[0])
     for rule in choice._version_rules():
         matched.update(rule[1] if _match(rule, extension) else ())
     if not reason and owner is not None and (choice.api or choice._versions):
@@ -192,9 +192,8 @@ def _report_unmatched(
         if _may_match(pattern):
             continue
         near = near_misses(pattern[2] or "", names)
-        hint = f"; did you mean {list_words(sorted(near))}?" if near else ""
-        message = f"{pattern[0]!r} in {source} matches no installed plugin{hint}"
-        warn(message, f"{pattern[0]!r} in {source}")
+        message = messages.UNMATCHED.format(pattern=pattern[0], source=source)
+        warn(f"{message}{did_you_mean(sorted(near))}", f"{pattern[0]!r} in {source}")
 
 
 def _may_match(pattern: "Pattern") -> bool:

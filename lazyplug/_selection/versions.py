@@ -1,8 +1,9 @@
 """Compare the versions of host and plugins in metadata, before any import."""
 
+from .. import _messages as messages
 from .._distribution import identify, label, requirements_of
 from .._exceptions import LazyplugError
-from .._faults.messages import bad_choice
+from .._faults.errors import bad_choice
 from .._indexing.metadata import normalize
 
 TYPE_CHECKING = False
@@ -25,20 +26,24 @@ def incompatible(choice: "Choice", owner: "Owner") -> str:
     for source, pattern, wanted in choice._versions:
         if fits(owner[0], pattern):
             name, version, _ = identify(owner)
-            if not _within(version, wanted, source):
-                dist = f"{name} {version}" if version else f"{name}, without a version,"
-                return f"excluded by version: {dist} is not {wanted} ({source})"
+            if not _within(version, wanted, source, pattern):
+                dist = f"{name} {version}"
+                if not version:
+                    dist = messages.WITHOUT_VERSION.format(name=name)
+                return messages.EXCLUDED_BY_VERSION.format(
+                    distribution=dist, wanted=wanted, source=source
+                )
     host = normalize(choice.host)
     if not choice.api or owner[0] == host:
         return ""
     texts = [text for text in requirements_of(owner) if normalize(_name(text)) == host]
     if not texts or _admits(texts, choice.api):
         return ""
-    wanted = " and ".join(map(repr, texts))
-    supported = ", ".join(choice.api)
-    return (
-        f"excluded by version: {label(owner)} requires {wanted}, but this is"
-        f" {choice.host} {supported}"
+    return messages.EXCLUDED_BY_API.format(
+        distribution=label(owner),
+        requirements=" and ".join(map(repr, texts)),
+        host=choice.host,
+        versions=", ".join(choice.api),
     )
 
 
@@ -58,19 +63,18 @@ def _packaging() -> "Any":
     try:
         from packaging import requirements, specifiers, version  # deferred: optional
     except ModuleNotFoundError as error:
-        raise LazyplugError(
-            "the versions of plugins cannot be compared: packaging is not installed."
-            " Run `pip install lazyplug[versions]`."
-        ) from error
+        raise LazyplugError(messages.NO_PACKAGING) from error
     return requirements, specifiers, version
 
 
-def _within(version: str, wanted: str, source: str) -> bool:
+def _within(version: str, wanted: str, source: str, name: str) -> bool:
     _, specifiers, versions = _packaging()
     try:
         specifier = specifiers.SpecifierSet(wanted)
     except specifiers.InvalidSpecifier as error:
-        raise bad_choice(source, f"versions: {error} (expected '>=1.2,<2')") from error
+        from .choice import invalid_specifier
+
+        raise invalid_specifier(source, wanted, name) from error
     try:
         return bool(specifier.contains(version, prereleases=True))
     except versions.InvalidVersion:
@@ -88,10 +92,15 @@ def _admits(texts: "list[str]", api: "tuple[str, ...]") -> bool:
                 specifiers.append(requirement.specifier)
         except (requirements.InvalidRequirement, ValueError):
             continue  # installers refuse an invalid requirement: ignore it
-    try:
-        candidates = [versions.Version(each) for each in api]
-    except versions.InvalidVersion as error:
-        raise bad_choice("code", f"api: {error} (expected '2.3')") from error
+    candidates = []
+    for each in api:
+        try:
+            candidates.append(versions.Version(each))
+        except versions.InvalidVersion as error:
+            text = messages.NOT_VALID.format(
+                value=repr(each), what="api", expected=messages.A_VERSION
+            )
+            raise bad_choice("code", text) from error
     return any(
         all(specifier.contains(version, prereleases=True) for specifier in specifiers)
         for version in candidates

@@ -58,7 +58,9 @@ _MAX_UNWRITTEN = 16
 
 def missing_module(extension: "Extension[Any]") -> str:
     """Return the reason why an extension whose module is missing cannot be loaded."""
-    return f"no module named {extension._module!r}"
+    from .. import _messages as messages  # deferred: only on failure
+
+    return messages.NO_MODULE.format(name=extension._module)
 
 
 def summary(extension: "Extension[Any]") -> "str | None":
@@ -508,9 +510,11 @@ def write() -> None:
         try:
             known.write()
         except Exception as error:  # Python would print it at exit
-            from .._log import debug  # deferred: only on failure
+            from .. import _messages as messages  # deferred: only on failure
+            from .._log import debug
 
-            debug(f"the learned facts cannot be written: {error!r}")
+            reason = messages.CANNOT_BE.format(done="written", reason=repr(error))
+            debug(f"{messages.LEARNED_FACTS} {reason}")
 
 
 def forget(directory: str) -> None:

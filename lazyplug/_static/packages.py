@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from .._types import AnyPair
 
 
-def with_modules(package: str) -> "Callable[..., Sequence[AnyPair]]":
+def with_modules(package: str, namespace: str) -> "Callable[..., Sequence[AnyPair]]":
     """Return a function like `_environment.rows` that adds the modules of a package.
 
-    That function raises ModuleNotFoundError if there is no such package.
+    That function raises ModuleNotFoundError if there is no such package. Raises
+    ValueError if the namespace is a family of groups.
     """
+    if namespace[-2:] == ".*":
+        from .. import _messages as messages  # deferred: only on failure
+
+        raise ValueError(messages.ONE_GROUP.format(namespace=namespace))
 
     def all_rows(
         group: str, names: "Collection[str] | None" = None
@@ -59,16 +64,18 @@ def _package_path(package: str) -> "list[str]":
         if module is None:
             spec = spec_of(finders(), name, path)
             if spec is None:
-                raise ModuleNotFoundError(
-                    f"package={package!r}: no module named {name!r}."
-                    " Install the distribution that contains it.",
-                    name=name,
-                )
+                # deferred: only on failure
+                from .. import _messages as messages
+
+                reason = messages.NO_MODULE.format(name=name)
+                text = messages.NO_PACKAGE.format(package=package, reason=reason)
+                raise ModuleNotFoundError(text, name=name)
             path = spec.submodule_search_locations
         else:
             path = getattr(module, "__path__", None)
         if path is None:
-            raise ModuleNotFoundError(
-                f"package={package!r}: {name!r} is a module, not a package", name=name
-            )
+            from .. import _messages as messages  # deferred: only on failure
+
+            text = messages.NOT_A_PACKAGE.format(package=package, name=name)
+            raise ModuleNotFoundError(text, name=name)
     return list(path)

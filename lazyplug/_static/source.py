@@ -182,7 +182,7 @@ def tree_of(data: bytes) -> ast.Module:
     Raises SyntaxError, or ValueError if the source contains a NUL.
     """
     if data.count(b".") > PARTS and any(map(_has_too_many_parts, _lines_of(data))):
-        raise SyntaxError("too many parts in an import")
+        raise SyntaxError("too many parts")
     with _parsing, warnings.catch_warnings():
         # Python warns about a plugin's source when it compiles it.
         warnings.simplefilter("ignore")

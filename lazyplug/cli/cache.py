@@ -4,8 +4,10 @@ import os
 import time
 
 from .. import _environment, _files
+from .. import _messages as messages
 from .._faults.problems import problems
 from .._files import is_trusted_directory
+from .._frozen_index import unreadable
 from .._index import DECODE_ERRORS, Index
 from .._indexing.cache_directory import open_cache_directory
 from .._indexing.layout import table_of
@@ -22,9 +24,8 @@ from .output import (
     print_table,
     reason_of,
     refuse,
-    unreadable,
 )
-from .verifying import NO_CACHE_DIRECTORY, damages, untrusted, unwritable
+from .verifying import damages, untrusted, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def path(options: "argparse.Namespace") -> int:
     if options.json:
         print_json({"path": directory})
     elif directory is None:
-        complain(NO_CACHE_DIRECTORY)
+        complain(messages.NO_CACHE_DIRECTORY)
     else:
         print(clean(directory))
     return 1 if directory is None else 0
@@ -73,7 +74,7 @@ def _own_files() -> "tuple[str, list[str], str]":
     """Return the cache directory, our files in it, and why it is not used, or ""."""
     directory = get_cache_directory()
     if directory is None:
-        return "", [], NO_CACHE_DIRECTORY
+        return "", [], messages.NO_CACHE_DIRECTORY
     if not os.path.lexists(directory):
         return directory, [], ""
     if not is_trusted_directory(directory):
@@ -99,8 +100,12 @@ def show(options: "argparse.Namespace") -> int:
     elif rows:
         print_table(rows)
     else:
-        print(clean(f"No index in {directory}"))
+        print(clean(_no_index(directory)))
     return 0
+
+
+def _no_index(directory: str) -> str:
+    return f"No index in {directory}"
 
 
 def _row(file: str) -> "dict[str, Any] | None":
@@ -174,7 +179,7 @@ def verify(options: "argparse.Namespace") -> int:
         checked = counted(len(found), "file")
         print(clean(f"{checked} in {directory}, {damaged_count} damaged"))
     else:
-        print(clean(f"No index in {directory}"))
+        print(clean(_no_index(directory)))
     return min(damaged_count, 1)
 
 
@@ -210,7 +215,10 @@ def clear(options: "argparse.Namespace") -> int:
             except FileNotFoundError:
                 pass  # another process has removed it
             except OSError as error:
-                complain(f"{file} cannot be removed: {reason_of(error)}")
+                reason = messages.CANNOT_BE.format(
+                    done="removed", reason=reason_of(error)
+                )
+                complain(f"{file} {reason}")
     return _removed(options, directory, files)
 
 
@@ -257,11 +265,14 @@ def refresh(options: "argparse.Namespace") -> int:
         print(f"{groups}, {counted(changes['problems'], 'problem')} in the metadata")
     if frozen is not None and is_frozen:
         complain(
-            f"The frozen index {frozen.label} is in effect, and was not rewritten. Run"
-            f" `lazyplug freeze{frozen.options} --output {frozen.label}`."
+            messages.FREEZE_AGAIN.format(
+                reason=messages.INDEX_IN_EFFECT.format(file=frozen.label),
+                options=frozen.options,
+                file=frozen.label,
+            )
         )
     if not changes["remembered"]:
-        complain("The index could not be written. Run `lazyplug doctor`.")
+        complain(messages.INDEX_NOT_WRITTEN)
     return 0 if changes["remembered"] else 1
 
 

@@ -15,11 +15,11 @@ from time import perf_counter
 from typing import IO, Any
 
 from .. import _environment
-from .._faults.messages import no_matches
-from .._indexing.metadata import INVALID_REFERENCE
+from .. import _messages as messages
+from .._faults.errors import no_matches
 from .._inventory import all_rows
 from .._printable import counted, describe_error
-from .children import HAS_PROCESSES, NO_PROCESSES, child_command
+from .children import HAS_PROCESSES, child_command, no_processes
 from .listing import EXCLUDED, NO_ENTRY_POINTS, label, list_extensions
 from .output import (
     add_json,
@@ -112,7 +112,11 @@ def _seconds(text: str) -> float:
         seconds = 0.0
     if not 0 < seconds <= _DAY:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a valid number of seconds: expected > 0 and <= {_DAY:g}"
+            messages.NOT_VALID.format(
+                value=repr(text),
+                what="timeout",
+                expected=messages.A_TIMEOUT.format(limit=_DAY),
+            )
         )
     return seconds
 
@@ -156,9 +160,7 @@ def check(options: argparse.Namespace) -> int:
 
 def _in_this_process(found: list[tuple[Any, str]]) -> list[dict[str, Any]]:
     """Load plugins one by one in this process; return their rows."""
-    complain(
-        f"{NO_PROCESSES}: each plugin is loaded in this process, without a time limit."
-    )
+    complain(messages.CHECKED_IN_THIS_PROCESS.format(reason=no_processes()))
     rows = []
     for extension, note in found:
         row = _row(extension, note)
@@ -218,7 +220,7 @@ def _row(extension: Any, note: str) -> dict[str, Any]:
     if note.startswith(EXCLUDED):
         row |= {"state": "excluded", "error": note}
     elif extension._module is None:
-        error = f"{extension.value!r} is {INVALID_REFERENCE}"
+        error = f"{extension.value!r} is {messages.INVALID_REFERENCE}"
         row |= {"state": "invalid", "error": error}
     return row
 
@@ -250,10 +252,8 @@ def _load(
             start_new_session=True,
         )
     except OSError as fault:
-        return row | {
-            "state": "crashed",
-            "error": f"its process cannot be started: {fault}",
-        }
+        reason = messages.CANNOT_BE.format(done="started", reason=fault)
+        return row | {"state": "crashed", "error": f"its process {reason}"}
     running.add(process)
     if stopped.is_set():
         _kill(process)  # started after the others were killed
@@ -272,10 +272,10 @@ def _load(
             row |= json.load(file)
     except (OSError, ValueError):
         if code is None:
-            error = f"did not load within {timeout:g} seconds"
+            error = messages.TIMED_OUT.format(timeout=timeout)
             return row | {"state": "timeout", "seconds": timeout, "error": error}
         last = printed.decode(errors="backslashreplace").strip().rpartition("\n")[2]
-        error = f"its process {_how(code)}" + (f": {last}" if last else "")
+        error = _how(code) + (f": {last}" if last else "")
         return row | {"state": "crashed", "error": error}
     return row | {"state": "failed"} if row["error"] else row
 
@@ -320,14 +320,15 @@ def _how(code: int) -> str:
     """Return in words how a process ended.
 
     >>> _how(3), _how(-9)
-    ('exited with code 3', 'was killed by SIGKILL')
+    ('its process exited with code 3', 'its process was killed by SIGKILL')
     """
     if code >= 0:
-        return f"exited with code {code}"
+        return messages.PROCESS_EXITED.format(code=code)
     try:
-        return f"was killed by {signal.Signals(-code).name}"
+        name = signal.Signals(-code).name
     except ValueError:
-        return f"was killed by signal {-code}"
+        name = f"signal {-code}"
+    return messages.PROCESS_KILLED.format(signal=name)
 
 
 @contextmanager

@@ -3,11 +3,16 @@
 import os
 import sys
 
+from .. import _messages as messages
 from .._running.launch import options_of
 
 # False on the platforms where subprocess cannot start a process.
 HAS_PROCESSES = sys.platform not in {"emscripten", "wasi", "ios", "tvos", "watchos"}
-NO_PROCESSES = f"{sys.platform} cannot start processes"
+
+
+def no_processes() -> str:
+    """Return why no process can be started on this platform."""
+    return messages.NO_PROCESSES.format(platform=sys.platform)
 
 
 def child_command(directory: str, code: str) -> "list[str]":

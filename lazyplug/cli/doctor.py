@@ -5,12 +5,20 @@ import sys
 from itertools import zip_longest
 
 from .. import _environment, _files
+from .. import _messages as messages
 from .._content import is_by_content, signature
 from .._exceptions import InvalidChoice
 from .._extension import Extension
 from .._faults.problems import problems
 from .._files import fs
-from .._frozen_index import OFF, default_path, names_checksum, open_frozen_index
+from .._frozen_index import (
+    OFF,
+    default_path,
+    names_checksum,
+    open_frozen_index,
+    unreadable,
+    unusable,
+)
 from .._index import Index, stat_signature
 from .._indexing.cache_directory import open_cache_directory
 from .._indexing.layout import assemble, decode, from_bytes
@@ -19,14 +27,14 @@ from .._indexing.reading import find_metadata
 from .._indexing.storage import list_files
 from .._indexing.watch import watched_files
 from .._inventory import rows_by_group
-from .._printable import counted
+from .._printable import counted, list_words
 from .._selection.choice import parse_pattern, split
 from .._settings import LEVELS, MODES, get_cache_directory, get_setting
 from .._static import facts
 from .freezing import differences_now
 from .listing import label
-from .output import add_json, clean, print_json, unreadable
-from .verifying import NO_CACHE_DIRECTORY, damages, untrusted, write_fault
+from .output import add_json, clean, print_json
+from .verifying import damages, untrusted, write_fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +55,8 @@ _VALUES = {
     "LAZYPLUG_CHECK": LEVELS,
     "LAZYPLUG_EAGER": ("1",),
 }
+_DEFAULTS = {name: values[0] for name, values in _VALUES.items()}
+_DEFAULTS["LAZYPLUG_EAGER"] = "0"
 _PREFIX = "LAZYPLUG_"
 _LISTS = ("LAZYPLUG_ALLOW", "LAZYPLUG_DENY")
 # Several distributions may declare a script of the same name: the one that is installed
@@ -103,12 +113,16 @@ def _settings() -> "Iterator[Finding]":
             reason = "Python runs with -E or -I, or with the privileges of another user"
             yield _NOTE, f"ignoring {setting}: {reason}"
         elif value and value not in _VALUES.get(name, (value,)):
-            values = _VALUES[name]
-            expected = "one of " * (len(values) > 1) + ", ".join(values)
-            yield _PROBLEM, f"ignoring {setting}: expected {expected}"
+            text = messages.IGNORING_SETTING.format(
+                name=name,
+                value=value,
+                values=list_words(_VALUES[name]),
+                default=_DEFAULTS[name],
+            )
+            yield _PROBLEM, text
         else:
             fault = _fault(name, value)
-            yield (_PROBLEM, f"{setting}: {fault}") if fault else (_NOTE, setting)
+            yield (_PROBLEM, fault) if fault else (_NOTE, setting)
     if not names:
         yield _OK, "no LAZYPLUG_* variable is set"
 
@@ -117,10 +131,7 @@ def _fault(name: str, value: str) -> str:
     for text in split(value) if name in _LISTS else ():
         try:
             if parse_pattern(text, name)[1] is None:
-                return (
-                    f"ignoring {text!r}: expected a pattern with a group, as in"
-                    f" 'GROUP={text}'"
-                )
+                return messages.PATTERN_WITHOUT_GROUP.format(pattern=text, source=name)
         except InvalidChoice as error:
             return str(error)
     return ""
@@ -129,12 +140,13 @@ def _fault(name: str, value: str) -> str:
 def _cache_directory() -> "Iterator[Finding]":
     directory = get_cache_directory()
     if directory is None:
-        yield _PROBLEM, NO_CACHE_DIRECTORY
+        yield _PROBLEM, messages.NO_CACHE_DIRECTORY
         return
     fault = _write_fault(directory)
     if not os.path.lexists(directory):
         if fault:
-            yield _NOTE, f"{directory} cannot be created: {fault}"
+            reason = messages.CANNOT_BE.format(done="created", reason=fault)
+            yield _NOTE, f"{directory} {reason}"
         else:
             yield _OK, f"{directory} will be created when an index is first written"
         return
@@ -159,7 +171,10 @@ def _cache_directory() -> "Iterator[Finding]":
             f"{text}, to be rewritten when needed. Run `lazyplug cache verify`.",
         )
     if fault or not os.access(directory, os.W_OK):
-        text = f"{directory} cannot be written" + (f": {fault}" if fault else "")
+        reason = messages.CANNOT_BE.format(
+            done="written", reason=fault or "no write access"
+        )
+        text = f"{directory} {reason}"
         yield _NOTE, f"{text}; changes are scanned again at each start"
     yield _OK, f"{directory} has {counted(len(files), 'file')}"
 
@@ -281,9 +296,9 @@ def _frozen() -> "Iterator[Finding]":
             if named != OFF and (named or os.path.lexists(path)):
                 open_frozen_index(path)
         except OSError as error:
-            yield _PROBLEM, _unusable(path, unreadable(path, error))
+            yield _PROBLEM, unusable(unreadable(path, error), path)
         except ValueError as error:
-            yield _PROBLEM, _unusable(path, str(error))
+            yield _PROBLEM, unusable(str(error), path)
         else:
             yield _OK, "none" if named != OFF else "not used: LAZYPLUG_INDEX=off"
         return
@@ -314,13 +329,6 @@ def _frozen() -> "Iterator[Finding]":
         yield _OK, f"{label} is used, and up to date"
 
 
-def _unusable(path: str, reason: str) -> str:
-    return (
-        f"ignoring the frozen index: {reason}. Run `lazyplug freeze --output {path}`,"
-        " or set LAZYPLUG_INDEX=off."
-    )
-
-
 def _entries_with_distributions(frozen: "FrozenIndex") -> "list[str]":
     """Return the path entries for which a frozen index has distributions."""
     pairs = zip(frozen.index.key[1:], frozen.names)
@@ -349,7 +357,7 @@ def _path() -> "Iterator[Finding]":
                 f"{entry} contains distributions, so it is scanned at each start",
             )
         elif not os.path.exists(entry) and not entry.endswith(".zip"):
-            yield _NOTE, f"{entry} does not exist"
+            yield _NOTE, messages.DOES_NOT_EXIST.format(path=entry)
     for _, finder in _environment.third_party_finders():
         kind = finder if isinstance(finder, type) else type(finder)
         text = f"third-party finder {kind.__module__}.{kind.__qualname__}"

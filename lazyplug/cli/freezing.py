@@ -4,15 +4,16 @@ import os
 import sys
 import sysconfig
 
+from .. import _messages as messages
 from .._environment import classify_path
 from .._exceptions import LazyplugError
-from .._frozen_index import default_path, open_frozen_index
+from .._frozen_index import default_path, open_frozen_index, unreadable
 from .._indexing.cache_directory import Directory
 from .._indexing.freeze import anchor_path, differences, freeze_index, freeze_time
 from .._indexing.layout import decode, from_bytes
 from .._indexing.storage import write
 from .._printable import counted
-from .output import add_json, clean, complain, print_json, reason_of, refuse, unreadable
+from .output import add_json, clean, complain, print_json, reason_of, refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,19 +62,15 @@ def freeze(options: "argparse.Namespace") -> int:
     """
     file = os.path.abspath(options.output)
     if options.check and (options.trust or options.flat):
-        complain("lazyplug freeze: --check takes --trust and --flat from FILE")
+        complain(f"lazyplug freeze: {messages.OPTIONS_OF_FILE}")
         return 2
     for directory in options.path or ():
         if not os.path.exists(directory):
-            return refuse(
-                options.json, file, f"{directory} does not exist: nothing was frozen"
-            )
+            missing = messages.DOES_NOT_EXIST.format(path=directory)
+            return refuse(options.json, file, _nothing_done("frozen", missing))
     if type(sys.modules["os"]) is not type(sys):
-        return refuse(
-            options.json,
-            file,
-            "the module os is replaced (by a fake file system): nothing was frozen",
-        )
+        fault = _nothing_done("frozen", messages.OS_REPLACED)
+        return refuse(options.json, file, fault)
     try:
         return _check(options, file) if options.check else _write(options, file)
     except OSError as error:
@@ -81,13 +78,15 @@ def freeze(options: "argparse.Namespace") -> int:
         if options.check:
             fault = unreadable(file, error)
         else:
-            fault = (
-                f"{file} cannot be written: {reason_of(error)}. Use another file with"
-                " --output, and set LAZYPLUG_INDEX to its path."
-            )
+            reason = messages.CANNOT_BE.format(done="written", reason=reason_of(error))
+            fault = messages.USE_ANOTHER_FILE.format(reason=f"{file} {reason}")
         return refuse(options.json, file, fault)
     except (ValueError, LazyplugError) as error:
         return refuse(options.json, file, str(error))
+
+
+def _nothing_done(done: str, reason: object) -> str:
+    return messages.NOTHING_DONE.format(reason=reason, done=done)
 
 
 def _anchored_entries(paths: "list[str] | None", directory: str) -> "Named":
@@ -133,7 +132,7 @@ def _write(options: "argparse.Namespace", file: str) -> int:
         )
         print(clean(f"{file}: {content_summary}"))
     if not distributions:
-        complain("No distributions found in these path entries.")
+        complain(messages.NO_DISTRIBUTIONS)
     return 0
 
 
@@ -141,9 +140,7 @@ def _check(options: "argparse.Namespace", file: str) -> int:
     try:
         frozen = open_frozen_index(file)
     except FileNotFoundError:
-        raise LazyplugError(
-            f"{file} does not exist. Run `lazyplug freeze` to write it."
-        ) from None
+        raise LazyplugError(messages.NOTHING_TO_CHECK.format(path=file)) from None
     named = None
     if options.path or frozen.flat:
         named = _anchored_entries(options.path, os.path.dirname(file))
@@ -187,13 +184,13 @@ def thaw(options: "argparse.Namespace") -> int:
         open_frozen_index(file)
         os.unlink(file)
     except FileNotFoundError:
-        return refuse(options.json, file, f"{file} does not exist: nothing was removed")
+        missing = messages.DOES_NOT_EXIST.format(path=file)
+        return refuse(options.json, file, _nothing_done("removed", missing))
     except OSError as error:
-        return refuse(
-            options.json, file, f"{file} cannot be removed: {reason_of(error)}"
-        )
+        reason = messages.CANNOT_BE.format(done="removed", reason=reason_of(error))
+        return refuse(options.json, file, f"{file} {reason}")
     except ValueError as error:
-        return refuse(options.json, file, f"{error}: nothing was removed")
+        return refuse(options.json, file, _nothing_done("removed", error))
     if options.json:
         print_json({"removed": file})
     else:

@@ -3,13 +3,14 @@
 import os
 
 from .. import _environment
+from .. import _messages as messages
 from .._distribution import identify
 from .._distribution import label as label_of
 from .._extension import Extension
-from .._faults.messages import no_matches
-from .._indexing.metadata import INVALID_REFERENCE
+from .._faults.errors import no_matches
 from .._inventory import groups_of, is_left_over, rows_by_group
 from .._manager import ExtensionManager
+from .._printable import sentence
 from .._static import facts
 from .output import add_json, complain, print_fields, print_json, print_table
 
@@ -125,9 +126,9 @@ def list_extensions(group: str, thorough: bool = True) -> "dict[Extension[Any], 
     found = {}
     for extension in manager:
         count = counts[extension.name]
-        note = f"{ONE_OF} {count} plugins with this name" if count > 1 else ""
+        note = messages.ONE_OF.format(count=count) if count > 1 else ""
         if extension._module is None:
-            note = INVALID_REFERENCE
+            note = messages.INVALID_REFERENCE
         elif thorough and facts.is_missing(extension):
             note = facts.missing_module(extension)
         found[extension] = note
@@ -147,13 +148,12 @@ def _left_overs(namespace: str) -> "Iterator[tuple[Extension[Any], str]]":
                 _, path, file, _ = owner
                 # For a third-party finder, the path is not a string.
                 where = os.path.join(path, file) if isinstance(path, str) else file
-                note = f"left behind by an interrupted pip (delete {where})"
-                yield extension, f"{EXCLUDED}: {note}"
+                yield extension, f"{EXCLUDED}: {where} {messages.LEFT_BEHIND}"
 
 
 # The first words of the note of an excluded extension, and of one that shares its name.
 EXCLUDED, ONE_OF = "excluded", "one of"
-NO_ENTRY_POINTS = "No entry points found on sys.path."
+NO_ENTRY_POINTS = sentence(messages.NO_ENTRY_POINTS)
 _labels: "dict[Owner, str]" = {}
 
 

@@ -12,9 +12,10 @@ import time
 from importlib.util import find_spec
 
 from .. import _environment
+from .. import _messages as messages
 from .._inventory import all_rows
 from .._printable import counted
-from .children import HAS_PROCESSES, NO_PROCESSES, measured_command
+from .children import HAS_PROCESSES, measured_command, no_processes
 from .listing import NO_ENTRY_POINTS
 from .output import add_json, at_least, complain, print_json, print_table
 
@@ -63,7 +64,7 @@ def bench(options: argparse.Namespace) -> int:
     plugin. Returns 1 if nothing could be measured.
     """
     if not HAS_PROCESSES:
-        complain(f"{NO_PROCESSES}, which `lazyplug bench` measures.")
+        complain(messages.NO_BENCH.format(reason=no_processes()))
         return 1
     groups = all_rows(_environment.current())
     if not groups:
@@ -150,5 +151,7 @@ def _run(name: str, code: str, variables: "dict[str, str]") -> float:
     seconds = time.perf_counter() - began
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise _StartError(f"the process of {name or 'Python'} failed: {last}")
+        raise _StartError(
+            messages.PROCESS_FAILED.format(name=name or "Python", error=last)
+        )
     return seconds * 1e3

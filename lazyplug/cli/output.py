@@ -3,6 +3,7 @@
 import os
 import sys
 
+from .. import _messages as messages
 from .._printable import clean as clean  # noqa: PLC0414 - for all commands
 
 TYPE_CHECKING = False
@@ -29,7 +30,11 @@ def at_least(least: int) -> "Callable[[str], int]":
             from argparse import ArgumentTypeError  # free: the parser imports it
 
             raise ArgumentTypeError(
-                f"{text!r} is not a valid number: expected an integer >= {least}"
+                messages.NOT_VALID.format(
+                    value=repr(text),
+                    what="number",
+                    expected=messages.AN_INTEGER.format(least=least),
+                )
             )
         return int(text)
 
@@ -140,11 +145,6 @@ def refuse(as_json: bool, path: str, fault: str) -> int:
 def reason_of(error: OSError) -> str:
     """Return the reason of a system error, without its number and path."""
     return error.strerror or str(error)
-
-
-def unreadable(path: str, error: OSError) -> str:
-    """Return the message that a file or directory cannot be read."""
-    return f"{path} cannot be read: {reason_of(error)}"
 
 
 def is_terminal(file: "IO[str]") -> bool:

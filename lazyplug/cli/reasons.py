@@ -1,14 +1,15 @@
 """Explain why a plugin is available, or why it is not. Imports no plugin."""
 
 from .. import _environment
+from .. import _messages as messages
 from .._distribution import identify
 from .._entry_point import EntryPoint
-from .._faults.messages import near_misses, origin
+from .._faults.errors import did_you_mean, near_misses, origin
 from .._faults.problems import count_problems, problems
 from .._index import Index
 from .._indexing.freeze import staleness_note
 from .._inventory import groups_of, rows_by_group, shadowed_rows
-from .._printable import list_words
+from .._printable import list_words, sentence
 from .listing import EXCLUDED, ONE_OF, list_extensions
 from .output import add_json, clean, print_json
 
@@ -54,11 +55,12 @@ def why(options: "argparse.Namespace") -> int:
 def _reasons_of_declared(named: "dict[Extension[Any], str]") -> "Iterator[str]":
     for extension, note in named.items():
         if note.startswith(EXCLUDED):
-            yield f"{note[0].upper()}{note[1:]}; {origin(extension)}."
+            yield sentence(f"{note}; {origin(extension)}")
         elif note.startswith(ONE_OF):
             yield f"Available: {note}; {origin(extension)}."
         elif note:
-            yield f"Cannot be used: {note}; {origin(extension)}."
+            reason = messages.CANNOT_BE.format(done="used", reason=note)
+            yield sentence(f"{reason}; {origin(extension)}")
         else:
             yield f"Available: {origin(extension)}."
 
@@ -91,11 +93,12 @@ def _reasons_of_missing(namespace: str, name: str) -> "Iterator[str]":
     names = [row[0] for g in groups_of(namespace) for row, _ in groups.get(g, ())]
     if not names:
         near = near_misses(namespace, groups)
-        text = f"No installed distribution declares the group {namespace!r}."
+        what = f"the group {namespace!r}"
     else:
         near = near_misses(name, names)
-        text = f"No installed distribution declares {name!r} in {namespace!r}."
-    yield text + (f" Did you mean {' or '.join(map(repr, near))}?" if near else "")
+        what = f"{name!r} in {namespace!r}"
+    text = sentence(messages.NOT_DECLARED.format(what=what))
+    yield f"{text.removesuffix('.')}{did_you_mean(near) or '.'}"
     elsewhere = [
         other
         for other, pairs in groups.items()
@@ -105,7 +108,7 @@ def _reasons_of_missing(namespace: str, name: str) -> "Iterator[str]":
         yield f"A plugin with that name is in {list_words(sorted(elsewhere))}."
     note = staleness_note(_environment.current())
     if note:
-        yield note.strip()
+        yield messages.NOTE.format(text=note)
     found = problems()
     if found:
         yield f"{count_problems(found)} in the metadata, which may hide it:"

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 
-from .children import HAS_PROCESSES, NO_PROCESSES, child_command
+from .. import _messages as messages
+from .children import HAS_PROCESSES, child_command, no_processes
 from .output import complain, has_rich, print_table, reason_of, to_json
 
 TYPE_CHECKING = False
@@ -67,16 +68,14 @@ def trace(options: argparse.Namespace) -> int:
     there is no program or a file cannot be written, and 1 if a trace is not possible.
     """
     if not options.program:
-        complain("lazyplug trace: PROGRAM is missing. Run `lazyplug trace --help`.")
+        missing = messages.MISSING.format(argument="PROGRAM")
+        complain(f"lazyplug trace: {messages.SEE_TRACE_HELP.format(reason=missing)}")
         return 2
     if not HAS_PROCESSES:
-        complain(
-            f"{NO_PROCESSES}, which `lazyplug trace` needs. Run `lazyplug run --trace"
-            " FILE PROGRAM`."
-        )
+        complain(messages.NO_TRACE.format(reason=no_processes()))
         return 1
     if options.svg and not has_rich():
-        complain("lazyplug trace: --svg needs rich. Run `pip install lazyplug[cli]`.")
+        complain(f"lazyplug trace: {messages.NEEDS_RICH}")
         return 1
     for file in (options.json, options.svg):
         # Fail before the program runs, not after it.
@@ -84,7 +83,8 @@ def trace(options: argparse.Namespace) -> int:
             if file:
                 open(file, "w", encoding="utf-8").close()
         except OSError as error:
-            complain(f"{file} cannot be written: {reason_of(error)}")
+            reason = messages.CANNOT_BE.format(done="written", reason=reason_of(error))
+            complain(f"{file} {reason}")
             return 2
     with tempfile.TemporaryDirectory(prefix="lazyplug-trace-") as directory:
         file = os.path.join(directory, "events")
@@ -102,7 +102,7 @@ def trace(options: argparse.Namespace) -> int:
     elif events:
         print_table([_row(event) for event in events], sys.stderr)
     elif events is not None:
-        complain("The program did not use lazyplug.")
+        complain(messages.NOT_TRACED)
     # For a program that a signal ended, return the exit code that a shell returns.
     return exit_code if exit_code >= 0 else 128 - exit_code
 

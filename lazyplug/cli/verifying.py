@@ -2,6 +2,7 @@
 
 import os
 
+from .. import _messages as messages
 from .._content import is_by_content
 from .._files import SIZE_CAP, IndexFile
 from .._index import DECODE_ERRORS, Index, index_name
@@ -23,23 +24,18 @@ if TYPE_CHECKING:
     # the text that names a part, and the function that checks it
     Check = tuple[str, Callable[[], object]]
 
-# Why the cache directory cannot be used.
-NO_CACHE_DIRECTORY = (
-    "Cannot determine a cache directory: HOME is not set. Set LAZYPLUG_CACHE_DIR."
-)
-
 
 def untrusted(directory: str) -> str:
     """Return the message that a cache directory is not trusted."""
-    return (
-        f"{directory} is not used: it is not a directory, or other users can write to"
-        " it. Remove it, or remove their permission to write."
-    )
+    return messages.DIRECTORY_NOT_TRUSTED.format(directory=directory)
 
 
 def unwritable(directory: str, error: OSError) -> str:
     """Return the message that a cache directory cannot be written."""
-    return f"{directory} cannot be written: {write_fault(directory, error)}"
+    reason = messages.CANNOT_BE.format(
+        done="written", reason=write_fault(directory, error)
+    )
+    return f"{directory} {reason}"
 
 
 def write_fault(directory: str, error: OSError) -> str:

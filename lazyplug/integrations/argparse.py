@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import ExtensionManager
 from .._distribution import summary_of
-from .._faults.messages import failed_load
-from .._indexing.metadata import INVALID_REFERENCE
 from .._static import facts
 
 if TYPE_CHECKING:
@@ -48,6 +46,8 @@ class PluginParser(argparse.ArgumentParser):
         try:
             add_to = extension.plugin
         except Exception as error:
+            from .._faults.errors import failed_load  # deferred: only on failure
+
             self.exit(1, f"{self.prog}: error: {failed_load(extension, error)}\n")
         add_to(self)
 
@@ -80,8 +80,16 @@ def add_plugins(
 
 def _help_text(extension: "Extension[Any]") -> str:
     if extension._module is None:
-        return f"(cannot be used: {INVALID_REFERENCE})"
+        from .. import _messages as messages  # deferred: few cannot be used
+
+        return _unusable(messages.INVALID_REFERENCE)
     text = extension.summary
     if text is None and facts.is_missing(extension):
-        return f"(cannot be used: {facts.missing_module(extension)})"
+        return _unusable(facts.missing_module(extension))
     return text or summary_of(extension._owner)[0] or ""
+
+
+def _unusable(reason: str) -> str:
+    from .. import _messages as messages  # deferred: few cannot be used
+
+    return f"({messages.CANNOT_BE.format(done='used', reason=reason)})"

@@ -10,15 +10,13 @@ import click
 
 from .. import ExtensionManager, MultipleMatches, NoMatches
 from .._distribution import summary_of
-from .._faults.messages import failed_load, near_misses, origin
-from .._indexing.metadata import INVALID_REFERENCE
 from .._printable import repr_of
 from .._static import facts as facts_module
 from .._static.source import first_paragraph, kind_of, read
 from ._plain_texts import PlainTexts, makes_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from click.shell_completion import CompletionItem
 
@@ -108,9 +106,10 @@ class LazyGroup(click.Group):
             extension = self.manager[name]
         except MultipleMatches as error:
             if is_listing:
-                return _broken_command(
-                    name, f"{len(error.extensions)} plugins have this name"
-                )
+                from .. import _messages as messages  # deferred: few have conflicts
+
+                reason = messages.ONE_OF.format(count=len(error.extensions))
+                return _broken_command(name, reason)
             raise click.ClickException(str(error)) from error
         except NoMatches:
             return None
@@ -127,11 +126,15 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            # deferred: only for a command that does not exist
+            from .. import _messages as messages
+            from .._faults.errors import did_you_mean, near_misses
+
             names = [*self.list_commands(ctx), *self.aliases]
             near = near_misses(args[0], names)
             if args[0] in names or not near:
                 raise
-            text = f"No such command {args[0]!r}. Did you mean {_or(near)}?"
+            text = messages.NO_SUCH_COMMAND.format(name=args[0]) + did_you_mean(near)
             raise click.UsageError(text, ctx) from error
 
     def format_commands(
@@ -159,21 +162,22 @@ def _listing(ctx: click.Context) -> Iterator[None]:
         ctx.meta[_IS_LISTING] = before
 
 
-def _or(words: Iterable[str]) -> str:
-    return " or ".join(map(repr, words))
-
-
 def _load_command(extension: Extension[Any]) -> click.Command:
     try:
         plugin = extension.plugin
     except Exception as error:
+        from .._faults.errors import failed_load  # deferred: only on failure
+
         raise click.ClickException(failed_load(extension, error)) from error
     command = _as_command(plugin)
     if command is None:
-        raise click.ClickException(
-            f"{origin(extension)}: {repr_of(plugin)} is not a click command or a Typer"
-            " app. Its author must correct it."
+        from .. import _messages as messages  # deferred: only on failure
+        from .._faults.errors import origin
+
+        text = messages.NOT_A_COMMAND.format(
+            extension=origin(extension), plugin=repr_of(plugin)
         )
+        raise click.ClickException(text)
     _learn(extension, command)
     return command
 
@@ -222,7 +226,9 @@ def _learn(extension: Extension[Any], command: click.Command) -> None:
 def _listed_command(extension: Extension[Any]) -> click.Command:
     """Return a placeholder for a command that is only listed. Imports no plugin."""
     if extension._module is None:
-        return _broken_command(extension.name, INVALID_REFERENCE)
+        from .. import _messages as messages  # deferred: few are invalid
+
+        return _broken_command(extension.name, messages.INVALID_REFERENCE)
     texts = facts_module.facts().recall(extension, _KIND)
     if not isinstance(texts, dict):
         texts = _read(extension)
@@ -276,4 +282,7 @@ def _texts_in_source(
 
 
 def _broken_command(name: str, reason: str) -> click.Command:
-    return click.Command(name, short_help=f"(cannot be used: {reason})")
+    from .. import _messages as messages  # deferred: few are broken
+
+    text = messages.CANNOT_BE.format(done="used", reason=reason)
+    return click.Command(name, short_help=f"({text})")

@@ -112,10 +112,11 @@ def load_entrypoints(
 def _check_manager(manager: type[PluginManager]) -> None:
     for method in _REGISTRATION_METHODS:
         if getattr(manager, method) is not getattr(PluginManager, method):
-            raise TypeError(
-                f"{manager.__module__}.{manager.__qualname__} overrides {method}(),"
-                " which inspects each plugin when it is registered. Remove lazy=True."
-            )
+            from .. import _messages as messages  # deferred: only on failure
+
+            name = f"{manager.__module__}.{manager.__qualname__}"
+            text = messages.INSPECTS_PLUGINS.format(manager=name, method=method)
+            raise TypeError(text)
 
 
 class _PluginSkipped(Exception):
@@ -133,7 +134,7 @@ def _load_plugin(extension: Extension[Any], policy: str) -> Any:
         if policy == "error":
             raise
         if policy == "warn":
-            from .._faults.messages import report_failure  # deferred: few fail
+            from .._faults.errors import report_failure  # deferred: few fail
 
             report_failure(extension, error)
         raise _PluginSkipped from error
@@ -357,13 +358,11 @@ def _load(plugin: _Plugin, policy: str = "error") -> Any:
     module = _load_plugin(extension, policy)
     # A module that is still being imported may lack hooks.
     if extension.loaded and _hooks(plugin._pm, module) != plugin._hooks:
-        from .._log import report  # deferred: only on failure
+        from .. import _messages as messages  # deferred: only on failure
+        from .._log import report
 
         _learn(plugin._pm, extension, None)
-        report(
-            f"{plugin.__name__} has other hooks than its source shows, so it will be"
-            " imported at each start from now on"
-        )
+        report(messages.OTHER_HOOKS.format(plugin=plugin.__name__))
     return module
 
 

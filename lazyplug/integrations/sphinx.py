@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
 from .. import ExtensionManager
-from .._faults.messages import failed_load
+from .._faults.errors import failed_load
 from .._printable import clean
 from .._static import facts
 

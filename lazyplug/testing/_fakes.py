@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from .. import EntryPoint, Extension, Manager, entry_points
+from .. import _messages as messages
 from .._distribution import identify
 from ._places import Patch, install, temporary_site
 from ._trees import Tree, dist
@@ -70,7 +71,7 @@ def faked(
     The objects are available until the patch is undone.
     """
     if namespace.endswith(".*"):
-        raise ValueError(f"{namespace!r} is a family of groups: expected one group")
+        raise ValueError(messages.ONE_GROUP.format(namespace=namespace))
     number = next(n for n in count(1) if f"lazyplug_fakes_{n}" not in _objects)
     module = f"lazyplug_fakes_{number}"
     values: dict[str, str] = {}
@@ -113,11 +114,7 @@ def _source(objects: "dict[str, object]") -> str:
 def give(module: "dict[str, Any]") -> None:
     """Put the objects into a generated module, which calls this when it is imported."""
     if module["__name__"] not in _objects:
-        raise ImportError(
-            "fake extensions that are objects exist only in the process that created"
-            " them; for other processes, use `module:attr` references to modules in a"
-            " site directory"
-        )
+        raise ImportError(messages.FAKE_IN_ANOTHER_PROCESS)
     module.update(_objects[module["__name__"]])
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .. import _messages as messages
 from .._static.finders import spec_of
 from ._places import OwnPatch, take_out
 
@@ -39,7 +40,11 @@ def nothing_imported(*names: str) -> Iterator[None]:
     """
     for name in names:
         if not all(map(str.isidentifier, str.split(name, "."))):
-            raise ValueError(f"{name!r} is not a valid module name")
+            raise ValueError(
+                messages.NOT_VALID.format(
+                    value=repr(name), what="module name", expected=messages.A_MODULE
+                )
+            )
     watch = _Watch(names)
     with OwnPatch() as patch:
         for name in names:
@@ -52,11 +57,13 @@ def nothing_imported(*names: str) -> Iterator[None]:
         # Modules that were put there without an import.
         for name in sys.modules:
             if name not in before and watch.wants(name):
-                watch.found.setdefault(name, "which was put into sys.modules")
+                watch.found.setdefault(name, messages.PUT_INTO_MODULES)
     if watch.found:
         first, where = next(iter(watch.found.items()))
         raise AssertionError(
-            f"imported: {', '.join(watch.found)}; the first was {first}, {where}"
+            messages.IMPORTED.format(
+                names=", ".join(watch.found), first=first, where=where
+            )
         )
 
 

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
 from .. import _environment, _log, _settings
+from .. import _messages as messages
 from .._static import facts
 from ._trees import Tree, plant
 
@@ -99,10 +100,7 @@ def isolate(patch: Patch, directory: Path) -> None:
     patch.setitem(vars(_settings), "index_override", None)
     forget(directory)
     if _settings.get_cache_directory() != str(directory):
-        raise RuntimeError(
-            "the index cannot be isolated: this process ignores LAZYPLUG_* variables."
-            " Run Python without -E and -I, and not with the rights of another user."
-        )
+        raise RuntimeError(messages.NOT_ISOLATED)
 
 
 def forget(directory: Path) -> None:

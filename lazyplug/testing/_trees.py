@@ -5,6 +5,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .. import _messages as messages
 from .._indexing.metadata import parse
 
 if TYPE_CHECKING:
@@ -34,10 +35,13 @@ def plant(directory: "str | os.PathLike[str]", tree: Tree) -> Path:
             case str():
                 (path / name).write_text(dedent(content), encoding="utf-8")
             case _:
-                raise TypeError(
-                    f"{content!r} is not valid content of {path / name}: expected a"
-                    " dict for a directory, str or bytes for a file"
+                text = messages.NOT_VALID.format(
+                    value=repr(content),
+                    what="tree",
+                    expected=messages.A_DIRECTORY_OR_FILE,
                 )
+                text = f"{path / name}: {text}"
+                raise TypeError(text)
     return path
 
 
@@ -71,10 +75,13 @@ def _text(entry_points: "Mapping[str, Mapping[str, str]]") -> str:
     lines = []
     for group, points in entry_points.items():
         if not isinstance(points, Mapping):
-            raise TypeError(
-                f"{group!r}: {points!r} is not a valid group of entry points: expected"
-                " {'group': {'name': 'module:attr'}}"
+            text = messages.NOT_VALID.format(
+                value=repr(points),
+                what="group",
+                expected=messages.A_DICT_OF_ENTRY_POINTS,
             )
+            text = f"{group!r}: {text}"
+            raise TypeError(text)
         head = f"[{group}]\n"
         lines.append(head)
         for name, value in points.items():
@@ -82,8 +89,7 @@ def _text(entry_points: "Mapping[str, Mapping[str, str]]") -> str:
             found = [(read, *row[:2]) for read, row in parse(head + line, "")[0]]
             if found != [(group, name, value)]:
                 raise ValueError(
-                    f"{name!r}: {value!r} of group {group!r} is not valid in an"
-                    " entry_points.txt"
+                    messages.NOT_IN_A_FILE.format(name=name, value=value, group=group)
                 )
             lines.append(line)
     return "".join(lines)

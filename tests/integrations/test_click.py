@@ -645,7 +645,7 @@ def test_two_plugins_with_one_name_are_reported_unless_a_resolver_chooses(
         return host(plugins=lambda: manager)
 
     strict = resolved(error_on_conflict)
-    line = "  plain   (cannot be used: 2 plugins have this name)"
+    line = "  plain   (cannot be used: one of 2 plugins with this name)"
     assert line in run(strict, "--help").output.splitlines()
     result = run(strict, "plain")
     assert result.exit_code == 1
@@ -660,11 +660,12 @@ def test_two_plugins_with_one_name_are_reported_unless_a_resolver_chooses(
 def test_a_misspelled_name_gets_a_hint(plugs: Path) -> None:
     result = run(host(aliases={"begin": "plain"}), "plian")
     assert result.exit_code == 2
-    assert "No such command 'plian'. Did you mean 'plain'" in result.output
+    assert "No such command 'plian'; did you mean 'plain'" in result.output
     assert (
-        "Did you mean 'begin'?" in run(host(aliases={"begin": "plain"}), "begn").output
+        "; did you mean 'begin'?"
+        in run(host(aliases={"begin": "plain"}), "begn").output
     )
-    assert "Did you mean" not in run(host(), "xyz").output
+    assert "did you mean" not in run(host(), "xyz").output
     assert imported() == set()
 
 

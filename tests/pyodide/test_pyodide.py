@@ -287,7 +287,7 @@ def test_commands_report_that_other_processes_cannot_be_started(mounts: Mounts) 
     }
     assert rows["gone"][1].startswith("AttributeError: module 'plug_app' has no")
     message = "emscripten cannot start processes: each plugin is loaded in this process"
-    assert err == f"{message}, without a time limit.\n"
+    assert err == f"{message}, without a time limit\n"
     assert "SystemExit: leave me alone" in results["check leaving"][1]
     for command in ("bench", "trace x"):
         code, out, err = results[command]

@@ -95,7 +95,7 @@ if not TYPE_CHECKING:
             except ModuleNotFoundError as error:
                 if error.name != f"stevedore.{name}":
                     raise
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")  # noqa: EM102 - Python's words
 
     def _module(name):
         __import__(name)

@@ -64,4 +64,4 @@ def get_single(
     for entry_point in get_group_all(group, path):
         if entry_point.name == name:
             return entry_point
-    raise ValueError(f"No entrypoint {name!r} in group {group!r}")
+    raise ValueError(f"No entrypoint {name!r} in group {group!r}")  # noqa: EM102 - stevedore's words

@@ -1,12 +1,14 @@
 """Build the errors for no extension, or for several, where one was expected.
 
-The messages begin as stevedore's do, because programs compare them. Further details
-follow, or are in a note, or in the attributes of lazyplug's errors.
+The messages begin as stevedore's do, because programs compare them: these words are
+here. Further details, in the words of `_messages`, follow, or are in a note, or in the
+attributes of lazyplug's errors.
 """
 
+from lazyplug import _messages as messages
 from lazyplug._entry_point import EntryPoint
-from lazyplug._faults.messages import declared
-from lazyplug._printable import clean
+from lazyplug._faults.errors import declared
+from lazyplug._printable import clean, list_words, sentence
 
 from .exception import MultipleMatches, NoMatches
 
@@ -45,11 +47,12 @@ def no_driver(
     error.namespace, error.name = namespace, name
     error.available = tuple(dict.fromkeys(available))
     if name in error.available:
-        error.add_note("It is declared, but was not loaded.")
+        error.add_note(messages.NOT_LOADED)
     elif error.available:
-        error.add_note(f"Available: {', '.join(map(repr, sorted(error.available)))}.")
+        names = list_words(sorted(error.available))
+        error.add_note(messages.AVAILABLE.format(names=names))
     else:
-        error.add_note("No installed distribution declares that namespace.")
+        error.add_note(sentence(messages.NOT_DECLARED.format(what="that namespace")))
     _note(error, excluded)
     return error
 
@@ -90,5 +93,6 @@ def _identity(extension: "Extension[Any]") -> str:
     else:
         distribution = getattr(point, "dist", None)
         if distribution is not None:
-            about.append(f"declared by {distribution.name} {distribution.version}")
+            name = f"{distribution.name} {distribution.version}"
+            about.append(messages.DECLARED_BY.format(distribution=name))
     return clean(f"{label} ({', '.join(about)})" if about else label)

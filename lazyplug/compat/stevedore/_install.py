@@ -105,11 +105,10 @@ def install() -> None:
     package = sys.modules[_NAME] = sys.modules[_PACKAGE]
     stevedore = before.pop()
     if stevedore not in (None, package) or any(before):
-        from lazyplug._log import report_once  # deferred: only on failure
+        from lazyplug import _messages as messages  # deferred: only on failure
+        from lazyplug._log import report_once
 
-        where = getattr(stevedore, "__file__", None)
+        file = getattr(stevedore, "__file__", None)
         report_once(
-            f"stevedore ({where}) was imported before {_PACKAGE}.install() was called:"
-            " names that were imported before still refer to it. Call install() before"
-            " anything imports stevedore."
+            messages.IMPORTED_BEFORE_INSTALL.format(file=file, package=_PACKAGE)
         )

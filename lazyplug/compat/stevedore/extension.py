@@ -405,7 +405,7 @@ def type_names(module: str) -> "Callable[[str], object]":
 
     def find(name: str) -> object:
         if name not in _TYPE_NAMES:
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")  # noqa: EM102 - Python's words
         from ._types import named  # deferred: imports typing
 
         return named(name, Extension, ExtensionManager)

@@ -83,7 +83,7 @@ if not TYPE_CHECKING:
 
     def __getattr__(name):
         if name not in _FACTORIES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")  # noqa: EM102 - Python's words
         value = globals()[name] = _FACTORIES[name]()
         return value
 

@@ -1,8 +1,9 @@
-"""Make the errors and log messages about plugins: what, where, and what to do."""
+"""Build the errors about plugins, and log failures: what, where, and what to do."""
 
 import os
 import sys
 
+from .. import _messages as messages
 from .._distribution import identify
 from .._environment import current, rows
 from .._exceptions import (
@@ -15,10 +16,9 @@ from .._exceptions import (
     NoMatches,
     ProtocolMismatch,
 )
-from .._indexing.metadata import INVALID_REFERENCE
 from .._inventory import groups_of, is_left_over, rows_by_group
 from .._log import ERROR, log, log_once, logs_debug
-from .._printable import clean, describe_error, list_words, repr_of
+from .._printable import clean, describe_error, list_words, repr_of, sentence
 from .problems import count_problems, problems
 
 TYPE_CHECKING = False
@@ -37,10 +37,12 @@ def declared(owner: "Any", line: int) -> str:
     The metadata is read, so that name and version are current.
     """
     name, version, file = identify(owner)
-    text = f"declared by {name} {version}".rstrip()
+    label = f"{name} {version}".rstrip()
+    text = messages.DECLARED_BY.format(distribution=label)
     if file:
-        text += f" in {file}"
-    return clean(text) + (f", line {line}" if line else "")
+        text = messages.IN_FILE.format(text=text, file=file)
+    text = clean(text)
+    return messages.AT_LINE.format(text=text, line=line) if line else text
 
 
 def origin(extension: "Any") -> str:
@@ -51,7 +53,9 @@ def origin(extension: "Any") -> str:
 
 
 def _origin(group: str, name: str, value: str, owner: "Owner | None", line: int) -> str:
-    text = f"entry point '{clean(name)} = {clean(value)}' of group {group!r}"
+    text = messages.ENTRY_POINT.format(
+        name=clean(name), value=clean(value), group=group
+    )
     return text if owner is None else f"{text}, {declared(owner, line)}"
 
 
@@ -68,6 +72,24 @@ def near_misses(word: str, words: "Iterable[str]") -> "tuple[str, ...]":
     return tuple(get_close_matches(word, sorted(set(words)), n=3))
 
 
+def did_you_mean(near: "Iterable[str]", kind: str = "") -> str:
+    """Return the end of a message that suggests similar words; "" if there are none.
+
+    >>> did_you_mean(["json", "jsonl"]), did_you_mean(["app"], "the group ")
+    ("; did you mean 'json' or 'jsonl'?", "; did you mean the group 'app'?")
+    """
+    words = " or ".join(map(repr, near))
+    return messages.DID_YOU_MEAN.format(names=f"{kind}{words}") if words else ""
+
+
+def describe_missing(namespace: str, name: "str | None") -> str:
+    """Return what is missing: the extension of a name, or any if the name is None."""
+    what = messages.NO_EXTENSION
+    if name is not None:
+        what = messages.NO_EXTENSION_NAMED.format(name=name)
+    return messages.IN_GROUP.format(what=what, namespace=namespace)
+
+
 def no_matches(
     namespace: str,
     name: "str | None",
@@ -82,8 +104,7 @@ def no_matches(
     """
     names = tuple(dict.fromkeys(available))
     out = excluded or {}
-    missing = "no extension" if name is None else f"no extension named {name!r}"
-    text = f"{missing} in group {namespace!r}"
+    text = describe_missing(namespace, name)
     near: tuple[str, ...] = ()
     reasons = [
         f"\n  {origin(extension)}: {reason}"
@@ -91,41 +112,32 @@ def no_matches(
         if name in (None, extension.name)
     ]
     if name is not None and name in names:
-        text += (
-            " could be loaded: it is declared, but failed to load."
-            f" Run `lazyplug check {_argument(namespace)}`."
-        )
+        text += f" {messages.FAILED_TO_LOAD.format(group=_argument(namespace))}"
     elif reasons:
-        text += f" is enabled:{''.join(reasons)}\n"
+        text += f" {messages.NONE_ENABLED.format(reasons=''.join(reasons))}\n"
         if names:
-            text += f"Available: {list_words(sorted(names))}."
+            text += messages.AVAILABLE.format(names=list_words(sorted(names)))
     elif names or out:
         near = near_misses(name or "", [*names, *(each.name for each in out)])
-        text += f"; did you mean {list_words(near)}?" if near else "."
+        text += did_you_mean(near) or "."
         if names:
-            text += f" Available: {list_words(sorted(names))}."
+            text += f" {messages.AVAILABLE.format(names=list_words(sorted(names)))}"
         if out:
-            text += f" Excluded: {list_words(sorted({each.name for each in out}))}."
+            excluded_names = list_words(sorted({each.name for each in out}))
+            text += f" {messages.EXCLUDED.format(names=excluded_names)}"
     else:
         environment = current()
         groups = list(rows_by_group(environment))
-        text += ": no installed distribution declares that group"
+        text += f": {messages.NOT_DECLARED.format(what='that group')}"
         near = near_misses(namespace, groups)
         if near:
-            text += f"; did you mean the group {list_words(near)}?"
+            text += did_you_mean(near, "the group ")
         elif not groups:
-            text += (
-                "; no entry points found on sys.path: is the metadata of the"
-                " distributions missing?"
-            )
+            text += f"; {messages.NO_ENTRY_POINTS}: {messages.IS_METADATA_MISSING}"
         else:
-            text += "; is the distribution that declares it installed?"
+            text += f"; {messages.IS_IT_INSTALLED}"
         if environment.frozen is None and (not groups or hasattr(sys, "frozen")):
-            text += (
-                " A program without metadata, as PyInstaller builds it, needs a frozen"
-                " index: run `lazyplug freeze --trust` where the distributions are"
-                " installed, and ship the file."
-            )
+            text += f" {messages.NEEDS_FROZEN_INDEX}"
     left_overs = _left_overs(namespace, name)
     error = NoMatches((text + left_overs + _frozen_note() + _problems_note()).rstrip())
     error.namespace, error.name = namespace, name
@@ -157,10 +169,7 @@ def _left_overs(namespace: str, name: "str | None") -> str:
     ]
     if not found:
         return ""
-    return (
-        f"\nAn interrupted pip left these entry points behind:{''.join(found)}\n"
-        "Delete that directory, and reinstall the distribution."
-    )
+    return f"\n{messages.LEFT_BEHIND_BY_PIP.format(lines=''.join(found))}"
 
 
 def _frozen_note() -> str:
@@ -169,18 +178,21 @@ def _frozen_note() -> str:
         return ""
     from .._indexing.freeze import staleness_note  # deferred: few environments have one
 
-    return staleness_note(environment)
+    note = staleness_note(environment)
+    return f" {messages.NOTE.format(text=note)}" if note else ""
 
 
 def _problems_note() -> str:
     found = problems()
     if not found:
         return ""
-    text = f" Note: {count_problems(found)} in the metadata"
+    count = count_problems(found)
     if len(found) == 1:
-        return f"{text}: {found[0]}."
-    advice = "Run `lazyplug doctor`, or call lazyplug.problems()."
-    return f"{text}, such as {found[0]}. {advice}"
+        text = f"{messages.ONE_PROBLEM.format(count=count, problem=found[0])}."
+    else:
+        text = messages.MANY_PROBLEMS.format(count=count, problem=found[0])
+        text += f". {messages.SEE_PROBLEMS}"
+    return f" {messages.NOTE.format(text=text)}"
 
 
 def multiple_matches(
@@ -188,16 +200,14 @@ def multiple_matches(
 ) -> MultipleMatches:
     """Return the error for a name that is declared more than once."""
     found = tuple(extensions)
+    text = messages.DECLARED_TWICE.format(name=name, namespace=namespace)
     lines = "".join(f"\n  {origin(extension)}" for extension in found)
-    error = MultipleMatches(
-        f"{name!r} is declared more than once in group {namespace!r}:{lines}\n"
-        f"{_advice(found)}"
-    )
+    error = MultipleMatches(f"{text}:{lines}\n{advice(found)}")
     error.namespace, error.name, error.extensions = namespace, name, found
     return error
 
 
-def _advice(extensions: "Iterable[Extension[Any]]") -> str:
+def advice(extensions: "Iterable[Extension[Any]]") -> str:
     """Return the advice for a name that is declared more than once.
 
     It advises to uninstall only distributions that pip can uninstall: they are in this
@@ -209,13 +219,14 @@ def _advice(extensions: "Iterable[Extension[Any]]") -> str:
     steps = []
     if len(owned) > 1:
         if names:
-            steps.append(f"uninstall {' or '.join(names)} (pip uninstall {names[0]})")
+            steps.append(
+                messages.UNINSTALL.format(names=" or ".join(names), first=names[0])
+            )
         key, (first, _) = next(iter(owned.items()))
         if _is_plain(f"{first.group}{first.name}{key}"):
             pattern = f"{first.group}={first.name}@{key.replace('_', '-')}"
-            steps.append(f"set LAZYPLUG_DENY={pattern}")
-    advice = ", or ".join([*steps, "pass conflict_resolver= to choose"])
-    return f"{advice[0].upper()}{advice[1:]}."
+            steps.append(messages.SET_DENY.format(pattern=pattern))
+    return sentence(", or ".join([*steps, messages.USE_RESOLVER]))
 
 
 def _can_be_uninstalled(owner: "Any") -> bool:
@@ -231,8 +242,7 @@ def broken_metadata(problems: "Iterable[Problem]") -> BrokenMetadata:
     found = tuple(problems)
     lines = "".join(f"\n  {problem}" for problem in found)
     error = BrokenMetadata(
-        f"{count_problems(found)} in the metadata on sys.path:{lines}\n"
-        "Reinstall these distributions, or remove them."
+        messages.BROKEN_METADATA.format(count=count_problems(found), lines=lines)
     )
     error.problems = found
     return error
@@ -248,9 +258,10 @@ def bad_choice(source: str, text: str) -> InvalidChoice:
 def invalid_entry_point(entry_point: "Any") -> InvalidEntryPoint:
     """Return the error for an entry point whose value is not a valid reference."""
     error = InvalidEntryPoint(
-        f"{origin(entry_point)}: {entry_point.value!r} is {INVALID_REFERENCE}."
-        " Its author must correct it:"
-        " https://packaging.python.org/specifications/entry-points/#data-model"
+        messages.INVALID_ENTRY_POINT.format(
+            extension=origin(entry_point),
+            reason=f"{entry_point.value!r} is {messages.INVALID_REFERENCE}",
+        )
     )
     error.extension = entry_point
     return error
@@ -260,8 +271,9 @@ def circular_load(extension: "Any", names: "Iterable[str]") -> CircularLoad:
     """Return the error for a call that waits for itself."""
     cycle = (*names, extension.name)
     error = CircularLoad(
-        f"{origin(extension)}: its call waits for itself: {clean(' -> '.join(cycle))}."
-        " One of them must not access `.obj` of the next one during its own call."
+        messages.WAITS_FOR_ITSELF.format(
+            extension=origin(extension), cycle=clean(" -> ".join(cycle))
+        )
     )
     error.names = cycle
     return error
@@ -271,8 +283,7 @@ def unfinished(extension: "Any") -> CircularLoad:
     """Return the error for a call of a plugin whose module is still being imported."""
     name = extension.module_name
     error = CircularLoad(
-        f"{origin(extension)} cannot be called while its module {name} is still being"
-        f" imported. Neither {name} nor a module that it imports may access its `.obj`."
+        messages.STILL_IMPORTED.format(extension=origin(extension), module=name)
     )
     error.names = extension.name, extension.name
     return error
@@ -283,10 +294,13 @@ def protocol_mismatch(
 ) -> ProtocolMismatch:
     """Return the error for a plugin that does not fit `protocol=`."""
     missing = tuple(lacking)
+    lacks = messages.LACKS.format(names=list_words(missing)) if missing else ""
     error = ProtocolMismatch(
-        f"{origin(extension)}: {repr_of(plugin)} does not fit {protocol.__qualname__}"
-        + (f": it lacks {list_words(missing)}" if missing else "")
-        + ". Its author must follow the host's plugin interface."
+        messages.DOES_NOT_FIT.format(
+            extension=origin(extension),
+            plugin=repr_of(plugin),
+            protocol=protocol.__qualname__ + lacks,
+        )
     )
     error.extension, error.missing = extension, missing
     return error
@@ -303,7 +317,9 @@ def failed_load(extension: "Any", error: Exception, failed: str = "loaded") -> s
         text = describe_error(error, named=False)
         if subject in text:
             return text
-    return f"{subject} could not be {failed}: {describe_error(error)}"
+    return messages.COULD_NOT_BE.format(
+        extension=subject, done=failed, error=describe_error(error)
+    )
 
 
 def failed_driver(extension: "Any", error: Exception) -> NoMatches:
@@ -327,11 +343,15 @@ def report_failure(extension: "Extension[Any]", error: Exception) -> None:
 
 def report_call(extension: "Extension[Any]", error: Exception) -> None:
     """Log the exception of a function that was mapped over extensions."""
-    where = f"{extension.name!r} of group {extension.group!r}"
-    log(ERROR, f"error calling {where}: {clean(describe_error(error))}", error)
+    message = messages.ERROR_CALLING.format(
+        extension=origin(extension), error=clean(describe_error(error))
+    )
+    log(ERROR, message, error)
 
 
 def report_subscriber(subscriber: object, error: Exception) -> None:
     """Log the exception of a function that subscribed to changes."""
-    reason = clean(describe_error(error))
-    log(ERROR, f"error in subscriber {repr_of(subscriber)}: {reason}", error)
+    message = messages.ERROR_IN_SUBSCRIBER.format(
+        subscriber=repr_of(subscriber), error=clean(describe_error(error))
+    )
+    log(ERROR, message, error)

@@ -1,0 +1,326 @@
+"""Word the messages that people see: a template for each, filled by `str.format`.
+
+A message says what happened, where, and what to do: first for the person who runs the
+program, then for its author. A template that begins with a capital letter is a sentence
+and ends like one. All others are phrases: callers may put in front of them where it
+happened, and after them what to do, as in "{path} cannot be read: {reason}".
+
+Only constants: a function costs each import of this module 15,000 instructions, a
+constant some 200. A healthy start does not import it.
+"""
+
+# ---- Settings ----
+
+IGNORING_SETTING = "ignoring {name}={value!r}: expected {values}; using {default!r}"
+PATTERN_WITHOUT_GROUP = (
+    "ignoring {pattern!r} in {source}: expected a pattern with a group, as in"
+    " 'GROUP={pattern}'"
+)
+NO_CACHE_DIRECTORY = (
+    "Cannot determine a cache directory: HOME is not set. Set LAZYPLUG_CACHE_DIR."
+)
+
+# ---- Arguments and options, and the values that they may have ----
+
+NOT_VALID = "{value} is not a valid {what}: expected {expected}"
+A_CHOICE = "a lazyplug.Choice"
+A_DISTRIBUTION = "the name of a distribution, such as 'acme-*'"
+A_DIRECTORY_OR_FILE = "a dict for a directory, str or bytes for a file"
+A_DICT_OF_ENTRY_POINTS = "a dict of 'name': 'module:attr'"
+A_MODULE = "a name such as 'json.decoder'"
+A_PATTERN = "NAME, GROUP=NAME, @DISTRIBUTION, or GROUP=NAME@DISTRIBUTION"
+A_PROTOCOL = "a class or a runtime-checkable Protocol"
+A_TABLE_OF_VERSIONS = "a table of version specifiers, as in acme = '>=1.2,<2'"
+A_TIME = "seconds since 1970"
+A_TIMEOUT = "a number of seconds > 0 and <= {limit:g}"
+A_VERSION = "a version such as '2.3'"
+AN_INTEGER = "an integer >= {least}"
+A_LIST_OF_PATTERNS = "a list of patterns"
+TRUE_OR_FALSE = "true or false"
+IMMUTABLE = "{kind} objects are immutable: {name!r} not set"
+WRONG_FIELDS = (
+    "{kind}() takes {fields}; it got {count} positional arguments and {names}"
+)
+
+# ---- Files and the cache ----
+
+CANNOT_BE = "cannot be {done}: {reason}"
+DOES_NOT_EXIST = "{path} does not exist"
+NOT_A_REGULAR_FILE = "not a regular file"
+TOO_LARGE = "{size} bytes exceed the limit of {limit}"
+REPLACED = "the file was replaced"
+OTHERS_CAN_WRITE = "other users can write to it"
+FILE_NOT_TRUSTED = NOT_A_REGULAR_FILE + ", too large, or " + OTHERS_CAN_WRITE
+DIRECTORY_NOT_TRUSTED = (
+    "{directory} is not used: it is not a directory, or "
+    + OTHERS_CAN_WRITE
+    + ". Remove it, or remove their permission to write."
+)
+
+# ---- The index ----
+
+LEARNED_FACTS = "the learned facts"
+INDEX_NOT_WRITTEN = "The index could not be written. Run `lazyplug doctor`."
+
+# ---- Metadata and archives ----
+
+INVALID_REFERENCE = "not a valid reference (expected `module:attr`)"
+NOT_A_PATH = "ignoring {entry!r}, which is not a path"
+BEFORE_FIRST_GROUP = "{line!r} is before the first [group]"
+NO_EQUALS_SIGN = "no '=' in {line!r}"
+NOT_UTF8 = "is not UTF-8: {error}"
+NOT_AN_ARCHIVE = "is neither a directory nor a zip archive"
+REMOVED_MEANWHILE = "was removed during the scan"
+LEFT_BEHIND = "was left behind by an interrupted pip: delete it"
+NO_METADATA = "has no metadata"
+NO_NAME = "has no Name: ignoring its entry points"
+SHADOWED = "is shadowed by {file} in the same directory"
+A_DISTRIBUTION_OF_IT = "a distribution of it"
+FINDER_FAILED = "find_distributions() failed: {error}"
+NOTE = "Note: {text}"
+ONE_PROBLEM = "{count} in the metadata: {problem}"
+MANY_PROBLEMS = "{count} in the metadata, such as {problem}"
+BROKEN_METADATA = (
+    "{count} in the metadata on sys.path:{lines}\n"
+    "Reinstall these distributions, or remove them."
+)
+IGNORING_METADATA = "ignoring broken metadata: {problem}"
+SEE_PROBLEMS = "Run `lazyplug doctor`, or call lazyplug.problems()."
+
+# ---- Frozen indexes ----
+
+DAMAGED = "{file} is damaged, or another version of lazyplug wrote it"
+NOT_FROZEN = "{file} is not a frozen index, but the index of a cache directory"
+ONLY_SOME_GROUPS = "{file} contains only some groups, which is not supported"
+IGNORING_INDEX = (
+    "ignoring the frozen index: {reason}. Run `lazyplug freeze{options} --output"
+    " {file}`, or set LAZYPLUG_INDEX=off."
+)
+FREEZE_AGAIN = "{reason}. Run `lazyplug freeze{options} --output {file}`."
+INDEX_IN_EFFECT = "the frozen index {file} is in effect, and was not rewritten"
+STALE_BUT_USED = (
+    "{file}, frozen {time}, is trusted without checking, but has become stale:"
+    " {changes}. Run `lazyplug freeze{options} --output {file}`, or set"
+    " LAZYPLUG_INDEX=off."
+)
+STALE = "{file}, frozen {time}, is stale and not used for {changes}"
+STRIPPED = (
+    "{file}, frozen {time}, is not used for {paths}: the metadata is missing. If it was"
+    " removed on purpose, run `lazyplug freeze --trust`."
+)
+ADDED_AND_REMOVED = "{path}: {added} added, {removed} removed"
+NOTHING_DONE = "{reason}: nothing was {done}"
+OS_REPLACED = "the module os is replaced (by a fake file system)"
+NOTHING_TO_CHECK = DOES_NOT_EXIST + ". Run `lazyplug freeze` to write it."
+USE_ANOTHER_FILE = (
+    "{reason}. Use another file with --output, and set LAZYPLUG_INDEX to its path."
+)
+OPTIONS_OF_FILE = (
+    "--trust and --flat cannot be used with --check, which takes them from FILE"
+)
+NO_DISTRIBUTIONS = (
+    "No distributions found in these path entries. Run the Python of the environment,"
+    " or name its site directories with --path."
+)
+
+# ---- Choosing ----
+
+NEEDS_HOST = "{option} also needs host=, the name of the host's distribution"
+ALLOWED_AND_DENIED = "{source} both allows and denies {patterns}: the deny list wins"
+INVALID_PATTERN = "{pattern!r} is not a valid pattern: {fault}"
+UNCLOSED_BRACKET = "'[' is never closed; for a bracket, write '[[]'"
+EMPTY_RANGE = "its range {members!r} is empty"
+INVALID_SPECIFIER = (
+    "{value!r} is not a valid version specifier for {name!r}: expected '>=1.2,<2'"
+)
+NO_PACKAGING = (
+    "the versions of plugins cannot be compared: packaging is not installed. Run `pip"
+    " install lazyplug[versions]`."
+)
+UNMATCHED = "{pattern!r} in {source} matches no installed plugin"
+EXCLUDED_BY_SAFE_MODE = (
+    "excluded by safe mode ({source}), which enables only plugins of {host}"
+)
+EXCLUDED_BY_DENY = "excluded by the deny pattern {pattern!r} in {source}"
+EXCLUDED_BY_ALLOW = "excluded by the allow list in {source}"
+EXCLUDED_BY_VERSION = "excluded by version: {distribution} is not {wanted} ({source})"
+EXCLUDED_BY_API = (
+    "excluded by version: {distribution} requires {requirements}, but this is {host}"
+    " {versions}"
+)
+WITHOUT_VERSION = "{name}, without a version,"
+DECLARED_TWICE = "{name!r} is declared more than once in group {namespace!r}"
+IS_USED = "the {which} is used"
+UNINSTALL = "uninstall {names} (pip uninstall {first})"
+SET_DENY = "set LAZYPLUG_DENY={pattern}"
+USE_RESOLVER = "pass conflict_resolver= to choose"
+PREFERRED_MISSING = "prefer({name!r}): that distribution is not installed"
+RESOLVER_RETURNED = (
+    "conflict_resolver returned {found} for {name!r}: expected one of the extensions"
+    " that were passed to it"
+)
+RESOLVER_CHOSE = (
+    "conflict_resolver chose {found} for {name!r}, which is declared {count} times in"
+    " group {namespace!r}"
+)
+
+# ---- Finding extensions ----
+
+NO_EXTENSION = "no extension"
+NO_EXTENSION_NAMED = "no extension named {name!r}"
+IN_GROUP = "{what} in group {namespace!r}"
+FAILED_TO_LOAD = (
+    "could be loaded: it is declared, but failed to load. Run `lazyplug check {group}`."
+)
+NOT_LOADED = "It is declared, but was not loaded."
+NONE_ENABLED = "is enabled:{reasons}"
+DID_YOU_MEAN = "; did you mean {names}?"
+AVAILABLE = "Available: {names}."
+EXCLUDED = "Excluded: {names}."
+NOT_DECLARED = "no installed distribution declares {what}"
+NO_ENTRY_POINTS = "no entry points found on sys.path"
+IS_METADATA_MISSING = "is the metadata of the distributions missing?"
+IS_IT_INSTALLED = "is the distribution that declares it installed?"
+NEEDS_FROZEN_INDEX = (
+    "A program without metadata, as PyInstaller builds it, needs a frozen index: run"
+    " `lazyplug freeze --trust` where the distributions are installed, and ship the"
+    " file."
+)
+LEFT_BEHIND_BY_PIP = (
+    "An interrupted pip left these entry points behind:{lines}\n"
+    "Delete their metadata directory, and reinstall the distribution."
+)
+COULD_NOT_FIND = "Could not find {names}. Run `lazyplug why GROUP NAME`."
+REFERENCE_FAILED = "It cannot be imported as a reference either: {reason}."
+RELATIVE_NAME = "{module!r} is a relative name: expected the full name of a module"
+NO_MODULE = "no module named {name!r}"
+NO_PACKAGE = "package={package!r}: {reason}. Install the distribution that contains it."
+NOT_A_PACKAGE = "package={package!r}: {name!r} is a module, not a package"
+DIST_NOT_COMPARED = (
+    "entry points cannot be selected by dist: distributions cannot be compared; compare"
+    " entry_point.dist.name yourself"
+)
+
+# ---- Managers ----
+
+ONE_GROUP = "{namespace!r} is a family of groups: expected one group"
+GROUP_REQUIRED = "group= is required: {namespace!r} is a family of groups"
+NOT_A_GROUP = "{group!r} is not a group of {namespace!r}"
+OTHER_NAMES = "this manager was created for the names {names}"
+UNCHECKABLE_PROTOCOL = (
+    "protocol {protocol} is a Protocol that cannot be checked: decorate it with"
+    " @typing.runtime_checkable"
+)
+RESTART_NEEDED = (
+    "{distribution} was installed after this process started, and can be imported only"
+    " through a .pth file, which Python reads at startup. Restart the program."
+)
+DEPRECATED = "{parameter} is deprecated: {instead}"
+
+# ---- Loading ----
+
+ENTRY_POINT = "entry point '{name} = {value}' of group {group!r}"
+DECLARED_BY = "declared by {distribution}"
+IN_FILE = "{text} in {file}"
+AT_LINE = "{text}, line {line}"
+WHILE_LOADING = "lazyplug: while loading {extension}"
+INVALID_ENTRY_POINT = (
+    "{extension}: {reason}. Its author must correct it:"
+    " https://packaging.python.org/specifications/entry-points/#data-model"
+)
+WAITS_FOR_ITSELF = (
+    "{extension}: its call waits for itself: {cycle}. One of them must not access"
+    " `.obj` of the next one during its own call."
+)
+IMPORT_OF = "the import of {module}"
+STILL_IMPORTED = (
+    "{extension} cannot be called while its module {module} is still being imported."
+    " Neither {module} nor a module that it imports may access its `.obj`."
+)
+DOES_NOT_FIT = (
+    "{extension}: {plugin} does not fit {protocol}. Its author must follow the host's"
+    " plugin interface."
+)
+LACKS = ": it lacks {names}"
+COULD_NOT_BE = "{extension} could not be {done}: {error}"
+ERROR_CALLING = "error calling {extension}: {error}"
+ERROR_IN_SUBSCRIBER = "error in subscriber {subscriber}: {error}"
+
+# ---- `run` ----
+
+RUN_OPTION = "{option} is not a valid option"
+RUN_TRACE = "--trace needs a FILE"
+RUN_CHILDREN = "--children can only be used with --as-stevedore"
+MISSING = "{argument} is missing"
+NOT_IN_THIS_PROCESS = "{reason}: it cannot be run in this process"
+NOT_PYTHON = "is not a Python program"
+FOR_ANOTHER_PROGRAM = "is a program for {interpreter}, not for Python"
+NAMES_NO_PYTHON = "does not name a Python in its first line"
+OF_ANOTHER_PYTHON = "belongs to another Python ({interpreter})"
+NO_PROGRAM = "no program {name!r} was found in {directories} or on PATH"
+NO_SCRIPT = (
+    "{reason}, and no distribution installed for {python} declares a console script of"
+    " that name"
+)
+INSTALL_PROGRAM = (
+    "Install it for this Python, or use `-m MODULE` or the path of a script."
+)
+NO_FUNCTION = (
+    "{extension} does not name a function to call. Its author must correct it."
+)
+
+# ---- The command line ----
+
+NO_PROCESSES = "{platform} cannot start processes"
+CHECKED_IN_THIS_PROCESS = (
+    "{reason}: each plugin is loaded in this process, without a time limit"
+)
+NO_BENCH = "{reason}, which `lazyplug bench` measures"
+NO_TRACE = (
+    "{reason}, which `lazyplug trace` needs. Run `lazyplug run --trace FILE PROGRAM`."
+)
+PROCESS_FAILED = "the process of {name} failed: {error}"
+PROCESS_EXITED = "its process exited with code {code}"
+PROCESS_KILLED = "its process was killed by {signal}"
+TIMED_OUT = "did not load within {timeout:g} seconds"
+ONE_OF = "one of {count} plugins with this name"
+NEEDS_RICH = "--svg needs rich. Run `pip install lazyplug[cli]`."
+SEE_TRACE_HELP = "{reason}. Run `lazyplug trace --help`."
+NOT_TRACED = "The program did not use lazyplug."
+
+# ---- click, argparse, pluggy, stevedore ----
+
+NO_SUCH_COMMAND = "No such command {name!r}"
+NOT_A_COMMAND = (
+    "{extension}: {plugin} is not a click command or a Typer app. Its author must"
+    " correct it."
+)
+INSPECTS_PLUGINS = (
+    "{manager} overrides {method}(), which inspects each plugin when it is registered."
+    " Remove lazy=True."
+)
+OTHER_HOOKS = (
+    "{plugin} has other hooks than its source shows, so it will be imported at each"
+    " start from now on"
+)
+IMPORTED_BEFORE_INSTALL = (
+    "stevedore ({file}) was imported before {package}.install() was called: names that"
+    " were imported before still refer to it. Call install() before anything imports"
+    " stevedore."
+)
+
+# ---- Testing ----
+
+NOT_ISOLATED = (
+    "the index cannot be isolated: this process ignores LAZYPLUG_* variables. Run"
+    " Python without -E and -I, and not with the rights of another user."
+)
+FAKE_IN_ANOTHER_PROCESS = (
+    "fake extensions that are objects exist only in the process that created them; for"
+    " other processes, use `module:attr` references to modules in a site directory"
+)
+IMPORTED = "imported: {names}; the first was {first}, {where}"
+PUT_INTO_MODULES = "which was put into sys.modules"
+NOT_IN_A_FILE = (
+    "{name!r}: {value!r} of group {group!r} is not valid in an entry_points.txt"
+)
