@@ -16,8 +16,10 @@ PATTERN_WITHOUT_GROUP = (
     "ignoring {pattern!r} in {source}: expected a pattern with a group, as in"
     " 'GROUP={pattern}'"
 )
-NO_CACHE_DIRECTORY = (
-    "Cannot determine a cache directory: HOME is not set. Set LAZYPLUG_CACHE_DIR."
+NO_HOME = "Cannot determine a cache directory: HOME is not set. Set LAZYPLUG_CACHE_DIR."
+NO_CACHE_FOR_ANOTHER_USER = (
+    "There is no cache directory: this process runs with the privileges of another"
+    " user (setuid or setgid)."
 )
 
 # ---- Arguments and options, and the values that they may have ----

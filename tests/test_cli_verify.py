@@ -170,6 +170,15 @@ def test_without_a_home_verify_says_how_to_set_a_cache_directory(
     assert verify() == (1, "", f"{message} Set LAZYPLUG_CACHE_DIR.\n")
 
 
+def test_with_the_privileges_of_another_user_verify_says_that_there_is_no_cache(
+    verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lazyplug.cli.cache.get_cache_directory", lambda: None)
+    monkeypatch.setattr("lazyplug.cli.verifying.has_elevated_privileges", lambda: True)
+    message = "There is no cache directory: this process runs with the privileges of"
+    assert verify()[::2] == (1, f"{message} another user (setuid or setgid).\n")
+
+
 def test_a_cache_directory_that_cannot_be_listed_is_reported(
     index: Path, verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:

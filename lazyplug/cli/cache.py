@@ -25,7 +25,7 @@ from .output import (
     reason_of,
     refuse,
 )
-from .verifying import damages, untrusted, unwritable
+from .verifying import damages, no_cache_directory, untrusted, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def path(options: "argparse.Namespace") -> int:
     if options.json:
         print_json({"path": directory})
     elif directory is None:
-        complain(messages.NO_CACHE_DIRECTORY)
+        complain(no_cache_directory())
     else:
         print(clean(directory))
     return 1 if directory is None else 0
@@ -74,7 +74,7 @@ def _own_files() -> "tuple[str, list[str], str]":
     """Return the cache directory, our files in it, and why it is not used, or ""."""
     directory = get_cache_directory()
     if directory is None:
-        return "", [], messages.NO_CACHE_DIRECTORY
+        return "", [], no_cache_directory()
     if not os.path.lexists(directory):
         return directory, [], ""
     if not is_trusted_directory(directory):

@@ -34,7 +34,7 @@ from .._static import facts
 from .freezing import differences_now
 from .listing import label
 from .output import add_json, clean, print_json
-from .verifying import damages, untrusted, write_fault
+from .verifying import damages, no_cache_directory, untrusted, write_fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _fault(name: str, value: str) -> str:
 def _cache_directory() -> "Iterator[Finding]":
     directory = get_cache_directory()
     if directory is None:
-        yield _PROBLEM, messages.NO_CACHE_DIRECTORY
+        yield _PROBLEM, no_cache_directory()
         return
     fault = _write_fault(directory)
     if not os.path.lexists(directory):

@@ -4,7 +4,7 @@ import os
 
 from .. import _messages as messages
 from .._content import is_by_content
-from .._files import SIZE_CAP, IndexFile
+from .._files import SIZE_CAP, IndexFile, has_elevated_privileges
 from .._index import DECODE_ERRORS, Index, index_name
 from .._indexing.layout import decode, encode, groups_of, regroup, table_of
 from .._indexing.records import is_borrowed
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
     # the text that names a part, and the function that checks it
     Check = tuple[str, Callable[[], object]]
+
+
+def no_cache_directory() -> str:
+    """Return the message that there is no cache directory."""
+    if has_elevated_privileges():
+        return messages.NO_CACHE_FOR_ANOTHER_USER
+    return messages.NO_HOME
 
 
 def untrusted(directory: str) -> str:
