@@ -1,7 +1,7 @@
 """Answer the queries of stevedore's managers for entry points from lazyplug's index."""
 
 from lazyplug import _environment
-from lazyplug._entry_point import EntryPoint, entry_points
+from lazyplug._entry_point import EntryPoint
 
 from ._log import getLogger
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lazyplug._indexing.overlay import Overlay
+    from lazyplug._types import Pair
 
 log = getLogger("stevedore._cache")
 
@@ -25,10 +26,10 @@ class _OtherPath(_environment.Environment):
         return self._overlay
 
 
-def _on_path(group: str, path: "Iterable[str]") -> "list[EntryPoint]":
+def _rows_on_path(group: str, path: "Iterable[str]") -> "list[Pair]":
     here = _environment.current_directory()
     environment = _OtherPath(*_environment.classify_path(list(path), here), "full")
-    return [EntryPoint._of(group, *pair) for pair in environment.rows(group)]
+    return environment.rows(group)
 
 
 def get_group_all(
@@ -40,8 +41,12 @@ def get_group_all(
 
     :param path: the path entries to search; by default those of `sys.path`.
     """
-    found = entry_points(group=group) if path is None else _on_path(group, path)
-    return list(dict.fromkeys(found))
+    # Not through `entry_points()`: some programs query 1,200 groups, and each costs it
+    # 8,000 instructions more.
+    rows = _environment.rows(group) if path is None else _rows_on_path(group, path)
+    if not rows:
+        return []
+    return list(dict.fromkeys([EntryPoint._of(group, *pair) for pair in rows]))
 
 
 def get_group_named(
