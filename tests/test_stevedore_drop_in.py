@@ -90,7 +90,7 @@ interrupting = plug_app:Interrupting
 empty = plug_app:Empty
 """
 TREE = {"plug_app.py": PLUGINS, **dist("plug-app", "1.5", POINTS)}
-# Not in TREE: Python 3.15 cannot read anything beside it.
+# Not in TREE: Python 3.15 would not read the rest of that directory either.
 BAD = dist("plug-bad", "1", "[bad]\nbad = plug app\n")
 
 # Before each program: prints what stevedore or the drop-in logs.

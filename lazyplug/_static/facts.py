@@ -1,4 +1,4 @@
-"""Remember facts that were learned from the sources of plugins, beside the index.
+"""Remember facts that were learned from the sources of plugins, next to the index.
 
 Facts are advisory: a doubtful fact is ignored and learned again, which costs time but
 never changes an answer. The file format is described in docs/index-format.md.
