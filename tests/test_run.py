@@ -837,7 +837,14 @@ def test_a_file_that_is_run_by_path_runs_whatever_python_it_names(
         ("python9", f"python9 belongs to another Python (python9), {UNDECLARED}"),
         ("pypy3", f"pypy3 belongs to another Python (pypy3), {UNDECLARED}"),
         ("perl5", f"is a program for /usr/bin/perl, not for Python, {UNDECLARED}"),
-        ("unnamed", f"unnamed does not name a Python in its first line, {UNDECLARED}"),
+        (
+            "unnamed",
+            "unnamed does not name a Python interpreter in its first line, "
+            f"{UNDECLARED}",
+        ),
+            "unnamed",
+            f"unnamed does not name a Python interpreter in its first line, {UNDECLARED}",
+        ),
         ("", "no program '' was found in"),
         ("./nothing", "./nothing cannot be read: No such file or directory"),
         ("./shell-script", "./shell-script is a program for /bin/sh, not for Python:"),

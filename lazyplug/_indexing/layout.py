@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def table_of(index: Index) -> "list[tuple[str, int, int, str]]":
     """Return the name, offset, length and checksum of each group.
 
-    Raises ValueError if the table is not as it was written.
+    Raises ValueError if the table is damaged.
     """
     found: list[tuple[str, int, int, str]] = []
     try:

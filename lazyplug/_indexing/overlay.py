@@ -174,7 +174,7 @@ def ask_finder(
                 from .. import _messages as messages  # deferred: only on failure
 
                 reason = cannot_be_read(repr(error))
-                problems.append((label, 0, f"{messages.A_DISTRIBUTION_OF_IT} {reason}"))
+                problems.append((label, 0, f"{messages.ITS_DISTRIBUTION} {reason}"))
     except Exception as error:  # third-party code
         from .. import _messages as messages  # deferred: only on failure
 

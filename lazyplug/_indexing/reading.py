@@ -128,13 +128,16 @@ def sign_file(
     base: "int | None" = None,
     metadata: bool = False,
 ) -> "tuple[str, str | None]":
-    """Return the signature of a file that was read, and the text that matches it."""
+    """Return the signature of a file that was read, and the text to use with it.
+
+    If the signature has a checksum, the file is read again, so that the text is not
+    older than the checksum.
+    """
     try:
         found = signature(path, status, base)
     except OSError:
         return stat_signature(status), text  # the next check notices the removal
     if is_by_content(found) and text is not None:
-        # The text may be older than the checksum, which would not be noticed.
         text = read_file(path, metadata=metadata, base=base)[0]
     return found, text
 
@@ -185,9 +188,10 @@ def stat_and_sign(path: str) -> "tuple[os.stat_result, str]":
 
 
 def is_equal(known: "str | None", whole: str, status: os.stat_result) -> bool:
-    """Return True if a path entry still has a remembered stat signature.
+    """Return True if a path entry still has the signature that was remembered.
 
-    `whole` is its signature now. The remembered one may lack the checksum.
+    `whole` is its current signature. If `known`, the remembered one, has no checksum,
+    only the stat signatures are compared.
     """
     return known in (whole, stat_signature(status))
 

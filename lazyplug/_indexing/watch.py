@@ -77,7 +77,7 @@ _EMPTY = len(b"[]\n")
 
 
 def names_in_line(line: bytes) -> "list[str]":
-    r"""Return the texts of a line of the watch list, escaped as in JSON.
+    r"""Return the texts in a line of the watch list, still escaped as in JSON.
 
     >>> names_in_line(b'["/a","/b\\\\c"]\n'), names_in_line(b'[]\n')
     (['/a', '/b\\\\c'], [])

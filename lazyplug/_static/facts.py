@@ -307,8 +307,8 @@ class Facts:
         """Return the path entries that may have new modules since a fact was learned.
 
         :param signatures: those of the stable path entries at that time. The index is
-            fresh, so its own signatures are the current ones. Volatile path entries
-            may differ in every process.
+            fresh, so the signatures in it are the current ones. Volatile path entries
+            may differ in every process, so all of them are returned.
         """
         changed: list[ChangedEntry] = []
         is_frozen = self._is_frozen()

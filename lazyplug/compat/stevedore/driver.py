@@ -94,7 +94,7 @@ class DriverManager(NamedExtensionManager["T"]):
         *,
         conflict_resolver: "ConflictResolverT[T]" = error_on_conflict,
     ) -> "Self":
-        """Return a manager of this extension instead of an installed one."""
+        """Return a manager of this extension instead of an installed extension."""
         return super().make_test_instance(
             [extension], namespace, propagate_map_exceptions,
             on_load_failure_callback, verify_requirements,
