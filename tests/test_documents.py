@@ -29,6 +29,7 @@ from tests.documents.blocks import (
     run_here,
 )
 from tests.documents.world import WORLD
+from tests.support.checkout import CHECKOUT
 from tests.support.children import python
 
 PACKAGE = Path(lazyplug.__file__).parent
@@ -223,7 +224,7 @@ def test_each_link_to_another_document_leads_to_a_file_and_a_heading(
 
 
 def test_the_description_in_a_package_index_links_to_files_of_the_repository() -> None:
-    core = ProjectMetadata(str(ROOT), PluginManager()).core
+    core = ProjectMetadata(str(CHECKOUT), PluginManager()).core
     links = re.findall(r"\]\(([^)\s]+)\)", core.readme)
     own = re.findall(r"\]\((?!https?:)([^)\s]+)\)", (ROOT / "README.md").read_text())
     version = rf"/(?:blob|raw)/v{re.escape(lazyplug.__version__)}/"

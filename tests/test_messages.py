@@ -278,14 +278,18 @@ HEALTHY = {
 
 @pytest.mark.parametrize("code", HEALTHY.values(), ids=list(HEALTHY))
 def test_a_healthy_start_does_not_import_it(code: str, tmp_path: Path) -> None:
-    plant(tmp_path / "site", dist("foo", entry_points={"g": {"a": "json:dumps"}}))
+    site = plant(
+        tmp_path / "site", dist("foo", entry_points={"g": {"a": "json:dumps"}})
+    )
+    # Without the distributions that are installed for these tests.
+    (site / "lazyplug").symlink_to(Path(lazyplug.__file__).parent)
     environment = {"LAZYPLUG_CACHE_DIR": str(tmp_path / "cache")}
     for _ in range(2):  # cold, then warm
         imported = ask(
             f"""
             import sys
             sys.path[:] = [e for e in sys.path if "site-packages" not in e]
-            sys.path.append({str(tmp_path / "site")!r})
+            sys.path.append({str(site)!r})
             import lazyplug
             {code}
             import json

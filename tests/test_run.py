@@ -839,11 +839,7 @@ def test_a_file_that_is_run_by_path_runs_whatever_python_it_names(
         ("perl5", f"is a program for /usr/bin/perl, not for Python, {UNDECLARED}"),
         (
             "unnamed",
-            "unnamed does not name a Python interpreter in its first line, "
-            f"{UNDECLARED}",
-        ),
-            "unnamed",
-            f"unnamed does not name a Python interpreter in its first line, {UNDECLARED}",
+            f"does not name a Python interpreter in its first line, {UNDECLARED}",
         ),
         ("", "no program '' was found in"),
         ("./nothing", "./nothing cannot be read: No such file or directory"),
