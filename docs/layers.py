@@ -31,6 +31,7 @@ ROWS = (
         "public",
         ["_accelerate", "_load_by_reference", "_filtered", "_hook", "_use_index"],
     ),
+    ("answers", ["_answers"]),
     ("managers", ["_named", "_manager", "_registration", "_mapping", "_refresh"]),
     ("extensions", ["_extension", "_attributes", "_calling", "_protocol", "_pickling"]),
     ("choosing", ["_selection", "_entry_point"]),

@@ -1,14 +1,7 @@
-"""Answer the `entry_points()` calls of third-party code from the index."""
+"""Answer what third-party code asks importlib.metadata from the index."""
 
-import os
 import sys
 
-from ._environment import (
-    Environment,
-    classify_path,
-    current_directory,
-    third_party_finders,
-)
 from ._static.finders import spec_of
 
 TYPE_CHECKING = False
@@ -18,22 +11,35 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Self
 
-# Attributes of an entry point that are strings and whose access never raises.
-_TEXTS = frozenset(("name", "value", "group"))
-_LIBRARIES = ("importlib.metadata", "importlib_metadata")
+_PACKAGE = __package__ or ""
+# The functions that are replaced, each with the module of `_answers` that answers it.
+_ANSWERS = {
+    "distributions": "pluggy",
+    "entry_points": "entry_points",
+    "load_setuptools_entrypoints": "pluggy",
+    "packages_distributions": "packages",
+}
+# The libraries whose functions are replaced, each with the name of the class that has
+# them, if it is not the module.
+_LIBRARIES = {
+    "importlib.metadata": "",
+    "importlib_metadata": "",
+    "pluggy": "PluginManager",
+}
 
 
 def accelerate() -> "Acceleration":
-    """Answer `entry_points(group=…)` calls of third-party code from the index.
+    """Answer what third-party code asks importlib.metadata from the index.
 
-    importlib.metadata and importlib_metadata read all metadata at each call. From here
-    on, both return their own types from an index, which gets a full check at each call.
-    Neither is imported for this. Imports no plugin.
+    importlib.metadata and importlib_metadata read all metadata at each call of
+    `entry_points()` and `packages_distributions()`. From here on, both return their own
+    types from an index, which gets a full check at each call. pluggy's
+    `load_setuptools_entrypoints()` reads only the distributions that declare its group.
+    None of these libraries is imported for this. Imports no plugin.
 
-    The library itself answers if no group is requested, since the index would save
-    nothing; if a frozen index is used, since it may be older than the installed
-    distributions; if the group is declared in an archive; and if there is a third-party
-    finder.
+    The library itself answers if a frozen index is used, since it may be older than the
+    installed distributions; if the entry points are declared in an archive; and if
+    there is a third-party finder.
 
     Call it before other code runs `from importlib.metadata import entry_points`: a
     function that was imported before is not replaced. Use it in your own programs only,
@@ -50,10 +56,10 @@ def accelerate() -> "Acceleration":
 
 
 # The accelerations in effect; they may overlap, and end in any order. While there is
-# one, each library has a single replacement of its function.
+# one, each function has a single replacement.
 _active: "dict[Acceleration, None]" = {}
-# the libraries whose function was replaced at least once
-_patched_libraries: "dict[ModuleType, None]" = {}
+# the modules and classes whose functions were replaced at least once
+_patched: "dict[Any, None]" = {}
 
 
 class Acceleration:
@@ -81,8 +87,8 @@ class Acceleration:
         """
         _active.pop(self, None)
         self._stop_watching()
-        for library in tuple(_patched_libraries):
-            _update_function(library)
+        for holder in tuple(_patched):
+            _replace(holder)
 
     def find_spec(
         self, name: str, path: "Any" = None, target: "Any" = None
@@ -101,7 +107,7 @@ class Acceleration:
         return spec
 
     def _patch_loader(self, spec: "ModuleSpec") -> None:
-        """Make the loader of a library replace its function once the module has run."""
+        """Make the loader of a library replace functions once the module has run."""
         loader: Any = spec.loader
         run = getattr(loader, "exec_module", None)
         if run is None:
@@ -126,7 +132,10 @@ class Acceleration:
         self._missing.discard(library.__name__)
         if not self._missing:
             self._stop_watching()
-        _update_function(library)
+        holder_name = _LIBRARIES[library.__name__]
+        holder = getattr(library, holder_name, None) if holder_name else library
+        if holder is not None:
+            _replace(holder)
 
     def _stop_watching(self) -> None:
         try:
@@ -135,71 +144,38 @@ class Acceleration:
             pass  # it was removed before
 
 
-def _update_function(library: "ModuleType") -> None:
-    """Set the replacement if an acceleration is in effect, else the original function.
+def _replace(holder: "Any") -> None:
+    """Set the replacements if an acceleration is in effect, else the originals.
 
     Each thread that changes `_active` calls this afterwards: the last one finds or sets
-    the function that belongs to the final state.
+    the functions that belong to the final state.
+
+    :param holder: a library, or the class of one.
     """
-    while True:
-        current: Any = library.__dict__.get("entry_points")
-        # An attribute could not mark it: a decorator may have copied the attribute.
-        is_ours = getattr(current, "__globals__", None) is globals()
-        if current is None or is_ours == bool(_active):
-            break
-        if is_ours:
-            library.entry_points = current.__wrapped__  # type: ignore[attr-defined]
-        else:
-            _patched_libraries[library] = None
-            library.entry_points = _replacement(library, current)  # type: ignore[attr-defined]
+    for name in _ANSWERS:
+        while True:
+            current: Any = holder.__dict__.get(name)
+            # An attribute could not mark it: a decorator may have copied the attribute.
+            is_ours = getattr(current, "__globals__", None) is globals()
+            if current is None or is_ours == bool(_active):
+                break
+            if is_ours:
+                setattr(holder, name, current.__wrapped__)
+            else:
+                _patched[holder] = None
+                setattr(holder, name, _replacement(holder, name, current))
 
 
-def _replacement(library: "ModuleType", original: "Callable[..., Any]") -> "Any":
-    """Return the replacement for a library's `entry_points`."""
-    from functools import wraps  # deferred: both libraries import it
+def _replacement(holder: "Any", name: str, original: "Callable[..., Any]") -> "Any":
+    """Return the replacement for a function of a library."""
+    from functools import wraps  # deferred: all libraries import it
 
     @wraps(original)
-    def entry_points(**params: "Any") -> "Any":
-        if _active:
-            found = _answer(library, params)
-            if found is not None:
-                return found
-        return original(**params)
+    def replacement(*args: "Any", **kwds: "Any") -> "Any":
+        if not _active:
+            return original(*args, **kwds)
+        module = f"{_PACKAGE}._answers.{_ANSWERS[name]}"
+        answer = getattr(__import__(module, fromlist=(name,)), name)
+        return answer(holder, original, *args, **kwds)
 
-    return entry_points
-
-
-def _answer(library: "Any", params: "dict[str, Any]") -> "Any":
-    """Return the requested entry points, in the types of a library.
-
-    None: the library itself must answer. Wrong parameters raise the exceptions of the
-    library, since its own types make the selection.
-    """
-    group: Any = params.get("group")
-    # An object other than a string may equal any group; a parameter before the group is
-    # compared with all entry points, and that may raise.
-    if group.__class__ is not str or third_party_finders():
-        return None
-    if type(os) is not type(sys):
-        return None  # a fake file system: see `current` in `_environment`
-    if not _TEXTS.issuperset(params) and (
-        next(iter(params)) != "group" or "dist" in params
-    ):
-        return None
-    # A new one for each call: the library would also read the current files.
-    environment = Environment(*classify_path(sys.path, current_directory()), "full")
-    if environment.frozen is not None:
-        return None
-    from ._indexing.reading import is_file  # deferred: not needed before a call
-
-    opened: dict[tuple[str, str], Any] = {}
-    points = []
-    for (name, value, *_), (_, path, file, _) in environment.rows(group):
-        dist = opened.get((path, file))
-        if dist is None:
-            directory = os.path.join(path, file)
-            if is_file(path):
-                return None  # the library itself reads archives
-            dist = opened[path, file] = library.Distribution.at(directory)
-        points.append(library.EntryPoint(name, value, group)._for(dist))
-    return library.EntryPoints(points).select(**params)
+    return replacement

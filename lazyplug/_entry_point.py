@@ -205,6 +205,18 @@ class EntryPoints(tuple["EntryPoint", ...]):
         return {entry_point.group for entry_point in self}
 
 
+def selects_group(params: "dict[str, Any]") -> bool:
+    """Return True if parameters select by a group, so that its rows are enough.
+
+    An object other than a string may equal any group. A parameter before the group is
+    compared with all entry points, and that may raise; `dist` always raises.
+    """
+    return params.get("group").__class__ is str and (
+        _TEXTS.issuperset(params)
+        or (next(iter(params)) == "group" and "dist" not in params)
+    )
+
+
 def entry_points(**params: "Any") -> EntryPoints:
     """Return the entry points of the installed distributions, from the index.
 
@@ -218,13 +230,8 @@ def entry_points(**params: "Any") -> EntryPoints:
     group: Any = params.get("group")
     name: Any = params.get("name")
     # Other queries need all entry points, for the same answer and the same errors as
-    # in importlib.metadata: an object other than a string may equal any group, a
-    # parameter before the group is compared with all entry points and may raise, and
-    # dist= always raises.
-    if group.__class__ is str and (
-        _TEXTS.issuperset(params)
-        or (next(iter(params)) == "group" and "dist" not in params)
-    ):
+    # in importlib.metadata.
+    if selects_group(params):
         del params["group"]
         wanted = (name,) if name.__class__ is str else None
         found = {group: _environment.rows(group, wanted)}

@@ -38,7 +38,10 @@ class Manager(Generic[T, Found]):
         load raises ProtocolMismatch.
     :param lazy: if false, all extensions are loaded, and called, when the manager is
         created, as by stevedore, and those that fail are removed. By default true,
-        unless `LAZYPLUG_EAGER` is 1.
+        unless `LAZYPLUG_EAGER` is 1. If "known", those that an earlier start loaded in
+        this environment are listed, and the others are loaded at once; one that was
+        listed may still fail later. With `invoke_on_load` or `protocol`, and with
+        `LAZYPLUG_EAGER=1`, "known" has the effect of false.
     :param package: a package whose modules are also extensions of the namespace, after
         the installed ones: each module is a plugin with the module's name. Modules with
         a leading underscore are ignored. Neither the modules nor the package are
@@ -87,7 +90,7 @@ class Manager(Generic[T, Found]):
         on_load_failure_callback: "OnLoadFailure | None" = None,
         conflict_resolver: "Resolver[Any] | None" = None,
         protocol: "type | None" = None,
-        lazy: "bool | None" = None,
+        lazy: "bool | Literal['known'] | None" = None,
         package: "str | None" = None,
         choice: "Choice | None" = None,
         on_failure: str = "warn",
@@ -119,7 +122,7 @@ class Manager(Generic[T, Found]):
             from ._faults.policy import set_policy  # deferred: few starts need it
 
             set_policy(self, on_failure)
-        if not lazy:
+        if not lazy or lazy == "known":
             from ._mapping import keep_loaded  # deferred: few managers are eager
 
             keep_loaded(self)

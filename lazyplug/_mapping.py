@@ -1,5 +1,6 @@
 """Load the extensions of a manager, resolve their names, and call them."""
 
+from . import _settings
 from ._exceptions import MultipleMatches
 from ._faults.failure_log import failure_log
 from ._printable import repr_of
@@ -27,11 +28,44 @@ def load_each(
             yield extension
 
 
+def loads_at_creation(manager: "Manager[Any, Any]") -> bool:
+    """Return True if a manager loads extensions when it is created or refreshed."""
+    return not manager._lazy or manager._lazy == "known"
+
+
 def keep_loaded(manager: "Manager[Any, Any]") -> None:
-    """Load the extensions of a manager, and remove those that fail."""
-    failed = {*manager.extensions}.difference(load_each(manager, manager.extensions))
+    """Load the extensions of a manager, and remove those that fail.
+
+    With `lazy="known"`, those that are known to load are not loaded.
+    """
+    extensions = dict.fromkeys(manager.extensions)
+    if manager._lazy == "known" and _may_list(manager):
+        from ._static.known_loads import KnownLoads  # deferred: only with that option
+
+        known = KnownLoads(extensions)
+        for extension in manager.extensions:
+            if extension in known:
+                del extensions[extension]
+                extension._outcomes["known"] = True
+        loaded = []
+        for extension in load_each(manager, extensions):
+            loaded.append(extension)
+            known.remember(extension)
+    else:
+        loaded = [*load_each(manager, extensions)]
+    failed = extensions.keys() - loaded
     # The host's callback may have registered other extensions in the meantime.
     manager.extensions = [each for each in manager.extensions if each not in failed]
+
+
+def _may_list(manager: "Manager[Any, Any]") -> bool:
+    """Return True if a manager may list extensions that are known to load.
+
+    Not if it calls them, since a call depends on its arguments, or checks that they fit
+    a protocol.
+    """
+    is_eager = _settings.get_setting("LAZYPLUG_EAGER") == "1"
+    return manager._load_options == (None, None) and not is_eager
 
 
 def report_load_failure(

@@ -230,6 +230,10 @@ INVALID_ENTRY_POINT = (
     "{extension}: {reason}. Its author must correct it:"
     " https://packaging.python.org/specifications/entry-points/#data-model"
 )
+LISTED_AS_KNOWN = (
+    "lazyplug: it was listed without being loaded, because an earlier start had loaded"
+    " it. The next start loads it at once."
+)
 WAITS_FOR_ITSELF = (
     "{extension}: its call waits for itself: {cycle}. One of them must not access"
     " `.obj` of the next one during its own call."
@@ -251,8 +255,8 @@ ERROR_IN_SUBSCRIBER = "error in subscriber {subscriber}: {error}"
 # ---- `run` ----
 
 RUN_OPTION = "{option} is not a valid option"
-RUN_TRACE = "--trace needs a FILE"
-RUN_CHILDREN = "--children can only be used with --as-stevedore"
+RUN_VALUE = "{option} needs a {value}"
+ONLY_AS_STEVEDORE = "{option} can only be used with --as-stevedore"
 MISSING = "{argument} is missing"
 NOT_IN_THIS_PROCESS = "{reason}: it cannot be run in this process"
 NOT_PYTHON = "is not a Python program"
@@ -269,6 +273,17 @@ INSTALL_PROGRAM = (
 )
 NO_FUNCTION = (
     "{extension} does not name a function to call. Its author must correct it."
+)
+
+# ---- The switch ----
+
+OTHER_SWITCH = "{file} was not written by lazyplug. Remove it."
+MANAGED = "{environment} is managed by the system"
+OF_ANOTHER_USER = "{directory} belongs to another user"
+READ_ONLY = "{directory} is read-only"
+USE_ANOTHER_ENVIRONMENT = (
+    "{reason}: nothing was written. Create a virtual environment, or use"
+    " `lazyplug run`."
 )
 
 # ---- The command line ----

@@ -14,7 +14,7 @@ from . import _environment, _settings
 from ._attributes import update_declaration
 from ._extension import Extension
 from ._indexing.metadata import row_of
-from ._mapping import identity, keep_loaded, load_each
+from ._mapping import identity, keep_loaded, load_each, loads_at_creation
 from ._refresh import refresh as refresh_all
 
 TYPE_CHECKING = False
@@ -98,7 +98,7 @@ def join(
     trial = _draft(manager)
     trial.excluded = {}
     enabled = trial._filter_by_choice(extensions)
-    if not manager._lazy:
+    if loads_at_creation(manager):
         enabled = list(load_each(manager, enabled))
     check = getattr(manager, "_checked", None)
     if check is not None:
@@ -294,7 +294,7 @@ def _select_again(
         from ._faults.policy import set_policy  # deferred: few refreshes need it
 
         set_policy(draft, draft._on_failure)
-    if not draft._lazy:
+    if loads_at_creation(draft):
         keep_loaded(draft)
     if hasattr(draft, "_checked"):
         draft._forget_passed()

@@ -17,6 +17,7 @@ from os import stat_result as stat_result
 from typing import Any as Any
 from typing import Concatenate as Concatenate
 from typing import Generic as Generic
+from typing import Literal as Literal
 from typing import ParamSpec, TypedDict, TypeVar
 from typing import Self as Self
 from typing import Unpack as Unpack
@@ -62,7 +63,7 @@ class Options(TypedDict, total=False):
     on_load_failure_callback: "OnLoadFailure | None"
     conflict_resolver: "Resolver[Any] | None"
     protocol: "type | None"
-    lazy: "bool | None"
+    lazy: "bool | Literal['known'] | None"
     package: "str | None"
     choice: Choice | None
     on_failure: str

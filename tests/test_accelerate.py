@@ -2,6 +2,7 @@
 
 import functools
 import importlib.metadata
+import os
 import random
 import shutil
 import sys
@@ -16,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lazyplug
-from lazyplug import _accelerate, accelerate
+from lazyplug import accelerate
+from lazyplug._answers import entry_points
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
@@ -40,15 +42,15 @@ def library(request: pytest.FixtureRequest) -> Iterator[Any]:
 def answered_groups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list to which each group is added that the index answers."""
     found: list[str] = []
-    answer = _accelerate._answer
+    answer = entry_points._answer
 
     def counted(library: Any, params: dict[str, Any]) -> Any:
         answered = answer(library, params)
         if answered is not None:
-            found.append(params["group"])
+            found.append(params.get("group", "all"))
         return answered
 
-    monkeypatch.setattr(_accelerate, "_answer", counted)
+    monkeypatch.setattr(entry_points, "_answer", counted)
     return found
 
 
@@ -92,7 +94,7 @@ def test_a_group_is_answered_from_the_index_with_the_librarys_own_types(
     assert (point.module, point.attr, point.dist.version) == ("m", "b", "2.0")
 
 
-def test_queries_without_a_group_are_answered_by_the_library(
+def test_queries_by_name_alone_are_answered_by_the_library(
     site: PlantSite,
     set_path: SetPath,
     library: Any,
@@ -102,7 +104,6 @@ def test_queries_without_a_group_are_answered_by_the_library(
     assert all_of(library.entry_points(name="a")) == all_of(
         their_own(library, name="a")
     )
-    assert type(library.entry_points()) is type(their_own(library))
     assert answered_groups == []
 
 
@@ -325,7 +326,7 @@ def test_a_wrapper_of_our_function_works_after_a_thousand_undos(
     assert len(wrapper(group="nobody")) == 0
 
 
-def test_neither_library_is_imported_and_both_are_accelerated_when_imported() -> None:
+def test_no_library_is_imported_and_each_is_accelerated_when_imported() -> None:
     code = """
         import json, sys
         names = ("importlib.metadata", "importlib_metadata")
@@ -340,9 +341,14 @@ def test_neither_library_is_imported_and_both_are_accelerated_when_imported() ->
         import importlib_metadata
         results.append(hasattr(importlib_metadata.entry_points, "__wrapped__"))
         results.append("exec_module" in vars(importlib_metadata.__spec__.loader))
+        import pluggy
+        load = pluggy.PluginManager.load_setuptools_entrypoints
+        results.append(hasattr(load, "__wrapped__"))
         results.append(len(sys.meta_path) - before)
         done.undo()
         results.append(hasattr(importlib_metadata.entry_points, "__wrapped__"))
+        load = pluggy.PluginManager.load_setuptools_entrypoints
+        results.append(hasattr(load, "__wrapped__"))
         print(json.dumps(results))
     """
     assert ask(code) == [
@@ -352,7 +358,9 @@ def test_neither_library_is_imported_and_both_are_accelerated_when_imported() ->
         True,
         True,
         False,
+        True,
         1,  # the finder of importlib_metadata itself
+        False,
         False,
     ]
 
@@ -524,3 +532,68 @@ def test_a_library_that_is_imported_later_is_accelerated_in_this_process_too(
         sys.meta_path[:] = before
         monkeypatch.undo()
     assert sys.modules["importlib_metadata"] is importlib_metadata
+
+
+# ------------------------------------------------------------------ pluggy's loader
+
+PLUGGY = """
+import importlib.metadata, json, sys
+import lazyplug, pluggy
+read, listed = [], []
+files = importlib.metadata.Distribution.entry_points.fget
+def counted(dist):
+    read.append(dist._path.name)
+    return files(dist)
+importlib.metadata.Distribution.entry_points = property(counted)
+def load():
+    del read[:], listed[:]
+    for name in [name for name in sys.modules if name.startswith("plug_")]:
+        del sys.modules[name]
+    manager = pluggy.PluginManager("app")
+    count = manager.load_setuptools_entrypoints("app")
+    names = [name for name, _ in manager.list_name_plugin()]
+    dists = [str(dist._dist._path) for _, dist in manager.list_plugin_distinfo()]
+    return [count, names, dists, listed[:]], read[:]
+own = load()
+with lazyplug.accelerate():
+    ours = load()
+print(json.dumps([own, ours, load() == own]))
+"""
+
+
+def test_pluggy_reads_only_the_distributions_that_declare_its_group(
+    tmp_path: Path,
+) -> None:
+    module = "import __main__, importlib.metadata\n__main__.listed += [{0!r}, len(list("
+    module += "importlib.metadata.distributions()))]\n"
+    first = plant(
+        tmp_path / "first",
+        {
+            "plug_a.py": module.format("a"),
+            **dist("zeta", entry_points="[app]\na = plug_a\n[other]\nx = y\n"),
+            **{k: v for at in range(9) for k, v in dist(f"plain{at}").items()},
+            **dist("others", entry_points="[other]\nx = y\n"),
+        },
+    )
+    second = plant(
+        tmp_path / "second",
+        {
+            "plug_b.py": module.format("b"),
+            **dist("alpha", entry_points="[app]\nb = plug_b\n"),
+            # pluggy reads a shadowed distribution, too.
+            **dist("zeta", "2.0", entry_points="[app]\na = plug_a\nc = plug_c\n"),
+            "plug_c.py": "",
+        },
+    )
+    path = map(str, [first, second, os.environ.get("PYTHONPATH", "")])
+    options = {
+        "env": {
+            "PYTHONPATH": os.pathsep.join(filter(None, path)),
+            "LAZYPLUG_CACHE_DIR": str(tmp_path / "cache"),
+        }
+    }
+    (own, read), (ours, ours_read), restored = ask(PLUGGY, **options)
+    assert ours == own
+    assert {"zeta-1.0.dist-info", "zeta-2.0.dist-info"} < {*ours_read} < {*read}
+    assert not any(name.startswith(("plain", "others")) for name in ours_read)
+    assert restored

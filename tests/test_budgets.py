@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 import lazyplug
+from lazyplug._running import switch
 from lazyplug.testing import dist, plant
 from tests.support.checkout import is_built
 from tests.support.children import ask, python
@@ -245,10 +246,14 @@ def test_a_trusted_frozen_start_makes_a_dozen_calls_whatever_is_installed(
 
 
 def _instructions(environment: Environment, code: str) -> int:
+    return _instructions_of(environment, "-c", code)
+
+
+def _instructions_of(environment: Environment, *arguments: str) -> int:
     done = subprocess.run(
         [
             "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
-            environment.python, "-c", code,
+            environment.python, *arguments,
         ],
         env={**os.environ, **environment.variables},
         # a directory without another lazyplug
@@ -311,3 +316,60 @@ def test_many_path_entries_stay_within_their_instructions(
     record_property("million_instructions", taken)
     print(f"{taken:.2f} million instructions")
     assert taken <= BOUNDS["path_entries"]
+
+
+SCRIPT = "import sys\nfrom {0} import main\nif __name__ == '__main__':\n"
+SCRIPT += "    sys.exit(main())\n"
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_run_adds_few_instructions_to_a_program(environment: Environment) -> None:
+    scripts = Path(environment.python).parent
+    shebang = f"#!{environment.python}\n"
+    plant(
+        scripts,
+        {
+            "trivial": shebang + SCRIPT.format("trivial_program"),
+            "lazyplug": shebang + SCRIPT.format("lazyplug.__main__"),
+        },
+    )
+    (scripts / "trivial").chmod(0o755)
+    plant(_site(environment), {"trivial_program.py": "def main(): pass\n"})
+    script = str(scripts / "lazyplug")
+    for command in ([script], ["-m", "lazyplug"]):
+        python(
+            *command,
+            *("run", "trivial"),
+            env=environment.variables,
+            executable=environment.python,
+        )
+    direct = _instructions_of(environment, str(scripts / "trivial"))
+    for command, bound in (([script], "run"), (["-m", "lazyplug"], "run_module")):
+        run = _instructions_of(environment, *command, "run", "trivial")
+        print(f"{(run - direct) / 1e6:.2f} million instructions")
+        assert (run - direct) / 1e6 <= BOUNDS[bound]
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_a_switch_adds_few_instructions_to_each_start(environment: Environment) -> None:
+    site = _site(environment)
+    plant(site, {"another.pth": "import another\n", "another.py": ""})
+    files = {switch.PTH: switch.LINE}
+    files[f"{switch.MODULE}.py"] = switch.source({})
+    taken = []
+    try:
+        for tree in ({}, files):
+            plant(site, tree)
+            _instructions(environment, "pass")  # writes the bytecode
+            taken.append(_instructions(environment, "pass"))
+    finally:
+        for name in (*files, "another.pth"):
+            (site / name).unlink()
+    print(f"{(taken[1] - taken[0]) / 1e6:.2f} million instructions")
+    assert (taken[1] - taken[0]) / 1e6 <= BOUNDS["switch"]
+
+
+def _site(environment: Environment) -> Path:
+    """Return the site directory of the environment."""
+    (site,) = Path(environment.python).parents[1].glob("lib/python*/site-packages")
+    return site

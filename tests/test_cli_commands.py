@@ -786,13 +786,15 @@ def test_completion_offers_groups_and_names_and_imports_no_plugin(
     assert completed("lazyplug li") == ["list"]
     assert set(completed("lazyplug list app")) >= {"app", "app.more"}
     assert completed("lazyplug show app t") == ["two"]
+    assert completed("lazyplug run --as") == ["--as-stevedore"]
+    assert "pytest" in completed("lazyplug run --lazy pyte")
     assert not (tmp_path / "trapped").exists()
 
 
 def test_the_console_script_runs_programs_too(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import sys; print(__name__, sys.argv[1:])\n")
-    code = "import sys; from lazyplug.cli import main; sys.exit(main())"
+    code = "import sys; from lazyplug.__main__ import main; sys.exit(main())"
     env = {"PYTHONPATH": str(ROOT)}
     done = python("-c", code, "run", str(program), "--json", env=env)
     assert done.stdout == "__main__ ['--json']\n"

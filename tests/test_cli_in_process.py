@@ -16,6 +16,7 @@ import pytest
 
 import lazyplug
 from lazyplug import _calling, _environment, _settings, cli
+from lazyplug.__main__ import main as run_module
 from lazyplug._entry_point import EntryPoint
 from lazyplug._extension import Extension
 from lazyplug._indexing import storage, update
@@ -220,10 +221,9 @@ def test_completion_uses_the_parser_of_the_current_command(
 def test_run_passes_its_arguments_to_launch(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[list[str]] = []
     monkeypatch.setattr(launch, "run", calls.append)
-    assert main(["run", "--", "program"]) == 0
-    monkeypatch.setattr(sys, "argv", ["lazyplug", "run", "x"])
-    assert main() == 0
-    assert calls == [["--", "program"], ["x"]]
+    monkeypatch.setattr(sys, "argv", ["lazyplug", "run", "--", "x"])
+    assert run_module() == 0
+    assert calls == [["--", "x"]]
 
 
 @pytest.mark.parametrize(

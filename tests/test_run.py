@@ -67,7 +67,7 @@ if __name__ == '__main__':
 COMMAND = """\
 #!{executable}
 import sys
-from lazyplug.cli import main
+from lazyplug.__main__ import main
 sys.exit(main())
 """
 BY_SHELL = "/bin/sh\n'''exec' \"{executable}\" \"$0\" \"$@\"\n' '''"
@@ -349,7 +349,9 @@ def test_lazyplug_in_an_archive_runs_and_traces_programs(
     build = tmp_path / "build"
     shutil.copytree(Path(lazyplug.__file__).parent, build / "lazyplug")
     archive = tmp_path / "lazyplug.pyz"
-    zipapp.create_archive(build, archive, main="lazyplug.cli:main", compressed=True)
+    zipapp.create_archive(
+        build, archive, main="lazyplug.__main__:main", compressed=True
+    )
     plain = environment._replace(directory=tmp_path / "plain")
     python("-m", "venv", "--without-pip", str(plain.directory))
     for flags in ((), ("-P",), ("-I",)):
@@ -441,7 +443,11 @@ def modules_of(environment: Environment, *arguments: str) -> set[str]:
     return found
 
 
-LAUNCH = {"lazyplug._running", "lazyplug._running.launch"}
+LAUNCH = {
+    "lazyplug._running",
+    "lazyplug._running.command",
+    "lazyplug._running.launch",
+}
 
 
 def test_run_imports_only_the_package_and_its_own_modules(
@@ -890,7 +896,7 @@ def test_another_name_or_a_copy_of_this_python_is_recognized(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "PROGRAM is missing\nusage: python -m lazyplug run"),
+        ([], "PROGRAM is missing\nusage: lazyplug run"),
         (["--as-stevedore"], "PROGRAM is missing\nusage"),
         (["-m"], "MODULE is missing\nusage"),
         (["--"], "PROGRAM is missing\nusage"),
@@ -912,7 +918,7 @@ def test_invalid_options_are_reported(
 def test_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         launch.run(["--help"])
-    assert capsys.readouterr().out == launch.USAGE
+    assert capsys.readouterr().out == launch.usage()
 
 
 def test_importing_the_main_module_runs_nothing(
@@ -982,7 +988,7 @@ def test_the_drop_in_is_installed_after_everything_else_is_prepared(
 
     calls: list[Any] = []
 
-    def install() -> None:
+    def install(lazy: bool) -> None:
         main = sys.modules["__main__"]
         calls.append((list(sys.argv), list(sys.path), main.__file__))
 
@@ -999,7 +1005,7 @@ def test_the_drop_in_is_installed_after_everything_else_is_prepared(
 def test_the_directory_for_children_is_added_where_python_puts_pythonpath(
     inside: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"{DROP_IN}.install", lambda: None)
+    monkeypatch.setattr(f"{DROP_IN}.install", lambda **_: None)
     directory = str(Path(launch.__file__).parents[1] / "compat" / "children")
     path = program(inside.here / "nothing.py", "")
     for before, after in [

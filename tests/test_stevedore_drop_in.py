@@ -112,6 +112,12 @@ def report(*args):
     *manager, error = args
     print("reported", *(getattr(a, "name", type(a).__name__) for a in manager), error)
 """
+# So that no stat signature is racy.
+AN_HOUR_LATER = """
+import time
+from lazyplug._files import fs
+fs.clock = lambda: time.time_ns() + 3_600_000_000_000
+"""
 INSTALL = "import lazyplug.compat.stevedore as _drop_in; _drop_in.install()\n"
 
 PROGRAMS = {
@@ -668,6 +674,18 @@ def test_a_program_prints_the_same_with_the_drop_in_as_with_stevedore(
     real, ours = printed_by_both(program, child(tmp_path, app))
     assert real
     assert ours == real
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+@pytest.mark.once
+def test_a_lazy_program_prints_the_same_as_an_eager_one_cold_and_warm(
+    site: PlantSite, tmp_path: Path, program: str
+) -> None:
+    options = child(tmp_path, site(TREE))
+    program = PRINTING + dedent(program)
+    eager = printed(AN_HOUR_LATER + INSTALL + program, options)
+    lazy = AN_HOUR_LATER + INSTALL.replace("install()", "install(lazy=True)") + program
+    assert [printed(lazy, options) for _ in range(2)] == [eager] * 2
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._extension import Extension
+    from .._static.facts import Handle
 
 
 # Few threads fail to import the same module at the same time.
@@ -64,16 +65,35 @@ def store_failure(
             subject = origin(extension)
         except (ImportError, OSError):  # files can no longer be read
             subject = repr(extension)
-        note = messages.WHILE_LOADING.format(extension=subject)
-        # Not with `add_note`, which the class may override, or refuse as frozen
-        # dataclasses do: another exception would replace this one.
-        notes = _DICT.__get__(error).setdefault("__notes__", [])
-        if type(notes) is list and not any(type(n) is str and n == note for n in notes):
-            notes.append(note)
+        _add_note(error, messages.WHILE_LOADING.format(extension=subject))
+    if "known" in extension._outcomes:
+        note_known(extension, error)
     outcome = None, (error, TRACEBACK.__get__(error)), None
     if unfinished or is_transient(error):
         return outcome
     return extension._outcomes.setdefault(key, outcome)
+
+
+def note_known(handle: "Handle", error: BaseException) -> None:
+    """Forget that an entry point is known to load, and add a note to its error."""
+    try:
+        from .._static import known_loads  # deferred: few failures concern it
+
+        known_loads.forget(handle)
+    except (ImportError, OSError):
+        pass  # files can no longer be read
+    _add_note(error, messages.LISTED_AS_KNOWN)
+
+
+def _add_note(error: BaseException, note: str) -> None:
+    """Add a note (PEP 678) to an error, once.
+
+    Not with `add_note`, which the class may override, or refuse as frozen dataclasses
+    do: another exception would replace this one.
+    """
+    notes = _DICT.__get__(error).setdefault("__notes__", [])
+    if type(notes) is list and not any(type(n) is str and n == note for n in notes):
+        notes.append(note)
 
 
 def is_transient(error: BaseException) -> bool:

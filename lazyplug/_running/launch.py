@@ -2,6 +2,10 @@
 
 import os
 import sys
+from _frozen_importlib import BuiltinImporter
+from _frozen_importlib_external import SourceFileLoader
+
+from .command import options_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,18 +15,37 @@ if TYPE_CHECKING:
     # the first entries of the program's sys.path, and a function that runs it
     Start = tuple[list[str], Callable[[], Any]]
 
-USAGE = """\
-usage: python -m lazyplug run [OPTIONS] PROGRAM [ARGS...]
-       python -m lazyplug run [OPTIONS] -m MODULE [ARGS...]
+# The options, each with the name of its value, if any, and its help text.
+OPTIONS = {
+    "--accelerate": ("", "answer importlib.metadata's entry_points() from the index"),
+    "--as-stevedore": ("", "replace stevedore by lazyplug's drop-in"),
+    "--lazy": ("", "list plugins that an earlier start loaded without importing them"),
+    "--children": ("", "replace stevedore in child processes, too"),
+    "--trace": ("FILE", "write what is done for plugins to FILE, as JSON lines"),
+}
 
-PROGRAM is the name of an installed console script, or the path of a script. Options
-come first; all arguments after PROGRAM or MODULE belong to the program.
 
-  --as-stevedore  replace stevedore by lazyplug's drop-in
-  --children      do the same in the Python processes that the program starts
-  --trace FILE    write what is read, scanned and imported for plugins, as JSON lines
-  --              what follows is PROGRAM, even if it looks like an option
-"""
+def usage() -> str:
+    """Return the help text of `run`."""
+    lines = [
+        f"  {f'{option} {value}':15} {about}"
+        for option, (value, about) in OPTIONS.items()
+    ]
+    return "\n".join(
+        [
+            "usage: lazyplug run [OPTIONS] PROGRAM [ARGS...]",
+            "       lazyplug run [OPTIONS] -m MODULE [ARGS...]",
+            "",
+            "PROGRAM is the name of an installed console script, or the path of a",
+            "script. Options come first; all arguments after it belong to the program.",
+            "--lazy requires --as-stevedore, and includes --accelerate.",
+            "",
+            *lines,
+            f"  {'--':15} what follows is PROGRAM, even if it looks like an option",
+            "",
+        ]
+    )
+
 
 # The globals of `__main__` before any code has run in it.
 _MAIN_GLOBALS = {
@@ -47,12 +70,16 @@ def run(arguments: "list[str]") -> None:
     # nor from the current one.
     del sys.path[: _count_inserted_entries()]
     if "--children" in options:
-        _enable_in_children()
+        _enable_in_children("--lazy" in options)
     first, start = (_prepare_module if "-m" in options else _prepare_program)(*program)
     if "--as-stevedore" in options:
         from ..compat.stevedore import install  # deferred: only with the option
 
-        install()
+        install(lazy="--lazy" in options)
+    if "--accelerate" in options or "--lazy" in options:
+        from .._accelerate import accelerate  # deferred: only with these options
+
+        accelerate()
     if "--trace" in options:
         from .recorder import record  # deferred: only with the option
 
@@ -85,16 +112,19 @@ def _parse_arguments(arguments: "list[str]") -> "tuple[dict[str, str], list[str]
     """
     options = {}
     rest = list(arguments)
-    while rest and rest[0] in ("--as-stevedore", "--children", "--trace"):
+    while rest and rest[0] in OPTIONS:
         option = rest.pop(0)
-        if option == "--trace" and not rest:
+        value, _ = OPTIONS[option]
+        if value and not rest:
             from .. import _messages as messages  # deferred: only on failure
 
-            _refuse(messages.RUN_TRACE, usage=True)
-        options[option] = rest.pop(0) if option == "--trace" else ""
+            _refuse(
+                messages.RUN_VALUE.format(option=option, value=value), with_usage=True
+            )
+        options[option] = rest.pop(0) if value else ""
     first = rest[0] if rest else ""
     if first in ("-h", "--help"):
-        print(USAGE, end="")
+        print(usage(), end="")
         sys.exit(0)
     if first == "--":
         del rest[0]
@@ -103,28 +133,31 @@ def _parse_arguments(arguments: "list[str]") -> "tuple[dict[str, str], list[str]
     elif first.startswith("-"):
         from .. import _messages as messages  # deferred: only on failure
 
-        _refuse(messages.RUN_OPTION.format(option=first), usage=True)
+        _refuse(messages.RUN_OPTION.format(option=first), with_usage=True)
     if not rest:
         from .. import _messages as messages  # deferred: only on failure
 
         missing = "MODULE" if "-m" in options else "PROGRAM"
-        _refuse(messages.MISSING.format(argument=missing), usage=True)
-    if "--children" in options and "--as-stevedore" not in options:
-        from .. import _messages as messages  # deferred: only on failure
+        _refuse(messages.MISSING.format(argument=missing), with_usage=True)
+    for option in ("--lazy", "--children"):
+        if option in options and "--as-stevedore" not in options:
+            from .. import _messages as messages  # deferred: only on failure
 
-        _refuse(messages.RUN_CHILDREN)
+            _refuse(messages.ONLY_AS_STEVEDORE.format(option=option))
     return options, rest
 
 
-def _refuse(text: str, usage: bool = False) -> "NoReturn":
+def _refuse(text: str, with_usage: bool = False) -> "NoReturn":
     print("lazyplug run:", text, file=sys.stderr)
-    if usage:
-        print(USAGE, end="", file=sys.stderr)
+    if with_usage:
+        print(usage(), end="", file=sys.stderr)
     sys.exit(2)
 
 
-def _enable_in_children() -> None:
+def _enable_in_children(lazy: bool) -> None:
     """Let child processes get the drop-in when they import stevedore."""
+    if lazy:
+        os.environ["LAZYPLUG_LAZY"] = "1"
     directory = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     directory = os.path.join(directory, "compat", "children")
     inherited = os.environ.get("PYTHONPATH")
@@ -138,8 +171,6 @@ def _enable_in_children() -> None:
         sys.path.insert(0, directory)
     # In this process, the directory would only hide the installed stevedore: give it a
     # finder that finds nothing.
-    from importlib.machinery import BuiltinImporter  # free: `python -m` imports it
-
     finder: Any = BuiltinImporter
     sys.path_importer_cache[directory] = finder
 
@@ -177,39 +208,8 @@ def _set_argv(argv: "list[str]", *words: str) -> None:
     sys.orig_argv = [*command[:1], *options_of(command), *words, *argv[1:]]
 
 
-def options_of(command: "list[str]") -> "list[str]":
-    """Return the interpreter's options in a command line.
-
-    >>> options_of(["py", "-I", "-X", "dev", "-m", "lazyplug", "check"])
-    ['-I', '-X', 'dev']
-    >>> options_of(["py", "-sEm", "lazyplug", "-P"]), options_of(["py", "-c", "pass"])
-    (['-sE'], [])
-    >>> options_of(["py", "-EWerror", "--check-hash-based-pycs", "never", "a.py", "-s"])
-    ['-EWerror', '--check-hash-based-pycs', 'never']
-    """
-    options = []
-    words = iter(command[1:])
-    for word in words:
-        if word in ("-", "--") or not word.startswith("-"):
-            break
-        options.append(word)
-        if word == "--check-hash-based-pycs":
-            options.append(next(words))
-        for at, letter in enumerate(word if word[1] != "-" else ""):
-            if letter in "cm":
-                options[-1:] = [word[:at]] if at > 1 else []
-                return options
-            if letter in "WX":
-                if at + 1 == len(word):
-                    options.append(next(words))
-                break
-    return options
-
-
 def _reset_main() -> "dict[str, Any]":
     """Reset the globals of `__main__` to their initial state, and return them."""
-    from importlib.machinery import BuiltinImporter  # free: `python -m` imports it
-
     main = sys.modules["__main__"].__dict__
     for name in [name for name in main if name not in _MAIN_GLOBALS]:
         del main[name]
@@ -325,8 +325,6 @@ def _prepare_program(name: str, *arguments: str) -> "Start":
 
 def _prepare_script(source: bytes, file: str) -> "Callable[[], Any]":
     """Prepare `__main__` for a script; return a function that runs it."""
-    from importlib.machinery import SourceFileLoader  # free: `python -m` imports it
-
     # Python 3.15 has no `__cached__`.
     cached = "__cached__" in sys.modules["__main__"].__dict__
     main = _reset_main()

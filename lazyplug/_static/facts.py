@@ -22,14 +22,17 @@ from .._json_text import quote, scan_once, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from .._entry_point import EntryPoint
     from .._environment import Environment
     from .._extension import Extension
     from .._types import Read
     from .source import Scope, Search, Sources
 
+    # What a fact is about: an entry point, or None for the whole environment.
+    Handle = Extension[Any] | EntryPoint | None
     # the kind of the facts, and the group
     Part = tuple[str, str]
     # the key of the distribution, and the value of the entry point
@@ -49,6 +52,8 @@ UNKNOWN: "Any" = object()
 # The modules of Python's own finders, frozen or not.
 _PYTHON_FINDERS = ("_frozen_importlib", "importlib._bootstrap", "zipimport")
 SCHEMA = 2
+# The key of a fact about the whole environment.
+_WHOLE = "", ""
 # Room for the summaries of some seven thousand plugins. A process that learned
 # something rewrites the whole file when it ends.
 SIZE_CAP = 1 << 22
@@ -204,7 +209,7 @@ class Facts:
         mode = _settings.get_choice("LAZYPLUG_CACHE", _settings.MODES)
         self._directory = None if mode == "off" else _settings.get_cache_directory()
         self._name = environment.file[: -len("json")] + "facts"
-        self._may_write = mode == "on" and self._directory is not None
+        self.may_write = mode == "on" and self._directory is not None
         self._parts: dict[Part, tuple[list[ChangedEntry], FactTable]] = {}
         self._new: dict[Part, FactTable] = {}
         self._path = os.path.join(self._directory or "", self._name)
@@ -220,12 +225,12 @@ class Facts:
         self._has_third_party_finders = True
         self._search: Search | None = None
 
-    def recall(self, extension: "Extension[Any]", kind: str) -> "Any":
+    def recall(self, extension: "Handle", kind: str) -> "Any":
         """Return the fact of a kind about an extension; UNKNOWN if none is valid."""
         fact_key = self._fact_key(extension)
         if fact_key is None:
             return UNKNOWN
-        part = kind, extension.group
+        part = kind, _group(extension)
         fact = self._new.get(part, {}).get(fact_key)
         if fact is not None and self._is_valid(
             fact, self._changed_entries(self.signatures)
@@ -247,8 +252,7 @@ class Facts:
         It is not remembered if signatures would not show a change. Raises TypeError if
         it cannot be converted to JSON.
         """
-        fact_key = self._fact_key(extension)
-        if fact_key is None or not sources.reliable:
+        if self._fact_key(extension) is None or not sources.reliable:
             return
         from .._content import signature  # deferred: most processes learn nothing
         from .._indexing.reading import is_reliable
@@ -272,11 +276,32 @@ class Facts:
         for name, (place, *rest) in sources.lookups.items():
             volatile = [at for at in self.environment.volatile if at < place]
             lookups.append([name, place - len(volatile), *rest])
-        line = scan_once(to_json([*fact_key, lookups, signatures, answer]), 0)[0]
-        part = kind, extension.group
-        self._new.setdefault(part, {}).update([_fact(line)])
-        if self._may_write:
+        self.add(extension, kind, answer, lookups, signatures)
+
+    def add(
+        self,
+        extension: "Handle",
+        kind: str,
+        answer: "Any",
+        lookups: "Sequence[Lookup]" = (),
+        signatures: "Mapping[str, str | None] | None" = None,
+    ) -> None:
+        """Remember an answer, as JSON, while these lookups and signatures are valid.
+
+        Raises TypeError if it cannot be converted to JSON.
+        """
+        fact_key = self._fact_key(extension)
+        if fact_key is None:
+            return
+        fact = [*fact_key, list(lookups), dict(signatures or {}), answer]
+        part = kind, _group(extension)
+        self._new.setdefault(part, {}).update([_fact(scan_once(to_json(fact), 0)[0])])
+        if self.may_write:
             _write_at_exit(self._path, self)
+
+    def is_racy(self) -> bool:
+        """Return True if the signature of a path entry may not show a change."""
+        return bool(self.index.racy)
 
     def search(self) -> "Search":
         """Return the Search that finds the modules of this `sys.path`."""
@@ -287,14 +312,17 @@ class Facts:
             self._search = Search(*seen, fs.clock, self._ask_finders)
         return self._search
 
-    def _fact_key(self, extension: "Extension[Any]") -> "FactKey | None":
+    def _fact_key(self, extension: "Handle") -> "FactKey | None":
         """Return the key of the facts about an extension; None if none are kept.
 
         None are kept if no distribution declares the extension, or if its distribution
         is in a volatile path entry or comes from a third-party finder.
         """
-        owner = extension._owner
-        if owner is None or not isinstance(owner[1], str):
+        if extension is None:
+            return _WHOLE
+        # A host may use entry points of importlib.metadata, which have no owner.
+        owner = getattr(extension, "_owner", None)
+        if not isinstance(owner, tuple) or not isinstance(owner[1], str):
             return None
         if owner[1] not in self.key[1:]:
             return None
@@ -463,7 +491,7 @@ class Facts:
             for (_, group), learned in found.items():
                 rows = self.index.rows(group)
                 declared = {(owner[0], row[1]) for row, owner in rows}
-                for fact_key in learned.keys() - declared:
+                for fact_key in learned.keys() - declared - {_WHOLE}:
                     del learned[fact_key]
         finally:
             self.index.close()
@@ -527,6 +555,11 @@ def forget(directory: str) -> None:
 if hasattr(os, "register_at_fork"):
     # The parent process writes its own facts.
     os.register_at_fork(after_in_child=_unwritten.clear)
+
+
+def _group(extension: "Handle") -> str:
+    """Return the group of the part that contains the facts about an extension."""
+    return "" if extension is None else extension.group
 
 
 def _shows_changes(known: "str | None") -> bool:

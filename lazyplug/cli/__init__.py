@@ -1,4 +1,3 @@
-# PYTHON_ARGCOMPLETE_OK
 """Parse the command line and run a command.
 
 Only `check` imports plugins: in child processes, if the platform has processes. `run`
@@ -30,6 +29,9 @@ COMMANDS = {
     "bench": ("measuring", "measure how long a start takes, compared with others"),
     "trace": ("tracing", "run a program, and show what it did for its plugins"),
     "run": ("", "run an installed program; see `lazyplug run --help`"),
+    "on": ("switching", "speed up the programs of this environment from now on"),
+    "off": ("switching", "undo `lazyplug on`"),
+    "status": ("switching", "show whether this environment is switched on"),
 }
 
 
@@ -43,11 +45,6 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         this process.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments[:1] == ["run"]:
-        from .._running.launch import run  # deferred: only for `run`
-
-        run(arguments[1:])
-        return 0
     for stream in (sys.stdout, sys.stderr):
         # Characters that the encoding of the stream lacks are escaped.
         reconfigure = getattr(stream, "reconfigure", None)
@@ -92,9 +89,14 @@ def _parser(arguments: "Sequence[str]") -> argparse.ArgumentParser:
             continue  # a parser takes 0.2 ms, and this one is not used
         description = f"{about[0].upper()}{about[1:]}."
         command_parser = commands.add_parser(name, help=about, description=description)
-        if file and name in (_completion_words() if completing else arguments[:1]):
+        is_used = name in (_completion_words() if completing else arguments[:1])
+        if file and is_used:
             module = __import__(f"{__name__}.{file}", fromlist=(file,))
             module.add_to(name, command_parser)
+        elif is_used:
+            from .completing import add_run_arguments  # deferred: as below
+
+            add_run_arguments(command_parser)
     if completing:
         from .completing import complete  # deferred: only in shell completion
 

@@ -4,7 +4,7 @@ import os
 import sys
 
 from .. import _messages as messages
-from .._running.launch import options_of
+from .._running.command import options_of
 
 # False on the platforms where subprocess cannot start a process.
 HAS_PROCESSES = sys.platform not in {"emscripten", "wasi", "ios", "tvos", "watchos"}

@@ -34,6 +34,7 @@ from .._static import facts
 from .freezing import differences_now
 from .listing import label
 from .output import add_json, clean, print_json
+from .switching import site_directory, switch_state
 from .verifying import damages, no_cache_directory, untrusted, write_fault
 
 TYPE_CHECKING = False
@@ -54,9 +55,11 @@ _VALUES = {
     "LAZYPLUG_CACHE": MODES,
     "LAZYPLUG_CHECK": LEVELS,
     "LAZYPLUG_EAGER": ("1",),
+    "LAZYPLUG_LAZY": ("1",),
+    "LAZYPLUG_SWITCH": ("off",),
 }
 _DEFAULTS = {name: values[0] for name, values in _VALUES.items()}
-_DEFAULTS["LAZYPLUG_EAGER"] = "0"
+_DEFAULTS |= {"LAZYPLUG_EAGER": "0", "LAZYPLUG_LAZY": "0", "LAZYPLUG_SWITCH": "on"}
 _PREFIX = "LAZYPLUG_"
 _LISTS = ("LAZYPLUG_ALLOW", "LAZYPLUG_DENY")
 # Several distributions may declare a script of the same name: the one that is installed
@@ -83,6 +86,7 @@ def doctor(options: "argparse.Namespace") -> int:
         "cache": [*_cache_directory()],
         "index": index,
         "frozen": [*_frozen()],
+        "switch": [*_switch()],
         "sys.path": [*_path()],
         "metadata": [*_metadata(extensions)],
         "names": [*_names(extensions)],
@@ -177,6 +181,24 @@ def _cache_directory() -> "Iterator[Finding]":
         text = f"{directory} {reason}"
         yield _NOTE, f"{text}; changes are scanned again at each start"
     yield _OK, f"{directory} has {counted(len(files), 'file')}"
+    if (
+        get_setting("LAZYPLUG_LAZY") == "1"
+        and get_setting("LAZYPLUG_CACHE", "on") != "on"
+    ):
+        yield _NOTE, "LAZYPLUG_LAZY has no effect, since nothing is written"
+
+
+def _switch() -> "Iterator[Finding]":
+    found = switch_state(site_directory())
+    if found["problem"]:
+        yield _PROBLEM, found["problem"]
+    elif found["state"] == "off":
+        yield _OK, "off"
+    else:
+        means = ["accelerate"]
+        means += [name for name in ("as_stevedore", "lazy") if found[name]]
+        programs = ", ".join(found["programs"]) or "all programs"
+        yield _NOTE, f"on for {programs}: {', '.join(means)}"
 
 
 def _write_fault(directory: str) -> str:

@@ -57,9 +57,11 @@ __all__ = [
 
 # Which extensions the managers load that are created from now on.
 _choice: "Choice | None" = None
+# True if they list what was loaded before without loading it.
+_lazy = False
 
 
-def install(choice: "Choice | None" = None) -> None:
+def install(choice: "Choice | None" = None, *, lazy: bool = False) -> None:
     """Make `import stevedore`, and imports of its modules, return this package.
 
     stevedore need not be installed. If stevedore was imported before, the names bound
@@ -69,12 +71,16 @@ def install(choice: "Choice | None" = None) -> None:
     :param choice: which extensions all managers load from now on; see
         `lazyplug.Choice`. An excluded extension is not imported; `manager.excluded`
         gives the reason.
+    :param lazy: whether all managers from now on list an extension that was loaded by
+        an earlier start without importing it; it is imported on first access. So does
+        `LAZYPLUG_LAZY=1`. `LAZYPLUG_EAGER=1` overrides both.
     """
-    global _choice  # noqa: PLW0603
+    global _choice, _lazy  # noqa: PLW0603
     from ._install import install as install_finder  # deferred: used once
 
     if choice is not None:
         _choice = choice
+    _lazy = _lazy or lazy
     install_finder()
 
 

@@ -15,7 +15,7 @@ _NAME = "stevedore"
 _PACKAGE = "lazyplug.compat.stevedore"
 # Modules that stevedore does not have. If the import system searched this directory for
 # them under stevedore's name, it would create a second object of each.
-PRIVATE = ("_choosing", "_errors", "_generic", "_install", "_log", "_types")
+PRIVATE = ("_choosing", "_errors", "_generic", "_install", "_listed", "_log", "_types")
 
 
 class _SameModule:

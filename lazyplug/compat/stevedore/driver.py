@@ -52,6 +52,8 @@ class DriverManager(NamedExtensionManager["T"]):
     The other parameters are those of NamedExtensionManager.
     """
 
+    _may_list = False
+
     def __init__(
         self,
         namespace: str,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Concatenate, Self
 
     from lazyplug._entry_point import EntryPoint
+    from lazyplug._static.known_loads import KnownLoads
 
     from ._types import ConflictResolverT, OnLoadFailureCallbackT, P, T, U
 
@@ -55,6 +56,26 @@ class Extension(OfT["T"]):
         self.entry_point = entry_point
         self.plugin = plugin
         self.obj = obj
+
+    @classmethod
+    def _listed(cls, entry_point: "EntryPoint") -> "Extension[Any]":
+        """Return an extension that is known to load, without its plugin."""
+        extension = cls.__new__(cls)
+        extension.name, extension.entry_point = entry_point.name, entry_point
+        extension.obj = None
+        return extension
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            # Called only for an attribute that is not set: the plugin of an extension
+            # that was listed, or one that does not exist.
+            if name != "plugin" or "entry_point" not in self.__dict__:
+                # Raises AttributeError as for any object.
+                return object.__getattribute__(self, name)
+            from ._listed import load  # deferred: only with LAZYPLUG_LAZY
+
+            return self.__dict__.setdefault("plugin", load(self.entry_point))
 
     @property
     def module_name(self) -> str:
@@ -98,19 +119,30 @@ def _deprecated_requirements(verify_requirements: "bool | None") -> None:
         deprecated("The verify_requirements argument is now a no-op and", "remove it")
 
 
-_users: "bool | None" = None
+_user: "tuple[bool, bool | None] | None" = None
 
 
-def _users_choose() -> bool:
-    """Return True if the user has set an allow or deny list.
+def _user_settings() -> "tuple[bool, bool | None]":
+    """Return whether the user has set an allow or deny list, and wants laziness.
 
-    The environment is read once: some programs create 2,000 managers.
+    The latter is None if the user has set neither LAZYPLUG_LAZY nor LAZYPLUG_EAGER. The
+    environment is read once: some programs create 2,000 managers.
     """
-    global _users  # noqa: PLW0603
-    if _users is None:
+    global _user  # noqa: PLW0603
+    if _user is None:
+        get_setting = _settings.get_setting
         lists = "LAZYPLUG_ALLOW", "LAZYPLUG_DENY"
-        _users = any(_settings.get_setting(name) for name in lists)
-    return _users
+        is_lazy = True if get_setting("LAZYPLUG_LAZY") == "1" else None
+        if get_setting("LAZYPLUG_EAGER") == "1":
+            is_lazy = False
+        _user = any(map(get_setting, lists)), is_lazy
+    return _user
+
+
+def _is_lazy() -> bool:
+    """Return True if extensions that are known to load are listed without a load."""
+    wanted = _user_settings()[1]
+    return package._lazy if wanted is None else wanted
 
 
 class ExtensionManager(OfT["T"]):
@@ -138,6 +170,11 @@ class ExtensionManager(OfT["T"]):
     ENTRY_POINT_CACHE: "dict[str, list[EntryPoint]]" = {}  # noqa: RUF012
     #: The entry points that the choice of the host or the user excludes, with reasons.
     excluded: "Mapping[EntryPoint, str]" = {}  # noqa: RUF012
+    #: Whether extensions that are known to load are listed without a load, if the
+    #: program or the user wants that.
+    _may_list = True
+    #: The entry points to list without a load.
+    _known: "KnownLoads | None" = None
     _extensions_by_name_cache: "dict[str, Extension[T]] | None"
 
     def __init__(
@@ -229,7 +266,19 @@ class ExtensionManager(OfT["T"]):
         invoke_kwds: "dict[str, Any]",
     ) -> "list[Extension[T]]":
         loaded = []
-        for entry_point in self._taken():
+        points = self._taken()
+        if self._may_list and not invoke_on_load and _is_lazy():
+            from lazyplug._static.known_loads import (
+                KnownLoads,  # deferred: only with that setting
+            )
+
+            # Not if several have a name: a resolver would load them, outside of the
+            # loop that skips what fails.
+            count: dict[str, int] = {}
+            for point in points:
+                count[point.name] = count.get(point.name, 0) + 1
+            self._known = KnownLoads([p for p in points if count[p.name] == 1])
+        for entry_point in points:
             LOG.debug("found extension %r", entry_point)
             try:
                 extension = self._load_one_plugin(
@@ -247,7 +296,7 @@ class ExtensionManager(OfT["T"]):
     def _taken(self) -> "list[EntryPoint]":
         """Return the entry points that neither the host nor the user excludes."""
         points = self.list_entry_points()
-        if package._choice or _users_choose():
+        if package._choice or _user_settings()[0]:
             from ._choosing import (
                 excluded_entry_points,  # deferred: few hosts, or users, choose
             )
@@ -273,7 +322,11 @@ class ExtensionManager(OfT["T"]):
         invoke_kwds: "dict[str, Any]",
     ) -> "Extension[T] | None":
         """Load one extension; return None to exclude it, in managers that select."""
+        if self._known is not None and ep in self._known and not invoke_on_load:
+            return Extension._listed(ep)
         plugin = ep.load()
+        if self._known is not None:
+            self._known.remember(ep)
         obj = plugin(*invoke_args, **invoke_kwds) if invoke_on_load else None
         return Extension(ep.name, ep, plugin, obj)
 

@@ -1,0 +1,1 @@
+"""Answer the functions of importlib.metadata and importlib_metadata from the index."""

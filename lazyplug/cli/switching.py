@@ -1,0 +1,166 @@
+"""Switch an environment on or off: speed up its programs without changing them."""
+
+import os
+import sys
+import sysconfig
+
+from .. import _messages as messages
+from .._frozen_index import unreadable
+from .._indexing.cache_directory import Directory
+from .._indexing.storage import write
+from .._running.command import base_name
+from .._running.switch import LINE, MODULE, PTH, read, source
+from .output import (
+    add_json,
+    complain,
+    print_fields,
+    print_json,
+    reason_of,
+    refuse,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+
+def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
+    """Add the arguments of a command of this file to its parser."""
+    add_json(parser)
+    if name == "on":
+        parser.add_argument(
+            "--as-stevedore",
+            action="store_true",
+            help="replace stevedore by lazyplug's drop-in, too",
+        )
+        parser.add_argument(
+            "--lazy",
+            action="store_true",
+            help="list plugins that an earlier start loaded without importing them",
+        )
+        parser.add_argument(
+            "--for",
+            dest="programs",
+            metavar="PROGRAM",
+            nargs="+",
+            default=[],
+            help="only in these programs: names of scripts, or of modules after -m",
+        )
+    parser.set_defaults(command={"on": on, "off": off, "status": status}[name])
+
+
+def on(options: "argparse.Namespace") -> int:
+    """Write the switch into this environment; return 1 if that is refused."""
+    if options.lazy and not options.as_stevedore:
+        complain(f"lazyplug on: {messages.ONLY_AS_STEVEDORE.format(option='--lazy')}")
+        return 2
+    programs = [*map(base_name, options.programs)]
+    if "" in programs:
+        complain(f"lazyplug on: {messages.MISSING.format(argument='PROGRAM')}")
+        return 2
+    directory = site_directory()
+    reason = _reason_to_refuse(directory)
+    if reason:
+        return refuse(options.json, directory, reason)
+    wanted = {
+        "as_stevedore": options.as_stevedore,
+        "lazy": options.lazy,
+        "programs": programs,
+    }
+    try:
+        read(directory)
+        for name, text in ((f"{MODULE}.py", source(wanted)), (PTH, LINE)):
+            write(Directory(directory), name, text.encode(), 0o644)
+    except OSError as error:
+        return refuse(options.json, directory, _unwritable(directory, error))
+    except ValueError as error:  # a module of that name that is not ours
+        return refuse(options.json, directory, str(error))
+    return status(options)
+
+
+def off(options: "argparse.Namespace") -> int:
+    """Remove the switch from this environment; return 1 if that is refused."""
+    directory = site_directory()
+    try:
+        read(directory)
+        _remove(directory)
+    except OSError as error:
+        return refuse(options.json, directory, _unwritable(directory, error))
+    except ValueError as error:  # a module of that name that is not ours
+        return refuse(options.json, directory, str(error))
+    return status(options)
+
+
+def status(options: "argparse.Namespace") -> int:
+    """Print whether this environment is switched on, and with which options."""
+    found = switch_state(site_directory())
+    if options.json:
+        print_json(found)
+    else:
+        print_fields(found)
+    return 0
+
+
+def switch_state(directory: str) -> "dict[str, Any]":
+    """Return the state of the switch in a site directory, as fields."""
+    try:
+        wanted = read(directory)
+    except (OSError, ValueError) as error:
+        wanted, fault = None, str(error)
+    else:
+        fault = ""
+    is_on = wanted is not None and os.path.isfile(os.path.join(directory, PTH))
+    found: dict[str, Any] = {
+        "state": "on" if is_on else "off",
+        "environment": sys.prefix,
+        "problem": fault,
+    }
+    paths = [os.path.join(directory, name) for name in (f"{MODULE}.py", PTH)]
+    return found | (wanted or {}) | {"files": [*filter(os.path.lexists, paths)]}
+
+
+def site_directory() -> str:
+    """Return the site directory of this environment."""
+    return sysconfig.get_path("purelib")
+
+
+def _remove(directory: str) -> None:
+    """Remove the files of the switch; the line that imports the module first."""
+    pycache = os.path.join(directory, "__pycache__")
+    names = [os.path.join(directory, PTH), os.path.join(directory, f"{MODULE}.py")]
+    if os.path.isdir(pycache):
+        names += [
+            os.path.join(pycache, name)
+            for name in os.listdir(pycache)
+            if name.startswith(f"{MODULE}.")
+        ]
+    for name in names:
+        try:
+            os.remove(name)
+        except FileNotFoundError:
+            pass
+
+
+def _unwritable(directory: str, error: OSError) -> str:
+    fault = messages.CANNOT_BE.format(done="written", reason=reason_of(error))
+    return f"{directory} {fault}"
+
+
+def _reason_to_refuse(directory: str) -> str:
+    """Return why this environment must not be changed, and what to do; "" if it may."""
+    marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+    reason = ""
+    try:
+        status = os.stat(directory)
+    except OSError as error:
+        reason = unreadable(directory, error)
+    else:
+        is_own = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+        if sys.prefix == sys.base_prefix and os.path.exists(marker):
+            reason = messages.MANAGED.format(environment=sys.prefix)
+        elif not is_own:
+            reason = messages.OF_ANOTHER_USER.format(directory=directory)
+        elif not os.access(directory, os.W_OK):
+            reason = messages.READ_ONLY.format(directory=directory)
+    return reason and messages.USE_ANOTHER_ENVIRONMENT.format(reason=reason)

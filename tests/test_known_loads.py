@@ -1,0 +1,236 @@
+"""Test that only what loaded before is listed without a load."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lazyplug.testing import dist, plant
+from tests.support.children import python
+
+POINTS = "[g]\none = plug_one:One\ntwo = plug_two:Two\ngone = plug_gone:Gone\n"
+TREE = {
+    "plug_one.py": "class One: pass\n",
+    "plug_two.py": "class Two: pass\n",
+    **dist("plug", entry_points=POINTS),
+}
+# A host on the drop-in, and a native one: prints the names of its extensions, the
+# failures, and the plugins that it imported; then accesses those that are named.
+HOSTS = {
+    "drop-in": """
+        import lazyplug.compat.stevedore
+        lazyplug.compat.stevedore.install(lazy=True)
+        from stevedore import ExtensionManager
+        def make(group):
+            return ExtensionManager(group, on_load_failure_callback=failed)
+    """,
+    "native": """
+        from lazyplug import ExtensionManager
+        def make(group):
+            return ExtensionManager(
+                group, lazy="known", on_load_failure_callback=failed
+            )
+    """,
+}
+CODE = """
+import json, sys
+failures = []
+def failed(manager, entry_point, error):
+    failures.append(entry_point.name)
+{host}
+manager = make("g")
+imported = sorted(name for name in sys.modules if name.startswith("plug_"))
+notes = []
+for name in sys.argv[1:]:
+    try:
+        manager[name].plugin
+    except Exception as error:
+        notes.append([type(error).__name__, *error.__notes__])
+print(json.dumps([manager.names(), failures, imported, notes]))
+"""
+
+
+class Host:
+    """A host whose distributions are older than two seconds, in fresh processes."""
+
+    def __init__(self, kind: str, site: Path, cache: Path) -> None:
+        lines = HOSTS[kind].split("\n")
+        self._code = CODE.format(host="\n".join(line[8:] for line in lines))
+        self._site, self._cache = site, cache
+        # more path entries
+        self.more: list[Path] = []
+
+    def start(self, *names: str, **variables: str) -> list[Any]:
+        """Return the names, the failures, the imported plugins, and the notes."""
+        path = [self._site, *self.more, os.environ.get("PYTHONPATH", "")]
+        env = {
+            "PYTHONPATH": os.pathsep.join(filter(None, map(str, path))),
+            "LAZYPLUG_CACHE_DIR": str(self._cache),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **variables,
+        }
+        done = python("-P", "-c", CLOCK + self._code, *names, env=env)
+        found: list[Any] = json.loads(done.stdout)
+        return found
+
+
+# An hour later, no stat signature is racy.
+CLOCK = """
+from lazyplug._files import fs
+import time
+fs.clock = lambda: time.time_ns() + 3_600_000_000_000
+"""
+ALL = [["one", "two"], ["gone"], ["plug_one", "plug_two"], []]
+LISTED = [["one", "two"], ["gone"], [], []]
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
+    return Host(request.param, plant(tmp_path / "site", TREE), tmp_path / "cache")
+
+
+def test_the_second_start_lists_what_loaded_and_tries_what_failed(host: Host) -> None:
+    assert host.start() == ALL
+    assert host.start() == LISTED
+    assert host.start() == LISTED
+
+
+def test_access_imports_only_that_plugin(host: Host) -> None:
+    host.start()
+    assert host.start("two") == [*LISTED[:2], [], []]
+
+
+def test_a_plugin_that_loads_by_now_is_listed(host: Host, tmp_path: Path) -> None:
+    host.start()
+    # A variable or a file elsewhere may be the reason: no path entry changes.
+    modules = plant(tmp_path / "more", {"plug_gone.py": "class Gone: pass\n"})
+    host.more = [modules]
+    assert host.start()[0] == ["one", "two", "gone"]
+
+
+def test_an_installed_distribution_makes_all_unknown(
+    host: Host, tmp_path: Path
+) -> None:
+    host.start()
+    plant(tmp_path / "site", dist("other", entry_points="[h]\na = b\n"))
+    assert host.start() == ALL
+    assert host.start() == LISTED
+
+
+def test_a_known_plugin_that_fails_says_so_and_is_loaded_at_the_next_start(
+    host: Host, tmp_path: Path
+) -> None:
+    host.start()
+    (tmp_path / "site" / "plug_one.py").write_text("raise OSError('broken')\n")
+    names, failures, imported, [(kind, *notes)] = host.start("one")
+    assert (names, failures, imported, kind) == (*LISTED[:3], "OSError")
+    assert notes[-1] == (
+        "lazyplug: it was listed without being loaded, because an earlier start had"
+        " loaded it. The next start loads it at once."
+    )
+    assert host.start() == [["two"], ["one", "gone"], [], []]
+
+
+def test_an_upgraded_distribution_is_loaded_again(host: Host, tmp_path: Path) -> None:
+    host.start()
+    site = tmp_path / "site"
+    (site / "plug-1.0.dist-info").rename(site / "plug-2.0.dist-info")
+    assert host.start() == ALL
+
+
+def test_lazyplug_eager_loads_everything(host: Host) -> None:
+    host.start()
+    assert host.start(LAZYPLUG_EAGER="1") == ALL
+
+
+@pytest.mark.parametrize("mode", ["off", "readonly"])
+def test_each_start_is_eager_where_nothing_is_written(host: Host, mode: str) -> None:
+    assert host.start(LAZYPLUG_CACHE=mode) == ALL
+    assert host.start(LAZYPLUG_CACHE=mode) == ALL
+
+
+def test_damaged_memory_is_ignored(host: Host, tmp_path: Path) -> None:
+    host.start()
+    (facts,) = (tmp_path / "cache").glob("*.facts")
+    data = facts.read_bytes()
+    facts.write_bytes(data.replace(b'"loaded"', b'"loadex"'))
+    assert host.start() == ALL
+
+
+def test_a_volatile_directory_is_not_remembered(tmp_path: Path) -> None:
+    plant(tmp_path / "here", TREE)
+    host = Host("drop-in", tmp_path, tmp_path / "cache")
+    enter = f"os.chdir({str(tmp_path / 'here')!r}); sys.path.insert(0, '')"
+    host._code = f"import os, sys; {enter}\n{host._code}"
+    assert [host.start() for _ in range(2)] == [ALL, ALL]
+
+
+def test_a_variable_makes_the_drop_in_lazy(tmp_path: Path) -> None:
+    host = Host("drop-in", plant(tmp_path / "site", TREE), tmp_path / "cache")
+    host._code = host._code.replace("install(lazy=True)", "install()")
+    assert [host.start() for _ in range(2)] == [ALL, ALL]
+    assert host.start(LAZYPLUG_LAZY="1") == ALL
+    assert host.start(LAZYPLUG_LAZY="1") == LISTED
+    assert host.start(LAZYPLUG_LAZY="1", LAZYPLUG_EAGER="1") == ALL
+
+
+def test_what_a_program_put_into_the_cache_of_entry_points_is_loaded(
+    tmp_path: Path,
+) -> None:
+    host = Host("drop-in", plant(tmp_path / "site", TREE), tmp_path / "cache")
+    host._code = host._code.replace(
+        'manager = make("g")',
+        "from types import SimpleNamespace\nfrom unittest import mock\n"
+        "one = SimpleNamespace(name='one', value='m', load=dict)\n"
+        "two = mock.Mock(load=list)\ntwo.name = 'two'\n"
+        "ExtensionManager.ENTRY_POINT_CACHE['g'] = [one, two]\n"
+        'manager = make("g")',
+    )
+    assert [host.start()[:2] for _ in range(2)] == [[["one", "two"], []]] * 2
+
+
+def test_extensions_that_share_a_name_are_loaded_at_once(tmp_path: Path) -> None:
+    site = plant(tmp_path / "site", TREE)
+    plant(site, dist("more", entry_points="[g]\none = plug_two:Two\n"))
+    host = Host("drop-in", site, tmp_path / "cache")
+    host.start()
+    (site / "plug_one.py").write_text("raise OSError('broken')\n")
+    assert host.start("one") == [["one", "two"], ["one", "gone"], ["plug_two"], []]
+
+
+@pytest.mark.parametrize("mode", ["off", "readonly"])
+def test_memory_is_not_used_where_nothing_is_written(host: Host, mode: str) -> None:
+    host.start()
+    assert host.start(LAZYPLUG_CACHE=mode) == ALL
+
+
+def test_a_failure_counts_even_if_the_process_ends_at_once(
+    tmp_path: Path,
+) -> None:
+    site = plant(tmp_path / "site", TREE)
+    host = Host("drop-in", site, tmp_path / "cache")
+    host.start()
+    (site / "plug_one.py").write_text("raise SystemExit\n")
+    code = host._code
+    host._code = code.replace("except Exception", "except BaseException")
+    host._code += "\nsys.stdout.flush()\nimport os\nos._exit(0)\n"
+    assert host.start("one")[3][0][0] == "SystemExit"
+    (site / "plug_one.py").write_text("raise OSError('broken')\n")
+    host._code = code
+    assert host.start()[:2] == [["two"], ["one", "gone"]]
+
+
+def test_a_subclass_that_calls_plugins_loads_them(tmp_path: Path) -> None:
+    host = Host("drop-in", plant(tmp_path / "site", TREE), tmp_path / "cache")
+    host.start()
+    host._code = host._code.replace(
+        "def make(group):",
+        "class Calling(ExtensionManager):\n"
+        "    def _load_one_plugin(self, ep, *args):\n"
+        "        return super()._load_one_plugin(ep, True, (), {})\n"
+        "ExtensionManager = Calling\n"
+        "def make(group):",
+    )
+    assert host.start() == ALL

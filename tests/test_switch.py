@@ -1,0 +1,279 @@
+"""Test that the switch speeds up an environment's programs, and can be removed."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lazyplug
+from lazyplug._running import switch
+from lazyplug.cli import main, switching
+from lazyplug.testing import plant
+from tests.support.children import python
+from tests.support.environments import Environment, vendor
+
+Start = Callable[..., str]
+
+SHOW = """\
+import importlib.metadata, sys
+try:
+    import stevedore
+    name = stevedore.__name__
+except ModuleNotFoundError:
+    name = ""
+function = importlib.metadata.entry_points
+print(hasattr(function, "__wrapped__"), name == "lazyplug.compat.stevedore")
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a site directory that the commands change instead of the real one."""
+    made = tmp_path / "site-packages"
+    made.mkdir()
+    monkeypatch.setattr(switching, "site_directory", lambda: str(made))
+    return made
+
+
+def report(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """Return what a command prints as JSON."""
+    main([*arguments, "--json"])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_on_and_off_write_and_remove_two_files(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(capsys, "status")["state"] == "off"
+    found = report(capsys, "on", "--as-stevedore", "--lazy", "--for", "a", "b")
+    names = ["_lazyplug_switch.py", "lazyplug_switch.pth"]
+    assert sorted(os.listdir(directory)) == names
+    assert found == {
+        "state": "on",
+        "environment": sys.prefix,
+        "problem": "",
+        "as_stevedore": True,
+        "lazy": True,
+        "programs": ["a", "b"],
+        "files": [str(directory / name) for name in names],
+    }
+    assert report(capsys, "on")["programs"] == []
+    plant(directory, {"__pycache__": {"_lazyplug_switch.cpython-311.pyc": ""}})
+    assert report(capsys, "off")["state"] == "off"
+    assert os.listdir(directory) == ["__pycache__"]
+    assert os.listdir(directory / "__pycache__") == []
+    assert main(["off"]) == 0
+
+
+def test_lazy_requires_as_stevedore(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["on", "--lazy"]) == 2
+    assert "--lazy can only be used with --as-stevedore" in capsys.readouterr().err
+    assert os.listdir(directory) == []
+
+
+def test_an_environment_of_another_user_is_not_changed(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 12345, raising=False)
+    assert main(["on"]) == 1
+    assert capsys.readouterr().err == (
+        f"{directory} belongs to another user: nothing was written. Create a virtual"
+        " environment, or use `lazyplug run`.\n"
+    )
+    assert os.listdir(directory) == []
+
+
+def test_a_read_only_environment_is_not_changed(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert main(["on"]) == 1
+    assert f"{directory} is read-only: nothing was written" in capsys.readouterr().err
+
+
+def test_an_externally_managed_environment_is_not_changed(
+    directory: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "EXTERNALLY-MANAGED").touch()
+    monkeypatch.setattr(sys, "base_prefix", sys.prefix)
+    monkeypatch.setattr(
+        "lazyplug.cli.switching.sysconfig.get_path", lambda _: str(tmp_path)
+    )
+    assert main(["on"]) == 1
+    assert f"{sys.prefix} is managed by the system" in capsys.readouterr().err
+
+
+def test_a_missing_site_directory_is_reported(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory.rmdir()
+    assert main(["on"]) == 1
+    assert f"{directory} cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_a_failing_write_is_reported(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(switching, "write", refuse)
+    assert main(["on"]) == 1
+    message = f"{directory} cannot be written: No space left on device"
+    assert message in capsys.readouterr().err
+    monkeypatch.setattr(os, "remove", refuse)
+    assert main(["off"]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_module_of_that_name_that_is_not_ours_is_a_problem(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant(directory, {"_lazyplug_switch.py": "print('other')\n"})
+    found = report(capsys, "status")
+    message = "_lazyplug_switch.py was not written by lazyplug. Remove it."
+    assert (found["state"], found["problem"]) == ("off", message)
+    for command in ("on", "off"):
+        assert main([command]) == 1
+        assert capsys.readouterr().err == f"{message}\n"
+    assert os.listdir(directory) == ["_lazyplug_switch.py"]
+
+
+@pytest.mark.parametrize("options", ["{", "{[]: 1}", "{'state': 1}", "3", "x"])
+def test_damaged_options_are_a_problem(
+    directory: Path, capsys: pytest.CaptureFixture[str], options: str
+) -> None:
+    plant(directory, {"_lazyplug_switch.py": f"\nOPTIONS = {options}\n"})
+    assert "was not written by lazyplug" in report(capsys, "status")["problem"]
+
+
+def test_programs_are_named_without_directory_and_suffix(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = report(capsys, "on", "--for", "/v/bin/openstack", "tool.py")
+    assert found["programs"] == ["openstack", "tool"]
+    assert main(["on", "--for", ""]) == 2
+    assert "PROGRAM is missing" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------- in a real start
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Return an environment with lazyplug and stevedore, and programs."""
+    root = tmp_path_factory.mktemp("switched")
+    engine = vendor(root / "engine")
+    environment = Environment(root / "environment", engine, "--without-pip")
+    plant(root, {"show.py": SHOW, "other.py": SHOW})
+    return environment
+
+
+@pytest.fixture
+def start(environment: Environment, tmp_path: Path) -> Iterator[Start]:
+    """Return a function that starts Python with a switch, and returns its output."""
+    root = environment.site.parents[3]
+
+    def run(options: Any, *arguments: str, **variables: str) -> str:
+        # As `lazyplug on` of that environment writes it.
+        own = str(root / "engine" / "lazyplug" / "__init__.py")
+        text = switch.source(options).replace(str(lazyplug.__file__), own)
+        module = {f"{switch.MODULE}.py": text}
+        plant(environment.site, {**module, switch.PTH: switch.LINE})
+        cache = str(tmp_path / "cache")
+        env = {"LAZYPLUG_CACHE_DIR": cache, "PYTHONPATH": "", **variables}
+        done = python(*arguments, executable=environment.executable, cwd=root, env=env)
+        assert done.stderr == ""
+        return done.stdout.strip()
+
+    yield run
+    for name in (f"{switch.MODULE}.py", switch.PTH):
+        (environment.site / name).unlink(missing_ok=True)
+
+
+def test_a_start_that_finds_no_plugins_does_not_import_lazyplug(start: Start) -> None:
+    code = "import json, sys; print([m for m in sys.modules if 'lazyplug' in m])"
+    assert start({}, "-c", code) == "['_lazyplug_switch']"
+
+
+@pytest.mark.parametrize("flags", [(), ("-I",), ("-E",), ("-P",)], ids=" ".join)
+def test_libraries_are_replaced_when_they_are_imported(
+    start: Start, flags: tuple[str, ...]
+) -> None:
+    assert start({}, *flags, "show.py") == "True False"
+    assert start({"as_stevedore": True}, *flags, "show.py") == "True True"
+
+
+def test_only_the_named_programs_are_switched_on(start: Start) -> None:
+    options = {"as_stevedore": True, "programs": ["show"]}
+    assert start(options, "show.py") == "True True"
+    assert start(options, "-m", "show") == "True True"
+    assert start(options, "other.py") == "False False"
+    assert start(options, "-m", "other") == "False False"
+    assert start(options, "-c", SHOW, "show") == "False False"
+
+
+def test_a_variable_turns_it_off_for_one_start(start: Start) -> None:
+    options = {"as_stevedore": True}
+    assert start(options, "show.py", LAZYPLUG_SWITCH="off") == "False False"
+    # With -I and -E, no variable is read.
+    assert start(options, "-E", "show.py", LAZYPLUG_SWITCH="off") == "True True"
+
+
+def test_a_library_that_was_imported_before_is_replaced(
+    start: Start, environment: Environment
+) -> None:
+    early = environment.site / "early.pth"  # before lazyplug_switch.pth
+    early.write_text("import importlib.metadata\n")
+    try:
+        assert start({}, "show.py") == "True False"
+    finally:
+        early.unlink()
+
+
+@pytest.mark.parametrize("missing", ["lazyplug", "lazyplug._running.switch"])
+def test_without_lazyplug_the_switch_is_silent(
+    start: Start, environment: Environment, missing: str
+) -> None:
+    block = environment.site / "block.pth"
+    block.write_text(f"import sys; sys.modules[{missing!r}] = None\n")
+    try:
+        assert start({"as_stevedore": True}, "show.py") == "False False"
+    finally:
+        block.unlink()
+
+
+def test_options_of_another_version_are_ignored_in_silence(start: Start) -> None:
+    assert start({"as_stevedore": True, "newer": 1}, "show.py") == "False False"
+
+
+@pytest.mark.parametrize("text", ["", "def", None])
+def test_a_damaged_switch_is_silent(
+    start: Start, environment: Environment, text: str | None
+) -> None:
+    start({}, "-c", "")
+    module = environment.site / f"{switch.MODULE}.py"
+    if text is None:
+        module.unlink()
+    else:
+        module.write_text(text)
+    done = python("-c", "print(1)", executable=environment.executable)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_a_program_of_the_name_of_lazyplug_is_not_imported(
+    start: Start, tmp_path: Path
+) -> None:
+    plant(tmp_path, {"lazyplug.py": "print('own')\n" + SHOW, "tool.py": SHOW})
+    options = {"as_stevedore": True}
+    assert start(options, str(tmp_path / "lazyplug.py")) == "own\nFalse False"
+    assert start(options, str(tmp_path / "tool.py")) == "False False"
