@@ -234,3 +234,51 @@ def test_a_subclass_that_calls_plugins_loads_them(tmp_path: Path) -> None:
         "def make(group):",
     )
     assert host.start() == ALL
+
+
+# ---- The rows of the table in docs/stevedore-drop-in.md, but the first, which is above
+
+
+def drop_in_in(tmp_path: Path, more: str) -> Host:
+    """Return a host on the drop-in that prints the result of more code."""
+    host = Host("drop-in", plant(tmp_path / "site", TREE), tmp_path / "cache")
+    head, _, _ = host._code.partition("print(json.dumps(")
+    host._code = f"{head}{more}\n"
+    return host
+
+
+def test_side_effects_of_an_import_happen_on_first_access(tmp_path: Path) -> None:
+    more = "before = 'plug_one' in sys.modules; manager['one'].plugin\n"
+    more += "print(json.dumps([before, 'plug_one' in sys.modules]))"
+    host = drop_in_in(tmp_path, more)
+    assert [host.start() for _ in range(2)] == [[True, True], [False, True]]
+
+
+def test_a_listed_extension_has_no_plugin_in_its_variables(tmp_path: Path) -> None:
+    more = "found = ['plugin' in vars(manager['one'])]; manager['one'].plugin\n"
+    more += "print(json.dumps([*found, 'plugin' in vars(manager['one'])]))"
+    host = drop_in_in(tmp_path, more)
+    assert [host.start() for _ in range(2)] == [[True, True], [False, True]]
+
+
+def test_hasattr_is_false_if_access_raises_attribute_error(tmp_path: Path) -> None:
+    host = drop_in_in(
+        tmp_path, "print(json.dumps([hasattr(manager['one'], 'plugin')]))"
+    )
+    assert host.start() == [True]
+    (tmp_path / "site" / "plug_one.py").write_text("One = object.nothing\n")
+    assert host.start() == [False]
+
+
+def test_a_module_of_the_current_directory_makes_a_plugin_known(tmp_path: Path) -> None:
+    site = plant(tmp_path / "site", TREE)
+    (site / "plug_one.py").write_text("import plug_here\nOne = plug_here\n")
+    here = plant(tmp_path / "here", {"plug_here.py": ""})
+    host = Host("drop-in", site, tmp_path / "cache")
+    code = host._code
+    host._code = f"import os, sys; os.chdir({str(here)!r})\nsys.path[:0] = ['']\n{code}"
+    assert host.start()[0] == ["one", "two"]
+    host._code = code
+    names, _, _, [(kind, *_)] = host.start("one")
+    assert (names, kind) == (["one", "two"], "ModuleNotFoundError")
+    assert host.start()[0] == ["two"]
