@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import lazyplug
+from lazyplug._indexing import storage
 from lazyplug._running import switch
 from lazyplug.cli import main, switching
 from lazyplug.testing import plant
@@ -126,8 +127,14 @@ def test_a_failing_write_is_reported(
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(switching, "write", refuse)
+    def refuse_line(place: Any, name: str, *rest: Any) -> None:
+        if name == switch.PTH:
+            refuse()
+        storage.write(place, name, *rest)
+
+    monkeypatch.setattr(switching, "write", refuse_line)
     assert main(["on"]) == 1
+    assert os.listdir(directory) == []
     message = f"{directory} cannot be written: No space left on device"
     assert message in capsys.readouterr().err
     monkeypatch.setattr(os, "remove", refuse)

@@ -47,6 +47,8 @@ def usage() -> str:
     )
 
 
+# The variable that makes the drop-in lazy in child processes.
+_LAZY = "LAZYPLUG_LAZY"
 # The globals of `__main__` before any code has run in it.
 _MAIN_GLOBALS = {
     *("__name__", "__doc__", "__package__", "__loader__", "__spec__"),
@@ -157,7 +159,7 @@ def _refuse(text: str, with_usage: bool = False) -> "NoReturn":
 def _enable_in_children(lazy: bool) -> None:
     """Let child processes get the drop-in when they import stevedore."""
     if lazy:
-        os.environ["LAZYPLUG_LAZY"] = "1"
+        os.environ[_LAZY] = "1"
     directory = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     directory = os.path.join(directory, "compat", "children")
     inherited = os.environ.get("PYTHONPATH")

@@ -73,6 +73,11 @@ def on(options: "argparse.Namespace") -> int:
         for name, text in ((f"{MODULE}.py", source(wanted)), (PTH, LINE)):
             write(Directory(directory), name, text.encode(), 0o644)
     except OSError as error:
+        if not os.path.exists(os.path.join(directory, PTH)):
+            try:
+                _remove(directory)
+            except OSError:
+                pass  # the module alone does nothing
         return refuse(options.json, directory, _unwritable(directory, error))
     except ValueError as error:  # a module of that name that is not ours
         return refuse(options.json, directory, str(error))
