@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import importlib_metadata
+import pluggy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -597,3 +598,24 @@ def test_pluggy_reads_only_the_distributions_that_declare_its_group(
     assert {"zeta-1.0.dist-info", "zeta-2.0.dist-info"} < {*ours_read} < {*read}
     assert not any(name.startswith(("plain", "others")) for name in ours_read)
     assert restored
+
+
+def test_pluggy_loads_the_same_plugins_in_this_process(
+    site: PlantSite, prepend_path: SetPath, clean_sys_modules: None
+) -> None:
+    prepend_path(
+        site(
+            {
+                "plug_a.py": "",
+                **dist("some", entry_points="[plug.app]\na = plug_a\n"),
+                **dist("plain"),
+            }
+        )
+    )
+    with accelerate():
+        manager = pluggy.PluginManager("app")
+        assert manager.load_setuptools_entrypoints("plug.app") == 1
+        assert [name for name, _ in manager.list_name_plugin()] == ["a"]
+        names = {each.name for each in importlib.metadata.distributions()}
+    assert names == {each.name for each in importlib.metadata.distributions()}
+    assert "plain" in names

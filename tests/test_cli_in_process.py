@@ -215,6 +215,34 @@ def test_completion_uses_the_parser_of_the_current_command(
     assert "PROGRAM" not in metavars
 
 
+def test_completion_knows_the_options_and_programs_of_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("_ARGCOMPLETE", "1")
+    monkeypatch.setenv("COMP_LINE", "lazyplug run --")
+    monkeypatch.setattr(completing, "complete", lambda _: None)
+    actions = [*completing._actions(cli._parser([]))]
+    assert {"PROGRAM", "MODULE", "FILE"} <= {action.metavar for action in actions}
+    assert "pytest" in completing._programs()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--trace"], "--trace needs a FILE"),
+        (["--lazy", "x"], "--lazy can only be used with --as-stevedore"),
+        (["--nothing"], "--nothing is not a valid option"),
+        ([], "PROGRAM is missing"),
+    ],
+)
+def test_invalid_options_of_run_are_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit):
+        launch._parse_arguments(arguments)
+    assert message in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------------- the command
 
 

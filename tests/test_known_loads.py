@@ -2,13 +2,20 @@
 
 import json
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import lazyplug
+from lazyplug import ExtensionManager, _messages
+from lazyplug._static import facts
+from lazyplug.compat import stevedore
 from lazyplug.testing import dist, plant
 from tests.support.children import python
+from tests.support.fixtures import PlantSite, SetPath
 
 POINTS = "[g]\none = plug_one:One\ntwo = plug_two:Two\ngone = plug_gone:Gone\n"
 TREE = {
@@ -64,14 +71,19 @@ class Host:
 
     def start(self, *names: str, **variables: str) -> list[Any]:
         """Return the names, the failures, the imported plugins, and the notes."""
-        path = [self._site, *self.more, os.environ.get("PYTHONPATH", "")]
+        # Without site-packages and the checkout: a file that another test writes there
+        # would make all entry points unknown.
+        engine = plant(self._cache.parent / "engine", {})
+        if not (engine / "lazyplug").exists():
+            (engine / "lazyplug").symlink_to(Path(lazyplug.__file__).parent)
+        path = [self._site, *self.more, engine]
         env = {
             "PYTHONPATH": os.pathsep.join(filter(None, map(str, path))),
             "LAZYPLUG_CACHE_DIR": str(self._cache),
             "PYTHONDONTWRITEBYTECODE": "1",
             **variables,
         }
-        done = python("-P", "-c", CLOCK + self._code, *names, env=env)
+        done = python("-S", "-P", "-c", CLOCK + self._code, *names, env=env)
         found: list[Any] = json.loads(done.stdout)
         return found
 
@@ -282,3 +294,91 @@ def test_a_module_of_the_current_directory_makes_a_plugin_known(tmp_path: Path) 
     names, _, _, [(kind, *_)] = host.start("one")
     assert (names, kind) == (["one", "two"], "ModuleNotFoundError")
     assert host.start()[0] == ["two"]
+
+
+# ------------------------------------------------------------------- in this process
+
+
+@pytest.fixture
+def installed(
+    site: PlantSite,
+    set_path: SetPath,
+    late_clock: object,
+    clean_sys_modules: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """Install the distribution, the only one on `sys.path`, for a lazy drop-in."""
+    directory = site(TREE)
+    set_path(directory)
+    monkeypatch.setattr(stevedore, "_lazy", True)
+    monkeypatch.setattr(stevedore.extension, "_user", None)
+    monkeypatch.setattr(stevedore.ExtensionManager, "ENTRY_POINT_CACHE", {})
+    return directory
+
+
+def begin_again() -> None:
+    """Forget what this process knows, but not what it has written."""
+    facts.write()
+    facts._latest = None
+    lazyplug.invalidate_caches()
+    stevedore.ExtensionManager.ENTRY_POINT_CACHE.clear()
+    for name in [name for name in sys.modules if name.startswith("plug_")]:
+        del sys.modules[name]
+
+
+def listed(manager: Any) -> list[str]:
+    return [each.name for each in manager if "plugin" not in vars(each)]
+
+
+def make_drop_in() -> Any:
+    return stevedore.ExtensionManager("g", on_load_failure_callback=lambda *_: None)
+
+
+def make_native() -> Any:
+    ignore = lambda *_: None  # noqa: E731
+    return ExtensionManager[Any]("g", lazy="known", on_load_failure_callback=ignore)
+
+
+@pytest.mark.parametrize("make", [make_drop_in, make_native])
+def test_a_manager_lists_what_an_earlier_one_loaded(
+    installed: Path, make: Callable[[], Any]
+) -> None:
+    assert listed(make()) == []
+    begin_again()
+    manager = make()
+    assert listed(manager) == manager.names() == ["one", "two"]
+    assert manager["one"].plugin.__name__ == "One"
+    assert listed(manager) == ["two"]
+    begin_again()
+    manager = make()
+    (installed / "plug_two.py").write_text("raise OSError('broken')\n")
+    with pytest.raises(OSError, match="broken") as raised:
+        manager["two"].plugin  # noqa: B018
+    assert raised.value.__notes__[-1] == _messages.LISTED_AS_KNOWN
+    begin_again()
+    assert make().names() == ["one"]
+
+
+def test_another_attribute_of_a_listed_extension_does_not_exist(
+    installed: Path,
+) -> None:
+    make_drop_in()
+    begin_again()
+    with pytest.raises(AttributeError, match="object has no attribute 'pugin'"):
+        make_drop_in()["one"].pugin  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'plugin'"):
+        stevedore.extension.Extension.__new__(stevedore.extension.Extension).plugin  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({"LAZYPLUG_EAGER": "1"}, False), ({"LAZYPLUG_LAZY": "1"}, True), ({}, False)],
+)
+def test_variables_decide_over_the_program(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: bool
+) -> None:
+    monkeypatch.setattr(stevedore.extension, "_user", None)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert stevedore.extension._is_lazy() is expected
+    assert stevedore.extension._is_lazy() is expected

@@ -3,6 +3,7 @@
 import importlib.metadata
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import importlib_metadata
@@ -148,6 +149,29 @@ def test_a_removed_distribution_is_no_longer_found(
     facts.write()
     (directory / "one-1.0.dist-info").rename(directory / "gone")
     assert later(library) == {"two": ["two-parts"], "shared": ["two-parts"]}
+
+
+def test_modules_in_top_level_txt_need_no_file(
+    site: PlantSite, set_path: SetPath, library: Any, asked: list[str]
+) -> None:
+    metadata = dict(next(iter(dist("some").values())))
+    set_path(site({"some-1.0.dist-info": {**metadata, "top_level.txt": "a\nb\n"}}))
+    for _ in range(2):
+        assert later(library) == {"a": ["some"], "b": ["some"]}
+    assert len(asked) == 1
+
+
+def test_metadata_that_cannot_be_read_is_not_remembered(
+    directory: Path, library: Any, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(packages, "fs", SimpleNamespace(stat=refuse, clock=lambda: 0))
+    monkeypatch.setattr(packages, "_version_of", lambda _: "")
+    for _ in range(2):
+        assert normal(library.packages_distributions()) == FOUND
+    assert len(asked) == 4
 
 
 def test_egg_info_is_read_each_time(

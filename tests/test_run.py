@@ -1002,6 +1002,22 @@ def test_the_drop_in_is_installed_after_everything_else_is_prepared(
     assert len(calls) == 1
 
 
+def test_a_program_is_accelerated_and_an_unwritable_trace_is_refused(
+    inside: Environment,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr("lazyplug._accelerate.accelerate", lambda: calls.append("yes"))
+    path = program(inside.here / "asks", "import sys\nsys.asked = True\n")
+    monkeypatch.setattr(sys, "asked", False, raising=False)
+    launch.run(["--accelerate", str(path)])
+    assert calls == ["yes"]
+    with pytest.raises(SystemExit):
+        launch.run(["--trace", str(inside.here / "none" / "file"), str(path)])
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+
+
 def test_the_directory_for_children_is_added_where_python_puts_pythonpath(
     inside: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

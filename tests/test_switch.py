@@ -284,3 +284,23 @@ def test_a_program_of_the_name_of_lazyplug_is_not_imported(
     options = {"as_stevedore": True}
     assert start(options, str(tmp_path / "lazyplug.py")) == "own\nFalse False"
     assert start(options, str(tmp_path / "tool.py")) == "False False"
+
+
+def test_a_program_is_speeded_up_if_it_is_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr("lazyplug._accelerate.accelerate", lambda: calls.append("acc"))
+
+    def install(lazy: bool) -> None:
+        calls.append(lazy)
+
+    monkeypatch.setattr("lazyplug.compat.stevedore.install", install)
+    monkeypatch.setattr(sys, "orig_argv", ["python", "/bin/tool"])
+    switch.activate(programs=["other"])
+    assert calls == []
+    switch.activate(as_stevedore=True, lazy=True, programs=["tool"])
+    assert calls == [True, "acc"]
+    monkeypatch.setenv("LAZYPLUG_SWITCH", "off")
+    switch.activate()
+    assert calls == [True, "acc"]
