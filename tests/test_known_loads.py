@@ -21,6 +21,8 @@ POINTS = "[g]\none = plug_one:One\ntwo = plug_two:Two\ngone = plug_gone:Gone\n"
 TREE = {
     "plug_one.py": "class One: pass\n",
     "plug_two.py": "class Two: pass\n",
+    # Otherwise the first import would create it, which changes the path entry.
+    "__pycache__": {},
     **dist("plug", entry_points=POINTS),
 }
 # A host on the drop-in, and a native one: prints the names of its extensions, the

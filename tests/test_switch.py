@@ -12,7 +12,7 @@ import pytest
 import lazyplug
 from lazyplug._indexing import storage
 from lazyplug._running import switch
-from lazyplug.cli import main, switching
+from lazyplug.cli import doctor, main, switching
 from lazyplug.testing import plant
 from tests.support.children import python
 from tests.support.environments import Environment, vendor
@@ -170,6 +170,19 @@ def test_programs_are_named_without_directory_and_suffix(
     assert found["programs"] == ["openstack", "tool"]
     assert main(["on", "--for", ""]) == 2
     assert "PROGRAM is missing" in capsys.readouterr().err
+
+
+def test_doctor_shows_the_switch(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "site_directory", lambda: str(directory))
+    assert [*doctor._switch()] == [("ok", "off")]
+    main(["on", "--as-stevedore", "--for", "a"])
+    assert [*doctor._switch()] == [("note", "on for a: accelerate, as_stevedore")]
+    main(["on"])
+    assert [*doctor._switch()] == [("note", "on for all programs: accelerate")]
+    (directory / "_lazyplug_switch.py").write_text("other")
+    assert [state for state, _ in doctor._switch()] == ["problem"]
 
 
 # ------------------------------------------------------------------- in a real start
