@@ -366,8 +366,8 @@ def test_another_attribute_of_a_listed_extension_does_not_exist(
 ) -> None:
     make_drop_in()
     begin_again()
-    with pytest.raises(AttributeError, match="object has no attribute 'pugin'"):
-        make_drop_in()["one"].pugin  # noqa: B018
+    with pytest.raises(AttributeError, match="object has no attribute 'nothing'"):
+        make_drop_in()["one"].nothing  # noqa: B018
     with pytest.raises(AttributeError, match="no attribute 'plugin'"):
         stevedore.extension.Extension.__new__(stevedore.extension.Extension).plugin  # noqa: B018
 
