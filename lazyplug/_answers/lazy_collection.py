@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 # What belongs to the class or the object itself.
 _KEPT = {
-    *(
-        "__class__",
-        "__class_getitem__",
-        "__delattr__",
-        "__dict__",
-        "__dir__",
-        "__doc__",
-    ),
-    *(
-        "__getattribute__",
-        "__getstate__",
-        "__init__",
-        "__init_subclass__",
-        "__module__",
-    ),
-    *("__new__", "__setattr__", "__slots__", "__subclasshook__", "__weakref__"),
+    "__class__",
+    "__class_getitem__",
+    "__delattr__",
+    "__dict__",
+    "__dir__",
+    "__doc__",
+    "__getattribute__",
+    "__getstate__",
+    "__init__",
+    "__init_subclass__",
+    "__module__",
+    "__new__",
+    "__setattr__",
+    "__slots__",
+    "__subclasshook__",
+    "__weakref__",
 }
 # Operators that read the other operand, which may be lazy, too, without its methods.
 _BINARY = {"__add__", "__eq__", "__ge__", "__gt__", "__le__", "__lt__", "__ne__"}

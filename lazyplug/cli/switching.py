@@ -22,6 +22,7 @@ from .output import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -68,32 +69,30 @@ def on(options: "argparse.Namespace") -> int:
         "lazy": options.lazy,
         "programs": programs,
     }
-    try:
-        read(directory)
-        for name, text in ((f"{MODULE}.py", source(wanted)), (PTH, LINE)):
-            write(Directory(directory), name, text.encode(), 0o644)
-    except OSError as error:
-        if not os.path.exists(os.path.join(directory, PTH)):
-            try:
-                _remove(directory)
-            except OSError:
-                pass  # the module alone does nothing
-        return refuse(options.json, directory, _unwritable(directory, error))
-    except ValueError as error:  # a module of that name that is not ours
-        return refuse(options.json, directory, str(error))
-    return status(options)
+    return _change(options, directory, lambda: _write(directory, source(wanted)))
 
 
 def off(options: "argparse.Namespace") -> int:
     """Remove the switch from this environment; return 1 if that is refused."""
     directory = site_directory()
+    return _change(options, directory, lambda: _remove(directory))
+
+
+def _change(
+    options: "argparse.Namespace", directory: str, change: "Callable[[], None]"
+) -> int:
+    """Change the switch and print its state; return 1 if that is refused."""
     try:
         read(directory)
-        _remove(directory)
     except OSError as error:
-        return refuse(options.json, directory, _unwritable(directory, error))
+        return refuse(options.json, directory, unreadable(directory, error))
     except ValueError as error:  # a module of that name that is not ours
         return refuse(options.json, directory, str(error))
+    try:
+        change()
+    except OSError as error:
+        fault = messages.CANNOT_BE.format(done="written", reason=reason_of(error))
+        return refuse(options.json, directory, f"{directory} {fault}")
     return status(options)
 
 
@@ -130,6 +129,21 @@ def site_directory() -> str:
     return sysconfig.get_path("purelib")
 
 
+def _write(directory: str, text: str) -> None:
+    """Write the files of the switch; the line that imports the module last."""
+    place = Directory(directory)
+    try:
+        write(place, f"{MODULE}.py", text.encode(), 0o644)
+        write(place, PTH, LINE.encode(), 0o644)
+    except OSError:
+        if not os.path.exists(os.path.join(directory, PTH)):
+            try:
+                _remove(directory)
+            except OSError:
+                pass  # the module alone does nothing
+        raise
+
+
 def _remove(directory: str) -> None:
     """Remove the files of the switch; the line that imports the module first."""
     pycache = os.path.join(directory, "__pycache__")
@@ -145,11 +159,6 @@ def _remove(directory: str) -> None:
             os.remove(name)
         except FileNotFoundError:
             pass
-
-
-def _unwritable(directory: str, error: OSError) -> str:
-    fault = messages.CANNOT_BE.format(done="written", reason=reason_of(error))
-    return f"{directory} {fault}"
 
 
 def _reason_to_refuse(directory: str) -> str:
