@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.report import ROOT
@@ -35,13 +36,20 @@ class BuildError(Exception):
     """The environment cannot be built; the message says why."""
 
 
-def build(directory: Path, python: str = sys.executable, pins: Path = PINS) -> Path:
+def build(
+    directory: Path,
+    python: str = sys.executable,
+    pins: Path = PINS,
+    only: Sequence[str] = (),
+) -> Path:
     """Build or reuse an environment in a directory, and install the current lazyplug.
 
     Returns the path of the environment's python. Raises BuildError if a command fails,
     the directory is under /tmp, or it holds other files.
 
     :param pins: the requirements file with the pinned distributions.
+    :param only: requirements that are installed, with all that they need, instead of
+        everything that is pinned.
     """
     # Not resolved: stevedore checks the path by which the interpreter is called.
     directory = Path(os.path.abspath(directory))
@@ -52,13 +60,14 @@ def build(directory: Path, python: str = sys.executable, pins: Path = PINS) -> P
         )
     own = directory / "bin" / "python"
     marker = directory / MARKER
-    fingerprint = _fingerprint(python, pins)
+    fingerprint = _fingerprint(python, pins, only)
     built = marker.is_file() and marker.read_text() == fingerprint
     if not (built and own.exists()):
         _clear(directory)
-        _install(directory, own, python, pins)
+        _run(python, "-m", "venv", str(directory))
+        _install(own, directory, pins, only)
         marker.write_text(fingerprint)
-    _pip_install(own, "--force-reinstall", str(ROOT))
+    _pip_install(own, "--no-deps", "--force-reinstall", str(ROOT))
     return own
 
 
@@ -73,11 +82,12 @@ def summary(python: Path) -> str:
     return _run(python, "-c", COUNT).strip()
 
 
-def _fingerprint(python: str, pins: Path) -> str:
+def _fingerprint(python: str, pins: Path, only: Sequence[str]) -> str:
     version = _run(python, "-c", "import sys; print(sys.version)")
     # The pins of other environments may include those of the real one.
     known = b"".join(file.read_bytes() for file in dict.fromkeys([PINS, pins]))
-    return hashlib.sha256(known + version.encode()).hexdigest()
+    text = "\n".join([version, *only])
+    return hashlib.sha256(known + text.encode()).hexdigest()
 
 
 def _clear(directory: Path) -> None:
@@ -94,9 +104,9 @@ def _clear(directory: Path) -> None:
     marker.touch()
 
 
-def _install(directory: Path, own: Path, python: str, pins: Path) -> None:
-    _run(python, "-m", "venv", str(directory))
-    _pip_install(own, "--only-binary", ":all:", "--requirement", str(pins))
+def _install(own: Path, directory: Path, pins: Path, only: Sequence[str]) -> None:
+    wanted = [*only, "--constraint"] if only else ["--no-deps", "--requirement"]
+    _pip_install(own, "--only-binary", ":all:", *wanted, str(pins))
     # Distributions may ship files that do not compile (templates, tests of syntax
     # errors) and that nothing imports: compileall then exits with 1, but has compiled
     # all others.
@@ -104,7 +114,7 @@ def _install(directory: Path, own: Path, python: str, pins: Path) -> None:
 
 
 def _pip_install(own: Path, *arguments: str) -> None:
-    options = ("--no-deps", "--disable-pip-version-check", "--quiet")
+    options = ("--disable-pip-version-check", "--quiet")
     _run(own, "-m", "pip", "install", *options, *arguments)
 
 

@@ -1,6 +1,7 @@
 """Draw results as SVG with matplotlib, which the extra `bench` installs."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,4 +72,17 @@ def lines(tables: list[Table], file: Path) -> None:
     axes.set_xlabel(tables[0].title)
     axes.set_ylabel(f"{_plain(tables[0].unit)} (lower is better)")
     axes.legend(frameon=False)
+    _save(figure, file)
+
+
+def shares(ratios: Mapping[str, float], file: Path) -> None:
+    """Draw a bar for the ratio of each name, the lowest first, and a line at 1."""
+    figure, axes = _figure(len(ratios) // 2, "instructions, compared with as released")
+    names = sorted(ratios, key=lambda name: ratios[name])
+    axes.barh(names, [ratios[name] for name in names], color=OURS)
+    axes.axvline(1, color=THEIRS, linestyle="--")
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=6)
+    axes.set_xlabel("share of the instructions as released (lower is better)")
+    axes.margins(y=0.01)
     _save(figure, file)

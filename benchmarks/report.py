@@ -112,12 +112,7 @@ def scratch_directory(name: str) -> Iterator[Path]:
 def markdown(name: str, tables: list[Table], rounds: int) -> str:
     """Return the tables of a benchmark, with the machine and how to repeat it."""
     how = f"medians of {rounds} interleaved rounds" if rounds else "exact counts"
-    machine = f"{processor()}, {os.cpu_count()} processors, {platform.system()}"
-    summary = (
-        f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, {machine};"
-        f" {how}. Repeat it with `tox run -e bench -- {name}`."
-    )
-    parts = [summary]
+    parts = [f"{machine()}; {how}. Repeat it with `tox run -e bench -- {name}`."]
     for title, unit, figures in tables:
         first = next(iter(figures.values())).median
         lines = [f"| {title} | {unit} | spread | ratio |", "|---|---:|---:|---:|"]
@@ -227,6 +222,14 @@ def compare(name: str, figures: Mapping[str, Figure]) -> list[str]:
                 f"{document['date']}: {what} was {was.median:.4g}, now {now.median:.4g}"
             )
     return lines
+
+
+def machine() -> str:
+    """Return the date, the version of Python and the machine, for a table."""
+    return (
+        f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()},"
+        f" {processor()}, {os.cpu_count()} processors, {platform.system()}"
+    )
 
 
 def processor() -> str:

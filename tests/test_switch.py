@@ -2,20 +2,24 @@
 
 import json
 import os
+import shutil
+import site
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pluggy
 import pytest
 
 import lazyplug
 from lazyplug._indexing import storage
 from lazyplug._running import switch
 from lazyplug.cli import doctor, main, switching
-from lazyplug.testing import plant
+from lazyplug.testing import dist, plant
 from tests.support.children import python
-from tests.support.environments import Environment, vendor
+from tests.support.environments import RACY_SECONDS, Environment, vendor
 
 Start = Callable[..., str]
 
@@ -61,6 +65,7 @@ def test_on_and_off_write_and_remove_two_files(
         "lazy": True,
         "programs": ["a", "b"],
         "files": [str(directory / name) for name in names],
+        "inherited": [],
     }
     assert report(capsys, "on")["programs"] == []
     plant(directory, {"__pycache__": {"_lazyplug_switch.cpython-311.pyc": ""}})
@@ -185,7 +190,55 @@ def test_doctor_shows_the_switch(
     assert [state for state, _ in doctor._switch()] == ["problem"]
 
 
+def test_status_and_doctor_show_a_switch_that_is_inherited(
+    directory: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    base = plant(tmp_path / "base", {switch.PTH: switch.LINE})
+    monkeypatch.setattr(site, "getsitepackages", lambda: [str(directory), str(base)])
+    monkeypatch.setattr(doctor, "site_directory", lambda: str(directory))
+    found = report(capsys, "status")
+    assert (found["state"], found["inherited"]) == ("off", [str(base)])
+    assert [*doctor._switch()] == [("ok", "off"), ("note", f"on in {base}, too")]
+
+
 # ------------------------------------------------------------------- in a real start
+# What a host finds in each way there is: it drops what fails to load.
+FIND = """\
+import importlib.metadata, sys
+import pluggy, stevedore
+
+def load(points):
+    found = []
+    for point in points:
+        try:
+            found.append((point.name, point.load()))
+        except ImportError as error:
+            found.append((point.name, str(error)))
+    return sorted(found)
+
+print(load(importlib.metadata.entry_points(group="show.demo")))
+print(load(importlib.metadata.entry_points().select(group="show.demo")))
+manager = stevedore.ExtensionManager("show.demo")
+print(sorted((each.name, each.plugin) for each in manager))
+try:
+    plugins = pluggy.PluginManager("show")
+    plugins.load_setuptools_entrypoints("show.demo")
+    print(sorted(name for name, _ in plugins.list_name_plugin()))
+except ImportError as error:
+    print(error)
+print("acme" in importlib.metadata.packages_distributions())
+"""
+# Fails without a variable, or without a module of another distribution.
+ACME = """\
+import os
+import acme_extra
+if not os.environ.get("ACME_KEY"):
+    raise ImportError("ACME_KEY is not set")
+PLUGIN = "acme"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -193,8 +246,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Return an environment with lazyplug and stevedore, and programs."""
     root = tmp_path_factory.mktemp("switched")
     engine = vendor(root / "engine")
+    (source,) = pluggy.__path__
+    shutil.copytree(source, engine / "pluggy")
     environment = Environment(root / "environment", engine, "--without-pip")
-    plant(root, {"show.py": SHOW, "other.py": SHOW})
+    plant(root, {"show.py": SHOW, "other.py": SHOW, "find.py": FIND})
     return environment
 
 
@@ -258,6 +313,44 @@ def test_a_library_that_was_imported_before_is_replaced(
         assert start({}, "show.py") == "True False"
     finally:
         early.unlink()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"as_stevedore": True}, {"as_stevedore": True, "lazy": True}],
+    ids=["accelerated", "drop-in", "lazy drop-in"],
+)
+def test_while_switched_on_the_next_start_sees_each_change(
+    start: Start, environment: Environment, options: dict[str, bool]
+) -> None:
+    def remove(*names: str) -> None:
+        for name in names:
+            path = environment.site / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def found(**variables: str) -> str:
+        released = start({}, "find.py", LAZYPLUG_SWITCH="off", **variables)
+        for _ in range(2):  # cold, then warm
+            assert start(options, "find.py", **variables) == released
+        return released
+
+    key = {"ACME_KEY": "1"}
+    nothing = found()
+    points = {"show.demo": {"acme": "acme:PLUGIN"}}
+    plant(environment.site, {"acme.py": ACME, **dist("acme", entry_points=points)})
+    record = environment.site / "acme-1.0.dist-info" / "RECORD"
+    record.write_text("acme.py,,\nacme-1.0.dist-info/RECORD,,\n")
+    assert "No module named 'acme_extra'" in found(**key)
+    plant(environment.site, {"acme_extra.py": "", **dist("acme-extra")})
+    assert "ACME_KEY is not set" in found()
+    assert "[('acme', 'acme')]" in found(**key)
+    # Only what no racy file could change is remembered.
+    time.sleep(RACY_SECONDS)
+    assert "[('acme', 'acme')]" in found(**key)
+    remove("acme_extra.py", "acme_extra-1.0.dist-info")
+    assert "No module named 'acme_extra'" in found(**key)
+    remove("acme.py", "acme-1.0.dist-info")
+    assert found(**key) == nothing
 
 
 @pytest.mark.parametrize("missing", ["lazyplug", "lazyplug._running.switch"])

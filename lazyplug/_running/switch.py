@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MODULE = "_lazyplug_switch"
 PTH = "lazyplug_switch.pth"
-# Python prints the traceback of a line that fails.
+# Python prints the traceback of a line that fails. It runs such lines up to 3.17;
+# from 3.18 on, a `.start` file must name the module (PEP 829).
 LINE = f"""import sys; exec("try:\\n import {MODULE}\\nexcept Exception: pass")\n"""
 # The arguments of `activate`.
 OPTIONS = {"as_stevedore", "lazy", "programs"}

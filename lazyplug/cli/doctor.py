@@ -199,6 +199,8 @@ def _switch() -> "Iterator[Finding]":
         means += [name for name in ("as_stevedore", "lazy") if found[name]]
         programs = ", ".join(found["programs"]) or "all programs"
         yield _NOTE, f"on for {programs}: {', '.join(means)}"
+    for other in found["inherited"]:
+        yield _NOTE, f"on in {other}, too"
 
 
 def _write_fault(directory: str) -> str:

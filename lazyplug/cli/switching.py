@@ -1,6 +1,7 @@
 """Switch an environment on or off: speed up its programs without changing them."""
 
 import os
+import site
 import sys
 import sysconfig
 
@@ -121,7 +122,21 @@ def switch_state(directory: str) -> "dict[str, Any]":
         "problem": fault,
     }
     paths = [os.path.join(directory, name) for name in (f"{MODULE}.py", PTH)]
-    return found | (wanted or {}) | {"files": [*filter(os.path.lexists, paths)]}
+    found |= (wanted or {}) | {"files": [*filter(os.path.lexists, paths)]}
+    return found | {"inherited": _inherited(directory)}
+
+
+def _inherited(directory: str) -> "list[str]":
+    """Return the site directories of other environments that have a switch.
+
+    Python reads their `.pth` files, too: those of the user's, and with
+    `system-site-packages` those of the environment below.
+    """
+    others = {*site.getsitepackages()}
+    if site.ENABLE_USER_SITE:
+        others.add(site.getusersitepackages())
+    others.discard(directory)
+    return sorted(each for each in others if os.path.isfile(os.path.join(each, PTH)))
 
 
 def site_directory() -> str:
