@@ -256,7 +256,7 @@ ERROR_IN_SUBSCRIBER = "error in subscriber {subscriber}: {error}"
 
 RUN_OPTION = "{option} is not a valid option"
 RUN_VALUE = "{option} needs a {value}"
-ONLY_AS_STEVEDORE = "{option} can only be used with --as-stevedore"
+ONLY_WITH = "{option} can only be used with {other}"
 MISSING = "{argument} is missing"
 NOT_IN_THIS_PROCESS = "{reason}: it cannot be run in this process"
 NOT_PYTHON = "is not a Python program"
@@ -302,7 +302,7 @@ PROCESS_KILLED = "its process was killed by {signal}"
 TIMED_OUT = "did not load within {timeout:g} seconds"
 ONE_OF = "one of {count} plugins with this name"
 NEEDS_RICH = "--svg needs rich. Run `pip install lazyplug[cli]`."
-SEE_TRACE_HELP = "{reason}. Run `lazyplug trace --help`."
+SEE_HELP = "{reason}. Run `lazyplug {command} --help`."
 NOT_TRACED = "The program did not use lazyplug."
 
 # ---- click, argparse, pluggy, stevedore ----

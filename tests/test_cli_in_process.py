@@ -506,13 +506,23 @@ def test_check_describes_how_a_process_ended_and_counts_processors(
 def test_progress_is_shown_on_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checking, "is_terminal", lambda _: True)
+    monkeypatch.setattr(output, "is_terminal", lambda _: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    with checking._progress(2) as step:
+    with output.progress("loading", 2, sys.stdout) as step:
         step()
         step()
     assert "loading" in capsys.readouterr().out
+    # Without rich, it is a line that is rewritten, and erased at the end.
+    monkeypatch.setitem(sys.modules, "rich", None)
+    with output.progress("running", 2, sys.stderr) as step:
+        step()
+    printed = capsys.readouterr().err
+    assert printed == "\rrunning 0/2\rrunning 1/2\r           \r"
+    monkeypatch.setattr(output, "is_terminal", lambda _: False)
+    with output.progress("running", 2, sys.stderr) as step:
+        step()
+    assert capsys.readouterr().err == ""
 
 
 # ---------------------------------------------------------------------------- cache

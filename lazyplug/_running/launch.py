@@ -56,7 +56,7 @@ _MAIN_GLOBALS = {
 }
 
 
-def run(arguments: "list[str]") -> None:
+def run(arguments: "list[str]", ready: "Callable[[], object] | None" = None) -> None:
     """Run a program in this process, as if it had been started directly.
 
     `sys.argv`, `sys.path` and `__main__` become what they are in a direct start. The
@@ -66,6 +66,7 @@ def run(arguments: "list[str]") -> None:
     globals when the program has ended.
 
     :param arguments: the command line after `run`.
+    :param ready: called just before the program starts.
     """
     options, program = _parse_arguments(arguments)
     # Modules that we import before the program starts must not come from its directory,
@@ -94,6 +95,8 @@ def run(arguments: "list[str]") -> None:
                 done="written", reason=error.strerror or error
             )
             _refuse(f"{options['--trace']} {reason}")
+    if ready is not None:
+        ready()
     sys.path[:0] = first
     try:
         start()
@@ -145,7 +148,7 @@ def _parse_arguments(arguments: "list[str]") -> "tuple[dict[str, str], list[str]
         if option in options and "--as-stevedore" not in options:
             from .. import _messages as messages  # deferred: only on failure
 
-            _refuse(messages.ONLY_AS_STEVEDORE.format(option=option))
+            _refuse(messages.ONLY_WITH.format(option=option, other="--as-stevedore"))
     return options, rest
 
 

@@ -7,9 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from threading import Event, Thread
 from time import perf_counter
 from typing import IO, Any
@@ -19,16 +17,15 @@ from .. import _messages as messages
 from .._faults.errors import no_matches
 from .._inventory import all_rows
 from .._printable import counted, describe_error
-from .children import HAS_PROCESSES, child_command, no_processes
+from .children import HAS_PROCESSES, child_command, kill, no_processes
 from .listing import EXCLUDED, NO_ENTRY_POINTS, label, list_extensions
 from .output import (
     add_json,
     at_least,
     complain,
-    has_rich,
-    is_terminal,
     print_json,
     print_table,
+    progress,
 )
 
 # Run by the child. It reads from standard input what to load, and which file to write
@@ -193,7 +190,7 @@ def _in_processes(
                 answer = os.path.join(directory, str(place))
                 job = extension, note, answer, options.timeout, running, stopped
                 waiting[pool.submit(_load, command, *job)] = place
-            with _progress(len(found)) as step:
+            with progress("loading", len(found), sys.stdout) as step:
                 for done in as_completed(waiting):
                     rows[waiting[done]] = done.result()
                     step()
@@ -202,7 +199,7 @@ def _in_processes(
         stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
         for process in tuple(running):
-            _kill(process)
+            kill(process)
     return rows
 
 
@@ -256,14 +253,14 @@ def _load(
         return row | {"state": "crashed", "error": f"its process {reason}"}
     running.add(process)
     if stopped.is_set():
-        _kill(process)  # started after the others were killed
+        kill(process)  # started after the others were killed
     printed = bytearray()
     reader = Thread(target=_keep_tail, args=(process.stdout, printed), daemon=True)
     reader.start()
     try:
         code = _wait(process, json.dumps(request).encode(), timeout)
     finally:
-        _kill(process)
+        kill(process)
         running.discard(process)
         # The processes that could hold the other end of the pipe have been killed.
         reader.join(1.0)
@@ -296,18 +293,6 @@ def _wait(
         return None
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a process and, on POSIX, all processes of its session."""
-    try:
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    except (ProcessLookupError, PermissionError):
-        pass  # all of them have ended
-    process.wait()
-
-
 def _keep_tail(stream: "IO[bytes] | None", printed: bytearray) -> None:
     if stream is not None:
         with stream:
@@ -329,16 +314,3 @@ def _how(code: int) -> str:
     except ValueError:
         name = f"signal {-code}"
     return messages.PROCESS_KILLED.format(signal=name)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    """Show a progress bar on a terminal, if rich is installed."""
-    if not (is_terminal(sys.stdout) and has_rich()):
-        yield lambda: None
-        return
-    from rich.progress import Progress  # deferred: only on a terminal
-
-    with Progress(transient=True) as progress:
-        task = progress.add_task("loading", total=total)
-        yield lambda: progress.advance(task)

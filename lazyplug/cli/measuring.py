@@ -4,7 +4,6 @@ import argparse
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,13 @@ from .. import _environment
 from .. import _messages as messages
 from .._inventory import all_rows
 from .._printable import counted
-from .children import HAS_PROCESSES, measured_command, no_processes
+from .children import (
+    HAS_PROCESSES,
+    RACY_SECONDS,
+    measured_command,
+    median_and_spread,
+    no_processes,
+)
 from .listing import NO_ENTRY_POINTS
 from .output import add_json, at_least, complain, print_json, print_table
 
@@ -30,8 +35,6 @@ _METADATA = (
     "from importlib.metadata import entry_points;"
     " [p.name for p in entry_points(group={group!r})]"
 )
-# Seconds after which the stat signatures of files just written are no longer racy.
-_RACY_SECONDS = 2.1
 
 
 class _StartError(Exception):
@@ -118,7 +121,7 @@ def _measure(
     if find_spec("stevedore") is not None:
         cases["stevedore, warm"] = (_STEVEDORE.format(group=group), {})
     _run("lazyplug, warm", *cases["lazyplug, warm"])
-    time.sleep(_RACY_SECONDS)
+    time.sleep(RACY_SECONDS)
     times: dict[str, list[float]] = {name: [] for name in cases if name}
     names = [*cases]
     # The first round warms up and is not counted.
@@ -130,11 +133,7 @@ def _measure(
             current[name] = _run(name, *cases[name])
         for name in times if number else ():
             times[name].append(current[name] - current[""])
-    found = {}
-    for name, values in times.items():
-        low, middle, high = statistics.quantiles(values, n=4)
-        found[name] = middle, (high - low) / 2
-    return found
+    return {name: median_and_spread(values) for name, values in times.items()}
 
 
 def _run(name: str, code: str, variables: "dict[str, str]") -> float:

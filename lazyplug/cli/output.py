@@ -9,7 +9,8 @@ from .._printable import clean as clean  # noqa: PLC0414 - for all commands
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from typing import IO, Any
 
     Row = Mapping[str, Any]
@@ -142,6 +143,19 @@ def refuse(as_json: bool, path: str, fault: str) -> int:
     return 1
 
 
+def unwritable(file: str) -> str:
+    """Return why a file cannot be written, or "". Do not change or leave anything."""
+    is_new = not os.path.lexists(file)
+    try:
+        open(file, "ab").close()
+        if is_new:
+            os.remove(file)
+    except OSError as error:
+        reason = messages.CANNOT_BE.format(done="written", reason=reason_of(error))
+        return f"{file} {reason}"
+    return ""
+
+
 def reason_of(error: OSError) -> str:
     """Return the reason of a system error, without its number and path."""
     return error.strerror or str(error)
@@ -159,6 +173,64 @@ def has_rich() -> bool:
     except ImportError:
         return False
     return True
+
+
+def progress(
+    label: str, total: int, file: "IO[str]"
+) -> "AbstractContextManager[Callable[[], None]]":
+    """Return a context manager that shows a progress bar on a terminal.
+
+    Its value is a function to be called after each step. Without rich, the bar is a
+    line that is rewritten. Nothing is left of it at the end.
+    """
+    from contextlib import contextmanager  # deferred: only for long commands
+
+    @contextmanager
+    def bar() -> "Iterator[Callable[[], None]]":
+        if not is_terminal(file):
+            yield lambda: None
+        elif has_rich():
+            from rich.console import Console  # deferred: only on a terminal
+            from rich.progress import Progress
+
+            with Progress(console=Console(file=file), transient=True) as shown:
+                task = shown.add_task(label, total=total)
+                yield lambda: shown.advance(task)
+        else:
+            yield from _plain_bar(label, total, file)
+
+    return bar()
+
+
+def _plain_bar(
+    label: str, total: int, file: "IO[str]"
+) -> "Iterator[Callable[[], None]]":
+    done = -1
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        print(f"\r{label} {done}/{total}", end="", file=file, flush=True)
+
+    step()
+    try:
+        yield step
+    finally:
+        print("\r" + " " * len(f"{label} {total}/{total}"), end="\r", file=file)
+        file.flush()
+
+
+def save_picture(
+    renderables: "Iterable[Any]", file: str, title: str, width: int
+) -> None:
+    """Draw what rich can print into an SVG file."""
+    from rich.console import Console  # deferred: only for --svg
+
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        console = Console(record=True, width=width, file=nowhere)
+        for each in renderables:
+            console.print(each)
+    console.save_svg(file, title=title)
 
 
 def _cell_text(value: "Any") -> str:

@@ -55,7 +55,8 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
 def on(options: "argparse.Namespace") -> int:
     """Write the switch into this environment; return 1 if that is refused."""
     if options.lazy and not options.as_stevedore:
-        complain(f"lazyplug on: {messages.ONLY_AS_STEVEDORE.format(option='--lazy')}")
+        fault = messages.ONLY_WITH.format(option="--lazy", other="--as-stevedore")
+        complain(f"lazyplug on: {fault}")
         return 2
     programs = [*map(base_name, options.programs)]
     if "" in programs:

@@ -9,26 +9,12 @@ import sys
 import tempfile
 
 from .. import _messages as messages
-from .children import HAS_PROCESSES, child_command, no_processes
-from .output import complain, has_rich, print_table, reason_of, to_json
+from .children import HAS_PROCESSES, launch_command, no_processes
+from .output import complain, has_rich, print_table, save_picture, to_json, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-# The name of this package, which a vendored copy may change.
-_PACKAGE = __name__.rpartition(".cli.")[0]
-# Run by the child: imports the same lazyplug as this process, and leaves sys.path
-# unchanged.
-_CHILD = """\
-import sys
-put = 0 if sys.flags.safe_path else 1
-sys.path[:put] = [{home!a}]
-from {package}._running.launch import run
-if not put:
-    del sys.path[0]
-run(sys.argv[1:])
-"""
 
 
 def add_to(_: str, parser: argparse.ArgumentParser) -> None:
@@ -69,7 +55,8 @@ def trace(options: argparse.Namespace) -> int:
     """
     if not options.program:
         missing = messages.MISSING.format(argument="PROGRAM")
-        complain(f"lazyplug trace: {messages.SEE_TRACE_HELP.format(reason=missing)}")
+        fault = messages.SEE_HELP.format(reason=missing, command="trace")
+        complain(f"lazyplug trace: {fault}")
         return 2
     if not HAS_PROCESSES:
         complain(messages.NO_TRACE.format(reason=no_processes()))
@@ -79,17 +66,13 @@ def trace(options: argparse.Namespace) -> int:
         return 1
     for file in (options.json, options.svg):
         # Fail before the program runs, not after it.
-        try:
-            if file:
-                open(file, "w", encoding="utf-8").close()
-        except OSError as error:
-            reason = messages.CANNOT_BE.format(done="written", reason=reason_of(error))
-            complain(f"{file} {reason}")
+        fault = file and unwritable(file)
+        if fault:
+            complain(fault)
             return 2
     with tempfile.TemporaryDirectory(prefix="lazyplug-trace-") as directory:
         file = os.path.join(directory, "events")
-        code = _CHILD.format(home=_home(), package=_PACKAGE)
-        command = [*child_command(directory, code), "--trace", file]
+        command = [*launch_command(directory), "--trace", file]
         command += ["--as-stevedore"] * options.as_stevedore
         command += ["-m"] * options.is_module
         exit_code = _run([*command, *options.program])
@@ -105,14 +88,6 @@ def trace(options: argparse.Namespace) -> int:
         complain(messages.NOT_TRACED)
     # For a program that a signal ended, return the exit code that a shell returns.
     return exit_code if exit_code >= 0 else 128 - exit_code
-
-
-def _home() -> str:
-    """Return the directory that Python imports this package from."""
-    home = os.path.abspath(__file__)
-    for _ in __name__.split("."):
-        home = os.path.dirname(home)
-    return home
 
 
 def _run(command: "list[str]") -> int:
@@ -154,7 +129,6 @@ def _draw(events: "list[dict[str, Any]]", file: str) -> None:
     # deferred: only for --svg
     from rich.bar import Bar
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -168,7 +142,4 @@ def _draw(events: "list[dict[str, Any]]", file: str) -> None:
         table.add_row(
             *map(Text, words), Bar(end or 1.0, event["begin"], last, width=40)
         )
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        console = Console(record=True, width=160, file=nowhere)
-        console.print(table)
-    console.save_svg(file, title="lazyplug trace")
+    save_picture([table], file, "lazyplug trace", 160)
