@@ -296,6 +296,22 @@ NO_BENCH = "{reason}, which `lazyplug bench` measures"
 NO_TRACE = (
     "{reason}, which `lazyplug trace` needs. Run `lazyplug run --trace FILE PROGRAM`."
 )
+NOT_BOTH = "{one} and {other} cannot be used together"
+NEEDS_YES = (
+    "this runs `{program}` up to {count} times. If that does no harm, add --yes before"
+    " --program."
+)
+RUNNING = "Running `{program}` up to {count} times."
+DID_NOT_END = "`{program}` did not end within {limit:g} seconds, and was killed ({way})"
+EXIT_CODES_DIFFER = (
+    "the exit codes of `{program}` differ from start to start ({codes}): its starts"
+    " cannot be compared"
+)
+GAIN = "This saves {milliseconds:.0f} ms of each start ({share:.0%}):\n{command}"
+NO_GAIN = "Nothing to gain: no option is faster by more than the spread and 2%."
+NOISE = (
+    "Nothing to gain beyond the spread, which is large: try again with more --rounds."
+)
 PROCESS_FAILED = "the process of {name} failed: {error}"
 PROCESS_EXITED = "its process exited with code {code}"
 PROCESS_KILLED = "its process was killed by {signal}"

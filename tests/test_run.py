@@ -403,6 +403,7 @@ def hostile(environment: Environment, tmp_path: Path) -> Environment:
         ["run", "--as-stevedore", "--children", "show"],
         ["check"],
         ["bench", "--rounds", "2"],
+        ["bench", "--rounds", "2", "--yes", "--program", "show"],
         ["doctor"],
         ["list", "console_scripts"],
         ["why", "console_scripts", "show"],

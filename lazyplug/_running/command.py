@@ -1,6 +1,24 @@
 """Read the command line with which this interpreter was started."""
 
 import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def write_command(file: str) -> "NoReturn":
+    """Write the command line to a file as JSON, and end this process.
+
+    Called just before a program starts under `run`: it is the command that starts the
+    program directly.
+    """
+    from .._json_text import to_json  # deferred: only for `lazyplug bench --program`
+
+    with open(file, "w", encoding="utf-8") as written:
+        written.write(to_json(sys.orig_argv))
+    os._exit(0)
 
 
 def options_of(command: "list[str]") -> "list[str]":

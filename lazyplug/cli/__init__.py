@@ -50,7 +50,9 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    options = _parser(arguments).parse_args(arguments)
+    arguments, program = _split_program(arguments)
+    found = argparse.Namespace(program=program)
+    options = _parser(arguments).parse_args(arguments, found)
     from .. import LazyplugError  # deferred: not needed for --help
 
     try:
@@ -69,6 +71,22 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _split_program(words: "list[str]") -> "tuple[list[str], list[str] | None]":
+    """Return the arguments of `bench` without --program, and what follows it, if any.
+
+    argparse would take a `--` among the arguments of the program for its own.
+
+    >>> _split_program(["bench", "--yes", "--program", "pytest", "--", "tests"])
+    (['bench', '--yes'], ['pytest', '--', 'tests'])
+    >>> _split_program(["list", "app"])
+    (['list', 'app'], None)
+    """
+    if words[:1] != ["bench"] or "--program" not in words:
+        return words, None
+    at = words.index("--program")
+    return words[:at], words[at + 1 :]
 
 
 def _parser(arguments: "Sequence[str]") -> argparse.ArgumentParser:

@@ -35,6 +35,7 @@ _METADATA = (
     "from importlib.metadata import entry_points;"
     " [p.name for p in entry_points(group={group!r})]"
 )
+_ROUNDS = 25
 
 
 class _StartError(Exception):
@@ -43,6 +44,11 @@ class _StartError(Exception):
 
 def add_to(_: str, parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
+    parser.usage = (
+        "%(prog)s [-h] [--json] [--rounds N] [GROUP]\n"
+        "       %(prog)s [-h] [--json] [--rounds N] [--svg FILE] [--yes]\n"
+        "           --program (PROGRAM | -m MODULE) [ARGS...]"
+    )
     add_json(parser)
     parser.add_argument(
         "group",
@@ -53,9 +59,23 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds",
         type=at_least(2),
-        default=25,
         metavar="N",
-        help="how often each is run, interleaved (default: 25)",
+        help="how often each is run, interleaved (default: 25; a program: 5)",
+    )
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="run a program whose last argument is neither --help nor --version",
+    )
+    parser.add_argument(
+        "--svg", metavar="FILE", help="draw the figures of a program (needs rich)"
+    )
+    parser.add_argument(
+        "--program",
+        metavar="PROGRAM",
+        nargs=argparse.REMAINDER,
+        default=argparse.SUPPRESS,  # `main` has set it if it is given
+        help="what PROGRAM, with the arguments after it, would gain from lazyplug",
     )
     parser.set_defaults(command=bench)
 
@@ -64,8 +84,18 @@ def bench(options: argparse.Namespace) -> int:
     """Print how many milliseconds it takes to list a group.
 
     The time of `python -c pass` is subtracted. The user's cache is not used. Imports no
-    plugin. Returns 1 if nothing could be measured.
+    plugin. Returns 1 if nothing could be measured, and 2 if options do not fit.
     """
+    if options.program is not None:
+        from .gains import bench_program  # deferred: only with that option
+
+        return bench_program(options)
+    for option in ("svg", "yes"):
+        if getattr(options, option):
+            fault = messages.ONLY_WITH.format(option=f"--{option}", other="--program")
+            complain(f"lazyplug bench: {fault}")
+            return 2
+    rounds = options.rounds or _ROUNDS
     if not HAS_PROCESSES:
         complain(messages.NO_BENCH.format(reason=no_processes()))
         return 1
@@ -78,7 +108,7 @@ def bench(options: argparse.Namespace) -> int:
     group = options.group or max(groups, key=lambda name: len(groups[name]))
     with tempfile.TemporaryDirectory(prefix="lazyplug-bench-") as directory:
         try:
-            figures = _measure(group, directory, options.rounds)
+            figures = _measure(group, directory, rounds)
         except _StartError as error:
             complain(f"lazyplug bench: {error}")
             return 1
@@ -93,13 +123,13 @@ def bench(options: argparse.Namespace) -> int:
         for name, (median, spread) in figures.items()
     ]
     if options.json:
-        print_json({"group": group, "rounds": options.rounds, "starts": rows})
+        print_json({"group": group, "rounds": rounds, "starts": rows})
         return 0
     plugins = counted(len(groups.get(group, ())), "plugin")
     print(
         f"Listing {plugins} of {group!r}, Python {sys.version.partition(' ')[0]}:"
         " milliseconds on top of `python -c pass`,\nmedians of"
-        f" {options.rounds} interleaved rounds, ± half the interquartile range."
+        f" {rounds} interleaved rounds, ± half the interquartile range."
     )
     print_table(rows)
     return 0

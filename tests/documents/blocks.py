@@ -46,6 +46,10 @@ NOT_RUN = {
         "# before, up to setuptools 81, which is the last one to have it",
     ): "setuptools no longer has it",
     (
+        "docs/programs.md",
+        "$ lazyplug bench --program openstack server list --help",
+    ): "takes minutes, and has the figures of another environment",
+    (
         "docs/testing.md",
         f"{IMPORTED}; the first was texts_upper, by /src/texts/cli.py:33",
     ): "printed by a test that fails",

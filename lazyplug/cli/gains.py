@@ -1,0 +1,297 @@
+"""Show where the start of a program goes, and what the options of `run` gain."""
+
+import argparse
+import shlex
+import statistics
+import sys
+import tempfile
+from operator import add
+from typing import Any
+
+from .. import _messages as messages
+from .._running.command import base_name
+from .children import HAS_PROCESSES, median_and_spread, no_processes
+from .output import (
+    clean,
+    complain,
+    has_rich,
+    print_json,
+    print_table,
+    progress,
+    save_picture,
+    unwritable,
+)
+from .starts import (
+    RELEASED,
+    WAYS,
+    Observation,
+    Program,
+    ProgramError,
+    Start,
+    count_starts,
+    title,
+)
+
+_ROUNDS = 5
+# How many plugins are named, the slowest first.
+_NAMED = 5
+# A gain of less than this part of a start is not worth a command.
+_LEAST_GAIN = 0.02
+# A spread of more than this part of a start may hide a gain.
+_NOISE = 0.05
+
+
+def bench_program(options: argparse.Namespace) -> int:
+    """Print where the start of a program goes, and what each option of `run` gains.
+
+    Runs the program many times. Returns 2 if that is refused or it is not found, and 1
+    if its starts cannot be measured.
+    """
+    rounds = options.rounds or _ROUNDS
+    fault = _reason_to_refuse(options, count_starts(rounds))
+    if fault:
+        complain(f"lazyplug bench: {fault}")
+        return 2
+    if not HAS_PROCESSES:
+        complain(messages.NO_BENCH.format(reason=no_processes()))
+        return 1
+    with tempfile.TemporaryDirectory(prefix="lazyplug-bench-") as directory:
+        program = Program(options.program, directory)
+        if not program.find():
+            return 2
+        complain(
+            messages.RUNNING.format(
+                program=title(options.program), count=count_starts(rounds)
+            )
+        )
+        try:
+            has_stevedore = program.observe().has_stevedore
+            ways = [way for way in WAYS if has_stevedore or "stevedore" not in way]
+            total = count_starts(rounds, len(ways)) - 1
+            with progress("running", total, sys.stderr) as step:
+                starts, observations = program.compare(ways, rounds, step)
+            found = report(options.program, starts, observations)
+        except ProgramError as error:
+            complain(f"lazyplug bench: {error}")
+            return 1
+    if options.svg:
+        _draw(found, options.svg)
+    if options.json:
+        print_json(found)
+    else:
+        _print(found)
+    return 0
+
+
+def _reason_to_refuse(options: argparse.Namespace, count: int) -> str:
+    """Return why the program is not run; "" if it is."""
+    words = options.program
+    if options.group:
+        return messages.NOT_BOTH.format(one="GROUP", other="--program")
+    if not words:
+        missing = messages.MISSING.format(argument="PROGRAM")
+        return messages.SEE_HELP.format(reason=missing, command="bench")
+    if options.svg and not has_rich():
+        return messages.NEEDS_RICH
+    is_harmless = words[1:] and words[-1] in {"--help", "--version"}
+    if not options.yes and not is_harmless:
+        return messages.NEEDS_YES.format(program=title(words), count=count)
+    return unwritable(options.svg) if options.svg else ""
+
+
+def report(
+    words: list[str],
+    starts: dict[str, list[Start]],
+    observations: list[Observation],
+) -> dict[str, Any]:
+    """Return the figures of a program, as `--json` prints them.
+
+    Raises ProgramError if the program ended with several exit codes as released.
+    """
+    codes = sorted({start.exit_code for start in starts[RELEASED]})
+    if len(codes) > 1:
+        raise ProgramError(
+            messages.EXIT_CODES_DIFFER.format(
+                program=title(words), codes=", ".join(map(str, codes))
+            )
+        )
+    figures = {
+        way: median_and_spread([start.milliseconds for start in found])
+        for way, found in starts.items()
+    }
+    total, _ = figures[RELEASED]
+    finding = [each.finding for each in observations]
+    importing = [sum(each.plugins.values()) for each in observations]
+    rest = [
+        # Threads may import at the same time.
+        max(0.0, start.milliseconds - found - imported)
+        for start, found, imported in zip(starts[RELEASED], finding, importing)
+    ]
+    parts = {"finding plugins": finding, "importing plugins": importing, "rest": rest}
+    plugins = [
+        (
+            statistics.median(each.plugins.get(plugin, 0.0) for each in observations),
+            plugin,
+        )
+        for plugin in {plugin for each in observations for plugin in each.plugins}
+    ]
+    outputs = {way: compare(starts[RELEASED], found) for way, found in starts.items()}
+    usable = ("same", "not comparable")
+    best = choose(
+        {way: figures[way] for way in figures if outputs[way] in usable},
+        statistics.median(map(add, finding, importing)),
+    )
+    gain = total - figures[best][0]
+    return {
+        "program": words,
+        "python": sys.version.partition(" ")[0],
+        "exit_code": codes[0],
+        "rounds": len(observations),
+        "parts": [
+            {"part": part, **_columns(median_and_spread(values), total, "share")}
+            for part, values in parts.items()
+        ],
+        "plugins": [
+            {
+                "plugin": name,
+                "value": value,
+                "group": group,
+                "milliseconds": round(median, 2),
+            }
+            for median, (name, value, group) in sorted(plugins, reverse=True)
+        ],
+        "starts": [
+            {
+                "start": way,
+                **_columns(figure, total, "ratio"),
+                "output": "" if way == RELEASED else outputs[way],
+            }
+            for way, figure in figures.items()
+        ],
+        # what to type; "" if that gains nothing
+        "command": "" if best == RELEASED else _command(best, words),
+        "gain": round(gain, 2),
+    }
+
+
+def _columns(figure: tuple[float, float], total: float, ratio: str) -> dict[str, float]:
+    median, spread = figure
+    values = {"milliseconds": median, "spread": spread, ratio: median / total}
+    return {name: round(value, 2) for name, value in values.items()}
+
+
+def compare(released: list[Start], others: list[Start]) -> str:
+    """Return whether starts ended and printed as they did as released, in words.
+
+    >>> a, b = Start(1.0, 0, (b"a", b"")), Start(1.0, 0, (b"b", b""))
+    >>> compare([a, a], [a, a]), compare([a, a], [b, a]), compare([a, b], [a, b])
+    ('same', 'different', 'not comparable')
+    >>> compare([a, a], [a, Start(1.0, 1, (b"a", b""))])
+    'exit code 1'
+    """
+    for start in others:
+        if start.exit_code != released[0].exit_code:
+            return f"exit code {start.exit_code}"
+    printed = {start.printed for start in released}
+    if len(printed) > 1:
+        return "not comparable"
+    return "same" if printed == {start.printed for start in others} else "different"
+
+
+def choose(figures: dict[str, tuple[float, float]], most: float) -> str:
+    """Return the simplest way that is as fast as the fastest, or the first way.
+
+    The first way is returned if no other is faster by more than the spreads.
+
+    :param figures: medians and spreads, by way, the simplest way first.
+    :param most: what can be gained at most. More than that is noise.
+
+    >>> found = {"plain": (100.0, 2.0), "simple": (70.0, 1.0), "complex": (69.0, 1.0)}
+    >>> choose(found, 50.0), choose(found, 2.5)
+    ('simple', 'plain')
+    >>> choose({"plain": (100.0, 2.0), "simple": (99.0, 3.0)}, 50.0)
+    'plain'
+    """
+    first = next(iter(figures))
+    fastest = min(figures, key=lambda way: figures[way][0])
+    least = _LEAST_GAIN * figures[first][0]
+
+    def is_clear(saved: float, one: str, other: str) -> bool:
+        return saved > max(least, figures[one][1] + figures[other][1])
+
+    for way, (median, _) in figures.items():
+        saved = min(figures[first][0] - median, most)
+        lost = median - figures[fastest][0]
+        if is_clear(saved, first, way) and not is_clear(lost, way, fastest):
+            return way
+    return first
+
+
+def _command(way: str, words: list[str]) -> str:
+    """Return the command that speeds up each start of a program.
+
+    >>> _command("run --as-stevedore --lazy", ["/v/bin/openstack", "--help"])
+    'lazyplug on --as-stevedore --lazy --for openstack'
+    >>> _command("run --accelerate", ["-m", "http.server"])
+    'lazyplug on --for http.server'
+    """
+    # It has no option --accelerate: that is what it always does.
+    options = [option for option in WAYS[way] if option != "--accelerate"]
+    is_prefixed = words[0] in {"-m", "--"}
+    name = words[1] if words[0] == "-m" else base_name(words[is_prefixed])
+    return shlex.join(["lazyplug", "on", *options, "--for", name])
+
+
+def _print(found: dict[str, Any]) -> None:
+    print(
+        f"{clean(title(found['program']))}: exit code {found['exit_code']}, Python"
+        f" {found['python']}.\nMilliseconds, medians of {found['rounds']} interleaved"
+        " rounds, ± half the interquartile range."
+    )
+    plugins = [{**row, "value": ""} for row in found["plugins"][:_NAMED]]
+    for rows in filter(None, (found["parts"], plugins, found["starts"])):
+        print()
+        print_table(rows)
+    print()
+    print(_advice(found))
+
+
+def _advice(found: dict[str, Any]) -> str:
+    total, spread = (found["starts"][0][key] for key in ("milliseconds", "spread"))
+    if not found["command"]:
+        return messages.NOISE if spread > _NOISE * total else messages.NO_GAIN
+    return messages.GAIN.format(
+        milliseconds=found["gain"],
+        share=found["gain"] / total,
+        command=found["command"],
+    )
+
+
+def _draw(found: dict[str, Any], file: str) -> None:
+    """Draw the parts of a start, and the starts, as bars into an SVG file."""
+    # deferred: only for --svg
+    from rich.bar import Bar
+    from rich.box import SIMPLE_HEAD
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    end = max(start["milliseconds"] for start in found["starts"])
+    tables = []
+    for rows in (found["parts"], found["starts"]):
+        name, *_, ratio = [key for key in rows[0] if key not in {"spread", "output"}]
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column(name, min_width=31)
+        table.add_column("milliseconds", justify="right")
+        table.add_column(ratio, justify="right", min_width=5)
+        table.add_column(f"0 to {end:.0f} ms")
+        begin = 0.0
+        for row in rows:
+            took = row["milliseconds"]
+            bar = Bar(end, begin, begin + took, width=40)
+            table.add_row(Text(row[name]), f"{took:.1f}", f"{row[ratio]:.2f}", bar)
+            begin += took if rows is found["parts"] else 0.0
+        tables.append(table)
+    advice = Padding(Text(_advice(found)), (0, 1, 1, 1))
+    heading = f"lazyplug bench --program {shlex.join(found['program'])}"
+    save_picture([*tables, advice], file, heading, 104)
