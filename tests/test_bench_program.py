@@ -132,7 +132,7 @@ def test_a_program_without_plugins_spends_nothing_on_them(
     assert lines[0].endswith(f"exit code 0, Python {sys.version.split()[0]}.")
     assert lines[4].split() == ["finding", "plugins", "0.00", "0.00", "0.00"]
     assert "hello" not in out
-    assert lines[-1].startswith("Nothing to gain")
+    assert lines[-1].startswith("Nothing to gain: no option is faster")
     assert "Running `" in err
     assert "program.py` up to 19 times.\n" in err
     assert len(err.splitlines()) == 1
@@ -437,6 +437,10 @@ def test_if_the_starts_vary_much_more_rounds_are_advised() -> None:
     found["starts"][0]["spread"] = 30.0
     expected = "the spread, which is large: try again with more --rounds."
     assert gains._advice(found).endswith(expected)
+    # Not if there is nothing that more rounds could show.
+    for part in found["parts"][:2]:
+        part["share"] = 0.0
+    assert gains._advice(found).startswith("Nothing to gain: ")
 
 
 def test_a_program_with_several_exit_codes_has_no_figures() -> None:

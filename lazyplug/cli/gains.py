@@ -259,7 +259,10 @@ def _print(found: dict[str, Any]) -> None:
 def _advice(found: dict[str, Any]) -> str:
     total, spread = (found["starts"][0][key] for key in ("milliseconds", "spread"))
     if not found["command"]:
-        return messages.NOISE if spread > _NOISE * total else messages.NO_GAIN
+        finding, importing, _ = (part["share"] for part in found["parts"])
+        is_possible = finding + importing > _LEAST_GAIN
+        is_hidden = is_possible and spread > _NOISE * total
+        return messages.NOISE if is_hidden else messages.NO_GAIN
     return messages.GAIN.format(
         milliseconds=found["gain"],
         share=found["gain"] / total,
