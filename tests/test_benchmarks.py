@@ -11,7 +11,7 @@ import pytest
 # The benchmarks are not installed; lazyplug must be the installed one.
 sys.path.append(str(Path(__file__).parents[1]))
 from benchmarks import __main__ as benchmarks
-from benchmarks import report
+from benchmarks import programs, report
 from benchmarks.report import Figure, Options, Table
 
 sys.path.pop()
@@ -101,5 +101,31 @@ def test_each_benchmark_is_among_those_that_run_together() -> None:
 
 
 def test_each_bound_belongs_to_a_benchmark() -> None:
-    names = {*benchmarks.NAMES, "counts"}
+    names = {*benchmarks.NAMES, "counts", "programs"}
     assert set(tomllib.loads(report.BOUNDS.read_text())) <= names
+
+
+def test_each_bound_of_the_survey_belongs_to_a_command_and_its_means() -> None:
+    about = tomllib.loads((programs.HERE / "programs.toml").read_text())
+    del about["files"]
+    known = {
+        f"{name}: {command}, {means}"
+        for name, each in about.items()
+        for kind, found in (("stevedore", programs.MEANS), ("commands", ["accelerate"]))
+        for command in each[kind]
+        for means in [programs.RELEASED, *found]
+    }
+    for bound in tomllib.loads(report.BOUNDS.read_text())["programs"]:
+        assert {bound["of"], bound["to"]} <= known
+    commands = {name.split(", ")[0] for name in known}
+    assert len(commands) >= 40
+    assert len({name.split()[1] for name in commands}) >= 25
+
+
+def test_another_order_of_words_is_the_same_answer() -> None:
+    def words(code: int, *lines: str) -> object:
+        return programs.Outcome(code, lines).words()
+
+    assert words(0, "a b", "c") == words(0, "c", "b a")
+    assert words(0, "a") != words(1, "a")
+    assert words(0, "a") != words(0, "a a")
