@@ -255,11 +255,18 @@ def test_run_passes_its_arguments_to_launch(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("raised", "code"), [(KeyboardInterrupt, 130), (BrokenPipeError, 1)]
+    ("raised", "code", "message"),
+    [
+        (KeyboardInterrupt(), 130, ""),
+        (BrokenPipeError(), 1, ""),
+        (OSError(28, "No space"), 1, "lazyplug: No space\n"),
+        (OSError(13, "Refused", "/a"), 1, "lazyplug: /a: Refused\n"),
+    ],
 )
-def test_an_interrupt_or_a_closed_pipe_determines_the_exit_code(
-    raised: type[BaseException],
+def test_an_interrupt_or_a_failed_write_determines_the_exit_code(
+    raised: BaseException,
     code: int,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -273,7 +280,15 @@ def test_an_interrupt_or_a_closed_pipe_determines_the_exit_code(
     finally:
         os.dup2(kept, 1)
         os.close(kept)
-    assert capfd.readouterr().err == ""
+    assert capfd.readouterr().err == message
+
+
+def test_standard_output_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["groups"]) == 0
+    sys.stdout.close()
+    sys.stderr.close()
 
 
 def test_lines_are_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,9 +45,11 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         this process.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
         # Characters that the encoding of the stream lacks are escaped.
-        reconfigure = getattr(stream, "reconfigure", None)
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     arguments, program = _split_program(arguments)
@@ -63,10 +65,16 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 
         complain(f"lazyplug: {error}")
         return 1
-    except BrokenPipeError:
-        # The reader closed the pipe. Without this, Python would report it again when
-        # it flushes standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        from .output import complain, reason_of  # deferred: only on failure
+
+        if error.filename is None:
+            # Standard output: the reader closed the pipe, or there is no space. Without
+            # this, Python would report it again when it flushes the output at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            where = f"{error.filename}: " if error.filename else ""
+            complain(f"lazyplug: {where}{reason_of(error)}")
         return 1
     except KeyboardInterrupt:
         return 130
