@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -178,8 +180,9 @@ def test_outputs_that_always_differ_are_not_comparable(gain: Gain) -> None:
         "import os; os.closerange(3, 256)",
         "import os\nif os.fork(): os.wait()\nelse: [p.load() for p in points]",
         "import threading; t = threading.Thread(target=points[0].load); t.start()",
+        "sys.addaudithook(lambda e, a: 1 / ('events' not in str(a))); points[0].load()",
     ],
-    ids=["exit", "kill", "exec", "close", "fork", "thread"],
+    ids=["exit", "kill", "exec", "close", "fork", "thread", "audit"],
 )
 def test_what_was_observed_is_kept_however_the_program_ends(
     gain: Gain, end: str
@@ -508,8 +511,11 @@ def library(
         file.unlink(missing_ok=True)
         return [json.loads(line)[:2] for line in lines]
 
-    watch = observer._Observer(str(file))
-    sys.meta_path.insert(0, watch)
+    class Finder(PathFinder):
+        pass
+
+    observer._Observer(str(file)).wrap_finder(Finder)
+    sys.meta_path.insert(0, Finder)
     try:
         import importlib_metadata
 
@@ -565,7 +571,7 @@ def test_what_cannot_be_written_or_wrapped_is_ignored(
 def test_a_library_that_was_imported_before_is_observed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.setattr(observer, "PathFinder", type("Finder", (PathFinder,), {}))
     module: Any = ModuleType("stevedore._cache")
     module.get_group_all = lambda group: [group]
     for name in observer._LIBRARIES:

@@ -8,10 +8,10 @@ this.
 import _thread
 import os
 import sys
+from _frozen_importlib_external import PathFinder
 from time import perf_counter
 
 from .._json_text import to_json
-from .._static.finders import spec_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _LIBRARIES = {
 def observe(file: str) -> None:
     """Observe the libraries that are imported, now or later; write to a file."""
     observer = _Observer(file)
-    sys.meta_path.insert(0, observer)
+    observer.wrap_finder(PathFinder)
     for name in _LIBRARIES:
         if name in sys.modules:
             observer.wrap_functions(sys.modules[name])
@@ -59,18 +59,24 @@ class _Observer:
         # subtracted from its own.
         self._running: dict[int, list[tuple[str, list[float]]]] = {}
 
-    def find_spec(
-        self, name: str, path: "Any" = None, target: "Any" = None
-    ) -> "ModuleSpec | None":
-        """Return the spec of a library, with its loader patched; None for others."""
-        if name not in _LIBRARIES:
-            return None
-        finders = iter([*sys.meta_path])
-        for finder in finders:
-            if finder is self:
-                break
-        spec = spec_of(finders, name, path, target)
-        loader: Any = spec and spec.loader
+    def wrap_finder(self, finder: "Any") -> None:
+        """Let a class of finders, Python's PathFinder, patch the loaders of libraries.
+
+        Programs may replace sys.meta_path, or look at it: it is not changed.
+        """
+        find = finder.find_spec.__func__
+
+        def find_spec(
+            cls: "Any", name: str, path: "Any" = None, target: "Any" = None
+        ) -> "ModuleSpec | None":
+            spec: ModuleSpec | None = find(cls, name, path, target)
+            if spec is not None and name in _LIBRARIES:
+                self._patch_loader(name, spec.loader)
+            return spec
+
+        finder.find_spec = classmethod(find_spec)
+
+    def _patch_loader(self, name: str, loader: "Any") -> None:
         run = getattr(loader, "exec_module", None)
         if run is not None:
 
@@ -84,7 +90,6 @@ class _Observer:
                 loader.exec_module = exec_module
             except AttributeError:
                 pass  # attributes cannot be set: this library is not observed
-        return spec
 
     def wrap_functions(self, library: "Any") -> None:
         """Wrap the functions of a library that find and load plugins."""
@@ -120,7 +125,7 @@ class _Observer:
             finally:
                 seconds = perf_counter() - began - sum(nested)
                 running.pop()
-                about = _describe(*args) if kind == IMPORTING else []
+                about = _describe(args) if kind == IMPORTING else []
                 self._write(kind, about, seconds)
                 if running:
                     running[-1][1].append(perf_counter() - began)
@@ -148,21 +153,22 @@ class _Observer:
     def _write(self, kind: str, about: "list[str]", seconds: float) -> None:
         if os.getpid() != self._process:
             return  # after a fork: only the start of the program itself is observed
-        line = f"{to_json([kind, about, seconds])}\n".encode()
         try:
+            line = f"{to_json([kind, about, seconds])}\n".encode()
             # Opened for each line: programs close descriptors that they did not open.
             file = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(file, line)
             finally:
                 os.close(file)
-        except OSError:
-            pass  # the program has no more descriptors, or may no longer write
+        except Exception:  # noqa: S110 - what is observed must not suffer
+            pass  # no more descriptors, or the program's audit hook refuses this file
 
 
-def _describe(point: "Any", *_: "Any") -> "list[str]":
-    """Return the name, value and group of an entry point, which may be a subclass."""
+def _describe(arguments: "tuple[Any, ...]") -> "list[str]":
+    """Return the name, value and group of an entry point, the first argument."""
     try:
+        point = arguments[0]
         return [f"{point.name}", f"{point.value}", f"{point.group}"]
     except Exception:
         return ["", "", ""]
