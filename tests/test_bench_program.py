@@ -231,7 +231,7 @@ def test_all_after_program_belongs_to_it(
         f"import sys; print(sys.argv[1:], file=open({str(tmp_path / 'log')!r}, 'a'))\n"
     )
     words = ["-m", "plug_main", "--", "--json", "--rounds", "--help"]
-    assert main(["bench", "--rounds", "2", "--program", *words]) == 0
+    assert main(["bench", "--rounds", "2", "--yes", "--program", *words]) == 0
     title = "python -m plug_main -- --json --rounds --help: exit code 0"
     assert capfd.readouterr().out.startswith(title)
     printed = {*(tmp_path / "log").read_text().splitlines()}
@@ -260,6 +260,10 @@ def test_a_console_script_without_a_file_is_measured(
         ),
         (["--rounds", "3", "--program", "x"], "this runs `x` up to 24 times."),
         (["--program", "--help"], "this runs `--help`"),
+        (["--program", "x", "rm", "--", "--help"], "this runs `x rm -- --help`"),
+        (["--yes", "--program", "-m"], "MODULE is missing."),
+        (["--yes", "--program", "--"], "PROGRAM is missing."),
+        (["--svg", "", "--program", "x", "--help"], " cannot be written: "),
         (["app", "--program", "x", "--help"], "GROUP and --program cannot be used"),
         (["--program"], "PROGRAM is missing. Run `lazyplug bench --help`."),
         (

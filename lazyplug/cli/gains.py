@@ -88,15 +88,18 @@ def _reason_to_refuse(options: argparse.Namespace, count: int) -> str:
     words = options.program
     if options.group:
         return messages.NOT_BOTH.format(one="GROUP", other="--program")
-    if not words:
-        missing = messages.MISSING.format(argument="PROGRAM")
+    if words in ([], ["-m"], ["--"]):
+        argument = "MODULE" if words == ["-m"] else "PROGRAM"
+        missing = messages.MISSING.format(argument=argument)
         return messages.SEE_HELP.format(reason=missing, command="bench")
-    if options.svg and not has_rich():
+    if options.svg is not None and not has_rich():
         return messages.NEEDS_RICH
-    is_harmless = words[1:] and words[-1] in {"--help", "--version"}
+    # After `--`, it would be an argument.
+    is_option = words[1:] and "--" not in words[1:]
+    is_harmless = is_option and words[-1] in {"--help", "--version"}
     if not options.yes and not is_harmless:
         return messages.NEEDS_YES.format(program=title(words), count=count)
-    return unwritable(options.svg) if options.svg else ""
+    return "" if options.svg is None else unwritable(options.svg)
 
 
 def report(
