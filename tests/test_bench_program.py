@@ -195,6 +195,45 @@ def test_what_was_observed_is_kept_however_the_program_ends(
     assert len(found["plugins"]) == (2 if "thread" in end else 1)
 
 
+def test_a_program_that_replaces_the_finders_is_observed(gain: Gain) -> None:
+    replace = (
+        "import sys; sys.meta_path = [f for f in sys.meta_path if type(f) is type]"
+    )
+    found = gain(f"{replace}\n{FINDS}")
+    assert [plugin["plugin"] for plugin in found["plugins"]] == ["slow", "fast"]
+
+
+def test_of_what_a_program_prints_only_digests_are_kept(
+    gain: Gain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Start] = []
+    compare = gains.compare
+
+    def see(released: list[Start], others: list[Start]) -> str:
+        seen.extend(others)
+        return compare(released, others)
+
+    monkeypatch.setattr(gains, "compare", see)
+    assert outputs(gain("print('a' * 1_000_000)")) == ["", "same"]
+    assert {len(text) for start in seen for text in start.printed} == {32}
+
+
+@pytest.mark.parametrize("option", ["-E", "-I"])
+def test_a_script_that_ignores_its_variables_is_measured_without_the_switch(
+    gain: Gain, tmp_path: Path, option: str
+) -> None:
+    log = tmp_path / "log"
+    gain(
+        f"#!python3 {option}\nimport os, sys\n"
+        "seen = sys.flags.ignore_environment, os.environ['LAZYPLUG_SWITCH']\n"
+        f"print(*seen, sys.flags.safe_path, file=open({str(log)!r}, 'a'))\n"
+    )
+    lines = log.read_text().splitlines()
+    as_released = f"0 off {option == '-I'}"
+    assert lines.count(as_released) >= 3
+    assert {*lines} <= {as_released, "0 off False"}
+
+
 def test_the_program_is_started_directly_with_its_own_environment(
     gain: Gain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

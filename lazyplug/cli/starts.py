@@ -1,17 +1,20 @@
 """Start a program as released and with the options of `run`, and time it."""
 
+import hashlib
 import json
 import os
 import random
+import re
 import shlex
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from threading import Event, Timer
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import _messages as messages
+from .._running.command import options_of
 from .._running.observer import FINDING, IMPORTING
 from .children import (
     RACY_SECONDS,
@@ -32,6 +35,8 @@ WAYS: dict[str, tuple[str, ...]] = {
 }
 # Seconds after which a program is killed.
 _LIMIT = 60.0
+# What replaces the flags that make a process ignore its variables.
+_HEEDING = str.maketrans({"E": "", "I": "sP"})
 
 
 class ProgramError(Exception):
@@ -39,7 +44,7 @@ class ProgramError(Exception):
 
 
 class Start(NamedTuple):
-    """A start: how long it took, its exit code, and what it printed."""
+    """A start: how long it took, its exit code, and digests of what it printed."""
 
     milliseconds: float
     exit_code: int
@@ -52,6 +57,7 @@ class Observation(NamedTuple):
     finding: float
     plugins: dict[tuple[str, ...], float]  # by name, value and group
     has_stevedore: bool
+    exit_code: int = 0
 
 
 def title(words: list[str]) -> str:
@@ -93,6 +99,8 @@ class Program:
         self._run = self._launch("run")
         self._observe = self._launch("observe", ("observer", "observe", self._events))
         self._released: list[str] = []
+        # False for a console script without a file, which only `run` can start.
+        self.has_file = True
 
     def _launch(self, name: str, *ready: tuple[str, str, str]) -> list[str]:
         directory = os.path.join(self._directory, name)
@@ -110,17 +118,19 @@ class Program:
         if done.returncode:
             return False
         with open(file, encoding="utf-8") as written:
-            self._released = json.load(written)
-        if self._released == find:  # without a script file, only `run` can start it
-            self._released = self._run + self._words
+            command = json.load(written)
+        self.has_file = command != find
+        self._released = (
+            _with_variables(command) if self.has_file else self._run + self._words
+        )
         return True
 
     def observe(self) -> Observation:
         """Start the program as released, and observe what it does for its plugins."""
         open(self._events, "w", encoding="utf-8").close()
-        self._time(RELEASED, self._observe + self._words)
+        start = self._time(RELEASED, self._observe + self._words)
         with open(self._events, encoding="utf-8") as lines:
-            return observation(lines)
+            return observation(lines)._replace(exit_code=start.exit_code)
 
     def compare(
         self, ways: list[str], rounds: int, step: Callable[[], None]
@@ -188,9 +198,30 @@ class Program:
                         program=self._title, limit=_LIMIT, way=way
                     )
                 )
-            out.seek(0)
-            err.seek(0)
-            return Start(seconds * 1e3, exit_code, (out.read(), err.read()))
+            return Start(seconds * 1e3, exit_code, (_digest(out), _digest(err)))
+
+
+def _digest(file: Any) -> bytes:
+    # Not the text itself: the outputs of all starts are kept until the end.
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").digest()
+
+
+def _with_variables(command: list[str]) -> list[str]:
+    """Return a command whose process heeds its variables: without -E, and -sP for -I.
+
+    Otherwise it would use the cache of the user, and an environment switched on.
+
+    >>> _with_variables(["python", "-EI", "-WIgnore", "-E", "tool", "-E"])
+    ['python', '-sP', '-WIgnore', 'tool', '-E']
+    """
+    options = options_of(command)
+    heeding = [
+        re.sub("^-[^-WX]+", lambda flags: flags[0].translate(_HEEDING), option)
+        for option in options
+    ]
+    words = command[1 + len(options) :]
+    return [command[0], *(option for option in heeding if option != "-"), *words]
 
 
 def observation(lines: Iterable[str]) -> Observation:
