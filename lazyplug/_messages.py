@@ -307,8 +307,18 @@ EXIT_CODES_DIFFER = (
     "the exit codes of `{program}` differ from start to start ({codes}): its starts"
     " cannot be compared"
 )
+OBSERVED_EXIT = (
+    "`{program}` ends with exit code {code} instead of {released} while it is observed:"
+    " its starts cannot be divided into parts"
+)
 GAIN = "This saves {milliseconds:.0f} ms of each start ({share:.0%}):\n{command}"
-NO_GAIN = "Nothing to gain: no option is faster by more than the spread and 2%."
+COMPARE_OUTPUT = (
+    "Its output could not be compared, since it differs from start to start: check it."
+)
+NO_GAIN = (
+    "Nothing to gain: no option with the same output is faster by more than the spread"
+    " and 2%."
+)
 NOISE = (
     "Nothing to gain beyond the spread, which is large: try again with more --rounds."
 )

@@ -1,5 +1,6 @@
 """Test what `bench --program` measures, refuses and advises."""
 
+import errno
 import json
 import os
 import signal
@@ -134,7 +135,7 @@ def test_a_program_without_plugins_spends_nothing_on_them(
     assert lines[0].endswith(f"exit code 0, Python {sys.version.split()[0]}.")
     assert lines[4].split() == ["finding", "plugins", "0.00", "0.00", "0.00"]
     assert "hello" not in out
-    assert lines[-1].startswith("Nothing to gain: no option is faster")
+    assert lines[-1].startswith("Nothing to gain: no option with the same")
     assert "Running `" in err
     assert "program.py` up to 19 times.\n" in err
     assert len(err.splitlines()) == 1
@@ -400,6 +401,52 @@ def test_exit_codes_that_differ_as_released_are_an_error(
     assert "its starts cannot be compared\n" in err
 
 
+def test_a_program_that_deletes_temporary_files_is_not_measured(
+    bench: Callable[..., tuple[int, str, str]],
+) -> None:
+    exit_code, out, err = bench(
+        "import os, shutil\n"
+        "shutil.rmtree(os.path.dirname(os.environ['LAZYPLUG_CACHE_DIR']))\n"
+    )
+    assert (exit_code, out) == (1, "")
+    last = err.splitlines()[-1]
+    assert last.startswith("lazyplug: ")
+    assert last.endswith("events: No such file or directory")
+
+
+def test_figures_are_printed_even_if_temporary_files_cannot_be_removed(
+    bench: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "rmdir", fail)
+    exit_code, out, _ = bench("")
+    assert exit_code == 0
+    assert "Nothing to gain" in out
+
+
+def test_figures_are_printed_even_if_the_picture_cannot_be_written(
+    bench: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("rich")
+
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(gains, "save_picture", fail)
+    file = tmp_path / "x.svg"
+    exit_code, out, err = bench("", "--svg", str(file))
+    assert exit_code == 1
+    assert "Nothing to gain" in out
+    assert f"bench: {file} cannot be written: No space left on device\n" in err
+
+
 def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     file = tmp_path / "process"
@@ -436,16 +483,22 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def figures(
-    released: float, accelerated: float, out: bytes = b"", finding: float = 20.0
+    released: float,
+    accelerated: float,
+    out: bytes = b"",
+    finding: float = 20.0,
+    words: tuple[str, ...] = ("/v/bin/tool", "--help"),
+    has_file: bool = True,
 ) -> Any:
     """Return a report of three starts, each with these milliseconds."""
     return gains.report(
-        ["/v/bin/tool", "--help"],
+        [*words],
         {
             RELEASED: [started(milliseconds=released)] * 3,
             "run --accelerate": [started(out=out, milliseconds=accelerated)] * 3,
         },
         [Observation(finding, {("a", "plug:a", "app"): 30.0}, False)] * 3,
+        has_file,
     )
 
 
@@ -474,7 +527,10 @@ def test_what_gains_is_advised_as_the_command_to_type(
 )
 def test_what_does_not_gain_is_not_advised(found: Any) -> None:
     assert (found["command"], found["gain"]) == ("", 0.0)
-    expected = "Nothing to gain: no option is faster by more than the spread and 2%."
+    expected = (
+        "Nothing to gain: no option with the same output is faster by more than the"
+        " spread and 2%."
+    )
     assert gains._advice(found) == expected
 
 
@@ -487,6 +543,38 @@ def test_if_the_starts_vary_much_more_rounds_are_advised() -> None:
     for part in found["parts"][:2]:
         part["share"] = 0.0
     assert gains._advice(found).startswith("Nothing to gain: ")
+
+
+def test_a_console_script_without_a_file_gains_only_under_run() -> None:
+    found = figures(200.0, 150.0, words=("tool", "--help"), has_file=False)
+    assert found["command"] == "lazyplug run --accelerate tool --help"
+
+
+def test_advice_about_outputs_that_cannot_be_compared_says_so() -> None:
+    found = figures(200.0, 150.0)
+    found["starts"][1]["output"] = gains.NOT_COMPARABLE
+    expected = "since it differs from start to start: check it."
+    assert gains._advice(found).endswith(expected)
+
+
+def test_control_characters_in_the_name_of_a_program_are_escaped() -> None:
+    found = figures(200.0, 150.0, words=("a\x1b[2J",))
+    assert gains._advice(found).endswith("--for 'a\\x1b[2J'")
+
+
+def test_threads_find_and_import_no_longer_than_the_start_takes() -> None:
+    found = figures(40.0, 40.0, finding=30.0)
+    assert [part["share"] for part in found["parts"]] == [0.75, 0.25, 0.0]
+    found = figures(20.0, 20.0, finding=30.0)
+    assert [part["share"] for part in found["parts"]] == [1.0, 0.0, 0.0]
+
+
+def test_a_program_that_fails_only_when_it_is_observed_has_no_figures() -> None:
+    found = {RELEASED: [started(0)] * 2}
+    observed = [Observation(0.0, {}, False, 3)] * 2
+    message = "`tool` ends with exit code 3 instead of 0 while it is observed"
+    with pytest.raises(ProgramError, match=message):
+        gains.report(["tool"], found, observed)
 
 
 def test_a_program_with_several_exit_codes_has_no_figures() -> None:

@@ -18,6 +18,7 @@ from .output import (
     print_json,
     print_table,
     progress,
+    reason_of,
     save_picture,
     unwritable,
 )
@@ -37,6 +38,8 @@ _ROUNDS = 5
 _NAMED = 5
 # A gain of less than this part of a start is not worth a command.
 _LEAST_GAIN = 0.02
+# The output of starts, if it differs from start to start as released.
+NOT_COMPARABLE = "not comparable"
 # A spread of more than this part of a start may hide a gain.
 _NOISE = 0.05
 
@@ -55,7 +58,10 @@ def bench_program(options: argparse.Namespace) -> int:
     if not HAS_PROCESSES:
         complain(messages.NO_BENCH.format(reason=no_processes()))
         return 1
-    with tempfile.TemporaryDirectory(prefix="lazyplug-bench-") as directory:
+    with tempfile.TemporaryDirectory(
+        prefix="lazyplug-bench-",
+        ignore_cleanup_errors=True,  # what the program left running may write to it
+    ) as directory:
         program = Program(options.program, directory)
         if not program.find():
             return 2
@@ -70,16 +76,21 @@ def bench_program(options: argparse.Namespace) -> int:
             total = count_starts(rounds, len(ways)) - 1
             with progress("running", total, sys.stderr) as step:
                 starts, observations = program.compare(ways, rounds, step)
-            found = report(options.program, starts, observations)
+            found = report(options.program, starts, observations, program.has_file)
         except ProgramError as error:
             complain(f"lazyplug bench: {error}")
             return 1
-    if options.svg:
-        _draw(found, options.svg)
     if options.json:
         print_json(found)
     else:
         _print(found)
+    if options.svg:
+        try:
+            _draw(found, options.svg)
+        except OSError as error:
+            reason = messages.CANNOT_BE.format(done="written", reason=reason_of(error))
+            complain(f"lazyplug bench: {options.svg} {reason}")
+            return 1
     return 0
 
 
@@ -106,10 +117,14 @@ def report(
     words: list[str],
     starts: dict[str, list[Start]],
     observations: list[Observation],
+    has_file: bool = True,
 ) -> dict[str, Any]:
     """Return the figures of a program, as `--json` prints them.
 
-    Raises ProgramError if the program ended with several exit codes as released.
+    Raises ProgramError if the program ended with several exit codes as released, or
+    with another one while it was observed.
+
+    :param has_file: if not, only `run` can start the program.
     """
     codes = sorted({start.exit_code for start in starts[RELEASED]})
     if len(codes) > 1:
@@ -123,13 +138,16 @@ def report(
         for way, found in starts.items()
     }
     total, _ = figures[RELEASED]
-    finding = [each.finding for each in observations]
-    importing = [sum(each.plugins.values()) for each in observations]
-    rest = [
-        # Threads may import at the same time.
-        max(0.0, start.milliseconds - found - imported)
-        for start, found, imported in zip(starts[RELEASED], finding, importing)
-    ]
+    for each in observations:
+        if each.exit_code != codes[0]:
+            raise ProgramError(
+                messages.OBSERVED_EXIT.format(
+                    program=title(words), code=each.exit_code, released=codes[0]
+                )
+            )
+    finding, importing, rest = map(
+        list, zip(*map(_divide, starts[RELEASED], observations))
+    )
     parts = {"finding plugins": finding, "importing plugins": importing, "rest": rest}
     plugins = [
         (
@@ -139,7 +157,7 @@ def report(
         for plugin in {plugin for each in observations for plugin in each.plugins}
     ]
     outputs = {way: compare(starts[RELEASED], found) for way, found in starts.items()}
-    usable = ("same", "not comparable")
+    usable = ("same", NOT_COMPARABLE)
     best = choose(
         {way: figures[way] for way in figures if outputs[way] in usable},
         statistics.median(map(add, finding, importing)),
@@ -172,9 +190,23 @@ def report(
             for way, figure in figures.items()
         ],
         # what to type; "" if that gains nothing
-        "command": "" if best == RELEASED else _command(best, words),
+        "command": "" if best == RELEASED else _command(best, words, has_file),
         "gain": round(gain, 2),
     }
+
+
+def _divide(start: Start, observed: Observation) -> tuple[float, float, float]:
+    """Return the milliseconds of finding plugins, of importing them, and of the rest.
+
+    Threads may find and import at the same time, but not longer than the start takes.
+
+    >>> observed = Observation(20.0, {("a", "plug:a", "app"): 90.0}, False)
+    >>> _divide(Start(100.0, 0, (b"", b"")), observed)
+    (20.0, 80.0, 0.0)
+    """
+    finding = min(observed.finding, start.milliseconds)
+    importing = min(sum(observed.plugins.values()), start.milliseconds - finding)
+    return finding, importing, start.milliseconds - finding - importing
 
 
 def _columns(figure: tuple[float, float], total: float, ratio: str) -> dict[str, float]:
@@ -197,7 +229,7 @@ def compare(released: list[Start], others: list[Start]) -> str:
             return f"exit code {start.exit_code}"
     printed = {start.printed for start in released}
     if len(printed) > 1:
-        return "not comparable"
+        return NOT_COMPARABLE
     return "same" if printed == {start.printed for start in others} else "different"
 
 
@@ -230,14 +262,18 @@ def choose(figures: dict[str, tuple[float, float]], most: float) -> str:
     return first
 
 
-def _command(way: str, words: list[str]) -> str:
-    """Return the command that speeds up each start of a program.
+def _command(way: str, words: list[str], has_file: bool = True) -> str:
+    """Return the command that speeds up each start of a program, or one start.
 
     >>> _command("run --as-stevedore --lazy", ["/v/bin/openstack", "--help"])
     'lazyplug on --as-stevedore --lazy --for openstack'
     >>> _command("run --accelerate", ["-m", "http.server"])
     'lazyplug on --for http.server'
+    >>> _command("run --accelerate", ["tool", "--help"], has_file=False)
+    'lazyplug run --accelerate tool --help'
     """
+    if not has_file:
+        return shlex.join(["lazyplug", "run", *WAYS[way], *words])
     # It has no option --accelerate: that is what it always does.
     options = [option for option in WAYS[way] if option != "--accelerate"]
     is_prefixed = words[0] in {"-m", "--"}
@@ -266,11 +302,13 @@ def _advice(found: dict[str, Any]) -> str:
         is_possible = finding + importing > _LEAST_GAIN
         is_hidden = is_possible and spread > _NOISE * total
         return messages.NOISE if is_hidden else messages.NO_GAIN
-    return messages.GAIN.format(
+    gain = messages.GAIN.format(
         milliseconds=found["gain"],
         share=found["gain"] / total,
-        command=found["command"],
+        command=clean(found["command"]),
     )
+    is_compared = all(start["output"] != NOT_COMPARABLE for start in found["starts"])
+    return gain if is_compared else f"{gain}\n{messages.COMPARE_OUTPUT}"
 
 
 def _draw(found: dict[str, Any], file: str) -> None:
@@ -299,5 +337,5 @@ def _draw(found: dict[str, Any], file: str) -> None:
             begin += took if rows is found["parts"] else 0.0
         tables.append(table)
     advice = Padding(Text(_advice(found)), (0, 1, 1, 1))
-    heading = f"lazyplug bench --program {shlex.join(found['program'])}"
+    heading = f"lazyplug bench --program {clean(shlex.join(found['program']))}"
     save_picture([*tables, advice], file, heading, 104)

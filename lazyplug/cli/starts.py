@@ -228,7 +228,7 @@ def observation(lines: Iterable[str]) -> Observation:
     """Return the sums of the events that an observed program has written.
 
     >>> observation(['["library", ["stevedore"], 0]', '["finding", [], 0.25]', '["fi'])
-    Observation(finding=250.0, plugins={}, has_stevedore=True)
+    Observation(finding=250.0, plugins={}, has_stevedore=True, exit_code=0)
     >>> observation(2 * ['["importing", ["a", "plug:a", "app"], 0.5]']).plugins
     {('a', 'plug:a', 'app'): 1000.0}
     """
