@@ -311,7 +311,7 @@ def test_commands_manage_the_cache_and_the_frozen_index(mounts: Mounts) -> None:
 
 
 RUNS = """
-import json, os
+import json, os, sys
 with open("/tmp/program.py", "w") as file:
     file.write(
         "import json, os, sys, lazyplug\\n"
@@ -321,8 +321,9 @@ with open("/tmp/program.py", "w") as file:
         "    kinds = sorted({json.loads(line)['event'] for line in events})\\n"
         "print(json.dumps([sys.argv, names, kinds]))\\n"
     )
-from lazyplug.cli import main
-main(["run", "--trace", "/tmp/events", "/tmp/program.py", "a"])
+from lazyplug.__main__ import main
+sys.argv = ["lazyplug", "run", "--trace", "/tmp/events", "/tmp/program.py", "a"]
+main()
 """
 
 
