@@ -91,8 +91,10 @@ class Site:
 
     def switch(self, *arguments: str) -> None:
         """Call lazyplug in this environment."""
+        # Elsewhere, a checkout in the current directory would be imported.
         subprocess.run(
             [self._python, "-m", "lazyplug", *arguments],
+            cwd=self._scratch,
             check=True,
             capture_output=True,
         )

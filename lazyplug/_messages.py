@@ -281,6 +281,10 @@ OTHER_SWITCH = "{file} was not written by lazyplug. Remove it."
 MANAGED = "{environment} is managed by the system"
 OF_ANOTHER_USER = "{directory} belongs to another user"
 READ_ONLY = "{directory} is read-only"
+NOT_INSTALLED = (
+    "lazyplug is imported from {directory}, where programs would not find it: nothing"
+    " was written. Install it into the environment, or use another current directory."
+)
 USE_ANOTHER_ENVIRONMENT = (
     "{reason}: nothing was written. Create a virtual environment, or use"
     " `lazyplug run`."

@@ -118,6 +118,23 @@ def test_an_externally_managed_environment_is_not_changed(
     assert f"{sys.prefix} is managed by the system" in capsys.readouterr().err
 
 
+def test_a_lazyplug_of_the_current_directory_is_not_switched_on(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = str(Path(str(lazyplug.__file__)).parents[1])
+    others = [each for each in sys.path if each != home]
+    monkeypatch.setattr(sys, "path", [home, *others])
+    assert main(["on"]) == 1
+    assert capsys.readouterr().err == (
+        f"lazyplug is imported from {home}, where programs would not find it: nothing"
+        " was written. Install it into the environment, or use another current"
+        " directory.\n"
+    )
+    assert os.listdir(directory) == []
+    monkeypatch.setattr(sys, "path", [*others, home])
+    assert main(["on"]) == 0
+
+
 def test_a_missing_site_directory_is_reported(
     directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,11 +77,13 @@ def launch_command(
         imports = f"from {_PACKAGE}._running.{module} import {function}"
         # The globals of the child are gone by then.
         call = f", lambda call={function}: call({argument!a})"
-    code = _LAUNCH.format(home=_home(), package=_PACKAGE, imports=imports, ready=call)
+    code = _LAUNCH.format(
+        home=package_home(), package=_PACKAGE, imports=imports, ready=call
+    )
     return child_command(directory, code, options)
 
 
-def _home() -> str:
+def package_home() -> str:
     """Return the directory that Python imports this package from."""
     home = os.path.abspath(__file__)
     for _ in __name__.split("."):

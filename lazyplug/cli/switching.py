@@ -11,6 +11,7 @@ from .._indexing.cache_directory import Directory
 from .._indexing.storage import write
 from .._running.command import base_name
 from .._running.switch import LINE, MODULE, PTH, read, source
+from .children import package_home
 from .output import (
     add_json,
     complain,
@@ -177,6 +178,13 @@ def _remove(directory: str) -> None:
             pass
 
 
+def _is_only_here() -> bool:
+    """Return True if lazyplug is imported from the current directory, as by `-m`."""
+    home = package_home()
+    places = [at for at, entry in enumerate(sys.path) if entry == home]
+    return places == [0] and not sys.flags.safe_path
+
+
 def _reason_to_refuse(directory: str) -> str:
     """Return why this environment must not be changed, and what to do; "" if it may."""
     marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
@@ -193,4 +201,6 @@ def _reason_to_refuse(directory: str) -> str:
             reason = messages.OF_ANOTHER_USER.format(directory=directory)
         elif not os.access(directory, os.W_OK):
             reason = messages.READ_ONLY.format(directory=directory)
+        elif _is_only_here():
+            return messages.NOT_INSTALLED.format(directory=package_home())
     return reason and messages.USE_ANOTHER_ENVIRONMENT.format(reason=reason)
