@@ -105,6 +105,23 @@ OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "keys": lambda found: [*found.keys()],
     "values": lambda found: [*found.values()],
     "items": lambda found: [*found.items()],
+    "values of a dictionary": lambda found: [*map(list, dict.values(found))],
+    "items of a dictionary": lambda found: [
+        (name, list(points)) for name, points in dict.items(found)
+    ],
+    "get of a dictionary": lambda found: list(dict.get(found, "g", ())),
+    "get of a dictionary, sorted": lambda found: sorted(dict.get(found, "g", ())),
+    "get of a dictionary, added": lambda found: operator.add(
+        [1], dict.get(found, "g", [])
+    ),
+    "get of a dictionary, first": lambda found: dict.get(found, "g", ())[0].name,
+    "get of a dictionary, copied": lambda found: copy.copy(dict.get(found, "g")),
+    "get of a dictionary, selected": lambda found: dict.get(found, "g", found).select(
+        name="a"
+    ),
+    "get of a dictionary, none": lambda found: dict.get(found, "none", 1),
+    "keys of a dictionary": lambda found: [*dict.keys(found)],
+    "length of a dictionary": dict.__len__,
     "dict": dict,
     "merged": lambda found: {**found},
     "count": lambda found: found.count(next(iter(found))),

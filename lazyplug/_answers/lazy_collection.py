@@ -2,8 +2,10 @@
 
 The class is derived from the one that the library returns: `EntryPoints`, a tuple; or,
 in Python 3.11, `SelectableGroups`, a dictionary. Every operation of that class is
-replaced. The own content of the tuple or dictionary is only the `_Lazy` object, which
-C code that reads tuples directly would see: see docs/accelerate.md.
+replaced. The own content of the tuple is only the `_Lazy` object, which C code that
+reads tuples directly would see: see docs/accelerate.md. The own content of the
+dictionary are all groups, as lazy lists: to avoid the library's warnings, programs call
+`dict.values(found)` and `dict.get(found, group)`.
 """
 
 from types import ClassMethodDescriptorType
@@ -38,8 +40,8 @@ _KEPT = {
 # Operators that read the other operand, which may be lazy, too, without its methods.
 _BINARY = {"__add__", "__eq__", "__ge__", "__gt__", "__le__", "__lt__", "__ne__"}
 _CLASS_METHODS = classmethod, staticmethod, ClassMethodDescriptorType
-# The key of the `_Lazy` object in a dictionary. No group has this name.
-_KEY = "\n"
+# The attribute of a dictionary that has its `_Lazy` object.
+_ATTRIBUTE = "_lazy"
 _classes: "dict[type, type]" = {}
 
 
@@ -48,62 +50,86 @@ def lazy_collection(source: Source) -> "Any":
     library = source.library
     # importlib.metadata returns a dictionary of groups before Python 3.12.
     base = getattr(library, "SelectableGroups", library.EntryPoints)
-    kind = _classes.get(base)
-    if kind is None:
-        kind = _classes.setdefault(base, _lazy_class(base))
-    lazy = _Lazy(base, source)
     if issubclass(base, tuple):
-        # Twice: if it were formatted as a tuple of one, `"%s" % all` would not raise.
-        return tuple.__new__(kind, (lazy, lazy))
-    found: Any = dict.__new__(kind)
-    dict.__setitem__(found, _KEY, lazy)
+        return _lazy_sequence(base, _Lazy(lambda: base(source.all()), source))
+    found: Any = dict.__new__(_class_of(base))
+
+    def build() -> "Any":
+        collection = base.load(source.all())
+        # The entry points of a group are always the same object.
+        for name, group in dict.items(found):
+            if _lazy_of(group).is_built():
+                dict.__setitem__(collection, name, _built(group))
+        return collection
+
+    whole = _Lazy(build, source)
+    found.__dict__[_ATTRIBUTE] = whole
+
+    def build_group(name: str) -> "Callable[[], Any]":
+        def build() -> "Any":
+            if whole.is_built():
+                return dict.get(whole.collection(), name, library.EntryPoints())
+            return source.group(name)
+
+        return build
+
+    for name in source.group_names():
+        lazy = _Lazy(build_group(name), source)
+        dict.__setitem__(found, name, _lazy_sequence(library.EntryPoints, lazy))
+    return found
+
+
+def _lazy_sequence(base: "Any", lazy: "_Lazy") -> "Any":
+    """Return a lazy tuple or list. Its content is never seen: see `_lazy_class`."""
+    kind = _class_of(base)
+    # Twice: if it were formatted as a tuple of one, `"%s" % all` would not raise.
+    content = (lazy, lazy)
+    if issubclass(base, tuple):
+        return tuple.__new__(kind, content)
+    found: Any = list.__new__(kind)
+    list.extend(found, content)
     return found
 
 
 class _Lazy:
-    """A collection of a library that is built when it is needed."""
+    """A collection of a library that is built when it is needed.
 
-    def __init__(self, base: "Any", source: Source) -> None:
+    :param build: returns the collection.
+    :param source: the source of the entry points.
+    """
+
+    def __init__(self, build: "Callable[[], Any]", source: Source) -> None:
         self.source = source
-        self._base = base
-        # the collections of the groups that were accessed, in a dictionary of groups
-        self._groups: dict[str, Any] = {}
-        self._built: list[Any] = []
+        self._build = build
+        self._collections: list[Any] = []
 
     def collection(self) -> "Any":
         """Return the collection of the library; build it at the first call."""
-        if not self._built:
-            load = getattr(self._base, "load", self._base)
-            collection = load(self.source.all())
-            if self._groups:
-                dict.update(collection, self._groups)
+        if not self._collections:
             # In one step: another thread may build it at the same time.
-            self._built.append(collection)
-        return self._built[0]
+            self._collections.append(self._build())
+        return self._collections[0]
 
     def is_built(self) -> bool:
         """Return True if the collection was built."""
-        return bool(self._built)
-
-    def read_group(self, name: str) -> "dict[str, Any]":
-        """Return the groups that were accessed, with this one if anything declares it.
-
-        The entry points of a group are always the same object.
-        """
-        if name not in self._groups:
-            found = self.source.group(name)
-            if found:
-                self._groups.setdefault(name, found)
-        return self._groups
+        return bool(self._collections)
 
 
 def _lazy_of(found: "Any") -> _Lazy:
-    lazy: _Lazy = (
-        tuple.__getitem__(found, 0)
-        if isinstance(found, tuple)
-        else dict.__getitem__(found, _KEY)
-    )
+    if isinstance(found, dict):
+        lazy: _Lazy = found.__dict__[_ATTRIBUTE]
+    elif isinstance(found, tuple):
+        lazy = tuple.__getitem__(found, 0)
+    else:
+        lazy = list.__getitem__(found, 0)
     return lazy
+
+
+def _class_of(base: "Any") -> type:
+    kind = _classes.get(base)
+    if kind is None:
+        kind = _classes.setdefault(base, _lazy_class(base))
+    return kind
 
 
 def _lazy_class(base: "Any") -> type:
@@ -122,12 +148,13 @@ def _lazy_class(base: "Any") -> type:
             space[name] = _Forwarded(name)
     # A collection that code makes from the class is one of the library.
     space["__new__"] = lambda _, *args, **kwds: base(*args, **kwds)
-    space["select"] = _select
     space["__reduce_ex__"] = lambda self, protocol: _reduced(base, self)
-    if issubclass(base, tuple):
-        space["__radd__"] = _add_reversed
-    else:
+    if issubclass(base, dict):
         space |= _group_methods(base)
+    else:
+        space["__radd__"] = _add_reversed
+    if not issubclass(base, list):  # that of a single group is built to select from it
+        space["select"] = _select
     return type(base.__name__, (base,), space)
 
 
@@ -158,15 +185,17 @@ def _binary(name: str) -> "Callable[[Any, Any], Any]":
 
 
 def _add_reversed(self: "Any", other: object) -> "Any":
-    return other + _built(self) if isinstance(other, tuple) else NotImplemented
+    built = _built(self)
+    kind = tuple if isinstance(built, tuple) else list
+    return other + built if isinstance(other, kind) else NotImplemented
 
 
 def _reduced(base: "Any", self: "Any") -> "tuple[Any, ...]":
     """Return how pickle and copy make a collection of the library from a lazy one."""
     built = _built(self)
-    if isinstance(built, tuple):
-        return base, (tuple(built),)
-    return base, (dict(dict.items(built)),)
+    if isinstance(built, dict):
+        return base, (dict(dict.items(built)),)
+    return base, (tuple(built),)
 
 
 def _select(self: "Any", **params: "Any") -> "Any":
@@ -186,25 +215,28 @@ def _group_methods(base: "Any") -> "dict[str, Callable[..., Any]]":
 
     def getitem(self: "Any", name: object) -> "Any":
         base._warn()
-        return dict.__getitem__(_groups(self, name), name)
+        found = _group(self, name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def get(self: "Any", name: object, default: object = None) -> "Any":
         base._warn()
-        return dict.get(_groups(self, name), name, default)
+        found = _group(self, name)
+        return default if found is None else found
 
     def contains(self: "Any", name: object) -> bool:
         base._warn()
-        return dict.__contains__(_groups(self, name), name)
+        return _group(self, name) is not None
 
     return {"__contains__": contains, "__getitem__": getitem, "get": get}
 
 
-def _groups(self: "Any", name: object) -> "dict[Any, Any]":
-    """Return a dictionary of groups that has the named group, if there is one."""
+def _group(self: "Any", name: object) -> "Any":
+    """Return the entry points of a group; None if there are none."""
     lazy = _lazy_of(self)
-    found: dict[Any, Any]
-    if lazy.is_built() or type(name) is not str:
-        found = lazy.collection()
-    else:
-        found = lazy.read_group(name)
-    return found
+    if lazy.is_built():
+        return dict.get(lazy.collection(), name)
+    found = dict.get(self, name)
+    # All of its entry points may be of distributions that are shadowed.
+    return None if found is None else _built(found) or None

@@ -42,13 +42,17 @@ class Source:
         """Return the entry points of a group; empty if nothing declares it."""
         return self.library.EntryPoints(point for _, point in self._group(name))
 
-    def all(self) -> "list[Any]":
-        """Return all entry points: by path entry, then distribution, then line."""
+    def group_names(self) -> "list[str]":
+        """Return the names of all groups, even if all in a group are shadowed."""
         from .._inventory import group_names  # deferred: few need all
 
+        return sorted(group_names(self._environment))
+
+    def all(self) -> "list[Any]":
+        """Return all entry points: by path entry, then distribution, then line."""
         places = {path: at for at, path in enumerate(self._environment.entries)}
         found = []
-        for name in sorted(group_names(self._environment)):
+        for name in self.group_names():
             for ((*_, line), (key, path, _, _)), point in self._group(name):
                 found.append((places[path], key, line, point))
         return [point for *_, point in sorted(found, key=lambda each: each[:3])]
