@@ -184,9 +184,9 @@ def _binary(name: str) -> "Callable[[Any, Any], Any]":
     return lambda self, other: getattr(_built(self), name)(_built(other))
 
 
-def _add_reversed(self: "Any", other: object) -> "Any":
+def _add_reversed(self: "Any", other: "Any") -> "Any":
     built = _built(self)
-    kind = tuple if isinstance(built, tuple) else list
+    kind: Any = tuple if isinstance(built, tuple) else list
     return other + built if isinstance(other, kind) else NotImplemented
 
 
