@@ -456,8 +456,14 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     )
     temporary = tmp_path / "temporary"
     temporary.mkdir()
+    command = (
+        # SIGINT is ignored if the tests run in the background.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import sys; from lazyplug.cli import main\n"
+        f"sys.exit(main(['bench', '--yes', '--program', {str(program)!r}]))"
+    )
     with subprocess.Popen(
-        [sys.executable, "-m", "lazyplug", "bench", "--yes", "--program", str(program)],
+        [sys.executable, "-c", command],
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
