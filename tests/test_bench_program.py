@@ -22,6 +22,8 @@ from lazyplug.cli.starts import RELEASED, Observation, ProgramError, Start
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 Gain = Callable[..., Any]
 
