@@ -2,7 +2,7 @@
 
 import sys
 
-from ._static.finders import spec_of
+from ._static.finders import call_after_import, spec_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,31 +103,11 @@ class Acceleration:
                 break
         spec = spec_of(finders, name, path, target)
         if spec is not None:
-            self._patch_loader(spec)
+            call_after_import(spec, self._accelerate)
         return spec
 
-    def _patch_loader(self, spec: "ModuleSpec") -> None:
-        """Make the loader of a library replace functions once the module has run."""
-        loader: Any = spec.loader
-        run = getattr(loader, "exec_module", None)
-        if run is None:
-            return  # a directory with this name, or a loader of the old kind
-
-        def exec_module(module: "ModuleType") -> None:
-            # A zip archive has one loader for all of its modules.
-            if module.__name__ == spec.name:
-                loader.__dict__.pop("exec_module", None)
-            run(module)
-            if module.__name__ == spec.name and self in _active:
-                self._accelerate(module)
-
-        try:
-            loader.exec_module = exec_module
-        except AttributeError:
-            pass  # attributes cannot be set: this library is not accelerated
-
     def _accelerate(self, library: "ModuleType") -> None:
-        if library.__name__ not in self._missing:
+        if self not in _active or library.__name__ not in self._missing:
             return
         self._missing.discard(library.__name__)
         if not self._missing:

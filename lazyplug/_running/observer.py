@@ -12,12 +12,12 @@ from _frozen_importlib_external import PathFinder
 from time import perf_counter
 
 from .._json_text import to_json
+from .._static.finders import call_after_import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from importlib.machinery import ModuleSpec
-    from types import ModuleType
     from typing import Any
 
 # The kinds of events.
@@ -71,25 +71,10 @@ class _Observer:
         ) -> "ModuleSpec | None":
             spec: ModuleSpec | None = find(cls, name, path, target)
             if spec is not None and name in _LIBRARIES:
-                self._patch_loader(name, spec.loader)
+                call_after_import(spec, self.wrap_functions)
             return spec
 
         finder.find_spec = classmethod(find_spec)
-
-    def _patch_loader(self, name: str, loader: "Any") -> None:
-        run = getattr(loader, "exec_module", None)
-        if run is not None:
-
-            def exec_module(module: "ModuleType") -> None:
-                run(module)
-                # A zip archive has one loader for all of its modules.
-                if module.__name__ == name:
-                    self.wrap_functions(module)
-
-            try:
-                loader.exec_module = exec_module
-            except AttributeError:
-                pass  # attributes cannot be set: this library is not observed
 
     def wrap_functions(self, library: "Any") -> None:
         """Wrap the functions of a library that find and load plugins."""

@@ -44,6 +44,33 @@ def _legacy_spec(
     return None if loader is None else spec_from_loader(name, loader)
 
 
+def call_after_import(
+    spec: "ModuleSpec", action: "Callable[[ModuleType], object]"
+) -> None:
+    """Let the loader of a module call a function once the module has run.
+
+    Nothing is changed for a directory of that name, a loader of the old kind, and one
+    whose attributes cannot be set.
+    """
+    loader: Any = spec.loader
+    run = getattr(loader, "exec_module", None)
+    if run is None:
+        return
+
+    def exec_module(module: "ModuleType") -> None:
+        # A zip archive has one loader for all of its modules.
+        if module.__name__ == spec.name:
+            loader.__dict__.pop("exec_module", None)
+        run(module)
+        if module.__name__ == spec.name:
+            action(module)
+
+    try:
+        loader.exec_module = exec_module
+    except AttributeError:
+        pass
+
+
 def finders(skip: "Callable[[Any], bool] | None" = None) -> "list[Any]":
     """Return the finders that an import asks, in order.
 
