@@ -19,6 +19,7 @@ NAMES = (
     "testing",
     "starts",
     "clients",
+    "facts",
 )
 
 

@@ -86,3 +86,23 @@ def shares(ratios: Mapping[str, float], file: Path) -> None:
     axes.set_xlabel("share of the instructions as released (lower is better)")
     axes.margins(y=0.01)
     _save(figure, file)
+
+
+def shares_known(tables: list[Table], file: Path) -> None:
+    """Draw a bar for each group: the share of the attributes that are known."""
+    groups = [each for each in tables if f"{each.title}, values" in each.figures]
+    figure, axes = _figure(len(groups), "what is known without an import")
+
+    def count(table: Table, what: str) -> float:
+        return table.figures[f"{table.title}, {what}"].median
+
+    for what, color in (("known, vouched", THEIRS), ("known", OURS)):
+        counts = [
+            100 * count(each, what) / (count(each, "values") or 1) for each in groups
+        ]
+        axes.barh([each.title for each in groups], counts, color=color, label=what)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=6)
+    axes.set_xlabel("% of the attributes that hosts read (higher is better)")
+    axes.legend()
+    _save(figure, file)

@@ -52,12 +52,21 @@ class Options(NamedTuple):
 
 Measure = Callable[[Options], list[Table]]
 Draw = Callable[[list[Table], Path], None]
+Show = Callable[[str, list[Table], int], str]
 
 
-def main(name: str, doc: str | None, measure: Measure, rounds: int, draw: Draw) -> None:
+def main(
+    name: str,
+    doc: str | None,
+    measure: Measure,
+    rounds: int,
+    draw: Draw,
+    show: Show | None = None,
+) -> None:
     """Measure, print tables and verdicts; fail if a bound is missed.
 
     :param rounds: the default number of rounds; 0 if the counts are exact.
+    :param show: returns the results as Markdown; by default, a row for each figure.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}",
@@ -73,7 +82,7 @@ def main(name: str, doc: str | None, measure: Measure, rounds: int, draw: Draw) 
     rounds = options.rounds if rounds else 0
     with scratch_directory(name) as directory:
         tables = measure(Options(directory, rounds))
-    text = markdown(name, tables, rounds)
+    text = (show or markdown)(name, tables, rounds)
     figures = {k: v for table in tables for k, v in table.figures.items()}
     print(text)
     print(*compare(name, figures), sep="\n")
@@ -111,8 +120,7 @@ def scratch_directory(name: str) -> Iterator[Path]:
 
 def markdown(name: str, tables: list[Table], rounds: int) -> str:
     """Return the tables of a benchmark, with the machine and how to repeat it."""
-    how = f"medians of {rounds} interleaved rounds" if rounds else "exact counts"
-    parts = [f"{machine()}; {how}. Repeat it with `tox run -e bench -- {name}`."]
+    parts = [head(name, rounds)]
     for title, unit, figures in tables:
         first = next(iter(figures.values())).median
         lines = [f"| {title} | {unit} | spread | ratio |", "|---|---:|---:|---:|"]
@@ -122,6 +130,12 @@ def markdown(name: str, tables: list[Table], rounds: int) -> str:
             lines.append(f"| {each} | {number(median)} | {around} | {ratio} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def head(name: str, rounds: int) -> str:
+    """Return the sentence above the tables: the machine, and how to repeat it."""
+    how = f"medians of {rounds} interleaved rounds" if rounds else "exact counts"
+    return f"{machine()}; {how}. Repeat it with `tox run -e bench -- {name}`."
 
 
 def number(value: float) -> str:

@@ -33,7 +33,13 @@ ROWS = (
     ),
     ("answers", ["_answers"]),
     ("managers", ["_named", "_manager", "_registration", "_mapping", "_refresh"]),
-    ("extensions", ["_extension", "_attributes", "_calling", "_protocol", "_pickling"]),
+    (
+        "extensions",
+        [
+            *("_extension", "_attributes", "_facts", "_description", "_calling"),
+            *("_protocol", "_pickling"),
+        ],
+    ),
     ("choosing", ["_selection", "_entry_point"]),
     ("failures", ["_faults"]),
     ("knowledge", ["_static", "_inventory", "_distribution"]),
@@ -44,7 +50,7 @@ ROWS = (
         "base",
         [
             *("_index", "_exceptions", "_printable", "_tuples", "_json_text", "_fork"),
-            "_messages",
+            *("_arguments", "_messages"),
         ],
     ),
 )

@@ -24,10 +24,12 @@ EntryPoint _entry_point
 EntryPoints _entry_point
 Extension _extension
 ExtensionManager _manager
+Facts _facts
 Failure _faults.problems
 HookManager _hook
 InvalidChoice _exceptions
 InvalidEntryPoint _exceptions
+InvalidFacts _exceptions
 LazyplugError _exceptions
 Manager _manager
 MultipleMatches _exceptions
@@ -45,6 +47,7 @@ ignore_conflicts _selection.conflicts
 invalidate_caches _environment
 load _load_by_reference
 prefer _selection.conflicts
+prefer_highest _selection.conflicts
 problems _faults.problems
 refresh _refresh
 subscribe _refresh

@@ -9,12 +9,14 @@ from ._exceptions import BrokenMetadata as BrokenMetadata
 from ._exceptions import CircularLoad as CircularLoad
 from ._exceptions import InvalidChoice as InvalidChoice
 from ._exceptions import InvalidEntryPoint as InvalidEntryPoint
+from ._exceptions import InvalidFacts as InvalidFacts
 from ._exceptions import LazyplugError as LazyplugError
 from ._exceptions import MultipleMatches as MultipleMatches
 from ._exceptions import NoMatches as NoMatches
 from ._exceptions import NoUniqueMatch as NoUniqueMatch
 from ._exceptions import ProtocolMismatch as ProtocolMismatch
 from ._extension import Extension as Extension
+from ._facts import Facts as Facts
 from ._faults.problems import Failure as Failure
 from ._faults.problems import Problem as Problem
 from ._faults.problems import problems as problems
@@ -36,6 +38,7 @@ from ._selection.conflicts import error_on_conflict as error_on_conflict
 from ._selection.conflicts import first_on_conflict as first_on_conflict
 from ._selection.conflicts import ignore_conflicts as ignore_conflicts
 from ._selection.conflicts import prefer as prefer
+from ._selection.conflicts import prefer_highest as prefer_highest
 from ._use_index import use_index as use_index
 
 __version__: str
@@ -51,10 +54,12 @@ __all__ = [
     "EntryPoints",
     "Extension",
     "ExtensionManager",
+    "Facts",
     "Failure",
     "HookManager",
     "InvalidChoice",
     "InvalidEntryPoint",
+    "InvalidFacts",
     "LazyplugError",
     "Manager",
     "MultipleMatches",
@@ -72,6 +77,7 @@ __all__ = [
     "invalidate_caches",
     "load",
     "prefer",
+    "prefer_highest",
     "problems",
     "refresh",
     "subscribe",

@@ -40,9 +40,18 @@ def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
         case "load_seconds":
             outcome = extension._outcomes.get(("plugin", _environment.generation))
             return None if outcome is None else outcome[2]
+        case "facts":
+            try:
+                from ._facts import facts_of  # deferred: few hosts ask for facts
+
+                return facts_of(extension)
+            except (ImportError, OSError):
+                return {}  # this process can read no more files
+        case "remembered":
+            return _remembered(extension)
         case "summary":
             try:
-                from ._static.facts import summary  # deferred: few starts show help
+                from ._static.learned import summary  # deferred: few starts show help
 
                 return summary(extension)
             except (ImportError, OSError):
@@ -63,6 +72,18 @@ def _loaded(extension: "Extension[Any]", name: str) -> "Any":
     from ._calling import call  # deferred: most plugins are not called
 
     return call(extension)
+
+
+def _remembered(extension: "Extension[Any]") -> "Any":
+    wanted = extension.__dict__.get("_facts")
+    if wanted is None or wanted.description is None:
+        return None
+    try:
+        from ._description import remembered  # deferred: few hosts describe plugins
+
+        return remembered(extension, wanted.description)
+    except (ImportError, OSError):
+        return None  # this process can read no more files
 
 
 def make_entry_point(extension: "Extension[Any]") -> None:

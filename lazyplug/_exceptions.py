@@ -104,3 +104,13 @@ class InvalidChoice(LazyplugError, ValueError):
 
     __module__ = _PACKAGE
     source: str = ""
+
+
+class InvalidFacts(LazyplugError, ValueError):
+    """The facts of a plugin do not fit the `schema=` of its host.
+
+    `extension` is its handle; the exception of the schema is the cause.
+    """
+
+    __module__ = _PACKAGE
+    extension: "Any" = None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar
 
-    from ._types import EntryPoint, Owner, Row
+    from ._types import EntryPoint, Facts, Owner, Row
 
     T = TypeVar("T")
     # the type of `manager[name]`
@@ -74,6 +74,19 @@ class Extension(Generic[T]):
         It is read from the source; nothing of the plugin is imported. None if there is
         no source, or if the source does not show the docstring with certainty.
         """
+        facts: Any
+        """What the plugin declares of itself, or its source proves: see Facts.
+
+        A read-only mapping, or what the schema of the host made of it. A fact that is
+        absent is unknown. Nothing of the plugin is imported.
+        """
+        remembered: Any
+        """What the host's `describe` returned when the plugin was last loaded; or None.
+
+        It is a hint, see Facts: it may be unknown, and a load may change it. Each
+        access returns a new copy. Nothing of the plugin is imported.
+        """
+        _facts: Facts | None
         module_name: str
         """The module that the entry point refers to.
 
@@ -206,7 +219,14 @@ class Extension(Generic[T]):
                 if unfinished:
                     return plugin  # its module may still replace the attribute
                 seconds = perf_counter() - start
-                outcome = self._outcomes.setdefault(key, (plugin, None, seconds))
+                loaded = plugin, None, seconds
+                outcome = self._outcomes.setdefault(key, loaded)
+                wanted = self.__dict__.get("_facts")
+                if wanted is not None and outcome is loaded and wanted.description:
+                    # deferred: few hosts describe plugins
+                    from ._description import describe_loaded
+
+                    describe_loaded(self, plugin, wanted.description)
         plugin, failure, _ = outcome
         if failure is not None:
             raise BaseException.with_traceback(*failure)

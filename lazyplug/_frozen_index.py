@@ -77,9 +77,14 @@ class FrozenIndex:
 
     @property
     def options(self) -> str:
-        """The options of `lazyplug freeze` that created it, except the paths."""
+        """The options of `lazyplug freeze` that created it, except paths and facts."""
         trust = " --trust" if self.trusted and not self.flat else ""
         return trust + (" --flat" if self.flat else "")
+
+    def read_facts(self, offset: int, length: int) -> bytes:
+        """Read a part of the facts of plugins, which follow the records, if any."""
+        start, size, _ = self.index.detail
+        return self.index.read(self.index.after_watch + start + size + offset, length)
 
     def stop_using(self, environment: "Environment") -> None:
         """Stop using this frozen index, which is damaged, and report it."""

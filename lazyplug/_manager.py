@@ -48,6 +48,7 @@ class Manager(Generic[T, Found]):
         imported to find them. Not allowed with a family.
     :param choice: which extensions are enabled: see Choice. None enables all that
         `LAZYPLUG_ALLOW` and `LAZYPLUG_DENY` do not filter out.
+    :param facts: what `extension.facts` and `extension.remembered` are: see Facts.
     :param on_failure: how to handle failed loads, entry points whose value is not a
         valid reference (expected `module:attr`), and broken metadata: "warn" logs each
         once per process; "ignore" does not; "error" raises, for the last two when the
@@ -64,6 +65,7 @@ class Manager(Generic[T, Found]):
     _requested_names: "Sequence[str] | None" = None
     _package: "str | None" = None
     _choice: "Choice | None" = None
+    _facts: "Facts | None" = None
     _on_failure = "warn"  # for test instances
     # all extensions that were registered in code, enabled or not
     _registered: "tuple[Extension[T], ...]" = ()
@@ -93,6 +95,7 @@ class Manager(Generic[T, Found]):
         lazy: "bool | Literal['known'] | None" = None,
         package: "str | None" = None,
         choice: "Choice | None" = None,
+        facts: "Facts | None" = None,
         on_failure: str = "warn",
     ) -> None:
         if protocol is not None:
@@ -111,6 +114,11 @@ class Manager(Generic[T, Found]):
         self._load_options = invoke, protocol
         self._package = package
         self._choice = choice
+        if facts is not None:
+            from ._facts import check_usable as check_facts  # deferred: as above
+
+            check_facts(facts)
+            self._facts = facts
         if lazy is None:
             lazy = _settings.get_setting("LAZYPLUG_EAGER") != "1"
         self._lazy = lazy
@@ -163,13 +171,17 @@ class Manager(Generic[T, Found]):
             from ._inventory import groups_of  # deferred: few hosts use families
 
             groups = groups_of(self.namespace)
-        return [
+        found = [
             new(Extension)._fill(group, *pair, *load_options)
             for group in groups
             for pair in rows(group, names)
             # Metadata that an interrupted pip left behind is a problem, not a plugin.
             if pair[1] is None or pair[1][2][:1] != "~"
         ]
+        if self._facts is not None:
+            for extension in found:
+                extension._facts = self._facts
+        return found
 
     def _filter_by_choice(
         self, extensions: "list[Extension[T]]"

@@ -26,8 +26,25 @@ NO_CACHE_FOR_ANOTHER_USER = (
 
 NOT_VALID = "{value} is not a valid {what}: expected {expected}"
 A_CHOICE = "a lazyplug.Choice"
+A_FACT = "the name of a fact, such as 'priority'"
 A_DISTRIBUTION = "the name of a distribution, such as 'acme-*'"
 A_DIRECTORY_OR_FILE = "a dict for a directory, str or bytes for a file"
+A_CALLABLE = "a callable"
+A_DICT_OF_FACTS = "one literal dict whose keys are texts, bound at the top level"
+A_FACTS = "a lazyplug.Facts"
+A_FACTS_OBJECT = "the name of a lazyplug.Facts"
+A_REFERENCE = "MODULE:ATTR"
+A_GROUP_REFERENCE = "GROUP=MODULE:ATTR"
+A_FACTS_FILE = "the name of a TOML or JSON file, as in 'acme.data:facts.toml'"
+A_VARIABLE_OR_GROUP = "the name of a variable, or of a group that ends with '.facts'"
+AN_ABSOLUTE_PATH = "an absolute path"
+A_DISTRIBUTION_NAME = "the name of a distribution"
+A_STABLE_FUNCTION = "a function at the top level of a module or class, not a lambda"
+A_VARIABLE = "the name of an environment variable"
+DEPENDENCIES = "a dict with any of 'distributions', 'files', 'variables' and 'language'"
+AN_ATTRIBUTE = "the name of an attribute without leading underscores"
+PLAIN_VALUES = "numbers, texts, and lists and tables of them"
+SEVERAL_WORDS = "a list or tuple of names"
 A_DICT_OF_ENTRY_POINTS = "a dict of 'name': 'module:attr'"
 A_MODULE = "a name such as 'json.decoder'"
 A_PATTERN = "NAME, GROUP=NAME, @DISTRIBUTION, or GROUP=NAME@DISTRIBUTION"
@@ -49,6 +66,7 @@ WRONG_FIELDS = (
 CANNOT_BE = "cannot be {done}: {reason}"
 DOES_NOT_EXIST = "{path} does not exist"
 NOT_A_REGULAR_FILE = "not a regular file"
+UNREADABLE = "it is too large, or the system failed"
 TOO_LARGE = "{size} bytes exceed the limit of {limit}"
 REPLACED = "the file was replaced"
 OTHERS_CAN_WRITE = "other users can write to it"
@@ -86,6 +104,23 @@ BROKEN_METADATA = (
     "{count} in the metadata on sys.path:{lines}\n"
     "Reinstall these distributions, or remove them."
 )
+CANNOT_DESCRIBE = "{function}() {failure} for {extension}: nothing is remembered"
+RAISED = "raised {error}"
+RETURNED_NO_JSON = (
+    "returned {value} (expected None, a bool, number or string, or a list or dict of"
+    " them)"
+)
+AN_EXCEPTION = "an exception"
+DESCRIBED_OTHERWISE = (
+    "{function}() described {extension} as {before}, and now as {now}, though nothing"
+    " in depends= has changed: not remembered any more"
+)
+IGNORING_FACTS = (
+    "ignoring declared facts of {extension}: {problem}. Correct them, or upgrade the"
+    " distribution."
+)
+INVALID_FACTS = "the facts of {extension} do not fit the schema of the host: {error}"
+FACTS_FROM = "{text} (the facts come from {files})"
 IGNORING_METADATA = "ignoring broken metadata: {problem}"
 SEE_PROBLEMS = "Run `lazyplug doctor`, or call lazyplug.problems()."
 
@@ -127,6 +162,7 @@ NO_DISTRIBUTIONS = (
 
 # ---- Choosing ----
 
+NEEDS_FACTS = "{option} needs a manager with facts="
 NEEDS_HOST = "{option} also needs host=, the name of the host's distribution"
 ALLOWED_AND_DENIED = "{source} both allows and denies {patterns}: the deny list wins"
 INVALID_PATTERN = "{pattern!r} is not a valid pattern: {fault}"
@@ -150,6 +186,8 @@ EXCLUDED_BY_API = (
     "excluded by version: {distribution} requires {requirements}, but this is {host}"
     " {versions}"
 )
+EXCLUDED_BY_FACTS = "excluded by its facts: {predicate} in {source} returned false"
+WHILE_CHOOSING = "lazyplug: while {predicate} chose {extension}"
 WITHOUT_VERSION = "{name}, without a version,"
 DECLARED_TWICE = "{name!r} is declared more than once in group {namespace!r}"
 IS_USED = "the {which} is used"

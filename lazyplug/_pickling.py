@@ -23,11 +23,12 @@ def reduce_extension(extension: "Extension[Any]") -> "tuple[Any, ...]":
         portable(extension._owner),
         extension._invoke,
         extension._protocol,
-        # Without a reference, the other process could not find these.
+        # Without a reference, the other process could not find the plugin.
         {
             name: extension.__dict__[name]
-            for name in ("plugin", "obj", "_entry_point")
-            if extension._module is None and name in extension.__dict__
+            for name in ("_facts", "plugin", "obj", "_entry_point")
+            if (name == "_facts" or extension._module is None)
+            and name in extension.__dict__
         },
     )
 

@@ -10,6 +10,7 @@ from . import (  # noqa: F401
     _environment,
     _exceptions,
     _extension,
+    _facts,
     _filtered,
     _hook,
     _load_by_reference,

@@ -198,6 +198,8 @@ def register(
         raise _not_registered(name, reason)
     extension: Extension[Any] = Extension.__new__(Extension)
     extension._fill(_group(manager, group), row, None, *manager._load_options)
+    if manager._facts is not None:
+        extension._facts = manager._facts
     if not isinstance(plugin, str):
         invoke, protocol = manager._load_options
         if protocol is not None and invoke is None:

@@ -26,6 +26,7 @@ from ._entry_point import EntryPoint as EntryPoint
 from ._extension import Extension as Extension
 from ._extension import Found as Found
 from ._extension import T as T
+from ._facts import Facts as Facts
 from ._faults.failure_log import FailureLog as FailureLog
 from ._faults.problems import Failure as Failure
 from ._frozen_index import FrozenIndex as FrozenIndex
@@ -66,4 +67,5 @@ class Options(TypedDict, total=False):
     lazy: "bool | Literal['known'] | None"
     package: "str | None"
     choice: Choice | None
+    facts: Facts | None
     on_failure: str

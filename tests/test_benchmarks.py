@@ -11,7 +11,7 @@ import pytest
 # The benchmarks are not installed; lazyplug must be the installed one.
 sys.path.append(str(Path(__file__).parents[1]))
 from benchmarks import __main__ as benchmarks
-from benchmarks import programs, report
+from benchmarks import facts, programs, report
 from benchmarks.report import Figure, Options, Table
 
 sys.path.pop()
@@ -120,6 +120,29 @@ def test_each_bound_of_the_survey_belongs_to_a_command_and_its_means() -> None:
     commands = {name.split(", ")[0] for name in known}
     assert len(commands) >= 40
     assert len({name.split()[1] for name in commands}) >= 25
+
+
+def test_each_bound_of_facts_belongs_to_a_group_and_its_attributes() -> None:
+    known = {facts.title(group) for group in facts.groups()}
+    for bound in tomllib.loads(report.BOUNDS.read_text())["facts"]:
+        for name in (bound["of"], bound.get("to", bound["of"])):
+            assert name == "wrong" or name.rpartition(", ")[0] in known
+
+
+def test_a_group_of_which_nothing_can_be_known_says_why() -> None:
+    reasons = {group["name"]: group.get("unknown") for group in facts.groups()}
+    document = orjson.loads((report.RESULTS / "facts.json").read_bytes())
+    for table in document["tables"]:
+        name, _, _ = table["title"].partition(": ")
+        known = table["figures"].get(f"{table['title']}, known, vouched")
+        assert name not in reasons or known["median"] or reasons[name], name
+
+
+def test_the_documents_have_the_kept_table_of_what_is_known() -> None:
+    kept = (report.RESULTS / "facts.md").read_text(encoding="utf-8")
+    rows = [line for line in kept.splitlines() if line.startswith("|")]
+    document = report.ROOT / "docs" / "facts.md"
+    assert "\n".join(rows) in document.read_text(encoding="utf-8")
 
 
 def test_another_order_of_words_is_the_same_answer() -> None:

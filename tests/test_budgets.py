@@ -318,6 +318,48 @@ def test_many_path_entries_stay_within_their_instructions(
     assert taken <= BOUNDS["path_entries"]
 
 
+NAMES = "import lazyplug; lazyplug.ExtensionManager('fact.group').names()"
+FACTS = """
+import lazyplug
+wanted = lazyplug.Facts(static=["title"])
+for each in lazyplug.ExtensionManager("fact.group", facts=wanted):
+    assert each.facts["title"] == each.name
+"""
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_facts_of_fifty_plugins_cost_little_more_than_their_names(
+    environment: Environment,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    for number in range(50):
+        name = f"fact_{number}"
+        points = f"[fact.group]\n{name} = {name}:Plugin\n"
+        plant(
+            tmp_path / "facts",
+            {
+                f"{name}.py": f"class Plugin:\n    title = {name!r}\n",
+                **dist(name, entry_points=points),
+            },
+        )
+    variables = {
+        **environment.variables,
+        "PYTHONPATH": str(tmp_path / "facts"),
+        "LAZYPLUG_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    with_facts = environment._replace(variables=variables)
+    for code in (FACTS, FACTS, NAMES):
+        python("-c", AHEAD + code, env=variables, executable=with_facts.python)
+    baseline = _instructions(with_facts, "pass")
+    names, facts = (
+        _instructions(with_facts, code) - baseline for code in (NAMES, FACTS)
+    )
+    record_property("facts", facts / names)
+    print(f"{names / 1e6:.2f} and {facts / 1e6:.2f} million instructions")
+    assert facts <= BOUNDS["facts"] * names
+
+
 SCRIPT = "import sys\nfrom {0} import main\nif __name__ == '__main__':\n"
 SCRIPT += "    sys.exit(main())\n"
 

@@ -3,6 +3,8 @@
 These are Python and TOML; shells in `tests/documents`, by `tox run -e docs`.
 """
 
+import ast
+import json
 import os
 import re
 import tomllib
@@ -163,6 +165,16 @@ def test_toml_blocks_are_valid_and_declare_valid_references(block: Block) -> Non
     for group, points in project.get("entry-points", {}).items():
         for name, value in points.items():
             assert lazyplug.EntryPoint(name, value, group).module
+
+
+def test_the_specification_declares_the_same_facts_in_each_form() -> None:
+    found = blocks("docs/declared-facts.md")
+    forms = {each.language: each.text for each in reversed(found)}
+    variable = forms["python"].removeprefix("MYAPP_FACTS = ")
+    facts = tomllib.loads(forms["toml"])
+    assert facts == json.loads(forms["json"]) == ast.literal_eval(variable)
+    (json_block,) = [each for each in ALL if each.language == "json"]
+    assert json_block.document == "docs/declared-facts.md"
 
 
 # ----------------------------------------------------------------------- the reference

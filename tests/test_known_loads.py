@@ -11,7 +11,7 @@ import pytest
 
 import lazyplug
 from lazyplug import ExtensionManager, _messages
-from lazyplug._static import facts
+from lazyplug._static import learned
 from lazyplug.compat import stevedore
 from lazyplug.testing import dist, plant
 from tests.support.children import python
@@ -320,8 +320,8 @@ def installed(
 
 def begin_again() -> None:
     """Forget what this process knows, but not what it has written."""
-    facts.write()
-    facts._latest = None
+    learned.write()
+    learned._latest = None
     lazyplug.invalidate_caches()
     stevedore.ExtensionManager.ENTRY_POINT_CACHE.clear()
     for name in [name for name in sys.modules if name.startswith("plug_")]:

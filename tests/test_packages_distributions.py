@@ -12,7 +12,7 @@ import pytest
 import lazyplug
 from lazyplug import accelerate
 from lazyplug._answers import packages
-from lazyplug._static import facts
+from lazyplug._static import learned
 from lazyplug.testing import dist, plant
 from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite, SetPath
@@ -75,9 +75,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def later(library: Any) -> Any:
     """Return the answer of another process, to which the facts were written."""
-    facts.write()
+    learned.write()
     lazyplug.invalidate_caches()
-    facts._latest = None
+    learned._latest = None
     return normal(library.packages_distributions())
 
 
@@ -100,7 +100,7 @@ def test_only_a_distribution_that_changed_is_read_again(
     directory: Path, library: Any, asked: list[str]
 ) -> None:
     library.packages_distributions()
-    facts.write()
+    learned.write()
     del asked[:]
     plant(directory, wheel("three", "three.py"))
     record = directory / "one-1.0.dist-info" / "RECORD"
@@ -116,7 +116,7 @@ def test_a_module_that_was_removed_is_noticed(
     directory: Path, library: Any, asked: list[str]
 ) -> None:
     library.packages_distributions()
-    facts.write()
+    learned.write()
     del asked[:]
     (directory / "two.py").unlink()
     assert later(library) == normal(library.packages_distributions.__wrapped__())
@@ -128,7 +128,7 @@ def test_a_module_that_was_missing_for_a_moment_is_found_again(
 ) -> None:
     (directory / "one").rename(directory / "off")
     library.packages_distributions()
-    facts.write()
+    learned.write()
     (directory / "off").rename(directory / "one")
     assert later(library) == FOUND
 
@@ -137,7 +137,7 @@ def test_a_module_whose_last_file_was_removed_is_not_found(
     directory: Path, library: Any
 ) -> None:
     library.packages_distributions()
-    facts.write()
+    learned.write()
     (directory / "shared" / "a.py").unlink()
     assert later(library) == normal(library.packages_distributions.__wrapped__())
 
@@ -146,7 +146,7 @@ def test_a_removed_distribution_is_no_longer_found(
     directory: Path, library: Any
 ) -> None:
     library.packages_distributions()
-    facts.write()
+    learned.write()
     (directory / "one-1.0.dist-info").rename(directory / "gone")
     assert later(library) == {"two": ["two-parts"], "shared": ["two-parts"]}
 
@@ -193,7 +193,7 @@ def test_damaged_memory_is_ignored(
     damage: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(facts.Facts, "recall", lambda *_: damage)
+    monkeypatch.setattr(learned.LearnedFacts, "recall", lambda *_: damage)
     assert normal(library.packages_distributions()) == FOUND
 
 
@@ -208,7 +208,7 @@ def test_a_damaged_entry_is_ignored(
 ) -> None:
     metadata = str(directory / "one-1.0.dist-info")
     remembered = [packages._version_of(library), {metadata: entry}]
-    monkeypatch.setattr(facts.Facts, "recall", lambda *_: remembered)
+    monkeypatch.setattr(learned.LearnedFacts, "recall", lambda *_: remembered)
     assert normal(library.packages_distributions()) == FOUND
 
 

@@ -34,9 +34,9 @@ from lazyplug import (
     _settings,
 )
 from lazyplug._indexing import reading, storage
-from lazyplug._static import facts as facts_module
+from lazyplug._static import learned
 from lazyplug._static import source as source_module
-from lazyplug._static.facts import UNKNOWN
+from lazyplug._static.learned import UNKNOWN
 from lazyplug._static.source import Sources, first_line
 from lazyplug.testing import dist, plant
 from tests.support.children import ask
@@ -680,7 +680,7 @@ def summaries_and_missing(group: str = "g") -> dict[str, tuple[str | None, bool]
     """Return what a new process finds: each summary, and if its module is missing."""
     lazyplug.invalidate_caches()
     found = {
-        extension.name: (extension.summary, facts_module.is_missing(extension))
+        extension.name: (extension.summary, learned.is_missing(extension))
         for extension in ExtensionManager[Any](group)
     }
     end()
@@ -876,7 +876,7 @@ def test_the_file_can_be_read_with_any_json_reader(plugs: Path, isolated: Path) 
     assert facts_in(isolated).stem == index.stem
     assert json.loads(first)[:2] == ["lazyplug", SCHEMA]
     assert json.loads(head) == {
-        "facts": facts_module.SCHEMA,
+        "facts": learned.SCHEMA,
         "key": [sys.prefix, str(plugs)],
         "signatures": [stat_signature(os.stat(plugs))],
     }
@@ -887,7 +887,10 @@ def test_the_file_can_be_read_with_any_json_reader(plugs: Path, isolated: Path) 
     assert json.loads(two) == [
         "two",
         "plug_two:Two",
-        [["plug_two", 0, None, 0, []]],
+        [
+            ["plug_two", 0, None, 0, []],
+            ["plug_two.impl", 0, [str(plugs / "plug_two")], 0, []],
+        ],
         {
             str(plugs / name): stat_signature(os.stat(plugs / name))
             for name in ("plug_two/__init__.py", "plug_two", "plug_two/impl.py")
@@ -915,14 +918,14 @@ def test_groups_and_kinds_are_kept_apart(
     assert summaries("h") == {"one": "The one."}
     (one,) = ExtensionManager[Any]("h")
     sources = Sources(fs.clock())
-    assert facts_module.facts().recall(one, "hooks") is UNKNOWN
-    facts_module.facts().learn(one, "hooks", {"a": [1, None, "x"]}, sources)
+    assert learned.learned_facts().recall(one, "hooks") is UNKNOWN
+    learned.learned_facts().learn(one, "hooks", {"a": [1, None, "x"]}, sources)
     end()
     parsed.clear()
     assert summaries("g") == SUMMARIES
     assert summaries("h") == {"one": "The one."}
     (one,) = ExtensionManager[Any]("h")
-    assert facts_module.facts().recall(one, "hooks") == {"a": [1, None, "x"]}
+    assert learned.learned_facts().recall(one, "hooks") == {"a": [1, None, "x"]}
     assert parsed == []
     assert facts_in(isolated).read_text().count('"The one."') == 2
 
@@ -932,16 +935,16 @@ def test_a_learned_value_is_returned_as_json_represents_it_or_is_an_error(
 ) -> None:
     one = ExtensionManager[Any]("g")["one"]
     sources = Sources(fs.clock())
-    facts_module.facts().learn(one, "kind", (1, {2: "x"}), sources)
-    assert facts_module.facts().recall(one, "kind") == [1, {"2": "x"}]
+    learned.learned_facts().learn(one, "kind", (1, {2: "x"}), sources)
+    assert learned.learned_facts().recall(one, "kind") == [1, {"2": "x"}]
     end()
-    assert facts_module.facts().recall(one, "kind") == [1, {"2": "x"}]
+    assert learned.learned_facts().recall(one, "kind") == [1, {"2": "x"}]
     with pytest.raises(TypeError, match="not callable"):
-        facts_module.facts().learn(one, "kind", {1, 2}, sources)
+        learned.learned_facts().learn(one, "kind", {1, 2}, sources)
 
 
 @pytest.mark.parametrize(
-    ("file", "was_there", "learned"),
+    ("file", "was_there", "is_learned"),
     [
         ("plug_one.py", True, True),
         ("plug_one.py", False, False),
@@ -951,20 +954,20 @@ def test_a_learned_value_is_returned_as_json_represents_it_or_is_an_error(
     ],
 )
 def test_a_file_that_is_added_or_removed_during_the_search_prevents_learning(
-    file: str, was_there: bool, learned: bool, plugs: Path, isolated: Path
+    file: str, was_there: bool, is_learned: bool, plugs: Path, isolated: Path
 ) -> None:
     one = ExtensionManager[Any]("g")["one"]
     sources = Sources(fs.clock())
     sources.files[f"{plugs}/{file}"] = was_there
-    facts_module.facts().learn(one, "kind", 1, sources)
+    learned.learned_facts().learn(one, "kind", 1, sources)
     end()
-    assert len(fact_lines(isolated)) == learned
-    assert facts_module.facts().recall(one, "kind") == (1 if learned else UNKNOWN)
+    assert len(fact_lines(isolated)) == is_learned
+    assert learned.learned_facts().recall(one, "kind") == (1 if is_learned else UNKNOWN)
 
 
 def test_a_summary_of_a_wrong_type_is_worked_out_again(plugs: Path) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    facts_module.facts().learn(one, "summary", 7, Sources(fs.clock()))
+    learned.learned_facts().learn(one, "summary", 7, Sources(fs.clock()))
     assert one.summary == "The one."
 
 
@@ -976,7 +979,7 @@ def test_nothing_is_written_if_nothing_new_was_learned(
     for _ in range(3):
         summaries()
     lazyplug.invalidate_caches()
-    facts = facts_module.facts()
+    facts = learned.learned_facts()
     for extension in ExtensionManager[Any]("g"):
         scope, sources = facts.search().target(extension.module_name, extension.attr)
         line = None if scope is None else first_line(scope.doc)
@@ -1088,7 +1091,7 @@ def test_the_file_does_not_exceed_its_size_cap_and_keeps_its_facts(
 ) -> None:
     summaries()
     cap = facts_in(isolated).stat().st_size * 2  # for some of the nine, not for all
-    monkeypatch.setattr(facts_module, "SIZE_CAP", cap)
+    monkeypatch.setattr(learned, "SIZE_CAP", cap)
     tree = {f"plug_{n}.py": f"'''{n}.'''" for n in range(9)}
     points = "".join(f"p{n} = plug_{n}\n" for n in range(9))
     plant(plugs, {**tree, **dist("many", entry_points=f"[h]\n{points}")})
@@ -1111,7 +1114,7 @@ def test_a_program_that_changes_sys_path_repeatedly_does_not_fill_the_memory(
         set_path(site({}, f"other{number}"), plugs)
         for extension in ExtensionManager[Any]("g"):
             assert extension.summary == SUMMARIES[extension.name]
-    assert len(facts_module._unwritten) <= 16
+    assert len(learned._unwritten) <= 16
 
 
 # --------------------------------------------------------------- the cache directory
@@ -1179,7 +1182,7 @@ def test_an_error_at_exit_is_logged_at_debug_level_only(
     def fail(*_: Any) -> None:
         raise RuntimeError("at the end")
 
-    monkeypatch.setattr(facts_module, "encode", fail)
+    monkeypatch.setattr(learned, "encode", fail)
     with caplog.at_level(logging.DEBUG, "lazyplug"):
         assert summaries() == SUMMARIES
     assert (
@@ -1302,8 +1305,8 @@ def test_a_flipped_bit_or_a_truncated_file_never_changes_an_answer(
         file.write_bytes(data)
         switch_process()
         one, two = ExtensionManager[Any]("g")
-        assert facts_module.facts().recall(one, "summary") in ("The one.", UNKNOWN)
-        assert facts_module.facts().recall(two, "summary") in ("The two.", UNKNOWN)
+        assert learned.learned_facts().recall(one, "summary") in ("The one.", UNKNOWN)
+        assert learned.learned_facts().recall(two, "summary") in ("The two.", UNKNOWN)
     assert summaries() == SUMMARIES
     assert file.read_bytes() == intact
 
@@ -1355,7 +1358,7 @@ MALFORMED = [
 @pytest.fixture
 def valid_header(plugs: Path) -> dict[str, Any]:
     return {
-        "facts": facts_module.SCHEMA,
+        "facts": learned.SCHEMA,
         "key": [sys.prefix, str(plugs)],
         "signatures": [stat_signature(os.stat(plugs))],
     }
@@ -1378,7 +1381,7 @@ def test_a_malformed_part_is_ignored_and_replaced(
 @pytest.mark.parametrize(
     "header",
     [
-        {"facts": facts_module.SCHEMA - 1},
+        {"facts": learned.SCHEMA - 1},
         {"facts": None},
         {"key": ["/", "/"]},
         {"key": "/"},
@@ -1564,7 +1567,7 @@ def test_facts_are_written_at_exit_and_the_next_process_imports_three_modules(
     assert found == SUMMARIES
     # `TEXT` is imported earlier if the current directory declares something; `finders`
     # is imported if there are third-party finders, such as that of setuptools.
-    modules = {"lazyplug._attributes", "lazyplug._static", "lazyplug._static.facts"}
+    modules = {"lazyplug._attributes", "lazyplug._static", "lazyplug._static.learned"}
     assert modules <= {*new} <= {*modules, "lazyplug._static.finders", TEXT}
 
 
@@ -1581,16 +1584,16 @@ def test_a_forked_child_does_not_write_the_facts_of_its_parent(
 ) -> None:
     code = """
         import os
-        from lazyplug._static import facts as facts_module
+        from lazyplug._static import learned
         from lazyplug._indexing import storage
         child = os.fork()
         if not child:
             written = []
             storage.store = lambda *_: written.append(_)
-            facts_module.write()
+            learned.write()
             os._exit(len(written))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(json.dumps([status, len(facts_module._unwritten)]))
+        print(json.dumps([status, len(learned._unwritten)]))
     """
     assert run_in_new_process(code) == [0, 1]
     assert len(fact_lines(isolated)) == 2
@@ -1692,8 +1695,8 @@ def test_a_warm_help_screen_imports_two_modules_and_no_plugin(
     code = f"""
         import json, sys
         sys.path.insert(0, {str(ROOT)!r})
-        import lazyplug._environment, lazyplug._manager, lazyplug._static.facts
-        del sys.modules["lazyplug._static.facts"]
+        import lazyplug._environment, lazyplug._manager, lazyplug._static.learned
+        del sys.modules["lazyplug._static.learned"]
         sys.path[:] = [{str(fifty)!r}]
         manager = lazyplug.ExtensionManager("g")
         before = set(sys.modules)
@@ -1704,7 +1707,7 @@ def test_a_warm_help_screen_imports_two_modules_and_no_plugin(
     *counts, new = ask(code, cwd=isolated)
     assert counts == [0, FIFTY]
     # `finders` is imported if there are third-party finders, as that of setuptools.
-    modules = {"lazyplug._attributes", "lazyplug._static.facts"}
+    modules = {"lazyplug._attributes", "lazyplug._static.learned"}
     assert modules <= {*new} <= {*modules, "lazyplug._static.finders"}
 
 

@@ -759,7 +759,11 @@ def test_parent_packages_are_searched_and_not_imported(site: PlantSite) -> None:
     line, sources = query("plug.b.c", site({"plug": tree}))
     assert line == "C."
     directory = site({})
-    assert sources.lookups == {"plug": (0, None, 0, [])}
+    assert sources.lookups == {
+        "plug": (0, None, 0, []),
+        "plug.b": (0, [str(directory / "plug")], 0, []),
+        "plug.b.c": (0, [str(directory / "plug" / "b")], 0, []),
+    }
     assert set(sources.files) == {
         str(directory / path) for path in ("plug", "plug/b", "plug/b/c.py")
     }
@@ -908,7 +912,10 @@ def test_finders_are_asked_when_an_import_would_ask_them(
     assert line == "Sub."
     assert queries == [("plug_e", BEFORE), ("plug_e", BEHIND), ("plug_e.sub", BEFORE)]
     answer = [str(file), [str(directory)]]
-    assert sources.lookups == {"plug_e": (1, None, BEHIND, answer)}
+    assert sources.lookups == {
+        "plug_e": (1, None, BEHIND, answer),
+        "plug_e.sub": (0, [str(directory)], BEFORE, []),
+    }
     assert query_line("plug_e", entry, ask_finders=ask_finders) == "E."
     assert query_line("plug_none.sub", entry, ask_finders=ask_finders) is None
     assert queries[-1] == ("plug_none", BEHIND)

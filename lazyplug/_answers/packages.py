@@ -14,7 +14,7 @@ from .._content import has_change_time
 from .._files import fs
 from .._index import fingerprint, stat_hashes, stat_signature
 from .._indexing.reading import is_reliable
-from .._static.facts import Facts, facts
+from .._static.learned import LearnedFacts, learned_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def packages_distributions(
     ask = _for_one(original)
     if args or kwds or ask is None or type(os) is not type(sys):
         return original(*args, **kwds)  # os: see `current` in `_environment`
-    known = facts()
+    known = learned_facts()
     version = _version_of(library)
     before = _recall(known, version)
     stable = {os.path.normpath(path) for path in known.key[1:]}
@@ -100,7 +100,7 @@ def _version_of(library: "Any") -> "str":
     return f"{sys.version} {library.__name__} {file}"
 
 
-def _recall(known: Facts, version: str) -> "Remembered":
+def _recall(known: LearnedFacts, version: str) -> "Remembered":
     """Return what is remembered; empty if it is of another version, or damaged."""
     found: Remembered = {}
     match known.recall(None, _KIND):

@@ -11,13 +11,14 @@ from .._exceptions import (
     CircularLoad,
     InvalidChoice,
     InvalidEntryPoint,
+    InvalidFacts,
     LazyplugError,
     MultipleMatches,
     NoMatches,
     ProtocolMismatch,
 )
 from .._inventory import groups_of, is_left_over, rows_by_group
-from .._log import ERROR, log, log_once, logs_debug
+from .._log import ERROR, log, log_once, logs_debug, report_once
 from .._printable import clean, describe_error, list_words, repr_of, sentence
 from .problems import count_problems, problems
 
@@ -265,6 +266,31 @@ def invalid_entry_point(entry_point: "Any") -> InvalidEntryPoint:
     )
     error.extension = entry_point
     return error
+
+
+def invalid_facts(
+    extension: "Extension[Any]", error: Exception, places: "Iterable[str]"
+) -> InvalidFacts:
+    """Return the error for facts that the host's schema has refused.
+
+    :param places: the files and lines that the facts come from.
+    """
+    text = messages.INVALID_FACTS.format(
+        extension=origin(extension), error=clean(describe_error(error))
+    )
+    files = ", ".join(map(clean, dict.fromkeys(places)))
+    found = InvalidFacts(
+        messages.FACTS_FROM.format(text=text, files=files) if files else text
+    )
+    found.extension = extension
+    return found
+
+
+def report_facts(extension: "Extension[Any]", problem: str) -> None:
+    """Log what is wrong with the declared facts of an extension, once."""
+    report_once(
+        messages.IGNORING_FACTS.format(extension=origin(extension), problem=problem)
+    )
 
 
 def circular_load(extension: "Any", names: "Iterable[str]") -> CircularLoad:

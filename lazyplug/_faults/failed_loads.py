@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._extension import Extension
-    from .._static.facts import Handle
+    from .._static.learned import Handle
 
 
 # Few threads fail to import the same module at the same time.

@@ -24,7 +24,7 @@ MAX_INDEXES = 64
 # is still running, and never more than this many.
 MAX_TEMPORARY = 32
 TEMPORARY_MAX_AGE = 3600.0
-# Facts (`_static.facts`) are next to their index, with the same name except the suffix.
+# Learned facts are next to their index, with the same name except the suffix.
 SUFFIX, FACTS, TEMPORARY = ".json", ".facts", ".tmp"
 # The names of lazyplug's files, with each hexadecimal digit replaced by 0. Other files
 # in the same directory are ignored.

@@ -12,7 +12,7 @@ from .._settings import get_setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from .._exceptions import InvalidChoice
@@ -45,7 +45,8 @@ class Choice:
     3. the allow list that one of these three has set last; for groups that
        `LAZYPLUG_ALLOW` names, that list instead. An empty list enables nothing, None
        everything;
-    4. `versions` and `api`.
+    4. `versions` and `api`;
+    5. `facts`, which is called only for what no other rule excludes.
 
     :param allow: patterns of the extensions to enable; None: all.
     :param deny: patterns of the extensions to exclude.
@@ -60,12 +61,16 @@ class Choice:
         distribution of another version is excluded. Needs packaging
         (`pip install lazyplug[versions]`), as `api` does if a distribution requires
         the host.
+    :param facts: a function that is called with the facts of an extension, a read-only
+        mapping without regard to `Facts.schema`, and returns False to exclude it. What
+        is unknown is no reason: if it raises LookupError, as `facts["kind"]` does for a
+        fact that is not known, the extension is enabled. Needs a manager with `facts=`.
 
     Raises InvalidChoice, whose message has the source of the mistake and a correction.
     """
 
     __module__ = _PACKAGE
-    __slots__ = ("_allowed", "_denied", "_safe", "_versions", "api", "host")
+    __slots__ = ("_allowed", "_denied", "_safe", "_versions", "api", "facts", "host")
     if TYPE_CHECKING:
         _allowed: Rule | None
         _denied: tuple[Rule, ...]
@@ -75,6 +80,8 @@ class Choice:
         _versions: tuple[tuple[str, str, str], ...]
         api: tuple[str, ...]
         """The versions of the plugin interface that the host supports."""
+        facts: Callable[[Mapping[str, Any]], object] | None
+        """The function that decides by the facts of an extension, if any."""
         host: str
         """The name of the host's own distribution."""
 
@@ -87,7 +94,10 @@ class Choice:
         safe_mode: bool = False,
         api: "str | Sequence[str]" = (),
         versions: "Mapping[str, str] | None" = None,
+        facts: "Callable[[Mapping[str, Any]], object] | None" = None,
     ) -> None:
+        if facts is not None and not callable(facts):
+            raise _invalid("code", facts, "facts", messages.A_CALLABLE)
         self._fill(
             _allowed=None,
             _denied=(),
@@ -95,6 +105,7 @@ class Choice:
             _versions=(),
             host=_text(host, "host", "a string"),
             api=_api_versions(api),
+            facts=facts,
         )
         if self.api and not host:
             raise bad_choice("code", messages.NEEDS_HOST.format(option="api="))

@@ -91,6 +91,71 @@ def prefer(
     return _Preference(distributions, otherwise)
 
 
+def prefer_highest(
+    fact: str, *, unknown: "Any" = None, otherwise: "Resolver[Any]" = error_on_conflict
+) -> "Resolver[Any]":
+    """Return a resolver that takes the extension with the highest value of a fact.
+
+    What is unknown is not low: an extension whose fact is not known may still win. So
+    it is decided by `otherwise`, together with the extensions that have the highest
+    known value. The choice is logged at debug level. Imports no plugin.
+
+    :param fact: the name of the fact, such as `priority`. The manager needs `facts=`,
+        which says where it is found; it is read without regard to `Facts.schema`.
+    :param unknown: the value of extensions whose fact is not known; None: it stays
+        unknown.
+    :param otherwise: the resolver for what this does not decide: several extensions
+        that have the highest value or may have it, and values that cannot be compared.
+
+    Raises TypeError if `fact` is not a string. The resolver raises ValueError if the
+    manager has no `facts=`.
+    """
+    name: object = fact
+    if not isinstance(name, str) or not name:
+        text = messages.NOT_VALID.format(
+            value=repr_of(name), what="argument", expected=messages.A_FACT
+        )
+        text = f"prefer_highest(): {text}"
+        raise TypeError(text)
+    return _Highest(fact, unknown, otherwise)
+
+
+class _Highest:
+    """The resolver that `prefer_highest` returns; a class, to be pickled."""
+
+    def __init__(self, fact: str, unknown: "Any", otherwise: "Resolver[Any]") -> None:
+        self.fact = fact
+        self.unknown = unknown
+        self.otherwise = otherwise
+
+    def __call__(
+        self, namespace: str, name: str, entrypoints: "list[Extension[T]]"
+    ) -> "Extension[T]":
+        """Return one of the extensions with a name; raise what `otherwise` raises."""
+        from .._facts import known_facts  # deferred: few hosts compare facts
+
+        option = f"prefer_highest({self.fact!r})"
+        values: list[tuple[Extension[T], Any]] = []
+        for extension in entrypoints:
+            facts = known_facts(extension, option)
+            if self.fact in facts or self.unknown is not None:
+                values.append((extension, facts.get(self.fact, self.unknown)))
+        try:
+            # Not max(), which returns any of several, and of those without an order.
+            best = [
+                e for e, value in values if all(value >= each for _, each in values)
+            ]
+        except TypeError:
+            best = []
+        lower = [e for e, _ in values if best and e not in best]
+        left = [e for e in entrypoints if e not in lower]
+        if len(left) == 1:
+            which = f"one with the highest {self.fact!r}"
+            return _report(namespace, name, entrypoints, best[0], which, quiet=True)
+        chosen: Extension[T] = self.otherwise(namespace, name, left)
+        return chosen
+
+
 class _Preference:
     """The resolver that `prefer` returns; a class, so that it can be pickled."""
 

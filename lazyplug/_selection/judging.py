@@ -3,26 +3,31 @@
 from .. import _messages as messages
 from .._entry_point import EntryPoint
 from .._environment import current, rows
-from .._faults.errors import did_you_mean, near_misses
+from .._faults.errors import bad_choice, did_you_mean, near_misses, origin
 from .._index import quote
 from .._indexing.metadata import normalize
 from .._inventory import group_names, groups_of, mentions
+from .._printable import repr_of
 from .._settings import get_setting
 from .choice import Choice, classes, fits, parse_pattern, split, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, TypeAlias, TypeVar
 
     from .._extension import Extension
+    from .._facts import Facts
     from .._manager import Manager
     from .._types import AnyPair, Owner
     from .choice import Pattern, Rule
 
     Declared: TypeAlias = "Extension[Any] | EntryPoint"
     E = TypeVar("E", bound=Declared)
+
+# The rule on facts, for errors.
+_FACTS = "Choice(facts=...)"
 
 
 def _owner(declared: "Declared") -> "Owner | None":
@@ -80,7 +85,7 @@ def apply_choice(
         from .._static.packages import with_modules  # deferred: few hosts have one
 
         pairs = with_modules(manager._package, manager.namespace)
-    kept, excluded = judge(manager._choice, groups, extensions, pairs)
+    kept, excluded = judge(manager._choice, groups, extensions, pairs, manager._facts)
     manager.excluded.update(excluded)
     return kept
 
@@ -90,6 +95,7 @@ def judge(
     groups: "Iterable[str]",
     declared: "Iterable[E]",
     pairs: "Callable[[str], Iterable[AnyPair]]",
+    facts: "Facts | None" = None,
 ) -> "tuple[list[E], dict[E, str]]":
     """Return what is enabled, and the reasons why the rest is excluded.
 
@@ -98,8 +104,12 @@ def judge(
     :param groups: the groups of the extensions.
     :param declared: extensions, or entry points.
     :param pairs: returns all rows of a group.
+    :param facts: what the facts of the extensions are. Raises InvalidChoice if it is
+        None, and the choice has a rule on facts.
     """
     choice = choice or Choice()
+    if choice.facts is not None and facts is None:
+        raise bad_choice("code", messages.NEEDS_FACTS.format(option=_FACTS))
     declared = list(declared)
     groups = {*groups, *(each.group for each in declared)}
     rules = {group: _rules(choice, group) for group in groups}
@@ -173,7 +183,33 @@ def _reason(
         from .versions import incompatible  # deferred: few hosts compare versions
 
         reason = incompatible(choice, owner)
+    if not reason and choice.facts is not None:
+        reason = _refused(choice.facts, extension)
     return reason
+
+
+def _refused(
+    predicate: "Callable[[Mapping[str, Any]], object]", extension: "Any"
+) -> str:
+    """Return why an extension is excluded by its facts; "" if it is enabled.
+
+    What is unknown is no reason. Reads sources; imports no plugin.
+    """
+    from .._facts import known_facts  # deferred: few hosts choose by facts
+
+    facts = known_facts(extension, _FACTS)
+    name = getattr(predicate, "__qualname__", None) or repr_of(predicate)
+    try:
+        if predicate(facts):
+            return ""
+    except LookupError:
+        return ""
+    except Exception as error:  # code of the host
+        error.add_note(
+            messages.WHILE_CHOOSING.format(predicate=name, extension=origin(extension))
+        )
+        raise
+    return messages.EXCLUDED_BY_FACTS.format(predicate=name, source="code")
 
 
 def _report_unmatched(

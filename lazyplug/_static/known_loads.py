@@ -12,14 +12,14 @@ import sys
 from .. import _settings
 from .._index import digest
 from .._json_text import to_json
-from .facts import Facts, facts
+from .learned import LearnedFacts, learned_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from .facts import Handle
+    from .learned import Handle
 
 _KIND = "loaded"
 
@@ -33,7 +33,7 @@ class KnownLoads:
 
     def __init__(self, handles: "Iterable[Any]") -> None:
         # The same for all of them, even if a plugin changes sys.path.
-        self._facts = facts()
+        self._facts = learned_facts()
         self._state = _state(self._facts)
         # By identity: a host may use entry points of its own, which cannot be hashed.
         self._known = {
@@ -57,12 +57,12 @@ def forget(handle: "Handle") -> None:
 
     This is written at once: the process may end without its exit handlers.
     """
-    known = facts()
+    known = learned_facts()
     known.add(handle, _KIND, None)
     known.write()
 
 
-def _state(known: Facts) -> "str | None":
+def _state(known: LearnedFacts) -> "str | None":
     """Return a text that changes with the environment; None if it may not change."""
     environment = known.environment
     if (

@@ -8,6 +8,7 @@ from _thread import RLock
 from errno import EINVAL
 
 from .._files import DIRECTORY, KIND, READ_FLAGS, REGULAR, fs
+from .imported import is_at, search_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Sources:
         self.reliable = True
         # False if the system or a finder failed: the next attempt may succeed.
         self.complete = True
-        # the lookups of top-level modules, and of submodules that no directory has
+        # the lookups of modules
         self.lookups: dict[str, Lookup] = {}
         # files and directories, and whether they existed
         self.files: dict[str, bool] = {}
@@ -520,9 +521,7 @@ class Search:
                 return False
             if file is not None and _may_add_modules(file):
                 return False
-            if name in sys.modules and not _searches_only(
-                sys.modules[name], directories
-            ):
+            if name in sys.modules and search_path(sys.modules[name]) != directories:
                 return False
         return False
 
@@ -565,10 +564,32 @@ class Search:
     ) -> "Location | None":
         """Return the location of a module whose parent has this path (None: no parent).
 
+        If a module of that name was imported from elsewhere, an import returns it.
+        """
+        found = self._search_module(name, part, path, sources)
+        if found is None or name not in sys.modules:
+            return found
+        file, directories = found
+        if file and not is_at(sys.modules[name], file):
+            sources.mark_incomplete()
+            return _NO_SOURCE
+        if directories is not None:
+            live = search_path(sys.modules[name])
+            if live != directories:
+                sources.mark_incomplete()
+                return file, live
+        return found
+
+    def _search_module(
+        self, name: str, part: str, path: "list[str] | None", sources: Sources
+    ) -> "Location | None":
+        """Return the location of a module, as if it were not imported.
+
         Directories are searched here, since their stat signatures show changes.
         Third-party finders are asked where an import would ask them.
         """
-        if name in sys.builtin_module_names or name == "__main__":
+        # setuptools replaces distutils by a finder that imports setuptools when asked.
+        if name in sys.builtin_module_names or name in ("__main__", "distutils"):
             sources.reliable = False  # a change would not be noticed
             return _NO_SOURCE
         found: Location | None = None
@@ -585,8 +606,7 @@ class Search:
         if answer is None:
             sources.mark_incomplete()
             return _NO_SOURCE
-        if path is None or stage or answer:
-            sources.lookups[name] = passed, path, stage, answer
+        sources.lookups[name] = passed, path, stage, answer
         if not answer:
             return found
         file, directories = answer
@@ -680,14 +700,6 @@ class Search:
                         sources.files[f"{path}.py"] = False
                 return file, None
         return (None, [path]) if is_directory else None
-
-
-def _searches_only(module: "Any", directories: "list[str]") -> bool:
-    """Return True if an imported module has exactly these directories as its path."""
-    try:
-        return [*module.__path__] == directories
-    except Exception:  # any object may be in sys.modules
-        return False
 
 
 class _Resolver:

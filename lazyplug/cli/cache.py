@@ -15,7 +15,7 @@ from .._indexing.storage import FACTS, SUFFIX, list_files, prune
 from .._inventory import all_rows, metadata_directories
 from .._printable import counted
 from .._settings import get_cache_directory
-from .._static.facts import read_facts
+from .._static.learned import read_facts
 from .output import (
     add_json,
     clean,

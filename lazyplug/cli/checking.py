@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from threading import Event, Thread
 from time import perf_counter
@@ -14,10 +15,15 @@ from typing import IO, Any
 
 from .. import _environment
 from .. import _messages as messages
+from .._exceptions import InvalidFacts
+from .._facts import Facts, facts_of
 from .._faults.errors import no_matches
 from .._inventory import all_rows
 from .._printable import counted, describe_error
+from .._static.plugin_facts import find_facts
 from .children import HAS_PROCESSES, child_command, kill, no_processes
+from .comparing import comparison, differences
+from .host_facts import add_facts, companion_fault, import_facts, is_companion
 from .listing import EXCLUDED, NO_ENTRY_POINTS, label, list_extensions
 from .output import (
     add_json,
@@ -32,9 +38,12 @@ from .output import (
 # the result to. Standard output belongs to the plugin.
 _CHILD = """
 import json, os, sys
+from marshal import loads
 # A plugin may replace what is in other modules.
 dumps, write, leave = json.dumps, os.write, os._exit
 asked = json.loads(sys.stdin.buffer.read())
+compare, facts = loads(bytes.fromhex(asked["comparison"]))
+compare = type(lambda: 0)(compare, {})
 def memory():
     # What getrusage tells begins, on Linux, with the peak of who started this.
     try:
@@ -69,6 +78,7 @@ except BaseException as raised:
         pass  # its class is the plugin's
 seconds = perf_counter() - began
 said = {"seconds": seconds, "mib": max(0.0, memory() - before), "error": error}
+said["differences"] = [] if error else compare(found, facts)
 # Not if the plugin has forked, and the other of the two was first.
 answer = os.open(asked["answer"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 write(answer, dumps(said).encode())
@@ -98,6 +108,11 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
         default=_processors(),
         metavar="N",
         help="how many are loaded at the same time (default: one per processor)",
+    )
+    add_facts(
+        parser,
+        "compare the facts that this Facts object of the host asks for with what is"
+        " loaded (with GROUP)",
     )
     parser.set_defaults(command=check)
 
@@ -131,6 +146,11 @@ def check(options: argparse.Namespace) -> int:
     Runs the plugins' code, each in its own process if the platform has processes;
     excluded plugins are not run.
     """
+    if options.facts and not options.group:
+        text = messages.ONLY_WITH.format(option="--facts", other="GROUP")
+        complain(f"lazyplug check: {text}")
+        return 2
+    wanted = options.facts and import_facts(options.facts)
     groups = (
         [options.group] if options.group else sorted(all_rows(_environment.current()))
     )
@@ -140,14 +160,20 @@ def check(options: argparse.Namespace) -> int:
             print_json([])
         complain(str(no_matches(options.group, None, ())))
         return 1
-    rows = _in_processes(found, options) if HAS_PROCESSES else _in_this_process(found)
+    plugins = [_Plugin(extension, note, wanted) for extension, note in found]
+    loaded = [plugin for plugin in plugins if plugin.is_loaded]
+    if HAS_PROCESSES:
+        _in_processes(loaded, options)
+    else:
+        _in_this_process(loaded)
+    rows = [row for plugin in plugins for row in plugin.rows()]
     failed = [row for row in rows if row["state"] not in {"ok", "excluded"}]
     if options.json:
         print_json(rows)
     elif rows:
         print_table(rows)
         excluded = [row for row in rows if row["state"] == "excluded"]
-        checked = counted(len(rows) - len(excluded), "plugin")
+        checked = counted(len(plugins) - len(excluded), "plugin")
         summary = f"{checked} checked, {len(failed)} failed"
         print(summary + (f", {len(excluded)} excluded" if excluded else ""))
     else:
@@ -155,30 +181,89 @@ def check(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _in_this_process(found: list[tuple[Any, str]]) -> list[dict[str, Any]]:
-    """Load plugins one by one in this process; return their rows."""
+class _Plugin:
+    """A plugin to be checked.
+
+    :param extension: its handle.
+    :param note: why it cannot be loaded, or "".
+    :param wanted: the facts to be compared; None: none.
+    """
+
+    def __init__(self, extension: Any, note: str, wanted: Facts | None) -> None:
+        self.extension = extension
+        self.is_loaded = False
+        self.row = {
+            "group": extension.group,
+            "name": extension.name,
+            "state": "ok",
+            "seconds": 0.0,
+            "mib": 0.0,
+            "distribution": label(extension),
+            "error": "",
+        }
+        self.facts: list[tuple[str, Any, str]] = []
+        # what is wrong with the facts, before anything is loaded
+        self._faults: list[str] = []
+        self._has_facts = wanted is not None
+        # the names of the facts that the loaded object contradicts, with what it has
+        self.differences: list[tuple[str, str]] = []
+        if note.startswith(EXCLUDED):
+            self.row |= {"state": "excluded", "error": note}
+        elif extension._module is None:
+            error = f"{extension.value!r} is {messages.INVALID_REFERENCE}"
+            self.row |= {"state": "invalid", "error": error}
+        elif is_companion(extension):
+            error = companion_fault(extension)
+            self.row |= {"state": "invalid" if error else "ok", "error": error}
+        else:
+            self.is_loaded = True
+            if wanted is not None:
+                self._read_facts(wanted)
+
+    def _read_facts(self, wanted: Facts) -> None:
+        self.facts, fault = find_facts(self.extension, wanted)
+        self._faults += [fault] if fault else []
+        try:
+            self.extension._facts = wanted
+            facts_of(self.extension)
+        except InvalidFacts as error:
+            self._faults.append(str(error))
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the row of this plugin, and one for each failure of its facts."""
+        fields = ("fact", "kind", "expected", "actual") if self._has_facts else ()
+        yield self.row | dict.fromkeys(fields, "")
+        own = self.row | {"seconds": 0.0, "mib": 0.0, "error": ""}
+        for fault in self._faults:
+            row = {"state": "invalid", "error": fault}
+            yield own | dict.fromkeys(fields, "") | row
+        expected = {name: (kind, repr(value)) for name, value, kind in self.facts}
+        for name, actual in self.differences:
+            values = name, *expected[name], actual
+            yield own | {"state": "differs"} | dict(zip(fields, values))
+
+
+def _in_this_process(plugins: list[_Plugin]) -> None:
+    """Load plugins one by one in this process, and complete their rows."""
     complain(messages.CHECKED_IN_THIS_PROCESS.format(reason=no_processes()))
-    rows = []
-    for extension, note in found:
-        row = _row(extension, note)
+    for plugin in plugins:
         began = perf_counter()
-        if row["state"] == "ok":
-            try:
-                _ = extension.plugin
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                row |= {"state": "failed", "error": describe_error(error)}
-            row["seconds"] = perf_counter() - began
-        rows.append(row)
-    return rows
+        try:
+            loaded = plugin.extension.plugin
+            plugin.row["seconds"] = perf_counter() - began
+            plugin.differences = differences(loaded, plugin.facts)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            plugin.row |= {
+                "state": "failed",
+                "seconds": perf_counter() - began,
+                "error": describe_error(error),
+            }
 
 
-def _in_processes(
-    found: list[tuple[Any, str]], options: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """Load each plugin in its own process; return their rows."""
-    rows: list[dict[str, Any]] = [{}] * len(found)
+def _in_processes(plugins: list[_Plugin], options: argparse.Namespace) -> None:
+    """Load each plugin in its own process, and complete its row."""
     running: set[subprocess.Popen[bytes]] = set()
     stopped = Event()
     pool = ThreadPoolExecutor(options.jobs)
@@ -186,13 +271,16 @@ def _in_processes(
         with tempfile.TemporaryDirectory(prefix="lazyplug-check-") as directory:
             command = child_command(directory, _CHILD)
             waiting = {}
-            for place, (extension, note) in enumerate(found):
+            for place, plugin in enumerate(plugins):
                 answer = os.path.join(directory, str(place))
-                job = extension, note, answer, options.timeout, running, stopped
-                waiting[pool.submit(_load, command, *job)] = place
-            with progress("loading", len(found), sys.stdout) as step:
+                job = plugin, answer, options.timeout, running, stopped
+                waiting[pool.submit(_load, command, *job)] = plugin
+            with progress("loading", len(plugins), sys.stdout) as step:
                 for done in as_completed(waiting):
-                    rows[waiting[done]] = done.result()
+                    found = done.result()
+                    plugin = waiting[done]
+                    plugin.differences = found.pop("differences", [])
+                    plugin.row |= found
                     step()
     finally:
         # After an interrupt no process is started, and the running ones are killed.
@@ -200,44 +288,22 @@ def _in_processes(
         pool.shutdown(wait=False, cancel_futures=True)
         for process in tuple(running):
             kill(process)
-    return rows
-
-
-def _row(extension: Any, note: str) -> dict[str, Any]:
-    """Return the row of a plugin that loads, is invalid, or is excluded."""
-    row = {
-        "group": extension.group,
-        "name": extension.name,
-        "state": "ok",
-        "seconds": 0.0,
-        "mib": 0.0,
-        "distribution": label(extension),
-        "error": "",
-    }
-    if note.startswith(EXCLUDED):
-        row |= {"state": "excluded", "error": note}
-    elif extension._module is None:
-        error = f"{extension.value!r} is {messages.INVALID_REFERENCE}"
-        row |= {"state": "invalid", "error": error}
-    return row
 
 
 def _load(
     command: list[str],
-    extension: Any,
-    note: str,
+    plugin: _Plugin,
     answer: str,
     timeout: float,
     running: "set[subprocess.Popen[bytes]]",
     stopped: Event,
 ) -> dict[str, Any]:
-    row = _row(extension, note)
-    if row["state"] != "ok":
-        return row
+    """Load a plugin in a process; return the fields of its row, and `differences`."""
     request = {
         "path": list(_environment.current().entries),
-        "module": extension._module,
-        "attr": extension.attr,
+        "module": plugin.extension._module,
+        "attr": plugin.extension.attr,
+        "comparison": comparison(plugin.facts),
         "answer": answer,
     }
     try:
@@ -250,7 +316,7 @@ def _load(
         )
     except OSError as fault:
         reason = messages.CANNOT_BE.format(done="started", reason=fault)
-        return row | {"state": "crashed", "error": f"its process {reason}"}
+        return {"state": "crashed", "error": f"its process {reason}"}
     running.add(process)
     if stopped.is_set():
         kill(process)  # started after the others were killed
@@ -266,14 +332,14 @@ def _load(
         reader.join(1.0)
     try:
         with open(answer, encoding="utf-8") as file:
-            row |= json.load(file)
+            row: dict[str, Any] = json.load(file)
     except (OSError, ValueError):
         if code is None:
             error = messages.TIMED_OUT.format(timeout=timeout)
-            return row | {"state": "timeout", "seconds": timeout, "error": error}
+            return {"state": "timeout", "seconds": timeout, "error": error}
         last = printed.decode(errors="backslashreplace").strip().rpartition("\n")[2]
         error = _how(code) + (f": {last}" if last else "")
-        return row | {"state": "crashed", "error": error}
+        return {"state": "crashed", "error": error}
     return row | {"state": "failed"} if row["error"] else row
 
 

@@ -7,19 +7,23 @@ import sysconfig
 from .. import _messages as messages
 from .._environment import classify_path
 from .._exceptions import LazyplugError
+from .._files import SIZE_CAP, fs
 from .._frozen_index import default_path, open_frozen_index, unreadable
 from .._indexing.cache_directory import Directory
 from .._indexing.freeze import anchor_path, differences, freeze_index, freeze_time
 from .._indexing.layout import decode, from_bytes
 from .._indexing.storage import write
 from .._printable import counted
+from .host_facts import add_group_facts, import_facts
 from .output import add_json, clean, complain, print_json, reason_of, refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+    from .._facts import Facts
     from .._frozen_index import FrozenIndex
+    from .._index import Index
 
     # the anchored name and the path of each path entry
     Named = list[tuple[str, str]]
@@ -52,6 +56,11 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
         ("--check", "write nothing; list what has changed since FILE was written"),
     ):
         parser.add_argument(option, action="store_true", help=about)
+    add_group_facts(
+        parser,
+        "with --trust or --flat: also freeze the facts of the plugins of a group that"
+        " this Facts object of its host asks for",
+    )
     parser.set_defaults(command=freeze)
 
 
@@ -63,6 +72,10 @@ def freeze(options: "argparse.Namespace") -> int:
     file = os.path.abspath(options.output)
     if options.check and (options.trust or options.flat):
         complain(f"lazyplug freeze: {messages.OPTIONS_OF_FILE}")
+        return 2
+    if options.facts and not (options.check or options.trust or options.flat):
+        text = messages.ONLY_WITH.format(option="--facts", other="--trust or --flat")
+        complain(f"lazyplug freeze: {text}")
         return 2
     for directory in options.path or ():
         if not os.path.exists(directory):
@@ -106,9 +119,10 @@ def _write(options: "argparse.Namespace", file: str) -> int:
         trusted=options.trust,
         flat=options.flat,
     )
-    directory, name = os.path.split(file)
-    write(Directory(directory), name, content, 0o644)
     index = from_bytes(content)
+    facts = _facts(options, index)
+    directory, name = os.path.split(file)
+    write(Directory(directory), name, content + facts, 0o644)
     entries = decode(index)
     distributions = sum(len(entry.files()) for entry in entries)
     declared = index.header.count(b"\n") - 5
@@ -120,7 +134,7 @@ def _write(options: "argparse.Namespace", file: str) -> int:
             "distributions": distributions,
             "groups": declared,
             "trusted": trusted,
-            "bytes": len(content),
+            "bytes": len(content) + len(facts),
         }
         print_json(found)
     else:
@@ -136,6 +150,36 @@ def _write(options: "argparse.Namespace", file: str) -> int:
     return 0
 
 
+def _facts(options: "argparse.Namespace", index: "Index") -> bytes:
+    """Return the facts to be put into a frozen index; b"" if none are asked for.
+
+    Raises LazyplugError if a module of a host cannot be imported, or if nothing
+    declares a group.
+    """
+    if not options.facts:
+        return b""
+    from .._static.frozen_facts import freeze_facts  # deferred: imports ast
+    from .._static.learned import learned_facts
+    from .._static.source import Search
+
+    asked: list[tuple[str, Facts]] = []
+    for group, reference in options.facts:
+        if not index.rows(group):
+            what = f"the group {group!r}"
+            missing = messages.NOT_DECLARED.format(what=what)
+            raise LazyplugError(_nothing_done("frozen", missing))
+        asked.append((group, import_facts(reference)))
+    search = learned_facts().search()
+    if options.path:
+        # What is frozen will be moved: nothing else is certain to be there.
+        paths = tuple(map(os.path.abspath, options.path))
+        search = Search(paths, frozenset(), fs.clock, lambda *_: [])
+    facts, faults = freeze_facts(index, asked, search)
+    for fault in faults:
+        complain(fault)
+    return facts
+
+
 def _check(options: "argparse.Namespace", file: str) -> int:
     try:
         frozen = open_frozen_index(file)
@@ -145,6 +189,10 @@ def _check(options: "argparse.Namespace", file: str) -> int:
     if options.path or frozen.flat:
         named = _anchored_entries(options.path, os.path.dirname(file))
     found = differences_now(frozen, named)
+    if options.facts and not found:
+        facts = _facts(options, frozen.index)
+        if facts != frozen.read_facts(0, SIZE_CAP):
+            found = ["the facts have changed"]
     if options.json:
         print_json({"path": file, "differences": found})
         return 1 if found else 0

@@ -11,8 +11,9 @@ from .._faults.errors import no_matches
 from .._inventory import groups_of, is_left_over, rows_by_group
 from .._manager import ExtensionManager
 from .._printable import sentence
-from .._static import facts
-from .output import add_json, complain, print_fields, print_json, print_table
+from .._static import learned
+from .host_facts import add_facts, import_facts, json_facts
+from .output import add_json, clean, complain, print_fields, print_json, print_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from .._facts import Facts
     from .._types import Owner
 
 
@@ -44,6 +46,7 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
     else:
         parser.add_argument("name", metavar="NAME", help="the name of the plugin")
         parser.set_defaults(command=show)
+    add_facts(parser, "show the facts that this Facts object of the host asks for")
 
 
 def groups(options: "argparse.Namespace") -> int:
@@ -67,8 +70,9 @@ def groups(options: "argparse.Namespace") -> int:
 
 def list_plugins(options: "argparse.Namespace") -> int:
     """Print the plugins of a group; return 1 if there are none."""
+    wanted = options.facts and import_facts(options.facts)
     found = list_extensions(options.group, thorough=options.summary)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for extension, note in found.items():
         row = {
             "name": extension.name,
@@ -80,21 +84,47 @@ def list_plugins(options: "argparse.Namespace") -> int:
             row = {"group": extension.group, **row}
         if options.summary:
             row["summary"] = extension.summary or ""
+        if wanted is not None:
+            row |= _facts(extension, note, wanted)
         rows.append(row)
     if options.json:
         print_json(rows)
     elif rows:
-        print_table(rows)
+        print_table(_with_columns(rows) if wanted is not None else rows)
     else:
         complain(str(no_matches(options.group, None, ())))
     return 0 if rows else 1
 
 
+def _facts(extension: "Extension[Any]", note: str, wanted: "Facts") -> "dict[str, Any]":
+    """Return the facts of an extension as JSON, with a note if they are not valid."""
+    from .._static.plugin_facts import find_facts  # deferred: imports ast
+
+    found, fault = find_facts(extension, wanted)
+    return {"note": note or fault, "facts": json_facts(found)}
+
+
+def _with_columns(rows: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
+    """Return rows with a column for each fact; it is empty where it is not known."""
+    names = dict.fromkeys(name for row in rows for name in row["facts"])
+    return [
+        {key: value for key, value in row.items() if key != "facts"}
+        | {f"fact {clean(name)}": _value(row["facts"].get(name)) for name in names}
+        for row in rows
+    ]
+
+
+def _value(fact: "dict[str, Any] | None") -> str:
+    return "" if fact is None else repr(fact["value"])
+
+
 def show(options: "argparse.Namespace") -> int:
     """Print all details of the plugins with one name; return 1 if there are none."""
+    wanted = options.facts and import_facts(options.facts)
     found = list_extensions(options.group)
     rows = [
         _fields(extension, note)
+        | ({} if wanted is None else _facts(extension, note, wanted))
         for extension, note in found.items()
         if extension.name == options.name
     ]
@@ -129,8 +159,8 @@ def list_extensions(group: str, thorough: bool = True) -> "dict[Extension[Any], 
         note = messages.ONE_OF.format(count=count) if count > 1 else ""
         if extension._module is None:
             note = messages.INVALID_REFERENCE
-        elif thorough and facts.is_missing(extension):
-            note = facts.missing_module(extension)
+        elif thorough and learned.is_missing(extension):
+            note = learned.missing_module(extension)
         found[extension] = note
     excluded = {
         extension: reason if reason.startswith(EXCLUDED) else f"{EXCLUDED}: {reason}"
@@ -174,7 +204,7 @@ def _fields(extension: "Extension[Any]", note: str) -> "dict[str, Any]":
     name = version = file = ""
     if extension._owner is not None:
         name, version, file = identify(extension._owner)
-    target_file, target_line = facts.place(extension) or ("", 0)
+    target_file, target_line = learned.place(extension) or ("", 0)
     return {
         "name": extension.name,
         "group": extension.group,
@@ -202,6 +232,10 @@ def _printed_fields(fields: "dict[str, Any]") -> "dict[str, Any]":
         "summary": fields["summary"],
         "extras": fields["extras"],
         "note": fields["note"],
+        **{
+            f"fact {clean(name)}": f"{_value(fact)} ({fact['kind']})"
+            for name, fact in fields.get("facts", {}).items()
+        },
     }
 
 

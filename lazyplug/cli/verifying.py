@@ -10,15 +10,15 @@ from .._indexing.layout import decode, encode, groups_of, regroup, table_of
 from .._indexing.records import is_borrowed
 from .._indexing.storage import FACTS, SUFFIX
 from .._indexing.watch import watched_files
-from .._static.facts import encode as encode_facts
-from .._static.facts import part_of, read_facts
+from .._static.learned import encode as encode_facts
+from .._static.learned import part_of, read_facts
 from .output import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .._static.facts import FactTable, Part
+    from .._static.learned import FactTable, Part
     from .._types import Read
 
     # the text that names a part, and the function that checks it

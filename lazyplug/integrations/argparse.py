@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import ExtensionManager
 from .._distribution import summary_of
-from .._static import facts
+from .._facts import text_fact
+from .._static import learned
 
 if TYPE_CHECKING:
     from .. import Extension
@@ -55,6 +56,8 @@ class PluginParser(argparse.ArgumentParser):
 def add_plugins(
     commands: "argparse._SubParsersAction[PluginParser]",
     plugins: "str | ExtensionManager[Any]",
+    *,
+    help_fact: "str | None" = None,
 ) -> None:
     """Add the plugins of a namespace as subcommands. Imports no plugin.
 
@@ -66,26 +69,28 @@ def add_plugins(
 
     :param commands: the result of `add_subparsers(parser_class=PluginParser)`.
     :param plugins: the namespace of the plugins, or a manager.
+    :param help_fact: the name of a fact that is the help text of a subcommand, if it is
+        a known text; the manager needs `facts=`.
     """
     if isinstance(plugins, str):
         plugins = ExtensionManager[Any](plugins)
     for name in sorted(plugins.names()):
         if name not in commands.choices:
             extension = plugins[name]
-            text = _help_text(extension)
+            text = _help_text(extension, help_fact)
             # argparse formats this text with `%`.
             escaped = text.replace("%", "%%")
             commands.add_parser(name, help=escaped, description=text, plugin=extension)
 
 
-def _help_text(extension: "Extension[Any]") -> str:
+def _help_text(extension: "Extension[Any]", help_fact: "str | None") -> str:
     if extension._module is None:
         from .. import _messages as messages  # deferred: few cannot be used
 
         return _unusable(messages.INVALID_REFERENCE)
-    text = extension.summary
-    if text is None and facts.is_missing(extension):
-        return _unusable(facts.missing_module(extension))
+    text = text_fact(extension, help_fact) or extension.summary
+    if text is None and learned.is_missing(extension):
+        return _unusable(learned.missing_module(extension))
     return text or summary_of(extension._owner)[0] or ""
 
 

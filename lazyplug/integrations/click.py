@@ -10,8 +10,9 @@ import click
 
 from .. import ExtensionManager, MultipleMatches, NoMatches
 from .._distribution import summary_of
+from .._facts import text_fact
 from .._printable import repr_of
-from .._static import facts as facts_module
+from .._static import learned
 from .._static.source import first_paragraph, kind_of, read
 from ._plain_texts import PlainTexts, makes_command
 
@@ -50,7 +51,8 @@ class LazyGroup(click.Group):
     its docstring; else the summary of its distribution. Other literals in its source
     are learned when the command is first loaded, and remembered until the source
     changes. Values that are computed at import (a translation, a version) may differ
-    each time, and are not shown.
+    each time, and are not shown, unless the manager's Facts has `describe_command` as
+    its `describe`, and declares what they depend on.
 
     The group's own commands take precedence over plugins of the same name. If a plugin
     cannot be loaded, only its own command fails.
@@ -59,6 +61,9 @@ class LazyGroup(click.Group):
         or a function that returns a manager, for example one with a choice or a
         conflict resolver. The function is called when the manager is first needed.
     :param aliases: alternative names, each with the name of its command.
+    :param help_fact: the name of a fact that is the help line of a command, if it is a
+        known text; the manager needs `facts=`. Only the help screen of the group shows
+        it.
 
     All other parameters are those of click.Group.
     """
@@ -68,10 +73,12 @@ class LazyGroup(click.Group):
         *args: Any,
         plugins: Plugins,
         aliases: Mapping[str, str] | None = None,
+        help_fact: str | None = None,
         **attrs: Any,
     ) -> None:
         super().__init__(*args, **attrs)
         self._plugins = plugins
+        self._help_fact = help_fact
         self.aliases = dict(aliases or {})
 
     @property
@@ -113,7 +120,9 @@ class LazyGroup(click.Group):
             raise click.ClickException(str(error)) from error
         except NoMatches:
             return None
-        return _listed_command(extension) if is_listing else _load_command(extension)
+        if not is_listing:
+            return _load_command(extension)
+        return _listed_command(extension, text_fact(extension, self._help_fact))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -201,21 +210,15 @@ def _learn(extension: Extension[Any], command: click.Command) -> None:
     They are remembered until the source changes. Computed values may differ in the next
     process: instead of these, the texts in the source are still shown.
     """
-    known = facts_module.facts()
+    known = learned.learned_facts()
     before = known.recall(extension, _KIND)
     if isinstance(before, dict) and before.get(_IS_LOADED):
         return
     texts, sources = _texts_in_source(extension)
     if sources is None:
         return
-    now = {name: getattr(command, name, None) for name in (*_TEXTS, *_FLAGS)}
-    # click's own method derives the text as a placeholder does. Typer may have a copy.
-    own = click.Command.get_short_help_str.__qualname__
-    if type(command).get_short_help_str.__qualname__ != own:
-        now["short_help"] = command.get_short_help_str(1000)
-    plain = PlainTexts(
-        facts_module.place(extension) or ("", 0), command.callback, sources
-    )
+    now = _printed(command)
+    plain = PlainTexts(learned.place(extension) or ("", 0), command.callback, sources)
     texts |= {
         name: value for name, value in now.items() if plain.is_literal(name, value)
     }
@@ -223,18 +226,52 @@ def _learn(extension: Extension[Any], command: click.Command) -> None:
     known.learn(extension, _KIND, {**texts, _IS_LOADED: True}, sources)
 
 
-def _listed_command(extension: Extension[Any]) -> click.Command:
-    """Return a placeholder for a command that is only listed. Imports no plugin."""
+def _printed(command: click.Command) -> dict[str, Any]:
+    """Return the texts and flags from which click prints a command in a list."""
+    printed = {name: getattr(command, name, None) for name in (*_TEXTS, *_FLAGS)}
+    # click's own method derives the text as a placeholder does. Typer may have a copy.
+    own = click.Command.get_short_help_str.__qualname__
+    if type(command).get_short_help_str.__qualname__ != own:
+        printed["short_help"] = command.get_short_help_str(1000)
+    return printed
+
+
+def describe_command(plugin: Any) -> dict[str, str | None] | None:
+    """Return the texts that click prints about a plugin in a list of commands.
+
+    For `Facts(describe=describe_command, depends=...)`: a LazyGroup whose manager has
+    these facts shows the texts of the last load, computed ones included, until
+    something changes on which they depend. None if the plugin is not a command.
+    """
+    command = _as_command(plugin)
+    if command is None:
+        return None
+    printed = _printed(command)
+    # A translation may be an object that is converted to text when it is printed.
+    return {
+        name: text and str(text) for name, text in printed.items() if name in _TEXTS
+    }
+
+
+def _listed_command(extension: Extension[Any], help_line: str | None) -> click.Command:
+    """Return a placeholder for a command that is only listed. Imports no plugin.
+
+    :param help_line: the help line that the plugin declares; None: that of its source.
+    """
     if extension._module is None:
         from .. import _messages as messages  # deferred: few are invalid
 
         return _broken_command(extension.name, messages.INVALID_REFERENCE)
-    texts = facts_module.facts().recall(extension, _KIND)
+    texts = learned.learned_facts().recall(extension, _KIND)
     if not isinstance(texts, dict):
         texts = _read(extension)
     if not texts:
-        return _broken_command(extension.name, facts_module.missing_module(extension))
-    attrs: dict[str, Any] = {name: texts.get(name) for name in _TEXTS}
+        return _broken_command(extension.name, learned.missing_module(extension))
+    hint = extension.remembered
+    if not isinstance(hint, dict) or not hint.keys() >= {*_TEXTS}:
+        hint = texts
+    attrs: dict[str, Any] = {name: hint.get(name) for name in _TEXTS}
+    attrs["short_help"] = help_line or attrs["short_help"]
     attrs |= {name: texts.get(name) or False for name in _FLAGS}
     return click.Command(extension.name, **attrs)
 
@@ -243,7 +280,7 @@ def _read(extension: Extension[Any]) -> dict[str, Any]:
     """Return the texts of a command in its source; none if it has no module."""
     texts, sources = _texts_in_source(extension)
     if sources is not None:
-        facts_module.facts().learn(extension, _KIND, texts, sources)
+        learned.learned_facts().learn(extension, _KIND, texts, sources)
     return texts
 
 
@@ -254,11 +291,11 @@ def _texts_in_source(
 
     If the module does not exist, there are no texts, and the sources are None.
     """
-    found = facts_module.source_of(extension)
+    found = learned.source_of(extension)
     if found is None:
         return {}, None
     scope, sources = found
-    if scope is None and facts_module.is_missing(extension):
+    if scope is None and learned.is_missing(extension):
         return {}, None
     texts: dict[str, Any] = {}
     if scope is not None:
@@ -266,7 +303,7 @@ def _texts_in_source(
             texts |= keywords if makes_command(call) else {}
         if "" in texts:
             # Not all of its keywords are constants.
-            plain = PlainTexts(facts_module.place(extension) or ("", 0), None, sources)
+            plain = PlainTexts(learned.place(extension) or ("", 0), None, sources)
             for name in _TEXTS:
                 texts[name] = texts.get(name) or plain.literal(name)
         texts["help"] = texts.get("help") or first_paragraph(scope.doc)

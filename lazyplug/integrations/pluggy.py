@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pluggy import HookImpl, PluginManager
 
 from .. import ExtensionManager
-from .._static import facts
+from .._static import learned
 from .._static.source import Sources
 from ._plain_hooks import PlainHooks
 
@@ -184,7 +184,7 @@ def _make_plugin(pm: PluginManager, extension: Extension[Any], policy: str) -> A
     """Return a stand-in for a plugin, or the plugin if no stand-in is possible."""
     if extension._module is None or extension.attr is not None:
         return _load_plugin(extension, policy)
-    known = _decode(facts.facts().recall(extension, _kind(pm)))
+    known = _decode(learned.learned_facts().recall(extension, _kind(pm)))
     if known is None:
         plugin = _load_plugin(extension, policy)
         if not extension.loaded:
@@ -253,7 +253,7 @@ def _learn(
     pm: PluginManager, extension: Extension[Any], hooks: list[Hook] | None
 ) -> Known:
     """Remember and return what the source shows about the hooks of a loaded plugin."""
-    known = facts.facts()
+    known = learned.learned_facts()
     sources = Sources(_BEGAN)
     found: Known = False
     options = {name: options for name, _, _, options in hooks or ()}

@@ -18,6 +18,7 @@ DOCUMENTS = [
 LANGUAGES = {
     "python": "run by Python, all of a document as one script",
     "toml": "parsed; a project that it is a part of is built and installed",
+    "json": "parsed",
     "sh": "run by a shell, all of a document as one script; none of it may fail",
     "console": "commands after `$` are run there, and must print what is shown",
     "dockerfile": "commands of RUN are run there",
@@ -32,6 +33,7 @@ IMPORTED = "AssertionError: imported: texts_upper"
 NOT_RUN = {
     ("README.md", f"{TOX} -e demo"): "installs 250 distributions",
     ("README.md", TOX): "runs the tests, this one too; CI does it",
+    ("docs/declared-facts.md", 'value  = module ":" file'): "a grammar",
     (
         "docs/frozen-index.md",
         "# Nuitka, with the metadata of plugins:",

@@ -27,12 +27,24 @@ def main():
     for extension in ExtensionManager("myapp.loaders"):
         print(f"{extension.name:12} {extension.summary}")
 '''
+FACTS = """
+from lazyplug import Facts
+
+FACTS = Facts(declared="MYAPP_FACTS", static=["kind", "priority"])
+"""
 CHECKS = '''
 def links(report=None):
     """Look for links that lead nowhere."""
 
 def spelling(report=None):
     """Look for words that nobody knows."""
+'''
+FORMATS = '''
+class Csv:
+    """Read and write CSV."""
+
+    title = "Comma-separated values"
+    patterns = ["*.csv", "*.tsv"]
 '''
 MONITORS = '''
 class Processors:
@@ -64,12 +76,20 @@ def shown(document: str, file: str) -> str:
     return block.text
 
 
+ACME = tomllib.loads(
+    next(
+        block.text
+        for block in blocks("docs/plugin-facts.md")
+        if block.text.startswith("[project")
+    )
+)
 README = tomllib.loads(project("myapp-yaml", "1.2", "README.md"))
 WORLD: Mapping[str, Tree] = {
     "myapp": {
         "myapp": {
             "__init__.py": "",
             "main.py": MAIN,
+            "plugins.py": FACTS,
             "loaders": {"__init__.py": "", "csv.py": LOADER},
         },
         **dist("myapp", "2.3", {"console_scripts": {"myapp": "myapp.main:main"}}),
@@ -87,6 +107,17 @@ WORLD: Mapping[str, Tree] = {
         **dist(
             "legacy-ini", "0.3", {"myapp.loaders": {"legacy-ini": "legacy_ini:Loader"}}
         ),
+    },
+    "acme-formats": {
+        "acme_formats": {
+            "__init__.py": "class Acme:\n    pass\n",
+            "facts.toml": shown("docs/plugin-facts.md", "acme_formats/facts.toml"),
+        },
+        **dist("acme-formats", "1.0", ACME["project"]["entry-points"]),
+    },
+    "myapp-csv": {
+        "myapp_csv.py": FORMATS,
+        **dist("myapp-csv", "1.0", {"myapp.formats": {"csv": "myapp_csv:Csv"}}),
     },
     "myapp-checks": {
         "myapp_checks.py": CHECKS,

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from lazyplug import Choice, ExtensionManager
+import lazyplug
+from lazyplug import Choice, ExtensionManager, Facts
 from lazyplug.integrations.argparse import PluginParser, add_plugins
-from lazyplug.testing import dist
+from lazyplug.testing import dist, plant
 from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("late_clock", "clean_sys_modules")
@@ -122,3 +123,29 @@ def test_a_manager_selects_the_subcommands(plugs: Path) -> None:
     commands = parser.add_subparsers(parser_class=PluginParser)
     add_plugins(commands, manager)
     assert list(commands.choices) == ["greet"]
+
+
+def test_a_fact_is_the_help_text_of_a_subcommand_and_imports_nothing(
+    plugs: Path,
+) -> None:
+    (plugs / "plug_titled.py").write_text(
+        "APP = {'title': '50 % nicer'}\nraise AssertionError('not to be imported')\n"
+    )
+    plant(plugs, dist("titled", entry_points="[app.commands]\nnice = plug_titled\n"))
+    lazyplug.invalidate_caches()
+    manager = ExtensionManager[Any]("app.commands", facts=Facts(declared="APP"))
+    parser = argparse.ArgumentParser(prog="host")
+    commands = parser.add_subparsers(parser_class=PluginParser)
+    add_plugins(commands, manager, help_fact="title")
+    printed = " ".join(parser.format_help().split())
+    assert "nice 50 % nicer" in printed
+    # Of the others no title is known: their help is that of their source.
+    assert "greet Greet 100 % of them." in printed
+    assert imported() == set()
+
+
+def test_a_help_fact_needs_a_manager_with_facts(plugs: Path) -> None:
+    commands = argparse.ArgumentParser().add_subparsers(parser_class=PluginParser)
+    text = "^help_fact='title' needs a manager with facts=$"
+    with pytest.raises(ValueError, match=text):
+        add_plugins(commands, "app.commands", help_fact="title")

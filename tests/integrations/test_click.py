@@ -17,17 +17,20 @@ import lazyplug
 from lazyplug import (
     Choice,
     ExtensionManager,
+    Facts,
+    _description,
     _environment,
     error_on_conflict,
     prefer,
 )
-from lazyplug._static import facts
+from lazyplug._static import learned
 from lazyplug.integrations import click as integration
-from lazyplug.integrations.click import LazyGroup
+from lazyplug.integrations.click import LazyGroup, describe_command
 from lazyplug.testing import dist, plant
 from tests.support.children import python
+from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.learned_facts import forget_facts
+from tests.support.learned_facts import end, forget_facts
 
 pytestmark = pytest.mark.usefixtures("late_clock", "clean_sys_modules")
 
@@ -233,7 +236,7 @@ def test_after_plugins_were_loaded_once_the_help_screen_equals_that_of_click(
     group = host()
     for name in group.manager.names():
         run(group, name, "--help")
-    facts.write()
+    learned.write()
     for name in imported():
         del sys.modules[name]
     lazyplug.invalidate_caches()
@@ -277,7 +280,7 @@ def test_help_that_only_a_loaded_command_has_is_remembered_if_it_is_a_literal(
 
 def another_process() -> None:
     """Act as another process: keep only what is on disk."""
-    facts.write()
+    learned.write()
     for name in imported():
         del sys.modules[name]
     forget_facts()
@@ -422,7 +425,7 @@ def test_a_command_with_computed_help_is_not_parsed_each_time_it_runs(
     run(host(), "made", "--help")
     another_process()
     monkeypatch.setenv("PLUG_TEXT", "Second.")
-    monkeypatch.setattr(facts, "source_of", None)
+    monkeypatch.setattr(learned, "source_of", None)
     assert not isinstance(run(host(), "made", "--help").exception, TypeError)
 
 
@@ -535,7 +538,7 @@ def test_a_command_without_help_shows_the_summary_of_its_distribution(
     lazyplug.invalidate_caches()
     for _ in range(2):
         assert "  mute    What it is for." in run(host(), "--help").output
-        facts.write()
+        learned.write()
         lazyplug.invalidate_caches()
     plant(plugs / "mute-1.dist-info", {"METADATA": "Name: mute\nSummary: Or not.\n"})
     lazyplug.invalidate_caches()
@@ -571,9 +574,9 @@ def test_help_and_commands_parse_no_source_the_second_time(
     plugs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run(host(), "--help").output, run(host(), "plain").output
-    facts.write()
+    learned.write()
     lazyplug.invalidate_caches()
-    monkeypatch.setattr(facts, "source_of", None)
+    monkeypatch.setattr(learned, "source_of", None)
     assert (run(host(), "--help").output, run(host(), "plain").output) == first
 
 
@@ -711,3 +714,100 @@ def test_importing_lazyplug_does_not_import_click() -> None:
         "import sys, lazyplug; lazyplug.ExtensionManager; print('click' in sys.modules)"
     )
     assert python("-c", code).stdout == "False\n"
+
+
+# ---------------------------------------------------------------------------- facts
+
+
+def test_a_fact_is_the_help_line_of_a_command_and_imports_nothing(plugs: Path) -> None:
+    trap = "raise AssertionError('this must not be imported')"
+    sources = {
+        "plug_titled.py": f"""
+            import click
+            APP = {{"title": "The title. All of it."}}
+
+            @click.command(short_help="Not this.", deprecated=True)
+            def run(): "Nor this."
+            {trap}
+            """,
+        "plug_odd.py": f"'''Odd.'''\nAPP = {{'title': 7}}\n{trap}\n",
+        "plug_blank.py": f"'''Blank.'''\nAPP = {{'title': ' '}}\n{trap}\n",
+    }
+    points = "titled = plug_titled:run\nodd = plug_odd\nblank = plug_blank\n"
+    plant(plugs, sources)
+    plant(plugs, dist("titled", entry_points=f"[app.commands]\n{points}"))
+    lazyplug.invalidate_caches()
+    manager = ExtensionManager[Any]("app.commands", facts=Facts(declared="APP"))
+    group = host(plugins=manager, help_fact="title")
+    lines = [" ".join(line.split()) for line in run(group, "--help").output.split("\n")]
+    assert "titled The title. All of it. (DEPRECATED)" in lines
+    assert "The title. All of it." in str(completed(group, "titl")["titled"])
+    # Without a text, the help is that of the source.
+    assert {"blank Blank.", "odd Odd."} <= set(lines)
+    assert imported() == set()
+
+
+def test_a_help_fact_needs_a_manager_with_facts(plugs: Path) -> None:
+    result = run(host(help_fact="title"), "--help")
+    assert isinstance(result.exception, ValueError)
+    assert str(result.exception) == "help_fact='title' needs a manager with facts="
+
+
+# ---------------------------------------------------------------------------- hints
+
+
+def test_computed_texts_are_hints_if_the_host_declares_what_they_depend_on(
+    plugs: Path, late_clock: Ticking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = """
+        import os
+        import click
+        LANG = os.environ.get("ACME_LANG", "en")
+
+        @click.command(help=f"In {LANG}.", hidden=LANG == "xx")
+        def run(): "In the source."
+        """
+    plant(plugs, {"plug_lang.py": source})
+    plant(plugs, dist("lang", entry_points="[app.commands]\nlang = plug_lang:run\n"))
+    monkeypatch.setattr(_description, "_BEGAN", 1 << 62)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    facts = Facts(describe=describe_command, depends={"variables": ["ACME_LANG"]})
+
+    def start(facts: Facts, *arguments: str) -> str:
+        end()
+        for name in imported():
+            del sys.modules[name]
+        manager = ExtensionManager[Any]("app.commands", facts=facts)
+        return run(host(plugins=manager), *arguments).output
+
+    for language in ("en", "de", "xx"):
+        monkeypatch.setenv("ACME_LANG", language)
+        assert "lang    In the source." in start(facts, "--help")
+        assert f"In {language}." in start(facts, "lang", "--help")
+        # Not hidden: nothing is excluded by a hint.
+        assert f"lang    In {language}." in start(facts, "--help")
+        assert not imported()
+    monkeypatch.setenv("ACME_LANG", "de")
+    assert "lang    In de." in start(facts, "--help")
+    assert "lang    In the source." in start(Facts(), "--help")
+
+
+def test_described_commands_are_listed_as_click_lists_them(plugs: Path) -> None:
+    facts = Facts(describe=describe_command)
+    manager = ExtensionManager[Any]("app.commands", facts=facts)
+    assert len(manager.map(lambda extension: extension.remembered)) == 8
+    listed = run(host(plugins=manager), "--help").output
+    assert listed == run(eager(), "--help").output
+
+
+def test_a_plugin_that_is_no_command_and_other_hints_show_nothing(plugs: Path) -> None:
+    assert describe_command(3) is None
+    facts = Facts(describe=_other_hint)
+    manager = ExtensionManager[Any]("app.commands", facts=facts)
+    assert manager["plain"].plugin
+    assert manager["plain"].remembered == {"help": "of another meaning"}
+    assert "of another meaning" not in run(host(plugins=manager), "--help").output
+
+
+def _other_hint(plugin: object) -> dict[str, str]:
+    return {"help": "of another meaning"}

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import lazyplug
 from lazyplug import BrokenMetadata, Choice
-from lazyplug._static import facts
+from lazyplug._static import learned
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, plant
@@ -195,7 +195,7 @@ def install(site: PlantSite, prepend_path: SetPath) -> Install:
 
 def forget() -> None:
     """Act as a process that has neither imported nor queried plugins."""
-    facts.write()
+    learned.write()
     for name in imported():
         del sys.modules[name]
     lazyplug.invalidate_caches()
@@ -205,7 +205,7 @@ def imported() -> set[str]:
     return {name for name in sys.modules if name.startswith("plug_")}
 
 
-def learned() -> Any:
+def learned_pm() -> Any:
     """Return a host whose plugins were loaded once in a process before."""
     load_entrypoints(host(), "host", lazy=True)
     forget()
@@ -592,7 +592,7 @@ def test_a_learned_plugin_is_imported_at_the_first_call_of_its_hook(
     install: Install,
 ) -> None:
     install({**PLUGINS, "plug_package": PACKAGE})
-    pm = learned()
+    pm = learned_pm()
     assert imported() == set()
     assert pm.hook.pick(number=3) == 3
     assert imported() == {"plug_pick"}
@@ -607,7 +607,7 @@ def test_the_source_of_a_plugin_may_be_nested_deeper_than_the_stack(
 ) -> None:
     deep = f"TEXT = {' + '.join(['ON'] * 1500)}\n"
     install({"plug_deep": deep + PLUGINS["plug_plain"]})
-    pm = learned()
+    pm = learned_pm()
     assert imported() == set()
     assert pm.hook.greet(who="you", loud=True) == ["hello you"]
 
@@ -616,7 +616,7 @@ def test_a_lazy_plugin_is_a_module_that_is_imported_on_first_attribute_access(
     install: Install,
 ) -> None:
     install({"plug_plain": "VALUE = 3\n" + PLUGINS["plug_plain"]})
-    pm = learned()
+    pm = learned_pm()
     plugin = pm.get_plugin("plain")
     assert isinstance(pm.get_plugin("plain"), ModuleType)
     assert plugin in pm.get_plugins()
@@ -640,7 +640,7 @@ def test_module_attributes_of_a_lazy_plugin_are_those_of_the_imported_module(
     install: Install, name: str
 ) -> None:
     install({"plug_package": PACKAGE})
-    plugin = learned().get_plugin("package")
+    plugin = learned_pm().get_plugin("package")
     assert imported() == set()
     found = getattr(plugin, name)
     assert found == getattr(sys.modules["plug_package"], name)
@@ -671,7 +671,7 @@ def test_a_plugin_that_was_unregistered_by_name_is_no_longer_called(
     install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"], "plug_last": PLUGINS["plug_last"]})
-    pm = learned()
+    pm = learned_pm()
     pm.unregister(name="plain")
     assert pm.hook.greet(who="you", loud=True) == ["last"]
     assert imported() == {"plug_last"}
@@ -681,7 +681,7 @@ def test_a_subset_hook_caller_does_not_import_the_excluded_plugins(
     install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"], "plug_last": PLUGINS["plug_last"]})
-    pm = learned()
+    pm = learned_pm()
     call = pm.subset_hook_caller("greet", [pm.get_plugin("plain")])
     assert call(who="you", loud=True) == ["last"]
     assert imported() == {"plug_last"}
@@ -691,7 +691,7 @@ def test_a_historic_hook_that_was_already_called_is_called_at_registration(
     install: Install,
 ) -> None:
     install({"plug_hist": "@hookimpl\ndef began(at): return at\n"})
-    learned()
+    learned_pm()
     forget()
     pm = host()
     results: list[object] = []
@@ -834,7 +834,7 @@ def test_a_plugin_that_is_loaded_during_its_own_import_is_learned_later(
         assert hosts[-1].hook.pick(number=1) is None
         forget()
     there.__dict__["load"] = int
-    pm = learned()
+    pm = learned_pm()
     assert imported() == set()
     assert pm.hook.pick(number=1) == 1
 
@@ -850,7 +850,7 @@ def test_threads_that_call_a_hook_at_once_import_a_plugin_once(
         def greet(who): return who
         """
     install({"plug_slow": source})
-    pm = learned()
+    pm = learned_pm()
     before = vars(sys).pop("plug_count")
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda n: pm.hook.greet(who=n, loud=True), range(8)))
@@ -869,7 +869,7 @@ def test_an_exception_of_a_hook_passes_through_wrappers_to_the_host(
             "        return [f'saved {e.args[0]}']\n",
         }
     )
-    pm = learned()
+    pm = learned_pm()
     assert pm.hook.greet(who="you", loud=True) == ["saved gone"]
     pm.unregister(name="saves")
     with pytest.raises(LookupError, match="gone"):
@@ -893,7 +893,7 @@ def test_a_learned_plugin_whose_import_fails_is_handled_by_the_failure_policy(
         "needs = plug_needs\nwraps = plug_wraps\nforces = plug_forces\n"
         "hist = plug_hist\nlast = plug_last\n",
     )
-    learned()
+    learned_pm()
     forget()
     sys.modules["plug_needed"] = None  # type: ignore[assignment]
     pm = host()
@@ -927,7 +927,7 @@ def test_an_exception_raised_in_a_hook_is_not_an_import_failure(
     install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
     install({"plug_raises": "@hookimpl\ndef greet(): import plug_nowhere\n"})
-    pm = learned()
+    pm = learned_pm()
     with pytest.raises(ModuleNotFoundError, match="plug_nowhere"):
         pm.hook.greet(who="you", loud=True)
     assert not caplog.records
@@ -941,7 +941,7 @@ def test_a_plugin_that_depends_on_more_than_its_source_is_imported_at_once(
     install: Install, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install({module: EAGER[module], **BELOW}, f"x = {module}")
-    learned()
+    learned_pm()
     assert module in imported()
     monkeypatch.setenv("PLUG_ON", "1")
     stock, ours = host(), host()
@@ -959,7 +959,7 @@ def test_a_plugin_that_is_not_a_module_is_imported_at_once(
         "class P:\n    @hookimpl\n    def greet(self): return 'object'\nplugin = P()\n"
     )
     install({"plug_object": text}, "object = plug_object:plugin\n")
-    pm = learned()
+    pm = learned_pm()
     assert type(pm.get_plugin("object")).__name__ == "P"
     assert pm.hook.greet(who="you", loud=True) == ["object"]
 
@@ -991,7 +991,7 @@ def test_pytest_cannot_be_lazy(pytestconfig: pytest.Config) -> None:
 
 def test_an_edited_plugin_is_learned_again(install: Install) -> None:
     directory = install({"plug_plain": PLUGINS["plug_plain"], "plug_package": PACKAGE})
-    learned()
+    learned_pm()
     forget()
     text = "@hookimpl\ndef pick(): return 'edited'\n"
     (directory / "plug_plain.py").write_text(HEAD + text, encoding="utf-8")
@@ -1009,12 +1009,12 @@ def test_a_plugin_that_gains_its_first_hook_is_lazy_from_the_next_load(
     install: Install,
 ) -> None:
     directory = install({"plug_bare": EAGER["plug_bare"]})
-    learned()
+    learned_pm()
     assert imported() == {"plug_bare", "plug_patched"}
     text = HEAD + PLUGINS["plug_plain"]
     (directory / "plug_bare.py").write_text(text, encoding="utf-8")
     forget()
-    pm = learned()
+    pm = learned_pm()
     assert imported() == set()
     assert pm.hook.greet(who="you", loud=True) == ["hello you"]
 
@@ -1024,7 +1024,7 @@ def test_nothing_is_remembered_about_files_newer_than_the_process(
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
     monkeypatch.setattr(integration, "_BEGAN", time.time_ns())
-    pm = learned()
+    pm = learned_pm()
     assert imported() == {"plug_plain"}
     assert pm.hook.greet(who="you", loud=True) == ["hello you"]
 
@@ -1042,7 +1042,7 @@ def test_a_host_with_new_hook_specifications_checks_plugins_for_them(
         {"plug_old": source, "plug_more": "@hookimpl\ndef farewell(): return 'bye'\n"},
         "old = plug_old\n",
     )
-    learned()
+    learned_pm()
     assert imported() == set()
     monkeypatch.setenv("PLUG_ON", "1")
     pm = host()
@@ -1055,7 +1055,7 @@ def test_hosts_with_other_project_names_learn_separately(
     install: Install,
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
-    learned()
+    learned_pm()
     forget()
     other = pluggy.PluginManager("other")
     load_entrypoints(other, "host", lazy=True)
@@ -1089,7 +1089,7 @@ def test_malformed_facts_are_ignored_and_the_plugin_is_imported(
     install: Install, damage: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
-    monkeypatch.setattr(facts.Facts, "recall", lambda *_: damage)
+    monkeypatch.setattr(learned.LearnedFacts, "recall", lambda *_: damage)
     pm = host()
     load_entrypoints(pm, "host", lazy=True)
     assert imported() == {"plug_plain"}
@@ -1102,15 +1102,11 @@ def test_a_plugin_with_unexpected_hooks_is_logged_and_then_imported_eagerly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A function of another module, which nothing of the source shows, takes it away.
-    text = (
-        "import plug_other\n" + PLUGINS["plug_plain"] + "plug_other.done(sys.modules)\n"
-    )
-    install(
-        {"plug_plain": text, "plug_other": "def done(modules):\n    if 'PLUG_ON' in "
-         "os.environ: del modules['plug_plain'].greet\n"},
-        "plain = plug_plain\n",
-    )  # fmt: skip
-    pm = learned()
+    text = "import plug_other\n" + PLUGINS["plug_plain"] + "plug_other.done()\n"
+    other = "import os, sys\ndef done():\n    if 'PLUG_ON' in os.environ:\n"
+    other += "        del sys.modules['plug_plain'].greet\n"
+    install({"plug_plain": text, "plug_other": other}, "plain = plug_plain\n")
+    pm = learned_pm()
     assert imported() == set()
     monkeypatch.setenv("PLUG_ON", "1")
     with pytest.raises(AttributeError, match="greet"):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import lazyplug
-from lazyplug._static import facts as facts_module
+from lazyplug._static import learned
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import after_last_change, rewrite
 from tests.support.damage import FACTS, Damaged
@@ -14,17 +14,17 @@ from tests.support.fixtures import SetPath
 
 def unwritten() -> dict[str, Any]:
     """Return the facts that are not written yet, by file, in a dict to be changed."""
-    return facts_module._unwritten
+    return learned._unwritten
 
 
 def forget_facts() -> None:
     """Forget the facts that this process has read."""
-    facts_module._latest = None
+    learned._latest = None
 
 
 def end() -> None:
     """Do what the end of a process does, and let a new one begin."""
-    facts_module.write()
+    learned.write()
     forget_facts()
     lazyplug.invalidate_caches()
 
@@ -68,7 +68,7 @@ class Learned(Damaged):
         after_last_change(directory / "probe")
         self.others = others
         self.prepare(cache, ".facts")
-        _, _, header, rest = facts_module.read_facts(
+        _, _, header, rest = learned.read_facts(
             lambda at, size: self.intact[at : at + size]
         )
         start = len(self.intact) - len(rest)

@@ -4,6 +4,7 @@ Facts are advisory: a doubtful fact is ignored and learned again, which costs ti
 never changes an answer. The file format is described in docs/index-format.md.
 """
 
+import _imp
 import os
 import sys
 
@@ -49,9 +50,13 @@ if TYPE_CHECKING:
 
 # The answer of `recall` if the fact was not learned, or is no longer valid.
 UNKNOWN: "Any" = object()
-# The modules of Python's own finders, frozen or not.
-_PYTHON_FINDERS = ("_frozen_importlib", "importlib._bootstrap", "zipimport")
-SCHEMA = 2
+# The modules of Python's own finders, frozen or not; and of setuptools' finder, which
+# knows only distutils.
+_PYTHON_FINDERS = {
+    *("_frozen_importlib", "_frozen_importlib_external", "importlib._bootstrap"),
+    *("importlib._bootstrap_external", "zipimport", "_distutils_hack"),
+}
+SCHEMA = 3
 # The key of a fact about the whole environment.
 _WHOLE = "", ""
 # Room for the summaries of some seven thousand plugins. A process that learned
@@ -93,7 +98,7 @@ def docstring(
     :param part: returns the part of a docstring. It is not called if the part is
         remembered.
     """
-    known = facts()
+    known = learned_facts()
     text: str | None = known.recall(extension, kind)
     if text is None or isinstance(text, str):
         return text
@@ -113,8 +118,8 @@ def source_of(extension: "Extension[Any]") -> "tuple[Scope | None, Sources] | No
     The scope is None if the source does not show it. The result is None if the entry
     point is not a valid reference. Imports nothing of the plugin.
     """
-    module, attr = _target(extension)
-    return None if module is None else facts().search().target(module, attr)
+    module, attr = target_of(extension)
+    return None if module is None else learned_facts().search().target(module, attr)
 
 
 def place(extension: "Extension[Any]") -> "tuple[str, int] | None":
@@ -123,8 +128,8 @@ def place(extension: "Extension[Any]") -> "tuple[str, int] | None":
     None if its module has no file, or the entry point is not a valid reference.
     Imports nothing of the plugin.
     """
-    module, attr = _target(extension)
-    return None if module is None else facts().search().place(module, attr)
+    module, attr = target_of(extension)
+    return None if module is None else learned_facts().search().place(module, attr)
 
 
 def is_missing(extension: "Extension[Any]") -> bool:
@@ -132,11 +137,12 @@ def is_missing(extension: "Extension[Any]") -> bool:
 
     Imports nothing of the plugin.
     """
-    module, _ = _target(extension)
-    return module is not None and facts().search().is_missing(module)
+    module, _ = target_of(extension)
+    return module is not None and learned_facts().search().is_missing(module)
 
 
-def _target(extension: "Extension[Any]") -> "tuple[str | None, str | None]":
+def target_of(extension: "Extension[Any]") -> "tuple[str | None, str | None]":
+    """Return the module and the attribute of an entry point; None if it has none."""
     if extension._module is None:
         from .._indexing.metadata import split_value  # deferred: rows are already split
 
@@ -152,8 +158,23 @@ def _has_only_python_finders() -> bool:
 
 
 def _is_python_finder(finder: "Any") -> bool:
-    """Return True if a finder or a path hook is Python's own."""
-    return str(getattr(finder, "__module__", "")).startswith(_PYTHON_FINDERS)
+    """Return True if a finder or a path hook need not be asked."""
+    is_own = getattr(finder, "__module__", "") in _PYTHON_FINDERS
+    return is_own and not _has_other_loaders(finder)
+
+
+def _has_other_loaders(finder: "Any") -> bool:
+    """Return True if a FileFinder, or a path hook that makes one, has other loaders."""
+    loaders = [*getattr(finder, "_loaders", ())]
+    for cell in getattr(finder, "__closure__", None) or ():  # FileFinder.path_hook()
+        if cell.cell_contents.__class__ is tuple:
+            loaders += cell.cell_contents
+    return any(
+        isinstance(each, type) and each.__module__ not in _PYTHON_FINDERS
+        for pair in loaders
+        if isinstance(pair, tuple)
+        for each in pair
+    )
 
 
 def ask_third_party_finders(
@@ -170,19 +191,23 @@ def ask_third_party_finders(
     :param path: the path of the parent package; None for a top-level module.
     :param stage: which finders are asked: BEFORE, AMONG or BEHIND of `source`.
     """
-    from .finders import EntryFinders, finders, spec_of  # deferred: few have any
+    # deferred: few have any
+    from .finders import EntryFinders, finders, spec_of
+    from .imported import is_plain
 
     try:
         asked = finders(_is_python_finder)
         places = [at for at, each in enumerate(asked) if isinstance(each, EntryFinders)]
         if places and stage < 2:
-            asked = asked[: places[0] + stage]
+            # Finders with other loaders serve directories in the place of Python's own.
+            early = stage == 0 and any(map(_has_other_loaders, sys.path_hooks))
+            asked = asked[: places[0] + (stage or early)]
         spec = spec_of(asked, name, path)
         if spec is None:
             return []
         file, directories = spec.origin, spec.submodule_search_locations
-        if file is None and spec.loader is not None:
-            file = ""
+        if spec.loader is not None and not is_plain(spec.loader, file):
+            file = ""  # it may make another module of this file
         return [
             None if file is None else os.fsdecode(file),
             None if directories is None else list(map(os.fsdecode, directories)),
@@ -191,7 +216,7 @@ def ask_third_party_finders(
         return None
 
 
-class Facts:
+class LearnedFacts:
     """The learned facts of an environment, from its file and from this process.
 
     :param environment: the environment of the extensions.
@@ -206,11 +231,14 @@ class Facts:
         # In the order of `key`: a frozen index may have another order.
         known = dict(zip(self.index.key[1:], self.index.signatures))
         self.signatures = [known.get(path) for path in self.key[1:]]
+        self._stable = {*self.key[1:]}
         mode = _settings.get_choice("LAZYPLUG_CACHE", _settings.MODES)
         self._directory = None if mode == "off" else _settings.get_cache_directory()
         self._name = environment.file[: -len("json")] + "facts"
         self.may_write = mode == "on" and self._directory is not None
         self._parts: dict[Part, tuple[list[ChangedEntry], FactTable]] = {}
+        # the parts of the facts in the frozen index
+        self._frozen_parts: dict[Part, FactTable] = {}
         self._new: dict[Part, FactTable] = {}
         self._path = os.path.join(self._directory or "", self._name)
         before = _unwritten.get(self._path)
@@ -220,8 +248,8 @@ class Facts:
         self._file_signatures: dict[str, str | None] = {}
         self._names: dict[str, set[str] | None] = {}
         self._finder_answers: dict[tuple[Any, ...], list[Any] | None] = {}
-        # the ids of the finders at the last query; whether any is a third-party finder
-        self._finders: list[int] = []
+        # the finders at the last query; whether any is a third-party finder
+        self._finders: list[list[Any]] = []
         self._has_third_party_finders = True
         self._search: Search | None = None
 
@@ -231,6 +259,10 @@ class Facts:
         if fact_key is None:
             return UNKNOWN
         part = kind, _group(extension)
+        if self._is_covered(extension):
+            fact = self._read_frozen(part).get(fact_key)
+            if fact is not None:
+                return fact[2]
         fact = self._new.get(part, {}).get(fact_key)
         if fact is not None and self._is_valid(
             fact, self._changed_entries(self.signatures)
@@ -324,10 +356,32 @@ class Facts:
         owner = getattr(extension, "_owner", None)
         if not isinstance(owner, tuple) or not isinstance(owner[1], str):
             return None
-        if owner[1] not in self.key[1:]:
+        if owner[1] not in self._stable:
             return None
         # Without the version: signatures show whether another one has other sources.
         return owner[0], extension.value
+
+    # The facts in a frozen index, which are valid as long as it is.
+
+    def _is_covered(self, extension: "Handle") -> bool:
+        """Return True if a frozen index answers for an extension without a check."""
+        frozen = self.environment.frozen
+        owner = getattr(extension, "_owner", None)
+        if frozen is None or not frozen.trusted or owner is None:
+            return False
+        return owner[1] in self.environment.frozen_entries
+
+    def _read_frozen(self, part: "Part") -> "FactTable":
+        """Return a part of the facts in the frozen index; empty if it has none."""
+        if part not in self._frozen_parts:
+            self._frozen_parts[part] = {}
+            frozen = self.environment.frozen
+            try:
+                if frozen is not None:
+                    self._frozen_parts[part] = _read_part(frozen.read_facts, part)[1]
+            except DECODE_ERRORS:
+                pass  # it has no facts, or they are damaged: read the sources
+        return self._frozen_parts[part]
 
     # Validity.
 
@@ -383,12 +437,27 @@ class Facts:
         lookups, signatures, _ = fact
         if not self._are_still_missing(lookups, changed):
             return False
+        modules = sys.modules
         for name, _, path, stage, answer in lookups:
             if answer != self._ask_finders(name, path, stage):
                 return False
+            if name in modules or (path and name.rpartition(".")[0] in modules):
+                from .imported import is_as_found  # deferred: few are imported
+
+                if not is_as_found(name, path, signatures):
+                    return False
         if self.environment.checked not in _settings.CHECKS_ENTRIES:
             return True
+        unchanged = self._stable
+        if changed:
+            entries = {entry for _, entry in changed}
+            if any(_is_compiled(path, entries) for path in signatures):
+                return False
+            unchanged = unchanged - entries
         for path, known in signatures.items():
+            # The signature of a path entry shows that nothing was added to it.
+            if known is None and path.rpartition(os.sep)[0] in unchanged:
+                continue
             if path not in self._file_signatures:
                 self._file_signatures[path] = _signature_of(path, known)
             if self._file_signatures[path] != known:
@@ -398,9 +467,8 @@ class Facts:
     def _ask_finders(
         self, name: str, path: "list[str] | None", stage: int
     ) -> "list[Any] | None":
-        finders = [*map(id, sys.meta_path), *map(id, sys.path_hooks)]
-        if finders != self._finders:
-            self._finders = finders
+        if [sys.meta_path, sys.path_hooks] != self._finders:
+            self._finders = [[*sys.meta_path], [*sys.path_hooks]]
             self._finder_answers.clear()
             self._has_third_party_finders = not _has_only_python_finders()
         if not self._has_third_party_finders:
@@ -418,14 +486,8 @@ class Facts:
             return [], {}
         index_file = _files.IndexFile(self._path)
         try:
-            _, signatures, header, chunk = read_facts(index_file.read, self.key)
-            # JSON text contains no newline, so this is the beginning of a line.
-            at = header.find(f"\n[{quote(part[0])},{quote(part[1])},".encode())
-            if at < 0:
-                return [], {}
-            line = header[at + 1 : header.index(b"\n", at + 1)]
-            learned = part_of(line, index_file.read, chunk, len(header))[1]
-            return self._changed_entries(signatures), learned
+            signatures, learned = _read_part(index_file.read, part, self.key)
+            return self._changed_entries(signatures) if learned else [], learned
         except DECODE_ERRORS:
             return [], {}
         finally:
@@ -501,12 +563,12 @@ class Facts:
             store(self._directory, self._name, content)
 
 
-_latest: "Facts | None" = None
+_latest: "LearnedFacts | None" = None
 # the facts that are not yet written, by the path of their file
-_unwritten: "dict[str, Facts]" = {}
+_unwritten: "dict[str, LearnedFacts]" = {}
 
 
-def facts() -> Facts:
+def learned_facts() -> LearnedFacts:
     """Return the learned facts of this `sys.path`."""
     global _latest  # noqa: PLW0603
     environment = _environment.current()
@@ -515,11 +577,11 @@ def facts() -> Facts:
         or _latest.environment is not environment
         or _latest.index is not environment.index
     ):
-        _latest = Facts(environment)
+        _latest = LearnedFacts(environment)
     return _latest
 
 
-def _write_at_exit(path: str, known: Facts) -> None:
+def _write_at_exit(path: str, known: LearnedFacts) -> None:
     """Write these facts when the process ends."""
     if len(_unwritten) >= _MAX_UNWRITTEN:
         _unwritten.clear()
@@ -576,6 +638,16 @@ def _shows_changes(known: "str | None") -> bool:
     return changed != modified or int(changed, 16) % COARSE != 0
 
 
+def _is_compiled(path: str, entries: "set[str]") -> bool:
+    """Return True if a source in one of these path entries has a compiled module."""
+    stem, dot, _ = path.rpartition(".py")
+    return (
+        bool(dot)
+        and path.rpartition(os.sep)[0] in entries
+        and any(fs.access(stem + suffix, 0) for suffix in _imp.extension_suffixes())
+    )
+
+
 def _module_names(directory: str) -> "set[str] | None":
     """Return the names of possible modules in a directory; None if it is unreadable."""
     try:
@@ -630,6 +702,22 @@ def read_facts(
     if head["facts"] != SCHEMA or wanted not in (None, key):
         raise ValueError("header")
     return key, head["signatures"], header, chunk[after:]
+
+
+def _read_part(
+    read: "Read", part: "Part", wanted: "list[str] | None" = None
+) -> "tuple[list[str | None], FactTable]":
+    """Return the signatures in a file of facts, and a part of it, which may be empty.
+
+    The parameters are those of `read_facts`, which may raise.
+    """
+    _, signatures, header, chunk = read_facts(read, wanted)
+    # JSON text contains no newline, so this is the beginning of a line.
+    at = header.find(f"\n[{quote(part[0])},{quote(part[1])},".encode())
+    if at < 0:
+        return signatures, {}
+    line = header[at + 1 : header.index(b"\n", at + 1)]
+    return signatures, part_of(line, read, chunk, len(header))[1]
 
 
 def part_of(

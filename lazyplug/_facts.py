@@ -1,0 +1,213 @@
+"""Define Facts: what a host asks of its plugins without importing them."""
+
+from . import _environment
+from ._arguments import refuse, words
+from ._index import digest
+from ._json_text import to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from ._description import Description
+    from ._extension import Extension
+
+
+_PACKAGE = __package__ or ""
+# A read-only view of a dict, without the import of types.
+_read_only: "Any" = type(type.__dict__)
+
+
+class Facts:
+    """What a host wants to know of its plugins without importing them.
+
+    Every manager accepts one as `facts=`; `extension.facts` then is a read-only mapping
+    of what is declared or proven. A fact that is absent is unknown.
+
+    :param declared: where plugins declare facts: the name of a variable of the module
+        that the entry point names, or the name of a companion group, which ends with
+        ".facts"; or several of them. See docs/declared-facts.md.
+    :param static: the names of class attributes. One is a fact if the source proves
+        that an import would bind it to a literal. What a plugin declares goes before.
+    :param vouched: modules and packages of the host whose metaclasses and
+        `__init_subclass__` leave the attributes of classes alone.
+    :param schema: called with the facts as keywords; `extension.facts` is what it
+        returns. If it raises, access to `extension.facts` raises InvalidFacts.
+    :param describe: a function at the top level of a module, called with each plugin
+        when its extension has loaded it. `extension.remembered` is the result, which
+        must be JSON, also in later processes. It is forgotten when something changes:
+        the sources of the plugin, of its classes or of the function, the installed
+        distributions, or Python. A change of anything else is noticed at the next load,
+        which replaces it. So it is a hint, for listing and ordering: no extension is
+        excluded by it. An exception is logged once.
+    :param depends: what else the result of `describe` depends on, a dict of lists:
+        "distributions", whose metadata may change in place; "files", by absolute paths;
+        and "variables" of the environment; with "language" true, also on those that
+        select a language.
+
+    Raises ValueError or TypeError if an argument is not valid.
+    """
+
+    __module__ = _PACKAGE
+    __slots__ = (
+        *("companions", "description", "kind", "schema", "static", "variables"),
+        "vouched",
+    )
+    if TYPE_CHECKING:
+        description: Description | None
+
+    def __init__(
+        self,
+        *,
+        declared: "str | Iterable[str]" = (),
+        static: "Iterable[str]" = (),
+        vouched: "Iterable[str]" = (),
+        schema: "Callable[..., Any] | None" = None,
+        describe: "Callable[[Any], Any] | None" = None,
+        depends: "Mapping[str, Any] | None" = None,
+    ) -> None:
+        names = (declared,) if isinstance(declared, str) else declared
+        names = words("declared", names, _is_place)
+        self.variables = tuple(each for each in names if _is_name(each))
+        self.companions = tuple(each for each in names if not _is_name(each))
+        self.static = words("static", static, _is_public)
+        self.vouched = words("vouched", vouched, _is_module)
+        if schema is not None and not callable(schema):
+            refuse("schema", schema)
+        self.schema = schema
+        wanted = [self.variables, self.companions, self.static, self.vouched]
+        self.kind = f"facts {digest(to_json(wanted).encode())}"
+        self.description = None
+        if describe is not None:
+            from ._description import Description  # deferred: few describe plugins
+
+            self.description = Description(describe, depends)
+        elif depends is not None:
+            from . import _messages as messages  # deferred: only on failure
+
+            text = messages.ONLY_WITH.format(option="depends=", other="describe=")
+            text = f"Facts(): {text}"
+            raise ValueError(text)
+
+    def __repr__(self) -> str:
+        fields = ", ".join(
+            f"{name}={value!r}"
+            for name, value in (
+                ("declared", (*self.variables, *self.companions)),
+                ("static", self.static),
+                ("vouched", self.vouched),
+                ("schema", self.schema),
+                ("describe", self.description and self.description.function),
+            )
+            if value
+        )
+        return f"Facts({fields})"
+
+
+def _is_name(word: "Any") -> bool:
+    return isinstance(word, str) and word.isidentifier()
+
+
+def _is_place(word: "Any") -> bool:
+    if _is_name(word):
+        return True
+    return isinstance(word, str) and word[-6:] == ".facts" and word[:-6].strip() != ""
+
+
+def _is_public(word: "Any") -> bool:
+    return _is_name(word) and word[0] != "_"
+
+
+def _is_module(word: "Any") -> bool:
+    return isinstance(word, str) and all(map(_is_name, word.split(".")))
+
+
+def check_usable(wanted: "Any") -> None:
+    """Raise TypeError if the `facts` argument of a manager is not a Facts."""
+    if not isinstance(wanted, Facts):
+        from . import _messages as messages  # deferred: only on failure
+
+        raise TypeError(
+            messages.NOT_VALID.format(
+                value=repr(wanted), what="facts argument", expected=messages.A_FACTS
+            )
+        )
+
+
+def known_facts(extension: "Extension[Any]", option: str) -> "Mapping[str, Any]":
+    """Return the facts of an extension as a read-only mapping, whatever the schema.
+
+    Raises ValueError if its manager has no `facts=`.
+
+    :param option: what needs the facts, for the error.
+    """
+    wanted = extension.__dict__.get("_facts")
+    if wanted is None:
+        from . import _messages as messages  # deferred: only on failure
+
+        raise ValueError(messages.NEEDS_FACTS.format(option=option))
+    return _mapping(extension, wanted)
+
+
+def text_fact(extension: "Extension[Any]", name: "str | None") -> "str | None":
+    """Return the fact that a host shows in its help; None if it is not a known text.
+
+    :param name: the name of the fact; None: the host shows none.
+
+    Raises ValueError if the host shows a fact, and its manager has no `facts=`.
+    """
+    if name is None:
+        return None
+    value = known_facts(extension, f"help_fact={name!r}").get(name)
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def facts_of(extension: "Extension[Any]") -> "Any":
+    """Return the facts of an extension, which are found once until `refresh()`.
+
+    Every thread gets the same object. Imports nothing of the plugin.
+    """
+    key = "facts", _environment.generation
+    outcomes = extension._outcomes
+    found = outcomes.get(key)
+    if found is None:
+        wanted = extension.__dict__.get("_facts")
+        new = _read_only({}) if wanted is None else _value(extension, wanted)
+        found = outcomes.setdefault(key, (new,))
+    return found[0]
+
+
+def _mapping(extension: "Extension[Any]", wanted: "Facts") -> "Mapping[str, Any]":
+    """Return the facts of an extension as a read-only mapping, found once as well."""
+    key = "mapping", _environment.generation
+    known = extension._outcomes.get(key)
+    if known is None:
+        # deferred: a host may ask for hints only
+        from ._static.plugin_facts import find_facts
+
+        found, problem = find_facts(extension, wanted)
+        if problem:
+            from ._faults.errors import report_facts  # deferred: only on failure
+
+            report_facts(extension, problem)
+        mapping = _read_only({name: value for name, value, _ in found})
+        known = extension._outcomes.setdefault(key, (mapping,))
+    facts: Mapping[str, Any] = known[0]
+    return facts
+
+
+def _value(extension: "Extension[Any]", wanted: "Facts") -> "Any":
+    """Return the facts as a read-only mapping, or what the schema makes of them."""
+    facts = _mapping(extension, wanted)
+    if wanted.schema is None:
+        return facts
+    try:
+        return wanted.schema(**facts)
+    except Exception as error:  # code of the host
+        # deferred: only on failure
+        from ._faults.errors import invalid_facts
+        from ._static.plugin_facts import places_of
+
+        places = places_of(extension, wanted).values()
+        raise invalid_facts(extension, error, places) from error

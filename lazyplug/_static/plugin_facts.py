@@ -1,0 +1,180 @@
+"""Find the facts of a plugin: those that it declares, and those that are proven."""
+
+from .. import _environment
+from .._files import fs
+from .learned import UNKNOWN, learned_facts, target_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .._extension import Extension
+    from .._facts import Facts
+    from .source import Search, Sources
+
+    # the name of a fact, its value, and the kind: "declared" or "static"
+    Found = list[tuple[str, Any, str]]
+    # the same, with the file and line
+    Placed = list[tuple[str, Any, str, str]]
+
+
+def find_facts(extension: "Extension[Any]", wanted: "Facts") -> "tuple[Found, str]":
+    """Return the facts of an extension with their kinds, and what is wrong, or "".
+
+    Imports nothing of the plugin.
+    """
+    try:
+        known = learned_facts()
+        companions = [_companion(extension, group) for group in wanted.companions]
+        answer = known.recall(extension, wanted.kind)
+        if answer is not UNKNOWN:
+            try:
+                names, fault, values = answer
+                if names == companions:
+                    return [(n, decode(v), kind) for n, v, kind in values], f"{fault}"
+            except (LookupError, TypeError, ValueError):
+                pass  # damaged: work it out again
+        placed, fault, sources = _work_out_of(extension, wanted, companions)
+        found = [(name, value, kind) for name, value, kind, _ in placed]
+        answer = answer_of(companions, fault, found)
+        known.learn(extension, wanted.kind, answer, sources)
+    except RecursionError:  # called near the recursion limit
+        return [], ""
+    return found, fault
+
+
+def places_of(extension: "Extension[Any]", wanted: "Facts") -> "dict[str, str]":
+    """Return the file and line of each fact of an extension, by the name of the fact.
+
+    They are not remembered. Imports nothing of the plugin.
+    """
+    companions = [_companion(extension, group) for group in wanted.companions]
+    placed, _, _ = _work_out_of(extension, wanted, companions)
+    return {name: place for name, _, _, place in placed}
+
+
+def _companion(extension: "Extension[Any]", group: str) -> str:
+    """Return the value of the entry point that names the file of facts; "" if none.
+
+    It has the same name as that of the plugin, and is of the same distribution.
+    """
+    if extension._owner is not None:
+        for row, owner in _environment.rows(group, [extension.name]):
+            if owner[0] == extension._owner[0]:
+                return row[1]
+    return ""
+
+
+def answer_of(companions: "list[str]", fault: str, found: "Found") -> "list[Any]":
+    """Return the answer that is remembered, as JSON."""
+    return [
+        companions,
+        fault,
+        [[name, encode(value), kind] for name, value, kind in found],
+    ]
+
+
+def _work_out_of(
+    extension: "Extension[Any]", wanted: "Facts", companions: "list[str]"
+) -> "tuple[Placed, str, Sources]":
+    from .source import Sources  # deferred: only if nothing is remembered
+
+    sources = Sources(fs.clock())
+    module, attr = target_of(extension)
+    if module is None:
+        sources.mark_incomplete()
+        return [], "", sources
+    search = learned_facts().search()
+    placed, fault = work_out(search, sources, wanted, (module, attr or ""), companions)
+    return placed, fault, sources
+
+
+def work_out(
+    search: "Search",
+    sources: "Sources",
+    wanted: "Facts",
+    target: "tuple[str, str]",
+    companions: "list[str]",
+) -> "tuple[Placed, str]":
+    """Return the facts of a target with their places, and what is wrong, or "".
+
+    :param target: the module, and the attribute in it or "".
+    :param companions: the values of the entry points that name files of facts.
+    """
+    # deferred: only if nothing is remembered; they import ast
+    from .._printable import clean
+    from .class_facts import ClassFacts
+    from .declared import in_file, in_module
+    from .names import Modules
+
+    module, attr = target
+    modules = Modules(search, sources)
+    found: dict[str, tuple[Any, str, str]] = {}
+    if attr and wanted.static and "." not in attr:
+        classes = ClassFacts(modules, wanted.vouched)
+        for name, value in classes.prove(module, attr, wanted.static).items():
+            found[name] = value, "static", classes.places[name]
+    faults = []
+    # A file goes before a variable.
+    for facts, place, fault in (
+        *(in_module(modules, module, variable) for variable in wanted.variables),
+        *(in_file(search, sources, value) for value in companions if value),
+    ):
+        for name, value in facts.items():
+            found[name] = value, "declared", place
+        faults.append(fault)
+    placed = [(name, *each) for name, each in found.items()]
+    return placed, clean("; ".join(filter(None, faults)))
+
+
+def encode(value: "Any") -> "Any":
+    """Return a literal value as JSON, which has only lists and dicts of texts.
+
+    >>> encode(("a", {1: b"b"})), encode(1e999)
+    ({'tuple': ['a', {'dict': [[1, {'bytes': 'b'}]]}]}, {'float': 'inf'})
+    """
+    match value:
+        case str() if any("\ud800" <= char <= "\udfff" for char in value):
+            # JSON would join two surrogates to one character.
+            return {"text": list(map(ord, value))}
+        case float() if value - value != 0:  # infinite, or not a number
+            return {"float": str(value)}
+        case list():
+            return list(map(encode, value))
+        case tuple():
+            return {"tuple": list(map(encode, value))}
+        case set():
+            return {"set": sorted(map(encode, value), key=repr)}
+        case dict():
+            return {
+                "dict": [[encode(key), encode(each)] for key, each in value.items()]
+            }
+        case bytes():
+            return {"bytes": value.decode("latin-1")}
+    return value
+
+
+def decode(value: "Any") -> "Any":
+    """Return the value that `encode` returned as JSON; its containers are new.
+
+    Raises LookupError, TypeError or ValueError if it is damaged.
+
+    >>> decode({"tuple": ["a", {"dict": [[1, {"bytes": "b"}]]}]})
+    ('a', {1: b'b'})
+    """
+    if isinstance(value, list):
+        return list(map(decode, value))
+    if isinstance(value, dict):
+        ((kind, items),) = value.items()
+        return _DECODERS[kind](items)
+    return value
+
+
+_DECODERS: "dict[str, Any]" = {
+    "tuple": lambda items: tuple(map(decode, items)),
+    "set": lambda items: set(map(decode, items)),
+    "dict": lambda items: {decode(key): decode(each) for key, each in items},
+    "bytes": lambda text: text.encode("latin-1"),
+    "text": lambda codes: "".join(map(chr, codes)),
+    "float": float,
+}
