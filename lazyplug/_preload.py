@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+# No program that runs needs what starts programs.
+_SKIPPED = {"__pycache__", "_running"}
 # the contents of the files, by path
 _data: "dict[str, bytes]" = {}
 # for each source file, the mtime and size that its bytecode must record to be used
@@ -77,7 +79,7 @@ def _keep(package: str, directory: str, finder: FileFinder) -> None:
         name, suffix = os.path.splitext(file)
         path = os.path.join(directory, file)
         module = package if name == "__init__" else f"{package}.{name}"
-        if name[:1] == "_" and not suffix and name != "__pycache__":
+        if name[:1] == "_" and not suffix and name not in _SKIPPED:
             _keep(module, path, finder)
         if suffix != ".py" or module in sys.modules:
             continue

@@ -22,7 +22,6 @@ from lazyplug import (
     NoMatches,
     _environment,
     _frozen_index,
-    _log,
     _settings,
 )
 from lazyplug._indexing.freeze import anchor_path, freeze_index
@@ -32,6 +31,7 @@ from tests.support.children import ask, python
 from tests.support.clock import Ticking, hour_ahead_clock, process
 from tests.support.environments import plant_raw
 from tests.support.fixtures import PlantSite
+from tests.support.frozen import Environment
 from tests.support.index_format import TITLE_LENGTH, from_bytes, title
 from tests.support.oracle import answer, trees
 from tests.support.owners import owner_of
@@ -39,41 +39,6 @@ from tests.support.properties import examples
 from tests.support.scans import note_scans
 
 CHECKED, TRUSTED = False, True
-
-
-class Environment:
-    """An environment that can be frozen, copied and moved."""
-
-    def __init__(self, root: Path, patch: pytest.MonkeyPatch) -> None:
-        self.root = root
-        self._patch = patch
-        self.enter("env")
-
-    def enter(self, name: str, *more: "Path | str") -> None:
-        """Act as a process of the environment in a directory of this name."""
-        self.prefix = self.root / name
-        self.site = self.prefix / "lib" / "site-packages"
-        self.file = self.prefix / "lazyplug.index"
-        self._patch.setattr(sys, "prefix", str(self.prefix))
-        self.path(*more, self.site)
-
-    def path(self, *entries: "Path | str") -> None:
-        """Act as a process with this sys.path."""
-        self._patch.setattr(sys, "path", [str(entry) for entry in entries])
-        lazyplug.invalidate_caches()
-        _log.forget()
-
-    def freeze(self, *options: str) -> None:
-        assert main(["freeze", *options]) == 0
-        lazyplug.invalidate_caches()
-
-    def copied(self, name: str) -> None:
-        """Copy it as an image would, and act as a process of the copy."""
-        shutil.copytree(self.prefix, self.root / name)
-        for directory, _, files in os.walk(self.root / name):
-            for file in ("", *files):
-                os.utime(os.path.join(directory, file), (1, 1))
-        self.enter(name)
 
 
 @pytest.fixture

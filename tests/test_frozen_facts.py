@@ -16,7 +16,7 @@ from lazyplug._static.source import Sources
 from lazyplug.cli import main
 from lazyplug.testing import dist, plant
 from tests.support.children import ask
-from tests.test_frozen import Environment
+from tests.support.frozen import Environment
 
 # Imported here, since sys.path is another one in the tests.
 FILES = (frozen_facts,)
