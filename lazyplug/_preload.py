@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-# No program that runs needs what starts programs.
-_SKIPPED = {"__pycache__", "_running"}
+# What starts programs; and what reads sources, which is of no use without files.
+_SKIPPED = {
+    *("__pycache__", "_running", "class_facts", "declared", "frozen_facts", "imported"),
+    *("literals", "names", "packages", "plugin_facts", "source", "writes"),
+}
 # the contents of the files, by path
 _data: "dict[str, bytes]" = {}
 # for each source file, the mtime and size that its bytecode must record to be used
@@ -81,7 +84,7 @@ def _keep(package: str, directory: str, finder: FileFinder) -> None:
         module = package if name == "__init__" else f"{package}.{name}"
         if name[:1] == "_" and not suffix and name not in _SKIPPED:
             _keep(module, path, finder)
-        if suffix != ".py" or module in sys.modules:
+        if suffix != ".py" or module in sys.modules or name in _SKIPPED:
             continue
         status = fs.stat(path)
         content = b""
