@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-# What starts programs; and what reads sources, which is of no use without files.
+# What starts programs; what a host with facts has imported before it loads a plugin;
+# and what reads sources, which is of no use without files.
 _SKIPPED = {
-    *("__pycache__", "_running", "class_facts", "declared", "frozen_facts", "imported"),
+    *("__pycache__", "_arguments", "_description", "_facts", "_running"),
+    *("class_facts", "declared", "frozen_facts", "imported"),
     *("literals", "names", "packages", "plugin_facts", "source", "writes"),
 }
 # the contents of the files, by path
