@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SKIPPED = {
     *("__pycache__", "_arguments", "_description", "_facts", "_running"),
     *("class_facts", "declared", "frozen_facts", "imported"),
-    *("literals", "names", "packages", "plugin_facts", "source", "writes"),
+    *("hints", "literals", "names", "packages", "plugin_facts", "source", "writes"),
 }
 # the contents of the files, by path
 _data: "dict[str, bytes]" = {}
