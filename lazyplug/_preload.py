@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-# What starts programs; what a host with facts has imported before it loads a plugin;
-# and what reads sources, which is of no use without files.
+# What only tools import, or starts programs; what a host with facts has imported before
+# it loads a plugin; and what reads sources, which is of no use without files.
 _SKIPPED = {
-    *("__pycache__", "_arguments", "_description", "_facts", "_running"),
+    *("__pycache__", "_public", "_running", "_types"),
+    *("_arguments", "_description", "_facts"),
     *("class_facts", "declared", "frozen_facts", "imported"),
     *("hints", "literals", "names", "packages", "plugin_facts", "source", "writes"),
 }
