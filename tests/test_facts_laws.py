@@ -708,4 +708,6 @@ def test_unusual_sources_make_no_fact_wrong(
 
 
 def test_facts_were_found_in_some_of_them() -> None:
+    if Counts.proven < 400:
+        pytest.skip("too few were tried in this process")
     assert Counts.given > Counts.proven / 10, (Counts.given, Counts.proven)
