@@ -374,7 +374,8 @@ def module_of_class(draw: Any, cls: str, bases: tuple[str, ...] = ()) -> str:
     )
 
 
-_numbers = itertools.count()
+# Not the names of modules that other tests import.
+_numbers = itertools.count(10_000)
 
 
 class EarlyFinder:
