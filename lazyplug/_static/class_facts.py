@@ -8,7 +8,7 @@ not seen there is outside of the proof: another module may write the attribute.
 import ast
 
 from .literals import NOT_LITERAL, is_mutable, literal
-from .names import FUNCTIONS, Modules, Names, bound_names, mentioned, nodes_outside
+from .names import FUNCTIONS, Modules, Names, bound_names, nodes_outside
 from .source import dotted
 from .writes import leaves_alone
 
@@ -41,9 +41,10 @@ class _Class:
 
     :param home: the name of its module.
     :param node: the statement.
+    :param names: the names in its module.
     """
 
-    def __init__(self, home: str, node: ast.ClassDef) -> None:
+    def __init__(self, home: str, node: ast.ClassDef, names: Names) -> None:
         self.home = home
         self.node = node
         # the number of bindings of each name in the body
@@ -61,7 +62,7 @@ class _Class:
                     # An annotation alone binds nothing.
                     self.bound[name] = self.bound.get(name, 0) - 1
         self.is_dynamic = self.bound.get("*", 0) > 0 or any(
-            _DYNAMIC & set(mentioned(each)) for each in _body_nodes(node)
+            _DYNAMIC & names.mentioned(each) for each in _body_nodes(node)
         )
         for statement in node.body:
             match statement:
@@ -88,9 +89,10 @@ class ClassFacts:
     def __init__(self, modules: Modules, vouched: "tuple[str, ...]" = ()) -> None:
         self._modules = modules
         self._vouched = vouched
-        # the modules of the chain, and the names that were followed through them
+        # the modules of the chain, and what was followed through them
         self._chain: set[str] = set()
         self._path: set[str] = set()
+        self._steps: set[tuple[str, str]] = set()
         self._classes: dict[tuple[str, str], _Class] = {}
         self._orders: dict[_Class, list[_Class | _Known]] = {}
         # the file and line of each attribute that was proven
@@ -114,8 +116,30 @@ class ClassFacts:
             name: value
             for name, value in values.items()
             if value is not NOT_LITERAL
-            and all(leaves_alone(each, name, value, self._path) for each in chain)
+            and all(self._leaves_alone(each, name, value) for each in chain)
         }
+
+    def _leaves_alone(self, names: Names, name: str, value: "Any") -> bool:
+        """Return True if a module certainly does not change an attribute of a class."""
+        return leaves_alone(
+            names,
+            name,
+            value,
+            self._path,
+            self._elsewhere(names),
+            self._is_vouched(names.home[0]),
+        )
+
+    def _elsewhere(self, names: Names) -> "set[ast.AST]":
+        """Return the nodes that write attributes of modules outside of the chain."""
+        found: set[ast.AST] = set()
+        for node in (each for name in self._path for each in names.bindings.get(name, ())):
+            match node:
+                case ast.Attribute(ast.Name(variable), attr):
+                    module = self._modules.submodule(names, variable)
+                    if module and (module, attr) not in self._steps:
+                        found.add(node)
+        return found
 
     def _running(self) -> "set[Names]":
         """Return the sources that certainly run if the class is imported.
@@ -139,6 +163,7 @@ class ClassFacts:
         """
         steps, statement = self._modules.resolve(module, parts, known)
         self._path.update(parts, [name for _, name in steps])
+        self._steps.update(steps)
         *through, last = steps
         for step, _ in through if last in known else steps:
             self._chain.add(step)
@@ -157,9 +182,13 @@ class ClassFacts:
             match statement:
                 case ast.ClassDef():
                     if key not in self._classes:
-                        self._classes[key] = self._checked(_Class(key[0], statement))
+                        names = self._modules.names(key[0])
+                        if names is None:
+                            raise _Unproven
+                        found = _Class(key[0], statement, names)
+                        self._classes[key] = self._checked(found)
                     return self._classes[key]
-                case ast.Assign([ast.Name()], ast.Name() | ast.Attribute() as value):
+                case ast.Assign(_, ast.Name() | ast.Attribute() as value):
                     module, parts = key[0], dotted(value) or [""]
                 case _:
                     break
@@ -171,7 +200,9 @@ class ClassFacts:
         """Return a class whose statement is harmless; raise _Unproven otherwise."""
         node = found.node
         has_parameters = bool(getattr(node, "type_params", None))  # from Python 3.12 on
-        if node.decorator_list or found.is_dynamic or has_parameters:
+        if found.is_dynamic or has_parameters:
+            raise _Unproven
+        if not all(self._is_from_vouched(found.home, d) for d in node.decorator_list):
             raise _Unproven
         if not self._is_vouched(found.home):
             if "__init_subclass__" in found.bound or "__class_getitem__" in found.bound:
@@ -188,6 +219,17 @@ class ClassFacts:
     def _is_vouched(self, module: str) -> bool:
         return any(f"{module}.".startswith(f"{each}.") for each in self._vouched)
 
+    def _is_from_vouched(self, module: str, node: ast.expr) -> bool:
+        """Return True if a decorator is imported from a vouched module."""
+        parts = dotted(node.func if isinstance(node, ast.Call) else node)
+        names = self._modules.names(module)
+        match names and names.binding((parts or [""])[0]):
+            case ast.ImportFrom() as statement, _ if names:
+                source = names.source_of(statement)
+                self._path.add((parts or [""])[0])
+                return self._is_vouched(source) and not names.stars
+        return False
+
     def _bases(self, found: _Class) -> "list[_Class | _Known]":
         """Return the base classes of a class, without `object`."""
         names = self._modules.names(found.home)
@@ -196,8 +238,9 @@ class ClassFacts:
             parts = dotted(node.value if isinstance(node, ast.Subscript) else node)
             if parts is None or names is None:
                 raise _Unproven
-            if parts == ["object"] and not {"object", "*"} & names.bound.keys():
-                continue
+            if parts == ["object"] and not {"object", "*"} & names.bindings.keys():
+                if not self._modules.may_be_star_imported(names, "object"):
+                    continue
             bases.append(self._class(found.home, parts))
         return bases
 
@@ -279,4 +322,23 @@ class ClassFacts:
                     from inspect import cleandoc  # deferred: as above
 
                     return cleandoc(text)
+            case ast.Name() | ast.Attribute():
+                value = self._constant(found, node)
+                return NOT_LITERAL if is_mutable(value) else value
         return literal(node)
+
+    def _constant(self, found: _Class, node: ast.expr) -> "Any":
+        """Return the literal that a name of modules is bound to, else NOT_LITERAL."""
+        home, parts = found.home, dotted(node)
+        if parts is None or parts[0] in found.bound:
+            return NOT_LITERAL
+        for _ in range(_MOST_BASES):
+            (home, _), statement = self._resolve(home, parts or [""], set())
+            match statement:
+                case ast.Assign(_, value) | ast.AnnAssign(value=ast.expr() as value):
+                    if not isinstance(value, ast.Name | ast.Attribute):
+                        return literal(value)
+                    parts = dotted(value)
+                case _:
+                    break
+        return NOT_LITERAL

@@ -31,7 +31,7 @@ def in_module(modules: "Modules", module: str, variable: str) -> "Declared":
     The variable must be bound once, to a dict literal, at the top level.
     """
     names = modules.names(module)
-    if names is None or variable not in names.bound:
+    if names is None or variable not in names.bindings:
         return {}, "", ""
     value = NOT_LITERAL
     match names.binding(variable):
@@ -41,7 +41,7 @@ def in_module(modules: "Modules", module: str, variable: str) -> "Declared":
             _,
         ):
             value = literal(node)
-    line = getattr(names.bound[variable][0], "lineno", 0)
+    line = getattr(names.bindings[variable][0], "lineno", 0)
     return _checked(value, variable, f"{names.file}:{line}")
 
 

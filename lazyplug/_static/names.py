@@ -30,6 +30,14 @@ _CHANGES_AT_IMPORT = {
     *("__delattr__", "__dict__", "__setattr__", "delattr", "eval", "f_locals"),
     *("locals", "setattr", "vars"),
 }
+# Of these, code may get the names of a module's own namespace only.
+_OWN_NAMESPACE = {"globals", "locals"}
+# Builtins that a string may be the name of, and what code needs to find them by it.
+_BUILTINS = {"delattr", "eval", "exec", "globals", "locals", "setattr", "vars"}
+_FINDS_BUILTINS = {
+    *("__builtins__", "__import__", "__self__", "builtins", "f_builtins", "getmodule"),
+    *("import_module", "importlib", "modules"),
+}
 # With these attributes of `sys`, code may change what an import returns.
 _OF_SYS = {"modules", "path"}
 _READS = {"copy", "get", "items", "keys", "values"}
@@ -46,12 +54,18 @@ class Modules:
         self._search = search
         self._sources = sources
         self._modules: dict[str, Names | None] = {}
+        # by module and name: what `_exports` returned
+        self._exported: dict[tuple[str, str], bool | None] = {}
 
     def names(self, module: str) -> "Names | None":
         """Return the names in the source of a module.
 
         None if it has no source, or code that may change names without binding them.
         """
+        names = self._read(module)
+        return None if names and names.may_change else names
+
+    def _read(self, module: str) -> "Names | None":
         if module not in self._modules:
             file, directories = self._search.find(module, self._sources) or (None, None)
             tree = None
@@ -61,32 +75,36 @@ class Modules:
                 self._sources.reliable &= reliable
             names = None
             if file is not None and tree is not None:
-                names = Names(tree, directories is not None, file)
-            self._modules[module] = None if names and names.may_change else names
+                names = Names(tree, (module, directories is not None), file)
+            self._modules[module] = names
         return self._modules[module]
 
     def running(self, module: str) -> "list[Names] | None":
         """Return the names in the sources that run if a module is imported.
 
         They are those of its parent packages and its own. None if Python may run
-        something else, such as a compiled module beside its source.
+        something else, such as a compiled module beside its source. The parents may
+        change their own names: the module is not imported through them.
         """
         found: list[Names] = []
         parts = module.split(".")
         for length in range(1, len(parts) + 1):
             name = ".".join(parts[:length])
-            names = self.names(name)
+            names = self._read(name)
             file, _ = self._search.find(name, self._sources) or ("", None)
-            if names is not None and self._is_what_runs(name, names.file):
+            may_change = names and (
+                names.may_change if name == module else names.may_change_others
+            )
+            if names and not may_change and self._is_what_runs(names):
                 found.append(names)
             elif file is not None or name == module:
                 return None  # otherwise, it is a namespace package
         return found
 
-    def _is_what_runs(self, module: str, file: str) -> bool:
+    def _is_what_runs(self, names: "Names") -> bool:
         """Return True if an import of a module runs its source."""
-        stem = os.path.splitext(file)[0]
-        return not _imp.is_frozen(module) and not any(
+        stem = os.path.splitext(names.file)[0]
+        return not _imp.is_frozen(names.home[0]) and not any(
             # The signatures of directories show new ones.
             fs.access(stem + suffix, 0)
             for suffix in _imp.extension_suffixes()
@@ -121,16 +139,22 @@ class Modules:
             # An answer is worked out twice if it is asked for before bytecode is first
             # written to the directory.
             is_below = names.is_package and self._search.find(below, self._sources)
-            overriding = {name, "*", "__getattr__"}
+            star = self._star_import_of(names, name)
             match names.binding(name):
-                case None if rest and is_below and not overriding & names.bound.keys():
+                case _ if star is None:
+                    break
+                case _ if star:
+                    found = star
+                case None if rest and is_below and names.has_only_submodule(name):
                     found, parts = below, rest
-                case ast.ImportFrom(source, _, level), ast.alias(name):
-                    here = module, names.is_package
-                    found = absolute(level, source or "", here) or ""
-                    parts = [name, *rest]
+                case ast.ImportFrom() as statement, ast.alias(other):
+                    found, parts = names.source_of(statement), [other, *rest]
+                    # `from . import submodule`
+                    if rest and is_below and f"{found}.{other}" == below:
+                        found, parts = below, rest
                 case ast.Import(), ast.alias(source, asname) if rest:
-                    found, parts = source if asname else name, rest
+                    found, *below_it = source.split(".") if asname else [name]
+                    parts = [*below_it, *rest]
                 case statement, _ if not rest and not is_below:
                     return steps, statement
                 case _:
@@ -141,53 +165,239 @@ class Modules:
             module = found
         return steps, None
 
+    def submodule(self, names: "Names", variable: str) -> str:
+        """Return the submodule that a variable of a package certainly is; "" if none.
+
+        It is bound once, by `from . import submodule`.
+        """
+        match names.binding(variable):
+            case ast.ImportFrom() as statement, ast.alias(name, None):
+                below = f"{names.home[0]}.{name}"
+                if (
+                    names.source_of(statement) == names.home[0]
+                    and self._star_import_of(names, variable) == ""
+                    and self._search.find(below, self._sources)
+                ):
+                    return below
+        return ""
+
+    def may_be_star_imported(self, names: "Names", name: str) -> bool:
+        """Return True if a star import may bind a name in a module."""
+        return any(
+            self._exports(names.source_of(star), name, HOPS) is not False
+            for star in names.stars
+        )
+
+    def _star_import_of(self, names: "Names", name: str) -> "str | None":
+        """Return the module from which a star import certainly binds a name.
+
+        "" if none of them decides about the name; None if it is unknown.
+        """
+        binding = names.binding(name)
+        found = ""
+        if "*" in names.bindings:
+            return None
+        for star, place in names.stars.items():
+            if binding and place < names.tree.body.index(binding[0]):
+                continue  # the name is bound again after it
+            source = names.source_of(star)
+            exports = self._exports(source, name, HOPS)
+            if exports is False:
+                continue
+            # Of two, a cycle of imports may decide. One name in three is enough.
+            if not exports or found or name in names.bindings:
+                return None
+            if star not in names.tree.body or names.has_hooks:
+                return None
+            found = source
+        return found
+
+    def _exports(self, module: str, name: str, hops: int) -> "bool | None":
+        """Return True if a star import from a module binds a name; None if unknown."""
+        key = module, name
+        if key not in self._exported:
+            self._exported[key] = None  # in a cycle, it is unknown
+            names = self.names(module) if hops else None
+            if names and "*" not in names.bindings and self._is_what_runs(names):
+                self._exported[key] = self._has_public(names, name, hops)
+        return self._exported[key]
+
+    def _has_public(self, names: "Names", name: str, hops: int) -> "bool | None":
+        """Return True if a name is public in a module; None if that is unknown.
+
+        Where modules import each other, a star import binds fewer names, and no others.
+        """
+        exported = names.exported()
+        if exported and name in exported:
+            return True
+        if exported == () and name.startswith("_") and not names.stars:
+            return False  # there is no `__all__`
+        below = f"{names.home[0]}.{name}"
+        if names.has_hooks and exported != ():
+            return None
+        if name not in names.bindings:
+            if names.is_package and self._search.find(below, self._sources):
+                return None
+            answers = [
+                self._exports(names.source_of(star), each, hops - 1)
+                for star in names.stars
+                for each in (name, "__all__")
+            ]
+            if not any(each is not False for each in answers):
+                return False
+            return None
+        return True if exported == () and names.binding(name) else None
+
 
 class Names:
     """The names that the source of a module binds and uses.
 
     :param tree: its syntax tree.
-    :param is_package: True if the module is a package.
+    :param home: the name of the module, and True if it is a package.
     :param file: its file.
     """
 
-    def __init__(self, tree: ast.Module, is_package: bool, file: str) -> None:
+    def __init__(self, tree: ast.Module, home: "tuple[str, bool]", file: str) -> None:
         self.tree = tree
-        self.is_package = is_package
+        self.home = home
+        self.is_package = home[1]
         self.file = file
         # the nodes that bind or delete each name, anywhere in the file
         self.bound: dict[str, list[ast.AST]] = {}
         self.used: set[str] = set()
-        everywhere: set[Any] = set()
+        # those of them that may bind an attribute of the module
+        self.bindings: dict[str, list[ast.AST]] = {}
+        self.parameters: set[str] = set()
+        # the star imports, with their places in the body
+        self.stars: dict[ast.ImportFrom, int] = {}
         # the names that may be attributes of the module
         self.own: set[str] = set()
+        at_top = {*nodes_outside(FUNCTIONS | ast.ClassDef, tree)}
         for node in ast.walk(tree):
-            everywhere.update(mentioned(node))
+            # What else functions and classes bind is local to them.
+            may_bind = node in at_top or isinstance(
+                node, ast.Global | ast.Attribute | ast.Subscript
+            )
             for name in bound_names(node):
                 self.bound.setdefault(name, []).append(node)
+                if may_bind and not (name == "*" and isinstance(node, ast.alias)):
+                    self.bindings.setdefault(name, []).append(node)
             match node:
                 case ast.Name(name, ast.Load()):
                     self.used.add(name)
+                case ast.arg(name):
+                    self.parameters.add(name)
                 case ast.Global(names):
                     self.own.update(names)
-        at_import: set[Any] = set()
-        for node in nodes_outside(FUNCTIONS, tree):
-            at_import.update(mentioned(node))
-        for node in nodes_outside(FUNCTIONS | ast.ClassDef, tree):
+        # the names of builtins that are only words where they are strings
+        self.words = _only_words(tree)
+        everywhere = {word for node in ast.walk(tree) for word in self.mentioned(node)}
+        at_import = {
+            word
+            for node in nodes_outside(FUNCTIONS, tree)
+            for word in self.mentioned(node)
+        }
+        for node in at_top:
             self.own.update(bound_names(node))
-        self.may_change = bool(
-            _CHANGES & everywhere
-            or _CHANGES_AT_IMPORT & at_import
-            or _changes_imports(tree)
+        for place, statement in enumerate(tree.body):
+            for node in ast.walk(statement):
+                match node:
+                    case ast.ImportFrom(names=[ast.alias("*")]):
+                        self.stars[node] = place
+        # True if code may change what other names mean, or those of the module
+        self.may_change_others = bool(
+            (_CHANGES - _OWN_NAMESPACE) & everywhere or _changes_imports(tree)
         )
+        self.may_change = self.may_change_others or bool(
+            _CHANGES & everywhere or _CHANGES_AT_IMPORT & at_import
+        )
+        self.has_hooks = "__getattr__" in self.bindings
+
+    def mentioned(self, node: ast.AST) -> "set[Any]":
+        """Return the names that a node mentions, without strings that are only words."""
+        found = {*mentioned(node)}
+        return found - self.words if isinstance(node, ast.Constant) else found
+
+    def is_builtin(self, name: str) -> bool:
+        """Return True if a name certainly means a builtin wherever it is used."""
+        return not (self.stars or name in self.bound or name in self.parameters)
+
+    def source_of(self, statement: ast.ImportFrom) -> str:
+        """Return the module from which a statement imports."""
+        return absolute(statement.level, statement.module or "", self.home) or ""
+
+    def has_only_submodule(self, name: str) -> bool:
+        """Return True if a name is not bound in a package, so it may be a submodule."""
+        return not {name, "*", "__getattr__"} & self.bindings.keys()
+
+    def exported(self) -> "tuple[Any, ...] | None":
+        """Return the names in `__all__`; none if it is not bound, None if unknown."""
+        if "__all__" not in self.bindings:
+            return ()
+        match self.binding("__all__"):
+            case ast.Assign([ast.Name()], ast.List(items) | ast.Tuple(items)), _:
+                names = [each.value for each in items if isinstance(each, ast.Constant)]
+                if len(names) == len(items) > 0 and self._only_joins("__all__"):
+                    return tuple(names)
+        return None
+
+    def _only_joins(self, name: str) -> bool:
+        """Return True if a list is only read, to make a text of its items."""
+        joined = 0
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.Name(word, ast.Load()) | ast.Constant(word) if word == name:
+                    joined -= 1
+                case ast.Call(ast.Attribute(ast.Constant(str()), "join"), [argument]):
+                    joined += isinstance(argument, ast.Name) and argument.id == name
+        return joined == 0
 
     def binding(self, name: str) -> "tuple[ast.stmt, ast.AST] | None":
-        """Return the one unconditional statement that binds a name, and the node."""
-        match self.bound.get(name):
-            case [node] if "*" not in self.bound:
-                for statement in self.tree.body:
-                    if any(node is each for each in _binding_nodes(statement)):
-                        return statement, node
-        return None
+        """Return the one unconditional statement that binds a name, and the node.
+
+        Star imports are not considered.
+        """
+        nodes = self.bindings.get(name, [])
+        found = [
+            (statement, node)
+            for statement in self.tree.body
+            for node in _binding_nodes(statement)
+            if any(node is each for each in nodes)
+        ]
+        if not found or len(found) != len(nodes) or "*" in self.bindings:
+            return None
+        first, _ = found[0]
+        # All targets of an assignment are the same.
+        is_one = len(found) == 1 or isinstance(first, ast.Assign)
+        if is_one and all(statement is first for statement, _ in found):
+            return found[-1]
+        for each in found:
+            match each:
+                case ast.Import(), ast.alias(asname=None):
+                    continue  # `import a.b` and `import a.c` bind the same package
+            return None
+        return found[0]
+
+
+def _only_words(tree: ast.Module) -> "set[str]":
+    """Return the names of builtins that no string in the code can mean.
+
+    They are no arguments or keys, and the code has nothing to find builtins by a name.
+    """
+    found: set[Any] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant():
+                continue
+            case ast.Call(args=[*values], keywords=keywords):
+                values += [each.value for each in keywords]
+            case ast.Subscript(slice=value):
+                values = [value]
+            case _:
+                values = []
+        found.update(mentioned(node))
+        found.update(each.value for each in values if isinstance(each, ast.Constant))
+    return set() if _FINDS_BUILTINS & found else _BUILTINS - found
 
 
 def nodes_outside(kinds: "UnionType", tree: ast.AST) -> "Iterator[ast.AST]":

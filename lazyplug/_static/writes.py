@@ -7,6 +7,7 @@ Code that computes these names as well is not understood.
 import ast
 
 from .literals import is_mutable
+from .names import FUNCTIONS, bound_names, nodes_outside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ _CLASS_WRITES = {
     *("__bases__", "__class__", "__init_subclass__", "__qualname__", "__import__"),
     "__set_name__",
 }
+# Methods that get the class, not an instance.
+_ON_CLASS = {"__class_getitem__", "__init_subclass__", "__new__"}
+_SCOPES = FUNCTIONS | ast.ClassDef | ast.Lambda
 _READS = {"copy", "count", "get", "index", "items", "keys", "values"}
 # Functions that do not change their arguments.
 _READERS = {
@@ -44,21 +48,32 @@ _READERS = {
 
 
 def leaves_alone(
-    names: "Names", name: str, value: "Any", path: "Iterable[str]"
+    names: "Names",
+    name: str,
+    value: "Any",
+    path: "Iterable[str]",
+    elsewhere: "Iterable[ast.AST]",
+    is_vouched: bool,
 ) -> bool:
     """Return True if a module certainly does not change an attribute of a class.
 
     :param name: the name of the attribute.
     :param value: its value, which may be changed in place if it is mutable.
     :param path: the names through which modules refer to the class and its bases.
+    :param elsewhere: nodes that write attributes of modules outside of the chain.
+    :param is_vouched: True if only writes of these names count, as the host says.
     """
     mutable = is_mutable(value)
     kept = {name, *path, *_CLASS_WRITES, *_NAMESPACES}
-    harmless = {*_named(names.tree, kept), *_read(names, kept, value)}
+    harmless = {*_named(names.tree, kept), *_read(names, kept, value), *elsewhere}
+    harmless.update(_on_instances(names, mutable))
+    if is_vouched:
+        written = {node for node, word in _writes(names.tree) if word in {name, *path}}
+        return written <= harmless
     for node in ast.walk(names.tree):
         match node:
             case ast.Attribute(attr=word, ctx=ast.Store() | ast.Del()):
-                if word in kept:
+                if word in kept and node not in harmless:
                     return False
             case ast.MatchClass(kwd_attrs=words) if mutable and name in words:
                 return False
@@ -68,7 +83,7 @@ def leaves_alone(
                 pass
             case _:
                 continue
-        if node in harmless:
+        if node in harmless or not names.mentioned(node):
             continue
         if word in _UNSEEN or word in _WRITERS or word in _NAMESPACES:
             return False
@@ -97,6 +112,87 @@ def _named(tree: ast.AST, kept: "set[str]") -> "Iterator[ast.AST]":
                             yield func
 
 
+def _on_instances(names: "Names", mutable: bool) -> "Iterator[ast.AST]":
+    """Yield the nodes that write attributes of instances, or name their namespaces.
+
+    The metaclasses of a class are known, so that no method of another class gets it as
+    `self`. A new object is no module, so that its namespace does not replace a class.
+    """
+    own, new = {*_selves(names.tree)}, set() if mutable else {*_new(names.tree)}
+    for node in ast.walk(names.tree):
+        match node:
+            case ast.Attribute(value, "__dict__", ast.Load()) if value in own | new:
+                yield node
+            case ast.Attribute(value, ctx=ast.Store() | ast.Del()) if value in own:
+                yield node
+            case ast.Call(func, [value, *_]) if value in own:
+                match func:
+                    case ast.Name("setattr" | "delattr"):
+                        yield func
+                    case ast.Attribute(ast.Name("object"), attr) if attr in _WRITERS:
+                        yield func
+
+
+def _selves(tree: ast.AST) -> "Iterator[ast.AST]":
+    """Yield the names by which plain methods refer to their instance."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        # A method that the class body binds again, or reads, may get the class.
+        body = [each for part in node.body for each in nodes_outside(_SCOPES, part)]
+        used = [name for each in body for name in bound_names(each)]
+        used += [each.id for each in body if isinstance(each, ast.Name)]
+        for method in node.body:
+            if isinstance(method, FUNCTIONS) and not method.decorator_list:
+                first = [*method.args.posonlyargs, *method.args.args][:1]
+                is_plain = method.name not in _ON_CLASS and used.count(method.name) == 1
+                for each in first if is_plain else ():
+                    yield from _only_uses(method, each.arg, 0)
+
+
+def _new(tree: ast.AST) -> "Iterator[ast.AST]":
+    """Yield the variables of functions that are only bound to what `__new__` returns."""
+    for function in ast.walk(tree):
+        if isinstance(function, FUNCTIONS):
+            for statement in function.body:
+                match statement:
+                    case ast.Assign([ast.Name(name)], ast.Call(ast.Attribute(_, "__new__"))):
+                        yield from _only_uses(function, name, 1)
+
+
+def _only_uses(function: "Any", name: str, times: int) -> "list[ast.AST]":
+    """Return the uses of a variable in a function; none if others may bind it.
+
+    :param times: how often the function binds it.
+    """
+    uses: list[ast.AST] = []
+    for node in ast.walk(function):
+        match node:
+            case ast.Attribute():
+                continue
+            case ast.Nonlocal(words) if name in words:
+                return []
+        times -= bound_names(node).count(name)
+    for part in function.body:
+        for node in nodes_outside(_SCOPES, part):
+            if isinstance(node, ast.Name) and node.id == name:
+                uses.append(node)
+    return uses if times == 0 else []
+
+
+def _writes(tree: ast.AST) -> "Iterator[tuple[ast.AST, Any]]":
+    """Yield what writes attributes, with each name that may be that of the attribute."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=word, ctx=ast.Store() | ast.Del()):
+                yield node, word
+            case ast.Call(ast.Name(word) | ast.Attribute(attr=word) as func, arguments):
+                if word in _WRITERS:
+                    for each in arguments:
+                        if isinstance(each, ast.Constant):
+                            yield func, each.value
+
+
 def _read(names: "Names", kept: "set[str]", value: "Any") -> "Iterator[ast.AST]":
     """Yield the nodes that only read a namespace, or a list without changing it."""
     mutable = is_mutable(value)
@@ -118,7 +214,7 @@ def _read(names: "Names", kept: "set[str]", value: "Any") -> "Iterator[ast.AST]"
             case ast.For(iter=found) | ast.comprehension(iter=found):
                 read = [found]
             case ast.Call(ast.Name(function), arguments) if (
-                function in _READERS and function not in names.bound
+                function in _READERS and names.is_builtin(function)
             ):
                 read = arguments
             case ast.Call(ast.Attribute(found, method)) if method in _READS:
