@@ -8,8 +8,9 @@ not seen there is outside of the proof: another module may write the attribute.
 import ast
 
 from .literals import NOT_LITERAL, is_mutable, literal
-from .names import FUNCTIONS, Modules, Names, bound_names, nodes_outside
+from .names import Modules, Names
 from .source import dotted
+from .variables import FUNCTIONS, bound_names, nodes_outside
 from .writes import leaves_alone
 
 TYPE_CHECKING = False
@@ -133,12 +134,13 @@ class ClassFacts:
     def _elsewhere(self, names: Names) -> "set[ast.AST]":
         """Return the nodes that write attributes of modules outside of the chain."""
         found: set[ast.AST] = set()
-        for node in (each for name in self._path for each in names.bindings.get(name, ())):
-            match node:
-                case ast.Attribute(ast.Name(variable), attr):
-                    module = self._modules.submodule(names, variable)
-                    if module and (module, attr) not in self._steps:
-                        found.add(node)
+        for name in self._path:
+            for node in names.bindings.get(name, ()):
+                match node:
+                    case ast.Attribute(ast.Name(variable), attr):
+                        module = self._modules.submodule(names, variable)
+                        if module and (module, attr) not in self._steps:
+                            found.add(node)
         return found
 
     def _running(self) -> "set[Names]":
@@ -238,9 +240,8 @@ class ClassFacts:
             parts = dotted(node.value if isinstance(node, ast.Subscript) else node)
             if parts is None or names is None:
                 raise _Unproven
-            if parts == ["object"] and not {"object", "*"} & names.bindings.keys():
-                if not self._modules.may_be_star_imported(names, "object"):
-                    continue
+            if parts == ["object"] and self._modules.means_builtin(names, "object"):
+                continue
             bases.append(self._class(found.home, parts))
         return bases
 
@@ -269,7 +270,9 @@ class ClassFacts:
         self._orders[found] = order
         return order
 
-    def _value(self, order: "list[_Class | _Known]", name: str) -> "Any":
+    def _value(
+        self, order: "list[_Class | _Known]", name: str, depth: int = 0
+    ) -> "Any":
         """Return the literal that the first class binds to a name, else NOT_LITERAL."""
         if name.startswith("_"):
             return NOT_LITERAL  # mangled, or special to Python or to known classes
@@ -284,7 +287,7 @@ class ClassFacts:
             if times > 1 or name not in each.values:
                 return NOT_LITERAL
             node = each.values[name]
-            value = self._evaluate(each, node)
+            value = self._evaluate(each, node, name, depth + 1)
             if is_mutable(value) and name in each.read:
                 return NOT_LITERAL
             names = self._modules.names(each.home)
@@ -303,7 +306,7 @@ class ClassFacts:
             return slots != name
         return isinstance(slots, tuple | list | set | dict) and name not in slots
 
-    def _evaluate(self, found: _Class, node: ast.expr) -> "Any":
+    def _evaluate(self, found: _Class, node: ast.expr, name: str, depth: int) -> "Any":
         match node:
             case ast.Call(func, [argument], []):
                 parts, text = dotted(func), literal(argument)
@@ -322,23 +325,36 @@ class ClassFacts:
                     from inspect import cleandoc  # deferred: as above
 
                     return cleandoc(text)
-            case ast.Name() | ast.Attribute():
-                value = self._constant(found, node)
-                return NOT_LITERAL if is_mutable(value) else value
+            case ast.Name() | ast.Attribute() if depth < _MOST_BASES:
+                before = {*self._chain}, {*self._path}, {*self._steps}
+                try:
+                    value = self._constant(found, node, name, depth)
+                except _Unproven:
+                    value = NOT_LITERAL
+                more = self._chain - before[0]
+                if value is not NOT_LITERAL and all(map(self._modules.running, more)):
+                    return NOT_LITERAL if is_mutable(value) else value
+                # Other attributes do not depend on these modules.
+                self._chain, self._path, self._steps = before
         return literal(node)
 
-    def _constant(self, found: _Class, node: ast.expr) -> "Any":
-        """Return the literal that a name of modules is bound to, else NOT_LITERAL."""
+    def _constant(self, found: _Class, node: ast.expr, name: str, depth: int) -> "Any":
+        """Return the literal that a name is bound to in a module, else NOT_LITERAL.
+
+        It may be the same attribute of another class.
+        """
         home, parts = found.home, dotted(node)
         if parts is None or parts[0] in found.bound:
             return NOT_LITERAL
+        if parts[1:] and parts[-1] == name:
+            return self._value(self._mro(self._class(home, parts[:-1])), name, depth)
         for _ in range(_MOST_BASES):
-            (home, _), statement = self._resolve(home, parts or [""], set())
+            (home, _), statement = self._resolve(home, parts, set())
             match statement:
                 case ast.Assign(_, value) | ast.AnnAssign(value=ast.expr() as value):
-                    if not isinstance(value, ast.Name | ast.Attribute):
-                        return literal(value)
                     parts = dotted(value)
+                    if parts is None:
+                        return literal(value)
                 case _:
                     break
         return NOT_LITERAL

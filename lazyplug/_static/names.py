@@ -10,16 +10,16 @@ import os
 
 from .._files import fs
 from .source import HOPS, absolute, read, tree_of
+from .variables import FUNCTIONS, bound_names, locals_in, new_in, nodes_outside, selves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
-    from types import UnionType
+    from collections.abc import Container
     from typing import Any
 
     from .source import Search, Sources
 
-FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+_EXTENDS_PATH = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)"
 # Code that mentions these may change names without binding them: the first anywhere,
 # the others only if the code runs at import.
 _CHANGES = {
@@ -181,10 +181,10 @@ class Modules:
                     return below
         return ""
 
-    def may_be_star_imported(self, names: "Names", name: str) -> bool:
-        """Return True if a star import may bind a name in a module."""
-        return any(
-            self._exports(names.source_of(star), name, HOPS) is not False
+    def means_builtin(self, names: "Names", name: str) -> bool:
+        """Return True if the code at the top of a module certainly means a builtin."""
+        return not {name, "*"} & names.bindings.keys() and all(
+            self._exports(names.source_of(star), name, HOPS) is False
             for star in names.stars
         )
 
@@ -291,7 +291,19 @@ class Names:
                     self.own.update(names)
         # the names of builtins that are only words where they are strings
         self.words = _only_words(tree)
-        everywhere = {word for node in ast.walk(tree) for word in self.mentioned(node)}
+        self._instances: tuple[set[ast.AST], set[ast.AST]] | None = None
+        self.locals = {*locals_in(tree)}
+        # Where a package has more directories, its own is still searched first.
+        extends = (
+            {*ast.walk(each)} if _extends_path(each) else set() for each in tree.body
+        )
+        harmless = set().union(*extends) if self.is_builtin("__import__") else set()
+        everywhere = {
+            word
+            for node in ast.walk(tree)
+            if node not in harmless
+            for word in self.mentioned(node)
+        }
         at_import = {
             word
             for node in nodes_outside(FUNCTIONS, tree)
@@ -314,9 +326,18 @@ class Names:
         self.has_hooks = "__getattr__" in self.bindings
 
     def mentioned(self, node: ast.AST) -> "set[Any]":
-        """Return the names that a node mentions, without strings that are only words."""
-        found = {*mentioned(node)}
+        """Return the names that a node mentions.
+
+        Local variables of these names, and strings that are only words, do not count.
+        """
+        found = set() if node in self.locals else {*mentioned(node)}
         return found - self.words if isinstance(node, ast.Constant) else found
+
+    def instances(self) -> "tuple[set[ast.AST], set[ast.AST]]":
+        """Return the names that mean `self` in methods, and those of new objects."""
+        if self._instances is None:
+            self._instances = {*selves(self.tree)}, {*new_in(self.tree)}
+        return self._instances
 
     def is_builtin(self, name: str) -> bool:
         """Return True if a name certainly means a builtin wherever it is used."""
@@ -379,6 +400,14 @@ class Names:
         return found[0]
 
 
+def _extends_path(statement: ast.stmt) -> bool:
+    """Return True if a statement adds directories to those of its package."""
+    match statement:
+        case ast.Assign([ast.Name("__path__")]):
+            return ast.unparse(statement) == _EXTENDS_PATH
+    return False
+
+
 def _only_words(tree: ast.Module) -> "set[str]":
     """Return the names of builtins that no string in the code can mean.
 
@@ -398,20 +427,6 @@ def _only_words(tree: ast.Module) -> "set[str]":
         found.update(mentioned(node))
         found.update(each.value for each in values if isinstance(each, ast.Constant))
     return set() if _FINDS_BUILTINS & found else _BUILTINS - found
-
-
-def nodes_outside(kinds: "UnionType", tree: ast.AST) -> "Iterator[ast.AST]":
-    """Yield the nodes of a tree that are outside the bodies of the given kinds.
-
-    Code outside the bodies of functions runs when the module is imported.
-    """
-    nodes = [tree]
-    for node in nodes:  # the list grows; recursion could exceed the stack
-        yield node
-        for field, value in ast.iter_fields(node):
-            if field != "body" or not isinstance(node, kinds):
-                below = value if isinstance(value, list) else [value]
-                nodes += [each for each in below if isinstance(each, ast.AST)]
 
 
 def _changes_imports(tree: ast.AST) -> bool:
@@ -464,30 +479,6 @@ def _binding_nodes(statement: ast.stmt) -> "list[Any]":
             return nodes
         case ast.AnnAssign(target, value=ast.expr()):
             return [target]
-    return []
-
-
-def bound_names(node: ast.AST) -> "list[str]":
-    """Return the names that a single node binds, deletes or declares global."""
-    match node:
-        case (
-            ast.Name(name, ast.Store() | ast.Del())
-            | ast.Attribute(attr=name, ctx=ast.Store() | ast.Del())
-            | ast.FunctionDef(name)
-            | ast.AsyncFunctionDef(name)
-            | ast.ClassDef(name)
-            | ast.ExceptHandler(name=str(name))
-            | ast.MatchAs(name=str(name))
-            | ast.MatchStar(name=str(name))
-            | ast.MatchMapping(rest=str(name))
-        ):
-            return [name]
-        case ast.alias(name, asname):
-            return [asname or name.partition(".")[0]]
-        case ast.Subscript(ast.Attribute(attr="modules"), ctx=ast.Store() | ast.Del()):
-            return ["*"]  # the module itself is replaced
-        case ast.Global(names):
-            return names
     return []
 
 

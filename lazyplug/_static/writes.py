@@ -7,7 +7,6 @@ Code that computes these names as well is not understood.
 import ast
 
 from .literals import is_mutable
-from .names import FUNCTIONS, bound_names, nodes_outside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +35,6 @@ _CLASS_WRITES = {
     *("__bases__", "__class__", "__init_subclass__", "__qualname__", "__import__"),
     "__set_name__",
 }
-# Methods that get the class, not an instance.
-_ON_CLASS = {"__class_getitem__", "__init_subclass__", "__new__"}
-_SCOPES = FUNCTIONS | ast.ClassDef | ast.Lambda
 _READS = {"copy", "count", "get", "index", "items", "keys", "values"}
 # Functions that do not change their arguments.
 _READERS = {
@@ -66,7 +62,7 @@ def leaves_alone(
     mutable = is_mutable(value)
     kept = {name, *path, *_CLASS_WRITES, *_NAMESPACES}
     harmless = {*_named(names.tree, kept), *_read(names, kept, value), *elsewhere}
-    harmless.update(_on_instances(names, mutable))
+    harmless.update(_on_instances(names, name, mutable))
     if is_vouched:
         written = {node for node, word in _writes(names.tree) if word in {name, *path}}
         return written <= harmless
@@ -98,6 +94,10 @@ def _named(tree: ast.AST, kept: "set[str]") -> "Iterator[ast.AST]":
     """Yield the functions that read or write attributes, where another one is named."""
     for node in ast.walk(tree):
         match node:
+            case ast.Subscript(
+                ast.Attribute(attr="__dict__") as found, ast.Constant(str() as key)
+            ) if key not in kept:
+                yield found
             case ast.Call(ast.Name(word) | ast.Attribute(attr=word) as func, arguments):
                 keys = arguments[:2]
                 if word in _METHODS:
@@ -112,19 +112,21 @@ def _named(tree: ast.AST, kept: "set[str]") -> "Iterator[ast.AST]":
                             yield func
 
 
-def _on_instances(names: "Names", mutable: bool) -> "Iterator[ast.AST]":
+def _on_instances(names: "Names", name: str, mutable: bool) -> "Iterator[ast.AST]":
     """Yield the nodes that write attributes of instances, or name their namespaces.
 
     The metaclasses of a class are known, so that no method of another class gets it as
-    `self`. A new object is no module, so that its namespace does not replace a class.
+    `self`. What `__new__` returns may be a class, but not a module of the path.
     """
-    own, new = {*_selves(names.tree)}, set() if mutable else {*_new(names.tree)}
+    own, new = names.instances()
     for node in ast.walk(names.tree):
         match node:
-            case ast.Attribute(value, "__dict__", ast.Load()) if value in own | new:
-                yield node
-            case ast.Attribute(value, ctx=ast.Store() | ast.Del()) if value in own:
-                yield node
+            case ast.Attribute(value, "__dict__", ast.Load()):
+                if value in own or (value in new and not mutable):
+                    yield node
+            case ast.Attribute(value, attr, ast.Store() | ast.Del()):
+                if value in own or (value in new and attr != name):
+                    yield node
             case ast.Call(func, [value, *_]) if value in own:
                 match func:
                     case ast.Name("setattr" | "delattr"):
@@ -133,55 +135,8 @@ def _on_instances(names: "Names", mutable: bool) -> "Iterator[ast.AST]":
                         yield func
 
 
-def _selves(tree: ast.AST) -> "Iterator[ast.AST]":
-    """Yield the names by which plain methods refer to their instance."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ClassDef):
-            continue
-        # A method that the class body binds again, or reads, may get the class.
-        body = [each for part in node.body for each in nodes_outside(_SCOPES, part)]
-        used = [name for each in body for name in bound_names(each)]
-        used += [each.id for each in body if isinstance(each, ast.Name)]
-        for method in node.body:
-            if isinstance(method, FUNCTIONS) and not method.decorator_list:
-                first = [*method.args.posonlyargs, *method.args.args][:1]
-                is_plain = method.name not in _ON_CLASS and used.count(method.name) == 1
-                for each in first if is_plain else ():
-                    yield from _only_uses(method, each.arg, 0)
-
-
-def _new(tree: ast.AST) -> "Iterator[ast.AST]":
-    """Yield the variables of functions that are only bound to what `__new__` returns."""
-    for function in ast.walk(tree):
-        if isinstance(function, FUNCTIONS):
-            for statement in function.body:
-                match statement:
-                    case ast.Assign([ast.Name(name)], ast.Call(ast.Attribute(_, "__new__"))):
-                        yield from _only_uses(function, name, 1)
-
-
-def _only_uses(function: "Any", name: str, times: int) -> "list[ast.AST]":
-    """Return the uses of a variable in a function; none if others may bind it.
-
-    :param times: how often the function binds it.
-    """
-    uses: list[ast.AST] = []
-    for node in ast.walk(function):
-        match node:
-            case ast.Attribute():
-                continue
-            case ast.Nonlocal(words) if name in words:
-                return []
-        times -= bound_names(node).count(name)
-    for part in function.body:
-        for node in nodes_outside(_SCOPES, part):
-            if isinstance(node, ast.Name) and node.id == name:
-                uses.append(node)
-    return uses if times == 0 else []
-
-
 def _writes(tree: ast.AST) -> "Iterator[tuple[ast.AST, Any]]":
-    """Yield what writes attributes, with each name that may be that of the attribute."""
+    """Yield what writes attributes, with the names that the attribute may have."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(attr=word, ctx=ast.Store() | ast.Del()):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from .._static.names import Modules, bound_names, mentioned
+from .._static.names import Modules, mentioned
 from .._static.source import calls_of, dotted
+from .._static.variables import bound_names
 
 if TYPE_CHECKING:
     from types import FunctionType, ModuleType
