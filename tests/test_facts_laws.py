@@ -37,18 +37,27 @@ VALUES = {
             "+1",
             "1j",
         ),
-        *("not 1", "-True", "...", "1 if 1 else 2"),
+        *("not 1", "-True", "...", "1 if 1 else 2", "A_NUMBER", "SIBLING.NAME"),
+        *("Made.NAME", "len", "sys.maxsize", "SIBLING.A_NUMBER"),
     ],
     "extensions": [
         *("['.a']", "('.a', '.b')", "{'.a': ['b']}", "{'.a'}", "[A_NAME]", "{}", "()"),
         *("{1, True}", "{1: 'a', True: 'b'}", "{[]: 1}", "{**{'.a': 1}}", "[*'ab']"),
-        *("[[['.a']]]", "(['.a'],)", "[x for x in 'ab']", "{'.a': {'b': {'c'}}}"),
+        *(
+            "SIBLING.NAME",
+            "Space.NAME",
+            "[[['.a']]]",
+            "(['.a'],)",
+            "[x for x in 'ab']",
+            "{'.a': {'b': {'c'}}}",
+        ),
     ],
     "title": [
         *("'One'", "'a' 'b'", "f'x'", "f'{{x}}'", "b'x'", "str()", "rb'\\x' b'\\x01'"),
         *("f'{1}'", "'\\ud83d\\ude00'", "'\\udcff'", "'\\0'", "'\f'", "'a' + 'b'"),
         *("dedent('''\\n  a\\n  b''')", "cleandoc('''a\\n  b''')", "dedent('a', 'b')"),
         *("dedent(f'{1}')", "str.upper('a')", "'%s' % 'a'", "u'One'", "__name__"),
+        *("A_NAME", "SIBLING.NAME", "A_NAME.title", "Meta.NAME", "Made.NAME"),
     ],
 }
 # The body of a class, in which NAME, VALUE and OTHER are replaced.
@@ -78,6 +87,33 @@ BODIES = [
     "def __init__(self):\n    self.NAME = 5",
     "@classmethod\ndef change(cls):\n    cls.NAME = 6",
     "def read(self):\n    return 'x' in self.NAME",
+    "def change(self):\n    self.NAME = 6\n    self.__dict__['NAME'] = 5",
+    "def change(self):\n    setattr(self, 'NA' + 'ME', 6)",
+    "def change(self):\n    object.__setattr__(self, 'NAME', 6)",
+    "def change(self):\n    self.NAME = 6\nchange = classmethod(change)",
+    "def before(self):\n    self.NAME = 6\nchange = classmethod(before)",
+    "@classmethod\ndef change(self):\n    self.NAME = 6",
+    "def change(self):\n    self = type(self)\n    self.NAME = 6",
+    "def change(self):\n    for self in [type(self)]:\n        self.NAME = 6",
+    "def change(self):\n    [setattr(self, 'NAME', 6) for self in [type(self)]]",
+    "def change(self):\n  def f(self):\n    self.NAME = 6\n  f(type(self))",
+    "def change(self):\n    (lambda self: setattr(self, 'NAME', 6))(type(self))",
+    "def change(self):\n    type(self).NAME = 6",
+    (
+        "def change(self):\n  def f():\n    nonlocal self\n    self = type(self)\n"
+        "  f()\n  self.NAME = 6"
+    ),
+    "def __new__(self):\n    self.NAME = 6\n    return object.__new__(self)",
+    (
+        "def __new__(cls):\n  new = object.__new__(cls)\n  new.__dict__['NAME'] = 6\n"
+        "  return new"
+    ),
+    (
+        "def __new__(cls):\n    new = object.__new__(cls)\n    new = cls\n"
+        "    new.NAME = 6\n    return new"
+    ),
+    "def change(self):\n    new = type(self)\n    new.__dict__['NAME'].append(6)",
+    "@staticmethod\ndef change(self=OTHERCLASS):\n    self.NAME = 6",
     "def __init_subclass__(cls):\n    cls.NAME = 9",
     "def __init_subclass__(cls):\n    setattr(cls, 'NA' + 'ME', 9)",
     "def __class_getitem__(cls, item):\n    return type('X', (), {'NAME': 9})",
@@ -241,6 +277,63 @@ AFTERS = [
     "class Child(CLASS):\n    def f(self):\n        super().NAME.clear()\nChild().f()",
     "def change(self):\n    self.NAME.append(7)\nCLASS.f = change\nCLASS().f()",
     "import contextlib\nwith contextlib.suppress(AttributeError):\n    del CLASS.NAME",
+    "getattr(CLASS, 'change', int)()",
+    "getattr(CLASS(), 'change', int)()",
+    "getattr(OTHERCLASS, 'change', int)()\nCLASS()",
+    "class Mixin:\n    def change(self):\n        self.NAME = 9\nMixin().change()",
+    (
+        "class Mixin:\n    @classmethod\n    def change(self):\n        self.NAME = 9\n"
+        "class CLASS(CLASS, Mixin):\n    pass\nCLASS.change()"
+    ),
+    "WORDS = {'exec', 'eval', 'vars', 'locals', 'globals', 'setattr', 'delattr'}",
+    "for each in ('setattr',):\n    getattr(len.__self__, each)(CLASS, 'NAME', 9)",
+    (
+        "import builtins\nfor each in ('setattr',):\n"
+        "    getattr(builtins, each)(CLASS, 'NAME', 9)"
+    ),
+    (
+        "for each in ('setattr',):\n"
+        "    getattr(inspect.getmodule(len), each)(CLASS, 'NAME', 9)"
+    ),
+    (
+        "for each in ('setattr',):\n"
+        "    getattr(sys.modules['builtins'], each)(CLASS, 'NAME', 9)"
+    ),
+    (
+        "for each in ('setattr',):\n"
+        "    getattr(importlib.import_module('builtins'), each)(CLASS, 'NAME', 9)"
+    ),
+    "operator.attrgetter('setattr')(sys.modules['builtins'])(CLASS, 'NAME', 9)",
+    "def change():\n    vars = {'NAME': 9}\n    return vars\nchange()",
+    "def change(setattr=setattr):\n    setattr(CLASS, 'NAME', 9)\nchange()",
+    "def change():\n    put = setattr\n    put(CLASS, 'NAME', 9)\nchange()",
+    "def change():\n  [0 for setattr in (1,)]\n  setattr(CLASS, 'NAME', 9)\nchange()",
+    "def change():\n    global setattr\n    setattr(CLASS, 'NAME', 9)\nchange()",
+    (
+        "def change():\n    class Inner:\n        setattr = 5\n"
+        "    setattr(CLASS, 'NAME', 9)\nchange()"
+    ),
+    "def change():\n    CLASS = A_NAME = 5\n    return CLASS\nchange()",
+    "def change():\n    import json as CLASS\nchange()",
+    "class Inner:\n    CLASS = A_NAME = 5",
+    "class Inner:\n    global CLASS\n    CLASS = OTHERCLASS",
+    "[CLASS for CLASS in (OTHERCLASS,)]",
+    "def change(sorted):\n    sorted(CLASS.NAME)\nchange(lambda x: x.append(7))",
+    "def change():\n  sorted = lambda x: x.append(7)\n  sorted(CLASS.NAME)\nchange()",
+    "CLASS = Alias = OTHERCLASS",
+    "Alias = Space()\nAlias.CLASS = Other = 5",
+    "A_NAME = 'changed'",
+    "A_NUMBER += 1",
+    "OTHERCLASS.NAME = 9",
+    "setattr(OTHERCLASS, 'NAME', 9)",
+    "__all__ = ['CLASS']",
+    "__all__ = ['OTHERCLASS', 'change_class']",
+    "__all__ = []\n__all__.append('CLASS')",
+    "__all__ = ['CLASS']\n__all__.remove('CLASS')",
+    "__all__ = ['CLASS']\n__all__ += ['A_NAME']",
+    "__all__ = ['CLASS']\n','.join(__all__)",
+    "__all__ = [each for each in dir() if each != 'CLASS']",
+    "sys.modules[__name__].__all__ = []",
     "print(end='')",
 ]
 HEADS = [
@@ -284,6 +377,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 A_NAME = "a"
+A_NUMBER = 4
 
 
 def change_class(cls):
@@ -334,7 +428,47 @@ IMPORTS = [
         "change()\nfrom {base} import {cls}"
     ),
     "from {base} import *",
+    "import {base} as m\nm.{cls} = {cls} = m.{cls}",
+    "import {base} as m\nm.{cls} = {cls} = int",
+    "import {base} as m\nAlias = {cls} = m.{cls}",
+    "import {base} as m\nAlias, {cls} = int, m.{cls}",
+    "import {base}, {base}\n{cls} = {base}.{cls}",
+    "from {more} import *",
+    "from {more} import *\nfrom {base} import {cls}",
+    "from {base} import {cls}\nfrom {more} import *",
+    "from {base} import *\nfrom {more} import *",
+    "from {more} import *\nfrom {base} import *",
+    "if 1:\n    from {more} import *\nfrom {base} import {cls}",
+    "from {base} import *\nif 1:\n    from {more} import *",
+    "from {more} import *\nimport {base}\n{cls} = {base}.{cls}",
     "try:\n    from {base} import {cls}\nexcept ImportError:\n    {cls} = object",
+]
+# A module that others star-import.
+MORE = [
+    "x = 1",
+    "__all__ = ['x']\nx = 1",
+    "from {base} import *",
+    "from {base} import {cls}",
+    "from {base} import {cls}\n__all__ = ['{cls}']",
+    "from {base} import *\n__all__ = ['{cls}']",
+    "from {base} import *\n__all__ = ['A_NAME']",
+    "from {base} import *\n__all__ = ('T',)\n__all__ += ('{cls}',)",
+    "class {cls}:\n    title = 'more'",
+    "class {cls}:\n    title = 'more'\n__all__ = ['x']\nx = 1",
+    "class {cls}:\n    title = 'more'\n__all__ = ['x']\nx = 1\n__all__.append('{cls}')",
+    "class {cls}:\n    title = 'more'\n__all__ = ['x', '{cls}']\nx = 1\n__all__.pop()",
+    "def f():\n    global {cls}\n    {cls} = int\nf()",
+    "def f():\n    {cls} = int\nf()",
+    "class object:\n    title = 'more'",
+    "def sorted(x):\n    x.append(7)\nlen = list = sorted",
+    "def __getattr__(name):\n    return int\n__all__ = ['{cls}']",
+    "def __getattr__(name):\n    return int\n__all__ = [*'x']\nx = 1",
+    "import {base}\n{base}.{cls} = int",
+    "import {base}\n{base}.__all__ = ['T']",
+    "import {plugin}\nfrom {base} import *",
+    "class {cls}:\n    title = 'more'\nimport {plugin}\n__all__ = ['x']\nx = 1",
+    "globals()['{cls}'] = int",
+    "_x = 1\n__all__ = ['_x']",
 ]
 
 
@@ -342,6 +476,7 @@ def fill(text: str, draw: Any, name: str, cls: str, other: str) -> str:
     values = st.sampled_from(VALUES[name])
     text = text.replace("OTHERCLASS", other).replace("CLASS", cls)
     text = text.replace("OTHER", draw(values)).replace("VALUE", draw(values))
+    text = text.replace("SIBLING", other)
     return text.replace("NAME", name).replace(f"A_{name}", "A_NAME")
 
 
@@ -350,6 +485,8 @@ def module_of_class(draw: Any, cls: str, bases: tuple[str, ...] = ()) -> str:
     """Return the source of a module that makes a class."""
     other = f"Other{cls}"
     prelude = draw(st.sampled_from([PLAIN_PRELUDE] * 9 + [PRELUDE]))
+    if draw(st.booleans()):
+        prelude = prelude.replace(" importlib,", "")  # it finds the builtins
     heads = HEADS[:8] * 5 + HEADS
     head = draw(st.sampled_from(HEADS[:1] * 30 + HEADS[-20:] if bases else heads))
     if bases:
@@ -429,18 +566,25 @@ class Counts:
 @given(st.data())
 def test_no_static_fact_is_wrong(site: Path, data: st.DataObject) -> None:
     number = next(_numbers)
-    base, middle, plugin = (f"{kind}{number}" for kind in ("base", "middle", "plug"))
+    kinds = "base", "middle", "plug", "more"
+    base, middle, plugin, more = (f"{kind}{number}" for kind in kinds)
     draw = data.draw
     sources = {base: draw(module_of_class("Base"))}
     how = draw(st.sampled_from(IMPORTS[:2] * 5 + IMPORTS))
     bases = draw(st.sampled_from([(), ("Base",), ("Base",), ("Base", "OtherTarget")]))
     source = draw(module_of_class("Target", bases))
-    sources[plugin] = how.format(base=base, cls="Base") + "\n" + source
+    others = {"more": more, "plugin": plugin}
+    sources[plugin] = how.format(base=base, cls="Base", **others) + "\n" + source
+    sources[more] = draw(st.sampled_from(MORE)).format(base=base, cls="Base", **others)
     target = plugin
     if draw(st.booleans()):
         target = middle
+        # Without a base class in it, the other module may have the target.
+        if draw(st.booleans()):
+            bound = {"base": plugin, "cls": "Target", **others}
+            sources[more] = draw(st.sampled_from(MORE)).format(**bound)
         sources[middle] = draw(st.sampled_from(IMPORTS)).format(
-            base=plugin, cls="Target"
+            base=plugin, cls="Target", more=more
         )
     plant(site, {f"{name}.py": text for name, text in sources.items()})
     finder = EarlyFinder({})
@@ -506,6 +650,30 @@ PARENTS = {
     ),
     "finder": (SERVED, False),
     "star": ("from .module import *", True),
+    "locals": ("def go(names):\n    pass\ngo(locals())", True),
+    "globals": ("globals()['Target'] = globals()['module'] = 5", True),
+    "words": ("WORDS = ['exec', 'globals', 'vars']", True),
+    "exec": ("exec('from . import module as m; m.Target.title = \"bad\"')", False),
+    "write through locals": (
+        (
+            "from . import module\ndef go(names):\n"
+            "    names['module'].Target.title = 'bad'\ngo(locals())"
+        ),
+        False,
+    ),
+    "more directories": (
+        "__path__ = __import__('pkgutil').extend_path(__path__, __name__)",
+        True,
+    ),
+    "other directories": (
+        (
+            f"{HERE}def __import__(name):\n    class Made:\n"
+            "        extend_path = lambda *_: [os.path.join(here, 'alt')]\n"
+            "    return Made\n"
+            "__path__ = __import__('pkgutil').extend_path(__path__, __name__)"
+        ),
+        False,
+    ),
     "unreadable": ("x = 1 +", False),
 }
 CHAINS = {

@@ -113,6 +113,12 @@ class ClassFacts:
             chain = self._running()
         except _Unproven:
             return {}
+        # What star imports bind, lists decide, which may be changed like others.
+        followed = [self._modules.names(each) for each in self._chain]
+        if any(each and each.stars for each in followed) and not all(
+            self._leaves_alone(each, "__all__", []) for each in chain
+        ):
+            return {}
         return {
             name: value
             for name, value in values.items()

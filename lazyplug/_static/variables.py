@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 _SCOPES = FUNCTIONS | ast.ClassDef | ast.Lambda
-_OWN = _SCOPES | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 # Methods that get the class, not an instance.
 _ON_CLASS = {"__class_getitem__", "__init_subclass__", "__new__"}
 
@@ -54,21 +53,27 @@ def bound_names(node: ast.AST) -> "list[str]":
 
 
 def locals_in(tree: ast.Module) -> "Iterator[ast.Name]":
-    """Yield the names that mean local variables of functions, not builtins."""
+    """Yield the names that mean local variables of functions."""
     for function in ast.walk(tree):
-        if isinstance(function, FUNCTIONS):
-            parts = function.body
-            inside = [each for part in parts for each in nodes_outside(_SCOPES, part)]
-            bound, others = set(), set()
-            for node in (each for part in parts for each in nodes_outside(_OWN, part)):
-                match node:
-                    case ast.Name(name, ast.Store()):
-                        bound.add(name)
-                    case ast.Global(names) | ast.Nonlocal(names):
-                        others.update(names)
-            for node in inside:
-                if isinstance(node, ast.Name) and node.id in bound - others:
-                    yield node
+        if not isinstance(function, FUNCTIONS):
+            continue
+        nodes = [
+            each for part in function.body for each in nodes_outside(_SCOPES, part)
+        ]
+        bound, others = set(), set()
+        for node in nodes:
+            match node:
+                case ast.Name(name, ast.Store()):
+                    bound.add(name)
+                case ast.Global(names) | ast.Nonlocal(names):
+                    others.update(names)
+                case ast.comprehension(target):  # has variables of its own
+                    others |= {
+                        n.id for n in ast.walk(target) if isinstance(n, ast.Name)
+                    }
+        for node in nodes:
+            if isinstance(node, ast.Name) and node.id in bound - others:
+                yield node
 
 
 def selves(tree: ast.AST) -> "Iterator[ast.AST]":
