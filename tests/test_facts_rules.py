@@ -246,6 +246,10 @@ RULES: dict[str, Rule] = {
         {"plug": f"{GOOD}{SELF}x = vars\n        x(self)\n"},
         False,
     ),
+    "a namespace before a new object": (
+        {"plug": f"{GOOD}def f(x):\n    x.__dict__.clear()\n    x = x.__new__(int)\n"},
+        False,
+    ),
     "another key of a namespace": (
         {"plug": f"{GOOD}def f(x):\n    x.__dict__['size'] = 1\n"},
         True,
@@ -255,7 +259,7 @@ RULES: dict[str, Rule] = {
         False,
     ),
     "a new class": (
-        {"plug": f"{GOOD}def f(x):\n    x = type.__new__(x)\n    x.title = 'bad'\n"},
+        {"plug": f"{GOOD}def f():\n    x = type.__new__(int)\n    x.title = 'bad'\n"},
         False,
     ),
     # values

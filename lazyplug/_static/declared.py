@@ -39,7 +39,7 @@ def in_module(modules: "Modules", module: str, variable: str) -> "Declared":
             ast.Assign([ast.Name()], value=node)
             | ast.AnnAssign(value=ast.expr() as node),
             _,
-        ):
+        ) if not names.stars:
             value = literal(node)
     line = getattr(names.bindings[variable][0], "lineno", 0)
     return _checked(value, variable, f"{names.file}:{line}")

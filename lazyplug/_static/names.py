@@ -289,6 +289,11 @@ class Names:
                     self.parameters.add(name)
                 case ast.Global(names):
                     self.own.update(names)
+        for place, statement in enumerate(tree.body):
+            for node in ast.walk(statement):
+                match node:
+                    case ast.ImportFrom(names=[ast.alias("*")]):
+                        self.stars[node] = place
         # the names of builtins that are only words where they are strings
         self.words = _only_words(tree)
         self._instances: tuple[set[ast.AST], set[ast.AST]] | None = None
@@ -311,11 +316,6 @@ class Names:
         }
         for node in at_top:
             self.own.update(bound_names(node))
-        for place, statement in enumerate(tree.body):
-            for node in ast.walk(statement):
-                match node:
-                    case ast.ImportFrom(names=[ast.alias("*")]):
-                        self.stars[node] = place
         # True if code may change what other names mean, or those of the module
         self.may_change_others = bool(
             (_CHANGES - _OWN_NAMESPACE) & everywhere or _changes_imports(tree)
@@ -367,7 +367,11 @@ class Names:
         joined = 0
         for node in ast.walk(self.tree):
             match node:
-                case ast.Name(word, ast.Load()) | ast.Constant(word) if word == name:
+                case (
+                    ast.Name(word, ast.Load())
+                    | ast.Attribute(attr=word, ctx=ast.Load())
+                    | ast.Constant(word)
+                ) if word == name:
                     joined -= 1
                 case ast.Call(ast.Attribute(ast.Constant(str()), "join"), [argument]):
                     joined += isinstance(argument, ast.Name) and argument.id == name

@@ -89,8 +89,9 @@ def selves(tree: ast.AST) -> "Iterator[ast.AST]":
             if isinstance(method, FUNCTIONS) and not method.decorator_list:
                 first = [*method.args.posonlyargs, *method.args.args][:1]
                 is_plain = method.name not in _ON_CLASS and used.count(method.name) == 1
-                for each in first if is_plain else ():
-                    yield from _only_uses(method, each.arg, 0)
+                # Another name is a sign that the method gets a class.
+                if is_plain and [each.arg for each in first] == ["self"]:
+                    yield from _uses_of(method, "self")
 
 
 def new_in(tree: ast.AST) -> "Iterator[ast.AST]":
@@ -102,24 +103,24 @@ def new_in(tree: ast.AST) -> "Iterator[ast.AST]":
                     case ast.Assign(
                         [ast.Name(name)], ast.Call(ast.Attribute(_, "__new__"))
                     ):
-                        yield from _only_uses(function, name, 1)
+                        yield from _uses_of(function, name)
 
 
-def _only_uses(function: "Any", name: str, times: int) -> "list[ast.AST]":
-    """Return the uses of a variable in a function; none if others may bind it.
-
-    :param times: how often the function binds it.
-    """
+def _uses_of(function: "Any", name: str) -> "list[ast.AST]":
+    """Return the uses of a variable in a function; none if it is bound twice."""
+    times = 0
     for node in ast.walk(function):
         match node:
             case ast.Attribute():
                 continue
-            case ast.Nonlocal(words) if name in words:
-                return []
-        times -= bound_names(node).count(name)
+            case ast.arg(arg):
+                times += arg == name
+            case ast.Nonlocal(words):
+                times += name in words
+        times += bound_names(node).count(name)
     return [
         node
         for part in function.body
         for node in nodes_outside(_SCOPES, part)
-        if times == 0 and isinstance(node, ast.Name) and node.id == name
+        if times == 1 and isinstance(node, ast.Name) and node.id == name
     ]
