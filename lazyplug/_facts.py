@@ -30,8 +30,9 @@ class Facts:
         ".facts"; or several of them. See docs/declared-facts.md.
     :param static: the names of class attributes. One is a fact if the source proves
         that an import would bind it to a literal. What a plugin declares goes before.
-    :param vouched: modules and packages of the host whose metaclasses and
-        `__init_subclass__` leave the attributes of classes alone.
+    :param vouched: modules and packages of the host whose metaclasses,
+        `__init_subclass__` and decorators leave the attributes of classes alone, and
+        which write none with a computed name.
     :param schema: called with the facts as keywords; `extension.facts` is what it
         returns. If it raises, access to `extension.facts` raises InvalidFacts.
     :param describe: a function at the top level of a module, called with each plugin

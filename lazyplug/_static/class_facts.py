@@ -83,8 +83,8 @@ class ClassFacts:
     """Prove which attributes of classes are literals.
 
     :param modules: reads the sources.
-    :param vouched: modules and packages whose metaclasses and `__init_subclass__` are
-        harmless, as the host says.
+    :param vouched: modules and packages whose metaclasses, `__init_subclass__`,
+        decorators and computed names are harmless, as the host says.
     """
 
     def __init__(self, modules: Modules, vouched: "tuple[str, ...]" = ()) -> None:
