@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug._static import learned
+from lazyplug._static import learning
 from lazyplug.cli import COMMANDS, main
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import dist
@@ -100,7 +100,7 @@ def test_learned_facts_are_verified_too(
         )
     )
     assert lazyplug.ExtensionManager[Any]("g")["a"].summary == "A plugin."
-    learned.write()
+    learning.write_all()
     (file,) = isolated.glob("*.facts")
     data = file.read_bytes()
     assert f"ok       {file.name}\n" in verify()[1]

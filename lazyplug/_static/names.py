@@ -9,7 +9,7 @@ import ast
 import os
 
 from .._files import fs
-from .source import HOPS, absolute, read, tree_of
+from .source import HOPS, absolute, tree_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ class Modules:
         """
         if module not in self._modules:
             file, directories = self._search.find(module, self._sources) or (None, None)
-            tree = None
-            if file is not None:
-                self._sources.files[file] = True
-                tree, reliable = read(file, tree_of)
-                self._sources.reliable &= reliable
             names = None
-            if file is not None and tree is not None:
-                names = Names(tree, directories is not None, file)
+            if file is not None:
+                path, is_package = file, directories is not None
+
+                def names_of(data: bytes) -> Names:
+                    return Names(tree_of(data), is_package, path)
+
+                names = self._search.parsed(path, is_package, names_of, self._sources)
             self._modules[module] = None if names and names.may_change else names
         return self._modules[module]
 
