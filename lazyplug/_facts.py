@@ -1,7 +1,6 @@
 """Define Facts: what a host asks of its plugins without importing them."""
 
 from . import _environment
-from ._arguments import refuse, words
 from ._index import digest
 from ._json_text import to_json
 from ._static.learned import UNKNOWN, learned_facts
@@ -72,12 +71,14 @@ class Facts:
         depends: "Mapping[str, Any] | None" = None,
     ) -> None:
         names = (declared,) if isinstance(declared, str) else declared
-        names = words("declared", names, _is_place)
+        names = _words("declared", names, _is_place)
         self.variables = tuple(each for each in names if _is_name(each))
         self.companions = tuple(each for each in names if not _is_name(each))
-        self.static = words("static", static, _is_public)
-        self.vouched = words("vouched", vouched, _is_module)
+        self.static = _words("static", static, _is_public)
+        self.vouched = _words("vouched", vouched, _is_module)
         if schema is not None and not callable(schema):
+            from ._arguments import refuse  # deferred: only on failure
+
             refuse("schema", schema)
         self.schema = schema
         wanted = [self.variables, self.companions, self.static, self.vouched]
@@ -122,6 +123,17 @@ class Facts:
             if value
         )
         return f"Facts({fields})"
+
+
+def _words(
+    argument: str, value: "Any", is_valid: "Callable[[Any], bool]"
+) -> "tuple[Any, ...]":
+    """Return several words as a tuple; refuse a value that is something else."""
+    if value.__class__ in {list, tuple} and all(map(is_valid, value)):
+        return tuple(value)
+    from ._arguments import words  # deferred: nearly all values are such a list
+
+    return words(argument, value, is_valid)
 
 
 def _is_name(word: "Any") -> bool:
