@@ -122,6 +122,7 @@ def _facts(path: str, read: "Read") -> "list[str]":
         )
 
     checks: list[Check] = [
+        ("the version of lazyplug", lambda: _check_version(head["version"])),
         (
             "the stat signatures of the path entries",
             lambda: _check_signatures(signatures),
@@ -148,6 +149,12 @@ def _check_signatures(signatures: "list[str | None]") -> None:
         parts = 4 + is_by_content(known)
         if known is not None and len([int(n, 16) for n in known.split(" ")]) != parts:
             raise ValueError(known)
+
+
+def _check_version(version: str) -> None:
+    """Raise one of DECODE_ERRORS if this is not like a version, of whatever release."""
+    if not (version.isascii() and version.isprintable() and version.strip()):
+        raise ValueError(version)
 
 
 def _check_racy(index: Index) -> None:
