@@ -1,9 +1,9 @@
 """Define Facts: what a host asks of its plugins without importing them."""
 
 from . import _environment
-from ._arguments import refuse, words
 from ._index import digest
 from ._json_text import to_json
+from ._static.learned import UNKNOWN, learned_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from ._description import Description
     from ._extension import Extension
+
+    # the name of a fact, its value, and the kind: "declared" or "static"
+    Found = list[tuple[str, Any, str]]
 
 
 _PACKAGE = __package__ or ""
@@ -69,12 +72,14 @@ class Facts:
         depends: "Mapping[str, Any] | None" = None,
     ) -> None:
         names = (declared,) if isinstance(declared, str) else declared
-        names = words("declared", names, _is_place)
+        names = _words("declared", names, _is_place)
         self.variables = tuple(each for each in names if _is_name(each))
         self.companions = tuple(each for each in names if not _is_name(each))
-        self.static = words("static", static, _is_public)
-        self.vouched = words("vouched", vouched, _is_module)
+        self.static = _words("static", static, _is_public)
+        self.vouched = _words("vouched", vouched, _is_module)
         if schema is not None and not callable(schema):
+            from ._arguments import refuse  # deferred: only on failure
+
             refuse("schema", schema)
         self.schema = schema
         wanted = [self.variables, self.companions, self.static, self.vouched]
@@ -91,6 +96,21 @@ class Facts:
             text = f"Facts(): {text}"
             raise ValueError(text)
 
+    def _of(self, extension: "Extension[Any]") -> "Any":
+        """Return the facts of an extension, which are found once until `refresh()`.
+
+        Every thread gets the same object. Imports nothing of the plugin.
+        """
+        facts = _mapping(extension, self)
+        if self.schema is None:
+            return facts
+        key = "facts", _environment.generation
+        known = extension._outcomes.get(key)
+        if known is None:
+            value = _value(extension, self, facts)
+            known = extension._outcomes.setdefault(key, (value,))
+        return known[0]
+
     def __repr__(self) -> str:
         fields = ", ".join(
             f"{name}={value!r}"
@@ -104,6 +124,17 @@ class Facts:
             if value
         )
         return f"Facts({fields})"
+
+
+def _words(
+    argument: str, value: "Any", is_valid: "Callable[[Any], bool]"
+) -> "tuple[Any, ...]":
+    """Return several words as a tuple; refuse a value that is something else."""
+    if value.__class__ in {list, tuple} and all(map(is_valid, value)):
+        return tuple(value)
+    from ._arguments import words  # deferred: nearly all values are such a list
+
+    return words(argument, value, is_valid)
 
 
 def _is_name(word: "Any") -> bool:
@@ -164,29 +195,11 @@ def text_fact(extension: "Extension[Any]", name: "str | None") -> "str | None":
     return value if isinstance(value, str) and value.strip() else None
 
 
-def facts_of(extension: "Extension[Any]") -> "Any":
-    """Return the facts of an extension, which are found once until `refresh()`.
-
-    Every thread gets the same object. Imports nothing of the plugin.
-    """
-    key = "facts", _environment.generation
-    outcomes = extension._outcomes
-    found = outcomes.get(key)
-    if found is None:
-        wanted = extension.__dict__.get("_facts")
-        new = _read_only({}) if wanted is None else _value(extension, wanted)
-        found = outcomes.setdefault(key, (new,))
-    return found[0]
-
-
 def _mapping(extension: "Extension[Any]", wanted: "Facts") -> "Mapping[str, Any]":
     """Return the facts of an extension as a read-only mapping, found once as well."""
     key = "mapping", _environment.generation
     known = extension._outcomes.get(key)
     if known is None:
-        # deferred: a host may ask for hints only
-        from ._static.plugin_facts import find_facts
-
         found, problem = find_facts(extension, wanted)
         if problem:
             from ._faults.errors import report_facts  # deferred: only on failure
@@ -198,17 +211,84 @@ def _mapping(extension: "Extension[Any]", wanted: "Facts") -> "Mapping[str, Any]
     return facts
 
 
-def _value(extension: "Extension[Any]", wanted: "Facts") -> "Any":
-    """Return the facts as a read-only mapping, or what the schema makes of them."""
-    facts = _mapping(extension, wanted)
-    if wanted.schema is None:
-        return facts
+def _value(
+    extension: "Extension[Any]", wanted: "Facts", facts: "Mapping[str, Any]"
+) -> "Any":
+    """Return what the schema makes of facts."""
     try:
-        return wanted.schema(**facts)
+        return wanted.schema(**facts)  # type: ignore[misc]
     except Exception as error:  # code of the host
         # deferred: only on failure
         from ._faults.errors import invalid_facts
         from ._static.plugin_facts import places_of
 
-        places = places_of(extension, wanted).values()
+        places = places_of(extension, wanted, _companions(extension, wanted)).values()
         raise invalid_facts(extension, error, places) from error
+
+
+def find_facts(extension: "Extension[Any]", wanted: "Facts") -> "tuple[Found, str]":
+    """Return the facts of an extension with their kinds, and what is wrong, or "".
+
+    Imports nothing of the plugin.
+    """
+    try:
+        companions = _companions(extension, wanted)
+        answer = learned_facts().recall(extension, wanted.kind)
+        if answer is not UNKNOWN:
+            try:
+                names, fault, values = answer
+                if names == companions:
+                    return [(n, decode(v), kind) for n, v, kind in values], f"{fault}"
+            except (LookupError, TypeError, ValueError):
+                pass  # damaged: work it out again
+        # deferred: imports ast, and most facts are known
+        from ._static.plugin_facts import learn_facts
+
+        return learn_facts(extension, wanted, companions)
+    except RecursionError:  # called near the recursion limit
+        return [], ""
+
+
+def _companions(extension: "Extension[Any]", wanted: "Facts") -> "list[str]":
+    """Return the values of the entry points that name files of facts; "" if none.
+
+    They have the same name as that of the plugin, and are of the same distribution.
+    """
+    return [
+        next(
+            (
+                row[1]
+                for row, owner in _environment.rows(group, [extension.name])
+                if extension._owner is not None and owner[0] == extension._owner[0]
+            ),
+            "",
+        )
+        for group in wanted.companions
+    ]
+
+
+def decode(value: "Any") -> "Any":
+    """Return a literal from the JSON of a remembered fact; its containers are new.
+
+    It is the inverse of `encode` in `_static.plugin_facts`. Raises LookupError,
+    TypeError or ValueError if the value is damaged.
+
+    >>> decode({"tuple": ["a", {"dict": [[1, {"bytes": "b"}]]}]})
+    ('a', {1: b'b'})
+    """
+    if isinstance(value, list):
+        return list(map(decode, value))
+    if isinstance(value, dict):
+        ((kind, items),) = value.items()
+        return _DECODERS[kind](items)
+    return value
+
+
+_DECODERS: "dict[str, Any]" = {
+    "tuple": lambda items: tuple(map(decode, items)),
+    "set": lambda items: set(map(decode, items)),
+    "dict": lambda items: {decode(key): decode(each) for key, each in items},
+    "bytes": lambda text: text.encode("latin-1"),
+    "text": lambda codes: "".join(map(chr, codes)),
+    "float": float,
+}

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _SKIPPED = {
     *("__pycache__", "_public", "_running", "_types"),
     *("_arguments", "_description", "_facts"),
-    *("class_facts", "declared", "frozen_facts", "imported"),
-    *("hints", "literals", "names", "packages", "plugin_facts", "source", "writes"),
+    *("class_facts", "declared", "frozen_facts", "hints", "imported", "literals"),
+    *("names", "packages", "plugin_facts", "source", "targets", "writes"),
 }
 # the contents of the files, by path
 _data: "dict[str, bytes]" = {}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug._static import learned
+from lazyplug._static import learning
 from lazyplug.cli import COMMANDS, main
 from lazyplug.cli.verifying import damages
 from lazyplug.testing import dist
@@ -100,7 +100,7 @@ def test_learned_facts_are_verified_too(
         )
     )
     assert lazyplug.ExtensionManager[Any]("g")["a"].summary == "A plugin."
-    learned.write()
+    learning.write_all()
     (file,) = isolated.glob("*.facts")
     data = file.read_bytes()
     assert f"ok       {file.name}\n" in verify()[1]
@@ -113,6 +113,15 @@ def test_learned_facts_are_verified_too(
         code, out, _ = verify()
         assert code == 1
         assert f"damaged  {file.name}: {what}\n" in out
+    # A file of another version is not used, and it is not damaged.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "__version__", "0.0.1")
+        lazyplug.invalidate_caches()
+        file.unlink()
+        assert lazyplug.ExtensionManager[Any]("g")["a"].summary == "A plugin."
+        learning.write_all()
+    assert b'"version":"0.0.1"' in file.read_bytes()
+    assert f"ok       {file.name}\n" in verify()[1]
     file.write_bytes(data)
     other = file.with_name("0" * 16 + "-" + "0" * 16 + ".facts")
     file.rename(other)

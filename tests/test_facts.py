@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -28,6 +29,7 @@ from lazyplug import (
     InvalidFacts,
     NamedExtensionManager,
 )
+from lazyplug._files import fs
 from lazyplug._static import source as source_module
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask
@@ -71,7 +73,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(os.path.basename(file))
         return read(file, of)
 
-    for module in ("source", "names", "declared"):
+    for module in ("source", "declared"):
         monkeypatch.setattr(f"lazyplug._static.{module}.read", noted)
     return found
 
@@ -489,6 +491,78 @@ def test_a_warm_process_reads_no_source_and_imports_no_parser(plugs: Path) -> No
     assert ask(code, env=variables) == [expected, False, []]
 
 
+# ------------------------------------------------------------ sources that are shared
+
+CHAIN = {
+    "host_a.py": "from host_b import B\nclass A(B):\n    title = 'A'\n",
+    "host_b.py": "class B:\n    extensions = ['.b']\n",
+}
+FIFTY = [f"plug_{number}" for number in range(50)]
+
+
+@pytest.fixture
+def fifty(late_clock: Ticking, site: PlantSite, set_path: SetPath) -> Path:
+    """Return a site directory of fifty plugins with the same chain of base classes."""
+    tree: dict[str, Any] = {**CHAIN}
+    for name in FIFTY:
+        source = f"import host_a\nclass Plugin(host_a.A):\n    pass\n{TRAP}"
+        tree[f"{name}.py"] = source
+        tree |= dist(name, entry_points=f"[g]\n{name} = {name}:Plugin\n")
+    directory = site(tree)
+    set_path(directory)
+    return directory
+
+
+def test_the_base_classes_of_fifty_plugins_are_parsed_once(
+    fifty: Path, parsed: list[str]
+) -> None:
+    expected = {"title": "A", "extensions": [".b"]}
+    assert cold_facts() == dict.fromkeys(FIFTY, expected)
+    assert Counter(parsed) == {f"{name}.py": 1 for name in (*FIFTY, "host_a", "host_b")}
+
+
+@pytest.mark.parametrize("file", sorted(CHAIN))
+def test_a_change_of_a_shared_base_class_renews_the_facts_of_each_plugin(
+    fifty: Path, file: str
+) -> None:
+    facts()
+    text = CHAIN[file].replace("'A'", "'New'").replace("'.b'", "'.new'")
+    rewrite(fifty / file, text)
+    title = "New" if file == "host_a.py" else "A"
+    expected = {"title": title, "extensions": [".new" if title == "A" else ".b"]}
+    assert facts() == dict.fromkeys(FIFTY, expected)
+
+
+def test_a_base_class_that_changes_during_a_look_up_is_parsed_again(
+    fifty: Path, parsed: list[str]
+) -> None:
+    first, second, *_ = ExtensionManager[Any]("g", facts=STATIC)
+    assert first.facts["title"] == "A"
+    rewrite(fifty / "host_a.py", CHAIN["host_a.py"].replace("'A'", "'Other'"))
+    assert second.facts["title"] == "Other"
+    assert parsed.count("host_a.py") == 2
+    assert parsed.count("host_b.py") == 1
+
+
+def test_a_base_class_whose_signature_is_racy_is_parsed_each_time(
+    fifty: Path, parsed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = (fifty / "host_b.py").stat().st_ctime_ns
+    monkeypatch.setattr(fs, "clock", lambda: changed)
+    for extension in [*ExtensionManager[Any]("g", facts=STATIC)][:3]:
+        assert extension.facts == {"title": "A", "extensions": [".b"]}
+    assert parsed.count("host_b.py") == 3
+
+
+def test_few_sources_are_kept_in_memory(
+    fifty: Path, parsed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = sum((fifty / file).stat().st_size for file in CHAIN)
+    monkeypatch.setattr(source_module, "KEPT_SIZE", size - 1)
+    cold_facts()
+    assert parsed.count("host_a.py") == parsed.count("host_b.py") == len(FIFTY)
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage", b"{}\n"])
 def test_a_broken_cache_changes_no_fact(
     content: bytes, plugs: Path, isolated: Path
@@ -526,6 +600,21 @@ def test_a_remembered_fact_that_cannot_be_decoded_is_worked_out_again(
     found = facts()
     assert found["one"].keys() == {"title", "extensions"}
     assert found["two"] == FOUND["two"]
+
+
+def test_facts_that_another_version_has_learned_are_worked_out_again(
+    plugs: Path, parsed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its rules may have proven something else from the same sources.
+    assert facts() == FOUND
+    for module in ("learned", "learning"):
+        monkeypatch.setattr(f"lazyplug._static.{module}.__version__", "0.0.1")
+    parsed.clear()
+    assert facts() == FOUND
+    assert "plug_one.py" in parsed
+    parsed.clear()
+    assert facts() == FOUND
+    assert parsed == []
 
 
 def test_a_fact_is_remembered_for_each_question(plugs: Path) -> None:

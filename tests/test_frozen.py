@@ -949,13 +949,13 @@ def test_learned_facts_are_kept_with_a_frozen_index(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from lazyplug._static import learned, source
+    from lazyplug._static import learning, source
 
     plant(env.site, {"plug_doc.py": "'''What it does.'''\n"})
     plant(env.site, dist("documented", entry_points="[g]\ndoc = plug_doc\n"))
     env.freeze("--trust")
     assert ExtensionManager[Any]("g")["doc"].summary == "What it does."
-    learned.write()
+    learning.write_all()
     assert [file.suffix for file in isolated.iterdir()] == [".facts"]
     # A write for another environment removes old files.
     env.path(env.site, plant(env.root / "other", dist("third")))

@@ -143,6 +143,16 @@ def test_a_trusted_index_keeps_the_facts_of_the_time_when_it_was_frozen(
     assert known()["one"] == {"kind": "changed"}
 
 
+def test_facts_that_another_version_has_frozen_are_read_from_the_sources(
+    env: Environment, parsed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.freeze("--trust", *ASKED)
+    monkeypatch.setattr("lazyplug._static.learned.__version__", "0.0.1")
+    parsed.clear()
+    assert known() == KNOWN
+    assert ONE in parsed
+
+
 def test_facts_of_what_the_index_does_not_cover_are_read_from_sources(
     env: Environment,
 ) -> None:

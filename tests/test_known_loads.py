@@ -11,7 +11,7 @@ import pytest
 
 import lazyplug
 from lazyplug import ExtensionManager, _messages
-from lazyplug._static import learned
+from lazyplug._static import learned, learning
 from lazyplug.compat import stevedore
 from lazyplug.testing import dist, plant
 from tests.support.children import python
@@ -320,7 +320,7 @@ def installed(
 
 def begin_again() -> None:
     """Forget what this process knows, but not what it has written."""
-    learned.write()
+    learning.write_all()
     learned._latest = None
     lazyplug.invalidate_caches()
     stevedore.ExtensionManager.ENTRY_POINT_CACHE.clear()

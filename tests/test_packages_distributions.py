@@ -12,7 +12,7 @@ import pytest
 import lazyplug
 from lazyplug import accelerate
 from lazyplug._answers import packages
-from lazyplug._static import learned
+from lazyplug._static import learned, learning
 from lazyplug.testing import dist, plant
 from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite, SetPath
@@ -75,7 +75,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def later(library: Any) -> Any:
     """Return the answer of another process, to which the facts were written."""
-    learned.write()
+    learning.write_all()
     lazyplug.invalidate_caches()
     learned._latest = None
     return normal(library.packages_distributions())
@@ -100,7 +100,7 @@ def test_only_a_distribution_that_changed_is_read_again(
     directory: Path, library: Any, asked: list[str]
 ) -> None:
     library.packages_distributions()
-    learned.write()
+    learning.write_all()
     del asked[:]
     plant(directory, wheel("three", "three.py"))
     record = directory / "one-1.0.dist-info" / "RECORD"
@@ -116,7 +116,7 @@ def test_a_module_that_was_removed_is_noticed(
     directory: Path, library: Any, asked: list[str]
 ) -> None:
     library.packages_distributions()
-    learned.write()
+    learning.write_all()
     del asked[:]
     (directory / "two.py").unlink()
     assert later(library) == normal(library.packages_distributions.__wrapped__())
@@ -128,7 +128,7 @@ def test_a_module_that_was_missing_for_a_moment_is_found_again(
 ) -> None:
     (directory / "one").rename(directory / "off")
     library.packages_distributions()
-    learned.write()
+    learning.write_all()
     (directory / "off").rename(directory / "one")
     assert later(library) == FOUND
 
@@ -137,7 +137,7 @@ def test_a_module_whose_last_file_was_removed_is_not_found(
     directory: Path, library: Any
 ) -> None:
     library.packages_distributions()
-    learned.write()
+    learning.write_all()
     (directory / "shared" / "a.py").unlink()
     assert later(library) == normal(library.packages_distributions.__wrapped__())
 
@@ -146,7 +146,7 @@ def test_a_removed_distribution_is_no_longer_found(
     directory: Path, library: Any
 ) -> None:
     library.packages_distributions()
-    learned.write()
+    learning.write_all()
     (directory / "one-1.0.dist-info").rename(directory / "gone")
     assert later(library) == {"two": ["two-parts"], "shared": ["two-parts"]}
 

@@ -34,7 +34,7 @@ from lazyplug import (
     _settings,
 )
 from lazyplug._indexing import reading, storage
-from lazyplug._static import learned
+from lazyplug._static import learned, learning, targets
 from lazyplug._static import source as source_module
 from lazyplug._static.learned import UNKNOWN
 from lazyplug._static.source import Sources, first_line
@@ -680,7 +680,7 @@ def summaries_and_missing(group: str = "g") -> dict[str, tuple[str | None, bool]
     """Return what a new process finds: each summary, and if its module is missing."""
     lazyplug.invalidate_caches()
     found = {
-        extension.name: (extension.summary, learned.is_missing(extension))
+        extension.name: (extension.summary, targets.is_missing(extension))
         for extension in ExtensionManager[Any](group)
     }
     end()
@@ -877,6 +877,7 @@ def test_the_file_can_be_read_with_any_json_reader(plugs: Path, isolated: Path) 
     assert json.loads(first)[:2] == ["lazyplug", SCHEMA]
     assert json.loads(head) == {
         "facts": learned.SCHEMA,
+        "version": lazyplug.__version__,
         "key": [sys.prefix, str(plugs)],
         "signatures": [stat_signature(os.stat(plugs))],
     }
@@ -919,7 +920,8 @@ def test_groups_and_kinds_are_kept_apart(
     (one,) = ExtensionManager[Any]("h")
     sources = Sources(fs.clock())
     assert learned.learned_facts().recall(one, "hooks") is UNKNOWN
-    learned.learned_facts().learn(one, "hooks", {"a": [1, None, "x"]}, sources)
+    known = learned.learned_facts()
+    learning.learn(known, one, "hooks", {"a": [1, None, "x"]}, sources)
     end()
     parsed.clear()
     assert summaries("g") == SUMMARIES
@@ -935,12 +937,12 @@ def test_a_learned_value_is_returned_as_json_represents_it_or_is_an_error(
 ) -> None:
     one = ExtensionManager[Any]("g")["one"]
     sources = Sources(fs.clock())
-    learned.learned_facts().learn(one, "kind", (1, {2: "x"}), sources)
+    learning.learn(learned.learned_facts(), one, "kind", (1, {2: "x"}), sources)
     assert learned.learned_facts().recall(one, "kind") == [1, {"2": "x"}]
     end()
     assert learned.learned_facts().recall(one, "kind") == [1, {"2": "x"}]
     with pytest.raises(TypeError, match="not callable"):
-        learned.learned_facts().learn(one, "kind", {1, 2}, sources)
+        learning.learn(learned.learned_facts(), one, "kind", {1, 2}, sources)
 
 
 @pytest.mark.parametrize(
@@ -959,7 +961,7 @@ def test_a_file_that_is_added_or_removed_during_the_search_prevents_learning(
     one = ExtensionManager[Any]("g")["one"]
     sources = Sources(fs.clock())
     sources.files[f"{plugs}/{file}"] = was_there
-    learned.learned_facts().learn(one, "kind", 1, sources)
+    learning.learn(learned.learned_facts(), one, "kind", 1, sources)
     end()
     assert len(fact_lines(isolated)) == is_learned
     assert learned.learned_facts().recall(one, "kind") == (1 if is_learned else UNKNOWN)
@@ -967,7 +969,7 @@ def test_a_file_that_is_added_or_removed_during_the_search_prevents_learning(
 
 def test_a_summary_of_a_wrong_type_is_worked_out_again(plugs: Path) -> None:
     one = ExtensionManager[Any]("g")["one"]
-    learned.learned_facts().learn(one, "summary", 7, Sources(fs.clock()))
+    learning.learn(learned.learned_facts(), one, "summary", 7, Sources(fs.clock()))
     assert one.summary == "The one."
 
 
@@ -983,7 +985,7 @@ def test_nothing_is_written_if_nothing_new_was_learned(
     for extension in ExtensionManager[Any]("g"):
         scope, sources = facts.search().target(extension.module_name, extension.attr)
         line = None if scope is None else first_line(scope.doc)
-        facts.learn(extension, "summary", line, sources)
+        learning.learn(facts, extension, "summary", line, sources)
     end()
     after = facts_in(isolated).stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -1091,7 +1093,7 @@ def test_the_file_does_not_exceed_its_size_cap_and_keeps_its_facts(
 ) -> None:
     summaries()
     cap = facts_in(isolated).stat().st_size * 2  # for some of the nine, not for all
-    monkeypatch.setattr(learned, "SIZE_CAP", cap)
+    monkeypatch.setattr(learning, "SIZE_CAP", cap)
     tree = {f"plug_{n}.py": f"'''{n}.'''" for n in range(9)}
     points = "".join(f"p{n} = plug_{n}\n" for n in range(9))
     plant(plugs, {**tree, **dist("many", entry_points=f"[h]\n{points}")})
@@ -1114,7 +1116,7 @@ def test_a_program_that_changes_sys_path_repeatedly_does_not_fill_the_memory(
         set_path(site({}, f"other{number}"), plugs)
         for extension in ExtensionManager[Any]("g"):
             assert extension.summary == SUMMARIES[extension.name]
-    assert len(learned._unwritten) <= 16
+    assert len(learned.unwritten) <= 16
 
 
 # --------------------------------------------------------------- the cache directory
@@ -1182,7 +1184,7 @@ def test_an_error_at_exit_is_logged_at_debug_level_only(
     def fail(*_: Any) -> None:
         raise RuntimeError("at the end")
 
-    monkeypatch.setattr(learned, "encode", fail)
+    monkeypatch.setattr(learning, "encode", fail)
     with caplog.at_level(logging.DEBUG, "lazyplug"):
         assert summaries() == SUMMARIES
     assert (
@@ -1359,6 +1361,7 @@ MALFORMED = [
 def valid_header(plugs: Path) -> dict[str, Any]:
     return {
         "facts": learned.SCHEMA,
+        "version": lazyplug.__version__,
         "key": [sys.prefix, str(plugs)],
         "signatures": [stat_signature(os.stat(plugs))],
     }
@@ -1383,6 +1386,8 @@ def test_a_malformed_part_is_ignored_and_replaced(
     [
         {"facts": learned.SCHEMA - 1},
         {"facts": None},
+        {"version": "0.0"},
+        {"version": None},
         {"key": ["/", "/"]},
         {"key": "/"},
         {"signatures": []},
@@ -1584,16 +1589,16 @@ def test_a_forked_child_does_not_write_the_facts_of_its_parent(
 ) -> None:
     code = """
         import os
-        from lazyplug._static import learned
+        from lazyplug._static import learned, learning
         from lazyplug._indexing import storage
         child = os.fork()
         if not child:
             written = []
             storage.store = lambda *_: written.append(_)
-            learned.write()
+            learning.write_all()
             os._exit(len(written))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(json.dumps([status, len(learned._unwritten)]))
+        print(json.dumps([status, len(learned.unwritten)]))
     """
     assert run_in_new_process(code) == [0, 1]
     assert len(fact_lines(isolated)) == 2

@@ -29,7 +29,7 @@ from lazyplug import (
     _settings,
     entry_points,
 )
-from lazyplug._static import learned
+from lazyplug._static import learning
 from lazyplug.testing import (
     dist,
     fake_extensions,
@@ -230,7 +230,7 @@ def test_facts_learned_in_the_block_are_not_written_after_it(
     with isolated_index() as directory:
         assert ExtensionManager[Any]("g")["a"].summary == "The one."
         assert [Path(file).parent for file in unwritten()] == [directory]
-    learned.write()
+    learning.write_all()
     assert not directory.exists()
 
 

@@ -67,7 +67,9 @@ def packages_distributions(
         for module, names in modules.items():
             found.setdefault(module, []).extend(names)
     if remembered != before:
-        known.add(None, _KIND, [version, remembered])
+        from .._static.learning import add  # deferred: most processes learn nothing
+
+        add(known, None, _KIND, [version, remembered])
     return found
 
 

@@ -5,7 +5,7 @@ without what they depend on: they are valid as long as the index is trusted.
 """
 
 from .._files import fs
-from .learned import encode
+from .learning import encode
 from .plugin_facts import answer_of, work_out
 from .source import Sources
 

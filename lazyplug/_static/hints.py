@@ -12,7 +12,7 @@ import sys
 from .. import _settings
 from .._index import DECODE_ERRORS, digest
 from .._json_text import scan_once, to_json
-from .learned import LearnedFacts, learned_facts, target_of
+from .learned import LearnedFacts, learned_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _MAX_STATES = 8
 _MRO: "Any" = type.__dict__["__mro__"]
 _DICT: "Any" = type.__dict__["__dict__"]
 _MODULE: "Any" = type.__dict__["__module__"]
-_FUNCTION = type(target_of)
+_FUNCTION = type(learned_facts)
 
 
 def recall(extension: "Extension[Any]", wanted: "Description") -> "str | None":
@@ -86,7 +86,9 @@ def remember(
     texts = {**dict([*texts.items()][1 - _MAX_STATES :]), state: text}
     sources = _sources(known, extension, wanted, origins)
     sources.clock = min(sources.clock, began)
-    known.learn(extension, wanted.kind, [origins, texts], sources)
+    from .learning import learn  # deferred: as in `_sources`
+
+    learn(known, extension, wanted.kind, [origins, texts], sources)
 
 
 def _recall(
@@ -154,7 +156,9 @@ def _sources(
     origins: "Origins",
 ) -> "Sources":
     """Return the sources of what was returned for a plugin."""
-    from .source import kind_of  # deferred: imports ast, and most answers are known
+    # deferred: they import ast, and most answers are known
+    from .source import kind_of
+    from .targets import target_of
 
     search = known.search()
     module, attr = target_of(extension)

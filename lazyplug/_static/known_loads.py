@@ -49,7 +49,9 @@ class KnownLoads:
     def remember(self, handle: "Any") -> None:
         """Remember that an entry point was loaded."""
         if self._state is not None:
-            self._facts.add(handle, _KIND, self._state)
+            from .learning import add  # deferred: most loads are already known
+
+            add(self._facts, handle, _KIND, self._state)
 
 
 def forget(handle: "Handle") -> None:
@@ -57,9 +59,11 @@ def forget(handle: "Handle") -> None:
 
     This is written at once: the process may end without its exit handlers.
     """
+    from .learning import add, write  # deferred: only on failure
+
     known = learned_facts()
-    known.add(handle, _KIND, None)
-    known.write()
+    add(known, handle, _KIND, None)
+    write(known)
 
 
 def _state(known: LearnedFacts) -> "str | None":

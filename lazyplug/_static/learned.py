@@ -1,4 +1,4 @@
-"""Remember facts that were learned from the sources of plugins, next to the index.
+"""Recall facts that `learning` has learned from the sources of plugins.
 
 Facts are advisory: a doubtful fact is ignored and learned again, which costs time but
 never changes an answer. The file format is described in docs/index-format.md.
@@ -8,7 +8,7 @@ import _imp
 import os
 import sys
 
-from .. import _environment, _files, _settings
+from .. import __version__, _environment, _files, _settings
 from .._files import fs
 from .._index import (
     COARSE,
@@ -17,20 +17,19 @@ from .._index import (
     digest,
     read_header,
     stat_signature,
-    title,
 )
-from .._json_text import quote, scan_once, to_json
+from .._json_text import quote, scan_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from .._entry_point import EntryPoint
     from .._environment import Environment
     from .._extension import Extension
     from .._types import Read
-    from .source import Scope, Search, Sources
+    from .source import Search
 
     # What a fact is about: an entry point, or None for the whole environment.
     Handle = Extension[Any] | EntryPoint | None
@@ -47,6 +46,8 @@ if TYPE_CHECKING:
     # A number, and a path entry that may contain new modules. A lookup has passed this
     # entry if it passed more stable entries than that number.
     ChangedEntry = tuple[int, str]
+    # those path entries; their paths; and the paths of all others that are stable
+    Changes = tuple[list[ChangedEntry], set[str], set[str]]
 
 # The answer of `recall` if the fact was not learned, or is no longer valid.
 UNKNOWN: "Any" = object()
@@ -56,98 +57,9 @@ _PYTHON_FINDERS = {
     *("_frozen_importlib", "_frozen_importlib_external", "importlib._bootstrap"),
     *("importlib._bootstrap_external", "zipimport", "_distutils_hack"),
 }
-SCHEMA = 3
+SCHEMA = 4
 # The key of a fact about the whole environment.
-_WHOLE = "", ""
-# Room for the summaries of some seven thousand plugins. A process that learned
-# something rewrites the whole file when it ends.
-SIZE_CAP = 1 << 22
-# A limit for programs that change sys.path again and again.
-_MAX_UNWRITTEN = 16
-
-
-def missing_module(extension: "Extension[Any]") -> str:
-    """Return the reason why an extension whose module is missing cannot be loaded."""
-    from .. import _messages as messages  # deferred: only on failure
-
-    return messages.NO_MODULE.format(name=extension._module)
-
-
-def summary(extension: "Extension[Any]") -> "str | None":
-    """Return the first line of the docstring of the target of an extension.
-
-    It is read from the source; None if the source shows no docstring. Imports nothing
-    of the plugin.
-    """
-
-    def first_line(doc: str) -> "str | None":
-        from .source import first_line  # deferred: imports ast
-
-        return first_line(doc)
-
-    extension.summary = docstring(extension, "summary", first_line)
-    return extension.summary
-
-
-def docstring(
-    extension: "Extension[Any]", kind: str, part: "Callable[[str], str | None]"
-) -> "str | None":
-    """Return a part of the docstring in the source; None if there is no docstring.
-
-    :param kind: the kind of fact as which the part is remembered.
-    :param part: returns the part of a docstring. It is not called if the part is
-        remembered.
-    """
-    known = learned_facts()
-    text: str | None = known.recall(extension, kind)
-    if text is None or isinstance(text, str):
-        return text
-    found = source_of(extension)
-    if found is None:
-        return None
-    scope, sources = found
-    text = None if scope is None or scope.doc is None else part(scope.doc)
-    # Parsing a source takes longer than importing it, so it is done once.
-    known.learn(extension, kind, text, sources)
-    return text
-
-
-def source_of(extension: "Extension[Any]") -> "tuple[Scope | None, Sources] | None":
-    """Return the scope of the target of an extension, and the sources it comes from.
-
-    The scope is None if the source does not show it. The result is None if the entry
-    point is not a valid reference. Imports nothing of the plugin.
-    """
-    module, attr = target_of(extension)
-    return None if module is None else learned_facts().search().target(module, attr)
-
-
-def place(extension: "Extension[Any]") -> "tuple[str, int] | None":
-    """Return the file and the line of the target of an extension, as Search.place does.
-
-    None if its module has no file, or the entry point is not a valid reference.
-    Imports nothing of the plugin.
-    """
-    module, attr = target_of(extension)
-    return None if module is None else learned_facts().search().place(module, attr)
-
-
-def is_missing(extension: "Extension[Any]") -> bool:
-    """Return True if the module of an extension certainly does not exist.
-
-    Imports nothing of the plugin.
-    """
-    module, _ = target_of(extension)
-    return module is not None and learned_facts().search().is_missing(module)
-
-
-def target_of(extension: "Extension[Any]") -> "tuple[str | None, str | None]":
-    """Return the module and the attribute of an entry point; None if it has none."""
-    if extension._module is None:
-        from .._indexing.metadata import split_value  # deferred: rows are already split
-
-        return split_value(extension.value)
-    return extension._module, extension.attr
+WHOLE = "", ""
 
 
 def _has_only_python_finders() -> bool:
@@ -232,20 +144,27 @@ class LearnedFacts:
         known = dict(zip(self.index.key[1:], self.index.signatures))
         self.signatures = [known.get(path) for path in self.key[1:]]
         self._stable = {*self.key[1:]}
+        frozen = environment.frozen
+        self.is_frozen = frozen is not None and frozen.answers_alone
+        # the path entries for which a frozen index answers without a check
+        self._covered: Mapping[str, str] = {}
+        if frozen is not None and frozen.trusted:
+            self._covered = environment.frozen_entries
         mode = _settings.get_choice("LAZYPLUG_CACHE", _settings.MODES)
-        self._directory = None if mode == "off" else _settings.get_cache_directory()
-        self._name = environment.file[: -len("json")] + "facts"
-        self.may_write = mode == "on" and self._directory is not None
-        self._parts: dict[Part, tuple[list[ChangedEntry], FactTable]] = {}
+        self.directory = None if mode == "off" else _settings.get_cache_directory()
+        self.may_write = mode == "on" and self.directory is not None
+        name = environment.file[: -len("json")] + "facts"
+        self.path = os.path.join(self.directory or "", name)
+        self._parts: dict[Part, tuple[Changes, FactTable]] = {}
         # the parts of the facts in the frozen index
         self._frozen_parts: dict[Part, FactTable] = {}
-        self._new: dict[Part, FactTable] = {}
-        self._path = os.path.join(self._directory or "", self._name)
-        before = _unwritten.get(self._path)
+        # what was learned in this process
+        self.new: dict[Part, FactTable] = {}
+        before = unwritten.get(self.path)
         if before is not None and before.signatures == self.signatures:
-            self._new = before._new
+            self.new = before.new
         # Files and finders are asked once for each environment.
-        self._file_signatures: dict[str, str | None] = {}
+        self.file_signatures: dict[str, str | None] = {}
         self._names: dict[str, set[str] | None] = {}
         self._finder_answers: dict[tuple[Any, ...], list[Any] | None] = {}
         # the finders at the last query; whether any is a third-party finder
@@ -255,81 +174,29 @@ class LearnedFacts:
 
     def recall(self, extension: "Handle", kind: str) -> "Any":
         """Return the fact of a kind about an extension; UNKNOWN if none is valid."""
-        fact_key = self._fact_key(extension)
+        fact_key = self.fact_key(extension)
         if fact_key is None:
             return UNKNOWN
-        part = kind, _group(extension)
-        if self._is_covered(extension):
-            fact = self._read_frozen(part).get(fact_key)
-            if fact is not None:
+        part = kind, group_of(extension)
+        if self._covered and extension is not None:
+            owner: Any = extension._owner
+            if owner[1] in self._covered:
+                fact = self._read_frozen(part).get(fact_key)
+                if fact is not None:
+                    return fact[2]
+        if self.new:
+            fact = self.new.get(part, {}).get(fact_key)
+            if fact is not None and self._is_valid(
+                fact, self.changes_since(self.signatures)
+            ):
                 return fact[2]
-        fact = self._new.get(part, {}).get(fact_key)
-        if fact is not None and self._is_valid(
-            fact, self._changed_entries(self.signatures)
-        ):
-            return fact[2]
         if part not in self._parts:
             self._parts[part] = self._read(part)
-        changed, learned = self._parts[part]
+        changes, learned = self._parts[part]
         fact = learned.get(fact_key)
-        if fact is not None and self._is_valid(fact, changed):
+        if fact is not None and self._is_valid(fact, changes):
             return fact[2]
         return UNKNOWN
-
-    def learn(
-        self, extension: "Extension[Any]", kind: str, answer: "Any", sources: "Sources"
-    ) -> None:
-        """Remember an answer, as JSON, for as long as its sources do not change.
-
-        It is not remembered if signatures would not show a change. Raises TypeError if
-        it cannot be converted to JSON.
-        """
-        if self._fact_key(extension) is None or not sources.reliable:
-            return
-        from .._content import signature  # deferred: most processes learn nothing
-        from .._indexing.reading import is_reliable
-
-        signatures: dict[str, str | None] = {}
-        for path, was_there in sources.files.items():
-            now: str | None = None
-            try:
-                status = fs.stat(path)
-                now = signature(path, status)
-            except (FileNotFoundError, NotADirectoryError, ValueError):
-                status = None
-            except OSError:
-                return  # a temporary failure: the next attempt may succeed
-            if (status is not None) != was_there:
-                return  # it changed in the meantime
-            if status is not None and not is_reliable(status, False, sources.clock):
-                return  # racy: a change may leave the signature the same
-            signatures[path] = self._file_signatures[path] = now
-        lookups = []
-        for name, (place, *rest) in sources.lookups.items():
-            volatile = [at for at in self.environment.volatile if at < place]
-            lookups.append([name, place - len(volatile), *rest])
-        self.add(extension, kind, answer, lookups, signatures)
-
-    def add(
-        self,
-        extension: "Handle",
-        kind: str,
-        answer: "Any",
-        lookups: "Sequence[Lookup]" = (),
-        signatures: "Mapping[str, str | None] | None" = None,
-    ) -> None:
-        """Remember an answer, as JSON, while these lookups and signatures are valid.
-
-        Raises TypeError if it cannot be converted to JSON.
-        """
-        fact_key = self._fact_key(extension)
-        if fact_key is None:
-            return
-        fact = [*fact_key, list(lookups), dict(signatures or {}), answer]
-        part = kind, _group(extension)
-        self._new.setdefault(part, {}).update([_fact(scan_once(to_json(fact), 0)[0])])
-        if self.may_write:
-            _write_at_exit(self._path, self)
 
     def is_racy(self) -> bool:
         """Return True if the signature of a path entry may not show a change."""
@@ -344,14 +211,14 @@ class LearnedFacts:
             self._search = Search(*seen, fs.clock, self._ask_finders)
         return self._search
 
-    def _fact_key(self, extension: "Handle") -> "FactKey | None":
+    def fact_key(self, extension: "Handle") -> "FactKey | None":
         """Return the key of the facts about an extension; None if none are kept.
 
         None are kept if no distribution declares the extension, or if its distribution
         is in a volatile path entry or comes from a third-party finder.
         """
         if extension is None:
-            return _WHOLE
+            return WHOLE
         # A host may use entry points of importlib.metadata, which have no owner.
         owner = getattr(extension, "_owner", None)
         if not isinstance(owner, tuple) or not isinstance(owner[1], str):
@@ -363,14 +230,6 @@ class LearnedFacts:
 
     # The facts in a frozen index, which are valid as long as it is.
 
-    def _is_covered(self, extension: "Handle") -> bool:
-        """Return True if a frozen index answers for an extension without a check."""
-        frozen = self.environment.frozen
-        owner = getattr(extension, "_owner", None)
-        if frozen is None or not frozen.trusted or owner is None:
-            return False
-        return owner[1] in self.environment.frozen_entries
-
     def _read_frozen(self, part: "Part") -> "FactTable":
         """Return a part of the facts in the frozen index; empty if it has none."""
         if part not in self._frozen_parts:
@@ -378,14 +237,15 @@ class LearnedFacts:
             frozen = self.environment.frozen
             try:
                 if frozen is not None:
-                    self._frozen_parts[part] = _read_part(frozen.read_facts, part)[1]
+                    _, learned = _read_part(frozen.read_facts, part, [])
+                    self._frozen_parts[part] = learned
             except DECODE_ERRORS:
                 pass  # it has no facts, or they are damaged: read the sources
         return self._frozen_parts[part]
 
     # Validity.
 
-    def _changed_entries(self, signatures: "list[str | None]") -> "list[ChangedEntry]":
+    def changes_since(self, signatures: "list[str | None]") -> "Changes":
         """Return the path entries that may have new modules since a fact was learned.
 
         :param signatures: those of the stable path entries at that time. The index is
@@ -393,7 +253,6 @@ class LearnedFacts:
             may differ in every process, so all of them are returned.
         """
         changed: list[ChangedEntry] = []
-        is_frozen = self._is_frozen()
         racy = {self.index.key[place + 1] for place in self.index.racy}
         number = 0
         for place, entry in enumerate(self.environment.entries):
@@ -406,26 +265,23 @@ class LearnedFacts:
                 unreliable = (
                     entry in racy
                     or entry in self.environment.frozen_entries
-                    or is_frozen
+                    or self.is_frozen
                 )
                 if signatures[number] != now or unreliable or not _shows_changes(now):
                     changed.append((number, entry))
                 number += 1
-        return changed
+        paths = {entry for _, entry in changed}
+        return changed, paths, self._stable - paths
 
-    def _is_frozen(self) -> bool:
-        frozen = self.environment.frozen
-        return frozen is not None and frozen.answers_alone
-
-    def _are_still_missing(
+    def are_still_missing(
         self, lookups: "list[Lookup]", changed: "list[ChangedEntry]"
     ) -> bool:
         """Return True if all names that were missing from these entries still are."""
-        return not any(
-            number < passed and self._may_contain(entry, name)
-            for name, passed, *_ in lookups
-            for number, entry in changed
-        )
+        for name, passed, *_ in lookups:
+            for number, entry in changed:
+                if number < passed and self._may_contain(entry, name):
+                    return False
+        return True
 
     def _may_contain(self, entry: str, name: str) -> bool:
         if entry not in self._names:
@@ -433,35 +289,38 @@ class LearnedFacts:
         names = self._names[entry]
         return names is None or name in names
 
-    def _is_valid(self, fact: "Fact", changed: "list[ChangedEntry]") -> bool:
-        lookups, signatures, _ = fact
-        if not self._are_still_missing(lookups, changed):
-            return False
-        modules = sys.modules
-        for name, _, path, stage, answer in lookups:
-            if answer != self._ask_finders(name, path, stage):
+    def _is_valid(self, fact: "Fact", changes: "Changes") -> bool:
+        try:
+            check(fact)
+            lookups, signatures, _ = fact
+            changed, changed_paths, unchanged = changes
+            if not self.are_still_missing(lookups, changed):
                 return False
-            if name in modules or (path and name.rpartition(".")[0] in modules):
-                from .imported import is_as_found  # deferred: few are imported
-
-                if not is_as_found(name, path, signatures):
+            modules = sys.modules
+            for name, _, path, stage, answer in lookups:
+                if answer != self._ask_finders(name, path, stage):
                     return False
-        if self.environment.checked not in _settings.CHECKS_ENTRIES:
-            return True
-        unchanged = self._stable
-        if changed:
-            entries = {entry for _, entry in changed}
-            if any(_is_compiled(path, entries) for path in signatures):
-                return False
-            unchanged = unchanged - entries
-        for path, known in signatures.items():
-            # The signature of a path entry shows that nothing was added to it.
-            if known is None and path.rpartition(os.sep)[0] in unchanged:
-                continue
-            if path not in self._file_signatures:
-                self._file_signatures[path] = _signature_of(path, known)
-            if self._file_signatures[path] != known:
-                return False
+                if name in modules or (path and name.rpartition(".")[0] in modules):
+                    from .imported import is_as_found  # deferred: few are imported
+
+                    if not is_as_found(name, path, signatures):
+                        return False
+            if self.environment.checked not in _settings.CHECKS_ENTRIES:
+                return True
+            seen = self.file_signatures
+            for path, known in signatures.items():
+                directory = path.rpartition(os.sep)[0]
+                # The signature of a path entry shows that nothing was added to it.
+                if known is None and directory in unchanged:
+                    continue
+                if directory in changed_paths and _is_compiled(path):
+                    return False
+                if path not in seen:
+                    seen[path] = _signature_of(path, known)
+                if seen[path] != known:
+                    return False
+        except DECODE_ERRORS:
+            return False  # damaged
         return True
 
     def _ask_finders(
@@ -480,92 +339,24 @@ class LearnedFacts:
 
     # The file.
 
-    def _read(self, part: "Part") -> "tuple[list[ChangedEntry], FactTable]":
+    def _read(self, part: "Part") -> "tuple[Changes, FactTable]":
         """Return a part of the file, and the path entries that may have changed."""
-        if self._directory is None or not _files.is_trusted_directory(self._directory):
-            return [], {}
-        index_file = _files.IndexFile(self._path)
+        none: tuple[Changes, FactTable] = ([], set(), set()), {}
+        if self.directory is None or not _files.is_trusted_directory(self.directory):
+            return none
+        index_file = _files.IndexFile(self.path)
         try:
             signatures, learned = _read_part(index_file.read, part, self.key)
-            return self._changed_entries(signatures) if learned else [], learned
+            return (self.changes_since(signatures), learned) if learned else none
         except DECODE_ERRORS:
-            return [], {}
+            return none
         finally:
             index_file.close()
 
-    def _read_all(self) -> "tuple[bytes, dict[Part, FactTable]]":
-        """Return the header of the file, and the facts that may still be valid.
 
-        The header is empty if any part of the file is damaged.
-        """
-        found: dict[Part, FactTable] = {}
-        header, intact = b"", True
-        index_file = _files.IndexFile(self._path)
-        try:
-            _, signatures, header, chunk = read_facts(index_file.read, self.key)
-            # A module in a volatile path entry may be missing in the next process.
-            stable = self.key[1:]
-            changed = [
-                entry
-                for entry in self._changed_entries(signatures)
-                if entry[1] in stable
-            ]
-            for line in header.split(b"\n")[1:-1]:
-                try:
-                    part, learned = part_of(line, index_file.read, chunk, len(header))
-                except DECODE_ERRORS:
-                    intact = False
-                    continue
-                found[part] = {
-                    fact_key: fact
-                    for fact_key, fact in learned.items()
-                    if self._are_still_missing(fact[0], changed)
-                }
-        except DECODE_ERRORS:
-            intact = False
-        finally:
-            index_file.close()
-        return header if intact else b"", found
-
-    def write(self) -> None:
-        """Write the new facts, merged with those in the file.
-
-        Nothing is written if the environment has changed, since the facts would be
-        about the old one. Facts that no distribution declares any more are removed.
-        """
-        from .._indexing.storage import store  # deferred: if something was learned
-
-        frozen_entries = self.environment.frozen_entries
-        if self._directory is None or not (
-            self._is_frozen()
-            or _environment.is_fresh(self.index, "dirs", frozen_entries)
-        ):
-            return
-        header, found = self._read_all()
-        for part, learned in self._new.items():
-            known = found.setdefault(part, {})
-            for fact_key, fact in learned.items():
-                if fact_key not in known or _newest_change(
-                    known[fact_key]
-                ) <= _newest_change(fact):
-                    known[fact_key] = fact
-        try:
-            for (_, group), learned in found.items():
-                rows = self.index.rows(group)
-                declared = {(owner[0], row[1]) for row, owner in rows}
-                for fact_key in learned.keys() - declared - {_WHOLE}:
-                    del learned[fact_key]
-        finally:
-            self.index.close()
-        content = encode(self.key, self.signatures, found)
-        # The header has a checksum of every part: if it is equal, all is equal.
-        if not content.startswith(title(header) + header):
-            store(self._directory, self._name, content)
-
-
-_latest: "LearnedFacts | None" = None
 # the facts that are not yet written, by the path of their file
-_unwritten: "dict[str, LearnedFacts]" = {}
+unwritten: "dict[str, LearnedFacts]" = {}
+_latest: "LearnedFacts | None" = None
 
 
 def learned_facts() -> LearnedFacts:
@@ -581,45 +372,7 @@ def learned_facts() -> LearnedFacts:
     return _latest
 
 
-def _write_at_exit(path: str, known: LearnedFacts) -> None:
-    """Write these facts when the process ends."""
-    if len(_unwritten) >= _MAX_UNWRITTEN:
-        _unwritten.clear()
-    if not _unwritten:
-        import atexit  # deferred: most processes learn nothing
-
-        atexit.unregister(write)
-        atexit.register(write)
-    _unwritten[path] = known
-
-
-def write() -> None:
-    """Write all facts that are not yet written."""
-    while _unwritten:
-        _, known = _unwritten.popitem()
-        try:
-            known.write()
-        except Exception as error:  # Python would print it at exit
-            from .. import _messages as messages  # deferred: only on failure
-            from .._log import debug
-
-            reason = messages.CANNOT_BE.format(done="written", reason=repr(error))
-            debug(f"{messages.LEARNED_FACTS} {reason}")
-
-
-def forget(directory: str) -> None:
-    """Discard the facts that are not yet written to a cache directory."""
-    for path in list(_unwritten):
-        if path.startswith(os.path.join(directory, "")):
-            _unwritten.pop(path, None)
-
-
-if hasattr(os, "register_at_fork"):
-    # The parent process writes its own facts.
-    os.register_at_fork(after_in_child=_unwritten.clear)
-
-
-def _group(extension: "Handle") -> str:
+def group_of(extension: "Handle") -> str:
     """Return the group of the part that contains the facts about an extension."""
     return "" if extension is None else extension.group
 
@@ -638,13 +391,22 @@ def _shows_changes(known: "str | None") -> bool:
     return changed != modified or int(changed, 16) % COARSE != 0
 
 
-def _is_compiled(path: str, entries: "set[str]") -> bool:
-    """Return True if a source in one of these path entries has a compiled module."""
+def check(fact: "Fact") -> None:
+    """Raise ValueError, TypeError or AttributeError if a fact is damaged."""
+    lookups, signatures, _ = fact
+    for name, passed, path, stage, _ in lookups:
+        if (name.__class__, passed.__class__, stage.__class__) != (str, int, int):
+            raise ValueError("way")
+        if path:
+            "".join(path)  # raises TypeError if one is not a string
+    "".join(filter(None, signatures.values()))  # likewise
+
+
+def _is_compiled(path: str) -> bool:
+    """Return True if a source has a compiled module beside it."""
     stem, dot, _ = path.rpartition(".py")
-    return (
-        bool(dot)
-        and path.rpartition(os.sep)[0] in entries
-        and any(fs.access(stem + suffix, 0) for suffix in _imp.extension_suffixes())
+    return bool(dot) and any(
+        fs.access(stem + suffix, 0) for suffix in _imp.extension_suffixes()
     )
 
 
@@ -673,51 +435,41 @@ def _signature_of(path: str, known: "str | None") -> "str | None":
         return None
 
 
-def _newest_change(fact: "Fact") -> int:
-    """Return the latest change time of the sources of a fact."""
-    times = [0]
-    for known in fact[1].values():
-        try:
-            times.append(int((known or "").split(" ")[1], 16))
-        except (LookupError, ValueError):
-            continue  # the file was missing, or its signature is damaged
-    return max(times)
-
-
-def read_facts(
+def read_head(
     read: "Read", wanted: "list[str] | None" = None
-) -> "tuple[list[str], list[str | None], bytes, bytes]":
-    """Return the key, the signatures and the header of a file of facts.
+) -> "tuple[dict[str, Any], bytes, bytes]":
+    """Return the first line of the header of a file of facts, decoded, and the header.
 
     The last item is what was read behind the header.
 
     :param read: reads a part of the file.
-    :param wanted: the key that the file must have; None: any.
+    :param wanted: the key that the file must have, and it must be written by this
+        version of lazyplug, since others may have learned something else; None: any.
 
-    Raises one of DECODE_ERRORS if the file is damaged, or has another key or schema.
+    Raises one of DECODE_ERRORS if the file is damaged, or is another one.
     """
     header, chunk, after = read_header(read)
-    head = scan_once(header[: header.index(b"\n")].decode(), 0)[0]
-    key: list[str] = head["key"]
-    if head["facts"] != SCHEMA or wanted not in (None, key):
+    head: dict[str, Any] = scan_once(header[: header.index(b"\n")].decode(), 0)[0]
+    is_wanted = head["version"] == __version__ and head["key"] == wanted
+    if head["facts"] != SCHEMA or not (is_wanted or wanted is None):
         raise ValueError("header")
-    return key, head["signatures"], header, chunk[after:]
+    return head, header, chunk[after:]
 
 
 def _read_part(
-    read: "Read", part: "Part", wanted: "list[str] | None" = None
+    read: "Read", part: "Part", wanted: "list[str]"
 ) -> "tuple[list[str | None], FactTable]":
     """Return the signatures in a file of facts, and a part of it, which may be empty.
 
-    The parameters are those of `read_facts`, which may raise.
+    The parameters are those of `read_head`, which may raise.
     """
-    _, signatures, header, chunk = read_facts(read, wanted)
+    head, header, chunk = read_head(read, wanted)
     # JSON text contains no newline, so this is the beginning of a line.
     at = header.find(f"\n[{quote(part[0])},{quote(part[1])},".encode())
     if at < 0:
-        return signatures, {}
+        return head["signatures"], {}
     line = header[at + 1 : header.index(b"\n", at + 1)]
-    return signatures, part_of(line, read, chunk, len(header))[1]
+    return head["signatures"], part_of(line, read, chunk, len(header))[1]
 
 
 def part_of(
@@ -728,7 +480,8 @@ def part_of(
     :param chunk: what was already read behind the header.
     :param length: the length of the header.
 
-    Raises one of DECODE_ERRORS if the part is damaged.
+    Raises one of DECODE_ERRORS if the part is damaged. The facts are not checked, which
+    would take longer than to decode them: a recall uses few of them.
     """
     kind, group, offset, size, wanted = scan_once(line.decode(), 0)[0]
     data = chunk[offset : offset + size]
@@ -740,40 +493,7 @@ def part_of(
     named, *lines = scan_once("[" + data.decode().replace("\n", ",") + "]", 0)[0]
     if named != [kind, group]:
         raise ValueError("part")
-    return (kind, group), dict(map(_fact, lines))
-
-
-def _fact(line: "list[Any]") -> "tuple[FactKey, Fact]":
-    key, value, lookups, signatures, answer = line
-    for name, passed, path, stage, _ in lookups:
-        kinds = name.__class__, passed.__class__, stage.__class__
-        if kinds != (str, int, int):
-            raise ValueError("way")
-        "".join(path or ())  # raises TypeError if one is not a string
-    "".join(filter(None, signatures.values()))  # likewise
-    return (key, value), (lookups, signatures, answer)
-
-
-def encode(
-    key: "list[str]", signatures: "list[str | None]", found: "dict[Part, FactTable]"
-) -> bytes:
-    """Encode facts as a file, without those that would make it too large."""
-    remaining = SIZE_CAP
-    lines: dict[Part, list[str]] = {}
-    for part, learned in found.items():
-        for fact_key, fact in learned.items():
-            line = to_json([*fact_key, *fact])
-            if len(line) < remaining:
-                remaining -= len(line) + 1
-                lines.setdefault(part, []).append(line)
-    head = to_json({"facts": SCHEMA, "key": key, "signatures": signatures})
-    table = [head]
-    texts: list[str] = []
-    offset = 0
-    for part in sorted(lines):
-        text = "\n".join([to_json(part), *sorted(lines[part])])
-        texts.append(text)
-        table.append(to_json([*part, offset, len(text), digest(text.encode())]))
-        offset += len(text) + 1
-    header = "".join([line + "\n" for line in table]).encode()
-    return title(header) + header + "\n".join(texts).encode()
+    return (kind, group), {
+        (key, value): (lookups, signatures, answer)
+        for key, value, lookups, signatures, answer in lines
+    }

@@ -9,7 +9,7 @@ import ast
 import os
 
 from .._files import fs
-from .source import HOPS, absolute, read, tree_of
+from .source import HOPS, absolute, tree_of
 from .variables import FUNCTIONS, bound_names, locals_in, new_in, nodes_outside, selves
 
 TYPE_CHECKING = False
@@ -68,14 +68,14 @@ class Modules:
     def _read(self, module: str) -> "Names | None":
         if module not in self._modules:
             file, directories = self._search.find(module, self._sources) or (None, None)
-            tree = None
-            if file is not None:
-                self._sources.files[file] = True
-                tree, reliable = read(file, tree_of)
-                self._sources.reliable &= reliable
             names = None
-            if file is not None and tree is not None:
-                names = Names(tree, (module, directories is not None), file)
+            if file is not None:
+                path, home = file, (module, directories is not None)
+
+                def names_of(data: bytes) -> Names:
+                    return Names(tree_of(data), home, path)
+
+                names = self._search.parsed(path, home, names_of, self._sources)
             self._modules[module] = names
         return self._modules[module]
 

@@ -1,68 +1,50 @@
-"""Find the facts of a plugin: those that it declares, and those that are proven."""
+"""Work out the facts of a plugin: what it declares, and what its source proves."""
 
-from .. import _environment
 from .._files import fs
-from .learned import UNKNOWN, learned_facts, target_of
+from .._printable import clean
+from .class_facts import ClassFacts
+from .declared import in_file, in_module
+from .learned import learned_facts
+from .learning import learn
+from .names import Modules
+from .source import Sources
+from .targets import target_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from .._extension import Extension
-    from .._facts import Facts
-    from .source import Search, Sources
+    from .._facts import Facts, Found
+    from .source import Search
 
-    # the name of a fact, its value, and the kind: "declared" or "static"
-    Found = list[tuple[str, Any, str]]
-    # the same, with the file and line
+    # the name of a fact, its value, the kind, and the file and line
     Placed = list[tuple[str, Any, str, str]]
 
 
-def find_facts(extension: "Extension[Any]", wanted: "Facts") -> "tuple[Found, str]":
-    """Return the facts of an extension with their kinds, and what is wrong, or "".
+def learn_facts(
+    extension: "Extension[Any]", wanted: "Facts", companions: "list[str]"
+) -> "tuple[Found, str]":
+    """Work out and remember the facts of an extension; return what `find_facts` does.
 
-    Imports nothing of the plugin.
+    :param companions: the values of the entry points that name files of facts.
     """
-    try:
-        known = learned_facts()
-        companions = [_companion(extension, group) for group in wanted.companions]
-        answer = known.recall(extension, wanted.kind)
-        if answer is not UNKNOWN:
-            try:
-                names, fault, values = answer
-                if names == companions:
-                    return [(n, decode(v), kind) for n, v, kind in values], f"{fault}"
-            except (LookupError, TypeError, ValueError):
-                pass  # damaged: work it out again
-        placed, fault, sources = _work_out_of(extension, wanted, companions)
-        found = [(name, value, kind) for name, value, kind, _ in placed]
-        answer = answer_of(companions, fault, found)
-        known.learn(extension, wanted.kind, answer, sources)
-    except RecursionError:  # called near the recursion limit
-        return [], ""
+    placed, fault, sources = _work_out_of(extension, wanted, companions)
+    found = [(name, value, kind) for name, value, kind, _ in placed]
+    answer = answer_of(companions, fault, found)
+    learn(learned_facts(), extension, wanted.kind, answer, sources)
     return found, fault
 
 
-def places_of(extension: "Extension[Any]", wanted: "Facts") -> "dict[str, str]":
+def places_of(
+    extension: "Extension[Any]", wanted: "Facts", companions: "list[str]"
+) -> "dict[str, str]":
     """Return the file and line of each fact of an extension, by the name of the fact.
 
     They are not remembered. Imports nothing of the plugin.
     """
-    companions = [_companion(extension, group) for group in wanted.companions]
     placed, _, _ = _work_out_of(extension, wanted, companions)
     return {name: place for name, _, _, place in placed}
-
-
-def _companion(extension: "Extension[Any]", group: str) -> str:
-    """Return the value of the entry point that names the file of facts; "" if none.
-
-    It has the same name as that of the plugin, and is of the same distribution.
-    """
-    if extension._owner is not None:
-        for row, owner in _environment.rows(group, [extension.name]):
-            if owner[0] == extension._owner[0]:
-                return row[1]
-    return ""
 
 
 def answer_of(companions: "list[str]", fault: str, found: "Found") -> "list[Any]":
@@ -77,8 +59,6 @@ def answer_of(companions: "list[str]", fault: str, found: "Found") -> "list[Any]
 def _work_out_of(
     extension: "Extension[Any]", wanted: "Facts", companions: "list[str]"
 ) -> "tuple[Placed, str, Sources]":
-    from .source import Sources  # deferred: only if nothing is remembered
-
     sources = Sources(fs.clock())
     module, attr = target_of(extension)
     if module is None:
@@ -101,12 +81,6 @@ def work_out(
     :param target: the module, and the attribute in it or "".
     :param companions: the values of the entry points that name files of facts.
     """
-    # deferred: only if nothing is remembered; they import ast
-    from .._printable import clean
-    from .class_facts import ClassFacts
-    from .declared import in_file, in_module
-    from .names import Modules
-
     module, attr = target
     modules = Modules(search, sources)
     found: dict[str, tuple[Any, str, str]] = {}
@@ -152,29 +126,3 @@ def encode(value: "Any") -> "Any":
         case bytes():
             return {"bytes": value.decode("latin-1")}
     return value
-
-
-def decode(value: "Any") -> "Any":
-    """Return the value that `encode` returned as JSON; its containers are new.
-
-    Raises LookupError, TypeError or ValueError if it is damaged.
-
-    >>> decode({"tuple": ["a", {"dict": [[1, {"bytes": "b"}]]}]})
-    ('a', {1: b'b'})
-    """
-    if isinstance(value, list):
-        return list(map(decode, value))
-    if isinstance(value, dict):
-        ((kind, items),) = value.items()
-        return _DECODERS[kind](items)
-    return value
-
-
-_DECODERS: "dict[str, Any]" = {
-    "tuple": lambda items: tuple(map(decode, items)),
-    "set": lambda items: set(map(decode, items)),
-    "dict": lambda items: {decode(key): decode(each) for key, each in items},
-    "bytes": lambda text: text.encode("latin-1"),
-    "text": lambda codes: "".join(map(chr, codes)),
-    "float": float,
-}

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 HOPS = 5
 # Parsing takes a second for each MiB, and nobody writes a module of that size.
 SIZE_CAP = 1 << 20
+# The sources, in bytes, of which the results are kept. A syntax tree takes 32 times the
+# memory.
+KEPT_SIZE = 1 << 18
 # Nobody writes an import of so many dotted parts. Python's parser joins them one by
 # one, which takes a minute for 400,000.
 PARTS = 1_000
@@ -465,6 +468,9 @@ class Search:
         self._suffixes = all_suffixes()
         # by file: when it was read, and the result of `read`
         self._scopes: dict[str, tuple[int, Scope | None, bool]] = {}
+        # by file, and what `parsed` calls its home, the last used last: its
+        # signature and size, and the result of `read`
+        self._kept: dict[tuple[str, tuple[str, bool]], tuple[str, int, Any]] = {}
         # by path entry that is not a directory: the result of `_archive_importer`
         self._archives: dict[str, tuple[Any, bool]] = {}
 
@@ -536,6 +542,56 @@ class Search:
         sources.clock = min(sources.clock, clock)
         sources.reliable &= reliable
         return scope
+
+    def parsed(
+        self,
+        file: str,
+        home: "tuple[str, bool]",
+        of: "Callable[[bytes], T]",
+        sources: Sources,
+    ) -> "T | None":
+        """Return the result of a function for a source; None if it cannot be parsed.
+
+        Plugins of one host have the same base classes, so the last results are kept.
+        They are used for as long as the signature of the file stays the same.
+
+        :param home: the name of the module, and True if it is a package.
+        :param of: the function, which is the same for all files.
+        """
+        sources.files[file] = True
+        key = file, home
+        signature, size = self._signature_of(file)
+        kept = self._kept.pop(key, None)
+        if kept is None or kept[0] != signature:
+            found, reliable = read(file, of)
+            sources.reliable &= reliable
+            if not signature or not reliable:
+                return found
+            kept = signature, size, found
+        self._kept[key] = kept
+        total = sum(size for _, size, _ in [*self._kept.values()])
+        for oldest in [*self._kept]:  # other threads may change the dict
+            if total <= KEPT_SIZE:
+                break
+            _, size, _ = self._kept.pop(oldest, ("", 0, None))
+            total -= size
+        result: T | None = kept[2]
+        return result
+
+    def _signature_of(self, file: str) -> "tuple[str, int]":
+        """Return the signature of a file, "" if it is not reliable, and the size."""
+        # deferred: most processes read no sources
+        from .._content import signature
+        from .._indexing.reading import is_reliable
+
+        clock = self._clock()
+        try:
+            status = fs.stat(file)
+            if is_reliable(status, False, clock):
+                return signature(file, status), status.st_size
+        except (OSError, ValueError):
+            pass  # reading it fails as well, and records that
+        return "", 0
 
     def find(self, module: str, sources: Sources) -> "Location | None":
         """Return the location of a module; None if it does not exist."""

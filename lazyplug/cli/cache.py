@@ -15,7 +15,7 @@ from .._indexing.storage import FACTS, SUFFIX, list_files, prune
 from .._inventory import all_rows, metadata_directories
 from .._printable import counted
 from .._settings import get_cache_directory
-from .._static.learned import read_facts
+from .._static.learned import read_head
 from .output import (
     add_json,
     clean,
@@ -134,7 +134,7 @@ def _rows_of_frozen(file: str) -> "list[dict[str, Any]]":
     """Return the row of facts without an index file: a frozen index answers instead."""
     index_file = _files.IndexFile(file)
     try:
-        key = read_facts(index_file.read)[0]
+        key = read_head(index_file.read)[0]["key"]
     except DECODE_ERRORS:
         return []  # pruned by another process, or damaged: `verify` reports that
     finally:

@@ -16,11 +16,10 @@ from typing import IO, Any
 from .. import _environment
 from .. import _messages as messages
 from .._exceptions import InvalidFacts
-from .._facts import Facts, facts_of
+from .._facts import Facts, find_facts
 from .._faults.errors import no_matches
 from .._inventory import all_rows
 from .._printable import counted, describe_error
-from .._static.plugin_facts import find_facts
 from .children import HAS_PROCESSES, child_command, kill, no_processes
 from .comparing import comparison, differences
 from .host_facts import add_facts, companion_fault, import_facts, is_companion
@@ -225,7 +224,7 @@ class _Plugin:
         self._faults += [fault] if fault else []
         try:
             self.extension._facts = wanted
-            facts_of(self.extension)
+            wanted._of(self.extension)
         except InvalidFacts as error:
             self._faults.append(str(error))
 

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._static.plugin_facts import Found
+    from .._facts import Found
 
 
 def differences(plugin: "Any", facts: "Found") -> "list[tuple[str, str]]":

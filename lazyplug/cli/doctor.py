@@ -30,7 +30,7 @@ from .._inventory import rows_by_group
 from .._printable import counted, list_words
 from .._selection.choice import parse_pattern, split
 from .._settings import LEVELS, MODES, get_cache_directory, get_setting
-from .._static import learned
+from .._static import targets
 from .freezing import differences_now
 from .listing import label
 from .output import add_json, clean, print_json
@@ -434,7 +434,7 @@ def _targets(groups: "dict[str, list[Extension[Any]]]") -> "Iterator[Finding]":
         if module is None:
             continue  # reported as a problem of the metadata
         if module not in modules:
-            modules[module] = learned.is_missing(extension)
+            modules[module] = targets.is_missing(extension)
         if modules[module]:
             missing.setdefault(label(extension), set()).add(module)
     for owner, names in sorted(missing.items()):

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._extension import Extension
-    from .._facts import Facts
-    from .._static.plugin_facts import Found
+    from .._facts import Facts, Found
 
 # The largest integer of JSON that all readers understand, and orjson writes.
 _LARGEST = 1 << 63

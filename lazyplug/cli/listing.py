@@ -11,7 +11,7 @@ from .._faults.errors import no_matches
 from .._inventory import groups_of, is_left_over, rows_by_group
 from .._manager import ExtensionManager
 from .._printable import sentence
-from .._static import learned
+from .._static import targets
 from .host_facts import add_facts, import_facts, json_facts
 from .output import add_json, clean, complain, print_fields, print_json, print_table
 
@@ -98,7 +98,7 @@ def list_plugins(options: "argparse.Namespace") -> int:
 
 def _facts(extension: "Extension[Any]", note: str, wanted: "Facts") -> "dict[str, Any]":
     """Return the facts of an extension as JSON, with a note if they are not valid."""
-    from .._static.plugin_facts import find_facts  # deferred: imports ast
+    from .._facts import find_facts  # deferred: few lists show facts
 
     found, fault = find_facts(extension, wanted)
     return {"note": note or fault, "facts": json_facts(found)}
@@ -159,8 +159,8 @@ def list_extensions(group: str, thorough: bool = True) -> "dict[Extension[Any], 
         note = messages.ONE_OF.format(count=count) if count > 1 else ""
         if extension._module is None:
             note = messages.INVALID_REFERENCE
-        elif thorough and learned.is_missing(extension):
-            note = learned.missing_module(extension)
+        elif thorough and targets.is_missing(extension):
+            note = targets.missing_module(extension)
         found[extension] = note
     excluded = {
         extension: reason if reason.startswith(EXCLUDED) else f"{EXCLUDED}: {reason}"
@@ -204,7 +204,7 @@ def _fields(extension: "Extension[Any]", note: str) -> "dict[str, Any]":
     name = version = file = ""
     if extension._owner is not None:
         name, version, file = identify(extension._owner)
-    target_file, target_line = learned.place(extension) or ("", 0)
+    target_file, target_line = targets.place(extension) or ("", 0)
     return {
         "name": extension.name,
         "group": extension.group,

@@ -10,8 +10,9 @@ from .._indexing.layout import decode, encode, groups_of, regroup, table_of
 from .._indexing.records import is_borrowed
 from .._indexing.storage import FACTS, SUFFIX
 from .._indexing.watch import watched_files
-from .._static.learned import encode as encode_facts
-from .._static.learned import part_of, read_facts
+from .._static.learned import read_head
+from .._static.learning import checked_part
+from .._static.learning import encode as encode_facts
 from .output import reason_of
 
 TYPE_CHECKING = False
@@ -110,16 +111,18 @@ def _index(path: str, read: "Read") -> "list[str]":
 
 
 def _facts(path: str, read: "Read") -> "list[str]":
-    key, signatures, header, chunk = read_facts(read)
+    head, header, chunk = read_head(read)
+    key, signatures = head["key"], head["signatures"]
     parts: dict[Part, FactTable] = {}
 
     def check_of(line: bytes) -> "Check":
         kind_and_group = b",".join(line[1:].split(b",")[:2]).decode("ascii", "replace")
         return f"the learned facts {kind_and_group}", lambda: parts.update(
-            [part_of(line, read, chunk, len(header))]
+            [checked_part(line, read, chunk, len(header))]
         )
 
     checks: list[Check] = [
+        ("the version of lazyplug", lambda: _check_version(head["version"])),
         (
             "the stat signatures of the path entries",
             lambda: _check_signatures(signatures),
@@ -131,7 +134,9 @@ def _facts(path: str, read: "Read") -> "list[str]":
         *map(check_of, header.split(b"\n")[1:-1]),
     ]
     found = _failing(checks)
-    if not found and encode_facts(key, signatures, parts) != read(0, SIZE_CAP):
+    if found:
+        return found
+    if encode_facts(key, signatures, parts, head["version"]) != read(0, SIZE_CAP):
         found.append("unexpected data between its parts")
     return found
 
@@ -144,6 +149,12 @@ def _check_signatures(signatures: "list[str | None]") -> None:
         parts = 4 + is_by_content(known)
         if known is not None and len([int(n, 16) for n in known.split(" ")]) != parts:
             raise ValueError(known)
+
+
+def _check_version(version: str) -> None:
+    """Raise one of DECODE_ERRORS if this is not like a version, of whatever release."""
+    if not (version.isascii() and version.isprintable() and version.strip()):
+        raise ValueError(version)
 
 
 def _check_racy(index: Index) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from .. import ExtensionManager
 from .._distribution import summary_of
 from .._facts import text_fact
-from .._static import learned
+from .._static import targets
 
 if TYPE_CHECKING:
     from .. import Extension
@@ -89,8 +89,8 @@ def _help_text(extension: "Extension[Any]", help_fact: "str | None") -> str:
 
         return _unusable(messages.INVALID_REFERENCE)
     text = text_fact(extension, help_fact) or extension.summary
-    if text is None and learned.is_missing(extension):
-        return _unusable(learned.missing_module(extension))
+    if text is None and targets.is_missing(extension):
+        return _unusable(targets.missing_module(extension))
     return text or summary_of(extension._owner)[0] or ""
 
 

@@ -12,7 +12,8 @@ from .. import ExtensionManager, MultipleMatches, NoMatches
 from .._distribution import summary_of
 from .._facts import text_fact
 from .._printable import repr_of
-from .._static import learned
+from .._static import learned, targets
+from .._static.learning import learn
 from .._static.source import first_paragraph, kind_of, read
 from ._plain_texts import PlainTexts, makes_command
 
@@ -218,12 +219,12 @@ def _learn(extension: Extension[Any], command: click.Command) -> None:
     if sources is None:
         return
     now = _printed(command)
-    plain = PlainTexts(learned.place(extension) or ("", 0), command.callback, sources)
+    plain = PlainTexts(targets.place(extension) or ("", 0), command.callback, sources)
     texts |= {
         name: value for name, value in now.items() if plain.is_literal(name, value)
     }
     sources.clock = min(sources.clock, _BEGAN)
-    known.learn(extension, _KIND, {**texts, _IS_LOADED: True}, sources)
+    learn(known, extension, _KIND, {**texts, _IS_LOADED: True}, sources)
 
 
 def _printed(command: click.Command) -> dict[str, Any]:
@@ -266,7 +267,7 @@ def _listed_command(extension: Extension[Any], help_line: str | None) -> click.C
     if not isinstance(texts, dict):
         texts = _read(extension)
     if not texts:
-        return _broken_command(extension.name, learned.missing_module(extension))
+        return _broken_command(extension.name, targets.missing_module(extension))
     hint = extension.remembered
     if not isinstance(hint, dict) or not hint.keys() >= {*_TEXTS}:
         hint = texts
@@ -280,7 +281,7 @@ def _read(extension: Extension[Any]) -> dict[str, Any]:
     """Return the texts of a command in its source; none if it has no module."""
     texts, sources = _texts_in_source(extension)
     if sources is not None:
-        learned.learned_facts().learn(extension, _KIND, texts, sources)
+        learn(learned.learned_facts(), extension, _KIND, texts, sources)
     return texts
 
 
@@ -291,11 +292,11 @@ def _texts_in_source(
 
     If the module does not exist, there are no texts, and the sources are None.
     """
-    found = learned.source_of(extension)
+    found = targets.source_of(extension)
     if found is None:
         return {}, None
     scope, sources = found
-    if scope is None and learned.is_missing(extension):
+    if scope is None and targets.is_missing(extension):
         return {}, None
     texts: dict[str, Any] = {}
     if scope is not None:
@@ -303,7 +304,7 @@ def _texts_in_source(
             texts |= keywords if makes_command(call) else {}
         if "" in texts:
             # Not all of its keywords are constants.
-            plain = PlainTexts(learned.place(extension) or ("", 0), None, sources)
+            plain = PlainTexts(targets.place(extension) or ("", 0), None, sources)
             for name in _TEXTS:
                 texts[name] = texts.get(name) or plain.literal(name)
         texts["help"] = texts.get("help") or first_paragraph(scope.doc)

@@ -15,6 +15,7 @@ from pluggy import HookImpl, PluginManager
 
 from .. import ExtensionManager
 from .._static import learned
+from .._static.learning import learn
 from .._static.source import Sources
 from ._plain_hooks import PlainHooks
 
@@ -262,7 +263,7 @@ def _learn(
     )
     if hooks and others is not None:
         found = hooks, others
-    known.learn(extension, _kind(pm), found, sources)
+    learn(known, extension, _kind(pm), found, sources)
     return found
 
 

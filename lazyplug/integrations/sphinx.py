@@ -20,7 +20,7 @@ from unicodedata import east_asian_width
 from .. import ExtensionManager
 from .._faults.errors import failed_load
 from .._printable import clean
-from .._static import learned
+from .._static import targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ def documentation(extension: Extension[Any]) -> str | None:
     The plugin is imported only if its source does not plainly show the docstring. A
     failed import is logged as a warning of the Sphinx build.
     """
-    doc = learned.docstring(extension, "docstring", cleandoc)
+    doc = targets.docstring(extension, "docstring", cleandoc)
     if doc is not None:
         return doc
     try:

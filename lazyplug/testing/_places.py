@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from .. import _environment, _log, _settings
 from .. import _messages as messages
-from .._static import learned
+from .._static import learning
 from ._trees import Tree, plant
 
 K = TypeVar("K")
@@ -108,7 +108,7 @@ def forget(directory: Path) -> None:
     _environment.invalidate_caches()
     _settings.forget_problems()
     _log.forget()
-    learned.forget(str(directory))
+    learning.forget(str(directory))
 
 
 @contextmanager

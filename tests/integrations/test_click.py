@@ -23,7 +23,7 @@ from lazyplug import (
     error_on_conflict,
     prefer,
 )
-from lazyplug._static import learned
+from lazyplug._static import learning, targets
 from lazyplug.integrations import click as integration
 from lazyplug.integrations.click import LazyGroup, describe_command
 from lazyplug.testing import dist, plant
@@ -236,7 +236,7 @@ def test_after_plugins_were_loaded_once_the_help_screen_equals_that_of_click(
     group = host()
     for name in group.manager.names():
         run(group, name, "--help")
-    learned.write()
+    learning.write_all()
     for name in imported():
         del sys.modules[name]
     lazyplug.invalidate_caches()
@@ -280,7 +280,7 @@ def test_help_that_only_a_loaded_command_has_is_remembered_if_it_is_a_literal(
 
 def another_process() -> None:
     """Act as another process: keep only what is on disk."""
-    learned.write()
+    learning.write_all()
     for name in imported():
         del sys.modules[name]
     forget_facts()
@@ -425,7 +425,7 @@ def test_a_command_with_computed_help_is_not_parsed_each_time_it_runs(
     run(host(), "made", "--help")
     another_process()
     monkeypatch.setenv("PLUG_TEXT", "Second.")
-    monkeypatch.setattr(learned, "source_of", None)
+    monkeypatch.setattr(targets, "source_of", None)
     assert not isinstance(run(host(), "made", "--help").exception, TypeError)
 
 
@@ -538,7 +538,7 @@ def test_a_command_without_help_shows_the_summary_of_its_distribution(
     lazyplug.invalidate_caches()
     for _ in range(2):
         assert "  mute    What it is for." in run(host(), "--help").output
-        learned.write()
+        learning.write_all()
         lazyplug.invalidate_caches()
     plant(plugs / "mute-1.dist-info", {"METADATA": "Name: mute\nSummary: Or not.\n"})
     lazyplug.invalidate_caches()
@@ -574,9 +574,9 @@ def test_help_and_commands_parse_no_source_the_second_time(
     plugs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run(host(), "--help").output, run(host(), "plain").output
-    learned.write()
+    learning.write_all()
     lazyplug.invalidate_caches()
-    monkeypatch.setattr(learned, "source_of", None)
+    monkeypatch.setattr(targets, "source_of", None)
     assert (run(host(), "--help").output, run(host(), "plain").output) == first
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import lazyplug
 from lazyplug import BrokenMetadata, Choice
-from lazyplug._static import learned
+from lazyplug._static import learned, learning
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, plant
@@ -195,7 +195,7 @@ def install(site: PlantSite, prepend_path: SetPath) -> Install:
 
 def forget() -> None:
     """Act as a process that has neither imported nor queried plugins."""
-    learned.write()
+    learning.write_all()
     for name in imported():
         del sys.modules[name]
     lazyplug.invalidate_caches()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import lazyplug
-from lazyplug._static import learned
+from lazyplug._static import learned, learning
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import after_last_change, rewrite
 from tests.support.damage import FACTS, Damaged
@@ -14,7 +14,7 @@ from tests.support.fixtures import SetPath
 
 def unwritten() -> dict[str, Any]:
     """Return the facts that are not written yet, by file, in a dict to be changed."""
-    return learned._unwritten
+    return learned.unwritten
 
 
 def forget_facts() -> None:
@@ -24,7 +24,7 @@ def forget_facts() -> None:
 
 def end() -> None:
     """Do what the end of a process does, and let a new one begin."""
-    learned.write()
+    learning.write_all()
     forget_facts()
     lazyplug.invalidate_caches()
 
@@ -68,7 +68,7 @@ class Learned(Damaged):
         after_last_change(directory / "probe")
         self.others = others
         self.prepare(cache, ".facts")
-        _, _, header, rest = learned.read_facts(
+        _, header, rest = learned.read_head(
             lambda at, size: self.intact[at : at + size]
         )
         start = len(self.intact) - len(rest)

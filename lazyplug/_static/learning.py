@@ -1,0 +1,260 @@
+"""Learn facts from the sources of plugins, and write them next to the index.
+
+A process that only recalls facts does not import this module.
+"""
+
+import os
+
+from .. import __version__, _environment
+from .._files import IndexFile, fs
+from .._index import DECODE_ERRORS, digest, title
+from .._json_text import scan_once, to_json
+from .learned import SCHEMA, WHOLE, check, group_of, part_of, read_head, unwritten
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from .._extension import Extension
+    from .._types import Read
+    from .learned import (
+        Fact,
+        FactTable,
+        Handle,
+        LearnedFacts,
+        Lookup,
+        Part,
+    )
+    from .source import Sources
+
+# Room for the summaries of some seven thousand plugins. A process that learned
+# something rewrites the whole file when it ends.
+SIZE_CAP = 1 << 22
+# A limit for programs that change sys.path again and again.
+_MAX_UNWRITTEN = 16
+
+
+def learn(
+    known: "LearnedFacts",
+    extension: "Extension[Any]",
+    kind: str,
+    answer: "Any",
+    sources: "Sources",
+) -> None:
+    """Remember an answer, as JSON, for as long as its sources do not change.
+
+    It is not remembered if signatures would not show a change. Raises TypeError if it
+    cannot be converted to JSON.
+    """
+    if known.fact_key(extension) is None or not sources.reliable:
+        return
+    from .._content import signature  # deferred: most answers are already known
+    from .._indexing.reading import is_reliable
+
+    signatures: dict[str, str | None] = {}
+    for path, was_there in sources.files.items():
+        now: str | None = None
+        try:
+            status = fs.stat(path)
+            now = signature(path, status)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            status = None
+        except OSError:
+            return  # a temporary failure: the next attempt may succeed
+        if (status is not None) != was_there:
+            return  # it changed in the meantime
+        if status is not None and not is_reliable(status, False, sources.clock):
+            return  # racy: a change may leave the signature the same
+        signatures[path] = known.file_signatures[path] = now
+    lookups = []
+    for name, (place, *rest) in sources.lookups.items():
+        volatile = [at for at in known.environment.volatile if at < place]
+        lookups.append([name, place - len(volatile), *rest])
+    add(known, extension, kind, answer, lookups, signatures)
+
+
+def add(
+    known: "LearnedFacts",
+    extension: "Handle",
+    kind: str,
+    answer: "Any",
+    lookups: "Sequence[Lookup]" = (),
+    signatures: "Mapping[str, str | None] | None" = None,
+) -> None:
+    """Remember an answer, as JSON, while these lookups and signatures are valid.
+
+    Raises TypeError if it cannot be converted to JSON.
+    """
+    fact_key = known.fact_key(extension)
+    if fact_key is None:
+        return
+    fact = to_json([list(lookups), dict(signatures or {}), answer])
+    part = kind, group_of(extension)
+    # What other processes read: JSON has no tuples.
+    known.new.setdefault(part, {})[fact_key] = tuple(scan_once(fact, 0)[0])
+    if known.may_write:
+        _write_at_exit(known)
+
+
+def _write_at_exit(known: "LearnedFacts") -> None:
+    """Write these facts when the process ends."""
+    if len(unwritten) >= _MAX_UNWRITTEN:
+        unwritten.clear()
+    if not unwritten:
+        import atexit  # deferred: not if nothing may be written
+
+        atexit.unregister(write_all)
+        atexit.register(write_all)
+    unwritten[known.path] = known
+
+
+def write_all() -> None:
+    """Write all facts that are not yet written."""
+    while unwritten:
+        _, known = unwritten.popitem()
+        try:
+            write(known)
+        except Exception as error:  # Python would print it at exit
+            from .. import _messages as messages  # deferred: only on failure
+            from .._log import debug
+
+            reason = messages.CANNOT_BE.format(done="written", reason=repr(error))
+            debug(f"{messages.LEARNED_FACTS} {reason}")
+
+
+def forget(directory: str) -> None:
+    """Discard the facts that are not yet written to a cache directory."""
+    for path in list(unwritten):
+        if path.startswith(os.path.join(directory, "")):
+            unwritten.pop(path, None)
+
+
+if hasattr(os, "register_at_fork"):
+    # The parent process writes its own facts.
+    os.register_at_fork(after_in_child=unwritten.clear)
+
+
+def write(known: "LearnedFacts") -> None:
+    """Write the new facts of an environment, merged with those in the file.
+
+    Nothing is written if the environment has changed, since the facts would be about
+    the old one. Facts that no distribution declares any more are removed.
+    """
+    from .._indexing.storage import store  # deferred: when the process ends
+
+    frozen_entries = known.environment.frozen_entries
+    if known.directory is None or not (
+        known.is_frozen or _environment.is_fresh(known.index, "dirs", frozen_entries)
+    ):
+        return
+    header, found = _read_all(known)
+    for part, learned in known.new.items():
+        table = found.setdefault(part, {})
+        for fact_key, fact in learned.items():
+            if fact_key not in table or _newest_change(
+                table[fact_key]
+            ) <= _newest_change(fact):
+                table[fact_key] = fact
+    try:
+        for (_, group), table in found.items():
+            rows = known.index.rows(group)
+            declared = {(owner[0], row[1]) for row, owner in rows}
+            for fact_key in table.keys() - declared - {WHOLE}:
+                del table[fact_key]
+    finally:
+        known.index.close()
+    content = encode(known.key, known.signatures, found)
+    # The header has a checksum of every part: if it is equal, all is equal.
+    if not content.startswith(title(header) + header):
+        store(known.directory, os.path.basename(known.path), content)
+
+
+def _read_all(known: "LearnedFacts") -> "tuple[bytes, dict[Part, FactTable]]":
+    """Return the header of the file, and the facts that may still be valid.
+
+    The header is empty if any part of the file is damaged.
+    """
+    found: dict[Part, FactTable] = {}
+    header, intact = b"", True
+    index_file = IndexFile(known.path)
+    try:
+        head, header, chunk = read_head(index_file.read, known.key)
+        # A module in a volatile path entry may be missing in the next process.
+        stable = known.key[1:]
+        changed = [
+            entry
+            for entry in known.changes_since(head["signatures"])[0]
+            if entry[1] in stable
+        ]
+        for line in header.split(b"\n")[1:-1]:
+            try:
+                part, learned = checked_part(line, index_file.read, chunk, len(header))
+            except DECODE_ERRORS:
+                intact = False
+                continue
+            found[part] = {
+                fact_key: fact
+                for fact_key, fact in learned.items()
+                if known.are_still_missing(fact[0], changed)
+            }
+    except DECODE_ERRORS:
+        intact = False
+    finally:
+        index_file.close()
+    return header if intact else b"", found
+
+
+def checked_part(
+    line: bytes, read: "Read", chunk: bytes, length: int
+) -> "tuple[Part, FactTable]":
+    """Return a part of a file of facts, as `part_of`, after a check of each fact.
+
+    Raises one of DECODE_ERRORS if the part or a fact is damaged.
+    """
+    part, learned = part_of(line, read, chunk, length)
+    for fact in learned.values():
+        check(fact)
+    return part, learned
+
+
+def _newest_change(fact: "Fact") -> int:
+    """Return the latest change time of the sources of a fact."""
+    times = [0]
+    for known in fact[1].values():
+        try:
+            times.append(int((known or "").split(" ")[1], 16))
+        except (LookupError, ValueError):
+            continue  # the file was missing, or its signature is damaged
+    return max(times)
+
+
+def encode(
+    key: "list[str]",
+    signatures: "list[str | None]",
+    found: "dict[Part, FactTable]",
+    version: str = "",
+) -> bytes:
+    """Encode facts as a file, without those that would make it too large.
+
+    :param version: the version of lazyplug that learned them; "": this one.
+    """
+    remaining = SIZE_CAP
+    lines: dict[Part, list[str]] = {}
+    for part, learned in found.items():
+        for fact_key, fact in learned.items():
+            line = to_json([*fact_key, *fact])
+            if len(line) < remaining:
+                remaining -= len(line) + 1
+                lines.setdefault(part, []).append(line)
+    head = {"facts": SCHEMA, "version": version or __version__, "key": key}
+    table = [to_json({**head, "signatures": signatures})]
+    texts: list[str] = []
+    offset = 0
+    for part in sorted(lines):
+        text = "\n".join([to_json(part), *sorted(lines[part])])
+        texts.append(text)
+        table.append(to_json([*part, offset, len(text), digest(text.encode())]))
+        offset += len(text) + 1
+    header = "".join([line + "\n" for line in table]).encode()
+    return title(header) + header + "\n".join(texts).encode()
