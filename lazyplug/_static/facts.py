@@ -170,7 +170,8 @@ def ask_third_party_finders(
     :param path: the path of the parent package; None for a top-level module.
     :param stage: which finders are asked: BEFORE, AMONG or BEHIND of `source`.
     """
-    from .finders import EntryFinders, finders, spec_of  # deferred: few have any
+    from .._import_hooks import spec_of  # deferred: few have any
+    from .finders import EntryFinders, finders
 
     try:
         asked = finders(_is_python_finder)
