@@ -45,7 +45,13 @@ ROWS = (
     ("knowledge", ["_static", "_inventory", "_distribution"]),
     ("environment", ["_environment", "_fallback"]),
     ("indexing", ["_indexing", "_frozen_index", "_content"]),
-    ("files", ["_import_target", "_preload", "_settings", "_files", "_log"]),
+    (
+        "files",
+        [
+            *("_import_target", "_import_hooks", "_preload", "_settings", "_files"),
+            "_log",
+        ],
+    ),
     (
         "base",
         [

@@ -205,13 +205,27 @@ def test_what_a_program_put_into_the_cache_of_entry_points_is_loaded(
     assert [host.start()[:2] for _ in range(2)] == [[["one", "two"], []]] * 2
 
 
-def test_extensions_that_share_a_name_are_loaded_at_once(tmp_path: Path) -> None:
+# A resolver of the host may read the plugins; those of stevedore do not.
+@pytest.mark.parametrize(
+    ("resolver", "imported"),
+    [
+        ("lambda namespace, name, extensions: extensions[0]", ["plug_one", "plug_two"]),
+        ("extension.error_on_conflict", []),
+        ("extension.ignore_conflicts", []),
+    ],
+)
+def test_extensions_that_share_a_name_are_loaded_at_once_for_the_hosts_resolver(
+    resolver: str, imported: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = plant(tmp_path / "site", TREE)
     plant(site, dist("more", entry_points="[g]\none = plug_two:Two\n"))
-    host = Host("drop-in", site, tmp_path / "cache")
-    host.start()
-    (site / "plug_one.py").write_text("raise OSError('broken')\n")
-    assert host.start("one") == [["one", "two"], ["one", "gone"], ["plug_two"], []]
+    code = HOSTS["drop-in"].replace("import Ext", "import extension, Ext")
+    code = code.replace("failed)", f"failed, conflict_resolver={resolver})")
+    monkeypatch.setitem(HOSTS, "resolving", code)
+    host = Host("resolving", site, tmp_path / "cache")
+    names = ["one", "one", "two"]
+    assert host.start() == [names, ["gone"], ["plug_one", "plug_two"], []]
+    assert host.start() == [names, ["gone"], imported, []]
 
 
 @pytest.mark.parametrize("mode", ["off", "readonly"])

@@ -16,6 +16,7 @@ import pytest
 import lazyplug
 from lazyplug._indexing import storage
 from lazyplug._running import switch
+from lazyplug._running.activation import activate
 from lazyplug.cli import doctor, main, switching
 from lazyplug.testing import dist, plant
 from tests.support.children import python
@@ -370,7 +371,31 @@ def test_while_switched_on_the_next_start_sees_each_change(
     assert found(**key) == nothing
 
 
-@pytest.mark.parametrize("missing", ["lazyplug", "lazyplug._running.switch"])
+@pytest.mark.parametrize(
+    ("asks", "more"),
+    [
+        ("pass", []),
+        # As flake8 does: all distributions, so that there is nothing to filter.
+        ("list(m.distributions())", ["lazyplug._answers", "lazyplug._answers.pluggy"]),
+    ],
+)
+def test_a_program_that_asks_for_no_group_imports_little(
+    start: Start, asks: str, more: list[str]
+) -> None:
+    code = f"import sys, importlib.metadata as m; {asks}; print(*sys.modules)"
+    modules = start({}, "-c", code).split()
+    assert {each for each in modules if "lazyplug" in each} == {
+        "_lazyplug_switch",
+        "lazyplug",
+        "lazyplug._accelerate",
+        "lazyplug._import_hooks",
+        "lazyplug._running",
+        "lazyplug._running.activation",
+        *more,
+    }
+
+
+@pytest.mark.parametrize("missing", ["lazyplug", "lazyplug._running.activation"])
 def test_without_lazyplug_the_switch_is_silent(
     start: Start, environment: Environment, missing: str
 ) -> None:
@@ -420,10 +445,10 @@ def test_a_program_is_speeded_up_if_it_is_meant(
 
     monkeypatch.setattr("lazyplug.compat.stevedore.install", install)
     monkeypatch.setattr(sys, "orig_argv", ["python", "/bin/tool"])
-    switch.activate(programs=["other"])
+    activate(programs=["other"])
     assert calls == []
-    switch.activate(as_stevedore=True, lazy=True, programs=["tool"])
+    activate(as_stevedore=True, lazy=True, programs=["tool"])
     assert calls == [True, "acc"]
     monkeypatch.setenv("LAZYPLUG_SWITCH", "off")
-    switch.activate()
+    activate()
     assert calls == [True, "acc"]

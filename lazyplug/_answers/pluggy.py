@@ -3,10 +3,6 @@
 import _thread
 import os
 
-from .._index import Index
-from .._inventory import shadowed_rows
-from .source import fresh_environment
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,6 +39,11 @@ def distributions(
     found: Iterable[Any] = original(*args, **kwds)
     if group is None or args or kwds:
         return found
+    # deferred: others who loop over all distributions do not need it (flake8: 2 %)
+    from .._index import Index
+    from .._inventory import shadowed_rows
+    from .source import fresh_environment
+
     environment = fresh_environment()
     if environment is None:
         return found

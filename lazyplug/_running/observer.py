@@ -11,8 +11,8 @@ import sys
 from _frozen_importlib_external import PathFinder
 from time import perf_counter
 
+from .._import_hooks import call_after_import
 from .._json_text import to_json
-from .._static.finders import call_after_import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,12 +9,8 @@ after lazyplug was uninstalled.
 import os
 import sys
 
-from .._settings import get_setting
-from .command import program_of
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
 MODULE = "_lazyplug_switch"
@@ -51,7 +47,7 @@ def _activate():
         # Not a module of that name that belongs to the program.
         spec = sys.modules["_frozen_importlib"]._find_spec({package!r}, None)
         if spec is not None and spec.origin == {origin!r}:
-            from {package}._running.switch import activate
+            from {package}._running.activation import activate
 
             activate(**OPTIONS)
     except (Exception, SystemExit):
@@ -63,27 +59,6 @@ sys.meta_path.insert(0, _SELF)
 if not sys.modules.keys().isdisjoint({libraries!r}):
     _activate()
 '''
-
-
-def activate(
-    *, as_stevedore: bool = False, lazy: bool = False, programs: "Sequence[str]" = ()
-) -> None:
-    """Speed up the plugins of this process, if it runs one of the programs.
-
-    :param programs: base names of scripts, and names of modules after `-m`; if there
-        are none, every program.
-    """
-    if get_setting("LAZYPLUG_SWITCH") == "off":
-        return
-    if programs and program_of(sys.orig_argv) not in programs:
-        return
-    if as_stevedore:
-        from ..compat.stevedore import install  # deferred: only with that option
-
-        install(lazy=lazy)
-    from .._accelerate import accelerate  # deferred: only in these programs
-
-    accelerate()
 
 
 def source(options: "dict[str, Any]") -> str:

@@ -104,7 +104,8 @@ def ask_third_party_finders(
     :param stage: which finders are asked: BEFORE, AMONG or BEHIND of `source`.
     """
     # deferred: few have any
-    from .finders import EntryFinders, finders, spec_of
+    from .._import_hooks import spec_of
+    from .finders import EntryFinders, finders
     from .imported import is_plain
 
     try:

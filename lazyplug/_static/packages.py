@@ -4,7 +4,8 @@ import sys
 from pkgutil import iter_modules
 
 from .._environment import rows
-from .finders import finders, spec_of
+from .._import_hooks import spec_of
+from .finders import finders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import _messages as messages
-from .._static.finders import spec_of
+from .._import_hooks import spec_of
 from ._places import OwnPatch, take_out
 
 if TYPE_CHECKING:

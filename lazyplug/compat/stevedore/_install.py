@@ -76,7 +76,7 @@ class _Finder:
         self, fullname: str, path: "Sequence[str] | None"
     ) -> "ModuleSpec | None":
         """Return the spec that the other finders find. Imports nothing of stevedore."""
-        from lazyplug._static.finders import spec_of  # deferred: seldom needed
+        from lazyplug._import_hooks import spec_of  # deferred: seldom needed
 
         others = [each for each in sys.meta_path if not isinstance(each, _Finder)]
         return spec_of(others, fullname, path)

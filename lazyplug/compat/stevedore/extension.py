@@ -272,12 +272,13 @@ class ExtensionManager(OfT["T"]):
                 KnownLoads,  # deferred: only with that setting
             )
 
-            # Not if several have a name: a resolver would load them, outside of the
-            # loop that skips what fails.
             count: dict[str, int] = {}
-            for point in points:
-                count[point.name] = count.get(point.name, 0) + 1
-            self._known = KnownLoads([p for p in points if count[p.name] == 1])
+            if self._conflict_resolver not in (ignore_conflicts, error_on_conflict):
+                # It may read the plugins that have the same name, and this would be
+                # outside of the loop that skips what fails.
+                for point in points:
+                    count[point.name] = count.get(point.name, 0) + 1
+            self._known = KnownLoads([p for p in points if count.get(p.name, 1) == 1])
         for entry_point in points:
             LOG.debug("found extension %r", entry_point)
             try:
