@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # A read-only view of a dict, without the import of types.
 _read_only: "Any" = type(type.__dict__)
 _NONE: "Any" = _read_only({})
+_learned_facts: "Any" = None
 
 
 def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
@@ -26,6 +27,18 @@ def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
     match name:
         case "plugin" | "obj":
             return _loaded(extension, name)
+        case "facts":
+            wanted = extension.__dict__.get("_facts")
+            try:
+                # A method: an import statement costs 9,000 instructions each time.
+                return _NONE if wanted is None else wanted._of(extension)
+            except (ImportError, OSError):
+                return {}  # this process can read no more files
+        case "summary":
+            try:
+                return _summary(extension)
+            except (ImportError, OSError):
+                return None  # this process can read no more files
         case "module_name":
             if extension._module is None:
                 # deferred: only on failure
@@ -44,20 +57,8 @@ def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
         case "load_seconds":
             outcome = extension._outcomes.get(("plugin", _environment.generation))
             return None if outcome is None else outcome[2]
-        case "facts":
-            wanted = extension.__dict__.get("_facts")
-            try:
-                # A method: an import statement costs 9,000 instructions each time.
-                return _NONE if wanted is None else wanted._of(extension)
-            except (ImportError, OSError):
-                return {}  # this process can read no more files
         case "remembered":
             return _remembered(extension)
-        case "summary":
-            try:
-                return _summary(extension)
-            except (ImportError, OSError):
-                return None  # this process can read no more files
     raise AttributeError(
         f"{type(extension).__name__!r} object has no attribute {name!r}",  # noqa: EM102 - Python's words
         name=name,
@@ -81,9 +82,12 @@ def _summary(extension: "Extension[Any]") -> "str | None":
 
     It is read from the source; None if the source shows no docstring.
     """
-    from ._static.learned import learned_facts  # deferred: few starts show help
+    global _learned_facts  # noqa: PLW0603 - as in `Extension.__getattr__`
+    if _learned_facts is None:
+        from ._static.learned import learned_facts  # deferred: few starts show help
 
-    text: str | None = learned_facts().recall(extension, "summary")
+        _learned_facts = learned_facts
+    text: str | None = _learned_facts().recall(extension, "summary")
     if text is not None and not isinstance(text, str):
         # deferred: imports ast, and most summaries are known
         from ._static.source import first_line

@@ -232,7 +232,7 @@ def find_facts(extension: "Extension[Any]", wanted: "Facts") -> "tuple[Found, st
     Imports nothing of the plugin.
     """
     try:
-        companions = _companions(extension, wanted)
+        companions = _companions(extension, wanted) if wanted.companions else []
         answer = learned_facts().recall(extension, wanted.kind)
         if answer is not UNKNOWN:
             try:
