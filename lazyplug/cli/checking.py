@@ -160,13 +160,15 @@ def check(options: argparse.Namespace) -> int:
         complain(str(no_matches(options.group, None, ())))
         return 1
     plugins = [_Plugin(extension, note, wanted) for extension, note in found]
+    if wanted is not None:
+        plugins += _without_plugin(wanted, options.group)
     loaded = [plugin for plugin in plugins if plugin.is_loaded]
     if HAS_PROCESSES:
         _in_processes(loaded, options)
     else:
         _in_this_process(loaded)
     rows = [row for plugin in plugins for row in plugin.rows()]
-    failed = [row for row in rows if row["state"] not in {"ok", "excluded"}]
+    failed = [plugin for plugin in plugins if plugin.has_failed()]
     if options.json:
         print_json(rows)
     elif rows:
@@ -178,6 +180,35 @@ def check(options: argparse.Namespace) -> int:
     else:
         print(NO_ENTRY_POINTS)
     return 1 if failed else 0
+
+
+def _without_plugin(wanted: Facts, checked: str) -> "Iterator[_Plugin]":
+    """Yield the companion entry points whose distribution has no plugin of their name.
+
+    Managers cannot notice that facts are lost because of a misspelled name: they look
+    for the companions of their plugins only.
+
+    :param checked: the group that is checked, whose entry points are not yielded again.
+    """
+    plugins = {
+        (row[0], owner[0])
+        for group, pairs in all_rows(_environment.current()).items()
+        if not group.endswith(".facts")
+        for row, owner in pairs
+    }
+    for group in wanted.companions:
+        for extension, note in list_extensions(group, thorough=False).items():
+            owner = extension._owner
+            is_checked = group == checked or note.startswith(EXCLUDED)
+            if is_checked or owner is None or not is_companion(extension):
+                continue
+            if (extension.name, owner[0]) not in plugins:
+                plugin = _Plugin(extension, note, wanted)
+                error = messages.FACTS_WITHOUT_PLUGIN.format(
+                    distribution=label(extension), name=extension.name
+                )
+                plugin.row |= {"state": "invalid", "error": error}
+                yield plugin
 
 
 class _Plugin:
@@ -227,6 +258,10 @@ class _Plugin:
             wanted._of(self.extension)
         except InvalidFacts as error:
             self._faults.append(str(error))
+
+    def has_failed(self) -> bool:
+        """Return True if the plugin cannot be used, or if one of its facts is wrong."""
+        return any(row["state"] not in {"ok", "excluded"} for row in self.rows())
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the row of this plugin, and one for each failure of its facts."""
