@@ -460,16 +460,22 @@ def test_check_reports_facts_whose_entry_point_has_the_name_of_no_plugin(
     )
     plant(plugins, dist("named", "7", points))
     lazyplug.invalidate_caches()
-    rows = run_json(run, "check", "app", *NAMES)
-    errors = {row["name"]: row["error"] for row in rows if row["group"] == "app.facts"}
-    assert errors == {
+    lost = {
         name: f"the facts belong to no plugin: named 7 declares none named {name!r}."
         " Give this entry point the name of the plugin's entry point."
         for name in ("one", "wrong")
     }
-    rows = run_json(run, "check", "app.facts", *NAMES)
-    assert {row["name"] for row in rows} >= {"one", "right", "else", "wrong"}
-    assert len(rows) == len({row["name"] for row in rows})
+    # The last two also list the companions that have a plugin.
+    for group, others in (
+        ("app", {}),
+        ("app.facts", {"right": "", "else": "", "two": ""}),
+        ("app.*", {"right": "", "else": "", "two": ""}),
+    ):
+        rows = run_json(run, "check", group, *NAMES)
+        found = [(row["name"], row) for row in rows if row["group"] == "app.facts"]
+        assert {name: row["error"] for name, row in found} == lost | others
+        assert len(found) == len(lost | others)
+        assert {row["state"] for name, row in found if name in lost} == {"invalid"}
 
 
 @pytest.mark.usefixtures("companions")

@@ -161,7 +161,10 @@ def check(options: argparse.Namespace) -> int:
         return 1
     plugins = [_Plugin(extension, note, wanted) for extension, note in found]
     if wanted is not None:
-        plugins += _without_plugin(wanted, options.group)
+        lost = {plugin.key: plugin for plugin in _without_plugin(wanted)}
+        # A family of groups may have its companion groups among them.
+        plugins = [each for each in plugins if each.key not in lost]
+        plugins += lost.values()
     loaded = [plugin for plugin in plugins if plugin.is_loaded]
     if HAS_PROCESSES:
         _in_processes(loaded, options)
@@ -182,13 +185,11 @@ def check(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _without_plugin(wanted: Facts, checked: str) -> "Iterator[_Plugin]":
+def _without_plugin(wanted: Facts) -> "Iterator[_Plugin]":
     """Yield the companion entry points whose distribution has no plugin of their name.
 
     Managers cannot notice that facts are lost because of a misspelled name: they look
     for the companions of their plugins only.
-
-    :param checked: the group that is checked, whose entry points are not yielded again.
     """
     plugins = {
         (row[0], owner[0])
@@ -199,10 +200,9 @@ def _without_plugin(wanted: Facts, checked: str) -> "Iterator[_Plugin]":
     for group in wanted.companions:
         for extension, note in list_extensions(group, thorough=False).items():
             owner = extension._owner
-            is_checked = group == checked or note.startswith(EXCLUDED)
-            if is_checked or owner is None or not is_companion(extension):
+            if owner is None or note.startswith(EXCLUDED):
                 continue
-            if (extension.name, owner[0]) not in plugins:
+            if is_companion(extension) and (extension.name, owner[0]) not in plugins:
                 plugin = _Plugin(extension, note, wanted)
                 error = messages.FACTS_WITHOUT_PLUGIN.format(
                     distribution=label(extension), name=extension.name
@@ -231,6 +231,7 @@ class _Plugin:
             "distribution": label(extension),
             "error": "",
         }
+        self.key = extension.group, extension.name, self.row["distribution"]
         self.facts: list[tuple[str, Any, str]] = []
         # what is wrong with the facts, before anything is loaded
         self._faults: list[str] = []
