@@ -9,7 +9,7 @@ from ._files import fs
 from ._index import DECODE_ERRORS, digest
 from ._json_text import scan_once, to_json
 from ._log import debug, report_once
-from ._printable import describe_error, repr_of
+from ._printable import clean, describe_error, repr_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def describe_loaded(
     try:
         described = wanted.function(plugin)
     except Exception as error:  # code of the host
-        failure = messages.RAISED.format(error=describe_error(error))
+        failure = messages.RAISED.format(error=clean(describe_error(error)))
     else:
         try:
             text = to_json(described)

@@ -75,16 +75,18 @@ class Extension(Generic[T]):
         no source, or if the source does not show the docstring with certainty.
         """
         facts: Any
-        """What the plugin declares of itself, or its source proves: see Facts.
+        """The facts that the plugin declares, or that its source proves: see Facts.
 
-        A read-only mapping, or what the schema of the host made of it. A fact that is
-        absent is unknown. Nothing of the plugin is imported.
+        A read-only mapping, or what the host's schema returned for it. A fact that is
+        absent is unknown; all are, if the manager has no `facts=`. Nothing of the
+        plugin is imported. Raises InvalidFacts if the schema raises an exception.
         """
         remembered: Any
-        """What the host's `describe` returned when the plugin was last loaded; or None.
+        """What the host's `describe` returned when the plugin was last loaded.
 
-        It is a hint, see Facts: it may be unknown, and a load may change it. Each
-        access returns a new copy. Nothing of the plugin is imported.
+        None if that is unknown, or if the manager has no `Facts(describe=...)`. This is
+        a hint, which may be out of date: see Facts. Each access returns a new copy.
+        Nothing of the plugin is imported.
         """
         _facts: Facts | None
         module_name: str

@@ -1,4 +1,4 @@
-"""Define Facts: what a host asks of its plugins without importing them."""
+"""Define Facts, which says what a host reads about plugins without importing them."""
 
 from . import _environment
 from ._index import digest
@@ -23,32 +23,36 @@ _read_only: "Any" = type(type.__dict__)
 
 
 class Facts:
-    """What a host wants to know of its plugins without importing them.
+    """The facts that a host reads about its plugins without importing them.
 
-    Every manager accepts one as `facts=`; `extension.facts` then is a read-only mapping
-    of what is declared or proven. A fact that is absent is unknown.
+    Every manager accepts a Facts object as `facts=`. Then `extension.facts` is a
+    read-only mapping of the facts that are declared, or proven by the source. A fact
+    that is absent is unknown. All parameters are optional.
 
-    :param declared: where plugins declare facts: the name of a variable of the module
-        that the entry point names, or the name of a companion group, which ends with
-        ".facts"; or several of them. See docs/declared-facts.md.
-    :param static: the names of class attributes. One is a fact if the source proves
-        that an import would bind it to a literal. What a plugin declares goes before.
-    :param vouched: modules and packages of the host whose metaclasses,
-        `__init_subclass__` and decorators leave the attributes of classes alone, and
-        which write none with a computed name.
-    :param schema: called with the facts as keywords; `extension.facts` is what it
-        returns. If it raises, access to `extension.facts` raises InvalidFacts.
-    :param describe: a function at the top level of a module, called with each plugin
-        when its extension has loaded it. `extension.remembered` is the result, which
-        must be JSON, also in later processes. It is forgotten when something changes:
-        the sources of the plugin, of its classes or of the function, the installed
-        distributions, or Python. A change of anything else is noticed at the next load,
-        which replaces it. So it is a hint, for listing and ordering: no extension is
-        excluded by it. An exception is logged once.
-    :param depends: what else the result of `describe` depends on, a dict of lists:
-        "distributions", whose metadata may change in place; "files", by absolute paths;
-        and "variables" of the environment; with "language" true, also on those that
-        select a language.
+    :param declared: where plugins declare facts: the name of a variable in the module
+        that the entry point names, or the name of a companion group, which must end
+        with ".facts"; or several of these. See docs/declared-facts.md.
+    :param static: the names of class attributes. An attribute is a fact if the source
+        proves that an import binds it to a literal. A declared fact of the same name
+        takes precedence.
+    :param vouched: modules and packages, usually of the host, whose metaclasses,
+        `__init_subclass__` and decorators do not change the attributes in `static`, and
+        which do not assign these attributes under computed names.
+    :param schema: called with the facts as keyword arguments; `extension.facts` is what
+        it returns. If it raises an exception, access to `extension.facts` raises
+        InvalidFacts.
+    :param describe: a function at the top level of a module, which is called with each
+        plugin after it is loaded. `extension.remembered` is its last result, also in
+        later processes. The result must be JSON. It is forgotten when the sources of
+        the plugin, of its classes or of the function change, when a distribution is
+        installed or removed, and when the version of Python changes. Other changes are
+        noticed only at the next load, which replaces the result. So it is a hint, to be
+        used for listing and ordering, not for excluding plugins. If the function fails,
+        a warning is logged, once.
+    :param depends: what else the result of `describe` depends on: a dict with any of
+        the keys "distributions" (names of distributions whose metadata may change in
+        place), "files" (absolute paths), "variables" (names of environment variables)
+        and "language" (if True, the environment variables that select a language).
 
     Raises ValueError or TypeError if an argument is not valid.
     """

@@ -48,7 +48,8 @@ class Manager(Generic[T, Found]):
         imported to find them. Not allowed with a family.
     :param choice: which extensions are enabled: see Choice. None enables all that
         `LAZYPLUG_ALLOW` and `LAZYPLUG_DENY` do not filter out.
-    :param facts: what `extension.facts` and `extension.remembered` are: see Facts.
+    :param facts: which facts and hints `extension.facts` and `extension.remembered`
+        have: see Facts.
     :param on_failure: how to handle failed loads, entry points whose value is not a
         valid reference (expected `module:attr`), and broken metadata: "warn" logs each
         once per process; "ignore" does not; "error" raises, for the last two when the

@@ -30,12 +30,18 @@ A_FACT = "the name of a fact, such as 'priority'"
 A_DISTRIBUTION = "the name of a distribution, such as 'acme-*'"
 A_DIRECTORY_OR_FILE = "a dict for a directory, str or bytes for a file"
 A_CALLABLE = "a callable"
-A_DICT_OF_FACTS = "one literal dict whose keys are texts, bound at the top level"
-A_FACTS = "a lazyplug.Facts"
-A_FACTS_OBJECT = "the name of a lazyplug.Facts"
+A_DICT_OF_FACTS = (
+    "one dict literal with strings as keys, bound once at the top level; in a JSON"
+    " file, one object"
+)
+A_FACTS = "a lazyplug.Facts, such as Facts(static=['title'])"
+A_FACTS_OBJECT = "a reference to a lazyplug.Facts"
 A_REFERENCE = "MODULE:ATTR"
 A_GROUP_REFERENCE = "GROUP=MODULE:ATTR"
-A_FACTS_FILE = "the name of a TOML or JSON file, as in 'acme.data:facts.toml'"
+A_FACTS_FILE = (
+    "PACKAGE:FILE, where FILE is an identifier and the suffix .toml or .json, as in"
+    " 'acme.data:facts.toml'"
+)
 A_VARIABLE_OR_GROUP = "the name of a variable, or of a group that ends with '.facts'"
 AN_ABSOLUTE_PATH = "an absolute path"
 A_DISTRIBUTION_NAME = "the name of a distribution"
@@ -43,8 +49,8 @@ A_STABLE_FUNCTION = "a function at the top level of a module or class, not a lam
 A_VARIABLE = "the name of an environment variable"
 DEPENDENCIES = "a dict with any of 'distributions', 'files', 'variables' and 'language'"
 AN_ATTRIBUTE = "the name of an attribute without leading underscores"
-PLAIN_VALUES = "numbers, texts, and lists and tables of them"
-SEVERAL_WORDS = "a list or tuple of names"
+PLAIN_VALUES = "strings, numbers, Booleans, and lists and tables of them, but no dates"
+SEVERAL_WORDS = "a list or tuple of strings"
 A_DICT_OF_ENTRY_POINTS = "a dict of 'name': 'module:attr'"
 A_MODULE = "a name such as 'json.decoder'"
 A_PATTERN = "NAME, GROUP=NAME, @DISTRIBUTION, or GROUP=NAME@DISTRIBUTION"
@@ -119,7 +125,12 @@ IGNORING_FACTS = (
     "ignoring declared facts of {extension}: {problem}. Correct them, or upgrade the"
     " distribution."
 )
-INVALID_FACTS = "the facts of {extension} do not fit the schema of the host: {error}"
+FROZEN_WITHOUT = "ignoring declared facts, which are not frozen: {problem}"
+FACTS_WITHOUT_PLUGIN = (
+    "the facts belong to no plugin: {distribution} declares none named {name!r}. Give"
+    " this entry point the name of the plugin's entry point."
+)
+INVALID_FACTS = "the host's schema refuses the facts of {extension}: {error}"
 FACTS_FROM = "{text} (the facts come from {files})"
 IGNORING_METADATA = "ignoring broken metadata: {problem}"
 SEE_PROBLEMS = "Run `lazyplug doctor`, or call lazyplug.problems()."
@@ -162,7 +173,7 @@ NO_DISTRIBUTIONS = (
 
 # ---- Choosing ----
 
-NEEDS_FACTS = "{option} needs a manager with facts="
+NEEDS_FACTS = "{option} needs facts: pass facts= to the manager"
 NEEDS_HOST = "{option} also needs host=, the name of the host's distribution"
 ALLOWED_AND_DENIED = "{source} both allows and denies {patterns}: the deny list wins"
 INVALID_PATTERN = "{pattern!r} is not a valid pattern: {fault}"
@@ -186,7 +197,9 @@ EXCLUDED_BY_API = (
     "excluded by version: {distribution} requires {requirements}, but this is {host}"
     " {versions}"
 )
-EXCLUDED_BY_FACTS = "excluded by its facts: {predicate} in {source} returned false"
+EXCLUDED_BY_FACTS = (
+    "excluded by its facts: the rule {predicate} in {source} returned false"
+)
 WHILE_CHOOSING = "lazyplug: while {predicate} chose {extension}"
 WITHOUT_VERSION = "{name}, without a version,"
 DECLARED_TWICE = "{name!r} is declared more than once in group {namespace!r}"

@@ -169,7 +169,10 @@ def test_the_name_of_a_fact_cannot_control_the_terminal(
     [
         ("plug_nothing:FACTS", "cannot be imported: ModuleNotFoundError: No module"),
         ("plug_host:NOTHING", "cannot be imported: AttributeError: module 'plug_host'"),
-        ("plug_host:OTHER", "is not a valid argument: expected the name of a lazypl"),
+        (
+            "plug_host:OTHER",
+            "is not a valid argument: expected a reference to a lazyplug",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", [("list", "app"), ("show", "app", "one")])
@@ -336,12 +339,16 @@ def test_check_reports_each_fact_that_the_loaded_object_contradicts(
 
 
 @pytest.mark.usefixtures("checked")
-def test_check_prints_differences_and_counts_them_as_failures(run: Run) -> None:
+def test_check_prints_differences_and_counts_the_plugins_that_have_any(
+    run: Run,
+) -> None:
     code, out, _ = run("check", "app", *NAMES)
     assert code == 1
     header, *lines, summary = out.splitlines()
     assert header.split()[-4:] == ["fact", "kind", "expected", "actual"]
-    assert summary == f"{len(CHECKED)} plugins checked, 10 failed"
+    count = sum(1 for _, rows in CHECKED.values() if rows)
+    assert 0 < count < sum(len(rows) for _, rows in CHECKED.values())
+    assert summary == f"{len(CHECKED)} plugins checked, {count} failed"
     (line,) = [line for line in lines if line.endswith("no such attribute")]
     assert line.split()[:3] == ["app", "removed", "differs"]
 
@@ -375,7 +382,10 @@ def test_check_reports_invalid_declarations_and_facts_that_the_schema_refuses(
     rows = run_json(run, "check", "app", "--facts", "plug_host:STRICT")
     ok, refused = [row for row in rows if row["name"] == "one"]
     assert (ok["state"], refused["state"], refused["fact"]) == ("ok", "invalid", "")
-    assert "do not fit the schema of the host: ValueError: no kind" in refused["error"]
+    assert refused["error"].startswith(
+        "the host's schema refuses the facts of entry point"
+    )
+    assert "line 2: ValueError: no kind of the host (the facts" in refused["error"]
 
 
 def test_facts_of_a_plugin_that_cannot_be_loaded_are_not_compared(
@@ -435,6 +445,37 @@ def test_check_reads_the_files_of_companion_groups_and_imports_nothing_for_them(
     assert rows["missing.toml"][1] == "plug_data:missing.toml does not exist"
     assert "'plug_data:a.b.toml' is not a valid reference" in rows["a.b.toml"][1]
     assert "plug_data" not in imported()
+
+
+def test_check_reports_facts_whose_entry_point_has_the_name_of_no_plugin(
+    plugins: Path, run: Run
+) -> None:
+    plant(plugins, {"plug_data": {"__init__.py": TRAP, **FILES_OF_FACTS}})
+    # A group may have companions in common with another; a distribution can only
+    # declare facts of its own plugins.
+    points = (
+        "[app]\nright = json\n[app.other]\nelse = json\n[app.facts]\n"
+        "right = plug_data:good.toml\nelse = plug_data:good.toml\n"
+        "wrong = plug_data:good.toml\none = plug_data:good.toml\n"
+    )
+    plant(plugins, dist("named", "7", points))
+    lazyplug.invalidate_caches()
+    lost = {
+        name: f"the facts belong to no plugin: named 7 declares none named {name!r}."
+        " Give this entry point the name of the plugin's entry point."
+        for name in ("one", "wrong")
+    }
+    # The last two also list the companions that have a plugin.
+    for group, others in (
+        ("app", {}),
+        ("app.facts", {"right": "", "else": "", "two": ""}),
+        ("app.*", {"right": "", "else": "", "two": ""}),
+    ):
+        rows = run_json(run, "check", group, *NAMES)
+        found = [(row["name"], row) for row in rows if row["group"] == "app.facts"]
+        assert {name: row["error"] for name, row in found} == lost | others
+        assert len(found) == len(lost | others)
+        assert {row["state"] for name, row in found if name in lost} == {"invalid"}
 
 
 @pytest.mark.usefixtures("companions")

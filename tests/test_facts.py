@@ -127,13 +127,13 @@ COMPANION = "[g.facts]\nd = plug_d:facts.toml\n"
         ({"declared": [".facts"]}, ValueError, "a group that ends with '.facts'"),
         ({"declared": ["X", 5]}, TypeError, "Facts(): 5 is not a valid declared"),
         ({"declared": 5}, TypeError, "Facts(): 5 is not a valid declared argument"),
-        ({"static": "title"}, ValueError, "expected a list or tuple of names"),
-        ({"static": b"title"}, TypeError, "expected a list or tuple of names"),
+        ({"static": "title"}, ValueError, "expected a list or tuple of strings"),
+        ({"static": b"title"}, TypeError, "expected a list or tuple of strings"),
         ({"static": ["_title"]}, ValueError, "without leading underscores"),
         ({"static": ["__doc__"]}, ValueError, "without leading underscores"),
         ({"static": ["a.b"]}, ValueError, "'a.b' is not a valid static argument"),
         ({"static": [None]}, TypeError, "None is not a valid static argument"),
-        ({"vouched": "acme"}, ValueError, "expected a list or tuple of names"),
+        ({"vouched": "acme"}, ValueError, "expected a list or tuple of strings"),
         ({"vouched": ["acme:x"]}, ValueError, "a name such as 'json.decoder'"),
         ({"vouched": [""]}, ValueError, "'' is not a valid vouched argument"),
         ({"schema": 5}, TypeError, "5 is not a valid schema argument: expected a call"),
@@ -271,14 +271,19 @@ def test_a_new_companion_is_found_by_the_next_process(plugs: Path) -> None:
 
 
 FAULTS: dict[str, tuple[str, str | bytes | None, str, str]] = {
-    "computed": ("ACME = dict(a=1)", None, "", "one literal dict"),
-    "twice": ("ACME = {}\nACME = {}", None, "", "one literal dict"),
-    "conditional": ("if 1:\n    ACME = {}", None, "", "one literal dict"),
-    "keys": ("ACME = {1: 2}", None, "", "one literal dict whose keys are texts"),
-    "deleted": ("ACME = {}\ndel ACME", None, "", "one literal dict"),
+    "computed": ("ACME = dict(a=1)", None, "", "one dict literal"),
+    "twice": ("ACME = {}\nACME = {}", None, "", "one dict literal"),
+    "conditional": ("if 1:\n    ACME = {}", None, "", "one dict literal"),
+    "keys": ("ACME = {1: 2}", None, "", "one dict literal with strings as keys"),
+    "deleted": ("ACME = {}\ndel ACME", None, "", "one dict literal"),
     "TOML": ("", "a = ", "facts.toml", "cannot be read: TOMLDecodeError"),
-    "dates": ("", "a = 2020-01-01", "facts.toml", "numbers, texts, and lists"),
-    "JSON": ("", "[1]", "facts.json", "one literal dict"),
+    "dates": (
+        "",
+        "a = 2020-01-01",
+        "facts.toml",
+        "lists and tables of them, but no dates",
+    ),
+    "JSON": ("", "[1]", "facts.json", "one dict literal"),
     "damaged JSON": ("", '{"a"', "facts.json", "cannot be read: JSONDecodeError"),
     "encoding": ("", b"a = '\xff'", "facts.toml", "cannot be read: UnicodeDecodeError"),
     "deep": (
@@ -289,8 +294,18 @@ FAULTS: dict[str, tuple[str, str | bytes | None, str, str]] = {
     ),
     "large": ("", "#" * (1 << 20) + "\n", "facts.toml", "it is too large"),
     "missing": ("", None, "facts.toml", "plug_d:facts.toml does not exist"),
-    "format": ("", "a = 1", "facts.yaml", "the name of a TOML or JSON file"),
-    "suffix": ("", "a = 1", "a.b.toml", "the name of a TOML or JSON file"),
+    "format": (
+        "",
+        "a = 1",
+        "facts.yaml",
+        "PACKAGE:FILE, where FILE is an identifier and",
+    ),
+    "suffix": (
+        "",
+        "a = 1",
+        "a.b.toml",
+        "PACKAGE:FILE, where FILE is an identifier and",
+    ),
 }
 
 
@@ -363,7 +378,9 @@ def test_an_error_of_a_schema_names_distribution_file_and_line(plugs: Path) -> N
     plant(plugs, declaring(body, ("facts.toml", "title = 1\n"), points=COMPANION))
     wanted = Facts(declared=["ACME", "g.facts"], schema=Card)
     extension = ExtensionManager[Any]("g", facts=wanted)["d"]
-    with pytest.raises(InvalidFacts, match="do not fit the schema") as caught:
+    with pytest.raises(
+        InvalidFacts, match="host's schema refuses the facts of entry point"
+    ) as caught:
         _ = extension.facts
     text = str(caught.value)
     assert "entry point 'd = plug_d:D' of group 'g', declared by d 1.0" in text

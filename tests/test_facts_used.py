@@ -82,7 +82,7 @@ def test_a_rule_on_facts_excludes_before_any_import_and_keeps_the_unknown() -> N
     choice = Choice(facts=is_text)
     assert sorted(manager(choice).names()) == ["other", "text"]
     assert reasons(choice) == {
-        "image": "excluded by its facts: is_text in code returned false"
+        "image": "excluded by its facts: the rule is_text in code returned false"
     }
 
 
@@ -165,7 +165,7 @@ def test_another_exception_of_a_rule_names_the_extension_and_propagates() -> Non
 
 
 def test_a_rule_needs_a_manager_with_facts() -> None:
-    text = r"^code: Choice\(facts=\.\.\.\) needs a manager with facts=$"
+    text = r"^code: Choice\(facts=\.\.\.\) needs facts: pass facts= to the manager$"
     choice = Choice(facts=is_text)
     with pytest.raises(InvalidChoice, match=text):
         ExtensionManager[Any]("app", choice=choice)
@@ -178,7 +178,9 @@ def test_a_rule_needs_a_manager_with_facts() -> None:
 
 
 def test_a_rule_is_a_callable() -> None:
-    with pytest.raises(InvalidChoice, match="'text' is not a valid facts: expected a"):
+    with pytest.raises(
+        InvalidChoice, match="'text' is not a valid facts argument: expected a"
+    ):
         Choice(facts="text")  # type: ignore[arg-type]
 
 
@@ -325,7 +327,7 @@ def test_a_resolver_by_a_fact_needs_a_manager_with_facts(
     site: PlantSite, prepend_path: SetPath
 ) -> None:
     declare(site, prepend_path, "low", "high")
-    text = r"^prefer_highest\('priority'\) needs a manager with facts=$"
+    text = r"^prefer_highest\('priority'\) needs facts: pass facts= to the manager$"
     with pytest.raises(ValueError, match=text):
         taken(prefer_highest("priority"), facts=None)
 

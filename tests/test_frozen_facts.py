@@ -269,7 +269,9 @@ def test_declarations_that_are_not_valid_are_reported_when_they_are_frozen(
 ) -> None:
     (env.site / "plug_two" / "facts.toml").write_text("title =\n")
     env.freeze("--trust", *ASKED)
-    assert "facts.toml cannot be read: TOMLDecodeError" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("ignoring declared facts, which are not frozen: /")
+    assert "facts.toml cannot be read: TOMLDecodeError" in error
     assert known()["two"] == {"title": "No.", "sizes": [1]}
 
 

@@ -278,6 +278,7 @@ def test_a_registered_plugin_is_described_on_access(world: World) -> None:
     ("code", "failure"),
     [
         ("raise KeyError('x')", r"raised KeyError: 'x'"),
+        (r"raise OSError('a\nb')", r"raised OSError: a\\nb"),
         ("return {plugin}", r"returned {<class 'plug_impl.Plugin'>} \(expected None, "),
         ("return float('nan')", r"returned nan \(expected "),
         ("return {'a': plugin}", r"returned {'a': <class 'plug_impl.Plugin'>} "),

@@ -61,10 +61,10 @@ class Choice:
         distribution of another version is excluded. Needs packaging
         (`pip install lazyplug[versions]`), as `api` does if a distribution requires
         the host.
-    :param facts: a function that is called with the facts of an extension, a read-only
-        mapping without regard to `Facts.schema`, and returns False to exclude it. What
-        is unknown is no reason: if it raises LookupError, as `facts["kind"]` does for a
-        fact that is not known, the extension is enabled. Needs a manager with `facts=`.
+    :param facts: a function that is called with the facts of an extension, and returns
+        False to exclude it. The facts are a read-only mapping, before `Facts.schema` is
+        applied. If the function raises LookupError, as `facts["kind"]` does for a fact
+        that is unknown, the extension is enabled. Needs a manager with `facts=`.
 
     Raises InvalidChoice, whose message has the source of the mistake and a correction.
     """
@@ -97,7 +97,7 @@ class Choice:
         facts: "Callable[[Mapping[str, Any]], object] | None" = None,
     ) -> None:
         if facts is not None and not callable(facts):
-            raise _invalid("code", facts, "facts", messages.A_CALLABLE)
+            raise _invalid("code", facts, "facts argument", messages.A_CALLABLE)
         self._fill(
             _allowed=None,
             _denied=(),

@@ -96,16 +96,16 @@ def prefer_highest(
 ) -> "Resolver[Any]":
     """Return a resolver that takes the extension with the highest value of a fact.
 
-    What is unknown is not low: an extension whose fact is not known may still win. So
-    it is decided by `otherwise`, together with the extensions that have the highest
-    known value. The choice is logged at debug level. Imports no plugin.
+    An extension whose value is unknown may have the highest one. So `otherwise` decides
+    between such extensions and those with the highest known value. The choice is logged
+    at debug level. Imports no plugin.
 
-    :param fact: the name of the fact, such as `priority`. The manager needs `facts=`,
-        which says where it is found; it is read without regard to `Facts.schema`.
-    :param unknown: the value of extensions whose fact is not known; None: it stays
+    :param fact: the name of the fact, such as `priority`. The manager needs `facts=`.
+        The value is the one before `Facts.schema` is applied.
+    :param unknown: the value of extensions whose fact is unknown; with None, it stays
         unknown.
-    :param otherwise: the resolver for what this does not decide: several extensions
-        that have the highest value or may have it, and values that cannot be compared.
+    :param otherwise: the resolver for names that this one does not decide: several
+        extensions have the highest value or may have it, or values cannot be compared.
 
     Raises TypeError if `fact` is not a string. The resolver raises ValueError if the
     manager has no `facts=`.

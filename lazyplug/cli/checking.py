@@ -160,13 +160,18 @@ def check(options: argparse.Namespace) -> int:
         complain(str(no_matches(options.group, None, ())))
         return 1
     plugins = [_Plugin(extension, note, wanted) for extension, note in found]
+    if wanted is not None:
+        lost = {plugin.key: plugin for plugin in _without_plugin(wanted)}
+        # A family of groups may have its companion groups among them.
+        plugins = [each for each in plugins if each.key not in lost]
+        plugins += lost.values()
     loaded = [plugin for plugin in plugins if plugin.is_loaded]
     if HAS_PROCESSES:
         _in_processes(loaded, options)
     else:
         _in_this_process(loaded)
     rows = [row for plugin in plugins for row in plugin.rows()]
-    failed = [row for row in rows if row["state"] not in {"ok", "excluded"}]
+    failed = [plugin for plugin in plugins if plugin.has_failed()]
     if options.json:
         print_json(rows)
     elif rows:
@@ -178,6 +183,32 @@ def check(options: argparse.Namespace) -> int:
     else:
         print(NO_ENTRY_POINTS)
     return 1 if failed else 0
+
+
+def _without_plugin(wanted: Facts) -> "Iterator[_Plugin]":
+    """Yield the companion entry points whose distribution has no plugin of their name.
+
+    Managers cannot notice that facts are lost because of a misspelled name: they look
+    for the companions of their plugins only.
+    """
+    plugins = {
+        (row[0], owner[0])
+        for group, pairs in all_rows(_environment.current()).items()
+        if not group.endswith(".facts")
+        for row, owner in pairs
+    }
+    for group in wanted.companions:
+        for extension, note in list_extensions(group, thorough=False).items():
+            owner = extension._owner
+            if owner is None or note.startswith(EXCLUDED):
+                continue
+            if is_companion(extension) and (extension.name, owner[0]) not in plugins:
+                plugin = _Plugin(extension, note, wanted)
+                error = messages.FACTS_WITHOUT_PLUGIN.format(
+                    distribution=label(extension), name=extension.name
+                )
+                plugin.row |= {"state": "invalid", "error": error}
+                yield plugin
 
 
 class _Plugin:
@@ -200,6 +231,7 @@ class _Plugin:
             "distribution": label(extension),
             "error": "",
         }
+        self.key = extension.group, extension.name, self.row["distribution"]
         self.facts: list[tuple[str, Any, str]] = []
         # what is wrong with the facts, before anything is loaded
         self._faults: list[str] = []
@@ -227,6 +259,10 @@ class _Plugin:
             wanted._of(self.extension)
         except InvalidFacts as error:
             self._faults.append(str(error))
+
+    def has_failed(self) -> bool:
+        """Return True if the plugin cannot be used, or if one of its facts is wrong."""
+        return any(row["state"] not in {"ok", "excluded"} for row in self.rows())
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the row of this plugin, and one for each failure of its facts."""

@@ -176,7 +176,7 @@ def _facts(options: "argparse.Namespace", index: "Index") -> bytes:
         search = Search(paths, frozenset(), fs.clock, lambda *_: [])
     facts, faults = freeze_facts(index, asked, search)
     for fault in faults:
-        complain(fault)
+        complain(messages.FROZEN_WITHOUT.format(problem=fault))
     return facts
 
 

@@ -146,6 +146,6 @@ def test_a_fact_is_the_help_text_of_a_subcommand_and_imports_nothing(
 
 def test_a_help_fact_needs_a_manager_with_facts(plugs: Path) -> None:
     commands = argparse.ArgumentParser().add_subparsers(parser_class=PluginParser)
-    text = "^help_fact='title' needs a manager with facts=$"
+    text = "^help_fact='title' needs facts: pass facts= to the manager$"
     with pytest.raises(ValueError, match=text):
         add_plugins(commands, "app.commands", help_fact="title")

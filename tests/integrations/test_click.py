@@ -750,7 +750,8 @@ def test_a_fact_is_the_help_line_of_a_command_and_imports_nothing(plugs: Path) -
 def test_a_help_fact_needs_a_manager_with_facts(plugs: Path) -> None:
     result = run(host(help_fact="title"), "--help")
     assert isinstance(result.exception, ValueError)
-    assert str(result.exception) == "help_fact='title' needs a manager with facts="
+    text = "help_fact='title' needs facts: pass facts= to the manager"
+    assert str(result.exception) == text
 
 
 # ---------------------------------------------------------------------------- hints
