@@ -49,7 +49,10 @@ A_STABLE_FUNCTION = "a function at the top level of a module or class, not a lam
 A_VARIABLE = "the name of an environment variable"
 DEPENDENCIES = "a dict with any of 'distributions', 'files', 'variables' and 'language'"
 AN_ATTRIBUTE = "the name of an attribute without leading underscores"
-PLAIN_VALUES = "strings, numbers, Booleans, and lists and tables of them, but no dates"
+PLAIN_VALUES = (
+    "strings, numbers, Booleans, and lists and tables of them, but no dates, and no"
+    " integers of more than 64 bits"
+)
 SEVERAL_WORDS = "a list or tuple of strings"
 A_DICT_OF_ENTRY_POINTS = "a dict of 'name': 'module:attr'"
 A_MODULE = "a name such as 'json.decoder'"

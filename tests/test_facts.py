@@ -285,6 +285,9 @@ FAULTS: dict[str, tuple[str, str | bytes | None, str, str]] = {
     ),
     "JSON": ("", "[1]", "facts.json", "one dict literal"),
     "damaged JSON": ("", '{"a"', "facts.json", "cannot be read: JSONDecodeError"),
+    "a long integer": ("", f"a = {1 << 63}", "facts.toml", "of more than 64 bits"),
+    "NaN in JSON": ("", '{"a": NaN}', "facts.json", "cannot be read: ValueError"),
+    "BOM": ("", b'\xef\xbb\xbf{"a": 1}', "facts.json", "JSONDecodeError"),
     "encoding": ("", b"a = '\xff'", "facts.toml", "cannot be read: UnicodeDecodeError"),
     "deep": (
         "",

@@ -9,7 +9,7 @@ import os
 from .. import _messages as messages
 from .._files import REGULAR
 from .._printable import describe_error
-from .literals import NOT_LITERAL, literal
+from .literals import LARGEST, NOT_LITERAL, literal
 from .source import kind_of, read
 
 TYPE_CHECKING = False
@@ -80,12 +80,17 @@ def _parse(name: str, data: bytes) -> "Any":
         if name.endswith(".json"):
             from json import loads  # deferred: once for each file that changed
 
-            return loads(data)
+            return loads(data.decode(), parse_constant=_refuse)
         from tomllib import loads as loads_toml  # deferred: as above
 
         return loads_toml(data.decode())
     except ValueError as error:
         return error
+
+
+def _refuse(word: str) -> "Any":
+    """Refuse NaN and Infinity, which JSON does not have."""
+    raise ValueError(word)
 
 
 def _checked(facts: "Any", name: str, where: str) -> "Declared":
@@ -102,9 +107,11 @@ def _checked(facts: "Any", name: str, where: str) -> "Declared":
 
 
 def _is_plain(value: "Any") -> bool:
-    """Return True if a value consists of literals; TOML has dates as well."""
+    """Return True if a value is a fact; TOML has dates, and long integers, as well."""
     if isinstance(value, list | tuple | set):
         return all(map(_is_plain, value))
     if isinstance(value, dict):
         return all(_is_plain(each) for item in value.items() for each in item)
-    return value is None or isinstance(value, str | bytes | int | float)
+    if isinstance(value, int):
+        return abs(value) < LARGEST
+    return value is None or isinstance(value, str | bytes | float)

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Integers beyond this are not facts, and Python limits their conversion.
-_LARGEST = 1 << 63
+LARGEST = 1 << 63
 # Returned for an expression that is not a literal.
 NOT_LITERAL: "Any" = object()
 
@@ -26,9 +26,9 @@ def literal(node: ast.expr) -> "Any":
         case ast.Constant(str() | bytes() | float() | bool() | None as value):
             return value
         case ast.Constant(int() as value):
-            return value if value < _LARGEST else NOT_LITERAL
+            return value if value < LARGEST else NOT_LITERAL
         case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value)):
-            is_small = not isinstance(value, bool) and value < _LARGEST
+            is_small = not isinstance(value, bool) and value < LARGEST
             return -value if is_small or isinstance(value, float) else NOT_LITERAL
         case ast.JoinedStr(values):  # an f-string without fields
             parts = list(map(literal, values))
