@@ -24,7 +24,7 @@ from lazyplug import (
     prefer,
 )
 from lazyplug._static import learned
-from lazyplug.integrations import click as integration
+from lazyplug.integrations import _command_facts
 from lazyplug.integrations.click import LazyGroup, describe_command
 from lazyplug.testing import dist, plant
 from tests.support.children import python
@@ -121,7 +121,7 @@ PLAIN = ("plain", "words", "long", "hidden", "old", "nested")
 @pytest.fixture(autouse=True)
 def began_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the commands be older than this process: tests have just written them."""
-    monkeypatch.setattr(integration, "_BEGAN", 1 << 62)
+    monkeypatch.setattr(_command_facts, "_BEGAN", 1 << 62)
 
 
 @pytest.fixture
@@ -515,14 +515,14 @@ def test_a_lazy_string_is_shown_as_written_in_the_source(
 def test_nothing_is_learned_from_a_source_that_changed_after_the_process_started(
     plugs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(integration, "_BEGAN", time.time_ns())
+    monkeypatch.setattr(_command_facts, "_BEGAN", time.time_ns())
     plant(plugs, {"plug_bare.py": COMMANDS["plug_words"].replace("words(", "bare(")})
-    monkeypatch.setattr(integration, "_read", lambda _: {"help": "As read."})
+    monkeypatch.setattr(_command_facts, "_read", lambda _: {"help": "As read."})
     run(host(), "bare")
     assert "  bare    As read." in run(host(), "--help").output
 
 
-def test_a_command_without_help_shows_the_summary_of_its_distribution(
+def test_the_summary_of_a_distribution_is_not_shown_as_the_help_of_its_command(
     plugs: Path,
 ) -> None:
     plant(
@@ -536,38 +536,7 @@ def test_a_command_without_help_shows_the_summary_of_its_distribution(
         },
     )
     lazyplug.invalidate_caches()
-    for _ in range(2):
-        assert "  mute    What it is for." in run(host(), "--help").output
-        learned.write()
-        lazyplug.invalidate_caches()
-    plant(plugs / "mute-1.dist-info", {"METADATA": "Name: mute\nSummary: Or not.\n"})
-    lazyplug.invalidate_caches()
-    assert "  mute    Or not." in run(host(), "--help").output
-
-
-def test_an_unreadable_summary_is_not_remembered_as_missing(
-    plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plant(
-        plugs,
-        {
-            "plug_mute.py": "import click\nmute = click.command()(lambda: None)\n",
-            "mute-1.dist-info": {
-                "METADATA": "Name: mute\nVersion: 1\nSummary: What it is for.\n\nx\n",
-                "entry_points.txt": "[app.commands]\nmute = plug_mute:mute\n",
-            },
-        },
-    )
-    lazyplug.invalidate_caches()
-
-    def fail(*_: object, **__: object) -> tuple[None, str]:
-        return None, str(plugs / "mute-1.dist-info" / "METADATA")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(integration, "summary_of", fail)
-        assert line_of(host(), "mute") == ""
-    another_process()
-    assert line_of(host(), "mute") == "What it is for."
+    assert line_of(host(), "mute") == line_of(eager(), "mute") == ""
 
 
 def test_help_and_commands_parse_no_source_the_second_time(
@@ -782,14 +751,14 @@ def test_computed_texts_are_hints_if_the_host_declares_what_they_depend_on(
 
     for language in ("en", "de", "xx"):
         monkeypatch.setenv("ACME_LANG", language)
-        assert "lang    In the source." in start(facts, "--help")
+        assert "\n  lang\n" in start(facts, "--help")
         assert f"In {language}." in start(facts, "lang", "--help")
         # Not hidden: nothing is excluded by a hint.
         assert f"lang    In {language}." in start(facts, "--help")
         assert not imported()
     monkeypatch.setenv("ACME_LANG", "de")
     assert "lang    In de." in start(facts, "--help")
-    assert "lang    In the source." in start(Facts(), "--help")
+    assert "\n  lang\n" in start(Facts(), "--help")
 
 
 def test_described_commands_are_listed_as_click_lists_them(plugs: Path) -> None:
