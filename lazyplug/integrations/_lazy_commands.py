@@ -236,7 +236,7 @@ class Commands(MutableMapping[str, click.Command]):
         return self._lazy[name]
 
     def __setitem__(self, name: str, command: click.Command) -> None:
-        if command is self._added:
+        if self._added is not None and command is self._added:
             self._lazy[name], self._added = self._added, None
         else:
             self._own[name] = command
