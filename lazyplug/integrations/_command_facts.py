@@ -5,7 +5,9 @@ It is read from the source of the plugin, and learned when the plugin is first l
 
 from __future__ import annotations
 
+import sys
 import time
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,6 +90,11 @@ def _extras(command: click.Command) -> dict[str, Any]:
     }
 
 
+def _compiled(doc: str | None) -> str | None:
+    """Return a docstring as Python compiles it: since 3.13, without indentation."""
+    return doc if doc is None or sys.version_info < (3, 13) else cleandoc(doc)
+
+
 def _read(extension: Extension[Any]) -> dict[str, Any]:
     """Return the facts in the source of a command; none if it has no module."""
     facts, sources = _facts_in_source(extension)
@@ -125,7 +132,7 @@ def _facts_in_source(
         for name in TEXTS:
             facts[name] = facts[name] or plain.literal(name)
     if plain is None or not any(map(plain.is_computed, TEXTS)):
-        facts["help"] = facts["help"] or scope.doc
+        facts["help"] = facts["help"] or _compiled(scope.doc)
     elif plain.is_computed("short_help"):
         facts["help"] = None  # it would not be printed in a list
     names = [*makers]
