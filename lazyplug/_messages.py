@@ -396,6 +396,13 @@ NOT_A_COMMAND = (
     "{extension}: {plugin} is not a click command or a Typer app. Its author must"
     " correct it."
 )
+NO_COMMAND = "{plugin} is not a command"
+SEE_TRACEBACK = "Set LAZYPLUG_TRACEBACK=1 to see the traceback."
+SHADOWED_BY_HOST = (
+    "ignoring {extension}: the program has a command {name!r} of its own. Uninstall the"
+    " distribution, or set LAZYPLUG_DENY={group}={name}; with LazyGroup(override=True),"
+    " the plugin is used."
+)
 INSPECTS_PLUGINS = (
     "{manager} overrides {method}(), which inspects each plugin when it is registered."
     " Remove lazy=True."

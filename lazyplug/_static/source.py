@@ -142,17 +142,6 @@ def first_line(text: "str | None") -> "str | None":
     return (text or "").expandtabs().strip().partition("\n")[0].rstrip() or None
 
 
-def first_paragraph(text: "str | None") -> "str | None":
-    r"""Return the first paragraph of a docstring, without indentation.
-
-    >>> first_paragraph("\n    Do it,\n    or not.\n   \n    Ever.\n")
-    'Do it,\nor not.'
-    """
-    lines = [line.strip() for line in (text or "").strip().splitlines()]
-    end = lines.index("") if "" in lines else len(lines)
-    return "\n".join(lines[:end]) or None
-
-
 def absolute(level: int, name: str, module: "Module") -> "str | None":
     """Return the absolute name of an imported module; None if it is invalid.
 
@@ -282,7 +271,7 @@ def calls_of(nodes: "list[ast.expr]") -> "dict[str, dict[str, Any]]":
     """Return the literal keywords of calls, by the last part of each call's name.
 
     A name without a call has no keywords. The key "" stands for every other expression,
-    and for every other keyword.
+    and for every other keyword and for arguments after the first.
 
     >>> calls_of([ast.parse(text, mode="eval").body for text in (
     ...     "a.b(1, c=2, d=e)", "f[0]")])
@@ -298,7 +287,16 @@ def calls_of(nodes: "list[ast.expr]") -> "dict[str, dict[str, Any]]":
                 keywords[each.arg] = each.value.value
             else:
                 keywords[""] = None
+        if call and (
+            call.args[1:] or any(isinstance(a, ast.Starred) for a in call.args)
+        ):
+            keywords[""] = None
     return found
+
+
+def has_several_arguments(call: ast.Call) -> bool:
+    """Return True if a call may have more than one positional argument."""
+    return len(call.args) > 1 or any(isinstance(a, ast.Starred) for a in call.args)
 
 
 def dotted(node: ast.expr) -> "list[str] | None":

@@ -57,9 +57,12 @@ _VALUES = {
     "LAZYPLUG_EAGER": ("1",),
     "LAZYPLUG_LAZY": ("1",),
     "LAZYPLUG_SWITCH": ("off",),
+    "LAZYPLUG_TRACEBACK": ("1",),
 }
 _DEFAULTS = {name: values[0] for name, values in _VALUES.items()}
-_DEFAULTS |= {"LAZYPLUG_EAGER": "0", "LAZYPLUG_LAZY": "0", "LAZYPLUG_SWITCH": "on"}
+_DEFAULTS |= {"LAZYPLUG_SWITCH": "on"} | dict.fromkeys(
+    ("LAZYPLUG_EAGER", "LAZYPLUG_LAZY", "LAZYPLUG_TRACEBACK"), "0"
+)
 _PREFIX = "LAZYPLUG_"
 _LISTS = ("LAZYPLUG_ALLOW", "LAZYPLUG_DENY")
 # Several distributions may declare a script of the same name: the one that is installed

@@ -7,7 +7,7 @@ import textwrap
 from inspect import cleandoc, unwrap
 from typing import TYPE_CHECKING, Any
 
-from .._static.source import dotted, read, tree_of
+from .._static.source import dotted, has_several_arguments, read, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +70,15 @@ class PlainTexts:
         found = values[0] if len(values) == 1 else None
         return None if found is _COMPUTED else found
 
+    def sets(self, name: str) -> bool:
+        """Return True if the target may be made with a keyword."""
+        return not {name, "**"}.isdisjoint(self._target_values)
+
+    def is_computed(self, name: str) -> bool:
+        """Return True if the target may have a keyword whose value is no literal."""
+        values = self._target_values
+        return "**" in values or _COMPUTED in values.get(name, ())
+
     def is_literal(self, name: str, value: Any) -> bool:
         """Return True if the source of a command accounts for one of its values.
 
@@ -116,7 +125,11 @@ class PlainTexts:
             makers = _makers(node)
             constants = _constants(tree)
             for maker in makers:
-                for each in maker.keywords if isinstance(maker, ast.Call) else ():
+                if not isinstance(maker, ast.Call):
+                    continue
+                if has_several_arguments(maker):
+                    values["cls"] = [_COMPUTED]  # it may be the second argument
+                for each in maker.keywords:
                     value = _literal(each.value, constants) if each.arg else _COMPUTED
                     values.setdefault(each.arg or "**", []).append(value)
             if isinstance(node, _FUNCTIONS):
@@ -135,7 +148,8 @@ class PlainTexts:
 
 def makes_command(name: str) -> bool:
     """Return True if a decorator or a class with this name makes a command."""
-    return name in _MAKERS or name.endswith(_SUFFIXES)
+    # cloup's `option_group` makes none.
+    return name in _MAKERS or (name.endswith(_SUFFIXES) and name != "option_group")
 
 
 def _makers(node: ast.stmt) -> list[ast.expr]:

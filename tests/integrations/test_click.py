@@ -1,5 +1,6 @@
 """Test that help and completion of a click group import no plugin."""
 
+import copy
 import sys
 import textwrap
 import time
@@ -23,8 +24,9 @@ from lazyplug import (
     error_on_conflict,
     prefer,
 )
+from lazyplug._faults.errors import origin
 from lazyplug._static import learning, targets
-from lazyplug.integrations import click as integration
+from lazyplug.integrations import _command_facts
 from lazyplug.integrations.click import LazyGroup, describe_command
 from lazyplug.testing import dist, plant
 from tests.support.children import python
@@ -121,7 +123,7 @@ PLAIN = ("plain", "words", "long", "hidden", "old", "nested")
 @pytest.fixture(autouse=True)
 def began_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the commands be older than this process: tests have just written them."""
-    monkeypatch.setattr(integration, "_BEGAN", 1 << 62)
+    monkeypatch.setattr(_command_facts, "_BEGAN", 1 << 62)
 
 
 @pytest.fixture
@@ -204,6 +206,47 @@ def test_a_plugin_that_is_a_group_runs_and_completes_its_subcommands(
 
 def test_a_typer_app_is_a_command(plugs: Path) -> None:
     assert run(host(), "typed", "you").output == "hello you\n"
+
+
+APP = """
+import click, sys, typer
+app = typer.Typer(help="Typed things.")
+@app.command()
+def one(ctx: typer.Context, x: int):
+    "One."
+    print("one", x, ctx.command_path, click.get_current_context().obj)
+@app.command()
+def fail(): raise typer.Exit(3)
+@app.command()
+def leave(): sys.exit("left")
+command = typer.main.get_command(app)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        ("one 3", 0, "one 3 host typer one "),
+        ("one three", 2, "Invalid value"),
+        ("one --help", 0, "Usage: host typer one [OPTIONS] "),
+        ("--help", 0, "Usage: host typer [OPTIONS] COMMAND"),
+        ("onn", 2, "No such command 'onn'"),
+        ("fail", 3, ""),
+        ("leave", 1, "left"),
+    ],
+)
+@pytest.mark.parametrize("name", ["app", "command"])
+def test_a_typer_app_runs_as_it_does_alone(
+    name: str, arguments: str, code: int, text: str, plugs: Path
+) -> None:
+    """Typer has a click of its own since 0.26."""
+    plant(plugs, {"plug_typer.py": APP})
+    plant(plugs, dist("t", entry_points=f"[app.commands]\ntyper = plug_typer:{name}\n"))
+    lazyplug.invalidate_caches()
+    result = run(host(), "typer", *arguments.split())
+    assert (result.exit_code, text in result.output) == (code, True)
+    assert "Traceback" not in result.output
+    assert run(host(), "--help").exit_code == 0
 
 
 def test_creating_a_group_does_not_search_for_plugins(
@@ -515,14 +558,14 @@ def test_a_lazy_string_is_shown_as_written_in_the_source(
 def test_nothing_is_learned_from_a_source_that_changed_after_the_process_started(
     plugs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(integration, "_BEGAN", time.time_ns())
+    monkeypatch.setattr(_command_facts, "_BEGAN", time.time_ns())
     plant(plugs, {"plug_bare.py": COMMANDS["plug_words"].replace("words(", "bare(")})
-    monkeypatch.setattr(integration, "_read", lambda _: {"help": "As read."})
+    monkeypatch.setattr(_command_facts, "_read", lambda _: {"help": "As read."})
     run(host(), "bare")
     assert "  bare    As read." in run(host(), "--help").output
 
 
-def test_a_command_without_help_shows_the_summary_of_its_distribution(
+def test_the_summary_of_a_distribution_is_not_shown_as_the_help_of_its_command(
     plugs: Path,
 ) -> None:
     plant(
@@ -536,38 +579,7 @@ def test_a_command_without_help_shows_the_summary_of_its_distribution(
         },
     )
     lazyplug.invalidate_caches()
-    for _ in range(2):
-        assert "  mute    What it is for." in run(host(), "--help").output
-        learning.write_all()
-        lazyplug.invalidate_caches()
-    plant(plugs / "mute-1.dist-info", {"METADATA": "Name: mute\nSummary: Or not.\n"})
-    lazyplug.invalidate_caches()
-    assert "  mute    Or not." in run(host(), "--help").output
-
-
-def test_an_unreadable_summary_is_not_remembered_as_missing(
-    plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plant(
-        plugs,
-        {
-            "plug_mute.py": "import click\nmute = click.command()(lambda: None)\n",
-            "mute-1.dist-info": {
-                "METADATA": "Name: mute\nVersion: 1\nSummary: What it is for.\n\nx\n",
-                "entry_points.txt": "[app.commands]\nmute = plug_mute:mute\n",
-            },
-        },
-    )
-    lazyplug.invalidate_caches()
-
-    def fail(*_: object, **__: object) -> tuple[None, str]:
-        return None, str(plugs / "mute-1.dist-info" / "METADATA")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(integration, "summary_of", fail)
-        assert line_of(host(), "mute") == ""
-    another_process()
-    assert line_of(host(), "mute") == "What it is for."
+    assert line_of(host(), "mute") == line_of(eager(), "mute") == ""
 
 
 def test_help_and_commands_parse_no_source_the_second_time(
@@ -633,6 +645,31 @@ def test_the_error_for_an_unusable_plugin_names_its_distribution(
     assert result.output.startswith("Error: entry point ")
     assert message in result.output
     assert "declared by broken 1.0 in" in result.output
+
+
+def test_the_help_of_an_unusable_plugin_is_the_reason(broken: Path) -> None:
+    group = host()
+    for name in ("bad", "gone", "no", "odd"):
+        result = run(group, name, "--help")
+        assert result.exit_code == 0
+        assert "declared by broken 1.0" in " ".join(result.output.split())
+    lines = run(group, "--help").output.splitlines()
+    assert "  bad     (cannot be used: OSError: on purpose)" in lines
+    assert "  odd     (cannot be used: 'no command' is not a command)" in lines
+
+
+def test_the_traceback_of_an_unusable_plugin_is_a_variable_away(
+    broken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(host(), "bad", "--option", "argument")
+    assert result.output.endswith("Set LAZYPLUG_TRACEBACK=1 to see the traceback.\n")
+    assert "LAZYPLUG_TRACEBACK" not in run(host(), "odd").output
+    monkeypatch.setenv("LAZYPLUG_TRACEBACK", "1")
+    error = run(host(), "bad").exception
+    assert isinstance(error, OSError)
+    assert error.__notes__ == [
+        f"lazyplug: while loading {origin(host().manager['bad'])}"
+    ]
 
 
 def test_two_plugins_with_one_name_are_reported_unless_a_resolver_chooses(
@@ -716,6 +753,139 @@ def test_importing_lazyplug_does_not_import_click() -> None:
     assert python("-c", code).stdout == "False\n"
 
 
+# ------------------------------------------------------------------- lazy commands
+
+
+def test_the_commands_of_a_group_have_its_plugins_and_its_own(plugs: Path) -> None:
+    group = host()
+    names = ["own", *group.manager.names()]
+    assert list(group.commands) == names
+    assert len(group.commands) == len(names)
+    assert ("plain" in group.commands, "nothing" in group.commands) == (True, False)
+    assert [command.name for command in group.commands.values()] == names
+    assert repr(group.commands["plain"]) == "<LazyCommand plain>"
+    assert group.commands.get("nothing") is None
+    assert imported() == set()
+    del group.commands["plain"]
+    assert run(group, "plain").exit_code == 2
+    with pytest.raises(KeyError, match="nothing"):
+        del group.commands["nothing"]
+    group.commands["plain"] = group.commands["own"]
+    assert run(group, "plain").output == "own\n"
+
+
+def test_a_lazy_command_is_a_group_if_its_source_or_its_last_load_says_so(
+    plugs: Path, isolated: Path
+) -> None:
+    def kinds(group: LazyGroup) -> dict[str, bool]:
+        commands = group.commands.items()
+        return {name: isinstance(each, click.Group) for name, each in commands}
+
+    group = host()
+    assert all(isinstance(each, click.Command) for each in group.commands.values())
+    assert imported() == set()
+    found = kinds(group)
+    assert imported() == {"plug_typed"}  # Typer decides when it is called
+    assert [name for name, is_group in found.items() if is_group] == ["nested"]
+    another_process()
+    assert kinds(host()) == found
+    assert imported() == set()
+
+
+def test_a_lazy_command_has_the_attributes_of_the_loaded_one(plugs: Path) -> None:
+    group = host()
+    words, plain = group.commands["words"], group.commands["plain"]
+    assert (words.name, words.short_help) == ("words", "Short words.")
+    assert (words.help, words.hidden) == ("Long words that nobody sees in a list.", 0)
+    assert plain.callback.__name__ == "run"  # type: ignore[union-attr]
+    assert not hasattr(plain, "aliases")
+    assert imported() == set()
+    assert words.epilog == "End."
+    assert imported() == {"plug_words"}
+    plugin = group.manager["plain"].plugin
+    assert plain.params is plugin.params
+    assert plain.callback(loud=True) is None  # type: ignore[misc]
+    assert copy.copy(plain).params is plugin.params
+    plain.hidden = True
+    assert plugin.hidden
+    assert "  plain" not in run(group, "--help").output
+    del plain.hidden
+    assert "hidden" not in vars(plugin)
+    plain.hidden = False
+    assert group.commands["nested"].commands.keys() == {"inner"}  # type: ignore[attr-defined]
+
+
+def test_a_lazy_command_can_be_invoked_by_another_command(plugs: Path) -> None:
+    group = host()
+
+    @group.command()
+    @click.pass_context
+    def other(ctx: click.Context) -> None:
+        ctx.invoke(group.commands["plain"], loud=True)
+
+    assert run(group, "other").output == "RAN\n"
+
+
+def test_the_kind_of_a_command_with_another_class_is_not_taken_from_its_decorator(
+    plugs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUG_TEXT", "First.")
+    for made in ("cls=click.Group", "'made', click.Group", "*('made', click.Group)"):
+        planted(plugs, f"@click.command({made})" + PLAIN_DEF)
+        assert isinstance(host().commands["made"], click.Group)
+        del sys.modules["plug_made"]
+
+
+def test_a_refresh_of_the_manager_is_seen_by_the_group(plugs: Path) -> None:
+    group = host()
+    before = group.commands["words"]
+    assert "late" not in group.commands
+    plant(plugs, {"plug_words.py": COMMANDS["plug_words"].replace("Short", "New")})
+    plant(plugs, dist("late", entry_points="[app.commands]\nlate = plug_words:words\n"))
+    (plugs / "commands-1.0.dist-info" / "entry_points.txt").write_text(
+        "[app.commands]\nwords = plug_words:words\n"
+    )
+    group.manager.refresh()
+    assert {*group.commands} == {"own", "words", "late"}
+    assert group.commands["words"] is before
+    assert "words  New words." in run(group, "--help").output
+
+
+def test_a_plugin_that_is_repaired_runs_after_a_refresh(plugs: Path) -> None:
+    plant(plugs, {"plug_bad.py": "raise OSError('on purpose')\n"})
+    plant(plugs, dist("broken", entry_points="[app.commands]\nbad = plug_bad:run\n"))
+    lazyplug.invalidate_caches()
+    group = host()
+    assert run(group, "bad").exit_code == 1
+    plant(plugs, {"plug_bad.py": COMMANDS["plug_plain"]})
+    group.manager.refresh()
+    assert run(group, "bad").output == "ran\n"
+
+
+@pytest.mark.parametrize("chain", [False, True])
+def test_a_shadowed_plugin_is_reported_once_unless_it_may_override(
+    chain: bool, plugs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plant(plugs, dist("thief", entry_points="[app.commands]\nown = plug_plain:run\n"))
+    lazyplug.invalidate_caches()
+    for _ in range(2):
+        assert run(host(chain=chain), "own").output == "own\n"
+    (message,) = caplog.messages
+    assert "the program has a command 'own' of its own" in message
+    assert "declared by thief 1.0" in message
+    assert "LAZYPLUG_DENY=app.commands=own;" in message
+    caplog.clear()
+    group = host(chain=chain, override=True)
+    assert run(group, "own").output == "ran\n"
+    assert "  own     Run it now." in run(group, "--help").output
+    assert not caplog.messages
+
+
+def test_a_group_of_commands_in_chain_mode_runs_several_plugins(plugs: Path) -> None:
+    assert run(host(chain=True), "plain", "own", "plain").output == "ran\nown\nran\n"
+    assert imported() == {"plug_plain"}
+
+
 # ---------------------------------------------------------------------------- facts
 
 
@@ -740,7 +910,8 @@ def test_a_fact_is_the_help_line_of_a_command_and_imports_nothing(plugs: Path) -
     manager = ExtensionManager[Any]("app.commands", facts=Facts(declared="APP"))
     group = host(plugins=manager, help_fact="title")
     lines = [" ".join(line.split()) for line in run(group, "--help").output.split("\n")]
-    assert "titled The title. All of it. (DEPRECATED)" in lines
+    title = click.Command("titled", short_help="The title. All of it.", deprecated=True)
+    assert f"titled {title.get_short_help_str()}" in lines
     assert "The title. All of it." in str(completed(group, "titl")["titled"])
     # Without a text, the help is that of the source.
     assert {"blank Blank.", "odd Odd."} <= set(lines)
@@ -783,14 +954,14 @@ def test_computed_texts_are_hints_if_the_host_declares_what_they_depend_on(
 
     for language in ("en", "de", "xx"):
         monkeypatch.setenv("ACME_LANG", language)
-        assert "lang    In the source." in start(facts, "--help")
+        assert "\n  lang\n" in start(facts, "--help")
         assert f"In {language}." in start(facts, "lang", "--help")
         # Not hidden: nothing is excluded by a hint.
         assert f"lang    In {language}." in start(facts, "--help")
         assert not imported()
     monkeypatch.setenv("ACME_LANG", "de")
     assert "lang    In de." in start(facts, "--help")
-    assert "lang    In the source." in start(Facts(), "--help")
+    assert "\n  lang\n" in start(Facts(), "--help")
 
 
 def test_described_commands_are_listed_as_click_lists_them(plugs: Path) -> None:

@@ -1,0 +1,358 @@
+"""Define LazyCommand, a click command whose plugin is imported when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import MultipleMatches, NoMatches, _environment
+from .._facts import text_fact
+from .._printable import repr_of
+from .._static import targets
+from ._command_facts import EXTRAS, FLAGS, FUNCTION, IS_GROUP, TEXTS, facts_of
+
+if TYPE_CHECKING:
+    from .. import Extension
+    from .click import LazyGroup
+
+
+class LazyCommand(click.Command):
+    """A command that is a plugin, imported when more of it is used than a list prints.
+
+    `name` is the name of the plugin. `help`, `short_help`, `hidden` and `deprecated`
+    are as far as they are known until it is loaded. Everything else is of the loaded
+    command: what is no attribute of its own is looked up there. It is an instance of
+    click.Group, too, if that command is one.
+
+    If the plugin cannot be loaded, it is a command whose help is the reason, and which
+    fails when it is run.
+
+    :param plugin: the plugin, not loaded yet.
+    """
+
+    _plugin: Plugin
+
+    def __init__(self, plugin: Plugin) -> None:
+        object.__setattr__(self, "_plugin", plugin)
+
+    def __getattribute__(self, name: str) -> Any:
+        own = super().__getattribute__
+        return own(name) if name in _OWN else own("_plugin").attribute(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._plugin.command, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._plugin.command, name)
+
+    def __repr__(self) -> str:
+        return f"<LazyCommand {self.name}>"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Let a copy be one of the loaded command."""
+        return self._plugin.command.__reduce_ex__(protocol)
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Return the text of a list of commands. Imports no plugin."""
+        command = self._plugin.loaded
+        if command is None or "short_help" in self._plugin.known:
+            return super().get_short_help_str(limit)
+        return command.get_short_help_str(limit)
+
+
+# The attributes of a lazy command that are not of the loaded command.
+_OWN = {"_plugin", "get_short_help_str"}
+
+
+class _Callback:
+    """The function that a command calls, imported when it is used.
+
+    :param name: its name, for which rich-click asks in a list.
+    """
+
+    def __init__(self, plugin: Plugin, name: str) -> None:
+        self.__name__ = name
+        self._plugin = plugin
+
+    def __call__(self, *args: Any, **kwds: Any) -> Any:
+        return self._plugin.command.callback(*args, **kwds)  # type: ignore[misc]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plugin.command.callback, name)
+
+
+class Plugin:
+    """A plugin of a lazy group, with what is known about its command.
+
+    :param group: the group, whose manager has the plugin.
+    :param name: its name.
+    """
+
+    def __init__(self, group: LazyGroup, name: str) -> None:
+        self._group = group
+        self.name = name
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what may have changed: the manager was refreshed."""
+        # the command; None: not loaded yet
+        self.loaded: click.Command | None = None
+        self._known: dict[str, Any] | None = None
+
+    @property
+    def command(self) -> click.Command:
+        """The command that the plugin is, loaded on first access."""
+        if self.loaded is None:
+            self.loaded = _load(self)
+            self._known = None
+        return self.loaded
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """The attributes that are not looked up in the loaded command."""
+        if self._known is None:
+            self._known = self._find_known()
+        return self._known
+
+    def attribute(self, name: str) -> Any:
+        """Return an attribute of the lazy command."""
+        known = self.known
+        if name in known:
+            return known[name]
+        if name in EXTRAS and self.loaded is None:
+            raise AttributeError(name)
+        return getattr(self.command, name)
+
+    def find(self) -> Extension[Any]:
+        """Return the extension. Raises NoMatches or MultipleMatches."""
+        found: Extension[Any] = self._group.manager[self.name]
+        return found
+
+    def _find_known(self) -> dict[str, Any]:
+        known: dict[str, Any] = {"name": self.name}
+        try:
+            extension = self.find()
+        except (MultipleMatches, NoMatches) as error:
+            return known if self.loaded else known | _unusable(_reason_of(error))
+        line = text_fact(extension, self._group.help_fact)
+        if line:
+            known["short_help"] = line
+        if self.loaded is not None:
+            return known
+        if extension._module is None:
+            from .. import _messages as messages  # deferred: few are invalid
+
+            return known | _unusable(messages.INVALID_REFERENCE)
+        facts = facts_of(extension)
+        if not facts:
+            return known | _unusable(targets.missing_module(extension))
+        hint = extension.remembered
+        if not isinstance(hint, dict) or not hint.keys() >= {*TEXTS}:
+            hint = facts
+        known |= {name: facts[name] for name in EXTRAS if name in facts}
+        known |= {name: facts.get(name) or False for name in FLAGS}
+        if IS_GROUP in facts:
+            known["__class__"] = click.Group if facts[IS_GROUP] else LazyCommand
+        if FUNCTION in facts:
+            name = facts[FUNCTION]
+            known["callback"] = None if name is None else _Callback(self, name)
+        return {name: hint.get(name) for name in TEXTS} | known
+
+
+class Commands(MutableMapping[str, click.Command]):
+    """The commands of a group: its own, and its plugins as lazy commands.
+
+    Adding a command does not search for plugins.
+
+    :param own: the commands of the group itself.
+    """
+
+    def __init__(self, group: LazyGroup, own: MutableMapping[str, click.Command]):
+        self._group = group
+        self._own = own
+        self._lazy: dict[str, LazyCommand] = {}
+        # identifies the state of the manager from which they are
+        self._state: tuple[Any, int] = None, 0
+        self._added: LazyCommand | None = None
+
+    def update_plugins(self) -> None:
+        """Add and remove plugins as the manager has them. Imports no plugin."""
+        group, manager = self._group, self._group.manager
+        # Each change of a manager replaces this list.
+        state = manager._candidates, _environment.generation
+        if state[0] is self._state[0] and state[1] == self._state[1]:
+            return
+        self._state = state
+        names = dict.fromkeys(manager.names())
+        for name in self._lazy.keys() - names.keys():
+            del self._lazy[name]
+        for name in names:
+            if name in self._lazy:
+                self._lazy[name]._plugin.forget()
+            else:
+                lazy = LazyCommand(Plugin(group, name))
+                if name in self._own or group.chain:
+                    # In chain mode, click would look at the kind of each command.
+                    self._lazy[name] = lazy
+                else:
+                    # Groups of cloup list what was added.
+                    self._added = lazy
+                    group.add_command(lazy, name)
+            self._report_shadowed(name)
+
+    def _report_shadowed(self, name: str) -> None:
+        if self._group.override or name not in self._own or name not in self._lazy:
+            return
+        # deferred: few are shadowed
+        from .. import _messages as messages
+        from .._faults.errors import origin
+        from .._log import report_once
+
+        for extension in self._group.manager:
+            if extension.name == name:
+                text = messages.SHADOWED_BY_HOST.format(
+                    extension=origin(extension), group=extension.group, name=name
+                )
+                report_once(text)
+
+    def _parts(self) -> list[MutableMapping[str, Any]]:
+        """Return both parts, the one that takes precedence first."""
+        self.update_plugins()
+        parts: list[MutableMapping[str, Any]] = [self._own, self._lazy]
+        return parts[:: -1 if self._group.override else 1]
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in part for part in self._parts())
+
+    def __getitem__(self, name: str) -> click.Command:
+        for part in self._parts():
+            if name in part:
+                command: click.Command = part[name]
+                return command
+        self._group.manager[name]  # searches again; raises NoMatches, a KeyError
+        self.update_plugins()
+        return self._lazy[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        if self._added is not None and command is self._added:
+            self._lazy[name], self._added = self._added, None
+        else:
+            self._own[name] = command
+            self._report_shadowed(name)
+
+    def __delitem__(self, name: str) -> None:
+        parts = [part for part in self._parts() if name in part]
+        if not parts:
+            raise KeyError(name)
+        for part in parts:
+            del part[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self.update_plugins()
+        return iter({**self._own, **self._lazy})
+
+    def __len__(self) -> int:
+        self.update_plugins()
+        return len({**self._own, **self._lazy})
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class _BrokenCommand(click.Command):
+    """The command of a plugin that cannot be used: it says why, and fails.
+
+    :param message: the message of the error; the help of the command.
+    :param reason: the short reason, for a list of commands.
+    :param error: the exception of the load, if there is one.
+    """
+
+    allow_extra_args = True
+    ignore_unknown_options = True
+
+    def __init__(
+        self, name: str, message: str, reason: str, error: Exception | None = None
+    ) -> None:
+        super().__init__(name, help=message, short_help=_in_a_list(reason))
+        self._message, self._error = message, error
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Raise click.ClickException, or with LAZYPLUG_TRACEBACK=1 the error."""
+        # deferred: only on failure
+        from .. import _messages as messages
+        from .._settings import get_setting
+
+        if self._error is None:
+            raise click.ClickException(self._message)
+        if get_setting("LAZYPLUG_TRACEBACK") == "1":
+            raise self._error
+        text = f"{self._message.removesuffix('.')}. {messages.SEE_TRACEBACK}"
+        raise click.ClickException(text) from self._error
+
+
+def _in_a_list(reason: str) -> str:
+    from .. import _messages as messages  # deferred: few are broken
+
+    return f"({messages.CANNOT_BE.format(done='used', reason=reason)})"
+
+
+def _unusable(reason: str) -> dict[str, Any]:
+    """Return what is known about a command that certainly cannot be used."""
+    text = _in_a_list(reason)
+    known = {"help": text, "short_help": text, "callback": None}
+    return known | dict.fromkeys(FLAGS, False) | {"__class__": LazyCommand}
+
+
+def _reason_of(error: MultipleMatches | NoMatches) -> str:
+    from .. import _messages as messages  # deferred: few are broken
+
+    if isinstance(error, MultipleMatches):
+        return messages.ONE_OF.format(count=len(error.extensions))
+    return messages.NO_EXTENSION_NAMED.format(name=error.name)
+
+
+def _load(plugin: Plugin) -> click.Command:
+    """Return the command that a plugin is, or one that fails with the reason."""
+    try:
+        extension = plugin.find()
+    except (MultipleMatches, NoMatches) as error:
+        return _BrokenCommand(plugin.name, str(error), _reason_of(error))
+    try:
+        loaded = extension.plugin
+        command = as_command(loaded)
+    except Exception as error:
+        # deferred: only on failure
+        from .._faults.errors import failed_load
+        from .._printable import clean, describe_error
+
+        message = failed_load(extension, error)
+        reason = clean(describe_error(error)).partition("\n")[0]
+        return _BrokenCommand(plugin.name, message, reason, error)
+    if command is None:
+        # deferred: only on failure
+        from .. import _messages as messages
+        from .._faults.errors import origin
+
+        message = messages.NOT_A_COMMAND.format(
+            extension=origin(extension), plugin=repr_of(loaded)
+        )
+        reason = messages.NO_COMMAND.format(plugin=repr_of(loaded))
+        return _BrokenCommand(plugin.name, message, reason)
+    from ._command_facts import learn
+
+    learn(extension, command)
+    return command
+
+
+def as_command(plugin: object) -> click.Command | None:
+    """Return a plugin as a click command; None if it is none."""
+    if isinstance(plugin, click.Command):
+        return plugin
+    # A plugin of Typer has already imported typer.
+    if type(plugin).__module__.partition(".")[0] == "typer":
+        from ._typer import as_command as typer_command  # deferred: few are apps
+
+        return typer_command(plugin)
+    return None
