@@ -332,7 +332,7 @@ def protocol_mismatch(
     return error
 
 
-def failed_load(extension: "Any", error: Exception, failed: str = "loaded") -> str:
+def failed_load(extension: "Any", error: BaseException, failed: str = "loaded") -> str:
     """Return the message for a plugin that could not be loaded, or otherwise failed.
 
     A LazyplugError that already names the entry point is returned as it is.

@@ -5,9 +5,7 @@ It is read from the source of the plugin, and learned when the plugin is first l
 
 from __future__ import annotations
 
-import sys
 import time
-from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,7 +42,7 @@ def facts_of(extension: Extension[Any]) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else _read(extension)
 
 
-def learn(extension: Extension[Any], command: click.Command) -> None:
+def learn_command(extension: Extension[Any], command: click.Command) -> None:
     """Remember what click prints about a command, if it is a literal in the source.
 
     It is remembered until the source changes. Computed texts may differ in the next
@@ -94,7 +92,8 @@ def _extras(command: click.Command) -> dict[str, Any]:
 
 def _compiled(doc: str | None) -> str | None:
     """Return a docstring as Python compiles it: since 3.13, without indentation."""
-    return doc if doc is None or sys.version_info < (3, 13) else cleandoc(doc)
+    # without optimization: `python -OO` removes docstrings
+    return doc and compile(repr(doc), "", "exec", optimize=0).co_consts[0]
 
 
 def _read(extension: Extension[Any]) -> dict[str, Any]:
@@ -132,9 +131,11 @@ def _facts_in_source(
         # Not all of its keywords are constants.
         plain = PlainTexts(targets.place(extension) or ("", 0), None, sources)
         for name in TEXTS:
-            facts[name] = facts[name] or plain.literal(name)
+            if facts[name] is None:
+                facts[name] = plain.literal(name)
     if plain is None or not any(map(plain.is_computed, TEXTS)):
-        facts["help"] = facts["help"] or _compiled(scope.doc)
+        if facts["help"] is None:
+            facts["help"] = _compiled(scope.doc)
     elif plain.is_computed("short_help"):
         facts["help"] = None  # it would not be printed in a list
     names = [*makers]

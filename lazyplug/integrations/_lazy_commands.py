@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from _thread import RLock
 from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +13,31 @@ from .. import MultipleMatches, NoMatches, _environment
 from .._facts import text_fact
 from .._printable import repr_of
 from .._static import targets
-from ._command_facts import EXTRAS, FLAGS, FUNCTION, IS_GROUP, TEXTS, facts_of
+from ._command_facts import (
+    EXTRAS,
+    FLAGS,
+    FUNCTION,
+    IS_GROUP,
+    TEXTS,
+    facts_of,
+    learn_command,
+)
 
 if TYPE_CHECKING:
     from .. import Extension
     from .click import LazyGroup
+
+# While one thread adds the plugins to a group, others wait until it has them all.
+_adding = RLock()
+
+
+def _renew_after_fork() -> None:
+    global _adding  # noqa: PLW0603
+    _adding = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)
 
 
 class LazyCommand(click.Command):
@@ -42,6 +64,8 @@ class LazyCommand(click.Command):
         return own(name) if name in _OWN else own("_plugin").attribute(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "name":
+            self._plugin.command_name = value
         setattr(self._plugin.command, name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -75,12 +99,19 @@ class _Callback:
     def __init__(self, plugin: Plugin, name: str) -> None:
         self.__name__ = name
         self._plugin = plugin
+        # The function. None: not loaded yet. A host may give the command another one
+        # that calls this one.
+        self.function: Any = None
 
     def __call__(self, *args: Any, **kwds: Any) -> Any:
-        return self._plugin.command.callback(*args, **kwds)  # type: ignore[misc]
+        return self._load()(*args, **kwds)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._plugin.command.callback, name)
+        return getattr(self._load(), name)
+
+    def _load(self) -> Any:
+        command = self._plugin.command
+        return self.function or command.callback
 
 
 class Plugin:
@@ -93,6 +124,8 @@ class Plugin:
     def __init__(self, group: LazyGroup, name: str) -> None:
         self._group = group
         self.name = name
+        # another one if the host has set it
+        self.command_name = name
         self.forget()
 
     def forget(self) -> None:
@@ -105,16 +138,22 @@ class Plugin:
     def command(self) -> click.Command:
         """The command that the plugin is, loaded on first access."""
         if self.loaded is None:
-            self.loaded = _load(self)
+            loaded = _load(self)
+            callback = (self._known or {}).get("callback")
+            if callback is not None:
+                callback.function = loaded.callback
+            self.loaded = loaded
             self._known = None
+            return loaded
         return self.loaded
 
     @property
     def known(self) -> dict[str, Any]:
         """The attributes that are not looked up in the loaded command."""
-        if self._known is None:
-            self._known = self._find_known()
-        return self._known
+        known = self._known
+        if known is None:
+            self._known = known = self._find_known()
+        return known
 
     def attribute(self, name: str) -> Any:
         """Return an attribute of the lazy command."""
@@ -125,17 +164,21 @@ class Plugin:
             raise AttributeError(name)
         return getattr(self.command, name)
 
+    def is_of(self, group: LazyGroup, name: str) -> bool:
+        """Return True if this is the plugin of a group with a name."""
+        return self._group is group and self.name == name
+
     def find(self) -> Extension[Any]:
         """Return the extension. Raises NoMatches or MultipleMatches."""
         found: Extension[Any] = self._group.manager[self.name]
         return found
 
     def _find_known(self) -> dict[str, Any]:
-        known: dict[str, Any] = {"name": self.name}
+        known: dict[str, Any] = {"name": self.command_name}
         try:
             extension = self.find()
         except (MultipleMatches, NoMatches) as error:
-            return known if self.loaded else known | _unusable(_reason_of(error))
+            return known if self.loaded else known | self._unusable(_reason_of(error))
         line = text_fact(extension, self._group.help_fact)
         if line:
             known["short_help"] = line
@@ -144,10 +187,10 @@ class Plugin:
         if extension._module is None:
             from .. import _messages as messages  # deferred: few are invalid
 
-            return known | _unusable(messages.INVALID_REFERENCE)
+            return known | self._unusable(messages.INVALID_REFERENCE)
         facts = facts_of(extension)
         if not facts:
-            return known | _unusable(targets.missing_module(extension))
+            return known | self._unusable(targets.missing_module(extension))
         hint = extension.remembered
         if not isinstance(hint, dict) or not hint.keys() >= {*TEXTS}:
             hint = facts
@@ -159,6 +202,13 @@ class Plugin:
             name = facts[FUNCTION]
             known["callback"] = None if name is None else _Callback(self, name)
         return {name: hint.get(name) for name in TEXTS} | known
+
+    def _unusable(self, reason: str) -> dict[str, Any]:
+        """Return what is known about a command that certainly cannot be used."""
+        text = _in_a_list(reason)
+        known = {"help": text, "short_help": text, "__class__": LazyCommand}
+        known["callback"] = _Callback(self, self.name)
+        return known | dict.fromkeys(FLAGS, False)
 
 
 class Commands(MutableMapping[str, click.Command]):
@@ -175,17 +225,26 @@ class Commands(MutableMapping[str, click.Command]):
         self._lazy: dict[str, LazyCommand] = {}
         # identifies the state of the manager from which they are
         self._state: tuple[Any, int] = None, 0
-        self._added: LazyCommand | None = None
+        # the names of the plugins that the host has removed
+        self._removed: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Let a copy have lazy commands of its own."""
+        return {**self.__dict__, "_lazy": {}, "_state": (None, 0)}
 
     def update_plugins(self) -> None:
         """Add and remove plugins as the manager has them. Imports no plugin."""
+        with _adding:
+            self._update()
+
+    def _update(self) -> None:
         group, manager = self._group, self._group.manager
         # Each change of a manager replaces this list.
         state = manager._candidates, _environment.generation
         if state[0] is self._state[0] and state[1] == self._state[1]:
             return
+        names = dict.fromkeys(n for n in manager.names() if n not in self._removed)
         self._state = state
-        names = dict.fromkeys(manager.names())
         for name in self._lazy.keys() - names.keys():
             del self._lazy[name]
         for name in names:
@@ -198,7 +257,6 @@ class Commands(MutableMapping[str, click.Command]):
                     self._lazy[name] = lazy
                 else:
                     # Groups of cloup list what was added.
-                    self._added = lazy
                     group.add_command(lazy, name)
             self._report_shadowed(name)
 
@@ -236,8 +294,10 @@ class Commands(MutableMapping[str, click.Command]):
         return self._lazy[name]
 
     def __setitem__(self, name: str, command: click.Command) -> None:
-        if self._added is not None and command is self._added:
-            self._lazy[name], self._added = self._added, None
+        # `isinstance` would ask the lazy command for its kind.
+        if type(command) is LazyCommand and command._plugin.is_of(self._group, name):
+            self._lazy[name] = command
+            self._removed.discard(name)
         else:
             self._own[name] = command
             self._report_shadowed(name)
@@ -246,6 +306,8 @@ class Commands(MutableMapping[str, click.Command]):
         parts = [part for part in self._parts() if name in part]
         if not parts:
             raise KeyError(name)
+        if self._lazy in parts:
+            self._removed.add(name)
         for part in parts:
             del part[name]
 
@@ -275,10 +337,12 @@ class _BrokenCommand(click.Command):
     def __init__(
         self, name: str, message: str, reason: str, error: Exception | None = None
     ) -> None:
-        super().__init__(name, help=message, short_help=_in_a_list(reason))
+        super().__init__(
+            name, callback=self._fail, help=message, short_help=_in_a_list(reason)
+        )
         self._message, self._error = message, error
 
-    def invoke(self, ctx: click.Context) -> None:
+    def _fail(self, *args: Any, **kwds: Any) -> None:
         """Raise click.ClickException, or with LAZYPLUG_TRACEBACK=1 the error."""
         # deferred: only on failure
         from .. import _messages as messages
@@ -298,13 +362,6 @@ def _in_a_list(reason: str) -> str:
     return f"({messages.CANNOT_BE.format(done='used', reason=reason)})"
 
 
-def _unusable(reason: str) -> dict[str, Any]:
-    """Return what is known about a command that certainly cannot be used."""
-    text = _in_a_list(reason)
-    known = {"help": text, "short_help": text, "callback": None}
-    return known | dict.fromkeys(FLAGS, False) | {"__class__": LazyCommand}
-
-
 def _reason_of(error: MultipleMatches | NoMatches) -> str:
     from .. import _messages as messages  # deferred: few are broken
 
@@ -322,28 +379,28 @@ def _load(plugin: Plugin) -> click.Command:
     try:
         loaded = extension.plugin
         command = as_command(loaded)
-    except Exception as error:
+        if command is not None:
+            learn_command(extension, command)
+            return command
+    except (Exception, SystemExit) as error:  # a script may be run by its import
         # deferred: only on failure
         from .._faults.errors import failed_load
         from .._printable import clean, describe_error
 
         message = failed_load(extension, error)
         reason = clean(describe_error(error)).partition("\n")[0]
-        return _BrokenCommand(plugin.name, message, reason, error)
-    if command is None:
-        # deferred: only on failure
-        from .. import _messages as messages
-        from .._faults.errors import origin
+        # Python prints no traceback of SystemExit.
+        raised = error if isinstance(error, Exception) else None
+        return _BrokenCommand(plugin.name, message, reason, raised)
+    # deferred: only on failure
+    from .. import _messages as messages
+    from .._faults.errors import origin
 
-        message = messages.NOT_A_COMMAND.format(
-            extension=origin(extension), plugin=repr_of(loaded)
-        )
-        reason = messages.NO_COMMAND.format(plugin=repr_of(loaded))
-        return _BrokenCommand(plugin.name, message, reason)
-    from ._command_facts import learn
-
-    learn(extension, command)
-    return command
+    message = messages.NOT_A_COMMAND.format(
+        extension=origin(extension), plugin=repr_of(loaded)
+    )
+    reason = messages.NO_COMMAND.format(plugin=repr_of(loaded))
+    return _BrokenCommand(plugin.name, message, reason)
 
 
 def as_command(plugin: object) -> click.Command | None:

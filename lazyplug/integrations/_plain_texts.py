@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Classes and decorators that make a command, and suffixes of the names that hosts and
 # plugins give to classes and decorators derived from these.
-_MAKERS = ("Typer", "Command", "Group", "group", "command")
+_MAKERS = ("Typer", "Command", "Group", "CommandCollection", "group", "command")
 _SUFFIXES = ("Typer", "Command", "Group", "_group", "_command")
 _TEXTS = ("help", "short_help", "doc")
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
@@ -88,7 +88,7 @@ class PlainTexts:
         if not self._is_found or not (value is None or type(value) in (str, bool)):
             return False
         values = self._values(*(_TEXTS if name in _TEXTS else (name,)))
-        if value:
+        if value or (value == "" and "" in values):
             return _clean(value) in map(_clean, values)
         # A Typer app may have a help text that its only command does not have.
         part = self._callback_values or self._target_values

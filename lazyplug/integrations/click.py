@@ -93,6 +93,11 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            # Since 8.4, click suggests names itself, but no aliases.
+            kind: Any = getattr(click, "NoSuchCommand", None)
+            if kind is not None and isinstance(error, kind):
+                names = [*self.commands, *self.aliases]
+                raise kind(args[0], None, names, ctx) from error
             # deferred: only for a command that does not exist
             from .. import _messages as messages
             from .._faults.errors import did_you_mean, near_misses

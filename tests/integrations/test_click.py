@@ -1,8 +1,10 @@
 """Test that help and completion of a click group import no plugin."""
 
 import copy
+import pickle
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -475,7 +477,10 @@ def test_a_command_with_computed_help_is_not_parsed_each_time_it_runs(
 LITERAL = {
     "a docstring": "@click.command()\n"
     "def made():\n  '''Says it,\n  and more.\n\n  End.'''",
+    "a docstring after empty lines": "@click.command()\n"
+    "def made():\n  '''\n\n  Says it.\n\n  End.\n  '''",
     "a keyword": "@click.command(help='Says it.')" + PLAIN_DEF,
+    "an empty keyword": "@click.command(help='')\ndef made(): 'Not.'\n",
     "several literals": "@click.command(help='Says ' 'it.')" + PLAIN_DEF,
     "a name": "HELP = 'Says it.'\n@click.command(help=HELP)" + PLAIN_DEF,
     "dedent": "@click.command(help=textwrap.dedent('''\n   Says it.'''))" + PLAIN_DEF,
@@ -488,6 +493,9 @@ LITERAL = {
     "an option that is hidden": "@click.command()\n"
     "@click.option('--x', hidden=True, help='No.')\ndef made(x): 'Says it.'\n",
     "a command": "made = click.Command('made', help='Says it.', deprecated=True)\n",
+    "Typer without a word": "made = typer.Typer(help='Not.')\n"
+    "@made.command()\ndef f(): pass\n",
+    "a collection": "made = click.CommandCollection('made', help='Says it.')\n",
     "a class of its own": "class OwnGroup(click.Group): pass\n"
     "made = OwnGroup('made', short_help='Says it.')\n",
     "a decorator of its own": "def own_command(**k): return click.command(**k)\n"
@@ -602,10 +610,20 @@ def broken(plugs: Path) -> Path:
         {
             "plug_bad.py": "'''Is bad.'''\nraise OSError('on purpose')\n",
             "plug_odd.py": "odd = 'no command'\n",
+            "plug_exit.py": "raise SystemExit('run as a script')\n",
+            "plug_evil.py": """
+                import click
+
+                class Evil(click.Command):
+                    hidden = property(lambda self: 1 / 0, lambda self, value: None)
+
+                evil = Evil("evil")
+                """,
             **dist(
                 "broken",
                 entry_points="[app.commands]\nbad = plug_bad\nodd = plug_odd:odd\n"
-                "gone = plug_nowhere:x\nno = not a reference\n",
+                "gone = plug_nowhere:x\nno = not a reference\n"
+                "exit = plug_exit:run\nevil = plug_evil:evil\n",
             ),
         },
     )
@@ -634,6 +652,8 @@ def test_a_broken_plugin_takes_one_line_of_help_and_affects_no_other(
         ("bad", "could not be loaded: OSError: on purpose"),
         ("gone", "ModuleNotFoundError: No module named 'plug_nowhere'"),
         ("no", "'not a reference' is not a valid reference (expected `module:attr`)"),
+        ("exit", "could not be loaded: SystemExit: run as a script"),
+        ("evil", "could not be loaded: ZeroDivisionError: division by zero"),
         ("odd", "'no command' is not a click command or a Typer app. Its author must"),
     ],
 )
@@ -649,7 +669,7 @@ def test_the_error_for_an_unusable_plugin_names_its_distribution(
 
 def test_the_help_of_an_unusable_plugin_is_the_reason(broken: Path) -> None:
     group = host()
-    for name in ("bad", "gone", "no", "odd"):
+    for name in ("bad", "gone", "no", "odd", "exit", "evil"):
         result = run(group, name, "--help")
         assert result.exit_code == 0
         assert "declared by broken 1.0" in " ".join(result.output.split())
@@ -658,12 +678,32 @@ def test_the_help_of_an_unusable_plugin_is_the_reason(broken: Path) -> None:
     assert "  odd     (cannot be used: 'no command' is not a command)" in lines
 
 
+def test_the_error_for_an_unusable_plugin_that_another_command_invokes_is_the_same(
+    broken: Path,
+) -> None:
+    group = host()
+
+    @group.command()
+    @click.argument("name")
+    @click.pass_context
+    def other(ctx: click.Context, name: str) -> None:
+        ctx.invoke(group.commands[name])
+
+    plant(broken, {"plug_bad.py": COMMANDS["plug_plain"] + "        1 / 0\n"})
+    plant(broken, dist("late", entry_points="[app.commands]\nlate = plug_bad:run\n"))
+    lazyplug.invalidate_caches()
+    for name in ("late", "gone", "odd"):
+        assert run(group, "other", name).output == run(group, name).output
+        assert "declared by" in run(group, name).output
+
+
 def test_the_traceback_of_an_unusable_plugin_is_a_variable_away(
     broken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = run(host(), "bad", "--option", "argument")
     assert result.output.endswith("Set LAZYPLUG_TRACEBACK=1 to see the traceback.\n")
-    assert "LAZYPLUG_TRACEBACK" not in run(host(), "odd").output
+    for name in ("odd", "exit"):
+        assert "LAZYPLUG_TRACEBACK" not in run(host(), name).output
     monkeypatch.setenv("LAZYPLUG_TRACEBACK", "1")
     error = run(host(), "bad").exception
     assert isinstance(error, OSError)
@@ -700,13 +740,26 @@ def test_two_plugins_with_one_name_are_reported_unless_a_resolver_chooses(
 def test_a_misspelled_name_gets_a_hint(plugs: Path) -> None:
     result = run(host(aliases={"begin": "plain"}), "plian")
     assert result.exit_code == 2
-    assert "No such command 'plian'; did you mean 'plain'" in result.output
-    assert (
-        "; did you mean 'begin'?"
-        in run(host(aliases={"begin": "plain"}), "begn").output
-    )
-    assert "did you mean" not in run(host(), "xyz").output
+    # Since click 8.4, it is click's own hint.
+    assert "Error: No such command 'plian'" in result.output
+    assert "id you mean 'plain'" in result.output
+    output = run(host(aliases={"begin": "plain"}), "begn").output
+    assert "id you mean 'begin'?" in output
+    assert "id you mean" not in run(host(), "xyz").output
     assert imported() == set()
+
+
+def test_the_error_for_a_misspelled_name_is_of_the_type_that_click_raises(
+    plugs: Path,
+) -> None:
+    errors = []
+    for group in (host(), eager()):
+        with pytest.raises(click.UsageError, match="No such command 'plian'") as error:
+            group.main(["plian"], standalone_mode=False)
+        errors.append(error.value)
+    assert type(errors[0]) is type(errors[1])
+    if hasattr(click, "NoSuchCommand"):
+        assert errors[0].format_message() == errors[1].format_message()
 
 
 def test_an_alias_runs_its_command_and_is_not_listed(plugs: Path) -> None:
@@ -774,6 +827,75 @@ def test_the_commands_of_a_group_have_its_plugins_and_its_own(plugs: Path) -> No
     assert run(group, "plain").output == "own\n"
 
 
+def test_a_removed_plugin_stays_removed_until_the_host_adds_it(plugs: Path) -> None:
+    group = host()
+    plain = group.commands.pop("plain")
+    assert group.commands.get("nothing") is None  # searches again
+    group.manager.refresh()
+    assert "plain" not in group.commands
+    group.add_command(plain)
+    group.manager.refresh()
+    assert group.commands["plain"] is plain
+    assert run(group, "plain").output == "ran\n"
+
+
+def test_adding_a_plugin_of_the_group_again_shadows_nothing(
+    plugs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = host()
+    for command in list(group.commands.values()):
+        group.add_command(command)
+    assert (caplog.messages, imported()) == ([], set())
+
+
+def test_a_copy_of_a_group_has_lazy_commands_of_its_own(plugs: Path) -> None:
+    group = LazyGroup("host", plugins="app.commands")
+    before = group.commands["plain"]
+    for copied in (copy.deepcopy(group), pickle.loads(pickle.dumps(group))):  # noqa: S301
+        assert list(copied.commands) == list(group.commands)
+        assert copied.commands["plain"] is not before
+        assert imported() == set()
+        copied.manager.refresh()
+        assert list(copied.commands) == list(group.commands)
+
+
+def test_a_thread_that_asks_while_another_adds_the_plugins_sees_them_all(
+    plugs: Path,
+) -> None:
+    others: list[threading.Thread] = []
+    seen: list[list[str]] = []
+
+    class Slow(LazyGroup):
+        def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+            if not others:
+                others.append(
+                    threading.Thread(target=lambda: seen.append([*self.commands]))
+                )
+                others[0].start()
+                others[0].join(0.1)
+            super().add_command(cmd, name)
+
+    group = Slow("host", plugins="app.commands")
+    names = [*group.commands]
+    others[0].join()
+    assert seen == [names]
+    assert len(names) == 8
+
+
+def test_plugins_are_searched_again_if_the_search_failed(
+    plugs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise OSError("for a moment")
+
+    group = host()
+    with monkeypatch.context() as patch:
+        patch.setattr(group.manager, "names", fail)
+        with pytest.raises(OSError, match="for a moment"):
+            list(group.commands)
+    assert "plain" in group.commands
+
+
 def test_a_lazy_command_is_a_group_if_its_source_or_its_last_load_says_so(
     plugs: Path, isolated: Path
 ) -> None:
@@ -813,6 +935,34 @@ def test_a_lazy_command_has_the_attributes_of_the_loaded_one(plugs: Path) -> Non
     assert "hidden" not in vars(plugin)
     plain.hidden = False
     assert group.commands["nested"].commands.keys() == {"inner"}  # type: ignore[attr-defined]
+
+
+def test_a_function_of_the_host_can_call_the_function_that_it_replaces(
+    plugs: Path,
+) -> None:
+    group = host()
+    for command in (group.commands["plain"], group.commands["own"]):
+        command.callback = _announced(command.callback)
+    group.manager.refresh()
+    assert run(group, "plain").output == "before\nran\n"
+    assert run(group, "own").output == "before\nown\n"
+
+
+def _announced(function: Any) -> Any:
+    def announced(**keywords: Any) -> None:
+        click.echo("before")
+        function(**keywords)
+
+    return announced
+
+
+def test_a_lazy_command_that_the_host_renames_has_its_new_name(plugs: Path) -> None:
+    group = host()
+    plain = group.commands["plain"]
+    plain.name = "simple"
+    group.add_command(plain)
+    assert (plain.name, run(group, "simple").output) == ("simple", "ran\n")
+    assert run(group, "plain").output == "ran\n"
 
 
 def test_a_lazy_command_can_be_invoked_by_another_command(plugs: Path) -> None:
