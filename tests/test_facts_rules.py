@@ -377,6 +377,129 @@ RULES: dict[str, Rule] = {
         },
         False,
     ),
+    # what a name means before it is bound
+    "a base is bound by a star import, then again": (
+        {
+            "plug": f"from .a import *\n{CHILD}{BASE}",
+            "a": BAD.replace("Target", "Base"),
+        },
+        False,
+    ),
+    "a cycle shows the base of a star import": (
+        {
+            "__init__": "from . import b\n",
+            "plug": f"from .b import Base\n{CHILD}",
+            "b": f"from .a import *\nimport PACK.plug\n{BASE}",
+            "a": BAD.replace("Target", "Base"),
+        },
+        False,
+    ),
+    "a cycle shows what a hook returns": (
+        {
+            "__init__": "from . import b\n",
+            "plug": f"from .b import Base\n{CHILD}",
+            "b": f"def __getattr__(name):\n    return object\nimport PACK.plug\n{BASE}",
+        },
+        False,
+    ),
+    "a builtin is bound later": (
+        {"plug": "class Target:\n    title = id\nid = 'bad'\n"},
+        False,
+    ),
+    "the name of the module is bound later": (
+        {"plug": "class Target:\n    title = __name__\n__name__ = 'bad'\n"},
+        False,
+    ),
+    "a class has a docstring of its own": (
+        {"plug": "__doc__ = 'bad'\nclass Target:\n    'x'\n    title = __doc__\n"},
+        False,
+    ),
+    "a name is mangled": (
+        {"plug": "__T = 'bad'\n_Target__T = 'x'\nclass Target:\n    title = __T\n"},
+        False,
+    ),
+    "a version is bound": (
+        {"plug": "__v__ = 'good'\nclass Target:\n    title = __v__\n"},
+        True,
+    ),
+    "relative imports mean another package": (
+        {
+            "plug": "__package__ = 'PACK.other'\nfrom .a import Base\n" + CHILD,
+            "a": BASE,
+        },
+        False,
+    ),
+    "a hook names what is public": (
+        {
+            "plug": f"{GOOD}from .a import *\n",
+            "a": "def __getattr__(name):\n    return ['Target']\n",
+        },
+        False,
+    ),
+    "a star import from a module that sets its names": (
+        {
+            "plug": f"{GOOD}from .a import *\n",
+            "a": "import sys\ndef f(name):\n"
+            "    setattr(sys.modules[__name__], name, int)\nf('Target')\n",
+        },
+        False,
+    ),
+    # sys by other names
+    "sys from another module": (
+        {"plug": f"{GOOD}from os import sys\nsys.modules.update({{__name__: 1}})\n"},
+        False,
+    ),
+    "sys from a star import": (
+        {
+            "plug": f"{GOOD}from .a import *\nsys.modules.update({{__name__: 1}})\n",
+            "a": "import sys\n",
+        },
+        False,
+    ),
+    "sys with another name": (
+        {
+            "plug": f"{GOOD}from .a import s\ns.modules.update({{__name__: 1}})\n",
+            "a": "import sys as s\n",
+        },
+        False,
+    ),
+    "sys from a function": (
+        {"plug": f"{GOOD}import os\ngetattr(os, 'sys').modules.clear()\n"},
+        False,
+    ),
+    "a namespace of sys": (
+        {
+            "__init__": "import sys\nsys.__dict__['modules']['PACK.plug'] = int\n",
+            "plug": GOOD,
+        },
+        False,
+    ),
+    "a parent writes through a parameter": (
+        {
+            "__init__": "from . import a, b\ndef f(b):\n    b.Base = int\nf(a)\n",
+            "plug": f"from .a import Base\n{CHILD}",
+            "a": BASE,
+            "b": "",
+        },
+        False,
+    ),
+    "another module replaces object": (
+        {
+            "plug": "from .a import Base\nclass Mixin(object):\n    pass\n"
+            "class Target(Mixin, Base):\n    pass\n",
+            "a": f"import builtins\n{BASE}builtins.object = int\n",
+        },
+        False,
+    ),
+    "a vouched metaclass calls its class self": (
+        {
+            "plug": f"from .vouched import Base\n{CHILD}",
+            "vouched": "class Meta(type):\n    def __init__(self, *args):\n"
+            "        self.title = 'bad'\n"
+            "class Base(metaclass=Meta):\n    title = 'good'\n",
+        },
+        False,
+    ),
     # packages through which no name is followed
     "a parent changes its names": (
         {"__init__": "globals()['x'] = 1\n", "plug": GOOD},
@@ -427,3 +550,53 @@ def test_a_rule_gives_facts_and_no_wrong_ones(
     if proven:
         module = __import__(f"{name}.plug", fromlist=["Target"])
         assert module.Target.title == "good"
+
+
+LISTS = {
+    "it is read": ("max(Target.title)\n", True),
+    "its instance extends it": (
+        "class C(Target):\n    def f(self):\n        self.title += [1]\nC().f()\n",
+        False,
+    ),
+    "its instance has another": (
+        "class C(Target):\n    def f(self):\n        self.title = [1]\nC().f()\n",
+        True,
+    ),
+    "it is the largest": ("max(Target.title, []).append('x')\n", False),
+    "it is the start of a sum": ("sum([], Target.title).append('x')\n", False),
+    "all objects are searched": (
+        "import gc\nfor x in gc.get_objects():\n    x == ['good'] and x.clear()\n",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", LISTS)
+def test_a_list_is_a_fact_if_nothing_can_change_it(
+    rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, proven = LISTS[rule]
+    name = f"pack_list{[*LISTS].index(rule)}"
+    plant(tmp_path, {f"{name}.py": f"class Target:\n    title = ['good']\n{code}"})
+    monkeypatch.syspath_prepend(tmp_path)
+    search = Search((*sys.path,), frozenset(), fs.clock, learned_facts()._ask_finders)
+    facts = ClassFacts(Modules(search, Sources(fs.clock())))
+    found = facts.prove(name, "Target", ["title"])
+    assert found == ({"title": ["good"]} if proven else {})
+
+
+def test_a_fact_depends_on_all_bases_of_the_class_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = {
+        "pack_a.py": "from pack_b import Other\nclass Target:\n"
+        "    title = Other.title\n    size = Other.size\n",
+        "pack_b.py": "from pack_c import Base\nclass Other(Base):\n"
+        "    title = str(1)\n",
+        "pack_c.py": "class Base:\n    size = 1\nBase.size = 2\n",
+    }
+    plant(tmp_path, tree)
+    monkeypatch.syspath_prepend(tmp_path)
+    search = Search((*sys.path,), frozenset(), fs.clock, learned_facts()._ask_finders)
+    facts = ClassFacts(Modules(search, Sources(fs.clock())))
+    assert facts.prove("pack_a", "Target", ["title", "size"]) == {}

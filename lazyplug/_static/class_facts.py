@@ -79,6 +79,11 @@ def _body_nodes(node: ast.ClassDef) -> "Iterator[ast.AST]":
         yield from nodes_outside(FUNCTIONS | ast.ClassDef | ast.Lambda, statement)
 
 
+def _is_mangled(name: str) -> bool:
+    """Return True if a name means another one in the body of a class."""
+    return name.startswith("__") and not name.endswith("__")
+
+
 class ClassFacts:
     """Prove which attributes of classes are literals.
 
@@ -107,7 +112,7 @@ class ClassFacts:
         :param names: the names of the attributes.
         """
         try:
-            order = self._mro(self._class(module, [attr]))
+            order = self._mro(self._class(module, [attr], is_complete=True))
             values = {name: self._value(order, name) for name in names}
             # Nothing is known of what else runs if the modules are imported.
             chain = self._running()
@@ -143,7 +148,9 @@ class ClassFacts:
         for name in self._path:
             for node in names.bindings.get(name, ()):
                 match node:
-                    case ast.Attribute(ast.Name(variable), attr):
+                    case ast.Attribute(ast.Name(variable), attr) if names.is_bound_once(
+                        variable
+                    ):
                         module = self._modules.submodule(names, variable)
                         if module and (module, attr) not in self._steps:
                             found.add(node)
@@ -163,13 +170,17 @@ class ClassFacts:
         return found
 
     def _resolve(
-        self, module: str, parts: "list[str]", known: "set[_Known]"
+        self,
+        module: str,
+        parts: "list[str]",
+        known: "set[_Known]",
+        is_complete: bool = False,
     ) -> "tuple[_Known, ast.stmt | None]":
         """Return the module and the name that a name refers to, and its statement.
 
         The statement is None if it is known, or not a single one.
         """
-        steps, statement = self._modules.resolve(module, parts, known)
+        steps, statement = self._modules.resolve(module, parts, known, is_complete)
         self._path.update(parts, [name for _, name in steps])
         self._steps.update(steps)
         *through, last = steps
@@ -179,14 +190,17 @@ class ClassFacts:
             raise _Unproven
         return last, statement
 
-    def _class(self, module: str, parts: "list[str]") -> "_Class | _Known":
+    def _class(
+        self, module: str, parts: "list[str]", is_complete: bool = False
+    ) -> "_Class | _Known":
         """Return the class that a name refers to.
 
         Raises _Unproven if it is anything else.
         """
         key = module, ""
         for _ in range(_MOST_BASES):
-            key, statement = self._resolve(module, parts, _KNOWN)
+            key, statement = self._resolve(module, parts, _KNOWN, is_complete)
+            is_complete = False
             match statement:
                 case ast.ClassDef():
                     if key not in self._classes:
@@ -247,6 +261,7 @@ class ClassFacts:
             if parts is None or names is None:
                 raise _Unproven
             if parts == ["object"] and self._modules.means_builtin(names, "object"):
+                self._path.add("object")
                 continue
             bases.append(self._class(found.home, parts))
         return bases
@@ -333,6 +348,7 @@ class ClassFacts:
                     return cleandoc(text)
             case ast.Name() | ast.Attribute() if depth < _MOST_BASES:
                 before = {*self._chain}, {*self._path}, {*self._steps}
+                seen = {**self._classes}, {**self._orders}
                 try:
                     value = self._constant(found, node, name, depth)
                 except _Unproven:
@@ -342,6 +358,7 @@ class ClassFacts:
                     return NOT_LITERAL if is_mutable(value) else value
                 # Other attributes do not depend on these modules.
                 self._chain, self._path, self._steps = before
+                self._classes, self._orders = seen
         return literal(node)
 
     def _constant(self, found: _Class, node: ast.expr, name: str, depth: int) -> "Any":
@@ -350,7 +367,7 @@ class ClassFacts:
         It may be the same attribute of another class.
         """
         home, parts = found.home, dotted(node)
-        if parts is None or parts[0] in found.bound:
+        if parts is None or parts[0] in found.bound or any(map(_is_mangled, parts)):
             return NOT_LITERAL
         if parts[1:] and parts[-1] == name:
             return self._value(self._mro(self._class(home, parts[:-1])), name, depth)

@@ -6,6 +6,7 @@ binds it, and if no code in its module may change it in another way.
 
 import _imp
 import ast
+import builtins
 import os
 
 from .._files import fs
@@ -39,7 +40,18 @@ _FINDS_BUILTINS = {
     *("import_module", "importlib", "modules"),
 }
 # With these attributes of `sys`, code may change what an import returns.
-_OF_SYS = {"modules", "path"}
+_OF_SYS = {"__dict__", "modules", "path"}
+# A module that binds these changes what its relative imports mean.
+_IMPORTED_BY = {"__name__", "__package__", "__spec__"}
+# These mean something else before a module binds them, or in the body of a class.
+_BOUND_BEFORE = {
+    *dir(builtins),
+    *("__annotations__", "__builtins__", "__cached__", "__dict__", "__file__"),
+    *("__firstlineno__", "__module__", "__path__", "__qualname__"),
+    "__static_attributes__",
+}
+# By these, code may get its own module.
+_OF_ITSELF = {"__import__", "getmodule", "import_module", "modules"}
 _READS = {"copy", "get", "items", "keys", "values"}
 
 
@@ -116,7 +128,11 @@ class Modules:
         return os.path.dirname(file or "") == os.path.dirname(os.__file__)
 
     def resolve(
-        self, module: str, parts: "list[str]", known: "Container[tuple[str, str]]" = ()
+        self,
+        module: str,
+        parts: "list[str]",
+        known: "Container[tuple[str, str]]" = (),
+        is_complete: bool = False,
     ) -> "tuple[list[tuple[str, str]], ast.stmt | None]":
         """Follow a dotted name to the one unconditional statement that binds it.
 
@@ -125,6 +141,8 @@ class Modules:
 
         :param known: modules and names in them whose source need not be read: there is
             no statement, and they are the last of the modules.
+        :param is_complete: True if the name is read after the import of the module.
+            Otherwise, it must not mean anything else before the statement runs.
         """
         steps: list[tuple[str, str]] = []
         for _ in range(HOPS + 1):
@@ -135,11 +153,14 @@ class Modules:
             names = self.names(module)
             if names is None:
                 break
+            is_early = len(steps) > 1 or not is_complete
+            if is_early and (name in _BOUND_BEFORE or (steps[1:] and names.has_hooks)):
+                break
             below = f"{module}.{name}"
             # An answer is worked out twice if it is asked for before bytecode is first
             # written to the directory.
             is_below = names.is_package and self._search.find(below, self._sources)
-            star = self._star_import_of(names, name)
+            star = self._star_import_of(names, name, is_early)
             match names.binding(name):
                 case _ if star is None:
                     break
@@ -188,17 +209,21 @@ class Modules:
             for star in names.stars
         )
 
-    def _star_import_of(self, names: "Names", name: str) -> "str | None":
+    def _star_import_of(
+        self, names: "Names", name: str, is_early: bool = True
+    ) -> "str | None":
         """Return the module from which a star import certainly binds a name.
 
         "" if none of them decides about the name; None if it is unknown.
+
+        :param is_early: True if the name may be read before it is bound again.
         """
         binding = names.binding(name)
         found = ""
         if "*" in names.bindings:
             return None
         for star, place in names.stars.items():
-            if binding and place < names.tree.body.index(binding[0]):
+            if not is_early and binding and place < names.tree.body.index(binding[0]):
                 continue  # the name is bound again after it
             source = names.source_of(star)
             exports = self._exports(source, name, HOPS)
@@ -218,7 +243,12 @@ class Modules:
         if key not in self._exported:
             self._exported[key] = None  # in a cycle, it is unknown
             names = self.names(module) if hops else None
-            if names and "*" not in names.bindings and self._is_what_runs(names):
+            if (
+                names
+                and not names.may_set_own
+                and "*" not in names.bindings
+                and self._is_what_runs(names)
+            ):
                 self._exported[key] = self._has_public(names, name, hops)
         return self._exported[key]
 
@@ -233,7 +263,7 @@ class Modules:
         if exported == () and name.startswith("_") and not names.stars:
             return False  # there is no `__all__`
         below = f"{names.home[0]}.{name}"
-        if names.has_hooks and exported != ():
+        if names.has_hooks:
             return None
         if name not in names.bindings:
             if names.is_package and self._search.find(below, self._sources):
@@ -318,10 +348,20 @@ class Names:
             self.own.update(bound_names(node))
         # True if code may change what other names mean, or those of the module
         self.may_change_others = bool(
-            (_CHANGES - _OWN_NAMESPACE) & everywhere or _changes_imports(tree)
+            (_CHANGES - _OWN_NAMESPACE) & everywhere
+            or _changes_imports(tree)
+            or any(
+                not isinstance(node, ast.Attribute)
+                for name in _IMPORTED_BY
+                for node in self.bindings.get(name, ())
+            )
         )
         self.may_change = self.may_change_others or bool(
             _CHANGES & everywhere or _CHANGES_AT_IMPORT & at_import
+        )
+        # True if functions may change the names of the module through itself
+        self.may_set_own = bool(
+            _CHANGES_AT_IMPORT & everywhere and _OF_ITSELF & everywhere
         )
         self.has_hooks = "__getattr__" in self.bindings
 
@@ -342,6 +382,10 @@ class Names:
     def is_builtin(self, name: str) -> bool:
         """Return True if a name certainly means a builtin wherever it is used."""
         return not (self.stars or name in self.bound or name in self.parameters)
+
+    def is_bound_once(self, name: str) -> bool:
+        """Return True if a name means the same wherever it is used."""
+        return len(self.bound.get(name, ())) == 1 and name not in self.parameters
 
     def source_of(self, statement: ast.ImportFrom) -> str:
         """Return the module from which a statement imports."""
@@ -435,20 +479,19 @@ def _only_words(tree: ast.Module) -> "set[str]":
 
 def _changes_imports(tree: ast.AST) -> bool:
     """Return True if code may change sys.modules or sys.path."""
-    aliases = set()
+    aliases = {"sys"}  # a star import may bind it
     read: set[ast.AST] = set()
     for node in ast.walk(tree):
         match node:
-            case ast.Import(names):
-                aliases |= {
-                    each.asname or "sys" for each in names if each.name == "sys"
-                }
-            case ast.ImportFrom("sys", names, 0):
-                if {"*", *_OF_SYS} & {each.name for each in names}:
-                    return True
-            case ast.Attribute(attr="sys"):  # as os.sys
+            case ast.ImportFrom("sys", [ast.alias("*" | "path")], 0):
                 return True
-            case ast.Call(args=[ast.Constant("sys"), *_]):  # as import_module("sys")
+            case ast.alias("modules"):
+                return True
+            case ast.alias("sys", str(name)):  # as from os import sys
+                aliases.add(name)
+            case ast.Attribute(attr="sys") | ast.keyword("__path__"):  # as os.sys
+                return True
+            case ast.Constant("sys"):  # as import_module("sys")
                 return True
             case ast.Call(
                 ast.Name("getattr" | "hasattr"), [module, ast.Constant(key), *_]
@@ -466,8 +509,11 @@ def _changes_imports(tree: ast.AST) -> bool:
         match node:
             case ast.Attribute(ast.Name(name) as value, attr) if name in aliases:
                 read.add(value)
-                if attr in _OF_SYS and node not in read:
+                if attr in _OF_SYS and (node not in read or attr == "__dict__"):
                     return True
+            case ast.Attribute(value, "modules") if node not in read:
+                if not isinstance(value, ast.Name) or value.id != "self":
+                    return True  # it may be sys by another name
     return any(
         isinstance(node, ast.Name) and node.id in aliases and node not in read
         for node in ast.walk(tree)

@@ -76,10 +76,18 @@ def locals_in(tree: ast.Module) -> "Iterator[ast.Name]":
                 yield node
 
 
+def _is_metaclass(base: ast.expr) -> bool:
+    """Return True if a base class is a metaclass by its name: instances are classes."""
+    match base:
+        case ast.Name(name) | ast.Attribute(attr=name):
+            return name == "type" or name.endswith(("Meta", "Type"))
+    return False
+
+
 def selves(tree: ast.AST) -> "Iterator[ast.AST]":
     """Yield the names by which plain methods refer to their instance."""
     for node in ast.walk(tree):
-        if not isinstance(node, ast.ClassDef):
+        if not isinstance(node, ast.ClassDef) or any(map(_is_metaclass, node.bases)):
             continue
         # A method that the class body binds again, or reads, may get the class.
         body = [each for part in node.body for each in nodes_outside(_SCOPES, part)]

@@ -22,7 +22,7 @@ _METHODS = {"__setattr__": 3, "__delattr__": 2, "__getattribute__": 2}
 # Code that mentions these may change attributes unseen.
 _UNSEEN = {
     *("__build_class__", "_getframe", "currentframe", "eval", "f_locals"),
-    *("get_referents", "pythonapi"),
+    *("get_objects", "get_referents", "get_referrers", "pythonapi"),
 }
 # These return the namespace of a module, so that a class may be replaced.
 _NAMESPACES = {"__dict__", "vars"}
@@ -36,6 +36,8 @@ _CLASS_WRITES = {
     "__set_name__",
 }
 _READS = {"copy", "count", "get", "index", "items", "keys", "values"}
+# Functions that may return one of their arguments, if there are several.
+_CHOOSERS = {"max", "min", "sum"}
 # Functions that do not change their arguments.
 _READERS = {
     *("all", "any", "dict", "enumerate", "frozenset", "len", "list", "max", "min"),
@@ -119,13 +121,18 @@ def _on_instances(names: "Names", name: str, mutable: bool) -> "Iterator[ast.AST
     `self`. What `__new__` returns may be a class, but not a module of the path.
     """
     own, new = names.instances()
+    in_place = {
+        node.target for node in ast.walk(names.tree) if isinstance(node, ast.AugAssign)
+    }
     for node in ast.walk(names.tree):
         match node:
             case ast.Attribute(value, "__dict__", ast.Load()):
                 if value in own or (value in new and not mutable):
                     yield node
             case ast.Attribute(value, attr, ast.Store() | ast.Del()):
-                if value in own or (value in new and attr != name):
+                # `self.tags += [1]` changes the list of the class
+                is_changed = mutable and attr == name and node in in_place
+                if (value in own and not is_changed) or (value in new and attr != name):
                     yield node
             case ast.Call(func, [value, *_]) if value in own:
                 match func:
@@ -171,7 +178,8 @@ def _read(names: "Names", kept: "set[str]", value: "Any") -> "Iterator[ast.AST]"
             case ast.Call(ast.Name(function), arguments) if (
                 function in _READERS and names.is_builtin(function)
             ):
-                read = arguments
+                if len(arguments) == 1 or function not in _CHOOSERS:
+                    read = arguments
             case ast.Call(ast.Attribute(found, method)) if method in _READS:
                 read = [found]
             case ast.Call(ast.Attribute(ast.Constant(str()), "join"), arguments):
