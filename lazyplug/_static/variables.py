@@ -80,7 +80,7 @@ def _is_metaclass(base: ast.expr) -> bool:
     """Return True if a base class is a metaclass by its name: instances are classes."""
     match base:
         case ast.Name(name) | ast.Attribute(attr=name):
-            return name == "type" or name.endswith(("Meta", "Type"))
+            return name == "type" or name.endswith("Meta")
     return False
 
 
