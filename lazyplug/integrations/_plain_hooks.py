@@ -63,7 +63,8 @@ class PlainHooks:
         self, module: str, name: str, function: FunctionType, options: dict[str, Any]
     ) -> list[str] | None:
         """Return the modules that a hook passes through; None if it is not plain."""
-        steps, statement = self._modules.resolve(module, [name])
+        # pluggy reads the hook after the import of the module.
+        steps, statement = self._modules.resolve(module, [name], is_complete=True)
         home, _ = steps[-1]
         match statement:
             case ast.FunctionDef(name, decorator_list=[mark]) | ast.AsyncFunctionDef(
