@@ -8,7 +8,9 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import importlib_metadata
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 import lazyplug
 from lazyplug import accelerate
 from lazyplug._answers import entry_points
+from lazyplug._import_hooks import call_after_import
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
@@ -619,3 +622,19 @@ def test_pluggy_loads_the_same_plugins_in_this_process(
         names = {each.name for each in importlib.metadata.distributions()}
     assert names == {each.name for each in importlib.metadata.distributions()}
     assert "plain" in names
+
+
+class Fixed:
+    """A loader whose attributes cannot be set."""
+
+    __slots__ = ()
+
+    def exec_module(self, module: ModuleType) -> None:
+        raise AssertionError(module)
+
+
+@pytest.mark.parametrize("loader", [None, Fixed()])
+def test_a_loader_that_cannot_be_patched_is_left_alone(loader: Any) -> None:
+    spec = ModuleSpec("plug", loader)
+    call_after_import(spec, print)
+    assert spec.loader is loader

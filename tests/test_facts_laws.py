@@ -562,6 +562,7 @@ class Counts:
     given = proven = 0
 
 
+@pytest.mark.covers
 @examples(400)
 @given(st.data())
 def test_no_static_fact_is_wrong(site: Path, data: st.DataObject) -> None:
@@ -814,6 +815,7 @@ class Target(A, B):
 """
 
 
+@pytest.mark.covers
 @examples(200)
 @example(ABC_IS_LATE)
 @given(classes())

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lazyplug._static import imported
 from lazyplug._static import source as source_module
 from lazyplug._static.source import (
     AMONG,
@@ -1197,3 +1198,25 @@ def test_docstrings_in_the_standard_library_equal_those_after_an_import(
             assert line == inspect.cleandoc(doc).strip().split("\n")[0].rstrip(), attr
             compared += 1
     assert compared
+
+
+class Unusual:
+    """What may be in sys.modules: each attribute raises an exception."""
+
+    def __getattr__(self, name: str) -> object:
+        raise OSError(name)
+
+
+def test_an_unusual_object_in_sys_modules_is_not_where_its_source_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "unusual_module", Unusual())
+    file = str(tmp_path / "unusual_module.py")
+    assert imported.search_path(Unusual()) is None
+    assert not imported.is_at(Unusual(), file)
+    assert not imported.is_as_found("unusual_module", None, {file: "1 2 3 4"})
+
+
+def test_a_frozen_module_is_where_its_file_is(tmp_path: Path) -> None:
+    assert imported.is_at(os, os.__file__)
+    assert not imported.is_at(os, str(tmp_path / "os.py"))

@@ -17,10 +17,13 @@ def literal(node: ast.expr) -> "Any":
 
     >>> def value(text):
     ...     return literal(ast.parse(text, mode="eval").body)
-    >>> value("{'a': (-1, 2.5), b'b': {None, True}}")
-    {'a': (-1, 2.5), b'b': {None, True}}
-    >>> [value(text) is NOT_LITERAL for text in ("a", "[1, *b]", "{**a}", "-True")]
-    [True, True, True, True]
+    >>> value("{'a': (-1, 2.5), b'b': {True}, 'c': None}")
+    {'a': (-1, 2.5), b'b': {True}, 'c': None}
+    >>> value("f'a' 'b'")
+    'ab'
+    >>> others = "a", "[1, *b]", "{**a}", "-True", "{[]}"
+    >>> {value(text) is NOT_LITERAL for text in others}
+    {True}
     """
     match node:
         case ast.Constant(str() | bytes() | float() | bool() | None as value):

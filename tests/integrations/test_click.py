@@ -1133,3 +1133,16 @@ def test_a_plugin_that_is_no_command_and_other_hints_show_nothing(plugs: Path) -
 
 def _other_hint(plugin: object) -> dict[str, str]:
     return {"help": "of another meaning"}
+
+
+def test_an_older_click_suggests_names_and_aliases_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(self: click.Group, ctx: click.Context, args: list[str]) -> None:
+        raise click.UsageError(f"No such command {args[0]!r}.", ctx)
+
+    monkeypatch.setattr(click.Group, "resolve_command", refuse)
+    group = host(aliases={"mine": "own"})
+    assert "No such command 'onw'; did you mean 'own'?" in run(group, "onw").output
+    assert "did you mean 'mine'?" in run(group, "mined").output
+    assert run(group, "own").output.endswith("No such command 'own'.\n")
