@@ -1143,6 +1143,6 @@ def test_an_older_click_suggests_names_and_aliases_too(
 
     monkeypatch.setattr(click.Group, "resolve_command", refuse)
     group = host(aliases={"mine": "own"})
-    assert "No such command 'onw'; did you mean 'own'?" in run(group, "onw").output
+    assert "No such command 'ownn'; did you mean 'own'?" in run(group, "ownn").output
     assert "did you mean 'mine'?" in run(group, "mined").output
     assert run(group, "own").output.endswith("No such command 'own'.\n")
