@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `set_path`
 import pytest
@@ -15,6 +16,7 @@ import lazyplug
 from lazyplug.testing import Tree, dist, plant
 from lazyplug.testing._places import forget, isolate
 from tests.support.clock import LATER, Ticking
+from tests.support.commands import Run
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.fs import fs
 from tests.support.users import POINTS
@@ -121,3 +123,45 @@ def installed(public: Path) -> Path:
     for path in [site, *site.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     return site
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs a command: exit code, stdout, stderr."""
+    from lazyplug.cli import main  # deferred: few tests run commands
+
+    def run_it(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(arguments)
+        return code, *capsys.readouterr()
+
+    return run_it
+
+
+@pytest.fixture
+def clear_facts() -> Iterator[None]:
+    """Clear the unwritten facts, and test that no plugin was imported."""
+    from tests.support.learned_facts import unwritten  # deferred: few tests have facts
+
+    unwritten().clear()
+    before = set(sys.modules)
+    yield
+    unwritten().clear()
+    assert not [new for new in set(sys.modules) - before if new.startswith("plug")]
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list of the files that are read from here on, in their order."""
+    from lazyplug._static import source  # deferred: as above
+
+    found: list[str] = []
+    read = source.read
+
+    def noted(file: str, of: Any) -> Any:
+        found.append(os.path.basename(file))
+        return read(file, of)
+
+    for module in ("source", "declared"):
+        monkeypatch.setattr(f"lazyplug._static.{module}.read", noted)
+    return found

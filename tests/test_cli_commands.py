@@ -29,6 +29,7 @@ from lazyplug.cli import (
 )
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask, python
+from tests.support.commands import Run, run_json
 from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("late_clock")
@@ -41,7 +42,6 @@ raise AssertionError("this plugin must not be imported")
 """
 # Imported here, since `set_path` hides the standard library.
 FILES = cache, checking, doctor, listing, measuring, output, reasons
-Run = Callable[..., tuple[int, str, str]]
 
 GOOD: Tree = {
     "plug_good.py": f'"""All of it."""\n{TRAP}\n\ndef one():\n    """Do one."""\n',
@@ -83,25 +83,6 @@ def broken(site: PlantSite, set_path: SetPath) -> Path:
 @pytest.fixture
 def empty(site: PlantSite, set_path: SetPath) -> None:
     set_path(site({}))
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs a command: exit code, stdout, stderr."""
-
-    def run_it(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(arguments)
-        return code, *capsys.readouterr()
-
-    return run_it
-
-
-def run_json(run: Run, *arguments: str) -> Any:
-    """Return the JSON that a command prints."""
-    _, out, err = run(*arguments, "--json")
-    assert err == ""
-    return orjson.loads(out)
 
 
 # --------------------------------------------------------------------------- groups

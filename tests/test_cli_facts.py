@@ -2,11 +2,9 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 import lazyplug
@@ -18,14 +16,13 @@ from lazyplug.cli import (
     doctor,
     host_facts,
     listing,
-    main,
 )
 from lazyplug.testing import dist, plant
+from tests.support.commands import Run, run_json
 from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("late_clock", "clean_sys_modules")
 TRAP = "raise AssertionError('this plugin must not be imported')\n"
-Run = Callable[..., tuple[int, str, str]]
 HOST = """
 from lazyplug import Facts
 
@@ -72,24 +69,6 @@ def plugins(site: PlantSite, prepend_path: SetPath) -> Path:
     )
     prepend_path(directory)
     return directory
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs a command: exit code, stdout, stderr."""
-
-    def run_it(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(arguments)
-        return code, *capsys.readouterr()
-
-    return run_it
-
-
-def run_json(run: Run, *arguments: str) -> Any:
-    _, out, err = run(*arguments, "--json")
-    assert err == ""
-    return orjson.loads(out)
 
 
 NAMES = ("--facts", "plug_host:Names.FACTS")

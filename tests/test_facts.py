@@ -10,7 +10,7 @@ import sys
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -35,7 +35,7 @@ from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask
 from tests.support.clock import Ticking, after_last_change, rewrite
 from tests.support.fixtures import PlantSite, SetPath
-from tests.support.learned_facts import end, forget_facts, unwritten
+from tests.support.learned_facts import end, forget_facts
 
 ROOT = Path(lazyplug.__file__).parent.parent
 TRAP = "raise AssertionError('this must not be imported')\n"
@@ -53,29 +53,7 @@ TREE: Tree = {
 FOUND = {"one": {"title": "One", "extensions": [".a"]}, "two": {"title": "Base"}}
 
 
-@pytest.fixture(autouse=True)
-def clear_facts() -> Iterator[None]:
-    """Clear the unwritten facts, and test that no plugin was imported."""
-    unwritten().clear()
-    before = set(sys.modules)
-    yield
-    unwritten().clear()
-    assert not [new for new in set(sys.modules) - before if new.startswith("plug")]
-
-
-@pytest.fixture(autouse=True)
-def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list of the files that are read from here on, in their order."""
-    found: list[str] = []
-    read = source_module.read
-
-    def noted(file: str, of: Any) -> Any:
-        found.append(os.path.basename(file))
-        return read(file, of)
-
-    for module in ("source", "declared"):
-        monkeypatch.setattr(f"lazyplug._static.{module}.read", noted)
-    return found
+pytestmark = pytest.mark.usefixtures("clear_facts", "parsed")
 
 
 @pytest.fixture

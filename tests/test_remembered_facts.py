@@ -69,28 +69,7 @@ TRAP = "\nraise AssertionError('this must not be imported')\n"
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes and users of POSIX")
 
 
-@pytest.fixture(autouse=True)
-def clear_facts() -> Iterator[None]:
-    """Clear the unwritten facts before and after each test."""
-    unwritten().clear()
-    before = set(sys.modules)
-    yield
-    unwritten().clear()
-    assert not [new for new in set(sys.modules) - before if new.startswith("plug")]
-
-
-@pytest.fixture(autouse=True)
-def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list of the files that are parsed from here on, in their order."""
-    found: list[str] = []
-    read = source_module.read
-
-    def noted(file: str, of: Any) -> Any:
-        found.append(os.path.basename(file))
-        return read(file, of)
-
-    monkeypatch.setattr(source_module, "read", noted)
-    return found
+pytestmark = pytest.mark.usefixtures("clear_facts", "parsed")
 
 
 def summaries(group: str = "g", **options: Any) -> dict[str, str | None]:

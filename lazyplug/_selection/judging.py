@@ -193,7 +193,7 @@ def _refused(
 ) -> str:
     """Return why an extension is excluded by its facts; "" if it is enabled.
 
-    What is unknown is no reason. Reads sources; imports no plugin.
+    What is unknown excludes nothing. Reads sources; imports no plugin.
     """
     from .._facts import known_facts  # deferred: few hosts choose by facts
 

@@ -137,7 +137,7 @@ class Modules:
         """Follow a dotted name to the one unconditional statement that binds it.
 
         Return the modules that the name is imported through, with its name in each, and
-        the statement; the statement is None if there is no such one.
+        the statement; the statement is None if there is not exactly one.
 
         :param known: modules and names in them whose source need not be read: there is
             no statement, and they are the last of the modules.

@@ -75,7 +75,7 @@ class PlainTexts:
         return not {name, "**"}.isdisjoint(self._target_values)
 
     def is_computed(self, name: str) -> bool:
-        """Return True if the target may have a keyword whose value is no literal."""
+        """Return True if the target may have a keyword whose value is not a literal."""
         values = self._target_values
         return "**" in values or _COMPUTED in values.get(name, ())
 
