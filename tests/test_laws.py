@@ -1,13 +1,16 @@
 """Test that any environment and any damaged index give the answer of a new scan."""
 
 import email
+import importlib.metadata
 import os
 import shutil
 import sys
 import tempfile
 import time
+from _thread import get_ident
 from collections import Counter
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -31,6 +34,7 @@ from importlib_metadata import (
 
 import lazyplug
 from lazyplug import _environment
+from lazyplug._answers import pluggy as pluggy_answers
 from lazyplug._content import stat_hash
 from lazyplug._distribution import identify
 from lazyplug._indexing import metadata as metadata_module
@@ -190,6 +194,38 @@ def test_in_any_environment_the_answer_is_that_of_importlib_metadata(
                 for e in lazyplug.entry_points()
                 if e._owner is not None
             )
+    shutil.rmtree(root)
+
+
+@examples(100)
+@given(tree=trees(), group=st.sampled_from(["g", "h"]))
+def test_in_any_environment_pluggy_lists_distributions_in_the_order_of_the_finder(
+    tmp_path_factory: pytest.TempPathFactory,
+    tree: dict[str, dict[str, Any]],
+    group: str,
+) -> None:
+    library = importlib.metadata
+    root = Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp()))
+    for site, content in tree.items():
+        plant_raw(root / site, content)
+    path = [str(root / site) for site in tree]
+    path += ["", str(root / "absent"), path[0]]
+    find = library.MetadataPathFinder.find_distributions
+    with (
+        process(path, root / "cache", hour_ahead_clock()),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        # importlib_metadata takes this away when it is imported.
+        patch.setattr(PathFinder, "find_distributions", find, raising=False)
+        patch.setattr(sys, "meta_path", [PathFinder])
+        found = []
+        # With other finders of distributions, the library lists them, and we filter.
+        for only_finder in PathFinder, None:
+            patch.setattr(pluggy_answers, "PathFinder", only_finder)
+            pluggy_answers._groups[get_ident()] = group
+            listed = pluggy_answers.distributions(library, library.distributions)
+            found.append([(type(dist), str(dist._path)) for dist in listed])
+    assert found[0] == found[1]
     shutil.rmtree(root)
 
 
