@@ -128,7 +128,7 @@ IGNORING_FACTS = (
     "ignoring declared facts of {extension}: {problem}. Correct them, or upgrade the"
     " distribution."
 )
-FROZEN_WITHOUT = "ignoring declared facts, which are not frozen: {problem}"
+FROZEN_WITHOUT = "{extension}: not freezing its declared facts: {problem}"
 FACTS_WITHOUT_PLUGIN = (
     "the facts belong to no plugin: {distribution} declares none named {name!r}. Give"
     " this entry point the name of the plugin's entry point."
@@ -209,7 +209,7 @@ DECLARED_TWICE = "{name!r} is declared more than once in group {namespace!r}"
 IS_USED = "the {which} is used"
 UNINSTALL = "uninstall {names} (pip uninstall {first})"
 SET_DENY = "set LAZYPLUG_DENY={pattern}"
-USE_RESOLVER = "pass conflict_resolver= to choose"
+USE_RESOLVER = "pass a conflict_resolver= that chooses one"
 PREFERRED_MISSING = "prefer({name!r}): that distribution is not installed"
 RESOLVER_RETURNED = (
     "conflict_resolver returned {found} for {name!r}: expected one of the extensions"

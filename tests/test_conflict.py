@@ -19,6 +19,7 @@ from lazyplug import (
     first_on_conflict,
     ignore_conflicts,
     prefer,
+    prefer_highest,
 )
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
@@ -105,6 +106,18 @@ def test_the_error_for_an_unresolved_conflict_names_both_distributions(
 def test_prefer_requires_the_name_of_a_distribution(names: tuple[Any, ...]) -> None:
     with pytest.raises(TypeError, match=r"^prefer\(\): .* is not a valid arg"):
         prefer(*names)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"), [(prefer, "acme-fs"), (prefer_highest, "priority")]
+)
+def test_a_resolver_is_shown_as_its_call_and_requires_another_one(
+    make: Any, name: str
+) -> None:
+    assert repr(make(name)) == f"{make.__name__}({name!r})"
+    text = rf"^{make.__name__}\(\): 3 is not a valid otherwise argument: expected"
+    with pytest.raises(TypeError, match=text):
+        make(name, otherwise=3)
 
 
 def test_a_preference_can_be_pickled() -> None:

@@ -270,7 +270,7 @@ def test_declarations_that_are_not_valid_are_reported_when_they_are_frozen(
     (env.site / "plug_two" / "facts.toml").write_text("title =\n")
     env.freeze("--trust", *ASKED)
     error = capsys.readouterr().err
-    assert error.startswith("ignoring declared facts, which are not frozen: /")
+    assert error.startswith("two (two): not freezing its declared facts: /")
     assert "facts.toml cannot be read: TOMLDecodeError" in error
     assert known()["two"] == {"title": "No.", "sizes": [1]}
 

@@ -200,7 +200,8 @@ def test_the_advice_names_only_distributions_that_pip_can_uninstall(
         with pytest.raises(lazyplug.MultipleMatches) as caught:
             DriverManager("g", "abfs")
         advice = str(caught.value).splitlines()[-1]
-        rest = "et LAZYPLUG_DENY=g=abfs@acme-fs, or pass conflict_resolver= to choose."
+        rest = "et LAZYPLUG_DENY=g=abfs@acme-fs, or pass a conflict_resolver="
+        rest += " that chooses one."
         if recorded:
             names = " or ".join(recorded.split())
             assert advice.startswith(f"Uninstall {names} (pip uninstall ")
@@ -218,7 +219,7 @@ def test_one_distribution_that_declares_a_name_twice_need_not_be_uninstalled(
 ) -> None:
     tree = dist("twice", "1", "[g]\na = builtins:dict\na = builtins:list\n")
     prepend_path(site(tree))
-    with pytest.raises(lazyplug.MultipleMatches, match=r"\nPass conflict_resolver="):
+    with pytest.raises(lazyplug.MultipleMatches, match=r"\nPass a conflict_resolver="):
         DriverManager("g", "a")
 
 

@@ -70,8 +70,8 @@ def prefer(
     :param otherwise: the resolver for a name that none of them declares, or that one of
         them declares more than once.
 
-    Raises TypeError if there is no name of a distribution, and ValueError if a pattern
-    is not valid.
+    Raises TypeError if there is no name of a distribution or `otherwise` cannot be
+    called, and ValueError if a pattern is not valid.
     """
     from .choice import fault_of, key_pattern  # deferred: few hosts use prefer
 
@@ -88,6 +88,7 @@ def prefer(
             text = messages.INVALID_PATTERN.format(pattern=name, fault=fault)
             text = f"prefer(): {text}"
             raise ValueError(text)
+    _check_resolver("prefer", otherwise)
     return _Preference(distributions, otherwise)
 
 
@@ -107,8 +108,8 @@ def prefer_highest(
     :param otherwise: the resolver for names that this one does not decide: several
         extensions have the highest value or may have it, or values cannot be compared.
 
-    Raises TypeError if `fact` is not a string. The resolver raises ValueError if the
-    manager has no `facts=`.
+    Raises TypeError if `fact` is not a string or `otherwise` cannot be called. The
+    resolver raises ValueError if the manager has no `facts=`.
     """
     name: object = fact
     if not isinstance(name, str) or not name:
@@ -117,7 +118,19 @@ def prefer_highest(
         )
         text = f"prefer_highest(): {text}"
         raise TypeError(text)
+    _check_resolver("prefer_highest", otherwise)
     return _Highest(fact, unknown, otherwise)
+
+
+def _check_resolver(function: str, otherwise: object) -> None:
+    if not callable(otherwise):
+        text = messages.NOT_VALID.format(
+            value=repr_of(otherwise),
+            what="otherwise argument",
+            expected=messages.A_CALLABLE,
+        )
+        text = f"{function}(): {text}"
+        raise TypeError(text)
 
 
 class _Highest:
@@ -128,13 +141,16 @@ class _Highest:
         self.unknown = unknown
         self.otherwise = otherwise
 
+    def __repr__(self) -> str:
+        return f"prefer_highest({self.fact!r})"
+
     def __call__(
         self, namespace: str, name: str, entrypoints: "list[Extension[T]]"
     ) -> "Extension[T]":
         """Return one of the extensions with a name; raise what `otherwise` raises."""
         from .._facts import known_facts  # deferred: few hosts compare facts
 
-        option = f"prefer_highest({self.fact!r})"
+        option = repr(self)
         values: list[tuple[Extension[T], Any]] = []
         for extension in entrypoints:
             facts = known_facts(extension, option)
@@ -164,6 +180,9 @@ class _Preference:
     ) -> None:
         self.distributions = distributions
         self.otherwise = otherwise
+
+    def __repr__(self) -> str:
+        return f"prefer({', '.join(map(repr, self.distributions))})"
 
     def __call__(
         self, namespace: str, name: str, entrypoints: "list[Extension[T]]"

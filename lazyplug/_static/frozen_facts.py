@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 def freeze_facts(
     index: "Index", asked: "Iterable[tuple[str, Facts]]", search: "Search"
-) -> "tuple[bytes, list[str]]":
-    """Return the facts of the plugins of some groups, and what is wrong with them.
+) -> "tuple[bytes, list[tuple[str, str]]]":
+    """Return the facts of the plugins of some groups, and what is wrong with which.
 
     :param index: the frozen index, without facts.
     :param asked: each group with the facts that its host asks for.
     :param search: finds the sources. Nothing of a plugin is imported.
     """
     found: dict[Part, FactTable] = {}
-    faults: list[str] = []
+    faults: list[tuple[str, str]] = []
     for group, wanted in asked:
         table = found.setdefault((wanted.kind, group), {})
         files = [index.rows(companion) for companion in wanted.companions]
@@ -47,7 +47,7 @@ def freeze_facts(
                 answer = answer_of(companions, fault, facts)
                 table[owner[0], reference] = [], {}, answer
             if fault:
-                faults.append(fault)
+                faults.append((f"{name} ({owner[0]})", fault))
     return encode([], [], found), faults
 
 

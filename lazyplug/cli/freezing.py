@@ -175,8 +175,8 @@ def _facts(options: "argparse.Namespace", index: "Index") -> bytes:
         paths = tuple(map(os.path.abspath, options.path))
         search = Search(paths, frozenset(), fs.clock, lambda *_: [])
     facts, faults = freeze_facts(index, asked, search)
-    for fault in faults:
-        complain(messages.FROZEN_WITHOUT.format(problem=fault))
+    for extension, fault in faults:
+        complain(messages.FROZEN_WITHOUT.format(extension=extension, problem=fault))
     return facts
 
 

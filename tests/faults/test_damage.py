@@ -51,6 +51,7 @@ from tests.support.index_heads import (
     strange_heads,
 )
 from tests.support.owners import row_of
+from tests.support.tally import LONG
 from tests.support.users import RIGHT, index_in, posix, query_as_nobody
 
 # The environment in which pytest is installed.
@@ -233,6 +234,7 @@ def test_damage_to_the_bytes_changes_no_answer_and_is_repaired(
                 count.check(partial(damaged.harm, data, reported), [], label)
 
 
+@LONG
 @pytest.mark.parametrize("fault", BYTES)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.timeout(1800)
@@ -284,6 +286,7 @@ def test_a_head_that_python_cannot_decode_changes_no_answer_and_is_repaired(
             count.check(partial(ours.harm, headed(ours.intact, text)), [], label)
 
 
+@LONG
 @pytest.mark.timeout(1800)
 def test_values_of_a_wrong_shape_in_the_cache_of_stevedore_are_counted(
     rival: Stevedore, long: bool, tally: Count
@@ -479,6 +482,7 @@ print(json.dumps(
 """
 
 
+@LONG
 @posix
 @pytest.mark.timeout(600)
 def test_something_else_in_place_of_the_cache_of_stevedore_is_counted(

@@ -35,16 +35,12 @@ from tests.support.environments import (
 )
 from tests.support.fixtures import Count
 from tests.support.oracle import NEWEST_ORACLE
-from tests.support.tally import RIVAL, Tally
+from tests.support.tally import LONG, RIVAL, Tally
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.name == "nt", reason="links, and the layout of POSIX"),
 ]
-
-LONG = pytest.mark.skipif(
-    "not config.getoption('--long', default=False)", reason="only in the long run"
-)
 
 # The names of the faults in the report.
 BY_PIP = "installed, upgraded, removed by pip"
@@ -515,7 +511,12 @@ def environment(engine: Path, tmp_path: Path) -> Environment:
     return Environment(tmp_path / "environment", engine, "--without-pip")
 
 
-@pytest.fixture(params=["pip", "uv hardlink", "uv copy", "uv symlink"])
+@pytest.fixture(
+    params=[
+        *("pip", "uv hardlink"),
+        *(pytest.param(f"uv {mode}", marks=LONG) for mode in ("copy", "symlink")),
+    ]
+)
 def tool(request: pytest.FixtureRequest) -> Tool:
     """Return each installer in turn."""
     name, _, link_mode = request.param.partition(" ")

@@ -49,7 +49,7 @@ from tests.support.clock import Ticking
 from tests.support.fixtures import Count, PlantSite, SetPath
 from tests.support.fs import fs
 from tests.support.owners import owner_of
-from tests.support.tally import LIMIT, OURS, RIVAL
+from tests.support.tally import LIMIT, LONG, OURS, RIVAL
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes"),
@@ -136,7 +136,7 @@ def find_temporaries(directory: Path) -> set[str]:
     return {file.name for file in directory.glob("*.tmp")}
 
 
-subjects = pytest.mark.parametrize("subject", [OURS, RIVAL])
+subjects = pytest.mark.parametrize("subject", [OURS, pytest.param(RIVAL, marks=LONG)])
 
 
 # ------------------------------------------------------------- many starts at a time

@@ -6,13 +6,17 @@ import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
 # Seconds after which a try counts as a hang. No answer takes a tenth of that, even on a
 # busy machine.
 LIMIT = 30
 
 
 OURS, RIVAL = "lazyplug", "stevedore"
-
+LONG = pytest.mark.skipif(
+    "not config.getoption('--long', default=False)", reason="only in the long run"
+)
 
 # The number of failed tries that a test shows.
 SHOWN = 5
