@@ -58,13 +58,14 @@ def run_with_arguments(
 def use_command(extension: "Extension[Any]", parser: argparse.ArgumentParser) -> None:
     """Use a plugin that is a command: a class, or an object.
 
-    An adapter for `add_plugins`. A class is called without arguments. The command has a
-    method `add_arguments(parser)`. `func` is its method `run`, or else its method
-    `main`.
+    An adapter for `add_plugins`. A class is called without arguments. The command may
+    have a method `add_arguments(parser)`. `func` is its method `run`, or else its
+    method `main`.
     """
     command = _instance(extension)
     parser.set_defaults(func=_main_of(command))
-    command.add_arguments(parser)
+    if hasattr(command, "add_arguments"):
+        command.add_arguments(parser)
 
 
 def use_get_parser(
@@ -74,17 +75,20 @@ def use_get_parser(
 
     An adapter for `add_plugins`. The plugin is a class, which is called without
     arguments, an object or a module with this function; or it is this function itself.
-    If it has a parameter, that is the name of the program. Unless the parser has
-    a default for `func`, that is the method `run` or else `main` of the plugin, if it
-    has one.
+    Its first parameter, if it is required or named like `prog_name`, is the name of the
+    program. `func` is what the parser has as its default, or else the method `run` or
+    `main` of the plugin.
     """
-    # deferred: few programs use it
-    from inspect import signature
+    from inspect import signature  # deferred: few programs use it
 
     command = _instance(extension)
     get_parser = getattr(command, "get_parser", command)
-    has_parameter = bool(signature(get_parser).parameters)
-    own: argparse.ArgumentParser = get_parser(*[parser.prog][:has_parameter])
+    arguments = [
+        parser.prog
+        for each in [*signature(get_parser).parameters.values()][:1]
+        if each.default is each.empty or each.name.startswith("prog")
+    ]
+    own: argparse.ArgumentParser = get_parser(*arguments)
     own.prog = parser.prog
     if own.get_default("func") is None and command is not get_parser:
         own.set_defaults(func=_main_of(command))
@@ -115,7 +119,7 @@ class _NameCheck:
 
     def __init__(self, parser: argparse.ArgumentParser, commands: "Any") -> None:
         self._check_value = parser._check_value
-        self._commands = commands
+        self._parser, self._commands = parser, commands
         self.plugins: list[Plugins] = []
 
     def __call__(self, action: argparse.Action, value: "Any") -> None:
@@ -138,6 +142,8 @@ class _NameCheck:
             for extension, reason in plugins.manager.excluded.items():
                 if extension.name == name:
                     return f"; {origin(extension)}: {reason}"
+        if getattr(self._parser, "suggest_on_error", False):
+            return ""  # since 3.14, argparse may suggest names itself
         return did_you_mean(near_misses(name, self._commands.choices))
 
 

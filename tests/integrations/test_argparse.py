@@ -56,6 +56,13 @@ class Command(Verb):
         return args.times
 
 
+class Short:
+    """Has no arguments."""
+
+    def main(self):
+        return "short"
+
+
 class Lost:
     """Has neither."""
 
@@ -82,9 +89,9 @@ class Parser(argparse.ArgumentParser):
     """A class of its own."""
 
 
-def get_parser():
+def get_parser(parents=()):
     """Return a parser."""
-    parser = Parser("build", description="Builds.")
+    parser = Parser("build", description="Builds.", parents=parents)
     parser.add_argument("--jobs", type=int)
     return parser
 
@@ -96,7 +103,7 @@ def main(args):
 class Show:
     """Show it."""
 
-    def get_parser(self, prog_name):
+    def get_parser(self, prog_name="show"):
         parser = argparse.ArgumentParser(prog=prog_name)
         nested = parser.add_subparsers()
         nested.add_parser("all").set_defaults(what="all")
@@ -120,6 +127,7 @@ run = plug_functions:run
 [app.classes]
 verb = plug_classes:Verb
 command = plug_classes:Command
+short = plug_classes:Short
 lost = plug_classes:Lost
 failing = plug_classes:Failing
 leaving = plug_classes:Leaving
@@ -279,6 +287,7 @@ def test_a_class_with_add_arguments_is_a_subcommand(
     options = parser.parse_args(["command", "--times", "3"])
     assert options.func(options) == 3
     assert parser.parse_args(["verb"]).func() == "main"
+    assert parser.parse_args(["short"]).func() == "short"
     output = printed(capsys, parser, "command", "--help")
     assert "usage: host command [-h] [--times TIMES] Does it with `run`." in output
 
@@ -600,6 +609,7 @@ PARSER = st.fixed_dictionaries(
         "exit_on_error": st.booleans(),
         "parents": st.builds(lambda: [common()]),
         "prefix_chars": st.just("-+"),
+        **({"suggest_on_error": st.booleans()} if sys.version_info >= (3, 14) else {}),
     },
 )
 OPTIONS = st.fixed_dictionaries(
@@ -709,3 +719,46 @@ def test_a_program_prints_and_parses_as_if_it_had_added_all_subcommands(
                     for each in found
                 ]
             assert found == expected
+
+
+def completed(parser: argparse.ArgumentParser, line: str) -> str:
+    """Return what a shell gets that asks argcomplete."""
+    argcomplete = pytest.importorskip("argcomplete")
+    output = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(SystemExit):
+        patch.setenv("_ARGCOMPLETE", "1")
+        patch.setenv("_ARGCOMPLETE_IFS", " ")
+        patch.setenv("COMP_LINE", line)
+        patch.setenv("COMP_POINT", str(len(line)))
+        # It would close the descriptor 9, which may be one of pytest.
+        patch.setattr(os, "fdopen", lambda *_: io.StringIO())
+        argcomplete.autocomplete(parser, exit_method=sys.exit, output_stream=output)
+    return output.getvalue()
+
+
+TOOLS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
+    "names": lambda parser: completed(parser, "host be"),
+    "options": lambda parser: completed(parser, "host beta --b"),
+    "deep": lambda parser: completed(parser, "host deep alpha --"),
+    "shtab": lambda parser: pytest.importorskip("shtab").complete(parser, "zsh"),
+    "argparse-manpage": lambda parser: str(
+        pytest.importorskip("argparse_manpage.manpage").Manpage(parser)
+    ),
+    "sphinx-argparse": lambda parser: pytest.importorskip(
+        "sphinxarg.parser"
+    ).parse_parser(parser),
+}
+
+
+@pytest.mark.parametrize(
+    ("tool", "modules"),
+    [*zip(TOOLS, (0, 1, 1, 3, 3, 3))],
+)
+def test_tools_see_what_they_see_in_a_program_that_adds_all_subcommands(
+    tool: str, modules: int, law: Path, prepend_path: SetPath
+) -> None:
+    prepend_path(law)
+    found = TOOLS[tool](program({"prog": "host"}, {}, {}, True))
+    assert len(imported()) == modules
+    assert found == TOOLS[tool](program({"prog": "host"}, {}, {}, False))
+    assert "beta" in str(found) or tool == "deep"
