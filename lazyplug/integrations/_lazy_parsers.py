@@ -77,8 +77,9 @@ class _HelpLine(argparse._SubParsersAction._ChoicesPseudoAction):  # type: ignor
 
     def __getattribute__(self, name: str) -> "Any":
         value = super().__getattribute__(name)
-        is_text = name == "help" and isinstance(value, Subcommand)
-        return value.help_line if is_text else value
+        if name == "help" and isinstance(value, Subcommand):
+            self.help = value = value.help_line
+        return value
 
 
 class Plugins:

@@ -196,18 +196,18 @@ def add_plugins(
     names = sorted({*manager.names()})
     taken = {*commands.choices}
     for name in names:
-        if name not in taken:
-            own = [each for each, target in (aliases or {}).items() if target == name]
-            if aliases_fact is not None:
-                own += _aliases_of(manager, name, aliases_fact)
-            free = [each for each in dict.fromkeys(own) if each not in commands.choices]
-            added.add(name, [each for each in free if each not in names])
+        if name in taken:
+            _report_shadowed(manager, name)
             continue
-        from ._unusable import report_shadowed  # deferred: few are shadowed
-
-        for extension in manager:
-            if extension.name == name:
-                report_shadowed(extension)
+        others: list[str] = []
+        if aliases:
+            others += [each for each, target in aliases.items() if target == name]
+        if aliases_fact is not None:
+            others += _aliases_of(manager, name, aliases_fact)
+        if others:
+            used = {*commands.choices, *names}
+            others = [each for each in dict.fromkeys(others) if each not in used]
+        added.add(name, others)
     if not isinstance(vars(parser).get("_check_value"), _NameCheck):
         parser._check_value = _NameCheck(parser, commands)  # type: ignore[method-assign]
     parser._check_value.plugins.append(added)  # type: ignore[attr-defined]
@@ -221,6 +221,14 @@ def _commands_of(parser: argparse.ArgumentParser) -> "Any":
     from .. import _messages as messages  # deferred: only on failure
 
     raise ValueError(messages.NO_SUBPARSERS)
+
+
+def _report_shadowed(manager: "ExtensionManager[Any]", name: str) -> None:
+    from ._unusable import report_shadowed  # deferred: few are shadowed
+
+    for extension in manager:
+        if extension.name == name:
+            report_shadowed(extension)
 
 
 def _check_facts(manager: "ExtensionManager[Any]", **facts: "str | None") -> None:
