@@ -7,11 +7,9 @@ from .._exceptions import MultipleMatches, NoMatches
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, NoReturn, TypeAlias
+    from typing import Any, NoReturn
 
     from .. import Extension, ExtensionManager
-
-    Adapter: TypeAlias = "Callable[[Extension[Any], argparse.ArgumentParser], object]"
 
 
 class LazyParser(argparse.ArgumentParser):
@@ -96,7 +94,7 @@ class Plugins:
         self,
         manager: "ExtensionManager[Any]",
         commands: "Any",
-        adapter: "Adapter",
+        adapter: "Callable[[Extension[Any], argparse.ArgumentParser], object]",
         help_fact: "str | None",
         options: "dict[str, Any]",
     ) -> None:

@@ -7,11 +7,10 @@ from ._lazy_parsers import Plugins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from .. import Extension
-    from ._lazy_parsers import Adapter
 
 
 def call_with_parser(
@@ -151,7 +150,9 @@ def add_plugins(
     parser: argparse.ArgumentParser,
     plugins: "str | ExtensionManager[Any]",
     *,
-    adapter: "Adapter" = call_with_parser,
+    adapter: "Callable[[Extension[Any], argparse.ArgumentParser], object]" = (
+        call_with_parser
+    ),
     aliases: "Mapping[str, str] | None" = None,
     aliases_fact: "str | None" = None,
     help_fact: "str | None" = None,
