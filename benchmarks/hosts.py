@@ -81,8 +81,9 @@ for point in entry_points(group={GROUP!r}):
     add(commands.add_parser(point.name, help=add.__doc__))
 """
 LAZY_ARGPARSE = f"""{PARSER}
-from lazyplug.integrations.argparse import PluginParser, add_plugins
-add_plugins(host.add_subparsers(parser_class=PluginParser), {GROUP!r})
+from lazyplug.integrations.argparse import add_plugins
+host.add_subparsers()
+add_plugins(host, {GROUP!r})
 """
 PARSES = """
 def run(): host.parse_args(["command7"])

@@ -1,11 +1,11 @@
-"""Read the metadata of a distribution: name, version, summary, requirements.
+"""Read the metadata of a distribution: name, version, requirements.
 
 The index does not contain them, so they are read on request.
 """
 
 import os
 
-from ._indexing.metadata import METADATA, headers, stem
+from ._indexing.metadata import headers, stem
 from ._indexing.reading import find_metadata, is_file, read_file
 
 TYPE_CHECKING = False
@@ -63,23 +63,6 @@ def _read_archive(owner: "Owner") -> "tuple[str, str]":
         return _read_distribution(open_distribution(owner), owner[0])
     except Exception:  # it was deleted, or is damaged
         return owner[0], ""
-
-
-def summary_of(owner: "Owner | None") -> "tuple[str | None, str]":
-    """Return the Summary in an owner's METADATA, or None, and the path of that file.
-
-    Archives and third-party finders are not read for a summary.
-    """
-    if owner is None or not isinstance(owner[1], str):
-        return None, ""
-    file = os.path.join(owner[1], owner[2]) + METADATA
-    text, _, _ = read_file(file, errors="replace")
-    for line in (text or "").splitlines():
-        if line[:8].lower() == "summary:":
-            return line[8:].strip() or None, file
-        if not line:
-            break
-    return None, file
 
 
 def requirements_of(owner: "Owner") -> "list[str]":

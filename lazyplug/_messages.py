@@ -400,8 +400,12 @@ NO_COMMAND = "{plugin} is not a command"
 SEE_TRACEBACK = "Set LAZYPLUG_TRACEBACK=1 to see the traceback."
 SHADOWED_BY_HOST = (
     "ignoring {extension}: the program has a command {name!r} of its own. Uninstall the"
-    " distribution, or set LAZYPLUG_DENY={group}={name}; with LazyGroup(override=True),"
-    " the plugin is used."
+    " distribution, or set LAZYPLUG_DENY={group}={name}."
+)
+USE_OVERRIDE = "With LazyGroup(override=True), the plugin is used."
+NO_SUBPARSERS = (
+    "add_plugins() needs an ArgumentParser with subcommands: call its add_subparsers()"
+    " before"
 )
 INSPECTS_PLUGINS = (
     "{manager} overrides {method}(), which inspects each plugin when it is registered."

@@ -360,6 +360,42 @@ def test_facts_of_fifty_plugins_cost_little_more_than_their_names(
     assert facts <= BOUNDS["facts"] * names
 
 
+SUBCOMMANDS = """
+import argparse
+from lazyplug.integrations.argparse import add_plugins
+parser = argparse.ArgumentParser()
+parser.add_subparsers()
+add_plugins(parser, {0!r})
+"""
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_a_plugin_that_is_a_subcommand_costs_few_instructions(
+    environment: Environment,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    points = "[one.group]\ncommand = module:add\n[many.group]\n"
+    points += "".join(f"command-{n} = module_{n}:add\n" for n in range(101))
+    plant(tmp_path / "subcommands", dist("subcommands", entry_points=points))
+    variables = {
+        **environment.variables,
+        "PYTHONPATH": str(tmp_path / "subcommands"),
+        "LAZYPLUG_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    with_plugins = environment._replace(variables=variables)
+    codes = [SUBCOMMANDS.format(group) for group in ("one.group", "many.group")]
+    executable = with_plugins.python
+    for code in codes * 2:
+        # In the directory in which they are measured: there is no other lazyplug.
+        cwd = Path(executable).parent
+        python("-c", AHEAD + code, env=variables, executable=executable, cwd=cwd)
+    one, many = (_instructions(with_plugins, code) for code in codes)
+    record_property("instructions", (many - one) / 100)
+    print(f"{(many - one) / 100:.0f} instructions")
+    assert (many - one) / 100 <= BOUNDS["subcommand"]
+
+
 SCRIPT = "import sys\nfrom {0} import main\nif __name__ == '__main__':\n"
 SCRIPT += "    sys.exit(main())\n"
 

@@ -178,7 +178,11 @@ class Plugin:
         try:
             extension = self.find()
         except (MultipleMatches, NoMatches) as error:
-            return known if self.loaded else known | self._unusable(_reason_of(error))
+            if self.loaded is not None:
+                return known
+            from ._unusable import reason_of  # deferred: few are unusable
+
+            return known | self._unusable(reason_of(error))
         line = text_fact(extension, self._group.help_fact)
         if line:
             known["short_help"] = line
@@ -205,7 +209,9 @@ class Plugin:
 
     def _unusable(self, reason: str) -> dict[str, Any]:
         """Return what is known about a command that certainly cannot be used."""
-        text = _in_a_list(reason)
+        from ._unusable import in_a_list  # deferred: few are unusable
+
+        text = in_a_list(reason)
         known = {"help": text, "short_help": text, "__class__": LazyCommand}
         known["callback"] = _Callback(self, self.name)
         return known | dict.fromkeys(FLAGS, False)
@@ -265,15 +271,11 @@ class Commands(MutableMapping[str, click.Command]):
             return
         # deferred: few are shadowed
         from .. import _messages as messages
-        from .._faults.errors import origin
-        from .._log import report_once
+        from ._unusable import report_shadowed
 
         for extension in self._group.manager:
             if extension.name == name:
-                text = messages.SHADOWED_BY_HOST.format(
-                    extension=origin(extension), group=extension.group, name=name
-                )
-                report_once(text)
+                report_shadowed(extension, messages.USE_OVERRIDE)
 
     def _parts(self) -> list[MutableMapping[str, Any]]:
         """Return both parts, the one that takes precedence first."""
@@ -337,37 +339,19 @@ class _BrokenCommand(click.Command):
     def __init__(
         self, name: str, message: str, reason: str, error: Exception | None = None
     ) -> None:
+        from ._unusable import in_a_list  # deferred: few are unusable
+
         super().__init__(
-            name, callback=self._fail, help=message, short_help=_in_a_list(reason)
+            name, callback=self._fail, help=message, short_help=in_a_list(reason)
         )
         self._message, self._error = message, error
 
     def _fail(self, *args: Any, **kwds: Any) -> None:
         """Raise click.ClickException, or with LAZYPLUG_TRACEBACK=1 the error."""
-        # deferred: only on failure
-        from .. import _messages as messages
-        from .._settings import get_setting
+        from ._unusable import end_of  # deferred: only on failure
 
-        if self._error is None:
-            raise click.ClickException(self._message)
-        if get_setting("LAZYPLUG_TRACEBACK") == "1":
-            raise self._error
-        text = f"{self._message.removesuffix('.')}. {messages.SEE_TRACEBACK}"
+        text = end_of(self._message, self._error)
         raise click.ClickException(text) from self._error
-
-
-def _in_a_list(reason: str) -> str:
-    from .. import _messages as messages  # deferred: few are broken
-
-    return f"({messages.CANNOT_BE.format(done='used', reason=reason)})"
-
-
-def _reason_of(error: MultipleMatches | NoMatches) -> str:
-    from .. import _messages as messages  # deferred: few are broken
-
-    if isinstance(error, MultipleMatches):
-        return messages.ONE_OF.format(count=len(error.extensions))
-    return messages.NO_EXTENSION_NAMED.format(name=error.name)
 
 
 def _load(plugin: Plugin) -> click.Command:
@@ -375,7 +359,9 @@ def _load(plugin: Plugin) -> click.Command:
     try:
         extension = plugin.find()
     except (MultipleMatches, NoMatches) as error:
-        return _BrokenCommand(plugin.name, str(error), _reason_of(error))
+        from ._unusable import reason_of  # deferred: only on failure
+
+        return _BrokenCommand(plugin.name, str(error), reason_of(error))
     try:
         loaded = extension.plugin
         command = as_command(loaded)
@@ -383,15 +369,9 @@ def _load(plugin: Plugin) -> click.Command:
             learn_command(extension, command)
             return command
     except (Exception, SystemExit) as error:  # a script may be run by its import
-        # deferred: only on failure
-        from .._faults.errors import failed_load
-        from .._printable import clean, describe_error
+        from ._unusable import failure  # deferred: only on failure
 
-        message = failed_load(extension, error)
-        reason = clean(describe_error(error)).partition("\n")[0]
-        # Python prints no traceback of SystemExit.
-        raised = error if isinstance(error, Exception) else None
-        return _BrokenCommand(plugin.name, message, reason, raised)
+        return _BrokenCommand(plugin.name, *failure(extension, error))
     # deferred: only on failure
     from .. import _messages as messages
     from .._faults.errors import origin

@@ -1,100 +1,259 @@
 """Add plugins to argparse as subcommands, and import only the one that is used."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
 
 from .. import ExtensionManager
-from .._distribution import summary_of
-from .._facts import text_fact
-from .._static import targets
+from ._lazy_parsers import Plugins
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
     from .. import Extension
 
 
-class PluginParser(argparse.ArgumentParser):
-    """The parser of a subcommand, to which a plugin adds arguments when it is used.
+def call_with_parser(
+    extension: "Extension[Any]", parser: argparse.ArgumentParser
+) -> None:
+    """Call the plugin, a function, with the parser to which it adds its arguments.
 
-    If the plugin cannot be imported then, the parser prints the reason and exits with
-    the code 1.
+    The default adapter of `add_plugins`.
+    """
+    _used(extension)(parser)
 
-    :param plugin: the extension whose plugin adds the arguments; None: an ordinary
-        parser.
 
-    All other parameters are those of argparse.ArgumentParser.
+def run_with_options(
+    extension: "Extension[Any]", parser: argparse.ArgumentParser
+) -> None:
+    """Set `func` to the plugin, a function that is run with the parsed options.
+
+    An adapter for `add_plugins`. The subcommand has no arguments but those of
+    `parents=`.
+    """
+    parser.set_defaults(func=_used(extension))
+
+
+def run_with_arguments(
+    extension: "Extension[Any]", parser: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Set `func` to the plugin, a function that parses its arguments itself.
+
+    An adapter for `add_plugins`. `arguments` is the list of everything that follows the
+    name of the subcommand, options and `--help` included.
+    """
+    own = argparse.ArgumentParser(
+        parser.prog,
+        description=parser.description,
+        formatter_class=parser.formatter_class,
+        add_help=False,
+        prefix_chars="\0",  # nothing is an option
+    )
+    own.add_argument("arguments", nargs=argparse.REMAINDER)
+    own.set_defaults(func=_used(extension))
+    return own
+
+
+def use_command(extension: "Extension[Any]", parser: argparse.ArgumentParser) -> None:
+    """Use a plugin that is a command: a class, or an object.
+
+    An adapter for `add_plugins`. A class is called without arguments. The command may
+    have a method `add_arguments(parser)`. `func` is its method `run`, or else its
+    method `main`.
+    """
+    command = _instance(extension)
+    parser.set_defaults(func=_main_of(command))
+    if hasattr(command, "add_arguments"):
+        command.add_arguments(parser)
+
+
+def use_get_parser(
+    extension: "Extension[Any]", parser: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Use the parser that `get_parser()` of the plugin returns.
+
+    An adapter for `add_plugins`. The plugin is a class, which is called without
+    arguments, an object or a module with this function; or it is this function itself.
+    Its first parameter, if it is required or named like `prog_name`, is the name of the
+    program. `func` is what the parser has as its default, or else the method `run` or
+    `main` of the plugin.
+    """
+    from inspect import signature  # deferred: few programs use it
+
+    command = _instance(extension)
+    get_parser = getattr(command, "get_parser", command)
+    arguments = [
+        parser.prog
+        for each in [*signature(get_parser).parameters.values()][:1]
+        if each.default is each.empty or each.name.startswith("prog")
+    ]
+    own: argparse.ArgumentParser = get_parser(*arguments)
+    own.prog = parser.prog
+    if own.get_default("func") is None and command is not get_parser:
+        own.set_defaults(func=_main_of(command))
+    return own
+
+
+def _used(extension: "Extension[Any]") -> "Any":
+    """Return the plugin or, with `invoke_on_load`, what its call returned."""
+    return extension.plugin if extension.obj is None else extension.obj
+
+
+def _instance(extension: "Extension[Any]") -> "Any":
+    plugin = _used(extension)
+    return plugin() if isinstance(plugin, type) else plugin
+
+
+def _main_of(command: "Any") -> "Any":
+    run = getattr(command, "run", None)
+    return command.main if run is None else run
+
+
+class _NameCheck:
+    """Check the name of a subcommand as a parser does, and suggest similar names.
+
+    :param parser: the parser.
+    :param commands: its subcommands.
     """
 
-    def __init__(
-        self, *args: Any, plugin: "Extension[Any] | None" = None, **attrs: Any
-    ) -> None:
-        super().__init__(*args, **attrs)
-        self._plugin = plugin
+    def __init__(self, parser: argparse.ArgumentParser, commands: "Any") -> None:
+        self._check_value = parser._check_value
+        self._parser, self._commands = parser, commands
+        self.plugins: list[Plugins] = []
 
-    def parse_known_args(self, *args: Any, **kwds: Any) -> Any:
-        """Import and call the plugin, then parse arguments as argparse does."""
-        self._fill()
-        return super().parse_known_args(*args, **kwds)
-
-    def format_help(self) -> str:
-        """Import and call the plugin, then return the help screen."""
-        self._fill()
-        return super().format_help()
-
-    def _fill(self) -> None:
-        extension, self._plugin = self._plugin, None
-        if extension is None:
-            return
+    def __call__(self, action: argparse.Action, value: "Any") -> None:
         try:
-            add_to = extension.plugin
-        except Exception as error:
-            from .._faults.errors import failed_load  # deferred: only on failure
+            self._check_value(action, value)
+        except argparse.ArgumentError as error:
+            if action is not self._commands:
+                raise
+            if any(each.add_new(value) for each in self.plugins):
+                return
+            error.message += self._advice(value)
+            raise
 
-            self.exit(1, f"{self.prog}: error: {failed_load(extension, error)}\n")
-        add_to(self)
+    def _advice(self, name: str) -> str:
+        """Return why there is no such subcommand, or which names are similar."""
+        # deferred: only on failure
+        from .._faults.errors import did_you_mean, near_misses, origin
+
+        for plugins in self.plugins:
+            for extension, reason in plugins.manager.excluded.items():
+                if extension.name == name:
+                    return f"; {origin(extension)}: {reason}"
+        if getattr(self._parser, "suggest_on_error", False):
+            return ""  # since 3.14, argparse may suggest names itself
+        return did_you_mean(near_misses(name, self._commands.choices))
 
 
 def add_plugins(
-    commands: "argparse._SubParsersAction[PluginParser]",
+    parser: argparse.ArgumentParser,
     plugins: "str | ExtensionManager[Any]",
     *,
+    adapter: "Callable[[Extension[Any], argparse.ArgumentParser], object]" = (
+        call_with_parser
+    ),
+    aliases: "Mapping[str, str] | None" = None,
+    aliases_fact: "str | None" = None,
     help_fact: "str | None" = None,
+    **options: "Any",
 ) -> None:
-    """Add the plugins of a namespace as subcommands. Imports no plugin.
+    """Add the plugins of a namespace to a parser as subcommands. Imports no plugin.
 
-    A plugin is a function that takes the parser of its subcommand and adds its
-    arguments and defaults. It is imported and called when the subcommand is used, or
-    when its help is requested. If that fails, only its own subcommand fails.
+    `parser.add_subparsers()` was called before. The subcommands are sorted by name. A
+    plugin is imported, and the parser of its subcommand created, when anything is asked
+    of that parser: when the subcommand is used, or its help is requested. If that
+    fails, only this subcommand fails: it prints the reason and exits with the code 1.
 
-    Existing subcommands take precedence over plugins of the same name.
+    A subcommand that the parser already has takes precedence over a plugin of the same
+    name, which is reported. If the user misspells a subcommand, the message has the
+    most similar names.
 
-    :param commands: the result of `add_subparsers(parser_class=PluginParser)`.
+    :param parser: the parser.
     :param plugins: the namespace of the plugins, or a manager.
+    :param adapter: what makes a plugin a subcommand: `call_with_parser`,
+        `run_with_options`, `run_with_arguments`, `use_command`, `use_get_parser`, or
+        a function of the host. It is called with the extension, which is loaded, and
+        the parser of the subcommand, to which it adds arguments and defaults. If it
+        returns a parser, that one is used instead.
+    :param aliases: alternative names, each with the name of its subcommand.
+    :param aliases_fact: the name of a fact that is a list of alternative names; the
+        manager needs `facts=`. Names that are already used are ignored.
     :param help_fact: the name of a fact that is the help text of a subcommand, if it is
         a known text; the manager needs `facts=`.
+
+    All other parameters are those of `add_parser`, for each subcommand. By default,
+    `help` and `description` are the help text, as far as it is known. With
+    `help=argparse.SUPPRESS`, the help lists no plugins below their names.
+
+    Raises ValueError if the parser has no subcommands, or the manager no facts.
     """
-    if isinstance(plugins, str):
-        plugins = ExtensionManager[Any](plugins)
-    for name in sorted(plugins.names()):
-        if name not in commands.choices:
-            extension = plugins[name]
-            text = _help_text(extension, help_fact)
-            # argparse formats this text with `%`.
-            escaped = text.replace("%", "%%")
-            commands.add_parser(name, help=escaped, description=text, plugin=extension)
+    commands = _commands_of(parser)
+    manager: ExtensionManager[Any] = (
+        ExtensionManager(plugins) if isinstance(plugins, str) else plugins
+    )
+    _check_facts(manager, aliases_fact=aliases_fact, help_fact=help_fact)
+    added = Plugins(manager, commands, adapter, help_fact, options)
+    names = sorted({*manager.names()})
+    taken = {*commands.choices}
+    for name in names:
+        if name in taken:
+            _report_shadowed(manager, name)
+            continue
+        others: list[str] = []
+        if aliases:
+            others += [each for each, target in aliases.items() if target == name]
+        if aliases_fact is not None:
+            others += _aliases_of(manager, name, aliases_fact)
+        if others:
+            used = {*commands.choices, *names}
+            others = [each for each in dict.fromkeys(others) if each not in used]
+        added.add(name, others)
+    if not isinstance(vars(parser).get("_check_value"), _NameCheck):
+        parser._check_value = _NameCheck(parser, commands)  # type: ignore[method-assign]
+    parser._check_value.plugins.append(added)  # type: ignore[attr-defined]
 
 
-def _help_text(extension: "Extension[Any]", help_fact: "str | None") -> str:
-    if extension._module is None:
-        from .. import _messages as messages  # deferred: few cannot be used
+def _commands_of(parser: argparse.ArgumentParser) -> "Any":
+    """Return the subcommands of a parser; raise ValueError if it has none."""
+    for each in getattr(parser, "_actions", ()):
+        if isinstance(each, argparse._SubParsersAction):
+            return each
+    from .. import _messages as messages  # deferred: only on failure
 
-        return _unusable(messages.INVALID_REFERENCE)
-    text = text_fact(extension, help_fact) or extension.summary
-    if text is None and targets.is_missing(extension):
-        return _unusable(targets.missing_module(extension))
-    return text or summary_of(extension._owner)[0] or ""
+    raise ValueError(messages.NO_SUBPARSERS)
 
 
-def _unusable(reason: str) -> str:
-    from .. import _messages as messages  # deferred: few cannot be used
+def _report_shadowed(manager: "ExtensionManager[Any]", name: str) -> None:
+    from ._unusable import report_shadowed  # deferred: few are shadowed
 
-    return f"({messages.CANNOT_BE.format(done='used', reason=reason)})"
+    for extension in manager:
+        if extension.name == name:
+            report_shadowed(extension)
+
+
+def _check_facts(manager: "ExtensionManager[Any]", **facts: "str | None") -> None:
+    """Raise ValueError if a fact is requested, and the manager has no `facts=`."""
+    for option, name in facts.items():
+        if name is not None and manager._facts is None:
+            from .. import _messages as messages  # deferred: only on failure
+
+            text = messages.NEEDS_FACTS.format(option=f"{option}={name!r}")
+            raise ValueError(text)
+
+
+def _aliases_of(
+    manager: "ExtensionManager[Any]", name: str, aliases_fact: str
+) -> "Sequence[str]":
+    """Return the aliases that a plugin has according to its facts."""
+    # deferred: few hosts read them
+    from .. import MultipleMatches
+    from .._facts import known_facts
+
+    try:
+        found = known_facts(manager[name], aliases_fact).get(aliases_fact)
+    except MultipleMatches:
+        return ()
+    if not isinstance(found, (list, tuple)):
+        return ()
+    return [each for each in found if isinstance(each, str)]
