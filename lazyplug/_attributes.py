@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 # A read-only view of a dict, without the import of types.
 _read_only: "Any" = type(type.__dict__)
-_NONE: "Any" = _read_only({})
+# The facts of an extension whose manager has no `facts=`.
+NO_FACTS: "Any" = _read_only({})
 _learned_facts: "Any" = None
 
 
@@ -27,13 +28,6 @@ def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
     match name:
         case "plugin" | "obj":
             return _loaded(extension, name)
-        case "facts":
-            wanted = extension.__dict__.get("_facts")
-            try:
-                # A method: an import statement costs 9,000 instructions each time.
-                return _NONE if wanted is None else wanted._of(extension)
-            except (ImportError, OSError):
-                return {}  # this process can read no more files
         case "summary":
             try:
                 return _summary(extension)

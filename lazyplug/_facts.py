@@ -1,8 +1,7 @@
 """Define Facts, which says what a host reads about plugins without importing them."""
 
 from . import _environment
-from ._index import digest
-from ._json_text import to_json
+from ._index import digest, quote
 from ._static.learned import UNKNOWN, learned_facts
 
 TYPE_CHECKING = False
@@ -87,7 +86,8 @@ class Facts:
             refuse("schema", schema)
         self.schema = schema
         wanted = [self.variables, self.companions, self.static, self.vouched]
-        self.kind = f"facts {digest(to_json(wanted).encode())}"
+        text = "".join([f"[{','.join(map(quote, names))}]" for names in wanted])
+        self.kind = f"facts {digest(text.encode())}"
         self.description = None
         if describe is not None:
             from ._description import Description  # deferred: few describe plugins
@@ -210,8 +210,8 @@ def _mapping(extension: "Extension[Any]", wanted: "Facts") -> "Mapping[str, Any]
 
             report_facts(extension, problem)
         mapping = _read_only({name: value for name, value, _ in found})
-        known = extension._outcomes.setdefault(key, (mapping,))
-    facts: Mapping[str, Any] = known[0]
+        known = extension._outcomes.setdefault(key, mapping)
+    facts: Mapping[str, Any] = known
     return facts
 
 
@@ -240,9 +240,13 @@ def find_facts(extension: "Extension[Any]", wanted: "Facts") -> "tuple[Found, st
         answer = learned_facts().recall(extension, wanted.kind)
         if answer is not UNKNOWN:
             try:
-                names, fault, values = answer
-                if names == companions:
-                    return [(n, decode(v), kind) for n, v, kind in values], f"{fault}"
+                end = len(companions)
+                if answer[:end] == companions:
+                    found = [
+                        (answer[at], decode(answer[at + 1]), answer[at + 2])
+                        for at in range(end + 1, len(answer), 3)
+                    ]
+                    return found, f"{answer[end]}"
             except (LookupError, TypeError, ValueError):
                 pass  # damaged: work it out again
         # deferred: imports ast, and most facts are known
@@ -284,15 +288,18 @@ def decode(value: "Any") -> "Any":
         return list(map(decode, value))
     if isinstance(value, dict):
         ((kind, items),) = value.items()
-        return _DECODERS[kind](items)
+        match kind:
+            case "tuple":
+                return tuple(map(decode, items))
+            case "set":
+                return set(map(decode, items))
+            case "dict":
+                return dict(map(decode, items))
+            case "bytes":
+                return items.encode("latin-1")
+            case "text":
+                return "".join(map(chr, items))
+            case "float":
+                return float(items)
+        raise LookupError(kind)
     return value
-
-
-_DECODERS: "dict[str, Any]" = {
-    "tuple": lambda items: tuple(map(decode, items)),
-    "set": lambda items: set(map(decode, items)),
-    "dict": lambda items: {decode(key): decode(each) for key, each in items},
-    "bytes": lambda text: text.encode("latin-1"),
-    "text": lambda codes: "".join(map(chr, codes)),
-    "float": float,
-}

@@ -81,7 +81,7 @@ def quote(text: str) -> str:
     ('"a b"', '"\\u00e4"')
     """
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'
+        return '"' + text + '"'  # not formatted: it may be a member of an enum
     from . import _json_text  # deferred: few names need escapes
 
     return _json_text.quote(text)

@@ -11,6 +11,7 @@ import threading
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from enum import Enum
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -122,6 +123,15 @@ def test_an_argument_that_is_not_valid_is_refused(
 ) -> None:
     with pytest.raises(error, match=re.escape(message)):
         Facts(**arguments)
+
+
+def test_facts_named_by_members_of_an_enum_are_asked_for_by_their_values() -> None:
+    def member(value: str) -> Any:
+        make: Any = Enum
+        return make("Attributes", {"TITLE": value}, type=str).TITLE
+
+    kinds = [Facts(static=[member(name)]).kind for name in ("title", "other")]
+    assert kinds == [Facts(static=[name]).kind for name in ("title", "other")]
 
 
 def test_facts_show_their_arguments() -> None:
@@ -480,13 +490,15 @@ def test_a_warm_process_reads_no_source_and_imports_no_parser(plugs: Path) -> No
         wanted = lazyplug.Facts(static=["title"], declared=["ACME", "g.facts"])
         manager = lazyplug.ExtensionManager("g", facts=wanted)
         found = {each.name: dict(each.facts) for each in manager}
-        print(json.dumps([found, "ast" in sys.modules,
+        modules = "ast", "lazyplug._json_text", "lazyplug._attributes"
+        print(json.dumps([found, [name in sys.modules for name in modules],
             sorted(name for name in sys.modules if name.startswith("plug"))]))
     """
     variables = {"PYTHONPATH": os.pathsep.join([str(plugs), str(ROOT)])}
     expected = {"one": {"title": "One"}, "two": {"title": "Base"}}
-    assert ask(code, env=variables) == [expected, True, []]
-    assert ask(code, env=variables) == [expected, False, []]
+    assert ask(code, env=variables) == [expected, [True, True, False], []]
+    # Nor is the scanner of json imported, since all facts are texts.
+    assert ask(code, env=variables) == [expected, [False, False, False], []]
 
 
 # ------------------------------------------------------------ sources that are shared

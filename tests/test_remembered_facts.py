@@ -13,7 +13,7 @@ import threading
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -390,11 +390,22 @@ def test_a_fact_is_as_old_as_the_reading_of_its_source(
 
 
 def fact_lines(directory: Path) -> list[Any]:
-    """Return the facts in a cache directory; none if it has no file of facts."""
-    found = []
+    """Return the facts in a cache directory; none if it has no file of facts.
+
+    Each is a list: its key, its value, what it depends on, and the answer.
+    """
+    found: list[Any] = []
     for file in directory.glob("*.facts"):
-        lines = [json.loads(line) for line in file.read_text().splitlines()]
-        found += [line for line in lines if len(line) == 5 and type(line[2]) is list]
+        title, *lines = file.read_text().splitlines(keepends=True)
+        end = json.loads(title)[3]
+        header = "".join(lines)[:end].splitlines()
+        body = "".join(lines)[end:]
+        for line in header[3:]:
+            _, _, offset, length, _ = json.loads(line)
+            part = body[int(offset) :][: int(length)].splitlines()
+            _, keys, *facts = map(json.loads, part)
+            pairs = zip(keys[::2], keys[1::2], facts, strict=True)
+            found += [[key, value, *fact] for key, value, fact in pairs]
     return found
 
 
@@ -850,34 +861,101 @@ def test_no_module_that_is_imported_or_on_the_path_of_its_parent_is_called_missi
 
 def test_the_file_can_be_read_with_any_json_reader(plugs: Path, isolated: Path) -> None:
     summaries()
-    first, head, table, part, one, two = facts_in(isolated).read_text().splitlines()
+    lines = facts_in(isolated).read_text().splitlines()
+    first, *head, table, part, keys, one, two = lines
     (index,) = isolated.glob("*.json")
     assert facts_in(isolated).stem == index.stem
     assert json.loads(first)[:2] == ["lazyplug", SCHEMA]
-    assert json.loads(head) == {
-        "facts": learned.SCHEMA,
-        "version": lazyplug.__version__,
-        "key": [sys.prefix, str(plugs)],
-        "signatures": [stat_signature(os.stat(plugs))],
-    }
-    text = "\n".join([part, one, two])
-    expected = ["summary", "g", 0, len(text), digest(text.encode())]
+    assert [json.loads(line) for line in head] == [
+        [learned.MARK, lazyplug.__version__],
+        [sys.prefix, str(plugs)],
+        [stat_signature(os.stat(plugs))],
+    ]
+    text = "\n".join([part, keys, one, two])
+    expected = ["summary", "g", "0", str(len(text)), digest(text.encode())]
     assert json.loads(table) == expected
     assert json.loads(part) == ["summary", "g"]
-    assert json.loads(two) == [
-        "two",
-        "plug_two:Two",
-        [
-            ["plug_two", 0, None, 0, []],
-            ["plug_two.impl", 0, [str(plugs / "plug_two")], 0, []],
-        ],
-        {
-            str(plugs / name): stat_signature(os.stat(plugs / name))
-            for name in ("plug_two/__init__.py", "plug_two", "plug_two/impl.py")
-        },
-        "The two.",
-    ]
-    assert json.loads(one)[3][str(plugs / "plug_one")] is None
+    assert json.loads(keys) == ["one", "plug_one:One", "two", "plug_two:Two"]
+    texts, answer = json.loads(two)
+    assert answer == "The two."
+    assert texts[:4] == ["plug_two", "0", "plug_two.impl", f"0 {plugs / 'plug_two'}"]
+    assert texts[4:6] == ["", ""]
+    assert dict(zip(texts[6::2], texts[7::2], strict=True)) == {
+        str(plugs / name): stat_signature(os.stat(plugs / name))
+        for name in ("plug_two/__init__.py", "plug_two", "plug_two/impl.py")
+    }
+    texts, _ = json.loads(one)
+    assert texts[texts.index(str(plugs / "plug_one")) + 1] == "-"
+
+
+# Any characters, also the surrogates that stand for bytes in a path.
+anything = st.text(st.characters(exclude_categories=()), max_size=5)
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | anything,
+    lambda values: (
+        st.lists(values, max_size=3) | st.dictionaries(anything, values, max_size=3)
+    ),
+)
+searched: st.SearchStrategy[Any] = st.tuples(
+    anything,
+    st.integers(0, 99),
+    st.tuples(
+        st.none() | st.lists(anything, max_size=2), st.integers(0, 2), json_values
+    )
+    | st.tuples(st.lists(anything, min_size=1, max_size=1), st.just(0), st.just([])),
+)
+
+
+@examples(300)
+@given(
+    facts=st.dictionaries(
+        st.tuples(anything, anything),
+        st.tuples(
+            json_values | st.lists(anything, max_size=3),
+            st.lists(searched, max_size=3),
+            st.lists(st.tuples(anything, anything), max_size=3),
+        ),
+        max_size=3,
+    ),
+    part=st.tuples(anything, anything),
+    key=st.lists(anything, max_size=3),
+)
+def test_whatever_is_learned_is_read_as_json_represents_it(
+    facts: Any, part: Any, key: Any
+) -> None:
+    table = {each: learning.make_fact(*fact) for each, fact in facts.items()}
+    data = learning.encode(key, [], {part: table} if table else {})
+
+    def read(offset: int, length: int) -> bytes:
+        return data[offset : offset + length]
+
+    head, header, rest = learned.read_head(read)
+    assert head == (lazyplug.__version__, as_read(key), [])
+    found = {}
+    for line in learned.parts_in(header):
+        named, read_table = learning.checked_part(line, read, rest, len(header))
+        assert [*named] == as_read(part)
+        for fact_key, text in read_table.items():
+            texts, answer = learned.read_fact(text)
+            lookups, signatures = learned.dependencies(texts)
+            states = [(name, *state.partition(" ")) for name, state in lookups]
+            places = [
+                [name, int(passed), learned.place_of(place) if place else (None, 0, [])]
+                for name, passed, _, place in states
+            ]
+            found[fact_key] = as_read((answer, places, signatures))
+    assert found == {
+        tuple(as_read(fact_key)): as_read(fact) for fact_key, fact in facts.items()
+    }
+
+
+def as_read(value: Any) -> Any:
+    """Return a value as JSON represents it: two surrogates may be one character."""
+    return json.loads(json.dumps(value))
 
 
 @posix
@@ -1011,7 +1089,7 @@ def test_of_two_facts_about_one_plugin_the_one_about_the_newer_source_is_kept(
         summaries()
     unwritten().update(pending)
     end()
-    assert fact_lines(isolated)[0][4] == "Newer."
+    assert fact_lines(isolated)[0][-1] == "Newer."
 
 
 def test_facts_about_removed_entry_points_are_removed_at_the_next_write(
@@ -1292,98 +1370,126 @@ def test_a_flipped_bit_or_a_truncated_file_never_changes_an_answer(
     assert file.read_bytes() == intact
 
 
-def build_file(parts: Any, **head: Any) -> bytes:
+def build_file(parts: Any, head: Any) -> bytes:
     """Return a file of this header and these parts, with correct checksums."""
     texts: list[bytes] = []
-    lines: list[Any] = [head]
+    lines: list[Any] = [*head]
     offset = 0
     for kind, group, values in parts:
-        text = "\n".join(map(json.dumps, values)).encode()
-        lines.append([kind, group, offset, len(text), digest(text)])
+        text = "\n".join(map(as_json, values)).encode()
+        lines.append([kind, group, str(offset), str(len(text)), digest(text)])
         texts.append(text)
         offset += len(text) + 1
-    header = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
-    return title(header.encode()) + header.encode() + b"\n".join(texts)
+    header = "".join(as_json(line) + "\n" for line in lines).encode()
+    return title(header) + header + b"\n".join(texts)
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 PART = ["summary", "g"]
-VALID_FACT = ["one", "plug_one:One", [], {}, "The bad."]
+KEYS = ["one", "plug_one:One"]
+VALID_FACT = [["", ""], "The bad."]
+
+
+def malformed(*texts: Any) -> list[Any]:
+    """Return the lines of a part whose only fact depends on these texts."""
+    return [PART, KEYS, [texts, "The bad."]]
+
+
 MALFORMED = [
-    [PART, ["one", "plug_one:One", [], {}]],
-    [PART, ["one", "plug_one:One", [["plug_one"]], {}, "The bad."]],
-    [PART, ["one", "plug_one:One", [["plug_one", "0", None, 0, []]], {}, "The bad."]],
-    [PART, ["one", "plug_one:One", [[1, 0, None, 0, []]], {}, "The bad."]],
-    [PART, ["one", "plug_one:One", [["x", 0, 7, 0, []]], {}, "The bad."]],
-    [PART, ["one", "plug_one:One", [["x", 0, ["/", 7], 0, []]], {}, "The bad."]],
-    [PART, ["one", "plug_one:One", [["x", 0, None, "0", []]], {}, "The bad."]],
-    [PART, ["one", "plug_one:One", [["x", 0, None, 0]], {}, "The bad."]],
-    [PART, ["one", "plug_one:One", 7, {}, "The bad."]],
-    [PART, ["one", "plug_one:One", [], [], "The bad."]],
-    [PART, ["one", "plug_one:One", [], {"\0": None, "/": "x"}, "The bad."]],
-    [PART, ["one", "plug_one:One", [], {"\0": "x"}, "The bad."]],
-    [PART, ["one", "plug_one:One", [], {"/": 7}, "The bad."]],
-    [PART, ["one", "plug_one:One", [], {"/": "1 y 2 3"}, "The bad."]],
-    [PART, ["one", "plug_one:One", [], {"/": "1"}, "The bad."]],
-    [PART, ["one", "plug_one:One", [["x", 9, None, 2, [1]]], {}, "The bad."]],
-    [PART, ["one", "plug_one:One", [], {}, 7]],
-    [PART, [[], "plug_one:One", [], {}, "The bad."]],
-    [PART, ["one", {}, [], {}, "The bad."]],
-    [PART, 7],
-    [PART, {}],
-    [["summary", "h"], VALID_FACT],
-    [VALID_FACT],
+    malformed(),
+    malformed(""),
+    malformed("x", "0"),
+    malformed("plug_one", "", ""),
+    malformed("plug_one", "x", "", ""),
+    malformed(1, "0", "", ""),
+    malformed("x", '0 [["/",7],0,[]]', "", ""),
+    malformed("x", '0 [null,"0",[]]', "", ""),
+    malformed("x", "0 [null,0]", "", ""),
+    malformed("x", "0 [null,0,[]", "", ""),
+    malformed("x", "0 [null,0,[]] ", "", ""),
+    malformed("x", "9 [null,2,[1]]", "", ""),
+    malformed("", "", "/"),
+    malformed("", "", "/", 7),
+    malformed("", "", "/", "x"),
+    malformed("", "", "\0", "-", "/", "x"),
+    malformed("", "", "\0", "x"),
+    malformed("", "", "/", "1 y 2 3"),
+    malformed("", "", "/", "1"),
+    [PART, KEYS, [["", ""]]],
+    [PART, KEYS, [["", ""], "The bad.", 1]],
+    [PART, KEYS, ["", "The bad."]],
+    [PART, KEYS, [7, "The bad."]],
+    [PART, KEYS, [["", ""], 7]],
+    [PART, KEYS, 7],
+    [PART, KEYS, {}],
+    [PART, KEYS, VALID_FACT, VALID_FACT],
+    [PART, [[], "plug_one:One"], VALID_FACT],
+    [PART, ["one", {}], VALID_FACT],
+    [PART, ["one"], VALID_FACT],
+    [PART, 7, VALID_FACT],
+    [PART, KEYS],
+    [PART],
+    [["summary", "h"], KEYS, VALID_FACT],
+    [KEYS, VALID_FACT],
     [],
 ]
 
 
 @pytest.fixture
-def valid_header(plugs: Path) -> dict[str, Any]:
-    return {
-        "facts": learned.SCHEMA,
-        "version": lazyplug.__version__,
-        "key": [sys.prefix, str(plugs)],
-        "signatures": [stat_signature(os.stat(plugs))],
-    }
+def valid_header(plugs: Path) -> list[Any]:
+    return [
+        [learned.MARK, lazyplug.__version__],
+        [sys.prefix, str(plugs)],
+        [stat_signature(os.stat(plugs))],
+    ]
 
 
 @pytest.mark.parametrize("lines", MALFORMED, ids=str)
 def test_a_malformed_part_is_ignored_and_replaced(
-    lines: list[Any], plugs: Path, isolated: Path, valid_header: dict[str, Any]
+    lines: list[Any], plugs: Path, isolated: Path, valid_header: list[Any]
 ) -> None:
     summaries()
     file = facts_in(isolated)
     # A well-formed file with this header is used.
-    file.write_bytes(build_file([("summary", "g", [PART, VALID_FACT])], **valid_header))
+    valid = [PART, KEYS, VALID_FACT]
+    file.write_bytes(build_file([("summary", "g", valid)], valid_header))
     assert summaries()["one"] == "The bad."
-    file.write_bytes(build_file([("summary", "g", lines)], **valid_header))
+    file.write_bytes(build_file([("summary", "g", lines)], valid_header))
     assert summaries() == SUMMARIES
-    assert [line[4] for line in fact_lines(isolated)] == ["The one.", "The two."]
+    assert [line[-1] for line in fact_lines(isolated)] == ["The one.", "The two."]
 
 
 @pytest.mark.parametrize(
-    "header",
+    ("line", "changed"),
     [
-        {"facts": learned.SCHEMA - 1},
-        {"facts": None},
-        {"version": "0.0"},
-        {"version": None},
-        {"key": ["/", "/"]},
-        {"key": "/"},
-        {"signatures": []},
-        {"signatures": 7},
-        {"signatures": None},
+        (0, ["facts 4", lazyplug.__version__]),
+        (0, [None, lazyplug.__version__]),
+        (0, [learned.MARK, "0.0"]),
+        (0, [learned.MARK, None]),
+        (0, [learned.MARK]),
+        (1, ["/", "/"]),
+        (1, "/"),
+        (2, []),
+        (2, 7),
+        (2, None),
     ],
     ids=str,
 )
 def test_a_malformed_header_is_ignored_and_replaced(
-    header: Mapping[str, Any], plugs: Path, isolated: Path, valid_header: dict[str, Any]
+    line: int, changed: Any, plugs: Path, isolated: Path, valid_header: list[Any]
 ) -> None:
     summaries()
     file = facts_in(isolated)
-    parts = [("summary", "g", [PART, VALID_FACT])]
-    file.write_bytes(build_file(parts, **{**valid_header, **header}))
+    parts = [("summary", "g", [PART, KEYS, VALID_FACT])]
+    header = [*valid_header]
+    header[line] = changed
+    file.write_bytes(build_file(parts, header))
     assert summaries() == SUMMARIES
-    assert json.loads(file.read_text().splitlines()[1]) == valid_header
+    lines = file.read_text().splitlines()[1:4]
+    assert [json.loads(line) for line in lines] == valid_header
 
 
 def test_an_index_in_place_of_the_facts_is_ignored(plugs: Path, isolated: Path) -> None:
@@ -1391,7 +1497,7 @@ def test_an_index_in_place_of_the_facts_is_ignored(plugs: Path, isolated: Path) 
     (index,) = isolated.glob("*.json")
     shutil.copy(index, facts_in(isolated))
     assert summaries() == SUMMARIES
-    assert b'"facts"' in facts_in(isolated).read_bytes()
+    assert b'"facts 5"' in facts_in(isolated).read_bytes()
     shutil.copy(facts_in(isolated), index)
     assert summaries() == SUMMARIES
 
@@ -1523,7 +1629,6 @@ found = {e.name: e.summary for e in lazyplug.ExtensionManager("g")}
 new = sorted(set(sys.modules) - before)
 """
 SHOW = "print(json.dumps([found, new]))"
-TEXT = "lazyplug._json_text"
 
 
 @pytest.fixture
@@ -1549,10 +1654,9 @@ def test_facts_are_written_at_exit_and_the_next_process_imports_three_modules(
     assert "ast" in new
     found, new = run_in_new_process(SHOW)
     assert found == SUMMARIES
-    # `TEXT` is imported earlier if the current directory declares something; `finders`
-    # is imported if there are third-party finders, such as that of setuptools.
+    # `finders` is imported if there are third-party finders, as that of setuptools.
     modules = {"lazyplug._attributes", "lazyplug._static", "lazyplug._static.learned"}
-    assert modules <= {*new} <= {*modules, "lazyplug._static.finders", TEXT}
+    assert modules <= {*new} <= {*modules, "lazyplug._static.finders"}
 
 
 def test_a_process_that_ends_without_cleanup_writes_no_facts(

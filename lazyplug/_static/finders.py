@@ -1,6 +1,9 @@
 """Return the finders that an import asks, without those that need the parent module."""
 
+import os
 import sys
+
+from .._import_hooks import spec_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +30,50 @@ def finders(skip: "Callable[[Any], bool] | None" = None) -> "list[Any]":
         elif skip is None or not skip(finder):
             found.append(finder)
     return found
+
+
+def ask_third_party_finders(
+    name: str,
+    path: "list[str] | None",
+    stage: int,
+    is_python_finder: "Callable[[Any], bool]",
+    has_other_loaders: "Callable[[Any], bool]",
+) -> "list[Any] | None":
+    """Return the location of a module according to third-party finders.
+
+    The location is a list: the file ("": it cannot be read; None: a namespace package),
+    and the directories of the submodules (None: the module is not a package). The list
+    is empty if no finder knows the module. The result is None if a finder raised an
+    exception: an import would fail, too. The finders are asked in the order of an
+    import. Those of editable installations know where the source is.
+
+    :param path: the path of the parent package; None for a top-level module.
+    :param stage: which finders are asked: BEFORE, AMONG or BEHIND of `source`.
+    :param is_python_finder: returns True for finders that need not be asked.
+    :param has_other_loaders: returns True for path hooks whose finders have loaders
+        that are not Python's own.
+    """
+    from .imported import is_plain  # deferred: few modules have such finders
+
+    try:
+        asked = finders(is_python_finder)
+        places = [at for at, each in enumerate(asked) if isinstance(each, EntryFinders)]
+        if places and stage < 2:
+            # Finders with other loaders serve directories in the place of Python's own.
+            early = stage == 0 and any(map(has_other_loaders, sys.path_hooks))
+            asked = asked[: places[0] + (stage or early)]
+        spec = spec_of(asked, name, path)
+        if spec is None:
+            return []
+        file, directories = spec.origin, spec.submodule_search_locations
+        if spec.loader is not None and not is_plain(spec.loader, file):
+            file = ""  # it may make another module of this file
+        return [
+            None if file is None else os.fsdecode(file),
+            None if directories is None else list(map(os.fsdecode, directories)),
+        ]
+    except Exception:  # third-party code
+        return None
 
 
 class EntryFinders:

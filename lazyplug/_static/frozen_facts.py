@@ -5,7 +5,7 @@ without what they depend on: they are valid as long as the index is trusted.
 """
 
 from .._files import fs
-from .learning import encode
+from .learning import encode, make_fact
 from .plugin_facts import answer_of, work_out
 from .source import Sources
 
@@ -45,7 +45,7 @@ def freeze_facts(
             if sources.complete:
                 facts = [(name, value, kind) for name, value, kind, _ in placed]
                 answer = answer_of(companions, fault, facts)
-                table[owner[0], reference] = [], {}, answer
+                table[owner[0], reference] = make_fact(answer)
             if fault:
                 faults.append((f"{name} ({owner[0]})", fault))
     return encode([], [], found), faults

@@ -8,6 +8,7 @@ import os
 import sys
 
 from .._files import fs
+from .._index import ABSENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ def is_at(module: "Any", file: str) -> bool:
 
 
 def is_as_found(
-    name: str, path: "list[str] | None", signatures: "Mapping[str, str | None]"
+    name: str, path: "list[str] | None", signatures: "Mapping[str, str]"
 ) -> bool:
     """Return True if an import would still find a module where it was found.
 
     :param path: the directories that were searched for it; None: the path entries.
-    :param signatures: those of files and directories, None if one was missing.
+    :param signatures: those of files and directories, ABSENT if one was missing.
     """
     parent = sys.modules.get(name.rpartition(".")[0])
     if path is not None and parent is not None and search_path(parent) != path:
@@ -56,14 +57,14 @@ def is_as_found(
     return name not in sys.modules or _is_among(sys.modules[name], signatures)
 
 
-def _is_among(module: "Any", signatures: "Mapping[str, str | None]") -> bool:
+def _is_among(module: "Any", signatures: "Mapping[str, str]") -> bool:
     """Return True if an imported module is certainly from one of these files."""
     try:
         origin = _origin(module)
         if origin is None:  # a namespace package
-            return all(signatures.get(each) is not None for each in module.__path__)
+            return all(signatures.get(p, ABSENT) != ABSENT for p in module.__path__)
         places = origin, os.path.dirname(origin)
-        return any(signatures.get(each) is not None for each in places)
+        return any(signatures.get(each, ABSENT) != ABSENT for each in places)
     except Exception:
         return False
 

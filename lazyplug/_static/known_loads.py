@@ -10,8 +10,7 @@ an environment variable or a system library does not: a known entry point may fa
 import sys
 
 from .. import _settings
-from .._index import digest
-from .._json_text import to_json
+from .._index import ABSENT, digest
 from .learned import LearnedFacts, learned_facts
 
 TYPE_CHECKING = False
@@ -75,4 +74,5 @@ def _state(known: LearnedFacts) -> "str | None":
         or environment.checked not in _settings.CHECKS_ENTRIES
     ):
         return None
-    return digest(to_json([sys.version, *known.signatures]).encode())
+    signatures = [each or ABSENT for each in known.signatures]
+    return digest("\n".join([sys.version, *signatures]).encode())

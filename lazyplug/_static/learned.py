@@ -11,14 +11,16 @@ import sys
 from .. import __version__, _environment, _files, _settings
 from .._files import fs
 from .._index import (
+    ABSENT,
     COARSE,
     DECODE_ERRORS,
     TITLE_LENGTH,
     digest,
+    quote,
     read_header,
     stat_signature,
+    texts,
 )
-from .._json_text import quote, scan_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,17 +39,22 @@ if TYPE_CHECKING:
     Part = tuple[str, str]
     # the key of the distribution, and the value of the entry point
     FactKey = tuple[str, str]
-    # the name of a module, how many stable path entries do not have it, and the rest
-    # as in `source`
-    Lookup = list[Any]
-    # the lookups, the signatures of files and directories (None: missing), the answer
-    Fact = tuple[list[Lookup], dict[str, str | None], Any]
-    FactTable = dict[FactKey, Fact]
+    # the path, the stage and the answer, as in `source`
+    Place = tuple[list[str] | None, int, Any]
+    # The name of a module, and its state: how many stable path entries do not have it,
+    # followed by a space and the place, if it is not `_USUAL`. Or a file or directory,
+    # and its state: the stat signature or ABSENT.
+    Pair = tuple[str, str]
+    # the line of each fact
+    FactTable = dict[FactKey, str]
+    # the version of lazyplug, the key, and the signatures of the path entries
+    Head = tuple[str, list[str], list[str | None]]
     # A number, and a path entry that may contain new modules. A lookup has passed this
     # entry if it passed more stable entries than that number.
     ChangedEntry = tuple[int, str]
-    # those path entries; their paths; and the paths of all others that are stable
-    Changes = tuple[list[ChangedEntry], set[str], set[str]]
+    # those path entries; their paths, as a set and to compare the beginnings of paths
+    # with; and the paths of all others that are stable
+    Changes = tuple[list[ChangedEntry], set[str], tuple[str, ...], set[str]]
 
 # The answer of `recall` if the fact was not learned, or is no longer valid.
 UNKNOWN: "Any" = object()
@@ -57,7 +64,8 @@ _PYTHON_FINDERS = {
     *("_frozen_importlib", "_frozen_importlib_external", "importlib._bootstrap"),
     *("importlib._bootstrap_external", "zipimport", "_distutils_hack"),
 }
-SCHEMA = 4
+# The first text of a file of facts, with the schema version.
+MARK = "facts 5"
 # The key of a fact about the whole environment.
 WHOLE = "", ""
 
@@ -87,46 +95,6 @@ def _has_other_loaders(finder: "Any") -> bool:
         if isinstance(pair, tuple)
         for each in pair
     )
-
-
-def ask_third_party_finders(
-    name: str, path: "list[str] | None", stage: int
-) -> "list[Any] | None":
-    """Return the location of a module according to third-party finders.
-
-    The location is a list: the file ("": it cannot be read; None: a namespace package),
-    and the directories of the submodules (None: the module is not a package). The list
-    is empty if no finder knows the module. The result is None if a finder raised an
-    exception: an import would fail, too. The finders are asked in the order of an
-    import. Those of editable installations know where the source is.
-
-    :param path: the path of the parent package; None for a top-level module.
-    :param stage: which finders are asked: BEFORE, AMONG or BEHIND of `source`.
-    """
-    # deferred: few have any
-    from .._import_hooks import spec_of
-    from .finders import EntryFinders, finders
-    from .imported import is_plain
-
-    try:
-        asked = finders(_is_python_finder)
-        places = [at for at, each in enumerate(asked) if isinstance(each, EntryFinders)]
-        if places and stage < 2:
-            # Finders with other loaders serve directories in the place of Python's own.
-            early = stage == 0 and any(map(_has_other_loaders, sys.path_hooks))
-            asked = asked[: places[0] + (stage or early)]
-        spec = spec_of(asked, name, path)
-        if spec is None:
-            return []
-        file, directories = spec.origin, spec.submodule_search_locations
-        if spec.loader is not None and not is_plain(spec.loader, file):
-            file = ""  # it may make another module of this file
-        return [
-            None if file is None else os.fsdecode(file),
-            None if directories is None else list(map(os.fsdecode, directories)),
-        ]
-    except Exception:  # third-party code
-        return None
 
 
 class LearnedFacts:
@@ -165,7 +133,7 @@ class LearnedFacts:
         if before is not None and before.signatures == self.signatures:
             self.new = before.new
         # Files and finders are asked once for each environment.
-        self.file_signatures: dict[str, str | None] = {}
+        self.file_signatures: dict[str, str] = {}
         self._names: dict[str, set[str] | None] = {}
         self._finder_answers: dict[tuple[Any, ...], list[Any] | None] = {}
         # the finders at the last query; whether any is a third-party finder
@@ -179,24 +147,30 @@ class LearnedFacts:
         if fact_key is None:
             return UNKNOWN
         part = kind, group_of(extension)
-        if self._covered and extension is not None:
-            owner: Any = extension._owner
-            if owner[1] in self._covered:
-                fact = self._read_frozen(part).get(fact_key)
+        try:
+            if self._covered and extension is not None:
+                owner: Any = extension._owner
+                if owner[1] in self._covered:
+                    fact = self._read_frozen(part).get(fact_key)
+                    if fact is not None:
+                        return read_fact(fact)[1]
+            if self.new:
+                fact = self.new.get(part, {}).get(fact_key)
                 if fact is not None:
-                    return fact[2]
-        if self.new:
-            fact = self.new.get(part, {}).get(fact_key)
-            if fact is not None and self._is_valid(
-                fact, self.changes_since(self.signatures)
-            ):
-                return fact[2]
-        if part not in self._parts:
-            self._parts[part] = self._read(part)
-        changes, learned = self._parts[part]
-        fact = learned.get(fact_key)
-        if fact is not None and self._is_valid(fact, changes):
-            return fact[2]
+                    texts, answer = read_fact(fact)
+                    if self._is_valid(texts, self.changes_since(self.signatures)):
+                        return answer
+            found = self._parts.get(part)
+            if found is None:
+                found = self._parts[part] = self._read(part)
+            changes, learned = found
+            fact = learned.get(fact_key)
+            if fact is not None:
+                texts, answer = read_fact(fact)
+                if self._is_valid(texts, changes):
+                    return answer
+        except DECODE_ERRORS:
+            pass  # damaged
         return UNKNOWN
 
     def is_racy(self) -> bool:
@@ -272,56 +246,62 @@ class LearnedFacts:
                     changed.append((number, entry))
                 number += 1
         paths = {entry for _, entry in changed}
-        return changed, paths, self._stable - paths
+        return changed, paths, tuple(paths), self._stable - paths
 
-    def are_still_missing(
-        self, lookups: "list[Lookup]", changed: "list[ChangedEntry]"
-    ) -> bool:
-        """Return True if all names that were missing from these entries still are."""
-        for name, passed, *_ in lookups:
-            for number, entry in changed:
-                if number < passed and self._may_contain(entry, name):
-                    return False
-        return True
-
-    def _may_contain(self, entry: str, name: str) -> bool:
+    def may_contain(self, entry: str, name: str) -> bool:
+        """Return True if a path entry may contain a module of this name."""
         if entry not in self._names:
             self._names[entry] = _module_names(entry)
         names = self._names[entry]
         return names is None or name in names
 
-    def _is_valid(self, fact: "Fact", changes: "Changes") -> bool:
-        try:
-            check(fact)
-            lookups, signatures, _ = fact
-            changed, changed_paths, unchanged = changes
-            if not self.are_still_missing(lookups, changed):
-                return False
-            modules = sys.modules
-            for name, _, path, stage, answer in lookups:
-                if answer != self._ask_finders(name, path, stage):
-                    return False
-                if name in modules or (path and name.rpartition(".")[0] in modules):
-                    from .imported import is_as_found  # deferred: few are imported
+    def _is_valid(self, texts: "list[str]", changes: "Changes") -> bool:
+        """Return True if nothing that a fact depends on has changed.
 
-                    if not is_as_found(name, path, signatures):
-                        return False
-            if self.environment.checked not in _settings.CHECKS_ENTRIES:
-                return True
-            seen = self.file_signatures
-            for path, known in signatures.items():
-                directory = path.rpartition(os.sep)[0]
+        Raises one of DECODE_ERRORS if the fact is damaged.
+
+        :param texts: what it depends on; see `dependencies`.
+        """
+        changed, changed_paths, beginnings, unchanged = changes
+        modules = sys.modules
+        if len(texts) % 2:
+            raise ValueError(texts)
+        each = iter(texts)
+        pairs = zip(each, each)
+        for name, state in pairs:
+            if not state:
+                break  # the signatures follow
+            before, _, place = state.partition(" ")
+            passed = int(before)
+            for number, entry in changed:
+                if number < passed and self.may_contain(entry, name):
+                    return False
+            path, stage, answer = place_of(place) if place else _USUAL
+            if answer != self._ask_finders(name, path, stage):
+                return False
+            if name in modules or (path and name.rpartition(".")[0] in modules):
+                from .imported import is_as_found  # deferred: few are imported
+
+                if not is_as_found(name, path, dict(dependencies(texts)[1])):
+                    return False
+        else:
+            raise ValueError(texts)
+        if self.environment.checked not in _settings.CHECKS_ENTRIES:
+            return True
+        seen = self.file_signatures
+        for file, known in pairs:
+            # Few files are below a changed path entry; to split a path costs much more.
+            if known == ABSENT or file.startswith(beginnings):
+                directory = file.rpartition(os.sep)[0]
                 # The signature of a path entry shows that nothing was added to it.
-                if known is None and directory in unchanged:
+                if known == ABSENT and directory in unchanged:
                     continue
-                if directory in changed_paths and _is_compiled(path):
+                if directory in changed_paths and _is_compiled(file):
                     return False
-                if path not in seen:
-                    seen[path] = _signature_of(path, known)
-                if seen[path] != known:
-                    return False
-        except DECODE_ERRORS:
-            return False  # damaged
+            if file not in seen:
+                seen[file] = _signature_of(file, known)
+            if seen[file] != known:
+                return False
         return True
 
     def _ask_finders(
@@ -335,14 +315,18 @@ class LearnedFacts:
             return []
         key = name, stage, *(path or ())
         if key not in self._finder_answers:
-            self._finder_answers[key] = ask_third_party_finders(name, path, stage)
+            from .finders import ask_third_party_finders  # deferred: few have any
+
+            self._finder_answers[key] = ask_third_party_finders(
+                name, path, stage, _is_python_finder, _has_other_loaders
+            )
         return self._finder_answers[key]
 
     # The file.
 
     def _read(self, part: "Part") -> "tuple[Changes, FactTable]":
         """Return a part of the file, and the path entries that may have changed."""
-        none: tuple[Changes, FactTable] = ([], set(), set()), {}
+        none: tuple[Changes, FactTable] = ([], set(), (), set()), {}
         if self.directory is None or not _files.is_trusted_directory(self.directory):
             return none
         index_file = _files.IndexFile(self.path)
@@ -392,17 +376,6 @@ def _shows_changes(known: "str | None") -> bool:
     return changed != modified or int(changed, 16) % COARSE != 0
 
 
-def check(fact: "Fact") -> None:
-    """Raise ValueError, TypeError or AttributeError if a fact is damaged."""
-    lookups, signatures, _ = fact
-    for name, passed, path, stage, _ in lookups:
-        if (name.__class__, passed.__class__, stage.__class__) != (str, int, int):
-            raise ValueError("way")
-        if path:
-            "".join(path)  # raises TypeError if one is not a string
-    "".join(filter(None, signatures.values()))  # likewise
-
-
 def _is_compiled(path: str) -> bool:
     """Return True if a source has a compiled module beside it."""
     stem, dot, _ = path.rpartition(".py")
@@ -421,25 +394,108 @@ def _module_names(directory: str) -> "set[str] | None":
         return None  # an archive, or a temporary failure
 
 
-def _signature_of(path: str, known: "str | None") -> "str | None":
+def _signature_of(path: str, known: str) -> str:
     try:
         # access() reports a missing file without raising, at a quarter of the cost.
-        if known is None and not fs.access(path, 0):
-            return None
+        if known == ABSENT and not fs.access(path, 0):
+            return ABSENT
         now = stat_signature(fs.stat(path))
-        if known is not None and known.count(" ") > 3:
+        if known.count(" ") > 3:
             from .._content import signature  # deferred: few file systems need it
 
             now = signature(path, fs.stat(path))
         return now
     except (OSError, ValueError):
-        return None
+        return ABSENT
+
+
+# The place of a top-level module, if no third-party finder knows it.
+_USUAL: "Place" = (None, 0, [])
+
+
+def read_fact(line: str) -> "tuple[list[str], Any]":
+    r"""Return what a fact depends on, and the answer; see `dependencies`.
+
+    The scanner of json is needed only for escapes, and for answers that are not texts.
+    Raises one of DECODE_ERRORS if the line is damaged.
+
+    >>> read_fact('[["a","0","",""],"b"]'), read_fact('[["",""],["a","b"]]')
+    ((['a', '0', '', ''], 'b'), (['', ''], ['a', 'b']))
+    >>> read_fact('[["\\u00e4","0","",""],[1]]'), read_fact('[["",""],null]')
+    ((['ä', '0', '', ''], [1]), (['', ''], None))
+    """
+    head, _, rest = line.partition('"],')
+    # Without escapes, this is the end of the inner array.
+    if "\\" not in head and head[:3] == '[["' and rest[-1:] == "]":
+        return head[3:].split('","'), _decode(rest[:-1])
+    texts, answer = _scan(line)
+    "".join(texts)  # raises TypeError if one is not a string
+    return texts, answer
+
+
+def _decode(line: str) -> "Any":
+    """Return a value from its JSON.
+
+    >>> _decode('["a",["b"]]'), _decode('[["a"],"b"]'), _decode('[1,"a"]')
+    (['a', ['b']], [['a'], 'b'], [1, 'a'])
+    """
+    if "\\" not in line:
+        if line[:2] == '["' and line[-2:] == '"]':
+            found = line[2:-2].split('","')
+            if line.count('"') == 2 * len(found):  # no other quotes than around texts
+                return found
+        elif line[:1] == '"' and line.find('"', 1) == len(line) - 1:
+            return line[1:-1]
+        elif line == "null":
+            return None
+    return _scan(line)
+
+
+def _scan(line: str) -> "Any":
+    from .._json_text import scan_once  # deferred: most facts are texts
+
+    value, end = scan_once(line, 0)
+    if end != len(line):
+        raise ValueError(line)
+    return value
+
+
+def dependencies(texts: "list[str]") -> "tuple[list[Pair], list[Pair]]":
+    """Return the lookups and the signatures of a fact.
+
+    Raises ValueError if they are damaged.
+
+    >>> dependencies(["a.b", "0 /s/a", "", "", "/s/a", "-"])
+    ([('a.b', '0 /s/a')], [('/s/a', '-')])
+    """
+    pairs = [*zip(texts[::2], texts[1::2], strict=True)]
+    end = [state for _, state in pairs].index("")
+    return pairs[:end], pairs[end + 1 :]
+
+
+def place_of(text: str) -> "Place":
+    """Return the path that a module was looked for in, the stage, and what was found.
+
+    The text is the directory of the parent package, if no third-party finder knows the
+    module; or JSON, which begins with "[".
+
+    >>> place_of("/s/a"), place_of('[["/s","/t"],2,["/t/a.py",null]]')
+    ((['/s/a'], 0, []), (['/s', '/t'], 2, ['/t/a.py', None]))
+    """
+    if text[0] != "[":
+        return [text], 0, []
+    path, stage, answer = _scan(text)
+    "".join(path or ())  # raises TypeError if one is not a string
+    return path, stage + 0, answer
+
+
+# The file.
 
 
 def read_head(
     read: "Read", wanted: "list[str] | None" = None
-) -> "tuple[dict[str, Any], bytes, bytes]":
-    """Return the first line of the header of a file of facts, decoded, and the header.
+) -> "tuple[Head, bytes, bytes]":
+    """Return the first lines of the header of a file of facts, decoded, and the header.
 
     The last item is what was read behind the header.
 
@@ -450,11 +506,18 @@ def read_head(
     Raises one of DECODE_ERRORS if the file is damaged, or is another one.
     """
     header, chunk, after = read_header(read)
-    head: dict[str, Any] = scan_once(header[: header.index(b"\n")].decode(), 0)[0]
-    is_wanted = head["version"] == __version__ and head["key"] == wanted
-    if head["facts"] != SCHEMA or not (is_wanted or wanted is None):
+    *lines, _ = header.split(b"\n", 3)
+    (mark, version), key, signatures = [texts(line.decode()) for line in lines]
+    is_wanted = version == __version__ and key == wanted
+    if mark != MARK or not (is_wanted or wanted is None):
         raise ValueError("header")
-    return head, header, chunk[after:]
+    known = [None if each == ABSENT else each for each in signatures]
+    return (version, key, known), header, chunk[after:]
+
+
+def parts_in(header: bytes) -> "list[bytes]":
+    """Return the lines of a header that describe the parts of a file of facts."""
+    return header.split(b"\n")[3:-1]
 
 
 def _read_part(
@@ -464,13 +527,13 @@ def _read_part(
 
     The parameters are those of `read_head`, which may raise.
     """
-    head, header, chunk = read_head(read, wanted)
+    (_, _, signatures), header, chunk = read_head(read, wanted)
     # JSON text contains no newline, so this is the beginning of a line.
     at = header.find(f"\n[{quote(part[0])},{quote(part[1])},".encode())
     if at < 0:
-        return head["signatures"], {}
+        return signatures, {}
     line = header[at + 1 : header.index(b"\n", at + 1)]
-    return head["signatures"], part_of(line, read, chunk, len(header))[1]
+    return signatures, part_of(line, read, chunk, len(header))[1]
 
 
 def part_of(
@@ -481,20 +544,19 @@ def part_of(
     :param chunk: what was already read behind the header.
     :param length: the length of the header.
 
-    Raises one of DECODE_ERRORS if the part is damaged. The facts are not checked, which
-    would take longer than to decode them: a recall uses few of them.
+    Raises one of DECODE_ERRORS if the part is damaged. The answers are not decoded, nor
+    are the facts checked: a recall uses few of them.
     """
-    kind, group, offset, size, wanted = scan_once(line.decode(), 0)[0]
-    data = chunk[offset : offset + size]
-    if len(data) < size:
-        data = read(TITLE_LENGTH + length + offset, size)
+    kind, group, offset, size, wanted = texts(line.decode())
+    start, end = int(offset), int(offset) + int(size)
+    data = chunk[start:end]
+    if len(data) < end - start:
+        data = read(TITLE_LENGTH + length + start, end - start)
     if digest(data) != wanted:
         raise ValueError("part")
-    # The lines are decoded at once, as one list.
-    named, *lines = scan_once("[" + data.decode().replace("\n", ",") + "]", 0)[0]
-    if named != [kind, group]:
+    named, keys, *lines = data.decode().split("\n")
+    each = iter(texts(keys))
+    learned = dict(zip(zip(each, each), lines))
+    if named != f"[{quote(kind)},{quote(group)}]" or len(learned) != len(lines):
         raise ValueError("part")
-    return (kind, group), {
-        (key, value): (lookups, signatures, answer)
-        for key, value, lookups, signatures, answer in lines
-    }
+    return (kind, group), learned

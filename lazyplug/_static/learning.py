@@ -7,23 +7,34 @@ import os
 
 from .. import __version__, _environment
 from .._files import IndexFile, fs
-from .._index import DECODE_ERRORS, digest, title
-from .._json_text import scan_once, to_json
-from .learned import SCHEMA, WHOLE, check, group_of, part_of, read_head, unwritten
+from .._index import ABSENT, DECODE_ERRORS, digest, title
+from .._json_text import to_json
+from .learned import (
+    MARK,
+    WHOLE,
+    dependencies,
+    group_of,
+    part_of,
+    parts_in,
+    place_of,
+    read_fact,
+    read_head,
+    unwritten,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from .._extension import Extension
     from .._types import Read
     from .learned import (
-        Fact,
+        ChangedEntry,
         FactTable,
         Handle,
         LearnedFacts,
-        Lookup,
+        Pair,
         Part,
     )
     from .source import Sources
@@ -52,9 +63,9 @@ def learn(
     from .._content import signature  # deferred: most answers are already known
     from .._indexing.reading import is_reliable
 
-    signatures: dict[str, str | None] = {}
+    signatures: list[Pair] = []
     for path, was_there in sources.files.items():
-        now: str | None = None
+        now = ABSENT
         try:
             status = fs.stat(path)
             now = signature(path, status)
@@ -66,11 +77,12 @@ def learn(
             return  # it changed in the meantime
         if status is not None and not is_reliable(status, False, sources.clock):
             return  # racy: a change may leave the signature the same
-        signatures[path] = known.file_signatures[path] = now
-    lookups = []
-    for name, (place, *rest) in sources.lookups.items():
-        volatile = [at for at in known.environment.volatile if at < place]
-        lookups.append([name, place - len(volatile), *rest])
+        known.file_signatures[path] = now
+        signatures.append((path, now))
+    lookups: list[tuple[str, int, Sequence[Any]]] = []
+    for name, (passed, *place) in sources.lookups.items():
+        volatile = [at for at in known.environment.volatile if at < passed]
+        lookups.append((name, passed - len(volatile), place))
     add(known, extension, kind, answer, lookups, signatures)
 
 
@@ -79,8 +91,8 @@ def add(
     extension: "Handle",
     kind: str,
     answer: "Any",
-    lookups: "Sequence[Lookup]" = (),
-    signatures: "Mapping[str, str | None] | None" = None,
+    lookups: "Sequence[tuple[str, int, Sequence[Any]]]" = (),
+    signatures: "Sequence[Pair]" = (),
 ) -> None:
     """Remember an answer, as JSON, while these lookups and signatures are valid.
 
@@ -89,12 +101,46 @@ def add(
     fact_key = known.fact_key(extension)
     if fact_key is None:
         return
-    fact = to_json([list(lookups), dict(signatures or {}), answer])
     part = kind, group_of(extension)
-    # What other processes read: JSON has no tuples.
-    known.new.setdefault(part, {})[fact_key] = tuple(scan_once(fact, 0)[0])
+    fact = make_fact(answer, lookups, signatures)
+    known.new.setdefault(part, {})[fact_key] = fact
     if known.may_write:
         _write_at_exit(known)
+
+
+def make_fact(
+    answer: "Any",
+    lookups: "Sequence[tuple[str, int, Sequence[Any]]]" = (),
+    signatures: "Sequence[Pair]" = (),
+) -> str:
+    """Return the line of a fact.
+
+    Raises TypeError if the answer cannot be converted to JSON.
+
+    >>> make_fact(7, [("a", 1, (None, 0, []))], [("/s/a", "-")])
+    '[["a","1","","","/s/a","-"],7]'
+    """
+    texts: list[str] = []
+    for name, passed, place in lookups:
+        texts += name, f"{passed}{_text_of(*place)}"
+    texts += "", ""
+    for pair in signatures:
+        texts += pair
+    return to_json([texts, answer])
+
+
+def _text_of(path: "list[str] | None", stage: int, answer: "Any") -> str:
+    """Return a place as the state of a lookup has it; see `place_of` in `learned`.
+
+    >>> _text_of(None, 0, []), _text_of(["/s/a"], 0, []), _text_of(["/s/a"], 2, [])
+    ('', ' /s/a', ' [["/s/a"],2,[]]')
+    """
+    if (stage, answer) == (0, []):
+        if path is None:
+            return ""
+        if len(path) == 1 and path[0][:1] not in ("", "["):
+            return f" {path[0]}"
+    return f" {to_json([path, stage, answer])}"
 
 
 def _write_at_exit(known: "LearnedFacts") -> None:
@@ -179,15 +225,13 @@ def _read_all(known: "LearnedFacts") -> "tuple[bytes, dict[Part, FactTable]]":
     header, intact = b"", True
     index_file = IndexFile(known.path)
     try:
-        head, header, chunk = read_head(index_file.read, known.key)
+        (*_, signatures), header, chunk = read_head(index_file.read, known.key)
         # A module in a volatile path entry may be missing in the next process.
         stable = known.key[1:]
         changed = [
-            entry
-            for entry in known.changes_since(head["signatures"])[0]
-            if entry[1] in stable
+            entry for entry in known.changes_since(signatures)[0] if entry[1] in stable
         ]
-        for line in header.split(b"\n")[1:-1]:
+        for line in parts_in(header):
             try:
                 part, learned = checked_part(line, index_file.read, chunk, len(header))
             except DECODE_ERRORS:
@@ -196,13 +240,25 @@ def _read_all(known: "LearnedFacts") -> "tuple[bytes, dict[Part, FactTable]]":
             found[part] = {
                 fact_key: fact
                 for fact_key, fact in learned.items()
-                if known.are_still_missing(fact[0], changed)
+                if _are_still_missing(known, fact, changed)
             }
     except DECODE_ERRORS:
         intact = False
     finally:
         index_file.close()
     return header if intact else b"", found
+
+
+def _are_still_missing(
+    known: "LearnedFacts", fact: str, changed: "list[ChangedEntry]"
+) -> bool:
+    """Return True if all names that were missing from these entries still are."""
+    lookups, _ = dependencies(read_fact(fact)[0])
+    return not any(
+        number < int(state.partition(" ")[0]) and known.may_contain(entry, name)
+        for name, state in lookups
+        for number, entry in changed
+    )
 
 
 def checked_part(
@@ -214,16 +270,22 @@ def checked_part(
     """
     part, learned = part_of(line, read, chunk, length)
     for fact in learned.values():
-        check(fact)
+        texts, answer = read_fact(fact)
+        lookups, _ = dependencies(texts)
+        for _, state in lookups:
+            passed, _, place = state.partition(" ")
+            _ = int(passed), place and place_of(place)
+        if to_json([texts, answer]) != fact:
+            raise ValueError(fact)
     return part, learned
 
 
-def _newest_change(fact: "Fact") -> int:
+def _newest_change(fact: str) -> int:
     """Return the latest change time of the sources of a fact."""
     times = [0]
-    for known in fact[1].values():
+    for _, known in dependencies(read_fact(fact)[0])[1]:
         try:
-            times.append(int((known or "").split(" ")[1], 16))
+            times.append(int(known.split(" ")[1], 16))
         except (LookupError, ValueError):
             continue  # the file was missing, or its signature is damaged
     return max(times)
@@ -240,21 +302,27 @@ def encode(
     :param version: the version of lazyplug that learned them; "": this one.
     """
     remaining = SIZE_CAP
-    lines: dict[Part, list[str]] = {}
+    kept: dict[Part, FactTable] = {}
     for part, learned in found.items():
         for fact_key, fact in learned.items():
-            line = to_json([*fact_key, *fact])
-            if len(line) < remaining:
-                remaining -= len(line) + 1
-                lines.setdefault(part, []).append(line)
-    head = {"facts": SCHEMA, "version": version or __version__, "key": key}
-    table = [to_json({**head, "signatures": signatures})]
-    texts: list[str] = []
+            size = len(to_json(fact_key)) + len(fact)
+            if size < remaining:
+                remaining -= size
+                kept.setdefault(part, {})[fact_key] = fact
+    header = [
+        [MARK, version or __version__],
+        key,
+        [known or ABSENT for known in signatures],
+    ]
+    parts: list[str] = []
     offset = 0
-    for part in sorted(lines):
-        text = "\n".join([to_json(part), *sorted(lines[part])])
-        texts.append(text)
-        table.append(to_json([*part, offset, len(text), digest(text.encode())]))
+    for part, learned in sorted(kept.items()):
+        fact_keys = sorted(learned)
+        keys = [text for fact_key in fact_keys for text in fact_key]
+        facts = [learned[fact_key] for fact_key in fact_keys]
+        text = "\n".join([to_json(part), to_json(keys), *facts])
+        parts.append(text)
+        header.append([*part, str(offset), str(len(text)), digest(text.encode())])
         offset += len(text) + 1
-    header = "".join([line + "\n" for line in table]).encode()
-    return title(header) + header + "\n".join(texts).encode()
+    head = "".join([to_json(line) + "\n" for line in header]).encode()
+    return title(head) + head + "\n".join(parts).encode()

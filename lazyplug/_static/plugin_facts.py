@@ -48,12 +48,11 @@ def places_of(
 
 
 def answer_of(companions: "list[str]", fault: str, found: "Found") -> "list[Any]":
-    """Return the answer that is remembered, as JSON."""
-    return [
-        companions,
-        fault,
-        [[name, encode(value), kind] for name, value, kind in found],
+    """Return the answer that is remembered, as JSON: texts, if all values are texts."""
+    values = [
+        each for name, value, kind in found for each in (name, encode(value), kind)
     ]
+    return [*companions, fault, *values]
 
 
 def _work_out_of(

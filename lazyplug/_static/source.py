@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     # it (None: the path entries), which third-party finders were asked (BEFORE, AMONG
     # or BEHIND), and their answer
     Lookup = tuple[int, list[str] | None, int, list[Any]]
-    # as `ask_third_party_finders` of `facts`
+    # as `ask_third_party_finders` of `finders`
     AskFinders: TypeAlias = "Callable[[str, list[str] | None, int], list[Any] | None]"
     # the number of dots, the module, the name in it (None: the module itself; "*": all)
     Import = tuple[int, str, str | None]

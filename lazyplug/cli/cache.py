@@ -134,7 +134,7 @@ def _rows_of_frozen(file: str) -> "list[dict[str, Any]]":
     """Return the row of facts without an index file: a frozen index answers instead."""
     index_file = _files.IndexFile(file)
     try:
-        key = read_head(index_file.read)[0]["key"]
+        (_, key, _), _, _ = read_head(index_file.read)
     except DECODE_ERRORS:
         return []  # pruned by another process, or damaged: `verify` reports that
     finally:

@@ -10,7 +10,7 @@ from .._indexing.layout import decode, encode, groups_of, regroup, table_of
 from .._indexing.records import is_borrowed
 from .._indexing.storage import FACTS, SUFFIX
 from .._indexing.watch import watched_files
-from .._static.learned import read_head
+from .._static.learned import parts_in, read_head
 from .._static.learning import checked_part
 from .._static.learning import encode as encode_facts
 from .output import reason_of
@@ -111,8 +111,7 @@ def _index(path: str, read: "Read") -> "list[str]":
 
 
 def _facts(path: str, read: "Read") -> "list[str]":
-    head, header, chunk = read_head(read)
-    key, signatures = head["key"], head["signatures"]
+    (version, key, signatures), header, chunk = read_head(read)
     parts: dict[Part, FactTable] = {}
 
     def check_of(line: bytes) -> "Check":
@@ -122,7 +121,7 @@ def _facts(path: str, read: "Read") -> "list[str]":
         )
 
     checks: list[Check] = [
-        ("the version of lazyplug", lambda: _check_version(head["version"])),
+        ("the version of lazyplug", lambda: _check_version(version)),
         (
             "the stat signatures of the path entries",
             lambda: _check_signatures(signatures),
@@ -131,12 +130,12 @@ def _facts(path: str, read: "Read") -> "list[str]":
             "its file name, which does not match its content",
             lambda: _check_name(key, signatures, path),
         ),
-        *map(check_of, header.split(b"\n")[1:-1]),
+        *map(check_of, parts_in(header)),
     ]
     found = _failing(checks)
     if found:
         return found
-    if encode_facts(key, signatures, parts, head["version"]) != read(0, SIZE_CAP):
+    if encode_facts(key, signatures, parts, version) != read(0, SIZE_CAP):
         found.append("unexpected data between its parts")
     return found
 

@@ -14,14 +14,13 @@ import lazyplug
 from lazyplug.cli.verifying import damages
 from tests.support.damage import (
     beyond,
-    compact,
     difference,
     fewer,
     picked,
 )
 from tests.support.fixtures import Count
 from tests.support.index_format import TITLE_LENGTH, digest, title
-from tests.support.index_heads import NO_JSON
+from tests.support.index_heads import NO_JSON, in_lines
 from tests.support.learned_facts import SAMPLE, Learned, end
 
 
@@ -46,7 +45,7 @@ def headed(data: bytes, head: bytes) -> bytes:
     """Return a facts file with another head and a valid checksum."""
     length = int(data[TITLE_LENGTH - 12 : TITLE_LENGTH - 2])
     header = data[TITLE_LENGTH : TITLE_LENGTH + length]
-    changed = head + header[header.index(b"\n") :]
+    changed = head + b"\n" + header.split(b"\n", 3)[3]
     return title(changed) + changed + data[TITLE_LENGTH + length :]
 
 
@@ -54,18 +53,23 @@ def headed(data: bytes, head: bytes) -> bytes:
 def test_a_head_that_python_cannot_decode_changes_no_answer(
     learned: Learned, long: bool, tally: Count
 ) -> None:
-    def harm(head: bytes) -> list[str]:
+    def harm(head: bytes, reported: bool = True) -> list[str]:
         learned.file.write_bytes(headed(learned.intact, head))
-        faults = [] if damages(str(learned.file)) else ["not reported"]
+        faults = []
+        if bool(damages(str(learned.file))) != reported:
+            faults.append("not reported" if reported else "reported")
         faults += [difference(learned.query(), learned.truth) for _ in range(2)]
         return [fault for fault in faults if fault]
 
-    head = json.loads(learned.intact[TITLE_LENGTH:].partition(b"\n")[0])
+    lines = learned.intact[TITLE_LENGTH:].split(b"\n")[:3]
+    head = [json.loads(line) for line in lines]
     with tally(
         "nesting and numbers beyond Python's limits in the learned facts"
     ) as count:
-        for label, text in [*beyond(head, compact)][:: 1 if long else 5]:
-            count.check(partial(harm, text), [], label)
+        for label, text in [*beyond(head, in_lines)][:: 1 if long else 5]:
+            # The file of another version, whatever its name, is not damaged.
+            reported = not label.startswith('"x') or not label.endswith("at (0, 1)")
+            count.check(partial(harm, text, reported), [], label)
         for label, text in NO_JSON.items():
             count.check(partial(harm, text), [], label)
 

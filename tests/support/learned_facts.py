@@ -73,9 +73,10 @@ class Learned(Damaged):
         )
         start = len(self.intact) - len(rest)
         self.read = [slice(start)]
-        for line in header.splitlines()[1:]:
+        for line in learned.parts_in(header):
             _, _, offset, size, _ = json.loads(line)
-            self.read.append(slice(start + offset, start + offset + size))
+            first = start + int(offset)
+            self.read.append(slice(first, first + int(size)))
 
     def query(self) -> tuple[Any, ...]:
         """Return all summaries, as a new process that then ends."""
