@@ -19,6 +19,7 @@ include_patterns = [
     "CONTRIBUTING.md",
     "docs/*.md",
     "examples/README.md",
+    "examples/hosts/README.md",
     "benchmarks/results/*.md",
 ]
 root_doc = "docs/index"

@@ -32,7 +32,10 @@ ROWS = (
         ["_accelerate", "_load_by_reference", "_filtered", "_hook", "_use_index"],
     ),
     ("answers", ["_answers"]),
-    ("managers", ["_named", "_manager", "_registration", "_mapping", "_refresh"]),
+    (
+        "managers",
+        ["_named", "_manager", "_objects", "_registration", "_mapping", "_refresh"],
+    ),
     (
         "extensions",
         [

@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._extension import Extension
-    from ._types import Row
+    from ._types import Owner, Row
 
 # A read-only view of a dict, without the import of types.
 _read_only: "Any" = type(type.__dict__)
 # The facts of an extension whose manager has no `facts=`.
 NO_FACTS: "Any" = _read_only({})
 _learned_facts: "Any" = None
+# name and version of distributions, by generation and owner
+_identities: "dict[Any, tuple[str, str | None]]" = {}
 
 
 def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
@@ -46,6 +48,8 @@ def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
             return getattr(extension.entry_point, "extras", [])
         case "dist":
             return getattr(extension.entry_point, "dist", None)
+        case "dist_name" | "dist_version":
+            return _identity(extension._owner)[name == "dist_version"]
         case "load_error":
             return _error(extension)
         case "load_seconds":
@@ -69,6 +73,30 @@ def _loaded(extension: "Extension[Any]", name: str) -> "Any":
     from ._calling import call  # deferred: most plugins are not called
 
     return call(extension)
+
+
+def _identity(owner: "Owner | None") -> "tuple[str | None, str | None]":
+    """Return the name and the version of a distribution, read once until `refresh()`.
+
+    A group of a thousand extensions has few distributions.
+    """
+    from ._distribution import identify  # deferred: few hosts ask
+
+    if owner is None:
+        return None, None
+    if not isinstance(owner[1], str):
+        # The object of a third-party finder: it answers itself, and may be unhashable.
+        name, version, _ = identify(owner)
+        return name, version or None
+    key = _environment.generation, owner
+    known = _identities.get(key)
+    if known is None:
+        for other in [*_identities]:
+            if other[0] != key[0]:
+                _identities.pop(other, None)
+        name, version, _ = identify(owner)
+        known = _identities[key] = name, version or None
+    return known
 
 
 def _summary(extension: "Extension[Any]") -> "str | None":

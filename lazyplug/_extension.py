@@ -94,6 +94,14 @@ class Extension(Generic[T]):
         """The extras that the reference names."""
         dist: Any
         """The distribution, opened by importlib_metadata; None if it has none."""
+        dist_name: str | None
+        """The name of the distribution, as `dist.name`; None if it has none.
+
+        It is read from the distribution's METADATA, once until `refresh()`, without the
+        import of importlib.metadata; of an archive, by importlib_metadata.
+        """
+        dist_version: str | None
+        """The version of the distribution, as `dist.version`; None if it has none."""
         load_error: Exception | None
         """The exception of the failed load or call, raised at each access; or None."""
         load_seconds: float | None

@@ -115,9 +115,9 @@ class DispatchExtensionManager(_CheckedManager[T]):
         Returns the results, like `map()`. `filter_func` is called with the extension,
         the name of the method, and the arguments.
         """
-        from ._mapping import call_method  # deferred: to load plugins
+        from ._mapping import method_caller  # deferred: to load plugins
 
-        return self.map(filter_func, call_method, method_name, *args, **kwds)
+        return self.map(filter_func, method_caller(self), method_name, *args, **kwds)
 
     def _filter(
         self,
@@ -176,9 +176,9 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
 
         Returns the results, like `map()`.
         """
-        from ._mapping import call_method  # deferred: to load plugins
+        from ._mapping import method_caller  # deferred: to load plugins
 
-        return self.map(names, call_method, method_name, *args, **kwds)
+        return self.map(names, method_caller(self), method_name, *args, **kwds)
 
     def _of_names(self, names: "Iterable[str]") -> "Iterator[Extension[T]]":
         from ._mapping import resolve_names  # deferred: to load plugins

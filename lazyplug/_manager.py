@@ -56,6 +56,11 @@ class Manager(Generic[T, Found]):
         manager is created. In each case they are recorded in `failures` and
         `lazyplug.problems()`.
 
+    :param skip: an exception class, or a tuple of them, which a plugin raises when it
+        is imported or called to say that it is not to be used, for example on another
+        system. It is skipped like one that fails, and recorded in `excluded`; but it is
+        no failure, whatever `on_failure` is, and not reported.
+
     Raises ModuleNotFoundError if `package` does not exist; TypeError or ValueError if
     an argument is not valid; and with `on_failure="error"` also BrokenMetadata and
     InvalidEntryPoint.
@@ -68,6 +73,7 @@ class Manager(Generic[T, Found]):
     _choice: "Choice | None" = None
     _facts: "Facts | None" = None
     _on_failure = "warn"  # for test instances
+    _skip: "type[Exception] | tuple[type[Exception], ...]" = ()
     # all extensions that were registered in code, enabled or not
     _registered: "tuple[Extension[T], ...]" = ()
     _default_resolver = "ignore_conflicts"
@@ -77,7 +83,10 @@ class Manager(Generic[T, Found]):
         extensions: list[Extension[T]]
         """The extensions, in order."""
         excluded: dict[Extension[T], str]
-        """The extensions that the choice excludes, with the reasons."""
+        """The extensions that the choice excludes, with the reasons.
+
+        Also those that raised an exception of `skip=` when they were loaded.
+        """
 
     if not TYPE_CHECKING:
         __class_getitem__ = Extension.__dict__["__class_getitem__"]
@@ -98,6 +107,7 @@ class Manager(Generic[T, Found]):
         choice: "Choice | None" = None,
         facts: "Facts | None" = None,
         on_failure: str = "warn",
+        skip: "type[Exception] | tuple[type[Exception], ...]" = (),
     ) -> None:
         if protocol is not None:
             from ._protocol import check_usable  # deferred: few hosts use protocol=
@@ -113,6 +123,10 @@ class Manager(Generic[T, Found]):
         if invoke_on_load:
             invoke = (tuple(invoke_args or ()), dict(invoke_kwds or {}))
         self._load_options = invoke, protocol
+        if skip != ():
+            from ._mapping import check_skip  # deferred: few plugins decline
+
+            self._skip = check_skip(skip)
         self._package = package
         self._choice = choice
         if facts is not None:
@@ -278,6 +292,25 @@ class Manager(Generic[T, Found]):
             name: e for name, e in resolve_names(self, names) if e is not None
         }.items()
 
+    def objects(
+        self, *, key: "Callable[[Extension[T]], Any] | None" = None
+    ) -> "Mapping[str, T]":
+        """Return a mapping of the names to the objects that the host uses. Lazy.
+
+        The value of a name is the plugin or, with `invoke_on_load`, the object that its
+        call returned. Creating the mapping imports no plugin. Access by a name, and
+        `in`, load that one. Iteration loads the extensions as it goes, up to where it
+        ends. Those that fail to load are reported, as by `map()`, and left out: access
+        by their name raises NoMatches, a KeyError, from the exception of the load.
+        Conflicts are resolved as by `items()`. `len()` loads all.
+
+        :param key: the order of iteration: called with each extension, as by
+            `sorted()`. By default, that of the manager.
+        """
+        from ._objects import Objects  # deferred: to load plugins
+
+        return Objects(self, key)
+
     @property
     def failures(self) -> "list[Failure]":
         """The failures of this manager since the last `refresh()`.
@@ -398,7 +431,9 @@ class ExtensionManager(Manager[T, Found]):
         """Call a method of each extension's `.obj`; return the results, like `map()`.
 
         :param method_name: the name of the method; it gets all other arguments.
-        """
-        from ._mapping import call_method  # deferred: to load plugins
 
-        return self.map(call_method, method_name, *args, **kwds)
+        Raises also ValueError if the manager was created without `invoke_on_load`.
+        """
+        from ._mapping import method_caller  # deferred: to load plugins
+
+        return self.map(method_caller(self), method_name, *args, **kwds)

@@ -28,6 +28,20 @@ def load_each(
             yield extension
 
 
+def check_skip(skip: "Any") -> "Any":
+    """Return the exceptions of `skip=`; raise TypeError for anything else."""
+    kinds = skip if isinstance(skip, tuple) else (skip,)
+    if all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
+        return skip
+    from . import _messages as messages  # deferred: only on failure
+
+    raise TypeError(
+        messages.NOT_VALID.format(
+            value=repr_of(skip), what="skip", expected=messages.EXCEPTION_CLASSES
+        )
+    )
+
+
 def loads_at_creation(manager: "Manager[Any, Any]") -> bool:
     """Return True if a manager loads extensions when it is created or refreshed."""
     return not manager._lazy or manager._lazy == "known"
@@ -68,15 +82,29 @@ def _may_list(manager: "Manager[Any, Any]") -> bool:
     return manager._load_options == (None, None) and not is_eager
 
 
+def object_of(extension: "Extension[Any]") -> "Any":
+    """Return the plugin or, if it is called, the object that its call returned."""
+    if extension._invoke is None and extension.obj is None:
+        return extension.plugin
+    return extension.obj
+
+
 def report_load_failure(
     manager: "Manager[Any, Any]", extension: "Extension[Any]", error: Exception
 ) -> None:
     """Pass a failed load or check to the manager's callback, or log it, once.
 
-    Raises the error with the policy "error", and for a driver without a callback.
+    An exception by which a plugin declines is recorded in `excluded` instead. Raises
+    the error with the policy "error", and for a driver without a callback.
     """
     if manager._raises and manager._on_load_failure_callback is None:
         raise error
+    if issubclass(type(error), manager._skip):
+        if extension not in manager.excluded:
+            from ._faults.errors import skipped  # deferred: few plugins decline
+
+            manager.excluded[extension] = skipped(extension, error)
+        return
     errors = failure_log(manager).errors
     if extension not in errors:
         _report(manager, extension, error)
@@ -157,10 +185,22 @@ def map_extensions(
     return results
 
 
-def call_method(
+def method_caller(manager: "Manager[Any, Any]") -> "Callable[..., Any]":
+    """Return the function by which `map()` calls a method of each extension's `.obj`.
+
+    Raises ValueError if no extension has an `.obj`: the manager calls no plugin.
+    """
+    extensions = manager.extensions
+    if extensions and all(e._invoke is None and e.obj is None for e in extensions):
+        from . import _messages as messages  # deferred: only on failure
+
+        raise ValueError(messages.NOTHING_CALLED.format(namespace=manager.namespace))
+    return _call_method
+
+
+def _call_method(
     extension: "Extension[Any]", method_name: str, *args: "Any", **kwds: "Any"
 ) -> "Any":
-    """Call a method of an extension's `.obj`."""
     return getattr(extension.obj, method_name)(*args, **kwds)
 
 

@@ -57,6 +57,7 @@ SEVERAL_WORDS = "a list or tuple of strings"
 A_DICT_OF_ENTRY_POINTS = "a dict of 'name': 'module:attr'"
 A_MODULE = "a name such as 'json.decoder'"
 A_PATTERN = "NAME, GROUP=NAME, @DISTRIBUTION, or GROUP=NAME@DISTRIBUTION"
+EXCEPTION_CLASSES = "an exception class, or a tuple of them"
 A_PROTOCOL = "a class or a runtime-checkable Protocol"
 A_TABLE_OF_VERSIONS = "a table of version specifiers, as in acme = '>=1.2,<2'"
 A_TIME = "seconds since 1970"
@@ -203,6 +204,7 @@ EXCLUDED_BY_API = (
 EXCLUDED_BY_FACTS = (
     "excluded by its facts: the rule {predicate} in {source} returned false"
 )
+EXCLUDED_BY_ITSELF = "excluded by itself: it raised {error}"
 WHILE_CHOOSING = "lazyplug: while {predicate} chose {extension}"
 WITHOUT_VERSION = "{name}, without a version,"
 DECLARED_TWICE = "{name!r} is declared more than once in group {namespace!r}"
@@ -263,6 +265,11 @@ ONE_GROUP = "{namespace!r} is a family of groups: expected one group"
 GROUP_REQUIRED = "group= is required: {namespace!r} is a family of groups"
 NOT_A_GROUP = "{group!r} is not a group of {namespace!r}"
 OTHER_NAMES = "this manager was created for the names {names}"
+NOTHING_CALLED = (
+    "map_method() calls a method of each .obj, but no extension of {namespace!r} has"
+    " one: create the manager with invoke_on_load=True, or use map() to call methods of"
+    " .plugin"
+)
 UNCHECKABLE_PROTOCOL = (
     "protocol {protocol} is a Protocol that cannot be checked: decorate it with"
     " @typing.runtime_checkable"

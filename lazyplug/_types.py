@@ -69,3 +69,4 @@ class Options(TypedDict, total=False):
     choice: Choice | None
     facts: Facts | None
     on_failure: str
+    skip: "type[Exception] | tuple[type[Exception], ...]"

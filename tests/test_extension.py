@@ -17,7 +17,7 @@ import pytest
 import lazyplug
 from lazyplug import Extension, ExtensionManager
 from lazyplug.testing import dist, plant
-from tests.support.children import python
+from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("clean_sys_modules")
@@ -566,3 +566,75 @@ def test_a_subclass_can_override_the_properties_of_an_extension() -> None:
     assert extension.loaded
     with pytest.raises(AttributeError):
         extension.loaded = True  # type: ignore[misc]
+
+
+METADATA = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("directory", "metadata", "expected"),
+    [
+        (
+            "Plug_One-1.0.dist-info",
+            METADATA.format("Plug.One", "1.0"),
+            ("Plug.One", "1.0"),
+        ),
+        (
+            "plug_one-1.dist-info",
+            METADATA.format("plug-one", "01.0"),
+            ("plug-one", "01.0"),
+        ),
+        ("plug_one-1.0.dist-info", "Name: plug-one\n", ("plug-one", "1.0")),
+        ("plug_one.egg-info", "Name: plug-one\n", ("plug-one", None)),
+    ],
+)
+def test_the_name_and_the_version_of_a_distribution_are_those_in_its_metadata(
+    directory: str,
+    metadata: str,
+    expected: tuple[str, str | None],
+    site: PlantSite,
+    prepend_path: SetPath,
+) -> None:
+    file = "PKG-INFO" if directory.endswith("egg-info") else "METADATA"
+    files = {file: metadata, "entry_points.txt": "[g]\nx = plug:x\n"}
+    prepend_path(site({directory: files}))
+    extension = ExtensionManager[Any]("g")["x"]
+    assert (extension.dist_name, extension.dist_version) == expected
+    assert extension.dist.name == extension.dist_name
+    if "Version" in metadata:
+        assert extension.dist.version == extension.dist_version
+
+
+def test_an_extension_without_a_distribution_has_no_name_of_one() -> None:
+    extension = ExtensionManager[Any]("g").register("x", dict)
+    assert (extension.dist_name, extension.dist_version) == (None, None)
+
+
+def test_the_name_of_a_distribution_is_read_without_importlib_metadata(
+    tmp_path: Path,
+) -> None:
+    plant(tmp_path, dist("Plug.One", "1", "[g]\nx = plug:x\ny = plug:y\n"))
+    code = f"""
+        import json, sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        from lazyplug import ExtensionManager
+        names = [each.dist_name for each in ExtensionManager("g")]
+        versions = [each.dist_version for each in ExtensionManager("g")]
+        print(json.dumps([names, versions, "importlib.metadata" in sys.modules]))
+    """
+    assert ask(code) == [["Plug.One"] * 2, ["1"] * 2, False]
+
+
+def test_a_distribution_that_is_upgraded_has_its_new_version_after_a_refresh(
+    site: PlantSite, prepend_path: SetPath
+) -> None:
+    directory = site(dist("plug", "1", "[g]\nx = plug:x\n"))
+    prepend_path(directory)
+    manager = ExtensionManager[Any]("g")
+    assert manager["x"].dist_version == "1"
+    (directory / "plug-1.dist-info" / "METADATA").write_text(
+        METADATA.format("plug", "2")
+    )
+    assert manager["x"].dist_version == "1"
+    manager.refresh()
+    assert manager["x"].dist_version == "2"

@@ -18,7 +18,7 @@ from .._exceptions import (
     ProtocolMismatch,
 )
 from .._inventory import groups_of, is_left_over, rows_by_group
-from .._log import ERROR, log, log_once, logs_debug, report_once
+from .._log import ERROR, debug, log, log_once, logs_debug, report_once
 from .._printable import clean, describe_error, list_words, repr_of, sentence
 from .problems import count_problems, problems
 
@@ -353,6 +353,13 @@ def failed_driver(extension: "Any", error: Exception) -> NoMatches:
     failure = NoMatches(failed_load(extension, error))
     failure.namespace, failure.name = extension.group, extension.name
     return failure
+
+
+def skipped(extension: "Extension[Any]", error: Exception) -> str:
+    """Return why an extension is excluded that declined to be used; log that."""
+    reason = messages.EXCLUDED_BY_ITSELF.format(error=clean(describe_error(error)))
+    debug(f"{origin(extension)}: {reason}")
+    return reason
 
 
 def report_failure(extension: "Extension[Any]", error: Exception) -> None:

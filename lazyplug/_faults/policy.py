@@ -141,7 +141,11 @@ def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
         for extension in manager._candidates
         if extension.name == name and extension not in manager.excluded
     ]
-    return [_failure(extension, error) for extension, error in failed]
+    return [
+        _failure(extension, error)
+        for extension, error in failed
+        if not issubclass(type(error), manager._skip)
+    ]
 
 
 def _failure(extension: "Extension[Any]", error: Exception) -> "Failure":

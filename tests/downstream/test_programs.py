@@ -1,15 +1,14 @@
 """Compare real programs on the drop-in with the same programs on stock stevedore."""
 
-import os
 import re
 import subprocess
 import sys
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+
+from tests.downstream.suite import Outcome, outcome, unpack_source
 
 SCRIPTS = Path(sys.executable).parent
 INSECURE = """
@@ -20,14 +19,6 @@ def load(data, command):
     return pickle.loads(data)
 PASSWORD = "secret"
 """
-
-
-class Outcome(NamedTuple):
-    """The exit code and the output of a program."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="session")
@@ -41,22 +32,7 @@ def run(on: str, home: Path, program: str, *arguments: str) -> Outcome:
         "stock": [sys.executable, str(SCRIPTS / program)],
         "drop-in": [sys.executable, "-m", "lazyplug", "run", "--as-stevedore", program],
     }[on]
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
-    variables |= {"HOME": str(home), "COLUMNS": "100", "PYTHONHASHSEED": "0"}
-    done = subprocess.run(
-        [*start, *arguments],
-        env=variables,
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    # Replace the current time, and durations.
-    out, err = (
-        re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,\d]*\S*", "NOW", text)
-        for text in (done.stdout, done.stderr)
-    )
-    return Outcome(done.returncode, out, err)
+    return outcome([*start, *arguments], home)
 
 
 def compare(home: Path, program: str, *arguments: str, ordered: bool = True) -> Outcome:
@@ -107,26 +83,10 @@ def test_bandit_lists_the_same_plugins(home: Path) -> None:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Install the demo application from the sources of the released cliff."""
-    directory = tmp_path_factory.mktemp("cliff")
+    source = unpack_source("cliff", tmp_path_factory.mktemp("cliff"))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    from importlib.metadata import version
-
-    requirement = f"cliff=={version('cliff')}"
-    fetch = [
-        "download",
-        "--no-deps",
-        "--no-binary",
-        ":all:",
-        "-d",
-        str(directory),
-        requirement,
-    ]
-    subprocess.run([*pip, *fetch], check=True)
-    (archive,) = directory.glob("cliff-*.tar.gz")
-    with tarfile.open(archive) as packed:
-        packed.extractall(directory, filter="data")
-    (source,) = directory.glob("cliff-*/demoapp")
-    subprocess.run([*pip, "install", "--no-deps", str(source)], check=True)
+    demo = str(source / "demoapp")
+    subprocess.run([*pip, "install", "--no-deps", demo], check=True)
 
 
 CLIFF: list[Sequence[str]] = [
