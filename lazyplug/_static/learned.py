@@ -58,6 +58,9 @@ _PYTHON_FINDERS = {
     *("importlib._bootstrap_external", "zipimport", "_distutils_hack"),
 }
 SCHEMA = 4
+# The first word of the kinds of facts about hooks; the others are the project of the
+# host, and the hook if the fact is about the groups that it is given.
+HOOKS = "pluggy"
 # The key of a fact about the whole environment.
 WHOLE = "", ""
 
