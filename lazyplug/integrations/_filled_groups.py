@@ -59,7 +59,11 @@ class HookCall:
             for name, value in {**positional, **keywords}.items()
             if issubclass(type(value), click.Group)  # a lazy command only looks like it
         }
-        # the names of the commands of each group before the call
+        # of each group: its class, and the names of its commands before the call
+        self.classes = {
+            name: f"{type(each).__module__}.{type(each).__qualname__}"
+            for name, each in self.groups.items()
+        }
         self.before = {name: [*each.commands] for name, each in self.groups.items()}
         # what the lazy commands were added for
         self.expected: list[Filled] = []
@@ -143,7 +147,7 @@ class HookCall:
         """
         before = self.before[param]
         return (
-            kind == class_name(self.groups[param])
+            kind == self.classes[param]
             and names in (None, before)
             and {*before}.isdisjoint(name for name, _ in added)
         )
@@ -190,8 +194,3 @@ class AddedCommand(CommandLoader):
             return self._call.command(self._param, self.name)
         except (Exception, SystemExit) as error:  # a script may be run by its import
             return broken_command(self._call.hook.extension, self.name, error)
-
-
-def class_name(group: click.Group) -> str:
-    """Return the name by which the class of a group is compared."""
-    return f"{type(group).__module__}.{type(group).__qualname__}"

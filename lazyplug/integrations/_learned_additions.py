@@ -14,7 +14,6 @@ from .._static.learned import learned_facts
 from .._static.learning import learn
 from .._static.source import Sources
 from ._command_facts import NAME, kind_of, printed
-from ._filled_groups import class_name
 from ._lazy_commands import LazyCommand
 from ._plain_additions import NotPlain, PlainAdditions
 from ._watched_groups import WatchedGroup
@@ -139,7 +138,7 @@ def _filled(call: HookCall, watched: dict[str, WatchedGroup]) -> list[Filled]:
     return [
         [
             param,
-            class_name(each.group),
+            call.classes[param],
             call.before[param] if each.reads_names else None,
             [[name, _facts(command)] for name, command in each.added.items()],
         ]

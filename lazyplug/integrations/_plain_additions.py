@@ -275,7 +275,9 @@ class PlainAdditions:
             for function, to in self._functions.items()
             if to == group
         ]
-        for parts, key in [each for to, *each in self._added if to == group]:
+        for to, parts, key in self._added:
+            if to != group:
+                continue
             local = [each for each in self._functions if [each.name] == parts]
             found += [(key, self._file, function, True) for function in local]
             if not local:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import lazyplug
 from lazyplug._static import learning
-from lazyplug.integrations import _learned_additions, pluggy as integration
+from lazyplug.integrations import _learned_additions
+from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.click import LazyGroup
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, plant
@@ -102,67 +103,55 @@ def two(): "The second."
 }
 BELOW = {
     "__init__.py": "",
-    "commands.py": "import click\n@click.command()\ndef below(): 'Of another module.'\n",
+    "commands.py": "import click\n@click.command()\n"
+    "def below(): 'Of another module.'\n",
 }
-# Plugins that are imported, with a part of the reason.
+# Plugins that are imported, by a part of the reason.
+COMMANDS_OUTSIDE = """
+@click.command()
+def one(): 'One.'
+@click.command()
+def two(): 'Two.'
+"""
 EAGER = {
-    "plug_if": (f"{HOOK}    if ON: cli.command()(print)\n", "something else than to"),
-    "plug_call": (f"{HOOK}    add(cli)\ndef add(group): pass\n", "something else"),
-    "plug_try": (f"{HOOK}    try: pass\n    finally: pass\n", "something else"),
-    "plug_name": (f"{HOOK}    cli.name\n", "something else"),
-    "plug_keep": (f"{HOOK}    global G\n    G = cli\n", "something else"),
-    "plug_inner": (
-        f"{HOOK}    def add(): cli.add_command(outside)\n    add()\n"
-        "@click.command()\ndef outside(): 'Out.'\n",
-        "something else",
-    ),
-    "plug_condition": (
-        f"{HOOK}    if 'x' in cli.commands or ON:\n"
+    "does something else than to add commands, or may add others": {
+        "if": f"{HOOK}    if ON: cli.command()(print)\n",
+        "call": f"{HOOK}    add(cli)\ndef add(group): pass\n",
+        "try": f"{HOOK}    try: pass\n    finally: pass\n",
+        "name": f"{HOOK}    cli.name\n",
+        "keep": f"{HOOK}    global G\n    G = cli\n",
+        "inner": COMMANDS_OUTSIDE
+        + f"{HOOK}    def add(): cli.add_command(one)\n    add()\n",
+        "condition": f"{HOOK}    if 'x' in cli.commands or ON:\n"
         "        @cli.command()\n        def extra(): 'More.'\n",
-        "something else",
-    ),
-    "plug_variable": (
-        f"{HOOK}    it = one if ON else two\n    cli.add_command(it)\n"
-        "@click.command()\ndef one(): '1'\n@click.command()\ndef two(): '2'\n",
-        "something else",
-    ),
-    "plug_choice": (
-        f"if ON:\n    @click.command()\n    def one(): '1'\n"
-        f"else:\n    @click.command()\n    def one(): '2'\n"
+        "variable": COMMANDS_OUTSIDE
+        + f"{HOOK}    it = one if ON else two\n    cli.add_command(it)\n",
+        "below": f"{HOOK}    sub = cli.commands['sub']\n"
+        "    @sub.command()\n    def new(): 'New.'\n",
+        "returns": f"{HOOK}    return 1\n",
+    },
+    "the source does not show plainly that the hook adds the command": {
+        "choice": f"{COMMANDS_OUTSIDE}if ON:\n    one = two\n"
         f"{HOOK}    cli.add_command(one)\n",
-        "does not show plainly that the hook adds the command 'one'",
-    ),
-    "plug_computed": (
-        f"{HOOK}    @cli.command(help=f'Is {{ON}}.')\n    def computed(): pass\n",
-        "printed of the command 'computed' in a list is literal",
-    ),
-    "plug_hides": (
-        f"{HOOK}    @cli.command(hidden=ON)\n    def hides(): 'Hides.'\n",
-        "of the command 'hides' in a list is literal",
-    ),
-    "plug_called": (
-        f"{HOOK}    @cli.command('on' if ON else 'off')\n    def called(): 'X.'\n",
-        "plainly that the hook adds the command 'off'",
-    ),
-    "plug_replaces": (
-        f"{HOOK}    @cli.command()\n    def own(): 'Another one.'\n",
-        "replaces the command 'own'",
-    ),
-    "plug_below_host": (
-        f"{HOOK}    sub = cli.commands['sub']\n    @sub.command()\n    def new(): 'N.'\n",
-        "something else",
-    ),
-    "plug_changes": (
-        f"{HOOK}    sub = cli.commands['sub']\n"
+        "called": f"{HOOK}    @cli.command('on' if ON else 'off')\n"
+        "    def called(): 'X.'\n",
+    },
+    "not all that is printed of the command": {
+        "computed": f"{HOOK}    @cli.command(help=f'Is {{ON}}.')\n"
+        "    def computed(): pass\n",
+        "hides": f"{HOOK}    @cli.command(hidden=ON)\n    def hides(): 'Hides.'\n",
+    },
+    "the hook replaces the command 'own'": {
+        "replaces": f"{HOOK}    @cli.command()\n    def own(): 'Another one.'\n",
+    },
+    "the hook changes more of the group than its new commands": {
+        "changes": f"{HOOK}    sub = cli.commands['sub']\n"
         "    it = sub.params.append(click.Option(['--more']))\n",
-        "changes more of the group",
-    ),
-    "plug_returns": (f"{HOOK}    return 1\n", "something else"),
-    "plug_imports": (
-        f"import host_app\n@host_app.cli.command()\ndef early(): 'Early.'\n{HOOK}"
-        "    @cli.command()\n    def late(): 'Late.'\n",
-        "import of the plugin adds the command 'early'",
-    ),
+    },
+    "the import of the plugin adds the command 'early'": {
+        "imports": "import host_app\n@host_app.cli.command()\ndef early(): 'Early.'\n"
+        f"{HOOK}    @cli.command()\n    def late(): 'Late.'\n",
+    },
 }
 
 
@@ -219,8 +208,8 @@ def imported() -> set[str]:
     return {name for name in sys.modules if name.startswith("plug_")}
 
 
-def group_of_host(**options: Any) -> click.Group:
-    cli = options.pop("cls", click.Group)("main", **options)
+def group_of_host(cls: type[click.Group] = click.Group, **options: Any) -> click.Group:
+    cli = cls("main", **options)
 
     @cli.command()
     @click.option("--option")
@@ -260,7 +249,7 @@ def filled_before() -> click.Group:
     return fill()
 
 
-def run(cli: click.Group, *arguments: str) -> Result:
+def invoke(cli: click.Group, *arguments: str) -> Result:
     return CliRunner().invoke(cli, arguments)
 
 
@@ -320,12 +309,12 @@ def test_a_command_that_is_used_imports_its_plugin_only(
     install(PLUGINS, plug_below=BELOW)
     cli = filled_before()
     names = sorted(cli.commands)
-    assert run(cli, "greet", "--loud").output == f"main {names} True\n"
+    assert invoke(cli, "greet", "--loud").output == f"main {names} True\n"
     assert imported() == {"plug_greet"}
-    assert run(cli, "tools", "inner").output == "inner\n"
-    assert run(cli, "tools", "made").output == "made\n"
+    assert invoke(cli, "tools", "inner").output == "inner\n"
+    assert invoke(cli, "tools", "made").output == "made\n"
     assert imported() == {"plug_greet", "plug_group"}
-    assert run(cli, "outside").output == "outside\n"
+    assert invoke(cli, "outside").output == "outside\n"
     assert "plug_below.commands" in imported()
     assert "plug_first" not in imported()
 
@@ -343,7 +332,7 @@ def test_a_hook_is_called_once_for_all_its_commands(
     sys.plug_calls = []  # type: ignore[attr-defined]
     install({"plug_calls": source})
     cli = filled_before()
-    assert [run(cli, name).output for name in ("one", "two", "one")] == [
+    assert [invoke(cli, name).output for name in ("one", "two", "one")] == [
         "1\n",
         "2\n",
         "1\n",
@@ -352,15 +341,18 @@ def test_a_hook_is_called_once_for_all_its_commands(
     del sys.plug_calls  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", sorted(EAGER))
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [(name, reason) for reason, sources in EAGER.items() for name in sources],
+)
 def test_a_plugin_whose_commands_may_differ_is_imported_and_why_says_so(
     install: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
     run: Run,
     name: str,
+    reason: str,
 ) -> None:
-    source, reason = EAGER[name]
-    install({name: source})
+    install({f"plug_{name}": EAGER[reason][name]})
 
     def seen(lazy: bool) -> dict[str, Any]:
         forget()
@@ -378,9 +370,9 @@ def test_a_plugin_whose_commands_may_differ_is_imported_and_why_says_so(
             monkeypatch.delenv("PLUG_ON", raising=False)
         assert seen(True) == seen(False)
     seen(True)
-    assert name in imported()
+    assert imported() == {f"plug_{name}"}
     forget()
-    code, output, _ = run("why", "host", name.removeprefix("plug_"))
+    code, output, _ = run("why", "host", name)
     assert code == 0
     assert "Imported when the hook 'register_commands' of 'host' is called" in output
     assert reason in output
@@ -493,3 +485,271 @@ def test_any_hook_adds_the_same_commands_as_without_laziness(
         expected = seen(False, is_on)
         assert seen(True, is_on) == expected
         assert seen(True, is_on) == expected
+
+
+# ------------------------------------------------------------------ what is remembered
+
+
+def test_a_plugin_is_imported_again_when_a_source_of_its_commands_changes(
+    install: Callable[..., Path],
+) -> None:
+    directory = install(PLUGINS, plug_below=BELOW)
+    below = directory / "plug_below" / "commands.py"
+    for file, old, new in (
+        (directory / "plug_greet.py", "Greet somebody.", "Greet everybody."),
+        (directory / "plug_greet.py", "def greet(", "def welcome("),
+        (below, "Of another module.", "Of another file."),
+        (below, "'Of another file.'", "str()"),
+    ):
+        filled_before()
+        assert imported() == set()
+        rewrite(file, file.read_text().replace(old, new))
+        forget()
+        assert state_of(fill()) == state_of(fill(lazy=False))
+        assert imported()
+        forget()
+
+
+def test_commands_depend_on_the_commands_of_the_host_if_the_hook_reads_them(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_names": PLUGINS["plug_names"], "plug_greet": GREET})
+    filled_before()
+    assert imported() == set()
+    forget()
+
+    def filled(lazy: bool) -> list[str]:
+        cli = group_of_host()
+        cli.add_command(click.Command("greet"))
+        cli.add_command(click.Command("absent"))
+        host(lazy).hook.register_commands(cli=cli, more="")
+        return [*cli.commands]
+
+    # "greet" is replaced, and "alias" is not added.
+    for names in (filled(False), filled(True), filled(True)):
+        assert names == ["own", "sub", "greet", "absent"]
+        forget()
+
+
+def test_commands_are_remembered_for_several_groups(
+    install: Callable[..., Path],
+) -> None:
+    # Of two plugins, the last is called first.
+    install({"plug_names": PLUGINS["plug_names"], "plug_greet": GREET})
+
+    class Other(click.Group):
+        pass
+
+    def fill_several() -> list[list[str]]:
+        pm = host()
+        groups = [group_of_host(), group_of_host(), group_of_host(cls=Other)]
+        groups[1].add_command(click.Command("more"))
+        for each in groups:
+            pm.hook.register_commands(cli=each, more="")
+        return [[*each.commands] for each in groups]
+
+    expected = [["own", "sub", *more, "greet", "alias"] for more in ([], ["more"], [])]
+    assert fill_several() == expected
+    forget()
+    assert fill_several() == expected
+    assert imported() == set()
+
+
+def test_a_hook_may_be_given_several_groups_and_defaults(
+    install: Callable[..., Path],
+) -> None:
+    class Several:
+        @hookspec
+        def register_commands(
+            self, cli: click.Group, admin: click.Group, more: str = "default"
+        ) -> None: ...
+
+    source = """
+@hookimpl
+def register_commands(admin, cli, more="mine"):
+    @cli.command()
+    def one(): click.echo(more)
+    @admin.command()
+    def two(): click.echo(f"{more} {cli.name} {admin.name}")
+"""
+    install({"plug_several": source})
+
+    def filled(lazy: bool) -> list[str]:
+        pm = pluggy.PluginManager("host")
+        pm.add_hookspecs(Several)
+        if lazy:
+            load_entrypoints(pm, "host", lazy=True, groups=["register_commands"])
+        else:
+            load_entrypoints(pm, "host")
+        cli, admin = click.Group("cli"), click.Group("admin")
+        pm.hook.register_commands(cli=cli, admin=admin, more="given")
+        assert lazily == (imported() == set())
+        return [invoke(cli, "one").output, invoke(admin, "two").output]
+
+    lazily = False
+    expected = filled(False)
+    forget()
+    assert filled(True) == expected
+    forget()
+    lazily = True
+    assert filled(True) == expected
+
+
+def test_a_historic_hook_adds_lazy_commands_when_a_plugin_is_registered(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_hist": GREET.replace("register_commands", "began")})
+    for _ in range(2):
+        forget()
+        pm = pluggy.PluginManager("host")
+        pm.add_hookspecs(Specs)
+        cli = group_of_host()
+        pm.hook.began.call_historic(kwargs={"cli": cli})
+        load_entrypoints(pm, "host", lazy=True, groups=["began"])
+        assert [*cli.commands] == ["own", "sub", "greet"]
+    assert imported() == set()
+    assert "True" in invoke(cli, "greet", "--loud").output
+
+
+def test_wrappers_of_the_hook_are_called(install: Callable[..., Path]) -> None:
+    source = """
+@hookimpl(wrapper=True)
+def register_commands(cli):
+    before = [*cli.commands]
+    result = yield
+    cli.commands["own"].help = f"{before} {[*cli.commands]}"
+    return result
+"""
+    install({"plug_wraps": source, "plug_greet": GREET})
+    expected = state_of(fill(lazy=False))
+    forget()
+    assert state_of(filled_before()) == expected
+    assert imported() == {"plug_wraps"}
+
+
+def test_the_result_of_a_hook_that_adds_commands_is_that_of_pluggy(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_greet": GREET})
+    for _ in range(2):
+        assert host().hook.register_commands(cli=group_of_host(), more="") == []
+        forget()
+
+
+def test_a_hook_that_is_given_no_group_is_called(
+    install: Callable[..., Path],
+) -> None:
+    source = "@hookimpl\ndef register_commands(cli): return cli\n"
+    install({"plug_plain": source})
+    filled_before()
+    for _ in range(2):
+        assert host().hook.register_commands(cli="text", more="") == ["text"]
+        assert imported() == {"plug_plain"}
+        forget()
+
+
+# ---------------------------------------------------------------------------- failures
+
+
+def test_an_exception_of_a_hook_is_raised_as_in_pluggy_and_not_remembered(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = f"{HOOK}    @cli.command()\n    def one(): 'One.'\n    x = 1 / int(ON)\n"
+    install({"plug_raises": source})
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            fill()
+        forget()
+    monkeypatch.setenv("PLUG_ON", "1")
+    assert [*filled_before().commands] == ["own", "sub", "one"]
+    assert imported() == set()
+    # A later failure is one of the command, and the next start is not affected.
+    for on in (False, True):
+        monkeypatch.delenv("PLUG_ON", raising=False)
+        if on:
+            monkeypatch.setenv("PLUG_ON", "1")
+        forget()
+        cli = fill()
+        result = invoke(cli, "one")
+        assert result.exit_code == (0 if on else 1)
+        if not on:
+            assert "could not be loaded: ZeroDivisionError" in result.output
+            assert "declared by plugs 1.0" in result.output
+            assert "LAZYPLUG_TRACEBACK=1" in result.output
+            assert "could not be loaded" in invoke(cli, "one", "--help").output
+
+
+def test_a_command_whose_plugin_can_no_longer_be_imported_says_so(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install({"plug_needs": f"import plug_needed\n{GREET}", "plug_needed": ""})
+    filled_before()
+    monkeypatch.setitem(sys.modules, "plug_needed", None)
+    cli = fill()
+    assert "Greet somebody." in invoke(cli, "--help").output
+    result = invoke(cli, "greet")
+    assert result.exit_code == 1
+    assert "import of plug_needed halted" in result.output
+    monkeypatch.delitem(sys.modules, "plug_needed")
+    forget()
+    assert invoke(fill(), "greet").exit_code == 0
+
+
+def test_a_hook_that_adds_other_commands_is_reported_and_called_from_then_on(
+    install: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    run: Run,
+) -> None:
+    # A decorator may do anything with a function, which its source does not show.
+    source = f"""
+def another(): click.echo("another")
+def changed(function): return another if ON else function
+
+{HOOK}
+    @cli.command()
+    @changed
+    def one(): click.echo("one")
+"""
+    install({"plug_changes": source})
+    filled_before()
+    monkeypatch.setenv("PLUG_ON", "1")
+    forget()
+    cli = fill()
+    result = invoke(cli, "one")
+    assert result.exit_code == 1
+    assert "its hook 'register_commands' does not add the command 'one'" in (
+        result.output
+    )
+    assert "the hook added other commands than its source shows" in caplog.text
+    forget()
+    assert [*fill().commands] == ["own", "sub", "another"]
+    forget()
+    assert "added other commands" in run("why", "host", "changes")[1]
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        ("register_commands", TypeError, "not a valid groups argument: expected the"),
+        (["register_command"], ValueError, "no hook with that name.*did you mean"),
+        (["x"], ValueError, r"groups=\['x'\]: the host has no hook with that name"),
+    ],
+)
+def test_the_names_of_hooks_are_checked(
+    groups: Iterable[str], error: type[Exception], message: str
+) -> None:
+    for lazy in (False, True):
+        pm = pluggy.PluginManager("host")
+        pm.add_hookspecs(Specs)
+        with pytest.raises(error, match=message):
+            load_entrypoints(pm, "host", lazy=lazy, groups=groups)
+
+
+def test_a_host_that_has_not_imported_click_calls_the_hook(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "@hookimpl\ndef register_commands(cli): return cli\n"
+    install({"plug_plain": source})
+    monkeypatch.delitem(sys.modules, "click")
+    assert host().hook.register_commands(cli=1, more="") == [1]
