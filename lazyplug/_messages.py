@@ -422,6 +422,43 @@ OTHER_HOOKS = (
     "{plugin} has other hooks than its source shows, so it will be imported at each"
     " start from now on"
 )
+HOOK_IS_NOT_PLAIN = "the definition of the hook is not plain in the source"
+LINE_IS_NOT_PLAIN = (
+    "{file}:{line} does something else than to add commands, or may add others in"
+    " another process"
+)
+COMMAND_IS_NOT_PLAIN = (
+    "the source does not show plainly that the hook adds the command {name!r}"
+)
+TEXT_IS_NOT_PLAIN = (
+    "not all that is printed of the command {name!r} in a list is literal in the source"
+)
+USES_GROUP = "the hook uses {name!r} of the group"
+CHANGES_GROUP = "the hook changes more of the group than its new commands"
+REPLACES_COMMAND = "the hook replaces the command {name!r}"
+RETURNS_VALUE = "the hook returns a value"
+ADDS_AT_IMPORT = "the import of the plugin adds the command {name!r}"
+ADDS_OTHER_COMMANDS = "the hook added other commands than its source shows"
+NOT_LAZY_ANY_MORE = (
+    "{extension}: {reason}, so it will be imported from now on when its hook {hook!r}"
+    " is called"
+)
+HOOK_ADDS_NO_COMMAND = (
+    "{extension}: its hook {hook!r} does not add the command {name!r}, as it did before"
+)
+NOT_ADDED = "not added by the hook {hook!r}"
+HOOK_NAMES = "the names of hooks, such as ['register_commands']"
+NO_HOOK = (
+    "groups=[{name!r}]: the host has no hook with that name; call add_hookspecs()"
+    " before load_entrypoints()"
+)
+IMPORTED_FOR_HOOK = (
+    "Imported when the hook {hook!r} of {project!r} is called: {reason}."
+)
+IMPORTED_AT_ONCE = (
+    "Imported by load_entrypoints() for {project!r}, also with lazy=True: its source"
+    " does not show plainly which hooks it has."
+)
 IMPORTED_BEFORE_INSTALL = (
     "stevedore ({file}) was imported before {package}.install() was called: names that"
     " were imported before still refer to it. Call install() before anything imports"

@@ -66,6 +66,9 @@ _PYTHON_FINDERS = {
 }
 # The first text of a file of facts, with the schema version.
 MARK = "facts 5"
+# The first word of the kinds of facts about hooks; the others are the project of the
+# host, and the hook if the fact is about the groups that it is given.
+HOOKS = "pluggy"
 # The key of a fact about the whole environment.
 WHOLE = "", ""
 

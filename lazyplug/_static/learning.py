@@ -216,6 +216,12 @@ def write(known: "LearnedFacts") -> None:
         store(known.directory, os.path.basename(known.path), content)
 
 
+def kinds_of(known: "LearnedFacts", group: str) -> "list[str]":
+    """Return the kinds of the facts that were learned about extensions of a group."""
+    parts = _read_all(known)[1].keys() | known.new.keys()
+    return sorted(kind for kind, name in parts if name == group)
+
+
 def _read_all(known: "LearnedFacts") -> "tuple[bytes, dict[Part, FactTable]]":
     """Return the header of the file, and the facts that may still be valid.
 

@@ -10,6 +10,8 @@ from .._index import Index
 from .._indexing.freeze import staleness_note
 from .._inventory import groups_of, rows_by_group, shadowed_rows
 from .._printable import list_words, sentence
+from .._static.learned import HOOKS, learned_facts
+from .._static.learning import kinds_of
 from .listing import EXCLUDED, ONE_OF, list_extensions
 from .output import add_json, clean, print_json
 
@@ -63,6 +65,22 @@ def _reasons_of_declared(named: "dict[Extension[Any], str]") -> "Iterator[str]":
             yield sentence(f"{reason}; {origin(extension)}")
         else:
             yield f"Available: {origin(extension)}."
+            yield from _reasons_of_hooks(extension)
+
+
+def _reasons_of_hooks(extension: "Extension[Any]") -> "Iterator[str]":
+    """Yield why a plugin of pluggy is imported at each start, if it is known to be."""
+    known = learned_facts()
+    for kind in kinds_of(known, extension.group):
+        word, _, project = kind.partition(" ")
+        project, _, hook = project.partition(" ")
+        learned = known.recall(extension, kind) if word == HOOKS else None
+        if hook and isinstance(learned, str):
+            yield messages.IMPORTED_FOR_HOOK.format(
+                hook=hook, project=project, reason=learned
+            )
+        elif learned is False:
+            yield messages.IMPORTED_AT_ONCE.format(project=project)
 
 
 def _reasons_of_shadowed(namespace: str, name: str) -> "Iterator[str]":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # The kind of the learned facts: what click prints about a command in a list.
 _KIND = "click command"
+NAME = "name"
 TEXTS = ("short_help", "help")
 FLAGS = ("hidden", "deprecated")
 # What cloup and rich-click ask of each command in a list.
@@ -62,11 +63,8 @@ def learn_command(extension: Extension[Any], command: click.Command) -> None:
     facts |= {
         name: value for name, value in now.items() if plain.is_literal(name, value)
     }
-    facts |= _extras(command)
-    facts[IS_GROUP] = isinstance(command, click.Group)
-    facts[FUNCTION] = getattr(command.callback, "__name__", None)
-    if command.callback is not None and type(facts[FUNCTION]) is not str:
-        del facts[FUNCTION]  # it is no function
+    facts.pop(FUNCTION, None)
+    facts |= kind_of(command)
     sources.clock = min(sources.clock, _BEGAN)
     learn(known, extension, _KIND, {**facts, _IS_LOADED: True}, sources)
 
@@ -79,6 +77,15 @@ def printed(command: click.Command) -> dict[str, Any]:
     if type(command).get_short_help_str.__qualname__ != own:
         found["short_help"] = command.get_short_help_str(1000)
     return found
+
+
+def kind_of(command: click.Command) -> dict[str, Any]:
+    """Return the facts about a loaded command that its texts and flags are not."""
+    facts = {**_extras(command), IS_GROUP: isinstance(command, click.Group)}
+    name = getattr(command.callback, "__name__", None)
+    if command.callback is None or type(name) is str:
+        facts[FUNCTION] = name  # otherwise, it is no function
+    return facts
 
 
 def _extras(command: click.Command) -> dict[str, Any]:

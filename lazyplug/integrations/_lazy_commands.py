@@ -54,9 +54,9 @@ class LazyCommand(click.Command):
     :param plugin: the plugin, not loaded yet.
     """
 
-    _plugin: Plugin
+    _plugin: CommandLoader
 
-    def __init__(self, plugin: Plugin) -> None:
+    def __init__(self, plugin: CommandLoader) -> None:
         object.__setattr__(self, "_plugin", plugin)
 
     def __getattribute__(self, name: str) -> Any:
@@ -96,7 +96,7 @@ class _Callback:
     :param name: its name, for which rich-click asks in a list.
     """
 
-    def __init__(self, plugin: Plugin, name: str) -> None:
+    def __init__(self, plugin: CommandLoader, name: str) -> None:
         self.__name__ = name
         self._plugin = plugin
         # The function. None: not loaded yet. A host may give the command another one
@@ -114,15 +114,13 @@ class _Callback:
         return self.function or command.callback
 
 
-class Plugin:
-    """A plugin of a lazy group, with what is known about its command.
+class CommandLoader:
+    """Load the command of a lazy command, and know some of it before.
 
-    :param group: the group, whose manager has the plugin.
-    :param name: its name.
+    :param name: the name of the lazy command in its group.
     """
 
-    def __init__(self, group: LazyGroup, name: str) -> None:
-        self._group = group
+    def __init__(self, name: str) -> None:
         self.name = name
         # another one if the host has set it
         self.command_name = name
@@ -136,9 +134,9 @@ class Plugin:
 
     @property
     def command(self) -> click.Command:
-        """The command that the plugin is, loaded on first access."""
+        """The command of the plugin, loaded on first access."""
         if self.loaded is None:
-            loaded = _load(self)
+            loaded = self._load()
             callback = (self._known or {}).get("callback")
             if callback is not None:
                 callback.function = loaded.callback
@@ -164,7 +162,42 @@ class Plugin:
             raise AttributeError(name)
         return getattr(self.command, name)
 
-    def is_of(self, group: LazyGroup, name: str) -> bool:
+    def is_of(self, group: click.Group, name: str) -> bool:
+        """Return True if this is the plugin of a lazy group with a name."""
+        return False
+
+    def _load(self) -> click.Command:
+        """Return the command, or one that fails with the reason."""
+        raise NotImplementedError
+
+    def _find_known(self) -> dict[str, Any]:
+        """Return the attributes that are not looked up in the loaded command."""
+        raise NotImplementedError
+
+    def _attributes_of(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """Return the attributes of a command, except for its texts, from its facts."""
+        known = {name: facts[name] for name in EXTRAS if name in facts}
+        known |= {name: facts.get(name) or False for name in FLAGS}
+        if IS_GROUP in facts:
+            known["__class__"] = click.Group if facts[IS_GROUP] else LazyCommand
+        if FUNCTION in facts:
+            name = facts[FUNCTION]
+            known["callback"] = None if name is None else _Callback(self, name)
+        return known
+
+
+class Plugin(CommandLoader):
+    """A plugin of a lazy group, with what is known about its command.
+
+    :param group: the group, whose manager has the plugin.
+    :param name: its name.
+    """
+
+    def __init__(self, group: LazyGroup, name: str) -> None:
+        super().__init__(name)
+        self._group = group
+
+    def is_of(self, group: click.Group, name: str) -> bool:
         """Return True if this is the plugin of a group with a name."""
         return self._group is group and self.name == name
 
@@ -198,13 +231,7 @@ class Plugin:
         hint = extension.remembered
         if not isinstance(hint, dict) or not hint.keys() >= {*TEXTS}:
             hint = facts
-        known |= {name: facts[name] for name in EXTRAS if name in facts}
-        known |= {name: facts.get(name) or False for name in FLAGS}
-        if IS_GROUP in facts:
-            known["__class__"] = click.Group if facts[IS_GROUP] else LazyCommand
-        if FUNCTION in facts:
-            name = facts[FUNCTION]
-            known["callback"] = None if name is None else _Callback(self, name)
+        known |= self._attributes_of(facts)
         return {name: hint.get(name) for name in TEXTS} | known
 
     def _unusable(self, reason: str) -> dict[str, Any]:
@@ -215,6 +242,32 @@ class Plugin:
         known = {"help": text, "short_help": text, "__class__": LazyCommand}
         known["callback"] = _Callback(self, self.name)
         return known | dict.fromkeys(FLAGS, False)
+
+    def _load(self) -> click.Command:
+        """Return the command that the plugin is, or one that fails with the reason."""
+        try:
+            extension = self.find()
+        except (MultipleMatches, NoMatches) as error:
+            from ._unusable import reason_of  # deferred: only on failure
+
+            return BrokenCommand(self.name, str(error), reason_of(error))
+        try:
+            loaded = extension.plugin
+            command = as_command(loaded)
+            if command is not None:
+                learn_command(extension, command)
+                return command
+        except (Exception, SystemExit) as error:  # a script may be run by its import
+            return broken_command(extension, self.name, error)
+        # deferred: only on failure
+        from .. import _messages as messages
+        from .._faults.errors import origin
+
+        message = messages.NOT_A_COMMAND.format(
+            extension=origin(extension), plugin=repr_of(loaded)
+        )
+        reason = messages.NO_COMMAND.format(plugin=repr_of(loaded))
+        return BrokenCommand(self.name, message, reason)
 
 
 class Commands(MutableMapping[str, click.Command]):
@@ -325,7 +378,7 @@ class Commands(MutableMapping[str, click.Command]):
         return repr(dict(self))
 
 
-class _BrokenCommand(click.Command):
+class BrokenCommand(click.Command):
     """The command of a plugin that cannot be used: it says why, and fails.
 
     :param message: the message of the error; the help of the command.
@@ -354,33 +407,13 @@ class _BrokenCommand(click.Command):
         raise click.ClickException(text) from self._error
 
 
-def _load(plugin: Plugin) -> click.Command:
-    """Return the command that a plugin is, or one that fails with the reason."""
-    try:
-        extension = plugin.find()
-    except (MultipleMatches, NoMatches) as error:
-        from ._unusable import reason_of  # deferred: only on failure
+def broken_command(
+    extension: Extension[Any], name: str, error: BaseException
+) -> click.Command:
+    """Return the command of a plugin that raised an exception: it says so and fails."""
+    from ._unusable import failure  # deferred: only on failure
 
-        return _BrokenCommand(plugin.name, str(error), reason_of(error))
-    try:
-        loaded = extension.plugin
-        command = as_command(loaded)
-        if command is not None:
-            learn_command(extension, command)
-            return command
-    except (Exception, SystemExit) as error:  # a script may be run by its import
-        from ._unusable import failure  # deferred: only on failure
-
-        return _BrokenCommand(plugin.name, *failure(extension, error))
-    # deferred: only on failure
-    from .. import _messages as messages
-    from .._faults.errors import origin
-
-    message = messages.NOT_A_COMMAND.format(
-        extension=origin(extension), plugin=repr_of(loaded)
-    )
-    reason = messages.NO_COMMAND.format(plugin=repr_of(loaded))
-    return _BrokenCommand(plugin.name, message, reason)
+    return BrokenCommand(name, *failure(extension, error))
 
 
 def as_command(plugin: object) -> click.Command | None:

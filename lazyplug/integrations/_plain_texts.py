@@ -44,6 +44,7 @@ class PlainTexts:
     :param callback: the function that the command calls; None if the command is not
         loaded, or calls none.
     :param sources: records the files that are read.
+    :param body: the statements that define the command; None: those at the top level.
     """
 
     def __init__(
@@ -51,15 +52,17 @@ class PlainTexts:
         place: tuple[str, int],
         callback: Callable[..., Any] | None,
         sources: Sources,
+        body: list[ast.stmt] | None = None,
     ) -> None:
         self._sources = sources
+        self._body = body
         self._trees: dict[str, ast.Module] = {}
         # keywords and docstrings of the target, and those of the callback
         self._target_values: Values = {}
         self._callback_values: Values = {}
         file, line = place
         self._is_found = self._collect(
-            file, lambda node: _line(node) == line, self._target_values
+            file, lambda node: line_of(node) == line, self._target_values
         )
         if self._is_found and callback is not None:
             self._is_found = self._collect_function(callback)
@@ -97,6 +100,14 @@ class PlainTexts:
             not any(own) and _COMPUTED not in values and "**" not in self._target_values
         )
 
+    def is_named(self, name: str | None) -> bool:
+        """Return True if the source of a command accounts for its own name.
+
+        It is a literal there, or click makes it of the name of the function.
+        """
+        is_known = self._is_found and "**" not in self._target_values
+        return is_known and {*self._values("name")} <= {name}
+
     def _values(self, *names: str) -> list[Any]:
         parts = self._target_values, self._callback_values
         return [each for part in parts for name in names for each in part.get(name, ())]
@@ -110,8 +121,7 @@ class PlainTexts:
             code.co_filename,
             lambda node: (
                 isinstance(node, _FUNCTIONS)
-                and (node.name, _first_line(node))
-                == (code.co_name, code.co_firstlineno)
+                and (node.name, first_line(node)) == (code.co_name, code.co_firstlineno)
             ),
             self._callback_values,
         )
@@ -121,7 +131,7 @@ class PlainTexts:
     ) -> bool:
         """Collect the texts of the command in a file; return False if there is none."""
         tree = self._tree(file)
-        for node in filter(matches, tree.body):
+        for node in filter(matches, tree.body if self._body is None else self._body):
             makers = _makers(node)
             constants = _constants(tree)
             for maker in makers:
@@ -129,6 +139,8 @@ class PlainTexts:
                     continue
                 if has_several_arguments(maker):
                     values["cls"] = [_COMPUTED]  # it may be the second argument
+                for argument in maker.args[:1]:
+                    values.setdefault("name", []).append(_literal(argument, constants))
                 for each in maker.keywords:
                     value = _literal(each.value, constants) if each.arg else _COMPUTED
                     values.setdefault(each.arg or "**", []).append(value)
@@ -180,13 +192,13 @@ def _last(node: ast.expr) -> str:
     return (dotted(node.func if isinstance(node, ast.Call) else node) or [""])[-1]
 
 
-def _line(node: ast.stmt) -> int:
+def line_of(node: ast.stmt) -> int:
     """Return the line by which Search.place identifies a statement."""
     value: ast.expr | None = getattr(node, "value", None)
     return (value or node).lineno
 
 
-def _first_line(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+def first_line(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Return the line by which a code object identifies a function."""
     return node.decorator_list[0].lineno if node.decorator_list else node.lineno
 

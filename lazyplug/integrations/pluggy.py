@@ -15,9 +15,6 @@ from pluggy import HookImpl, PluginManager
 
 from .. import ExtensionManager
 from .._static import learned
-from .._static.learning import learn
-from .._static.source import Sources
-from ._plain_hooks import PlainHooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -46,6 +43,7 @@ def load_entrypoints(
     name: str | None = None,
     *,
     lazy: bool = False,
+    groups: Iterable[str] = (),
     choice: Choice | None = None,
     on_failure: str | None = None,
 ) -> int:
@@ -65,6 +63,12 @@ def load_entrypoints(
     the hooks. If the import fails, the host continues: the plugin is not registered, or
     its hooks answer as if it were not.
 
+    A hook in `groups` is one to which the host passes click groups, to which plugins
+    add commands. With `lazy`, it is learned which commands a plugin adds when its hook
+    is first called. Later calls add lazy commands to the groups, without an import. If
+    one of them is used, the plugin is imported, and its hook is called with a view of
+    the group, to which it adds the command.
+
     Even with `lazy`, a plugin is imported here if a stand-in could make a difference:
     if the plugin is not a module, if it has no hooks, if one of its hooks depends on a
     condition or is not plain in the source, or if the host warns about a hook or
@@ -74,6 +78,8 @@ def load_entrypoints(
     :param group: the group of the entry points.
     :param name: the name of the only plugin to register; None: all.
     :param lazy: True to import plugins when they are first used.
+    :param groups: the names of the hooks that add commands to groups; see
+        docs/pluggy.md. Without `lazy`, it has no effect.
     :param choice: which plugins are enabled, decided before any is imported. None: all,
         except those that `LAZYPLUG_ALLOW` and `LAZYPLUG_DENY` exclude.
     :param on_failure: what happens if a plugin cannot be imported, here or when one of
@@ -83,8 +89,10 @@ def load_entrypoints(
         and broken metadata are handled as by Manager, with "warn" as the default.
 
     Raises TypeError if `lazy` is true and the plugin manager inspects plugins itself,
-    as that of pytest does.
+    as that of pytest does; or if `groups` is a text. Raises ValueError if it names a
+    hook that the host does not have.
     """
+    fills = _check_groups(pm, groups)
     if lazy:
         _check_manager(type(pm))
     manager = ExtensionManager[Any](
@@ -99,7 +107,7 @@ def load_entrypoints(
             continue
         try:
             if lazy:
-                plugin = _make_plugin(pm, extension, policy)
+                plugin = _make_plugin(pm, extension, fills, policy)
             else:
                 plugin = _load_plugin(extension, policy)
         except _PluginSkipped:
@@ -118,6 +126,27 @@ def _check_manager(manager: type[PluginManager]) -> None:
             name = f"{manager.__module__}.{manager.__qualname__}"
             text = messages.INSPECTS_PLUGINS.format(manager=name, method=method)
             raise TypeError(text)
+
+
+def _check_groups(pm: PluginManager, groups: Iterable[str]) -> frozenset[str]:
+    """Return the names of hooks as a set. Raises TypeError or ValueError."""
+    if isinstance(groups, str):
+        from .. import _messages as messages  # deferred: only on failure
+
+        text = messages.NOT_VALID.format(
+            value=repr(groups), what="groups argument", expected=messages.HOOK_NAMES
+        )
+        raise TypeError(text)
+    names = frozenset(groups)
+    for name in names:
+        if not hasattr(pm.hook, name):
+            # deferred: only on failure
+            from .. import _messages as messages
+            from .._faults.errors import did_you_mean, near_misses
+
+            near = did_you_mean(near_misses(name, vars(pm.hook)))
+            raise ValueError(messages.NO_HOOK.format(name=name) + near)
+    return names
 
 
 class _PluginSkipped(Exception):
@@ -181,7 +210,9 @@ def _add_distribution(
         distinfo[-1] = plugin, _manager.DistFacade(distinfo[-1][1])  # type: ignore[attr-defined]
 
 
-def _make_plugin(pm: PluginManager, extension: Extension[Any], policy: str) -> Any:
+def _make_plugin(
+    pm: PluginManager, extension: Extension[Any], fills: frozenset[str], policy: str
+) -> Any:
     """Return a stand-in for a plugin, or the plugin if no stand-in is possible."""
     if extension._module is None or extension.attr is not None:
         return _load_plugin(extension, policy)
@@ -195,13 +226,13 @@ def _make_plugin(pm: PluginManager, extension: Extension[Any], policy: str) -> A
         hooks, others = known
         seen = any(hasattr(pm.hook, name) for name in others)
         if not seen and not _would_warn(pm, hooks):
-            return _Plugin(pm, extension, hooks, policy)
+            return _Plugin(pm, extension, hooks, fills, policy)
     return _load_plugin(extension, policy)
 
 
-def _kind(pm: PluginManager) -> str:
+def _kind(pm: PluginManager, hook: str = "") -> str:
     # Each project has its own marker.
-    return f"pluggy {pm.project_name}"
+    return " ".join(filter(None, (learned.HOOKS, pm.project_name, hook)))
 
 
 def _would_warn(pm: PluginManager, hooks: Iterable[Hook]) -> bool:
@@ -254,6 +285,11 @@ def _learn(
     pm: PluginManager, extension: Extension[Any], hooks: list[Hook] | None
 ) -> Known:
     """Remember and return what the source shows about the hooks of a loaded plugin."""
+    # deferred: they import ast, and most plugins are known
+    from .._static.learning import learn
+    from .._static.source import Sources
+    from ._plain_hooks import PlainHooks
+
     known = learned.learned_facts()
     sources = Sources(_BEGAN)
     found: Known = False
@@ -297,20 +333,21 @@ class _Plugin(ModuleType):
     # A stand-in for a module. It has the hooks of the module, and imports the module on
     # access to anything else. This is not a docstring: `__doc__` is that of the module.
 
-    __slots__ = ("_extension", "_hooks", "_pm", "_policy")
+    __slots__ = ("_extension", "_fills", "_hooks", "_pm", "_policy")
 
     def __init__(
         self,
         pm: PluginManager,
         extension: Extension[Any],
         hooks: list[Hook],
+        fills: frozenset[str],
         policy: str,
     ) -> None:
         super().__init__(extension.module_name)
         # `__getattr__` gets all other attributes from the module itself.
         for name in self.__dict__.keys() - {"__name__"}:
             del self.__dict__[name]
-        for slot, value in zip(self.__slots__, (extension, hooks, pm, policy)):
+        for slot, value in zip(self.__slots__, (extension, fills, hooks, pm, policy)):
             object.__setattr__(self, slot, value)
         for hook in hooks:
             self.__dict__[hook[0]] = _stand_in(self, hook, f"{pm.project_name}_impl")
@@ -371,22 +408,37 @@ def _stand_in(plugin: _Plugin, hook: Hook, marker: str) -> Callable[..., Any]:
     """Return a function with the arguments of a hook that calls the plugin's own."""
     name, args, kwargs, options = hook
     wraps = options["wrapper"] or options["hookwrapper"]
+    fills = not wraps and (options["specname"] or name) in plugin._fills
 
-    def call(positional: list[Any], keywords: dict[str, Any]) -> Any:
-        try:
-            module = _load(plugin, plugin._policy)
-        except _PluginSkipped:
-            return _pass_through() if wraps else None
+    def load(policy: str = "error") -> Callable[..., Any]:
+        module = _load(plugin, policy)
         if not plugin._extension.loaded:
             # A hook that the import of the plugin calls skips the plugin: pluggy
             # registers a plugin only after its import.
-            return _pass_through() if wraps else None
+            raise _PluginSkipped
+        return getattr(module, name)  # type: ignore[no-any-return]
+
+    def call(positional: list[Any], keywords: dict[str, Any]) -> Any:
         passed = {
             key: value
             for key, value in keywords.items()
             if value is not _PLUGIN_DEFAULT
         }
-        return getattr(module, name)(*positional, **passed)
+        filling = None
+        if fills and "click" in sys.modules:
+            from ._filled_groups import Hook, HookCall  # deferred: few hosts have it
+
+            of_plugin = Hook(plugin._extension, _kind(plugin._pm, name), name, load)
+            filling = HookCall(of_plugin, dict(zip(args, positional)), passed)
+            if not plugin._extension.loaded and filling.add_lazily():
+                return None
+        try:
+            function = load(plugin._policy)
+        except _PluginSkipped:
+            return _pass_through() if wraps else None
+        if filling is not None:
+            return filling.run(function)
+        return function(*positional, **passed)
 
     # pluggy reads the names of the arguments from the code object, and checks that a
     # wrapper is a generator function. All names are identifiers, as Python and

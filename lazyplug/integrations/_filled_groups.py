@@ -1,0 +1,196 @@
+"""Add the commands that a hook adds to its groups as lazy commands, if they are known.
+
+They are known once the hook was called for real; see `_learned_additions`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from .._index import DECODE_ERRORS
+from .._static.learned import learned_facts
+from ._command_facts import NAME, TEXTS
+from ._lazy_commands import BrokenCommand, CommandLoader, LazyCommand, broken_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .. import Extension
+
+    # What a hook adds to a group: the parameter of the hook; the class of the group;
+    # the names in the group before, None if they do not matter; the names of the new
+    # commands, with the facts about each. As JSON, which has no tuples.
+    Filled = list[Any]
+
+
+class Hook(NamedTuple):
+    """A hook of a plugin that is given groups.
+
+    :param extension: the plugin.
+    :param kind: the kind of the learned facts about the hook.
+    :param name: the name of the hook in the module of the plugin.
+    :param load: imports the plugin, and returns the function of the hook.
+    """
+
+    extension: Extension[Any]
+    kind: str
+    name: str
+    load: Callable[[], Callable[..., Any]]
+
+
+class HookCall:
+    """A call of a hook that is given groups, to which it adds commands.
+
+    :param hook: the hook.
+    :param positional: the positional arguments of the call, by name.
+    :param keywords: its keyword arguments.
+    """
+
+    def __init__(
+        self, hook: Hook, positional: dict[str, Any], keywords: dict[str, Any]
+    ) -> None:
+        self.hook = hook
+        self._positional = positional
+        self._keywords = keywords
+        self.groups: dict[str, click.Group] = {
+            name: value
+            for name, value in {**positional, **keywords}.items()
+            if issubclass(type(value), click.Group)  # a lazy command only looks like it
+        }
+        # of each group: its class, and the names of its commands before the call
+        self.classes = {
+            name: f"{type(each).__module__}.{type(each).__qualname__}"
+            for name, each in self.groups.items()
+        }
+        self.before = {name: [*each.commands] for name, each in self.groups.items()}
+        # what the lazy commands were added for
+        self.expected: list[Filled] = []
+        self._commands: Mapping[str, Mapping[str, click.Command]] | None = None
+
+    def add_lazily(self) -> bool:
+        """Add lazy commands to the groups; return False if they are not known."""
+        found = self._find_known(self.recall())
+        if found is None:
+            return False
+        self.expected, commands = found
+        for param, command in commands:
+            self.groups[param].add_command(LazyCommand(command), command.name)
+        return True
+
+    def run(self, function: Callable[..., Any]) -> Any:
+        """Call the function of the hook, and learn what it adds if that is unknown."""
+        known = self.recall()
+        if not self.groups or isinstance(known, str) or self._find_known(known):
+            return self.call(function, {})
+        from ._learned_additions import learn_additions  # deferred: most are known
+
+        return learn_additions(self, function)
+
+    def call(
+        self, function: Callable[..., Any], groups: Mapping[str, click.Group]
+    ) -> Any:
+        """Call a function with the arguments; these groups replace their own."""
+        given = {**self._positional, **self._keywords, **groups}
+        return function(
+            *(given[name] for name in self._positional),
+            **{name: given[name] for name in self._keywords},
+        )
+
+    def command(self, param: str, name: str) -> click.Command:
+        """Return a command that the hook adds, for which it is called, once.
+
+        Raises what the import of the plugin or the hook raises.
+        """
+        if self._commands is None:
+            # deferred: until a command is used
+            from ._learned_additions import commands_of
+
+            self._commands = commands_of(self, self.hook.load())
+        found = self._commands[param].get(name)
+        return self._no_command(name) if found is None else found
+
+    def recall(self) -> Any:
+        """Return what was learned about the hook.
+
+        It is a list of what it adds, for calls with different groups, or the reason why
+        that is not remembered.
+        """
+        return learned_facts().recall(self.hook.extension, self.hook.kind)
+
+    def _find_known(
+        self, known: Any
+    ) -> tuple[list[Filled], list[tuple[str, AddedCommand]]] | None:
+        """Return what the hook adds to groups like these, with the lazy commands."""
+        try:
+            for filled in known if isinstance(known, list) else ():
+                if [param for param, *_ in filled] == [*self.groups] and all(
+                    self._matches(*each) for each in filled
+                ):
+                    return filled, [
+                        (param, AddedCommand(self, param, name, facts))
+                        for param, _, _, added in filled
+                        for name, facts in added
+                    ]
+        except DECODE_ERRORS:
+            pass  # damaged
+        return None
+
+    def _matches(
+        self, param: str, kind: str, names: list[str] | None, added: list[Any]
+    ) -> bool:
+        """Return True if a hook that added commands to a group adds them to this one.
+
+        It is of the same class, has the same commands, as far as that matters, and none
+        with the name of a new one.
+        """
+        before = self.before[param]
+        return (
+            kind == self.classes[param]
+            and names in (None, before)
+            and {*before}.isdisjoint(name for name, _ in added)
+        )
+
+    def _no_command(self, name: str) -> click.Command:
+        # deferred: only on failure
+        from .. import _messages as messages
+        from .._faults.errors import origin
+
+        hook = self.hook
+        message = messages.HOOK_ADDS_NO_COMMAND.format(
+            extension=origin(hook.extension), hook=hook.name, name=name
+        )
+        return BrokenCommand(name, message, messages.NOT_ADDED.format(hook=hook.name))
+
+
+class AddedCommand(CommandLoader):
+    """Load a command that a hook adds to a group.
+
+    :param call: the call of the hook.
+    :param param: the parameter of the hook that is the group.
+    :param name: the name of the command in the group.
+    :param facts: what is known about the command.
+    """
+
+    def __init__(
+        self, call: HookCall, param: str, name: str, facts: dict[str, Any]
+    ) -> None:
+        super().__init__(name)
+        self._call = call
+        self._param = param
+        self._facts = facts
+        self.command_name = facts[NAME]
+        self._texts = {text: facts[text] for text in TEXTS}
+
+    def _find_known(self) -> dict[str, Any]:
+        if self.loaded is not None:
+            return {}
+        own = self._attributes_of(self._facts)
+        return {NAME: self.command_name, **self._texts, **own}
+
+    def _load(self) -> click.Command:
+        try:
+            return self._call.command(self._param, self.name)
+        except (Exception, SystemExit) as error:  # a script may be run by its import
+            return broken_command(self._call.hook.extension, self.name, error)

@@ -1,0 +1,175 @@
+"""Call a hook that adds commands to groups, and learn which."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+import click.decorators
+
+from .. import _messages as messages
+from .._static.learned import learned_facts
+from .._static.learning import learn
+from .._static.source import Sources
+from ._command_facts import NAME, kind_of, printed
+from ._lazy_commands import LazyCommand
+from ._plain_additions import NotPlain, PlainAdditions
+from ._watched_groups import WatchedGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ._filled_groups import Filled, HookCall
+
+# For how many calls with different groups it is remembered what a hook adds.
+_MAX_CALLS = 8
+# A source that changed after this time may differ from the imported module.
+_BEGAN = time.time_ns()
+
+
+def learn_additions(call: HookCall, function: Callable[..., Any]) -> Any:
+    """Call a hook, and learn what it adds, or why that cannot be remembered.
+
+    Raises what the hook raises; then nothing is learned.
+    """
+    sources = _sources(call)
+    try:
+        plain = _plain(call, sources)
+    except NotPlain as reason:
+        # It is called as pluggy calls it: it may do anything with the groups.
+        result = call.call(function, {})
+        _learn(call, str(reason), sources)
+        return result
+    watched = {name: WatchedGroup(each) for name, each in call.groups.items()}
+    before = [_state(each.group, {}) for each in watched.values()]
+    result = _call(call, function, watched)
+    after = [_state(each.group, each.added) for each in watched.values()]
+    try:
+        if result is not None:
+            raise NotPlain(messages.RETURNS_VALUE)
+        for param, each in watched.items():
+            if each.fault or before != after:
+                raise NotPlain(each.fault or messages.CHANGES_GROUP)
+            _check_import(call, each)
+            for name, command in each.added.items():
+                plain.check(param, name, command)
+    except NotPlain as reason:
+        _learn(call, str(reason), sources)
+        return result
+    known = call.recall()
+    others = known[1 - _MAX_CALLS :] if isinstance(known, list) else []
+    _learn(call, [*others, _filled(call, watched)], sources)
+    return result
+
+
+def commands_of(
+    call: HookCall, function: Callable[..., Any]
+) -> Mapping[str, Mapping[str, click.Command]]:
+    """Call a hook whose commands were added as lazy ones, and return its commands.
+
+    The hook is given groups that have the commands that were there before.
+    """
+    watched = {
+        param: WatchedGroup(
+            group,
+            {n: group.commands[n] for n in call.before[param] if n in group.commands},
+        )
+        for param, group in call.groups.items()
+    }
+    _call(call, function, watched)
+    if any(each.fault for each in watched.values()) or (
+        [added for *_, added in _filled(call, watched)]
+        != [added for *_, added in call.expected]
+    ):
+        from .._faults.errors import origin  # deferred: only on failure
+        from .._log import report_once
+
+        reason = messages.ADDS_OTHER_COMMANDS
+        text = messages.NOT_LAZY_ANY_MORE.format(
+            extension=origin(call.hook.extension), hook=call.hook.name, reason=reason
+        )
+        report_once(text)
+        sources = _sources(call)
+        try:
+            _plain(call, sources)
+        except NotPlain:
+            pass  # the sources are known
+        _learn(call, reason, sources)
+    return {param: each.added for param, each in watched.items()}
+
+
+def _call(
+    call: HookCall, function: Callable[..., Any], watched: dict[str, WatchedGroup]
+) -> Any:
+    try:
+        return call.call(function, {name: each.view for name, each in watched.items()})
+    finally:
+        for each in watched.values():
+            each.is_over = True
+
+
+def _plain(call: HookCall, sources: Sources) -> PlainAdditions:
+    module = call.hook.extension.module_name
+    search = learned_facts().search()
+    return PlainAdditions(module, call.hook.name, call.groups, search, sources)
+
+
+def _sources(call: HookCall) -> Sources:
+    """Return the sources of the classes of the groups, and of click's decorators.
+
+    They decide what a group makes of a function.
+    """
+    sources = Sources(_BEGAN)
+    kinds = [kind for group in call.groups.values() for kind in type(group).__mro__]
+    for name in (click.decorators.__name__, *(kind.__module__ for kind in kinds)):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if isinstance(file, str):
+            sources.files[file] = True
+    return sources
+
+
+def _learn(call: HookCall, answer: Any, sources: Sources) -> None:
+    learn(learned_facts(), call.hook.extension, call.hook.kind, answer, sources)
+
+
+def _filled(call: HookCall, watched: dict[str, WatchedGroup]) -> list[Filled]:
+    return [
+        [
+            param,
+            call.classes[param],
+            call.before[param] if each.reads_names else None,
+            [[name, _facts(command)] for name, command in each.added.items()],
+        ]
+        for param, each in watched.items()
+    ]
+
+
+def _facts(command: click.Command) -> dict[str, Any]:
+    return {NAME: command.name, **printed(command), **kind_of(command)}
+
+
+def _state(group: click.Group, added: Mapping[str, click.Command]) -> list[Any]:
+    """Return what changes if a hook does more than add commands to a group."""
+    found: list[Any] = [
+        (name, id(each)) for name, each in vars(group).items() if name != "commands"
+    ]
+    for name, command in group.commands.items():
+        if name not in added:
+            found += name, id(command)
+            kind: Any = type(command)
+            if kind is not LazyCommand:  # which these would load
+                found += map(id, command.params)
+                found += _state(command, {}) if issubclass(kind, click.Group) else ()  # type: ignore[arg-type]
+    return found
+
+
+def _check_import(call: HookCall, watched: WatchedGroup) -> None:
+    """Check that the import of the plugin has not added commands itself."""
+    module = call.hook.extension.module_name
+    for name, command in watched.commands.items():
+        if name not in watched.added and type(command) is not LazyCommand:
+            home = getattr(command.callback, "__module__", None)
+            if isinstance(home, str) and f"{home}.".startswith(f"{module}."):
+                raise NotPlain(messages.ADDS_AT_IMPORT.format(name=name))
