@@ -406,7 +406,7 @@ NOT_A_COMMAND = (
 NO_COMMAND = "{plugin} is not a command"
 SEE_TRACEBACK = "Set LAZYPLUG_TRACEBACK=1 to see the traceback."
 SHADOWED_BY_HOST = (
-    "ignoring {extension}: the program has a command {name!r} of its own. Uninstall the"
+    "ignoring {extension}: the program already has a command {name!r}. Uninstall the"
     " distribution, or set LAZYPLUG_DENY={group}={name}."
 )
 USE_OVERRIDE = "With LazyGroup(override=True), the plugin is used."

@@ -1,8 +1,9 @@
 """Define LazyParser, the parser of an argparse subcommand, created when it is used."""
 
 import argparse
+from _thread import get_ident
 
-from .._exceptions import MultipleMatches, NoMatches
+from .._exceptions import LazyplugError, MultipleMatches, NoMatches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ class _BrokenParser(argparse.ArgumentParser):
         """Print the reason and exit; with LAZYPLUG_TRACEBACK=1, raise the error."""
         from ._unusable import end_of  # deferred: only on failure
 
-        text = end_of(self._message, self._error)
+        try:
+            text = end_of(self._message, self._error)
+        except argparse.ArgumentError as error:
+            # argparse would print this error as a mistake of the user.
+            raise LazyplugError(self._message) from error
         self.exit(1, f"{self.prog}: error: {text}\n")
 
 
@@ -103,6 +108,7 @@ class Plugins:
         self.help_fact = help_fact
         self.parser_class = commands._parser_class
         self._options = options
+        self._added: set[str] = set()
         # Adds to the same subcommands, by the same method, but lazy parsers.
         self._commands = object.__new__(type(commands))
         vars(self._commands).update(vars(commands))
@@ -116,9 +122,12 @@ class Plugins:
         if options["help"] is argparse.SUPPRESS:
             del options["help"]
         self._commands.add_parser(name, aliases=aliases, **options)
+        self._added.add(name)
 
     def add_new(self, name: str) -> bool:
         """Add a plugin that an incomplete check did not find; return False if none."""
+        if name in self._added:
+            return False  # the host removed it
         try:
             self.manager[name]
         except (MultipleMatches, NoMatches):
@@ -137,7 +146,7 @@ class Subcommand:
     def __init__(self, plugins: Plugins, name: str) -> None:
         self._plugins = plugins
         self.name = name
-        self._created: dict[str, argparse.ArgumentParser] = {}
+        self._created: dict[str | int, argparse.ArgumentParser] = {}
 
     def lazy_parser(self, **options: "Any") -> LazyParser:
         """Return the lazy parser, with the options with which it will be created."""
@@ -161,10 +170,11 @@ class Subcommand:
     @property
     def parser(self) -> argparse.ArgumentParser:
         """The parser, created on first access: the plugin is imported, and adapted."""
-        if "parser" not in self._created:
-            # No lock is held while a plugin is imported: the first parser wins.
-            self._created.setdefault("parser", self._create())
-        return self._created["parser"]
+        for key in ("parser", get_ident()):
+            if key in self._created:
+                return self._created[key]
+        # No lock is held while a plugin is imported: the first parser wins.
+        return self._created.setdefault("parser", self._create())
 
     def _find(self) -> "Extension[Any]":
         """Return the extension. Raises NoMatches or MultipleMatches."""
@@ -193,6 +203,8 @@ class Subcommand:
         if "description" not in options:
             options["description"] = _literal(self._text(extension))
         parser: argparse.ArgumentParser = plugins.parser_class(**options)
+        # A plugin that looks at all subcommands meanwhile finds its unfinished parser.
+        self._created[get_ident()] = parser
         done = "loaded"
         try:
             extension.plugin  # noqa: B018
@@ -204,6 +216,8 @@ class Subcommand:
 
             message, _, raised = failure(extension, error, done)
             return _BrokenParser(prog, message, raised)
+        finally:
+            del self._created[get_ident()]
         return own if isinstance(own, argparse.ArgumentParser) else parser
 
 

@@ -76,7 +76,7 @@ def use_get_parser(
     arguments, an object or a module with this function; or it is this function itself.
     Its first parameter, if it is required or named like `prog_name`, is the name of the
     program. `func` is what the parser has as its default, or else the method `run` or
-    `main` of the plugin.
+    `main` of the plugin, if it has one.
     """
     from inspect import signature  # deferred: few programs use it
 
@@ -85,11 +85,13 @@ def use_get_parser(
     arguments = [
         parser.prog
         for each in [*signature(get_parser).parameters.values()][:1]
-        if each.default is each.empty or each.name.startswith("prog")
+        if each.kind < each.VAR_POSITIONAL
+        and (each.default is each.empty or each.name.startswith("prog"))
     ]
     own: argparse.ArgumentParser = get_parser(*arguments)
     own.prog = parser.prog
-    if own.get_default("func") is None and command is not get_parser:
+    has_main = hasattr(command, "run") or hasattr(command, "main")
+    if has_main and own.get_default("func") is None:
         own.set_defaults(func=_main_of(command))
     return own
 

@@ -56,6 +56,13 @@ class Command(Verb):
         return args.times
 
 
+class Conflicting(Verb):
+    """Adds an option that every parser has."""
+
+    def add_arguments(self, parser):
+        parser.add_argument("-h")
+
+
 class Short:
     """Has no arguments."""
 
@@ -112,6 +119,15 @@ class Show:
     def run(self, parsed_args):
         return parsed_args.what
 '''
+NESTED = """
+import argparse
+
+
+def get_parser(**options):
+    parser = argparse.ArgumentParser(**options)
+    parser.add_subparsers().add_parser("all").set_defaults(func=len)
+    return parser
+"""
 POINTS = """
 [app.commands]
 greet = plug_greet:add
@@ -131,11 +147,13 @@ short = plug_classes:Short
 lost = plug_classes:Lost
 failing = plug_classes:Failing
 leaving = plug_classes:Leaving
+conflicting = plug_classes:Conflicting
 
 [app.parsers]
 build = plug_parsers
 function = plug_parsers:get_parser
 show = plug_parsers:Show
+nested = plug_nested
 text = plug_greet:GREETING
 """
 
@@ -151,6 +169,7 @@ def plugs(site: PlantSite, prepend_path: SetPath) -> Path:
             "plug_functions.py": "def run(options):\n    'Run.'\n    return options\n",
             "plug_classes.py": CLASSES,
             "plug_parsers.py": PARSERS,
+            "plug_nested.py": NESTED,
             "commands-1.0.dist-info": {
                 "METADATA": "Name: commands\nVersion: 1.0\nSummary: What it is for.\n",
                 "entry_points.txt": POINTS,
@@ -310,6 +329,7 @@ def test_the_parser_that_a_plugin_returns_is_the_parser_of_its_subcommand(
     assert "usage: host build [-h] [--jobs" in printed(capsys, parser, "build", "-h")
     assert "usage: host show all" in printed(capsys, parser, "show", "all", "-h")
     assert parser.parse_args(["function", "--jobs", "4"]) == argparse.Namespace(jobs=4)
+    assert parser.parse_args(["nested", "all"]).func is len
     kind = sys.modules["plug_parsers"].Parser
     assert isinstance(parsers_of(parser)["function"], kind)
     expected = "could not be used: TypeError: 'hello' is not a callable object"
@@ -365,6 +385,13 @@ def test_with_a_variable_the_exception_of_a_broken_plugin_is_raised(
     monkeypatch.setenv("LAZYPLUG_TRACEBACK", "1")
     with pytest.raises(OSError, match="on purpose"):
         host().parse_args(["bad"])
+    # argparse prints an ArgumentError as a mistake of the user, and raises nothing.
+    text = (
+        "'conflicting = .* could not be used: ArgumentError: argument -h: conflicting"
+    )
+    with pytest.raises(lazyplug.LazyplugError, match=text) as raised:
+        host("app.classes", adapter=use_command).parse_args(["conflicting"])
+    assert isinstance(raised.value.__cause__, argparse.ArgumentError)
 
 
 def test_the_hosts_own_mistake_in_the_options_is_raised(plugs: Path) -> None:
@@ -381,6 +408,25 @@ def test_a_plugin_that_the_host_shadows_is_reported(
     assert message.startswith("ignoring entry point 'own = plug_bad' of group 'app.")
     assert message.endswith("or set LAZYPLUG_DENY=app.commands=own.")
     assert imported() == set()
+
+
+def test_a_subcommand_that_the_host_removes_stays_removed(
+    plugs: Path, capsys: Capture
+) -> None:
+    parser = host()
+    del parsers_of(parser)["greet"]
+    assert "invalid choice: 'greet'" in printed(capsys, parser, "greet", "you")
+
+
+def test_a_plugin_can_look_at_all_subcommands_while_its_own_is_created(
+    plugs: Path,
+) -> None:
+    def adapter(extension: Any, subparser: argparse.ArgumentParser) -> None:
+        progs = [each.prog for each in parsers_of(parser).values()]
+        subparser.set_defaults(progs=progs)
+
+    parser = host("app.functions", adapter=adapter)
+    assert parser.parse_args(["run"]).progs == ["host own", "host run"]
 
 
 def test_two_plugins_with_one_name_are_unusable_unless_a_resolver_chooses(

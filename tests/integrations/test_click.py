@@ -1021,7 +1021,7 @@ def test_a_shadowed_plugin_is_reported_once_unless_it_may_override(
     for _ in range(2):
         assert run(host(chain=chain), "own").output == "own\n"
     (message,) = caplog.messages
-    assert "the program has a command 'own' of its own" in message
+    assert "the program already has a command 'own'" in message
     assert "declared by thief 1.0" in message
     assert "LAZYPLUG_DENY=app.commands=own. With LazyGroup" in message
     caplog.clear()
