@@ -176,14 +176,14 @@ def test_a_mapping_of_objects_equals_the_dict_that_hosts_build(
 def test_a_failure_goes_to_the_host_s_callback_instead_of_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     def warn(_: Any, entry_point: Any, error: Exception) -> None:
-        told.append(f"{entry_point.name}: {error}")
+        reported.append(f"{entry_point.name}: {error}")
 
     objects = make(on_load_failure_callback=warn, skip=skip()).objects()
     assert [*objects] == [*objects] == ["c", "b", "a", "falsy"]
-    assert told == ["broken: No module named 'not_installed'"]
+    assert reported == ["broken: No module named 'not_installed'"]
     assert not caplog.records
 
 
