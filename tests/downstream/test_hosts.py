@@ -16,7 +16,13 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.downstream.suite import Outcome, outcome, pytest_options, read_skipped
+from tests.downstream.suite import (
+    Outcome,
+    outcome,
+    pytest_options,
+    read_skipped,
+    unpack_source,
+)
 from tests.support.checkout import CHECKOUT
 
 PATCHES = CHECKOUT / "examples" / "hosts"
@@ -27,12 +33,15 @@ SCRIPTS = Path(sys.executable).parent
 class Host(NamedTuple):
     """A released host: its package, the tests of its plugins, and its commands.
 
-    A command that begins with a file of Python code is run by Python.
+    A command that begins with a file of Python code is run by Python. Tests that the
+    package does not contain are those of the source distribution.
     """
 
     package: str
     tests: list[str]
     commands: list[list[str]]
+    # the modules of the tests that the source distribution lacks
+    support: Path | None = None
 
 
 HOSTS = {
@@ -48,6 +57,29 @@ HOSTS = {
             ["openstack", "complete"],
             ["openstack", "no", "such", "command"],
         ],
+    ),
+    "colcon-core": Host(
+        "colcon_core",
+        [
+            f"test/test_{name}.py"
+            for name in (
+                *("argument_parser", "command", "environment", "environment_variable"),
+                *("event_handler", "extension_point", "output_style"),
+                *("package_augmentation", "package_discovery"),
+                *("package_identification", "package_selection", "plugin_system"),
+                *("prefix_path", "verb"),
+            )
+        ],
+        [
+            ["colcon"],
+            ["colcon", "--help"],
+            ["colcon", "build", "--help"],
+            ["colcon", "extensions"],
+            ["colcon", "extension-points"],
+            ["colcon", "list"],
+            ["colcon", "no-such-verb"],
+        ],
+        Path(__file__).with_name("colcon"),
     ),
     "dask": Host(
         "dask",
@@ -101,6 +133,10 @@ def patched(
     ignored = shutil.ignore_patterns("__pycache__")
     target = directory / host.package
     shutil.copytree(Path(spec.origin).parent, target, ignore=ignored)
+    if host.support is not None:
+        source = unpack_source(request.param, tmp_path_factory.mktemp("source"))
+        shutil.copytree(source / "test", directory / "test")
+        shutil.copytree(host.support, directory / "test", dirs_exist_ok=True)
     patch = PATCHES / f"{request.param}.patch"
     subprocess.run(
         ["git", "apply", "--whitespace=nowarn", str(patch)],
@@ -131,7 +167,8 @@ def test_the_host_passes_its_own_tests_of_plugins(
     tests = [str(directory / test) for test in host.tests]
     options = ["-q", "-p", "no:lazyplug", *pytest_options(directory, SKIPPED)]
     command = [sys.executable, "-m", "pytest", *options, *tests]
-    done = outcome(command, home, PYTHONPATH=path_with(directory))
+    # Some tests compare help texts, which they expect to be this wide.
+    done = outcome(command, home, COLUMNS="80", PYTHONPATH=path_with(directory))
     assert done.code == 0, done.out + done.err
     assert re.search(r"[1-9]\d* passed", done.out)
 

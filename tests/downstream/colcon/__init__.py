@@ -1,0 +1,1 @@
+"""Modules of colcon-core's tests that its source distribution lacks."""
