@@ -1,5 +1,6 @@
 """Test that the switch speeds up an environment's programs, and can be removed."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import site
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.machinery import SourcelessFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +59,7 @@ def test_on_and_off_write_and_remove_two_files(
     assert report(capsys, "status")["state"] == "off"
     found = report(capsys, "on", "--as-stevedore", "--lazy", "--for", "a", "b")
     names = ["_lazyplug_switch.py", "lazyplug_switch.pth"]
-    assert sorted(os.listdir(directory)) == names
+    assert sorted(os.listdir(directory)) == ["__pycache__", *names]
     assert found == {
         "state": "on",
         "environment": sys.prefix,
@@ -69,11 +71,24 @@ def test_on_and_off_write_and_remove_two_files(
         "inherited": [],
     }
     assert report(capsys, "on")["programs"] == []
-    plant(directory, {"__pycache__": {"_lazyplug_switch.cpython-311.pyc": ""}})
+    plant(directory, {"__pycache__": {"_lazyplug_switch.cpython-39.pyc": ""}})
     assert report(capsys, "off")["state"] == "off"
     assert os.listdir(directory) == ["__pycache__"]
     assert os.listdir(directory / "__pycache__") == []
     assert main(["off"]) == 0
+
+
+def test_on_writes_the_bytecode_that_others_could_not_write(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    module = directory / "_lazyplug_switch.py"
+    for program in "a", "b":  # as large, and in the same second
+        assert main(["on", "--for", program]) == 0
+        file = importlib.util.cache_from_source(str(module))
+        code = SourcelessFileLoader("module", file).get_code("module")
+        assert code is not None
+        assert program in code.co_consts
 
 
 def test_lazy_requires_as_stevedore(
@@ -157,7 +172,7 @@ def test_a_failing_write_is_reported(
 
     monkeypatch.setattr(switching, "write", refuse_line)
     assert main(["on"]) == 1
-    assert os.listdir(directory) == []
+    assert os.listdir(directory) == ["__pycache__"]
     message = f"{directory} cannot be written: No space left on device"
     assert message in capsys.readouterr().err
     monkeypatch.setattr(os, "remove", refuse)

@@ -1,6 +1,7 @@
 """Switch an environment on or off: speed up its programs without changing them."""
 
 import os
+import py_compile
 import site
 import sys
 import sysconfig
@@ -151,6 +152,9 @@ def _write(directory: str, text: str) -> None:
     place = Directory(directory)
     try:
         write(place, f"{MODULE}.py", text.encode(), 0o644)
+        # As pip does: another user, or PYTHONDONTWRITEBYTECODE, would never write the
+        # bytecode, without which each start takes 12 million instructions more.
+        py_compile.compile(os.path.join(directory, f"{MODULE}.py"), doraise=True)
         write(place, PTH, LINE.encode(), 0o644)
     except OSError:
         if not os.path.exists(os.path.join(directory, PTH)):
