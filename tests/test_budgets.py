@@ -9,11 +9,14 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import click
+import pluggy
 import pytest
 
 import lazyplug
@@ -394,6 +397,74 @@ def test_a_plugin_that_is_a_subcommand_costs_few_instructions(
     record_property("instructions", (many - one) / 100)
     print(f"{(many - one) / 100:.0f} instructions")
     assert (many - one) / 100 <= BOUNDS["subcommand"]
+
+
+# A host whose plugins add commands to its group, and one that has them itself.
+HOST = """
+import click, pluggy, sys
+hookspec = pluggy.HookspecMarker("budget")
+class Specs:
+    @hookspec
+    def register_commands(self, cli): ...
+manager = pluggy.PluginManager("budget")
+manager.add_hookspecs(Specs)
+cli = click.Group("host")
+{0}
+cli(["--help"], standalone_mode=False)
+"""
+OWN = HOST.format("""
+for number in range(20):
+    command = click.Command(f"command{number}", help="Do it.", callback=print)
+    cli.add_command(command)
+""")
+FROM_PLUGINS = HOST.format("""
+from lazyplug.integrations.pluggy import load_entrypoints
+load_entrypoints(manager, "hook.group", lazy=True, groups=["register_commands"])
+manager.hook.register_commands(cli=cli)
+assert ONCE or "hook_0" not in sys.modules
+""")
+HOOK = """
+import click, pluggy
+hookimpl = pluggy.HookimplMarker("budget")
+@hookimpl
+def register_commands(cli):
+    @cli.command()
+    def command{0}():
+        "Do it."
+"""
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_twenty_plugins_that_add_commands_to_a_group_take_few_instructions(
+    environment: Environment,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    libraries = tmp_path / "libraries"
+    for file in (click.__file__, pluggy.__file__):
+        assert file
+        shutil.copytree(Path(file).parent, libraries / Path(file).parent.name)
+    points = "".join(f"hook_{number} = hook_{number}\n" for number in range(20))
+    tree = {f"hook_{number}.py": HOOK.format(number) for number in range(20)}
+    plant(libraries, {**tree, **dist("hooks", entry_points=f"[hook.group]\n{points}")})
+    variables = {
+        **environment.variables,
+        "PYTHONPATH": str(libraries),
+        "LAZYPLUG_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    with_hooks = environment._replace(variables=variables)
+    run = f"ONCE = True{FROM_PLUGINS}"
+    python("-c", run, env=variables, executable=with_hooks.python)  # writes bytecode
+    time.sleep(2.1)  # what changed in the last two seconds is not remembered
+    for code in (run, OWN, run):
+        python("-c", code, env=variables, executable=with_hooks.python)
+    own, taken = (
+        _instructions(with_hooks, f"ONCE = False{code}") / 1e6
+        for code in (OWN, FROM_PLUGINS)
+    )
+    record_property("million_instructions", taken - own)
+    print(f"{taken - own:.2f} million instructions, to {own:.2f}")
+    assert taken - own <= BOUNDS["hooks"]
 
 
 SCRIPT = "import sys\nfrom {0} import main\nif __name__ == '__main__':\n"

@@ -5,6 +5,7 @@ They are known once the hook was called for real; see `_learned_additions`.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .. import Extension
+    from ._watched_groups import WatchedGroup
 
     # What a hook adds to a group: the parameter of the hook; the class of the group;
     # the names in the group before, None if they do not matter; the names of the new
@@ -60,14 +62,12 @@ class HookCall:
             if issubclass(type(value), click.Group)  # a lazy command only looks like it
         }
         # of each group: its class, and the names of its commands before the call
-        self.classes = {
-            name: f"{type(each).__module__}.{type(each).__qualname__}"
-            for name, each in self.groups.items()
-        }
+        self.classes = {name: _class_of(each) for name, each in self.groups.items()}
         self.before = {name: [*each.commands] for name, each in self.groups.items()}
         # what the lazy commands were added for
         self.expected: list[Filled] = []
-        self._commands: Mapping[str, Mapping[str, click.Command]] | None = None
+        # the commands that the hook adds, by parameter and name; None: not called yet
+        self._commands: dict[str, dict[str, click.Command]] | None = None
 
     def add_lazily(self) -> bool:
         """Add lazy commands to the groups; return False if they are not known."""
@@ -82,21 +82,36 @@ class HookCall:
     def run(self, function: Callable[..., Any]) -> Any:
         """Call the function of the hook, and learn what it adds if that is unknown."""
         known = self.recall()
-        if not self.groups or isinstance(known, str) or self._find_known(known):
-            return self.call(function, {})
+        if (
+            not self.groups
+            or isinstance(known, str)
+            or self._find_known(known)
+            or learned_facts().fact_key(self.hook.extension) is None
+        ):
+            return self.call(function)
         from ._learned_additions import learn_additions  # deferred: most are known
 
         return learn_additions(self, function)
 
     def call(
-        self, function: Callable[..., Any], groups: Mapping[str, click.Group]
+        self,
+        function: Callable[..., Any],
+        watched: Mapping[str, WatchedGroup] | None = None,
     ) -> Any:
-        """Call a function with the arguments; these groups replace their own."""
-        given = {**self._positional, **self._keywords, **groups}
-        return function(
-            *(given[name] for name in self._positional),
-            **{name: given[name] for name in self._keywords},
-        )
+        """Call the function of the hook.
+
+        :param watched: by parameter, the groups that replace those of the call.
+        """
+        given = {**self._positional, **self._keywords}
+        given |= {name: each.view for name, each in (watched or {}).items()}
+        try:
+            return function(
+                *(given[name] for name in self._positional),
+                **{name: given[name] for name in self._keywords},
+            )
+        finally:
+            for each in (watched or {}).values():
+                each.is_over = True
 
     def command(self, param: str, name: str) -> click.Command:
         """Return a command that the hook adds, for which it is called, once.
@@ -104,12 +119,35 @@ class HookCall:
         Raises what the import of the plugin or the hook raises.
         """
         if self._commands is None:
-            # deferred: until a command is used
-            from ._learned_additions import commands_of
-
-            self._commands = commands_of(self, self.hook.load())
+            self._commands = self._call_again()
         found = self._commands[param].get(name)
         return self._no_command(name) if found is None else found
+
+    def _call_again(self) -> dict[str, dict[str, click.Command]]:
+        """Call the hook with the commands that were in the groups before.
+
+        Return the commands that it adds. If these are others than the lazy ones, they
+        are not remembered any more.
+        """
+        from ._watched_groups import WatchedGroup  # deferred: until a command is used
+
+        function = self.hook.load()
+        watched = {
+            param: WatchedGroup(
+                group,
+                {n: group.commands[n] for n in names if n in group.commands},
+            )
+            for (param, names), group in zip(self.before.items(), self.groups.values())
+        }
+        self.call(function, watched)
+        if any(each.fault for each in watched.values()) or (
+            [each.facts() for each in watched.values()]
+            != [added for *_, added in self.expected]
+        ):
+            from ._learned_additions import forget_additions  # deferred: few differ
+
+            forget_additions(self)
+        return {param: each.added for param, each in watched.items()}
 
     def recall(self) -> Any:
         """Return what was learned about the hook.
@@ -194,3 +232,10 @@ class AddedCommand(CommandLoader):
             return self._call.command(self._param, self.name)
         except (Exception, SystemExit) as error:  # a script may be run by its import
             return broken_command(self._call.hook.extension, self.name, error)
+
+
+def _class_of(group: click.Group) -> str:
+    """Return a name of the class of a group, which is another one in another script."""
+    kind = type(group)
+    file = getattr(sys.modules.get(kind.__module__), "__file__", kind.__module__)
+    return f"{file}:{kind.__qualname__}"

@@ -13,7 +13,6 @@ from .. import _messages as messages
 from .._static.learned import learned_facts
 from .._static.learning import learn
 from .._static.source import Sources
-from ._command_facts import NAME, kind_of, printed
 from ._lazy_commands import LazyCommand
 from ._plain_additions import NotPlain, PlainAdditions
 from ._watched_groups import WatchedGroup
@@ -37,14 +36,16 @@ def learn_additions(call: HookCall, function: Callable[..., Any]) -> Any:
     sources = _sources(call)
     try:
         plain = _plain(call, sources)
+        watched = {name: WatchedGroup(each) for name, each in call.groups.items()}
     except NotPlain as reason:
         # It is called as pluggy calls it: it may do anything with the groups.
-        result = call.call(function, {})
+        result = call.call(function)
         _learn(call, str(reason), sources)
         return result
-    watched = {name: WatchedGroup(each) for name, each in call.groups.items()}
+    except RecursionError:  # called near the recursion limit
+        return call.call(function)
     before = [_state(each.group, {}) for each in watched.values()]
-    result = _call(call, function, watched)
+    result = call.call(function, watched)
     after = [_state(each.group, each.added) for each in watched.values()]
     try:
         if result is not None:
@@ -55,59 +56,35 @@ def learn_additions(call: HookCall, function: Callable[..., Any]) -> Any:
             _check_import(call, each)
             for name, command in each.added.items():
                 plain.check(param, name, command)
+        known = call.recall()
+        others = known[1 - _MAX_CALLS :] if isinstance(known, list) else []
+        _learn(call, [*others, _filled(call, watched)], sources)
     except NotPlain as reason:
         _learn(call, str(reason), sources)
-        return result
-    known = call.recall()
-    others = known[1 - _MAX_CALLS :] if isinstance(known, list) else []
-    _learn(call, [*others, _filled(call, watched)], sources)
+    except RecursionError:
+        pass  # as above
     return result
 
 
-def commands_of(
-    call: HookCall, function: Callable[..., Any]
-) -> Mapping[str, Mapping[str, click.Command]]:
-    """Call a hook whose commands were added as lazy ones, and return its commands.
+def forget_additions(call: HookCall) -> None:
+    """Remember that a hook has added other commands than its source shows."""
+    from .._faults.errors import origin  # deferred: only on failure
+    from .._log import report_once
 
-    The hook is given groups that have the commands that were there before.
-    """
-    watched = {
-        param: WatchedGroup(
-            group,
-            {n: group.commands[n] for n in call.before[param] if n in group.commands},
-        )
-        for param, group in call.groups.items()
-    }
-    _call(call, function, watched)
-    if any(each.fault for each in watched.values()) or (
-        [added for *_, added in _filled(call, watched)]
-        != [added for *_, added in call.expected]
-    ):
-        from .._faults.errors import origin  # deferred: only on failure
-        from .._log import report_once
-
-        reason = messages.ADDS_OTHER_COMMANDS
-        text = messages.NOT_LAZY_ANY_MORE.format(
-            extension=origin(call.hook.extension), hook=call.hook.name, reason=reason
-        )
-        report_once(text)
-        sources = _sources(call)
-        try:
-            _plain(call, sources)
-        except NotPlain:
-            pass  # the sources are known
-        _learn(call, reason, sources)
-    return {param: each.added for param, each in watched.items()}
-
-
-def _call(
-    call: HookCall, function: Callable[..., Any], watched: dict[str, WatchedGroup]
-) -> Any:
+    text = messages.NOT_LAZY_ANY_MORE.format(
+        extension=origin(call.hook.extension),
+        hook=call.hook.name,
+        reason=messages.ADDS_OTHER_COMMANDS,
+    )
+    report_once(text)
+    sources = _sources(call)
     try:
-        return call.call(function, {name: each.view for name, each in watched.items()})
-    finally:
-        for each in watched.values():
-            each.is_over = True
+        _plain(call, sources)
+    except NotPlain:
+        pass  # the sources are known
+    except RecursionError:
+        return  # as above
+    _learn(call, messages.ADDS_OTHER_COMMANDS, sources)
 
 
 def _plain(call: HookCall, sources: Sources) -> PlainAdditions:
@@ -140,14 +117,10 @@ def _filled(call: HookCall, watched: dict[str, WatchedGroup]) -> list[Filled]:
             param,
             call.classes[param],
             call.before[param] if each.reads_names else None,
-            [[name, _facts(command)] for name, command in each.added.items()],
+            each.facts(),
         ]
         for param, each in watched.items()
     ]
-
-
-def _facts(command: click.Command) -> dict[str, Any]:
-    return {NAME: command.name, **printed(command), **kind_of(command)}
 
 
 def _state(group: click.Group, added: Mapping[str, click.Command]) -> list[Any]:
@@ -160,7 +133,7 @@ def _state(group: click.Group, added: Mapping[str, click.Command]) -> list[Any]:
             found += name, id(command)
             kind: Any = type(command)
             if kind is not LazyCommand:  # which these would load
-                found += map(id, command.params)
+                found += map(id, getattr(command, "params", ()))
                 found += _state(command, {}) if issubclass(kind, click.Group) else ()  # type: ignore[arg-type]
     return found
 
@@ -170,6 +143,7 @@ def _check_import(call: HookCall, watched: WatchedGroup) -> None:
     module = call.hook.extension.module_name
     for name, command in watched.commands.items():
         if name not in watched.added and type(command) is not LazyCommand:
-            home = getattr(command.callback, "__module__", None)
+            callback = getattr(command, "callback", None)
+            home = getattr(callback, "__module__", None)
             if isinstance(home, str) and f"{home}.".startswith(f"{module}."):
                 raise NotPlain(messages.ADDS_AT_IMPORT.format(name=name))

@@ -7,6 +7,8 @@ from inspect import unwrap
 from itertools import starmap
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import click
+
 from .. import _messages as messages
 from .._static.names import Modules
 from .._static.source import absolute, dotted
@@ -16,8 +18,6 @@ from ._plain_texts import PlainTexts, first_line, line_of, makes_command
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
-
-    import click
 
     from .._static.source import Search, Sources
 
@@ -254,6 +254,8 @@ class PlainAdditions:
         :param command: the command that the hook has added.
         """
         reason = messages.COMMAND_IS_NOT_PLAIN.format(name=name)
+        if not isinstance(command, click.Command):
+            raise NotPlain(reason)
         for key, plain in self._origins(group, command):
             if name != (key or command.name) or not plain.is_named(command.name):
                 continue

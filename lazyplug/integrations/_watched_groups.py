@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import _messages as messages
+from ._command_facts import NAME, kind_of, printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,13 @@ class WatchedGroup:
         self.is_over = False
         # what the hook is given in place of the group
         self.view: click.Group = object.__new__(_class_of_view(self))
+
+    def facts(self) -> list[list[Any]]:
+        """Return the names of the added commands, with the facts about each."""
+        return [
+            [name, {NAME: each.name, **printed(each), **kind_of(each)}]
+            for name, each in self.added.items()
+        ]
 
     def note(self, fault: str) -> None:
         """Note what a hook does, unless a method of the group does it."""
@@ -142,6 +150,3 @@ class _WatchedCommands(MutableMapping[str, click.Command]):
     def __delitem__(self, name: str) -> None:
         self._watched.note(messages.USES_GROUP.format(name="commands"))
         del self._watched.commands[name]
-
-    def __repr__(self) -> str:
-        return repr(self._read())

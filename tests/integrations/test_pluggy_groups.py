@@ -99,6 +99,29 @@ def two(): "The second."
     for each in (two, one):
         cli.add_command(each)
 """,
+    "plug_forms": f"""
+import plug_below.commands
+from plug_below import commands as others
+made = click.Group("made", help="Made by a call.")
+{HOOK}
+    "Add commands in all ways."
+    import plug_below.commands as below
+    from plug_below import commands
+    cli.add_command(made)
+    cli.add_command(cmd=below.below, name="below-1")
+    cli.add_command(commands.below, "below-2")
+    cli.add_command(plug_below.commands.below, name="below-3")
+    cli.add_command(others.below, "below-4")
+    if not cli.commands or "made" in cli.commands.keys():
+        pass
+    elif ("own", "sub") == ():
+        return
+    @click.command()
+    def inner(): "Added by its name."
+    cli.add_command(inner)
+    async def nothing(): pass
+    return None
+""",
     "plug_other": "@hookimpl\ndef register_models(register): register('model')\n",
 }
 BELOW = {
@@ -129,10 +152,26 @@ EAGER = {
         "below": f"{HOOK}    sub = cli.commands['sub']\n"
         "    @sub.command()\n    def new(): 'New.'\n",
         "returns": f"{HOOK}    return 1\n",
+        "star": f"{HOOK}    cli.add_command(*[one])\n{COMMANDS_OUTSIDE}",
+        "computes": f"{HOOK}    cli.add_command(one, 'x' if ON else 'y')\n"
+        f"{COMMANDS_OUTSIDE}",
+        "adds": f"{HOOK}    made.add_command(one)\n"
+        f"made = click.Group('made')\n{COMMANDS_OUTSIDE}",
+        "binds": f"{HOOK}    made = cli\n    made.command()(print)\n",
+        "rebinds": f"{HOOK}    if 'x' in cli.commands:\n        cli = None\n"
+        "    else:\n        cli.add_command(one)\n"
+        f"{COMMANDS_OUTSIDE}",
+        "passes": f"{HOOK}    own = cli.commands['own']\n    copy = [own]\n",
+        "walrus": f"{HOOK}    x = (y := 1)\n",
+    },
+    "the definition of the hook is not plain in the source": {
+        "async": "@hookimpl\nasync def register_commands(cli): pass\n",
     },
     "the source does not show plainly that the hook adds the command": {
         "choice": f"{COMMANDS_OUTSIDE}if ON:\n    one = two\n"
         f"{HOOK}    cli.add_command(one)\n",
+        "wrapped": f"{HOOK}    @cli.command()\n    @loud\n    def wrapped(): 'X.'\n"
+        "def loud(function):\n    def wrapper(): 'Y.'\n    return wrapper\n",
         "called": f"{HOOK}    @cli.command('on' if ON else 'off')\n"
         "    def called(): 'X.'\n",
     },
@@ -341,6 +380,7 @@ def test_a_hook_is_called_once_for_all_its_commands(
     del sys.plug_calls  # type: ignore[attr-defined]
 
 
+@pytest.mark.filterwarnings("ignore:coroutine 'register_commands' was never awaited")
 @pytest.mark.parametrize(
     ("name", "reason"),
     [(name, reason) for reason, sources in EAGER.items() for name in sources],
@@ -388,28 +428,114 @@ def test_why_says_nothing_of_a_plugin_whose_commands_are_lazy(
     assert "Imported by load_entrypoints() for 'host'" in run("why", "host", "if")[1]
 
 
+class Odd(click.Group):
+    """A group that does more with the functions that it decorates."""
+
+    group_class = type
+
+    @staticmethod
+    def act(group: Any, command: click.Command) -> None:
+        """Do what a test sets."""
+
+    def add_command(
+        self, cmd: click.Command, name: str | None = None, section: str = ""
+    ) -> None:
+        super().add_command(cmd, name)
+
+    def command(self, *args: Any, **kwds: Any) -> Any:
+        decorator = super().command(*args, **kwds)
+
+        def decorate(function: Any) -> click.Command:
+            command: click.Command = decorator(function)
+            if command.name == "greet":
+                type(self).act(self, command)
+            return command
+
+        return decorate
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (lambda group, _: setattr(group, "default", 1), "uses 'default' of the group"),
+        (lambda group, _: delattr(group, "default"), "uses 'default' of the group"),
+        (lambda group, _: group.name, "uses 'name' of the group"),
+        (lambda group, each: group.commands.update(x=each), "uses 'commands' of the"),
+        (lambda group, _: group.commands.pop("own"), "uses 'commands' of the group"),
+        (lambda group, each: group.add_command(each, "own"), "replaces the command"),
+        (lambda group, each: group.add_command(each, "x", "section"), "'add_command'"),
+        (lambda group, each: setattr(each, "help", "Text."), "not all that is printed"),
+        (lambda group, each: group.add_command(each, "x"), "the command 'x'"),
+        (lambda group, each: isinstance(group, str) or 1 / isinstance(group, Odd), ""),
+    ],
+)
+def test_what_the_class_of_a_group_does_is_the_same_as_without_laziness(
+    install: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    run: Run,
+    act: Callable[[Any, click.Command], object],
+    reason: str,
+) -> None:
+    install({"plug_greet": GREET})
+    monkeypatch.setattr(Odd, "act", staticmethod(act))
+
+    def seen(lazy: bool) -> Any:
+        cli = group_of_host(Odd)
+        cli.default = 0  # type: ignore[attr-defined]
+        host(lazy).hook.register_commands(cli=cli, more="")
+        found = state_of(cli), vars(cli).get("default"), imported() == set()
+        forget()
+        return found
+
+    expected = seen(False)
+    assert seen(True) == expected
+    assert seen(True) == (*expected[:2], not reason)
+    assert reason in run("why", "host", "greet")[1]
+
+
+def test_a_group_that_makes_groups_of_its_own_class_still_does(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_group": PLUGINS["plug_group"]})
+    for _ in range(2):
+        cli = fill(cls=Odd)
+        lazy = imported() == set()
+        assert cli.commands["tools"].callback is not None
+        assert invoke(cli, "tools", "inner").output == "inner\n"
+        with click.Context(cli) as context:
+            sub = cli.commands["tools"].make_context("tools", ["inner"]).command
+            assert type(sub) is Odd, context
+        forget()
+    assert lazy
+
+
 # --------------------------------------------------------------- any hook, as a law
 
-STATEMENTS = [
+PLAINLY = [
     "@cli.command()\ndef one(): 'First.'\n",
     "@cli.command('two', help='Second.')\ndef second(): 'Not shown.'\n",
-    "@cli.group(hidden=ON)\ndef three(): 'Third.'\n",
-    "@cli.command(short_help=f'Short {ON}.')\ndef four(): 'Fourth.'\n",
+    "@cli.group(name='three', short_help='Third.')\n@kept\ndef group(): 'Long.'\n",
+    "@cli.group()\ndef outer(): 'Has one.'\n@outer.command()\ndef x(): 'In it.'\n",
     "cli.add_command(outside)\n",
     "cli.add_command(outside, 'five')\n",
+    "cli.add_command(made, name='six')\n",
+    "@click.command()\ndef eight(): 'Eighth.'\ncli.add_command(eight)\n",
+    "for each in (outside, made): cli.add_command(each)\n",
+    "own = cli.commands['own']\nparams = [*own.params]\n",
+    "@cli.command\ndef ten(): 'Tenth.'\n",
+    "return\n",
+]
+STATEMENTS = [
+    "@cli.group(hidden=ON)\ndef three(): 'Third.'\n",
+    "@cli.command(short_help=f'Short {ON}.')\ndef four(): 'Fourth.'\n",
     "cli.add_command(outside, name='six' if ON else 'seven')\n",
     "cli.add_command(at_random)\n",
-    "@click.command()\ndef eight(): 'Eighth.'\ncli.add_command(eight)\n",
     "cli.commands['own'].help = 'Changed.'\n",
-    "own = cli.commands['own']\n",
     "own = cli.commands.pop('own', None)\n",
     "add = cli.add_command\nadd(outside, 'nine')\n",
     "add_more(cli)\n",
-    "for each in (outside, at_random): cli.add_command(each)\n",
     "for each in COMMANDS: cli.add_command(each)\n",
-    "return\n",
     "cli = click.Group('another')\n",
-    "@cli.command\ndef ten(): 'Tenth.'\n",
     "@changed\n@cli.command()\ndef eleven(): 'Eleventh.'\n",
     "del cli.commands['own']\n",
     "cli.help = 'Changed.'\n",
@@ -417,6 +543,8 @@ STATEMENTS = [
     "cli.commands['thirteen'] = outside\n",
     "@cli.command()\nclass fourteen(str): 'Fourteenth.'\n",
     "sub = cli.commands.get('sub')\n@sub.command()\ndef fifteen(): 'Fifteenth.'\n",
+    "own = cli.commands['own']\nown.hidden = True\n",
+    "kinds = [type(each) for each in cli.commands.values()]\n",
 ]
 CONTEXTS = [
     "{0}",
@@ -438,19 +566,28 @@ else:
     @click.command()
     def at_random(): 'Off.'
 COMMANDS = [outside, at_random][ON:]
+made = click.Group("made", help="Made by a call.")
+def kept(function):
+    function.kept = True
+    return function
 def add_more(group):
     if ON: group.add_command(outside, 'more')
 def changed(command):
     if ON: command.help = 'Changed.'
     return command
 """
-PART = st.tuples(st.sampled_from(STATEMENTS), st.sampled_from(["{0}", *CONTEXTS]))
+ANY = st.sampled_from(STATEMENTS)
+# More often than others, those that can be remembered.
+PART = st.tuples(
+    st.sampled_from(PLAINLY) | st.sampled_from(PLAINLY) | ANY,
+    st.just("{0}") | st.just("{0}") | st.sampled_from(CONTEXTS),
+)
 
 
 @given(
     hooks=st.lists(st.lists(PART, max_size=3), min_size=1, max_size=2), on=st.booleans()
 )
-@examples(100)
+@examples(40)
 def test_any_hook_adds_the_same_commands_as_without_laziness(
     hooks: list[list[tuple[str, str]]],
     on: bool,
