@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # A read-only view of a dict, without the import of types.
 _read_only: "Any" = type(type.__dict__)
 # The facts of an extension whose manager has no `facts=`.
-NO_FACTS: "Any" = _read_only({})
+_NO_FACTS: "Any" = _read_only({})
 _learned_facts: "Any" = None
 # name and version of distributions, by generation and owner
 _identities: "dict[Any, tuple[str, str | None]]" = {}
@@ -30,6 +30,9 @@ def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
     match name:
         case "plugin" | "obj":
             return _loaded(extension, name)
+        case "facts":
+            wanted = extension.__dict__.get("_facts")
+            return _NO_FACTS if wanted is None else wanted._of(extension)
         case "summary":
             try:
                 return _summary(extension)

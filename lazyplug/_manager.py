@@ -55,11 +55,10 @@ class Manager(Generic[T, Found]):
         once per process; "ignore" does not; "error" raises, for the last two when the
         manager is created. In each case they are recorded in `failures` and
         `lazyplug.problems()`.
-
-    :param skip: an exception class, or a tuple of them, which a plugin raises when it
-        is imported or called to say that it is not to be used, for example on another
-        system. It is skipped like one that fails, and recorded in `excluded`; but it is
-        no failure, whatever `on_failure` is, and not reported.
+    :param skip: an exception class, or a tuple of them. A plugin raises it when it is
+        imported or called, to say that it is not to be used, for example on another
+        system. The plugin is skipped like one that fails, but recorded in `excluded`,
+        not in `failures`, and neither reported nor raised, whatever `on_failure` is.
 
     Raises ModuleNotFoundError if `package` does not exist; TypeError or ValueError if
     an argument is not valid; and with `on_failure="error"` also BrokenMetadata and
@@ -83,9 +82,10 @@ class Manager(Generic[T, Found]):
         extensions: list[Extension[T]]
         """The extensions, in order."""
         excluded: dict[Extension[T], str]
-        """The extensions that the choice excludes, with the reasons.
+        """The extensions that are not enabled, with the reasons.
 
-        Also those that raised an exception of `skip=` when they were loaded.
+        They are those that the choice excludes, and those that raised an exception of
+        `skip=` when they were loaded.
         """
 
     if not TYPE_CHECKING:
@@ -295,17 +295,21 @@ class Manager(Generic[T, Found]):
     def objects(
         self, *, key: "Callable[[Extension[T]], Any] | None" = None
     ) -> "Mapping[str, T]":
-        """Return a mapping of the names to the objects that the host uses. Lazy.
+        """Return a lazy mapping of the names to the objects that the host uses.
 
         The value of a name is the plugin or, with `invoke_on_load`, the object that its
         call returned. Creating the mapping imports no plugin. Access by a name, and
-        `in`, load that one. Iteration loads the extensions as it goes, up to where it
-        ends. Those that fail to load are reported, as by `map()`, and left out: access
-        by their name raises NoMatches, a KeyError, from the exception of the load.
-        Conflicts are resolved as by `items()`. `len()` loads all.
+        `in`, load that extension. Iteration loads the extensions one by one, until the
+        loop ends; `len()` loads all. Those that fail to load are reported, as by
+        `map()`, and are not in the mapping. Iteration resolves conflicts as `items()`
+        does.
 
-        :param key: the order of iteration: called with each extension, as by
-            `sorted()`. By default, that of the manager.
+        :param key: called with each extension to sort them for iteration, as by
+            `sorted()`. By default, they are in the order of the manager.
+
+        Access by a name raises NoMatches, a KeyError, if there is no such extension, or
+        from the exception of its load; and whatever `conflict_resolver` raises. With
+        `on_failure="error"`, access, `in` and iteration raise the exception itself.
         """
         from ._objects import Objects  # deferred: to load plugins
 

@@ -204,7 +204,7 @@ EXCLUDED_BY_API = (
 EXCLUDED_BY_FACTS = (
     "excluded by its facts: the rule {predicate} in {source} returned false"
 )
-EXCLUDED_BY_ITSELF = "excluded by itself: it raised {error}"
+EXCLUDED_BY_ITSELF = "excluded because it raised {error}"
 WHILE_CHOOSING = "lazyplug: while {predicate} chose {extension}"
 WITHOUT_VERSION = "{name}, without a version,"
 DECLARED_TWICE = "{name!r} is declared more than once in group {namespace!r}"
@@ -412,7 +412,7 @@ SHADOWED_BY_HOST = (
 USE_OVERRIDE = "With LazyGroup(override=True), the plugin is used."
 NO_SUBPARSERS = (
     "add_plugins() needs an ArgumentParser with subcommands: call its add_subparsers()"
-    " before"
+    " first"
 )
 INSPECTS_PLUGINS = (
     "{manager} overrides {method}(), which inspects each plugin when it is registered."
@@ -422,32 +422,33 @@ OTHER_HOOKS = (
     "{plugin} has other hooks than its source shows, so it will be imported at each"
     " start from now on"
 )
-HOOK_IS_NOT_PLAIN = "the definition of the hook is not plain in the source"
+HOOK_IS_NOT_PLAIN = "the source does not show plainly how the hook is defined"
 LINE_IS_NOT_PLAIN = (
-    "{file}:{line} does something else than to add commands, or may add others in"
+    "{file}:{line} does something other than add commands, or may add different ones in"
     " another process"
 )
 COMMAND_IS_NOT_PLAIN = (
     "the source does not show plainly that the hook adds the command {name!r}"
 )
 TEXT_IS_NOT_PLAIN = (
-    "not all that is printed of the command {name!r} in a list is literal in the source"
+    "what the help screen shows of the command {name!r} is not all literal in the"
+    " source"
 )
 USES_GROUP = "the hook uses {name!r} of the group"
-CHANGES_GROUP = "the hook changes more of the group than its new commands"
+CHANGES_GROUP = "the hook changes something in the group other than its new commands"
 REPLACES_COMMAND = "the hook replaces the command {name!r}"
 RETURNS_VALUE = "the hook returns a value"
-ADDS_AT_IMPORT = "the import of the plugin adds the command {name!r}"
-ADDS_OTHER_COMMANDS = "the hook added other commands than its source shows"
+ADDS_AT_IMPORT = "importing the plugin adds the command {name!r}"
+ADDS_OTHER_COMMANDS = "the hook added commands other than those its source shows"
 NOT_LAZY_ANY_MORE = (
     "{extension}: {reason}, so it will be imported from now on when its hook {hook!r}"
     " is called"
 )
 HOOK_ADDS_NO_COMMAND = (
-    "{extension}: its hook {hook!r} does not add the command {name!r}, as it did before"
+    "{extension}: its hook {hook!r} no longer adds the command {name!r}"
 )
-NOT_ADDED = "not added by the hook {hook!r}"
-HOOK_NAMES = "the names of hooks, such as ['register_commands']"
+NOT_ADDED = "the hook {hook!r} does not add it"
+HOOK_NAMES = "a list of names of hooks, such as ['register_commands']"
 NO_HOOK = (
     "groups=[{name!r}]: the host has no hook with that name; call add_hookspecs()"
     " before load_entrypoints()"
@@ -456,7 +457,7 @@ IMPORTED_FOR_HOOK = (
     "Imported when the hook {hook!r} of {project!r} is called: {reason}."
 )
 IMPORTED_AT_ONCE = (
-    "Imported by load_entrypoints() for {project!r}, also with lazy=True: its source"
+    "Imported by load_entrypoints() for {project!r}, even with lazy=True: its source"
     " does not show plainly which hooks it has."
 )
 IMPORTED_BEFORE_INSTALL = (

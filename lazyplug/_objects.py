@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class Objects(Mapping["str", "Any"]):
     """The names of a manager's extensions, each with the object that the host uses.
 
-    A view: it has what the manager has at the time of each access. Only extensions that
-    can be loaded are in it, so whatever asks if a name is in it loads that one.
+    A view: each access sees what the manager has at that time. Only extensions that can
+    be loaded are in it, so checking whether a name is in it loads that extension.
 
-    :param key: as of `sorted()`, called with extensions; None for the manager's order.
+    :param manager: the manager.
+    :param key: called with extensions, as by `sorted()`; None for the manager's order.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Objects(Mapping["str", "Any"]):
         return sum(1 for _ in self)
 
     def __bool__(self) -> bool:
-        # Not by the length, which loads all.
+        # Without the length, which loads all.
         return any(True for _ in self)
 
     def __contains__(self, name: object) -> bool:

@@ -241,7 +241,7 @@ def test_a_plugin_that_declines_is_excluded_and_no_failure(
         names = manager.map(attrgetter("name"))
         manager.map(attrgetter("name"))
     assert names == ["c", "b", "a", "falsy"]
-    reason = "excluded by itself: it raised Skip: not on this system"
+    reason = "excluded because it raised Skip: not on this system"
     assert manager.excluded == {manager["off"]: reason}
     assert [failure.name for failure in manager.failures] == ["broken"]
     (record,) = caplog.records
@@ -272,7 +272,7 @@ def test_a_plugin_that_declines_is_not_passed_to_the_callback() -> None:
 def test_asking_for_a_plugin_that_declined_says_why() -> None:
     text = (
         r"(?s)no extension named 'off' in group 'g' is enabled:\n  entry point .*"
-        r"line \d: excluded by itself: it raised Skip: not on this system"
+        r"line \d: excluded because it raised Skip: not on this system"
     )
     with pytest.raises(NoMatches, match=text) as raised:
         make(skip=skip()).objects()["off"]

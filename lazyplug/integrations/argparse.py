@@ -28,7 +28,7 @@ def run_with_options(
 ) -> None:
     """Set `func` to the plugin, a function that is run with the parsed options.
 
-    An adapter for `add_plugins`. The subcommand has no arguments but those of
+    An adapter for `add_plugins`. The subcommand has no arguments other than those of
     `parents=`.
     """
     parser.set_defaults(func=_used(extension))
@@ -39,8 +39,8 @@ def run_with_arguments(
 ) -> argparse.ArgumentParser:
     """Set `func` to the plugin, a function that parses its arguments itself.
 
-    An adapter for `add_plugins`. `arguments` is the list of everything that follows the
-    name of the subcommand, options and `--help` included.
+    An adapter for `add_plugins`. In the parsed options, `arguments` is the list of
+    everything that follows the name of the subcommand, including options and `--help`.
     """
     own = argparse.ArgumentParser(
         parser.prog,
@@ -58,8 +58,8 @@ def use_command(extension: "Extension[Any]", parser: argparse.ArgumentParser) ->
     """Use a plugin that is a command: a class, or an object.
 
     An adapter for `add_plugins`. A class is called without arguments. The command may
-    have a method `add_arguments(parser)`. `func` is its method `run`, or else its
-    method `main`.
+    have a method `add_arguments(parser)`. `func` is set to its method `run`, or else to
+    its method `main`.
     """
     command = _instance(extension)
     parser.set_defaults(func=_main_of(command))
@@ -72,10 +72,10 @@ def use_get_parser(
 ) -> argparse.ArgumentParser:
     """Use the parser that `get_parser()` of the plugin returns.
 
-    An adapter for `add_plugins`. The plugin is a class, which is called without
-    arguments, an object or a module with this function; or it is this function itself.
-    Its first parameter, if it is required or named like `prog_name`, is the name of the
-    program. `func` is what the parser has as its default, or else the method `run` or
+    An adapter for `add_plugins`. The plugin has a function `get_parser`, or is such a
+    function itself; a class is called without arguments first. If the first parameter
+    of the function is required, or its name begins with `prog`, the name of the program
+    is passed. `func` is what the parser has as its default, or else the method `run` or
     `main` of the plugin, if it has one.
     """
     from inspect import signature  # deferred: few programs use it
@@ -162,33 +162,35 @@ def add_plugins(
 ) -> None:
     """Add the plugins of a namespace to a parser as subcommands. Imports no plugin.
 
-    `parser.add_subparsers()` was called before. The subcommands are sorted by name. A
-    plugin is imported, and the parser of its subcommand created, when anything is asked
-    of that parser: when the subcommand is used, or its help is requested. If that
-    fails, only this subcommand fails: it prints the reason and exits with the code 1.
+    Call `parser.add_subparsers()` first. The subcommands are sorted by name. When a
+    subcommand is used, or its help is requested, its plugin is imported and its parser
+    created. If that fails, only this subcommand fails: it prints the reason and exits
+    with the code 1.
 
     A subcommand that the parser already has takes precedence over a plugin of the same
-    name, which is reported. If the user misspells a subcommand, the message has the
-    most similar names.
+    name, which is reported. If the user misspells a subcommand, the message contains
+    the most similar names.
 
     :param parser: the parser.
     :param plugins: the namespace of the plugins, or a manager.
-    :param adapter: what makes a plugin a subcommand: `call_with_parser`,
-        `run_with_options`, `run_with_arguments`, `use_command`, `use_get_parser`, or
-        a function of the host. It is called with the extension, which is loaded, and
-        the parser of the subcommand, to which it adds arguments and defaults. If it
-        returns a parser, that one is used instead.
+    :param adapter: the function that turns a plugin into a subcommand:
+        `call_with_parser`, `run_with_options`, `run_with_arguments`, `use_command`,
+        `use_get_parser`, or a function of the host. It is called with the extension,
+        which is already loaded, and the parser of the subcommand, to which it adds
+        arguments and defaults. If it returns a parser, that one is used instead.
     :param aliases: alternative names, each with the name of its subcommand.
     :param aliases_fact: the name of a fact that is a list of alternative names; the
         manager needs `facts=`. Names that are already used are ignored.
     :param help_fact: the name of a fact that is the help text of a subcommand, if it is
-        a known text; the manager needs `facts=`.
+        known and a string; the manager needs `facts=`.
 
-    All other parameters are those of `add_parser`, for each subcommand. By default,
-    `help` and `description` are the help text, as far as it is known. With
-    `help=argparse.SUPPRESS`, the help lists no plugins below their names.
+    All other parameters are passed to `add_parser`, for each subcommand. By default,
+    `help` and `description` are the help text, if it is known. With
+    `help=argparse.SUPPRESS`, the help of the program does not list the plugins one by
+    one.
 
-    Raises ValueError if the parser has no subcommands, or the manager no facts.
+    Raises ValueError if `add_subparsers()` was not called, or the manager has no
+    `facts=` that a parameter needs.
     """
     commands = _commands_of(parser)
     manager: ExtensionManager[Any] = (

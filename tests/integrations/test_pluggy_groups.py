@@ -137,7 +137,7 @@ def one(): 'One.'
 def two(): 'Two.'
 """
 EAGER = {
-    "does something else than to add commands, or may add others": {
+    "does something other than add commands, or may add different ones": {
         "if": f"{HOOK}    if ON: cli.command()(print)\n",
         "call": f"{HOOK}    add(cli)\ndef add(group): pass\n",
         "try": f"{HOOK}    try: pass\n    finally: pass\n",
@@ -175,7 +175,7 @@ EAGER = {
         "called": f"{HOOK}    @cli.command('on' if ON else 'off')\n"
         "    def called(): 'X.'\n",
     },
-    "not all that is printed of the command": {
+    "what the help screen shows of the command": {
         "computed": f"{HOOK}    @cli.command(help=f'Is {{ON}}.')\n"
         "    def computed(): pass\n",
         "hides": f"{HOOK}    @cli.command(hidden=ON)\n    def hides(): 'Hides.'\n",
@@ -183,11 +183,11 @@ EAGER = {
     "the hook replaces the command 'own'": {
         "replaces": f"{HOOK}    @cli.command()\n    def own(): 'Another one.'\n",
     },
-    "the hook changes more of the group than its new commands": {
+    "the hook changes something in the group other than its new commands": {
         "changes": f"{HOOK}    sub = cli.commands['sub']\n"
         "    it = sub.params.append(click.Option(['--more']))\n",
     },
-    "the import of the plugin adds the command 'early'": {
+    "importing the plugin adds the command 'early'": {
         "imports": "import host_app\n@host_app.cli.command()\ndef early(): 'Early.'\n"
         f"{HOOK}    @cli.command()\n    def late(): 'Late.'\n",
     },
@@ -855,20 +855,20 @@ def changed(function): return another if ON else function
     cli = fill()
     result = invoke(cli, "one")
     assert result.exit_code == 1
-    assert "its hook 'register_commands' does not add the command 'one'" in (
+    assert "its hook 'register_commands' no longer adds the command 'one'" in (
         result.output
     )
-    assert "the hook added other commands than its source shows" in caplog.text
+    assert "the hook added commands other than those its source shows" in caplog.text
     forget()
     assert [*fill().commands] == ["own", "sub", "another"]
     forget()
-    assert "added other commands" in run("why", "host", "changes")[1]
+    assert "added commands other than" in run("why", "host", "changes")[1]
 
 
 @pytest.mark.parametrize(
     ("groups", "error", "message"),
     [
-        ("register_commands", TypeError, "not a valid groups argument: expected the"),
+        ("register_commands", TypeError, "not a valid groups argument: expected a"),
         (["register_command"], ValueError, "no hook with that name.*did you mean"),
         (["x"], ValueError, r"groups=\['x'\]: the host has no hook with that name"),
     ],
