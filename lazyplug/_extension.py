@@ -166,7 +166,7 @@ class Extension(Generic[T]):
         # no more than any attribute.
         if name == "facts" and "_facts" in self.__dict__:
             # They do not need `_attributes`, which costs a start 0.4 million.
-            return self._facts._of(self)
+            return self.__dict__["_facts"]._of(self)
         from ._attributes import compute_attribute  # deferred: not for drivers
 
         # An import statement costs 9,000 instructions each time.
