@@ -111,13 +111,17 @@ class HookCall:
     def command(self, param: str, name: str) -> click.Command:
         """Return a command that the hook adds, for which it is called, once.
 
+        Threads that ask at the same time may each call it, and get the same commands.
+
         Raises what the import of the plugin or the hook raises.
         """
         if self._commands is None:
             # deferred: until a command is used
             from ._learned_additions import commands_of
 
-            self._commands = commands_of(self, self.hook.load())
+            commands = commands_of(self, self.hook.load())
+            if self._commands is None:  # otherwise, another thread was faster
+                self._commands = commands
         found = self._commands[param].get(name)
         return self._no_command(name) if found is None else found
 

@@ -3,6 +3,7 @@
 import sys
 import textwrap
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -474,6 +475,32 @@ def test_a_hook_is_called_once_for_all_its_commands(
     ]
     assert sys.plug_calls == [1, 1]  # type: ignore[attr-defined]
     del sys.plug_calls  # type: ignore[attr-defined]
+
+
+def test_threads_that_use_commands_at_once_get_them_from_one_call_of_the_hook(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = f"""{HOOK}
+    call = sys.plug_call()
+    @cli.command()
+    def one(): click.echo(call)
+    @cli.command()
+    def two(): click.echo(call)
+"""
+    calls: list[int] = []
+
+    def call() -> int:
+        calls.append(len(calls))
+        if calls == [0, 1]:  # another thread is faster
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(getattr, cli.commands["two"], "params").result(60)
+        return len(calls)
+
+    monkeypatch.setattr(sys, "plug_call", call, raising=False)
+    install({"plug_calls": source})
+    cli = filled_before()
+    assert invoke(cli, "one").output == invoke(cli, "two").output
+    assert calls == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
