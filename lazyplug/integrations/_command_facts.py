@@ -81,14 +81,15 @@ def printed(command: click.Command) -> dict[str, Any]:
 
 def kind_of(command: click.Command) -> dict[str, Any]:
     """Return the facts about a loaded command that its texts and flags are not."""
-    facts = {**_extras(command), IS_GROUP: isinstance(command, click.Group)}
+    facts = {**extras(command), IS_GROUP: isinstance(command, click.Group)}
     name = getattr(command.callback, "__name__", None)
     if command.callback is None or type(name) is str:
         facts[FUNCTION] = name  # otherwise, it is no function
     return facts
 
 
-def _extras(command: click.Command) -> dict[str, Any]:
+def extras(command: click.Command) -> dict[str, Any]:
+    """Return what cloup and rich-click print of a command in a list."""
     values = {name: getattr(command, name, None) for name in EXTRAS}
     return {
         name: list(value) if isinstance(value, tuple) else value

@@ -6,7 +6,8 @@ They are known once the hook was called for real; see `_learned_additions`.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from weakref import WeakValueDictionary
 
 import click
 
@@ -50,6 +51,9 @@ class HookCall:
     :param keywords: its keyword arguments.
     """
 
+    # the commands that hooks have added when they were called, by their ids
+    added: ClassVar[WeakValueDictionary[int, click.Command]] = WeakValueDictionary()
+
     def __init__(
         self, hook: Hook, positional: dict[str, Any], keywords: dict[str, Any]
     ) -> None:
@@ -72,7 +76,7 @@ class HookCall:
     def add_lazily(self) -> bool:
         """Add lazy commands to the groups; return False if they are not known."""
         found = self._find_known(self.recall())
-        if found is None:
+        if found is None or any(each.name in self.before[p] for p, each in found[1]):
             return False
         self.expected, commands = found
         for param, command in commands:
@@ -88,10 +92,16 @@ class HookCall:
             or self._find_known(known)
             or learned_facts().fact_key(self.hook.extension) is None
         ):
-            return self.call(function)
-        from ._learned_additions import learn_additions  # deferred: most are known
+            result = self.call(function)
+        else:
+            from ._learned_additions import learn_additions  # deferred: most are known
 
-        return learn_additions(self, function)
+            result = learn_additions(self, function)
+        for name, group in self.groups.items():
+            before = {*self.before[name]}
+            new = [each for key, each in group.commands.items() if key not in before]
+            self.added.update({id(each): each for each in new})
+        return result
 
     def call(
         self,
@@ -116,10 +126,14 @@ class HookCall:
     def command(self, param: str, name: str) -> click.Command:
         """Return a command that the hook adds, for which it is called, once.
 
+        Threads that ask at the same time may each call it, and get the same commands.
+
         Raises what the import of the plugin or the hook raises.
         """
         if self._commands is None:
-            self._commands = self._call_again()
+            commands = self._call_again()
+            if self._commands is None:  # otherwise, another thread was faster
+                self._commands = commands
         found = self._commands[param].get(name)
         return self._no_command(name) if found is None else found
 
@@ -180,15 +194,9 @@ class HookCall:
     ) -> bool:
         """Return True if a hook that added commands to a group adds them to this one.
 
-        It is of the same class, has the same commands, as far as that matters, and none
-        with the name of a new one.
+        It is of the same class, and has the same commands, as far as that matters.
         """
-        before = self.before[param]
-        return (
-            kind == self.classes[param]
-            and names in (None, before)
-            and {*before}.isdisjoint(name for name, _ in added)
-        )
+        return kind == self.classes[param] and names in (None, self.before[param])
 
     def _no_command(self, name: str) -> click.Command:
         # deferred: only on failure

@@ -18,7 +18,7 @@ from ._plain_additions import NotPlain, PlainAdditions
 from ._watched_groups import WatchedGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from ._filled_groups import Filled, HookCall
 
@@ -44,14 +44,12 @@ def learn_additions(call: HookCall, function: Callable[..., Any]) -> Any:
         return result
     except RecursionError:  # called near the recursion limit
         return call.call(function)
-    before = [_state(each.group, {}) for each in watched.values()]
     result = call.call(function, watched)
-    after = [_state(each.group, each.added) for each in watched.values()]
     try:
         if result is not None:
             raise NotPlain(messages.RETURNS_VALUE)
         for param, each in watched.items():
-            if each.fault or before != after:
+            if each.fault or each.is_changed():
                 raise NotPlain(each.fault or messages.CHANGES_GROUP)
             _check_import(call, each)
             for name, command in each.added.items():
@@ -123,27 +121,25 @@ def _filled(call: HookCall, watched: dict[str, WatchedGroup]) -> list[Filled]:
     ]
 
 
-def _state(group: click.Group, added: Mapping[str, click.Command]) -> list[Any]:
-    """Return what changes if a hook does more than add commands to a group."""
-    found: list[Any] = [
-        (name, id(each)) for name, each in vars(group).items() if name != "commands"
-    ]
-    for name, command in group.commands.items():
-        if name not in added:
-            found += name, id(command)
-            kind: Any = type(command)
-            if kind is not LazyCommand:  # which these would load
-                found += map(id, getattr(command, "params", ()))
-                found += _state(command, {}) if issubclass(kind, click.Group) else ()  # type: ignore[arg-type]
-    return found
-
-
 def _check_import(call: HookCall, watched: WatchedGroup) -> None:
-    """Check that the import of the plugin has not added commands itself."""
+    """Check that the import of the plugin has not added commands itself.
+
+    They may be of any module of its package, unless the group is of that package, too.
+    """
     module = call.hook.extension.module_name
+    package = module.rpartition(".")[0] or module
+    if _is_in(watched.group, package):
+        package = module
     for name, command in watched.commands.items():
-        if name not in watched.added and type(command) is not LazyCommand:
-            callback = getattr(command, "callback", None)
-            home = getattr(callback, "__module__", None)
-            if isinstance(home, str) and f"{home}.".startswith(f"{module}."):
-                raise NotPlain(messages.ADDS_AT_IMPORT.format(name=name))
+        if (
+            name not in watched.added
+            and type(command) is not LazyCommand
+            and id(command) not in call.added
+            and _is_in(command, package)
+        ):
+            raise NotPlain(messages.ADDS_AT_IMPORT.format(name=name))
+
+
+def _is_in(command: click.Command, package: str) -> bool:
+    home = getattr(getattr(command, "callback", None), "__module__", None)
+    return isinstance(home, str) and f"{home}.".startswith(f"{package}.")

@@ -13,8 +13,8 @@ from .. import _messages as messages
 from .._static.names import Modules
 from .._static.source import absolute, dotted
 from .._static.variables import FUNCTIONS
-from ._command_facts import printed
-from ._plain_texts import PlainTexts, first_line, line_of, makes_command
+from ._command_facts import extras, printed
+from ._plain_texts import PlainTexts, first_line, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-# The methods of a group that decorate the function of a new command.
+# The methods of a group that decorate the function of a new command, and click's own
+# decorators.
 _DECORATORS = ("command", "group")
 # Nodes of a condition that depend on nothing but the names that it reads.
 _OPERATORS = ast.boolop | ast.unaryop | ast.cmpop | ast.expr_context
@@ -158,7 +159,7 @@ class PlainAdditions:
                 self._functions[node] = name
                 evaluated = _arguments(call) if call else []
         parts = dotted(maker) if maker else None
-        makes = parts is not None and makes_command(parts[-1])
+        makes = parts is not None and parts[-1] in _DECORATORS  # which do not call it
         defaults = *node.args.defaults, *node.args.kw_defaults
         for each in (*evaluated, *node.decorator_list[1:], *defaults):
             self._check_other(each)
@@ -259,7 +260,8 @@ class PlainAdditions:
         for key, plain in self._origins(group, command):
             if name != (key or command.name) or not plain.is_named(command.name):
                 continue
-            if all(starmap(plain.is_literal, printed(command).items())):
+            known = {**printed(command), **extras(command)}
+            if all(starmap(plain.is_literal, known.items())):
                 return
             reason = messages.TEXT_IS_NOT_PLAIN.format(name=name)
         raise NotPlain(reason)

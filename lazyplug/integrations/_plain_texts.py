@@ -30,6 +30,8 @@ _TEXT_FUNCTIONS: dict[str, Callable[[str], str]] = {
     "cleandoc": cleandoc,
     **dict.fromkeys(("_", "gettext", "lazy_gettext", "gettext_lazy"), str),
 }
+# The types of values that may be literals.
+_LITERALS = {type(None), str, bool, list}
 # The value of an expression that is computed at import.
 _COMPUTED = object()
 
@@ -88,7 +90,7 @@ class PlainTexts:
         The value is a literal there, or it is empty and the source does not set it. So
         it is the same in each process until a source changes.
         """
-        if not self._is_found or not (value is None or type(value) in (str, bool)):
+        if not self._is_found or type(value) not in _LITERALS:
             return False
         values = self._values(*(_TEXTS if name in _TEXTS else (name,)))
         if value or (value == "" and "" in values):
@@ -235,6 +237,9 @@ def _literal(node: ast.expr, constants: dict[str, str]) -> Any:
             return value
         case ast.Name(name):
             return constants.get(name, _COMPUTED)
+        case ast.List(items) | ast.Tuple(items):
+            values = [_literal(each, constants) for each in items]
+            return _COMPUTED if _COMPUTED in values else values
         case ast.Call(func, [argument], []):
             make = _TEXT_FUNCTIONS.get(_last(func))
             text = _literal(argument, constants)

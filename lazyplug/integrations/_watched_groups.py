@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, MutableMapping
+from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import _messages as messages
 from ._command_facts import NAME, kind_of, printed
+from ._lazy_commands import LazyCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 # The methods of a group that a hook may call.
 _METHODS = ("add_command", "command", "group")
@@ -43,6 +47,8 @@ class WatchedGroup:
         self.is_over = False
         # what the hook is given in place of the group
         self.view: click.Group = object.__new__(_class_of_view(self))
+        # what the group is like, but for what its own `add_command` does
+        self._state = [] if self._is_copy else _state(group, self.added)
 
     def facts(self) -> list[list[Any]]:
         """Return the names of the added commands, with the facts about each."""
@@ -57,28 +63,84 @@ class WatchedGroup:
             self.fault = fault
 
     def call(self, method: Callable[..., Any], *args: Any, **kwds: Any) -> Any:
-        """Call a method of the group, whose actions are not those of the hook."""
+        """Call a method of the group, whose actions are not those of the hook.
+
+        The same is true of the decorator that it may return.
+        """
         self.depth += 1
         try:
-            return method(self.view, *args, **kwds)
+            result = method(*args, **kwds)
         finally:
             self.depth -= 1
+        is_decorator = isinstance(result, FunctionType)
+        return partial(self.call, result) if is_decorator else result
+
+    def is_changed(self) -> bool:
+        """Return True if the hook has done more than add commands to the group."""
+        return self._state != _state(self.group, self.added)
 
     def add_command(
         self, cmd: click.Command, name: str | None = None, *args: Any, **kwds: Any
     ) -> None:
         """Add a command, as the method of the group does."""
         key = name or cmd.name
-        if not self.fault and (args or kwds):
+        if not self.fault and (args or not self._are_defaults(kwds)):
             self.fault = messages.USES_GROUP.format(name="add_command")
         if not self.fault and key in self.commands:
             self.fault = messages.REPLACES_COMMAND.format(name=key)
         if self._is_copy and key is not None:
             self.commands[key] = cmd
-        else:
-            self.group.add_command(cmd, name, *args, **kwds)
+            self.added[key] = cmd
+            return
+        changed = self.is_changed()
+        self.group.add_command(cmd, name, *args, **kwds)
         if key is not None:
             self.added[key] = cmd
+        if not changed:
+            # A later start calls the method of the group, too.
+            self._state = _state(self.group, self.added)
+
+    def _are_defaults(self, kwds: dict[str, Any]) -> bool:
+        """Return True if arguments of `add_command` are what the group has by default.
+
+        A group of cloup always passes them.
+        """
+        if not kwds:
+            return True
+        parameters = inspect.signature(self.group.add_command).parameters
+        return all(
+            name in parameters and value is parameters[name].default
+            for name, value in kwds.items()
+        )
+
+
+def _state(group: click.Group, added: Mapping[str, click.Command]) -> list[Any]:
+    """Return what changes if a hook does more than add commands to a group."""
+    found: list[Any] = [
+        (name, _identity(each))
+        for name, each in vars(group).items()
+        if name != "commands"
+    ]
+    for name, command in group.commands.items():
+        if name not in added:
+            found += name, id(command)
+            kind: Any = type(command)
+            if kind is not LazyCommand:  # which these would load
+                found += map(id, getattr(command, "params", ()))
+                found += _state(command, {}) if issubclass(kind, click.Group) else ()  # type: ignore[arg-type]
+    return found
+
+
+def _identity(value: Any, depth: int = 3) -> Any:
+    """Return what tells a value from others, and from itself if an item changes."""
+    kind = type(value)  # `isinstance` would ask a lazy command for its kind
+    if issubclass(kind, dict):
+        value = [each for item in dict.items(value) for each in item]
+    elif not issubclass(kind, (list, tuple, set)):
+        return id(value)
+    if depth:
+        return [_identity(each, depth - 1) for each in value]
+    return id(value)
 
 
 def _class_of_view(watched: WatchedGroup) -> type[click.Group]:
@@ -96,9 +158,9 @@ def _class_of_view(watched: WatchedGroup) -> type[click.Group]:
             return _WatchedCommands(watched)
         if name == "add_command":
             return watched.add_command
-        if name in _METHODS:
+        if name in _METHODS and name not in vars(group):
             method = getattr(kind, name)
-            return lambda *args, **kwds: watched.call(method, *args, **kwds)
+            return partial(watched.call, method, view)
         if name == "__class__":
             return kind
         watched.note(messages.USES_GROUP.format(name=name))

@@ -3,6 +3,8 @@
 import sys
 import textwrap
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,9 @@ EAGER = {
         "try": f"{HOOK}    try: pass\n    finally: pass\n",
         "name": f"{HOOK}    cli.name\n",
         "keep": f"{HOOK}    global G\n    G = cli\n",
+        "decorator": "def my_command(function): function()\n"
+        f"{COMMANDS_OUTSIDE}{HOOK}    @my_command\n    def add():\n"
+        "        if ON: cli.add_command(one)\n",
         "inner": COMMANDS_OUTSIDE
         + f"{HOOK}    def add(): cli.add_command(one)\n    add()\n",
         "condition": f"{HOOK}    if 'x' in cli.commands or ON:\n"
@@ -164,7 +169,7 @@ EAGER = {
         "passes": f"{HOOK}    own = cli.commands['own']\n    copy = [own]\n",
         "walrus": f"{HOOK}    x = (y := 1)\n",
     },
-    "the definition of the hook is not plain in the source": {
+    "the source does not show plainly how the hook is defined": {
         "async": "@hookimpl\nasync def register_commands(cli): pass\n",
     },
     "the source does not show plainly that the hook adds the command": {
@@ -178,6 +183,12 @@ EAGER = {
     "what the help screen shows of the command": {
         "computed": f"{HOOK}    @cli.command(help=f'Is {{ON}}.')\n"
         "    def computed(): pass\n",
+        "aliases": "class WithAliases(click.Command):\n"
+        "    def __init__(self, *args, aliases, **kwds):\n"
+        "        super().__init__(*args, **kwds)\n"
+        "        self.aliases = aliases\n"
+        f"{HOOK}    @cli.command(cls=WithAliases, aliases=[str(ON)])\n"
+        "    def one(): 'One.'\n",
         "hides": f"{HOOK}    @cli.command(hidden=ON)\n    def hides(): 'Hides.'\n",
     },
     "the hook replaces the command 'own'": {
@@ -281,11 +292,11 @@ def fill(lazy: bool = True, **options: Any) -> click.Group:
     return cli
 
 
-def filled_before() -> click.Group:
+def filled_before(**options: Any) -> click.Group:
     """Return a group that is filled after a process has learned what is added."""
-    fill()
+    fill(**options)
     forget()
-    return fill()
+    return fill(**options)
 
 
 def invoke(cli: click.Group, *arguments: str) -> Result:
@@ -330,6 +341,83 @@ def test_a_group_has_the_same_commands_as_without_laziness(
         assert lazy.to_info_dict(context) == more
 
 
+class Aliased(click.Group):
+    """A group that notes the aliases of its commands when they are made."""
+
+    def __init__(self, *args: Any, **kwds: Any) -> None:
+        super().__init__(*args, **kwds)
+        self.aliases: dict[str, list[str]] = {}
+
+    def command(self, *args: Any, aliases: Iterable[str] = (), **kwds: Any) -> Any:
+        self.aliases.setdefault("", []).extend(aliases)
+        return super().command(*args, **kwds)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *self.aliases.get("", ())]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return super().get_command(ctx, name if name in self.commands else "greet")
+
+
+class Sections(click.Group):
+    """A group that always passes its own arguments to `add_command`, as cloup does."""
+
+    def add_command(
+        self, cmd: click.Command, name: str | None = None, section: str = ""
+    ) -> None:
+        super().add_command(cmd, name)
+        vars(self).setdefault("sections", []).append((section, name or cmd.name))
+
+    def command(self, *args: Any, section: str = "", **kwds: Any) -> Any:
+        def decorate(function: Any) -> click.Command:
+            command: click.Command = click.command(*args, **kwds)(function)
+            self.add_command(command, section=section)
+            self.note(command)
+            return command
+
+        return decorate
+
+    def note(self, command: click.Command) -> None:
+        """Do nothing, as rich-click does without a panel or aliases."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for _, name in sorted(vars(self)["sections"])]
+
+
+@pytest.mark.parametrize(
+    ("cls", "options", "lazily"),
+    [
+        (Aliased, "", True),
+        (Aliased, "aliases=['hello']", False),
+        (Sections, "", True),
+        (Sections, "section='Mine'", False),
+    ],
+)
+def test_a_group_of_another_class_is_filled_lazily_if_commands_are_all_that_changes(
+    install: Callable[..., Path], cls: Any, options: str, lazily: bool
+) -> None:
+    install({"plug_a": GREET.replace("command()", f"command({options})")})
+    expected = state_of(fill(lazy=False, cls=cls))
+    forget()
+    assert state_of(filled_before(cls=cls)) == expected
+    assert (imported() == set()) == lazily
+
+
+def test_a_group_whose_own_method_the_host_replaced_is_filled_by_that(
+    install: Callable[..., Path],
+) -> None:
+    install({"plug_greet": GREET})
+
+    def filled(lazy: bool) -> dict[str, Any]:
+        cli: Any = group_of_host()
+        cli.command = partial(cli.command, hidden=True)
+        host(lazy).hook.register_commands(cli=cli, more="")
+        forget()
+        return state_of(cli)
+
+    assert filled(True) == filled(False) == filled(True)
+
+
 def test_a_hook_that_is_not_named_is_called(install: Callable[..., Path]) -> None:
     install(PLUGINS, plug_below=BELOW)
     filled_before()
@@ -358,6 +446,54 @@ def test_a_command_that_is_used_imports_its_plugin_only(
     assert "plug_first" not in imported()
 
 
+def test_a_group_may_be_given_to_a_hook_twice(install: Callable[..., Path]) -> None:
+    install({"plug_greet": GREET})
+
+    def filled() -> list[str]:
+        forget()
+        pm, cli = host(), group_of_host()
+        for group in (cli, cli, group_of_host()):
+            pm.hook.register_commands(cli=group, more="")
+        return [*cli.commands]
+
+    assert filled() == filled() == ["own", "sub", "greet"]
+    forget()
+    fill()
+    assert imported() == set()
+
+
+def test_commands_that_are_added_by_another_module_at_import_are_noticed(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early = (
+        "import click\nfrom host_app import cli\n@cli.command()\ndef early(): pass\n"
+    )
+    modules = {
+        "__init__.py": "",
+        "early.py": early,
+        "a.py": f"{HEAD}from . import early\n{GREET}",
+        "b.py": HEAD + GREET.replace("greet", "other"),
+        "c.py": HEAD + GREET.replace("greet", "third"),
+    }
+    points = "[host]\na = plug_pack.a\n"
+    directory = install({}, plug_pack=modules, **dist("one", entry_points=points))
+
+    def filled() -> list[str]:
+        forget()
+        app: Any = type(sys)("host_app")
+        app.cli = group_of_host()
+        monkeypatch.setitem(sys.modules, "host_app", app)
+        host().hook.register_commands(cli=app.cli, more="")
+        return [*app.cli.commands]
+
+    assert filled() == filled() == ["own", "sub", "early", "greet"]
+    # Those that a hook adds are none of them.
+    points = "[host]\nb = plug_pack.b\nc = plug_pack.c\n"
+    plant(directory, dist("one", entry_points=points))
+    assert filled() == filled() == ["own", "sub", "third", "other"]
+    assert imported() == set()
+
+
 def test_a_hook_is_called_once_for_all_its_commands(
     install: Callable[..., Path],
 ) -> None:
@@ -378,6 +514,32 @@ def test_a_hook_is_called_once_for_all_its_commands(
     ]
     assert sys.plug_calls == [1, 1]  # type: ignore[attr-defined]
     del sys.plug_calls  # type: ignore[attr-defined]
+
+
+def test_threads_that_use_commands_at_once_get_them_from_one_call_of_the_hook(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = f"""{HOOK}
+    call = sys.plug_call()
+    @cli.command()
+    def one(): click.echo(call)
+    @cli.command()
+    def two(): click.echo(call)
+"""
+    calls: list[int] = []
+
+    def call() -> int:
+        calls.append(len(calls))
+        if calls == [0, 1]:  # another thread is faster
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(getattr, cli.commands["two"], "params").result(60)
+        return len(calls)
+
+    monkeypatch.setattr(sys, "plug_call", call, raising=False)
+    install({"plug_calls": source})
+    cli = filled_before()
+    assert invoke(cli, "one").output == invoke(cli, "two").output
+    assert calls == [0, 1, 2]
 
 
 @pytest.mark.filterwarnings("ignore:coroutine 'register_commands' was never awaited")
@@ -457,14 +619,14 @@ class Odd(click.Group):
 @pytest.mark.parametrize(
     ("act", "reason"),
     [
-        (lambda group, _: setattr(group, "default", 1), "uses 'default' of the group"),
-        (lambda group, _: delattr(group, "default"), "uses 'default' of the group"),
-        (lambda group, _: group.name, "uses 'name' of the group"),
-        (lambda group, each: group.commands.update(x=each), "uses 'commands' of the"),
-        (lambda group, _: group.commands.pop("own"), "uses 'commands' of the group"),
+        (lambda group, _: setattr(group, "default", 1), "changes something in the gr"),
+        (lambda group, _: delattr(group, "default"), "changes something in the group"),
+        (lambda group, _: group.name, ""),
+        (lambda group, each: group.commands.update(x=each), "changes something in"),
+        (lambda group, _: group.commands.pop("own"), "changes something in the group"),
         (lambda group, each: group.add_command(each, "own"), "replaces the command"),
         (lambda group, each: group.add_command(each, "x", "section"), "'add_command'"),
-        (lambda group, each: setattr(each, "help", "Text."), "not all that is printed"),
+        (lambda group, each: setattr(each, "help", "Text."), "is not all literal in"),
         (lambda group, each: group.add_command(each, "x"), "the command 'x'"),
         (lambda group, each: isinstance(group, str) or 1 / isinstance(group, Odd), ""),
     ],
