@@ -66,15 +66,7 @@ class Manager(Generic[T, Found]):
     """
 
     __module__ = PACKAGE
-    # the names of the extensions to find; None: all
-    _requested_names: "Sequence[str] | None" = None
-    _package: "str | None" = None
-    _choice: "Choice | None" = None
-    _facts: "Facts | None" = None
     _on_failure = "warn"  # for test instances
-    _skip: "type[Exception] | tuple[type[Exception], ...]" = ()
-    # all extensions that were registered in code, enabled or not
-    _registered: "tuple[Extension[T], ...]" = ()
     _default_resolver = "ignore_conflicts"
     # True if a failed load raises when there is no callback
     _raises = False
@@ -87,8 +79,19 @@ class Manager(Generic[T, Found]):
         They are those that the choice excludes, and those that raised an exception of
         `skip=` when they were loaded.
         """
+        # the names of the extensions to find; None: all
+        _requested_names: Sequence[str] | None
+        _package: str | None
+        _choice: Choice | None
+        _facts: Facts | None
+        # all extensions that were registered in code, enabled or not
+        _registered: tuple[Extension[T], ...]
+        _skip: type[Exception] | tuple[type[Exception], ...]
 
     if not TYPE_CHECKING:
+        # Annotations of values would cost each start 3,000 instructions.
+        _requested_names = _package = _choice = _facts = None
+        _registered = _skip = ()
         __class_getitem__ = Extension.__dict__["__class_getitem__"]
 
     def __init__(
@@ -134,12 +137,22 @@ class Manager(Generic[T, Found]):
 
             check_facts(facts)
             self._facts = facts
+        get_setting = _settings.get_setting
         if lazy is None:
-            lazy = _settings.get_setting("LAZYPLUG_EAGER") != "1"
+            lazy = get_setting("LAZYPLUG_EAGER") != "1"
         self._lazy = lazy
         # all extensions, enabled or not
         self._candidates = self._extensions(self._requested_names)
-        self._set_extensions(self._filter_by_choice(self._candidates))
+        enabled = self._candidates
+        if (
+            choice is not None
+            or get_setting("LAZYPLUG_ALLOW")
+            or get_setting("LAZYPLUG_DENY")
+        ):
+            from ._selection.judging import apply_choice  # deferred: few filter
+
+            enabled = apply_choice(self, enabled)
+        self._set_extensions(enabled)
         self._on_failure = on_failure
         if on_failure != "warn" or _settings.unreported:
             from ._faults.policy import set_policy  # deferred: few starts need it
@@ -197,21 +210,6 @@ class Manager(Generic[T, Found]):
             for extension in found:
                 extension._facts = self._facts
         return found
-
-    def _filter_by_choice(
-        self, extensions: "list[Extension[T]]"
-    ) -> "list[Extension[T]]":
-        """Return the enabled extensions; add the others to `excluded`."""
-        get_setting = _settings.get_setting
-        if (
-            self._choice is not None
-            or get_setting("LAZYPLUG_ALLOW")
-            or get_setting("LAZYPLUG_DENY")
-        ):
-            from ._selection.judging import apply_choice  # deferred: few filter
-
-            return apply_choice(self, extensions)
-        return extensions
 
     def _arrange(self, report_missing: bool = True) -> None:
         """Resolve conflicts, or sort the extensions. Subclasses override this.

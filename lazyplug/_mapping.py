@@ -243,10 +243,12 @@ def identity(extension: "Extension[Any]") -> "tuple[Any, ...]":
 
 def no_driver(manager: "Any") -> Exception:
     """Return the error for a driver that does not exist."""
-    from ._faults.errors import no_matches  # deferred: few conflicts have no driver
+    # deferred: few conflicts have no driver
+    from ._faults.errors import no_matches
+    from ._selection.judging import apply_choice
 
     excluded = dict(manager.excluded)
-    names = [each.name for each in manager._filter_by_choice(manager._extensions(None))]
+    names = [each.name for each in apply_choice(manager, manager._extensions(None))]
     # Restored, since the choice was applied to other names only for this message.
     manager.excluded = excluded
     name = manager._names[0] if manager._names else None

@@ -97,7 +97,7 @@ def join(
     """
     trial = _draft(manager)
     trial.excluded = {}
-    enabled = trial._filter_by_choice(extensions)
+    enabled = _enabled(trial, extensions)
     if loads_at_creation(manager):
         enabled = list(load_each(manager, enabled))
     check = getattr(manager, "_checked", None)
@@ -256,6 +256,22 @@ def make_test_instance(
     return manager
 
 
+def _enabled(
+    manager: "Manager[Any, Any]", extensions: "list[Extension[Any]]"
+) -> "list[Extension[Any]]":
+    """Return the enabled extensions; add the others to the manager's `excluded`."""
+    get_setting = _settings.get_setting
+    if (
+        manager._choice is None
+        and not get_setting("LAZYPLUG_ALLOW")
+        and not get_setting("LAZYPLUG_DENY")
+    ):
+        return extensions
+    from ._selection.judging import apply_choice  # deferred: few filter
+
+    return apply_choice(manager, extensions)
+
+
 def _set_extensions(manager: "Any", extensions: "list[Extension[Any]]") -> None:
     """Set the extensions of a manager, and the names of a test instance."""
     manager._set_extensions(extensions)
@@ -291,7 +307,7 @@ def _select_again(
         for extension in draft._extensions(draft._requested_names)
     ]
     draft.excluded = {}
-    _set_extensions(draft, draft._filter_by_choice([*handles, *registered]))
+    _set_extensions(draft, _enabled(draft, [*handles, *registered]))
     if draft._on_failure != "warn" or _settings.unreported:
         from ._faults.policy import set_policy  # deferred: few refreshes need it
 
