@@ -1,8 +1,9 @@
 """Measure what pluggy hosts gain if a plugin is imported when its hook is called.
 
-llm and datasette with some of their plugins, compared with pluggy's own
-`load_setuptools_entrypoints`. Both are unchanged releases: only that method is
-replaced, as a host would replace the line that calls it.
+llm, sqlite-utils and datasette with some of their plugins, compared with pluggy's own
+`load_setuptools_entrypoints`. They are unchanged releases: only that method is
+replaced, as a host would replace the line that calls it. With `groups`, the commands
+that plugins add are lazy, too.
 """
 
 from pathlib import Path
@@ -17,9 +18,10 @@ LAZY = """
 import pluggy
 from lazyplug.integrations.pluggy import load_entrypoints
 pluggy.PluginManager.load_setuptools_entrypoints = (
-    lambda pm, group, name=None: load_entrypoints(pm, group, name, lazy=True)
+    lambda pm, group, name=None: load_entrypoints(pm, group, name, lazy=True{0})
 )
 """
+GROUPS = ", groups=['register_commands']"
 CALL = """
 import sys
 from {0}.cli import cli
@@ -33,6 +35,7 @@ PROGRAMS = {
     "llm --help": ("llm", ["--help"]),
     "llm plugins": ("llm", ["plugins"]),
     "llm fragments loaders": ("llm", ["fragments", "loaders"]),
+    "sqlite_utils --help": ("sqlite_utils", ["--help"]),
     "datasette --help": ("datasette", ["--help"]),
     "datasette --get /": ("datasette", ["serve", "--get", "/"]),
 }
@@ -53,9 +56,11 @@ def measure(options: Options) -> list[Table]:
     found, plugins, modules = {}, {}, {}
     for title, (program, arguments) in PROGRAMS.items():
         call = CALL.format(program, arguments)
-        found[f"{title}: lazyplug"] = Case(LAZY + call, variables)
+        for name, options in (("lazyplug", ""), ("lazyplug, groups", GROUPS)):
+            case = Case(LAZY.format(options) + call, variables)
+            found[f"{title}: {name}"] = case
+            run_until_reliable(python, case, scratch)
         found[f"{title}: pluggy"] = Case(call, variables)
-        run_until_reliable(python, found[f"{title}: lazyplug"], scratch)
     for name, case in found.items():
         counted = case.code + COUNTS.format(name.partition(" ")[0] + "_")
         output, _ = output_of(python, case._replace(code=counted), scratch)

@@ -1,4 +1,4 @@
-"""Compare the output of released llm and datasette with and without lazy plugins."""
+"""Compare the output of released programs with and without lazy plugins."""
 
 import json
 import time
@@ -18,6 +18,7 @@ pluggy.PluginManager.load_setuptools_entrypoints = (
 )
 """
 EAGER, LAZY = OURS.format(False), OURS.format(True)
+GROUPS = OURS.format("True, groups=['register_commands']")
 CALL = """
 import sys
 from {0}.cli import cli
@@ -36,8 +37,15 @@ LLM = [
     "llm fragments loaders",
     "llm templates loaders",
     "llm jq --help",
+    "llm gemini --help",
+    "llm anthropic count --help",
     "llm no-such-command",
     "llm -m echo hello",
+]
+SQLITE_UTILS = [
+    "sqlite_utils --help",
+    "sqlite_utils litecli --help",
+    "sqlite_utils no-such-command",
 ]
 DATASETTE = [
     "datasette --help",
@@ -68,7 +76,7 @@ def is_same(one: str, other: str) -> bool:
     return texts[0] == texts[1]
 
 
-@pytest.mark.parametrize("command", LLM + DATASETTE)
+@pytest.mark.parametrize("command", LLM + SQLITE_UTILS + DATASETTE)
 def test_a_program_prints_the_same_with_eager_and_with_lazy_plugins(
     command: str, tmp_path: Path
 ) -> None:
@@ -78,12 +86,13 @@ def test_a_program_prints_the_same_with_eager_and_with_lazy_plugins(
     eager = run(EAGER, words, tmp_path)
     assert (eager[0], eager[2]) == (stock[0], stock[2])
     assert is_same(eager[1], stock[1])
-    for _ in range(2):
-        code, text, plugins = run(LAZY, words, tmp_path)
+    for lazy in (LAZY, LAZY, GROUPS, GROUPS):
+        code, text, plugins = run(lazy, words, tmp_path)
         assert code == stock[0]
         assert is_same(text, stock[1])
         assert plugins <= stock[2]
-        time.sleep(2.1)  # new files are no longer racy then
+        if lazy is not GROUPS:
+            time.sleep(2.1)  # new files are no longer racy then
 
 
 def test_a_plugin_that_implements_no_called_hook_is_not_imported(
@@ -98,3 +107,22 @@ def test_a_plugin_that_implements_no_called_hook_is_not_imported(
     assert of_datasette == set()
     _, _, plugins = run(LAZY, ["llm", "templates", "loaders"], tmp_path)
     assert "llm_templates_github" in plugins
+
+
+def test_a_plugin_is_imported_when_a_command_that_it_adds_is_used(
+    tmp_path: Path,
+) -> None:
+    for command, expected in {
+        "llm --help": set(),
+        "sqlite_utils --help": set(),
+        "datasette --help": set(),
+        "llm jq --help": {"llm_jq"},
+        "llm anthropic count --help": {"llm_anthropic"},
+        "sqlite_utils move-tables --help": {"sqlite_utils_move_tables"},
+    }.items():
+        words = command.split()
+        run(GROUPS, words, tmp_path)
+        time.sleep(2.1)
+        run(GROUPS, words, tmp_path)
+        _, _, plugins = run(GROUPS, words, tmp_path)
+        assert plugins == expected, command
