@@ -56,8 +56,8 @@ def measure(options: Options) -> list[Table]:
     found, plugins, modules = {}, {}, {}
     for title, (program, arguments) in PROGRAMS.items():
         call = CALL.format(program, arguments)
-        for name, options in (("lazyplug", ""), ("lazyplug, groups", GROUPS)):
-            case = Case(LAZY.format(options) + call, variables)
+        for name, more in (("lazyplug", ""), ("lazyplug, groups", GROUPS)):
+            case = Case(LAZY.format(more) + call, variables)
             found[f"{title}: {name}"] = case
             run_until_reliable(python, case, scratch)
         found[f"{title}: pluggy"] = Case(call, variables)
