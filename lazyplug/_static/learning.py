@@ -218,7 +218,8 @@ def write(known: "LearnedFacts") -> None:
 
 def kinds_of(known: "LearnedFacts", group: str) -> "list[str]":
     """Return the kinds of the facts that were learned about extensions of a group."""
-    parts = _read_all(known)[1].keys() | known.new.keys()
+    written = {} if known.directory is None else _read_all(known)[1]
+    parts = {*written, *known.new}
     return sorted(kind for kind, name in parts if name == group)
 
 
