@@ -197,6 +197,7 @@ def test_in_any_environment_the_answer_is_that_of_importlib_metadata(
     shutil.rmtree(root)
 
 
+@pytest.mark.covers
 @examples(100)
 @given(tree=trees(), group=st.sampled_from(["g", "h"]))
 def test_in_any_environment_pluggy_lists_distributions_in_the_order_of_the_finder(
