@@ -211,6 +211,7 @@ def test_each_use_fills_exactly_the_fields_of_its_template() -> None:
     assert wrong == []
 
 
+@pytest.mark.once
 def test_no_two_templates_say_almost_the_same() -> None:
     alike = [
         (one, two)
