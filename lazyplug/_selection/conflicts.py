@@ -78,17 +78,14 @@ def prefer(
     names: tuple[object, ...] = distributions or ("",)
     for name in names:
         if not isinstance(name, str) or not name:
-            text = messages.NOT_VALID.format(
-                value=repr_of(name), what="argument", expected=messages.A_DISTRIBUTION
-            )
-            text = f"prefer(): {text}"
-            raise TypeError(text)
+            raise _refused("prefer", "argument", name, messages.A_DISTRIBUTION)
         fault = fault_of(key_pattern(name))
         if fault:
             text = messages.INVALID_PATTERN.format(pattern=name, fault=fault)
             text = f"prefer(): {text}"
             raise ValueError(text)
-    _check_resolver("prefer", otherwise)
+    if not callable(otherwise):
+        raise _refused("prefer", "otherwise argument", otherwise, messages.A_CALLABLE)
     return _Preference(distributions, otherwise)
 
 
@@ -113,24 +110,17 @@ def prefer_highest(
     """
     name: object = fact
     if not isinstance(name, str) or not name:
-        text = messages.NOT_VALID.format(
-            value=repr_of(name), what="argument", expected=messages.A_FACT
-        )
-        text = f"prefer_highest(): {text}"
-        raise TypeError(text)
-    _check_resolver("prefer_highest", otherwise)
+        raise _refused("prefer_highest", "argument", name, messages.A_FACT)
+    if not callable(otherwise):
+        what = "otherwise argument"
+        raise _refused("prefer_highest", what, otherwise, messages.A_CALLABLE)
     return _Highest(fact, unknown, otherwise)
 
 
-def _check_resolver(function: str, otherwise: object) -> None:
-    if not callable(otherwise):
-        text = messages.NOT_VALID.format(
-            value=repr_of(otherwise),
-            what="otherwise argument",
-            expected=messages.A_CALLABLE,
-        )
-        text = f"{function}(): {text}"
-        raise TypeError(text)
+def _refused(function: str, what: str, value: object, expected: str) -> TypeError:
+    """Return the error for an argument of a function that is not valid."""
+    text = messages.NOT_VALID.format(value=repr_of(value), what=what, expected=expected)
+    return TypeError(f"{function}(): {text}")
 
 
 class _Highest:
