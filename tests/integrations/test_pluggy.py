@@ -17,13 +17,13 @@ import pytest
 from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
-import lazyplug
 from lazyplug import BrokenMetadata, Choice
-from lazyplug._static import learned, learning
+from lazyplug._static import learned
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, plant
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.learned_facts import forget_plugins, imported
 from tests.support.properties import examples
 
 pytestmark = pytest.mark.usefixtures("late_clock", "clean_sys_modules")
@@ -193,22 +193,10 @@ def install(site: PlantSite, prepend_path: SetPath) -> Install:
     return make
 
 
-def forget() -> None:
-    """Act as a process that has neither imported nor queried plugins."""
-    learning.write_all()
-    for name in imported():
-        del sys.modules[name]
-    lazyplug.invalidate_caches()
-
-
-def imported() -> set[str]:
-    return {name for name in sys.modules if name.startswith("plug_")}
-
-
 def learned_pm() -> Any:
     """Return a host whose plugins were loaded once in a process before."""
     load_entrypoints(host(), "host", lazy=True)
-    forget()
+    forget_plugins()
     pm = host()
     load_entrypoints(pm, "host", lazy=True)
     return pm
@@ -248,11 +236,11 @@ def test_the_host_gets_the_same_plugins_as_with_pluggy_itself(
     install({**PLUGINS, **EAGER, **BELOW, "plug_package": PACKAGE})
     stock, ours = host(), host()
     count = stock.load_setuptools_entrypoints("host")
-    forget()
+    forget_plugins()
     assert load_entrypoints(ours, "host", lazy=lazy) == count
     assert state_of(ours) == state_of(stock)
     again = host()
-    forget()
+    forget_plugins()
     assert load_entrypoints(again, "host", lazy=lazy) == count
     assert state_of(again) == state_of(stock)
 
@@ -362,7 +350,7 @@ def test_a_plugin_that_cannot_be_imported_is_skipped_and_logged_once(
         assert load_entrypoints(pm, "host", **options) == 1
         assert [name for name, _ in pm.list_name_plugin()] == ["last"]
         assert pm.hook.greet(who="you", loud=True) == ["last"]
-        forget()
+        forget_plugins()
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == logged * 5
     assert all(text.startswith("entry point '") for text in messages)
@@ -561,7 +549,7 @@ def test_plugins_of_any_kind_behave_as_with_pluggy_itself(
     plant(directory, dist("any", entry_points=f"[host]\n{points}"))
 
     def seen(load: Callable[[Any], object], on: bool) -> Any:
-        forget()
+        forget_plugins()
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(str(directory))
             if on:
@@ -656,7 +644,7 @@ def test_the_same_module_cannot_be_registered_under_two_names(
         pm = host()
         with pytest.raises(ValueError, match="under a different name"):
             load_entrypoints(pm, "host", lazy=True)
-        forget()
+        forget_plugins()
     pm = host()
     load_entrypoints(pm, "host", "one", lazy=True)
     assert imported() == set()
@@ -692,7 +680,7 @@ def test_a_historic_hook_that_was_already_called_is_called_at_registration(
 ) -> None:
     install({"plug_hist": "@hookimpl\ndef began(at): return at\n"})
     learned_pm()
-    forget()
+    forget_plugins()
     pm = host()
     results: list[object] = []
     pm.hook.began.call_historic(results.append, {"at": 5})
@@ -709,7 +697,7 @@ def test_a_hook_with_warn_on_impl_is_imported_and_named_in_the_warning(
         with pytest.warns(FutureWarning, match="greeting goes") as caught:
             load_entrypoints(host(), "host", lazy=True)
         assert caught[0].filename == str(directory / "plug_going.py")
-        forget()
+        forget_plugins()
 
 
 def test_arguments_that_a_hook_does_not_take_are_rejected_as_by_pluggy(
@@ -725,7 +713,7 @@ def test_arguments_that_a_hook_does_not_take_are_rejected_as_by_pluggy(
         with pytest.raises(pluggy.PluginValidationError, match="'whom'") as caught:
             load(host())
         texts.append(str(caught.value))
-        forget()
+        forget_plugins()
     assert texts[0] == texts[1] == texts[2]
 
 
@@ -746,7 +734,7 @@ def test_a_hook_that_pluggy_rejects_is_rejected_with_the_same_message(
         with pytest.raises(pluggy.PluginValidationError, match="definition") as caught:
             load_entrypoints(host(), "host", lazy=lazy)
         texts.append(str(caught.value))
-        forget()
+        forget_plugins()
     assert texts[0] == texts[1] == texts[2]
 
 
@@ -781,7 +769,7 @@ def test_arguments_and_hooks_with_any_names_are_passed(
             (1, 2),
         }  # pluggy before 1.7 leaves them out
         assert [each for each, _ in pm.hook.print(__=7, ___=8)] == [7]
-        forget()
+        forget_plugins()
     assert lazy
 
 
@@ -810,7 +798,7 @@ def test_a_hook_call_during_the_import_of_a_plugin_skips_that_plugin(
         load_entrypoints(pm, "host", lazy=lazy)
         assert ("plug_calls" in imported()) == (len(found) < 2)
         found += [pm.hook.greet(who="", loud=False)]
-        forget()
+        forget_plugins()
     assert found[0] == found[1] == found[2]
     assert ["last"] in found[0]
     assert not caplog.text
@@ -832,7 +820,7 @@ def test_a_plugin_that_is_loaded_during_its_own_import_is_learned_later(
         __import__("plug_early")
         assert hosts[-1].hook.greet(who="you", loud=True) == [1]
         assert hosts[-1].hook.pick(number=1) is None
-        forget()
+        forget_plugins()
     there.__dict__["load"] = int
     pm = learned_pm()
     assert imported() == set()
@@ -894,7 +882,7 @@ def test_a_learned_plugin_whose_import_fails_is_handled_by_the_failure_policy(
         "hist = plug_hist\nlast = plug_last\n",
     )
     learned_pm()
-    forget()
+    forget_plugins()
     sys.modules["plug_needed"] = None  # type: ignore[assignment]
     pm = host()
     load_entrypoints(pm, "host", lazy=True, on_failure=policy)
@@ -945,9 +933,9 @@ def test_a_plugin_that_depends_on_more_than_its_source_is_imported_at_once(
     assert module in imported()
     monkeypatch.setenv("PLUG_ON", "1")
     stock, ours = host(), host()
-    forget()
+    forget_plugins()
     stock.load_setuptools_entrypoints("host")
-    forget()
+    forget_plugins()
     load_entrypoints(ours, "host", lazy=True)
     assert state_of(ours) == state_of(stock)
 
@@ -992,7 +980,7 @@ def test_pytest_cannot_be_lazy(pytestconfig: pytest.Config) -> None:
 def test_an_edited_plugin_is_learned_again(install: Install) -> None:
     directory = install({"plug_plain": PLUGINS["plug_plain"], "plug_package": PACKAGE})
     learned_pm()
-    forget()
+    forget_plugins()
     text = "@hookimpl\ndef pick(): return 'edited'\n"
     (directory / "plug_plain.py").write_text(HEAD + text, encoding="utf-8")
     below = PACKAGE["hooks.py"].replace("def greet()", "def greet(who)")
@@ -1013,7 +1001,7 @@ def test_a_plugin_that_gains_its_first_hook_is_lazy_from_the_next_load(
     assert imported() == {"plug_bare", "plug_patched"}
     text = HEAD + PLUGINS["plug_plain"]
     (directory / "plug_bare.py").write_text(text, encoding="utf-8")
-    forget()
+    forget_plugins()
     pm = learned_pm()
     assert imported() == set()
     assert pm.hook.greet(who="you", loud=True) == ["hello you"]
@@ -1056,7 +1044,7 @@ def test_hosts_with_other_project_names_learn_separately(
 ) -> None:
     install({"plug_plain": PLUGINS["plug_plain"]})
     learned_pm()
-    forget()
+    forget_plugins()
     other = pluggy.PluginManager("other")
     load_entrypoints(other, "host", lazy=True)
     assert imported() == {"plug_plain"}
@@ -1112,6 +1100,6 @@ def test_a_plugin_with_unexpected_hooks_is_logged_and_then_imported_eagerly(
     with pytest.raises(AttributeError, match="greet"):
         pm.hook.greet(who="you", loud=True)
     assert "plug_plain has other hooks than its source shows" in caplog.text
-    forget()
+    forget_plugins()
     load_entrypoints(host(), "host", lazy=True)
     assert "plug_plain" in imported()

@@ -15,8 +15,6 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-import lazyplug
-from lazyplug._static import learning
 from lazyplug.integrations import _learned_additions
 from lazyplug.integrations import pluggy as integration
 from lazyplug.integrations.click import LazyGroup
@@ -25,6 +23,7 @@ from lazyplug.testing import dist, plant
 from tests.support.clock import rewrite
 from tests.support.commands import Run
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.learned_facts import forget_plugins, imported
 from tests.support.properties import examples
 
 pytestmark = pytest.mark.usefixtures("late_clock", "clean_sys_modules")
@@ -246,18 +245,6 @@ def install(site: PlantSite, prepend_path: SetPath) -> Callable[..., Path]:
     return make
 
 
-def forget() -> None:
-    """Act as a process that has neither imported nor queried plugins."""
-    learning.write_all()
-    for name in imported():
-        del sys.modules[name]
-    lazyplug.invalidate_caches()
-
-
-def imported() -> set[str]:
-    return {name for name in sys.modules if name.startswith("plug_")}
-
-
 def group_of_host(cls: type[click.Group] = click.Group, **options: Any) -> click.Group:
     cli = cls("main", **options)
 
@@ -295,7 +282,7 @@ def fill(lazy: bool = True, **options: Any) -> click.Group:
 def filled_before(**options: Any) -> click.Group:
     """Return a group that is filled after a process has learned what is added."""
     fill(**options)
-    forget()
+    forget_plugins()
     return fill(**options)
 
 
@@ -330,9 +317,9 @@ def test_a_group_has_the_same_commands_as_without_laziness(
     expected = state_of(eager)
     with click.Context(eager) as context:
         more = eager.to_info_dict(context)
-    forget()
+    forget_plugins()
     assert state_of(fill(**options)) == expected
-    forget()
+    forget_plugins()
     lazy = fill(**options)
     assert imported() == set()
     assert state_of(lazy) == expected
@@ -398,7 +385,7 @@ def test_a_group_of_another_class_is_filled_lazily_if_commands_are_all_that_chan
 ) -> None:
     install({"plug_a": GREET.replace("command()", f"command({options})")})
     expected = state_of(fill(lazy=False, cls=cls))
-    forget()
+    forget_plugins()
     assert state_of(filled_before(cls=cls)) == expected
     assert (imported() == set()) == lazily
 
@@ -412,7 +399,7 @@ def test_a_group_whose_own_method_the_host_replaced_is_filled_by_that(
         cli: Any = group_of_host()
         cli.command = partial(cli.command, hidden=True)
         host(lazy).hook.register_commands(cli=cli, more="")
-        forget()
+        forget_plugins()
         return state_of(cli)
 
     assert filled(True) == filled(False) == filled(True)
@@ -425,7 +412,7 @@ def test_a_hook_that_is_not_named_is_called(install: Callable[..., Path]) -> Non
     host().hook.register_models(register=models.append)
     assert models == ["model"]
     assert imported() == {"plug_other"}
-    forget()
+    forget_plugins()
     host(groups=["began"]).hook.register_commands(cli=group_of_host(), more="")
     assert "plug_greet" in imported()
 
@@ -450,14 +437,14 @@ def test_a_group_may_be_given_to_a_hook_twice(install: Callable[..., Path]) -> N
     install({"plug_greet": GREET})
 
     def filled() -> list[str]:
-        forget()
+        forget_plugins()
         pm, cli = host(), group_of_host()
         for group in (cli, cli, group_of_host()):
             pm.hook.register_commands(cli=group, more="")
         return [*cli.commands]
 
     assert filled() == filled() == ["own", "sub", "greet"]
-    forget()
+    forget_plugins()
     fill()
     assert imported() == set()
 
@@ -479,7 +466,7 @@ def test_commands_that_are_added_by_another_module_at_import_are_noticed(
     directory = install({}, plug_pack=modules, **dist("one", entry_points=points))
 
     def filled() -> list[str]:
-        forget()
+        forget_plugins()
         app: Any = type(sys)("host_app")
         app.cli = group_of_host()
         monkeypatch.setitem(sys.modules, "host_app", app)
@@ -557,7 +544,7 @@ def test_a_plugin_whose_commands_may_differ_is_imported_and_why_says_so(
     install({f"plug_{name}": EAGER[reason][name]})
 
     def seen(lazy: bool) -> dict[str, Any]:
-        forget()
+        forget_plugins()
         app: Any = type(sys)("host_app")
         app.cli = group_of_host()
         monkeypatch.setitem(sys.modules, "host_app", app)
@@ -573,7 +560,7 @@ def test_a_plugin_whose_commands_may_differ_is_imported_and_why_says_so(
         assert seen(True) == seen(False)
     seen(True)
     assert imported() == {f"plug_{name}"}
-    forget()
+    forget_plugins()
     code, output, _ = run("why", "host", name)
     assert code == 0
     assert "Imported when the hook 'register_commands' of 'host' is called" in output
@@ -585,7 +572,7 @@ def test_why_says_nothing_of_a_plugin_whose_commands_are_lazy(
 ) -> None:
     install({"plug_greet": GREET, "plug_if": "if ON:\n    greet = hookimpl(print)\n"})
     filled_before()
-    forget()
+    forget_plugins()
     assert "Imported" not in run("why", "host", "greet")[1]
     assert "Imported by load_entrypoints() for 'host'" in run("why", "host", "if")[1]
 
@@ -646,7 +633,7 @@ def test_what_the_class_of_a_group_does_is_the_same_as_without_laziness(
         cli.default = 0  # type: ignore[attr-defined]
         host(lazy).hook.register_commands(cli=cli, more="")
         found = state_of(cli), vars(cli).get("default"), imported() == set()
-        forget()
+        forget_plugins()
         return found
 
     expected = seen(False)
@@ -667,7 +654,7 @@ def test_a_group_that_makes_groups_of_its_own_class_still_does(
         with click.Context(cli) as context:
             sub = cli.commands["tools"].make_context("tools", ["inner"]).command
             assert type(sub) is Odd, context
-        forget()
+        forget_plugins()
     assert lazy
 
 
@@ -767,7 +754,7 @@ def test_any_hook_adds_the_same_commands_as_without_laziness(
     plant(directory, dist("any", entry_points=f"[host]\n{points}"))
 
     def seen(lazy: bool, on: bool) -> Any:
-        forget()
+        forget_plugins()
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(str(directory))
             if on:
@@ -803,10 +790,10 @@ def test_a_plugin_is_imported_again_when_a_source_of_its_commands_changes(
         filled_before()
         assert imported() == set()
         rewrite(file, file.read_text().replace(old, new))
-        forget()
+        forget_plugins()
         assert state_of(fill()) == state_of(fill(lazy=False))
         assert imported()
-        forget()
+        forget_plugins()
 
 
 def test_commands_depend_on_the_commands_of_the_host_if_the_hook_reads_them(
@@ -815,7 +802,7 @@ def test_commands_depend_on_the_commands_of_the_host_if_the_hook_reads_them(
     install({"plug_names": PLUGINS["plug_names"], "plug_greet": GREET})
     filled_before()
     assert imported() == set()
-    forget()
+    forget_plugins()
 
     def filled(lazy: bool) -> list[str]:
         cli = group_of_host()
@@ -827,7 +814,7 @@ def test_commands_depend_on_the_commands_of_the_host_if_the_hook_reads_them(
     # "greet" is replaced, and "alias" is not added.
     for names in (filled(False), filled(True), filled(True)):
         assert names == ["own", "sub", "greet", "absent"]
-        forget()
+        forget_plugins()
 
 
 def test_commands_are_remembered_for_several_groups(
@@ -849,7 +836,7 @@ def test_commands_are_remembered_for_several_groups(
 
     expected = [["own", "sub", *more, "greet", "alias"] for more in ([], ["more"], [])]
     assert fill_several() == expected
-    forget()
+    forget_plugins()
     assert fill_several() == expected
     assert imported() == set()
 
@@ -887,9 +874,9 @@ def register_commands(admin, cli, more="mine"):
 
     lazily = False
     expected = filled(False)
-    forget()
+    forget_plugins()
     assert filled(True) == expected
-    forget()
+    forget_plugins()
     lazily = True
     assert filled(True) == expected
 
@@ -899,7 +886,7 @@ def test_a_historic_hook_adds_lazy_commands_when_a_plugin_is_registered(
 ) -> None:
     install({"plug_hist": GREET.replace("register_commands", "began")})
     for _ in range(2):
-        forget()
+        forget_plugins()
         pm = pluggy.PluginManager("host")
         pm.add_hookspecs(Specs)
         cli = group_of_host()
@@ -921,7 +908,7 @@ def register_commands(cli):
 """
     install({"plug_wraps": source, "plug_greet": GREET})
     expected = state_of(fill(lazy=False))
-    forget()
+    forget_plugins()
     assert state_of(filled_before()) == expected
     assert imported() == {"plug_wraps"}
 
@@ -932,7 +919,7 @@ def test_the_result_of_a_hook_that_adds_commands_is_that_of_pluggy(
     install({"plug_greet": GREET})
     for _ in range(2):
         assert host().hook.register_commands(cli=group_of_host(), more="") == []
-        forget()
+        forget_plugins()
 
 
 def test_a_hook_that_is_given_no_group_is_called(
@@ -944,7 +931,7 @@ def test_a_hook_that_is_given_no_group_is_called(
     for _ in range(2):
         assert host().hook.register_commands(cli="text", more="") == ["text"]
         assert imported() == {"plug_plain"}
-        forget()
+        forget_plugins()
 
 
 # ---------------------------------------------------------------------------- failures
@@ -958,7 +945,7 @@ def test_an_exception_of_a_hook_is_raised_as_in_pluggy_and_not_remembered(
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             fill()
-        forget()
+        forget_plugins()
     monkeypatch.setenv("PLUG_ON", "1")
     assert [*filled_before().commands] == ["own", "sub", "one"]
     assert imported() == set()
@@ -967,7 +954,7 @@ def test_an_exception_of_a_hook_is_raised_as_in_pluggy_and_not_remembered(
         monkeypatch.delenv("PLUG_ON", raising=False)
         if on:
             monkeypatch.setenv("PLUG_ON", "1")
-        forget()
+        forget_plugins()
         cli = fill()
         result = invoke(cli, "one")
         assert result.exit_code == (0 if on else 1)
@@ -990,7 +977,7 @@ def test_a_command_whose_plugin_can_no_longer_be_imported_says_so(
     assert result.exit_code == 1
     assert "import of plug_needed halted" in result.output
     monkeypatch.delitem(sys.modules, "plug_needed")
-    forget()
+    forget_plugins()
     assert invoke(fill(), "greet").exit_code == 0
 
 
@@ -1013,7 +1000,7 @@ def changed(function): return another if ON else function
     install({"plug_changes": source})
     filled_before()
     monkeypatch.setenv("PLUG_ON", "1")
-    forget()
+    forget_plugins()
     cli = fill()
     result = invoke(cli, "one")
     assert result.exit_code == 1
@@ -1021,9 +1008,9 @@ def changed(function): return another if ON else function
         result.output
     )
     assert "the hook added commands other than those its source shows" in caplog.text
-    forget()
+    forget_plugins()
     assert [*fill().commands] == ["own", "sub", "another"]
-    forget()
+    forget_plugins()
     assert "added commands other than" in run("why", "host", "changes")[1]
 
 

@@ -1,6 +1,7 @@
 """Create plugins about which facts are learned, and end processes that learn them."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,19 @@ def end() -> None:
 # A default run damages one of this many bytes.
 SAMPLE = 29
 GROUPS = ["g", "h", "summary"]
+
+
+def imported() -> set[str]:
+    """Return the names of the modules of plugins that are imported."""
+    return {name for name in sys.modules if name.startswith("plug_")}
+
+
+def forget_plugins() -> None:
+    """Act as a process that has neither imported nor queried plugins."""
+    learning.write_all()
+    for name in imported():
+        del sys.modules[name]
+    lazyplug.invalidate_caches()
 
 
 def plugin(number: int) -> Tree:
