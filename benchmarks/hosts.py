@@ -1,9 +1,10 @@
 """Measure what lazy loading saves a small host with 20 heavy plugins.
 
 The host runs one command, and prints a help screen with a line for each plugin. It
-exists for lazyplug and stevedore, and twice for click, argparse and pluggy: with all
-plugins loaded at the start, and with plugins that are imported when they are used.
-Finally, a document that lists the plugins is built with Sphinx.
+exists for lazyplug and stevedore, and twice for click, argparse, pluggy, and for hooks
+of pluggy that add commands to a click group: with all plugins loaded at the start, and
+with plugins that are imported when they are used. Finally, a document that lists the
+plugins is built with Sphinx.
 """
 
 import compileall
@@ -14,7 +15,8 @@ from benchmarks.pictures import bars
 from benchmarks.processes import Case, output_of, run_until_reliable, side_by_side
 from benchmarks.report import Figure, Options, Table, main
 
-GROUP, CLICK, HOOKS = "benchmark.commands", "benchmark.click", "benchmark.hooks"
+GROUP, CLICK = "benchmark.commands", "benchmark.click"
+HOOKS, ADDING = "benchmark.hooks", "benchmark.adding"
 NUMBER = 20
 # Makes a plugin heavy, by some ten milliseconds: classes, as the libraries of a real
 # plugin define.
@@ -25,7 +27,16 @@ HEAVY = "".join(
     f"    def two(self, *values, **more): return [self.one(v) for v in values]\n"
     for n in range(500)
 )
-MARKER = "import pluggy\nhookimpl = pluggy.HookimplMarker('benchmark')\n"
+HOOK = "import pluggy\nhookimpl = pluggy.HookimplMarker('benchmark')\n@hookimpl\n"
+# The function of each plugin, after its classes.
+PLUGINS = {
+    # The argument is the parser of argparse, to which it adds nothing.
+    GROUP: "def command(parser=None):\n    {doc}",
+    CLICK: "import click\n@click.command()\ndef command():\n    {doc}",
+    HOOKS: f"{HOOK}def command{{n}}():\n    {{doc}}",
+    ADDING: f"{HOOK}def add_commands(cli):\n    @cli.command()\n"
+    "    def command{n}():\n        {doc}",
+}
 LAZYPLUG = f"""
 from lazyplug import DriverManager, ExtensionManager
 def run(): DriverManager({GROUP!r}, "command7").driver()
@@ -54,6 +65,22 @@ def run(): manager.hook.command7()
 def show():
     for name, plugin in manager.list_name_plugin(): print(name, plugin.__doc__)
 """
+ADDING_HOST = """
+import click, pluggy
+class Specs:
+    @pluggy.HookspecMarker("benchmark")
+    def add_commands(self, cli): pass
+manager = pluggy.PluginManager("benchmark")
+manager.add_hookspecs(Specs)
+{}
+host = click.Group("host")
+manager.hook.add_commands(cli=host)
+"""
+EAGER_ADDING = ADDING_HOST.format(f"manager.load_setuptools_entrypoints({ADDING!r})")
+LAZY_ADDING = ADDING_HOST.format(f"""
+from lazyplug.integrations.pluggy import load_entrypoints
+load_entrypoints(manager, {ADDING!r}, lazy=True, groups=["add_commands"])
+""")
 EAGER_CLICK = f"""
 import click
 from importlib.metadata import entry_points
@@ -94,6 +121,8 @@ HOSTS = {
     "stevedore": STEVEDORE,
     "lazyplug, pluggy": LAZY_PLUGGY + HOOK_CALLS,
     "pluggy": PLUGGY + HOOK_CALLS,
+    "lazyplug, hooks": LAZY_ADDING + CALLS,
+    "hooks": EAGER_ADDING + CALLS,
     "lazyplug, click": LAZY_CLICK + CALLS,
     "click": EAGER_CLICK + CALLS,
     "lazyplug, argparse": LAZY_ARGPARSE + PARSES,
@@ -122,22 +151,20 @@ def plant_plugins(directory: Path) -> None:
         encoding="utf-8",
     )
     lines = []
-    for group, kind, before in (
-        (GROUP, "command", ""),
-        (CLICK, "click", "import click\n@click.command()\n"),
-        (HOOKS, "hook", f"{MARKER}@hookimpl\n"),
+    for group, kind in (
+        (GROUP, "command"),
+        (CLICK, "click"),
+        (HOOKS, "hook"),
+        (ADDING, "adding"),
     ):
         lines.append(f"[{group}]")
         for n in range(NUMBER):
             name = f"benchmark_{kind}_{n}"
-            # For pluggy, the plugin is the module, and its hook has its own name.
-            function = f"command{n}" if group == HOOKS else "command"
-            target = name if group == HOOKS else f"{name}:{function}"
+            # For pluggy, the plugin is the module.
+            target = name if group in (HOOKS, ADDING) else f"{name}:command"
             lines.append(f"command{n} = {target}")
             doc = f"'''Do the thing number {n}.'''\n"
-            # A plugin for argparse gets its parser, to which it adds nothing here.
-            takes = "parser=None" if group == GROUP else ""
-            source = f"{doc}{HEAVY}{before}def {function}({takes}):\n    {doc}"
+            source = f"{doc}{HEAVY}{PLUGINS[group].format(n=n, doc=doc)}"
             (directory / f"{name}.py").write_text(source, encoding="utf-8")
     (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
     compileall.compile_dir(directory, quiet=1)
