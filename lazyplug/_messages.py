@@ -434,10 +434,11 @@ TEXT_IS_NOT_PLAIN = (
     "what the help screen shows of the command {name!r} is not all literal in the"
     " source"
 )
-USES_GROUP = "the hook uses {name!r} of the group"
+ADDS_WITH_ARGUMENTS = (
+    "the command {name!r} is added to the group with more arguments than its name"
+)
 CHANGES_GROUP = "the hook changes something in the group other than its new commands"
 REPLACES_COMMAND = "the hook replaces the command {name!r}"
-RETURNS_VALUE = "the hook returns a value"
 ADDS_AT_IMPORT = "importing the plugin adds the command {name!r}"
 ADDS_OTHER_COMMANDS = "the hook added commands other than those its source shows"
 NOT_LAZY_ANY_MORE = (

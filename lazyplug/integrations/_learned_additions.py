@@ -46,8 +46,6 @@ def learn_additions(call: HookCall, function: Callable[..., Any]) -> Any:
         return call.call(function)
     result = call.call(function, watched)
     try:
-        if result is not None:
-            raise NotPlain(messages.RETURNS_VALUE)
         for param, each in watched.items():
             if each.fault or each.is_changed():
                 raise NotPlain(each.fault or messages.CHANGES_GROUP)
