@@ -56,6 +56,7 @@ PLAIN_VALUES = (
 SEVERAL_WORDS = "a list or tuple of strings"
 A_DICT_OF_ENTRY_POINTS = "a dict of 'name': 'module:attr'"
 A_MODULE = "a name such as 'json.decoder'"
+A_NAMESPACE = "the name of a group, such as 'myapp.commands', or a manager"
 A_PATTERN = "NAME, GROUP=NAME, @DISTRIBUTION, or GROUP=NAME@DISTRIBUTION"
 EXCEPTION_CLASSES = "an exception class, or a tuple of them"
 A_PROTOCOL = "a class or a runtime-checkable Protocol"
