@@ -439,6 +439,7 @@ ADDS_WITH_ARGUMENTS = (
     "the command {name!r} is added to the group with more arguments than its name"
 )
 CHANGES_GROUP = "the hook changes something in the group other than its new commands"
+ADDS_NOTHING = "the hook does something, but adds no command"
 REPLACES_COMMAND = "the hook replaces the command {name!r}"
 ADDS_AT_IMPORT = "importing the plugin adds the command {name!r}"
 ADDS_OTHER_COMMANDS = "the hook added commands other than those its source shows"

@@ -162,12 +162,21 @@ EAGER = {
         f"{COMMANDS_OUTSIDE}",
         "adds": f"{HOOK}    made.add_command(one)\n"
         f"made = click.Group('made')\n{COMMANDS_OUTSIDE}",
+        "decorates": f"{HOOK}    @made.command()\n    def more(): 'More.'\n"
+        "    cli.add_command(made)\nmade = click.Group('made')\n",
+        "finds": f"{HOOK}    from plug_finds import made as found\n"
+        "    @found.command()\n    def more(): 'More.'\nmade = click.Group('made')\n",
         "binds": f"{HOOK}    made = cli\n    made.command()(print)\n",
         "rebinds": f"{HOOK}    if 'x' in cli.commands:\n        cli = None\n"
         "    else:\n        cli.add_command(one)\n"
         f"{COMMANDS_OUTSIDE}",
         "passes": f"{HOOK}    own = cli.commands['own']\n    copy = [own]\n",
         "walrus": f"{HOOK}    x = (y := 1)\n",
+    },
+    "the hook does something, but adds no command": {
+        "only_calls": f"{HOOK}    x = os.getcwd()\n",
+        "only_imports": f"{HOOK}    import string\n",
+        "only_makes": f"{HOOK}    @click.group()\n    def it(): 'Not added.'\n",
     },
     "the source does not show plainly how the hook is defined": {
         "async": "@hookimpl\nasync def register_commands(cli): pass\n",
@@ -686,6 +695,7 @@ PLAINLY = [
     "for each in (outside, made): cli.add_command(each)\n",
     "own = cli.commands['own']\nparams = [*own.params]\n",
     "@cli.command\ndef ten(): 'Tenth.'\n",
+    "import click as c\n@c.group()\ndef nine(): 'Ninth.'\ncli.add_command(nine)\n",
     "return\n",
 ]
 STATEMENTS = [
@@ -707,6 +717,7 @@ STATEMENTS = [
     "@cli.command()\nclass fourteen(str): 'Fourteenth.'\n",
     "sub = cli.commands.get('sub')\n@sub.command()\ndef fifteen(): 'Fifteenth.'\n",
     "own = cli.commands['own']\nown.hidden = True\n",
+    "@made.command()\ndef sixteen(): 'In another group.'\n",
     "kinds = [type(each) for each in cli.commands.values()]\n",
 ]
 CONTEXTS = [
