@@ -56,6 +56,7 @@ PLAIN_VALUES = (
 SEVERAL_WORDS = "a list or tuple of strings"
 A_DICT_OF_ENTRY_POINTS = "a dict of 'name': 'module:attr'"
 A_MODULE = "a name such as 'json.decoder'"
+A_NAMESPACE = "the name of a group, such as 'myapp.commands', or a manager"
 A_PATTERN = "NAME, GROUP=NAME, @DISTRIBUTION, or GROUP=NAME@DISTRIBUTION"
 EXCEPTION_CLASSES = "an exception class, or a tuple of them"
 A_PROTOCOL = "a class or a runtime-checkable Protocol"
@@ -434,10 +435,12 @@ TEXT_IS_NOT_PLAIN = (
     "what the help screen shows of the command {name!r} is not all literal in the"
     " source"
 )
-USES_GROUP = "the hook uses {name!r} of the group"
+ADDS_WITH_ARGUMENTS = (
+    "the command {name!r} is added to the group with more arguments than its name"
+)
 CHANGES_GROUP = "the hook changes something in the group other than its new commands"
+ADDS_NOTHING = "the hook does something, but adds no command"
 REPLACES_COMMAND = "the hook replaces the command {name!r}"
-RETURNS_VALUE = "the hook returns a value"
 ADDS_AT_IMPORT = "importing the plugin adds the command {name!r}"
 ADDS_OTHER_COMMANDS = "the hook added commands other than those its source shows"
 NOT_LAZY_ANY_MORE = (

@@ -46,14 +46,15 @@ def learn_additions(call: HookCall, function: Callable[..., Any]) -> Any:
         return call.call(function)
     result = call.call(function, watched)
     try:
-        if result is not None:
-            raise NotPlain(messages.RETURNS_VALUE)
         for param, each in watched.items():
             if each.fault or each.is_changed():
                 raise NotPlain(each.fault or messages.CHANGES_GROUP)
             _check_import(call, each)
             for name, command in each.added.items():
                 plain.check(param, name, command)
+        if plain.does_more and not any(each.added for each in watched.values()):
+            # No command would ever be used, so it would never be called.
+            raise NotPlain(messages.ADDS_NOTHING)
         known = call.recall()
         others = known[1 - _MAX_CALLS :] if isinstance(known, list) else []
         _learn(call, [*others, _filled(call, watched)], sources)

@@ -78,6 +78,15 @@ class PlainAdditions:
         # the groups to which it adds commands that it has, with the parts of their
         # names, and the names in the group, "" if these are their own
         self._added: list[tuple[str, list[str], str]] = []
+        # the names that mean modules where they are imported
+        self._module_names = {
+            alias.asname or alias.name.partition(".")[0]
+            for node in ast.walk(names.tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        # True if it calls something else, which may matter even if it adds nothing
+        self.does_more = False
         self._read(statement.body)
 
     # The statements of the hook.
@@ -94,12 +103,14 @@ class PlainAdditions:
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
                     self._read_function(node)
                 case ast.Import(names):
+                    self.does_more = True
                     for alias in names:
                         top, *_ = alias.name.split(".")
                         self._bind(node, alias.asname or top)
                         module = alias.name if alias.asname else top
                         self._imports[alias.asname or top] = module, []
                 case ast.ImportFrom(names=names):
+                    self.does_more = True
                     source = absolute(node.level, node.module or "", self._home)
                     for alias in names:
                         self._bind(node, alias.asname or alias.name)
@@ -128,6 +139,9 @@ class PlainAdditions:
                     self._bind(node, variable)
                     self._read_commands.add(variable)
                 case ast.Assign(targets, value):
+                    self.does_more |= any(
+                        isinstance(each, ast.Call) for each in ast.walk(value)
+                    )
                     for target in targets:
                         self._bind(node, *(dotted(target) or [""]))
                     self._check_other(value)
@@ -158,6 +172,10 @@ class PlainAdditions:
             ):
                 self._functions[node] = name
                 evaluated = _arguments(call) if call else []
+            case ast.Attribute(value, method) if method in _DECORATORS:
+                if not self._is_module_or_own(value):
+                    self._refuse(node)  # it may add to a group of another plugin
+        self.does_more |= bool(first) and self._functions[node] is None
         parts = dotted(maker) if maker else None
         makes = parts is not None and parts[-1] in _DECORATORS  # which do not call it
         defaults = *node.args.defaults, *node.args.kw_defaults
@@ -165,6 +183,16 @@ class PlainAdditions:
             self._check_other(each)
         for statement in () if makes else node.body:
             self._check_other(statement, runs=False)
+
+    def _is_module_or_own(self, node: ast.expr) -> bool:
+        """Return True if an expression is a module, or a group that the hook made."""
+        match node:
+            case ast.Name(name) if name in self._bound:
+                own = any(name == each.name for each in self._functions)
+                return own or self._imports.get(name, ("", [""]))[1] == []
+            case ast.Name(name):
+                return name in self._module_names
+        return False
 
     def _read_addition(self, call: ast.Call, name: str) -> None:
         """Read the statement `group.add_command(command)`."""

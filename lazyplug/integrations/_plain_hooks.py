@@ -82,28 +82,40 @@ class PlainHooks:
 
     def _is_marked(self, home: str, node: ast.expr, options: dict[str, Any]) -> bool:
         """Return True if a decorator is the marker, with exactly these options."""
-        call = node if isinstance(node, ast.Call) else None
-        parts = dotted(call.func if call else node)
-        if parts is None or (call is not None and call.args):
-            return False
-        _, statement = self._modules.resolve(home, parts)
-        match statement:
-            case (
-                ast.Assign(value=ast.Call(args=[ast.Constant() | ast.Name()]) as maker)
-                | ast.AnnAssign(
-                    value=ast.Call(args=[ast.Constant() | ast.Name()]) as maker
-                )
-            ) if [*calls_of([maker])] == [_MARKER]:
-                pass
-            case _:
+        keywords: dict[str, Any] = {}
+        if isinstance(node, ast.Call) and not self._makes_marker(home, node):
+            if node.args:
                 return False
-        ((mark, keywords),) = calls_of([node]).items()
-        self._marks.add(mark)
+            ((_, keywords),) = calls_of([node]).items()
+            node = node.func
+        if not self._makes_marker(home, node):
+            parts = dotted(node)
+            if parts is None:
+                return False
+            steps, statement = self._modules.resolve(home, parts)
+            match statement:
+                case (
+                    ast.Assign(value=ast.Call() as maker)
+                    | ast.AnnAssign(value=ast.Call() as maker)
+                ) if self._makes_marker(steps[-1][0], maker):
+                    self._marks.add(parts[-1])
+                case _:
+                    return False
         return {
             **dict.fromkeys(options, False),
             "specname": None,
             **keywords,
         } == options
+
+    def _makes_marker(self, home: str, node: ast.expr) -> bool:
+        """Return True if an expression makes a marker, always of the same project."""
+        match node:
+            case ast.Call(_, [project], []) if [*calls_of([node])] == [_MARKER]:
+                if isinstance(project, ast.Name):
+                    _, statement = self._modules.resolve(home, [project.id])
+                    project = getattr(statement, "value", project)
+                return isinstance(project, ast.Constant)
+        return False
 
     def _only_marks_hooks(self, module: str) -> bool:
         """Return True if a module does nothing else with the marker than mark hooks."""

@@ -33,10 +33,12 @@ def failure(
 
     :param done: what could not be done with the plugin.
     """
-    reason = clean(describe_error(error)).partition("\n")[0]
+    text = failed_load(extension, error, done)
+    message = "\n".join(map(clean, text.split("\n")))
+    reason = clean(describe_error(error).partition("\n")[0])
     # Python prints no traceback of SystemExit.
     raised = error if isinstance(error, Exception) else None
-    return failed_load(extension, error, done), reason, raised
+    return message, reason, raised
 
 
 def end_of(message: str, error: "Exception | None") -> str:

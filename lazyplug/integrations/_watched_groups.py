@@ -1,4 +1,4 @@
-"""Watch what a hook does with the groups that it is given."""
+"""Watch which commands a hook adds to the groups that it is given."""
 
 from __future__ import annotations
 
@@ -15,14 +15,11 @@ from ._command_facts import NAME, kind_of, printed
 from ._lazy_commands import LazyCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-# The methods of a group that a hook may call.
-_METHODS = ("add_command", "command", "group")
+    from collections.abc import Callable, Container
 
 
 class WatchedGroup:
-    """A group that a hook is given, with what the hook does with it.
+    """A group that a hook is given, with the commands that the hook adds.
 
     :param group: the group.
     :param commands: the commands that the hook sees, to which it adds its own; None:
@@ -35,14 +32,14 @@ class WatchedGroup:
         self.group = group
         self._is_copy = commands is not None
         self.commands = group.commands if commands is None else commands
-        # what the hook has added
+        # the commands that the hook has added
         self.added: dict[str, click.Command] = {}
-        # True if it has read names of commands
-        self.reads_names = False
-        # what it has done otherwise, at first
+        # why lazy commands cannot be added in the same way; "" if they can
         self.fault = ""
+        # True if the hook has read names of commands
+        self.reads_names = False
         # how many methods of the group are being called
-        self.depth = 0
+        self._depth = 0
         # True if the call of the hook has returned
         self.is_over = False
         # what the hook is given in place of the group
@@ -57,21 +54,18 @@ class WatchedGroup:
             for name, each in self.added.items()
         ]
 
-    def note(self, fault: str) -> None:
-        """Note what a hook does, unless a method of the group does it."""
-        if not (self.fault or self.depth or self.is_over):
-            self.fault = fault
+    def read_commands(self) -> MutableMapping[str, click.Command]:
+        """Return the commands, which the hook or a method of the group reads."""
+        self.reads_names |= not self._depth
+        return self.commands
 
     def call(self, method: Callable[..., Any], *args: Any, **kwds: Any) -> Any:
-        """Call a method of the group, whose actions are not those of the hook.
-
-        The same is true of the decorator that it may return.
-        """
-        self.depth += 1
+        """Call a method of the group, or the decorator that it has returned."""
+        self._depth += 1
         try:
             result = method(*args, **kwds)
         finally:
-            self.depth -= 1
+            self._depth -= 1
         is_decorator = isinstance(result, FunctionType)
         return partial(self.call, result) if is_decorator else result
 
@@ -85,7 +79,7 @@ class WatchedGroup:
         """Add a command, as the method of the group does."""
         key = name or cmd.name
         if not self.fault and (args or not self._are_defaults(kwds)):
-            self.fault = messages.USES_GROUP.format(name="add_command")
+            self.fault = messages.ADDS_WITH_ARGUMENTS.format(name=key)
         if not self.fault and key in self.commands:
             self.fault = messages.REPLACES_COMMAND.format(name=key)
         if self._is_copy and key is not None:
@@ -114,26 +108,25 @@ class WatchedGroup:
         )
 
 
-def _state(group: click.Group, added: Mapping[str, click.Command]) -> list[Any]:
-    """Return what changes if a hook does more than add commands to a group."""
-    found: list[Any] = [
-        (name, _identity(each))
-        for name, each in vars(group).items()
-        if name != "commands"
-    ]
-    for name, command in group.commands.items():
-        if name not in added:
-            found += name, id(command)
-            kind: Any = type(command)
-            if kind is not LazyCommand:  # which these would load
-                found += map(id, getattr(command, "params", ()))
-                found += _state(command, {}) if issubclass(kind, click.Group) else ()  # type: ignore[arg-type]
+def _state(command: click.Command, added: Container[str] = ()) -> list[Any]:
+    """Return what changes if a hook does more to a group than add these commands."""
+    found: list[Any] = []
+    kind = type(command)  # `isinstance` would ask a lazy command for its kind
+    if kind is LazyCommand:
+        return found  # to look into it would load it
+    for name, value in getattr(command, "__dict__", {}).items():
+        if name != "commands":
+            found += name, _identity(value)
+    if issubclass(kind, click.Group):
+        for name, each in command.commands.items():  # type: ignore[attr-defined]
+            found += name, id(each)
+            found += () if name in added else _state(each)
     return found
 
 
 def _identity(value: Any, depth: int = 3) -> Any:
     """Return what tells a value from others, and from itself if an item changes."""
-    kind = type(value)  # `isinstance` would ask a lazy command for its kind
+    kind = type(value)  # as above
     if issubclass(kind, dict):
         value = [each for item in dict.items(value) for each in item]
     elif not issubclass(kind, (list, tuple, set)):
@@ -146,39 +139,33 @@ def _identity(value: Any, depth: int = 3) -> Any:
 def _class_of_view(watched: WatchedGroup) -> type[click.Group]:
     """Return the class of a view: of that of the group, and like the group itself.
 
-    What the hook does with it is noted, until the call of the hook has returned.
+    The commands that are added to it are recorded, until the call of the hook has
+    returned.
     """
     kind: Any = type(watched.group)
 
     def get(view: Any, name: str) -> Any:
         group = watched.group
-        if watched.is_over:
-            return getattr(group, name)
-        if name == "commands":
-            return _WatchedCommands(watched)
-        if name == "add_command":
-            return watched.add_command
-        if name in _METHODS and name not in vars(group):
-            method = getattr(kind, name)
-            return partial(watched.call, method, view)
-        if name == "__class__":
-            return kind
-        watched.note(messages.USES_GROUP.format(name=name))
-        value = getattr(group, name)
-        # A group whose subgroups are of its own class would make a view.
-        return kind if name == "group_class" and value is type else value
+        if not watched.is_over:
+            match name:
+                case "commands":
+                    return _WatchedCommands(watched)
+                case "add_command":
+                    return watched.add_command
+                case "command" | "group" if name not in vars(group):
+                    return partial(watched.call, getattr(kind, name), view)
+                case "group_class" if group.group_class is type:
+                    return kind  # a group whose subgroups are of its own class
+        return getattr(group, name)
 
-    def set_(view: Any, name: str, value: Any) -> None:
-        watched.note(messages.USES_GROUP.format(name=name))
-        setattr(watched.group, name, value)
-
-    def delete(view: Any, name: str) -> None:
-        watched.note(messages.USES_GROUP.format(name=name))
-        delattr(watched.group, name)
-
-    members = {"__getattribute__": get, "__setattr__": set_, "__delattr__": delete}
-    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    view: type[click.Group] = type(kind)(kind.__name__, (kind,), {**names, **members})
+    members = {
+        "__getattribute__": get,
+        "__setattr__": lambda _, name, value: setattr(watched.group, name, value),
+        "__delattr__": lambda _, name: delattr(watched.group, name),
+        "__module__": kind.__module__,
+        "__qualname__": kind.__qualname__,
+    }
+    view: type[click.Group] = type(kind)(kind.__name__, (kind,), members)
     return view
 
 
@@ -188,27 +175,17 @@ class _WatchedCommands(MutableMapping[str, click.Command]):
     def __init__(self, watched: WatchedGroup) -> None:
         self._watched = watched
 
-    def _read(self) -> Any:
-        self._watched.reads_names |= not self._watched.depth
-        return self._watched.commands
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._read()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
-
-    def __len__(self) -> int:
-        return len(self._read())
-
     def __getitem__(self, name: str) -> click.Command:
-        command: click.Command = self._read()[name]
-        return command
+        return self._watched.read_commands()[name]
 
     def __setitem__(self, name: str, command: click.Command) -> None:
-        self._watched.note(messages.USES_GROUP.format(name="commands"))
         self._watched.commands[name] = command
 
     def __delitem__(self, name: str) -> None:
-        self._watched.note(messages.USES_GROUP.format(name="commands"))
         del self._watched.commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._watched.read_commands())
+
+    def __len__(self) -> int:
+        return len(self._watched.read_commands())

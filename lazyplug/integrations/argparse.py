@@ -2,7 +2,7 @@
 
 import argparse
 
-from .. import ExtensionManager
+from .. import ExtensionManager, Manager
 from ._lazy_parsers import Plugins
 
 TYPE_CHECKING = False
@@ -190,12 +190,11 @@ def add_plugins(
     one.
 
     Raises ValueError if `add_subparsers()` was not called, or the manager has no
-    `facts=` that a parameter needs.
+    `facts=` that a parameter needs. Raises TypeError if `plugins` is neither a string
+    nor a manager.
     """
     commands = _commands_of(parser)
-    manager: ExtensionManager[Any] = (
-        ExtensionManager(plugins) if isinstance(plugins, str) else plugins
-    )
+    manager = _manager_of(plugins)
     _check_facts(manager, aliases_fact=aliases_fact, help_fact=help_fact)
     added = Plugins(manager, commands, adapter, help_fact, options)
     names = sorted({*manager.names()})
@@ -226,6 +225,22 @@ def _commands_of(parser: argparse.ArgumentParser) -> "Any":
     from .. import _messages as messages  # deferred: only on failure
 
     raise ValueError(messages.NO_SUBPARSERS)
+
+
+def _manager_of(plugins: "Any") -> "ExtensionManager[Any]":
+    """Return the manager of the plugins; raise TypeError if there is none."""
+    if isinstance(plugins, str):
+        return ExtensionManager(plugins)
+    if isinstance(plugins, Manager):
+        return plugins  # type: ignore[return-value]
+    # deferred: only on failure
+    from .. import _messages as messages
+    from .._printable import repr_of
+
+    text = messages.NOT_VALID.format(
+        value=repr_of(plugins), what="plugins argument", expected=messages.A_NAMESPACE
+    )
+    raise TypeError(text)
 
 
 def _report_shadowed(manager: "ExtensionManager[Any]", name: str) -> None:

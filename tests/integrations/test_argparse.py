@@ -394,6 +394,16 @@ def test_with_a_variable_the_exception_of_a_broken_plugin_is_raised(
     assert isinstance(raised.value.__cause__, argparse.ArgumentError)
 
 
+def test_control_characters_in_the_exception_of_a_plugin_are_escaped(
+    plugs: Path, capsys: Capture
+) -> None:
+    plant(plugs, {"plug_bad.py": r"raise OSError('two\nlines \x1b[2J')" + "\n"})
+    output = printed(capsys, host(), "bad")
+    assert "loaded: OSError: two lines \\x1b[2J. Set LAZYPLUG" in output
+    assert "lines \\x1b[2J" in printed(capsys, host(), "bad", "--help")
+    assert "\x1b" not in parsers_of(host())["bad"].format_help()
+
+
 def test_the_hosts_own_mistake_in_the_options_is_raised(plugs: Path) -> None:
     parser = host(font="bold")
     with pytest.raises(TypeError, match="unexpected keyword argument 'font'"):
@@ -553,6 +563,12 @@ def test_a_parser_without_subcommands_is_refused(plugs: Path) -> None:
     commands: Any = parser.add_subparsers()
     with pytest.raises(ValueError, match=text):
         add_plugins(commands, "app.commands")
+
+
+def test_plugins_that_are_neither_a_name_nor_a_manager_are_refused() -> None:
+    text = r"^\['x'\] is not a valid plugins argument: expected the name of a group, su"
+    with pytest.raises(TypeError, match=text):
+        host(["x"])
 
 
 def test_a_program_that_lists_its_plugins_itself_leaves_them_out_of_the_help(

@@ -678,6 +678,18 @@ def test_the_help_of_an_unusable_plugin_is_the_reason(broken: Path) -> None:
     assert "  odd     (cannot be used: 'no command' is not a command)" in lines
 
 
+def test_control_characters_in_the_exception_of_a_plugin_are_escaped(
+    broken: Path,
+) -> None:
+    plant(broken, {"plug_bad.py": r"raise OSError('two\nlines \x1b[2J')" + "\n"})
+    group = host()
+    output = run(group, "bad").output
+    assert "loaded: OSError: two\nlines \\x1b[2J. Set LAZYPLUG" in output
+    line = "  bad     (cannot be used: OSError: two)"
+    assert line in run(group, "--help").output.splitlines()
+    assert "lines \\x1b[2J" in run(group, "bad", "--help").output
+
+
 def test_the_error_for_an_unusable_plugin_that_another_command_invokes_is_the_same(
     broken: Path,
 ) -> None:

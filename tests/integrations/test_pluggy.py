@@ -51,6 +51,9 @@ PLUGINS: dict[str, Any] = {
     "plug_class": "class Greeter:\n    def __init__(self): self.__doc__ = 'class'\n"
     "@hookimpl\ndef greet(): return Greeter().__doc__\n",
     "plug_unknown": "@hookimpl(optionalhook=True)\ndef nobody_has(x): return x\n",
+    "plug_inline": "@pluggy.HookimplMarker('host')\ndef greet(): return 'inline'\n",
+    "plug_inline_options": "NAME = 'host'\n@pluggy.HookimplMarker(NAME)(trylast=True)\n"
+    "def greet(): return 'inline'\n",
 }
 PACKAGE = {
     "__init__.py": "from .hooks import greet as greet\n",
@@ -111,6 +114,12 @@ EAGER: dict[str, Any] = {
     f"    setattr(sys.modules[__name__], 'greet', hookimpl(_made))\n{PICK}",
     "plug_unmarked": f"@hookimpl\ndef greet(): return 'marked'\n{PICK}"
     "if ON: del greet.host_impl\n",
+    # The project of the marker depends on more than the source.
+    "plug_project": "NAME = 'other' if ON else 'host'\nmark = pluggy.HookimplMarker("
+    f"NAME)\n@mark\ndef greet(): return 'marked'\n{PICK}",
+    "plug_project_inline": "NAME = 'other' if ON else 'host'\n"
+    "@pluggy.HookimplMarker(NAME)\ndef greet(): return 'marked'\n"
+    f"{PICK}",
     # A module of a package has the name of a hook, and takes its place when imported.
     "plug_shadowed": {
         "__init__.py": f"{HEAD}{PICK}@hookimpl\ndef greet(): return 1\n"
@@ -383,6 +392,8 @@ BINDS = [
     "@hookimpl(trylast=ON)\ndef {0}(): return 'last'\n",
     "@hookimpl(None, False, False, ON)\ndef {0}(): return 'by position'\n",
     WRAPPER,
+    "@pluggy.HookimplMarker('host')\ndef {0}(): return 'inline'\n",
+    "@pluggy.HookimplMarker('host')(trylast=ON)\ndef {0}(): return 'inline'\n",
     "@hookimpl(hookwrapper=True)\ndef {0}(): yield\n",
     "@hookimpl(specname='greet')\ndef {0}_too(): return 'named'\n",
     "@on\ndef {0}(): return 'on'\n",

@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazyplug.integrations import _learned_additions
+from lazyplug.integrations import _filled_groups, _learned_additions
 from lazyplug.integrations import pluggy as integration
+from lazyplug.integrations._filled_groups import HookCall
 from lazyplug.integrations.click import LazyGroup
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, plant
@@ -161,6 +162,10 @@ EAGER = {
         f"{COMMANDS_OUTSIDE}",
         "adds": f"{HOOK}    made.add_command(one)\n"
         f"made = click.Group('made')\n{COMMANDS_OUTSIDE}",
+        "decorates": f"{HOOK}    @made.command()\n    def more(): 'More.'\n"
+        "    cli.add_command(made)\nmade = click.Group('made')\n",
+        "finds": f"{HOOK}    from plug_finds import made as found\n"
+        "    @found.command()\n    def more(): 'More.'\nmade = click.Group('made')\n",
         "binds": f"{HOOK}    made = cli\n    made.command()(print)\n",
         "rebinds": f"{HOOK}    if 'x' in cli.commands:\n        cli = None\n"
         "    else:\n        cli.add_command(one)\n"
@@ -168,12 +173,21 @@ EAGER = {
         "passes": f"{HOOK}    own = cli.commands['own']\n    copy = [own]\n",
         "walrus": f"{HOOK}    x = (y := 1)\n",
     },
+    "the hook does something, but adds no command": {
+        "only_calls": f"{HOOK}    x = os.getcwd()\n",
+        "only_imports": f"{HOOK}    import string\n",
+        "only_makes": f"{HOOK}    @click.group()\n    def it(): 'Not added.'\n",
+    },
     "the source does not show plainly how the hook is defined": {
         "async": "@hookimpl\nasync def register_commands(cli): pass\n",
     },
     "the source does not show plainly that the hook adds the command": {
         "choice": f"{COMMANDS_OUTSIDE}if ON:\n    one = two\n"
         f"{HOOK}    cli.add_command(one)\n",
+        "duck": "class Duck:\n    name, help, short_help = 'duck', 'Quack.', None\n"
+        "    hidden = deprecated = False\n"
+        "    def get_short_help_str(self, limit): return 'Quack.'\nduck = Duck()\n"
+        f"{HOOK}    cli.add_command(duck)\n",
         "wrapped": f"{HOOK}    @cli.command()\n    @loud\n    def wrapped(): 'X.'\n"
         "def loud(function):\n    def wrapper(): 'Y.'\n    return wrapper\n",
         "called": f"{HOOK}    @cli.command('on' if ON else 'off')\n"
@@ -577,6 +591,9 @@ def test_why_says_nothing_of_a_plugin_whose_commands_are_lazy(
     assert "Imported by load_entrypoints() for 'host'" in run("why", "host", "if")[1]
 
 
+sub = click.Command("sub-command")
+
+
 class Odd(click.Group):
     """A group that does more with the functions that it decorates."""
 
@@ -608,11 +625,17 @@ class Odd(click.Group):
     [
         (lambda group, _: setattr(group, "default", 1), "changes something in the gr"),
         (lambda group, _: delattr(group, "default"), "changes something in the group"),
+        (lambda group, _: group.more.append(1), "changes something in the group"),
+        (lambda group, _: group.texts.update(x=1), "changes something in the group"),
         (lambda group, _: group.name, ""),
+        (lambda group, _: len(group.commands) == len([*group.commands]), ""),
         (lambda group, each: group.commands.update(x=each), "changes something in"),
         (lambda group, _: group.commands.pop("own"), "changes something in the group"),
+        (lambda group, _: group.commands.pop("greet"), "changes something in the grou"),
         (lambda group, each: group.add_command(each, "own"), "replaces the command"),
-        (lambda group, each: group.add_command(each, "x", "section"), "'add_command'"),
+        (lambda group, each: group.add_command(each, "x", "section"), "more arguments"),
+        (lambda group, _: group.commands["sub"].add_command(sub), "changes something"),
+        (lambda group, _: setattr(group.commands["own"], "help", "X."), "changes some"),
         (lambda group, each: setattr(each, "help", "Text."), "is not all literal in"),
         (lambda group, each: group.add_command(each, "x"), "the command 'x'"),
         (lambda group, each: isinstance(group, str) or 1 / isinstance(group, Odd), ""),
@@ -630,7 +653,7 @@ def test_what_the_class_of_a_group_does_is_the_same_as_without_laziness(
 
     def seen(lazy: bool) -> Any:
         cli = group_of_host(Odd)
-        cli.default = 0  # type: ignore[attr-defined]
+        vars(cli).update(default=0, more=[], texts={})
         host(lazy).hook.register_commands(cli=cli, more="")
         found = state_of(cli), vars(cli).get("default"), imported() == set()
         forget_plugins()
@@ -672,6 +695,7 @@ PLAINLY = [
     "for each in (outside, made): cli.add_command(each)\n",
     "own = cli.commands['own']\nparams = [*own.params]\n",
     "@cli.command\ndef ten(): 'Tenth.'\n",
+    "import click as c\n@c.group()\ndef nine(): 'Ninth.'\ncli.add_command(nine)\n",
     "return\n",
 ]
 STATEMENTS = [
@@ -693,6 +717,7 @@ STATEMENTS = [
     "@cli.command()\nclass fourteen(str): 'Fourteenth.'\n",
     "sub = cli.commands.get('sub')\n@sub.command()\ndef fifteen(): 'Fifteenth.'\n",
     "own = cli.commands['own']\nown.hidden = True\n",
+    "@made.command()\ndef sixteen(): 'In another group.'\n",
     "kinds = [type(each) for each in cli.commands.values()]\n",
 ]
 CONTEXTS = [
@@ -1012,6 +1037,56 @@ def changed(function): return another if ON else function
     assert [*fill().commands] == ["own", "sub", "another"]
     forget_plugins()
     assert "added commands other than" in run("why", "host", "changes")[1]
+
+
+def test_a_hook_may_be_edited_before_its_command_is_used(
+    install: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = install({"plug_greet": GREET})
+    filled_before()
+    forget_plugins()
+    cli = fill()
+    text = HEAD + GREET.replace("def greet(", "def welcome(") + "    cli.name\n"
+    rewrite(directory / "plug_greet.py", text)
+    assert "no longer adds the command 'greet'" in invoke(cli, "greet").output
+    assert "commands other than those its source shows" in caplog.text
+    forget_plugins()
+    assert state_of(fill()) == state_of(fill(lazy=False))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        [1],
+        [[["cli"]]],
+        [[["cli", "class", None, [["x", {}]]]]],
+        [[["other", "class", None, []]]],
+        [[]],
+        {"cli": []},
+        None,
+    ],
+)
+def test_damaged_facts_about_a_hook_are_ignored(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, damaged: Any
+) -> None:
+    install({"plug_greet": GREET})
+    filled_before()
+    forget_plugins()
+    monkeypatch.setattr(HookCall, "recall", lambda _: damaged)
+    monkeypatch.setattr(_filled_groups, "_class_of", lambda _: "class")
+    assert [*fill().commands] == ["own", "sub", "greet"]
+    assert imported() == {"plug_greet"}
+
+
+def test_a_hook_whose_code_is_deeper_than_the_stack_is_called(
+    install: Callable[..., Path],
+) -> None:
+    condition = f"{'not ' * 1200}'own' in cli.commands"
+    source = f"    if {condition}: pass\n    cli.command()(one)\ndef one(): pass\n"
+    install({"plug_deep": HOOK + source})
+    for _ in range(2):
+        assert [*fill().commands] == ["own", "sub", "one"]
+        forget_plugins()
 
 
 @pytest.mark.parametrize(
