@@ -142,7 +142,8 @@ def _replace(holder: "Any") -> None:
     """
     for name in _ANSWERS:
         while True:
-            current: Any = holder.__dict__.get(name)
+            # From `__dict__`, what is imported lazily (PEP 810) would not be resolved.
+            current: Any = getattr(holder, name, None)
             # An attribute could not mark it: a decorator may have copied the attribute.
             is_ours = getattr(current, "__globals__", None) is globals()
             if current is None or is_ours == bool(_active):

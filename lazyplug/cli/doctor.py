@@ -34,6 +34,7 @@ from .._static import targets
 from .freezing import differences_now
 from .listing import label
 from .output import add_json, clean, print_json
+from .startup import startup_code
 from .switching import site_directory, switch_state
 from .verifying import damages, no_cache_directory, untrusted, write_fault
 
@@ -90,6 +91,7 @@ def doctor(options: "argparse.Namespace") -> int:
         "index": index,
         "frozen": [*_frozen()],
         "switch": [*_switch()],
+        "startup": [*_startup()],
         "sys.path": [*_path()],
         "metadata": [*_metadata(extensions)],
         "names": [*_names(extensions)],
@@ -204,6 +206,15 @@ def _switch() -> "Iterator[Finding]":
         yield _NOTE, f"on for {programs}: {', '.join(means)}"
     for other in found["inherited"]:
         yield _NOTE, f"on in {other}, too"
+
+
+def _startup() -> "Iterator[Finding]":
+    found = [*startup_code()]
+    for file, code in found:
+        # Lines of editable installs may be very long.
+        begin = code if len(code) <= 100 else f"{code[:97]}..."
+        yield _NOTE, f"{file} runs at each start: {begin}"
+    yield _OK, f"Python runs {counted(len(found), 'line')} of code before a program"
 
 
 def _write_fault(directory: str) -> str:

@@ -356,3 +356,30 @@ def test_a_bundle_of_pyinstaller_finds_its_plugins(
     moved = shutil.move(program.parent, tmp_path / "elsewhere")
     done = run(Path(moved) / "program", "all", variables=HOMELESS)
     assert json.loads(done.stdout) == expected
+
+
+# ------------------------------------------------------------------- pex and shiv
+
+
+@pytest.mark.parametrize("tool", ["pex", "shiv"])
+def test_an_application_of_pex_or_shiv_is_an_environment_like_any_other(
+    tool: str, environment: Environment, sources: Path, expected: Any, tmp_path: Path
+) -> None:
+    environment.install(tool)
+    plant(tmp_path, {"program.py": MAIN, "home": {}})
+    archive = tmp_path / f"app.{tool}"
+    # Built first: the pip that is a part of pex cannot parse all of a pyproject.toml.
+    for project in (CHECKOUT, sources / "tiny-nova", sources / "tiny-nova-ipmi"):
+        command = (uv.find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir")
+        run(*command, tmp_path / "wheels", project)
+    wheels = (tmp_path / "wheels").glob("*.whl")
+    # Both unpack the application into a directory below HOME at its first start.
+    home = str(tmp_path / "home")
+    variables = {**HOMELESS, "HOME": home, "PEX_ROOT": f"{home}/pex"}
+    script = environment.directory / "bin" / tool
+    run(environment.python, script, "-o", archive, *wheels, variables=variables)
+    for _ in range(2):
+        start = environment.python, archive, tmp_path / "program.py", "all"
+        assert json.loads(run(*start, variables=variables).stdout) == expected
+        (index,) = (tmp_path / "home" / ".cache" / "lazyplug").glob("*.json")
+        assert f"{tmp_path}/home/" in index.read_text(encoding="utf-8")
