@@ -59,7 +59,7 @@ ROWS = (
         "base",
         [
             *("_index", "_exceptions", "_printable", "_tuples", "_json_text", "_fork"),
-            *("_arguments", "_messages"),
+            *("_arguments", "_cache_home", "_messages"),
         ],
     ),
 )

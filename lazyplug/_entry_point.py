@@ -99,7 +99,8 @@ class EntryPoint:
     def dist(self) -> "Any":
         """The distribution that declares the entry point; None if there is none.
 
-        It is opened by importlib_metadata, or is the object of a third-party finder.
+        It is opened by importlib_metadata (by importlib.metadata where that is not
+        installed), or is the object of a third-party finder.
         """
         if self._owner is None:
             return None

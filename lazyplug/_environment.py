@@ -89,7 +89,10 @@ def classify_path(
         if "\0" in entry:
             continue
         # Most entries begin with the root; a call of isabs costs 1,000 instructions.
-        if entry[:1] != _ROOT and not os.path.isabs(entry):
+        # On Windows, "\x" is relative to the current drive, as isabs says from 3.13.
+        if entry[:1] != _ROOT and not (
+            os.path.isabs(entry) and os.path.splitdrive(entry)[0]
+        ):
             if here is None:
                 continue
             entry = os.path.join(here, entry) if entry else str(here)

@@ -108,9 +108,10 @@ def apply_frozen_index(environment: "Environment") -> None:
     if frozen is None:
         return
     index, entries = frozen.index, environment.entries
-    # sys.path may spell the same path in another way.
-    spellings = {os.path.normpath(entry): entry for entry in reversed(entries)}
-    index.key[1:] = [spellings.get(path, path) for path in index.key[1:]]
+    # sys.path may spell the same path in another way, and in another case on Windows.
+    case, norm = os.path.normcase, os.path.normpath
+    spellings = {case(norm(entry)): entry for entry in reversed(entries)}
+    index.key[1:] = [spellings.get(case(path), path) for path in index.key[1:]]
     checked = not frozen.trusted and environment.checked in _settings.CHECKS_ENTRIES
     # Without the time of freezing, so that it depends on the content alone.
     borrowed = "@" + digest(index.header.partition(b'",')[2])

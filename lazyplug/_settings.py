@@ -95,7 +95,7 @@ def default_cache_dir(platform: str, environ: "Mapping[str, str]") -> "str | Non
 def get_cache_directory() -> "str | None":
     """Return the directory in which indexes are kept; None if there is none.
 
-    It is `LAZYPLUG_CACHE_DIR`, or what platformdirs calls the user cache directory.
+    It is `LAZYPLUG_CACHE_DIR`, or lazyplug's directory in the user cache directory.
     """
     if has_elevated_privileges():
         return None  # HOME is no more reliable than LAZYPLUG_CACHE_DIR
@@ -104,12 +104,7 @@ def get_cache_directory() -> "str | None":
         return os.path.abspath(os.path.expanduser(explicit))
     directory = default_cache_dir(sys.platform, os.environ)
     if directory is None:
-        from platformdirs import PlatformDirs  # deferred: 15 ms, for unusual homes
+        from ._cache_home import find_cache_dir  # deferred: for unusual homes
 
-        try:
-            directory = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
-        except (RuntimeError, OSError, KeyError, ValueError):
-            return None  # platformdirs found no home either
-        if not os.path.isabs(directory):
-            return None  # an older platformdirs, with a relative home
+        return find_cache_dir()
     return directory

@@ -1,14 +1,16 @@
 """Create site directories, isolate the cache, and set `sys.path` and the clock."""
 
+import contextlib
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `set_path`
 import pytest
 from hypothesis import settings
 
@@ -20,6 +22,55 @@ from tests.support.commands import Run
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.fs import fs
 from tests.support.users import POINTS
+
+with contextlib.suppress(ImportError):
+    import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `set_path`
+
+# The dependencies of lazyplug that are not installed: see `tox run -e soft`.
+ABSENT = {
+    name
+    for name in ("importlib_metadata", "orjson", "platformdirs")
+    if find_spec(name) is None
+}
+
+
+def absent_dependency(error: "BaseException | None") -> "str | None":
+    """Return the absent dependency that a test imports, if that is the error.
+
+    It is not a reason to skip the test if lazyplug imports it, which must do without.
+    """
+    if isinstance(error, pytest.Collector.CollectError):
+        error = error.__cause__
+    if not isinstance(error, ModuleNotFoundError) or error.name not in ABSENT:
+        return None
+    importer = traceback.extract_tb(error.__traceback__)[-1].filename
+    is_ours = Path(importer).is_relative_to(Path(lazyplug.__file__).parent)
+    return None if is_ours else error.name
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    """Skip a test module that imports a dependency that is not installed."""
+    report = yield
+    call = getattr(report, "call", None)
+    name = absent_dependency(call.excinfo.value) if call and call.excinfo else None
+    if name is not None:
+        report.outcome = "skipped"
+        report.longrepr = (report.nodeid, 0, f"Skipped: {name} is not installed")
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Skip a test that imports a dependency that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        name = absent_dependency(error)
+        if name is None:
+            raise
+        pytest.skip(f"{name} is not installed")
+
 
 # `pytest -m hypothesis --hypothesis-profile long`; see `tox run -e laws`.
 settings.register_profile("long", max_examples=20 * settings().max_examples)

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import importlib_metadata
 import pluggy
 import pytest
 from hypothesis import given
@@ -26,11 +25,11 @@ from lazyplug._import_hooks import call_after_import
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.libraries import LIBRARIES, needs_importlib_metadata
 from tests.support.properties import examples
 
 # Import what email needs for its first message, before sys.path is replaced.
 importlib.metadata.metadata("pytest")
-LIBRARIES = [importlib.metadata, importlib_metadata]
 METADATA = "Metadata-Version: 2.1\nName: some\nVersion: 1.0\n"
 POINTS = "[g]\nb = m:b\na = m:a [x]\n[h]\nc = m\n"
 
@@ -330,6 +329,7 @@ def test_a_wrapper_of_our_function_works_after_a_thousand_undos(
     assert len(wrapper(group="nobody")) == 0
 
 
+@needs_importlib_metadata
 def test_no_library_is_imported_and_each_is_accelerated_when_imported() -> None:
     code = """
         import json, sys
@@ -383,6 +383,7 @@ def test_undone_before_the_import_nothing_is_replaced() -> None:
     assert ask(code) == [True, False]
 
 
+@needs_importlib_metadata
 def test_nested_accelerations_both_apply_to_a_library_that_is_imported_later() -> None:
     code = """
         import json, sys
@@ -478,6 +479,7 @@ def test_a_missing_library_raises_the_usual_error(
 def test_a_library_in_an_archive_is_accelerated_and_its_loader_is_unchanged(
     tmp_path: Path,
 ) -> None:
+    import importlib_metadata
     import zipp
 
     archive = tmp_path / "libs.zip"
@@ -521,6 +523,8 @@ def test_threads_that_query_during_undo_are_answered(
 def test_a_library_that_is_imported_later_is_accelerated_in_this_process_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    import importlib_metadata
+
     for name in [name for name in sys.modules if name.startswith("importlib_metadata")]:
         monkeypatch.delitem(sys.modules, name)
     before = sys.meta_path[:]

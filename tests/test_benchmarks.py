@@ -1,11 +1,11 @@
 """Test that figures are compared with bounds, and that a missed bound fails."""
 
+import json
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 # The benchmarks are not installed; lazyplug must be the installed one.
@@ -70,7 +70,7 @@ def test_results_are_kept_if_requested_and_compared_the_next_time(
     assert not report.RESULTS.exists()
     ((_, picture),) = run(["--keep"], monkeypatch)
     assert picture == report.RESULTS / "some.svg"
-    kept = orjson.loads((report.RESULTS / "some.json").read_bytes())
+    kept = json.loads((report.RESULTS / "some.json").read_bytes())
     assert kept["rounds"] == 25
     assert kept["tables"][0]["figures"]["ours"] == {"median": 10, "spread": 1}
     text = (report.RESULTS / "some.md").read_text(encoding="utf-8")
@@ -131,7 +131,7 @@ def test_each_bound_of_facts_belongs_to_a_group_and_its_attributes() -> None:
 
 def test_a_group_of_which_nothing_can_be_known_says_why() -> None:
     reasons = {group["name"]: group.get("unknown") for group in facts.groups()}
-    document = orjson.loads((report.RESULTS / "facts.json").read_bytes())
+    document = json.loads((report.RESULTS / "facts.json").read_bytes())
     for table in document["tables"]:
         name, _, _ = table["title"].partition(": ")
         known = table["figures"].get(f"{table['title']}, known, vouched")

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 import lazyplug
@@ -858,7 +857,7 @@ def test_a_trace_can_be_written_as_json_or_svg(
     file = tmp_path / "trace.json"
     done = traced("--json", str(file))
     assert (done.returncode, done.stdout) == (7, "done ['--json']\n")
-    events = orjson.loads(file.read_bytes())
+    events = json.loads(file.read_bytes())
     assert [event["event"] for event in events][:1] == ["index"]
     assert {"index", "group", "import", "call"} <= {e["event"] for e in events}
     assert all(event["seconds"] >= 0 for event in events)

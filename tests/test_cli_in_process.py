@@ -453,7 +453,7 @@ def test_doctor_reports_path_entries_and_finders_that_are_scanned_each_time(
     out = doctor_output(capsys)
     assert "contains distributions, so it is scanned at each start" in out
     assert f"{tmp_path / 'absent'} does not exist\n" in out
-    assert "Finder is asked at each lookup, which imports importlib_metadata" in out
+    assert "Finder is asked at each lookup, which imports importlib.metadata" in out
 
 
 # ---------------------------------------------------------------------------- check

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson as orjson  # noqa: PLC0414 - sys.path is another one in the tests
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

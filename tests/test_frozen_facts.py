@@ -1,11 +1,11 @@
 """Test that a trusted frozen index knows the facts of plugins without their sources."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 import lazyplug
@@ -310,7 +310,7 @@ def test_damaged_facts_in_a_frozen_index_are_read_from_the_sources(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["freeze", "--trust", *ASKED, "--json"]) == 0
-    size = orjson.loads(capsys.readouterr().out)["bytes"]
+    size = json.loads(capsys.readouterr().out)["bytes"]
     whole = env.file.read_bytes()
     assert len(whole) == size
     assert main(["freeze", "--trust"]) == 0

@@ -4,6 +4,7 @@ They use plugins as OpenStack's Nova and Karbor do. The same code runs with lazy
 with the drop-in replacement for stevedore, and with stevedore as the reference.
 """
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -12,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import importlib_metadata
 import pytest
 import uv
 
@@ -162,7 +162,7 @@ def test_each_build_file_declares_what_is_installed(installed: Path) -> None:
         (distribution.name, distribution.version): {
             point.group for point in distribution.entry_points
         }
-        for distribution in importlib_metadata.distributions(path=[str(installed)])
+        for distribution in importlib.metadata.distributions(path=[str(installed)])
     }
     assert found == {
         ("tiny-nova", "1.0"): {"tinynova.compute.monitors.cpu"},

@@ -12,17 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import importlib_metadata
 import pytest
 
 from lazyplug import accelerate
 from lazyplug._answers import lazy_collection
 from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.libraries import LIBRARIES, needs_importlib_metadata, newest
 
 # Import what email needs for its first message, before sys.path is replaced.
 importlib.metadata.metadata("pytest")
-LIBRARIES = [importlib.metadata, importlib_metadata]
 # One distribution: the order of several is that of the directory in the libraries.
 POINTS = "[g]\nb = m:b\na = m:a [x]\n[h]\nc = m\n[g.more]\na = m:z\n"
 
@@ -215,13 +214,14 @@ def test_a_group_of_a_dictionary_is_read_alone_and_is_always_the_same_object(
     assert found["g"] is group
 
 
+@needs_importlib_metadata  # which returns no dictionary
 def test_the_order_is_that_of_path_entries_distributions_and_lines(
     site: PlantSite, set_path: SetPath
 ) -> None:
     first = site(dist("zeta", entry_points="[b]\nx = m\n[a]\ny = m\n"), "first")
     set_path(first, site(dist("alpha", entry_points="[a]\nz = m\n"), "second"))
     with accelerate():
-        found = importlib_metadata.entry_points()
+        found = newest.entry_points()
     assert [point.name for point in found] == ["x", "y", "z"]
 
 
@@ -231,11 +231,12 @@ def test_a_collection_sees_what_was_installed_before_the_call(
     directory = site(dist("one", entry_points=POINTS))
     set_path(directory)
     with accelerate():
-        assert importlib_metadata.entry_points().groups == {"g", "h", "g.more"}
+        assert newest.entry_points().groups == {"g", "h", "g.more"}
         site(dist("two", entry_points="[new]\na = m\n"))
-        assert importlib_metadata.entry_points().groups == {"g", "h", "g.more", "new"}
+        assert newest.entry_points().groups == {"g", "h", "g.more", "new"}
 
 
+@needs_importlib_metadata  # which returns no dictionary
 def test_the_library_reads_archives_itself(
     tmp_path: Path, site: PlantSite, set_path: SetPath
 ) -> None:
@@ -244,6 +245,6 @@ def test_the_library_reads_archives_itself(
     shutil.make_archive(str(archive.with_suffix("")), "zip", directory)
     set_path(archive)
     with accelerate():
-        found = importlib_metadata.entry_points()
-    assert type(found) is importlib_metadata.EntryPoints
+        found = newest.entry_points()
+    assert type(found) is newest.EntryPoints
     assert found.groups == {"g", "h", "g.more"}

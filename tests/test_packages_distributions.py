@@ -6,7 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import importlib_metadata
 import pytest
 
 import lazyplug
@@ -16,11 +15,12 @@ from lazyplug._static import learned, learning
 from lazyplug.testing import dist, plant
 from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.libraries import LIBRARIES, newest
 
 pytestmark = pytest.mark.usefixtures("late_clock")
+
 # Import what email needs for its first message, before sys.path is replaced.
 importlib.metadata.metadata("pytest")
-LIBRARIES = [importlib.metadata, importlib_metadata]
 
 
 def wheel(name: str, *modules: str) -> dict[str, Any]:
@@ -219,15 +219,13 @@ def test_nothing_is_remembered_of_racy_files(
     (directory / "two.py").touch()
     with accelerate():
         for _ in range(2):
-            assert later(importlib_metadata) == FOUND
+            assert later(newest) == FOUND
     assert len(asked) == 4
 
 
 def test_another_function_of_the_name_answers_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        importlib_metadata, "packages_distributions", lambda: {"other": ["x"]}
-    )
+    monkeypatch.setattr(newest, "packages_distributions", lambda: {"other": ["x"]})
     with accelerate():
-        assert importlib_metadata.packages_distributions() == {"other": ["x"]}
+        assert newest.packages_distributions() == {"other": ["x"]}

@@ -1,6 +1,7 @@
 """Test that learned facts are reused while they are valid, and that none is needed."""
 
 import errno
+import importlib.metadata
 import json
 import logging
 import os
@@ -20,7 +21,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import importlib_metadata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -523,7 +523,7 @@ def test_facts_about_distributions_of_third_party_finders_are_never_stored(
         plugs, *FULL_PATH
     )  # importlib_metadata imports what it needs when it needs it
 
-    class Strange(importlib_metadata.PathDistribution):
+    class Strange(importlib.metadata.PathDistribution):
         __hash__ = None  # type: ignore[assignment]
 
         def __eq__(self, other: object) -> bool:

@@ -3,7 +3,6 @@
 import errno
 import json
 import logging
-import ntpath
 import os
 import shutil
 import stat
@@ -11,12 +10,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import platformdirs.macos
-import platformdirs.unix
-import platformdirs.windows
 import pytest
 
 import lazyplug
@@ -24,7 +19,6 @@ from lazyplug import _environment, _files, _settings
 from lazyplug._indexing import cache_directory as directory_module
 from lazyplug._indexing import storage
 from lazyplug._indexing.cache_directory import open_cache_directory
-from lazyplug._settings import default_cache_dir
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.clock import Ticking
@@ -987,116 +981,7 @@ def test_an_index_that_is_too_large_to_be_read_is_not_written(
     assert not (isolated / "b").exists()
 
 
-# -------------------------------------------------------- the default cache directory
-
-
-HOMES = [
-    {"HOME": "/home/me"},
-    {"HOME": "/home/me/"},
-    {"HOME": "/home/m\u00e9 and you"},
-    {"HOME": "/"},
-    {"HOME": "//net/me"},
-    {"HOME": "/home/me", "XDG_CACHE_HOME": ""},
-    {"HOME": "/home/me", "XDG_CACHE_HOME": "/var/me"},
-    {"HOME": "/home/me", "XDG_CACHE_HOME": "/var/me/"},
-    {"HOME": "/home/me", "XDG_CACHE_HOME": "/"},
-    {"HOME": "/home/me", "XDG_CACHE_HOME": "relative"},
-    {"HOME": "/home/me", "XDG_CACHE_HOME": "~/cache"},
-    {"HOME": "/home/me", "XDG_CACHE_HOME": " "},
-    {"HOME": "relative"},
-    {"HOME": ""},
-    {"XDG_CACHE_HOME": "/var/me"},
-    {},
-]
-
-
-@pytest.mark.parametrize("environ", HOMES, ids=str)
-@pytest.mark.parametrize("platform", ["linux", "darwin"])
-@posix
-def test_the_default_cache_directory_is_that_of_platformdirs(
-    platform: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    platform_class = {
-        "linux": platformdirs.unix.Unix,
-        "darwin": platformdirs.macos.MacOS,
-    }[platform]
-    default = default_cache_dir(platform, environ)
-    if default is not None:
-        assert default == platform_class("lazyplug", appauthor=False).user_cache_dir
-
-
-def test_the_default_cache_directory_of_common_platforms_needs_no_platformdirs() -> (
-    None
-):
-    home = {"HOME": "/home/me"}
-    assert default_cache_dir("linux", home) == "/home/me/.cache/lazyplug"
-    assert default_cache_dir("darwin", home) == "/home/me/Library/Caches/lazyplug"
-    local = {"LOCALAPPDATA": "C:\\Users\\me\\AppData\\Local"}
-    assert default_cache_dir("win32", local) is not None
-    assert default_cache_dir("emscripten", home) is None
-
-
-@pytest.mark.parametrize(
-    "environ",
-    [
-        {"LOCALAPPDATA": "C:\\Users\\me\\AppData\\Local"},
-        {"LOCALAPPDATA": "C:\\Users\\me\\AppData\\Local\\"},
-        {"LOCALAPPDATA": "d:\\a\\..\\b"},
-        {"LOCALAPPDATA": "C:/Users/me"},
-        {"LOCALAPPDATA": "\\\\server\\share\\me"},
-        {"LOCALAPPDATA": "C:relative"},
-        {"LOCALAPPDATA": "relative"},
-    ],
-    ids=str,
-)
-def test_the_default_cache_directory_on_windows_is_that_of_platformdirs(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    windows: Any = platformdirs.windows
-    # On other systems: Windows' paths, and the variable, not the shell's answer.
-    windows_os = SimpleNamespace(path=ntpath, environ=environ)
-    monkeypatch.setattr(windows, "os", windows_os)
-    monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
-    monkeypatch.setattr(_settings, "os", windows_os)
-    default = default_cache_dir("win32", environ)
-    if default is not None:
-        assert default == windows.Windows("lazyplug", appauthor=False).user_cache_dir
-
-
-@pytest.mark.parametrize(
-    ("platform", "environ"),
-    [
-        ("win32", {}),
-        ("win32", {"LOCALAPPDATA": "relative"}),
-        (
-            "win32",
-            {"LOCALAPPDATA": "C:\\x", "WIN_PD_OVERRIDE_LOCAL_APPDATA": "D:\\y"},
-        ),
-        ("linux", {"HOME": "/data/me", "ANDROID_DATA": "/data"}),
-        ("linux", {"HOME": "/home/me", "XDG_CACHE_HOME": "relative"}),
-        ("darwin", {"HOME": "/home/me", "XDG_CACHE_HOME": "/var/me"}),
-        ("darwin", {"HOME": "relative"}),
-        ("ios", {"HOME": "/home/me"}),
-        ("freebsd14", {}),
-    ],
-)
-def test_platformdirs_is_used_in_an_unusual_environment(
-    platform: str, environ: dict[str, str]
-) -> None:
-    assert default_cache_dir(platform, environ) is None
-
-
-def test_in_an_unusual_environment_the_answer_of_platformdirs_is_used(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
-    monkeypatch.setattr(_settings, "default_cache_dir", lambda *_: None)
-    expected = platformdirs.PlatformDirs("lazyplug", appauthor=False).user_cache_dir
-    assert _settings.get_cache_directory() == expected
+# ------------------------------------------------------------------------- settings
 
 
 @posix
@@ -1109,8 +994,6 @@ def test_an_explicit_directory_is_made_absolute_and_its_tilde_expanded(
         monkeypatch.setenv("LAZYPLUG_CACHE_DIR", value)
         assert _settings.get_cache_directory() == expected
 
-
-# ------------------------------------------------------------------------- settings
 
 PRINT_SETTINGS = f"""
 import json, os, sys

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import importlib_metadata
 import pytest
 
 import lazyplug
@@ -16,6 +15,7 @@ from lazyplug._faults.failed_loads import reraise_signal_error
 from lazyplug.testing import dist
 from tests.support.children import ask, python
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.libraries import newest
 
 pytestmark = pytest.mark.usefixtures("clean_sys_modules")
 
@@ -222,7 +222,7 @@ def test_each_target_is_loaded_as_importlib_metadata_loads_it(
     differences: list[Any] = []
     for number, value in enumerate(TARGETS):
         expected = outcome(importlib.metadata.EntryPoint("x", value, "g").load)
-        assert expected == outcome(importlib_metadata.EntryPoint("x", value, "g").load)
+        assert expected == outcome(newest.EntryPoint("x", value, "g").load)
         found = outcome(load(number, value))
         # A handle keeps its first outcome; a new handle may have another.
         wanted = expected if load is by_entry_point else expected[:1]

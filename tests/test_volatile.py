@@ -3,14 +3,13 @@
 import os
 import sys
 import types
+from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
-from importlib_metadata import Distribution
 
 import lazyplug
-from lazyplug import _settings
 from lazyplug._environment import (
     classify_path,
     may_contain_distributions,
@@ -252,27 +251,3 @@ def test_an_extension_of_a_third_party_finder_is_pickled_without_distribution(
     with pytest.raises(ModuleNotFoundError, match="m") as caught:
         arrived.plugin  # noqa: B018
     assert caught.value.__notes__[0].endswith(", declared by extra, line 1")
-
-
-def test_platformdirs_is_used_for_an_unusual_home(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from platformdirs import PlatformDirs
-
-    monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    expected = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
-    assert _settings.get_cache_directory() == expected
-
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("no home")
-
-    monkeypatch.setattr(
-        "platformdirs.PlatformDirs",
-        lambda *_, **__: types.SimpleNamespace(user_cache_dir="relative/lazyplug"),
-    )
-    assert _settings.get_cache_directory() is None
-    monkeypatch.setattr("platformdirs.PlatformDirs", fail)
-    assert _settings.get_cache_directory() is None
-    # Without a place for the index, each process scans; the answer is the same.
-    assert lazyplug.entry_points(group="console_scripts")

@@ -1,6 +1,7 @@
 """Read archives on `sys.path`, and open distributions, with importlib_metadata.
 
-No other module imports importlib_metadata, which takes 25 to 35 ms.
+No other module imports importlib_metadata, which takes 25 to 35 ms. Where it is not
+installed, Python's own importlib.metadata does the same.
 """
 
 import errno
@@ -9,9 +10,6 @@ import os
 import struct
 import zipfile
 import zlib
-
-from importlib_metadata import Distribution as LibraryDistribution
-from importlib_metadata import PathDistribution
 
 from .._files import READ_FLAGS, fs, metadata_names
 from .metadata import headers, leftover_name, normalize, parse, stem
@@ -26,6 +24,10 @@ if TYPE_CHECKING:
     from .._types import Owner
     from .records import Point, RawProblem
 
+try:
+    import importlib_metadata as library
+except ImportError:  # installed without dependencies
+    import importlib.metadata as library  # type: ignore[no-redef]
 
 # Exceptions that a damaged archive raises on every machine. All others (no memory, no
 # descriptors, no codec) may not be raised the next time.
@@ -102,13 +104,15 @@ class _ArchiveFile(io.RawIOBase):
             fs.close(self._descriptor)
 
 
-def _iter_archive(path: str, archive: zipfile.ZipFile) -> "Iterator[PathDistribution]":
+def _iter_archive(
+    path: str, archive: zipfile.ZipFile
+) -> "Iterator[library.PathDistribution]":
     # The finder of importlib_metadata keeps the archive open, and treats an archive
     # that it cannot open as empty.
     for child in zipfile.Path(archive).iterdir():
         if metadata_names([child.name], path):
             # importlib_metadata passes it this type, too, whatever its annotations say
-            yield PathDistribution(child)  # type: ignore[arg-type]
+            yield library.PathDistribution(child)  # type: ignore[arg-type]
 
 
 def scan_archive(path: str) -> "tuple[list[Distribution], list[RawProblem], bool]":
@@ -163,7 +167,7 @@ def _reads_the_sample() -> bool:
     return only.reliable and (only.key, only.groups) == ("p", ["g"])
 
 
-def _read(path: str, dist: LibraryDistribution) -> Distribution:
+def _read(path: str, dist: "library.Distribution") -> Distribution:
     problems: list[RawProblem] = []
     points: list[Point] = []
     was_read = True
@@ -222,7 +226,7 @@ def _is_damage(error: Exception) -> bool:
     return isinstance(error, _DAMAGE) and not str(error).startswith("Error -4 ")
 
 
-def _key(dist: LibraryDistribution, name: str) -> "tuple[str, bool]":
+def _key(dist: "library.Distribution", name: str) -> "tuple[str, bool]":
     """Return the key of a distribution, and False if the system failed to read it.
 
     importlib_metadata computes the key, and may read the metadata for it. If that
@@ -235,10 +239,11 @@ def _key(dist: LibraryDistribution, name: str) -> "tuple[str, bool]":
     try:
         return getattr(dist, "_normalized_name", None) or normalize(name), True
     except Exception as error:
-        return normalize(stem(_directory(dist))[0]), _is_damage(error)
+        # Without a Name, Python's own importlib.metadata raises TypeError.
+        return normalize(stem(_directory(dist))[0]), not name or _is_damage(error)
 
 
-def _directory(dist: LibraryDistribution) -> str:
+def _directory(dist: "library.Distribution") -> str:
     """Return the name of the metadata directory of a distribution in an archive."""
     return str(getattr(dist, "_path", "")).rstrip("/").rpartition("/")[2]
 
@@ -253,7 +258,7 @@ def open_distribution(owner: "Owner") -> "Any":
     if not isinstance(path, str):
         return path
     if not is_file(path):
-        return LibraryDistribution.at(os.path.join(path, file))
+        return library.Distribution.at(os.path.join(path, file))
     # The archive stays open: the distribution reads its files on access.
     try:
         archive = zipfile.ZipFile(io.BufferedReader(_ArchiveFile(path)))

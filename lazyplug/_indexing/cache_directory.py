@@ -213,5 +213,11 @@ def _make_by_path(path: str) -> None:
     except FileExistsError:
         pass  # it exists, or another process created it
     except FileNotFoundError:
-        _make_by_path(os.path.dirname(path))
-        _make_by_path(path)
+        parent = os.path.dirname(path)
+        if parent == path:
+            raise  # there is no such drive
+        _make_by_path(parent)
+        try:
+            fs.mkdir(path, 0o700)  # raises again if the path is too long for Windows
+        except FileExistsError:
+            pass  # as above

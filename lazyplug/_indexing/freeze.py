@@ -90,8 +90,10 @@ def anchor_path(path: str, directory: str, staged: bool) -> str:
         (BASE, sys.base_prefix),
         (HERE, directory),
     ):
-        if path == root or path.startswith(root.rstrip(os.sep) + os.sep):
-            return anchor + path[len(root.rstrip(os.sep)) :]
+        # On Windows, the drive may be spelled in upper or in lower case.
+        top = os.path.normcase(root).rstrip(os.sep)
+        if f"{os.path.normcase(path)}{os.sep}".startswith(top + os.sep):
+            return anchor + path[len(top) :]
     return path
 
 

@@ -6,7 +6,7 @@ A file that cannot be read is reported with the reason, and affects nothing else
 import os
 
 from .._content import is_by_content, is_standard_library, signature
-from .._files import KIND, READ_FLAGS, REGULAR, fs, open_directory
+from .._files import DIRECTORY, KIND, READ_FLAGS, REGULAR, fs, open_directory
 from .._index import stat_signature
 from .metadata import ENTRY_POINTS, headers
 
@@ -63,7 +63,7 @@ def read_file(
     except FileNotFoundError:
         return None, None, ""  # most have none
     except (OSError, ValueError) as error:
-        return None, None, failure_reason(error)
+        return None, *_why_not_open(path, base, error)
     status = None
     try:
         status = fs.fstat(descriptor)
@@ -97,6 +97,24 @@ def read_file(
         return None, None, failure_reason(error)
     finally:
         fs.close(descriptor)
+
+
+def _why_not_open(
+    path: str, base: "int | None", error: Exception
+) -> "tuple[os.stat_result | None, str]":
+    """Return the status of a directory, and why a file could not be opened.
+
+    Windows cannot open a directory, which is no temporary failure.
+    """
+    try:
+        status: os.stat_result = fs.stat(path, dir_fd=base)
+    except (OSError, ValueError):
+        return None, failure_reason(error)
+    if status.st_mode & KIND != DIRECTORY:
+        return None, failure_reason(error)
+    from .. import _messages as messages  # deferred: only on failure
+
+    return status, cannot_be_read(messages.NOT_A_REGULAR_FILE)
 
 
 def is_file(path: str) -> bool:

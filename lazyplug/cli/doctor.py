@@ -399,7 +399,7 @@ def _path() -> "Iterator[Finding]":
     for _, finder in _environment.third_party_finders():
         kind = finder if isinstance(finder, type) else type(finder)
         text = f"third-party finder {kind.__module__}.{kind.__qualname__}"
-        yield _NOTE, f"{text} is asked at each lookup, which imports importlib_metadata"
+        yield _NOTE, f"{text} is asked at each lookup, which imports importlib.metadata"
     yield _OK, counted(len(environment.entries), "entry", "entries")
 
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 # The name of lazyplug, or of a vendored copy, and the modules that it imports when it
 # rescans, or compares versions.
 _PACKAGE = __name__.rpartition(".testing.")[0]
-_DEPENDENCIES = {"importlib_metadata", "orjson", "packaging", "platformdirs", "zipp"}
+_DEPENDENCIES = {
+    *("importlib_metadata", "lazy_importer", "zipp", "orjson", "platformdirs"),
+    "packaging",
+}
 
 
 @contextmanager

@@ -1,9 +1,8 @@
 """Run the command line in the process of the tests."""
 
+import json
 from collections.abc import Callable
 from typing import Any
-
-import orjson
 
 # What the fixture `run` returns: it runs a command, and returns the exit code, the
 # standard output and the standard error.
@@ -14,4 +13,4 @@ def run_json(run: Run, *arguments: str) -> Any:
     """Return the JSON that a command prints."""
     _, out, err = run(*arguments, "--json")
     assert err == ""
-    return orjson.loads(out)
+    return json.loads(out)

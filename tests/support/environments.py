@@ -1,6 +1,7 @@
 """Create environments, and run programs in them."""
 
 import contextlib
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -11,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import importlib_metadata
 import pytest
 
 from lazyplug.testing import plant
@@ -47,8 +47,8 @@ def requirements(*names: str) -> list[str]:
     """Return the modules of these distributions and of what they require."""
     wanted = list(names)
     for name in wanted:
-        with contextlib.suppress(importlib_metadata.PackageNotFoundError):
-            for line in importlib_metadata.requires(name) or ():
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            for line in importlib.metadata.requires(name) or ():
                 required = re.split(r"[^\w.-]", line)[0].replace("-", "_")
                 if "extra ==" not in line and required not in wanted:
                     wanted.append(required)

@@ -3,16 +3,16 @@
 import os
 from typing import Any, NamedTuple
 
-import importlib_metadata
 import pytest
 from hypothesis import strategies as st
-from importlib_metadata import PathDistribution
 
 import lazyplug
 from lazyplug._distribution import identify
+from tests.support.libraries import newest
 
-# The oracle is the newest importlib_metadata: older ones differ (see docs).
-IS_ORACLE = hasattr(PathDistribution, "_has_metadata")
+# The oracle is the newest importlib_metadata: older ones differ (see docs), as does
+# Python's own importlib.metadata, which takes its place if it is not installed.
+IS_ORACLE = hasattr(newest.PathDistribution, "_has_metadata")
 needs_oracle = pytest.mark.skipif(
     not IS_ORACLE, reason="this importlib_metadata is too old to be the oracle"
 )
@@ -205,7 +205,6 @@ def trees(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
 
 # From this version on, for entry_points() as well, a distribution without metadata
 # does not shadow one with metadata.
-NEWEST_ORACLE = tuple(
-    int(number)
-    for number in importlib_metadata.version("importlib_metadata").split(".")[:2]
+NEWEST_ORACLE = IS_ORACLE and tuple(
+    int(number) for number in newest.version("importlib_metadata").split(".")[:2]
 ) >= (10, 1)

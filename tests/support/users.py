@@ -34,9 +34,11 @@ def index_in(directory: Path) -> Path:
 # Imports first what a process without rights could not read, then gives up the rights
 # of root.
 AS_NOBODY = f"""
-import importlib, json, logging, os, pkgutil, sys
+import contextlib, importlib, json, logging, os, pkgutil, sys
 sys.path[:0] = [{str(ROOT)!r}]
-import importlib_metadata, platformdirs, zipfile, lazyplug
+import zipfile, lazyplug, lazyplug._indexing.archives
+with contextlib.suppress(ImportError):
+    import platformdirs
 for module in pkgutil.iter_modules(lazyplug.__path__):
     if module.name not in ("cli", "testing", "compat", "integrations"):
         importlib.import_module("lazyplug." + module.name)
