@@ -11,7 +11,7 @@ from .._frozen_index import unreadable
 from .._index import DECODE_ERRORS, Index
 from .._indexing.cache_directory import open_cache_directory
 from .._indexing.layout import table_of
-from .._indexing.storage import FACTS, SUFFIX, has_other_schema, list_files, prune
+from .._indexing.storage import FACTS, SUFFIX, list_files, prune
 from .._inventory import all_rows, metadata_directories
 from .._printable import counted
 from .._settings import get_cache_directory
@@ -25,7 +25,13 @@ from .output import (
     reason_of,
     refuse,
 )
-from .verifying import damages, no_cache_directory, untrusted, unwritable
+from .verifying import (
+    damages,
+    is_of_other_version,
+    no_cache_directory,
+    untrusted,
+    unwritable,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,22 +131,11 @@ def _row(file: str) -> "dict[str, Any] | None":
         row["environment"] = index.key[0]
     except (OSError, ValueError):
         # Otherwise the row already says that it is damaged.
-        if _is_of_other_version(file):
+        if is_of_other_version(file):
             row["environment"] = "(another version of lazyplug)"
     finally:
         index_file.close()
     return row
-
-
-def _is_of_other_version(file: str) -> bool:
-    """Return True if this version of lazyplug does not know the schema of an index."""
-    index_file = _files.IndexFile(file)
-    try:
-        return has_other_schema(index_file.read)
-    except (OSError, ValueError):
-        return False  # there is no file, or another user could have written it
-    finally:
-        index_file.close()
 
 
 def _rows_of_frozen(file: str) -> "list[dict[str, Any]]":
@@ -177,7 +172,7 @@ def verify(options: "argparse.Namespace") -> int:
     found: dict[str, list[str]] = {}
     for file in files:
         # Indexes of another version are not damaged, but only it can check them.
-        if file.endswith((SUFFIX, FACTS)) and not _is_of_other_version(file):
+        if file.endswith((SUFFIX, FACTS)) and not is_of_other_version(file):
             try:
                 found[os.path.basename(file)] = damages(file)
             except FileNotFoundError:
