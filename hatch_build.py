@@ -4,10 +4,11 @@ Each module costs a start 0.3 to 0.4 million instructions. Therefore the modules
 every program imports are several files in the sources and one in the wheel, like
 SQLite's amalgamation. In the wheel, each hot module only replaces itself by `_hot`, and
 has a stub for type checkers; all other modules import from `_hot`. A checkout and an
-editable install run the sources.
+editable install run the sources. The wheel also gets an SBOM.
 """
 
 import ast
+import json
 import re
 import shutil
 import tempfile
@@ -70,6 +71,9 @@ class HotModuleBuildHook(BuildHookInterface[Any]):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
             build_data["force_include"][str(file)] = f"{PACKAGE}/{name}"
+        bill = Path(self._directory, f"{PACKAGE}.cdx.json")
+        bill.write_text(sbom(self.metadata.core, self.metadata.version))
+        build_data["sbom_files"].append(str(bill))
 
     def finalize(
         self, version: str, build_data: "dict[str, Any]", artifact_path: str
@@ -77,6 +81,34 @@ class HotModuleBuildHook(BuildHookInterface[Any]):
         """Remove the built files."""
         if self._directory:
             shutil.rmtree(self._directory)
+
+
+def sbom(project: Any, version: str) -> str:
+    """Return the software bill of materials of the wheel, as CycloneDX JSON (PEP 770).
+
+    The wheel contains nothing but the project itself. Its dependencies are installed by
+    themselves, in versions that nobody knows when the wheel is built.
+    """
+    itself = f"pkg:pypi/{project.name}@{version}"
+    bill = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "library",
+                "bom-ref": itself,
+                "name": project.name,
+                "version": version,
+                "description": project.description,
+                "licenses": [{"expression": project.license_expression}],
+                "purl": itself,
+            }
+        },
+        "components": [],
+        "compositions": [{"aggregate": "complete", "assemblies": [itself]}],
+    }
+    return json.dumps(bill, indent=2) + "\n"
 
 
 def built_files(package: Path) -> "dict[str, str]":

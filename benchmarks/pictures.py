@@ -14,7 +14,7 @@ def _figure(rows: int, title: str) -> tuple[Any, Any]:
     try:
         import matplotlib as mpl  # deferred: optional, only for pictures
     except ImportError:
-        sys.exit("matplotlib is not installed. Run `pip install lazyplug[bench]`.")
+        sys.exit("matplotlib is not installed. Run `pip install --group bench`.")
     mpl.use("svg")
     # The same results give the same file, and text stays text.
     mpl.rcParams.update({"svg.hashsalt": "lazyplug", "svg.fonttype": "none"})

@@ -11,7 +11,7 @@ import tomllib
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hatchling.metadata.core import ProjectMetadata
@@ -207,10 +207,11 @@ def test_every_integration_is_in_the_reference() -> None:
     )
 
 
-REPOSITORY = "https://github.com/OWNER/lazyplug"
+# The pages for contributors, which have no blocks that are run.
+OTHERS = ("CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md", "packaging/README.md")
 PROSE = {
     document: re.sub(r"```.*?```", "", (ROOT / document).read_text(), flags=re.DOTALL)
-    for document in [*DOCUMENTS, "CONTRIBUTING.md"]
+    for document in [*DOCUMENTS, *OTHERS]
 }
 
 
@@ -236,19 +237,58 @@ def test_each_link_to_another_document_leads_to_a_file_and_a_heading(
             assert not anchor or anchor in anchors(target.read_text()), link
 
 
-def test_the_description_in_a_package_index_links_to_files_of_the_repository() -> None:
-    core = ProjectMetadata(str(CHECKOUT), PluginManager()).core
-    links = re.findall(r"\]\(([^)\s]+)\)", core.readme)
+@pytest.fixture(scope="module")
+def described() -> Any:
+    """Return the metadata of the distribution, as a build computes it."""
+    return ProjectMetadata(str(CHECKOUT), PluginManager()).core
+
+
+def test_the_description_in_a_package_index_links_to_files_of_the_repository(
+    described: Any,
+) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", described.readme)
     own = re.findall(r"\]\((?!https?:)([^)\s]+)\)", (ROOT / "README.md").read_text())
+    repository = described.urls["Repository"]
     version = rf"/(?:blob|raw)/v{re.escape(lazyplug.__version__)}/"
-    assert core.urls["Repository"] == REPOSITORY
     assert [
-        re.sub(f"^{REPOSITORY}{version}", "", link)
+        re.sub(f"^{repository}{version}", "", link)
         for link in links
-        if link.startswith(REPOSITORY)
+        if link.startswith(repository)
     ] == own
     assert all(link.startswith("https://") for link in links)
 
 
-def test_a_release_names_the_repository() -> None:
-    assert "dev" in lazyplug.__version__ or "OWNER" not in REPOSITORY
+def test_the_urls_of_the_project_lead_to_its_repository(described: Any) -> None:
+    repository = described.urls["Repository"]
+    files = f"{repository}/blob/v{lazyplug.__version__}/"
+    for url in described.urls.values():
+        assert url.startswith(repository)
+        if url.startswith(files):
+            assert (ROOT / url.removeprefix(files)).is_file()
+
+
+# Version 0.1.0.dev0 is not on a package index, and has no owner yet.
+IS_RELEASE = "dev" not in lazyplug.__version__
+
+
+def test_a_release_names_its_owner(described: Any) -> None:
+    described_as = f"{described.urls} {described.authors_data} {described.readme}"
+    assert ("OWNER" in described_as) != IS_RELEASE
+
+
+@pytest.mark.parametrize("document", PROSE)
+def test_no_page_installs_lazyplug_from_an_index_before_it_is_there(
+    document: str,
+) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    # `./lazyplug` is a checkout.
+    command = r"(?:(?:pip|pipx|uv)(?: [\w.-]+)* (?:install|add|inject|run)|uvx)"
+    promises = re.findall(
+        rf"\b{command} [^\n`&|;]*?(?<![\w/.-])lazyplug\b(?!/|\.\w)", text
+    )
+    assert not promises or IS_RELEASE
+
+
+def test_the_readme_says_whether_lazyplug_is_on_an_index() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert ("not on a package index yet" in text) != IS_RELEASE

@@ -8,7 +8,7 @@ import os
 import time
 
 from .._files import DIRECTORY, KIND, SIZE_CAP, IndexFile, fs, is_trusted_directory
-from .._index import Index
+from .._index import SCHEMA, TITLE_LENGTH, Index
 from .cache_directory import Directory, flags_of, open_cache_directory
 from .layout import from_bytes
 
@@ -129,9 +129,8 @@ def _prune(cache: Directory, keep: str = "", thorough: bool = True) -> "list[str
 
     Unneeded are temporary files of writers that died, and the oldest indexes beyond 64,
     with their facts. If `thorough`, so are indexes whose environment was removed or
-    that cannot be decoded (such as those of another version). `keep` is never removed,
-    nor is the index that it belongs to. If a frozen index answers, its facts have no
-    index in the directory, and count as one.
+    that are damaged. `keep` is never removed, nor is the index that it belongs to. If a
+    frozen index answers, its facts have no index in the directory, and count as one.
     """
     unneeded = [
         name
@@ -168,14 +167,15 @@ def list_files(directory: str) -> "list[str]":
 
 
 def _is_useless(path: str) -> bool:
-    """Return True if an index cannot be decoded, or its environment was removed."""
+    """Return True if an index is damaged, or its environment was removed."""
     index_file = IndexFile(path)
     try:
         try:
             prefix = Index(index_file.read).key[0]
         except ValueError:
-            index_file.read(0, 1)  # raises if the file cannot be read at all
-            return True
+            # Raises if the file cannot be read at all. Two versions that removed each
+            # other's indexes would rescan at each start.
+            return not has_other_schema(index_file.read)
         mode: int = fs.stat(prefix).st_mode
         return mode & KIND != DIRECTORY
     except (FileNotFoundError, NotADirectoryError):
@@ -184,6 +184,17 @@ def _is_useless(path: str) -> bool:
         return False  # it may be needed
     finally:
         index_file.close()
+
+
+def has_other_schema(read: "Read") -> bool:
+    """Return True if the title is that of another schema version of an index.
+
+    >>> has_other_schema(lambda *_: b'["lazyplug",99,"')
+    True
+    """
+    mark, _, rest = read(0, TITLE_LENGTH).partition(b",")
+    schema = rest.partition(b",")[0]
+    return mark == b'["lazyplug"' and schema.isdigit() and int(schema) != SCHEMA
 
 
 def _open_index(path: str, decode: "Callable[[Read], Index]") -> "Index | None":

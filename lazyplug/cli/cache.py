@@ -25,7 +25,13 @@ from .output import (
     reason_of,
     refuse,
 )
-from .verifying import damages, no_cache_directory, untrusted, unwritable
+from .verifying import (
+    damages,
+    is_of_other_version,
+    no_cache_directory,
+    untrusted,
+    unwritable,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +130,9 @@ def _row(file: str) -> "dict[str, Any] | None":
         row["path_entries"] = len(index.key) - 1
         row["environment"] = index.key[0]
     except (OSError, ValueError):
-        pass  # the row already says that it is damaged
+        # Otherwise the row already says that it is damaged.
+        if is_of_other_version(file):
+            row["environment"] = "(another version of lazyplug)"
     finally:
         index_file.close()
     return row
@@ -163,7 +171,8 @@ def verify(options: "argparse.Namespace") -> int:
         return refuse(options.json, directory, fault)
     found: dict[str, list[str]] = {}
     for file in files:
-        if file.endswith((SUFFIX, FACTS)):
+        # Indexes of another version are not damaged, but only it can check them.
+        if file.endswith((SUFFIX, FACTS)) and not is_of_other_version(file):
             try:
                 found[os.path.basename(file)] = damages(file)
             except FileNotFoundError:

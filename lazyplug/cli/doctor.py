@@ -36,7 +36,13 @@ from .listing import label
 from .output import add_json, clean, print_json
 from .startup import startup_code
 from .switching import site_directory, switch_state
-from .verifying import damages, no_cache_directory, untrusted, write_fault
+from .verifying import (
+    damages,
+    is_of_other_version,
+    no_cache_directory,
+    untrusted,
+    write_fault,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,8 +175,10 @@ def _cache_directory() -> "Iterator[Finding]":
         return
     damaged_count = 0
     for file in files:
+        if file.endswith(".tmp") or is_of_other_version(file):
+            continue
         try:
-            damaged_count += not file.endswith(".tmp") and bool(damages(file))
+            damaged_count += bool(damages(file))
         except FileNotFoundError:
             continue  # another process has pruned it
     if damaged_count:

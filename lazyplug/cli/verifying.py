@@ -8,7 +8,7 @@ from .._files import SIZE_CAP, IndexFile, has_elevated_privileges
 from .._index import DECODE_ERRORS, Index, index_name
 from .._indexing.layout import decode, encode, groups_of, regroup, table_of
 from .._indexing.records import is_borrowed
-from .._indexing.storage import FACTS, SUFFIX
+from .._indexing.storage import FACTS, SUFFIX, has_other_schema
 from .._indexing.watch import watched_files
 from .._static.learned import parts_in, read_head
 from .._static.learning import checked_part
@@ -52,6 +52,17 @@ def write_fault(directory: str, error: OSError) -> str:
     if error.filename in {None, directory}:
         return reason
     return f"{error.filename}: {reason}"
+
+
+def is_of_other_version(file: str) -> bool:
+    """Return True if this version of lazyplug does not know the schema of a file."""
+    index_file = IndexFile(file)
+    try:
+        return has_other_schema(index_file.read)
+    except (OSError, ValueError):
+        return False  # there is no file, or another user could have written it
+    finally:
+        index_file.close()
 
 
 def damages(path: str) -> "list[str]":

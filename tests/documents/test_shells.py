@@ -43,6 +43,12 @@ HERE = {
 }
 # The project of a plugin in which the commands of a document are run.
 WITHIN = {"docs/testing.md": "examples/texts-upper"}
+# The documents that install lazyplug themselves, and where they have the checkout.
+FROM_CHECKOUT = {
+    "README.md": "lazyplug",
+    "docs/tutorial.md": "../lazyplug",
+    "examples/README.md": "lazyplug",
+}
 # Commands that end with 1, since they find a problem: stevedore, which is installed
 # too, declares modules that do not exist.
 ENDS_WITH_1 = {"lazyplug doctor"}
@@ -68,10 +74,11 @@ def run(*command: str | Path, cwd: Path, variables: Mapping[str, str]) -> str:
     return done.stdout
 
 
-def extras() -> set[str]:
-    """Return the extras of lazyplug that the documents name."""
-    texts = [(ROOT / document).read_text(encoding="utf-8") for document in DOCUMENTS]
-    return set(re.findall(r"pip install lazyplug\[(\w+)\]", "".join(texts)))
+def extras(*documents: str) -> str:
+    """Return lazyplug with the extras that the documents tell readers to install."""
+    texts = [(ROOT / document).read_text(encoding="utf-8") for document in documents]
+    named = re.findall(r"lazyplug with\sthe\sextra `(\w+)`", "".join(texts))
+    return f"[{','.join(sorted(named))}]" if named else ""
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +90,7 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loader = tmp_path_factory.mktemp("myapp-yaml")
     text = project("myapp-yaml", "1.2", "README.md")
     plant(loader, {"pyproject.toml": text, "myapp_yaml.py": LOADER})
-    own = [f"{ROOT}[{','.join(extras())}]", str(loader)]
+    own = [f"{ROOT}{extras(*DOCUMENTS)}", str(loader)]
     wanted = [*own, *(str(ROOT / "examples" / name) for name in EXAMPLES), *TOOLS]
     pip = (sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(directory))
     done = subprocess.run([*pip, *wanted], capture_output=True, text=True, check=False)
@@ -131,8 +138,9 @@ def test_commands_in_documents_work_and_print_what_is_shown(
     document: str, wheelhouse: Path, variables: dict[str, str], tmp_path: Path
 ) -> None:
     installed = [*TOOLS, *WORLD]
-    if "pip install lazyplug" not in (ROOT / document).read_text(encoding="utf-8"):
-        installed.append("lazyplug")
+    # Some install it from a checkout.
+    if document not in FROM_CHECKOUT:
+        installed.append(f"lazyplug{extras(document)}")
     tool = str(uv.find_uv_bin())
     run(tool, "venv", "-q", "-p", sys.executable, "venv", cwd=tmp_path, variables={})
     install = (
@@ -148,6 +156,8 @@ def test_commands_in_documents_work_and_print_what_is_shown(
     )
     run(*install, *installed, cwd=tmp_path, variables={})
     here = plant(tmp_path / "here", HERE)
+    if document in FROM_CHECKOUT:
+        (here / FROM_CHECKOUT[document]).symlink_to(ROOT)
     shutil.copytree(ROOT / "examples", here / "examples")
     shutil.copy(ROOT / "README.md", here)
     text = "\n".join(["set -e", *script(document)])

@@ -1,0 +1,26 @@
+"""Provide the parser of the command line for argparse-manpage, with all commands.
+
+`lazyplug.cli` adds only the arguments of the command that is used.
+"""
+
+import argparse
+
+from lazyplug.cli import COMMANDS, _parser
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the complete parser."""
+    parser = _parser([])
+    for name in COMMANDS:
+        _commands(parser)[name] = _commands(_parser([name]))[name]
+    parser.prog = "lazyplug"
+    return parser
+
+
+def _commands(parser: argparse.ArgumentParser) -> "dict[str, argparse.ArgumentParser]":
+    (found,) = (
+        action.choices
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    return found

@@ -1,0 +1,1 @@
+"""Test what a release uploads: `tox run -e release`."""
