@@ -17,8 +17,7 @@ from readme_renderer import markdown
 
 import lazyplug
 from tests.support.checkout import CHECKOUT
-
-from .conftest import Distributions, build
+from tests.support.distributions import Distributions, build
 
 VERSION = lazyplug.__version__
 # Modules of tests that read other files than the package.
