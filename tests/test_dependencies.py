@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 import lazyplug
 from lazyplug.testing import dist, plant
 from lazyplug.testing._imports import _DEPENDENCIES
-from tests import conftest
+from tests.support import dependencies
 from tests.support.checkout import CHECKOUT
 from tests.support.children import python
 from tests.support.environments import requirements
@@ -183,14 +183,14 @@ def test_all_that_the_dependencies_import_counts_as_imported_by_lazyplug() -> No
 def test_a_test_is_skipped_if_it_imports_what_is_not_installed_not_if_lazyplug_does(
     importer: str, skipped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conftest, "ABSENT", {"no_such_dependency"})
+    monkeypatch.setattr(dependencies, "ABSENT", {"no_such_dependency"})
     file = Path(lazyplug.__file__).parents[1] / importer
     code = compile("import no_such_dependency", file, "exec")
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency") as caught:
         exec(code, {})  # noqa: S102
-    found = conftest.absent_dependency(caught.value)
+    found = dependencies.absent_dependency(caught.value)
     assert found == ("no_such_dependency" if skipped else None)
-    assert conftest.absent_dependency(ModuleNotFoundError(name="other")) is None
+    assert dependencies.absent_dependency(ModuleNotFoundError(name="other")) is None
 
 
 # ------------------------------------------------------------------------ classifiers
