@@ -128,8 +128,8 @@ HOSTS = {
 }
 # Those of the environment: that of `pluggy` has other versions of click.
 INSTALLED = [name for name in HOSTS if importlib.util.find_spec(HOSTS[name].package)]
-# The order of these options and plugins is that of a set of objects, or, with pluggy, of
-# the files in a directory.
+# The order of these options and plugins is that of a set or, with pluggy, that of the
+# files in a directory.
 UNORDERED = [
     ["openstack", "--help"],
     *(["llm", *words.split()] for words in ("plugins", "models list", "tools list")),
