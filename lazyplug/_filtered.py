@@ -1,6 +1,6 @@
 """Define the managers that filter by a check: once, or at each call."""
 
-from ._extension import T
+from ._extension import Obj, T
 from ._manager import ExtensionManager, Manager
 
 TYPE_CHECKING = False
@@ -8,31 +8,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, Concatenate, Unpack
 
-    from ._extension import Extension
-    from ._types import Options, P, U
+    from ._declared import checked_init
+    from ._types import Extension, Options, P, U
+else:
+    from ._extension import unchanged as checked_init
 
 _PACKAGE = __package__ or ""
 
 
-class _CheckedManager(Manager[T]):
+class CheckedManager(Manager[T, Obj]):
     """The extensions for which `check_func` returns true."""
 
     # the extensions that have passed the check
-    _passed: "frozenset[Extension[T]]" = frozenset()
+    _passed: "frozenset[Extension[T, Obj]]" = frozenset()
 
+    @checked_init
     def __init__(
         self,
         namespace: str,
-        check_func: "Callable[[Extension[T]], bool]",
+        check_func: "Callable[[Extension[T, Obj]], bool]",
         invoke_on_load: bool = False,
         invoke_args: "Sequence[Any] | None" = None,
         invoke_kwds: "dict[str, Any] | None" = None,
-        **options: "Unpack[Options]",
+        **options: "Unpack[Options[T]]",
     ) -> None:
         self.check_func = check_func
         super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
 
-    def _checked(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
+    def _checked(
+        self, extensions: "list[Extension[T, Obj]]"
+    ) -> "list[Extension[T, Obj]]":
         """Return the extensions that pass the check; report failures of it."""
         passed = []
         # A test instance has no check.
@@ -47,7 +52,7 @@ class _CheckedManager(Manager[T]):
                 report_load_failure(self, extension, error)
         return passed
 
-    def _note_passed(self, extensions: "Iterable[Extension[T]]") -> None:
+    def _note_passed(self, extensions: "Iterable[Extension[T, Obj]]") -> None:
         self._passed = self._passed.union(extensions)
 
     def _forget_passed(self) -> None:
@@ -60,7 +65,7 @@ class _CheckedManager(Manager[T]):
         self._passed = frozenset(self.extensions)
 
 
-class EnabledExtensionManager(_CheckedManager[T], ExtensionManager[T]):
+class EnabledExtensionManager(CheckedManager[T, Obj], ExtensionManager[T, Obj]):
     """The extensions that a check enables, called one after the other.
 
     :param check_func: called with each extension when the manager is created; returns
@@ -73,7 +78,7 @@ class EnabledExtensionManager(_CheckedManager[T], ExtensionManager[T]):
     __module__ = _PACKAGE
 
 
-class DispatchExtensionManager(_CheckedManager[T]):
+class DispatchExtensionManager(CheckedManager[T, Obj]):
     """The extensions that a check enables, filtered again at each call.
 
     :param check_func: as of EnabledExtensionManager.
@@ -83,8 +88,8 @@ class DispatchExtensionManager(_CheckedManager[T]):
     __module__ = _PACKAGE
 
     def map(
-        self, filter_func: "Callable[Concatenate[Extension[T], P], bool]",
-        func: "Callable[Concatenate[Extension[T], P], U]", /,
+        self, filter_func: "Callable[Concatenate[Extension[T, Obj], P], bool]",
+        func: "Callable[Concatenate[Extension[T, Obj], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
         """Call `func(extension, *args, **kwds)` for each that the filter accepts.
@@ -124,7 +129,7 @@ class DispatchExtensionManager(_CheckedManager[T]):
         filter_func: "Callable[..., bool]",
         args: "tuple[Any, ...]",
         kwds: "dict[str, Any]",
-    ) -> "Iterator[Extension[T]]":
+    ) -> "Iterator[Extension[T, Obj]]":
         for extension in self.extensions:
             try:
                 accepts = filter_func(extension, *args, **kwds)
@@ -139,7 +144,7 @@ class DispatchExtensionManager(_CheckedManager[T]):
                     yield extension
 
 
-class NameDispatchExtensionManager(_CheckedManager[T]):
+class NameDispatchExtensionManager(CheckedManager[T, Obj]):
     """The extensions that a check enables, selected by name at each call.
 
     :param check_func: as of EnabledExtensionManager.
@@ -149,13 +154,13 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
     __module__ = _PACKAGE
 
     @property
-    def by_name(self) -> "dict[str, Extension[T]]":
+    def by_name(self) -> "dict[str, Extension[T, Obj]]":
         """The extensions by name, conflicts resolved: see `items()`."""
         return dict(self.items())
 
     def map(
         self, names: "Iterable[str]",
-        func: "Callable[Concatenate[Extension[T], P], U]", /,
+        func: "Callable[Concatenate[Extension[T, Obj], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
         """Call `func(extension, *args, **kwds)` for each of the names, in order.
@@ -180,7 +185,7 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
 
         return self.map(names, method_caller(self), method_name, *args, **kwds)
 
-    def _of_names(self, names: "Iterable[str]") -> "Iterator[Extension[T]]":
+    def _of_names(self, names: "Iterable[str]") -> "Iterator[Extension[T, Obj]]":
         from ._mapping import resolve_names  # deferred: to load plugins
 
         for name, extension in resolve_names(self, names):

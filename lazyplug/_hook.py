@@ -1,6 +1,6 @@
 """Define HookManager, the manager of all extensions that share one name."""
 
-from ._extension import Extension, T
+from ._extension import Extension, Obj, T
 from ._named import NamedExtensionManager
 
 TYPE_CHECKING = False
@@ -8,12 +8,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Unpack
 
+    from ._declared import hook_init
     from ._types import OnMissing, Options
+else:
+    from ._extension import unchanged as hook_init
 
 _PACKAGE = __package__ or ""
 
 
-class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
+class HookManager(NamedExtensionManager[T, Obj]):
     """One name and many extensions, called together.
 
     :param name: the name of the hooks.
@@ -24,6 +27,7 @@ class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
 
     __module__ = _PACKAGE
 
+    @hook_init
     def __init__(
         self,
         namespace: str,
@@ -33,14 +37,14 @@ class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
         on_missing_entrypoints_callback: "OnMissing | None" = None,
-        **options: "Unpack[Options]",
+        **options: "Unpack[Options[T]]",
     ) -> None:
         super().__init__(
             namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,
             on_missing_entrypoints_callback=on_missing_entrypoints_callback, **options,
         )  # fmt: skip
 
-    def __getitem__(self, name: str) -> "list[Extension[T]]":
+    def __getitem__(self, name: str) -> "list[Extension[T, Obj]]":  # type: ignore[override]
         """Return all extensions of the hook. Imports no plugin.
 
         Raises NoMatches, a KeyError, if the hook has another name.

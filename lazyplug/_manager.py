@@ -1,16 +1,22 @@
 """Define Manager, the base class of all managers, and ExtensionManager."""
 
 from . import _environment, _settings
-from ._extension import PACKAGE, Extension
+from ._extension import (
+    PACKAGE,
+    Computed,
+    Extension,
+    ManagerAttributes,
+    Obj,
+    T,
+    manager_init,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._types import *
-else:
-    from ._extension import Found, Generic, T
 
 
-class Manager(Generic[T, Found]):
+class Manager(ManagerAttributes[T, Obj]):
     """The extensions of a namespace, in order and by name; the base of all managers.
 
     Extensions are in the order of `sys.path`, then of distributions, then of lines in
@@ -70,30 +76,15 @@ class Manager(Generic[T, Found]):
     _default_resolver = "ignore_conflicts"
     # True if a failed load raises when there is no callback
     _raises = False
-    if TYPE_CHECKING:
-        extensions: list[Extension[T]]
-        """The extensions, in order."""
-        excluded: dict[Extension[T], str]
-        """The extensions that are not enabled, with the reasons.
-
-        They are those that the choice excludes, and those that raised an exception of
-        `skip=` when they were loaded.
-        """
-        # the names of the extensions to find; None: all
-        _requested_names: Sequence[str] | None
-        _package: str | None
-        _choice: Choice | None
-        _facts: Facts | None
-        # all extensions that were registered in code, enabled or not
-        _registered: tuple[Extension[T], ...]
-        _skip: type[Exception] | tuple[type[Exception], ...]
-
     if not TYPE_CHECKING:
         # Annotations of values would cost each start 3,000 instructions.
         _requested_names = _package = _choice = _facts = None
         _registered = _skip = ()
+        # with the options of all managers
+        __signature__ = Computed()
         __class_getitem__ = Extension.__dict__["__class_getitem__"]
 
+    @manager_init
     def __init__(
         self,
         namespace: str,
@@ -104,12 +95,12 @@ class Manager(Generic[T, Found]):
         propagate_map_exceptions: bool = False,
         on_load_failure_callback: "OnLoadFailure | None" = None,
         conflict_resolver: "Resolver[Any] | None" = None,
-        protocol: "type | None" = None,
+        protocol: "Callable[..., T] | None" = None,
         lazy: "bool | Literal['known'] | None" = None,
         package: "str | None" = None,
         choice: "Choice | None" = None,
         facts: "Facts | None" = None,
-        on_failure: str = "warn",
+        on_failure: "OnFailure" = "warn",
         skip: "type[Exception] | tuple[type[Exception], ...]" = (),
     ) -> None:
         if protocol is not None:
@@ -179,14 +170,14 @@ class Manager(Generic[T, Found]):
         # the failure logs, by generation
         self._failure_logs: dict[int, FailureLog] = {}
 
-    def _set_extensions(self, extensions: "list[Extension[T]]") -> None:
+    def _set_extensions(self, extensions: "list[Extension[T, Obj]]") -> None:
         self.extensions = extensions
         # the extension of each name that was requested, conflicts resolved
-        self._resolved: dict[str, Extension[T]] = {}
+        self._resolved: dict[str, Extension[T, Obj]] = {}
         # all extensions of each name; empty until a name is requested
-        self._by_name: dict[str, list[Extension[T]]] = {}
+        self._by_name: dict[str, list[Extension[T, Obj]]] = {}
 
-    def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T]]":
+    def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T, Obj]]":
         """Return all extensions, or those whose name is in `names`, enabled or not."""
         new, load_options = Extension.__new__, self._load_options
         groups: Sequence[str] = (self.namespace,)
@@ -220,7 +211,7 @@ class Manager(Generic[T, Found]):
     @classmethod
     def make_test_instance(
         cls,
-        extensions: "Sequence[Extension[T]] | Extension[T]",
+        extensions: "Sequence[Extension[T, Obj]] | Extension[T, Obj]",
         namespace: str = "TESTING",
         propagate_map_exceptions: bool = False,
         on_load_failure_callback: "OnLoadFailure | None" = None,
@@ -245,7 +236,7 @@ class Manager(Generic[T, Found]):
             conflict_resolver,
         )
 
-    def _get(self, name: str) -> "Extension[T] | None":
+    def _get(self, name: str) -> "Extension[T, Obj] | None":
         """Return the extension with a name; None if there is none. Imports no plugin.
 
         Names are resolved one by one: a conflict affects no other name.
@@ -256,7 +247,7 @@ class Manager(Generic[T, Found]):
         found = resolved.get(name)
         if found is None:
             if not by_name:
-                complete: dict[str, list[Extension[T]]] = {}
+                complete: dict[str, list[Extension[T, Obj]]] = {}
                 for extension in self.extensions:
                     complete.setdefault(extension.name, []).append(extension)
                 # In one step: other threads read this dictionary.
@@ -276,7 +267,7 @@ class Manager(Generic[T, Found]):
         """Return the names of the extensions, in order. Imports no plugin."""
         return [extension.name for extension in self.extensions]
 
-    def items(self) -> "ItemsView[str, Extension[T]]":
+    def items(self) -> "ItemsView[str, Extension[T, Obj]]":
         """Return the names with their extensions, conflicts resolved.
 
         If `conflict_resolver` raises MultipleMatches for a name, that is reported as a
@@ -291,7 +282,7 @@ class Manager(Generic[T, Found]):
         }.items()
 
     def objects(
-        self, *, key: "Callable[[Extension[T]], Any] | None" = None
+        self, *, key: "Callable[[Extension[T, Obj]], Any] | None" = None
     ) -> "Mapping[str, T]":
         """Return a lazy mapping of the names to the objects that the host uses.
 
@@ -326,7 +317,7 @@ class Manager(Generic[T, Found]):
 
     def register(
         self, name: str, plugin: "Any", group: "str | None" = None
-    ) -> "Extension[T]":
+    ) -> "Extension[T, Obj]":
         """Register an extension in code, after the installed ones; return its handle.
 
         It is filtered, checked and called like installed extensions, and `refresh()`
@@ -381,7 +372,7 @@ class Manager(Generic[T, Found]):
 
         return [pair[0][0] for _, pair in rows_of_namespace(self.namespace)]
 
-    def __iter__(self) -> "Iterator[Extension[T]]":
+    def __iter__(self) -> "Iterator[Extension[T, Obj]]":
         return iter(self.extensions)
 
     def __len__(self) -> int:
@@ -390,7 +381,7 @@ class Manager(Generic[T, Found]):
     def __contains__(self, name: object) -> bool:
         return name in [extension.name for extension in self.extensions]
 
-    def __getitem__(self, name: str) -> "Found":
+    def __getitem__(self, name: str) -> "Extension[T, Obj]":
         """Return the extension with a name, conflicts resolved. Imports no plugin.
 
         Raises NoMatches, a KeyError, if there is none, and whatever `conflict_resolver`
@@ -401,19 +392,19 @@ class Manager(Generic[T, Found]):
             from ._registration import find_new  # deferred: only if a name is missing
 
             found = find_new(self, name)
-        return found  # type: ignore[return-value]
+        return found
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.namespace!r}: {self.names()}>"
 
 
-class ExtensionManager(Manager[T, Found]):
+class ExtensionManager(Manager[T, Obj]):
     """All extensions of a namespace, called one after the other."""
 
     __module__ = PACKAGE
 
     def map(
-        self, func: "Callable[Concatenate[Extension[T], P], U]", /,
+        self, func: "Callable[Concatenate[Extension[T, Obj], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
         """Call `func(extension, *args, **kwds)` for each extension; return the results.

@@ -1,6 +1,6 @@
 """Define the managers that select extensions by name: several names, or one."""
 
-from ._extension import PACKAGE, Found, T
+from ._extension import PACKAGE, Obj, T, driver_init, named_init
 from ._manager import ExtensionManager
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
     report_missing(missing_names)
 
 
-class NamedExtensionManager(ExtensionManager[T, Found]):
+class NamedExtensionManager(ExtensionManager[T, Obj]):
     """The extensions of a namespace that have one of several names.
 
     :param names: the names of the extensions.
@@ -30,10 +30,12 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
     """
 
     __module__ = PACKAGE
-    _names: "Sequence[str]" = ()
     _name_order = False
-    _on_missing: "OnMissing | None" = None
+    if not TYPE_CHECKING:
+        _names = ()
+        _on_missing = None
 
+    @named_init
     def __init__(
         self,
         namespace: str,
@@ -46,7 +48,7 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
         on_missing_entrypoints_callback: "OnMissing | None" = (
             warning_on_missing_entrypoint
         ),
-        **options: "Unpack[Options]",
+        **options: "Unpack[Options[T]]",
     ) -> None:
         self._names = self._requested_names = names
         self._name_order = name_order
@@ -67,7 +69,7 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
             self.extensions = [e for _, e in found if e is not None]
 
 
-class DriverManager(NamedExtensionManager[T]):
+class DriverManager(NamedExtensionManager[T, Obj]):
     """One name and exactly one extension.
 
     :param name: the name of the driver.
@@ -83,6 +85,7 @@ class DriverManager(NamedExtensionManager[T]):
     _default_resolver = "error_on_conflict"
     _raises = True
 
+    @driver_init
     def __init__(
         self,
         namespace: str,
@@ -92,7 +95,7 @@ class DriverManager(NamedExtensionManager[T]):
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
         on_missing_entrypoints_callback: "OnMissing | None" = None,
-        **options: "Unpack[Options]",
+        **options: "Unpack[Options[T]]",
     ) -> None:
         super().__init__(
             namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,
@@ -129,7 +132,7 @@ class DriverManager(NamedExtensionManager[T]):
                 from ._calling import call  # deferred: most plugins are not called
 
                 return call(extension)  # type: ignore[no-any-return]
-            return extension.obj
+            return extension.obj  # type: ignore[return-value]
         except Exception as error:
             if self._on_load_failure_callback is None:
                 raise
@@ -140,7 +143,7 @@ class DriverManager(NamedExtensionManager[T]):
             raise failed_driver(extension, error) from error
 
     def __call__(
-        self, func: "Callable[Concatenate[Extension[T], P], U]", /,
+        self, func: "Callable[Concatenate[Extension[T, Obj], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "U | None":  # fmt: skip
         """Call `func(extension, *args, **kwds)` with the driver; return the result.

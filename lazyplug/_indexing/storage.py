@@ -7,7 +7,7 @@ and is logged at debug level only.
 import os
 import time
 
-from .._files import DIRECTORY, KIND, SIZE_CAP, IndexFile, fs, is_trusted_directory
+from .._files import DIRECTORY, KIND, SIZE_CAP, fs, index_reader, is_trusted_directory
 from .._index import Index
 from .cache_directory import Directory, flags_of, open_cache_directory
 from .layout import from_bytes
@@ -169,12 +169,12 @@ def list_files(directory: str) -> "list[str]":
 
 def _is_useless(path: str) -> bool:
     """Return True if an index cannot be decoded, or its environment was removed."""
-    index_file = IndexFile(path)
+    read, close = index_reader(path)
     try:
         try:
-            prefix = Index(index_file.read).key[0]
+            prefix = Index(read).key[0]
         except ValueError:
-            index_file.read(0, 1)  # raises if the file cannot be read at all
+            read(0, 1)  # raises if the file cannot be read at all
             return True
         mode: int = fs.stat(prefix).st_mode
         return mode & KIND != DIRECTORY
@@ -183,18 +183,18 @@ def _is_useless(path: str) -> bool:
     except Exception:  # an audit hook may raise any exception
         return False  # it may be needed
     finally:
-        index_file.close()
+        close()
 
 
 def _open_index(path: str, decode: "Callable[[Read], Index]") -> "Index | None":
     """Return the index in a file, or None if it is damaged or not trusted."""
-    index_file = IndexFile(path)
+    read, close = index_reader(path)
     try:
-        return decode(index_file.read)
+        return decode(read)
     except Exception:  # an audit hook may raise any exception
         return None
     finally:
-        index_file.close()
+        close()
 
 
 def sibling_indexes(directory: str, name: str, prefix: str) -> "Iterator[Index]":
