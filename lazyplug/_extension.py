@@ -34,10 +34,13 @@ class Computed:
 
     def __get__(self, extension: "Any", owner: "Any") -> "Any":
         """Return the attribute of an extension; of the class, what describes it."""
-        if extension is not None and "_facts" in extension.__dict__:
+        if (
+            extension is not None
+            and "_facts" in extension.__dict__
+            and self is Extension.__dict__["facts"]
+        ):
             # They do not need `_attributes`, which costs a start 0.4 million.
-            if self is Extension.__dict__["facts"]:
-                return extension.__dict__["_facts"]._of(extension)
+            return extension.__dict__["_facts"]._of(extension)
         from ._attributes import compute_attribute  # deferred: not for drivers
 
         # An import statement costs 9,000 instructions each time.
