@@ -12,18 +12,11 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
-    from typing import TypeVar, overload
 
     from ._extension import Extension
-    from ._filtered import CheckedManager
-    from ._hook import HookManager
-    from ._manager import Manager
-    from ._named import DriverManager, NamedExtensionManager
     from ._types import *
 
-    F = TypeVar("F")
-
-    class ExtensionAttributes(Generic[T, Obj]):
+    class ExtensionAttributes(Generic[T]):
         """The attributes of an extension."""
 
         _entry_point: EntryPoint
@@ -45,7 +38,7 @@ if TYPE_CHECKING:
         the entry point and its distribution. It is raised again at every access until
         `refresh()`.
         """
-        obj: Obj
+        obj: T
         """The object that the plugin's call returned; None without `invoke_on_load`.
 
         The plugin is imported and called on first access, once, whatever the number of
@@ -97,12 +90,12 @@ if TYPE_CHECKING:
         load_seconds: float | None
         """Seconds that the import took; None if this handle has not imported it."""
 
-    class ManagerAttributes(Generic[T, Obj]):
+    class ManagerAttributes(Generic[T]):
         """The attributes of a manager."""
 
-        extensions: list[Extension[T, Obj]]
+        extensions: list[Extension[T]]
         """The extensions, in order."""
-        excluded: dict[Extension[T, Obj], str]
+        excluded: dict[Extension[T], str]
         """The extensions that are not enabled, with the reasons.
 
         They are those that the choice excludes, and those that raised an exception of
@@ -114,206 +107,11 @@ if TYPE_CHECKING:
         _choice: Choice | None
         _facts: Facts | None
         # all extensions that were registered in code, enabled or not
-        _registered: tuple[Extension[T, Obj], ...]
+        _registered: tuple[Extension[T], ...]
         # the names that were requested
         _names: Sequence[str]
         _on_missing: OnMissing | None
         _skip: type[Exception] | tuple[type[Exception], ...]
-
-    def _typed_as(function: F) -> Callable[[object], F]:
-        """Return a decorator: what it decorates has the type of a function."""
-        raise NotImplementedError
-
-    # The signatures of managers: `.obj` is T with `invoke_on_load`, otherwise it may be
-    # None; the last of each is for subclasses.
-
-    @overload
-    def _manager_init(
-        self: Manager[T, T],
-        namespace: str,
-        invoke_on_load: Literal[True],
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    @overload
-    def _manager_init(
-        self: Manager[T, T | None],
-        namespace: str,
-        invoke_on_load: bool = False,
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    @overload
-    def _manager_init(
-        self: Manager[T, Any],
-        namespace: str,
-        invoke_on_load: bool,
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    def _manager_init(self: Any, *arguments: Any, **options: Any) -> None: ...
-
-    manager_init = _typed_as(_manager_init)
-
-    @overload
-    def _named_init(
-        self: NamedExtensionManager[T, T],
-        namespace: str,
-        names: Sequence[str],
-        invoke_on_load: Literal[True],
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        *,
-        name_order: bool = False,
-        on_missing_entrypoints_callback: OnMissing | None = ...,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    @overload
-    def _named_init(
-        self: NamedExtensionManager[T, T | None],
-        namespace: str,
-        names: Sequence[str],
-        invoke_on_load: bool = False,
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        *,
-        name_order: bool = False,
-        on_missing_entrypoints_callback: OnMissing | None = ...,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    @overload
-    def _named_init(
-        self: NamedExtensionManager[T, Any],
-        namespace: str,
-        names: Sequence[str],
-        invoke_on_load: bool,
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        *,
-        name_order: bool = False,
-        on_missing_entrypoints_callback: OnMissing | None = ...,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    def _named_init(self: Any, *arguments: Any, **options: Any) -> None: ...
-
-    named_init = _typed_as(_named_init)
-
-    @overload
-    def _driver_init(
-        self: DriverManager[T, T],
-        namespace: str,
-        name: str,
-        invoke_on_load: Literal[True],
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        *,
-        on_missing_entrypoints_callback: OnMissing | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    @overload
-    def _driver_init(
-        self: DriverManager[T, T | None],
-        namespace: str,
-        name: str,
-        invoke_on_load: bool = False,
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        *,
-        on_missing_entrypoints_callback: OnMissing | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    @overload
-    def _driver_init(
-        self: DriverManager[T, Any],
-        namespace: str,
-        name: str,
-        invoke_on_load: bool,
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        *,
-        on_missing_entrypoints_callback: OnMissing | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    def _driver_init(self: Any, *arguments: Any, **options: Any) -> None: ...
-
-    driver_init = _typed_as(_driver_init)
-
-    @overload
-    def _hook_init(
-        self: HookManager[T, T],
-        namespace: str,
-        name: str,
-        invoke_on_load: Literal[True],
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        *,
-        on_missing_entrypoints_callback: OnMissing | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    @overload
-    def _hook_init(
-        self: HookManager[T, T | None],
-        namespace: str,
-        name: str,
-        invoke_on_load: bool = False,
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        *,
-        on_missing_entrypoints_callback: OnMissing | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    @overload
-    def _hook_init(
-        self: HookManager[T, Any],
-        namespace: str,
-        name: str,
-        invoke_on_load: bool,
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        *,
-        on_missing_entrypoints_callback: OnMissing | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    def _hook_init(self: Any, *arguments: Any, **options: Any) -> None: ...
-
-    hook_init = _typed_as(_hook_init)
-
-    @overload
-    def _checked_init(
-        self: CheckedManager[T, T],
-        namespace: str,
-        check_func: Callable[[Extension[T, Any]], bool],
-        invoke_on_load: Literal[True],
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    @overload
-    def _checked_init(
-        self: CheckedManager[T, T | None],
-        namespace: str,
-        check_func: Callable[[Extension[T, Any]], bool],
-        invoke_on_load: bool = False,
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    @overload
-    def _checked_init(
-        self: CheckedManager[T, Any],
-        namespace: str,
-        check_func: Callable[[Extension[T, Any]], bool],
-        invoke_on_load: bool,
-        invoke_args: Sequence[Any] | None = None,
-        invoke_kwds: dict[str, Any] | None = None,
-        **options: Unpack[Options[T]],
-    ) -> None: ...
-    def _checked_init(self: Any, *arguments: Any, **options: Any) -> None: ...
-
-    checked_init = _typed_as(_checked_init)
 
 
 def describe(owner: "Any", name: str) -> "Any":

@@ -11,14 +11,8 @@ if TYPE_CHECKING:
 else:
     # Generic for type checkers only: importing typing costs 5 ms, and even an empty
     # class 70,000 instructions.
-    T = Obj = None
-    ExtensionAttributes = ManagerAttributes = {(T, Obj): object}
-
-    def unchanged(value, parameter=None):
-        """Return a value: so a decorator only changes what type checkers see."""
-        return value
-
-    manager_init = named_init = driver_init = unchanged
+    T = None
+    ExtensionAttributes = ManagerAttributes = {T: object}
 
 
 # The name of this package, which a vendored copy may change.
@@ -48,7 +42,7 @@ class Computed:
         return compute_attribute(self, extension, owner)
 
 
-class Extension(ExtensionAttributes[T, Obj]):
+class Extension(ExtensionAttributes[T]):
     """A lazy handle on one entry point.
 
     Creating one, and reading any attribute except `plugin` and `obj`, imports nothing
@@ -79,8 +73,9 @@ class Extension(ExtensionAttributes[T, Obj]):
         load_error = Computed()
         load_seconds = Computed()
 
-        # The class, so that `Extension[T]` is valid at run time.
-        __class_getitem__ = classmethod(unchanged)
+        def __class_getitem__(cls, parameter):
+            """Return the class, so that `Extension[T]` is valid at run time."""
+            return cls
 
     def __init__(
         self,
@@ -108,7 +103,7 @@ class Extension(ExtensionAttributes[T, Obj]):
         owner: "Owner | None",
         invoke: "tuple[tuple[Any, ...], dict[str, Any]] | None",
         protocol: "Any",
-    ) -> "Extension[T, Obj]":
+    ) -> "Extension[T]":
         """Set the fields of a row; `invoke` has the arguments of the call, if any."""
         self.name, self.value, self._module, self.attr, self._line, *_ = row
         self.group = group

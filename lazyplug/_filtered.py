@@ -1,6 +1,6 @@
 """Define the managers that filter by a check: once, or at each call."""
 
-from ._extension import Obj, T
+from ._extension import T
 from ._manager import ExtensionManager, Manager
 
 TYPE_CHECKING = False
@@ -8,25 +8,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, Concatenate, Unpack
 
-    from ._declared import checked_init
     from ._types import Extension, Options, P, U
-else:
-    from ._extension import unchanged as checked_init
 
 _PACKAGE = __package__ or ""
 
 
-class CheckedManager(Manager[T, Obj]):
+class CheckedManager(Manager[T]):
     """The extensions for which `check_func` returns true."""
 
     # the extensions that have passed the check
-    _passed: "frozenset[Extension[T, Obj]]" = frozenset()
+    _passed: "frozenset[Extension[T]]" = frozenset()
 
-    @checked_init
     def __init__(
         self,
         namespace: str,
-        check_func: "Callable[[Extension[T, Obj]], bool]",
+        check_func: "Callable[[Extension[T]], bool]",
         invoke_on_load: bool = False,
         invoke_args: "Sequence[Any] | None" = None,
         invoke_kwds: "dict[str, Any] | None" = None,
@@ -35,9 +31,7 @@ class CheckedManager(Manager[T, Obj]):
         self.check_func = check_func
         super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
 
-    def _checked(
-        self, extensions: "list[Extension[T, Obj]]"
-    ) -> "list[Extension[T, Obj]]":
+    def _checked(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
         """Return the extensions that pass the check; report failures of it."""
         passed = []
         # A test instance has no check.
@@ -52,7 +46,7 @@ class CheckedManager(Manager[T, Obj]):
                 report_load_failure(self, extension, error)
         return passed
 
-    def _note_passed(self, extensions: "Iterable[Extension[T, Obj]]") -> None:
+    def _note_passed(self, extensions: "Iterable[Extension[T]]") -> None:
         self._passed = self._passed.union(extensions)
 
     def _forget_passed(self) -> None:
@@ -65,7 +59,7 @@ class CheckedManager(Manager[T, Obj]):
         self._passed = frozenset(self.extensions)
 
 
-class EnabledExtensionManager(CheckedManager[T, Obj], ExtensionManager[T, Obj]):
+class EnabledExtensionManager(CheckedManager[T], ExtensionManager[T]):
     """The extensions that a check enables, called one after the other.
 
     :param check_func: called with each extension when the manager is created; returns
@@ -78,7 +72,7 @@ class EnabledExtensionManager(CheckedManager[T, Obj], ExtensionManager[T, Obj]):
     __module__ = _PACKAGE
 
 
-class DispatchExtensionManager(CheckedManager[T, Obj]):
+class DispatchExtensionManager(CheckedManager[T]):
     """The extensions that a check enables, filtered again at each call.
 
     :param check_func: as of EnabledExtensionManager.
@@ -88,8 +82,8 @@ class DispatchExtensionManager(CheckedManager[T, Obj]):
     __module__ = _PACKAGE
 
     def map(
-        self, filter_func: "Callable[Concatenate[Extension[T, Obj], P], bool]",
-        func: "Callable[Concatenate[Extension[T, Obj], P], U]", /,
+        self, filter_func: "Callable[Concatenate[Extension[T], P], bool]",
+        func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
         """Call `func(extension, *args, **kwds)` for each that the filter accepts.
@@ -129,7 +123,7 @@ class DispatchExtensionManager(CheckedManager[T, Obj]):
         filter_func: "Callable[..., bool]",
         args: "tuple[Any, ...]",
         kwds: "dict[str, Any]",
-    ) -> "Iterator[Extension[T, Obj]]":
+    ) -> "Iterator[Extension[T]]":
         for extension in self.extensions:
             try:
                 accepts = filter_func(extension, *args, **kwds)
@@ -144,7 +138,7 @@ class DispatchExtensionManager(CheckedManager[T, Obj]):
                     yield extension
 
 
-class NameDispatchExtensionManager(CheckedManager[T, Obj]):
+class NameDispatchExtensionManager(CheckedManager[T]):
     """The extensions that a check enables, selected by name at each call.
 
     :param check_func: as of EnabledExtensionManager.
@@ -154,13 +148,13 @@ class NameDispatchExtensionManager(CheckedManager[T, Obj]):
     __module__ = _PACKAGE
 
     @property
-    def by_name(self) -> "dict[str, Extension[T, Obj]]":
+    def by_name(self) -> "dict[str, Extension[T]]":
         """The extensions by name, conflicts resolved: see `items()`."""
         return dict(self.items())
 
     def map(
         self, names: "Iterable[str]",
-        func: "Callable[Concatenate[Extension[T, Obj], P], U]", /,
+        func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
         """Call `func(extension, *args, **kwds)` for each of the names, in order.
@@ -185,7 +179,7 @@ class NameDispatchExtensionManager(CheckedManager[T, Obj]):
 
         return self.map(names, method_caller(self), method_name, *args, **kwds)
 
-    def _of_names(self, names: "Iterable[str]") -> "Iterator[Extension[T, Obj]]":
+    def _of_names(self, names: "Iterable[str]") -> "Iterator[Extension[T]]":
         from ._mapping import resolve_names  # deferred: to load plugins
 
         for name, extension in resolve_names(self, names):

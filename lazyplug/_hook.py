@@ -1,6 +1,6 @@
 """Define HookManager, the manager of all extensions that share one name."""
 
-from ._extension import Extension, Obj, T
+from ._extension import Extension, T
 from ._named import NamedExtensionManager
 
 TYPE_CHECKING = False
@@ -8,15 +8,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Unpack
 
-    from ._declared import hook_init
     from ._types import OnMissing, Options
-else:
-    from ._extension import unchanged as hook_init
 
 _PACKAGE = __package__ or ""
 
 
-class HookManager(NamedExtensionManager[T, Obj]):
+class HookManager(NamedExtensionManager[T]):
     """One name and many extensions, called together.
 
     :param name: the name of the hooks.
@@ -27,7 +24,6 @@ class HookManager(NamedExtensionManager[T, Obj]):
 
     __module__ = _PACKAGE
 
-    @hook_init
     def __init__(
         self,
         namespace: str,
@@ -44,7 +40,7 @@ class HookManager(NamedExtensionManager[T, Obj]):
             on_missing_entrypoints_callback=on_missing_entrypoints_callback, **options,
         )  # fmt: skip
 
-    def __getitem__(self, name: str) -> "list[Extension[T, Obj]]":  # type: ignore[override]
+    def __getitem__(self, name: str) -> "list[Extension[T]]":  # type: ignore[override]
         """Return all extensions of the hook. Imports no plugin.
 
         Raises NoMatches, a KeyError, if the hook has another name.

@@ -6,9 +6,7 @@ from ._extension import (
     Computed,
     Extension,
     ManagerAttributes,
-    Obj,
     T,
-    manager_init,
 )
 
 TYPE_CHECKING = False
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from ._types import *
 
 
-class Manager(ManagerAttributes[T, Obj]):
+class Manager(ManagerAttributes[T]):
     """The extensions of a namespace, in order and by name; the base of all managers.
 
     Extensions are in the order of `sys.path`, then of distributions, then of lines in
@@ -84,7 +82,6 @@ class Manager(ManagerAttributes[T, Obj]):
         __signature__ = Computed()
         __class_getitem__ = Extension.__dict__["__class_getitem__"]
 
-    @manager_init
     def __init__(
         self,
         namespace: str,
@@ -170,14 +167,14 @@ class Manager(ManagerAttributes[T, Obj]):
         # the failure logs, by generation
         self._failure_logs: dict[int, FailureLog] = {}
 
-    def _set_extensions(self, extensions: "list[Extension[T, Obj]]") -> None:
+    def _set_extensions(self, extensions: "list[Extension[T]]") -> None:
         self.extensions = extensions
         # the extension of each name that was requested, conflicts resolved
-        self._resolved: dict[str, Extension[T, Obj]] = {}
+        self._resolved: dict[str, Extension[T]] = {}
         # all extensions of each name; empty until a name is requested
-        self._by_name: dict[str, list[Extension[T, Obj]]] = {}
+        self._by_name: dict[str, list[Extension[T]]] = {}
 
-    def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T, Obj]]":
+    def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T]]":
         """Return all extensions, or those whose name is in `names`, enabled or not."""
         new, load_options = Extension.__new__, self._load_options
         groups: Sequence[str] = (self.namespace,)
@@ -211,7 +208,7 @@ class Manager(ManagerAttributes[T, Obj]):
     @classmethod
     def make_test_instance(
         cls,
-        extensions: "Sequence[Extension[T, Obj]] | Extension[T, Obj]",
+        extensions: "Sequence[Extension[T]] | Extension[T]",
         namespace: str = "TESTING",
         propagate_map_exceptions: bool = False,
         on_load_failure_callback: "OnLoadFailure | None" = None,
@@ -236,7 +233,7 @@ class Manager(ManagerAttributes[T, Obj]):
             conflict_resolver,
         )
 
-    def _get(self, name: str) -> "Extension[T, Obj] | None":
+    def _get(self, name: str) -> "Extension[T] | None":
         """Return the extension with a name; None if there is none. Imports no plugin.
 
         Names are resolved one by one: a conflict affects no other name.
@@ -247,7 +244,7 @@ class Manager(ManagerAttributes[T, Obj]):
         found = resolved.get(name)
         if found is None:
             if not by_name:
-                complete: dict[str, list[Extension[T, Obj]]] = {}
+                complete: dict[str, list[Extension[T]]] = {}
                 for extension in self.extensions:
                     complete.setdefault(extension.name, []).append(extension)
                 # In one step: other threads read this dictionary.
@@ -267,7 +264,7 @@ class Manager(ManagerAttributes[T, Obj]):
         """Return the names of the extensions, in order. Imports no plugin."""
         return [extension.name for extension in self.extensions]
 
-    def items(self) -> "ItemsView[str, Extension[T, Obj]]":
+    def items(self) -> "ItemsView[str, Extension[T]]":
         """Return the names with their extensions, conflicts resolved.
 
         If `conflict_resolver` raises MultipleMatches for a name, that is reported as a
@@ -282,7 +279,7 @@ class Manager(ManagerAttributes[T, Obj]):
         }.items()
 
     def objects(
-        self, *, key: "Callable[[Extension[T, Obj]], Any] | None" = None
+        self, *, key: "Callable[[Extension[T]], Any] | None" = None
     ) -> "Mapping[str, T]":
         """Return a lazy mapping of the names to the objects that the host uses.
 
@@ -317,7 +314,7 @@ class Manager(ManagerAttributes[T, Obj]):
 
     def register(
         self, name: str, plugin: "Any", group: "str | None" = None
-    ) -> "Extension[T, Obj]":
+    ) -> "Extension[T]":
         """Register an extension in code, after the installed ones; return its handle.
 
         It is filtered, checked and called like installed extensions, and `refresh()`
@@ -372,7 +369,7 @@ class Manager(ManagerAttributes[T, Obj]):
 
         return [pair[0][0] for _, pair in rows_of_namespace(self.namespace)]
 
-    def __iter__(self) -> "Iterator[Extension[T, Obj]]":
+    def __iter__(self) -> "Iterator[Extension[T]]":
         return iter(self.extensions)
 
     def __len__(self) -> int:
@@ -381,7 +378,7 @@ class Manager(ManagerAttributes[T, Obj]):
     def __contains__(self, name: object) -> bool:
         return name in [extension.name for extension in self.extensions]
 
-    def __getitem__(self, name: str) -> "Extension[T, Obj]":
+    def __getitem__(self, name: str) -> "Extension[T]":
         """Return the extension with a name, conflicts resolved. Imports no plugin.
 
         Raises NoMatches, a KeyError, if there is none, and whatever `conflict_resolver`
@@ -398,13 +395,13 @@ class Manager(ManagerAttributes[T, Obj]):
         return f"<{type(self).__name__} of {self.namespace!r}: {self.names()}>"
 
 
-class ExtensionManager(Manager[T, Obj]):
+class ExtensionManager(Manager[T]):
     """All extensions of a namespace, called one after the other."""
 
     __module__ = PACKAGE
 
     def map(
-        self, func: "Callable[Concatenate[Extension[T, Obj], P], U]", /,
+        self, func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
         """Call `func(extension, *args, **kwds)` for each extension; return the results.

@@ -1,6 +1,6 @@
 """Define the managers that select extensions by name: several names, or one."""
 
-from ._extension import PACKAGE, Obj, T, driver_init, named_init
+from ._extension import PACKAGE, T
 from ._manager import ExtensionManager
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
     report_missing(missing_names)
 
 
-class NamedExtensionManager(ExtensionManager[T, Obj]):
+class NamedExtensionManager(ExtensionManager[T]):
     """The extensions of a namespace that have one of several names.
 
     :param names: the names of the extensions.
@@ -35,7 +35,6 @@ class NamedExtensionManager(ExtensionManager[T, Obj]):
         _names = ()
         _on_missing = None
 
-    @named_init
     def __init__(
         self,
         namespace: str,
@@ -69,7 +68,7 @@ class NamedExtensionManager(ExtensionManager[T, Obj]):
             self.extensions = [e for _, e in found if e is not None]
 
 
-class DriverManager(NamedExtensionManager[T, Obj]):
+class DriverManager(NamedExtensionManager[T]):
     """One name and exactly one extension.
 
     :param name: the name of the driver.
@@ -85,7 +84,6 @@ class DriverManager(NamedExtensionManager[T, Obj]):
     _default_resolver = "error_on_conflict"
     _raises = True
 
-    @driver_init
     def __init__(
         self,
         namespace: str,
@@ -132,7 +130,7 @@ class DriverManager(NamedExtensionManager[T, Obj]):
                 from ._calling import call  # deferred: most plugins are not called
 
                 return call(extension)  # type: ignore[no-any-return]
-            return extension.obj  # type: ignore[return-value]
+            return extension.obj
         except Exception as error:
             if self._on_load_failure_callback is None:
                 raise
@@ -143,7 +141,7 @@ class DriverManager(NamedExtensionManager[T, Obj]):
             raise failed_driver(extension, error) from error
 
     def __call__(
-        self, func: "Callable[Concatenate[Extension[T, Obj], P], U]", /,
+        self, func: "Callable[Concatenate[Extension[T], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "U | None":  # fmt: skip
         """Call `func(extension, *args, **kwds)` with the driver; return the result.

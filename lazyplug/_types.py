@@ -49,8 +49,6 @@ U = TypeVar("U")
 # the type of the object that the host uses: the plugin or, with `invoke_on_load`, the
 # object that its call returned
 T = TypeVar("T", default=Any)
-# the type of `.obj`: T, or None without `invoke_on_load`
-Obj = TypeVar("Obj", default=Any)
 
 # name, value, module (None: the value is not a valid reference), attr, line in the file
 Row = tuple[str, str, str | None, str | None, int]
@@ -67,7 +65,7 @@ Read = Callable[[int, int], bytes]
 Block = tuple[str, bytes, bytes, str, list[int]]
 
 OnFailure = Literal["warn", "ignore", "error"]
-OnLoadFailure = Callable[[Manager[Any, Any], EntryPoint, Exception], object]
+OnLoadFailure = Callable[[Manager[Any], EntryPoint, Exception], object]
 OnMissing = Callable[[set[str]], object]
 Resolver = Callable[[str, str, list[Extension[T]]], Extension[T]]
 
