@@ -38,8 +38,8 @@ maximum_signature_line_length = 88
 # In annotations: names of other projects, whose inventories are not loaded, and names
 # that are not public.
 nitpick_ignore_regex = [
-    ("py:class", r"(?!lazyplug\.)\w+\..*|CompletionItem|Path"),
-    ("py:class", r"(.*\.)?([MPTU]|Found|On\w+|Options|Plugins|Resolver)"),
+    ("py:class", r"(?!lazyplug\.)\w+\..*|CompletionItem|Distribution|Path"),
+    ("py:class", r"(.*\.)?([MPTU]|On\w+|Options|Plugins|Resolver)"),
     ("py:class", r"(.*\.)?(Acceleration|Fake|PluginManager)"),
 ]
 
@@ -48,9 +48,8 @@ nitpick_ignore_regex = [
 modules = dict(line.split() for line in lazyplug._MODULES.strip().splitlines())
 for name, thing in [(name, getattr(lazyplug, name)) for name in lazyplug.__all__]:
     thing.__module__ = f"lazyplug.{modules[name]}"
-    # These are None at run time. Without them, annotations are shown as written.
-    for variable in ("T", "Found"):
-        vars(sys.modules[thing.__module__]).pop(variable, None)
+    # It is None at run time. Without it, annotations are shown as written.
+    vars(sys.modules[thing.__module__]).pop("T", None)
 
 
 def add_site_only_parts(app, document, source):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _PACKAGE = __package__ or ""
 
 
-class CheckedManager(Manager[T]):
+class _CheckedManager(Manager[T]):
     """The extensions for which `check_func` returns true."""
 
     # the extensions that have passed the check
@@ -59,7 +59,7 @@ class CheckedManager(Manager[T]):
         self._passed = frozenset(self.extensions)
 
 
-class EnabledExtensionManager(CheckedManager[T], ExtensionManager[T]):
+class EnabledExtensionManager(_CheckedManager[T], ExtensionManager[T]):
     """The extensions that a check enables, called one after the other.
 
     :param check_func: called with each extension when the manager is created; returns
@@ -72,7 +72,7 @@ class EnabledExtensionManager(CheckedManager[T], ExtensionManager[T]):
     __module__ = _PACKAGE
 
 
-class DispatchExtensionManager(CheckedManager[T]):
+class DispatchExtensionManager(_CheckedManager[T]):
     """The extensions that a check enables, filtered again at each call.
 
     :param check_func: as of EnabledExtensionManager.
@@ -138,7 +138,7 @@ class DispatchExtensionManager(CheckedManager[T]):
                     yield extension
 
 
-class NameDispatchExtensionManager(CheckedManager[T]):
+class NameDispatchExtensionManager(_CheckedManager[T]):
     """The extensions that a check enables, selected by name at each call.
 
     :param check_func: as of EnabledExtensionManager.
