@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import lazyplug
+import lazyplug._declared as lazyplug_declared
 
 project = "lazyplug"
 release = lazyplug.__version__
@@ -50,6 +51,13 @@ for name, thing in [(name, getattr(lazyplug, name)) for name in lazyplug.__all__
     thing.__module__ = f"lazyplug.{modules[name]}"
     # It is None at run time. Without it, annotations are shown as written.
     vars(sys.modules[thing.__module__]).pop("T", None)
+# Of what instances have, Python keeps no descriptions.
+for name, *_ in lazyplug_declared.declarations():
+    thing = (
+        lazyplug.Manager if name in {"extensions", "excluded"} else lazyplug.Extension
+    )
+    if not hasattr(thing, name):
+        setattr(thing, name, lazyplug_declared.describe(thing, name))
 
 
 def add_site_only_parts(app, document, source):

@@ -127,13 +127,13 @@ def describe(owner: "Any", name: str) -> "Any":
         return getattr(extension, name)
 
     kind, description = next(
-        (found for each, *found in _declarations() if each == name), ("Any", None)
+        (found for each, *found in declarations() if each == name), ("Any", None)
     )
     get.__annotations__["return"] = kind
     return property(get, doc=description)
 
 
-def _declarations() -> "Iterator[tuple[str, str, str]]":
+def declarations() -> "Iterator[tuple[str, str, str]]":
     """Yield the names, types and descriptions of the declared attributes.
 
     Python keeps no docstrings of attributes: they are read from the source, if there is
