@@ -124,7 +124,10 @@ def built_files(package: Path) -> "dict[str, str]":
     found = {f"{BUILT}.py": fingerprint(hot), f"{BUILT}.pyi": stub(hot)}
     for name, text in hot.items():
         found[f"{name}.py"] = _REPLACED
-        found[f"{name}.pyi"] = text
+        # jedi takes the constant at its word.
+        found[f"{name}.pyi"] = text.replace(
+            "TYPE_CHECKING = False\n", "from typing import TYPE_CHECKING\n", 1
+        )
     for name, text in sources.items():
         rewritten = importing_built(text, name.count("/"))
         if rewritten != text:

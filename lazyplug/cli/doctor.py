@@ -266,15 +266,15 @@ def _freshness() -> "Iterator[Finding]":
     if not os.path.exists(file):
         yield _NOTE, "none for this sys.path yet"
         return
-    index_file = _files.IndexFile(file)
+    read, close = _files.index_reader(file)
     try:
-        index = Index(index_file.read)
+        index = Index(read)
         differences = [*_differences(index, environment.frozen_entries)]
     except (OSError, ValueError):
         yield _NOTE, f"{file} cannot be read, so everything was rescanned"
         return
     finally:
-        index_file.close()
+        close()
     for each in differences[:5]:
         yield _NOTE, each
     if len(differences) > 5:
