@@ -23,6 +23,7 @@ include_patterns = [
     "docs/*.md",
     "examples/README.md",
     "examples/hosts/README.md",
+    "packaging/README.md",
     "benchmarks/results/*.md",
 ]
 root_doc = "docs/index"

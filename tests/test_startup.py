@@ -96,22 +96,23 @@ def test_doctor_lists_the_files_of_all_site_directories_and_sitecustomize(
         lines = capsys.readouterr().out.splitlines()
         return [line for line in lines if line[8:].startswith("startup: ")]
 
+    runs = "note    startup: each start of Python runs code from"
     first = f"{'import os; ' + 'x' * 86}..."
     without_user = [
-        f"note    startup: {own}/a.pth runs at each start: {first}",
-        "note    startup: /c.py runs at each start: import sitecustomize",
+        f"{runs} {own}/a.pth: {first}",
+        f"{runs} /c.py: import sitecustomize",
     ]
     assert printed(False) == [
         *without_user,
-        "ok      startup: Python runs 2 lines of code before a program",
+        "ok      startup: Python runs 2 lines of code before each program",
     ]
     assert printed(True) == [
-        f"note    startup: {user}/b.pth runs at each start: import sys",
+        f"{runs} {user}/b.pth: import sys",
         *without_user,
-        "ok      startup: Python runs 3 lines of code before a program",
+        "ok      startup: Python runs 3 lines of code before each program",
     ]
     flags = SimpleNamespace(no_site=1)
     monkeypatch.setattr(startup, "sys", SimpleNamespace(flags=flags))
     assert [*doctor._startup()] == [
-        ("ok", "Python runs 0 lines of code before a program")
+        ("ok", "Python runs 0 lines of code before each program")
     ]

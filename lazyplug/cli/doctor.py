@@ -221,8 +221,8 @@ def _startup() -> "Iterator[Finding]":
     for file, code in found:
         # Lines of editable installs may be very long.
         begin = code if len(code) <= 100 else f"{code[:97]}..."
-        yield _NOTE, f"{file} runs at each start: {begin}"
-    yield _OK, f"Python runs {counted(len(found), 'line')} of code before a program"
+        yield _NOTE, f"each start of Python runs code from {file}: {begin}"
+    yield _OK, f"Python runs {counted(len(found), 'line')} of code before each program"
 
 
 def _write_fault(directory: str) -> str:
