@@ -294,7 +294,7 @@ def test_no_page_installs_lazyplug_from_an_index_before_it_is_there(
     [
         ("CHANGELOG.md", "\n## Unreleased\n"),
         ("README.md", "not on a package index yet"),
-        ("SECURITY.md", "There is no release yet"),
+        ("SECURITY.md", "Before the first release"),
     ],
 )
 def test_pages_say_whether_there_is_a_release(document: str, text: str) -> None:
