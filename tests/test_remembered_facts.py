@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import lazyplug
@@ -1823,6 +1823,16 @@ steps = st.tuples(
 
 
 @examples(60)
+# A fact that is no longer valid, in place of which none can be remembered, since the
+# current directory takes part.
+@example(
+    changes=[
+        ("one", "plug_a.py", "module"),
+        ("here", "plug_b.py", "module"),
+        ("one", "plug_a/__init__.py", "again"),
+    ],
+    ask_between=True,
+)
 @given(changes=st.lists(steps, min_size=1, max_size=8), ask_between=st.booleans())
 def test_whatever_changes_remembered_summaries_equal_those_without_a_cache(
     changes: list[tuple[str, str, str]],

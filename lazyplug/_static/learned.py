@@ -299,7 +299,7 @@ class LearnedFacts:
                 # The signature of a path entry shows that nothing was added to it.
                 if known == ABSENT and directory in unchanged:
                     continue
-                if directory in changed_paths and _is_compiled(file):
+                if directory in changed_paths and is_compiled(file):
                     return False
             if file not in seen:
                 seen[file] = _signature_of(file, known)
@@ -379,7 +379,7 @@ def _shows_changes(known: "str | None") -> bool:
     return changed != modified or int(changed, 16) % COARSE != 0
 
 
-def _is_compiled(path: str) -> bool:
+def is_compiled(path: str) -> bool:
     """Return True if a source has a compiled module beside it."""
     stem, dot, _ = path.rpartition(".py")
     return bool(dot) and any(

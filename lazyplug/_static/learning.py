@@ -14,6 +14,7 @@ from .learned import (
     WHOLE,
     dependencies,
     group_of,
+    is_compiled,
     part_of,
     parts_in,
     place_of,
@@ -247,7 +248,7 @@ def _read_all(known: "LearnedFacts") -> "tuple[bytes, dict[Part, FactTable]]":
             found[part] = {
                 fact_key: fact
                 for fact_key, fact in learned.items()
-                if _are_still_missing(known, fact, changed)
+                if _shows_later(known, fact, changed)
             }
     except DECODE_ERRORS:
         intact = False
@@ -256,15 +257,25 @@ def _read_all(known: "LearnedFacts") -> "tuple[bytes, dict[Part, FactTable]]":
     return header if intact else b"", found
 
 
-def _are_still_missing(
+def _shows_later(
     known: "LearnedFacts", fact: str, changed: "list[ChangedEntry]"
 ) -> bool:
-    """Return True if all names that were missing from these entries still are."""
-    lookups, _ = dependencies(read_fact(fact)[0])
+    """Return True if a later recall notices whether a fact is still valid.
+
+    With the current signatures of these path entries in the header, no recall notices
+    what was added to them before: a module of a name that was missing, a package or a
+    compiled module beside a source.
+    """
+    lookups, signatures = dependencies(read_fact(fact)[0])
+    paths = {entry for _, entry in changed}
     return not any(
         number < int(state.partition(" ")[0]) and known.may_contain(entry, name)
         for name, state in lookups
         for number, entry in changed
+    ) and not any(
+        fs.access(file, 0) if state == ABSENT else is_compiled(file)
+        for file, state in signatures
+        if file.rpartition(os.sep)[0] in paths
     )
 
 
