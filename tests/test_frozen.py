@@ -888,43 +888,52 @@ def test_a_flat_index_answers_for_the_directory_that_contains_it(
 def test_doctor_says_whether_a_frozen_index_is_used_and_fresh(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def findings() -> list[tuple[str, str]]:
+    def findings() -> list[tuple[str | None, str]]:
         capsys.readouterr()
         main(["doctor", "--json"])
-        found = json.loads(capsys.readouterr().out)["frozen"]
-        return [(each["state"], each["text"]) for each in found]
+        report = json.loads(capsys.readouterr().out)
+        return [
+            (each["code"], each["message"])
+            for each in report["findings"] + report["passed"]
+            if each["subject"] == "frozen index"
+        ]
 
-    assert findings() == [("ok", "none")]
+    assert findings() == [(None, "none")]
     env.freeze("--trust")
-    assert findings() == [("ok", f"{env.file} is used, and up to date")]
+    assert findings() == [(None, f"{env.file} is used, and up to date")]
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
-    ((state, text),) = findings()
-    assert state == "problem"
+    ((code, text),) = findings()
+    assert code == "frozen-stale"
     assert text.startswith(f"{env.file} is used, but is stale: third-1.0")
     env.freeze()
     shutil.rmtree(env.site / "third-1.0.dist-info")
     lazyplug.invalidate_caches()
     changed = f"{env.site} has other distributions than when it was frozen"
-    assert findings() == [("note", f"{env.file} is not used: {changed}")]
+    assert findings() == [("frozen-in-part", f"{env.file} is not used: {changed}")]
     other = plant(env.root / "other", dist("other"))
     env.freeze()
     env.path(env.site, other)
     part = f"{env.file} is used in part"
-    assert findings() == [("note", f"{part}: {other} is not in the frozen index")]
+    assert findings() == [
+        ("frozen-in-part", f"{part}: {other} is not in the frozen index")
+    ]
     env.freeze("--trust")
     env.path(env.site)
-    assert findings() == [("note", f"{part}: {other} is not on sys.path")]
+    assert findings() == [("frozen-in-part", f"{part}: {other} is not on sys.path")]
     env.freeze("--trust")
     for directory in env.site.glob("*.dist-info"):
         shutil.rmtree(directory)
     lazyplug.invalidate_caches()
-    ((state, text),) = findings()
-    assert (state, text.partition(";")[0]) == ("note", f"{env.file} is used")
+    ((code, text),) = findings()
+    assert (code, text.partition(";")[0]) == (
+        "frozen-not-checked",
+        f"{env.file} is used",
+    )
     assert "the metadata is missing, so it cannot be checked" in text
     env.file.write_bytes(b"")
     lazyplug.invalidate_caches()
-    ((state, text),) = findings()
-    assert state == "problem"
+    ((code, text),) = findings()
+    assert code == "frozen-not-usable"
     assert "is damaged" in text
 
 

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lazyplug.cli import doctor, main, startup
+from lazyplug.cli import main, startup
+from lazyplug.cli.diagnosis import paths
 from lazyplug.testing import plant
 
 RUN = "import startup_log; startup_log.ran.append({!r})"
@@ -97,21 +98,21 @@ def test_doctor_lists_the_files_of_all_site_directories_and_sitecustomize(
         return [line for line in lines if line[8:].startswith("startup: ")]
 
     first = f"{'import os; ' + 'x' * 86}..."
+    code = "[startup-code]"
     without_user = [
-        f"note    startup: {own}/a.pth runs at each start: {first}",
-        "note    startup: /c.py runs at each start: import sitecustomize",
+        f"note    startup: {own}/a.pth runs at each start: {first} {code}",
+        f"note    startup: /c.py runs at each start: import sitecustomize {code}",
     ]
     assert printed(False) == [
-        *without_user,
         "ok      startup: Python runs 2 lines of code before a program",
+        *without_user,
     ]
     assert printed(True) == [
-        f"note    startup: {user}/b.pth runs at each start: import sys",
-        *without_user,
         "ok      startup: Python runs 3 lines of code before a program",
+        f"note    startup: {user}/b.pth runs at each start: import sys {code}",
+        *without_user,
     ]
     flags = SimpleNamespace(no_site=1)
     monkeypatch.setattr(startup, "sys", SimpleNamespace(flags=flags))
-    assert [*doctor._startup()] == [
-        ("ok", "Python runs 0 lines of code before a program")
-    ]
+    (none,) = paths.check_startup()
+    assert none.message == "Python runs 0 lines of code before a program"
