@@ -186,7 +186,7 @@ def test_a_file_in_the_environment_lists_what_to_ignore(
     assert message in run("doctor")[1]
 
 
-def test_the_file_of_what_to_ignore_is_beside_the_frozen_index() -> None:
+def test_the_file_of_what_to_ignore_is_next_to_the_frozen_index() -> None:
     assert findings.ignore_file() == os.path.join(sys.prefix, "lazyplug.ignore")
 
 
@@ -590,10 +590,14 @@ def test_the_variable_that_the_cache_directory_comes_from_is_named(
     each = found(run)["cache-not-writable"]
     assert f"{tmp_path / '.cache'} is not a directory (from HOME=" in each["message"]
     assert (each["cause"], each["variable"]) == ("not-a-directory", "HOME")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+    assert each["advice"].endswith(", or remove this file.")
+    monkeypatch.setenv("HOME", str(tmp_path / ".cache" / "me"))
+    message = found(run)["cache-not-writable"]["message"]
+    assert message.endswith("which does not exist); each start scans again")
+    monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
     each = found(run)["cache-not-writable"]
-    assert each["variable"] == "XDG_CACHE_HOME"
-    assert each["message"].endswith("which does not exist); each start scans again")
+    assert (each["cause"], each["variable"]) == ("not-a-directory", "XDG_CACHE_HOME")
+    assert each["advice"] == findings.SET_CACHE_DIR
 
 
 def test_a_relative_cache_directory_is_a_warning(

@@ -12,7 +12,7 @@ from ..._frozen_index import unreadable
 from ..._indexing.cache_directory import open_cache_directory
 from ..._indexing.storage import SUFFIX, list_files, write
 from ..._printable import counted
-from ..._settings import get_cache_directory, get_setting
+from ..._settings import MODES, get_cache_directory, get_setting
 from ..output import reason_of
 from ..switching import site_directory
 from ..verifying import damages, is_of_other_version
@@ -52,21 +52,22 @@ def check_cache() -> "Iterator[Finding]":
             path=directory,
         )
     fields: dict[str, Any] = {"path": directory, "variable": variable}
-    mode = get_setting("LAZYPLUG_CACHE", "on")
+    mode = get_setting("LAZYPLUG_CACHE")
+    # Another value is not valid, and counts as the default.
+    may_write = mode not in MODES[1:]
     if os.path.lexists(directory) and not _files.is_trusted_directory(directory):
         _, reason, advice = _distrust(directory)
         text = f"{directory} is not used: {reason}{source}"
         yield finding("cache-not-trusted", text, advice, **fields)
         return
-    fault = _write_fault(directory) if mode == "on" else None
-    if mode != "on":
+    fault = _write_fault(directory) if may_write else None
+    if not may_write:
         text = f"nothing is written: LAZYPLUG_CACHE={mode}"
         yield finding("cache-not-written", text, variable="LAZYPLUG_CACHE")
     if fault is not None:
         yield _not_writable(directory, fault, source, fields)
     if os.path.lexists(directory):
-        is_writable = mode == "on" and fault is None
-        yield from _check_files(directory, fields, is_writable)
+        yield from _check_files(directory, fields, may_write and fault is None)
     elif fault is None:
         yield passed("cache", f"{directory} does not exist", **fields)
 
@@ -132,7 +133,7 @@ def _source(directory: str) -> "tuple[str | None, str]":
             if value:
                 return name, f" (from {name})"
         elif value and directory.startswith(value):
-            absent = "" if os.path.isdir(value) else ", which does not exist"
+            absent = "" if os.path.lexists(value) else ", which does not exist"
             return name, f" (from {name}={value}{absent})"
     return None, ""
 
@@ -205,8 +206,7 @@ def _explain(error: OSError, directory: str, size: int) -> "Fault":
     if isinstance(error, PermissionError):
         return _distrust(place, messages.OTHERS_CAN_WRITE in str(error))
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        advice = f"Remove {place}, or set LAZYPLUG_CACHE_DIR to another directory."
-        return "not-a-directory", f"{place} is not a directory", advice
+        return _not_a_directory(place)
     reason = reason_of(error)
     return "other", f"{named}: {reason}" if is_whole else reason, SET_CACHE_DIR
 
@@ -236,8 +236,7 @@ def _distrust(path: str, others: bool = False) -> "Fault":
     except OSError as error:
         return "permission", f"{path}: {reason_of(error)}", SET_CACHE_DIR
     if not stat.S_ISDIR(status.st_mode):
-        advice = f"Remove {path}, or set LAZYPLUG_CACHE_DIR to another directory."
-        return "not-a-directory", f"{path} is not a directory", advice
+        return _not_a_directory(path)
     owner = _user(status.st_uid)
     if hasattr(os, "geteuid") and status.st_uid not in {os.geteuid(), 0}:
         advice = f"Set HOME or LAZYPLUG_CACHE_DIR to a directory of {_me()}."
@@ -250,6 +249,13 @@ def _distrust(path: str, others: bool = False) -> "Fault":
         return "others", text, advice
     text = f"{path} belongs to {owner} and has the mode {mode}"
     return "permission", f"{text}, and this process runs as {_me()}", SET_CACHE_DIR
+
+
+def _not_a_directory(path: str) -> "Fault":
+    advice = SET_CACHE_DIR
+    if os.path.isfile(path):  # not HOME=/dev/null
+        advice = f"{advice[:-1]}, or remove this file."
+    return "not-a-directory", f"{path} is not a directory", advice
 
 
 def _me() -> str:

@@ -18,7 +18,7 @@ _NETWORK = {
     *("nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb3", "smbfs", "virtiofs"),
     *("fuse.ceph", "fuse.glusterfs", "fuse.gcsfuse", "fuse.s3fs", "fuse.sshfs"),
 }
-_IN_MEMORY = {"ramfs", "tmpfs"}
+_IN_MEMORY = {"devtmpfs", "ramfs", "tmpfs"}
 
 
 class Mount(NamedTuple):

@@ -7,7 +7,7 @@ from ..._exceptions import InvalidChoice
 from ..._faults.errors import did_you_mean, near_misses
 from ..._printable import list_words
 from ..._selection.choice import parse_pattern, split
-from ..._settings import get_setting
+from ..._settings import MODES, get_setting
 from ..variables import LISTS, PREFIX, VARIABLES, default_of
 from .findings import Finding, finding, passed
 
@@ -24,9 +24,8 @@ def check_settings() -> "Iterator[Finding]":
         yield finding(code, message, variable=name)
     if not names:
         yield passed("settings", f"no {PREFIX}* variable is set")
-    if (
-        get_setting("LAZYPLUG_LAZY") == "1"
-        and get_setting("LAZYPLUG_CACHE", "on") != "on"
+    if get_setting("LAZYPLUG_LAZY") == "1" and (
+        get_setting("LAZYPLUG_CACHE") in MODES[1:]
     ):
         yield finding(
             "setting-without-effect",
