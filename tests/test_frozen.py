@@ -25,6 +25,7 @@ from lazyplug import (
 )
 from lazyplug._indexing.freeze import anchor_path, freeze_index
 from lazyplug.cli import main
+from lazyplug.cli.diagnosis import cache as diagnosis_cache
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.clock import Ticking, hour_ahead_clock, process
@@ -935,6 +936,23 @@ def test_doctor_says_whether_a_frozen_index_is_used_and_fresh(
     ((code, text),) = findings()
     assert code == "frozen-not-usable"
     assert "is damaged" in text
+
+
+def test_doctor_does_not_call_an_unwritable_cache_an_error_if_it_is_not_needed(
+    env: Environment,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(diagnosis_cache, "write", refuse)
+    assert main(["doctor"]) == 1
+    assert "[cache-not-writable]" in capsys.readouterr().out
+    env.freeze("--trust")
+    capsys.readouterr()
+    assert main(["doctor"]) == 0
+    assert "[cache-not-needed]" in capsys.readouterr().out
 
 
 def test_refresh_says_that_a_frozen_index_is_in_effect(

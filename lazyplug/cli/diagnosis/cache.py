@@ -14,7 +14,6 @@ from ..._indexing.storage import SUFFIX, list_files, write
 from ..._printable import counted
 from ..._settings import MODES, get_cache_directory, get_setting
 from ..output import reason_of
-from ..switching import site_directory
 from ..verifying import damages, is_of_other_version
 from .findings import SET_CACHE_DIR, Finding, finding, passed
 from .mounts import mount_of
@@ -73,12 +72,15 @@ def check_cache() -> "Iterator[Finding]":
 
 
 def check_file_systems() -> "Iterator[Finding]":
-    """Yield the file systems of the cache directory and the site directory."""
+    """Yield the file systems of the cache directory, and of all distributions."""
     directory = get_cache_directory()
-    paths = {"the site directory": site_directory()}
-    if directory is not None:
-        paths = {"the cache directory": directory} | paths
-    for what, path in paths.items():
+    places = [] if directory is None else [("the cache directory", directory)]
+    places += [
+        (entry, entry)
+        for entry in _environment.current("full").entries
+        if _environment.may_contain_distributions(entry)
+    ]
+    for what, path in places:
         mount = mount_of(existing(path))
         if mount is None:
             continue

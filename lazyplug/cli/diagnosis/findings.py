@@ -140,7 +140,7 @@ CODES = {
     "network-file-system": Code(
         NOTE,
         "file systems",
-        "the cache directory, or the site directory, is on a network file system",
+        "the cache directory, or a path entry, is on a network file system",
         "Keep the clocks of server and client in step: see Freshness.",
     ),
     "cache-in-memory": Code(
