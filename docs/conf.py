@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import lazyplug
+import lazyplug._declared as lazyplug_declared
 
 project = "lazyplug"
 release = lazyplug.__version__
@@ -22,6 +23,7 @@ include_patterns = [
     "docs/*.md",
     "examples/README.md",
     "examples/hosts/README.md",
+    "packaging/README.md",
     "benchmarks/results/*.md",
 ]
 root_doc = "docs/index"
@@ -40,8 +42,8 @@ maximum_signature_line_length = 88
 # In annotations: names of other projects, whose inventories are not loaded, and names
 # that are not public.
 nitpick_ignore_regex = [
-    ("py:class", r"(?!lazyplug\.)\w+\..*|CompletionItem|Path"),
-    ("py:class", r"(.*\.)?([MPTU]|Found|On\w+|Options|Plugins|Resolver)"),
+    ("py:class", r"(?!lazyplug\.)\w+\..*|CompletionItem|Distribution|Path"),
+    ("py:class", r"(.*\.)?([MPTU]|On\w+|Options|Plugins|Resolver)"),
     ("py:class", r"(.*\.)?(Acceleration|Fake|PluginManager)"),
 ]
 
@@ -50,9 +52,15 @@ nitpick_ignore_regex = [
 modules = dict(line.split() for line in lazyplug._MODULES.strip().splitlines())
 for name, thing in [(name, getattr(lazyplug, name)) for name in lazyplug.__all__]:
     thing.__module__ = f"lazyplug.{modules[name]}"
-    # These are None at run time. Without them, annotations are shown as written.
-    for variable in ("T", "Found"):
-        vars(sys.modules[thing.__module__]).pop(variable, None)
+    # It is None at run time. Without it, annotations are shown as written.
+    vars(sys.modules[thing.__module__]).pop("T", None)
+# Of what instances have, Python keeps no descriptions.
+for name, *_ in lazyplug_declared.declarations():
+    thing = (
+        lazyplug.Manager if name in {"extensions", "excluded"} else lazyplug.Extension
+    )
+    if not hasattr(thing, name):
+        setattr(thing, name, lazyplug_declared.describe(thing, name))
 
 
 def add_site_only_parts(app, document, source):

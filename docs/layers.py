@@ -39,7 +39,14 @@ ROWS = (
     (
         "extensions",
         [
-            *("_extension", "_attributes", "_facts", "_description", "_calling"),
+            *(
+                "_extension",
+                "_attributes",
+                "_declared",
+                "_facts",
+                "_description",
+                "_calling",
+            ),
             *("_protocol", "_pickling"),
         ],
     ),

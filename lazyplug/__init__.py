@@ -52,6 +52,7 @@ problems _faults.problems
 refresh _refresh
 subscribe _refresh
 use_index _use_index
+version _inventory
 warning_on_missing_entrypoint _named
 """
 

@@ -17,16 +17,32 @@ _read_only: "Any" = type(type.__dict__)
 # The facts of an extension whose manager has no `facts=`.
 _NO_FACTS: "Any" = _read_only({})
 _learned_facts: "Any" = None
+# the names of the attributes that are computed
+_names: "dict[Any, str]" = {}
 # name and version of distributions, by generation and owner
 _identities: "dict[Any, tuple[str, str | None]]" = {}
 
 
-def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
+def compute_attribute(computed: "Any", extension: "Any", owner: "type") -> "Any":
     """Return an attribute of an extension that is not set yet.
 
-    Imports nothing of the plugin, except for `plugin` and `obj`. Raises AttributeError
-    if there is no such attribute.
+    Imports nothing of the plugin, except for `plugin` and `obj`.
+
+    :param computed: the attribute of the class.
+    :param extension: None, if the attribute of the class itself was accessed.
+    :param owner: the class.
     """
+    name = _names.get(computed, "")
+    if not name:
+        for kind in owner.__mro__:
+            for name, value in kind.__dict__.items():
+                if value is computed:
+                    _names[computed] = name
+                    return compute_attribute(computed, extension, owner)
+    if extension is None:
+        from ._declared import describe  # deferred: for help and editors
+
+        return describe(owner, name)
     match name:
         case "plugin" | "obj":
             return _loaded(extension, name)
@@ -61,7 +77,7 @@ def compute_attribute(extension: "Extension[Any]", name: str) -> "Any":
         case "remembered":
             return _remembered(extension)
     raise AttributeError(
-        f"{type(extension).__name__!r} object has no attribute {name!r}",  # noqa: EM102 - Python's words
+        f"{owner.__name__!r} object has no attribute {name!r}",  # noqa: EM102 - Python's words
         name=name,
         obj=extension,
     )
@@ -107,7 +123,7 @@ def _summary(extension: "Extension[Any]") -> "str | None":
 
     It is read from the source; None if the source shows no docstring.
     """
-    global _learned_facts  # noqa: PLW0603 - as in `Extension.__getattr__`
+    global _learned_facts  # noqa: PLW0603 - as in `Computed.__get__`
     if _learned_facts is None:
         from ._static.learned import learned_facts  # deferred: few starts show help
 

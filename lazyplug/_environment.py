@@ -11,8 +11,8 @@ from ._files import (
     KIND,
     LINK,
     REGULAR,
-    IndexFile,
     fs,
+    index_reader,
     is_trusted_directory,
     metadata_names,
     open_directory,
@@ -52,12 +52,6 @@ _OWN_FINDERS = {
 
 # A failed load is remembered until this number changes.
 generation = 0
-
-
-def forget_failures(new_generation: int) -> None:
-    """Start a new generation, so that failed loads are tried again."""
-    global generation  # noqa: PLW0603
-    generation = new_generation
 
 
 # The first character of an absolute path; None if that alone does not decide.
@@ -289,10 +283,9 @@ class Environment:
         index: Index | None = None
         close: Callable[[], object] = int
         if directory is not None and not scan and is_trusted_directory(directory):
-            index_file = IndexFile(os.path.join(directory, self.file))
-            close = index_file.close
+            read, close = index_reader(os.path.join(directory, self.file))
             try:
-                index = Index(index_file.read, close)
+                index = Index(read, close)
                 if index.key != key or index.header == distrusted:
                     index = None
                 elif is_fresh(index, self.checked, self.frozen_entries):

@@ -7,26 +7,42 @@ from . import _environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Generic
-
-    from typing_extensions import TypeVar
-
-    from ._types import EntryPoint, Facts, Owner, Row
-
-    T = TypeVar("T")
-    # the type of `manager[name]`
-    Found = TypeVar("Found", default="Extension[T]")
+    from ._declared import *
 else:
     # Generic for type checkers only: importing typing costs 5 ms, and even an empty
     # class 70,000 instructions.
-    T = Found = None
-    Generic = {T: object, (T, T): object}
+    T = None
+    ExtensionAttributes = ManagerAttributes = {T: object}
+
 
 # The name of this package, which a vendored copy may change.
 PACKAGE = __package__ or ""
 
 
-class Extension(Generic[T]):
+class Computed:
+    """An attribute that is computed on first access.
+
+    A non-data descriptor, so that access to an attribute that is set costs no more, and
+    that `dir()` shows it. `_declared` has the types and descriptions.
+    """
+
+    def __get__(self, extension: "Any", owner: "Any") -> "Any":
+        """Return the attribute of an extension; of the class, what describes it."""
+        if (
+            extension is not None
+            and "_facts" in extension.__dict__
+            and self is Extension.__dict__["facts"]
+        ):
+            # They do not need `_attributes`, which costs a start 0.4 million.
+            return extension.__dict__["_facts"]._of(extension)
+        from ._attributes import compute_attribute  # deferred: not for drivers
+
+        # An import statement costs 9,000 instructions each time.
+        Computed.__get__ = compute_attribute  # type: ignore[assignment, method-assign]
+        return compute_attribute(self, extension, owner)
+
+
+class Extension(ExtensionAttributes[T]):
     """A lazy handle on one entry point.
 
     Creating one, and reading any attribute except `plugin` and `obj`, imports nothing
@@ -42,79 +58,20 @@ class Extension(Generic[T]):
     """
 
     __module__ = PACKAGE
-    if TYPE_CHECKING:
-        _entry_point: EntryPoint
-        name: str
-        """The name of the entry point."""
-        group: str
-        """The group of the entry point."""
-        value: str
-        """The `module:attr` reference, as the distribution declares it.
-
-        See https://packaging.python.org/specifications/entry-points/#data-model.
-        """
-        attr: str | None
-        """The attribute of the module; None if the reference names only a module."""
-        plugin: T
-        """The object that the entry point refers to; imported on first access.
-
-        If the load fails, the exception of the import is raised, with a note that names
-        the entry point and its distribution. It is raised again at every access until
-        `refresh()`.
-        """
-        obj: T
-        """The object that the plugin's call returned; None without `invoke_on_load`.
-
-        The plugin is imported and called on first access, once, whatever the number of
-        threads.
-        """
-        summary: str | None
-        """The first line of the docstring of the plugin.
-
-        It is read from the source; nothing of the plugin is imported. None if there is
-        no source, or if the source does not show the docstring with certainty.
-        """
-        facts: Any
-        """The facts that the plugin declares, or that its source proves: see Facts.
-
-        A read-only mapping, or what the host's schema returned for it. A fact that is
-        absent is unknown; all are, if the manager has no `facts=`. Nothing of the
-        plugin is imported. Raises InvalidFacts if the schema raises an exception.
-        """
-        remembered: Any
-        """What the host's `describe` returned when the plugin was last loaded.
-
-        None if that is unknown, or if the manager has no `Facts(describe=...)`. This is
-        a hint, which may be out of date: see Facts. Each access returns a new copy.
-        Nothing of the plugin is imported.
-        """
-        _facts: Facts | None
-        module_name: str
-        """The module that the entry point refers to.
-
-        Raises InvalidEntryPoint, a ValueError, if the value is not a valid reference
-        (expected `module:attr`).
-        """
-        entry_point_target: str
-        """The `module:attr` reference, as `value`."""
-        extras: list[str]
-        """The extras that the reference names."""
-        dist: Any
-        """The distribution, opened by importlib_metadata; None if it has none."""
-        dist_name: str | None
-        """The name of the distribution, as `dist.name`; None if it has none.
-
-        It is read from the distribution's METADATA, once until `refresh()`, without the
-        import of importlib.metadata; of an archive, by importlib_metadata.
-        """
-        dist_version: str | None
-        """The version of the distribution, as `dist.version`; None if it has none."""
-        load_error: Exception | None
-        """The exception of the failed load or call, raised at each access; or None."""
-        load_seconds: float | None
-        """Seconds that the import took; None if this handle has not imported it."""
-
     if not TYPE_CHECKING:
+        plugin = Computed()
+        obj = Computed()
+        summary = Computed()
+        facts = Computed()
+        remembered = Computed()
+        module_name = Computed()
+        entry_point_target = Computed()
+        extras = Computed()
+        dist = Computed()
+        dist_name = Computed()
+        dist_version = Computed()
+        load_error = Computed()
+        load_seconds = Computed()
 
         def __class_getitem__(cls, parameter):
             """Return the class, so that `Extension[T]` is valid at run time."""
@@ -145,7 +102,7 @@ class Extension(Generic[T]):
         row: "Row",
         owner: "Owner | None",
         invoke: "tuple[tuple[Any, ...], dict[str, Any]] | None",
-        protocol: "type | None",
+        protocol: "Any",
     ) -> "Extension[T]":
         """Set the fields of a row; `invoke` has the arguments of the call, if any."""
         self.name, self.value, self._module, self.attr, self._line, *_ = row
@@ -160,18 +117,6 @@ class Extension(Generic[T]):
         if invoke is None:
             self.obj = None  # type: ignore[assignment]
         return self
-
-    def __getattr__(self, name: str) -> "Any":
-        # Called only for attributes that are not set: those of a loaded extension cost
-        # no more than any attribute.
-        if name == "facts" and "_facts" in self.__dict__:
-            # They do not need `_attributes`, which costs a start 0.4 million.
-            return self.__dict__["_facts"]._of(self)
-        from ._attributes import compute_attribute  # deferred: not for drivers
-
-        # An import statement costs 9,000 instructions each time.
-        Extension.__getattr__ = compute_attribute  # type: ignore[method-assign]
-        return compute_attribute(self, name)
 
     @property
     def entry_point(self) -> "EntryPoint":

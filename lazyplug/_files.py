@@ -9,7 +9,7 @@ from ._index import stat_signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._types import Any
+    from ._types import Any, Callable, Read
 
 # The only access to the system: the interpreter's own system calls, and the clock.
 # Functions that a program or a test replaces in `os` are neither called nor remembered.
@@ -80,40 +80,40 @@ def is_trusted_directory(directory: str) -> bool:
         return False
 
 
-class IndexFile:
-    """An index file, opened on the first read.
+def index_reader(
+    path: str, check_owner: bool = True
+) -> "tuple[Read, Callable[[], None]]":
+    """Return the functions that read and close an index file, opened on the first read.
 
     Its owner and mode are checked, unless `check_owner` is false. After `close()`, it
     is opened again only if it is still the same file.
     """
+    # Not a class: it would cost each start 60,000 more instructions.
+    # Descriptor and size, by thread. A thread must not use a descriptor that another
+    # one has closed, since its number may be in use for another file.
+    descriptors: dict[int, tuple[int, int] | None] = {}
+    known_signature = ""
+    open_count = 0
+    # the whole content, once a program has read many groups
+    content = b""
 
-    def __init__(self, path: str, check_owner: bool = True) -> None:
-        self._path = path
-        self._check_owner = check_owner
-        # Descriptor and size, by thread. A thread must not use a descriptor that
-        # another one has closed, since its number may be in use for another file.
-        self._descriptors: dict[int, tuple[int, int] | None] = {}
-        self._signature = ""
-        self._open_count = 0
-        # the whole content, once a program has read many groups
-        self._content = b""
-
-    def read(self, offset: int, length: int) -> bytes:
+    def read(offset: int, length: int) -> bytes:
         """Return a part of the file.
 
         Raises OSError, and ValueError if the file is not trusted or was replaced.
         """
+        nonlocal known_signature, open_count, content
         data: bytes
-        if self._content:
-            return self._content[offset : offset + length]
+        if content:
+            return content[offset : offset + length]
         me = get_ident()
         # Removed while in use: a signal handler that reads it then opens and closes
         # its own descriptor.
-        descriptor, size = self._descriptors.pop(me, None) or (-1, -1)
+        descriptor, size = descriptors.pop(me, None) or (-1, -1)
         if size < 0:
             try:
-                flags = READ_FLAGS | _NOFOLLOW * self._check_owner
-                descriptor = fs.open(self._path, flags)
+                flags = READ_FLAGS | _NOFOLLOW * check_owner
+                descriptor = fs.open(path, flags)
             except OSError:
                 raise
             except Exception as error:
@@ -127,22 +127,22 @@ class IndexFile:
                 size = status.st_size
                 fits = size <= SIZE_CAP and (
                     is_trusted(status, REGULAR)
-                    if self._check_owner
+                    if check_owner
                     else status.st_mode & KIND == REGULAR
                 )
                 signature = stat_signature(status)
-                if not fits or self._signature not in ("", signature):
+                if not fits or known_signature not in ("", signature):
                     # deferred: only on failure
                     from . import _messages as messages
 
                     raise ValueError(
                         messages.REPLACED if fits else messages.FILE_NOT_TRUSTED
                     )
-                self._signature = signature
-                self._open_count += 1
-                if self._open_count == MAX_OPENS:
+                known_signature = signature
+                open_count += 1
+                if open_count == MAX_OPENS:
                     data = fs.read(descriptor, size)
-                    self._content = data
+                    content = data
                     return data[offset : offset + length]
             # A damaged length must not allocate that much memory.
             length = min(length, size - offset)
@@ -153,13 +153,15 @@ class IndexFile:
                 data = fs.read(descriptor, length)
             return data
         finally:
-            self._descriptors[me] = descriptor, size
+            descriptors[me] = descriptor, size
 
-    def close(self) -> None:
+    def close() -> None:
         """Close the descriptor of this thread, if it has one."""
-        file = self._descriptors.pop(get_ident(), None)
+        file = descriptors.pop(get_ident(), None)
         if file is not None:
             fs.close(file[0])
+
+    return read, close
 
 
 def open_directory(path: str) -> int:

@@ -8,8 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, Concatenate, Unpack
 
-    from ._extension import Extension
-    from ._types import Options, P, U
+    from ._types import Extension, Options, P, U
 
 _PACKAGE = __package__ or ""
 
@@ -27,7 +26,7 @@ class _CheckedManager(Manager[T]):
         invoke_on_load: bool = False,
         invoke_args: "Sequence[Any] | None" = None,
         invoke_kwds: "dict[str, Any] | None" = None,
-        **options: "Unpack[Options]",
+        **options: "Unpack[Options[T]]",
     ) -> None:
         self.check_func = check_func
         super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)

@@ -190,9 +190,9 @@ def open_frozen_index(path: str) -> FrozenIndex:
     check_owner = path != default_path()
     # The user may name a symbolic link: its target is checked.
     file = follow_links(path) if check_owner else path
-    index_file = _files.IndexFile(file, check_owner)
+    read, close = _files.index_reader(file, check_owner)
     try:
-        data = index_file.read(0, _files.SIZE_CAP)
+        data = read(0, _files.SIZE_CAP)
     except ValueError as error:
         from . import _messages as messages  # deferred: only on failure
 
@@ -200,7 +200,7 @@ def open_frozen_index(path: str) -> FrozenIndex:
         text = f"{path} {reason}"
         raise ValueError(text) from error
     finally:
-        index_file.close()
+        close()
     return FrozenIndex(path, os.path.dirname(path), data)
 
 

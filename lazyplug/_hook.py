@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _PACKAGE = __package__ or ""
 
 
-class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
+class HookManager(NamedExtensionManager[T]):
     """One name and many extensions, called together.
 
     :param name: the name of the hooks.
@@ -33,14 +33,14 @@ class HookManager(NamedExtensionManager[T, "list[Extension[T]]"]):
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
         on_missing_entrypoints_callback: "OnMissing | None" = None,
-        **options: "Unpack[Options]",
+        **options: "Unpack[Options[T]]",
     ) -> None:
         super().__init__(
             namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,
             on_missing_entrypoints_callback=on_missing_entrypoints_callback, **options,
         )  # fmt: skip
 
-    def __getitem__(self, name: str) -> "list[Extension[T]]":
+    def __getitem__(self, name: str) -> "list[Extension[T]]":  # type: ignore[override]
         """Return all extensions of the hook. Imports no plugin.
 
         Raises NoMatches, a KeyError, if the hook has another name.

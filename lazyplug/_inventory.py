@@ -1,12 +1,14 @@
-"""Query the whole environment: all groups, problems and distributions."""
+"""Query the whole environment: all groups, problems, distributions, versions."""
 
 import os
 
-from ._environment import Environment, current, rows
+from ._distribution import identify
+from ._environment import Environment, current, rows, third_party_finders
 from ._index import quote, rows_of, texts
 from ._indexing.layout import decode, group_text, table_of
 from ._indexing.layout import groups_of as groups_of_index
 from ._indexing.metadata import normalize, stem
+from ._indexing.reading import find_metadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,3 +161,44 @@ def metadata_directories(environment: Environment) -> "set[str]":
         for file in entry.files()
         if not entry.archive
     }
+
+
+def version(distribution: str) -> str:
+    """Return the version of an installed distribution, as importlib.metadata does.
+
+    The index says where its metadata is, which is read at each call: the version is
+    that of now. For what only importlib.metadata can answer, that is imported: for a
+    distribution in an archive or of a third-party finder. Imports no plugin.
+
+    :param distribution: the name of the distribution; case does not matter, nor whether
+        it has dashes, dots or underscores.
+
+    Raises importlib.metadata.PackageNotFoundError, a ModuleNotFoundError, if it is not
+    installed.
+    """
+    found = _version_of(distribution)
+    if found:
+        return found
+    from importlib import metadata  # deferred: 30 ms
+
+    return metadata.version(distribution)
+
+
+def _version_of(name: str) -> str:
+    """Return the version of the first distribution with a name; "" if unknown."""
+    environment = current()
+    if not name or third_party_finders():
+        return ""  # it may be first
+    key = normalize(name)
+    found = []
+    for directory in metadata_directories(environment):
+        entry, file = os.path.split(directory)
+        if normalize(stem(file)[0]) == key and entry in environment.entries:
+            found.append((environment.entries.index(entry), file, entry))
+    # Several in one path entry depend on the order of a listing.
+    if len({place for place, *_ in found}) < len(found):
+        return ""
+    for place, file, entry in sorted(found):
+        if find_metadata(os.path.join(entry, file))[2] is not None:
+            return identify((key, entry, file, place))[1]
+    return ""

@@ -1,16 +1,20 @@
 """Define Manager, the base class of all managers, and ExtensionManager."""
 
 from . import _environment, _settings
-from ._extension import PACKAGE, Extension
+from ._extension import (
+    PACKAGE,
+    Computed,
+    Extension,
+    ManagerAttributes,
+    T,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._types import *
-else:
-    from ._extension import Found, Generic, T
 
 
-class Manager(Generic[T, Found]):
+class Manager(ManagerAttributes[T]):
     """The extensions of a namespace, in order and by name; the base of all managers.
 
     Extensions are in the order of `sys.path`, then of distributions, then of lines in
@@ -70,28 +74,12 @@ class Manager(Generic[T, Found]):
     _default_resolver = "ignore_conflicts"
     # True if a failed load raises when there is no callback
     _raises = False
-    if TYPE_CHECKING:
-        extensions: list[Extension[T]]
-        """The extensions, in order."""
-        excluded: dict[Extension[T], str]
-        """The extensions that are not enabled, with the reasons.
-
-        They are those that the choice excludes, and those that raised an exception of
-        `skip=` when they were loaded.
-        """
-        # the names of the extensions to find; None: all
-        _requested_names: Sequence[str] | None
-        _package: str | None
-        _choice: Choice | None
-        _facts: Facts | None
-        # all extensions that were registered in code, enabled or not
-        _registered: tuple[Extension[T], ...]
-        _skip: type[Exception] | tuple[type[Exception], ...]
-
     if not TYPE_CHECKING:
         # Annotations of values would cost each start 3,000 instructions.
         _requested_names = _package = _choice = _facts = None
         _registered = _skip = ()
+        # with the options of all managers
+        __signature__ = Computed()
         __class_getitem__ = Extension.__dict__["__class_getitem__"]
 
     def __init__(
@@ -104,12 +92,12 @@ class Manager(Generic[T, Found]):
         propagate_map_exceptions: bool = False,
         on_load_failure_callback: "OnLoadFailure | None" = None,
         conflict_resolver: "Resolver[Any] | None" = None,
-        protocol: "type | None" = None,
+        protocol: "Callable[..., T] | None" = None,
         lazy: "bool | Literal['known'] | None" = None,
         package: "str | None" = None,
         choice: "Choice | None" = None,
         facts: "Facts | None" = None,
-        on_failure: str = "warn",
+        on_failure: "OnFailure" = "warn",
         skip: "type[Exception] | tuple[type[Exception], ...]" = (),
     ) -> None:
         if protocol is not None:
@@ -390,7 +378,7 @@ class Manager(Generic[T, Found]):
     def __contains__(self, name: object) -> bool:
         return name in [extension.name for extension in self.extensions]
 
-    def __getitem__(self, name: str) -> "Found":
+    def __getitem__(self, name: str) -> "Extension[T]":
         """Return the extension with a name, conflicts resolved. Imports no plugin.
 
         Raises NoMatches, a KeyError, if there is none, and whatever `conflict_resolver`
@@ -401,13 +389,13 @@ class Manager(Generic[T, Found]):
             from ._registration import find_new  # deferred: only if a name is missing
 
             found = find_new(self, name)
-        return found  # type: ignore[return-value]
+        return found
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.namespace!r}: {self.names()}>"
 
 
-class ExtensionManager(Manager[T, Found]):
+class ExtensionManager(Manager[T]):
     """All extensions of a namespace, called one after the other."""
 
     __module__ = PACKAGE

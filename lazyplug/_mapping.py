@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_each(
-    manager: "Manager[Any, Any]", extensions: "Iterable[Extension[Any]]"
+    manager: "Manager[Any]", extensions: "Iterable[Extension[Any]]"
 ) -> "Iterator[Extension[Any]]":
     """Load and yield extensions; report and skip those that fail."""
     for extension in extensions:
@@ -42,12 +42,12 @@ def check_skip(skip: "Any") -> "Any":
     )
 
 
-def loads_at_creation(manager: "Manager[Any, Any]") -> bool:
+def loads_at_creation(manager: "Manager[Any]") -> bool:
     """Return True if a manager loads extensions when it is created or refreshed."""
     return not manager._lazy or manager._lazy == "known"
 
 
-def keep_loaded(manager: "Manager[Any, Any]") -> None:
+def keep_loaded(manager: "Manager[Any]") -> None:
     """Load the extensions of a manager, and remove those that fail.
 
     With `lazy="known"`, those that are known to load are not loaded.
@@ -72,7 +72,7 @@ def keep_loaded(manager: "Manager[Any, Any]") -> None:
     manager.extensions = [each for each in manager.extensions if each not in failed]
 
 
-def _may_list(manager: "Manager[Any, Any]") -> bool:
+def _may_list(manager: "Manager[Any]") -> bool:
     """Return True if a manager may list extensions that are known to load.
 
     Not if it calls them, since a call depends on its arguments, or checks that they fit
@@ -90,7 +90,7 @@ def object_of(extension: "Extension[Any]") -> "Any":
 
 
 def report_load_failure(
-    manager: "Manager[Any, Any]", extension: "Extension[Any]", error: Exception
+    manager: "Manager[Any]", extension: "Extension[Any]", error: Exception
 ) -> None:
     """Pass a failed load or check to the manager's callback, or log it, once.
 
@@ -114,7 +114,7 @@ def report_load_failure(
 
 
 def _report(
-    manager: "Manager[Any, Any]", extension: "Extension[Any]", error: Exception
+    manager: "Manager[Any]", extension: "Extension[Any]", error: Exception
 ) -> None:
     if manager._on_load_failure_callback is not None:
         manager._on_load_failure_callback(manager, extension.entry_point, error)
@@ -125,7 +125,7 @@ def _report(
 
 
 def resolve(
-    manager: "Manager[Any, Any]", name: str, several: "list[Extension[Any]]"
+    manager: "Manager[Any]", name: str, several: "list[Extension[Any]]"
 ) -> "Extension[Any]":
     """Return the extension that the manager's resolver selects for a name.
 
@@ -165,7 +165,7 @@ def resolve(
 
 
 def map_extensions(
-    manager: "Manager[Any, Any]",
+    manager: "Manager[Any]",
     extensions: "Iterable[Extension[Any]]",
     func: "Callable[..., Any]",
     args: "tuple[Any, ...]",
@@ -185,7 +185,7 @@ def map_extensions(
     return results
 
 
-def method_caller(manager: "Manager[Any, Any]") -> "Callable[..., Any]":
+def method_caller(manager: "Manager[Any]") -> "Callable[..., Any]":
     """Return the function by which `map()` calls a method of each extension's `.obj`.
 
     Raises ValueError if no extension has an `.obj`: the manager calls no plugin.
@@ -205,7 +205,7 @@ def _call_method(
 
 
 def resolve_names(
-    manager: "Manager[Any, Any]", names: "Iterable[str]"
+    manager: "Manager[Any]", names: "Iterable[str]"
 ) -> "Iterator[tuple[str, Extension[Any] | None]]":
     """Yield each name with its extension, or None if there is none.
 
@@ -227,7 +227,7 @@ def resolve_names(
             yield name, extension
 
 
-def check_any(manager: "Manager[Any, Any]") -> None:
+def check_any(manager: "Manager[Any]") -> None:
     """Raise NoMatches if a manager has no extensions to call."""
     if not manager.extensions:
         from ._faults.errors import no_matches  # deferred: only on failure

@@ -1,6 +1,6 @@
 """Define the managers that select extensions by name: several names, or one."""
 
-from ._extension import PACKAGE, Found, T
+from ._extension import PACKAGE, T
 from ._manager import ExtensionManager
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
     report_missing(missing_names)
 
 
-class NamedExtensionManager(ExtensionManager[T, Found]):
+class NamedExtensionManager(ExtensionManager[T]):
     """The extensions of a namespace that have one of several names.
 
     :param names: the names of the extensions.
@@ -30,9 +30,10 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
     """
 
     __module__ = PACKAGE
-    _names: "Sequence[str]" = ()
     _name_order = False
-    _on_missing: "OnMissing | None" = None
+    if not TYPE_CHECKING:
+        _names = ()
+        _on_missing = None
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class NamedExtensionManager(ExtensionManager[T, Found]):
         on_missing_entrypoints_callback: "OnMissing | None" = (
             warning_on_missing_entrypoint
         ),
-        **options: "Unpack[Options]",
+        **options: "Unpack[Options[T]]",
     ) -> None:
         self._names = self._requested_names = names
         self._name_order = name_order
@@ -92,7 +93,7 @@ class DriverManager(NamedExtensionManager[T]):
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
         on_missing_entrypoints_callback: "OnMissing | None" = None,
-        **options: "Unpack[Options]",
+        **options: "Unpack[Options[T]]",
     ) -> None:
         super().__init__(
             namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,

@@ -24,7 +24,7 @@ class Objects(Mapping["str", "Any"]):
 
     def __init__(
         self,
-        manager: "Manager[Any, Any]",
+        manager: "Manager[Any]",
         key: "Callable[[Extension[Any]], Any] | None",
     ) -> None:
         self._manager = manager

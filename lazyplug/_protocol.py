@@ -69,7 +69,7 @@ def missing(plugin: "Any", protocol: type) -> "list[str] | None":
     return lacking or None
 
 
-def fit(extension: "Extension[Any]", plugin: "Any", protocol: type) -> None:
+def fit(extension: "Extension[Any]", plugin: "Any", protocol: "Any") -> None:
     """Raise ProtocolMismatch if a plugin, or the object of its call, does not fit."""
     lacking = missing(plugin, protocol)
     if lacking is not None:

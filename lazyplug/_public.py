@@ -13,6 +13,7 @@ from . import (  # noqa: F401
     _facts,
     _filtered,
     _hook,
+    _inventory,
     _load_by_reference,
     _manager,
     _named,

@@ -73,7 +73,7 @@ def refresh() -> Changes:
     """
     before = metadata_directories(_environment.current())
     _environment.invalidate_caches()
-    _environment.forget_failures(next(_generations))
+    _environment.generation = next(_generations)
     _invalidate_finders()
     after = metadata_directories(_environment.current("full"))
     added = sorted(after - before)

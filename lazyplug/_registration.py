@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ._manager import Manager
     from ._refresh import Changes
 
-    Made = TypeVar("Made", bound=Manager[Any, Any])
+    Made = TypeVar("Made", bound=Manager[Any])
 
 # Held for one comparison and one update of a dictionary. Reentrant: the thread that
 # holds it may run a signal handler.
@@ -55,9 +55,7 @@ def _draft(manager: "Made") -> "Made":
     return draft
 
 
-def _change(
-    manager: "Manager[Any, Any]", change: "Callable[[Manager[Any, Any]], bool]"
-) -> bool:
+def _change(manager: "Manager[Any]", change: "Callable[[Manager[Any]], bool]") -> bool:
     """Let a function change a copy of a manager, and apply the changes.
 
     The function is called again, with a new copy, if the manager was changed in the
@@ -87,7 +85,7 @@ def _change(
 
 
 def join(
-    manager: "Manager[Any, Any]",
+    manager: "Manager[Any]",
     extensions: "list[Extension[Any]]",
     registered: bool = False,
 ) -> bool:
@@ -104,7 +102,7 @@ def join(
     if check is not None:
         enabled = check(enabled)
 
-    def change(draft: "Manager[Any, Any]") -> bool:
+    def change(draft: "Manager[Any]") -> bool:
         if registered:
             draft._registered = (*draft._registered, *extensions)
         else:
@@ -122,7 +120,7 @@ def join(
     return _change(manager, change)
 
 
-def find_new(manager: "Manager[Any, Any]", name: str) -> "Extension[Any]":
+def find_new(manager: "Manager[Any]", name: str) -> "Extension[Any]":
     """Return the extension of a missing name after a full check, or raise NoMatches.
 
     The level `dirs` may have missed the extension. A manager of several names already
@@ -161,18 +159,18 @@ def _record_passed(
         draft._note_passed(extensions)
 
 
-def _selection(manager: "Manager[Any, Any]") -> int:
+def _selection(manager: "Manager[Any]") -> int:
     """Return how often the installed extensions of a manager were selected again."""
     number: int = manager.__dict__.get("_selected", 0)
     return number
 
 
-def _count_selection(draft: "Manager[Any, Any]") -> None:
+def _count_selection(draft: "Manager[Any]") -> None:
     draft.__dict__["_selected"] = _selection(draft) + 1
 
 
 def register(
-    manager: "Manager[Any, Any]", name: str, plugin: "Any", group: "str | None"
+    manager: "Manager[Any]", name: str, plugin: "Any", group: "str | None"
 ) -> "Extension[Any]":
     """Add an extension to a manager; return it, even if the manager excludes it."""
     if not isinstance(name, str):
@@ -219,7 +217,7 @@ def _not_registered(name: str, reason: str) -> ValueError:
     return ValueError(f"{name!r} {text}")
 
 
-def _group(manager: "Manager[Any, Any]", group: "str | None") -> str:
+def _group(manager: "Manager[Any]", group: "str | None") -> str:
     namespace = manager.namespace
     is_family = namespace[-2:] == ".*"
     if group is None and not is_family:
@@ -257,7 +255,7 @@ def make_test_instance(
 
 
 def _enabled(
-    manager: "Manager[Any, Any]", extensions: "list[Extension[Any]]"
+    manager: "Manager[Any]", extensions: "list[Extension[Any]]"
 ) -> "list[Extension[Any]]":
     """Return the enabled extensions; add the others to the manager's `excluded`."""
     get_setting = _settings.get_setting
@@ -279,7 +277,7 @@ def _set_extensions(manager: "Any", extensions: "list[Extension[Any]]") -> None:
         manager._names = manager.names()
 
 
-def refresh(manager: "Manager[Any, Any]") -> "Changes":
+def refresh(manager: "Manager[Any]") -> "Changes":
     """Rescan, and select the extensions again; keep the handles that still apply."""
     changes = refresh_all()
     handles: list[Extension[Any]] = []
@@ -288,9 +286,7 @@ def refresh(manager: "Manager[Any, Any]") -> "Changes":
     return changes
 
 
-def _select_again(
-    manager: "Manager[Any, Any]", handles: "list[Extension[Any]]"
-) -> bool:
+def _select_again(manager: "Manager[Any]", handles: "list[Extension[Any]]") -> bool:
     """Select the extensions again; return False if another thread did so first.
 
     `handles` has those that this thread made, and may have loaded, in the last attempt,

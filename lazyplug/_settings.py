@@ -28,12 +28,6 @@ note_problem = unreported.add
 forget_problems = unreported.clear
 
 
-def override_index(index: "Any") -> None:
-    """Set the frozen index that this process uses instead of its environment's."""
-    global index_override  # noqa: PLW0603
-    index_override = index
-
-
 def get_setting(name: str, default: str = "") -> str:
     """Return the value of an environment variable; `default` if it is unset or ignored.
 

@@ -13,19 +13,28 @@ from collections.abc import Iterable as Iterable
 from collections.abc import Iterator as Iterator
 from collections.abc import Mapping as Mapping
 from collections.abc import Sequence as Sequence
+from importlib.metadata import Distribution as Distribution
 from os import stat_result as stat_result
+from typing import TYPE_CHECKING, ParamSpec, TypedDict
 from typing import Any as Any
 from typing import Concatenate as Concatenate
 from typing import Generic as Generic
 from typing import Literal as Literal
-from typing import ParamSpec, TypedDict, TypeVar
 from typing import Self as Self
 from typing import Unpack as Unpack
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+else:
+    from typing import TypeVar as _TypeVar
+
+    def TypeVar(name, **default):  # noqa: N802
+        """Return a type variable; only Python 3.13 knows their defaults."""
+        return _TypeVar(name)
+
+
 from ._entry_point import EntryPoint as EntryPoint
 from ._extension import Extension as Extension
-from ._extension import Found as Found
-from ._extension import T as T
 from ._facts import Facts as Facts
 from ._faults.failure_log import FailureLog as FailureLog
 from ._faults.problems import Failure as Failure
@@ -37,6 +46,9 @@ from ._selection.choice import Choice as Choice
 
 P = ParamSpec("P")
 U = TypeVar("U")
+# the type of the object that the host uses: the plugin or, with `invoke_on_load`, the
+# object that its call returned
+T = TypeVar("T", default=Any)
 
 # name, value, module (None: the value is not a valid reference), attr, line in the file
 Row = tuple[str, str, str | None, str | None, int]
@@ -52,21 +64,22 @@ Read = Callable[[int, int], bytes]
 # see `Index.watched`
 Block = tuple[str, bytes, bytes, str, list[int]]
 
-OnLoadFailure = Callable[[Manager[Any, Any], EntryPoint, Exception], object]
+OnFailure = Literal["warn", "ignore", "error"]
+OnLoadFailure = Callable[[Manager[Any], EntryPoint, Exception], object]
 OnMissing = Callable[[set[str]], object]
 Resolver = Callable[[str, str, list[Extension[T]]], Extension[T]]
 
 
-class Options(TypedDict, total=False):
+class Options(TypedDict, Generic[T], total=False):
     """The options of all managers, which they pass to Manager."""
 
     propagate_map_exceptions: bool
     on_load_failure_callback: "OnLoadFailure | None"
     conflict_resolver: "Resolver[Any] | None"
-    protocol: "type | None"
+    protocol: "Callable[..., T] | None"
     lazy: "bool | Literal['known'] | None"
     package: "str | None"
     choice: Choice | None
     facts: Facts | None
-    on_failure: str
+    on_failure: OnFailure
     skip: "type[Exception] | tuple[type[Exception], ...]"

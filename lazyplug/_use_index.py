@@ -36,5 +36,5 @@ def use_index(file: "Any", package: "str | None" = None) -> None:
     elif file is not None:
         index = os.path.abspath(file)
         open_frozen_index(index)
-    _settings.override_index(index)
+    _settings.index_override = index
     invalidate_caches()

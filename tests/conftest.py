@@ -5,9 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Generator, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +17,13 @@ from lazyplug.testing import Tree, dist, plant
 from lazyplug.testing._places import forget, isolate
 from tests.support.clock import LATER, Ticking
 from tests.support.commands import Run
+from tests.support.dependencies import absent_dependency
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.fs import fs
 from tests.support.users import POINTS
 
 with contextlib.suppress(ImportError):
     import importlib_metadata as importlib_metadata  # noqa: PLC0414 - see `set_path`
-
-# The dependencies of lazyplug that are not installed: see `tox run -e soft`.
-ABSENT = {
-    name
-    for name in ("importlib_metadata", "orjson", "platformdirs")
-    if find_spec(name) is None
-}
-
-
-def absent_dependency(error: "BaseException | None") -> "str | None":
-    """Return the absent dependency that a test imports, if that is the error.
-
-    It is not a reason to skip the test if lazyplug imports it, which must do without.
-    """
-    if isinstance(error, pytest.Collector.CollectError):
-        error = error.__cause__
-    if not isinstance(error, ModuleNotFoundError) or error.name not in ABSENT:
-        return None
-    importer = traceback.extract_tb(error.__traceback__)[-1].filename
-    is_ours = Path(importer).is_relative_to(Path(lazyplug.__file__).parent)
-    return None if is_ours else error.name
 
 
 @pytest.hookimpl(wrapper=True)

@@ -138,7 +138,9 @@ def test_platformdirs_is_used_for_an_unusual_home(
     monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     expected = PlatformDirs("lazyplug", appauthor=False).user_cache_dir
-    assert _settings.get_cache_directory() == expected
+    # Older versions use the relative path.
+    known = expected if os.path.isabs(expected) else None
+    assert _settings.get_cache_directory() == known
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no home")

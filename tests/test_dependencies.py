@@ -12,8 +12,10 @@ import pytest
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
+import lazyplug
 from lazyplug.testing import dist, plant
 from lazyplug.testing._imports import _DEPENDENCIES
+from tests.support import dependencies
 from tests.support.checkout import CHECKOUT
 from tests.support.children import python
 from tests.support.environments import requirements
@@ -172,3 +174,35 @@ def test_without_dependencies_the_answers_are_the_same(
 
 def test_all_that_the_dependencies_import_counts_as_imported_by_lazyplug() -> None:
     assert {*requirements(*DECLARED)} <= _DEPENDENCIES
+
+
+@pytest.mark.parametrize(
+    ("importer", "skipped"),
+    [("tests/test_some.py", True), ("lazyplug/cli/some.py", False)],
+)
+def test_a_test_is_skipped_if_it_imports_what_is_not_installed_not_if_lazyplug_does(
+    importer: str, skipped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dependencies, "ABSENT", {"no_such_dependency"})
+    file = Path(lazyplug.__file__).parents[1] / importer
+    code = compile("import no_such_dependency", file, "exec")
+    with pytest.raises(ModuleNotFoundError, match="no_such_dependency") as caught:
+        exec(code, {})  # noqa: S102
+    found = dependencies.absent_dependency(caught.value)
+    assert found == ("no_such_dependency" if skipped else None)
+    assert dependencies.absent_dependency(ModuleNotFoundError(name="other")) is None
+
+
+# ------------------------------------------------------------------------ classifiers
+
+
+def test_the_classifiers_name_the_versions_and_systems_that_were_tried() -> None:
+    text = (CHECKOUT / "docs" / "platforms.md").read_text("utf-8")
+    tried = text.partition("## Tried on")[2].partition("## Not tried")[0]
+    classifiers = PROJECT["classifiers"]
+    versions = {each.rpartition(" ")[2] for each in classifiers if " 3." in each}
+    assert versions == set(re.findall(r"\b3\.\d+(?=\.\d)", tried))
+    systems = {
+        e.rpartition(" ")[2] for e in classifiers if e[:6] in ("Operat", "Enviro")
+    }
+    assert systems == set(re.findall(r"^\| (\w+)", tried, re.MULTILINE)) - {"system"}

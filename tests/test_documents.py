@@ -289,6 +289,13 @@ def test_no_page_installs_lazyplug_from_an_index_before_it_is_there(
     assert not promises or IS_RELEASE
 
 
-def test_the_readme_says_whether_lazyplug_is_on_an_index() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert ("not on a package index yet" in text) != IS_RELEASE
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ("CHANGELOG.md", "\n## Unreleased\n"),
+        ("README.md", "not on a package index yet"),
+        ("SECURITY.md", "Before the first release"),
+    ],
+)
+def test_pages_say_whether_there_is_a_release(document: str, text: str) -> None:
+    assert (text in (ROOT / document).read_text(encoding="utf-8")) != IS_RELEASE

@@ -602,9 +602,9 @@ def test_the_name_and_the_version_of_a_distribution_are_those_in_its_metadata(
     prepend_path(site({directory: files}))
     extension = ExtensionManager[Any]("g")["x"]
     assert (extension.dist_name, extension.dist_version) == expected
-    assert extension.dist.name == extension.dist_name
+    assert extension.dist.name == extension.dist_name  # type: ignore[union-attr]
     if "Version" in metadata:
-        assert extension.dist.version == extension.dist_version
+        assert extension.dist.version == extension.dist_version  # type: ignore[union-attr]
 
 
 def test_an_extension_without_a_distribution_has_no_name_of_one() -> None:

@@ -243,7 +243,7 @@ def test_every_manager_is_a_manager_and_has_test_instances(
     assert isinstance(manager, Manager)
     assert isinstance(kind(*arguments), Manager)
     assert (manager.names(), manager.namespace) == (["one"], "x")
-    found = manager["one"]
+    found: Any = manager["one"]
     assert (found[0] if kind is HookManager else found) is one
     with pytest.raises(lazyplug.NoMatches, match="'two'"):
         manager["two"]

@@ -24,6 +24,7 @@ from lazyplug import (
     _settings,
 )
 from lazyplug._indexing.freeze import anchor_path, freeze_index
+from lazyplug.cli import doctor as doctor  # noqa: PLC0414 - for another sys.path
 from lazyplug.cli import main
 from lazyplug.cli.diagnosis import cache as diagnosis_cache
 from lazyplug.testing import dist, plant

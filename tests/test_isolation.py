@@ -205,4 +205,4 @@ def test_an_unknown_policy_is_an_error_that_names_the_valid_ones() -> None:
         ValueError,
         match="'raise' is not a valid on_failure: expected 'warn', 'ignore', 'error'",
     ):
-        DriverManager[Any]("g", "a", on_failure="raise")
+        DriverManager[Any]("g", "a", on_failure="raise")  # type: ignore[arg-type]

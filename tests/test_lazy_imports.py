@@ -15,7 +15,7 @@ import pluggy
 import pytest
 
 import lazyplug
-from lazyplug import DriverManager, ExtensionManager, accelerate
+from lazyplug import DriverManager, ExtensionManager, _description, accelerate
 from lazyplug.integrations.pluggy import load_entrypoints
 from lazyplug.testing import dist, site_directory
 from tests.support.lazy_imports import lazy_module
@@ -115,7 +115,11 @@ def test_an_error_of_a_lazy_import_is_raised_when_its_extension_is_loaded() -> N
     assert again.value is failure.value
 
 
-def test_a_hint_describes_the_object_and_is_remembered() -> None:
+def test_a_hint_describes_the_object_and_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Let no source be newer than the process.
+    monkeypatch.setattr(_description, "_BEGAN", 1 << 62)
     facts = lazyplug.Facts(describe=describe)
     assert ExtensionManager[Any]("app", facts=facts)["loader"].plugin.kind == "yaml"
     assert ExtensionManager[Any]("app", facts=facts)["loader"].remembered == {

@@ -182,7 +182,7 @@ def resolve(namespace: str, name: str, found: list[Extension[Any]]) -> Extension
 
 
 @pytest.mark.usefixtures("conflict")
-@pytest.mark.parametrize("resolver", [prefer("zeta"), prefer("pro", "zeta"), resolve])
+@pytest.mark.parametrize("resolver", [prefer("zeta"), prefer("qqq", "zeta"), resolve])
 def test_a_conflict_that_the_host_resolves_is_not_a_warning(
     resolver: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -76,7 +76,7 @@ SPECIAL = ["__iter__", "__len__", "__contains__", "__getitem__", "__call__"]
 SPECIAL += ["__repr__", "__reduce__", "__hash__"]
 count = 0
 for thing in [*managers, *everyone, lazyplug]:
-    names = [n for n in dir(thing) if n[0] != "_"] + [*FIELDS]
+    names = [n for n in dir(thing) if n[0] != "_" and n != "dist"] + [*FIELDS]
     names += [n for n in SPECIAL if hasattr(type(thing), n)]
     if thing is lazyplug:
         names = ["problems", "warning_on_missing_entrypoint", "entry_points", "refresh"]
@@ -120,9 +120,11 @@ NO_DESCRIPTORS = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (0
 
 def fields() -> list[str]:
     """Return the public attributes of Extension that are declared for type checkers."""
-    tree = ast.parse((SOURCES / "_extension.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SOURCES / "_declared.py").read_text(encoding="utf-8"))
     (extension,) = (
-        n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Extension"
+        n
+        for n in ast.walk(tree)
+        if isinstance(n, ast.ClassDef) and n.name == "ExtensionAttributes"
     )
     found = [
         n.target.id

@@ -12,6 +12,7 @@ import pytest
 import lazyplug
 from tests.support.checkout import CHECKOUT, SOURCES
 from tests.support.children import ask
+from tests.support.stub import STUB, modules_of_names, stub
 
 
 def test_importing_the_package_imports_none_of_its_modules() -> None:
@@ -92,35 +93,16 @@ def test_a_star_import_binds_all_public_names() -> None:
 
 def test_public_names_are_unique_and_sorted() -> None:
     assert lazyplug.__all__ == sorted(set(lazyplug.__all__))
-    stub = parse_module("__init__", ".pyi").body[-1]
-    assert isinstance(stub, ast.Assign)
-    assert ast.literal_eval(stub.value) == lazyplug.__all__
 
 
-def parse_module(module: str, suffix: str = ".py") -> ast.Module:
-    path = SOURCES.joinpath(*module.split(".")).with_suffix(suffix)
+def parse_module(module: str) -> ast.Module:
+    path = SOURCES.joinpath(*module.split(".")).with_suffix(".py")
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def modules_of_names() -> dict[str, str]:
-    """Return the module of each public name, as the sources declare it."""
-    (text,) = (
-        ast.literal_eval(node.value)
-        for node in parse_module("__init__").body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_MODULES"
-    )
-    return dict(line.split() for line in text.strip().splitlines())
-
-
 def test_type_checkers_see_the_modules_that_names_are_imported_from() -> None:
-    seen = {
-        alias.name: node.module
-        for node in ast.walk(parse_module("__init__", ".pyi"))
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-        if alias.asname == alias.name
-    }
-    assert seen == modules_of_names()
+    # If this fails: python -m tests.support.stub
+    assert STUB.read_text(encoding="utf-8") == stub()
 
 
 def test_tools_that_search_for_imports_find_the_module_of_each_public_name() -> None:

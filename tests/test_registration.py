@@ -175,7 +175,7 @@ def test_refresh_keeps_extensions_and_updates_their_distributions(
     assert manager["one"] is loaded
     assert loaded.plugin is plugin
     assert manager["two"] is unloaded
-    assert [manager[name].dist.version for name in ("one", "two")] == ["3", "3"]
+    assert [manager[name].dist.version for name in ("one", "two")] == ["3", "3"]  # type: ignore[union-attr]
     choice = Choice(host="myapp", api="2")
     judged = ExtensionManager[Any]("g", choice=choice)
     judged["one"].plugin  # noqa: B018

@@ -98,21 +98,22 @@ def test_doctor_lists_the_files_of_all_site_directories_and_sitecustomize(
         return [line for line in lines if line[8:].startswith("startup: ")]
 
     first = f"{'import os; ' + 'x' * 86}..."
+    runs = "note    startup: each start of Python runs code from"
     code = "[startup-code]"
     without_user = [
-        f"note    startup: {own}/a.pth runs at each start: {first} {code}",
-        f"note    startup: /c.py runs at each start: import sitecustomize {code}",
+        f"{runs} {own}/a.pth: {first} {code}",
+        f"{runs} /c.py: import sitecustomize {code}",
     ]
     assert printed(False) == [
-        "ok      startup: Python runs 2 lines of code before a program",
+        "ok      startup: Python runs 2 lines of code before each program",
         *without_user,
     ]
     assert printed(True) == [
-        "ok      startup: Python runs 3 lines of code before a program",
-        f"note    startup: {user}/b.pth runs at each start: import sys {code}",
+        "ok      startup: Python runs 3 lines of code before each program",
+        f"{runs} {user}/b.pth: import sys {code}",
         *without_user,
     ]
     flags = SimpleNamespace(no_site=1)
     monkeypatch.setattr(startup, "sys", SimpleNamespace(flags=flags))
     (none,) = paths.check_startup()
-    assert none.message == "Python runs 0 lines of code before a program"
+    assert none.message == "Python runs 0 lines of code before each program"

@@ -293,7 +293,7 @@ def test_if_os_is_not_a_module_importlib_metadata_answers_each_query(
         assert [p.value for p in lazyplug.entry_points()] == [value]
         (extension,) = lazyplug.ExtensionManager[Any]("g")
         assert extension.value == value
-        assert extension.dist.version == "1.0"
+        assert extension.dist.version == "1.0"  # type: ignore[union-attr]
         assert extension.summary is None
         assert lazyplug.problems() == []
     assert not isolated.exists()

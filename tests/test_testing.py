@@ -120,7 +120,7 @@ def test_a_distribution_declares_the_entry_points_of_a_mapping() -> None:
     with site_directory(tree):
         found = [(p.group, p.name, p.value) for p in entry_points(group="g")]
         assert found == [("g", "a b", "m:x"), ("g", "c", "not a reference")]
-        assert ExtensionManager[Any]("h.i")["d"].dist.version == "2.1"
+        assert ExtensionManager[Any]("h.i")["d"].dist.version == "2.1"  # type: ignore[union-attr]
         assert importlib.metadata.version("foo-bar") == "2.1"
         assert importlib.metadata.version("empty") == "1.0"
 
@@ -418,7 +418,7 @@ def test_installed_plugins_of_other_names_can_be_kept() -> None:
         with fake_extensions("g", {"a": Fake}):
             assert ExtensionManager[Any]("g").names() == ["a"]
             kept = ExtensionManager[Any]("h")["c"]
-            assert (kept.plugin.__name__, kept.dist.name) == ("One", "plug")
+            assert (kept.plugin.__name__, kept.dist.name) == ("One", "plug")  # type: ignore[union-attr]
 
 
 def test_the_replacement_of_a_hidden_distribution_keeps_its_metadata() -> None:
@@ -701,7 +701,9 @@ def test_the_kit_works_in_a_unittest_case_and_in_an_async_one() -> None:
 
             with fake_extensions("h", {"x": Fake}), nothing_imported("plug"):
                 await asyncio.sleep(0)
-                driver = await asyncio.to_thread(DriverManager[Any], "h", "x")
+                driver: DriverManager[Any] = await asyncio.to_thread(
+                    DriverManager[Any], "h", "x"
+                )
                 self.assertIs(driver.driver, Fake)  # noqa: PT009
 
     result = unittest.TestResult()

@@ -245,7 +245,7 @@ def test_an_extension_of_a_third_party_finder_is_pickled_without_distribution(
     set_path()
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, FakeFinder()])
     extension = lazyplug.ExtensionManager[Any]("g")["extra"]
-    assert extension.dist.version == "3"
+    assert extension.dist.version == "3"  # type: ignore[union-attr]
     arrived = pickle.loads(pickle.dumps(extension))  # noqa: S301
     assert arrived.dist is None
     with pytest.raises(ModuleNotFoundError, match="m") as caught:

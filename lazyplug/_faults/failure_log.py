@@ -29,7 +29,7 @@ class FailureLog:
         return FailureLog, ()
 
 
-def failure_log(manager: "Manager[Any, Any]") -> FailureLog:
+def failure_log(manager: "Manager[Any]") -> FailureLog:
     """Return the failures of a manager in the current generation."""
     generation = _environment.generation
     log = manager._failure_logs.get(generation)

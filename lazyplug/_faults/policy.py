@@ -27,7 +27,7 @@ _POLICIES = ("warn", "ignore", "error")
 _cache: "tuple[Any, list[tuple[Problem, set[str] | None]]]" = None, []
 
 
-def set_policy(manager: "Manager[Any, Any]", policy: str) -> None:
+def set_policy(manager: "Manager[Any]", policy: str) -> None:
     """Apply the policy of a manager that is being made; check the metadata first."""
     if policy not in _POLICIES:
         raise ValueError(
@@ -114,7 +114,7 @@ def _is_invalid(extension: "Extension[Any]") -> bool:
     return extension._module is None and not extension.loaded
 
 
-def failures(manager: "Manager[Any, Any]") -> "list[Failure]":
+def failures(manager: "Manager[Any]") -> "list[Failure]":
     """Return the failures of a manager since the last `refresh()`."""
     log = failure_log(manager)
     # A copy: another thread may be loading.

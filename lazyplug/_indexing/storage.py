@@ -7,7 +7,7 @@ and is logged at debug level only.
 import os
 import time
 
-from .._files import DIRECTORY, KIND, SIZE_CAP, IndexFile, fs, is_trusted_directory
+from .._files import DIRECTORY, KIND, SIZE_CAP, fs, index_reader, is_trusted_directory
 from .._index import SCHEMA, TITLE_LENGTH, Index
 from .cache_directory import Directory, flags_of, open_cache_directory
 from .layout import from_bytes
@@ -168,14 +168,14 @@ def list_files(directory: str) -> "list[str]":
 
 def _is_useless(path: str) -> bool:
     """Return True if an index is damaged, or its environment was removed."""
-    index_file = IndexFile(path)
+    read, close = index_reader(path)
     try:
         try:
-            prefix = Index(index_file.read).key[0]
+            prefix = Index(read).key[0]
         except ValueError:
             # Raises if the file cannot be read at all. Two versions that removed each
             # other's indexes would rescan at each start.
-            return not has_other_schema(index_file.read)
+            return not has_other_schema(read)
         mode: int = fs.stat(prefix).st_mode
         return mode & KIND != DIRECTORY
     except (FileNotFoundError, NotADirectoryError):
@@ -183,7 +183,7 @@ def _is_useless(path: str) -> bool:
     except Exception:  # an audit hook may raise any exception
         return False  # it may be needed
     finally:
-        index_file.close()
+        close()
 
 
 def has_other_schema(read: "Read") -> bool:
@@ -199,13 +199,13 @@ def has_other_schema(read: "Read") -> bool:
 
 def _open_index(path: str, decode: "Callable[[Read], Index]") -> "Index | None":
     """Return the index in a file, or None if it is damaged or not trusted."""
-    index_file = IndexFile(path)
+    read, close = index_reader(path)
     try:
-        return decode(index_file.read)
+        return decode(read)
     except Exception:  # an audit hook may raise any exception
         return None
     finally:
-        index_file.close()
+        close()
 
 
 def sibling_indexes(directory: str, name: str, prefix: str) -> "Iterator[Index]":

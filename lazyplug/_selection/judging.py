@@ -70,7 +70,7 @@ def _global_rule(name: str, group: str) -> "Rule":
 
 
 def apply_choice(
-    manager: "Manager[Any, Any]", extensions: "list[Extension[Any]]"
+    manager: "Manager[Any]", extensions: "list[Extension[Any]]"
 ) -> "list[Extension[Any]]":
     """Return the enabled extensions; add the others to the manager's `excluded`."""
     if not isinstance(manager._choice, Choice | None):

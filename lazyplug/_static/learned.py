@@ -25,7 +25,7 @@ from .._index import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from .._entry_point import EntryPoint
     from .._environment import Environment
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .source import Search
 
     # What a fact is about: an entry point, or None for the whole environment.
-    Handle = Extension[Any] | EntryPoint | None
+    Handle: TypeAlias = Extension[Any] | EntryPoint | None
     # the kind of the facts, and the group
     Part = tuple[str, str]
     # the key of the distribution, and the value of the entry point
@@ -332,14 +332,14 @@ class LearnedFacts:
         none: tuple[Changes, FactTable] = ([], set(), (), set()), {}
         if self.directory is None or not _files.is_trusted_directory(self.directory):
             return none
-        index_file = _files.IndexFile(self.path)
+        read, close = _files.index_reader(self.path)
         try:
-            signatures, learned = _read_part(index_file.read, part, self.key)
+            signatures, learned = _read_part(read, part, self.key)
             return (self.changes_since(signatures), learned) if learned else none
         except DECODE_ERRORS:
             return none
         finally:
-            index_file.close()
+            close()
 
 
 # the facts that are not yet written, by the path of their file

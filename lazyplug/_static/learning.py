@@ -6,7 +6,7 @@ A process that only recalls facts does not import this module.
 import os
 
 from .. import __version__, _environment
-from .._files import IndexFile, fs
+from .._files import fs, index_reader
 from .._index import ABSENT, DECODE_ERRORS, digest, title
 from .._json_text import to_json
 from .learned import (
@@ -230,9 +230,9 @@ def _read_all(known: "LearnedFacts") -> "tuple[bytes, dict[Part, FactTable]]":
     """
     found: dict[Part, FactTable] = {}
     header, intact = b"", True
-    index_file = IndexFile(known.path)
+    read, close = index_reader(known.path)
     try:
-        (*_, signatures), header, chunk = read_head(index_file.read, known.key)
+        (*_, signatures), header, chunk = read_head(read, known.key)
         # A module in a volatile path entry may be missing in the next process.
         stable = known.key[1:]
         changed = [
@@ -240,7 +240,7 @@ def _read_all(known: "LearnedFacts") -> "tuple[bytes, dict[Part, FactTable]]":
         ]
         for line in parts_in(header):
             try:
-                part, learned = checked_part(line, index_file.read, chunk, len(header))
+                part, learned = checked_part(line, read, chunk, len(header))
             except DECODE_ERRORS:
                 intact = False
                 continue
@@ -252,7 +252,7 @@ def _read_all(known: "LearnedFacts") -> "tuple[bytes, dict[Part, FactTable]]":
     except DECODE_ERRORS:
         intact = False
     finally:
-        index_file.close()
+        close()
     return header if intact else b"", found
 
 

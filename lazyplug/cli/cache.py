@@ -123,9 +123,9 @@ def _row(file: str) -> "dict[str, Any] | None":
         return None  # another process has pruned it
     row = _row_of(os.path.basename(file), status.st_mtime)
     row |= {"bytes": status.st_size, "facts": learned}
-    index_file = _files.IndexFile(file)
+    read, close = _files.index_reader(file)
     try:
-        index = Index(index_file.read)
+        index = Index(read)
         row["groups"] = len(table_of(index))
         row["path_entries"] = len(index.key) - 1
         row["environment"] = index.key[0]
@@ -134,19 +134,19 @@ def _row(file: str) -> "dict[str, Any] | None":
         if is_of_other_version(file):
             row["environment"] = "(another version of lazyplug)"
     finally:
-        index_file.close()
+        close()
     return row
 
 
 def _rows_of_frozen(file: str) -> "list[dict[str, Any]]":
     """Return the row of facts without an index file: a frozen index answers instead."""
-    index_file = _files.IndexFile(file)
+    read, close = _files.index_reader(file)
     try:
-        (_, key, _), _, _ = read_head(index_file.read)
+        (_, key, _), _, _ = read_head(read)
     except DECODE_ERRORS:
         return []  # pruned by another process, or damaged: `verify` reports that
     finally:
-        index_file.close()
+        close()
     status = os.stat(file)
     row = _row_of("(frozen)", status.st_mtime)
     return [row | {"environment": key[0], "facts": status.st_size}]
@@ -291,10 +291,10 @@ def _is_remembered(environment: "_environment.Environment") -> bool:
     if directory is None or not is_trusted_directory(directory):
         return False
     file = os.path.join(directory, environment.file)
-    index_file = _files.IndexFile(file)
+    read, close = _files.index_reader(file)
     try:
-        return Index(index_file.read).header == environment.index.header
+        return Index(read).header == environment.index.header
     except (OSError, ValueError):
         return False
     finally:
-        index_file.close()
+        close()

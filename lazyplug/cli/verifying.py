@@ -4,7 +4,7 @@ import os
 
 from .. import _messages as messages
 from .._content import is_by_content
-from .._files import SIZE_CAP, IndexFile, has_elevated_privileges
+from .._files import SIZE_CAP, has_elevated_privileges, index_reader
 from .._index import DECODE_ERRORS, Index, index_name
 from .._indexing.layout import decode, encode, groups_of, regroup, table_of
 from .._indexing.records import is_borrowed
@@ -56,13 +56,13 @@ def write_fault(directory: str, error: OSError) -> str:
 
 def is_of_other_version(file: str) -> bool:
     """Return True if this version of lazyplug does not know the schema of a file."""
-    index_file = IndexFile(file)
+    read, close = index_reader(file)
     try:
-        return has_other_schema(index_file.read)
+        return has_other_schema(read)
     except (OSError, ValueError):
         return False  # there is no file, or another user could have written it
     finally:
-        index_file.close()
+        close()
 
 
 def damages(path: str) -> "list[str]":
@@ -71,17 +71,17 @@ def damages(path: str) -> "list[str]":
     A file that another user could have written counts as damaged as a whole. Raises
     FileNotFoundError if there is no file.
     """
-    index_file = IndexFile(path)
+    read, close = index_reader(path)
     try:
         check = _facts if path.endswith(FACTS) else _index
-        return check(path, index_file.read)
+        return check(path, read)
     except DECODE_ERRORS as error:
         reason = error.__cause__ or error
         if isinstance(reason, FileNotFoundError):
             raise reason from None
         return [f"the whole file: {str(reason)[:80]}"]  # may quote a line of the file
     finally:
-        index_file.close()
+        close()
 
 
 def _failing(checks: "Iterable[Check]") -> "list[str]":

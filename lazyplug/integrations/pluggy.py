@@ -45,7 +45,7 @@ def load_entrypoints(
     lazy: bool = False,
     groups: Iterable[str] = (),
     choice: Choice | None = None,
-    on_failure: str | None = None,
+    on_failure: Literal["warn", "ignore", "error"] | None = None,
 ) -> int:
     """Register the plugins of a group with a plugin manager; return their number.
 

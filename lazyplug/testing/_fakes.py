@@ -12,7 +12,7 @@ from .._distribution import identify
 from ._places import Patch, install, temporary_site
 from ._trees import Tree, dist
 
-M = TypeVar("M", bound=Manager[Any, Any])
+M = TypeVar("M", bound=Manager[Any])
 
 # the objects of each generated module, by its name
 _objects: dict[str, dict[str, object]] = {}

@@ -46,6 +46,7 @@ WITHIN = {"docs/testing.md": "examples/texts-upper"}
 # The documents that install lazyplug themselves, and where they have the checkout.
 FROM_CHECKOUT = {
     "README.md": "lazyplug",
+    "docs/platforms.md": "lazyplug",
     "docs/tutorial.md": "../lazyplug",
     "examples/README.md": "lazyplug",
 }

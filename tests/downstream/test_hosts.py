@@ -128,10 +128,12 @@ HOSTS = {
 }
 # Those of the environment: that of `pluggy` has other versions of click.
 INSTALLED = [name for name in HOSTS if importlib.util.find_spec(HOSTS[name].package)]
-# The order of these options, or plugins, is that of a set of objects.
+# The order of these options and plugins is that of a set or, with pluggy, that of the
+# files in a directory.
 UNORDERED = [
     ["openstack", "--help"],
-    ["llm", "plugins"],
+    *(["llm", *words.split()] for words in ("plugins", "models list", "tools list")),
+    *(["llm", kind, "loaders"] for kind in ("fragments", "templates")),
     ["sqlite-utils", "plugins"],
 ]
 CODE = {

@@ -891,7 +891,7 @@ def interrupt_everywhere(root: str, waits: int) -> Any:
             other.join()
         if [*run_in_threads(partial(getattr, x, "obj")), x.obj] != [7, 7]:
             faults.append(f"at {place}")
-        if x._call.under_way() or _calling._waiting:
+        if vars(x)["_call"].under_way() or _calling._waiting:
             faults.append(f"locked at {place}")
         if interruption.left >= 0:
             return {"hits": place, "found": faults}

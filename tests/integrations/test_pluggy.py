@@ -381,7 +381,7 @@ def test_an_invalid_reference_does_not_stop_a_lazy_host(
 @pytest.mark.parametrize("lazy", [False, True])
 def test_an_unknown_failure_policy_is_rejected(lazy: bool) -> None:
     with pytest.raises(ValueError, match="'raise' is not a valid on_failure: expected"):
-        load_entrypoints(host(), "host", lazy=lazy, on_failure="raise")
+        load_entrypoints(host(), "host", lazy=lazy, on_failure="raise")  # type: ignore[arg-type]
 
 
 # What binds the name of a hook, or changes what it means.
@@ -896,7 +896,7 @@ def test_a_learned_plugin_whose_import_fails_is_handled_by_the_failure_policy(
     forget_plugins()
     sys.modules["plug_needed"] = None  # type: ignore[assignment]
     pm = host()
-    load_entrypoints(pm, "host", lazy=True, on_failure=policy)
+    load_entrypoints(pm, "host", lazy=True, on_failure=policy)  # type: ignore[arg-type]
     assert imported() == {"plug_needed"}
     if policy == "error":
         with pytest.raises(ModuleNotFoundError, match="plug_needed") as caught:

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
+import tomllib
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
@@ -13,12 +15,13 @@ import pytest
 import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
 from readme_renderer import markdown
 
 import lazyplug
+from lazyplug.cli import COMMANDS
 from tests.support.checkout import CHECKOUT
-
-from .conftest import Distributions, build
+from tests.support.distributions import Distributions, build
 
 VERSION = lazyplug.__version__
 # Modules of tests that read other files than the package.
@@ -107,7 +110,9 @@ def test_a_second_build_elsewhere_gives_the_same_bytes(
 @pytest.mark.timeout(600)
 def test_the_sdist_contains_what_its_tests_read(unpacked: Path) -> None:
     modules = [f"tests/{name}.py" for name in READ_FILES]
-    options = ("-q", "-p", "no:cacheprovider", "--override-ini", "pythonpath=.")
+    # Without those that build and install with pip: the others need no network.
+    marks = "not slow and not once"
+    options = ("-q", "-m", marks, "--override-ini", "pythonpath=.")
     passes("pytest", *options, *modules, cwd=unpacked)
     # All others can be imported.
     passes("pytest", *options, "--collect-only", cwd=unpacked)
@@ -120,8 +125,34 @@ def test_every_action_of_a_workflow_is_pinned_by_its_commit() -> None:
         assert actions == re.findall(r"uses: (\S+@[0-9a-f]{40})( # v\S+)", text)
 
 
-def test_workflows_and_templates_are_valid_yaml() -> None:
-    files = [*(CHECKOUT / ".github").rglob("*.yml")]
-    assert files
+def test_workflows_templates_and_recipes_are_valid_yaml() -> None:
+    directories = [CHECKOUT / ".github", CHECKOUT / "packaging"]
+    files = [file for each in directories for file in each.rglob("*.y*ml")]
+    assert len(files) > 4
     for file in files:
         assert isinstance(yaml.safe_load(file.read_text(encoding="utf-8")), dict)
+
+
+def test_the_recipes_require_what_the_project_requires() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = {
+        requirement.name.replace("_", "-"): next(iter(requirement.specifier)).version
+        for text in project["project"]["dependencies"]
+        + project["build-system"]["requires"]
+        for requirement in [Requirement(text)]
+    }
+    packaging = CHECKOUT / "packaging"
+    conda = (packaging / "conda-forge" / "recipe.yaml").read_text(encoding="utf-8")
+    debian = (packaging / "debian" / "control").read_text(encoding="utf-8")
+    assert wanted
+    for name, version in wanted.items():
+        assert f"- {name} >={version}\n" in conda
+        assert f" python3-{name} (>= {version}),\n" in debian
+
+
+def test_the_manual_page_describes_every_command() -> None:
+    script = runpy.run_path(str(CHECKOUT / "packaging" / "manpage.py"))
+    commands = script["_commands"](script["get_parser"]())
+    assert {*commands} == {*COMMANDS}
+    for parser in commands.values():
+        assert len(parser._actions) > 1  # more than --help

@@ -55,7 +55,7 @@ def check_cache() -> "Iterator[Finding]":
     # Another value is not valid, and counts as the default.
     may_write = mode not in MODES[1:]
     if os.path.lexists(directory) and not _files.is_trusted_directory(directory):
-        _, reason, advice = _distrust(directory)
+        _, reason, advice = _explain_owner(directory, is_refused=True)
         text = f"{directory} is not used: {reason}{source}"
         yield finding("cache-not-trusted", text, advice, **fields)
         return
@@ -206,7 +206,7 @@ def _explain(error: OSError, directory: str, size: int) -> "Fault":
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _explain_full(error, place, where, size)
     if isinstance(error, PermissionError):
-        return _distrust(place, messages.OTHERS_CAN_WRITE in str(error))
+        return _explain_owner(place, messages.OTHERS_CAN_WRITE in str(error))
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return _not_a_directory(place)
     reason = reason_of(error)
@@ -228,10 +228,10 @@ def _explain_full(error: OSError, place: str, where: str, size: int) -> "Fault":
     return "full", f"{where} is full", advice
 
 
-def _distrust(path: str, others: bool = False) -> "Fault":
-    """Return why this user cannot write to a path, or others can, and what to do.
+def _explain_owner(path: str, is_refused: bool) -> "Fault":
+    """Return why this user cannot write to a directory, or others can.
 
-    :param others: whether the path was refused because others can write to it.
+    :param is_refused: whether lazyplug refuses to use it, not the system.
     """
     try:
         status = os.stat(path)
@@ -245,7 +245,7 @@ def _distrust(path: str, others: bool = False) -> "Fault":
         text = f"{path} belongs to {owner}, and this process runs as {_me()}"
         return "owner", text, advice
     mode = f"{stat.S_IMODE(status.st_mode):04o}"
-    if others or status.st_mode & 0o022:
+    if is_refused:
         advice = f"Run `chmod go-w {path}`, or set LAZYPLUG_CACHE_DIR."
         text = f"{messages.OTHERS_CAN_WRITE}: {path} has the mode {mode}"
         return "others", text, advice

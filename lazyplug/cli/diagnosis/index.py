@@ -67,16 +67,16 @@ def check_index() -> "Iterator[Finding]":
     if not os.path.exists(file):
         yield finding("index-missing", "none for this sys.path yet", path=file)
         return
-    index_file = _files.IndexFile(file)
+    read, close = _files.index_reader(file)
     try:
-        index = Index(index_file.read)
+        index = Index(read)
         differences = [*_differences(index, environment.frozen_entries)]
     except (OSError, ValueError):
         text = f"{file} cannot be read, so everything was rescanned"
         yield finding("index-not-readable", text, path=file)
         return
     finally:
-        index_file.close()
+        close()
     for path, text in differences[:_MOST]:
         yield finding("index-changed", text, path=path)
     if differences:

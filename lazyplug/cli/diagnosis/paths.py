@@ -40,9 +40,10 @@ def check_startup() -> "Iterator[Finding]":
     found = [*startup_code()]
     for file, code in found:
         begin = code if len(code) <= _LONGEST else f"{code[: _LONGEST - 3]}..."
-        yield finding("startup-code", f"{file} runs at each start: {begin}", path=file)
+        text = f"each start of Python runs code from {file}: {begin}"
+        yield finding("startup-code", text, path=file)
     count = counted(len(found), "line")
-    yield passed("startup", f"Python runs {count} of code before a program")
+    yield passed("startup", f"Python runs {count} of code before each program")
 
 
 def check_path() -> "Iterator[Finding]":

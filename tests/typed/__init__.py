@@ -1,0 +1,1 @@
+"""Check documents, examples and hosts with type checkers, editors and help()."""

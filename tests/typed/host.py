@@ -1,0 +1,75 @@
+"""Use the public names as hosts do: checked by mypy and pyright, never run."""
+
+from typing import Any, Protocol, assert_type, runtime_checkable
+
+from lazyplug import (
+    DriverManager,
+    EnabledExtensionManager,
+    EntryPoint,
+    Extension,
+    ExtensionManager,
+    HookManager,
+    Manager,
+    NamedExtensionManager,
+    version,
+)
+
+
+@runtime_checkable
+class Loader(Protocol):
+    """What a plugin must have."""
+
+    def load(self, path: str) -> str:
+        """Load a file."""
+        ...
+
+
+plain = DriverManager("g", "n", protocol=Loader)
+assert_type(plain.driver, Loader)
+assert_type(plain["n"].plugin, Loader)
+
+called = DriverManager("g", "n", invoke_on_load=True, protocol=Loader)
+assert_type(called.driver, Loader)
+assert_type(called["n"].obj, Loader)
+
+explicit = ExtensionManager[Loader]("g", True)
+for extension in explicit:
+    assert_type(extension.obj.load(""), str)
+    assert_type(extension.summary, str | None)
+
+several = NamedExtensionManager("g", ["a"], protocol=Loader, on_failure="error")
+assert_type([each.plugin for each in several], list[Loader])
+checked = EnabledExtensionManager("g", lambda each: each.name != "b", protocol=Loader)
+assert_type(checked["a"].plugin, Loader)
+hook = HookManager("g", "n", protocol=Loader)
+assert_type([each.plugin for each in hook["n"]], list[Loader])
+
+
+class HostManager(ExtensionManager[Loader]):
+    """A manager of a host."""
+
+    def __init__(self, invoke: bool) -> None:
+        super().__init__("g", invoke, on_failure="ignore")
+
+
+def run(extension: Extension[Loader]) -> str:
+    """Return the version that a distribution has."""
+    assert extension.dist is not None
+    return extension.dist.version + version("host")
+
+
+run(plain["n"])
+run(called["n"])
+
+
+def report(manager: Manager[Any], entry_point: EntryPoint, error: Exception) -> None:
+    """Report a failed load."""
+    print(manager.namespace, entry_point.name, error)
+
+
+ExtensionManager("g", on_load_failure_callback=report).map(run)
+
+# Each of these is an error.
+plain["n"].pugin()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+ExtensionManager("g", on_failure="raise")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+ExtensionManager("g", on_fail="warn")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]

@@ -1,0 +1,171 @@
+"""Test that checkers, editors and help() see what lazyplug offers.
+
+The README, the tutorial, the examples and a host are checked by mypy, as it is and
+strict, and by pyright, strict. They run in the tox environment `types`.
+"""
+
+import inspect
+import json
+import pydoc
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import Mock
+
+import jedi
+import pytest
+
+import lazyplug
+from lazyplug import DriverManager, Extension, ExtensionManager, HookManager, Manager
+from tests.support.checkout import CHECKOUT
+
+# typeshed does not know it
+PLAIN = vars(pydoc)["plaintext"]
+COMPUTED = [
+    *("plugin", "obj", "summary", "facts", "remembered", "module_name"),
+    *("entry_point_target", "extras", "dist", "dist_name", "dist_version"),
+    *("load_error", "load_seconds"),
+]
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with the programs of the documents and examples."""
+    directory = tmp_path_factory.mktemp("programs")
+    for name in ("README.md", "docs/tutorial.md"):
+        text = (CHECKOUT / name).read_text(encoding="utf-8")
+        blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+        # The tutorial has a broken plugin, which imports what does not exist.
+        blocks = [block for block in blocks if "no_such_module" not in block]
+        assert blocks
+        # The blocks of the README are one program.
+        parts = ["\n".join(blocks)] if name == "README.md" else blocks
+        for number, part in enumerate(parts):
+            (directory / f"{Path(name).stem}_{number}.py").write_text(part)
+    for file in (CHECKOUT / "examples").glob("texts*/**/*.py"):
+        if file.name == "__init__.py":
+            shutil.copytree(file.parent, directory / file.parent.name)
+        else:
+            shutil.copy(file, directory)
+    shutil.copy(Path(__file__).with_name("host.py"), directory)
+    return directory
+
+
+def check(programs: Path, *command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=programs,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--strict", "--warn-unused-ignores")], ids=["default", "strict"]
+)
+def test_mypy_accepts_documents_examples_and_hosts(
+    options: tuple[str, ...], programs: Path
+) -> None:
+    config = programs / "mypy.ini"
+    place = Path(lazyplug.__file__).parents[1]
+    # mypy finds what is installed, and refuses its directory.
+    path = "" if place.name == "site-packages" else place
+    config.write_text(f"[mypy]\nmypy_path = {path}\n")
+    cache = CHECKOUT / ".mypy_cache" / "programs"
+    command = ("mypy", "--config-file", str(config), "--cache-dir", str(cache))
+    assert check(programs, *command, *options, ".") == ""
+
+
+def test_strict_pyright_accepts_documents_examples_and_hosts(programs: Path) -> None:
+    settings = {
+        "include": ["."],
+        "typeCheckingMode": "strict",
+        "pythonVersion": "3.11",
+        "extraPaths": [str(Path(lazyplug.__file__).parents[1])],
+        # For mypy, next to those for pyright.
+        "enableTypeIgnoreComments": False,
+        "reportUnnecessaryTypeIgnoreComment": True,
+        # argparse.FileType, from Python 3.14
+        "reportDeprecated": False,
+    }
+    (programs / "pyrightconfig.json").write_text(json.dumps(settings))
+    assert check(programs, "pyright", "--pythonpath", sys.executable) == ""
+
+
+def completions(code: str) -> set[str]:
+    """Return what an editor offers at the end of code that begins with lazyplug."""
+    code = f"import lazyplug\n{code}"
+    line = code.splitlines()[-1]
+    project = jedi.Project(Path(lazyplug.__file__).parents[1])
+    script = jedi.Script(code, project=project)
+    found = script.complete(code.count("\n") + 1, len(line))
+    return {each.name for each in found}
+
+
+def test_jedi_completes_all_public_names() -> None:
+    assert completions("lazyplug.") >= set(lazyplug.__all__)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "lazyplug.ExtensionManager('g')['x'].",
+        "lazyplug.DriverManager('g', 'x')['x'].",
+        "lazyplug.HookManager('g', 'x')['x'][0].",
+        "for each in lazyplug.ExtensionManager('g'):\n    each.",
+    ],
+)
+def test_jedi_completes_the_attributes_of_extensions(code: str) -> None:
+    assert completions(code) >= {*COMPUTED, "name", "value", "group", "entry_point"}
+
+
+@pytest.mark.parametrize("kind", ["DriverManager", "HookManager", "ExtensionManager"])
+def test_jedi_shows_all_options_of_a_manager(kind: str) -> None:
+    project = jedi.Project(Path(lazyplug.__file__).parents[1])
+    code = f"import lazyplug\nlazyplug.{kind}("
+    (signature,) = jedi.Script(code, project=project).get_signatures()
+    names = {parameter.name for parameter in signature.params}
+    assert names >= {*inspect.signature(Manager).parameters}
+
+
+def test_computed_attributes_are_visible_before_they_are_accessed() -> None:
+    extension = Extension("x", None)
+    assert {*COMPUTED} <= {*dir(extension)} & {*dir(Extension)}
+    assert not {*COMPUTED} - {"plugin", "obj"} & vars(extension).keys()
+    assert Mock(spec=Extension).summary
+    with pytest.raises(AttributeError, match="no attribute 'pugin'"):
+        extension.pugin  # type: ignore[attr-defined] # noqa: B018
+
+
+def test_help_describes_the_computed_attributes() -> None:
+    text = pydoc.render_doc(Extension, renderer=PLAIN)
+    for name in COMPUTED:
+        described = getattr(Extension, name)
+        assert isinstance(described, property)
+        assert described.__doc__
+        assert described.__doc__.splitlines()[0] in text
+        assert described.fget
+        assert described.fget.__annotations__["return"]
+
+
+@pytest.mark.parametrize("kind", [DriverManager, HookManager, ExtensionManager])
+def test_help_shows_all_options_of_a_manager(kind: type) -> None:
+    parameters = inspect.signature(kind, eval_str=True).parameters
+    assert "options" not in parameters
+    assert parameters.keys() >= inspect.signature(Manager).parameters.keys()
+    first = pydoc.render_doc(kind, renderer=PLAIN).split("\n\n")[1]
+    assert "on_failure" in first.partition("Method resolution")[0]
+
+
+def test_the_signature_of_a_subclass_is_its_own() -> None:
+    class Host(DriverManager[object]):
+        def __init__(self, name: str) -> None:
+            super().__init__("host", name)
+
+    assert [*inspect.signature(Host).parameters] == ["name"]
+    with pytest.raises(AttributeError, match="no attribute '__signature__'"):
+        ExtensionManager[object]("no.such.group").__signature__  # type: ignore[attr-defined] # noqa: B018
