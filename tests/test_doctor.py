@@ -296,6 +296,7 @@ def test_each_code_is_found_by_one_of_the_checks() -> None:
 # ----------------------------------------------------------------------- settings
 
 
+@pytest.mark.once
 def test_the_list_of_variables_is_that_of_the_sources_and_of_the_readme() -> None:
     package = Path(lazyplug.__file__).parent
     used = {
@@ -696,6 +697,7 @@ exec {python} -m lazyplug doctor --json
         ("full", "size=64k", "dd if=/dev/zero of=x bs=1k count=64 2>/dev/null"),
         ("no-inodes", "nr_inodes=2", "touch x"),
     ],
+    ids=["read-only", "full", "no-inodes"],
 )
 def test_a_real_file_system_that_cannot_be_written_is_explained(
     cause: str, options: str, prepare: str, tmp_path: Path
