@@ -385,102 +385,6 @@ def test_check_of_working_plugins_succeeds(
     assert "no installed distribution declares that group" in err
 
 
-# --------------------------------------------------------------------------- doctor
-
-
-def test_doctor_finds_no_problems_in_an_intact_environment(
-    good: Path, run: Run
-) -> None:
-    code, out, _ = run("doctor")
-    assert code == 0
-    assert out.splitlines()[-1] == "no problems found"
-    assert "note    index: none for this sys.path yet" in out
-    lazyplug.invalidate_caches()
-    code, out, _ = run("doctor")
-    assert "ok      index: up to date: " in out
-    found = run_json(run, "doctor")
-    assert {each["state"] for part in found.values() for each in part} <= {"ok", "note"}
-
-
-def test_doctor_reports_each_problem_of_a_broken_environment(
-    broken: Path, run: Run
-) -> None:
-    code, out, _ = run("doctor")
-    assert code == 1
-    for finding in (
-        "entry_points.txt, line 3: no '=' in 'no equals sign'",
-        "line 3: 'no reference' is not a valid reference (expected `module:attr`)",
-        "has no Name: ignoring its entry points",
-        "nameless-1.dist-info: the metadata has no Name",
-        "nameless-1.dist-info: the metadata has no Version",
-        "names: 1 name declared more than once in 'app', by again 1.0, bad 1.0: bad",
-        "targets: bad 1.0 refers to modules that do not exist: nomodule",
-    ):
-        assert finding in out
-    count = out.count("\nproblem ")
-    assert out.splitlines()[-1] == f"{count} problems found"
-
-
-def test_doctor_says_which_stat_signature_differs(good: Path, run: Run) -> None:
-    run("groups")
-    file = good / "beta-2.dist-info" / "entry_points.txt"
-    file.write_text("[app]\ntwo = plug_other:Changed\n")
-    (good / "alpha-1.5.dist-info" / "entry_points.txt").unlink()
-    plant(good, dist("gamma"))
-    lazyplug.invalidate_caches()
-    _, out, _ = run("doctor")
-    assert re.search(r"index: \S+site has a different mtime, ctime", out)
-    assert re.search(
-        r"index: \S+beta-2.dist-info/entry_points.txt has a different m", out
-    )
-    assert re.search(r"index: \S+alpha-1.5.dist-info/entry_points.txt was removed", out)
-    assert "note    index: stale, so what changed was rescanned" in out
-
-
-def test_doctor_checks_the_cache_directory(
-    good: Path, run: Run, isolated: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run("groups")
-    (file,) = isolated.glob("*.json")
-    file.write_bytes(file.read_bytes()[:-9])
-    _, out, _ = run("doctor")
-    assert "problem cache: 1 of 1 file damaged, to be rewritten when needed" in out
-    isolated.chmod(0o777)
-    _, out, _ = run("doctor")
-    assert "is not used: it is not a directory, or other users can write to" in out
-    monkeypatch.setattr("lazyplug.cli.doctor.get_cache_directory", lambda: None)
-    message = (
-        "Cannot determine a cache directory: HOME is not set. Set LAZYPLUG_CACHE_DIR"
-    )
-    assert message in run("doctor")[1]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
-def test_doctor_says_why_nothing_is_written(
-    good: Path, run: Run, isolated: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    above = isolated.parent / "above"
-    above.mkdir()
-    above.chmod(0o777)
-    directory = above / "home" / "lazyplug"
-    monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(directory))
-    message = f"{directory} cannot be created: {above}: other users can write to it"
-    assert message in run("doctor")[1]
-    assert os.listdir(above) == []
-    above.chmod(0o755)
-    lazyplug.invalidate_caches()
-    run("groups")
-    above.chmod(0o777)
-    fault = f"{directory} cannot be written: {above}: other users can write to it"
-    message = f"{fault}; changes are scanned again at each start"
-    assert message in run("doctor")[1]
-    for command in ("prune", "clear"):
-        code, _, err = run("cache", command)
-        assert code == 1
-        assert err == f"{fault}\n"
-    assert len(os.listdir(directory)) == 1
-
-
 # ---------------------------------------------------------------------------- cache
 
 
@@ -1095,50 +999,6 @@ def test_why_says_what_the_current_directory_shadows(
     assert "precedence; entry point 'two = plug_other:Two' of group 'app'" in out
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        (
-            "LAZYPLUG_DENY",
-            "g=",
-            "LAZYPLUG_DENY: 'g=' is not a valid pattern",
-        ),
-        (
-            "LAZYPLUG_DENY",
-            "json",
-            "ignoring 'json' in LAZYPLUG_DENY: expected a pattern with a group",
-        ),
-        (
-            "LAZYPLUG_CHECK",
-            "ful",
-            "ignoring LAZYPLUG_CHECK='ful': expected 'full', 'dirs', 'none'; using",
-        ),
-        (
-            "LAZYPLUG_CACHE",
-            "of",
-            "ignoring LAZYPLUG_CACHE='of': expected 'on', 'readonly', 'off'; using",
-        ),
-        (
-            "LAZYPLUG_EAGER",
-            "yes",
-            "ignoring LAZYPLUG_EAGER='yes': expected '1'; using '0'\n",
-        ),
-    ],
-)
-def test_doctor_reports_invalid_settings(
-    name: str,
-    value: str,
-    message: str,
-    good: Path,
-    run: Run,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv(name, value)
-    code, out, _ = run("doctor")
-    assert code == 1
-    assert f"problem settings: {message}" in out
-
-
 def test_an_invalid_setting_is_reported_without_a_traceback(
     good: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1195,16 +1055,6 @@ def test_refresh_says_if_the_index_could_not_be_written(
     assert code == 1
     assert out.endswith("0 problems in the metadata\n")
     assert err == "The index could not be written. Run `lazyplug doctor`.\n"
-
-
-def test_unrelated_files_in_the_cache_directory_are_not_reported_as_damaged(
-    good: Path, run: Run, isolated: Path
-) -> None:
-    run("groups")
-    (isolated / "settings.json").write_text("{}")
-    code, out, _ = run("doctor")
-    assert code == 0
-    assert "has 1 file\n" in out
 
 
 def test_json_is_printed_if_a_cache_command_fails(

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -15,12 +14,11 @@ from typing import Any
 import pytest
 
 import lazyplug
-from lazyplug import _calling, _environment, _settings, cli
+from lazyplug import _calling, _environment, cli
 from lazyplug.__main__ import main as run_module
 from lazyplug._entry_point import EntryPoint
 from lazyplug._extension import Extension
 from lazyplug._indexing import storage, update
-from lazyplug._indexing.watch import WatchList
 from lazyplug._running import launch, recorder
 from lazyplug.cli import (
     cache,
@@ -34,10 +32,10 @@ from lazyplug.cli import (
     reasons,
     tracing,
 )
-from lazyplug.testing import dist, plant
+from lazyplug.testing import dist
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.fs import fs
-from tests.support.index_format import Index, assemble, from_bytes
+from tests.support.index_format import Index
 
 pytestmark = pytest.mark.usefixtures("late_clock", "clean_sys_modules")
 FILES = cache, checking, doctor, listing, measuring, output, reasons, tracing
@@ -345,115 +343,6 @@ def test_json_is_printed_to_a_stream_that_accepts_only_text(
     monkeypatch.setattr(sys, "stdout", shown)
     output.print_json({"a": ["\udcff"]})
     assert json.loads(shown.getvalue()) == {"a": ["\\udcff"]}
-
-
-# --------------------------------------------------------------------------- doctor
-
-
-def doctor_output(capsys: pytest.CaptureFixture[str]) -> str:
-    capsys.readouterr()
-    main(["doctor"])
-    return capsys.readouterr().out
-
-
-def test_doctor_reports_ignored_settings_or_that_none_is_set(
-    app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_settings, "has_elevated_privileges", lambda: True)
-    out = doctor_output(capsys)
-    assert re.search(r"ignoring LAZYPLUG_\w+=.*: Python runs with -E or -I, or", out)
-    monkeypatch.setattr(_settings, "has_elevated_privileges", lambda: False)
-    monkeypatch.delenv("LAZYPLUG_CACHE_DIR")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(app.parent / "xdg"))
-    out = doctor_output(capsys)
-    assert "ok      settings: no LAZYPLUG_* variable is set\n" in out
-
-
-def test_doctor_says_why_no_index_is_used(
-    app: Path,
-    isolated: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("LAZYPLUG_CACHE", "off")
-    assert "index: not used: LAZYPLUG_CACHE=off\n" in doctor_output(capsys)
-    monkeypatch.delenv("LAZYPLUG_CACHE")
-    lazyplug.refresh()
-    (file,) = isolated.glob("*.json")
-    file.write_bytes(b"{}")
-    message = f"index: {file} cannot be read, so everything was rescanned\n"
-    assert message in doctor_output(capsys)
-    isolated.chmod(0o777)
-    message = "index: not used: the cache directory cannot be used (see cache)\n"
-    assert message in doctor_output(capsys)
-
-
-def test_doctor_shows_only_some_of_many_differences(
-    app: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for number in range(9):
-        plant(app, dist(f"many{number}", entry_points="[g]\na = os\n"))
-    lazyplug.refresh()
-    for number in range(9):
-        file = app / f"many{number}-1.0.dist-info" / "entry_points.txt"
-        file.write_text("[g]\nother = os\n")
-    lazyplug.invalidate_caches()
-    assert "index: 4 more differences\n" in doctor_output(capsys)
-
-
-def test_doctor_handles_missing_and_unreadable_files(
-    app: Path,
-    isolated: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    lazyplug.refresh()
-    (file,) = isolated.glob("*.json")
-    files = [str(file), str(file) + ".json"]
-    monkeypatch.setattr(doctor, "list_files", lambda _: files)
-    monkeypatch.setattr(os, "access", lambda *_, **__: False)
-    assert "cannot be written: no write access; changes are scanned" in doctor_output(
-        capsys
-    )
-
-    def refuse(_: str) -> list[str]:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(doctor, "list_files", refuse)
-    assert "cannot be read: Permission denied\n" in doctor_output(capsys)
-
-    def gone() -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(fs, "getcwd", gone)
-    assert _environment.current_directory() is None
-    line = b'["a-1.dist-info/entry_points.txt"]\n'
-    watch = {0: WatchList(b"[]\n", line, [0], set())}
-    recordless = assemble(["/p", "/s"], [None], [], True, watch, {}, '["","0","0"]\n')
-    assert [*doctor._differences(from_bytes(recordless), {})] == []
-    assert doctor._difference("\0", None) == ""
-
-
-def test_doctor_reports_path_entries_and_finders_that_are_scanned_each_time(
-    app: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Finder:
-        @staticmethod
-        def find_distributions(_: object) -> list[Any]:
-            return []
-
-    here = plant(tmp_path / "here", dist("here", entry_points="[g]\na = os\n"))
-    monkeypatch.chdir(here)
-    monkeypatch.setattr(sys, "path", ["", str(tmp_path / "absent"), *sys.path])
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
-    lazyplug.invalidate_caches()
-    out = doctor_output(capsys)
-    assert "contains distributions, so it is scanned at each start" in out
-    assert f"{tmp_path / 'absent'} does not exist\n" in out
-    assert "Finder is asked at each lookup, which imports importlib.metadata" in out
 
 
 # ---------------------------------------------------------------------------- check

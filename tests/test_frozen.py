@@ -26,6 +26,7 @@ from lazyplug import (
 from lazyplug._indexing.freeze import anchor_path, freeze_index
 from lazyplug.cli import doctor as doctor  # noqa: PLC0414 - for another sys.path
 from lazyplug.cli import main
+from lazyplug.cli.diagnosis import cache as diagnosis_cache
 from lazyplug.testing import dist, plant
 from tests.support.children import ask, python
 from tests.support.clock import Ticking, hour_ahead_clock, process
@@ -889,44 +890,70 @@ def test_a_flat_index_answers_for_the_directory_that_contains_it(
 def test_doctor_says_whether_a_frozen_index_is_used_and_fresh(
     env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def findings() -> list[tuple[str, str]]:
+    def findings() -> list[tuple[str | None, str]]:
         capsys.readouterr()
         main(["doctor", "--json"])
-        found = json.loads(capsys.readouterr().out)["frozen"]
-        return [(each["state"], each["text"]) for each in found]
+        report = json.loads(capsys.readouterr().out)
+        return [
+            (each["code"], each["message"])
+            for each in report["findings"] + report["passed"]
+            if each["subject"] == "frozen index"
+        ]
 
-    assert findings() == [("ok", "none")]
+    assert findings() == [(None, "none")]
     env.freeze("--trust")
-    assert findings() == [("ok", f"{env.file} is used, and up to date")]
+    assert findings() == [(None, f"{env.file} is used, and up to date")]
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
-    ((state, text),) = findings()
-    assert state == "problem"
+    ((code, text),) = findings()
+    assert code == "frozen-stale"
     assert text.startswith(f"{env.file} is used, but is stale: third-1.0")
     env.freeze()
     shutil.rmtree(env.site / "third-1.0.dist-info")
     lazyplug.invalidate_caches()
     changed = f"{env.site} has other distributions than when it was frozen"
-    assert findings() == [("note", f"{env.file} is not used: {changed}")]
+    assert findings() == [("frozen-in-part", f"{env.file} is not used: {changed}")]
     other = plant(env.root / "other", dist("other"))
     env.freeze()
     env.path(env.site, other)
     part = f"{env.file} is used in part"
-    assert findings() == [("note", f"{part}: {other} is not in the frozen index")]
+    assert findings() == [
+        ("frozen-in-part", f"{part}: {other} is not in the frozen index")
+    ]
     env.freeze("--trust")
     env.path(env.site)
-    assert findings() == [("note", f"{part}: {other} is not on sys.path")]
+    assert findings() == [("frozen-in-part", f"{part}: {other} is not on sys.path")]
     env.freeze("--trust")
     for directory in env.site.glob("*.dist-info"):
         shutil.rmtree(directory)
     lazyplug.invalidate_caches()
-    ((state, text),) = findings()
-    assert (state, text.partition(";")[0]) == ("note", f"{env.file} is used")
+    ((code, text),) = findings()
+    assert (code, text.partition(";")[0]) == (
+        "frozen-not-checked",
+        f"{env.file} is used",
+    )
     assert "the metadata is missing, so it cannot be checked" in text
     env.file.write_bytes(b"")
     lazyplug.invalidate_caches()
-    ((state, text),) = findings()
-    assert state == "problem"
+    ((code, text),) = findings()
+    assert code == "frozen-not-usable"
     assert "is damaged" in text
+
+
+def test_doctor_does_not_call_an_unwritable_cache_an_error_if_it_is_not_needed(
+    env: Environment,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(diagnosis_cache, "write", refuse)
+    assert main(["doctor"]) == 1
+    assert "[cache-not-writable]" in capsys.readouterr().out
+    env.freeze("--trust")
+    capsys.readouterr()
+    assert main(["doctor"]) == 0
+    assert "[cache-not-needed]" in capsys.readouterr().out
 
 
 def test_refresh_says_that_a_frozen_index_is_in_effect(

@@ -72,7 +72,11 @@ ELSEWHERE = {
     "integrations/sphinx.py": {"documenting plugins from": STEVEDORE},
 }
 # What is printed as the result of a command is worded where it is printed.
-REPORTS = {"cli/doctor.py"}
+REPORTS = {
+    "cli/doctor.py",
+    *(f"cli/diagnosis/{name}.py" for name in ("cache", "index", "settings", "paths")),
+    *(f"cli/diagnosis/{name}.py" for name in ("findings", "plugins")),
+}
 of_sources = pytest.mark.skipif(
     is_built(), reason="a wheel has the hot modules in one: the sources are tested"
 )

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lazyplug.cli import doctor, main, startup
+from lazyplug.cli import main, startup
+from lazyplug.cli.diagnosis import paths
 from lazyplug.testing import plant
 
 RUN = "import startup_log; startup_log.ran.append({!r})"
@@ -96,23 +97,23 @@ def test_doctor_lists_the_files_of_all_site_directories_and_sitecustomize(
         lines = capsys.readouterr().out.splitlines()
         return [line for line in lines if line[8:].startswith("startup: ")]
 
-    runs = "note    startup: each start of Python runs code from"
     first = f"{'import os; ' + 'x' * 86}..."
+    runs = "note    startup: each start of Python runs code from"
+    code = "[startup-code]"
     without_user = [
-        f"{runs} {own}/a.pth: {first}",
-        f"{runs} /c.py: import sitecustomize",
+        f"{runs} {own}/a.pth: {first} {code}",
+        f"{runs} /c.py: import sitecustomize {code}",
     ]
     assert printed(False) == [
-        *without_user,
         "ok      startup: Python runs 2 lines of code before each program",
+        *without_user,
     ]
     assert printed(True) == [
-        f"{runs} {user}/b.pth: import sys",
-        *without_user,
         "ok      startup: Python runs 3 lines of code before each program",
+        f"{runs} {user}/b.pth: import sys {code}",
+        *without_user,
     ]
     flags = SimpleNamespace(no_site=1)
     monkeypatch.setattr(startup, "sys", SimpleNamespace(flags=flags))
-    assert [*doctor._startup()] == [
-        ("ok", "Python runs 0 lines of code before each program")
-    ]
+    (none,) = paths.check_startup()
+    assert none.message == "Python runs 0 lines of code before each program"

@@ -19,7 +19,8 @@ import lazyplug
 from lazyplug._indexing import storage
 from lazyplug._running import switch
 from lazyplug._running.activation import activate
-from lazyplug.cli import doctor, main, switching
+from lazyplug.cli import main, switching
+from lazyplug.cli.diagnosis import paths
 from lazyplug.testing import dist, plant
 from tests.support.children import python
 from tests.support.environments import RACY_SECONDS, Environment, vendor
@@ -210,17 +211,22 @@ def test_programs_are_named_without_directory_and_suffix(
     assert "PROGRAM is missing" in capsys.readouterr().err
 
 
+def found_by_doctor() -> list[tuple[str, str]]:
+    """Return what `lazyplug doctor` finds about the switch: codes and messages."""
+    return [(each.code, each.message) for each in paths.check_switch()]
+
+
 def test_doctor_shows_the_switch(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "site_directory", lambda: str(directory))
-    assert [*doctor._switch()] == [("ok", "off")]
+    monkeypatch.setattr(paths, "site_directory", lambda: str(directory))
+    assert found_by_doctor() == [("", "off")]
     main(["on", "--as-stevedore", "--for", "a"])
-    assert [*doctor._switch()] == [("note", "on for a: accelerate, as_stevedore")]
+    assert found_by_doctor() == [("switch-on", "on for a: accelerate, as_stevedore")]
     main(["on"])
-    assert [*doctor._switch()] == [("note", "on for all programs: accelerate")]
+    assert found_by_doctor() == [("switch-on", "on for all programs: accelerate")]
     (directory / "_lazyplug_switch.py").write_text("other")
-    assert [state for state, _ in doctor._switch()] == ["problem"]
+    assert [code for code, _ in found_by_doctor()] == ["switch-not-ours"]
 
 
 def test_status_and_doctor_show_a_switch_that_is_inherited(
@@ -231,10 +237,11 @@ def test_status_and_doctor_show_a_switch_that_is_inherited(
 ) -> None:
     base = plant(tmp_path / "base", {switch.PTH: switch.LINE})
     monkeypatch.setattr(site, "getsitepackages", lambda: [str(directory), str(base)])
-    monkeypatch.setattr(doctor, "site_directory", lambda: str(directory))
+    monkeypatch.setattr(paths, "site_directory", lambda: str(directory))
     found = report(capsys, "status")
     assert (found["state"], found["inherited"]) == ("off", [str(base)])
-    assert [*doctor._switch()] == [("ok", "off"), ("note", f"on in {base}, too")]
+    inherited = ("switch-inherited", f"on in {base}, too")
+    assert found_by_doctor() == [("", "off"), inherited]
 
 
 # ------------------------------------------------------------------- in a real start

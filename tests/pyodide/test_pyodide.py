@@ -299,15 +299,14 @@ def test_commands_manage_the_cache_and_the_frozen_index(mounts: Mounts) -> None:
     commands = ["refresh", "cache show", "cache verify", "doctor --json"]
     commands += ["freeze --output /tmp/lazyplug.index", "cache clear", "check app"]
     results = mounts.ask(COMMANDS % (commands,))
-    assert {
-        command: results[command][0] for command in commands if results[command][0]
-    } == {
-        "doctor --json": 1  # finds the problems of `faulty`
-    }
+    # The problems of `faulty` are warnings.
+    assert [each for each in commands if results[each][0]] == []
     assert "0 damaged" in results["cache verify"][1]
     doctor = json.loads(results["doctor --json"][1])
-    for part in ("cache", "index", "frozen", "startup", "sys.path"):
-        assert [row["state"] for row in doctor[part]] == ["ok"], doctor[part]
+    assert doctor["summary"]["errors"] == 0
+    assert doctor["summary"]["warnings"] > 0
+    subjects = {row["subject"] for row in doctor["findings"]}
+    assert subjects.isdisjoint({"cache", "index", "startup", "sys.path"}), doctor
 
 
 RUNS = """

@@ -1,0 +1,1 @@
+"""Find what is wrong with an environment, for `lazyplug doctor`. Imports no plugin."""
