@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from textwrap import wrap
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +17,7 @@ from .._faults.errors import no_matches
 from .._indexing.metadata import normalize
 from .._inventory import all_rows
 from .._printable import counted
+from . import _width
 from .children import HAS_PROCESSES, no_processes
 from .comparing import differences, to_text
 from .earlier import EarlierChecks
@@ -29,6 +31,7 @@ from .output import (
     at_least,
     clean,
     complain,
+    is_terminal,
     print_json,
     print_table,
     progress,
@@ -45,6 +48,7 @@ _NOT_BY_DEFAULT = (
 _FINE = {"ok", "excluded", "skipped"}
 # How many lines of an error, and how many names, are printed of one failure.
 _LINES, _NAMES = 3, 5
+_INDENT = " " * 9
 
 
 def add_to(_: str, parser: argparse.ArgumentParser) -> None:
@@ -410,14 +414,14 @@ def _print(
         print_table([{k: v for k, v in row.items() if k not in hidden} for row in rows])
     if not options.all or options.traceback:
         _print_failures(rows, options.traceback)
-    if rows:
-        print(_summary(rows))
-    elif not others:
+    if not all_rows(_environment.current()):
         print(NO_ENTRY_POINTS)
+    elif rows or not (options.groups or options.distribution):
+        print(_summary(rows))
     if others:
         names = ", ".join([clean(name) for name in others[:_NAMES]])
         more = f" and {len(others) - _NAMES} more" if len(others) > _NAMES else ""
-        print(messages.CHECKED_BY_NAME.format(groups=names + more))
+        _print_line(messages.CHECKED_BY_NAME.format(groups=names + more))
 
 
 def _summary(rows: list[dict[str, Any]]) -> str:
@@ -454,13 +458,29 @@ def _print_failures(rows: list[dict[str, Any]], traceback: bool) -> None:
         text = "; ".join(f"{group}: {', '.join(own)}" for group, own in names.items())
         if len(found) > _NAMES:
             text += f" and {len(found) - _NAMES} more"
-        print(f"{state:<9}{text} ({clean(distribution)})")
+        _print_line(f"{state:<9}{text} ({clean(distribution)})")
         trace = traceback and found[0]["traceback"]
         lines = [line for line in (trace or message).splitlines() if line.strip()]
         if not trace and len(lines) > _LINES:
             lines[_LINES:] = ["…"]
         for line in lines:
-            print(f"{'':9}{clean(line)}")
+            _print_line(_INDENT + clean(line))
+
+
+def _print_line(line: str) -> None:
+    """Print a line; on a terminal, break it between words."""
+    if not is_terminal(sys.stdout):
+        print(line)
+        return
+    indent = " " * (len(line) - len(line.lstrip()))
+    wrapped = wrap(
+        line,
+        _width(),
+        subsequent_indent=indent or _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    print("\n".join(wrapped))
 
 
 def _message(row: dict[str, Any]) -> str:
@@ -468,5 +488,8 @@ def _message(row: dict[str, Any]) -> str:
     if row["state"] != "differs":
         return str(row["error"])
     return messages.FACT_DIFFERS.format(
-        **{name: row[name] for name in ("fact", "kind", "expected", "actual")}
+        fact=row["fact"],
+        kind=row["kind"],
+        expected=row["expected"],
+        actual=row["actual"],
     )

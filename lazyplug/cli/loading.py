@@ -264,7 +264,10 @@ class _Answers:
             return []  # there is none yet
         data = data[: data.rfind(b"\n") + 1]
         self._position += len(data)
-        return [json.loads(line) for line in data.splitlines()]
+        try:
+            return [json.loads(line) for line in data.splitlines()]
+        except ValueError:
+            return []  # a plugin has written to the file
 
 
 def _send(process: "subprocess.Popen[bytes]", request: bytes) -> None:
