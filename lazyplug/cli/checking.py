@@ -197,7 +197,7 @@ def _selects_distributions(options: argparse.Namespace) -> bool:
 def _nothing_found(group: str, options: argparse.Namespace) -> str:
     if not _selects_distributions(options):
         return str(no_matches(group, None, ()))
-    return messages.NOTHING_TO_CHECK.format(
+    return messages.NOTHING_SELECTED.format(
         distributions=", ".join(options.distribution), place=group or "any group"
     )
 
