@@ -90,17 +90,18 @@ def test_a_plugin_that_fails_after_another_is_loaded_once_more_alone(
                 "plug_spoiled.py": "import sys\nassert not hasattr(sys, 'spoiled')\n",
                 "plug_ends.py": "import os, sys\nhasattr(sys, 'spoiled') and"
                 " os._exit(3)\n",
+                "plug_blind.py": "import sys\nsys.meta_path.clear()\n",
                 "plug_last.py": "",
                 **dist(
                     "some",
                     entry_points="[app]\nfirst = plug_first\nspoiled = plug_spoiled\n"
-                    "ends = plug_ends\nlast = plug_last\n",
+                    "ends = plug_ends\nblind = plug_blind\nlast = plug_last\n",
                 ),
             }
         )
     )
     rows = run_json(run, "check", "app")
-    names = ("first", "spoiled", "ends", "last")
+    names = ("first", "spoiled", "ends", "blind", "last")
     states = {row["name"]: row["state"] for row in rows}
     assert states == dict.fromkeys(names, "ok")
 

@@ -15,9 +15,10 @@ def describe(raised: "Any") -> "dict[str, Any]":
     survives whatever the class of the exception does.
     """
     error = type(raised).__name__
-    missing = text = ""
+    missing = trace_text = ""
     try:
-        error += ": " + str(raised)
+        text = str(raised)
+        error += ": " * bool(text) + text
     except BaseException:  # noqa: S110 - its class is the plugin's
         pass
     try:
@@ -38,7 +39,7 @@ def describe(raised: "Any") -> "dict[str, Any]":
             if module.partition(".")[0] not in loaders:
                 break
             trace = trace.tb_next
-        text = "".join(format_exception(type(raised), raised, trace))
+        trace_text = "".join(format_exception(type(raised), raised, trace))
     except BaseException:  # noqa: S110 - as above
         pass
-    return {"error": error, "missing": missing, "traceback": text}
+    return {"error": error, "missing": missing, "traceback": trace_text}

@@ -105,9 +105,11 @@ def load_all(
     """Load each batch of plugins in a process, and complete each plugin.
 
     The plugins of a batch are loaded in turn, so what several of them import is
-    imported once. A plugin that then fails, and was not the first, is loaded once more
-    in a process of its own: an earlier plugin may be the reason. The opposite, a plugin
-    that loads only after another one, is not noticed.
+    imported once. An earlier plugin may be the reason why one fails, so those that
+    failed are loaded once more, together. The first of them has a process of its own
+    up to then, so its result counts, and those of others with the same error. All the
+    rest are loaded again. The opposite, a plugin that loads only after another one, is
+    not noticed.
 
     :param jobs: how many processes run at the same time.
     :param timeout: how many seconds each plugin may take.
@@ -192,7 +194,8 @@ class _Processes:
         reader = Thread(target=_keep_tail, args=(process.stdout, printed), daemon=True)
         reader.start()
         answers = _Answers(path)
-        again: list[Sequence[Loadable]] = []
+        again: list[Loadable] = []
+        first = ""
         place = 0
         code: int | None = None
         try:
@@ -206,8 +209,10 @@ class _Processes:
                 for found in answers.read():
                     began = monotonic()
                     ended = code is not None
-                    if place and found["error"] and not found["missing"]:
-                        again.append([batch[place]])
+                    if place == 0:
+                        first = found["error"]
+                    if found["error"] not in {"", first}:
+                        again.append(batch[place])
                     else:
                         state = "failed" if found["error"] else "ok"
                         self._complete(batch[place], {"state": state, **found})
@@ -218,7 +223,8 @@ class _Processes:
             self._running.discard(process)
             # The processes that could hold the other end of the pipe have been killed.
             reader.join(1.0)
-        return again + self._unanswered(batch, place, code, printed)
+        left = self._unanswered(batch, place, code, printed)
+        return [again, *left] if again else left
 
     def _unanswered(
         self,
