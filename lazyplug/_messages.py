@@ -358,6 +358,11 @@ NO_PROCESSES = "{platform} cannot start processes"
 CHECKED_IN_THIS_PROCESS = (
     "{reason}: each plugin is loaded in this process, without a time limit"
 )
+CHECKED_BY_NAME = "Not checked, unless a GROUP names them: {groups}."
+NOTHING_SELECTED = "{distributions}: declares no plugin in {place}"
+NEEDS_MODULE = "needs {module}, which is not installed"
+NEEDS_EXTRA = "needs {module} of the extra {extra!r}, which is not installed"
+FACT_DIFFERS = "fact {fact!r} ({kind}): expected {expected}, found {actual}"
 NO_BENCH = "{reason}, which `lazyplug bench` measures"
 NO_TRACE = (
     "{reason}, which `lazyplug trace` needs. Run `lazyplug run --trace FILE PROGRAM`."

@@ -368,6 +368,8 @@ def test_check_of_working_plugins_succeeds(
         )
     )
     code, out, err = run("check", "app", "--jobs", "1")
+    assert (code, out, err) == (0, "1 plugin checked, 0 failed\n", "")
+    code, out, err = run("check", "app", "--all", "--again")
     assert (code, err) == (0, "")
     header, row, count = out.splitlines()
     assert header.split() == [
@@ -483,7 +485,7 @@ def test_no_command_but_check_imports_a_plugin(good: Path, tmp_path: Path) -> No
         python("-c", code, env=env)
         assert not trapped.exists(), arguments
     # The trap does catch what is imported.
-    code = f"{path}from lazyplug.cli import main; main(['check', 'app'])"
+    code = f"{path}from lazyplug.cli import main; main(['check', '--isolate', 'app'])"
     python("-c", code, env=env)
     assert trapped.read_text() == "imported " * 3
 
@@ -851,7 +853,7 @@ def test_check_does_not_load_excluded_plugins(
 ) -> None:
     monkeypatch.setenv("LAZYPLUG_DENY", "app=*,app.more=*")
     monkeypatch.setenv("TRAPPED", str(tmp_path / "trapped"))
-    code, out, _ = run("check")
+    code, out, _ = run("check", "--all")
     assert code == 0
     assert out.count("excluded by the deny pattern 'app=*' in LAZYPLUG_DENY") == 3
     assert out.endswith("0 plugins checked, 0 failed, 4 excluded\n")

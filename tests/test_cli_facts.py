@@ -321,7 +321,7 @@ def test_check_reports_each_fact_that_the_loaded_object_contradicts(
 def test_check_prints_differences_and_counts_the_plugins_that_have_any(
     run: Run,
 ) -> None:
-    code, out, _ = run("check", "app", *NAMES)
+    code, out, _ = run("check", "app", *NAMES, "--all")
     assert code == 1
     header, *lines, summary = out.splitlines()
     assert header.split()[-4:] == ["fact", "kind", "expected", "actual"]
@@ -330,6 +330,13 @@ def test_check_prints_differences_and_counts_the_plugins_that_have_any(
     assert summary == f"{len(CHECKED)} plugins checked, {count} failed"
     (line,) = [line for line in lines if line.endswith("no such attribute")]
     assert line.split()[:3] == ["app", "removed", "differs"]
+    assert run("check", "app", *NAMES)[1].splitlines()[-1] == summary
+    _, out, _ = run("check", "app", *NAMES)
+    (place,) = [n for n, line in enumerate(out.splitlines()) if "removed" in line]
+    failure, difference = out.splitlines()[place : place + 2]
+    assert failure.startswith("differs  app: removed (checked")
+    assert difference.startswith("         fact ")
+    assert difference.endswith(", found no such attribute")
 
 
 def test_check_succeeds_if_all_facts_are_as_proven_and_declared(
@@ -375,8 +382,9 @@ def test_facts_of_a_plugin_that_cannot_be_loaded_are_not_compared(
 
 
 def test_check_compares_facts_of_one_group_only(run: Run) -> None:
-    text = "lazyplug check: --facts can only be used with GROUP\n"
-    assert run("check", "--facts", "plug_host:FACTS") == (2, "", text)
+    text = "lazyplug check: --facts can only be used with one GROUP\n"
+    for groups in ((), ("app", "app.more")):
+        assert run("check", *groups, "--facts", "plug_host:FACTS") == (2, "", text)
 
 
 # ----------------------------------------------------------------- companion groups

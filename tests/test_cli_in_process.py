@@ -26,6 +26,7 @@ from lazyplug.cli import (
     completing,
     doctor,
     listing,
+    loading,
     main,
     measuring,
     output,
@@ -402,7 +403,7 @@ def test_check_loads_plugins_in_this_process_if_none_can_be_started(
 def test_check_describes_how_a_process_ended_and_counts_processors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert checking._how(-250) == "its process was killed by signal 250"
+    assert loading.how_ended(-250) == "its process was killed by signal 250"
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert checking._processors() == (os.cpu_count() or 1)
 

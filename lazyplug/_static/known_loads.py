@@ -33,7 +33,7 @@ class KnownLoads:
     def __init__(self, handles: "Iterable[Any]") -> None:
         # The same for all of them, even if a plugin changes sys.path.
         self._facts = learned_facts()
-        self._state = _state(self._facts)
+        self._state = environment_state(self._facts)
         # By identity: a host may use entry points of its own, which cannot be hashed.
         self._known = {
             id(each): each
@@ -65,7 +65,7 @@ def forget(handle: "Handle") -> None:
     write(known)
 
 
-def _state(known: LearnedFacts) -> "str | None":
+def environment_state(known: LearnedFacts) -> "str | None":
     """Return a text that changes with the environment; None if it may not change."""
     environment = known.environment
     if (

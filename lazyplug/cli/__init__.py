@@ -20,7 +20,10 @@ COMMANDS = {
     "list": ("listing", "list the plugins of a group"),
     "show": ("listing", "show all details of one plugin, without importing it"),
     "why": ("reasons", "explain why a plugin is available or not"),
-    "check": ("checking", "load each plugin in its own process"),
+    "check": (
+        "checking",
+        "load the plugins in other processes, and show those that fail",
+    ),
     "doctor": ("doctor", "check this environment for problems"),
     "cache": ("cache", "inspect, verify or clean the cache directory"),
     "refresh": ("cache", "rescan the environment, and rewrite the index"),

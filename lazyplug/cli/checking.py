@@ -1,98 +1,104 @@
-"""Load each plugin in its own process, with a time limit."""
+"""Load each plugin in a child process, with a time limit, and print those that fail."""
 
 import argparse
-import json
 import os
-import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from threading import Event, Thread
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from textwrap import wrap
 from time import perf_counter
-from typing import IO, Any
+from typing import Any
 
 from .. import _environment
 from .. import _messages as messages
 from .._exceptions import InvalidFacts
 from .._facts import Facts, find_facts
 from .._faults.errors import no_matches
+from .._indexing.metadata import normalize
 from .._inventory import all_rows
-from .._printable import counted, describe_error
-from .children import HAS_PROCESSES, child_command, kill, no_processes
-from .comparing import comparison, differences
+from .._printable import counted
+from . import _width
+from .children import HAS_PROCESSES, no_processes
+from .comparing import differences, to_text
+from .earlier import EarlierChecks
+from .failure import describe
 from .host_facts import add_facts, companion_fault, import_facts, is_companion
 from .listing import EXCLUDED, NO_ENTRY_POINTS, label, list_extensions
+from .loading import Loadable, load_all
+from .missing import need
 from .output import (
     add_json,
     at_least,
+    clean,
     complain,
+    is_terminal,
     print_json,
     print_table,
     progress,
+    unwritable,
 )
 
-# Run by the child. It reads from standard input what to load, and which file to write
-# the result to. Standard output belongs to the plugin.
-_CHILD = """
-import json, os, sys
-from marshal import loads
-# A plugin may replace what is in other modules.
-dumps, write, leave = json.dumps, os.write, os._exit
-asked = json.loads(sys.stdin.buffer.read())
-compare, facts = loads(bytes.fromhex(asked["comparison"]))
-compare = type(lambda: 0)(compare, {})
-def memory():
-    # What getrusage tells begins, on Linux, with the peak of who started this.
-    try:
-        with open("/proc/self/status") as status:
-            (peak,) = [line for line in status if line.startswith("VmHWM")]
-        return int(peak.split()[1]) / 1024
-    except (OSError, ValueError):
-        pass
-    try:
-        from resource import RUSAGE_SELF, getrusage
-    except ImportError:
-        return 0.0
-    # in KiB, but on macOS
-    unit = 1 << (20 if sys.platform == "darwin" else 10)
-    return getrusage(RUSAGE_SELF).ru_maxrss / unit
-from importlib import import_module
-before = memory()
-from time import perf_counter
-sys.path[:] = asked["path"]
-began = perf_counter()
-error = ""
-try:
-    # as importlib.metadata loads
-    found = import_module(asked["module"])
-    for name in filter(None, (asked["attr"] or "").split(".")):
-        found = getattr(found, name)
-except BaseException as raised:
-    error = type(raised).__name__
-    try:
-        error += ": " + str(raised)
-    except BaseException:
-        pass  # its class is the plugin's
-seconds = perf_counter() - began
-said = {"seconds": seconds, "mib": max(0.0, memory() - before), "error": error}
-said["differences"] = [] if error else compare(found, facts)
-# Not if the plugin has forked, and the other of the two was first.
-answer = os.open(asked["answer"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-write(answer, dumps(said).encode())
-leave(0)
-"""
-# How many of the last bytes that a plugin prints are kept.
-_TAIL = 4096
 _DAY = 86_400.0
+# Groups of programs, whose import may be the program itself, and of build backends,
+# which run in environments of their own: they are checked if a GROUP names them.
+_NOT_BY_DEFAULT = (
+    *("console_scripts", "gui_scripts", "pipx.run", "distutils.*", "egg_info.*"),
+    *("setuptools.*", "hatch", "hatch.*", "pdm", "pdm.*", "poetry.*"),
+)
+_FINE = {"ok", "excluded", "skipped"}
+# How many lines of an error, and how many names, are printed of one failure.
+_LINES, _NAMES = 3, 5
+_INDENT = " " * 9
 
 
 def add_to(_: str, parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     add_json(parser)
     parser.add_argument(
-        "group", metavar="GROUP", nargs="?", help="the group (default: all groups)"
+        "groups",
+        metavar="GROUP",
+        nargs="*",
+        help="the groups (default: all, but those of programs and build backends)",
+    )
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="GROUP",
+        help="leave out a group, or the groups that match a pattern (repeatable)",
+    )
+    parser.add_argument(
+        "--distribution",
+        action="append",
+        default=[],
+        metavar="DISTRIBUTION",
+        help="check the plugins of this distribution only (repeatable)",
+    )
+    parser.add_argument(
+        "--exclude-distribution",
+        action="append",
+        default=[],
+        metavar="DISTRIBUTION",
+        help="leave out the plugins of this distribution (repeatable)",
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="print all plugins, not only failures"
+    )
+    parser.add_argument(
+        "--traceback", action="store_true", help="print the tracebacks of failures"
+    )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="also load what an earlier check has loaded",
+    )
+    parser.add_argument(
+        "--isolate",
+        action="store_true",
+        help="load each plugin in a process of its own, also what was loaded before",
+    )
+    parser.add_argument(
+        "--junit", metavar="FILE", help="also write the result as JUnit XML"
     )
     parser.add_argument(
         "--timeout",
@@ -106,12 +112,12 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
         type=at_least(1),
         default=_processors(),
         metavar="N",
-        help="how many are loaded at the same time (default: one per processor)",
+        help="how many processes run at the same time (default: one per processor)",
     )
     add_facts(
         parser,
         "compare the facts that this Facts object of the host asks for with what is"
-        " loaded (with GROUP)",
+        " loaded (with one GROUP)",
     )
     parser.set_defaults(command=check)
 
@@ -140,49 +146,90 @@ def _processors() -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Load each plugin and print the result; return 1 if one fails.
+    """Load the plugins, and print those that fail; return 1 if any does.
 
-    Runs the plugins' code, each in its own process if the platform has processes;
-    excluded plugins are not run.
+    Runs the plugins' code, in child processes if the platform has processes; excluded
+    plugins are not run. What an earlier check has loaded is not loaded again.
     """
-    if options.facts and not options.group:
-        text = messages.ONLY_WITH.format(option="--facts", other="GROUP")
+    if options.facts and len(options.groups) != 1:
+        text = messages.ONLY_WITH.format(option="--facts", other="one GROUP")
         complain(f"lazyplug check: {text}")
         return 2
+    fault = options.junit and unwritable(options.junit)
+    if fault:
+        complain(f"lazyplug check: {fault}")
+        return 2
     wanted = options.facts and import_facts(options.facts)
-    groups = (
-        [options.group] if options.group else sorted(all_rows(_environment.current()))
-    )
-    found = [each for group in groups for each in list_extensions(group).items()]
-    if not found and options.group:
-        if options.json:
-            print_json([])
-        complain(str(no_matches(options.group, None, ())))
-        return 1
-    plugins = [_Plugin(extension, note, wanted) for extension, note in found]
+    groups, others = _choose_groups(options)
+    found = {group: _plugins(group, options, wanted) for group in groups}
+    absent = [group for group in options.groups if not found.get(group, True)]
+    # A family of groups may overlap with another GROUP.
+    every = {each.key: each for plugins in found.values() for each in plugins}
     if wanted is not None:
-        lost = {plugin.key: plugin for plugin in _without_plugin(wanted)}
-        # A family of groups may have its companion groups among them.
-        plugins = [each for each in plugins if each.key not in lost]
-        plugins += lost.values()
-    loaded = [plugin for plugin in plugins if plugin.is_loaded]
-    if HAS_PROCESSES:
-        _in_processes(loaded, options)
-    else:
-        _in_this_process(loaded)
+        # Those of companion groups that a family has among its groups come last.
+        for plugin in _without_plugin(wanted):
+            every.pop(plugin.key, None)
+            every[plugin.key] = plugin
+    plugins = list(every.values())
+    _load(plugins, options)
     rows = [row for plugin in plugins for row in plugin.rows()]
-    failed = [plugin for plugin in plugins if plugin.has_failed()]
+    if options.junit:
+        from .junit import write_junit  # deferred: only for --junit
+
+        write_junit([{**row, "message": _message(row)} for row in rows], options.junit)
     if options.json:
         print_json(rows)
-    elif rows:
-        print_table(rows)
-        excluded = [row for row in rows if row["state"] == "excluded"]
-        checked = counted(len(plugins) - len(excluded), "plugin")
-        summary = f"{checked} checked, {len(failed)} failed"
-        print(summary + (f", {len(excluded)} excluded" if excluded else ""))
     else:
-        print(NO_ENTRY_POINTS)
-    return 1 if failed else 0
+        _print(rows, others, options)
+    for group in absent:
+        complain(_nothing_found(group, options))
+    nothing = not plugins and _selects_distributions(options)
+    if nothing and not absent:
+        complain(_nothing_found("", options))
+    failed = any(plugin.has_failed() for plugin in plugins)
+    return 1 if failed or absent or nothing else 0
+
+
+def _selects_distributions(options: argparse.Namespace) -> bool:
+    return bool(options.distribution)
+
+
+def _nothing_found(group: str, options: argparse.Namespace) -> str:
+    if not _selects_distributions(options):
+        return str(no_matches(group, None, ()))
+    return messages.NOTHING_SELECTED.format(
+        distributions=", ".join(options.distribution), place=group or "any group"
+    )
+
+
+def _choose_groups(options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Return the groups to be checked, and those that only a GROUP would check."""
+    every = options.groups or sorted(all_rows(_environment.current()))
+    left = [each for each in every if not _matches(each, options.exclude)]
+    if options.groups:
+        return left, []
+    others = [each for each in left if _matches(each, _NOT_BY_DEFAULT)]
+    return [each for each in left if each not in others], others
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _plugins(
+    namespace: str, options: argparse.Namespace, wanted: Facts | None
+) -> "list[_Plugin]":
+    """Return the plugins of a group, or of a family of groups, that are selected."""
+    only = set(map(normalize, options.distribution))
+    without = set(map(normalize, options.exclude_distribution))
+    plugins = []
+    for extension, note in list_extensions(namespace, thorough=False).items():
+        owner = extension._owner
+        key = "" if owner is None else owner[0]
+        is_selected = (not only or key in only) and key not in without
+        if is_selected and not _matches(extension.group, options.exclude):
+            plugins.append(_Plugin(extension, note, wanted))
+    return plugins
 
 
 def _without_plugin(wanted: Facts) -> "Iterator[_Plugin]":
@@ -230,6 +277,8 @@ class _Plugin:
             "mib": 0.0,
             "distribution": label(extension),
             "error": "",
+            "traceback": "",
+            "remembered": False,
         }
         self.key = extension.group, extension.name, self.row["distribution"]
         self.facts: list[tuple[str, Any, str]] = []
@@ -262,13 +311,34 @@ class _Plugin:
 
     def has_failed(self) -> bool:
         """Return True if the plugin cannot be used, or if one of its facts is wrong."""
-        return any(row["state"] not in {"ok", "excluded"} for row in self.rows())
+        return any(row["state"] not in _FINE for row in self.rows())
+
+    def request(self) -> tuple[str, str | None, str]:
+        """Return what a child process loads and compares."""
+        facts = to_text(self.facts) if self.facts else ""
+        return self.extension._module or "", self.extension.attr, facts
+
+    def complete(self, found: dict[str, Any]) -> None:
+        """Take what was found when it was loaded, or when that failed."""
+        found = dict(found)
+        self.differences = found.pop("differences", [])
+        reason = need(self.extension, found.pop("missing", ""))
+        if reason:
+            found |= {"state": "skipped", "error": reason}
+        self.row |= found
+
+    def recall(self, earlier: EarlierChecks) -> None:
+        """Complete the row if an earlier check has loaded this plugin."""
+        figures = earlier.recall(self.extension)
+        if figures is not None:
+            self.row["seconds"], self.row["mib"] = figures
+            self.row["remembered"] = True
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the row of this plugin, and one for each failure of its facts."""
         fields = ("fact", "kind", "expected", "actual") if self._has_facts else ()
         yield self.row | dict.fromkeys(fields, "")
-        own = self.row | {"seconds": 0.0, "mib": 0.0, "error": ""}
+        own = self.row | {"seconds": 0.0, "mib": 0.0, "error": "", "traceback": ""}
         for fault in self._faults:
             row = {"state": "invalid", "error": fault}
             yield own | dict.fromkeys(fields, "") | row
@@ -278,140 +348,148 @@ class _Plugin:
             yield own | {"state": "differs"} | dict(zip(fields, values))
 
 
-def _in_this_process(plugins: list[_Plugin]) -> None:
+def _load(plugins: Sequence[_Plugin], options: argparse.Namespace) -> None:
+    """Load what no earlier check has loaded, and complete the rows of all."""
+    earlier = EarlierChecks()
+    to_load = [plugin for plugin in plugins if plugin.is_loaded]
+    if not (options.again or options.isolate or options.facts):
+        for plugin in to_load:
+            plugin.recall(earlier)
+        to_load = [plugin for plugin in to_load if not plugin.row["remembered"]]
+    if HAS_PROCESSES:
+        _in_processes(to_load, options)
+    else:
+        _in_this_process(to_load)
+    for plugin in to_load:
+        if plugin.row["state"] == "ok":
+            figures = plugin.row["seconds"], plugin.row["mib"]
+            earlier.remember(plugin.extension, *figures)
+        else:
+            earlier.forget(plugin.extension)
+
+
+def _in_this_process(plugins: Sequence[_Plugin]) -> None:
     """Load plugins one by one in this process, and complete their rows."""
-    complain(messages.CHECKED_IN_THIS_PROCESS.format(reason=no_processes()))
+    if plugins:
+        complain(messages.CHECKED_IN_THIS_PROCESS.format(reason=no_processes()))
     for plugin in plugins:
         began = perf_counter()
         try:
             loaded = plugin.extension.plugin
-            plugin.row["seconds"] = perf_counter() - began
-            plugin.differences = differences(loaded, plugin.facts)
+            found: dict[str, Any] = {"differences": differences(loaded, plugin.facts)}
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            plugin.row |= {
-                "state": "failed",
-                "seconds": perf_counter() - began,
-                "error": describe_error(error),
-            }
+            found = {"state": "failed", **describe(error)}
+        plugin.complete(found | {"seconds": perf_counter() - began})
 
 
-def _in_processes(plugins: list[_Plugin], options: argparse.Namespace) -> None:
-    """Load each plugin in its own process, and complete its row."""
-    running: set[subprocess.Popen[bytes]] = set()
-    stopped = Event()
-    pool = ThreadPoolExecutor(options.jobs)
-    try:
-        with tempfile.TemporaryDirectory(prefix="lazyplug-check-") as directory:
-            command = child_command(directory, _CHILD)
-            waiting = {}
-            for place, plugin in enumerate(plugins):
-                answer = os.path.join(directory, str(place))
-                job = plugin, answer, options.timeout, running, stopped
-                waiting[pool.submit(_load, command, *job)] = plugin
-            with progress("loading", len(plugins), sys.stdout) as step:
-                for done in as_completed(waiting):
-                    found = done.result()
-                    plugin = waiting[done]
-                    plugin.differences = found.pop("differences", [])
-                    plugin.row |= found
-                    step()
-    finally:
-        # After an interrupt no process is started, and the running ones are killed.
-        stopped.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in tuple(running):
-            kill(process)
+def _in_processes(plugins: Sequence[_Plugin], options: argparse.Namespace) -> None:
+    """Load plugins in child processes, and complete their rows."""
+    batches: dict[Any, list[Loadable]] = {}
+    for number, plugin in enumerate(plugins):
+        owner = plugin.extension._owner
+        key = number if options.isolate or owner is None else owner[0]
+        batches.setdefault(key, []).append(plugin)
+    # The longest first: none of them is left for the end.
+    ordered = sorted(batches.values(), key=len, reverse=True)
+    with progress("loading", len(plugins), sys.stderr) as step:
+        shown = 0
+
+        def show(done: int, slowest: Loadable | None) -> None:
+            nonlocal shown
+            name = slowest.request()[0] if slowest is not None else ""
+            step(done - shown, name)
+            shown = done
+
+        load_all(ordered, options.jobs, options.timeout, show)
 
 
-def _load(
-    command: list[str],
-    plugin: _Plugin,
-    answer: str,
-    timeout: float,
-    running: "set[subprocess.Popen[bytes]]",
-    stopped: Event,
-) -> dict[str, Any]:
-    """Load a plugin in a process; return the fields of its row, and `differences`."""
-    request = {
-        "path": list(_environment.current().entries),
-        "module": plugin.extension._module,
-        "attr": plugin.extension.attr,
-        "comparison": comparison(plugin.facts),
-        "answer": answer,
+def _print(
+    rows: list[dict[str, Any]], others: list[str], options: argparse.Namespace
+) -> None:
+    """Print the failures, or all rows, and a summary."""
+    if options.all and rows:
+        hidden = {"traceback"}
+        print_table([{k: v for k, v in row.items() if k not in hidden} for row in rows])
+    if not options.all or options.traceback:
+        _print_failures(rows, options.traceback)
+    if not all_rows(_environment.current()):
+        print(NO_ENTRY_POINTS)
+    elif rows or not (options.groups or options.distribution):
+        print(_summary(rows))
+    if others:
+        names = ", ".join([clean(name) for name in others[:_NAMES]])
+        more = f" and {len(others) - _NAMES} more" if len(others) > _NAMES else ""
+        _print_line(messages.CHECKED_BY_NAME.format(groups=names + more))
+
+
+def _summary(rows: list[dict[str, Any]]) -> str:
+    plugins: dict[tuple[str, str, str], set[str]] = {}
+    for row in rows:
+        key = row["group"], row["name"], row["distribution"]
+        plugins.setdefault(key, set()).add(row["state"])
+    states = list(plugins.values())
+    numbers = {
+        "failed": sum(1 for each in states if each - _FINE),
+        "skipped": sum(1 for each in states if "skipped" in each),
+        "excluded": sum(1 for each in states if "excluded" in each),
+        "loaded before": sum(1 for row in rows if row["remembered"]),
     }
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as fault:
-        reason = messages.CANNOT_BE.format(done="started", reason=fault)
-        return {"state": "crashed", "error": f"its process {reason}"}
-    running.add(process)
-    if stopped.is_set():
-        kill(process)  # started after the others were killed
-    printed = bytearray()
-    reader = Thread(target=_keep_tail, args=(process.stdout, printed), daemon=True)
-    reader.start()
-    try:
-        code = _wait(process, json.dumps(request).encode(), timeout)
-    finally:
-        kill(process)
-        running.discard(process)
-        # The processes that could hold the other end of the pipe have been killed.
-        reader.join(1.0)
-    try:
-        with open(answer, encoding="utf-8") as file:
-            row: dict[str, Any] = json.load(file)
-    except (OSError, ValueError):
-        if code is None:
-            error = messages.TIMED_OUT.format(timeout=timeout)
-            return {"state": "timeout", "seconds": timeout, "error": error}
-        last = printed.decode(errors="backslashreplace").strip().rpartition("\n")[2]
-        error = _how(code) + (f": {last}" if last else "")
-        return {"state": "crashed", "error": error}
-    return row | {"state": "failed"} if row["error"] else row
+    text = counted(len(plugins) - numbers["excluded"], "plugin") + " checked"
+    return text + "".join(
+        f", {number} {name}"
+        for name, number in numbers.items()
+        if number or name == "failed"
+    )
 
 
-def _wait(
-    process: "subprocess.Popen[bytes]", request: bytes, timeout: float
-) -> "int | None":
-    """Wait until a process ends; return its exit code, or None after the timeout."""
-    try:
-        if process.stdin is not None:
-            with process.stdin as file:
-                file.write(request)
-    except BrokenPipeError:
-        pass  # it ended before it read its input
-    try:
-        return process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        return None
+def _print_failures(rows: list[dict[str, Any]], traceback: bool) -> None:
+    """Print each failure, and those with the same error of a distribution together."""
+    alike: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["state"] not in _FINE:
+            key = row["state"], row["distribution"], _message(row)
+            alike.setdefault(key, []).append(row)
+    for (state, distribution, message), found in alike.items():
+        names: dict[str, list[str]] = {}
+        for row in found[:_NAMES]:
+            names.setdefault(clean(row["group"]), []).append(clean(row["name"]))
+        text = "; ".join(f"{group}: {', '.join(own)}" for group, own in names.items())
+        if len(found) > _NAMES:
+            text += f" and {len(found) - _NAMES} more"
+        _print_line(f"{state:<9}{text} ({clean(distribution)})")
+        trace = traceback and found[0]["traceback"]
+        lines = [line for line in (trace or message).splitlines() if line.strip()]
+        if not trace and len(lines) > _LINES:
+            lines[_LINES:] = ["…"]
+        for line in lines:
+            _print_line(_INDENT + clean(line))
 
 
-def _keep_tail(stream: "IO[bytes] | None", printed: bytearray) -> None:
-    if stream is not None:
-        with stream:
-            while chunk := os.read(stream.fileno(), 1 << 16):
-                printed += chunk
-                del printed[:-_TAIL]
+def _print_line(line: str) -> None:
+    """Print a line; on a terminal, break it between words."""
+    if not is_terminal(sys.stdout):
+        print(line)
+        return
+    indent = " " * (len(line) - len(line.lstrip()))
+    wrapped = wrap(
+        line,
+        _width(),
+        subsequent_indent=indent or _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    print("\n".join(wrapped))
 
 
-def _how(code: int) -> str:
-    """Return in words how a process ended.
-
-    >>> _how(3), _how(-9)
-    ('its process exited with code 3', 'its process was killed by SIGKILL')
-    """
-    if code >= 0:
-        return messages.PROCESS_EXITED.format(code=code)
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    return messages.PROCESS_KILLED.format(signal=name)
+def _message(row: dict[str, Any]) -> str:
+    """Return why a row is a failure, also if a fact is."""
+    if row["state"] != "differs":
+        return str(row["error"])
+    return messages.FACT_DIFFERS.format(
+        fact=row["fact"],
+        kind=row["kind"],
+        expected=row["expected"],
+        actual=row["actual"],
+    )

@@ -52,9 +52,9 @@ def differences(plugin: "Any", facts: "Found") -> "list[tuple[str, str]]":
     return found
 
 
-def comparison(facts: "Found") -> str:
-    """Return, as text, the function `differences` and the facts to be compared.
+def to_text(value: "Any") -> str:
+    """Return, as text, the code of a function, or the facts to be compared.
 
     The same version of Python reads it.
     """
-    return marshal.dumps((differences.__code__, facts)).hex()
+    return marshal.dumps(value).hex()

@@ -177,25 +177,31 @@ def has_rich() -> bool:
 
 def progress(
     label: str, total: int, file: "IO[str]"
-) -> "AbstractContextManager[Callable[[], None]]":
+) -> "AbstractContextManager[Callable[..., None]]":
     """Return a context manager that shows a progress bar on a terminal.
 
-    Its value is a function to be called after each step. Without rich, the bar is a
-    line that is rewritten. Nothing is left of it at the end.
+    Its value is a function to be called after each step; or with a number of steps, and
+    the name of what takes long. Without rich, the bar is a line that is rewritten.
+    Nothing is left of it at the end.
     """
     from contextlib import contextmanager  # deferred: only for long commands
 
     @contextmanager
-    def bar() -> "Iterator[Callable[[], None]]":
+    def bar() -> "Iterator[Callable[..., None]]":
         if not is_terminal(file):
-            yield lambda: None
+            yield lambda *_: None
         elif has_rich():
             from rich.console import Console  # deferred: only on a terminal
             from rich.progress import Progress
 
             with Progress(console=Console(file=file), transient=True) as shown:
                 task = shown.add_task(label, total=total)
-                yield lambda: shown.advance(task)
+
+                def step(number: int = 1, slow: str = "") -> None:
+                    text = _progress_text(label, slow).replace("[", r"\[")
+                    shown.update(task, advance=number, description=text)
+
+                yield step
         else:
             yield from _plain_bar(label, total, file)
 
@@ -204,20 +210,32 @@ def progress(
 
 def _plain_bar(
     label: str, total: int, file: "IO[str]"
-) -> "Iterator[Callable[[], None]]":
-    done = -1
+) -> "Iterator[Callable[..., None]]":
+    done, width = 0, len(f"{label} {total}/{total}")
 
-    def step() -> None:
-        nonlocal done
-        done += 1
-        print(f"\r{label} {done}/{total}", end="", file=file, flush=True)
+    def step(number: int = 1, slow: str = "") -> None:
+        nonlocal done, width
+        done += number
+        text = _progress_text(f"{label} {done}/{total}", slow)
+        padding = " " * (width - len(text))
+        width = max(width, len(text))
+        print(f"\r{text}{padding if slow else ''}", end="", file=file, flush=True)
 
-    step()
+    step(0)
     try:
         yield step
     finally:
-        print("\r" + " " * len(f"{label} {total}/{total}"), end="\r", file=file)
+        print("\r" + " " * width, end="\r", file=file)
         file.flush()
+
+
+def _progress_text(label: str, slow: str) -> str:
+    """Return a label with the name of what takes long, of a length that fits.
+
+    >>> _progress_text("loading 1/2", "json"), _progress_text("loading", "")
+    ('loading 1/2: json', 'loading')
+    """
+    return f"{label}: {clean(slow)[:30]}" if slow else label
 
 
 def save_picture(

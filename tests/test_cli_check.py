@@ -1,0 +1,400 @@
+"""Test what `lazyplug check` loads, remembers, skips and prints."""
+
+import json
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import lazyplug
+from lazyplug.cli import checking, output
+from lazyplug.cli.missing import need
+from lazyplug.testing import Tree, dist, plant
+from tests.support.commands import Run, run_json
+from tests.support.fixtures import PlantSite, SetPath
+
+pytestmark = pytest.mark.usefixtures("late_clock")
+
+# Each load of a plugin is a line in this file.
+COUNTS = """
+import os
+with open(os.environ["LOADS"], "a") as file:
+    file.write(f"{__name__} {os.getpid()}\\n")
+"""
+
+
+@pytest.fixture
+def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "loads"
+    file.touch()
+    monkeypatch.setenv("LOADS", str(file))
+    return file
+
+
+def loaded(file: Path) -> list[str]:
+    """Return the modules that were loaded since the last call."""
+    lines = file.read_text().splitlines()
+    file.write_text("")
+    return sorted(line.split()[0] for line in lines)
+
+
+def requirements(name: str, *lines: str) -> Tree:
+    text = "".join(f"Requires-Dist: {line}\n" for line in lines)
+    return {
+        f"{name}-1.0.dist-info": {
+            "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{text}"
+        }
+    }
+
+
+def plant_with(site: PlantSite, tree: Tree, points: str, *lines: str) -> Path:
+    """Plant a distribution `some` with entry points and requirements."""
+    directory = site({**tree, **dist("some", entry_points=points)})
+    plant(directory, requirements("some", *lines))
+    return directory
+
+
+# --------------------------------------------------------------------- child processes
+
+
+def test_plugins_of_a_distribution_are_loaded_in_turn_and_others_are_not(
+    site: PlantSite, prepend_path: SetPath, run: Run, loads: Path
+) -> None:
+    prepend_path(
+        site(
+            {
+                **{f"plug_{each}.py": COUNTS for each in "abc"},
+                **dist("one", entry_points="[app]\na = plug_a\nb = plug_b\n"),
+                **dist("two", entry_points="[app]\nc = plug_c\n"),
+            }
+        )
+    )
+    code, out, _ = run("check", "app")
+    assert code == 0, out
+    processes = dict(line.split() for line in loads.read_text().splitlines())
+    assert processes["plug_a"] == processes["plug_b"] != processes["plug_c"]
+    loads.write_text("")
+    assert run("check", "app", "--isolate")[0] == 0
+    processes = dict(line.split() for line in loads.read_text().splitlines())
+    assert len(set(processes.values())) == 3
+
+
+def test_a_plugin_that_fails_after_another_is_loaded_once_more_alone(
+    site: PlantSite, prepend_path: SetPath, run: Run
+) -> None:
+    prepend_path(
+        site(
+            {
+                "plug_first.py": "import sys\nsys.spoiled = True\n",
+                "plug_spoiled.py": "import sys\nassert not hasattr(sys, 'spoiled')\n",
+                "plug_ends.py": "import os, sys\nhasattr(sys, 'spoiled') and"
+                " os._exit(3)\n",
+                "plug_blind.py": "import sys\nsys.meta_path.clear()\n",
+                "plug_last.py": "",
+                **dist(
+                    "some",
+                    entry_points="[app]\nfirst = plug_first\nspoiled = plug_spoiled\n"
+                    "ends = plug_ends\nblind = plug_blind\nlast = plug_last\n",
+                ),
+            }
+        )
+    )
+    rows = run_json(run, "check", "app")
+    names = ("first", "spoiled", "ends", "blind", "last")
+    states = {row["name"]: row["state"] for row in rows}
+    assert states == dict.fromkeys(names, "ok")
+
+
+# ---------------------------------------------------------------------------- memory
+
+
+def test_what_was_loaded_is_remembered_until_its_package_or_environment_changes(
+    site: PlantSite, prepend_path: SetPath, run: Run, loads: Path
+) -> None:
+    directory = site(
+        {
+            "plug_pack": {"__init__.py": "", "a.py": COUNTS, "helper.py": ""},
+            "plug_bad.py": f"{COUNTS}\nraise OSError\n",
+            **dist("some", entry_points="[app]\na = plug_pack.a\nbad = plug_bad\n"),
+        }
+    )
+    prepend_path(directory)
+    assert run("check", "app")[0] == 1
+    assert loaded(loads) == ["plug_bad", "plug_bad", "plug_pack.a"]
+    code, out, _ = run("check", "app")
+    assert (code, out.splitlines()[-1]) == (
+        1,
+        "2 plugins checked, 1 failed, 1 loaded before",
+    )
+    # What failed is never remembered.
+    assert loaded(loads) == ["plug_bad"]
+    rows = {row["name"]: row for row in run_json(run, "check", "app")}
+    assert rows["a"]["remembered"]
+    assert not rows["bad"]["remembered"]
+    assert loaded(loads) == ["plug_bad"]
+    for option in ("--again", "--isolate"):
+        run("check", "app", option)
+        assert "plug_pack.a" in loaded(loads)
+    (directory / "plug_pack" / "helper.py").write_text("changed = 1\n")
+    run("check", "app")
+    assert "plug_pack.a" in loaded(loads)
+    plant(directory, dist("new", entry_points="[other]\nx = json\n"))
+    lazyplug.invalidate_caches()
+    run("check", "app")
+    assert "plug_pack.a" in loaded(loads)
+
+
+def test_a_plugin_that_fails_after_it_was_remembered_is_forgotten(
+    site: PlantSite,
+    prepend_path: SetPath,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepend_path(
+        site(
+            {
+                "plug_env.py": "import os\nassert 'BREAK_IT' not in os.environ\n",
+                **dist("some", entry_points="[app]\na = plug_env\n"),
+            }
+        )
+    )
+    assert run("check", "app")[0] == 0
+    monkeypatch.setenv("BREAK_IT", "1")
+    assert run("check", "app")[0] == 0  # not noticed, as documented
+    assert run("check", "app", "--again")[0] == 1
+    assert run("check", "app")[0] == 1
+
+
+# ----------------------------------------------------------------------------- skipped
+
+
+@pytest.mark.parametrize(
+    ("group", "source", "lines", "reason"),
+    [
+        ("nohost11", "import nohost", (), "needs nohost, which is not installed"),
+        ("nohost.plugins", "import nohost.x", (), "needs nohost, which is not"),
+        (
+            "app",
+            "import noextra",
+            ("pynoextra>=1; extra == 'more'",),
+            "needs noextra of the extra 'more', which is not installed",
+        ),
+        (
+            "app",
+            "try:\n import noextra\nexcept ImportError:\n raise ImportError('no')",
+            ("noextra; python_version > '3' and extra=='x'",),
+            "needs noextra of the extra 'x'",
+        ),
+    ],
+)
+def test_a_plugin_whose_host_or_extra_is_not_installed_is_skipped(
+    site: PlantSite,
+    prepend_path: SetPath,
+    run: Run,
+    group: str,
+    source: str,
+    lines: tuple[str, ...],
+    reason: str,
+) -> None:
+    tree: Tree = {"plug_needs.py": f"{source}\n"}
+    prepend_path(plant_with(site, tree, f"[{group}]\na = plug_needs\n", *lines))
+    code, out, _ = run("check", group)
+    assert (code, out) == (0, "1 plugin checked, 0 failed, 1 skipped\n")
+    (row,) = run_json(run, "check", group)
+    assert row["state"] == "skipped"
+    assert row["error"].startswith(reason)
+    assert "ModuleNotFoundError: No module named" in row["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("group", "source", "lines"),
+    [
+        ("app", "import nohost", ()),
+        ("nohost", "import nohost", ("nohost>=2",)),
+        ("app", "import noextra", ("noextra", "noextra[more]; extra == 'more'")),
+        ("app", "import noextra", ("other; extra == 'more'",)),
+        ("some.plugins", "import some", ()),
+        ("plug_needs", "import plug_needs.gone", ()),
+        ("nohost", "raise RuntimeError('nohost')", ()),
+    ],
+)
+def test_a_plugin_that_lacks_a_requirement_or_a_module_of_its_own_fails(
+    site: PlantSite,
+    prepend_path: SetPath,
+    run: Run,
+    group: str,
+    source: str,
+    lines: tuple[str, ...],
+) -> None:
+    tree: Tree = {"plug_needs.py": f"{source}\n"}
+    prepend_path(plant_with(site, tree, f"[{group}]\na = plug_needs\n", *lines))
+    (row,) = run_json(run, "check", group)
+    assert row["state"] == "failed"
+
+
+def test_an_extension_without_a_distribution_needs_nothing() -> None:
+    manager: lazyplug.ExtensionManager[object] = lazyplug.ExtensionManager(
+        "no.such.group"
+    )
+    extension = manager.register("here", object())
+    assert need(extension, "json") == ""
+
+
+# --------------------------------------------------------------------------- selection
+
+GROUPS = """
+[console_scripts]
+some = plug_x:a
+[distutils.commands]
+some = plug_x:b
+[hatch]
+some = plug_x:c
+[app]
+a = plug_x:d
+[app.more]
+b = plug_x:e
+"""
+
+
+@pytest.fixture
+def several(site: PlantSite, set_path: SetPath) -> None:
+    directory = site(
+        {**dist("some", entry_points=GROUPS), **dist("Other.One", "2", "[app]\nc = os")}
+    )
+    set_path(directory)
+
+
+@pytest.mark.usefixtures("several")
+def test_groups_of_programs_and_build_backends_are_checked_if_they_are_named(
+    run: Run,
+) -> None:
+    _, out, _ = run("check")
+    assert out.splitlines()[-2].startswith("3 plugins checked, ")
+    assert out.splitlines()[-1] == (
+        "Not checked, unless a GROUP names them: console_scripts, distutils.commands,"
+        " hatch."
+    )
+    rows = run_json(run, "check", "hatch", "distutils.*")
+    assert {row["group"] for row in rows} == {"hatch", "distutils.commands"}
+
+
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("", "app a, app c, app.more b"),
+        ("--exclude app", "app.more b"),
+        ("--exclude app*", ""),
+        ("app app.*", "app a, app c, app.more b"),
+        ("app.* app --exclude *.more", "app a, app c"),
+        ("--distribution other-one", "app c"),
+        ("--exclude-distribution other_one", "app a, app.more b"),
+    ],
+)
+def test_options_select_groups_and_distributions(
+    run: Run, arguments: str, expected: str
+) -> None:
+    _, out, _ = run("check", *arguments.split(), "--json")
+    rows = [f"{row['group']} {row['name']}" for row in json.loads(out)]
+    assert ", ".join(sorted(rows)) == expected
+
+
+@pytest.mark.usefixtures("several")
+def test_a_selection_of_nothing_is_an_error(run: Run) -> None:
+    code, _, err = run("check", "--distribution", "absent")
+    assert (code, err) == (1, "absent: declares no plugin in any group\n")
+    code, _, err = run("check", "app.more", "--distribution", "other-one")
+    assert (code, err) == (1, "other-one: declares no plugin in app.more\n")
+    code, out, err = run("check", "app", "absent")
+    assert code == 1
+    assert "2 plugins checked" in out
+    assert "no installed distribution declares that group" in err
+
+
+# ---------------------------------------------------------------------------- output
+
+
+@pytest.fixture
+def failing(site: PlantSite, prepend_path: SetPath) -> None:
+    points = "".join(f"n{number} = plug_gone:x\n" for number in range(7))
+    prepend_path(
+        site(
+            {
+                "plug_bad.py": "raise OSError('one\\n\\ntwo\\nthree\\n\\x1bfour')\n",
+                "plug_good.py": "",
+                **dist("many", "3", f"[app]\n{points}"),
+                **dist("some", entry_points="[app]\nbad = plug_bad\ng = plug_good\n"),
+            }
+        )
+    )
+
+
+@pytest.mark.usefixtures("failing")
+def test_failures_with_the_same_error_are_printed_together(run: Run) -> None:
+    code, out, err = run("check", "app")
+    assert (code, err) == (1, "")
+    assert sorted(out.splitlines()[:-1]) == sorted(
+        [
+            "failed   app: n0, n1, n2, n3, n4 and 2 more (many 3)",
+            "         ModuleNotFoundError: No module named 'plug_gone'",
+            "failed   app: bad (some 1.0)",
+            "         OSError: one",
+            "         two",
+            "         three",
+            "         …",
+        ]
+    )
+    assert out.splitlines()[-1] == "9 plugins checked, 8 failed"
+
+
+@pytest.mark.usefixtures("failing")
+def test_tracebacks_begin_in_the_plugin(run: Run) -> None:
+    _, out, _ = run("check", "app", "--traceback")
+    assert "         Traceback (most recent call last):\n" in out
+    assert 'plug_bad.py", line 1, in <module>\n' in out
+    assert "         \\x1bfour\n" in out
+    assert "child.py" not in out
+    assert "importlib" not in out
+    rows = {row["name"]: row for row in run_json(run, "check", "app")}
+    assert rows["bad"]["traceback"].startswith("Traceback (most recent call last):\n")
+    assert rows["g"]["traceback"] == ""
+
+
+@pytest.mark.usefixtures("failing")
+def test_junit_xml_has_a_test_case_for_each_plugin(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "check.xml"
+    assert run("check", "app", "--junit", str(file))[0] == 1
+    suite = ElementTree.parse(file).getroot()  # noqa: S314 - our own
+    numbers = [suite.get(name) for name in ("tests", "failures", "skipped")]
+    assert (suite.tag, numbers) == ("testsuite", ["9", "8", "0"])
+    cases = {case.get("name"): case for case in suite}
+    assert len(cases["g"]) == 0
+    assert cases["bad"].get("classname") == "app"
+    (failure,) = cases["bad"]
+    assert (failure.tag, failure.get("type")) == ("failure", "failed")
+    assert str(failure.get("message")).startswith("some 1.0: OSError: one")
+    assert "\\x1bfour" in str(failure.text)
+    code, _, err = run("check", "app", "--junit", str(tmp_path / "absent" / "x.xml"))
+    assert code == 2
+    assert "x.xml cannot be written: No such file or directory" in err
+
+
+@pytest.mark.usefixtures("failing")
+def test_progress_names_the_plugin_that_takes_longest(
+    run: Run, monkeypatch: pytest.MonkeyPatch, site: PlantSite, prepend_path: SetPath
+) -> None:
+    slow = "import time\ntime.sleep(0.6)\n"
+    points = dist("slow", entry_points="[slow]\na = plug_slow\n")
+    prepend_path(site({"plug_slow.py": slow, **points}, "slow"))
+    monkeypatch.setattr(output, "is_terminal", lambda file: file is sys.stderr)
+    monkeypatch.setitem(sys.modules, "rich", None)
+    _, out, err = run("check", "slow")
+    assert out == "1 plugin checked, 0 failed\n"
+    assert "\rloading 0/1: plug_slow" in err
+    assert err.endswith("\r")
+
+
+def test_no_group_of_plugins_is_left_out_by_default() -> None:
+    for group in ("pytest11", "mkdocs.plugins", "setuptools_scm.version_scheme"):
+        assert not checking._matches(group, checking._NOT_BY_DEFAULT)
