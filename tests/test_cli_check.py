@@ -145,7 +145,7 @@ def test_what_was_loaded_is_remembered_until_its_package_or_environment_changes(
     assert "plug_pack.a" in loaded(loads)
 
 
-def test_a_plugin_that_fails_after_it_was_remembered_is_forgotten(
+def test_a_plugin_that_fails_after_it_was_remembered_is_removed(
     site: PlantSite,
     prepend_path: SetPath,
     run: Run,
