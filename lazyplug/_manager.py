@@ -163,12 +163,12 @@ class Manager(ManagerAttributes[T]):
         self.propagate_map_exceptions = propagate_map_exceptions
         self._on_load_failure_callback = on_load_failure_callback
         self._conflict_resolver = conflict_resolver
-        self.excluded = {}
+        self.excluded: dict[Extension[T], str] = {}
         # the failure logs, by generation
         self._failure_logs: dict[int, FailureLog] = {}
 
     def _set_extensions(self, extensions: "list[Extension[T]]") -> None:
-        self.extensions = extensions
+        self.extensions: list[Extension[T]] = extensions
         # the extension of each name that was requested, conflicts resolved
         self._resolved: dict[str, Extension[T]] = {}
         # all extensions of each name; empty until a name is requested

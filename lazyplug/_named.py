@@ -65,7 +65,7 @@ class NamedExtensionManager(ExtensionManager[T]):
             from ._mapping import resolve_names  # deferred: few use name_order=
 
             found = resolve_names(self, self._names)
-            self.extensions = [e for _, e in found if e is not None]
+            self.extensions: list[Extension[T]] = [e for _, e in found if e is not None]
 
 
 class DriverManager(NamedExtensionManager[T]):
@@ -109,7 +109,8 @@ class DriverManager(NamedExtensionManager[T]):
         if len(self.extensions) > 1:
             from ._mapping import resolve  # deferred: few names have conflicts
 
-            self.extensions = [resolve(self, self._names[0], self.extensions)]
+            chosen = resolve(self, self._names[0], self.extensions)
+            self.extensions: list[Extension[T]] = [chosen]
 
     @property
     def driver(self) -> "T":

@@ -6,6 +6,7 @@ strict, and by pyright, strict. They run in the tox environment `types`.
 
 import inspect
 import json
+import os
 import pydoc
 import re
 import shutil
@@ -91,6 +92,26 @@ def test_strict_pyright_accepts_documents_examples_and_hosts(programs: Path) -> 
     }
     (programs / "pyrightconfig.json").write_text(json.dumps(settings))
     assert check(programs, "pyright", "--pythonpath", sys.executable) == ""
+
+
+# pyright resolves this with the first python of PATH, which need not be this one.
+FIRST = str(Path(sys.executable).parent)
+
+
+@pytest.mark.parametrize("directory", [Path(lazyplug.__file__).parents[1], CHECKOUT])
+def test_pyright_knows_the_types_of_all_public_names(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", FIRST, prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(directory))
+    options = ("--verifytypes", "lazyplug", "--ignoreexternal", "--outputjson")
+    command = [sys.executable, "-m", "pyright", *options]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+    found = json.loads(done.stdout)["typeCompleteness"]
+    assert Path(found["packageRootDirectory"]) == directory / "lazyplug"
+    assert [s for s in found["symbols"] if not s["isTypeKnown"]] == []
+    assert found["exportedSymbolCounts"]["withKnownType"] > 300
+    assert found["completenessScore"] == 1
 
 
 def completions(code: str) -> set[str]:
