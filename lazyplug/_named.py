@@ -44,7 +44,7 @@ class NamedExtensionManager(ExtensionManager[T]):
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
         name_order: bool = False,
-        on_missing_entrypoints_callback: "OnMissing | None" = (
+        on_missing_entrypoints_callback: "OnMissingEntrypointsCallback | None" = (
             warning_on_missing_entrypoint
         ),
         **options: "Unpack[Options[T]]",
@@ -92,7 +92,7 @@ class DriverManager(NamedExtensionManager[T]):
         invoke_args: "Sequence[Any] | None" = None,
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
-        on_missing_entrypoints_callback: "OnMissing | None" = None,
+        on_missing_entrypoints_callback: "OnMissingEntrypointsCallback | None" = None,
         **options: "Unpack[Options[T]]",
     ) -> None:
         super().__init__(
