@@ -43,7 +43,7 @@ maximum_signature_line_length = 88
 # that are not public.
 nitpick_ignore_regex = [
     ("py:class", r"(?!lazyplug\.)\w+\..*|CompletionItem|Distribution|Path"),
-    ("py:class", r"(.*\.)?([MPTU]|On\w+|Options|Plugins|Resolver)"),
+    ("py:class", r"(.*\.)?([MPTU]|On\w+|Options|Plugins|ConflictResolver)"),
     ("py:class", r"(.*\.)?(Acceleration|Fake|PluginManager)"),
 ]
 

@@ -70,8 +70,8 @@ ROWS = (
         ],
     ),
 )
-# `_public` lists the modules of the public names; `_types` is for type checkers only.
-NOT_DRAWN = ("_public", "_types")
+# `_public` lists the modules of the public names; the others are for annotations only.
+NOT_DRAWN = ("_public", "_types", "types")
 WIDTH, HEIGHT, LABEL, GAP = 960, 66, 110, 14
 BOX = 26
 

@@ -110,7 +110,7 @@ if TYPE_CHECKING:
         _registered: tuple[Extension[T], ...]
         # the names that were requested
         _names: Sequence[str]
-        _on_missing: OnMissing | None
+        _on_missing: OnMissingEntrypointsCallback | None
         _skip: type[Exception] | tuple[type[Exception], ...]
 
 
@@ -155,7 +155,10 @@ def declarations() -> "Iterator[tuple[str, str, str]]":
 
 
 def _signature(owner: "Any") -> inspect.Signature:
-    signature = inspect.signature(owner.__init__)
+    try:
+        signature = inspect.signature(owner.__init__, eval_str=True)
+    except Exception:  # `types` is not imported, or a subclass names what is not
+        signature = inspect.signature(owner.__init__)
     own = [*signature.parameters.values()][1:]
     if own and own[-1].kind is own[-1].VAR_KEYWORD and own[-1].name == "options":
         names = {each.name for each in own}

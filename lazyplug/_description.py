@@ -49,19 +49,20 @@ class Description:
         def several(key: str, is_valid: "Callable[[Any], bool]") -> "tuple[Any, ...]":
             return words(f"depends[{key!r}]", depends.get(key, ()), is_valid)
 
-        self.distributions = several("distributions", _is_distribution)
-        self.files = tuple(map(os.fspath, several("files", _is_absolute)))
-        self.variables = several("variables", _is_variable)
+        self.distributions: tuple[str, ...] = several("distributions", _is_distribution)
+        files = several("files", _is_absolute)
+        self.files: tuple[str, ...] = tuple(map(os.fspath, files))
+        self.variables: tuple[str, ...] = several("variables", _is_variable)
         self.variables += _LANGUAGE if language else ()
         self.function = function
-        self.name = f"{function.__module__}.{function.__qualname__}"
+        self.name: str = f"{function.__module__}.{function.__qualname__}"
         # The file of the function; "" if it has none, so that nothing is remembered.
         file = getattr(sys.modules.get(function.__module__), "__file__", None)
-        self.file = os.path.abspath(file) if isinstance(file, str) else ""
+        self.file: str = os.path.abspath(file) if isinstance(file, str) else ""
         # The results of other functions are other facts; so are those of another
         # script, whose module is called `__main__`, too.
         key = self.name, self.file, self.distributions, self.files, self.variables
-        self.kind = f"hints {digest(to_json(key).encode())}"
+        self.kind: str = f"hints {digest(to_json(key).encode())}"
 
 
 def _is_found_by_name(function: "Any") -> bool:

@@ -146,7 +146,8 @@ class EntryPoint:
 
         raise AttributeError(messages.IMMUTABLE.format(kind="EntryPoint", name=name))
 
-    __delattr__ = __setattr__
+    if not TYPE_CHECKING:
+        __delattr__ = __setattr__
 
     def __repr__(self) -> str:
         return (

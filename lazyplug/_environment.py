@@ -255,11 +255,11 @@ class Environment:
             )
 
             apply_frozen_index(self)
-        self.key = [sys.prefix]
+        self.key: list[str] = [sys.prefix]
         self.key += [e for at, e in enumerate(entries) if at not in self.volatile]
         # the name of the index file, whether or not there is one
-        self.file = index_name([*self.key, *self.borrowed])
-        self.index = self.load_index()
+        self.file: str = index_name([*self.key, *self.borrowed])
+        self.index: Index = self.load_index()
         self._overlay: Overlay | None = None
         for at in self.volatile:
             if may_contain_distributions(entries[at]):

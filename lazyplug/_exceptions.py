@@ -43,8 +43,9 @@ class NoMatches(NoUniqueMatch, KeyError):
     __module__ = _PACKAGE
     available: "tuple[str, ...]" = ()
     near: "tuple[str, ...]" = ()
-    # KeyError.__str__ returns the repr of its argument.
-    __str__ = Exception.__str__
+    if not TYPE_CHECKING:
+        # KeyError.__str__ returns the repr of its argument.
+        __str__ = Exception.__str__
 
 
 class MultipleMatches(NoUniqueMatch):

@@ -90,9 +90,13 @@ class Extension(ExtensionAttributes[T]):
             from ._indexing.metadata import row_of  # deferred: the index has rows
 
             row = row_of(name, value)
+        # declared for checkers: `_fill` sets them all at once
+        self.name: str
+        self.value: str
+        self.attr: str | None
         self._fill(getattr(entry_point, "group", ""), row, None, None, None)
         self._entry_point = entry_point
-        self.obj = obj
+        self.obj: T = obj
         if plugin is not None or entry_point is None:
             self.__dict__["plugin"] = plugin
 

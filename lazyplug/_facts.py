@@ -76,10 +76,14 @@ class Facts:
     ) -> None:
         names = (declared,) if isinstance(declared, str) else declared
         names = _words("declared", names, _is_place)
-        self.variables = tuple(each for each in names if _is_name(each))
-        self.companions = tuple(each for each in names if not _is_name(each))
-        self.static = _words("static", static, _is_public)
-        self.vouched = _words("vouched", vouched, _is_module)
+        self.variables: tuple[str, ...] = tuple(
+            each for each in names if _is_name(each)
+        )
+        self.companions: tuple[str, ...] = tuple(
+            each for each in names if not _is_name(each)
+        )
+        self.static: tuple[str, ...] = _words("static", static, _is_public)
+        self.vouched: tuple[str, ...] = _words("vouched", vouched, _is_module)
         if schema is not None and not callable(schema):
             from ._arguments import refuse  # deferred: only on failure
 
@@ -87,7 +91,7 @@ class Facts:
         self.schema = schema
         wanted = [self.variables, self.companions, self.static, self.vouched]
         text = "".join([f"[{','.join(map(quote, names))}]" for names in wanted])
-        self.kind = f"facts {digest(text.encode())}"
+        self.kind: str = f"facts {digest(text.encode())}"
         self.description = None
         if describe is not None:
             from ._description import Description  # deferred: few describe plugins

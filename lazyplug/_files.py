@@ -29,9 +29,9 @@ MAX_OPENS = 8
 SIZE_CAP = 1 << 26
 # The file type bits of a mode, as in `stat`, which is not imported just for them.
 KIND, REGULAR, DIRECTORY, LINK = 0o170000, 0o100000, 0o040000, 0o120000
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 # Without O_NONBLOCK, opening a pipe would block.
-READ_FLAGS = (
+READ_FLAGS: int = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_CLOEXEC", 0)
@@ -40,7 +40,7 @@ READ_FLAGS = (
 # Whether files can be accessed relative to a descriptor; with O_PATH, a directory need
 # not be readable.
 HAS_DIR_FD = os.access in os.supports_dir_fd
-_ENTER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_CLOEXEC", 0)
+_ENTER: int = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_CLOEXEC", 0)
 
 
 def has_elevated_privileges() -> bool:
@@ -112,7 +112,7 @@ def index_reader(
         descriptor, size = descriptors.pop(me, None) or (-1, -1)
         if size < 0:
             try:
-                flags = READ_FLAGS | _NOFOLLOW * check_owner
+                flags: int = READ_FLAGS | _NOFOLLOW * check_owner
                 descriptor = fs.open(path, flags)
             except OSError:
                 raise

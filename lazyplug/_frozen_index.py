@@ -47,7 +47,8 @@ class FrozenIndex:
             index = Index(lambda offset, length: data[offset : offset + length])
         except ValueError as error:
             raise ValueError(_damaged(label)) from error
-        about, *self.anchored = index.key
+        about, *anchored = index.key
+        self.anchored: list[str] = anchored
         words = about.split(" ")
         # 11 digits of seconds reach beyond the year 5000.
         if words[0] not in (CHECKED, TRUSTED) or not words[-1][:11].isdecimal():
@@ -59,13 +60,13 @@ class FrozenIndex:
 
             raise ValueError(messages.ONLY_SOME_GROUPS.format(file=label))
         self.index = index
-        self.trusted = words[0] == TRUSTED
-        self.flat = FLAT in words
+        self.trusted: bool = words[0] == TRUSTED
+        self.flat: bool = FLAT in words
         # the time of freezing, in seconds since 1970
-        self.since = int(words[-1][:11])
+        self.since: int = int(words[-1][:11])
         # for each path entry, a checksum of the names of its metadata directories; None
         # if it has none
-        self.names = index.signatures
+        self.names: list[str | None] = index.signatures
         index.key = [
             sys.prefix,
             *[expand_anchor(text, directory) for text in self.anchored],

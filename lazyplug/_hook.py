@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Unpack
 
-    from ._types import OnMissing, Options
+    from ._types import OnMissingEntrypointsCallback, Options
 
 _PACKAGE = __package__ or ""
 
@@ -32,7 +32,7 @@ class HookManager(NamedExtensionManager[T]):
         invoke_args: "Sequence[Any] | None" = None,
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
-        on_missing_entrypoints_callback: "OnMissing | None" = None,
+        on_missing_entrypoints_callback: "OnMissingEntrypointsCallback | None" = None,
         **options: "Unpack[Options[T]]",
     ) -> None:
         super().__init__(

@@ -172,29 +172,31 @@ class Index:
                 texts(line.decode()) for line in lines
             ]
             # the prefix, then the stable path entries in order
-            self.key = key
+            self.key: list[str] = key
             # the stat signatures of the path entries; None: it did not exist
-            self.signatures = [None if each == ABSENT else each for each in signatures]
+            self.signatures: list[str | None] = [
+                None if each == ABSENT else each for each in signatures
+            ]
             # the positions of path entries whose stat signatures are racy
-            self.racy = [int(place) for place in racy]
+            self.racy: list[int] = [int(place) for place in racy]
             reliable, *extent, checksum = about
             # True if the stat signatures of all distributions are reliable
-            self.reliable = reliable == "1"
+            self.reliable: bool = reliable == "1"
             # the records: offset from the end of the watch list, length, checksum
             offset, length = map(int, extent)
-            self.detail = offset, length, checksum
+            self.detail: tuple[int, int, str] = offset, length, checksum
             # The checksum of all lines; then, for each block, its path entry, the
             # lengths of its two lines, its fingerprint, and the positions of the files
             # that are compared by content.
             watch_sum, *blocks = watch
             lengths = map(int, blocks[1::5] + blocks[2::5])
-            self.after_watch = after + sum(lengths)
+            self.after_watch: int = after + sum(lengths)
             self._watch = (chunk[after : self.after_watch], after, blocks, watch_sum)
             if len(signatures) != len(key) - 1 or len(blocks) % 5:
                 raise ValueError("blocks")
         except DECODE_ERRORS as error:
             raise ValueError("header") from error
-        self.header = header
+        self.header: bytes = header
 
     def watched(self) -> "list[Block]":
         """Return the blocks of the watch list, which a full check compares.

@@ -90,8 +90,8 @@ class Manager(ManagerAttributes[T]):
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
         propagate_map_exceptions: bool = False,
-        on_load_failure_callback: "OnLoadFailure | None" = None,
-        conflict_resolver: "Resolver[Any] | None" = None,
+        on_load_failure_callback: "OnLoadFailureCallback | None" = None,
+        conflict_resolver: "ConflictResolver | None" = None,
         protocol: "Callable[..., T] | None" = None,
         lazy: "bool | Literal['known'] | None" = None,
         package: "str | None" = None,
@@ -156,19 +156,19 @@ class Manager(ManagerAttributes[T]):
         self,
         namespace: str,
         propagate_map_exceptions: bool,
-        on_load_failure_callback: "OnLoadFailure | None",
-        conflict_resolver: "Resolver[Any] | None",
+        on_load_failure_callback: "OnLoadFailureCallback | None",
+        conflict_resolver: "ConflictResolver | None",
     ) -> None:
         self.namespace = namespace
         self.propagate_map_exceptions = propagate_map_exceptions
         self._on_load_failure_callback = on_load_failure_callback
         self._conflict_resolver = conflict_resolver
-        self.excluded = {}
+        self.excluded: dict[Extension[T], str] = {}
         # the failure logs, by generation
         self._failure_logs: dict[int, FailureLog] = {}
 
     def _set_extensions(self, extensions: "list[Extension[T]]") -> None:
-        self.extensions = extensions
+        self.extensions: list[Extension[T]] = extensions
         # the extension of each name that was requested, conflicts resolved
         self._resolved: dict[str, Extension[T]] = {}
         # all extensions of each name; empty until a name is requested
@@ -211,9 +211,9 @@ class Manager(ManagerAttributes[T]):
         extensions: "Sequence[Extension[T]] | Extension[T]",
         namespace: str = "TESTING",
         propagate_map_exceptions: bool = False,
-        on_load_failure_callback: "OnLoadFailure | None" = None,
+        on_load_failure_callback: "OnLoadFailureCallback | None" = None,
         *,
-        conflict_resolver: "Resolver[Any] | None" = None,
+        conflict_resolver: "ConflictResolver | None" = None,
     ) -> "Self":
         """Return a manager of these extensions instead of installed ones.
 

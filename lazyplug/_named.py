@@ -44,7 +44,7 @@ class NamedExtensionManager(ExtensionManager[T]):
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
         name_order: bool = False,
-        on_missing_entrypoints_callback: "OnMissing | None" = (
+        on_missing_entrypoints_callback: "OnMissingEntrypointsCallback | None" = (
             warning_on_missing_entrypoint
         ),
         **options: "Unpack[Options[T]]",
@@ -65,7 +65,7 @@ class NamedExtensionManager(ExtensionManager[T]):
             from ._mapping import resolve_names  # deferred: few use name_order=
 
             found = resolve_names(self, self._names)
-            self.extensions = [e for _, e in found if e is not None]
+            self.extensions: list[Extension[T]] = [e for _, e in found if e is not None]
 
 
 class DriverManager(NamedExtensionManager[T]):
@@ -92,7 +92,7 @@ class DriverManager(NamedExtensionManager[T]):
         invoke_args: "Sequence[Any] | None" = None,
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
-        on_missing_entrypoints_callback: "OnMissing | None" = None,
+        on_missing_entrypoints_callback: "OnMissingEntrypointsCallback | None" = None,
         **options: "Unpack[Options[T]]",
     ) -> None:
         super().__init__(
@@ -109,7 +109,8 @@ class DriverManager(NamedExtensionManager[T]):
         if len(self.extensions) > 1:
             from ._mapping import resolve  # deferred: few names have conflicts
 
-            self.extensions = [resolve(self, self._names[0], self.extensions)]
+            chosen = resolve(self, self._names[0], self.extensions)
+            self.extensions: list[Extension[T]] = [chosen]
 
     @property
     def driver(self) -> "T":

@@ -2,6 +2,7 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Self
 
 
@@ -29,24 +30,24 @@ class Named(tuple["Any", ...]):
         for place, name in enumerate(cls._fields):
             setattr(cls, name, _field(place))
 
-    def __new__(cls, *fields: "Any", **named: "Any") -> "Self":
-        missing = cls._fields[len(fields) :]
-        if len(fields) > len(cls._fields) or named.keys() ^ set(missing):
+    def __new__(_cls, *fields: "Any", **named: "Any") -> "Self":
+        missing = _cls._fields[len(fields) :]
+        if len(fields) > len(_cls._fields) or named.keys() ^ set(missing):
             from . import _messages as messages  # deferred: only on failure
 
             raise TypeError(
                 messages.WRONG_FIELDS.format(
-                    kind=cls.__name__,
-                    fields=", ".join(cls._fields),
+                    kind=_cls.__name__,
+                    fields=", ".join(_cls._fields),
                     count=len(fields),
                     names=", ".join(named) or "no keywords",
                 )
             )
-        return cls._make((*fields, *[named[name] for name in missing]))
+        return _cls._make((*fields, *[named[name] for name in missing]))
 
     @classmethod
-    def _make(cls, fields: "Any") -> "Self":
-        return tuple.__new__(cls, fields)
+    def _make(cls, iterable: "Iterable[Any]") -> "Self":
+        return tuple.__new__(cls, iterable)
 
     def _asdict(self) -> "dict[str, Any]":
         return dict(zip(self._fields, self))

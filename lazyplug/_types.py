@@ -1,9 +1,9 @@
-"""Define the types of rows, options and callbacks, for type checkers only.
+"""Define the types of rows, options and callbacks, and name those of annotations.
 
-No program imports this module. The hot modules import all names in their annotations
-from here, those of `typing` included: one more statement in each hot module would cost
-every program that runs from the sources 40,000 instructions. Where they need many, they
-import `*`, since each name costs 1,000.
+Only `types` imports this module when a program runs. The hot modules import all names
+in their annotations from here for checkers, those of `typing` included: one more
+statement in each hot module would cost every program that runs from the sources 40,000
+instructions. Where they need many, they import `*`, since each name costs 1,000.
 """
 
 from collections.abc import Callable as Callable
@@ -13,8 +13,10 @@ from collections.abc import Iterable as Iterable
 from collections.abc import Iterator as Iterator
 from collections.abc import Mapping as Mapping
 from collections.abc import Sequence as Sequence
+from importlib.machinery import ModuleSpec as ModuleSpec
 from importlib.metadata import Distribution as Distribution
 from os import stat_result as stat_result
+from types import ModuleType as ModuleType
 from typing import TYPE_CHECKING, ParamSpec, TypedDict
 from typing import Any as Any
 from typing import Concatenate as Concatenate
@@ -38,6 +40,7 @@ from ._extension import Extension as Extension
 from ._facts import Facts as Facts
 from ._faults.failure_log import FailureLog as FailureLog
 from ._faults.problems import Failure as Failure
+from ._faults.problems import Problem as Problem
 from ._frozen_index import FrozenIndex as FrozenIndex
 from ._indexing.overlay import Overlay as Overlay
 from ._manager import Manager
@@ -64,18 +67,19 @@ Read = Callable[[int, int], bytes]
 # see `Index.watched`
 Block = tuple[str, bytes, bytes, str, list[int]]
 
+# public: see `types`
 OnFailure = Literal["warn", "ignore", "error"]
-OnLoadFailure = Callable[[Manager[Any], EntryPoint, Exception], object]
-OnMissing = Callable[[set[str]], object]
-Resolver = Callable[[str, str, list[Extension[T]]], Extension[T]]
+OnLoadFailureCallback = Callable[[Manager[Any], EntryPoint, Exception], object]
+OnMissingEntrypointsCallback = Callable[[set[str]], object]
+ConflictResolver = Callable[[str, str, list[Extension[Any]]], Extension[Any]]
 
 
 class Options(TypedDict, Generic[T], total=False):
     """The options of all managers, which they pass to Manager."""
 
     propagate_map_exceptions: bool
-    on_load_failure_callback: "OnLoadFailure | None"
-    conflict_resolver: "Resolver[Any] | None"
+    on_load_failure_callback: "OnLoadFailureCallback | None"
+    conflict_resolver: "ConflictResolver | None"
     protocol: "Callable[..., T] | None"
     lazy: "bool | Literal['known'] | None"
     package: "str | None"

@@ -39,7 +39,7 @@ _KEPT = {
 }
 # Operators that read the other operand, which may be lazy, too, without its methods.
 _BINARY = {"__add__", "__eq__", "__ge__", "__gt__", "__le__", "__lt__", "__ne__"}
-_CLASS_METHODS = classmethod, staticmethod, ClassMethodDescriptorType
+_CLASS_METHODS: tuple[type, ...] = classmethod, staticmethod, ClassMethodDescriptorType
 # The attribute of a dictionary that has its `_Lazy` object.
 _ATTRIBUTE = "_lazy"
 _classes: "dict[type, type]" = {}

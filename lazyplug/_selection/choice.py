@@ -209,7 +209,8 @@ class Choice:
     def __setattr__(self, name: str, value: object = None) -> None:
         raise AttributeError(messages.IMMUTABLE.format(kind="Choice", name=name))
 
-    __delattr__ = __setattr__
+    if not TYPE_CHECKING:
+        __delattr__ = __setattr__
 
     def _key(self) -> "tuple[Any, ...]":
         return tuple(getattr(self, name) for name in self.__slots__)

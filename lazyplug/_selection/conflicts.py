@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from .._extension import Extension
-    from .._types import Resolver
+    from .._types import ConflictResolver
 
     T = TypeVar("T")
 
@@ -56,8 +56,8 @@ def error_on_conflict(
 
 
 def prefer(
-    *distributions: str, otherwise: "Resolver[Any]" = error_on_conflict
-) -> "Resolver[Any]":
+    *distributions: str, otherwise: "ConflictResolver" = error_on_conflict
+) -> "ConflictResolver":
     """Return a resolver that takes the extension of a preferred distribution.
 
     The choice and its alternatives are logged at debug level, since the host has
@@ -90,8 +90,11 @@ def prefer(
 
 
 def prefer_highest(
-    fact: str, *, unknown: "Any" = None, otherwise: "Resolver[Any]" = error_on_conflict
-) -> "Resolver[Any]":
+    fact: str,
+    *,
+    unknown: "Any" = None,
+    otherwise: "ConflictResolver" = error_on_conflict,
+) -> "ConflictResolver":
     """Return a resolver that takes the extension with the highest value of a fact.
 
     An extension whose value is unknown may have the highest one. So `otherwise` decides
@@ -126,7 +129,9 @@ def _refused(function: str, what: str, value: object, expected: str) -> TypeErro
 class _Highest:
     """The resolver that `prefer_highest` returns; a class, to be pickled."""
 
-    def __init__(self, fact: str, unknown: "Any", otherwise: "Resolver[Any]") -> None:
+    def __init__(
+        self, fact: str, unknown: "Any", otherwise: "ConflictResolver"
+    ) -> None:
         self.fact = fact
         self.unknown = unknown
         self.otherwise = otherwise
@@ -166,7 +171,7 @@ class _Preference:
     """The resolver that `prefer` returns; a class, so that it can be pickled."""
 
     def __init__(
-        self, distributions: "tuple[str, ...]", otherwise: "Resolver[Any]"
+        self, distributions: "tuple[str, ...]", otherwise: "ConflictResolver"
     ) -> None:
         self.distributions = distributions
         self.otherwise = otherwise

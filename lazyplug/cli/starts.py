@@ -100,7 +100,7 @@ class Program:
         self._observe = self._launch("observe", ("observer", "observe", self._events))
         self._released: list[str] = []
         # False for a console script without a file, which only `run` can start.
-        self.has_file = True
+        self.has_file: bool = True
 
     def _launch(self, name: str, *ready: tuple[str, str, str]) -> list[str]:
         directory = os.path.join(self._directory, name)

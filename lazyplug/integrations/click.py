@@ -11,7 +11,7 @@ from ._command_facts import TEXTS, printed
 from ._lazy_commands import Commands, as_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
     Plugins = str | ExtensionManager[Any] | Callable[[], ExtensionManager[Any]]
 
@@ -61,8 +61,10 @@ class LazyGroup(click.Group):
         self._plugins = plugins
         self.help_fact = help_fact
         self.override = override
-        self.commands = Commands(self, self.commands)
-        self.aliases = dict(aliases or {})
+        self.commands: MutableMapping[str, click.Command] = Commands(
+            self, self.commands
+        )
+        self.aliases: dict[str, str] = dict(aliases or {})
 
     @property
     def manager(self) -> ExtensionManager[Any]:

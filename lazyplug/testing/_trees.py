@@ -1,15 +1,13 @@
 """Write directories and installed distributions from dict literals."""
 
+import os  # noqa: TC003 - for typing.get_type_hints()
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from .. import _messages as messages
 from .._indexing.metadata import parse
-
-if TYPE_CHECKING:
-    import os
 
 # The contents of a directory by name: a mapping is a directory, str and bytes files.
 Tree: TypeAlias = Mapping[str, Any]

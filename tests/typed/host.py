@@ -1,6 +1,6 @@
 """Use the public names as hosts do: checked by mypy and pyright, never run."""
 
-from typing import Any, Protocol, assert_type, runtime_checkable
+from typing import Any, Protocol, Unpack, assert_type, runtime_checkable
 
 from lazyplug import (
     DriverManager,
@@ -11,7 +11,15 @@ from lazyplug import (
     HookManager,
     Manager,
     NamedExtensionManager,
+    first_on_conflict,
     version,
+)
+from lazyplug.types import (
+    ConflictResolver,
+    OnFailure,
+    OnLoadFailureCallback,
+    OnMissingEntrypointsCallback,
+    Options,
 )
 
 
@@ -52,6 +60,33 @@ class HostManager(ExtensionManager[Loader]):
         super().__init__("g", invoke, on_failure="ignore")
 
 
+class OpenManager(ExtensionManager[Loader]):
+    """A manager of a host that accepts all options."""
+
+    def __init__(self, **options: Unpack[Options[Loader]]) -> None:
+        super().__init__("g", **options)
+
+
+def take_last(
+    namespace: str, name: str, found: list[Extension[Loader]]
+) -> Extension[Loader]:
+    """Return the last of several extensions."""
+    print(namespace, name)
+    return found[-1]
+
+
+def note(names: set[str]) -> None:
+    """Print the names that are missing."""
+    print(sorted(names))
+
+
+resolvers: list[ConflictResolver] = [take_last, first_on_conflict]
+how: OnFailure = "error"
+missing: OnMissingEntrypointsCallback = note
+OpenManager(conflict_resolver=resolvers[0], on_failure=how, protocol=Loader)
+NamedExtensionManager("g", ["a"], on_missing_entrypoints_callback=missing)
+
+
 def run(extension: Extension[Loader]) -> str:
     """Return the version that a distribution has."""
     assert extension.dist is not None
@@ -67,7 +102,8 @@ def report(manager: Manager[Any], entry_point: EntryPoint, error: Exception) -> 
     print(manager.namespace, entry_point.name, error)
 
 
-ExtensionManager("g", on_load_failure_callback=report).map(run)
+callback: OnLoadFailureCallback = report
+ExtensionManager("g", on_load_failure_callback=callback).map(run)
 
 # Each of these is an error.
 plain["n"].pugin()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]

@@ -4,13 +4,16 @@ The README, the tutorial, the examples and a host are checked by mypy, as it is 
 strict, and by pyright, strict. They run in the tox environment `types`.
 """
 
+import ast
 import inspect
 import json
+import os
 import pydoc
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -94,6 +97,76 @@ def test_strict_pyright_accepts_documents_examples_and_hosts(programs: Path) -> 
     }
     (programs / "pyrightconfig.json").write_text(json.dumps(settings))
     assert check(programs, "pyright", "--pythonpath", sys.executable) == ""
+
+
+either = pytest.mark.parametrize(
+    "directory",
+    [Path(lazyplug.__file__).parents[1], CHECKOUT],
+    ids=["installed", "checkout"],
+)
+# pyright resolves this with the first python of PATH, which need not be this one.
+FIRST = str(Path(sys.executable).parent)
+
+
+@either
+def test_pyright_knows_the_types_of_all_public_names(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", FIRST, prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(directory))
+    options = ("--verifytypes", "lazyplug", "--ignoreexternal", "--outputjson")
+    command = [sys.executable, "-m", "pyright", *options]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+    found = json.loads(done.stdout)["typeCompleteness"]
+    assert Path(found["packageRootDirectory"]) == directory / "lazyplug"
+    assert [s for s in found["symbols"] if not s["isTypeKnown"]] == []
+    assert found["exportedSymbolCounts"]["withKnownType"] > 300
+    assert found["completenessScore"] == 1
+
+
+def bound(node: ast.stmt) -> str:
+    """Return the name of the class or the type that a statement defines, if any."""
+    match node:
+        case ast.ClassDef(name=name):
+            return name
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return name
+    return ""
+
+
+def names_for_checkers() -> Iterator[str]:
+    """Yield the names that modules define for type checkers only."""
+    for path in (CHECKOUT / "lazyplug").rglob("*.py"):
+        module = ".".join(path.relative_to(CHECKOUT).with_suffix("").parts)
+        for block in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test):
+                for name in filter(None, map(bound, block.body)):
+                    yield f"{module}.{name}"
+
+
+@either
+def test_what_checkers_see_is_what_is_there(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(directory))
+    # mypy finds what is installed by itself, and refuses its directory here.
+    monkeypatch.setenv("MYPYPATH", str(CHECKOUT) if directory == CHECKOUT else "")
+    (tmp_path / "for_checkers.txt").write_text("\n".join(names_for_checkers()))
+    allowed = [
+        tmp_path / "for_checkers.txt",
+        Path(__file__).with_name("differences.txt"),
+    ]
+    options = [f"--allowlist={file}" for file in allowed]
+    # Some of the names are also there when a program runs.
+    options.append("--ignore-unused-allowlist")
+    if directory != CHECKOUT:
+        # In the wheel, each hot module has the names of all of them.
+        options.append("--ignore-missing-stub")
+    config = f"--mypy-config-file={CHECKOUT / 'pyproject.toml'}"
+    command = ("mypy.stubtest", "lazyplug", "--concise", config, *options)
+    assert check(tmp_path, *command) == ""
 
 
 def completions(code: str) -> set[str]:

@@ -75,7 +75,7 @@ class NameDispatchExtensionManager(DispatchExtensionManager["T"]):
 
     def _init_plugins(self, extensions: "list[Extension[T]]") -> None:
         super()._init_plugins(extensions)
-        self.by_name = self._resolved()
+        self.by_name: dict[str, Extension[T]] = self._resolved()
 
     def map(  # type: ignore[override]
         self,

@@ -113,7 +113,7 @@ class DriverManager(NamedExtensionManager["T"]):
             raise no_driver(self.namespace, name, names, self.excluded)
         if len(self.extensions) > 1:
             chosen = self._conflict_resolver(self.namespace, name, self.extensions)
-            self.extensions = [chosen]
+            self.extensions: list[Extension[T]] = [chosen]
 
     def __call__(
         self,

@@ -101,7 +101,9 @@ class NamedExtensionManager(ExtensionManager["T"]):
     def _init_plugins(self, extensions: "list[Extension[T]]") -> None:
         super()._init_plugins(extensions)
         if self._name_order:
-            self.extensions = [self[name] for name in self._names if name in self]
+            self.extensions: list[Extension[T]] = [
+                self[name] for name in self._names if name in self
+            ]
 
     def _load_plugins(
         self,

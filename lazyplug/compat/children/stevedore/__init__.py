@@ -7,8 +7,9 @@ import os
 import sys
 
 if __name__ == "stevedore":
-    directory = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    this = sys.modules[__name__]  # keep it alive: it is removed from sys.modules below
+    directory: str = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    # Keep it alive: it is removed from sys.modules below.
+    this: object = sys.modules[__name__]
     try:
         from lazyplug.compat.stevedore import install
     except ImportError:
