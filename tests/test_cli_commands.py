@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 import lazyplug
+from lazyplug import cli
 from lazyplug.cli import (
     COMMANDS,
     cache,
@@ -26,6 +28,7 @@ from lazyplug.cli import (
     output,
     reasons,
 )
+from lazyplug.cli.examples import EXAMPLES
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask, python
 from tests.support.commands import Run, run_json
@@ -90,7 +93,7 @@ def empty(site: PlantSite, set_path: SetPath) -> None:
 def test_groups_are_listed_with_the_numbers_of_plugins_and_distributions(
     good: Path, run: Run
 ) -> None:
-    assert run("groups") == (
+    assert run("list") == (
         0,
         (
             "group     plugins  distributions\n"
@@ -99,7 +102,7 @@ def test_groups_are_listed_with_the_numbers_of_plugins_and_distributions(
         ),
         "",
     )
-    assert run_json(run, "groups")[1] == {
+    assert run_json(run, "list")[1] == {
         "group": "app.more",
         "plugins": 1,
         "distributions": 1,
@@ -108,9 +111,9 @@ def test_groups_are_listed_with_the_numbers_of_plugins_and_distributions(
 
 def test_commands_say_so_if_the_environment_is_empty(empty: None, run: Run) -> None:
     message = "No entry points found on sys.path.\n"
-    assert run("groups") == (0, message, "")
+    assert run("list") == (0, message, "")
     assert run("check") == (0, message, "")
-    assert run_json(run, "groups") == []
+    assert run_json(run, "list") == []
     assert run_json(run, "check") == []
     code, out, err = run("list", "app")
     assert (code, out) == (1, "")
@@ -135,6 +138,48 @@ def test_list_shows_names_values_and_distributions(good: Path, run: Run) -> None
     rows = run_json(run, "list", "app", "--summary")
     assert [row["summary"] for row in rows] == ["Do one.", "All of it.", ""]
     assert [row["group"] for row in run_json(run, "list", "app.*")] == ["app.more"]
+
+
+def test_list_shows_the_plugins_of_a_distribution(good: Path, run: Run) -> None:
+    assert run("list", "--distribution", "Beta")[1] == (
+        "group     name  value           distribution\n"
+        "app       two   plug_other:Two  beta 2\n"
+        "app.more  one   plug_other:x    beta 2\n"
+    )
+    rows = run_json(run, "list", "app", "--distribution", "beta")
+    assert [(row["group"], row["name"]) for row in rows] == [("app", "two")]
+    assert run_json(run, "list", "app.more", "--distribution", "alpha") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--distribution", "betta"],
+            "No distribution named 'betta' is installed; did you mean 'beta'?",
+        ),
+        (
+            ["app.more", "--distribution", "alpha"],
+            "The distribution 'alpha' declares no entry point in group 'app.more'.",
+        ),
+        (["App"], "declares that group; did you mean the group 'app'?"),
+    ],
+)
+def test_list_says_why_it_finds_nothing(
+    arguments: list[str], message: str, good: Path, run: Run
+) -> None:
+    code, out, err = run("list", *arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+
+
+@pytest.mark.parametrize("option", [["--summary"], ["--facts", "a:b"]])
+def test_options_about_plugins_need_a_group(option: list[str], run: Run) -> None:
+    code, _, err = run("list", *option)
+    assert (code, err) == (
+        2,
+        f"lazyplug list: {option[0]} can only be used with GROUP\n",
+    )
 
 
 def test_list_has_a_note_for_each_unusable_or_ambiguous_plugin(
@@ -234,6 +279,67 @@ def test_why_says_that_a_plugin_is_excluded_invalid_or_lacks_its_module(
     assert code == 1
     assert "Excluded by the deny pattern 'app=odd' in LAZYPLUG_DENY; entry point" in out
     assert run_json(run, "why", "app", "odd")["usable"] is False
+
+
+LOADS: Tree = {
+    "plug_loads.py": "def fine():\n    pass\n\nglobals()['made'] = 1\n",
+    "plug_lacks.py": "import module_that_is_not_installed\nx = 1\n",
+    "plug_ends.py": "import os; os._exit(3)\nx = 1\n",
+    "plug_dies.py": "import os; os.kill(os.getpid(), 9)\nx = 1\n",
+    **dist(
+        "some",
+        entry_points="[app]\nfine = plug_loads:fine\nmade = plug_loads:made\n"
+        "lacks = plug_lacks:x\nends = plug_ends:x\ndies = plug_dies:x\nbuilt = sys\n",
+    ),
+}
+
+
+def test_why_ends_with_what_the_source_shows(
+    site: PlantSite, prepend_path: SetPath, run: Run
+) -> None:
+    directory = site(LOADS)
+    prepend_path(directory)
+    for name, verdict in {
+        "fine": f"Expected to load: {directory / 'plug_loads.py'}:1 defines it. With",
+        "made": f"May load or not: {directory / 'plug_loads.py'} does not show plainly",
+        "built": "May load or not: its module has no source file. With --load, it is",
+    }.items():
+        code, out, _ = run("why", "app", name)
+        assert code == 0
+        assert out.splitlines()[-1].startswith(verdict)
+        (found,) = run_json(run, "why", "app", name)["plugins"]
+        assert (found["state"], found["loads"]) == ("available", None)
+
+
+def test_why_ends_with_whether_the_plugin_loads_if_requested(
+    site: PlantSite, prepend_path: SetPath, run: Run
+) -> None:
+    prepend_path(site(LOADS))
+    code, out, _ = run("why", "app", "fine", "--load")
+    assert code == 0
+    assert re.search(
+        r"\nLoads: it took \d+\.\d\d seconds in its own process\.$", out[:-1]
+    )
+    missing = "No module named 'module_that_is_not_installed'"
+    for name, error in {
+        "lacks": f"ModuleNotFoundError: {missing}",
+        "ends": "its process exited with code 3",
+        "dies": "its process was killed by SIGKILL",
+    }.items():
+        code, out, _ = run("why", "app", name, "--load")
+        assert (code, out.splitlines()[-1]) == (1, f"Does not load: {error}.")
+    found = run_json(run, "why", "app", "lacks", "--load")
+    assert found["usable"] is False
+    assert found["plugins"][0]["loads"] is False
+    assert found["plugins"][0]["error"] == f"ModuleNotFoundError: {missing}"
+    assert not {"plug_loads", "plug_lacks"} & {*sys.modules}
+
+
+def test_why_suggests_names_that_differ_in_case(good: Path, run: Run) -> None:
+    assert "did you mean 'one'?" in run("why", "app", "ONE")[1]
+    found = run_json(run, "why", "APP", "one")
+    assert (found["group_declared"], found["near_groups"]) == (False, ["app"])
+    assert found["other_groups"] == ["app", "app.more"]
 
 
 def test_why_says_that_a_distribution_is_shadowed(
@@ -422,7 +528,7 @@ def test_doctor_reports_each_problem_of_a_broken_environment(
 
 
 def test_doctor_says_which_stat_signature_differs(good: Path, run: Run) -> None:
-    run("groups")
+    run("list")
     file = good / "beta-2.dist-info" / "entry_points.txt"
     file.write_text("[app]\ntwo = plug_other:Changed\n")
     (good / "alpha-1.5.dist-info" / "entry_points.txt").unlink()
@@ -440,7 +546,7 @@ def test_doctor_says_which_stat_signature_differs(good: Path, run: Run) -> None:
 def test_doctor_checks_the_cache_directory(
     good: Path, run: Run, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("groups")
+    run("list")
     (file,) = isolated.glob("*.json")
     file.write_bytes(file.read_bytes()[:-9])
     _, out, _ = run("doctor")
@@ -469,7 +575,7 @@ def test_doctor_says_why_nothing_is_written(
     assert os.listdir(above) == []
     above.chmod(0o755)
     lazyplug.invalidate_caches()
-    run("groups")
+    run("list")
     above.chmod(0o777)
     fault = f"{directory} cannot be written: {above}: other users can write to it"
     message = f"{fault}; changes are scanned again at each start"
@@ -490,7 +596,7 @@ def test_the_cache_directory_is_shown_and_cleared(
     assert run("cache", "show") == (0, f"No index in {isolated}\n", "")
     assert run("cache", "path") == (0, f"{isolated}\n", "")
     assert run_json(run, "cache", "path") == {"path": str(isolated)}
-    run("groups")
+    run("list")
     run("list", "app", "--summary")
     (row,) = run_json(run, "cache", "show")["indexes"]
     assert (row["environment"], row["path_entries"]) == (sys.prefix, 1)
@@ -506,7 +612,7 @@ def test_the_cache_directory_is_shown_and_cleared(
 def test_a_damaged_index_is_shown_as_damaged(
     good: Path, run: Run, isolated: Path
 ) -> None:
-    run("groups")
+    run("list")
     (file,) = isolated.glob("*.json")
     file.write_bytes(b"{}")
     (row,) = run_json(run, "cache", "show")["indexes"]
@@ -566,7 +672,7 @@ def test_no_command_but_check_imports_a_plugin(good: Path, tmp_path: Path) -> No
     trapped = tmp_path / "trapped"
     env = {"PYTHONPATH": str(ROOT), "TRAPPED": str(trapped), "LAZYPLUG_EAGER": "1"}
     for arguments in (
-        ["groups"],
+        ["list"],
         ["list", "app", "--summary"],
         ["show", "app", "one"],
         ["why", "app", "two"],
@@ -587,9 +693,7 @@ def test_no_command_but_check_imports_a_plugin(good: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: COMMAND"),
-        (["nothing"], "invalid choice: 'nothing'"),
-        (["list"], "the following arguments are required: GROUP"),
+        (["show"], "the following arguments are required: GROUP, NAME"),
         (
             ["check", "--timeout", "0"],
             "'0' is not a valid timeout: expected a number of seconds > 0",
@@ -620,6 +724,40 @@ def test_an_invalid_command_line_is_reported(
     assert message in capsys.readouterr().err
 
 
+def test_a_command_line_without_a_command_gets_the_help(run: Run) -> None:
+    code, out, err = run()
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: ")
+    assert all(f"\n    {command} " in err for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [("lst", "; did you mean 'list'?"), ("WHY", "; did you mean 'why'?"), ("zzz", ".")],
+)
+def test_an_unknown_command_is_reported_with_similar_ones(
+    command: str, hint: str, run: Run
+) -> None:
+    message = f"lazyplug: No such command {command!r}{hint} Run `lazyplug --help`"
+    assert run(command) == (2, "", f"{message} for a list.\n")
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"run"}))
+def test_the_help_of_each_command_has_valid_examples(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    out = capsys.readouterr().out
+    assert EXAMPLES[command]
+    for example in EXAMPLES[command]:
+        assert f"\n  {example}\n" in out
+        program, *words = shlex.split(example)
+        assert (program, words[0]) == ("lazyplug", command)
+        words, _ = cli._split_program(words)
+        assert cli._parser(words).parse_args(words).command
+
+
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"run"}))
 def test_each_command_has_help(
     command: str, capsys: pytest.CaptureFixture[str]
@@ -639,7 +777,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_closed_pipe_ends_a_command_silently(good: Path) -> None:
     path = f"import sys; sys.path.insert(0, {str(good)!r})\n"
-    code = f"{path}from lazyplug.cli import main; sys.exit(main(['groups']))"
+    code = f"{path}from lazyplug.cli import main; sys.exit(main(['list']))"
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
     read, write = os.pipe()
@@ -656,13 +794,13 @@ def test_control_characters_in_metadata_are_printed_escaped(
 ) -> None:
     set_path(site(dist("evil", entry_points="[g\x1b[2J]\na\x1b[31m = m:f\n")))
     for arguments in (
-        ["groups"],
+        ["list"],
         ["list", "g\x1b[2J"],
         ["show", "g\x1b[2J", "a\x1b[31m"],
     ):
         _, out, err = run(*arguments)
         assert "\x1b" not in out + err
-    assert "\\x1b[2J" in run("groups")[1]
+    assert "\\x1b[2J" in run("list")[1]
 
 
 def test_names_that_cannot_be_encoded_are_printed_escaped(
@@ -697,19 +835,17 @@ def on_a_terminal(code: str, **variables: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no pty")
-def test_a_terminal_gets_a_drawn_table_and_colors_unless_disabled(good: Path) -> None:
+def test_a_terminal_gets_colors_unless_disabled(good: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(good)!r})\n"
         "from lazyplug.cli import main; main(['list', 'app'])"
     )
-    shown = on_a_terminal(code, TERM="xterm-256color")
-    assert "───" in shown
-    assert "\x1b[1m" in shown
-    assert "\x1b[3" not in on_a_terminal(code, TERM="xterm-256color", NO_COLOR="1")
-    plain = on_a_terminal(code, TERM="dumb")
-    assert plain.startswith("name  value             distribution")
-    without = f"import sys; sys.modules['rich'] = None\n{code}"
-    assert on_a_terminal(without, TERM="xterm").startswith("name  value")
+    headings = "name  value             distribution"
+    shown = on_a_terminal(code, TERM="xterm-256color", NO_COLOR="")
+    assert shown.startswith(f"\x1b[1m{headings}\x1b[0m")
+    for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        variables = {"TERM": "xterm-256color", **variables}
+        assert on_a_terminal(code, **variables).startswith(headings)
 
 
 def test_a_table_omits_empty_columns(
@@ -782,7 +918,7 @@ def test_the_console_script_runs_programs_too(tmp_path: Path) -> None:
 
 def test_each_command_prints_valid_json_if_requested(good: Path, run: Run) -> None:
     for arguments in (
-        ["groups"],
+        ["list"],
         ["list", "app"],
         ["show", "app", "one"],
         ["why", "app", "one"],
@@ -1200,7 +1336,7 @@ def test_refresh_says_if_the_index_could_not_be_written(
 def test_unrelated_files_in_the_cache_directory_are_not_reported_as_damaged(
     good: Path, run: Run, isolated: Path
 ) -> None:
-    run("groups")
+    run("list")
     (isolated / "settings.json").write_text("{}")
     code, out, _ = run("doctor")
     assert code == 0

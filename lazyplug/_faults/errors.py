@@ -63,14 +63,20 @@ def _origin(group: str, name: str, value: str, owner: "Owner | None", line: int)
 def near_misses(word: str, words: "Iterable[str]") -> "tuple[str, ...]":
     """Return the words that are similar to a misspelled one, the nearest first.
 
-    >>> near_misses("jsno", ["json", "yaml"])
-    ('json',)
+    Upper and lower case do not matter.
+
+    >>> near_misses("jsno", ["json", "yaml"]), near_misses("JSON", ["json", "yaml"])
+    (('json',), ('json',))
     """
     try:
         from difflib import get_close_matches  # deferred: only on failure
     except (ImportError, OSError):
         return ()  # files can no longer be read: no hint
-    return tuple(get_close_matches(word, sorted(set(words)), n=3))
+    folded: dict[str, list[str]] = {}
+    for each in sorted(set(words)):
+        folded.setdefault(each.casefold(), []).append(each)
+    near = get_close_matches(word.casefold(), folded, n=3)
+    return tuple(each for key in near for each in folded[key])[:3]
 
 
 def did_you_mean(near: "Iterable[str]", kind: str = "") -> str:

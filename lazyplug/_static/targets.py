@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from .._extension import Extension
     from .source import Scope, Sources
 
+# The kind of the fact.
+_PLACE = "place"
+
 
 def missing_module(extension: "Extension[Any]") -> str:
     """Return the reason why an extension whose module is missing cannot be loaded."""
@@ -58,8 +61,25 @@ def place(extension: "Extension[Any]") -> "tuple[str, int] | None":
     None if its module has no file, or the entry point is not a valid reference.
     Imports nothing of the plugin.
     """
+    found = known_place(extension)
+    if found is not None:
+        return found
     module, attr = target_of(extension)
-    return None if module is None else learned_facts().search().place(module, attr)
+    if module is None:
+        return None
+    known = learned_facts()
+    found, sources = known.search().place(module, attr)
+    if found is not None:
+        learn(known, extension, _PLACE, [found[0], str(found[1])], sources)
+    return found
+
+
+def known_place(extension: "Extension[Any]") -> "tuple[str, int] | None":
+    """Return what `place` has remembered; None if that is nothing."""
+    match learned_facts().recall(extension, _PLACE):
+        case [str(file), str(line)] if line.isdecimal():
+            return file, int(line)
+    return None
 
 
 def is_missing(extension: "Extension[Any]") -> bool:
