@@ -337,7 +337,7 @@ def test_why_ends_with_whether_the_plugin_loads_if_requested(
 
 def test_why_suggests_names_that_differ_in_case(good: Path, run: Run) -> None:
     assert "did you mean 'one'?" in run("why", "app", "ONE")[1]
-    found = run_json(run, "why", "APP", "one")
+    found = run_json(run, "why", "APP", "one")["missing"]
     assert (found["group_declared"], found["near_groups"]) == (False, ["app"])
     assert found["other_groups"] == ["app", "app.more"]
 
@@ -648,6 +648,7 @@ def test_refresh_reports_added_distributions(good: Path, run: Run) -> None:
 @pytest.mark.once
 def test_bench_compares_with_importlib_metadata(run: Run) -> None:
     found = run_json(run, "bench", "--rounds", "3")
+    assert faults_of(found, SCHEMA["bench"]) == []
     names = [row["start"] for row in found["starts"]]
     assert names[:4] == [
         "lazyplug, warm",
@@ -916,20 +917,113 @@ def test_the_console_script_runs_programs_too(tmp_path: Path) -> None:
     assert done.stdout == "__main__ ['--json']\n"
 
 
-def test_each_command_prints_valid_json_if_requested(good: Path, run: Run) -> None:
-    for arguments in (
-        ["list"],
-        ["list", "app"],
-        ["show", "app", "one"],
-        ["why", "app", "one"],
-        ["doctor"],
-        ["refresh"],
-        ["cache", "show"],
-        ["cache", "prune"],
-        ["cache", "clear"],
+SCHEMA = json.loads((ROOT / "docs" / "command-line.schema.json").read_text())["$defs"]
+TYPES: dict[str, Any] = {
+    "array": list,
+    "boolean": bool,
+    "integer": int,
+    "null": type(None),
+    "number": (int, float),
+    "object": dict,
+    "string": str,
+}
+
+
+def faults_of(value: Any, schema: dict[str, Any], place: str = "$") -> list[str]:
+    """Return where a value differs from a schema, which may use a few keywords only."""
+    if "$ref" in schema:
+        schema = SCHEMA[schema["$ref"].rpartition("/")[2]]
+    known = {"type", "properties", "required", "additionalProperties", "items"}
+    assert {*schema} <= known | {"enum", "description"}
+    kinds = schema.get("type", [])
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        is_number = kind in {"integer", "number"} and isinstance(value, bool)
+        if isinstance(value, TYPES[kind]) and not is_number:
+            break
+    else:
+        if kinds:
+            return [f"{place}: {value!r} is not of type {kinds}"]
+    if value not in schema.get("enum", [value]):
+        return [f"{place}: {value!r} is not in {schema['enum']}"]
+    found: list[str] = []
+    if isinstance(value, list):
+        for number, each in enumerate(value):
+            found += faults_of(each, schema.get("items", {}), f"{place}[{number}]")
+    elif isinstance(value, dict):
+        found += [
+            f"{place}: no {key}"
+            for key in schema.get("required", ())
+            if key not in value
+        ]
+        others = schema.get("additionalProperties", True)
+        for key, each in value.items():
+            if key in schema.get("properties", {}):
+                found += faults_of(each, schema["properties"][key], f"{place}.{key}")
+            elif others is False:
+                found.append(f"{place}: {key} is not in the schema")
+            elif others is not True:
+                found += faults_of(each, others, f"{place}.{key}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ([{"group": "g", "plugins": 1}], "$[0]: no distributions"),
+        ([{"group": 1, "plugins": 1, "distributions": 1}], "$[0].group: 1 is not of"),
+        ([{"group": "", "plugins": True, "distributions": 1}], "$[0].plugins: True is"),
+        (
+            [{"group": "", "plugins": 1, "distributions": 1, "x": 1}],
+            "$[0]: x is not in the schema",
+        ),
+    ],
+)
+def test_the_check_of_the_schema_finds_faults(value: Any, fault: str) -> None:
+    (found,) = faults_of(value, SCHEMA["list groups"])
+    assert found.startswith(fault)
+
+
+@pytest.mark.parametrize("environment", ["good", "broken", "empty"])
+def test_the_json_of_each_command_has_the_published_fields(
+    environment: str,
+    request: pytest.FixtureRequest,
+    run: Run,
+    tmp_path: Path,
+) -> None:
+    request.getfixturevalue(environment)
+    file = str(tmp_path / "frozen")
+    for schema, arguments in (
+        ("list groups", ["list"]),
+        ("list", ["list", "app", "--summary"]),
+        ("list", ["list", "--distribution", "beta"]),
+        ("show", ["show", "app", "one"]),
+        ("show", ["show", "app", "bad"]),
+        ("why", ["why", "app", "one"]),
+        ("why", ["why", "app", "bad"]),
+        ("why", ["why", "app", "odd"]),
+        ("why", ["why", "app", "gone"]),
+        ("why", ["why", "appp", "one"]),
+        ("doctor", ["doctor"]),
+        ("refresh", ["refresh"]),
+        ("cache path", ["cache", "path"]),
+        ("cache show", ["cache", "show"]),
+        ("cache verify", ["cache", "verify"]),
+        ("cache prune", ["cache", "prune"]),
+        ("cache clear", ["cache", "clear"]),
+        ("check", ["check", "app"]),
+        ("status", ["status"]),
+        ("freeze", ["freeze", "--output", file]),
+        ("freeze --check", ["freeze", "--check", "--output", file]),
+        ("thaw", ["thaw", "--output", file]),
+        ("fault", ["thaw", "--output", file]),
     ):
         _, out, _ = run(*arguments, "--json")
-        assert json.loads(out) is not None
+        assert faults_of(json.loads(out), SCHEMA[schema]) == [], arguments
+
+
+def test_the_schema_describes_every_command_that_prints_json() -> None:
+    described = {name.partition(" ")[0] for name in SCHEMA} - {"fact", "fault"}
+    assert described == {*COMMANDS} - {"on", "off", "run", "trace"}
 
 
 # ---------------------------------------------------------------------------- trace

@@ -164,6 +164,12 @@ def print_fields(fields: "Row", file: "IO[str] | None" = None) -> None:
             print(f"{' ' * width}{line}", file=where)
 
 
+def _folded(text: str, file: "IO[str]") -> "list[str]":
+    """Return the lines of a text, which are folded only on a terminal."""
+    room = _room(file)
+    return _fold(text, room) if room else [text]
+
+
 def _fold(text: str, width: int) -> "list[str]":
     """Return a text as lines of some width, of which only long words exceed it.
 
@@ -236,9 +242,24 @@ def is_colored(file: "IO[str]") -> bool:
 _FORCING = "FORCE_COLOR", "CLICOLOR_FORCE"
 
 
+def print_sentence(text: str, states: "Mapping[str, str] | None" = None) -> None:
+    """Print a sentence, folded between words on a terminal.
+
+    :param states: the state whose color the first word has, by this word.
+    """
+    text = clean(text)
+    word = text.partition(" ")[0].rstrip(":")
+    state = (states or {}).get(word, "")
+    lines = _folded(text, sys.stdout)
+    if state and is_colored(sys.stdout):
+        lines[0] = painted(word, state) + lines[0][len(word) :]
+    print("\n".join(lines))
+
+
 def complain(text: str) -> None:
     """Print a message to standard error, with control characters escaped."""
-    print("\n".join(map(clean, text.splitlines())), file=sys.stderr)
+    for line in text.splitlines() or [""]:
+        print("\n".join(_folded(clean(line), sys.stderr)), file=sys.stderr)
 
 
 def refuse(as_json: bool, path: str, fault: str) -> int:

@@ -4,7 +4,6 @@ Imports no plugin, except with `--load`: in a child process.
 """
 
 import os
-import sys
 
 from .. import _environment
 from .. import _messages as messages
@@ -26,7 +25,7 @@ from .listing import (
     place_of,
     state_of,
 )
-from .output import add_json, clean, is_colored, painted, print_json
+from .output import add_json, print_json, print_sentence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,11 +87,18 @@ def why(options: "argparse.Namespace") -> int:
     plugins = [_fields(each, note, options.load) for each, note in named.items()]
     usable = any(each["loads"] is not False for each in plugins)
     shadowed = [*_shadowed(options.group, options.name)]
-    missing = {} if named else _missing(options.group, options.name)
+    missing = None if named else _missing(options.group, options.name)
     if options.json:
-        shown = [declaration(each) | {"state": "shadowed"} for each in shadowed]
-        found = {"group": options.group, "name": options.name, "usable": usable}
-        print_json(found | {"plugins": plugins, "shadowed": shown, **missing})
+        print_json(
+            {
+                "group": options.group,
+                "name": options.name,
+                "usable": usable,
+                "plugins": plugins,
+                "shadowed": [*map(declaration, shadowed)],
+                "missing": missing,
+            }
+        )
         return 0 if usable else 1
     reasons = [
         reason
@@ -103,21 +109,14 @@ def why(options: "argparse.Namespace") -> int:
     if missing:
         reasons += _reasons_of_missing(options.group, options.name, missing)
     for reason in reasons:
-        _print(clean(reason))
+        print_sentence(reason, _STATES)
     return 0 if usable else 1
-
-
-def _print(reason: str) -> None:
-    word = reason.partition(" ")[0].rstrip(":")
-    if is_colored(sys.stdout):
-        reason = f"{painted(word, _STATES.get(word, ''))}{reason[len(word) :]}"
-    print(reason)
 
 
 # The states of which the first words of reasons have the color.
 _STATES = {
-    **dict.fromkeys(("Available", "Loads"), "ok"),
-    **dict.fromkeys(("Excluded", "Note"), "note"),
+    **dict.fromkeys(("Available", "Expected", "Loads"), "ok"),
+    **dict.fromkeys(("Excluded", "May", "Note"), "note"),
     **dict.fromkeys(("Cannot", "Does", "No", "Shadowed"), "problem"),
 }
 
