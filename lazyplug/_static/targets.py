@@ -1,7 +1,6 @@
 """Find what the source shows of the target of an extension. Imports no plugin."""
 
 from .learned import learned_facts
-from .learning import learn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ def docstring(
         return None
     scope, sources = found
     text = None if scope is None or scope.doc is None else part(scope.doc)
+    from .learning import learn  # deferred: most answers are known
+
     # Parsing a source takes longer than importing it, so it is done once.
     learn(known, extension, kind, text, sources)
     return text
@@ -70,6 +71,8 @@ def place(extension: "Extension[Any]") -> "tuple[str, int] | None":
     known = learned_facts()
     found, sources = known.search().place(module, attr)
     if found is not None:
+        from .learning import learn  # deferred: most answers are known
+
         learn(known, extension, _PLACE, [found[0], str(found[1])], sources)
     return found
 

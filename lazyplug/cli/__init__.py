@@ -121,7 +121,8 @@ def _parser(arguments: "Sequence[str]") -> argparse.ArgumentParser:
         description="Inspect the plugins that are installed in this environment.",
     )
     parser.add_argument("--version", action="version", version=_version())
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    # Without its name, argparse formats the usage to find it: 5 million instructions.
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, prog=_prog())
     completing = "_ARGCOMPLETE" in os.environ
     command_name = arguments[0] if arguments and arguments[0] in COMMANDS else ""
     for name, (file, about) in COMMANDS.items():

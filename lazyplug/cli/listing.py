@@ -2,7 +2,7 @@
 
 import os
 
-from .. import _environment
+from .. import _environment, _settings
 from .. import _messages as messages
 from .._distribution import identify
 from .._extension import Extension
@@ -10,7 +10,6 @@ from .._indexing.metadata import normalize
 from .._inventory import all_rows, distributions, groups_of, is_left_over, rows_by_group
 from .._manager import ExtensionManager
 from .._printable import sentence
-from .host_facts import add_facts, import_facts, json_facts
 from .output import add_json, clean, complain, print_fields, print_json, print_table
 
 TYPE_CHECKING = False
@@ -48,6 +47,8 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
     else:
         add_group_and_name(parser)
         parser.set_defaults(command=show)
+    from .host_facts import add_facts  # deferred: `why` uses this module, too
+
     add_facts(parser, "show the facts that this Facts object of the host asks for")
 
 
@@ -72,7 +73,7 @@ def list_plugins(options: "argparse.Namespace") -> int:
                 complain(f"lazyplug list: {text}")
                 return 2
         return _list_groups(options)
-    wanted = options.facts and import_facts(options.facts)
+    wanted = options.facts and _facts_object(options.facts)
     rows: list[dict[str, Any]] = []
     for extension, note in _selected(options).items():
         name, version, _ = _identify(extension)
@@ -101,6 +102,12 @@ def list_plugins(options: "argparse.Namespace") -> int:
 
         complain(str(no_matches(group, None, ())))
     return 0 if rows else 1
+
+
+def _facts_object(reference: "tuple[str, str]") -> "Facts":
+    from .host_facts import import_facts  # deferred: as above
+
+    return import_facts(reference)
 
 
 def _list_groups(options: "argparse.Namespace") -> int:
@@ -189,6 +196,7 @@ def _facts(
     # deferred: few lists show facts
     from .._facts import companions_of, find_facts
     from .._static.plugin_facts import places_of
+    from .host_facts import json_facts
 
     found, fault = find_facts(extension, wanted)
     facts = json_facts(found)
@@ -205,7 +213,7 @@ def _value(fact: "dict[str, Any] | None") -> str:
 
 def show(options: "argparse.Namespace") -> int:
     """Print all details of the plugins with one name; return 1 if there are none."""
-    wanted = options.facts and import_facts(options.facts)
+    wanted = options.facts and _facts_object(options.facts)
     found = list_extensions(options.group, name=options.name)
     rows = [
         _fields(extension, note)
@@ -237,8 +245,11 @@ def list_extensions(
     :param thorough: whether to check that their modules exist, which takes longer.
     :param name: the only name for which that is checked; None: all.
     """
+    _environment.current().overlay()  # what is scanned may have problems
+    # Nothing is reported here. If there is nothing to report, the default imports less.
+    on_failure = "ignore" if _settings.unreported else "warn"
     manager: ExtensionManager[Any] = ExtensionManager(
-        group, lazy=True, on_failure="ignore"
+        group, lazy=True, on_failure=on_failure
     )
     counts: dict[str, int] = {}
     for extension in manager:

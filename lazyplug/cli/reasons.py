@@ -7,15 +7,13 @@ import os
 
 from .. import _environment
 from .. import _messages as messages
-from .._entry_point import EntryPoint
-from .._faults.errors import did_you_mean, near_misses, origin
-from .._faults.problems import count_problems, problems
-from .._index import Index
+from .._faults.origin import origin
+from .._files import IndexFile
+from .._index import DECODE_ERRORS, Index, texts
 from .._inventory import groups_of, rows_by_group, shadowed_rows
 from .._printable import list_words, sentence
 from .._static import targets
-from .._static.learned import HOOKS, learned_facts
-from .._static.learning import kinds_of
+from .._static.learned import HOOKS, LearnedFacts, learned_facts, parts_in, read_head
 from .listing import (
     EXCLUDED,
     ONE_OF,
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from .._entry_point import EntryPoint
     from .._extension import Extension
     from .._types import Pair
 
@@ -232,7 +231,7 @@ def _hooks(extension: "Extension[Any]") -> "Iterator[dict[str, str]]":
     The hook is "" if the plugin is imported before any hook is called.
     """
     known = learned_facts()
-    for kind in kinds_of(known, extension.group):
+    for kind in _kinds_of(known, extension.group):
         word, _, project = kind.partition(" ")
         project, _, hook = project.partition(" ")
         learned = known.recall(extension, kind) if word == HOOKS else None
@@ -242,15 +241,34 @@ def _hooks(extension: "Extension[Any]") -> "Iterator[dict[str, str]]":
             yield {"project": project, "hook": "", "reason": ""}
 
 
+def _kinds_of(known: LearnedFacts, group: str) -> "list[str]":
+    """Return the kinds of the facts that were learned about extensions of a group."""
+    parts = {*known.new}
+    if known.directory is not None:
+        file = IndexFile(known.path)
+        try:
+            _, header, _ = read_head(file.read, known.key)
+            for line in parts_in(header):
+                kind, name, *_ = texts(line.decode())
+                parts.add((kind, name))
+        except DECODE_ERRORS:
+            pass  # damaged: nothing is known
+        finally:
+            file.close()
+    return sorted(kind for kind, name in parts if name == group)
+
+
 def _shadowed(namespace: str, name: str) -> "Iterator[EntryPoint]":
     environment = _environment.current()
     for group in groups_of(namespace):
         for row, owner in _shadowed_pairs(environment, group):
             if row[0] == name:
+                from .._entry_point import EntryPoint  # deferred: few are shadowed
+
                 yield EntryPoint._of(group, row, owner)
 
 
-def _reason_of_shadowed(loser: EntryPoint) -> str:
+def _reason_of_shadowed(loser: "EntryPoint") -> str:
     return messages.SHADOWED_DISTRIBUTION.format(
         name=declaration(loser)["distribution"], entry_point=origin(loser)
     )
@@ -269,7 +287,10 @@ def _shadowed_pairs(
 
 def _missing(namespace: str, name: str) -> "dict[str, Any]":
     """Return what is known about a name that is not declared, as fields."""
-    from .._indexing.freeze import staleness_note  # deferred: only for missing names
+    # deferred: only for missing names
+    from .._faults.errors import near_misses
+    from .._faults.problems import problems
+    from .._indexing.freeze import staleness_note
 
     environment = _environment.current()
     groups = rows_by_group(environment)
@@ -292,6 +313,10 @@ def _missing(namespace: str, name: str) -> "dict[str, Any]":
 def _reasons_of_missing(
     namespace: str, name: str, missing: "dict[str, Any]"
 ) -> "Iterator[str]":
+    # deferred: as above
+    from .._faults.errors import did_you_mean
+    from .._faults.problems import count_problems, problems
+
     what = f"{name!r} in {namespace!r}"
     near = missing["near_names"]
     if not missing["group_declared"]:
