@@ -335,6 +335,16 @@ def test_why_ends_with_whether_the_plugin_loads_if_requested(
     assert not {"plug_loads", "plug_lacks"} & {*sys.modules}
 
 
+def test_why_colors_its_answers(
+    good: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    first, last = run("why", "app", "one")[1].splitlines()
+    assert first.startswith("\x1b[32mAvailable\x1b[0m: entry point ")
+    assert last.startswith("\x1b[32mExpected to load\x1b[0m: ")
+
+
 def test_why_suggests_names_that_differ_in_case(good: Path, run: Run) -> None:
     assert "did you mean 'one'?" in run("why", "app", "ONE")[1]
     found = run_json(run, "why", "APP", "one")["missing"]

@@ -245,14 +245,13 @@ _FORCING = "FORCE_COLOR", "CLICOLOR_FORCE"
 def print_sentence(text: str, states: "Mapping[str, str] | None" = None) -> None:
     """Print a sentence, folded between words on a terminal.
 
-    :param states: the state whose color the first word has, by this word.
+    :param states: by the words before a colon, the state whose color they have.
     """
-    text = clean(text)
-    word = text.partition(" ")[0].rstrip(":")
-    state = (states or {}).get(word, "")
-    lines = _folded(text, sys.stdout)
-    if state and is_colored(sys.stdout):
-        lines[0] = painted(word, state) + lines[0][len(word) :]
+    words = text.partition(":")[0]
+    lines = _folded(clean(text), sys.stdout)
+    state = (states or {}).get(words, "")
+    if state and is_colored(sys.stdout) and lines[0].startswith(words):
+        lines[0] = painted(words, state) + lines[0][len(words) :]
     print("\n".join(lines))
 
 

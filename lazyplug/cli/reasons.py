@@ -114,9 +114,9 @@ def why(options: "argparse.Namespace") -> int:
 
 # The states of which the first words of reasons have the color.
 _STATES = {
-    **dict.fromkeys(("Available", "Expected", "Loads"), "ok"),
-    **dict.fromkeys(("Excluded", "May", "Note"), "note"),
-    **dict.fromkeys(("Cannot", "Does", "No", "Shadowed"), "problem"),
+    **dict.fromkeys(("Available", "Expected to load", "Loads"), "ok"),
+    **dict.fromkeys(("May load or not", "Note"), "note"),
+    **dict.fromkeys(("Cannot be used", "Does not load"), "problem"),
 }
 
 
