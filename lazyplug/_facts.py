@@ -233,7 +233,7 @@ def _value(
         from ._faults.errors import invalid_facts
         from ._static.plugin_facts import places_of
 
-        places = places_of(extension, wanted, _companions(extension, wanted)).values()
+        places = places_of(extension, wanted, companions_of(extension, wanted)).values()
         raise invalid_facts(extension, error, places) from error
 
 
@@ -243,7 +243,7 @@ def find_facts(extension: "Extension[Any]", wanted: "Facts") -> "tuple[Found, st
     Imports nothing of the plugin.
     """
     try:
-        companions = _companions(extension, wanted) if wanted.companions else []
+        companions = companions_of(extension, wanted) if wanted.companions else []
         answer = learned_facts().recall(extension, wanted.kind)
         if answer is not UNKNOWN:
             try:
@@ -264,7 +264,7 @@ def find_facts(extension: "Extension[Any]", wanted: "Facts") -> "tuple[Found, st
         return [], ""
 
 
-def _companions(extension: "Extension[Any]", wanted: "Facts") -> "list[str]":
+def companions_of(extension: "Extension[Any]", wanted: "Facts") -> "list[str]":
     """Return the values of the entry points that name files of facts; "" if none.
 
     They have the same name as that of the plugin, and are of the same distribution.

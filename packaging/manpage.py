@@ -6,13 +6,16 @@
 import argparse
 
 from lazyplug.cli import COMMANDS, _parser
+from lazyplug.cli.examples import epilog
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the complete parser."""
     parser = _parser([])
     for name in COMMANDS:
-        _commands(parser)[name] = _commands(_parser([name]))[name]
+        command = _commands(parser)[name] = _commands(_parser([name]))[name]
+        command.epilog = epilog(name)
+    parser.epilog = epilog("")
     parser.prog = "lazyplug"
     return parser
 

@@ -501,6 +501,32 @@ def test_run_adds_few_instructions_to_a_program(environment: Environment) -> Non
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_commands_that_list_take_little_more_than_the_import_of_argparse(
+    environment: Environment,
+) -> None:
+    script = Path(environment.python).parent / "lazyplug"
+    script.write_text(f"#!{environment.python}\n{SCRIPT.format('lazyplug.__main__')}")
+    commands = [
+        [str(script), command, "budget.group", *words]
+        for command, *words in (["list"], ["show", "plain"], ["why", "plain"])
+    ]
+    time.sleep(2.1)  # what changed in the last two seconds is not remembered
+    for words in commands * 2:  # writes bytecode, the index, and what the source shows
+        python(
+            *words,
+            cwd=script.parent,
+            env=environment.variables,
+            executable=environment.python,
+        )
+    imported = _instructions(environment, "import argparse")
+    print(f"{imported / 1e6:.1f} million instructions to import argparse")
+    for words in commands:
+        times = _instructions_of(environment, *words) / imported
+        print(f"{times:.2f} times as many for {words[1]}")
+        assert times <= BOUNDS["commands"]
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
 @pytest.mark.skipif(VERSION not in BOUNDS["run"], reason="no figure was recorded")
 def test_a_switch_adds_few_instructions_to_each_start(environment: Environment) -> None:
     site = _site(environment)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 import lazyplug
+from lazyplug import cli
 from lazyplug.cli import (
     COMMANDS,
     cache,
@@ -26,6 +28,7 @@ from lazyplug.cli import (
     output,
     reasons,
 )
+from lazyplug.cli.examples import EXAMPLES
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask, python
 from tests.support.commands import Run, run_json
@@ -90,7 +93,7 @@ def empty(site: PlantSite, set_path: SetPath) -> None:
 def test_groups_are_listed_with_the_numbers_of_plugins_and_distributions(
     good: Path, run: Run
 ) -> None:
-    assert run("groups") == (
+    assert run("list") == (
         0,
         (
             "group     plugins  distributions\n"
@@ -99,7 +102,7 @@ def test_groups_are_listed_with_the_numbers_of_plugins_and_distributions(
         ),
         "",
     )
-    assert run_json(run, "groups")[1] == {
+    assert run_json(run, "list")[1] == {
         "group": "app.more",
         "plugins": 1,
         "distributions": 1,
@@ -108,9 +111,9 @@ def test_groups_are_listed_with_the_numbers_of_plugins_and_distributions(
 
 def test_commands_say_so_if_the_environment_is_empty(empty: None, run: Run) -> None:
     message = "No entry points found on sys.path.\n"
-    assert run("groups") == (0, message, "")
+    assert run("list") == (0, message, "")
     assert run("check") == (0, message, "")
-    assert run_json(run, "groups") == []
+    assert run_json(run, "list") == []
     assert run_json(run, "check") == []
     code, out, err = run("list", "app")
     assert (code, out) == (1, "")
@@ -135,6 +138,48 @@ def test_list_shows_names_values_and_distributions(good: Path, run: Run) -> None
     rows = run_json(run, "list", "app", "--summary")
     assert [row["summary"] for row in rows] == ["Do one.", "All of it.", ""]
     assert [row["group"] for row in run_json(run, "list", "app.*")] == ["app.more"]
+
+
+def test_list_shows_the_plugins_of_a_distribution(good: Path, run: Run) -> None:
+    assert run("list", "--distribution", "Beta")[1] == (
+        "group     name  value           distribution\n"
+        "app       two   plug_other:Two  beta 2\n"
+        "app.more  one   plug_other:x    beta 2\n"
+    )
+    rows = run_json(run, "list", "app", "--distribution", "beta")
+    assert [(row["group"], row["name"]) for row in rows] == [("app", "two")]
+    assert run_json(run, "list", "app.more", "--distribution", "alpha") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--distribution", "betta"],
+            "No distribution named 'betta' is installed; did you mean 'beta'?",
+        ),
+        (
+            ["app.more", "--distribution", "alpha"],
+            "The distribution 'alpha' declares no entry point in group 'app.more'.",
+        ),
+        (["App"], "declares that group; did you mean the group 'app'?"),
+    ],
+)
+def test_list_says_why_it_finds_nothing(
+    arguments: list[str], message: str, good: Path, run: Run
+) -> None:
+    code, out, err = run("list", *arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+
+
+@pytest.mark.parametrize("option", [["--summary"], ["--facts", "a:b"]])
+def test_options_about_plugins_need_a_group(option: list[str], run: Run) -> None:
+    code, _, err = run("list", *option)
+    assert (code, err) == (
+        2,
+        f"lazyplug list: {option[0]} can only be used with GROUP\n",
+    )
 
 
 def test_list_has_a_note_for_each_unusable_or_ambiguous_plugin(
@@ -234,6 +279,77 @@ def test_why_says_that_a_plugin_is_excluded_invalid_or_lacks_its_module(
     assert code == 1
     assert "Excluded by the deny pattern 'app=odd' in LAZYPLUG_DENY; entry point" in out
     assert run_json(run, "why", "app", "odd")["usable"] is False
+
+
+LOADS: Tree = {
+    "plug_loads.py": "def fine():\n    pass\n\nglobals()['made'] = 1\n",
+    "plug_lacks.py": "import module_that_is_not_installed\nx = 1\n",
+    "plug_ends.py": "import os; os._exit(3)\nx = 1\n",
+    "plug_dies.py": "import os; os.kill(os.getpid(), 9)\nx = 1\n",
+    **dist(
+        "some",
+        entry_points="[app]\nfine = plug_loads:fine\nmade = plug_loads:made\n"
+        "lacks = plug_lacks:x\nends = plug_ends:x\ndies = plug_dies:x\nbuilt = sys\n",
+    ),
+}
+
+
+def test_why_ends_with_what_the_source_shows(
+    site: PlantSite, prepend_path: SetPath, run: Run
+) -> None:
+    directory = site(LOADS)
+    prepend_path(directory)
+    for name, verdict in {
+        "fine": f"Expected to load: {directory / 'plug_loads.py'}:1 defines it. With",
+        "made": f"May load or not: {directory / 'plug_loads.py'} does not show plainly",
+        "built": "May load or not: its module has no source file. With --load, it is",
+    }.items():
+        code, out, _ = run("why", "app", name)
+        assert code == 0
+        assert out.splitlines()[-1].startswith(verdict)
+        (found,) = run_json(run, "why", "app", name)["plugins"]
+        assert (found["state"], found["loads"]) == ("available", None)
+
+
+def test_why_ends_with_whether_the_plugin_loads_if_requested(
+    site: PlantSite, prepend_path: SetPath, run: Run
+) -> None:
+    prepend_path(site(LOADS))
+    code, out, _ = run("why", "app", "fine", "--load")
+    assert code == 0
+    assert re.search(
+        r"\nLoads: it took \d+\.\d\d seconds in its own process\.$", out[:-1]
+    )
+    missing = "No module named 'module_that_is_not_installed'"
+    for name, error in {
+        "lacks": f"ModuleNotFoundError: {missing}",
+        "ends": "its process exited with code 3",
+        "dies": "its process was killed by SIGKILL",
+    }.items():
+        code, out, _ = run("why", "app", name, "--load")
+        assert (code, out.splitlines()[-1]) == (1, f"Does not load: {error}.")
+    found = run_json(run, "why", "app", "lacks", "--load")
+    assert found["usable"] is False
+    assert found["plugins"][0]["loads"] is False
+    assert found["plugins"][0]["error"] == f"ModuleNotFoundError: {missing}"
+    assert not {"plug_loads", "plug_lacks"} & {*sys.modules}
+
+
+def test_why_colors_its_answers(
+    good: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    first, last = run("why", "app", "one")[1].splitlines()
+    assert first.startswith("\x1b[32mAvailable\x1b[0m: entry point ")
+    assert last.startswith("\x1b[32mExpected to load\x1b[0m: ")
+
+
+def test_why_suggests_names_that_differ_in_case(good: Path, run: Run) -> None:
+    assert "did you mean 'one'?" in run("why", "app", "ONE")[1]
+    found = run_json(run, "why", "APP", "one")["missing"]
+    assert (found["group_declared"], found["near_groups"]) == (False, ["app"])
+    assert found["other_groups"] == ["app", "app.more"]
 
 
 def test_why_says_that_a_distribution_is_shadowed(
@@ -396,7 +512,7 @@ def test_the_cache_directory_is_shown_and_cleared(
     assert run("cache", "show") == (0, f"No index in {isolated}\n", "")
     assert run("cache", "path") == (0, f"{isolated}\n", "")
     assert run_json(run, "cache", "path") == {"path": str(isolated)}
-    run("groups")
+    run("list")
     run("list", "app", "--summary")
     (row,) = run_json(run, "cache", "show")["indexes"]
     assert (row["environment"], row["path_entries"]) == (sys.prefix, 1)
@@ -412,7 +528,7 @@ def test_the_cache_directory_is_shown_and_cleared(
 def test_a_damaged_index_is_shown_as_damaged(
     good: Path, run: Run, isolated: Path
 ) -> None:
-    run("groups")
+    run("list")
     (file,) = isolated.glob("*.json")
     file.write_bytes(b"{}")
     (row,) = run_json(run, "cache", "show")["indexes"]
@@ -448,6 +564,7 @@ def test_refresh_reports_added_distributions(good: Path, run: Run) -> None:
 @pytest.mark.once
 def test_bench_compares_with_importlib_metadata(run: Run) -> None:
     found = run_json(run, "bench", "--rounds", "3")
+    assert faults_of(found, SCHEMA["bench"]) == []
     names = [row["start"] for row in found["starts"]]
     assert names[:4] == [
         "lazyplug, warm",
@@ -472,7 +589,7 @@ def test_no_command_but_check_imports_a_plugin(good: Path, tmp_path: Path) -> No
     trapped = tmp_path / "trapped"
     env = {"PYTHONPATH": str(ROOT), "TRAPPED": str(trapped), "LAZYPLUG_EAGER": "1"}
     for arguments in (
-        ["groups"],
+        ["list"],
         ["list", "app", "--summary"],
         ["show", "app", "one"],
         ["why", "app", "two"],
@@ -493,9 +610,7 @@ def test_no_command_but_check_imports_a_plugin(good: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: COMMAND"),
-        (["nothing"], "invalid choice: 'nothing'"),
-        (["list"], "the following arguments are required: GROUP"),
+        (["show"], "the following arguments are required: GROUP, NAME"),
         (
             ["check", "--timeout", "0"],
             "'0' is not a valid timeout: expected a number of seconds > 0",
@@ -526,6 +641,40 @@ def test_an_invalid_command_line_is_reported(
     assert message in capsys.readouterr().err
 
 
+def test_a_command_line_without_a_command_gets_the_help(run: Run) -> None:
+    code, out, err = run()
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: ")
+    assert all(f"\n    {command} " in err for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [("lst", "; did you mean 'list'?"), ("WHY", "; did you mean 'why'?"), ("zzz", ".")],
+)
+def test_an_unknown_command_is_reported_with_similar_ones(
+    command: str, hint: str, run: Run
+) -> None:
+    message = f"lazyplug: No such command {command!r}{hint} Run `lazyplug --help`"
+    assert run(command) == (2, "", f"{message} for a list.\n")
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"run"}))
+def test_the_help_of_each_command_has_valid_examples(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    out = capsys.readouterr().out
+    assert EXAMPLES[command]
+    for example in EXAMPLES[command]:
+        assert f"\n  {example}\n" in out
+        program, *words = shlex.split(example)
+        assert (program, words[0]) == ("lazyplug", command)
+        words, _ = cli._split_program(words)
+        assert cli._parser(words).parse_args(words).command
+
+
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"run"}))
 def test_each_command_has_help(
     command: str, capsys: pytest.CaptureFixture[str]
@@ -545,7 +694,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_closed_pipe_ends_a_command_silently(good: Path) -> None:
     path = f"import sys; sys.path.insert(0, {str(good)!r})\n"
-    code = f"{path}from lazyplug.cli import main; sys.exit(main(['groups']))"
+    code = f"{path}from lazyplug.cli import main; sys.exit(main(['list']))"
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
     read, write = os.pipe()
@@ -562,13 +711,13 @@ def test_control_characters_in_metadata_are_printed_escaped(
 ) -> None:
     set_path(site(dist("evil", entry_points="[g\x1b[2J]\na\x1b[31m = m:f\n")))
     for arguments in (
-        ["groups"],
+        ["list"],
         ["list", "g\x1b[2J"],
         ["show", "g\x1b[2J", "a\x1b[31m"],
     ):
         _, out, err = run(*arguments)
         assert "\x1b" not in out + err
-    assert "\\x1b[2J" in run("groups")[1]
+    assert "\\x1b[2J" in run("list")[1]
 
 
 def test_names_that_cannot_be_encoded_are_printed_escaped(
@@ -603,19 +752,17 @@ def on_a_terminal(code: str, **variables: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no pty")
-def test_a_terminal_gets_a_drawn_table_and_colors_unless_disabled(good: Path) -> None:
+def test_a_terminal_gets_colors_unless_disabled(good: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(good)!r})\n"
         "from lazyplug.cli import main; main(['list', 'app'])"
     )
-    shown = on_a_terminal(code, TERM="xterm-256color")
-    assert "───" in shown
-    assert "\x1b[1m" in shown
-    assert "\x1b[3" not in on_a_terminal(code, TERM="xterm-256color", NO_COLOR="1")
-    plain = on_a_terminal(code, TERM="dumb")
-    assert plain.startswith("name  value             distribution")
-    without = f"import sys; sys.modules['rich'] = None\n{code}"
-    assert on_a_terminal(without, TERM="xterm").startswith("name  value")
+    headings = "name  value             distribution"
+    shown = on_a_terminal(code, TERM="xterm-256color", NO_COLOR="")
+    assert shown.startswith(f"\x1b[1m{headings}\x1b[0m")
+    for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        variables = {"TERM": "xterm-256color", **variables}
+        assert on_a_terminal(code, **variables).startswith(headings)
 
 
 def test_a_table_omits_empty_columns(
@@ -686,20 +833,113 @@ def test_the_console_script_runs_programs_too(tmp_path: Path) -> None:
     assert done.stdout == "__main__ ['--json']\n"
 
 
-def test_each_command_prints_valid_json_if_requested(good: Path, run: Run) -> None:
-    for arguments in (
-        ["groups"],
-        ["list", "app"],
-        ["show", "app", "one"],
-        ["why", "app", "one"],
-        ["doctor"],
-        ["refresh"],
-        ["cache", "show"],
-        ["cache", "prune"],
-        ["cache", "clear"],
+SCHEMA = json.loads((ROOT / "docs" / "command-line.schema.json").read_text())["$defs"]
+TYPES: dict[str, Any] = {
+    "array": list,
+    "boolean": bool,
+    "integer": int,
+    "null": type(None),
+    "number": (int, float),
+    "object": dict,
+    "string": str,
+}
+
+
+def faults_of(value: Any, schema: dict[str, Any], place: str = "$") -> list[str]:
+    """Return where a value differs from a schema, which may use a few keywords only."""
+    if "$ref" in schema:
+        schema = SCHEMA[schema["$ref"].rpartition("/")[2]]
+    known = {"type", "properties", "required", "additionalProperties", "items"}
+    assert {*schema} <= known | {"enum", "description"}
+    kinds = schema.get("type", [])
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        is_number = kind in {"integer", "number"} and isinstance(value, bool)
+        if isinstance(value, TYPES[kind]) and not is_number:
+            break
+    else:
+        if kinds:
+            return [f"{place}: {value!r} is not of type {kinds}"]
+    if value not in schema.get("enum", [value]):
+        return [f"{place}: {value!r} is not in {schema['enum']}"]
+    found: list[str] = []
+    if isinstance(value, list):
+        for number, each in enumerate(value):
+            found += faults_of(each, schema.get("items", {}), f"{place}[{number}]")
+    elif isinstance(value, dict):
+        found += [
+            f"{place}: no {key}"
+            for key in schema.get("required", ())
+            if key not in value
+        ]
+        others = schema.get("additionalProperties", True)
+        for key, each in value.items():
+            if key in schema.get("properties", {}):
+                found += faults_of(each, schema["properties"][key], f"{place}.{key}")
+            elif others is False:
+                found.append(f"{place}: {key} is not in the schema")
+            elif others is not True:
+                found += faults_of(each, others, f"{place}.{key}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ([{"group": "g", "plugins": 1}], "$[0]: no distributions"),
+        ([{"group": 1, "plugins": 1, "distributions": 1}], "$[0].group: 1 is not of"),
+        ([{"group": "", "plugins": True, "distributions": 1}], "$[0].plugins: True is"),
+        (
+            [{"group": "", "plugins": 1, "distributions": 1, "x": 1}],
+            "$[0]: x is not in the schema",
+        ),
+    ],
+)
+def test_the_check_of_the_schema_finds_faults(value: Any, fault: str) -> None:
+    (found,) = faults_of(value, SCHEMA["list groups"])
+    assert found.startswith(fault)
+
+
+@pytest.mark.parametrize("environment", ["good", "broken", "empty"])
+def test_the_json_of_each_command_has_the_published_fields(
+    environment: str,
+    request: pytest.FixtureRequest,
+    run: Run,
+    tmp_path: Path,
+) -> None:
+    request.getfixturevalue(environment)
+    file = str(tmp_path / "frozen")
+    for schema, arguments in (
+        ("list groups", ["list"]),
+        ("list", ["list", "app", "--summary"]),
+        ("list", ["list", "--distribution", "beta"]),
+        ("show", ["show", "app", "one"]),
+        ("show", ["show", "app", "bad"]),
+        ("why", ["why", "app", "one"]),
+        ("why", ["why", "app", "bad"]),
+        ("why", ["why", "app", "odd"]),
+        ("why", ["why", "app", "gone"]),
+        ("why", ["why", "appp", "one"]),
+        ("doctor", ["doctor"]),
+        ("refresh", ["refresh"]),
+        ("cache path", ["cache", "path"]),
+        ("cache show", ["cache", "show"]),
+        ("cache verify", ["cache", "verify"]),
+        ("cache prune", ["cache", "prune"]),
+        ("cache clear", ["cache", "clear"]),
+        ("check", ["check", "app"]),
+        ("status", ["status"]),
+        ("freeze", ["freeze", "--output", file]),
+        ("freeze --check", ["freeze", "--check", "--output", file]),
+        ("thaw", ["thaw", "--output", file]),
+        ("fault", ["thaw", "--output", file]),
     ):
         _, out, _ = run(*arguments, "--json")
-        assert json.loads(out) is not None
+        assert faults_of(json.loads(out), SCHEMA[schema]) == [], arguments
+
+
+def test_the_schema_describes_every_command_that_prints_json() -> None:
+    described = {name.partition(" ")[0] for name in SCHEMA} - {"fact", "fault"}
+    assert described == {*COMMANDS} - {"on", "off", "run", "trace"}
 
 
 # ---------------------------------------------------------------------------- trace

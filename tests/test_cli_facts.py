@@ -1,6 +1,7 @@
 """Test that commands show the facts of plugins, and compare them with plugins."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -116,13 +117,16 @@ def test_a_table_has_a_column_for_each_fact_and_shows_what_is_none(run: Run) -> 
 
 
 @pytest.mark.usefixtures("plugins")
-def test_show_prints_each_fact_with_its_kind(run: Run) -> None:
+def test_show_prints_each_fact_with_its_kind_and_place(run: Run) -> None:
     _, out, _ = run("show", "app", "one", *NAMES)
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert "fact kind: 'text' (static)" in lines
-    assert "fact suffixes: ['.a', '.b'] (static)" in lines
+    (line,) = (each for each in lines if each.startswith("fact kind: 'text'"))
+    assert re.fullmatch(r".* \(static, \S+plug_one.py:\d+\)", line)
+    assert any(each.startswith("fact suffixes: ['.a', '.b'] (static") for each in lines)
     (row,) = run_json(run, "show", "app", "two", *NAMES)
+    place = row["facts"]["sizes"].pop("place")
     assert row["facts"]["sizes"] == {"value": [1, 2], "kind": "declared"}
+    assert re.search(r"plug_two\S*facts.toml$", place)
     (row,) = run_json(run, "show", "app", "bad", *NAMES)
     assert "is not a valid declaration" in row["note"]
     assert "facts" not in run_json(run, "show", "app", "one")[0]

@@ -272,10 +272,10 @@ def test_an_interrupt_or_a_failed_write_determines_the_exit_code(
     def stop(_: object) -> int:
         raise raised
 
-    monkeypatch.setattr(listing, "groups", stop)
+    monkeypatch.setattr(listing, "list_plugins", stop)
     kept = os.dup(1)
     try:
-        assert main(["groups"]) == code
+        assert main(["list"]) == code
     finally:
         os.dup2(kept, 1)
         os.close(kept)
@@ -285,23 +285,23 @@ def test_an_interrupt_or_a_failed_write_determines_the_exit_code(
 def test_standard_output_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
-    assert main(["groups"]) == 0
+    assert main(["list"]) == 0
     sys.stdout.close()
     sys.stderr.close()
 
 
 def test_lines_are_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "50")
-    assert cli._width() == 50
+    assert cli.terminal_width() == 50
     monkeypatch.setenv("COLUMNS", "wide")
     monkeypatch.setattr(os, "get_terminal_size", lambda: SimpleNamespace(columns=70))
-    assert cli._width() == 70
+    assert cli.terminal_width() == 70
 
     def none() -> Any:
         raise OSError
 
     monkeypatch.setattr(os, "get_terminal_size", none)
-    assert cli._width() == 80
+    assert cli.terminal_width() == 80
     monkeypatch.setattr(sys, "argv", ["/x/lazyplug/__main__.py"])
     assert cli._parser([]).prog == "python -m lazyplug"
 
@@ -309,21 +309,105 @@ def test_lines_are_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
 # --------------------------------------------------------------------------- output
 
 
-def test_a_table_is_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
-    rows = [{"name": "[red]a[/red]", "n": 1}, {"name": "b", "n": 20}]
-    shown = Terminal()
+
+ROWS = [
+    {"name": "json", "value": "acme.formats:Json", "note": "one two three", "n": 1},
+    {"name": "yaml", "value": "acme.formats:Yaml", "note": "", "n": 20},
+]
+WORDS = {"json", "yaml", "acme.formats:Json", "acme.formats:Yaml", "one", "two"}
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Return a function that prints rows on a terminal, and returns what it shows."""
     monkeypatch.setenv("TERM", "xterm")
-    output.print_table(rows, shown)
-    assert "[red]a[/red]" in shown.getvalue()
-    assert "───" in shown.getvalue()
-    monkeypatch.setitem(sys.modules, "rich", None)
-    plain = Terminal()
-    output.print_table(rows, plain)
-    assert plain.getvalue() == "name           n\n[red]a[/red]   1\nb             20\n"
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def show(rows: list[dict[str, Any]], width: int) -> str:
+        shown = Terminal()
+        monkeypatch.setenv("COLUMNS", str(width))
+        output.print_table(rows, shown)
+        return shown.getvalue()
+
+    return show
+
+
+@pytest.mark.parametrize("width", range(20, 201, 4))
+def test_a_table_breaks_no_word_at_any_width(
+    width: int, terminal: Callable[..., str]
+) -> None:
+    for rows in (ROWS, [{"n": row["n"], **row} for row in ROWS]):
+        shown = terminal(rows, width)
+        assert {*shown.split()} >= WORDS
+        too_long = [line for line in shown.splitlines() if len(line) > width]
+        assert all(len(line.split(":", 1)[-1].split()) == 1 for line in too_long)
+
+
+def test_the_last_column_is_folded_and_a_narrower_table_becomes_blocks(
+    terminal: Callable[..., str],
+) -> None:
+    rows = [{key: row[key] for key in ("name", "value", "note")} for row in ROWS]
+    assert terminal(rows, 33) == (
+        "name  value              note\n"
+        "json  acme.formats:Json  one two\n"
+        "                         three\n"
+        "yaml  acme.formats:Yaml\n"
+    )
+    assert terminal(rows, 26) == (
+        "name:  json\n"
+        "value: acme.formats:Json\n"
+        "note:  one two three\n"
+        "\n"
+        "name:  yaml\n"
+        "value: acme.formats:Yaml\n"
+    )
+    wide = [{"name": "\u63d2\u4ef6", "n": 1}, {"name": "abcd", "n": 2}]
+    assert terminal(wide, 80) == "name  n\n\u63d2\u4ef6  1\nabcd  2\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "on_a_terminal", "elsewhere"),
+    [
+        ({}, True, False),
+        ({"NO_COLOR": "1"}, False, False),
+        ({"NO_COLOR": ""}, True, False),
+        ({"FORCE_COLOR": "1"}, True, True),
+        ({"CLICOLOR_FORCE": "1"}, True, True),
+        ({"CLICOLOR_FORCE": "0"}, True, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
+        ({"TERM": "dumb"}, False, False),
+    ],
+)
+def test_variables_decide_about_colors(
+    variables: dict[str, str],
+    on_a_terminal: bool,
+    elsewhere: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert output.is_colored(Terminal()) is on_a_terminal
+    assert output.is_colored(io.StringIO()) is elsewhere
+
+
+def test_states_and_notes_are_colored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown = io.StringIO()
+    rows = [{"name": "a", "state": "ok"}, {"name": "b", "state": "failed"}]
+    output.print_table([{**row, "note": "odd"} for row in rows], shown)
+    heading, first, second = shown.getvalue().splitlines()
+    assert heading == "\x1b[1mname  state   note\x1b[0m"
+    assert first == "a     \x1b[32mok    \x1b[0m  \x1b[33modd \x1b[0m"
+    assert "\x1b[31mfailed\x1b[0m" in second
+    assert output.painted("x", "unknown") == "x"
 
 
 @pytest.mark.parametrize(

@@ -222,3 +222,10 @@ def test_the_chosen_extension_does_not_depend_on_the_order_of_directory_listings
     manager = ExtensionManager[Any]("g", conflict_resolver=first_on_conflict)
     assert manager["abfs"].value == "plug:A"
     assert keys(manager.extensions) == ["plug:A", "plug:L", "plug:Z"]
+
+
+def test_the_repr_of_a_preference_shows_what_else_decides() -> None:
+    assert repr(prefer("a", "b-*")) == "prefer('a', 'b-*')"
+    other = prefer("a", otherwise=ignore_conflicts)
+    assert repr(other) == "prefer('a', otherwise=ignore_conflicts)"
+    assert repr(prefer("b", otherwise=other)) == f"prefer('b', otherwise={other})"

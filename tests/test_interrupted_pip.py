@@ -167,7 +167,7 @@ def test_the_commands_show_a_leftover_and_no_conflict(
     code, checked = run_command("check app.a", capsys)
     assert code == 0
     assert "1 plugin checked, 0 failed, 2 excluded" in checked
-    code, groups = run_command("groups", capsys)
+    code, groups = run_command("list", capsys)
     assert "app.left" not in groups
 
 

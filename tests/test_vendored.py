@@ -119,7 +119,7 @@ def test_a_vendored_copy_works_without_the_original(
 @pytest.mark.parametrize(
     "command",
     [
-        "groups",
+        "list",
         "list g",
         "show g sound",
         "why g sound",

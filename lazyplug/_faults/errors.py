@@ -20,6 +20,9 @@ from .._exceptions import (
 from .._inventory import groups_of, is_left_over, rows_by_group
 from .._log import ERROR, debug, log, log_once, logs_debug, report_once
 from .._printable import clean, describe_error, list_words, repr_of, sentence
+from .origin import declared as declared  # noqa: PLC0414 - for all who word errors
+from .origin import origin as origin  # noqa: PLC0414
+from .origin import origin_of
 from .problems import count_problems, problems
 
 TYPE_CHECKING = False
@@ -28,49 +31,26 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._extension import Extension
-    from .._types import Owner
     from .problems import Problem
-
-
-def declared(owner: "Any", line: int) -> str:
-    """Return the distribution, file and line that declare an entry point, as text.
-
-    The metadata is read, so that name and version are current.
-    """
-    name, version, file = identify(owner)
-    label = f"{name} {version}".rstrip()
-    text = messages.DECLARED_BY.format(distribution=label)
-    if file:
-        text = messages.IN_FILE.format(text=text, file=file)
-    text = clean(text)
-    return messages.AT_LINE.format(text=text, line=line) if line else text
-
-
-def origin(extension: "Any") -> str:
-    """Return a description of an entry point, with its distribution, file and line."""
-    owner = getattr(extension, "_owner", None)
-    line = 0 if owner is None else extension._line
-    return _origin(extension.group, extension.name, extension.value, owner, line)
-
-
-def _origin(group: str, name: str, value: str, owner: "Owner | None", line: int) -> str:
-    text = messages.ENTRY_POINT.format(
-        name=clean(name), value=clean(value), group=group
-    )
-    return text if owner is None else f"{text}, {declared(owner, line)}"
 
 
 def near_misses(word: str, words: "Iterable[str]") -> "tuple[str, ...]":
     """Return the words that are similar to a misspelled one, the nearest first.
 
-    >>> near_misses("jsno", ["json", "yaml"])
-    ('json',)
+    Upper and lower case do not matter.
+
+    >>> near_misses("jsno", ["json", "yaml"]), near_misses("JSON", ["json", "yaml"])
+    (('json',), ('json',))
     """
     try:
         from difflib import get_close_matches  # deferred: only on failure
     except (ImportError, OSError):
         return ()  # files can no longer be read: no hint
-    return tuple(get_close_matches(word, sorted(set(words)), n=3))
+    folded: dict[str, list[str]] = {}
+    for each in sorted(set(words)):
+        folded.setdefault(each.casefold(), []).append(each)
+    near = get_close_matches(word.casefold(), folded, n=3)
+    return tuple(each for key in near for each in folded[key])[:3]
 
 
 def did_you_mean(near: "Iterable[str]", kind: str = "") -> str:
@@ -163,7 +143,7 @@ def _argument(text: str) -> str:
 def _left_overs(namespace: str, name: "str | None") -> str:
     """Return a message about missing extensions that an interrupted pip left behind."""
     found = [
-        f"\n  {_origin(group, row[0], row[1], owner, row[4])}"
+        f"\n  {origin_of(group, row[0], row[1], owner, row[4])}"
         for group in groups_of(namespace)
         for row, owner in rows(group)
         if is_left_over(owner) and name in (None, row[0])

@@ -23,6 +23,10 @@ OPTIONS = {
     "--children": ("", "replace stevedore in child processes, too"),
     "--trace": ("FILE", "write what is done for plugins to FILE, as JSON lines"),
 }
+EXAMPLES = (
+    "lazyplug run --accelerate myapp --version",
+    "lazyplug run --as-stevedore --lazy -m myapp",
+)
 
 
 def usage() -> str:
@@ -42,6 +46,9 @@ def usage() -> str:
             "",
             *lines,
             f"  {'--':15} what follows is PROGRAM, even if it looks like an option",
+            "",
+            "examples:",
+            *(f"  {line}" for line in EXAMPLES),
             "",
         ]
     )

@@ -177,7 +177,11 @@ class _Preference:
         self.otherwise = otherwise
 
     def __repr__(self) -> str:
-        return f"prefer({', '.join(map(repr, self.distributions))})"
+        words = [*map(repr, self.distributions)]
+        if self.otherwise is not error_on_conflict:
+            name = getattr(self.otherwise, "__qualname__", "")
+            words.append(f"otherwise={name or repr_of(self.otherwise)}")
+        return f"prefer({', '.join(words)})"
 
     def __call__(
         self, namespace: str, name: str, entrypoints: "list[Extension[T]]"

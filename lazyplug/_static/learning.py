@@ -217,13 +217,6 @@ def write(known: "LearnedFacts") -> None:
         store(known.directory, os.path.basename(known.path), content)
 
 
-def kinds_of(known: "LearnedFacts", group: str) -> "list[str]":
-    """Return the kinds of the facts that were learned about extensions of a group."""
-    written = {} if known.directory is None else _read_all(known)[1]
-    parts = {*written, *known.new}
-    return sorted(kind for kind, name in parts if name == group)
-
-
 def _read_all(known: "LearnedFacts") -> "tuple[bytes, dict[Part, FactTable]]":
     """Return the header of the file, and the facts that may still be valid.
 

@@ -489,24 +489,27 @@ class Search:
             sources.reliable = False
             return None, sources
 
-    def place(self, module: str, attr: "str | None") -> "tuple[str, int] | None":
-        """Return the file and the line of a target; None if its module has no file.
+    def place(
+        self, module: str, attr: "str | None"
+    ) -> "tuple[tuple[str, int] | None, Sources]":
+        """Return the file and the line of a target, and the sources they come from.
 
-        The result is the file of the module, and line 0, if the source does not show
-        the target.
+        The file is that of the module, and the line 0, if the source does not show the
+        target. The place is None if the module has no file.
         """
         sources = Sources(self._clock())
         resolver = _Resolver(self, sources)
         try:
             scope = resolver.target(module, attr.split(".") if attr else [], HOPS)
             if scope is not None and resolver.file is not None:
-                return resolver.file, scope.line
+                return (resolver.file, scope.line), sources
             found = self.find(module, sources)
         except RecursionError:  # called near the recursion limit
-            return None
+            sources.mark_incomplete()
+            return None, sources
         if found is None or found == _NO_SOURCE:
-            return None
-        return found[0] or ", ".join(found[1] or ()), 0
+            return None, sources
+        return (found[0] or ", ".join(found[1] or ()), 0), sources
 
     def is_missing(self, module: str) -> bool:
         """Return True if a module certainly does not exist.

@@ -1,7 +1,6 @@
 """Find what the source shows of the target of an extension. Imports no plugin."""
 
 from .learned import learned_facts
-from .learning import learn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,6 +9,9 @@ if TYPE_CHECKING:
 
     from .._extension import Extension
     from .source import Scope, Sources
+
+# The kind of the fact.
+_PLACE = "place"
 
 
 def missing_module(extension: "Extension[Any]") -> str:
@@ -37,6 +39,8 @@ def docstring(
         return None
     scope, sources = found
     text = None if scope is None or scope.doc is None else part(scope.doc)
+    from .learning import learn  # deferred: most answers are known
+
     # Parsing a source takes longer than importing it, so it is done once.
     learn(known, extension, kind, text, sources)
     return text
@@ -58,8 +62,27 @@ def place(extension: "Extension[Any]") -> "tuple[str, int] | None":
     None if its module has no file, or the entry point is not a valid reference.
     Imports nothing of the plugin.
     """
+    found = known_place(extension)
+    if found is not None:
+        return found
     module, attr = target_of(extension)
-    return None if module is None else learned_facts().search().place(module, attr)
+    if module is None:
+        return None
+    known = learned_facts()
+    found, sources = known.search().place(module, attr)
+    if found is not None:
+        from .learning import learn  # deferred: most answers are known
+
+        learn(known, extension, _PLACE, [found[0], str(found[1])], sources)
+    return found
+
+
+def known_place(extension: "Extension[Any]") -> "tuple[str, int] | None":
+    """Return what `place` has remembered; None if that is nothing."""
+    match learned_facts().recall(extension, _PLACE):
+        case [str(file), str(line)] if line.isdecimal():
+            return file, int(line)
+    return None
 
 
 def is_missing(extension: "Extension[Any]") -> bool:

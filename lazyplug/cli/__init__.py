@@ -1,7 +1,7 @@
 """Parse the command line and run a command.
 
-Only `check` imports plugins: in child processes, if the platform has processes. `run`
-is handled separately, before the arguments are parsed: see `__main__`.
+Only `check` and `why --load` import plugins: in child processes, if the platform has
+them. `run` is handled separately, before the arguments are parsed: see `__main__`.
 """
 
 import argparse
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 # The module of each command, and its help text. A module is imported only when its
 # command is used: `list` must not wait for the imports of `bench`.
 COMMANDS = {
-    "groups": ("listing", "list the groups, and how many plugins each has"),
-    "list": ("listing", "list the plugins of a group"),
+    "list": ("listing", "list the groups, or the plugins of a group or distribution"),
     "show": ("listing", "show all details of one plugin, without importing it"),
-    "why": ("reasons", "explain why a plugin is available or not"),
+    "why": ("reasons", "explain why a plugin is available or not, and if it loads"),
     "check": (
         "checking",
         "load the plugins in other processes, and show those that fail",
@@ -55,6 +54,12 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         reconfigure = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    if not arguments:
+        # As ruff, uv and click do: a script that lost its arguments must not succeed.
+        _parser(arguments).print_help(sys.stderr)
+        return 2
+    if arguments[0][:1] != "-" and arguments[0] not in COMMANDS:
+        return _refuse_command(arguments[0])
     arguments, program = _split_program(arguments)
     found = argparse.Namespace(program=program)
     options = _parser(arguments).parse_args(arguments, found)
@@ -84,6 +89,19 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
     return code
 
 
+def _refuse_command(name: str) -> int:
+    """Report that there is no such command; return the exit code."""
+    # deferred: only on failure
+    from .. import _messages as messages
+    from .._faults.errors import did_you_mean, near_misses
+    from .output import complain
+
+    text = messages.NO_SUCH_COMMAND.format(name=name)
+    text += did_you_mean(near_misses(name, COMMANDS)) or "."
+    complain(f"lazyplug: {text} {messages.SEE_COMMANDS}")
+    return 2
+
+
 def _split_program(words: "list[str]") -> "tuple[list[str], list[str] | None]":
     """Return the arguments of `bench` without --program, and what follows it, if any.
 
@@ -101,16 +119,13 @@ def _split_program(words: "list[str]") -> "tuple[list[str], list[str] | None]":
 
 
 def _parser(arguments: "Sequence[str]") -> argparse.ArgumentParser:
-    package = __name__.rpartition(".")[0]
-    prog = f"python -m {package}" if _is_module() else "lazyplug"
     parser = _Parser(
-        prog=prog,
+        prog=_prog(),
         description="Inspect the plugins that are installed in this environment.",
-        epilog="Exit codes: 0 success, 1 a problem was found or something is missing,"
-        " 2 the command line is invalid.",
     )
     parser.add_argument("--version", action="version", version=_version())
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    # Without its name, argparse formats the usage to find it: 5 million instructions.
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, prog=_prog())
     completing = "_ARGCOMPLETE" in os.environ
     command_name = arguments[0] if arguments and arguments[0] in COMMANDS else ""
     for name, (file, about) in COMMANDS.items():
@@ -137,6 +152,19 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: "Any") -> None:
         super().__init__(formatter_class=_formatter, **options)
 
+    def format_help(self) -> str:
+        from .examples import EXAMPLES, epilog  # deferred: only for help
+
+        name = self.prog.removeprefix(_prog()).strip()
+        self.epilog = epilog(name) if name in EXAMPLES else None
+        return super().format_help()
+
+
+class _Formatter(argparse.HelpFormatter):
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        # The lines of examples stay as they are.
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
 
 def _completion_words() -> "list[str]":
     """Return the words of the command line that a shell completes."""
@@ -145,10 +173,10 @@ def _completion_words() -> "list[str]":
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
     # Without a width, HelpFormatter imports shutil and its archive modules.
-    return argparse.HelpFormatter(prog, width=_width() - 2)
+    return _Formatter(prog, width=terminal_width() - 2)
 
 
-def _width() -> int:
+def terminal_width() -> int:
     """Return the width of the terminal, as `shutil.get_terminal_size` finds it."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns) > 2:
@@ -157,6 +185,11 @@ def _width() -> int:
         return os.get_terminal_size().columns or 80
     except (OSError, ValueError):
         return 80
+
+
+def _prog() -> str:
+    package = __name__.rpartition(".")[0]
+    return f"python -m {package}" if _is_module() else "lazyplug"
 
 
 def _is_module() -> bool:

@@ -27,6 +27,8 @@ def complete(parser: "argparse.ArgumentParser") -> None:
             action.completer = lambda **_: sorted(rows_by_group(_environment.current()))
         elif action.metavar == "NAME":
             action.completer = _names
+        elif action.metavar == "DISTRIBUTION":
+            action.completer = _distributions
         elif action.metavar == "PROGRAM":
             action.completer = _programs
     argcomplete.autocomplete(parser)
@@ -34,6 +36,16 @@ def complete(parser: "argparse.ArgumentParser") -> None:
 
 def _names(parsed_args: "argparse.Namespace", **_: object) -> "list[str]":
     return sorted({row[0] for _, (row, _) in rows_of_namespace(parsed_args.group)})
+
+
+def _distributions(**_: object) -> "list[str]":
+    return sorted(
+        {
+            owner[0].replace("_", "-")
+            for pairs in rows_by_group(_environment.current()).values()
+            for _, owner in pairs
+        }
+    )
 
 
 def _programs(**_: object) -> "list[str]":

@@ -5,6 +5,7 @@ import sys
 
 from .. import _messages as messages
 from .._printable import clean as clean  # noqa: PLC0414 - for all commands
+from . import terminal_width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def _encodable(value: "Any") -> "Any":
 def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
     """Print rows below the names of their columns, without the empty columns.
 
-    On a terminal, rich draws the table if it is installed.
+    On a terminal, no word is broken. If a line is too long, the last column is folded;
+    if that is not enough, each row is printed as a block, one field per line.
 
     :param file: where to print; by default standard output.
     """
@@ -97,41 +99,166 @@ def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
     cells = [[_cell_text(row[name]) for name in names] for row in rows]
     headings = [name.replace("_", " ") for name in names]
     numeric = [all(type(row[name]) in {int, float} for row in rows) for name in names]
-    if is_terminal(where) and has_rich():
-        _draw(headings, cells, numeric, where)
-        return
-    for line in columns([headings, *cells], numeric):
-        print(line, file=where)
+    table = [headings, *cells]
+    widths = [max(map(display_width, column)) for column in zip(*table)]
+    room = _room(where)
+    if room:
+        last = [word for row in table for word in row[-1].split()]
+        left = room - sum(widths[:-1]) - 2 * (len(names) - 1)
+        if left < max(map(display_width, last)):
+            for number, row in enumerate(cells):
+                if number:
+                    print(file=where)
+                print_fields(dict(zip(headings, row)), where)
+            return
+        widths[-1] = min(widths[-1], left)
+    colored = is_colored(where)
+    for number, row in enumerate(table):
+        for at, text in enumerate(_fold(row[-1], widths[-1]) if room else row[-1:]):
+            line = [*row[:-1], text] if at == 0 else [""] * (len(row) - 1) + [text]
+            padded = _aligned(line, widths, numeric)
+            if colored and number:
+                padded = [*map(_painted_cell, padded, names)]
+            shown = "  ".join(padded).rstrip()
+            print(
+                f"{BOLD}{shown}{_PLAIN}" if colored and not number else shown,
+                file=where,
+            )
 
 
-def columns(
-    lines: "Sequence[Sequence[str]]", numeric: "Sequence[bool]"
-) -> "Iterable[str]":
-    """Yield lines with aligned columns: text to the left, numbers to the right.
+def _aligned(
+    line: "Sequence[str]", widths: "Sequence[int]", numeric: "Sequence[bool]"
+) -> "list[str]":
+    """Return cells that are as wide as their columns: numbers to the right.
 
-    >>> list(columns([["name", "n"], ["a", "10"], ["bcdef", "2"]], [False, True]))
-    ['name    n', 'a      10', 'bcdef   2']
+    >>> _aligned(["a", "10"], [4, 3], [False, True])
+    ['a   ', ' 10']
     """
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    for line in lines:
-        padded = [
-            word.rjust(width) if right else word.ljust(width)
-            for word, width, right in zip(line, widths, numeric)
-        ]
-        yield "  ".join(padded).rstrip()
+    return [
+        f"{' ' * missing}{word}" if right else f"{word}{' ' * missing}"
+        for word, width, right in zip(line, widths, numeric)
+        for missing in [width - display_width(word)]
+    ]
 
 
-def print_fields(fields: "Row") -> None:
-    """Print one field per line, without the empty fields."""
-    width = max(map(len, fields)) + 1
+def print_fields(fields: "Row", file: "IO[str] | None" = None) -> None:
+    """Print one field per line, without the empty fields.
+
+    On a terminal, long values are folded between words.
+
+    :param file: where to print; by default standard output.
+    """
+    where: IO[str] = sys.stdout if file is None else file
+    width = max(map(display_width, fields)) + 2
+    room, colored = _room(where), is_colored(where)
     for name, value in fields.items():
-        if _cell_text(value):
-            print(f"{name + ':':{width}} {_cell_text(value)}")
+        text = _cell_text(value)
+        if not text:
+            continue
+        (label,) = _aligned([f"{name}:"], [width], [False])
+        first, *rest = _fold(text, room - width) if room else [text]
+        if colored:
+            first, label = _painted_cell(first, name), f"{BOLD}{label}{_PLAIN}"
+        print(f"{label}{first}", file=where)
+        for line in rest:
+            print(f"{' ' * width}{line}", file=where)
+
+
+def _folded(text: str, file: "IO[str]") -> "list[str]":
+    """Return the lines of a text, which are folded only on a terminal."""
+    room = _room(file)
+    return _fold(text, room) if room else [text]
+
+
+def _fold(text: str, width: int) -> "list[str]":
+    """Return a text as lines of some width, of which only long words exceed it.
+
+    >>> _fold("one two three", 8), _fold("", 8)
+    (['one two', 'three'], [''])
+    """
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and display_width(lines[-1]) + 1 + display_width(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def display_width(text: str) -> int:
+    r"""Return how many columns of a terminal a text takes.
+
+    >>> display_width("json"), display_width("\u63d2\u4ef6"), display_width("e\u0301")
+    (4, 4, 1)
+    """
+    if text.isascii():
+        return len(text)
+    # deferred: few texts are not ASCII
+    from unicodedata import combining, east_asian_width
+
+    return sum(
+        0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+def _room(file: "IO[str]") -> int:
+    """Return the width of the lines of a terminal; 0 for other files."""
+    return terminal_width() if is_terminal(file) else 0
+
+
+BOLD, _PLAIN, _GREEN, _YELLOW, _RED = (f"\33[{n}m" for n in (1, 0, 32, 33, 31))
+# The words of the column `state`, and the first ones of `lazyplug why`.
+_COLORS = {
+    **dict.fromkeys(["ok", "on", "available", "loads"], _GREEN),
+    **dict.fromkeys(["excluded", "note", "skipped", "stale", "warning"], _YELLOW),
+    **dict.fromkeys(["crashed", "damaged", "differs", "failed", "invalid"], _RED),
+    **dict.fromkeys(["missing", "problem", "shadowed", "timeout"], _RED),
+}
+
+
+def painted(text: str, state: str) -> str:
+    """Return a text in the color of a state; as it is if the state has no color."""
+    color = _COLORS.get(state.rstrip(), "")
+    return f"{color}{text}{_PLAIN}" if color else text
+
+
+def _painted_cell(text: str, name: str) -> str:
+    return painted(text, {"state": text, "note": "note"}.get(name, ""))
+
+
+def is_colored(file: "IO[str]") -> bool:
+    """Return True if a file shows colors.
+
+    NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE decide; otherwise, terminals do.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if any(os.environ.get(each, "0") not in {"", "0"} for each in _FORCING):
+        return True
+    return os.name == "posix" and is_terminal(file)
+
+
+_FORCING = "FORCE_COLOR", "CLICOLOR_FORCE"
+
+
+def print_sentence(text: str, states: "Mapping[str, str] | None" = None) -> None:
+    """Print a sentence, folded between words on a terminal.
+
+    :param states: by the words before a colon, the state whose color they have.
+    """
+    words = text.partition(":")[0]
+    lines = _folded(clean(text), sys.stdout)
+    state = (states or {}).get(words, "")
+    if state and is_colored(sys.stdout) and lines[0].startswith(words):
+        lines[0] = painted(words, state) + lines[0][len(words) :]
+    print("\n".join(lines))
 
 
 def complain(text: str) -> None:
     """Print a message to standard error, with control characters escaped."""
-    print("\n".join(map(clean, text.splitlines())), file=sys.stderr)
+    for line in text.splitlines() or [""]:
+        print("\n".join(_folded(clean(line), sys.stderr)), file=sys.stderr)
 
 
 def refuse(as_json: bool, path: str, fault: str) -> int:
@@ -167,7 +294,7 @@ def is_terminal(file: "IO[str]") -> bool:
 
 
 def has_rich() -> bool:
-    """Return True if rich is installed, which draws tables and pictures."""
+    """Return True if rich is installed, which shows progress and draws pictures."""
     try:
         import rich  # noqa: F401
     except ImportError:
@@ -261,24 +388,3 @@ def _cell_text(value: "Any") -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_cell_text, value))
     return clean(str(value))
-
-
-def _draw(
-    names: "Sequence[str]",
-    cells: "Sequence[Sequence[str]]",
-    numeric: "Sequence[bool]",
-    file: "IO[str]",
-) -> None:
-    # deferred: only on a terminal
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name, right in zip(names, numeric):
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
-    for row in cells:
-        # Text, not str: a name may look like rich's markup.
-        table.add_row(*map(Text, row))
-    Console(highlight=False, file=file).print(table)

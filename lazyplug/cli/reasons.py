@@ -1,19 +1,29 @@
-"""Explain why a plugin is available, or why it is not. Imports no plugin."""
+"""Explain why a plugin is available, or why it is not, and whether it loads.
+
+Imports no plugin, except with `--load`: in a child process.
+"""
+
+import os
 
 from .. import _environment
 from .. import _messages as messages
-from .._distribution import identify
-from .._entry_point import EntryPoint
-from .._faults.errors import did_you_mean, near_misses, origin
-from .._faults.problems import count_problems, problems
-from .._index import Index
-from .._indexing.freeze import staleness_note
+from .._faults.origin import origin
+from .._files import IndexFile
+from .._index import DECODE_ERRORS, Index, texts
 from .._inventory import groups_of, rows_by_group, shadowed_rows
 from .._printable import list_words, sentence
-from .._static.learned import HOOKS, learned_facts
-from .._static.learning import kinds_of
-from .listing import EXCLUDED, ONE_OF, list_extensions
-from .output import add_json, clean, print_json
+from .._static import targets
+from .._static.learned import HOOKS, LearnedFacts, learned_facts, parts_in, read_head
+from .listing import (
+    EXCLUDED,
+    ONE_OF,
+    add_group_and_name,
+    declaration,
+    list_extensions,
+    place_of,
+    state_of,
+)
+from .output import add_json, print_json, print_sentence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,78 +31,247 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from .._entry_point import EntryPoint
     from .._extension import Extension
     from .._types import Pair
+
+# Seconds that a plugin may take to load.
+_LIMIT = 30.0
+# Run by the child. It reads from standard input what to load, and which file to write
+# the result to.
+_CHILD = """
+import json, os, sys
+from time import perf_counter
+from importlib import import_module
+dumps, leave = json.dumps, os._exit  # a plugin may replace them
+asked = json.loads(sys.stdin.buffer.read())
+answer = open(asked["answer"], "x")
+sys.path[:] = asked["path"]
+began = perf_counter()
+error = ""
+try:
+    found = import_module(asked["module"])
+    for name in filter(None, (asked["attr"] or "").split(".")):
+        found = getattr(found, name)
+except BaseException as raised:
+    error = type(raised).__name__
+    try:
+        error += ": " + str(raised)
+    except BaseException:
+        pass
+said = {"loads": not error, "seconds": perf_counter() - began, "error": error}
+answer.write(dumps(said))
+answer.close()
+leave(0)
+"""
 
 
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
     """Add the arguments of the command to its parser."""
     add_json(parser)
-    parser.add_argument("group", metavar="GROUP", help="the group of the plugin")
-    parser.add_argument("name", metavar="NAME", help="the name of the plugin")
+    parser.add_argument(
+        "--load", action="store_true", help="also load the plugin, in its own process"
+    )
+    add_group_and_name(parser)
     parser.set_defaults(command=why)
 
 
 def why(options: "argparse.Namespace") -> int:
-    """Print why a plugin is available or not; return 1 if none with the name is."""
-    found = list_extensions(options.group).items()
-    named = {each: note for each, note in found if each.name == options.name}
-    usable = [
-        each for each, note in named.items() if not note or note.startswith(ONE_OF)
-    ]
-    reasons = [
-        *_reasons_of_declared(named),
-        *_reasons_of_shadowed(options.group, options.name),
-    ]
-    if not named:
-        reasons += _reasons_of_missing(options.group, options.name)
+    """Print why a plugin is available or not; return 1 if none with the name is.
+
+    Runs plugin code only with `--load`: in a child process.
+    """
+    notes = list_extensions(options.group, name=options.name)
+    named = {each: note for each, note in notes.items() if each.name == options.name}
+    plugins = [_fields(each, note, options.load) for each, note in named.items()]
+    usable = any(each["loads"] is not False for each in plugins)
+    shadowed = [*_shadowed(options.group, options.name)]
+    missing = None if named else _missing(options.group, options.name)
     if options.json:
-        print_json({"usable": bool(usable), "reasons": reasons})
-    else:
-        for reason in reasons:
-            print(clean(reason))
+        print_json(
+            {
+                "group": options.group,
+                "name": options.name,
+                "usable": usable,
+                "plugins": plugins,
+                "shadowed": [*map(declaration, shadowed)],
+                "missing": missing,
+            }
+        )
+        return 0 if usable else 1
+    reasons = [
+        reason
+        for (extension, note), fields in zip(named.items(), plugins)
+        for reason in _reasons_of_declared(extension, note, fields)
+    ]
+    reasons += map(_reason_of_shadowed, shadowed)
+    if missing:
+        reasons += _reasons_of_missing(options.group, options.name, missing)
+    for reason in reasons:
+        print_sentence(reason, _STATES)
     return 0 if usable else 1
 
 
-def _reasons_of_declared(named: "dict[Extension[Any], str]") -> "Iterator[str]":
-    for extension, note in named.items():
-        if note.startswith(EXCLUDED):
-            yield sentence(f"{note}; {origin(extension)}")
-        elif note.startswith(ONE_OF):
-            yield f"Available: {note}; {origin(extension)}."
-        elif note:
-            reason = messages.CANNOT_BE.format(done="used", reason=note)
-            yield sentence(f"{reason}; {origin(extension)}")
+# The states of which the first words of reasons have the color.
+_STATES = {
+    **dict.fromkeys(("Available", "Expected to load", "Loads"), "ok"),
+    **dict.fromkeys(("May load or not", "Note"), "note"),
+    **dict.fromkeys(("Cannot be used", "Does not load"), "problem"),
+}
+
+
+def _fields(extension: "Extension[Any]", note: str, load: bool) -> "dict[str, Any]":
+    """Return what is known about a plugin, and whether it loads, as fields."""
+    state = state_of(extension, note)
+    is_usable = state in {"available", "duplicate"}
+    file, line = (is_usable and targets.place(extension)) or ("", 0)
+    fields = declaration(extension) | {
+        "state": state,
+        "note": note,
+        "target_file": file,
+        "target_line": line,
+        "hooks": [*_hooks(extension)] if is_usable else [],
+        "loads": None if is_usable else False,
+        "seconds": None,
+        "error": "",
+    }
+    return fields | (_load(extension) if is_usable and load else {})
+
+
+def _load(extension: "Extension[Any]") -> "dict[str, Any]":
+    """Load an extension in a child process; return the fields about that."""
+    # deferred: only with --load
+    import json
+    from signal import Signals
+    from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
+    from tempfile import TemporaryDirectory
+
+    from .children import HAS_PROCESSES, child_command, kill, no_processes
+
+    if not HAS_PROCESSES:
+        return {"error": no_processes()}
+    with TemporaryDirectory(prefix="lazyplug-why-") as directory:
+        answer = os.path.join(directory, "answer")
+        request = {
+            "path": list(_environment.current().entries),
+            "module": extension._module,
+            "attr": extension.attr,
+            "answer": answer,
+        }
+        process = Popen(
+            child_command(directory, _CHILD),
+            stdin=PIPE,
+            stdout=DEVNULL,
+            stderr=DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            process.communicate(json.dumps(request).encode(), _LIMIT)
+        except TimeoutExpired:
+            error = messages.TIMED_OUT.format(timeout=_LIMIT)
         else:
-            yield f"Available: {origin(extension)}."
-            yield from _reasons_of_hooks(extension)
+            code = process.returncode
+            error = messages.PROCESS_EXITED.format(code=code)
+            if code < 0:
+                name = Signals(-code).name if -code in [*Signals] else f"signal {-code}"
+                error = messages.PROCESS_KILLED.format(signal=name)
+        finally:
+            kill(process)
+        try:
+            with open(answer, encoding="utf-8") as file:
+                found: dict[str, Any] = json.load(file)
+                return found
+        except (OSError, ValueError):
+            return {"loads": False, "error": error}
 
 
-def _reasons_of_hooks(extension: "Extension[Any]") -> "Iterator[str]":
-    """Yield why a plugin of pluggy is imported at each start, if it is known to be."""
+def _reasons_of_declared(
+    extension: "Extension[Any]", note: str, fields: "dict[str, Any]"
+) -> "Iterator[str]":
+    if note.startswith(EXCLUDED):
+        yield sentence(f"{note}; {origin(extension)}")
+    elif note.startswith(ONE_OF):
+        yield f"Available: {note}; {origin(extension)}."
+    elif note:
+        reason = messages.CANNOT_BE.format(done="used", reason=note)
+        yield sentence(f"{reason}; {origin(extension)}")
+    else:
+        yield f"Available: {origin(extension)}."
+    for each in fields["hooks"]:
+        if each["hook"]:
+            yield messages.IMPORTED_FOR_HOOK.format(
+                hook=each["hook"], project=each["project"], reason=each["reason"]
+            )
+        else:
+            yield messages.IMPORTED_AT_ONCE.format(project=each["project"])
+    if fields["state"] in {"available", "duplicate"}:
+        yield _verdict(fields)
+
+
+def _verdict(fields: "dict[str, Any]") -> str:
+    """Return the sentence that says whether a usable plugin loads."""
+    if fields["loads"]:
+        return messages.LOADS.format(seconds=fields["seconds"])
+    if fields["loads"] is False:
+        error = fields["error"].removesuffix(".")
+        return sentence(messages.DOES_NOT_LOAD.format(error=error))
+    if fields["error"]:
+        return sentence(fields["error"])
+    if fields["target_line"]:
+        place = place_of(fields["target_file"], fields["target_line"])
+        return messages.DEFINED_AT.format(place=place)
+    if fields["target_file"]:
+        return messages.NOT_SHOWN.format(file=fields["target_file"])
+    return messages.NO_SOURCE
+
+
+def _hooks(extension: "Extension[Any]") -> "Iterator[dict[str, str]]":
+    """Yield why a plugin of pluggy is imported at each start, if it is known to be.
+
+    The hook is "" if the plugin is imported before any hook is called.
+    """
     known = learned_facts()
-    for kind in kinds_of(known, extension.group):
+    for kind in _kinds_of(known, extension.group):
         word, _, project = kind.partition(" ")
         project, _, hook = project.partition(" ")
         learned = known.recall(extension, kind) if word == HOOKS else None
         if hook and isinstance(learned, str):
-            yield messages.IMPORTED_FOR_HOOK.format(
-                hook=hook, project=project, reason=learned
-            )
+            yield {"project": project, "hook": hook, "reason": learned}
         elif learned is False:
-            yield messages.IMPORTED_AT_ONCE.format(project=project)
+            yield {"project": project, "hook": "", "reason": ""}
 
 
-def _reasons_of_shadowed(namespace: str, name: str) -> "Iterator[str]":
+def _kinds_of(known: LearnedFacts, group: str) -> "list[str]":
+    """Return the kinds of the facts that were learned about extensions of a group."""
+    parts = {*known.new}
+    if known.directory is not None:
+        file = IndexFile(known.path)
+        try:
+            _, header, _ = read_head(file.read, known.key)
+            for line in parts_in(header):
+                kind, name, *_ = texts(line.decode())
+                parts.add((kind, name))
+        except DECODE_ERRORS:
+            pass  # damaged: nothing is known
+        finally:
+            file.close()
+    return sorted(kind for kind, name in parts if name == group)
+
+
+def _shadowed(namespace: str, name: str) -> "Iterator[EntryPoint]":
     environment = _environment.current()
     for group in groups_of(namespace):
         for row, owner in _shadowed_pairs(environment, group):
             if row[0] == name:
-                loser = EntryPoint._of(group, row, owner)
-                yield (
-                    f"Shadowed by another distribution named {identify(owner)[0]!r},"
-                    f" which takes precedence; {origin(loser)}."
-                )
+                from .._entry_point import EntryPoint  # deferred: few are shadowed
+
+                yield EntryPoint._of(group, row, owner)
+
+
+def _reason_of_shadowed(loser: "EntryPoint") -> str:
+    return messages.SHADOWED_DISTRIBUTION.format(
+        name=declaration(loser)["distribution"], entry_point=origin(loser)
+    )
 
 
 def _shadowed_pairs(
@@ -106,27 +285,48 @@ def _shadowed_pairs(
     )
 
 
-def _reasons_of_missing(namespace: str, name: str) -> "Iterator[str]":
-    groups = rows_by_group(_environment.current())
+def _missing(namespace: str, name: str) -> "dict[str, Any]":
+    """Return what is known about a name that is not declared, as fields."""
+    # deferred: only for missing names
+    from .._faults.errors import near_misses
+    from .._faults.problems import problems
+    from .._indexing.freeze import staleness_note
+
+    environment = _environment.current()
+    groups = rows_by_group(environment)
     names = [row[0] for g in groups_of(namespace) for row, _ in groups.get(g, ())]
-    if not names:
-        near = near_misses(namespace, groups)
-        what = f"the group {namespace!r}"
-    else:
-        near = near_misses(name, names)
-        what = f"{name!r} in {namespace!r}"
-    text = sentence(messages.NOT_DECLARED.format(what=what))
-    yield f"{text.removesuffix('.')}{did_you_mean(near) or '.'}"
     elsewhere = [
         other
         for other, pairs in groups.items()
         if other != namespace and any(row[0] == name for row, _ in pairs)
     ]
-    if elsewhere:
-        yield f"A plugin with that name is in {list_words(sorted(elsewhere))}."
-    note = staleness_note(_environment.current())
-    if note:
-        yield messages.NOTE.format(text=note)
+    return {
+        "group_declared": bool(names),
+        "near_groups": [] if names else [*near_misses(namespace, groups)],
+        "near_names": [*near_misses(name, names)] if names else [],
+        "other_groups": sorted(elsewhere),
+        "stale": staleness_note(environment),
+        "problems": [problem._asdict() for problem in problems()],
+    }
+
+
+def _reasons_of_missing(
+    namespace: str, name: str, missing: "dict[str, Any]"
+) -> "Iterator[str]":
+    # deferred: as above
+    from .._faults.errors import did_you_mean
+    from .._faults.problems import count_problems, problems
+
+    what = f"{name!r} in {namespace!r}"
+    near = missing["near_names"]
+    if not missing["group_declared"]:
+        what, near = f"the group {namespace!r}", missing["near_groups"]
+    text = sentence(messages.NOT_DECLARED.format(what=what))
+    yield f"{text.removesuffix('.')}{did_you_mean(near) or '.'}"
+    if missing["other_groups"]:
+        yield f"A plugin with that name is in {list_words(missing['other_groups'])}."
+    if missing["stale"]:
+        yield messages.NOTE.format(text=missing["stale"])
     found = problems()
     if found:
         yield f"{count_problems(found)} in the metadata, which may hide it:"

@@ -11,6 +11,7 @@ from .._frozen_index import unreadable
 from .._indexing.cache_directory import Directory
 from .._indexing.storage import write
 from .._running.command import base_name
+from .._running.launch import OPTIONS
 from .._running.switch import LINE, MODULE, PTH, read, source
 from .children import package_home
 from .output import (
@@ -36,12 +37,12 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
         parser.add_argument(
             "--as-stevedore",
             action="store_true",
-            help="replace stevedore by lazyplug's drop-in, too",
+            help=OPTIONS["--as-stevedore"][1],
         )
         parser.add_argument(
             "--lazy",
             action="store_true",
-            help="list plugins that an earlier start loaded without importing them",
+            help=OPTIONS["--lazy"][1],
         )
         parser.add_argument(
             "--for",
