@@ -159,10 +159,15 @@ def test_a_cache_directory_that_is_a_file_is_reported(
 
 
 @pytest.mark.parametrize("arguments", [[], ["cache"], ["nothing"], ["cache", "x"]])
-def test_an_invalid_command_line_shows_the_usage(arguments: list[str]) -> None:
+def test_an_invalid_command_line_shows_the_usage_or_the_error(
+    arguments: list[str],
+) -> None:
     done = python("-m", "lazyplug", *arguments, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("usage: python -m lazyplug")
+    if arguments == ["nothing"]:
+        assert done.stderr.startswith("lazyplug: No such command 'nothing'.")
+    else:
+        assert done.stderr.startswith("usage: python -m lazyplug")
 
 
 def test_help_lists_commands_and_subcommands() -> None:

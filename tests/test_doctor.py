@@ -194,7 +194,7 @@ def test_the_file_of_what_to_ignore_is_next_to_the_frozen_index() -> None:
 
 def test_counts_agree_with_those_of_other_commands(broken: Path, run: Run) -> None:
     report = run_json(run, "doctor")
-    groups = run_json(run, "groups")
+    groups = run_json(run, "list")
     summary = report["summary"]
     assert summary["groups"] == len(groups)
     assert summary["entry_points"] == sum(each["plugins"] for each in groups)
@@ -412,7 +412,7 @@ def test_settings_that_are_set_ignored_or_without_effect_are_notes(
 def test_it_writes_to_the_cache_directory_and_leaves_nothing(
     good: Path, run: Run, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("groups")
+    run("list")
     before = {*os.listdir(isolated)}
     written: list[int] = []
 
@@ -501,7 +501,7 @@ def test_a_directory_that_others_can_replace_is_not_written(
     assert os.listdir(above) == []
     above.chmod(0o755)
     lazyplug.invalidate_caches()
-    run("groups")
+    run("list")
     above.chmod(0o777)
     message = f"{directory} cannot be written: other users can write to it: {above} has"
     assert message in run("doctor")[1]
@@ -539,7 +539,7 @@ def test_a_directory_that_is_not_trusted_is_an_error(
 
 
 def test_damaged_files_are_a_warning(good: Path, run: Run, isolated: Path) -> None:
-    run("groups")
+    run("list")
     (file,) = isolated.glob("*.json")
     file.write_bytes(file.read_bytes()[:-9])
     code, out, _ = run("doctor")
@@ -550,7 +550,7 @@ def test_damaged_files_are_a_warning(good: Path, run: Run, isolated: Path) -> No
 def test_unrelated_files_are_not_reported_as_damaged(
     good: Path, run: Run, isolated: Path
 ) -> None:
-    run("groups")
+    run("list")
     (isolated / "settings.json").write_text("{}")
     code, out, _ = run("doctor")
     assert code == 0
@@ -731,7 +731,7 @@ def test_a_real_file_system_that_cannot_be_written_is_explained(
 
 
 def test_it_says_which_stat_signature_differs(good: Path, run: Run) -> None:
-    run("groups")
+    run("list")
     file = good / "beta-2.dist-info" / "entry_points.txt"
     file.write_text("[app]\ntwo = plug_good:Changed\n")
     (good / "alpha-1.5.dist-info" / "entry_points.txt").unlink()

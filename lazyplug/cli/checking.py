@@ -17,7 +17,7 @@ from .._faults.errors import no_matches
 from .._indexing.metadata import normalize
 from .._inventory import all_rows
 from .._printable import counted
-from . import _width
+from . import terminal_width
 from .children import HAS_PROCESSES, no_processes
 from .comparing import differences, to_text
 from .earlier import EarlierChecks
@@ -475,7 +475,7 @@ def _print_line(line: str) -> None:
     indent = " " * (len(line) - len(line.lstrip()))
     wrapped = wrap(
         line,
-        _width(),
+        terminal_width(),
         subsequent_indent=indent or _INDENT,
         break_long_words=False,
         break_on_hyphens=False,

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, Literal
 
     from .._entry_point import EntryPoint
     from .._facts import Facts
@@ -247,6 +247,7 @@ def list_extensions(
     """
     _environment.current().overlay()  # what is scanned may have problems
     # Nothing is reported here. If there is nothing to report, the default imports less.
+    on_failure: Literal["ignore", "warn"]
     on_failure = "ignore" if _settings.unreported else "warn"
     manager: ExtensionManager[Any] = ExtensionManager(
         group, lazy=True, on_failure=on_failure

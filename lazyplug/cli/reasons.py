@@ -8,7 +8,7 @@ import os
 from .. import _environment
 from .. import _messages as messages
 from .._faults.origin import origin
-from .._files import IndexFile
+from .._files import index_reader
 from .._index import DECODE_ERRORS, Index, texts
 from .._inventory import groups_of, rows_by_group, shadowed_rows
 from .._printable import list_words, sentence
@@ -245,16 +245,16 @@ def _kinds_of(known: LearnedFacts, group: str) -> "list[str]":
     """Return the kinds of the facts that were learned about extensions of a group."""
     parts = {*known.new}
     if known.directory is not None:
-        file = IndexFile(known.path)
+        read, close = index_reader(known.path)
         try:
-            _, header, _ = read_head(file.read, known.key)
+            _, header, _ = read_head(read, known.key)
             for line in parts_in(header):
                 kind, name, *_ = texts(line.decode())
                 parts.add((kind, name))
         except DECODE_ERRORS:
             pass  # damaged: nothing is known
         finally:
-            file.close()
+            close()
     return sorted(kind for kind, name in parts if name == group)
 
 
