@@ -59,6 +59,9 @@ class Manager(Generic[T, Found]):
         imported or called, to say that it is not to be used, for example on another
         system. The plugin is skipped like one that fails, but recorded in `excluded`,
         not in `failures`, and neither reported nor raised, whatever `on_failure` is.
+    :param known: the distributions that declare plugins which the host knows, by the
+        names of the plugins: `{"yaml": "acme-loaders"}`. If a plugin of that name is
+        missing, the error or the log says how to install it. Nothing is installed.
 
     Raises ModuleNotFoundError if `package` does not exist; TypeError or ValueError if
     an argument is not valid; and with `on_failure="error"` also BrokenMetadata and
@@ -87,10 +90,11 @@ class Manager(Generic[T, Found]):
         # all extensions that were registered in code, enabled or not
         _registered: tuple[Extension[T], ...]
         _skip: type[Exception] | tuple[type[Exception], ...]
+        _known: Mapping[str, str] | None
 
     if not TYPE_CHECKING:
         # Annotations of values would cost each start 3,000 instructions.
-        _requested_names = _package = _choice = _facts = None
+        _requested_names = _package = _choice = _facts = _known = None
         _registered = _skip = ()
         __class_getitem__ = Extension.__dict__["__class_getitem__"]
 
@@ -111,6 +115,7 @@ class Manager(Generic[T, Found]):
         facts: "Facts | None" = None,
         on_failure: str = "warn",
         skip: "type[Exception] | tuple[type[Exception], ...]" = (),
+        known: "Mapping[str, str] | None" = None,
     ) -> None:
         if protocol is not None:
             from ._protocol import check_usable  # deferred: few hosts use protocol=
@@ -130,6 +135,8 @@ class Manager(Generic[T, Found]):
             from ._mapping import check_skip  # deferred: few plugins decline
 
             self._skip = check_skip(skip)
+        if known:
+            self._known = known
         self._package = package
         self._choice = choice
         if facts is not None:

@@ -70,3 +70,4 @@ class Options(TypedDict, total=False):
     facts: Facts | None
     on_failure: str
     skip: "type[Exception] | tuple[type[Exception], ...]"
+    known: "Mapping[str, str] | None"

@@ -24,14 +24,16 @@ MAX_INDEXES = 64
 # is still running, and never more than this many.
 MAX_TEMPORARY = 32
 TEMPORARY_MAX_AGE = 3600.0
-# Learned facts are next to their index, with the same name except the suffix.
-SUFFIX, FACTS, TEMPORARY = ".json", ".facts", ".tmp"
+# Learned facts are next to their index, with the same name except the suffix. The
+# losses of a prefix are named by the first half of that.
+SUFFIX, FACTS, LOST, TEMPORARY = ".json", ".facts", ".lost", ".tmp"
 # The names of lazyplug's files, with each hexadecimal digit replaced by 0. Other files
 # in the same directory are ignored.
 _DIGITS = str.maketrans("123456789abcdef", "0" * 15)
 _STEM = f"{'0' * 16}-{'0' * 16}"
 _INDEX, _FACTS = _STEM + SUFFIX, _STEM + FACTS.translate(_DIGITS)
-_UNFINISHED = {f".{name}.{'0' * 24}{TEMPORARY}" for name in (_INDEX, _FACTS)}
+_LOSSES = "0" * 16 + LOST
+_UNFINISHED = {f".{name}.{'0' * 24}{TEMPORARY}" for name in (_INDEX, _FACTS, _LOSSES)}
 _NEW = flags_of("O_WRONLY", "O_CREAT", "O_EXCL", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
 
 
@@ -131,8 +133,10 @@ def _prune(cache: Directory, keep: str = "", thorough: bool = True) -> "list[str
     with their facts. If `thorough`, so are indexes whose environment was removed or
     that are damaged. `keep` is never removed, nor is the index that it belongs to. If a
     frozen index answers, its facts have no index in the directory, and count as one.
+    Losses are kept as indexes are, and no longer than the newest of them counts.
     """
-    unneeded = [
+    unneeded = _unneeded_losses(cache, keep, thorough)
+    unneeded += [
         name
         for number, (mtime, name) in enumerate(_newest_first(cache, _UNFINISHED))
         if number >= MAX_TEMPORARY or mtime < time.time() - TEMPORARY_MAX_AGE
@@ -160,18 +164,37 @@ def _prune(cache: Directory, keep: str = "", thorough: bool = True) -> "list[str
     return unneeded
 
 
+def _unneeded_losses(cache: Directory, keep: str, thorough: bool) -> "list[str]":
+    found = _newest_first(cache, {_LOSSES})
+    if not found:
+        return []
+    from .losses import MAX_AGE  # deferred: few environments have lost anything
+
+    oldest = time.time() - MAX_AGE
+    return [
+        name
+        for number, (mtime, name) in enumerate(found)
+        if name != keep
+        and (
+            number >= MAX_INDEXES
+            or mtime < oldest
+            or (thorough and _is_useless(os.path.join(cache.path, name)))
+        )
+    ]
+
+
 def list_files(directory: str) -> "list[str]":
     """Return the paths of all files that lazyplug has written to a cache directory."""
-    found = _newest_first(Directory(directory), {_INDEX, _FACTS, *_UNFINISHED})
+    found = _newest_first(Directory(directory), {_INDEX, _FACTS, _LOSSES, *_UNFINISHED})
     return [os.path.join(directory, name) for _, name in found]
 
 
 def _is_useless(path: str) -> bool:
-    """Return True if an index is damaged, or its environment was removed."""
+    """Return True if a file is damaged, or its environment was removed."""
     index_file = IndexFile(path)
     try:
         try:
-            prefix = Index(index_file.read).key[0]
+            prefix = _prefix_in(path, index_file.read)
         except ValueError:
             # Raises if the file cannot be read at all. Two versions that removed each
             # other's indexes would rescan at each start.
@@ -184,6 +207,15 @@ def _is_useless(path: str) -> bool:
         return False  # it may be needed
     finally:
         index_file.close()
+
+
+def _prefix_in(path: str, read: "Read") -> str:
+    """Return the prefix of an index or of losses. Raises ValueError if damaged."""
+    if not path.endswith(LOST):
+        return Index(read).key[0]
+    from .losses import decode  # deferred: few environments have lost anything
+
+    return decode(read(0, SIZE_CAP))[0]
 
 
 def has_other_schema(read: "Read") -> bool:
@@ -208,8 +240,13 @@ def _open_index(path: str, decode: "Callable[[Read], Index]") -> "Index | None":
         index_file.close()
 
 
-def sibling_indexes(directory: str, name: str, prefix: str) -> "Iterator[Index]":
-    """Yield the other indexes of a prefix, the newest first."""
+def sibling_indexes(
+    directory: str, name: str, prefix: str, newer: bool = False
+) -> "Iterator[Index]":
+    """Yield the other indexes of a prefix, the newest first.
+
+    If `newer`, only those that are newer than the index with this name.
+    """
     if not is_trusted_directory(directory):
         return
     try:
@@ -217,6 +254,8 @@ def sibling_indexes(directory: str, name: str, prefix: str) -> "Iterator[Index]"
     except Exception:  # an audit hook may raise any exception
         return
     for _, file in found:
+        if file == name and newer:
+            return
         if file != name and file[:16] == name[:16]:
             # In memory, so that no descriptor is left open.
             path = os.path.join(directory, file)

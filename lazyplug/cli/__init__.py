@@ -20,6 +20,7 @@ COMMANDS = {
     "list": ("listing", "list the plugins of a group"),
     "show": ("listing", "show all details of one plugin, without importing it"),
     "why": ("reasons", "explain why a plugin is available or not"),
+    "lost": ("lost", "list the plugins that were installed here, and how to get them"),
     "check": ("checking", "load each plugin in its own process"),
     "doctor": ("doctor", "check this environment for problems"),
     "cache": ("cache", "inspect, verify or clean the cache directory"),

@@ -5,6 +5,7 @@ from .. import _messages as messages
 from .._distribution import identify
 from .._entry_point import EntryPoint
 from .._faults.errors import did_you_mean, near_misses, origin
+from .._faults.lost import missing_plugins
 from .._faults.problems import count_problems, problems
 from .._index import Index
 from .._indexing.freeze import staleness_note
@@ -124,6 +125,7 @@ def _reasons_of_missing(namespace: str, name: str) -> "Iterator[str]":
     ]
     if elsewhere:
         yield f"A plugin with that name is in {list_words(sorted(elsewhere))}."
+    yield from missing_plugins(namespace, name)[0]
     note = staleness_note(_environment.current())
     if note:
         yield messages.NOTE.format(text=note)
