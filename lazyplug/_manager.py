@@ -61,7 +61,7 @@ class Manager(Generic[T, Found]):
         not in `failures`, and neither reported nor raised, whatever `on_failure` is.
     :param known: the distributions that declare plugins which the host knows, by the
         names of the plugins: `{"yaml": "acme-loaders"}`. If a plugin of that name is
-        missing, the error or the log says how to install it. Nothing is installed.
+        missing, the error or the log says how to install it.
 
     Raises ModuleNotFoundError if `package` does not exist; TypeError or ValueError if
     an argument is not valid; and with `on_failure="error"` also BrokenMetadata and

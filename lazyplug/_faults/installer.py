@@ -30,9 +30,10 @@ def install_command(requirements: "Iterable[str]") -> str:
     ]
     if not wanted:
         return ""
+    prefix = current().key[0]
     ways = (_uv_tool, _pipx, _conda, _pip)
     return _join(
-        next((words for way in ways if (words := way(sys.prefix, wanted))), [])
+        next((words for way in ways if (words := way(prefix, wanted))), [])
     )
 
 

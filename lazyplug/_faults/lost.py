@@ -10,6 +10,7 @@ import time
 from .. import _environment
 from .. import _messages as messages
 from .._distribution import label
+from .._files import fs
 from .._index import index_name
 from .._indexing.losses import read_losses
 from .._indexing.metadata import normalize, stem
@@ -65,7 +66,7 @@ def lost_plugins(namespace: str = "", name: "str | None" = None) -> "list[LostPl
     file = index_name([prefix])[:16] + LOST
     losses = [
         loss
-        for loss in read_losses(directory, file, prefix, int(time.time()))
+        for loss in read_losses(directory, file, prefix, fs.clock() // 1_000_000_000)
         if _is_in(loss.group, namespace)
         and name in (None, loss.name)
         # A directory that another `sys.path` has is not missed here, unless it is gone.
