@@ -514,7 +514,7 @@ def test_prune_removes_the_file_of_an_environment_that_was_removed(
     assert prefix.file().name in run_json(run, "cache", "prune")["removed"]
 
 
-def test_losses_are_forgotten_after_half_a_year(
+def test_losses_expire_after_half_a_year(
     prefix: Prefix, late_clock: Ticking, run: Run
 ) -> None:
     prefix.uninstall("acme_loaders")
@@ -663,7 +663,7 @@ def test_a_python_that_the_system_manages_has_no_command(
     prefix.uninstall("acme_loaders")
     plant(tmp_path / "library", {"EXTERNALLY-MANAGED": "[externally-managed]\n"})
     monkeypatch.setattr(sys, "base_prefix", sys.prefix)
-    monkeypatch.setattr(installer.os, "__file__", str(tmp_path / "library" / "os.py"))
+    monkeypatch.setattr(os, "__file__", str(tmp_path / "library" / "os.py"))
     text = str(error())
     assert "was declared by acme-loaders 1.4" in text
     assert "To install" not in text

@@ -32,9 +32,7 @@ def install_command(requirements: "Iterable[str]") -> str:
         return ""
     prefix = current().key[0]
     ways = (_uv_tool, _pipx, _conda, _pip)
-    return _join(
-        next((words for way in ways if (words := way(prefix, wanted))), [])
-    )
+    return _join(next((words for way in ways if (words := way(prefix, wanted))), []))
 
 
 def is_installed(requirement: str) -> bool:
