@@ -22,7 +22,7 @@ from lazyplug import (
 )
 from lazyplug._faults import installer
 from lazyplug._index import index_name
-from lazyplug._indexing import losses as format_
+from lazyplug._indexing import storage
 from lazyplug._indexing.losses import Loss, decode, encode
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import Ticking
@@ -524,7 +524,7 @@ def test_losses_expire_after_half_a_year(
     assert run_json(run, "lost")["lost"] == []
     prefix.uninstall("acme_host")
     assert prefix.lost() == ["json"]
-    old = time.time() - format_.MAX_AGE - DAY
+    old = time.time() - storage.LOST_MAX_AGE - DAY
     os.utime(prefix.file(), (old, old))
     assert run_json(run, "cache", "prune")["removed"] == [prefix.file().name]
 

@@ -12,9 +12,8 @@ from .. import _messages as messages
 from .._distribution import label
 from .._files import fs
 from .._index import index_name
-from .._indexing.losses import read_losses
+from .._indexing.losses import is_missing, read_losses
 from .._indexing.metadata import normalize, stem
-from .._indexing.removals import is_missing
 from .._indexing.storage import LOST
 from .._inventory import all_rows, distributions, metadata_directories
 from .._printable import clean

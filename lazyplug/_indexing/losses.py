@@ -6,20 +6,27 @@ is advisory: a doubtful one is ignored. docs/index-format.md describes the forma
 
 import os
 
-from .._files import SIZE_CAP, IndexFile, is_trusted_directory
-from .._index import DECODE_ERRORS, digest, texts
+from .._files import SIZE_CAP, IndexFile, fs, is_trusted_directory
+from .._index import DECODE_ERRORS, digest, quote, texts
 from .._tuples import Named
-from .records import to_line
+from .layout import records_text
+from .records import Distribution, is_borrowed, to_line
+from .storage import LOST_MAX_AGE, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NamedTuple
+
+    from .._index import Index
+
+    # path, file and key of a distribution; group, name and value of an entry point
+    Declared = tuple[str, str, str, str, str, str]
 else:
     NamedTuple = Named
 
-# How many losses to keep, the newest ones, and for how many seconds.
-MAX_LOSSES = 1000
-MAX_AGE = 180 * 86400
+# How many losses to keep, the newest ones.
+_MAX_LOSSES = 1000
 # Longer than the line of any real entry point.
 _MAX_LINE = 2000
 _TITLE = '["lazyplug lost","1","%s"]'
@@ -48,7 +55,7 @@ name='n', value='m:x')])
     """
     newest = sorted(losses, key=lambda loss: (-loss.when, *loss[1:]))
     lines = [to_line([str(loss.when), *loss[1:]]) for loss in newest]
-    kept = [line for line in lines if len(line) <= _MAX_LINE][:MAX_LOSSES]
+    kept = [line for line in lines if len(line) <= _MAX_LINE][:_MAX_LOSSES]
     body = "\n".join([to_line([prefix]), *kept]).encode()
     return f"{_TITLE % digest(body)}\n".encode() + body
 
@@ -88,4 +95,66 @@ def read_losses(directory: str, name: str, prefix: str, now: int) -> "list[Loss]
         losses_file.close()
     if known != prefix:
         return []
-    return [loss for loss in losses if loss.when > now - MAX_AGE]
+    return [loss for loss in losses if loss.when > now - LOST_MAX_AGE]
+
+
+def update_losses(
+    directory: str,
+    name: str,
+    new: "Index",
+    gone: "list[Declared]",
+    is_declared: "Callable[[str, str], bool]",
+    clock: int,
+) -> None:
+    """Add the losses among the entry points that went; remove those that came back.
+
+    :param directory: the cache directory.
+    :param name: the name of the file in it.
+    :param new: an index of what is installed now.
+    :param is_declared: returns True if the index has this group and name.
+    :param clock: the time before anything was read, in nanoseconds.
+    """
+    prefix, now = new.key[0], clock // 1_000_000_000
+    known = read_losses(directory, name, prefix, now)
+    losses = {
+        loss[3:6]: loss for loss in known if not is_declared(loss.group, loss.name)
+    }
+    for found in gone:
+        loss = Loss(now, *found)
+        before = losses.get(loss[3:6])
+        # Another index of this prefix may have noticed it earlier.
+        is_new = before is None or before.file != loss.file
+        if is_new and _is_gone(new, loss):
+            losses[loss[3:6]] = loss
+    if [*losses.values()] != known:
+        store(directory, name, encode(prefix, [*losses.values()]))
+
+
+def _is_gone(index: "Index", loss: "Loss") -> bool:
+    """Return True if a site directory no longer declares an entry point.
+
+    :param index: an index of what is installed now.
+    """
+    place = index.key.index(loss.path, 1) - 1 if loss.path in index.key[1:] else -1
+    if place < 0 or is_borrowed(index.signatures[place]):
+        return is_missing(os.path.join(loss.path, loss.file))
+    # The records are searched as text: to decode them takes longer than the update.
+    block = records_text(index).split('["",')[place + 1]
+    own, *lines = block.split("\n")
+    if f",{quote(loss.path)}," in own:
+        return False  # it could not be listed
+    start = f"[{quote(loss.file)},"
+    return not any(
+        Distribution.read(line).problems for line in lines if line.startswith(start)
+    )
+
+
+def is_missing(path: str) -> bool:
+    """Return True if a file does not exist; False if that cannot be determined."""
+    try:
+        fs.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False

@@ -9,28 +9,25 @@ that is not finished disappear: the next index that has the entry point removes 
 import os
 
 from .._files import fs
-from .._index import quote, texts
-from .layout import decode, group_text, groups_of
-from .losses import Loss, encode, read_losses
-from .records import is_borrowed
-from .storage import store
+from .._index import digest, quote, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from .._index import Index
-    from .layout import Groups
-    from .records import PathEntry
+    from .losses import Declared
 
 # The groups of programs, which are no plugins.
-_PROGRAMS = {quote("console_scripts"), quote("gui_scripts")}
+_PROGRAMS = {"console_scripts", "gui_scripts"}
+# The length of the checksum at the end of a line of the table.
+_CHECKSUM = len('"0123456789abcdef"]')
 
 
 def remember_losses(
     directory: str, name: str, old: "Iterable[Index]", new: "Index", clock: int
 ) -> None:
-    """Write what an environment has lost; forget what has come back.
+    """Write what an environment has lost; remove what has come back.
 
     :param directory: the cache directory.
     :param name: the name of the file with the losses.
@@ -40,93 +37,91 @@ def remember_losses(
 
     Raises one of DECODE_ERRORS if an index is damaged.
     """
-    prefix, now = new.key[0], clock // 1_000_000_000
-    known = read_losses(directory, name, prefix, now)
-    groups = groups_of(new)
     names: dict[str, set[str]] = {}
 
-    def is_declared(loss: Loss) -> bool:
-        if loss.group not in names:
-            lines = _lines(new, groups, quote(loss.group))
-            names[loss.group] = {point for _, _, _, point, _ in lines}
-        return loss.name in names[loss.group]
+    def is_declared(group: str, name: str) -> bool:
+        if group not in names:
+            lines = _read(new, _find(new, group))[1]
+            names[group] = {found[4] for found in _declared(new, group, lines)}
+        return name in names[group]
 
-    losses = {loss[3:6]: loss for loss in known if not is_declared(loss)}
-    gone = [loss for loss in _removed(old, new, groups, now) if not is_declared(loss)]
-    entries = {entry.path: entry for entry in decode(new)} if gone else {}
-    for loss in gone:
-        before = losses.get(loss[3:6])
-        # Another index of this prefix may have noticed it earlier.
-        is_new = before is None or before.file != loss.file
-        if is_new and _is_gone(entries.get(loss.path), loss):
-            losses[loss[3:6]] = loss
-    if [*losses.values()] != known:
-        store(directory, name, encode(prefix, [*losses.values()]))
+    gone = [found for found in _removed(old, new) if not is_declared(*found[3:5])]
+    if gone or fs.access(os.path.join(directory, name), 0):
+        from .losses import update_losses  # deferred: few changes are losses
+
+        update_losses(directory, name, new, gone, is_declared, clock)
 
 
-def _removed(
-    old: "Iterable[Index]", new: "Index", groups: "Groups", now: int
-) -> "Iterator[Loss]":
+def _removed(old: "Iterable[Index]", new: "Index") -> "Iterator[Declared]":
     """Yield the entry points of older indexes in the groups that are not the same now.
 
-    The newest index that has a site directory speaks for it.
+    The newest index that has a site directory speaks for it. Most often a few lines of
+    one group differ, and only these are decoded.
     """
+    # The checksum is that of the whole group, with its name.
+    same = {line[-_CHECKSUM:] for line in _table(new)}
     done: set[str] = set()
     for index in old:
-        before = groups_of(index)
-        for group, (_, checksum) in before.items():
-            if group in _PROGRAMS:
+        for line in _table(index):
+            # Lines have the position of a path entry, so those of other keys differ.
+            has_same_key = index.key == new.key
+            if line[-_CHECKSUM:] in same and has_same_key:
                 continue
-            if index.key == new.key and groups.get(group, (b"", ""))[1] == checksum:
-                continue
-            for path, file, key, name, value in _lines(index, before, group):
-                if path not in done:
-                    yield Loss(
-                        now, path, file, key, texts(f"[{group}]")[0], name, value
-                    )
+            group, lines = _read(index, line)
+            now = _read(new, _find(new, group))[1] if has_same_key else []
+            kept = {
+                found[4] for found in _declared(new, group, set(now).difference(lines))
+            }
+            for found in _declared(index, group, set(lines).difference(now)):
+                if found[0] not in done and found[4] not in kept:
+                    yield found
         done.update(index.key[1:])
 
 
-def _lines(
-    index: "Index", groups: "Groups", group: str
-) -> "Iterator[tuple[str, str, str, str, str]]":
-    """Yield what site directories declare in a group: path, file, key, name, value.
+def _table(index: "Index") -> "list[bytes]":
+    """Return the lines of the table of groups."""
+    return index.header.split(b"\n")[5:-1]
+
+
+def _find(index: "Index", group: str) -> bytes:
+    """Return the line of a group in the table; b"" if nothing is declared in it."""
+    at = index.header.find(f"\n[{quote(group)},".encode())
+    return index.header[at + 1 : index.header.index(b"\n", at + 1)] if at > 0 else b""
+
+
+def _read(index: "Index", line: bytes) -> "tuple[str, list[str]]":
+    """Return the name and the lines of a group, by its line in the table.
+
+    Programs count as a group without lines. Raises ValueError if the group is damaged.
+    """
+    if not line:
+        return "", []
+    group, offset, length, checksum = texts(line.decode())
+    if group in _PROGRAMS:
+        return group, []
+    data = index.read(index.after_watch + int(offset), int(length))
+    if digest(data) != checksum:
+        raise ValueError(group)
+    return group, data.decode().split("\n")[1:]
+
+
+def _declared(
+    index: "Index", group: str, lines: "Iterable[str]"
+) -> "Iterator[Declared]":
+    """Yield what site directories declare in these lines of a group.
 
     Shadowed distributions are included: another program may not see what shadows them.
     """
-    for line in group_text(groups, group).split("\n")[1:-1]:
+    for line in lines:
         _, place, file, key, *rest = texts(line)
         path = index.key[int(place) + 1]
         # Names that begin with "~" were left behind by pip.
         if _is_site_directory(path, index.key[0]) and file[:1] != "~":
             for name, value in zip(rest[::5], rest[1::5]):
-                yield path, file, key, name, value
+                yield path, file, key, group, name, value
 
 
 def _is_site_directory(path: str, prefix: str) -> bool:
     return path.startswith(prefix + os.sep) and path.endswith(
         (f"{os.sep}site-packages", f"{os.sep}dist-packages")
     )
-
-
-def _is_gone(entry: "PathEntry | None", loss: Loss) -> bool:
-    """Return True if a site directory no longer declares an entry point.
-
-    :param entry: the record of the directory now, if `sys.path` still has it.
-    """
-    if entry is None or is_borrowed(entry.stat_signature):
-        return is_missing(os.path.join(loss.path, loss.file))
-    return not entry.own_problems() and not any(
-        d.problems for d in entry.distributions if d.file == loss.file
-    )
-
-
-def is_missing(path: str) -> bool:
-    """Return True if a file does not exist; False if that cannot be determined."""
-    try:
-        fs.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False

@@ -8,7 +8,7 @@ import os
 import time
 
 from .._files import DIRECTORY, KIND, SIZE_CAP, IndexFile, fs, is_trusted_directory
-from .._index import SCHEMA, TITLE_LENGTH, Index
+from .._index import SCHEMA, TITLE_LENGTH, Index, texts
 from .cache_directory import Directory, flags_of, open_cache_directory
 from .layout import from_bytes
 
@@ -24,6 +24,8 @@ MAX_INDEXES = 64
 # is still running, and never more than this many.
 MAX_TEMPORARY = 32
 TEMPORARY_MAX_AGE = 3600.0
+# For how many seconds lost entry points are remembered.
+LOST_MAX_AGE = 180 * 86400
 # Learned facts are next to their index, with the same name except the suffix. The
 # losses of a prefix are named by the first half of that.
 SUFFIX, FACTS, LOST, TEMPORARY = ".json", ".facts", ".lost", ".tmp"
@@ -165,15 +167,10 @@ def _prune(cache: Directory, keep: str = "", thorough: bool = True) -> "list[str
 
 
 def _unneeded_losses(cache: Directory, keep: str, thorough: bool) -> "list[str]":
-    found = _newest_first(cache, {_LOSSES})
-    if not found:
-        return []
-    from .losses import MAX_AGE  # deferred: few environments have lost anything
-
-    oldest = time.time() - MAX_AGE
+    oldest = time.time() - LOST_MAX_AGE
     return [
         name
-        for number, (mtime, name) in enumerate(found)
+        for number, (mtime, name) in enumerate(_newest_first(cache, {_LOSSES}))
         if name != keep
         and (
             number >= MAX_INDEXES
@@ -213,9 +210,9 @@ def _prefix_in(path: str, read: "Read") -> str:
     """Return the prefix of an index or of losses. Raises ValueError if damaged."""
     if not path.endswith(LOST):
         return Index(read).key[0]
-    from .losses import decode  # deferred: few environments have lost anything
-
-    return decode(read(0, SIZE_CAP))[0]
+    _, line, *_ = read(0, SIZE_CAP).split(b"\n", 2)
+    (prefix,) = texts(line.decode())
+    return prefix
 
 
 def has_other_schema(read: "Read") -> bool:
