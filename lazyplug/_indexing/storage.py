@@ -137,15 +137,15 @@ def _prune(cache: Directory, keep: str = "", thorough: bool = True) -> "list[str
     frozen index answers, its facts have no index in the directory, and count as one.
     Losses are kept as indexes are, and no longer than the newest of them counts.
     """
-    unneeded = _unneeded_losses(cache, keep, thorough)
-    unneeded += [
+    unneeded = [
         name
         for number, (mtime, name) in enumerate(_newest_first(cache, _UNFINISHED))
         if number >= MAX_TEMPORARY or mtime < time.time() - TEMPORARY_MAX_AGE
     ]
     # The names to keep, without the suffix: an index and its facts have different ones.
     stems = {keep.rpartition(".")[0]} if keep else set()
-    files = [name for _, name in _newest_first(cache, {_INDEX, _FACTS})]
+    found = _newest_first(cache, {_INDEX, _FACTS, _LOSSES})
+    files = [name for _, name in found if not name.endswith(LOST)]
     indexed = {os.path.splitext(name)[0] for name in files if name.endswith(SUFFIX)}
     for name in files:
         stem, suffix = os.path.splitext(name)
@@ -158,26 +158,20 @@ def _prune(cache: Directory, keep: str = "", thorough: bool = True) -> "list[str
         ):
             stems.add(stem)
     unneeded += [name for name in files if os.path.splitext(name)[0] not in stems]
+    losses = [each for each in found if each[1].endswith(LOST) and each[1] != keep]
+    unneeded += [
+        name
+        for number, (mtime, name) in enumerate(losses)
+        if number >= MAX_INDEXES
+        or mtime < time.time() - LOST_MAX_AGE
+        or (thorough and _is_useless(os.path.join(cache.path, name)))
+    ]
     for name in unneeded:
         try:
             cache.unlink(name)
         except OSError:
             pass  # another process removed it, or this one has no permission
     return unneeded
-
-
-def _unneeded_losses(cache: Directory, keep: str, thorough: bool) -> "list[str]":
-    oldest = time.time() - LOST_MAX_AGE
-    return [
-        name
-        for number, (mtime, name) in enumerate(_newest_first(cache, {_LOSSES}))
-        if name != keep
-        and (
-            number >= MAX_INDEXES
-            or mtime < oldest
-            or (thorough and _is_useless(os.path.join(cache.path, name)))
-        )
-    ]
 
 
 def list_files(directory: str) -> "list[str]":
