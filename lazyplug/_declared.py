@@ -112,6 +112,7 @@ if TYPE_CHECKING:
         _names: Sequence[str]
         _on_missing: OnMissingEntrypointsCallback | None
         _skip: type[Exception] | tuple[type[Exception], ...]
+        _known: Mapping[str, str] | None
 
 
 def describe(owner: "Any", name: str) -> "Any":

@@ -37,12 +37,15 @@ class NoMatches(NoUniqueMatch, KeyError):
     """No extension has the requested name, or there are no extensions.
 
     `available` are the names of the extensions that can be requested. `near` are
-    similar names, or similar groups if no distribution declares the group.
+    similar names, or similar groups if no distribution declares the group. `install` is
+    the command line that installs the distribution which declared the plugin before, or
+    which declares it according to `known=`; "" if that is unknown.
     """
 
     __module__ = _PACKAGE
     available: "tuple[str, ...]" = ()
     near: "tuple[str, ...]" = ()
+    install: str = ""
     if not TYPE_CHECKING:
         # KeyError.__str__ returns the repr of its argument.
         __str__ = Exception.__str__

@@ -63,6 +63,9 @@ class Manager(ManagerAttributes[T]):
         imported or called, to say that it is not to be used, for example on another
         system. The plugin is skipped like one that fails, but recorded in `excluded`,
         not in `failures`, and neither reported nor raised, whatever `on_failure` is.
+    :param known: the distributions that declare plugins which the host knows, by the
+        names of the plugins: `{"yaml": "acme-loaders"}`. If a plugin of that name is
+        missing, the error or the log says how to install it.
 
     Raises ModuleNotFoundError if `package` does not exist; TypeError or ValueError if
     an argument is not valid; and with `on_failure="error"` also BrokenMetadata and
@@ -76,7 +79,7 @@ class Manager(ManagerAttributes[T]):
     _raises = False
     if not TYPE_CHECKING:
         # Annotations of values would cost each start 3,000 instructions.
-        _requested_names = _package = _choice = _facts = None
+        _requested_names = _package = _choice = _facts = _known = None
         _registered = _skip = ()
         # with the options of all managers
         __signature__ = Computed()
@@ -99,6 +102,7 @@ class Manager(ManagerAttributes[T]):
         facts: "Facts | None" = None,
         on_failure: "OnFailure" = "warn",
         skip: "type[Exception] | tuple[type[Exception], ...]" = (),
+        known: "Mapping[str, str] | None" = None,
     ) -> None:
         if protocol is not None:
             from ._protocol import check_usable  # deferred: few hosts use protocol=
@@ -118,6 +122,8 @@ class Manager(ManagerAttributes[T]):
             from ._mapping import check_skip  # deferred: few plugins decline
 
             self._skip = check_skip(skip)
+        if known:
+            self._known = known
         self._package = package
         self._choice = choice
         if facts is not None:

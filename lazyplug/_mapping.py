@@ -252,4 +252,4 @@ def no_driver(manager: "Any") -> Exception:
     # Restored, since the choice was applied to other names only for this message.
     manager.excluded = excluded
     name = manager._names[0] if manager._names else None
-    return no_matches(manager.namespace, name, names, excluded)
+    return no_matches(manager.namespace, name, names, excluded, manager._known)

@@ -251,6 +251,13 @@ LEFT_BEHIND_BY_PIP = (
     "An interrupted pip left these entry points behind:{lines}\n"
     "Delete their metadata directory, and reinstall the distribution."
 )
+WAS_DECLARED = "{name!r} was declared by {distribution} until {date}"
+DECLARES_NO_LONGER = "{distribution} is installed, and no longer declares it"
+UNDER_ANOTHER_NAME = "{distribution} declares it as {name!r} in group {group!r}"
+IS_NOT_INSTALLED = "{name!r} is declared by {requirement}, which is not installed"
+TO_INSTALL = "To install what is missing, run `{command}`."
+MORE_LOST = "And {count} more: run `lazyplug lost`."
+NOTHING_LOST = "No plugin that is known to have been installed here is missing."
 COULD_NOT_FIND = "Could not find {names}. Run `lazyplug why GROUP NAME`."
 REFERENCE_FAILED = "It cannot be imported as a reference either: {reason}."
 RELATIVE_NAME = "{module!r} is a relative name: expected the full name of a module"

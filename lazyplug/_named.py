@@ -61,6 +61,10 @@ class NamedExtensionManager(ExtensionManager[T]):
             missing.difference_update([e.name for e in self.excluded])
         if missing and self._on_missing is not None:
             self._on_missing(missing)
+            if self._known and self._on_missing is warning_on_missing_entrypoint:
+                from ._faults.lost import report_known  # deferred: as above
+
+                report_known(self.namespace, missing, self._known)
         if self._name_order:
             from ._mapping import resolve_names  # deferred: few use name_order=
 

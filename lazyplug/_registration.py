@@ -143,7 +143,9 @@ def find_new(manager: "Manager[Any]", name: str) -> "Extension[Any]":
             return found
     from ._faults.errors import no_matches  # deferred: only on failure
 
-    raise no_matches(manager.namespace, name, manager.names(), manager.excluded)
+    raise no_matches(
+        manager.namespace, name, manager.names(), manager.excluded, manager._known
+    )
 
 
 def _record_passed(

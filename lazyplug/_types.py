@@ -87,3 +87,4 @@ class Options(TypedDict, Generic[T], total=False):
     facts: Facts | None
     on_failure: OnFailure
     skip: "type[Exception] | tuple[type[Exception], ...]"
+    known: "Mapping[str, str] | None"

@@ -650,7 +650,7 @@ def test_a_command_line_without_a_command_gets_the_help(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("command", "hint"),
-    [("lst", "; did you mean 'list'?"), ("WHY", "; did you mean 'why'?"), ("zzz", ".")],
+    [("lisst", "; did you mean 'list'?"), ("WHY", "; did you mean 'why'?"), ("zzz", ".")],
 )
 def test_an_unknown_command_is_reported_with_similar_ones(
     command: str, hint: str, run: Run
@@ -919,6 +919,7 @@ def test_the_json_of_each_command_has_the_published_fields(
         ("why", ["why", "app", "odd"]),
         ("why", ["why", "app", "gone"]),
         ("why", ["why", "appp", "one"]),
+        ("lost", ["lost"]),
         ("doctor", ["doctor"]),
         ("refresh", ["refresh"]),
         ("cache path", ["cache", "path"]),

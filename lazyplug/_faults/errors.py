@@ -20,6 +20,7 @@ from .._exceptions import (
 from .._inventory import groups_of, is_left_over, rows_by_group
 from .._log import ERROR, debug, log, log_once, logs_debug, report_once
 from .._printable import clean, describe_error, list_words, repr_of, sentence
+from .lost import missing_plugins
 from .origin import declared as declared  # noqa: PLC0414 - for all who word errors
 from .origin import origin as origin  # noqa: PLC0414
 from .origin import origin_of
@@ -76,12 +77,14 @@ def no_matches(
     name: "str | None",
     available: "Iterable[str]",
     excluded: "Mapping[Extension[Any], str] | None" = None,
+    known: "Mapping[str, str] | None" = None,
 ) -> NoMatches:
     """Return the error for a name that is not in the group, or for an empty group.
 
     :param name: the requested name; None if any would do.
     :param available: the names of the extensions that can be requested.
     :param excluded: the extensions that the host's choice excludes, with the reasons.
+    :param known: the distributions that declare plugins which the host knows, by name.
     """
     names = tuple(dict.fromkeys(available))
     out = excluded or {}
@@ -120,8 +123,14 @@ def no_matches(
         if environment.frozen is None and (not groups or hasattr(sys, "frozen")):
             text += f" {messages.NEEDS_FROZEN_INDEX}"
     left_overs = _left_overs(namespace, name)
-    error = NoMatches((text + left_overs + _frozen_note() + _problems_note()).rstrip())
-    error.namespace, error.name = namespace, name
+    missing: list[str] = []
+    install = ""
+    if name is None or name not in names:
+        missing, install = missing_plugins(namespace, name, known)
+    found = "".join(f"\n{line}" for line in missing)
+    rest = found + left_overs + _frozen_note() + _problems_note()
+    error = NoMatches((text + rest).rstrip())
+    error.namespace, error.name, error.install = namespace, name, install
     error.available, error.near = names, near
     return error
 

@@ -8,7 +8,7 @@ import os
 import time
 
 from .._files import DIRECTORY, KIND, SIZE_CAP, fs, index_reader, is_trusted_directory
-from .._index import SCHEMA, TITLE_LENGTH, Index
+from .._index import SCHEMA, TITLE_LENGTH, Index, texts
 from .cache_directory import Directory, flags_of, open_cache_directory
 from .layout import from_bytes
 
@@ -24,14 +24,18 @@ MAX_INDEXES = 64
 # is still running, and never more than this many.
 MAX_TEMPORARY = 32
 TEMPORARY_MAX_AGE = 3600.0
-# Learned facts are next to their index, with the same name except the suffix.
-SUFFIX, FACTS, TEMPORARY = ".json", ".facts", ".tmp"
+# For how many seconds lost entry points are remembered.
+LOST_MAX_AGE = 180 * 86400
+# Learned facts are next to their index, with the same name except the suffix. The
+# losses of a prefix are named by the first half of that.
+SUFFIX, FACTS, LOST, TEMPORARY = ".json", ".facts", ".lost", ".tmp"
 # The names of lazyplug's files, with each hexadecimal digit replaced by 0. Other files
 # in the same directory are ignored.
 _DIGITS = str.maketrans("123456789abcdef", "0" * 15)
 _STEM = f"{'0' * 16}-{'0' * 16}"
 _INDEX, _FACTS = _STEM + SUFFIX, _STEM + FACTS.translate(_DIGITS)
-_UNFINISHED = {f".{name}.{'0' * 24}{TEMPORARY}" for name in (_INDEX, _FACTS)}
+_LOSSES = "0" * 16 + LOST
+_UNFINISHED = {f".{name}.{'0' * 24}{TEMPORARY}" for name in (_INDEX, _FACTS, _LOSSES)}
 _NEW = flags_of("O_WRONLY", "O_CREAT", "O_EXCL", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
 
 
@@ -131,6 +135,7 @@ def _prune(cache: Directory, keep: str = "", thorough: bool = True) -> "list[str
     with their facts. If `thorough`, so are indexes whose environment was removed or
     that are damaged. `keep` is never removed, nor is the index that it belongs to. If a
     frozen index answers, its facts have no index in the directory, and count as one.
+    Losses are kept as indexes are, and no longer than the newest of them counts.
     """
     unneeded = [
         name
@@ -139,7 +144,8 @@ def _prune(cache: Directory, keep: str = "", thorough: bool = True) -> "list[str
     ]
     # The names to keep, without the suffix: an index and its facts have different ones.
     stems = {keep.rpartition(".")[0]} if keep else set()
-    files = [name for _, name in _newest_first(cache, {_INDEX, _FACTS})]
+    found = _newest_first(cache, {_INDEX, _FACTS, _LOSSES})
+    files = [name for _, name in found if not name.endswith(LOST)]
     indexed = {os.path.splitext(name)[0] for name in files if name.endswith(SUFFIX)}
     for name in files:
         stem, suffix = os.path.splitext(name)
@@ -152,6 +158,14 @@ def _prune(cache: Directory, keep: str = "", thorough: bool = True) -> "list[str
         ):
             stems.add(stem)
     unneeded += [name for name in files if os.path.splitext(name)[0] not in stems]
+    losses = [each for each in found if each[1].endswith(LOST) and each[1] != keep]
+    unneeded += [
+        name
+        for number, (mtime, name) in enumerate(losses)
+        if number >= MAX_INDEXES
+        or mtime < time.time() - LOST_MAX_AGE
+        or (thorough and _is_useless(os.path.join(cache.path, name)))
+    ]
     for name in unneeded:
         try:
             cache.unlink(name)
@@ -162,16 +176,16 @@ def _prune(cache: Directory, keep: str = "", thorough: bool = True) -> "list[str
 
 def list_files(directory: str) -> "list[str]":
     """Return the paths of all files that lazyplug has written to a cache directory."""
-    found = _newest_first(Directory(directory), {_INDEX, _FACTS, *_UNFINISHED})
+    found = _newest_first(Directory(directory), {_INDEX, _FACTS, _LOSSES, *_UNFINISHED})
     return [os.path.join(directory, name) for _, name in found]
 
 
 def _is_useless(path: str) -> bool:
-    """Return True if an index is damaged, or its environment was removed."""
+    """Return True if a file is damaged, or its environment was removed."""
     read, close = index_reader(path)
     try:
         try:
-            prefix = Index(read).key[0]
+            prefix = _prefix_in(path, read)
         except ValueError:
             # Raises if the file cannot be read at all. Two versions that removed each
             # other's indexes would rescan at each start.
@@ -184,6 +198,15 @@ def _is_useless(path: str) -> bool:
         return False  # it may be needed
     finally:
         close()
+
+
+def _prefix_in(path: str, read: "Read") -> str:
+    """Return the prefix of an index or of losses. Raises ValueError if damaged."""
+    if not path.endswith(LOST):
+        return Index(read).key[0]
+    _, line, *_ = read(0, SIZE_CAP).split(b"\n", 2)
+    (prefix,) = texts(line.decode())
+    return prefix
 
 
 def has_other_schema(read: "Read") -> bool:
@@ -208,8 +231,13 @@ def _open_index(path: str, decode: "Callable[[Read], Index]") -> "Index | None":
         close()
 
 
-def sibling_indexes(directory: str, name: str, prefix: str) -> "Iterator[Index]":
-    """Yield the other indexes of a prefix, the newest first."""
+def sibling_indexes(
+    directory: str, name: str, prefix: str, newer: bool = False
+) -> "Iterator[Index]":
+    """Yield the other indexes of a prefix, the newest first.
+
+    If `newer`, only those that are newer than the index with this name.
+    """
     if not is_trusted_directory(directory):
         return
     try:
@@ -217,6 +245,8 @@ def sibling_indexes(directory: str, name: str, prefix: str) -> "Iterator[Index]"
     except Exception:  # an audit hook may raise any exception
         return
     for _, file in found:
+        if file == name and newer:
+            return
         if file != name and file[:16] == name[:16]:
             # In memory, so that no descriptor is left open.
             path = os.path.join(directory, file)

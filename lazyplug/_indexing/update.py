@@ -4,6 +4,8 @@
 scans what has changed.
 """
 
+import os
+
 from .._content import is_by_content, signature
 from .._files import SIZE_CAP, fs
 from .._index import DECODE_ERRORS, Index
@@ -11,7 +13,7 @@ from .._settings import CHECKS_FILES
 from .layout import from_bytes
 from .patch import patch_index
 from .reading import is_equal
-from .storage import sibling_indexes, store
+from .storage import LOST, sibling_indexes, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,8 +63,35 @@ def update(
         new = from_bytes(content)
     # The header has a checksum of every part.
     if mode == "on" and directory and new.header != known:
+        _remember_losses(directory, environment, index, new, clock)
         store(directory, environment.file, content)
     return new
+
+
+def _remember_losses(
+    directory: str,
+    environment: "Environment",
+    index: "Index | None",
+    new: Index,
+    clock: int,
+) -> None:
+    """Remember the entry points that went since the last index of the same prefix.
+
+    That is the last index of this key, `index`, or a newer one of another key, since
+    `sys.path` may have changed with the installed distributions.
+    """
+    file = environment.file
+    name = file[:16] + LOST
+    old = [*sibling_indexes(directory, file, new.key[0], newer=index is not None)]
+    if index is not None:
+        old.append(index)
+    if old or fs.access(os.path.join(directory, name), 0):
+        from .removals import remember_losses  # deferred: the first scan needs none
+
+        try:
+            remember_losses(directory, name, old, new, clock)
+        except DECODE_ERRORS:
+            pass  # a part that was not read before is damaged
 
 
 def _updated_content(

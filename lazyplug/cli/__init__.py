@@ -19,6 +19,7 @@ COMMANDS = {
     "list": ("listing", "list the groups, or the plugins of a group or distribution"),
     "show": ("listing", "show all details of one plugin, without importing it"),
     "why": ("reasons", "explain why a plugin is available or not, and if it loads"),
+    "lost": ("lost", "list the plugins that were installed here, and how to get them"),
     "check": (
         "checking",
         "load the plugins in other processes, and show those that fail",

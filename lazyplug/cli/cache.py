@@ -11,7 +11,7 @@ from .._frozen_index import unreadable
 from .._index import DECODE_ERRORS, Index
 from .._indexing.cache_directory import open_cache_directory
 from .._indexing.layout import table_of
-from .._indexing.storage import FACTS, SUFFIX, list_files, prune
+from .._indexing.storage import FACTS, LOST, SUFFIX, list_files, prune
 from .._inventory import all_rows, metadata_directories
 from .._printable import counted
 from .._settings import get_cache_directory
@@ -172,7 +172,7 @@ def verify(options: "argparse.Namespace") -> int:
     found: dict[str, list[str]] = {}
     for file in files:
         # Indexes of another version are not damaged, but only it can check them.
-        if file.endswith((SUFFIX, FACTS)) and not is_of_other_version(file):
+        if file.endswith((SUFFIX, FACTS, LOST)) and not is_of_other_version(file):
             try:
                 found[os.path.basename(file)] = damages(file)
             except FileNotFoundError:

@@ -25,6 +25,7 @@ EXAMPLES = {
         "lazyplug why myapp.loaders yaml",
         "lazyplug why --load myapp.loaders yaml",
     ),
+    "lost": ("lazyplug lost", "lazyplug lost myapp.loaders"),
     "check": ("lazyplug check", "lazyplug check myapp.loaders --timeout 5"),
     "doctor": ("lazyplug doctor", "lazyplug doctor --json"),
     "cache": ("lazyplug cache show", "lazyplug cache clear"),

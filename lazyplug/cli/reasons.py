@@ -289,6 +289,7 @@ def _missing(namespace: str, name: str) -> "dict[str, Any]":
     """Return what is known about a name that is not declared, as fields."""
     # deferred: only for missing names
     from .._faults.errors import near_misses
+    from .._faults.lost import missing_plugins
     from .._faults.problems import problems
     from .._indexing.freeze import staleness_note
 
@@ -305,6 +306,7 @@ def _missing(namespace: str, name: str) -> "dict[str, Any]":
         "near_groups": [] if names else [*near_misses(namespace, groups)],
         "near_names": [*near_misses(name, names)] if names else [],
         "other_groups": sorted(elsewhere),
+        "lost": [*missing_plugins(namespace, name)[0]],
         "stale": staleness_note(environment),
         "problems": [problem._asdict() for problem in problems()],
     }
@@ -325,6 +327,7 @@ def _reasons_of_missing(
     yield f"{text.removesuffix('.')}{did_you_mean(near) or '.'}"
     if missing["other_groups"]:
         yield f"A plugin with that name is in {list_words(missing['other_groups'])}."
+    yield from missing["lost"]
     if missing["stale"]:
         yield messages.NOTE.format(text=missing["stale"])
     found = problems()

@@ -6,9 +6,10 @@ from .. import _messages as messages
 from .._content import is_by_content
 from .._files import SIZE_CAP, has_elevated_privileges, index_reader
 from .._index import DECODE_ERRORS, Index, index_name
+from .._indexing import losses
 from .._indexing.layout import decode, encode, groups_of, regroup, table_of
 from .._indexing.records import is_borrowed
-from .._indexing.storage import FACTS, SUFFIX, has_other_schema
+from .._indexing.storage import FACTS, LOST, SUFFIX, has_other_schema
 from .._indexing.watch import watched_files
 from .._static.learned import parts_in, read_head
 from .._static.learning import checked_part
@@ -66,14 +67,15 @@ def is_of_other_version(file: str) -> bool:
 
 
 def damages(path: str) -> "list[str]":
-    """Return the names of the damaged parts of an index, or of its facts.
+    """Return the names of the damaged parts of an index, its facts, or losses.
 
     A file that another user could have written counts as damaged as a whole. Raises
     FileNotFoundError if there is no file.
     """
     read, close = index_reader(path)
     try:
-        check = _facts if path.endswith(FACTS) else _index
+        checks = {FACTS: _facts, LOST: _losses}
+        check = checks.get(os.path.splitext(path)[1], _index)
         return check(path, read)
     except DECODE_ERRORS as error:
         reason = error.__cause__ or error
@@ -149,6 +151,12 @@ def _facts(path: str, read: "Read") -> "list[str]":
     if encode_facts(key, signatures, parts, version) != read(0, SIZE_CAP):
         found.append("unexpected data between its parts")
     return found
+
+
+def _losses(path: str, read: "Read") -> "list[str]":
+    prefix, _ = losses.decode(read(0, SIZE_CAP))
+    name = index_name([prefix])[:16] + LOST
+    return [] if os.path.basename(path) == name else ["its file name"]
 
 
 def _check_signatures(signatures: "list[str | None]") -> None:
