@@ -650,7 +650,11 @@ def test_a_command_line_without_a_command_gets_the_help(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("command", "hint"),
-    [("lisst", "; did you mean 'list'?"), ("WHY", "; did you mean 'why'?"), ("zzz", ".")],
+    [
+        ("lst", "; did you mean 'lost' or 'list'?"),
+        ("WHY", "; did you mean 'why'?"),
+        ("zzz", "."),
+    ],
 )
 def test_an_unknown_command_is_reported_with_similar_ones(
     command: str, hint: str, run: Run
