@@ -53,9 +53,9 @@ class Prefix:
         self.set_path = set_path
         self.site = directory / PYTHON
 
-    def install(self, *trees: Tree, site: str = PYTHON) -> None:
+    def install(self, *trees: Tree) -> None:
         for tree in trees:
-            plant(self.directory / site, tree)
+            plant(self.site, tree)
         self.start()
 
     def uninstall(self, name: str) -> None:
@@ -243,12 +243,11 @@ def test_an_environment_that_another_python_version_recreated_still_knows(
     prefix: Prefix, run: Run
 ) -> None:
     shutil.rmtree(prefix.directory)
-    prefix.install(HOST, site="lib/python3.13/site-packages")
-    new = prefix.directory / "lib/python3.13/site-packages"
+    new = plant(prefix.directory / "lib/python3.13/site-packages", HOST)
     assert prefix.start(new) == ["json"]
     assert "'yaml' was declared by acme-loaders 1.4 until" in str(error())
     assert [row["name"] for row in run_json(run, "lost")["lost"]] == ["yaml"]
-    prefix.install(LOADERS, site="lib/python3.13/site-packages")
+    plant(new, LOADERS)
     assert prefix.start(new) == ["json", "yaml"]
     assert prefix.lost() == []
 
@@ -290,6 +289,29 @@ def test_a_plugin_that_was_seen_only_with_pythonpath_is_not_lost_without_it(
     prefix.install(dist("acme-more", "2", points("toml")))
     assert prefix.start(extra, prefix.site) == ["extra", "json", "yaml", "toml"]
     assert not prefix.file().exists()
+
+
+def test_what_went_from_a_directory_outside_the_prefix_is_not_lost(
+    prefix: Prefix, tmp_path: Path
+) -> None:
+    user = plant(
+        tmp_path / "user" / "site-packages",
+        dist("acme-user", entry_points=points("me")),
+    )
+    assert prefix.start(prefix.site, user) == ["json", "yaml", "me"]
+    shutil.rmtree(user / "acme_user-1.0.dist-info")
+    assert prefix.start(prefix.site, user) == ["json", "yaml"]
+    assert not prefix.file().exists()
+
+
+def test_an_older_index_of_another_view_hides_no_loss(
+    prefix: Prefix, tmp_path: Path
+) -> None:
+    extra = plant(tmp_path / "extra", {})
+    prefix.start(extra, prefix.site)
+    prefix.install(dist("acme-more", "2", points("toml")))
+    prefix.uninstall("acme_more")
+    assert prefix.lost() == ["toml"]
 
 
 def test_a_plugin_that_pythonpath_shadows_is_not_lost(

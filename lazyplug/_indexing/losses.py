@@ -121,10 +121,7 @@ def update_losses(
     }
     for found in gone:
         loss = Loss(now, *found)
-        before = losses.get(loss[3:6])
-        # Another index of this prefix may have noticed it earlier.
-        is_new = before is None or before.file != loss.file
-        if is_new and _is_gone(new, loss):
+        if _is_gone(new, loss):
             losses[loss[3:6]] = loss
     if [*losses.values()] != known:
         store(directory, name, encode(prefix, [*losses.values()]))
