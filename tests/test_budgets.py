@@ -92,7 +92,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         "PYTHONDONTWRITEBYTECODE": "",
     }
     for code in (DRIVER, DRIVER, HANDLE):
-        python("-c", AHEAD + code, env=variables, executable=executable)
+        # In a checkout, its lazyplug would be imported, and the copy not be compiled.
+        python("-c", AHEAD + code, env=variables, executable=executable, cwd=directory)
     return Environment(executable, variables)
 
 
@@ -312,7 +313,9 @@ def test_many_path_entries_stay_within_their_instructions(
     }
     spread = environment._replace(variables=variables)
     for _ in range(2):
-        python("-c", AHEAD + MANAGER, env=variables, executable=spread.python)
+        python(
+            "-c", AHEAD + MANAGER, env=variables, executable=spread.python, cwd=tmp_path
+        )
     # An import searches the whole path once, as that of lazyplug does.
     baseline = _instructions(spread, "import plain_plugin")
     taken = (_instructions(spread, MANAGER) - baseline) / 1e6
@@ -353,7 +356,13 @@ def test_facts_of_fifty_plugins_cost_little_more_than_their_names(
     }
     with_facts = environment._replace(variables=variables)
     for code in (FACTS, FACTS, NAMES):
-        python("-c", AHEAD + code, env=variables, executable=with_facts.python)
+        python(
+            "-c",
+            AHEAD + code,
+            env=variables,
+            executable=with_facts.python,
+            cwd=tmp_path,
+        )
     baseline = _instructions(with_facts, "pass")
     names, facts = (
         _instructions(with_facts, code) - baseline for code in (NAMES, FACTS)
@@ -454,10 +463,11 @@ def test_twenty_plugins_that_add_commands_to_a_group_take_few_instructions(
     }
     with_hooks = environment._replace(variables=variables)
     run = f"ONCE = True{FROM_PLUGINS}"
-    python("-c", run, env=variables, executable=with_hooks.python)  # writes bytecode
+    # writes bytecode
+    python("-c", run, env=variables, executable=with_hooks.python, cwd=tmp_path)
     time.sleep(2.1)  # what changed in the last two seconds is not remembered
     for code in (run, OWN, run):
-        python("-c", code, env=variables, executable=with_hooks.python)
+        python("-c", code, env=variables, executable=with_hooks.python, cwd=tmp_path)
     own, taken = (
         _instructions(with_hooks, f"ONCE = False{code}") / 1e6
         for code in (OWN, FROM_PLUGINS)
