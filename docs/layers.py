@@ -71,7 +71,7 @@ ROWS = (
     ),
 )
 # `_public` lists the modules of the public names; the others are for annotations only.
-NOT_DRAWN = ("_public", "_types", "types")
+NOT_DRAWN = ("_public", "_types", "annotations")
 WIDTH, HEIGHT, LABEL, GAP = 960, 66, 110, 14
 BOX = 26
 

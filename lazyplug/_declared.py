@@ -8,8 +8,8 @@ import ast
 import inspect
 import itertools
 import sys
+from typing import TYPE_CHECKING  # jedi would take a constant at its word
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # What only tools import, or starts programs; what a host with facts has imported before
 # it loads a plugin; and what reads sources, which is of no use without files.
 _SKIPPED = {
-    *("__pycache__", "_declared", "_public", "_running", "_types", "types"),
+    *("__pycache__", "_declared", "_public", "_running", "_types", "annotations"),
     *("_arguments", "_description", "_facts", "_use_index"),
     *("class_facts", "declared", "frozen_facts", "hints", "imported", "literals"),
     *("names", "packages", "plugin_facts", "source", "targets", "writes"),

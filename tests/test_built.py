@@ -2,22 +2,20 @@
 
 import ast
 import json
-import runpy
 import subprocess
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import uv
 
 import lazyplug
 from lazyplug import _named
+from tests.support.build_hook import hatch_build
 from tests.support.checkout import CHECKOUT, SOURCES, is_built
 from tests.support.children import ask, python
 
 needs_built = pytest.mark.skipif(not is_built(), reason="the sources are tested")
-hatch_build = SimpleNamespace(**runpy.run_path(str(CHECKOUT / "hatch_build.py")))
 BUILT = hatch_build.built_files(SOURCES)
 
 

@@ -3,7 +3,7 @@
 from .._running.launch import EXAMPLES as RUN_EXAMPLES
 
 # The lines of each command; those of "" are for the program.
-EXAMPLES = {
+EXAMPLES: "dict[str, tuple[str, ...]]" = {
     "": (
         "lazyplug list",
         "lazyplug list myapp.loaders",

@@ -14,7 +14,7 @@ from lazyplug import (
     first_on_conflict,
     version,
 )
-from lazyplug.types import (
+from lazyplug.annotations import (
     ConflictResolver,
     OnFailure,
     OnLoadFailureCallback,

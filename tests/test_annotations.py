@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import lazyplug
+import lazyplug.annotations
 import lazyplug.testing
-import lazyplug.types
 from lazyplug import DriverManager, Manager, MultipleMatches, Problem
+from tests.support.build_hook import hatch_build
 from tests.support.checkout import CHECKOUT, SOURCES
 from tests.support.children import ask
-from tests.test_built import BUILT
 
 PUBLIC = [getattr(lazyplug, name) for name in lazyplug.__all__]
 HELPERS = [vars(lazyplug.testing)[name] for name in dir(lazyplug.testing)]
@@ -64,7 +64,7 @@ def test_hints_are_the_types_that_checkers_see() -> None:
     hints = typing.get_type_hints(Manager.__init__)
     assert hints["on_failure"] == typing.Literal["warn", "ignore", "error"]
     for name in ("on_load_failure_callback", "conflict_resolver", "on_failure"):
-        declared = typing.get_type_hints(lazyplug.types.Options)[name]
+        declared = typing.get_type_hints(lazyplug.annotations.Options)[name]
         assert declared == hints[name]
     signature = inspect.signature(DriverManager, eval_str=True)
     assert signature.parameters["lazy"].annotation == hints["lazy"]
@@ -73,7 +73,7 @@ def test_hints_are_the_types_that_checkers_see() -> None:
 READ = """
     import inspect, json, lazyplug, typing
     import lazyplug._named as module
-    import lazyplug.types
+    import lazyplug.annotations
     count = 0
     for name in lazyplug.__all__:
         found = getattr(lazyplug, name)
@@ -93,7 +93,7 @@ def test_annotations_can_be_evaluated_in_the_sources_and_in_the_wheel(
     package = tmp_path / "lazyplug"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(SOURCES, package, ignore=ignored)
-    for name, text in BUILT.items() if built else ():
+    for name, text in hatch_build.built_files(SOURCES).items() if built else ():
         (package / name).write_text(text, encoding="utf-8")
     module, count, file = ask(READ, env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
     assert module == ("lazyplug._hot" if built else "lazyplug._named")
@@ -109,7 +109,7 @@ def test_annotations_are_strings_until_the_module_is_imported() -> None:
         names = dir(lazyplug)
         import inspect
         first = str(inspect.signature(lazyplug.Manager))
-        import lazyplug.types
+        import lazyplug.annotations
         second = str(inspect.signature(lazyplug.Manager))
         names = [name for name in dir(lazyplug) if name not in names]
         print(json.dumps([imported, first, second, names]))
@@ -118,10 +118,10 @@ def test_annotations_are_strings_until_the_module_is_imported() -> None:
     assert not imported
     assert "'Sequence[Any] | None'" in first
     assert "collections.abc.Sequence[typing.Any] | None" in second
-    assert [name for name in names if name[0] != "_"] == ["types"]
+    assert [name for name in names if name[0] != "_"] == ["annotations"]
 
 
 def test_the_reference_names_all_of_them() -> None:
     text = (CHECKOUT / "docs" / "reference.md").read_text(encoding="utf-8")
-    for name in lazyplug.types.__all__:
+    for name in lazyplug.annotations.__all__:
         assert f"| `{name}` |" in text
