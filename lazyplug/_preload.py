@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-# What only tools import, or starts programs; what a host with facts has imported before
-# it loads a plugin; and what reads sources, which is of no use without files.
+# What only tools import, or starts programs; the hot modules, which are imported by
+# now, or replaced in a wheel; what a host with facts has imported before it loads a
+# plugin; and what reads sources, which is of no use without files.
 _SKIPPED = {
-    *("__pycache__", "_declared", "_public", "_running", "_types", "annotations"),
+    *("__main__", "__pycache__", "_declared", "_public", "_running", "_types"),
+    *("annotations", "_cache_home"),
+    *("_index", "_files", "_settings", "_environment", "_extension", "_manager"),
+    "_named",
     *("_arguments", "_description", "_facts", "_use_index"),
     *("class_facts", "declared", "frozen_facts", "hints", "imported", "literals"),
-    *("names", "packages", "plugin_facts", "source", "targets", "writes"),
+    *("names", "packages", "plugin_facts", "source", "targets", "variables", "writes"),
 }
 # the contents of the files, by path
 _data: "dict[str, bytes]" = {}

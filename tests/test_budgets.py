@@ -91,6 +91,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "",
     }
+    # As installers do: of a module without bytecode, its source is kept in memory too.
+    python("-m", "compileall", "-q", str(site / "lazyplug"), executable=executable)
     for code in (DRIVER, DRIVER, HANDLE):
         # In a checkout, its lazyplug would be imported, and the copy not be compiled.
         python("-c", AHEAD + code, env=variables, executable=executable, cwd=directory)
