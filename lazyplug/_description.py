@@ -112,7 +112,7 @@ def describe_loaded(
     extension._outcomes["described"] = (text,)
     try:
         if failure:
-            from ._faults.errors import origin  # deferred: only on failure
+            from ._faults.origin import origin  # deferred: only on failure
 
             failure = messages.CANNOT_DESCRIBE.format(
                 function=wanted.name, failure=failure, extension=origin(extension)

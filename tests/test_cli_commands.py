@@ -32,6 +32,7 @@ from lazyplug.cli.examples import EXAMPLES
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask, python
 from tests.support.commands import Run, run_json
+from tests.support.environments import BROKEN
 from tests.support.fixtures import PlantSite, SetPath
 
 pytestmark = pytest.mark.usefixtures("late_clock")
@@ -52,19 +53,6 @@ GOOD: Tree = {
     **dist(
         "beta", "2", "[app]\ntwo = plug_other:Two\n[app.more]\none = plug_other:x\n"
     ),
-}
-BROKEN: Tree = {
-    "plug_bad.py": "raise OSError('broken on purpose')\n",
-    **dist(
-        "bad",
-        entry_points="[app]\nbad = plug_bad:x\nodd = no reference\ngone = nomodule:x\n",
-    ),
-    **dist("again", entry_points="[app]\nbad = plug_bad:y\nno equals sign\n"),
-    "nameless-1.dist-info": {
-        "METADATA": "Summary: x\n",
-        "entry_points.txt": "[h]\na = os\n",
-    },
-    "-1.dist-info": {"entry_points.txt": "[app]\nlost = os\n"},
 }
 
 

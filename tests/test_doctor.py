@@ -23,6 +23,7 @@ from lazyplug.cli.diagnosis import cache, findings, index, mounts
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import python
 from tests.support.commands import Run, run_json
+from tests.support.environments import BROKEN
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.fs import fs
 from tests.support.index_format import assemble, from_bytes
@@ -38,19 +39,6 @@ GOOD: Tree = {
     **dist("alpha", "1.5", "[app]\none = plug_good:one\nall = plug_good [more]\n"),
     **dist("beta", "2", "[app]\ntwo = plug_good\n[app.more]\none = plug_good:one\n"),
     **dist("gamma"),
-}
-BROKEN: Tree = {
-    "plug_bad.py": "raise OSError('broken on purpose')\n",
-    **dist(
-        "bad",
-        entry_points="[app]\nbad = plug_bad:x\nodd = no reference\ngone = nomodule:x\n",
-    ),
-    **dist("again", entry_points="[app]\nbad = plug_bad:y\nno equals sign\n"),
-    "nameless-1.dist-info": {
-        "METADATA": "Summary: x\n",
-        "entry_points.txt": "[h]\na = os\n",
-    },
-    "-1.dist-info": {"entry_points.txt": "[app]\nlost = os\n"},
 }
 
 

@@ -21,9 +21,7 @@ from .._inventory import groups_of, is_left_over, rows_by_group
 from .._log import ERROR, debug, log, log_once, logs_debug, report_once
 from .._printable import clean, describe_error, list_words, repr_of, sentence
 from .lost import missing_plugins
-from .origin import declared as declared  # noqa: PLC0414 - for all who word errors
-from .origin import origin as origin  # noqa: PLC0414
-from .origin import origin_of
+from .origin import origin, origin_of
 from .problems import count_problems, problems
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from .. import _messages as messages
 from .._exceptions import CircularLoad, LazyplugError
 from .._import_target import import_module
 from .._printable import CAUSE, CONTEXT, TRACEBACK, TYPE_NAME
-from .errors import origin
+from .origin import origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -372,7 +372,7 @@ def _prepare_entry_point(name: str, arguments: "tuple[str, ...]") -> "Start | No
             _refuse(str(error))
         if not attr:
             from .. import _messages as messages  # deferred: only on failure
-            from .._faults.errors import origin
+            from .._faults.origin import origin
 
             _refuse(messages.NO_FUNCTION.format(extension=origin(point)))
         # Installers write the same text. There is no `__file__`, since processes of

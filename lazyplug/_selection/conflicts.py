@@ -1,13 +1,8 @@
 """Resolve names that are declared more than once in a group. Imports no plugin."""
 
 from .. import _messages as messages
-from .._faults.errors import (
-    advice,
-    did_you_mean,
-    multiple_matches,
-    near_misses,
-    origin,
-)
+from .._faults.errors import advice, did_you_mean, multiple_matches, near_misses
+from .._faults.origin import origin
 from .._log import report_once
 from .._printable import repr_of
 

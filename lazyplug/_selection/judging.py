@@ -3,7 +3,8 @@
 from .. import _messages as messages
 from .._entry_point import EntryPoint
 from .._environment import current, rows
-from .._faults.errors import bad_choice, did_you_mean, near_misses, origin
+from .._faults.errors import bad_choice, did_you_mean, near_misses
+from .._faults.origin import origin
 from .._index import quote
 from .._indexing.metadata import normalize
 from .._inventory import group_names, groups_of, mentions

@@ -101,10 +101,10 @@ def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
     numeric = [all(type(row[name]) in {int, float} for row in rows) for name in names]
     table = [headings, *cells]
     widths = [max(map(display_width, column)) for column in zip(*table)]
-    room = _room(where)
-    if room:
+    limit = _width_of(where)
+    if limit:
         last = [word for row in table for word in row[-1].split()]
-        left = room - sum(widths[:-1]) - 2 * (len(names) - 1)
+        left = limit - sum(widths[:-1]) - 2 * (len(names) - 1)
         if left < max(map(display_width, last)):
             for number, row in enumerate(cells):
                 if number:
@@ -114,7 +114,7 @@ def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
         widths[-1] = min(widths[-1], left)
     colored = is_colored(where)
     for number, row in enumerate(table):
-        for at, text in enumerate(_fold(row[-1], widths[-1]) if room else row[-1:]):
+        for at, text in enumerate(_fold(row[-1], widths[-1]) if limit else row[-1:]):
             line = [*row[:-1], text] if at == 0 else [""] * (len(row) - 1) + [text]
             padded = _aligned(line, widths, numeric)
             if colored and number:
@@ -150,13 +150,13 @@ def print_fields(fields: "Row", file: "IO[str] | None" = None) -> None:
     """
     where: IO[str] = sys.stdout if file is None else file
     width = max(map(display_width, fields)) + 2
-    room, colored = _room(where), is_colored(where)
+    limit, colored = _width_of(where), is_colored(where)
     for name, value in fields.items():
         text = _cell_text(value)
         if not text:
             continue
         (label,) = _aligned([f"{name}:"], [width], [False])
-        first, *rest = _fold(text, room - width) if room else [text]
+        first, *rest = _fold(text, limit - width) if limit else [text]
         if colored:
             first, label = _painted_cell(first, name), f"{BOLD}{label}{_PLAIN}"
         print(f"{label}{first}", file=where)
@@ -166,8 +166,8 @@ def print_fields(fields: "Row", file: "IO[str] | None" = None) -> None:
 
 def _folded(text: str, file: "IO[str]") -> "list[str]":
     """Return the lines of a text, which are folded only on a terminal."""
-    room = _room(file)
-    return _fold(text, room) if room else [text]
+    limit = _width_of(file)
+    return _fold(text, limit) if limit else [text]
 
 
 def _fold(text: str, width: int) -> "list[str]":
@@ -202,7 +202,7 @@ def display_width(text: str) -> int:
     )
 
 
-def _room(file: "IO[str]") -> int:
+def _width_of(file: "IO[str]") -> int:
     """Return the width of the lines of a terminal; 0 for other files."""
     return terminal_width() if is_terminal(file) else 0
 

@@ -142,11 +142,11 @@ def _load(extension: "Extension[Any]") -> "dict[str, Any]":
     """Load an extension in a child process; return the fields about that."""
     # deferred: only with --load
     import json
-    from signal import Signals
     from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
     from tempfile import TemporaryDirectory
 
     from .children import HAS_PROCESSES, child_command, kill, no_processes
+    from .loading import how_ended
 
     if not HAS_PROCESSES:
         return {"error": no_processes()}
@@ -170,11 +170,7 @@ def _load(extension: "Extension[Any]") -> "dict[str, Any]":
         except TimeoutExpired:
             error = messages.TIMED_OUT.format(timeout=_LIMIT)
         else:
-            code = process.returncode
-            error = messages.PROCESS_EXITED.format(code=code)
-            if code < 0:
-                name = Signals(-code).name if -code in [*Signals] else f"signal {-code}"
-                error = messages.PROCESS_KILLED.format(signal=name)
+            error = how_ended(process.returncode)
         finally:
             kill(process)
         try:

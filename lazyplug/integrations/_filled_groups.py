@@ -201,7 +201,7 @@ class HookCall:
     def _no_command(self, name: str) -> click.Command:
         # deferred: only on failure
         from .. import _messages as messages
-        from .._faults.errors import origin
+        from .._faults.origin import origin
 
         hook = self.hook
         message = messages.HOOK_ADDS_NO_COMMAND.format(

@@ -261,7 +261,7 @@ class Plugin(CommandLoader):
             return broken_command(extension, self.name, error)
         # deferred: only on failure
         from .. import _messages as messages
-        from .._faults.errors import origin
+        from .._faults.origin import origin
 
         message = messages.NOT_A_COMMAND.format(
             extension=origin(extension), plugin=repr_of(loaded)

@@ -67,7 +67,7 @@ def learn_additions(call: HookCall, function: Callable[..., Any]) -> Any:
 
 def forget_additions(call: HookCall) -> None:
     """Remember that a hook has added other commands than its source shows."""
-    from .._faults.errors import origin  # deferred: only on failure
+    from .._faults.origin import origin  # deferred: only on failure
     from .._log import report_once
 
     text = messages.NOT_LAZY_ANY_MORE.format(

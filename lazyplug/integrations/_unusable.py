@@ -2,7 +2,8 @@
 
 from .. import _messages as messages
 from .._exceptions import MultipleMatches, NoMatches
-from .._faults.errors import failed_load, origin
+from .._faults.errors import failed_load
+from .._faults.origin import origin
 from .._log import report_once
 from .._printable import clean, describe_error
 from .._settings import get_setting

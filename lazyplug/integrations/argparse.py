@@ -137,7 +137,8 @@ class _NameCheck:
     def _advice(self, name: str) -> str:
         """Return why there is no such subcommand, or which names are similar."""
         # deferred: only on failure
-        from .._faults.errors import did_you_mean, near_misses, origin
+        from .._faults.errors import did_you_mean, near_misses
+        from .._faults.origin import origin
 
         for plugins in self.plugins:
             for extension, reason in plugins.manager.excluded.items():

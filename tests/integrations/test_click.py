@@ -26,7 +26,7 @@ from lazyplug import (
     error_on_conflict,
     prefer,
 )
-from lazyplug._faults.errors import origin
+from lazyplug._faults.origin import origin
 from lazyplug._static import learning, targets
 from lazyplug.integrations import _command_facts
 from lazyplug.integrations.click import LazyGroup, describe_command

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lazyplug.testing import plant
+from lazyplug.testing import Tree, dist, plant
 from tests.support.children import python
 from tests.support.fs import fs
 
@@ -30,6 +30,20 @@ def plant_raw(directory: Path, tree: Mapping[str, Any]) -> None:
             (directory / name).write_bytes(data)
 
 
+# A site directory in which much is wrong.
+BROKEN: Tree = {
+    "plug_bad.py": "raise OSError('broken on purpose')\n",
+    **dist(
+        "bad",
+        entry_points="[app]\nbad = plug_bad:x\nodd = no reference\ngone = nomodule:x\n",
+    ),
+    **dist("again", entry_points="[app]\nbad = plug_bad:y\nno equals sign\n"),
+    "nameless-1.dist-info": {
+        "METADATA": "Summary: x\n",
+        "entry_points.txt": "[h]\na = os\n",
+    },
+    "-1.dist-info": {"entry_points.txt": "[app]\nlost = os\n"},
+}
 # Seconds until a stat signature is no longer racy; a tenth more, for coarse ticks.
 RACY_SECONDS = 2.1
 

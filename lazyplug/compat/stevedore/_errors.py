@@ -7,7 +7,7 @@ attributes of lazyplug's errors.
 
 from lazyplug import _messages as messages
 from lazyplug._entry_point import EntryPoint
-from lazyplug._faults.errors import declared
+from lazyplug._faults.origin import declared
 from lazyplug._printable import clean, list_words, sentence
 
 from .exception import MultipleMatches, NoMatches
