@@ -34,7 +34,10 @@ ROWS = (
     ("answers", ["_answers"]),
     (
         "managers",
-        ["_named", "_manager", "_objects", "_registration", "_mapping", "_refresh"],
+        [
+            *("_named", "_manager", "_objects", "_registration", "_mapping"),
+            *("_refresh", "_other_extensions"),
+        ],
     ),
     (
         "extensions",
@@ -53,8 +56,8 @@ ROWS = (
     ("choosing", ["_selection", "_entry_point"]),
     ("failures", ["_faults"]),
     ("knowledge", ["_static", "_inventory", "_distribution"]),
-    ("environment", ["_environment", "_fallback"]),
-    ("indexing", ["_indexing", "_frozen_index", "_content"]),
+    ("environment", ["_environment", "_other_environment", "_fallback"]),
+    ("indexing", ["_indexing", "_site_path", "_frozen_index", "_content"]),
     (
         "files",
         [

@@ -235,6 +235,8 @@ class Environment:
     def __init__(
         self, entries: "tuple[str, ...]", volatile: "frozenset[int]", level: str
     ) -> None:
+        # the other Python whose environment this is, see `_other_environment`
+        self.installation: Installation | None = None
         self.entries = entries
         self.volatile = volatile
         # the level at which the index was checked
@@ -346,7 +348,9 @@ if hasattr(os, "register_at_fork"):
         after_in_child=_Function(_after_fork.__code__, {"__package__": __package__})
     )
 
-_memo: "dict[Any, Environment]" = {}
+memo: "dict[Any, Environment]" = {}
+# Set by `_other_environment`: returns the environment that is selected in this thread.
+override: "Callable[[], Environment | None] | None" = None
 # A program that changes sys.path again and again must not fill the memory.
 _MEMO_CAP = 16
 
@@ -362,7 +366,8 @@ def current_directory() -> "str | None":
 def current(level: str = "") -> Environment:
     """Return the environment of the current `sys.path`, checked once per process.
 
-    With `level`, it is checked again if it was checked at another one. If `os` is not a
+    With `level`, it is checked again if it was checked at another one. In a thread that
+    has selected another environment, return that one. If `os` is not a
     module (in a fake file system), importlib.metadata answers each query itself.
     """
     if type(os) is not type(sys) or type(sys.modules["os"]) is not type(sys):
@@ -371,19 +376,23 @@ def current(level: str = "") -> Environment:
         replaced = Environment.__new__(Environment)
         replaced.__dict__.update(fallback(third_party_finders()))
         return replaced
+    if override is not None:
+        selected = override()
+        if selected is not None:
+            return selected
     here = current_directory()
     key: Any = here, *sys.path
     try:
-        environment = _memo.get(key)
+        environment = memo.get(key)
     except TypeError:
         key = repr(key)  # an item of sys.path is not hashable
-        environment = _memo.get(key)
+        environment = memo.get(key)
     if environment is None or (level and environment.checked != level):
         check_level = level or get_choice("LAZYPLUG_CHECK", LEVELS)
         environment = Environment(*classify_path(sys.path, here), check_level)
-        if len(_memo) >= _MEMO_CAP:
-            _memo.clear()
-        _memo[key] = environment
+        if len(memo) >= _MEMO_CAP:
+            memo.clear()
+        memo[key] = environment
     return environment
 
 
@@ -408,4 +417,4 @@ def invalidate_caches() -> None:
 
     Imports no plugin, and changes no manager: see `refresh()`.
     """
-    _memo.clear()
+    memo.clear()

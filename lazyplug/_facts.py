@@ -242,6 +242,13 @@ def find_facts(extension: "Extension[Any]", wanted: "Facts") -> "tuple[Found, st
 
     Imports nothing of the plugin.
     """
+    found, fault = _find_facts(extension, wanted)
+    if not learned_facts().proves():
+        found = [each for each in found if each[2] != "static"]
+    return found, fault
+
+
+def _find_facts(extension: "Extension[Any]", wanted: "Facts") -> "tuple[Found, str]":
     try:
         companions = companions_of(extension, wanted) if wanted.companions else []
         answer = learned_facts().recall(extension, wanted.kind)

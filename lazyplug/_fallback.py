@@ -29,6 +29,7 @@ def fallback(finders: "list[tuple[int, Any]]") -> "dict[str, Any]":
     index = from_bytes(assemble(key, [], [], True, {}, {}, ""))
     own = path_finder_place(), importlib.metadata.MetadataPathFinder
     return {
+        "installation": None,
         "entries": tuple(entry for entry in path if isinstance(entry, str)),
         "volatile": frozenset(),
         "checked": "full",

@@ -187,7 +187,7 @@ def version(distribution: str) -> str:
 def _version_of(name: str) -> str:
     """Return the version of the first distribution with a name; "" if unknown."""
     environment = current()
-    if not name or third_party_finders():
+    if not name or (environment.asks_finders and third_party_finders()):
         return ""  # it may be first
     key = normalize(name)
     found = []

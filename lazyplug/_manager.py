@@ -66,6 +66,11 @@ class Manager(ManagerAttributes[T]):
     :param known: the distributions that declare plugins which the host knows, by the
         names of the plugins: `{"yaml": "acme-loaders"}`. If a plugin of that name is
         missing, the error or the log says how to install it.
+    :param environment: another environment, by its directory or its interpreter, which
+        may be of any Python 3. The manager finds, filters and describes the extensions
+        that are installed there, without running any code of that environment. Access
+        to `.plugin`, and every call that would load an extension, raises ImportError;
+        pass these extensions to a process of that interpreter instead.
 
     Raises ModuleNotFoundError if `package` does not exist; TypeError or ValueError if
     an argument is not valid; and with `on_failure="error"` also BrokenMetadata and
@@ -77,6 +82,8 @@ class Manager(ManagerAttributes[T]):
     _default_resolver = "ignore_conflicts"
     # True if a failed load raises when there is no callback
     _raises = False
+    # the class of the handles
+    _kind = Extension
     if not TYPE_CHECKING:
         # Annotations of values would cost each start 3,000 instructions.
         _requested_names = _package = _choice = _facts = _known = None
@@ -103,7 +110,14 @@ class Manager(ManagerAttributes[T]):
         on_failure: "OnFailure" = "warn",
         skip: "type[Exception] | tuple[type[Exception], ...]" = (),
         known: "Mapping[str, str] | None" = None,
+        environment: "str | PathLike[str] | None" = None,
     ) -> None:
+        if environment is not None:
+            options = locals()
+            from ._other_extensions import initialize  # deferred: few look elsewhere
+
+            initialize(self, Manager.__init__, options)
+            return
         if protocol is not None:
             from ._protocol import check_usable  # deferred: few hosts use protocol=
 
@@ -182,7 +196,8 @@ class Manager(ManagerAttributes[T]):
 
     def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T]]":
         """Return all extensions, or those whose name is in `names`, enabled or not."""
-        new, load_options = Extension.__new__, self._load_options
+        kind, load_options = self._kind, self._load_options
+        new = kind.__new__
         groups: Sequence[str] = (self.namespace,)
         rows: Callable[..., Sequence[AnyPair]] = _environment.rows
         if self._package is not None:
@@ -194,7 +209,7 @@ class Manager(ManagerAttributes[T]):
 
             groups = groups_of(self.namespace)
         found = [
-            new(Extension)._fill(group, *pair, *load_options)
+            new(kind)._fill(group, *pair, *load_options)
             for group in groups
             for pair in rows(group, names)
             # Metadata that an interrupted pip left behind is a problem, not a plugin.

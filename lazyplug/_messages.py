@@ -42,6 +42,9 @@ A_FACTS_FILE = (
     "PACKAGE:FILE, where FILE is an identifier and the suffix .toml or .json, as in"
     " 'acme.data:facts.toml'"
 )
+AN_ENVIRONMENT = (
+    "the directory of an environment or of a project with a .venv, or an interpreter"
+)
 A_VARIABLE_OR_GROUP = "the name of a variable, or of a group that ends with '.facts'"
 AN_ABSOLUTE_PATH = "an absolute path"
 A_DISTRIBUTION_NAME = "the name of a distribution"
@@ -408,12 +411,10 @@ PROCESS_KILLED = "its process was killed by {signal}"
 TIMED_OUT = "did not load within {timeout:g} seconds"
 LOADS = "Loads: it took {seconds:.2f} seconds in its own process."
 DOES_NOT_LOAD = "does not load: {error}"
-DEFINED_AT = "Expected to load: {place} defines it. With --load, it is tried."
-NOT_SHOWN = (
-    "May load or not: {file} does not show plainly where it is defined. With --load, it"
-    " is tried."
-)
-NO_SOURCE = "May load or not: its module has no source file. With --load, it is tried."
+DEFINED_AT = "Expected to load: {place} defines it."
+NOT_SHOWN = "May load or not: {file} does not show plainly where it is defined."
+NO_SOURCE = "May load or not: its module has no source file."
+WITH_LOAD = "With --load, it is tried."
 SHADOWED_DISTRIBUTION = (
     "Shadowed by another distribution named {name!r}, which takes precedence;"
     " {entry_point}."
@@ -494,6 +495,17 @@ IMPORTED_BEFORE_INSTALL = (
     "stevedore ({file}) was imported before {package}.install() was called: names that"
     " were imported before still refer to it. Call install() before anything imports"
     " stevedore."
+)
+
+# ---- Other environments ----
+
+NOT_OF_ANOTHER = (
+    "{option} cannot be used with {other}: this process cannot load plugins of another"
+    " environment"
+)
+IS_ELSEWHERE = (
+    "{extension}: this process cannot import a plugin of another environment; run"
+    " {interpreter}"
 )
 
 # ---- Testing ----

@@ -71,13 +71,19 @@ def refresh() -> Changes:
     changed: they have their own `refresh()`. Imports no plugin. Logs the distributions
     that need a restart, and calls the subscribers if there are changes.
     """
-    before = metadata_directories(_environment.current())
+    environment = _environment.current()
+    before = metadata_directories(environment)
     _environment.invalidate_caches()
     _environment.generation = next(_generations)
     _invalidate_finders()
     after = metadata_directories(_environment.current("full"))
     added = sorted(after - before)
-    restart = [_label(directory) for directory in added if _needs_restart(directory)]
+    is_here = environment.installation is None
+    restart = [
+        _label(directory)
+        for directory in added
+        if is_here and _needs_restart(directory)
+    ]
     for name in restart:
         from . import _messages as messages  # deferred: few distributions need it
 
@@ -86,7 +92,7 @@ def refresh() -> Changes:
     changes = Changes(
         tuple(map(_label, added)), tuple(map(_label, removed)), tuple(restart)
     )
-    if added or removed:
+    if is_here and (added or removed):
         for subscriber in tuple(_subscribers.values()):
             try:
                 subscriber(changes)

@@ -15,6 +15,7 @@ from collections.abc import Mapping as Mapping
 from collections.abc import Sequence as Sequence
 from importlib.machinery import ModuleSpec as ModuleSpec
 from importlib.metadata import Distribution as Distribution
+from os import PathLike as PathLike
 from os import stat_result as stat_result
 from types import ModuleType as ModuleType
 from typing import TYPE_CHECKING, ParamSpec, TypedDict
@@ -46,6 +47,7 @@ from ._indexing.overlay import Overlay as Overlay
 from ._manager import Manager
 from ._refresh import Changes as Changes
 from ._selection.choice import Choice as Choice
+from ._site_path import Installation as Installation
 
 P = ParamSpec("P")
 U = TypeVar("U")
@@ -88,3 +90,4 @@ class Options(TypedDict, Generic[T], total=False):
     on_failure: OnFailure
     skip: "type[Exception] | tuple[type[Exception], ...]"
     known: "Mapping[str, str] | None"
+    environment: "str | PathLike[str] | None"

@@ -54,6 +54,7 @@ class Situation(NamedTuple):
 SITUATIONS = {
     "docs/choosing.md": Situation(variables=(("MYAPP_PLUGINS_DENY", "json"),)),
     "docs/commands.md": Situation(arguments=("greet", "reader")),
+    "docs/environments.md": Situation("import sys; place = sys.prefix"),
     "docs/moving.md": Situation('settings, path, report = {}, "settings.yaml", []'),
 }
 

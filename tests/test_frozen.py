@@ -698,7 +698,7 @@ def test_a_frozen_index_may_be_replaced_while_a_process_runs(
     before = _environment.current()
     plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze("--trust")
-    _environment._memo[os.getcwd(), *sys.path] = before
+    _environment.memo[os.getcwd(), *sys.path] = before
     assert names("h") == ["x"]
     assert names("g") == ["one", "two"]
     changes = lazyplug.refresh()

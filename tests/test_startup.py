@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from lazyplug._site_path import code_in
 from lazyplug.cli import main, startup
 from lazyplug.cli.diagnosis import paths
 from lazyplug.testing import plant
@@ -26,7 +27,7 @@ FILES = {
 
 def listed(directory: Path, version: tuple[int, ...]) -> list[tuple[str, str]]:
     """Return the names of the files that are listed, and their code."""
-    found = startup.code_in(str(directory), version)
+    found = code_in(str(directory), version)
     return [(Path(file).name, code) for file, code in found]
 
 

@@ -809,7 +809,7 @@ def test_each_fixture_lasts_for_one_test(project: pytest.Pytester) -> None:
             assert "lazyplug_fakes_1" not in sys.modules
             assert not {"plug", "space", "pack.a", "pack.b"} & set(sys.modules)
             assert own == (sys.modules["pack.own"], sys.modules["pack"])
-            assert _environment._memo == {}
+            assert _environment.memo == {}
         """
     )
     with site_directory({"pack": {"own.py": ""}}):

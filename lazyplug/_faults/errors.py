@@ -221,7 +221,9 @@ def _can_be_uninstalled(owner: "Any") -> bool:
     _, path, file, _ = owner
     if not isinstance(path, str) or file[:1] == "~":
         return False
-    inside = sys.prefix == sys.base_prefix or path.startswith(sys.prefix + os.sep)
+    python = current().installation or sys
+    is_base = python.prefix == python.base_prefix
+    inside = is_base or path.startswith(python.prefix + os.sep)
     return inside and os.access(os.path.join(path, file, "RECORD"), os.F_OK)
 
 

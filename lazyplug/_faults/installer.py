@@ -159,9 +159,11 @@ def _pip(prefix: str, requirements: "list[str]") -> "list[str]":
 
     Return [] if the system manages the environment, where both of them refuse.
     """
-    library = os.path.dirname(os.__file__)
-    if prefix == sys.base_prefix and _read(library, "EXTERNALLY-MANAGED"):
+    other = current().installation
+    library = os.path.dirname(os.__file__) if other is None else other.library
+    python = other or sys
+    if prefix == python.base_prefix and _read(library, "EXTERNALLY-MANAGED"):
         return []
     if is_installed("pip"):
-        return [sys.executable or "python", "-m", "pip", "install", *requirements]
+        return [python.executable or "python", "-m", "pip", "install", *requirements]
     return ["uv", "pip", "install", "--python", prefix, *requirements]

@@ -62,14 +62,13 @@ def problems() -> "list[Problem]":
     entries and of third-party finders come last. Imports no plugin. lazyplug ignores
     what is broken: the other lines, files and distributions are not affected.
     """
+    environment = _environment.current()
     found = [
         Problem(f"sys.path[{place}]", 0, _not_a_path(entry))
         for place, entry in enumerate(sys.path)
-        if not _is_path(entry)
+        if environment.installation is None and not _is_path(entry)
     ]
-    return found + [
-        Problem(*problem) for problem in raw_problems(_environment.current())
-    ]
+    return found + [Problem(*problem) for problem in raw_problems(environment)]
 
 
 def count_problems(problems: "Sized") -> str:

@@ -69,6 +69,8 @@ MARK = "facts 5"
 # The first word of the kinds of facts about hooks; the others are the project of the
 # host, and the hook if the fact is about the groups that it is given.
 HOOKS = "pluggy"
+# The stage of a lookup that asks the finders behind Python's own, as in `source`.
+_BEHIND = 2
 # The key of a fact about the whole environment.
 WHOLE = "", ""
 
@@ -112,6 +114,8 @@ class LearnedFacts:
         # its signatures.
         self.index = environment.index
         self.key = environment.key
+        # the Python whose modules they are; None: this process
+        self._python = environment.installation
         # In the order of `key`: a frozen index may have another order.
         known = dict(zip(self.index.key[1:], self.index.signatures))
         self.signatures = [known.get(path) for path in self.key[1:]]
@@ -176,6 +180,10 @@ class LearnedFacts:
             pass  # damaged
         return UNKNOWN
 
+    def proves(self) -> bool:
+        """Return False if code that is not known may change what an import gives."""
+        return self._python is None or not self._python.has_unknown_code
+
     def is_racy(self) -> bool:
         """Return True if the signature of a path entry may not show a change."""
         return bool(self.index.racy)
@@ -186,7 +194,7 @@ class LearnedFacts:
             from .source import Search  # deferred: imports ast
 
             seen = self.environment.entries, self.environment.volatile
-            self._search = Search(*seen, fs.clock, self._ask_finders)
+            self._search = Search(*seen, fs.clock, self._ask_finders, self._python)
         return self._search
 
     def fact_key(self, extension: "Handle") -> "FactKey | None":
@@ -266,7 +274,7 @@ class LearnedFacts:
         :param texts: what it depends on; see `dependencies`.
         """
         changed, changed_paths, beginnings, unchanged = changes
-        modules = sys.modules
+        modules: Mapping[str, Any] = sys.modules if self._python is None else {}
         if len(texts) % 2:
             raise ValueError(texts)
         each = iter(texts)
@@ -299,7 +307,7 @@ class LearnedFacts:
                 # The signature of a path entry shows that nothing was added to it.
                 if known == ABSENT and directory in unchanged:
                     continue
-                if directory in changed_paths and is_compiled(file):
+                if directory in changed_paths and self.is_compiled(file):
                     return False
             if file not in seen:
                 seen[file] = _signature_of(file, known)
@@ -307,9 +315,21 @@ class LearnedFacts:
                 return False
         return True
 
+    def is_compiled(self, path: str) -> bool:
+        """Return True if a source has a compiled module beside it."""
+        stem, dot, _ = path.rpartition(".py")
+        python = self._python
+        suffixes = (
+            _imp.extension_suffixes() if python is None else python.compiled_suffixes()
+        )
+        return bool(dot) and any(fs.access(stem + suffix, 0) for suffix in suffixes)
+
     def _ask_finders(
         self, name: str, path: "list[str] | None", stage: int
     ) -> "list[Any] | None":
+        if self._python is not None:
+            # What is found nowhere else may be known to a finder there.
+            return None if stage == _BEHIND and self._python.may_have_finders else []
         if [sys.meta_path, sys.path_hooks] != self._finders:
             self._finders = [[*sys.meta_path], [*sys.path_hooks]]
             self._finder_answers.clear()
@@ -377,14 +397,6 @@ def _shows_changes(known: "str | None") -> bool:
         return True
     modified, changed, *_ = known.split(" ")
     return changed != modified or int(changed, 16) % COARSE != 0
-
-
-def is_compiled(path: str) -> bool:
-    """Return True if a source has a compiled module beside it."""
-    stem, dot, _ = path.rpartition(".py")
-    return bool(dot) and any(
-        fs.access(stem + suffix, 0) for suffix in _imp.extension_suffixes()
-    )
 
 
 def _module_names(directory: str) -> "set[str] | None":

@@ -14,7 +14,6 @@ from .learned import (
     WHOLE,
     dependencies,
     group_of,
-    is_compiled,
     part_of,
     parts_in,
     place_of,
@@ -266,7 +265,7 @@ def _shows_later(
         for name, state in lookups
         for number, entry in changed
     ) and not any(
-        fs.access(file, 0) if state == ABSENT else is_compiled(file)
+        fs.access(file, 0) if state == ABSENT else known.is_compiled(file)
         for file, state in signatures
         if file.rpartition(os.sep)[0] in paths
     )

@@ -119,13 +119,13 @@ class Modules:
         return not _imp.is_frozen(names.home[0]) and not any(
             # The signatures of directories show new ones.
             fs.access(stem + suffix, 0)
-            for suffix in _imp.extension_suffixes()
+            for suffix in self._search.compiled_suffixes
         )
 
     def is_standard(self, module: str) -> bool:
         """Return True if a module is found in Python's standard library."""
         file, _ = self._search.find(module, self._sources) or ("", None)
-        return os.path.dirname(file or "") == os.path.dirname(os.__file__)
+        return os.path.dirname(file or "") == self._search.library
 
     def resolve(
         self,

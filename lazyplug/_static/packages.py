@@ -3,7 +3,8 @@
 import sys
 from pkgutil import iter_modules
 
-from .._environment import rows
+from .._environment import current, rows
+from .._files import fs
 from .._import_hooks import spec_of
 from .finders import finders
 
@@ -57,6 +58,8 @@ def _package_path(package: str) -> "list[str]":
     The finders are asked for each parent, from the top. A package that is already
     imported may have changed its path, so its `__path__` is used.
     """
+    if current().installation is not None:
+        return _package_path_elsewhere(package)
     path: Any = None
     name = ""
     for part in package.split("."):
@@ -65,12 +68,7 @@ def _package_path(package: str) -> "list[str]":
         if module is None:
             spec = spec_of(finders(), name, path)
             if spec is None:
-                # deferred: only on failure
-                from .. import _messages as messages
-
-                reason = messages.NO_MODULE.format(name=name)
-                text = messages.NO_PACKAGE.format(package=package, reason=reason)
-                raise ModuleNotFoundError(text, name=name)
+                raise _no_package(package, name)
             path = spec.submodule_search_locations
         else:
             path = getattr(module, "__path__", None)
@@ -80,3 +78,23 @@ def _package_path(package: str) -> "list[str]":
             text = messages.NOT_A_PACKAGE.format(package=package, name=name)
             raise ModuleNotFoundError(text, name=name)
     return list(path)
+
+
+def _package_path_elsewhere(package: str) -> "list[str]":
+    """Return the directories of a package of another environment."""
+    # deferred: few hosts look elsewhere
+    from .learned import learned_facts
+    from .source import Sources
+
+    found = learned_facts().search().find(package, Sources(fs.clock()))
+    if found is None or found[1] is None:
+        raise _no_package(package, package)
+    return found[1]
+
+
+def _no_package(package: str, name: str) -> ModuleNotFoundError:
+    from .. import _messages as messages  # deferred: only on failure
+
+    reason = messages.NO_MODULE.format(name=name)
+    text = messages.NO_PACKAGE.format(package=package, reason=reason)
+    return ModuleNotFoundError(text, name=name)

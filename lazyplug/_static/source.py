@@ -1,5 +1,6 @@
 """Find the source of a target, and parse it without importing anything."""
 
+import _imp
 import ast
 import os
 import sys
@@ -12,8 +13,10 @@ from .imported import is_at, search_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any, TypeAlias, TypeVar
+
+    from .._site_path import Installation
 
     T = TypeVar("T")
 
@@ -447,6 +450,7 @@ class Search:
     :param clock: returns the time in nanoseconds.
     :param ask_finders: asks third-party finders, as `ask_third_party_finders` of
         `facts`.
+    :param python: the Python that imports them; None: this process.
     """
 
     def __init__(
@@ -455,15 +459,28 @@ class Search:
         volatile: "frozenset[int]",
         clock: "Callable[[], int]",
         ask_finders: "AskFinders",
+        python: "Installation | None" = None,
     ) -> None:
-        from importlib.machinery import all_suffixes  # deferred: not used to parse
+        # deferred: not used to parse
+        from importlib.machinery import BYTECODE_SUFFIXES, SOURCE_SUFFIXES
 
         self._entries = entries
         self._volatile = volatile
         self._clock = clock
         self._ask_finders = ask_finders
+        # Another Python has imported nothing yet.
+        self._modules: Mapping[str, Any] = sys.modules if python is None else {}
+        # the directory of the standard library
+        self.library: str = (
+            os.path.dirname(os.__file__) if python is None else python.library
+        )
+        self.compiled_suffixes: list[str] = (
+            _imp.extension_suffixes() if python is None else python.compiled_suffixes()
+        )
         # Source suffixes come first: a source next to a compiled module is read.
-        self._suffixes = all_suffixes()
+        self._suffixes = [
+            *(*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES, *self.compiled_suffixes)
+        ]
         # by file: when it was read, and the result of `read`
         self._scopes: dict[str, tuple[int, Scope | None, bool]] = {}
         # by file, and what `parsed` calls its home, the last used last: its
@@ -518,7 +535,7 @@ class Search:
         `os.path`, nor if the system or a finder failed.
         """
         sources = Sources(self._clock())
-        if module in sys.modules:
+        if module in self._modules:
             return False
         for name, found in self._walk(module, sources):
             if found is None:
@@ -528,7 +545,8 @@ class Search:
                 return False
             if file is not None and _may_add_modules(file):
                 return False
-            if name in sys.modules and search_path(sys.modules[name]) != directories:
+            live = self._modules.get(name)
+            if live is not None and search_path(live) != directories:
                 return False
         return False
 
@@ -624,14 +642,14 @@ class Search:
         If a module of that name was imported from elsewhere, an import returns it.
         """
         found = self._search_module(name, part, path, sources)
-        if found is None or name not in sys.modules:
+        if found is None or name not in self._modules:
             return found
         file, directories = found
-        if file and not is_at(sys.modules[name], file):
+        if file and not is_at(self._modules[name], file):
             sources.mark_incomplete()
             return _NO_SOURCE
         if directories is not None:
-            live = search_path(sys.modules[name])
+            live = search_path(self._modules[name])
             if live != directories:
                 sources.mark_incomplete()
                 return file, live

@@ -66,6 +66,17 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
     options = _parser(arguments).parse_args(arguments, found)
     from .. import LazyplugError  # deferred: not needed for --help
 
+    place = getattr(options, "python", None)
+    if place is not None:
+        from .elsewhere import in_environment  # deferred: few look elsewhere
+
+        try:
+            options.command = in_environment(place, options.command)
+        except ValueError as error:
+            from .output import complain  # deferred: only on failure
+
+            complain(f"lazyplug {arguments[0]}: --python: {error}")
+            return 2
     try:
         code: int = options.command(options)
         sys.stdout.flush()

@@ -28,7 +28,7 @@ from .diagnosis.plugins import (
     extensions_by_group,
 )
 from .diagnosis.settings import check_settings
-from .output import add_json, clean, is_terminal, print_json
+from .output import add_json, add_python, clean, is_terminal, print_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ _INDENT = " " * 8
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
     """Add the arguments of the command to its parser."""
     add_json(parser)
+    add_python(parser)
     parser.add_argument(
         "--strict", action="store_true", help="fail if there are warnings, too"
     )

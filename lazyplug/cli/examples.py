@@ -16,6 +16,7 @@ EXAMPLES: "dict[str, tuple[str, ...]]" = {
         "lazyplug list myapp.loaders --summary",
         "lazyplug list 'myapp.*'",
         "lazyplug list --distribution acme-loaders --json",
+        "lazyplug list --python other-project",
     ),
     "show": (
         "lazyplug show myapp.loaders yaml",

@@ -10,7 +10,15 @@ from .._indexing.metadata import normalize
 from .._inventory import all_rows, distributions, groups_of, is_left_over, rows_by_group
 from .._manager import ExtensionManager
 from .._printable import sentence
-from .output import add_json, clean, complain, print_fields, print_json, print_table
+from .output import (
+    add_json,
+    add_python,
+    clean,
+    complain,
+    print_fields,
+    print_json,
+    print_table,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
 def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
     """Add the arguments of a command of this file to its parser."""
     add_json(parser)
+    add_python(parser)
     if name == "list":
         parser.add_argument(
             "group",

@@ -3,7 +3,7 @@
 from .. import _messages as messages
 from .._faults.installer import install_command
 from .._faults.lost import lost_plugins
-from .output import add_json, clean, print_json, print_table
+from .output import add_json, add_python, clean, print_json, print_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ _COLUMNS = ("group", "name", "distribution", "until", "note")
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
     """Add the arguments of the command to its parser."""
     add_json(parser)
+    add_python(parser)
     parser.add_argument(
         "group",
         metavar="GROUP",

@@ -24,6 +24,15 @@ def add_json(parser: "argparse.ArgumentParser") -> None:
     )
 
 
+def add_python(parser: "argparse.ArgumentParser") -> None:
+    """Add the option `--python` to the parser of a command that only reads."""
+    parser.add_argument(
+        "--python",
+        metavar="PATH",
+        help="an interpreter, or the directory of an environment, to look at instead",
+    )
+
+
 def at_least(least: int) -> "Callable[[str], int]":
     """Return a function that parses an argument: an integer not below this one."""
 

@@ -11,6 +11,7 @@ from .._faults.origin import origin
 from .._files import index_reader
 from .._index import DECODE_ERRORS, Index, texts
 from .._inventory import groups_of, rows_by_group, shadowed_rows
+from .._other_environment import selected_place
 from .._printable import list_words, sentence
 from .._static import targets
 from .._static.learned import HOOKS, LearnedFacts, learned_facts, parts_in, read_head
@@ -23,7 +24,7 @@ from .listing import (
     place_of,
     state_of,
 )
-from .output import add_json, print_json, print_sentence
+from .output import add_json, add_python, complain, print_json, print_sentence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ leave(0)
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
     """Add the arguments of the command to its parser."""
     add_json(parser)
+    add_python(parser)
     parser.add_argument(
         "--load", action="store_true", help="also load the plugin, in its own process"
     )
@@ -79,8 +81,13 @@ def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
 def why(options: "argparse.Namespace") -> int:
     """Print why a plugin is available or not; return 1 if none with the name is.
 
-    Runs plugin code only with `--load`: in a child process.
+    Returns 2 for options that exclude each other. Runs plugin code only with `--load`:
+    in a child process.
     """
+    if options.load and options.python:
+        text = messages.NOT_OF_ANOTHER.format(option="--load", other="--python")
+        complain(f"lazyplug why: {text}")
+        return 2
     notes = list_extensions(options.group, name=options.name)
     named = {each: note for each, note in notes.items() if each.name == options.name}
     plugins = [_fields(each, note, options.load) for each, note in named.items()]
@@ -206,6 +213,13 @@ def _reasons_of_declared(
 
 def _verdict(fields: "dict[str, Any]") -> str:
     """Return the sentence that says whether a usable plugin loads."""
+    text = _expectation(fields)
+    if fields["loads"] is None and not fields["error"] and not selected_place():
+        return f"{text} {messages.WITH_LOAD}"
+    return text
+
+
+def _expectation(fields: "dict[str, Any]") -> str:
     if fields["loads"]:
         return messages.LOADS.format(seconds=fields["seconds"])
     if fields["loads"] is False:

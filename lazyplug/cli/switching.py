@@ -10,12 +10,14 @@ from .. import _messages as messages
 from .._frozen_index import unreadable
 from .._indexing.cache_directory import Directory
 from .._indexing.storage import write
+from .._other_environment import selected_installation
 from .._running.command import base_name
 from .._running.launch import OPTIONS
 from .._running.switch import LINE, MODULE, PTH, read, source
 from .children import package_home
 from .output import (
     add_json,
+    add_python,
     complain,
     print_fields,
     print_json,
@@ -52,6 +54,8 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
             default=[],
             help="only in these programs: names of scripts, or of modules after -m",
         )
+    elif name == "status":
+        add_python(parser)
     parser.set_defaults(command={"on": on, "off": off, "status": status}[name])
 
 
@@ -122,7 +126,7 @@ def switch_state(directory: str) -> "dict[str, Any]":
     is_on = wanted is not None and os.path.isfile(os.path.join(directory, PTH))
     found: dict[str, Any] = {
         "state": "on" if is_on else "off",
-        "environment": sys.prefix,
+        "environment": (selected_installation() or sys).prefix,
         "problem": fault,
     }
     paths = [os.path.join(directory, name) for name in (f"{MODULE}.py", PTH)]
@@ -136,15 +140,19 @@ def _inherited(directory: str) -> "list[str]":
     Python reads their `.pth` files, too: those of the user's, and with
     `system-site-packages` those of the environment below.
     """
-    others = {*site.getsitepackages()}
-    if site.ENABLE_USER_SITE:
+    elsewhere = selected_installation()
+    others = {*(site.getsitepackages() if elsewhere is None else elsewhere.sites)}
+    if elsewhere is None and site.ENABLE_USER_SITE:
         others.add(site.getusersitepackages())
     others.discard(directory)
     return sorted(each for each in others if os.path.isfile(os.path.join(each, PTH)))
 
 
 def site_directory() -> str:
-    """Return the site directory of this environment."""
+    """Return the site directory of the environment, into which packages go."""
+    elsewhere = selected_installation()
+    if elsewhere is not None:
+        return next(iter(elsewhere.sites), elsewhere.prefix)
     return sysconfig.get_path("purelib")
 
 

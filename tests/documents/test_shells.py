@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import uv
 
-from lazyplug.testing import plant
+from lazyplug.testing import dist, plant
 
 from .blocks import DOCUMENTS, ROOT, commands, differs, run_here
 from .world import LOADER, WORLD, project, wheels
@@ -38,6 +38,15 @@ TOOLS = (
 )
 # The files that the documents assume: an application of the reader, and its sources.
 HERE = {
+    "other-project": {
+        ".venv": {
+            "pyvenv.cfg": "home = /usr/bin\nversion = 3.12.1\n",
+            "lib/python3.12/site-packages": {
+                "myapp_yaml.py": LOADER,
+                **dist("myapp-yaml", "1.1", {"myapp.loaders": {"yaml": "myapp_yaml"}}),
+            },
+        }
+    },
     "main.py": "import myapp.main\n\nmyapp.main.main()\n",
     "src": {"module.py": '"""A module."""\n'},
 }

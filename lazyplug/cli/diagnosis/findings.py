@@ -6,6 +6,7 @@ import sys
 from ..._faults.errors import did_you_mean, near_misses
 from ..._indexing.metadata import normalize
 from ..._indexing.reading import read_file
+from ..._other_environment import selected_installation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -293,7 +294,7 @@ def unknown_code(text: str) -> str:
 
 def ignore_file() -> str:
     """Return the path of the file of ignored codes, which need not exist."""
-    return os.path.join(sys.prefix, IGNORE_FILE)
+    return os.path.join((selected_installation() or sys).prefix, IGNORE_FILE)
 
 
 def ignored_in_file(path: str) -> "Iterator[tuple[int, str]]":

@@ -17,6 +17,7 @@ from ..._frozen_index import (
 from ..._index import Index, stat_signature
 from ..._indexing.layout import assemble, decode, from_bytes
 from ..._indexing.watch import watched_files
+from ..._other_environment import OtherEnvironment, selected_installation
 from ..._printable import counted
 from ..._settings import get_cache_directory, get_setting
 from ..freezing import differences_now
@@ -34,7 +35,7 @@ _MOST = 5
 _FROZEN = "frozen index"
 
 
-class _UnreadEnvironment(_environment.Environment):
+class _Unread(_environment.Environment):
     """An environment that neither reads nor writes its index."""
 
     def load_index(self, distrusted: bytes = b"", scan: bool = False) -> Index:
@@ -42,11 +43,19 @@ class _UnreadEnvironment(_environment.Environment):
         return from_bytes(assemble([""], [], [], True, {}, {}, ""))
 
 
+class _OtherUnread(_Unread, OtherEnvironment):
+    """Another environment, as above."""
+
+
 def check_index() -> "Iterator[Finding]":
     """Yield whether the index is fresh, before another check rewrites it."""
-    environment = _UnreadEnvironment(
-        *_environment.classify_path(sys.path, _environment.current_directory()), "full"
-    )
+    elsewhere = selected_installation()
+    if elsewhere is None:
+        here = _environment.current_directory()
+        classified = _environment.classify_path(sys.path, here)
+        environment = _Unread(*classified, "full")
+    else:
+        environment = _OtherUnread(elsewhere)
     frozen = environment.frozen
     if frozen is not None and frozen.answers_alone:
         yield passed("index", "not used (a frozen index is in effect)")
@@ -142,6 +151,9 @@ def check_frozen_index() -> "Iterator[Finding]":
     """Yield whether a frozen index is used, and up to date."""
     named = get_setting("LAZYPLUG_INDEX")
     environment = _environment.current("full")
+    if environment.installation is not None:
+        yield passed(_FROZEN, "not used for another environment")
+        return
     frozen = environment.frozen
     if frozen is None:
         path = named or default_path()

@@ -56,7 +56,8 @@ def check_path() -> "Iterator[Finding]":
         elif not os.path.exists(entry) and not entry.endswith(".zip"):
             text = messages.DOES_NOT_EXIST.format(path=entry)
             yield finding("path-missing", text, path=entry)
-    for _, finder in _environment.third_party_finders():
+    finders = _environment.third_party_finders() if environment.asks_finders else ()
+    for _, finder in finders:
         kind = finder if isinstance(finder, type) else type(finder)
         text = f"third-party finder {kind.__module__}.{kind.__qualname__}"
         text = f"{text} is asked at each lookup, which imports importlib.metadata"

@@ -1,0 +1,97 @@
+"""Query the environment of another Python, without running any of its code.
+
+While it is selected in a thread, `_environment.current()` returns it there.
+"""
+
+import os
+from _thread import get_ident
+
+from . import _environment
+from ._environment import Environment
+from ._index import NO_FROZEN_ENTRIES, index_name
+from ._site_path import find_installation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._site_path import Installation
+
+# The places that are selected, by thread; the last one counts.
+_selected: "dict[int, list[str]]" = {}
+
+
+class OtherEnvironment(Environment):
+    """The environment of another Python. It has no finders and no volatile entries.
+
+    It is always checked in full, whatever `LAZYPLUG_CHECK` says, and its frozen index
+    is not used.
+
+    :param installation: where it is.
+    """
+
+    asks_finders = False
+
+    def __init__(self, installation: "Installation") -> None:
+        self.installation = installation
+        self.entries = installation.path
+        self.volatile = frozenset()
+        self.checked = "full"
+        self.frozen = None
+        self.frozen_entries = NO_FROZEN_ENTRIES
+        self.borrowed = ()
+        self.key = [installation.prefix, *self.entries]
+        self.file = index_name(self.key)
+        self.index = self.load_index()
+        self._overlay = None
+
+
+class Selection:
+    """Select another environment in this thread, as a context manager.
+
+    :param place: the directory of an environment, or an interpreter: see
+        `_site_path.find_installation`.
+
+    Raises ValueError if there is no environment.
+    """
+
+    def __init__(self, place: "str | os.PathLike[str]") -> None:
+        self.place = os.path.abspath(os.fspath(place))
+        if (OtherEnvironment, self.place) not in _environment.memo:
+            find_installation(self.place)
+
+    def __enter__(self) -> None:
+        _selected.setdefault(get_ident(), []).append(self.place)
+        _environment.override = _override
+
+    def __exit__(self, *_: object) -> None:
+        places = _selected[get_ident()]
+        places.pop()
+        if not places:
+            del _selected[get_ident()]
+
+
+def selected_place() -> str:
+    """Return the place that is selected in this thread; "" if none is."""
+    places = _selected.get(get_ident())
+    return places[-1] if places else ""
+
+
+def selected_installation() -> "Installation | None":
+    """Return what is selected in this thread, without a query; None if nothing is."""
+    place = selected_place()
+    return find_installation(place) if place else None
+
+
+def _override() -> "Environment | None":
+    """Return the environment that is selected in this thread; None if none is."""
+    place = selected_place()
+    return _environment_at(place) if place else None
+
+
+def _environment_at(place: str) -> Environment:
+    """Return the environment in a place, checked once per process."""
+    key = OtherEnvironment, place
+    found = _environment.memo.get(key)
+    if found is None:
+        found = OtherEnvironment(find_installation(place))
+        _environment.memo[key] = found
+    return found

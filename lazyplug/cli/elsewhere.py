@@ -1,0 +1,31 @@
+"""Select the environment that a command reads: the option `--python`."""
+
+import os
+from shutil import which
+
+from .._other_environment import Selection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+
+def in_environment(
+    place: str, command: "Callable[[argparse.Namespace], int]"
+) -> "Callable[[argparse.Namespace], int]":
+    """Return a command that runs while another environment is selected.
+
+    :param place: as for Selection; or the name of an interpreter on `PATH`.
+
+    Raises ValueError if there is no environment.
+    """
+    if os.path.basename(place) == place and not os.path.lexists(place):
+        place = which(place) or place
+    selection = Selection(place)
+
+    def run(options: "argparse.Namespace") -> int:
+        with selection:
+            return command(options)
+
+    return run
