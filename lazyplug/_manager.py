@@ -82,8 +82,6 @@ class Manager(ManagerAttributes[T]):
     _default_resolver = "ignore_conflicts"
     # True if a failed load raises when there is no callback
     _raises = False
-    # the class of the handles
-    _kind = Extension
     if not TYPE_CHECKING:
         # Annotations of values would cost each start 3,000 instructions.
         _requested_names = _package = _choice = _facts = _known = None
@@ -113,10 +111,9 @@ class Manager(ManagerAttributes[T]):
         environment: "str | PathLike[str] | None" = None,
     ) -> None:
         if environment is not None:
-            options = locals()
             from ._other_extensions import initialize  # deferred: few look elsewhere
 
-            initialize(self, Manager.__init__, options)
+            initialize(self, locals())
             return
         if protocol is not None:
             from ._protocol import check_usable  # deferred: few hosts use protocol=
@@ -196,8 +193,7 @@ class Manager(ManagerAttributes[T]):
 
     def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T]]":
         """Return all extensions, or those whose name is in `names`, enabled or not."""
-        kind, load_options = self._kind, self._load_options
-        new = kind.__new__
+        new, load_options = Extension.__new__, self._load_options
         groups: Sequence[str] = (self.namespace,)
         rows: Callable[..., Sequence[AnyPair]] = _environment.rows
         if self._package is not None:
@@ -209,7 +205,7 @@ class Manager(ManagerAttributes[T]):
 
             groups = groups_of(self.namespace)
         found = [
-            new(kind)._fill(group, *pair, *load_options)
+            new(Extension)._fill(group, *pair, *load_options)
             for group in groups
             for pair in rows(group, names)
             # Metadata that an interrupted pip left behind is a problem, not a plugin.

@@ -42,16 +42,7 @@ class OtherExtension(Extension["Any"]):
         facts = _Computed()
         remembered = _Computed()
 
-    def _fill(
-        self,
-        group: str,
-        row: "Row",
-        owner: "Owner | None",
-        invoke: "tuple[tuple[Any, ...], dict[str, Any]] | None",
-        protocol: "Any",
-    ) -> "Extension[Any]":
-        self._place = selected_place()
-        return super()._fill(group, row, owner, invoke, protocol)
+    _place: str
 
     @property
     def entry_point(self) -> EntryPoint:
@@ -90,7 +81,10 @@ class OtherEntryPoint(EntryPoint):
 def _rebuild(place: str, function: "Callable[..., Any]", fields: "Any") -> "Any":
     """Return the handle that was pickled."""
     with Selection(place):
-        return function(*fields)
+        found = function(*fields)
+    if isinstance(found, OtherExtension):
+        found._place = place
+    return found
 
 
 def _refusal(handle: "Any") -> ImportError:
@@ -108,17 +102,14 @@ def _refusal(handle: "Any") -> ImportError:
     return ImportError(text, name=handle.value.partition(":")[0].strip())
 
 
-def initialize(
-    manager: "Any", init: "Callable[..., None]", options: "dict[str, Any]"
-) -> None:
+def initialize(manager: "Any", options: "dict[str, Any]") -> None:
     """Initialize a manager of the extensions of another environment.
 
-    :param init: the method that initializes a manager of this environment.
-    :param options: the arguments of the manager.
+    :param options: the local variables of `Manager.__init__` at its beginning.
 
     Raises ValueError if there is no environment, or if the extensions are to be loaded.
     """
-    del options["self"]
+    del options["self"], options["initialize"]
     place = options.pop("environment")
     if options["lazy"] is None:
         options["lazy"] = True
@@ -133,15 +124,17 @@ def initialize(
     manager.__class__ = _class_of(type(manager))
     manager._selection = selection
     with selection:
-        init(manager, **options)
+        # That of Manager, which is the last class but `object`.
+        type(manager).__mro__[-2].__init__(manager, **options)
 
 
 def _class_of(kind: "type[Any]") -> "type[Any]":
     """Return a subclass of a manager's class that queries the selected environment."""
     if kind not in _classes:
         methods = {name: _selecting(getattr(kind, name)) for name in _QUERIES}
-        own = {"_kind": OtherExtension, "_raises": True, "__module__": kind.__module__}
-        own["list_entry_points"] = _list_entry_points
+        methods["_extensions"] = _refusing(kind._extensions)
+        methods["list_entry_points"] = _list_entry_points
+        own = {"_raises": True, "__module__": kind.__module__}
         metaclass: Any = type(kind)
         _classes[kind] = metaclass(kind.__name__, (kind,), own | methods)
     return _classes[kind]
@@ -154,6 +147,18 @@ def _selecting(method: "Callable[..., Any]") -> "Callable[..., Any]":
             return method(manager, *arguments, **options)
 
     return select
+
+
+def _refusing(find: "Callable[..., list[Extension[Any]]]") -> "Callable[..., Any]":
+    @functools.wraps(find)
+    def extensions(manager: "Any", *arguments: "Any") -> "list[Extension[Any]]":
+        found = find(manager, *arguments)
+        for extension in found:
+            extension.__class__ = OtherExtension
+            extension.__dict__["_place"] = manager._selection.place
+        return found
+
+    return extensions
 
 
 def _list_entry_points(manager: "Any") -> "list[EntryPoint]":

@@ -11,7 +11,6 @@ from .._faults.origin import origin
 from .._files import index_reader
 from .._index import DECODE_ERRORS, Index, texts
 from .._inventory import groups_of, rows_by_group, shadowed_rows
-from .._other_environment import selected_place
 from .._printable import list_words, sentence
 from .._static import targets
 from .._static.learned import HOOKS, LearnedFacts, learned_facts, parts_in, read_head
@@ -109,7 +108,7 @@ def why(options: "argparse.Namespace") -> int:
     reasons = [
         reason
         for (extension, note), fields in zip(named.items(), plugins)
-        for reason in _reasons_of_declared(extension, note, fields)
+        for reason in _reasons_of_declared(extension, note, fields, options)
     ]
     reasons += map(_reason_of_shadowed, shadowed)
     if missing:
@@ -189,7 +188,10 @@ def _load(extension: "Extension[Any]") -> "dict[str, Any]":
 
 
 def _reasons_of_declared(
-    extension: "Extension[Any]", note: str, fields: "dict[str, Any]"
+    extension: "Extension[Any]",
+    note: str,
+    fields: "dict[str, Any]",
+    options: "argparse.Namespace",
 ) -> "Iterator[str]":
     if note.startswith(EXCLUDED):
         yield sentence(f"{note}; {origin(extension)}")
@@ -208,18 +210,13 @@ def _reasons_of_declared(
         else:
             yield messages.IMPORTED_AT_ONCE.format(project=each["project"])
     if fields["state"] in {"available", "duplicate"}:
-        yield _verdict(fields)
+        verdict = _verdict(fields)
+        may_try = fields["loads"] is None and not fields["error"] and not options.python
+        yield f"{verdict} {messages.WITH_LOAD}" if may_try else verdict
 
 
 def _verdict(fields: "dict[str, Any]") -> str:
     """Return the sentence that says whether a usable plugin loads."""
-    text = _expectation(fields)
-    if fields["loads"] is None and not fields["error"] and not selected_place():
-        return f"{text} {messages.WITH_LOAD}"
-    return text
-
-
-def _expectation(fields: "dict[str, Any]") -> str:
     if fields["loads"]:
         return messages.LOADS.format(seconds=fields["seconds"])
     if fields["loads"] is False:

@@ -40,6 +40,7 @@ TOOLS = (
 HERE = {
     "other-project": {
         ".venv": {
+            "bin": {"python": ""},
             "pyvenv.cfg": "home = /usr/bin\nversion = 3.12.1\n",
             "lib/python3.12/site-packages": {
                 "myapp_yaml.py": LOADER,
