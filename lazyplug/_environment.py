@@ -26,17 +26,6 @@ from ._index import (
     stat_hashes,
     stat_signature,
 )
-from ._settings import (
-    CHECKS_ENTRIES,
-    CHECKS_FILES,
-    CHECKS_MISSING,
-    FROZEN,
-    LEVELS,
-    MODES,
-    get_cache_directory,
-    get_choice,
-    get_setting,
-)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,11 +161,11 @@ def is_fresh(
     to the mark that an index has in place of their stat signatures. Raises ValueError
     if the index is damaged.
     """
-    if level not in CHECKS_ENTRIES:
+    if level not in _settings.CHECKS_ENTRIES:
         # Not even then if a file was racy or could not be read: without a rescan, the
         # index would stay wrong.
         return index.reliable and not index.racy
-    if index.racy or (level in CHECKS_FILES and not index.reliable):
+    if index.racy or (level in _settings.CHECKS_FILES and not index.reliable):
         return False
     stat, access = fs.stat, fs.access
     try:
@@ -197,7 +186,7 @@ def is_fresh(
                     return False
     except (OSError, ValueError, TypeError):
         return False
-    if level not in CHECKS_FILES:
+    if level not in _settings.CHECKS_FILES:
         return True
     # Outside the try statement: a damaged watch list must raise ValueError.
     for place, absent, present, expected, by_content in index.watched():
@@ -249,8 +238,8 @@ class Environment:
         self.borrowed: tuple[str, ...] = ()
         if (
             _settings.index_override is not None
-            or fs.access(f"{sys.prefix}{os.sep}{FROZEN}", 0)
-            or get_setting("LAZYPLUG_INDEX")
+            or fs.access(f"{sys.prefix}{os.sep}{_settings.FROZEN}", 0)
+            or _settings.get_setting("LAZYPLUG_INDEX")
         ):
             from ._frozen_index import (
                 apply_frozen_index,  # deferred: few environments have one
@@ -280,8 +269,8 @@ class Environment:
         if frozen is not None and frozen.answers_alone:
             return frozen.index
         key = self.key
-        mode = get_choice("LAZYPLUG_CACHE", MODES)
-        directory = None if mode == "off" else get_cache_directory()
+        mode = _settings.get_choice("LAZYPLUG_CACHE", _settings.MODES)
+        directory = None if mode == "off" else _settings.get_cache_directory()
         index: Index | None = None
         close: Callable[[], object] = int
         if directory is not None and not scan and is_trusted_directory(directory):
@@ -388,7 +377,7 @@ def current(level: str = "") -> Environment:
         key = repr(key)  # an item of sys.path is not hashable
         environment = memo.get(key)
     if environment is None or (level and environment.checked != level):
-        check_level = level or get_choice("LAZYPLUG_CHECK", LEVELS)
+        check_level = level or _settings.get_choice("LAZYPLUG_CHECK", _settings.LEVELS)
         environment = Environment(*classify_path(sys.path, here), check_level)
         if len(memo) >= _MEMO_CAP:
             memo.clear()
@@ -403,7 +392,7 @@ def rows(group: str, names: "Collection[str] | None" = None) -> "list[Pair]":
     """
     environment = current()
     found = environment.rows(group)
-    if environment.checked in CHECKS_MISSING and not (
+    if environment.checked in _settings.CHECKS_MISSING and not (
         found and {row[0] for row, _ in found}.issuperset(names or ())
     ):
         found = current("full").rows(group)
