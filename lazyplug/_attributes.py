@@ -46,6 +46,8 @@ def compute_attribute(computed: "Any", extension: "Any", owner: "type") -> "Any"
     match name:
         case "plugin" | "obj":
             return _loaded(extension, name)
+        case "entry_point":
+            return _entry_point(extension)
         case "facts":
             wanted = extension.__dict__.get("_facts")
             return _NO_FACTS if wanted is None else wanted._of(extension)
@@ -151,13 +153,15 @@ def _remembered(extension: "Extension[Any]") -> "Any":
         return None  # this process can read no more files
 
 
-def make_entry_point(extension: "Extension[Any]") -> None:
-    """Set the entry point of an extension that was made from a row."""
-    from ._entry_point import EntryPoint  # deferred: a summary does not need it
+def _entry_point(extension: "Extension[Any]") -> "Any":
+    """Return the entry point of an extension, which is made once from its row."""
+    if extension._entry_point is None and extension.value:
+        from ._entry_point import EntryPoint  # deferred: a summary does not need it
 
-    extension._entry_point = EntryPoint._of(
-        extension.group, row_of_extension(extension), extension._owner
-    )
+        extension._entry_point = EntryPoint._of(
+            extension.group, row_of_extension(extension), extension._owner
+        )
+    return extension._entry_point
 
 
 def row_of_extension(extension: "Extension[Any]") -> "Row":

@@ -65,6 +65,12 @@ if TYPE_CHECKING:
         Nothing of the plugin is imported.
         """
         _facts: Facts | None
+
+        @property
+        def entry_point(self) -> EntryPoint:
+            """The entry point, with the attributes of importlib.metadata's EntryPoint."""
+            ...
+
         module_name: str
         """The module that the entry point refers to.
 
@@ -153,6 +159,15 @@ def declarations() -> "Iterator[tuple[str, str, str]]":
                 case (
                     ast.AnnAssign(target=ast.Name(id=name), annotation=kind),
                     ast.Expr(value=ast.Constant(value=str(description))),
+                ):
+                    yield name, ast.unparse(kind), inspect.cleandoc(description)
+                case (
+                    ast.FunctionDef(
+                        name=name,
+                        returns=ast.expr() as kind,
+                        body=[ast.Expr(value=ast.Constant(value=str(description))), *_],
+                    ),
+                    _,
                 ):
                     yield name, ast.unparse(kind), inspect.cleandoc(description)
 

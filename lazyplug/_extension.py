@@ -58,6 +58,7 @@ class Extension(ExtensionAttributes["T", "Bool"]):
 
     __module__ = PACKAGE
     if not TYPE_CHECKING:
+        entry_point = Computed()
         plugin = Computed()
         obj = Computed()
         summary = Computed()
@@ -120,15 +121,6 @@ class Extension(ExtensionAttributes["T", "Bool"]):
         if invoke is None:
             self.obj = None
         return self
-
-    @property
-    def entry_point(self) -> "EntryPoint":
-        """The entry point, with the attributes of importlib.metadata's EntryPoint."""
-        if self._entry_point is None and self.value:
-            from ._attributes import make_entry_point  # deferred: not for drivers
-
-            make_entry_point(self)
-        return self._entry_point
 
     def _load(self) -> "Any":
         # Hold and wait for no lock of this package while a plugin is imported: it would

@@ -376,9 +376,7 @@ class Manager(ManagerAttributes["T", "Bool"]):
 
         Imports no plugin.
         """
-        from ._inventory import rows_of_namespace  # deferred: few hosts list names
-
-        return [pair[0][0] for _, pair in rows_of_namespace(self.namespace)]
+        return [entry_point.name for entry_point in self.list_entry_points()]
 
     def __iter__(self) -> "Iterator[Extension[T, Bool]]":
         return iter(self.extensions)

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from ._types import Owner, Row
 
 # The methods of managers that query the environment.
-_QUERIES = (
-    *("__getitem__", "_get", "items", "refresh", "register", "entry_points_names"),
-)
+_QUERIES = ("__getitem__", "_get", "items", "refresh", "register")
 # by the class of the manager
 _classes: "dict[type[Any], type[Any]]" = {}
 
@@ -44,14 +42,17 @@ class OtherExtension(Extension["Any"]):
 
     _place: str
 
-    @property
-    def entry_point(self) -> EntryPoint:
-        """The entry point; its `load()` raises ImportError."""
-        if self._entry_point is None:
-            row = row_of_extension(self)
-            with Selection(self._place):
-                self._entry_point = OtherEntryPoint._of(self.group, row, self._owner)
-        return self._entry_point
+    if not TYPE_CHECKING:
+
+        @property
+        def entry_point(self):
+            """The entry point; its `load()` raises ImportError."""
+            if self._entry_point is None:
+                row = row_of_extension(self)
+                with Selection(self._place):
+                    point = OtherEntryPoint._of(self.group, row, self._owner)
+                self._entry_point = point
+            return self._entry_point
 
     def _load(self) -> "Any":
         raise _refusal(self)
@@ -125,7 +126,8 @@ def initialize(manager: "Any", options: "dict[str, Any]") -> None:
     manager._selection = selection
     with selection:
         # That of Manager, which is the last class but `object`.
-        type(manager).__mro__[-2].__init__(manager, **options)
+        base: Any = type(manager).__mro__[-2]
+        base.__init__(manager, **options)
 
 
 def _class_of(kind: "type[Any]") -> "type[Any]":
