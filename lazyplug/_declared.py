@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
         @property
         def entry_point(self) -> EntryPoint:
-            """The entry point, with the attributes of importlib.metadata's EntryPoint."""
+            """The entry point, with what importlib.metadata's EntryPoint has."""
             ...
 
         module_name: str
