@@ -103,6 +103,26 @@ def median_and_spread(values: "list[float]") -> "tuple[float, float]":
     return middle, (high - low) / 2
 
 
+def figure_columns(
+    figure: "tuple[float, float]", total: float, ratio: str
+) -> "dict[str, float | None]":
+    """Return a median and its spread in milliseconds, and its ratio, as `--json` does.
+
+    A median below 0, which is noise, is 0. The ratio to a total of 0 is None.
+
+    :param ratio: the name of the ratio's column.
+
+    >>> figure_columns((-0.4, 0.25), 20.0, "share")
+    {'milliseconds': 0.0, 'spread': 0.25, 'share': 0.0}
+    """
+    median, spread = max(figure[0], 0.0), figure[1]
+    return {
+        "milliseconds": round(median, 2),
+        "spread": round(spread, 2),
+        ratio: round(median / total, 2) if total > 0 else None,
+    }
+
+
 def kill(process: "Popen[bytes]") -> None:
     """Kill a process and, on POSIX, all processes of its session."""
     try:
@@ -137,10 +157,12 @@ def measured_options() -> "list[str]":
 def measured_environment(variables: "dict[str, str]") -> "dict[str, str]":
     """Return the environment of a child whose start is measured.
 
-    It gets `LAZYPLUG_*` from these variables only. If this process ignores its own, the
-    child gets none of the variables that Python reads.
+    It gets `LAZYPLUG_*` from these variables only, and is not switched on by `lazyplug
+    on`. If this process ignores its own, the child gets none of the variables that
+    Python reads.
     """
-    # A user's settings would distort the figures. PYTHONDONTWRITEBYTECODE, which many
+    # A user's settings would distort the figures; under the switch, importlib.metadata
+    # would be lazyplug. PYTHONDONTWRITEBYTECODE, which many
     # shells set, would add the compilation of every module.
     python = "PYTHON" if sys.flags.ignore_environment else "PYTHONDONTWRITEBYTECODE"
     environ = {
@@ -148,4 +170,4 @@ def measured_environment(variables: "dict[str, str]") -> "dict[str, str]":
         for name, value in os.environ.items()
         if not name.startswith(("LAZYPLUG_", python))
     }
-    return environ | variables
+    return environ | {"LAZYPLUG_SWITCH": "off"} | variables

@@ -24,6 +24,15 @@ def add_json(parser: "argparse.ArgumentParser") -> None:
     )
 
 
+def add_python(parser: "argparse.ArgumentParser") -> None:
+    """Add the option `--python` to the parser of a command."""
+    parser.add_argument(
+        "--python",
+        metavar="PATH",
+        help="the environment, or its interpreter, to look at (default: this one)",
+    )
+
+
 def at_least(least: int) -> "Callable[[str], int]":
     """Return a function that parses an argument: an integer not below this one."""
 
@@ -98,7 +107,7 @@ def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
     names = [name for name in rows[0] if any(_cell_text(row[name]) for row in rows)]
     cells = [[_cell_text(row[name]) for name in names] for row in rows]
     headings = [name.replace("_", " ") for name in names]
-    numeric = [all(type(row[name]) in {int, float} for row in rows) for name in names]
+    numeric = [all(type(row[name]) in _NUMBERS for row in rows) for name in names]
     table = [headings, *cells]
     widths = [max(map(display_width, column)) for column in zip(*table)]
     limit = _width_of(where)
@@ -376,6 +385,38 @@ def save_picture(
         for each in renderables:
             console.print(each)
     console.save_svg(file, title=title)
+
+
+class Below(float):
+    """The number that a figure is less than, if nothing else is known of the figure.
+
+    >>> f"{Below(0.256):.2f}", f"{Below(0.001):.2f}"
+    ('< 0.26', '< 0.01')
+    """
+
+    def __format__(self, spec: str) -> str:
+        return f"< {max(float(self), 0.01):{spec}}"
+
+
+_NUMBERS = {int, float, Below}
+
+
+def printed_figures(row: "Row", ratio: str, total: float) -> "Row":
+    """Return a row of figures as it is printed: those in the noise are `< spread`.
+
+    :param ratio: the name of the column with the ratio to the total.
+
+    >>> row = {"milliseconds": 0.0, "spread": 0.5, "ratio": 0.0}
+    >>> printed_figures(row, "ratio", 20.0)["milliseconds"] == Below(0.5)
+    True
+    """
+    spread = row["spread"]
+    if row["milliseconds"] or not spread:
+        return row
+    below = {"milliseconds": Below(spread)}
+    if row[ratio] is not None:
+        below[ratio] = Below(spread / total)
+    return {**row, **below}
 
 
 def _cell_text(value: "Any") -> str:
