@@ -303,7 +303,9 @@ def _print(found: dict[str, Any]) -> None:
         print()
         print_table(rows)
     print()
-    print(_advice(found))
+    for line in _advice(found).splitlines():
+        # A command is not folded: it is to be copied.
+        (print if line == clean(found["command"]) else print_sentence)(line)
 
 
 def _printed_rows(found: dict[str, Any]) -> "list[list[Row]]":

@@ -39,8 +39,11 @@ print(json.dumps([sys.version_info[:2], sys.prefix, where]))
 _LAUNCH = """\
 import sys
 sys.path += {home!a}
-from lazyplug.cli import main
-sys.exit(main(sys.argv[1:]))
+try:
+    from lazyplug.cli import main
+    sys.exit(main(sys.argv[1:]))
+except KeyboardInterrupt:
+    sys.exit(130)
 """
 _OLDEST = (3, 11)
 # Seconds after which a file that does not answer is not taken for an interpreter.
@@ -103,7 +106,12 @@ def run_elsewhere(path: str, arguments: list[str]) -> int:
         complain(note)
         code = _LAUNCH.format(home=home)
         command = [interpreter, "-P", *measured_options(), "-c", code, *arguments]
-        return subprocess.run(command, env=environ, check=False).returncode
+        process = subprocess.Popen(command, env=environ)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # it was interrupted, too, and removes its files
+            raise
 
 
 def _ask(interpreter: str, directory: str, environ: dict[str, str]) -> tuple[str, str]:

@@ -62,8 +62,8 @@ def add_to(_: str, parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.usage = (
         "%(prog)s [-h] [--json] [--python PATH] [--rounds N] [GROUP]\n"
-        "       %(prog)s [-h] [--json] [--python PATH] [--rounds N] [--svg FILE]\n"
-        "           [--yes] --program (PROGRAM | -m MODULE) [ARGS...]"
+        "       %(prog)s [-h] [--json] [--python PATH] [--rounds N]\n"
+        "           [--svg FILE] [--yes] --program (PROGRAM | -m MODULE) [ARGS...]"
     )
     add_json(parser)
     add_python(parser)
