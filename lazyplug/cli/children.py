@@ -91,38 +91,6 @@ def package_home() -> str:
     return home
 
 
-def median_and_spread(values: "list[float]") -> "tuple[float, float]":
-    """Return the median of two or more figures, and half the interquartile range.
-
-    >>> median_and_spread([1.0, 2.0, 3.0])
-    (2.0, 1.0)
-    """
-    from statistics import quantiles  # deferred: only for `bench`
-
-    low, middle, high = quantiles(values, n=4)
-    return middle, (high - low) / 2
-
-
-def figure_columns(
-    figure: "tuple[float, float]", total: float, ratio: str
-) -> "dict[str, float | None]":
-    """Return a median and its spread in milliseconds, and its ratio, as `--json` does.
-
-    A median below 0, which is noise, is 0. The ratio to a total of 0 is None.
-
-    :param ratio: the name of the ratio's column.
-
-    >>> figure_columns((-0.4, 0.25), 20.0, "share")
-    {'milliseconds': 0.0, 'spread': 0.25, 'share': 0.0}
-    """
-    median, spread = max(figure[0], 0.0), figure[1]
-    return {
-        "milliseconds": round(median, 2),
-        "spread": round(spread, 2),
-        ratio: round(median / total, 2) if total > 0 else None,
-    }
-
-
 def kill(process: "Popen[bytes]") -> None:
     """Kill a process and, on POSIX, all processes of its session."""
     try:

@@ -6,25 +6,19 @@ import statistics
 import sys
 import tempfile
 from operator import add
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import _messages as messages
 from .._running.command import base_name
-from .children import (
-    HAS_PROCESSES,
-    figure_columns,
-    median_and_spread,
-    no_processes,
-)
+from .children import HAS_PROCESSES, no_processes
+from .figures import Below, columns, median_and_spread, printed_row
 from .output import (
-    Below,
     clean,
     complain,
     has_rich,
     print_json,
     print_sentence,
     print_table,
-    printed_figures,
     progress,
     reason_of,
     save_picture,
@@ -40,9 +34,6 @@ from .starts import (
     count_starts,
     title,
 )
-
-if TYPE_CHECKING:
-    from .output import Row
 
 _ROUNDS = 5
 # How many plugins are named, the slowest first.
@@ -180,7 +171,7 @@ def report(
         "exit_code": codes[0],
         "rounds": len(observations),
         "parts": [
-            {"part": part, **figure_columns(median_and_spread(values), total, "share")}
+            {"part": part, **columns(median_and_spread(values), total, "share")}
             for part, values in parts.items()
         ],
         "plugins": [
@@ -195,7 +186,7 @@ def report(
         "starts": [
             {
                 "start": way,
-                **figure_columns(figure, total, "ratio"),
+                **columns(figure, total, "ratio"),
                 "output": "" if way == RELEASED else outputs[way],
             }
             for way, figure in figures.items()
@@ -308,11 +299,11 @@ def _print(found: dict[str, Any]) -> None:
         (print if line == clean(found["command"]) else print_sentence)(line)
 
 
-def _printed_rows(found: dict[str, Any]) -> "list[list[Row]]":
+def _printed_rows(found: dict[str, Any]) -> list[list[dict[str, Any]]]:
     """Return the rows of the parts of a start, and those of the starts."""
     total = found["starts"][0]["milliseconds"]
     return [
-        [printed_figures(row, ratio, total) for row in rows]
+        [printed_row(row, total, ratio) for row in rows]
         for rows, ratio in ((found["parts"], "share"), (found["starts"], "ratio"))
     ]
 

@@ -17,11 +17,10 @@ from .._printable import counted
 from .children import (
     HAS_PROCESSES,
     RACY_SECONDS,
-    figure_columns,
     measured_command,
-    median_and_spread,
     no_processes,
 )
+from .figures import columns, median_and_spread, printed_row
 from .listing import NO_ENTRY_POINTS
 from .output import (
     add_json,
@@ -31,7 +30,6 @@ from .output import (
     print_json,
     print_sentence,
     print_table,
-    printed_figures,
 )
 
 _LAZYPLUG = (
@@ -135,7 +133,7 @@ def bench(options: argparse.Namespace) -> int:
             return 1
     total = figures["importlib.metadata"][0]
     rows = [
-        {"start": name, **figure_columns(figure, total, "ratio")}
+        {"start": name, **columns(figure, total, "ratio")}
         for name, figure in figures.items()
     ]
     python = sys.version.partition(" ")[0]
@@ -148,7 +146,7 @@ def bench(options: argparse.Namespace) -> int:
         f" `python -c pass`, medians of {rounds} interleaved rounds, ± half the"
         " interquartile range. The ratio is to importlib.metadata."
     )
-    print_table([printed_figures(row, "ratio", total) for row in rows])
+    print_table([printed_row(row, total, "ratio") for row in rows])
     return 0
 
 

@@ -107,7 +107,7 @@ def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
     names = [name for name in rows[0] if any(_cell_text(row[name]) for row in rows)]
     cells = [[_cell_text(row[name]) for name in names] for row in rows]
     headings = [name.replace("_", " ") for name in names]
-    numeric = [all(type(row[name]) in _NUMBERS for row in rows) for name in names]
+    numeric = [all(_is_number(row[name]) for row in rows) for name in names]
     table = [headings, *cells]
     widths = [max(map(display_width, column)) for column in zip(*table)]
     limit = _width_of(where)
@@ -387,38 +387,8 @@ def save_picture(
     console.save_svg(file, title=title)
 
 
-class Below(float):
-    """The number that a figure is less than, if nothing else is known of the figure.
-
-    >>> f"{Below(0.25):.2f}"
-    '< 0.25'
-    """
-
-    def __format__(self, spec: str) -> str:
-        return f"< {float(self):{spec}}"
-
-
-_NUMBERS = {int, float, Below}
-
-
-def printed_figures(row: "Row", ratio: str, total: float) -> "Row":
-    """Return a row of figures as it is printed: those in the noise are `< spread`.
-
-    :param ratio: the name of the column with the ratio to the total.
-
-    >>> row = {"milliseconds": 0.0, "spread": 0.5, "ratio": 0.0}
-    >>> [f"{value:.2f}" for value in printed_figures(row, "ratio", 20.0).values()]
-    ['< 0.50', '0.50', '< 0.03']
-    """
-    from math import ceil  # deferred: only for `bench`
-
-    spread = row["spread"]
-    if row["milliseconds"] or not spread:
-        return row
-    below = {"milliseconds": Below(spread)}
-    if row[ratio] is not None:
-        below[ratio] = Below(ceil(100 * spread / total) / 100)
-    return {**row, **below}
+def _is_number(value: "Any") -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _cell_text(value: "Any") -> str:
