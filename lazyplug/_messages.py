@@ -376,9 +376,7 @@ NO_BENCH = "{reason}, which `lazyplug bench` measures"
 NO_TRACE = (
     "{reason}, which `lazyplug trace` needs. Run `lazyplug run --trace FILE PROGRAM`."
 )
-NO_INTERPRETER = (
-    "{path} contains no Python: expected an interpreter, or a directory with {file}"
-)
+NO_INTERPRETER = "{path} contains no Python interpreter, and no .venv that has one"
 NO_ANSWER = "it did not answer within {limit:g} seconds"
 NOT_AN_INTERPRETER = "it does not answer as an interpreter does ({error})"
 TOO_OLD = "{interpreter} is Python {version}: lazyplug needs {oldest} or newer"

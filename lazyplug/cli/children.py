@@ -130,8 +130,8 @@ def measured_environment(variables: "dict[str, str]") -> "dict[str, str]":
     Python reads.
     """
     # A user's settings would distort the figures; under the switch, importlib.metadata
-    # would be lazyplug. PYTHONDONTWRITEBYTECODE, which many
-    # shells set, would add the compilation of every module.
+    # would be lazyplug. PYTHONDONTWRITEBYTECODE, which many shells set, would add the
+    # compilation of every module.
     python = "PYTHON" if sys.flags.ignore_environment else "PYTHONDONTWRITEBYTECODE"
     environ = {
         name: value

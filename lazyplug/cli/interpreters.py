@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import _messages as messages
 from .children import child_command, measured_environment, measured_options
+from .loading import how_ended
 from .output import complain, reason_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def interpreter_of(path: str) -> str:
             file = os.path.join(directory, name)
             if os.path.lexists(file):
                 return file
-    raise InterpreterError(messages.NO_INTERPRETER.format(path=path, file=_FILES[0]))
+    raise InterpreterError(messages.NO_INTERPRETER.format(path=path))
 
 
 def run_elsewhere(path: str, arguments: list[str]) -> int:
@@ -148,9 +149,11 @@ def _ask(interpreter: str, directory: str, environ: dict[str, str]) -> tuple[str
     try:
         # A `.pth` file may print something before.
         version, prefix, where = json.loads(done.stdout.strip().rpartition(b"\n")[2])
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        reason = messages.NOT_AN_INTERPRETER.format(error=last[:_SHOWN])
+        reason = messages.NOT_AN_INTERPRETER.format(
+            error=last[:_SHOWN] or how_ended(done.returncode)
+        )
         raise InterpreterError(_cannot_run(interpreter, reason)) from error
     if tuple(version) < _OLDEST:
         raise InterpreterError(
