@@ -150,7 +150,7 @@ def _ask(interpreter: str, directory: str, environ: dict[str, str]) -> tuple[str
         # A `.pth` file may print something before.
         version, prefix, where = json.loads(done.stdout.strip().rpartition(b"\n")[2])
     except (TypeError, ValueError) as error:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2].strip()
         reason = messages.NOT_AN_INTERPRETER.format(
             error=last[:_SHOWN] or how_ended(done.returncode)
         )
