@@ -379,6 +379,13 @@ NO_BENCH = "{reason}, which `lazyplug bench` measures"
 NO_TRACE = (
     "{reason}, which `lazyplug trace` needs. Run `lazyplug run --trace FILE PROGRAM`."
 )
+NO_ANSWER = "it did not answer within {limit:g} seconds"
+NOT_AN_INTERPRETER = "it does not answer as an interpreter does ({error})"
+TOO_OLD = "{interpreter} is Python {version}: lazyplug needs {oldest} or newer"
+USES_INSTALLED = "Using the lazyplug that is installed there: {file}"
+USES_COPY = (
+    "Using a temporary copy of this lazyplug, since none is installed in {environment}."
+)
 NOT_BOTH = "{one} and {other} cannot be used together"
 NEEDS_YES = (
     "this runs `{program}` up to {count} times. If that does no harm, add --yes before"

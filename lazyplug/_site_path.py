@@ -38,6 +38,8 @@ _EDITABLE = "__editable__"
 STARTUP_MODULES = ("sitecustomize", "usercustomize")
 # Debian's sitecustomize.
 _APPORT = "apport_python_hook"
+# The beginnings of the names of interpreters, and of their directories of libraries.
+_INTERPRETERS = ("python", "pypy")
 # Linux follows at most 40 symbolic links.
 _MAX_LINKS = 40
 
@@ -93,11 +95,13 @@ def find_installation(place: str) -> Installation:
         return _base(place, "", place)
     if not os.path.lexists(place):
         raise ValueError(messages.DOES_NOT_EXIST.format(path=place))
+    name = os.path.basename(place)
+    executable = place if name.startswith(_INTERPRETERS) else ""
     file = place
     for _ in range(_MAX_LINKS):
         for prefix in (os.path.dirname(file), os.path.dirname(os.path.dirname(file))):
             if os.path.isfile(os.path.join(prefix, _CONFIGURATION)):
-                return _virtual(prefix, place)
+                return _virtual(prefix, executable)
         try:
             file = os.path.join(os.path.dirname(file), os.readlink(file))
         except (OSError, ValueError):
@@ -108,7 +112,7 @@ def find_installation(place: str) -> Installation:
     prefix = os.path.dirname(file)
     if not _IS_WINDOWS:
         prefix = os.path.dirname(prefix)
-    return _base(prefix, place, place)
+    return _base(prefix, executable, place)
 
 
 def _virtual(prefix: str, executable: str) -> Installation:
@@ -132,7 +136,8 @@ def _virtual(prefix: str, executable: str) -> Installation:
 
 def _base(prefix: str, executable: str, place: str) -> Installation:
     """Return an environment that is not virtual, such as one of conda."""
-    wanted = _version(os.path.basename(os.path.realpath(executable)))
+    name = os.path.basename(os.path.realpath(executable)) if executable else ""
+    wanted = _version(name)
     names = [each for each in _names_in(prefix) if _library(prefix, each)]
     name = _choose_library(names, wanted)
     if not (_library(prefix, "") if _IS_WINDOWS else name):
@@ -214,8 +219,9 @@ def _names_in(prefix: str) -> "list[str]":
             found.update(os.listdir(os.path.join(prefix, lib)))
         except OSError:
             pass
-    kinds = ("python", "pypy")
-    return sorted(each for each in found if each.startswith(kinds) and _version(each))
+    return sorted(
+        each for each in found if each.startswith(_INTERPRETERS) and _version(each)
+    )
 
 
 def _site_libraries(prefix: str) -> "list[str]":

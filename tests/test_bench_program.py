@@ -290,6 +290,23 @@ def test_a_console_script_without_a_file_is_measured(
     assert capfd.readouterr().out.startswith("plug-tool --help: exit code 4")
 
 
+def test_a_part_in_the_noise_is_less_than_its_spread(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    # While it is observed, a program may take longer than as released.
+    seen = [Observation(finding, {}, False) for finding in (120.0, 110.0, 96.0)]
+    released = [started()] * 3
+    found = gains.report(["x"], {RELEASED: released}, seen)
+    assert found["parts"][2]["milliseconds"] == 0.0
+    gains._print(found)
+    rest = capsys.readouterr().out.splitlines()[6]
+    assert rest.split("  ")[0] == "rest"
+    assert rest.split() == ["rest", "<", "2.00", "2.00", "<", "0.02"]
+    picture = tmp_path / "picture.svg"
+    gains._draw(found, str(picture))
+    assert "&lt;&#160;2.0" in picture.read_text()
+
+
 # ------------------------------------------------------------------- what is refused
 
 

@@ -21,6 +21,7 @@ from lazyplug.cli import (
     COMMANDS,
     cache,
     checking,
+    children,
     doctor,
     listing,
     main,
@@ -553,17 +554,112 @@ def test_refresh_reports_added_distributions(good: Path, run: Run) -> None:
 def test_bench_compares_with_importlib_metadata(run: Run) -> None:
     found = run_json(run, "bench", "--rounds", "3")
     assert faults_of(found, SCHEMA["bench"]) == []
-    names = [row["start"] for row in found["starts"]]
-    assert names[:4] == [
+    ratios = {row["start"]: row["ratio"] for row in found["starts"]}
+    assert [*ratios][:4] == [
         "lazyplug, warm",
         "lazyplug, warm, dirs",
         "lazyplug, cold",
         "importlib.metadata",
     ]
-    assert all(row["milliseconds"] < 10_000 for row in found["starts"])
+    assert ratios["importlib.metadata"] == 1.0
+    assert all(0 <= row["milliseconds"] < 10_000 for row in found["starts"])
     code, out, _ = run("bench", "pytest11", "--rounds", "2")
     assert code == 0
     assert "plugins of 'pytest11'" in out
+
+
+@pytest.mark.once
+def test_bench_lists_a_family_of_groups(
+    good: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "RACY_SECONDS", 0.0)
+    code, out, _ = run("bench", "app.*", "--rounds", "2")
+    assert code == 0
+    assert out.startswith("Listing 1 plugin of 'app.*', Python ")
+
+
+@pytest.mark.parametrize(
+    ("template", "names"),
+    [
+        ("_METADATA", ["three", "two"]),
+        ("_METADATA_OF_FAMILY", ["one", "three", "two"]),
+        ("_LAZYPLUG", ["one", "three", "two"]),
+    ],
+)
+def test_a_measured_process_lists_all_plugins(
+    template: str, names: list[str], site: PlantSite
+) -> None:
+    declared = "[app.a]\none = os\n[app.b]\ntwo = os\nthree = os\n[apple]\nno = os\n"
+    directory = site(dist("alpha", entry_points=declared))
+    group = "app.b" if template == "_METADATA" else "app.*"
+    code = getattr(measuring, template).format(group=group, groups=["app.a", "app.b"])
+    before, _, listing = code.rpartition(";")
+    path = os.pathsep.join([str(ROOT), str(directory)])
+    code = f"{before}; import json; print(json.dumps(sorted({listing})))"
+    assert ask(code, env={"PYTHONPATH": path}) == names
+
+
+@pytest.mark.parametrize(
+    ("group", "hint"),
+    [
+        ("APP", "; did you mean the group 'app'"),
+        ("ap", "; did you mean the group 'app'"),
+        ("zzz.*", "; is the distribution that declares it installed?"),
+    ],
+)
+def test_bench_measures_nothing_without_the_group(
+    group: str, hint: str, good: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "_measure", None)
+    code, out, err = run("bench", group)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"no extension in group {group!r}: ")
+    assert hint in err
+    code, out, _ = run("bench", group, "--json")
+    assert (code, json.loads(out)) == (1, {"starts": []})
+
+
+def test_bench_says_what_figures_in_the_noise_are_less_than(
+    good: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {
+        "lazyplug, warm": (-0.3, 0.256),
+        "lazyplug, cold": (-0.1, 0.1),
+        "importlib.metadata": (20.0, 1.0),
+    }
+    monkeypatch.setattr(measuring, "_measure", lambda *_: figures)
+    _, out, _ = run("bench", "app")
+    assert out.splitlines()[1:] == [
+        "start               milliseconds  spread   ratio",
+        "lazyplug, warm            < 0.26    0.26  < 0.02",
+        "lazyplug, cold            < 0.10    0.10  < 0.01",
+        "importlib.metadata         20.00    1.00    1.00",
+    ]
+    found = run_json(run, "bench", "app")
+    assert faults_of(found, SCHEMA["bench"]) == []
+    assert [row["milliseconds"] for row in found["starts"]] == [0.0, 0.0, 20.0]
+    assert [row["ratio"] for row in found["starts"]] == [0.0, 0.0, 1.0]
+
+
+def test_nothing_is_compared_with_a_figure_in_the_noise(
+    good: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {"lazyplug, warm": (1.0, 2.0), "importlib.metadata": (-1.0, 2.0)}
+    monkeypatch.setattr(measuring, "_measure", lambda *_: figures)
+    _, out, _ = run("bench", "app")
+    assert out.splitlines()[1:] == [
+        "start               milliseconds  spread",
+        "lazyplug, warm              1.00    2.00",
+        "importlib.metadata        < 2.00    2.00",
+    ]
+    found = run_json(run, "bench", "app")
+    assert faults_of(found, SCHEMA["bench"]) == []
+    assert [row["ratio"] for row in found["starts"]] == [None, None]
+
+
+def test_what_is_measured_is_not_switched_on() -> None:
+    _, environ = children.measured_command("pass", {})
+    assert environ["LAZYPLUG_SWITCH"] == "off"
 
 
 # -------------------------------------------------------------------- all of them

@@ -66,7 +66,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
     options = _parser(arguments).parse_args(arguments, found)
     from .. import LazyplugError  # deferred: not needed for --help
 
-    place = getattr(options, "python", None)
+    place = getattr(options, "environment", None)
     if place is not None:
         from .elsewhere import in_environment  # deferred: few look elsewhere
 

@@ -91,18 +91,6 @@ def package_home() -> str:
     return home
 
 
-def median_and_spread(values: "list[float]") -> "tuple[float, float]":
-    """Return the median of two or more figures, and half the interquartile range.
-
-    >>> median_and_spread([1.0, 2.0, 3.0])
-    (2.0, 1.0)
-    """
-    from statistics import quantiles  # deferred: only for `bench`
-
-    low, middle, high = quantiles(values, n=4)
-    return middle, (high - low) / 2
-
-
 def kill(process: "Popen[bytes]") -> None:
     """Kill a process and, on POSIX, all processes of its session."""
     try:
@@ -137,15 +125,17 @@ def measured_options() -> "list[str]":
 def measured_environment(variables: "dict[str, str]") -> "dict[str, str]":
     """Return the environment of a child whose start is measured.
 
-    It gets `LAZYPLUG_*` from these variables only. If this process ignores its own, the
-    child gets none of the variables that Python reads.
+    It gets `LAZYPLUG_*` from these variables only, and is not switched on by `lazyplug
+    on`. If this process ignores its own, the child gets none of the variables that
+    Python reads.
     """
-    # A user's settings would distort the figures. PYTHONDONTWRITEBYTECODE, which many
-    # shells set, would add the compilation of every module.
+    # A user's settings would distort the figures; under the switch, importlib.metadata
+    # would be lazyplug. PYTHONDONTWRITEBYTECODE, which many shells set, would add the
+    # compilation of every module.
     python = "PYTHON" if sys.flags.ignore_environment else "PYTHONDONTWRITEBYTECODE"
     environ = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("LAZYPLUG_", python))
     }
-    return environ | variables
+    return environ | {"LAZYPLUG_SWITCH": "off"} | variables

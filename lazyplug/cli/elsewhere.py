@@ -20,12 +20,17 @@ def in_environment(
 
     Raises ValueError if there is no environment.
     """
-    if os.path.basename(place) == place and not os.path.lexists(place):
-        place = which(place) or place
-    selection = Selection(place)
+    selection = Selection(on_path(place))
 
     def run(options: "argparse.Namespace") -> int:
         with selection:
             return command(options)
 
     return run
+
+
+def on_path(place: str) -> str:
+    """Return the interpreter that a name on `PATH` means; any other place as it is."""
+    if os.path.basename(place) == place and not os.path.lexists(place):
+        return which(place) or place
+    return place

@@ -39,6 +39,7 @@ EXAMPLES: "dict[str, tuple[str, ...]]" = {
     "thaw": ("lazyplug thaw",),
     "bench": (
         "lazyplug bench myapp.loaders",
+        "lazyplug bench --python .venv myapp.loaders",
         "lazyplug bench --yes --program myapp --version",
     ),
     "trace": ("lazyplug trace myapp --version",),

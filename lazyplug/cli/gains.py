@@ -10,12 +10,14 @@ from typing import Any
 
 from .. import _messages as messages
 from .._running.command import base_name
-from .children import HAS_PROCESSES, median_and_spread, no_processes
+from .children import HAS_PROCESSES, no_processes
+from .figures import Below, columns, median_and_spread, printed_row
 from .output import (
     clean,
     complain,
     has_rich,
     print_json,
+    print_sentence,
     print_table,
     progress,
     reason_of,
@@ -169,7 +171,7 @@ def report(
         "exit_code": codes[0],
         "rounds": len(observations),
         "parts": [
-            {"part": part, **_columns(median_and_spread(values), total, "share")}
+            {"part": part, **columns(median_and_spread(values), total, "share")}
             for part, values in parts.items()
         ],
         "plugins": [
@@ -184,7 +186,7 @@ def report(
         "starts": [
             {
                 "start": way,
-                **_columns(figure, total, "ratio"),
+                **columns(figure, total, "ratio"),
                 "output": "" if way == RELEASED else outputs[way],
             }
             for way, figure in figures.items()
@@ -207,12 +209,6 @@ def _divide(start: Start, observed: Observation) -> tuple[float, float, float]:
     finding = min(observed.finding, start.milliseconds)
     importing = min(sum(observed.plugins.values()), start.milliseconds - finding)
     return finding, importing, start.milliseconds - finding - importing
-
-
-def _columns(figure: tuple[float, float], total: float, ratio: str) -> dict[str, float]:
-    median, spread = figure
-    values = {"milliseconds": median, "spread": spread, ratio: median / total}
-    return {name: round(value, 2) for name, value in values.items()}
 
 
 def compare(released: list[Start], others: list[Start]) -> str:
@@ -282,17 +278,34 @@ def _command(way: str, words: list[str], has_file: bool = True) -> str:
 
 
 def _print(found: dict[str, Any]) -> None:
-    print(
-        f"{clean(title(found['program']))}: exit code {found['exit_code']}, Python"
-        f" {found['python']}.\nMilliseconds, medians of {found['rounds']} interleaved"
-        " rounds, ± half the interquartile range."
+    print_sentence(
+        f"{title(found['program'])}: exit code {found['exit_code']}, Python"
+        f" {found['python']}."
+    )
+    print_sentence(
+        f"Milliseconds, medians of {found['rounds']} interleaved rounds, ± half the"
+        " interquartile range."
     )
     plugins = [{**row, "value": ""} for row in found["plugins"][:_NAMED]]
-    for rows in filter(None, (found["parts"], plugins, found["starts"])):
+    parts, starts = _printed_rows(found)
+    for rows in parts, plugins, starts:
+        if not rows:
+            continue
         print()
         print_table(rows)
     print()
-    print(_advice(found))
+    for line in _advice(found).splitlines():
+        # A command is not folded: it is to be copied.
+        (print if line == clean(found["command"]) else print_sentence)(line)
+
+
+def _printed_rows(found: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """Return the rows of the parts of a start, and those of the starts."""
+    total = found["starts"][0]["milliseconds"]
+    return [
+        [printed_row(row, total, ratio) for row in rows]
+        for rows, ratio in ((found["parts"], "share"), (found["starts"], "ratio"))
+    ]
 
 
 def _advice(found: dict[str, Any]) -> str:
@@ -322,7 +335,8 @@ def _draw(found: dict[str, Any], file: str) -> None:
 
     end = max(start["milliseconds"] for start in found["starts"])
     tables = []
-    for rows in (found["parts"], found["starts"]):
+    parts, starts = _printed_rows(found)
+    for rows in (parts, starts):
         name, *_, ratio = [key for key in rows[0] if key not in {"spread", "output"}]
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         table.add_column(name, min_width=31)
@@ -332,9 +346,10 @@ def _draw(found: dict[str, Any], file: str) -> None:
         begin = 0.0
         for row in rows:
             took = row["milliseconds"]
-            bar = Bar(end, begin, begin + took, width=40)
+            long = 0.0 if isinstance(took, Below) else took
+            bar = Bar(end, begin, begin + long, width=40)
             table.add_row(Text(row[name]), f"{took:.1f}", f"{row[ratio]:.2f}", bar)
-            begin += took if rows is found["parts"] else 0.0
+            begin += long if rows is parts else 0.0
         tables.append(table)
     advice = Padding(Text(_advice(found)), (0, 1, 1, 1))
     heading = f"lazyplug bench --program {clean(shlex.join(found['program']))}"

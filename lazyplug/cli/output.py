@@ -24,13 +24,13 @@ def add_json(parser: "argparse.ArgumentParser") -> None:
     )
 
 
+# The help of the option `--python`.
+PYTHON = "the environment, or its interpreter, to look at (default: this one)"
+
+
 def add_python(parser: "argparse.ArgumentParser") -> None:
     """Add the option `--python` to the parser of a command that only reads."""
-    parser.add_argument(
-        "--python",
-        metavar="PATH",
-        help="an interpreter, or the directory of an environment, to look at instead",
-    )
+    parser.add_argument("--python", dest="environment", metavar="PATH", help=PYTHON)
 
 
 def at_least(least: int) -> "Callable[[str], int]":
@@ -107,7 +107,7 @@ def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
     names = [name for name in rows[0] if any(_cell_text(row[name]) for row in rows)]
     cells = [[_cell_text(row[name]) for name in names] for row in rows]
     headings = [name.replace("_", " ") for name in names]
-    numeric = [all(type(row[name]) in {int, float} for row in rows) for name in names]
+    numeric = [all(_is_number(row[name]) for row in rows) for name in names]
     table = [headings, *cells]
     widths = [max(map(display_width, column)) for column in zip(*table)]
     limit = _width_of(where)
@@ -385,6 +385,10 @@ def save_picture(
         for each in renderables:
             console.print(each)
     console.save_svg(file, title=title)
+
+
+def _is_number(value: "Any") -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _cell_text(value: "Any") -> str:

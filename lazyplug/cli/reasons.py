@@ -83,7 +83,7 @@ def why(options: "argparse.Namespace") -> int:
     Returns 2 for options that exclude each other. Runs plugin code only with `--load`:
     in a child process.
     """
-    if options.load and options.python:
+    if options.load and options.environment:
         text = messages.NOT_OF_ANOTHER.format(option="--load", other="--python")
         complain(f"lazyplug why: {text}")
         return 2
@@ -211,7 +211,9 @@ def _reasons_of_declared(
             yield messages.IMPORTED_AT_ONCE.format(project=each["project"])
     if fields["state"] in {"available", "duplicate"}:
         verdict = _verdict(fields)
-        may_try = fields["loads"] is None and not fields["error"] and not options.python
+        may_try = (
+            fields["loads"] is None and not fields["error"] and not options.environment
+        )
         yield f"{verdict} {messages.WITH_LOAD}" if may_try else verdict
 
 

@@ -90,11 +90,7 @@ class Program:
         self._directory = directory
         self._events = os.path.join(directory, "events")
         self._environ = measured_environment(
-            {
-                "LAZYPLUG_CACHE_DIR": os.path.join(directory, "cache"),
-                # as released, even if the environment is switched on
-                "LAZYPLUG_SWITCH": "off",
-            }
+            {"LAZYPLUG_CACHE_DIR": os.path.join(directory, "cache")}
         )
         self._run = self._launch("run")
         self._observe = self._launch("observe", ("observer", "observe", self._events))
