@@ -132,7 +132,7 @@ def test_the_lazyplug_of_the_environment_is_used(
 
 
 def test_the_interpreter_of_an_environment_is_found(tmp_path: Path) -> None:
-    packages = {f"lib/python3.{sys.version_info[1]}/site-packages": {}}
+    packages: Tree = {f"lib/python3.{sys.version_info[1]}/site-packages": {}}
     tree = {"pyvenv.cfg": "home = /usr/bin\n", "bin": {"python3": ""}, **packages}
     plant(tmp_path / "project" / ".venv", tree)
     for place in ("project", "project/.venv", "project/.venv/bin/python3"):
@@ -183,7 +183,7 @@ def test_an_absent_interpreter_is_reported(
     assert main(["bench", "--python", str(tmp_path)]) == 2
     message = f"lazyplug bench: {tmp_path} is not a valid environment: expected"
     assert message in capsys.readouterr().err
-    packages = {f"lib/python3.{sys.version_info[1]}/site-packages": {}}
+    packages: Tree = {f"lib/python3.{sys.version_info[1]}/site-packages": {}}
     plant(tmp_path, {"pyvenv.cfg": "home = /usr/bin\n", "bin": {}, **packages})
     link = tmp_path / "bin" / "python"
     link.symlink_to(tmp_path / "gone")

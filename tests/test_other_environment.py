@@ -212,7 +212,7 @@ def test_what_is_no_environment_is_refused(
         ExtensionManager[Any](GROUP, environment=tmp_path / place)
 
 
-def test_of_two_pythons_in_one_prefix_the_interpreter_tells_which_is_meant(
+def test_of_two_pythons_in_one_prefix_the_interpreter_shows_which_is_meant(
     tmp_path: Path,
 ) -> None:
     tree: dict[str, Any] = {}

@@ -211,9 +211,8 @@ def _reasons_of_declared(
             yield messages.IMPORTED_AT_ONCE.format(project=each["project"])
     if fields["state"] in {"available", "duplicate"}:
         verdict = _verdict(fields)
-        may_try = (
-            fields["loads"] is None and not fields["error"] and not options.environment
-        )
+        is_untried = fields["loads"] is None and not fields["error"]
+        may_try = is_untried and options.environment is None
         yield f"{verdict} {messages.WITH_LOAD}" if may_try else verdict
 
 
