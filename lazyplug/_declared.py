@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ._extension import Extension
     from ._types import *
 
-    class ExtensionAttributes(Generic[T]):
+    class ExtensionAttributes(Generic[T, Bool]):
         """The attributes of an extension."""
 
         _entry_point: EntryPoint
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         the entry point and its distribution. It is raised again at every access until
         `refresh()`.
         """
-        obj: T
+        obj: CallResult
         """The object that the plugin's call returned; None without `invoke_on_load`.
 
         The plugin is imported and called on first access, once, whatever the number of
@@ -90,12 +90,12 @@ if TYPE_CHECKING:
         load_seconds: float | None
         """Seconds that the import took; None if this handle has not imported it."""
 
-    class ManagerAttributes(Generic[T]):
+    class ManagerAttributes(Generic[T, Bool]):
         """The attributes of a manager."""
 
-        extensions: list[Extension[T]]
+        extensions: list[Extension[T, Bool]]
         """The extensions, in order."""
-        excluded: dict[Extension[T], str]
+        excluded: dict[Extension[T, Bool], str]
         """The extensions that are not enabled, with the reasons.
 
         They are those that the choice excludes, and those that raised an exception of
@@ -107,7 +107,9 @@ if TYPE_CHECKING:
         _choice: Choice | None
         _facts: Facts | None
         # all extensions that were registered in code, enabled or not
-        _registered: tuple[Extension[T], ...]
+        _registered: tuple[Extension[T, Bool], ...]
+        _candidates: list[Extension[T, Bool]]
+        _load_options: tuple[Any, Any]
         # the names that were requested
         _names: Sequence[str]
         _on_missing: OnMissingEntrypointsCallback | None

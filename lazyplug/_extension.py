@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from ._declared import *
 else:
     # Generic for type checkers only: importing typing costs 5 ms, and even an empty
-    # class 70,000 instructions.
-    T = None
-    ExtensionAttributes = ManagerAttributes = {T: object}
+    # class 70,000 instructions. The type variables are strings, imported nowhere.
+    ExtensionAttributes = ManagerAttributes = {("T", "Bool"): object}
 
 
 # The name of this package, which a vendored copy may change.
@@ -42,7 +41,7 @@ class Computed:
         return compute_attribute(self, extension, owner)
 
 
-class Extension(ExtensionAttributes[T]):
+class Extension(ExtensionAttributes["T", "Bool"]):
     """A lazy handle on one entry point.
 
     Creating one, and reading any attribute except `plugin` and `obj`, imports nothing
@@ -96,7 +95,7 @@ class Extension(ExtensionAttributes[T]):
         self.attr: str | None
         self._fill(getattr(entry_point, "group", ""), row, None, None, None)
         self._entry_point = entry_point
-        self.obj: T = obj
+        self.obj = obj
         if plugin is not None or entry_point is None:
             self.__dict__["plugin"] = plugin
 
@@ -107,7 +106,7 @@ class Extension(ExtensionAttributes[T]):
         owner: "Owner | None",
         invoke: "tuple[tuple[Any, ...], dict[str, Any]] | None",
         protocol: "Any",
-    ) -> "Extension[T]":
+    ) -> "Extension[T, Bool]":
         """Set the fields of a row; `invoke` has the arguments of the call, if any."""
         self.name, self.value, self._module, self.attr, self._line, *_ = row
         self.group = group
@@ -119,7 +118,7 @@ class Extension(ExtensionAttributes[T]):
         # makes the first one win
         self._outcomes: dict[Any, Any] = {}
         if invoke is None:
-            self.obj = None  # type: ignore[assignment]
+            self.obj = None
         return self
 
     @property

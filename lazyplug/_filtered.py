@@ -1,6 +1,5 @@
 """Define the managers that filter by a check: once, or at each call."""
 
-from ._extension import T
 from ._manager import ExtensionManager, Manager
 
 TYPE_CHECKING = False
@@ -8,32 +7,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, Concatenate, Unpack
 
-    from ._types import Extension, Options, P, U
-
-_PACKAGE = __package__ or ""
+    from ._types import Bool, Extension, Options, P, T, U
 
 
-class _CheckedManager(Manager[T]):
+class _CheckedManager(Manager["T", "Bool"]):
     """The extensions for which `check_func` returns true."""
 
     # the extensions that have passed the check
-    _passed: "frozenset[Extension[T]]" = frozenset()
+    _passed: "frozenset[Extension[T, Bool]]" = frozenset()
 
     def __init__(
         self,
         namespace: str,
-        check_func: "Callable[[Extension[T]], bool]",
-        invoke_on_load: bool = False,
+        check_func: "Callable[[Extension[T, Bool]], bool]",
+        invoke_on_load: "Bool" = False,  # type: ignore[assignment]
         invoke_args: "Sequence[Any] | None" = None,
         invoke_kwds: "dict[str, Any] | None" = None,
         **options: "Unpack[Options[T]]",
     ) -> None:
-        self.check_func = check_func
-        super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
+        self.check_func: Callable[[Extension[T, Bool]], bool] = check_func
+        super().__init__(
+            namespace, invoke_on_load, invoke_args, invoke_kwds, **options,  # type: ignore[arg-type]
+        )  # fmt: skip
 
-    def _checked(self, extensions: "list[Extension[T]]") -> "list[Extension[T]]":
+    def _checked(
+        self, extensions: "list[Extension[T, Bool]]"
+    ) -> "list[Extension[T, Bool]]":
         """Return the extensions that pass the check; report failures of it."""
-        passed = []
+        passed: list[Extension[T, Bool]] = []
         # A test instance has no check.
         check = getattr(self, "check_func", None)
         for extension in extensions:
@@ -46,7 +47,7 @@ class _CheckedManager(Manager[T]):
                 report_load_failure(self, extension, error)
         return passed
 
-    def _note_passed(self, extensions: "Iterable[Extension[T]]") -> None:
+    def _note_passed(self, extensions: "Iterable[Extension[T, Bool]]") -> None:
         self._passed = self._passed.union(extensions)
 
     def _forget_passed(self) -> None:
@@ -59,7 +60,9 @@ class _CheckedManager(Manager[T]):
         self._passed = frozenset(self.extensions)
 
 
-class EnabledExtensionManager(_CheckedManager[T], ExtensionManager[T]):
+class EnabledExtensionManager(
+    _CheckedManager["T", "Bool"], ExtensionManager["T", "Bool"]
+):
     """The extensions that a check enables, called one after the other.
 
     :param check_func: called with each extension when the manager is created; returns
@@ -69,21 +72,21 @@ class EnabledExtensionManager(_CheckedManager[T], ExtensionManager[T]):
     :param options: the options of Manager.
     """
 
-    __module__ = _PACKAGE
+    __module__ = ExtensionManager.__module__
 
 
-class DispatchExtensionManager(_CheckedManager[T]):
+class DispatchExtensionManager(_CheckedManager["T", "Bool"]):
     """The extensions that a check enables, filtered again at each call.
 
     :param check_func: as of EnabledExtensionManager.
     :param options: the options of Manager.
     """
 
-    __module__ = _PACKAGE
+    __module__ = ExtensionManager.__module__
 
     def map(
-        self, filter_func: "Callable[Concatenate[Extension[T], P], bool]",
-        func: "Callable[Concatenate[Extension[T], P], U]", /,
+        self, filter_func: "Callable[Concatenate[Extension[T, Bool], P], bool]",
+        func: "Callable[Concatenate[Extension[T, Bool], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
         """Call `func(extension, *args, **kwds)` for each that the filter accepts.
@@ -123,7 +126,7 @@ class DispatchExtensionManager(_CheckedManager[T]):
         filter_func: "Callable[..., bool]",
         args: "tuple[Any, ...]",
         kwds: "dict[str, Any]",
-    ) -> "Iterator[Extension[T]]":
+    ) -> "Iterator[Extension[T, Bool]]":
         for extension in self.extensions:
             try:
                 accepts = filter_func(extension, *args, **kwds)
@@ -138,23 +141,23 @@ class DispatchExtensionManager(_CheckedManager[T]):
                     yield extension
 
 
-class NameDispatchExtensionManager(_CheckedManager[T]):
+class NameDispatchExtensionManager(_CheckedManager["T", "Bool"]):
     """The extensions that a check enables, selected by name at each call.
 
     :param check_func: as of EnabledExtensionManager.
     :param options: the options of Manager.
     """
 
-    __module__ = _PACKAGE
+    __module__ = ExtensionManager.__module__
 
     @property
-    def by_name(self) -> "dict[str, Extension[T]]":
+    def by_name(self) -> "dict[str, Extension[T, Bool]]":
         """The extensions by name, conflicts resolved: see `items()`."""
         return dict(self.items())
 
     def map(
         self, names: "Iterable[str]",
-        func: "Callable[Concatenate[Extension[T], P], U]", /,
+        func: "Callable[Concatenate[Extension[T, Bool], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
         """Call `func(extension, *args, **kwds)` for each of the names, in order.
@@ -179,7 +182,7 @@ class NameDispatchExtensionManager(_CheckedManager[T]):
 
         return self.map(names, method_caller(self), method_name, *args, **kwds)
 
-    def _of_names(self, names: "Iterable[str]") -> "Iterator[Extension[T]]":
+    def _of_names(self, names: "Iterable[str]") -> "Iterator[Extension[T, Bool]]":
         from ._mapping import resolve_names  # deferred: to load plugins
 
         for name, extension in resolve_names(self, names):

@@ -1,6 +1,6 @@
 """Define HookManager, the manager of all extensions that share one name."""
 
-from ._extension import Extension, T
+from ._extension import PACKAGE, Extension
 from ._named import NamedExtensionManager
 
 TYPE_CHECKING = False
@@ -8,12 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Unpack
 
-    from ._types import OnMissingEntrypointsCallback, Options
-
-_PACKAGE = __package__ or ""
+    from ._types import Bool, OnMissingEntrypointsCallback, Options, T
 
 
-class HookManager(NamedExtensionManager[T]):
+class HookManager(NamedExtensionManager["T", "Bool"]):
     """One name and many extensions, called together.
 
     :param name: the name of the hooks.
@@ -22,13 +20,13 @@ class HookManager(NamedExtensionManager[T]):
     :param options: the options of Manager.
     """
 
-    __module__ = _PACKAGE
+    __module__ = PACKAGE
 
     def __init__(
         self,
         namespace: str,
         name: str,
-        invoke_on_load: bool = False,
+        invoke_on_load: "Bool" = False,  # type: ignore[assignment]
         invoke_args: "Sequence[Any] | None" = None,
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
@@ -36,11 +34,11 @@ class HookManager(NamedExtensionManager[T]):
         **options: "Unpack[Options[T]]",
     ) -> None:
         super().__init__(
-            namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,
+            namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,  # type: ignore[arg-type]
             on_missing_entrypoints_callback=on_missing_entrypoints_callback, **options,
         )  # fmt: skip
 
-    def __getitem__(self, name: str) -> "list[Extension[T]]":  # type: ignore[override]
+    def __getitem__(self, name: str) -> "list[Extension[T, Bool]]":  # type: ignore[override]
         """Return all extensions of the hook. Imports no plugin.
 
         Raises NoMatches, a KeyError, if the hook has another name.

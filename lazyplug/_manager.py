@@ -1,20 +1,14 @@
 """Define Manager, the base class of all managers, and ExtensionManager."""
 
 from . import _environment, _settings
-from ._extension import (
-    PACKAGE,
-    Computed,
-    Extension,
-    ManagerAttributes,
-    T,
-)
+from ._extension import PACKAGE, Computed, Extension, ManagerAttributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._types import *
 
 
-class Manager(ManagerAttributes[T]):
+class Manager(ManagerAttributes["T", "Bool"]):
     """The extensions of a namespace, in order and by name; the base of all managers.
 
     Extensions are in the order of `sys.path`, then of distributions, then of lines in
@@ -88,7 +82,7 @@ class Manager(ManagerAttributes[T]):
     def __init__(
         self,
         namespace: str,
-        invoke_on_load: bool = False,
+        invoke_on_load: "Bool" = False,  # type: ignore[assignment]
         invoke_args: "Sequence[Any] | None" = None,
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
@@ -169,18 +163,18 @@ class Manager(ManagerAttributes[T]):
         self.propagate_map_exceptions = propagate_map_exceptions
         self._on_load_failure_callback = on_load_failure_callback
         self._conflict_resolver = conflict_resolver
-        self.excluded: dict[Extension[T], str] = {}
+        self.excluded: dict[Extension[T, Bool], str] = {}
         # the failure logs, by generation
         self._failure_logs: dict[int, FailureLog] = {}
 
-    def _set_extensions(self, extensions: "list[Extension[T]]") -> None:
-        self.extensions: list[Extension[T]] = extensions
+    def _set_extensions(self, extensions: "list[Extension[T, Bool]]") -> None:
+        self.extensions: list[Extension[T, Bool]] = extensions
         # the extension of each name that was requested, conflicts resolved
-        self._resolved: dict[str, Extension[T]] = {}
+        self._resolved: dict[str, Extension[T, Bool]] = {}
         # all extensions of each name; empty until a name is requested
-        self._by_name: dict[str, list[Extension[T]]] = {}
+        self._by_name: dict[str, list[Extension[T, Bool]]] = {}
 
-    def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T]]":
+    def _extensions(self, names: "Sequence[str] | None") -> "list[Extension[T, Bool]]":
         """Return all extensions, or those whose name is in `names`, enabled or not."""
         new, load_options = Extension.__new__, self._load_options
         groups: Sequence[str] = (self.namespace,)
@@ -193,7 +187,7 @@ class Manager(ManagerAttributes[T]):
             from ._inventory import groups_of  # deferred: few hosts use families
 
             groups = groups_of(self.namespace)
-        found = [
+        found: list[Any] = [
             new(Extension)._fill(group, *pair, *load_options)
             for group in groups
             for pair in rows(group, names)
@@ -214,7 +208,7 @@ class Manager(ManagerAttributes[T]):
     @classmethod
     def make_test_instance(
         cls,
-        extensions: "Sequence[Extension[T]] | Extension[T]",
+        extensions: "Sequence[Extension[T, Bool]] | Extension[T, Bool]",
         namespace: str = "TESTING",
         propagate_map_exceptions: bool = False,
         on_load_failure_callback: "OnLoadFailureCallback | None" = None,
@@ -239,7 +233,7 @@ class Manager(ManagerAttributes[T]):
             conflict_resolver,
         )
 
-    def _get(self, name: str) -> "Extension[T] | None":
+    def _get(self, name: str) -> "Extension[T, Bool] | None":
         """Return the extension with a name; None if there is none. Imports no plugin.
 
         Names are resolved one by one: a conflict affects no other name.
@@ -250,7 +244,7 @@ class Manager(ManagerAttributes[T]):
         found = resolved.get(name)
         if found is None:
             if not by_name:
-                complete: dict[str, list[Extension[T]]] = {}
+                complete: dict[str, list[Extension[T, Bool]]] = {}
                 for extension in self.extensions:
                     complete.setdefault(extension.name, []).append(extension)
                 # In one step: other threads read this dictionary.
@@ -270,7 +264,7 @@ class Manager(ManagerAttributes[T]):
         """Return the names of the extensions, in order. Imports no plugin."""
         return [extension.name for extension in self.extensions]
 
-    def items(self) -> "ItemsView[str, Extension[T]]":
+    def items(self) -> "ItemsView[str, Extension[T, Bool]]":
         """Return the names with their extensions, conflicts resolved.
 
         If `conflict_resolver` raises MultipleMatches for a name, that is reported as a
@@ -285,7 +279,7 @@ class Manager(ManagerAttributes[T]):
         }.items()
 
     def objects(
-        self, *, key: "Callable[[Extension[T]], Any] | None" = None
+        self, *, key: "Callable[[Extension[T, Bool]], Any] | None" = None
     ) -> "Mapping[str, T]":
         """Return a lazy mapping of the names to the objects that the host uses.
 
@@ -320,7 +314,7 @@ class Manager(ManagerAttributes[T]):
 
     def register(
         self, name: str, plugin: "Any", group: "str | None" = None
-    ) -> "Extension[T]":
+    ) -> "Extension[T, Bool]":
         """Register an extension in code, after the installed ones; return its handle.
 
         It is filtered, checked and called like installed extensions, and `refresh()`
@@ -375,7 +369,7 @@ class Manager(ManagerAttributes[T]):
 
         return [pair[0][0] for _, pair in rows_of_namespace(self.namespace)]
 
-    def __iter__(self) -> "Iterator[Extension[T]]":
+    def __iter__(self) -> "Iterator[Extension[T, Bool]]":
         return iter(self.extensions)
 
     def __len__(self) -> int:
@@ -384,7 +378,7 @@ class Manager(ManagerAttributes[T]):
     def __contains__(self, name: object) -> bool:
         return name in [extension.name for extension in self.extensions]
 
-    def __getitem__(self, name: str) -> "Extension[T]":
+    def __getitem__(self, name: str) -> "Extension[T, Bool]":
         """Return the extension with a name, conflicts resolved. Imports no plugin.
 
         Raises NoMatches, a KeyError, if there is none, and whatever `conflict_resolver`
@@ -401,13 +395,13 @@ class Manager(ManagerAttributes[T]):
         return f"<{type(self).__name__} of {self.namespace!r}: {self.names()}>"
 
 
-class ExtensionManager(Manager[T]):
+class ExtensionManager(Manager["T", "Bool"]):
     """All extensions of a namespace, called one after the other."""
 
     __module__ = PACKAGE
 
     def map(
-        self, func: "Callable[Concatenate[Extension[T], P], U]", /,
+        self, func: "Callable[Concatenate[Extension[T, Bool], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "list[U]":  # fmt: skip
         """Call `func(extension, *args, **kwds)` for each extension; return the results.

@@ -125,8 +125,8 @@ def _report(
 
 
 def resolve(
-    manager: "Manager[Any]", name: str, several: "list[Extension[Any]]"
-) -> "Extension[Any]":
+    manager: "Manager[Any]", name: str, several: "list[Extension[Any, Any]]"
+) -> "Extension[Any, Any]":
     """Return the extension that the manager's resolver selects for a name.
 
     Raises whatever the resolver raises; TypeError if it does not return an extension.
@@ -206,7 +206,7 @@ def _call_method(
 
 def resolve_names(
     manager: "Manager[Any]", names: "Iterable[str]"
-) -> "Iterator[tuple[str, Extension[Any] | None]]":
+) -> "Iterator[tuple[str, Extension[Any, Any] | None]]":
     """Yield each name with its extension, or None if there is none.
 
     A name is reported and skipped if its conflict is not resolved.

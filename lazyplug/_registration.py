@@ -120,7 +120,7 @@ def join(
     return _change(manager, change)
 
 
-def find_new(manager: "Manager[Any]", name: str) -> "Extension[Any]":
+def find_new(manager: "Manager[Any]", name: str) -> "Extension[Any, Any]":
     """Return the extension of a missing name after a full check, or raise NoMatches.
 
     The level `dirs` may have missed the extension. A manager of several names already
@@ -173,7 +173,7 @@ def _count_selection(draft: "Manager[Any]") -> None:
 
 def register(
     manager: "Manager[Any]", name: str, plugin: "Any", group: "str | None"
-) -> "Extension[Any]":
+) -> "Extension[Any, Any]":
     """Add an extension to a manager; return it, even if the manager excludes it."""
     if not isinstance(name, str):
         from . import _messages as messages  # deferred: only on failure

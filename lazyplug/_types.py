@@ -26,13 +26,15 @@ from typing import Self as Self
 from typing import Unpack as Unpack
 
 if TYPE_CHECKING:
+    from typing import Protocol, overload
+
     from typing_extensions import TypeVar
 else:
     from typing import TypeVar as _TypeVar
 
-    def TypeVar(name, **default):  # noqa: N802
+    def TypeVar(name, *constraints, **_):  # noqa: N802
         """Return a type variable; only Python 3.13 knows their defaults."""
-        return _TypeVar(name)
+        return _TypeVar(name, *constraints)
 
 
 from ._entry_point import EntryPoint as EntryPoint
@@ -52,6 +54,29 @@ U = TypeVar("U")
 # the type of the object that the host uses: the plugin or, with `invoke_on_load`, the
 # object that its call returned
 T = TypeVar("T", default=Any)
+# The type of `invoke_on_load`, by which checkers know what `.obj` is: see CallResult.
+# Not overloads of `__init__`: those would cost each start from the sources 63,000
+# instructions. Constraints, since checkers infer no literal for a bound.
+Bool = TypeVar(
+    "Bool", Literal[True], Literal[False], bool, default=bool, covariant=True
+)
+
+if TYPE_CHECKING:
+
+    class CallResult(Protocol):
+        """The type of `.obj`: T if plugins are called, None if not."""
+
+        @overload
+        def __get__(self, extension: Extension[T, Literal[True]], owner: Any) -> T: ...
+        @overload
+        def __get__(
+            self, extension: Extension[T, Literal[False]], owner: Any
+        ) -> None: ...
+        @overload
+        def __get__(self, extension: Extension[T, bool], owner: Any) -> T | None: ...
+        def __set__(self, extension: Extension[T, bool], value: T | None) -> None: ...
+else:
+    CallResult = T | None
 
 # name, value, module (None: the value is not a valid reference), attr, line in the file
 Row = tuple[str, str, str | None, str | None, int]

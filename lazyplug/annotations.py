@@ -30,8 +30,7 @@ def _complete_annotations() -> None:
     for module in [*vars(_public).values(), _declared, _tuples]:
         if getattr(module, "__name__", "").startswith(f"{__package__}."):
             own = vars(module)
-            # The hot modules bind T to None.
-            own.update({name: names[name] for name in names if own.get(name) is None})
+            own.update({name: names[name] for name in names.keys() - own.keys()})
             for value in own.values():
                 if isinstance(value, type) and value.__module__ == __package__:
                     _evaluate(value, names)

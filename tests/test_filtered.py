@@ -140,7 +140,7 @@ def test_with_lazy_false_all_are_loaded_before_the_check_as_in_stevedore(
 
 @pytest.mark.usefixtures("four")
 def test_dispatch_imports_only_plugins_that_the_filter_accepts() -> None:
-    manager = DispatchExtensionManager[Any]("g", lambda e: True, invoke_on_load=True)
+    manager = DispatchExtensionManager("g", lambda e: True, invoke_on_load=True)
     assert manager.map(
         lambda e, name: e.name == name, lambda e, name: (e.obj.call(), name), "b"
     ) == [(("b",), "b")]
@@ -186,7 +186,7 @@ def test_dispatch_in_an_empty_group_raises_no_matches() -> None:
 def test_dispatch_by_name_imports_only_the_named_plugins_and_keeps_their_order() -> (
     None
 ):
-    manager = NameDispatchExtensionManager[Any]("g", lambda e: True, True)
+    manager = NameDispatchExtensionManager("g", lambda e: True, True)
     assert manager.map(["b", "a", "b"], lambda e: e.obj.call()) == [
         ("b",), ("a",), ("b",),
     ]  # fmt: skip

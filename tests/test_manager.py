@@ -223,7 +223,7 @@ def test_a_falsy_driver_is_the_instance_and_not_the_class(
 
 
 def test_a_driver_manager_can_be_called_with_a_function(three: Path) -> None:
-    manager = DriverManager[Any]("g", "two", invoke_on_load=True)
+    manager = DriverManager("g", "two", invoke_on_load=True)
     assert manager(lambda extension, more: extension.obj.name(more), 5) == ("Two", 5)
 
 

@@ -71,8 +71,8 @@ def _global_rule(name: str, group: str) -> "Rule":
 
 
 def apply_choice(
-    manager: "Manager[Any]", extensions: "list[Extension[Any]]"
-) -> "list[Extension[Any]]":
+    manager: "Manager[Any]", extensions: "list[Extension[Any, Any]]"
+) -> "list[Extension[Any, Any]]":
     """Return the enabled extensions; add the others to the manager's `excluded`."""
     if not isinstance(manager._choice, Choice | None):
         raise TypeError(

@@ -1,6 +1,6 @@
 """Use the public names as hosts do: checked by mypy and pyright, never run."""
 
-from typing import Any, Protocol, Unpack, assert_type, runtime_checkable
+from typing import Any, Literal, Protocol, Unpack, assert_type, runtime_checkable
 
 from lazyplug import (
     DriverManager,
@@ -40,7 +40,7 @@ called = DriverManager("g", "n", invoke_on_load=True, protocol=Loader)
 assert_type(called.driver, Loader)
 assert_type(called["n"].obj, Loader)
 
-explicit = ExtensionManager[Loader]("g", True)
+explicit = ExtensionManager[Loader, Literal[True]]("g", True)
 for extension in explicit:
     assert_type(extension.obj.load(""), str)
     assert_type(extension.summary, str | None)
@@ -60,11 +60,55 @@ class HostManager(ExtensionManager[Loader]):
         super().__init__("g", invoke, on_failure="ignore")
 
 
+class CallingManager(ExtensionManager[Loader, Literal[True]]):
+    """A manager of a host that calls its plugins."""
+
+    def __init__(self, namespace: str = "g") -> None:
+        super().__init__(namespace, invoke_on_load=True, on_failure="ignore")
+
+
 class OpenManager(ExtensionManager[Loader]):
     """A manager of a host that accepts all options."""
 
     def __init__(self, **options: Unpack[Options[Loader]]) -> None:
         super().__init__("g", **options)
+
+
+def use_called(extension: Extension[Loader, Literal[True]]) -> str:
+    """Load a file with an extension that is called."""
+    return extension.obj.load("")
+
+
+def use_any(extension: Extension[Loader]) -> str:
+    """Load a file with an extension of either kind."""
+    assert_type(extension.obj, Loader | None)
+    if extension.obj is not None:
+        return extension.obj.load("")
+    return extension.plugin.load("")
+
+
+# With `invoke_on_load`, `.obj` is what the call returned.
+assert_type(ExtensionManager("g", True)["a"].obj, Any)
+assert_type(ExtensionManager("g", True, protocol=Loader)["a"].obj, Loader)
+assert_type(HookManager("g", "n", True, protocol=Loader)["n"][0].obj, Loader)
+assert_type([each.obj for each in CallingManager()], list[Loader])
+for manager in (
+    NamedExtensionManager("g", ["a"], invoke_on_load=True, protocol=Loader),
+    EnabledExtensionManager("g", lambda each: True, True, protocol=Loader),
+):
+    assert_type(manager.map(use_called), list[str])
+    assert_type(manager.map(use_any), list[str])
+    assert_type(manager.map(lambda each: each.obj.load("")), list[str])
+# Without it, `.obj` is None: no checker accepts its use.
+assert_type(ExtensionManager("g", False, protocol=Loader)["a"].obj, None)
+plain["n"].obj.load("")  # type: ignore[union-attr] # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+plain(use_called)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+plain(use_any)
+# If that is not known, it is either.
+either = DriverManager("g", "n", bool(plain), protocol=Loader)
+assert_type(either["n"].obj, Loader | None)
+assert_type(either.driver, Loader)
+assert_type(HostManager(True)["a"].obj, Loader | None)
 
 
 def take_last(

@@ -1,7 +1,7 @@
 """Which monitors there are, and which of them a node runs."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tinynova.compute.tracker import ResourceTracker
 from tinynova.engine import (
@@ -33,7 +33,8 @@ class MonitorHandler:
         self.chosen: dict[str, str] = {}
         self.monitors: list[Monitor] = []
         for kind in TYPES:
-            manager: EnabledExtensionManager[Monitor] = EnabledExtensionManager(
+            manager: EnabledExtensionManager[Monitor, Literal[True]]
+            manager = EnabledExtensionManager(
                 namespace=NAMESPACE + kind,
                 check_func=self.check_enabled,
                 invoke_on_load=True,
@@ -65,7 +66,7 @@ def in_order(
     on_missing: Callable[[set[str]], object],
 ) -> "list[Monitor]":
     """Return the monitors of these names, in their order."""
-    manager: NamedExtensionManager[Monitor] = NamedExtensionManager(
+    manager: NamedExtensionManager[Monitor, Literal[True]] = NamedExtensionManager(
         NAMESPACE + kind,
         names,
         invoke_on_load=True,
