@@ -1,6 +1,5 @@
 """Define the managers that filter by a check: once, or at each call."""
 
-from ._extension import PACKAGE
 from ._manager import ExtensionManager, Manager
 
 TYPE_CHECKING = False
@@ -73,7 +72,7 @@ class EnabledExtensionManager(
     :param options: the options of Manager.
     """
 
-    __module__ = PACKAGE
+    __module__ = ExtensionManager.__module__
 
 
 class DispatchExtensionManager(_CheckedManager["T", "Bool"]):
@@ -83,7 +82,7 @@ class DispatchExtensionManager(_CheckedManager["T", "Bool"]):
     :param options: the options of Manager.
     """
 
-    __module__ = PACKAGE
+    __module__ = ExtensionManager.__module__
 
     def map(
         self, filter_func: "Callable[Concatenate[Extension[T, Bool], P], bool]",
@@ -149,7 +148,7 @@ class NameDispatchExtensionManager(_CheckedManager["T", "Bool"]):
     :param options: the options of Manager.
     """
 
-    __module__ = PACKAGE
+    __module__ = ExtensionManager.__module__
 
     @property
     def by_name(self) -> "dict[str, Extension[T, Bool]]":
