@@ -4,7 +4,7 @@ import os
 
 from ._distribution import identify
 from ._environment import Environment, current, rows, third_party_finders
-from ._index import quote, rows_of, texts
+from ._index import DECODE_ERRORS, quote, rows_of, texts
 from ._indexing.layout import decode, group_text, table_of
 from ._indexing.layout import groups_of as groups_of_index
 from ._indexing.metadata import normalize, stem
@@ -12,7 +12,7 @@ from ._indexing.reading import find_metadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from re import Pattern
 
     from ._index import Index
@@ -60,6 +60,20 @@ def rows_by_group(environment: Environment) -> "dict[str, list[Pair]]":
     return {name: pairs for name, pairs in found.items() if pairs}
 
 
+def count_by_group(environment: Environment) -> "dict[str, tuple[int, int]]":
+    """Return the numbers of plugins and distributions of each group in `rows_by_group`.
+
+    The rows of the index are counted in its text: to decode them takes four times as
+    long.
+    """
+    if environment.overlay() is None:
+        return environment.read(_counts)
+    return {
+        name: (len(pairs), len({owner[0] for _, owner in pairs}))
+        for name, pairs in rows_by_group(environment).items()
+    }
+
+
 def groups_of(namespace: str) -> "list[str]":
     """Return the groups of a namespace: the group itself, or those of a family.
 
@@ -98,6 +112,30 @@ def mentions(environment: Environment, word: "bytes | Pattern[bytes]") -> bool:
 
 def _rows(index: "Index") -> "dict[str, list[Pair]]":
     return {group: index.rows(group) for group, *_ in sorted(table_of(index))}
+
+
+def _counts(index: "Index") -> "dict[str, tuple[int, int]]":
+    found = {}
+    try:
+        groups = groups_of_index(index)
+        for quoted_name in groups:
+            named, *lines = group_text(groups, quoted_name)[:-1].split("\n")
+            plugins, keys = 0, set()
+            for line in lines:
+                if "\\" in line:
+                    start, _, file, key, *rows = texts(line)
+                    fields = len(rows)
+                else:
+                    start, _, file, key, rest = line.split('","', 4)
+                    fields = rest.count('","') + 1
+                if start[-1] == "0" and file[:1] != "~":
+                    plugins += fields // 5
+                    keys.add(key)
+            if plugins:
+                found[texts(named)[0]] = plugins, len(keys)
+    except DECODE_ERRORS as error:
+        raise ValueError("groups") from error
+    return found
 
 
 def shadowed_rows(environment: Environment, group: str) -> "list[Pair]":
@@ -142,13 +180,13 @@ def distributions(environment: Environment) -> "set[str]":
     """Return the keys of all distributions, without pip's left-overs."""
     # Distributions of finders and in archives are known only as owners of rows.
     owners = [owner for pairs in all_rows(environment).values() for _, owner in pairs]
-    directories = map(os.path.basename, metadata_directories(environment))
-    keys = {
-        normalize(stem(directory)[0])
-        for directory in directories
-        if directory[:1] != "~"
-    }
+    keys = distribution_keys(map(os.path.basename, metadata_directories(environment)))
     return keys.union(owner[0] for owner in owners if not is_left_over(owner)) - {""}
+
+
+def distribution_keys(files: "Iterable[str]") -> "set[str]":
+    """Return the keys of the distributions of metadata directories, by their names."""
+    return {normalize(stem(file)[0]) for file in files if file[:1] != "~"} - {""}
 
 
 def metadata_directories(environment: Environment) -> "set[str]":

@@ -16,10 +16,9 @@ PATTERN_WITHOUT_GROUP = (
     "ignoring {pattern!r} in {source}: expected a pattern with a group, as in"
     " 'GROUP={pattern}'"
 )
-NO_HOME = "Cannot determine a cache directory: HOME is not set. Set LAZYPLUG_CACHE_DIR."
 NO_CACHE_FOR_ANOTHER_USER = (
-    "There is no cache directory: this process runs with the privileges of another"
-    " user (setuid or setgid)."
+    "there is no cache directory: this process runs with the privileges of another user"
+    " (setuid or setgid)"
 )
 
 # ---- Arguments and options, and the values that they may have ----
@@ -82,11 +81,6 @@ TOO_LARGE = "{size} bytes exceed the limit of {limit}"
 REPLACED = "the file was replaced"
 OTHERS_CAN_WRITE = "other users can write to it"
 FILE_NOT_TRUSTED = NOT_A_REGULAR_FILE + ", too large, or " + OTHERS_CAN_WRITE
-DIRECTORY_NOT_TRUSTED = (
-    "{directory} is not used: it is not a directory, or "
-    + OTHERS_CAN_WRITE
-    + ". Remove it, or remove their permission to write."
-)
 
 # ---- The index ----
 
@@ -231,6 +225,9 @@ IN_GROUP = "{what} in group {namespace!r}"
 FAILED_TO_LOAD = (
     "could be loaded: it is declared, but failed to load. Run `lazyplug check {group}`."
 )
+ALL_FAILED_TO_LOAD = (
+    "could be loaded: all that are declared failed. Run `lazyplug check {group}`."
+)
 NOT_LOADED = "It is declared, but was not loaded."
 NONE_ENABLED = "is enabled:{reasons}"
 DID_YOU_MEAN = "; did you mean {names}?"
@@ -257,7 +254,7 @@ UNDER_ANOTHER_NAME = "{distribution} declares it as {name!r} in group {group!r}"
 IS_NOT_INSTALLED = "{name!r} is declared by {requirement}, which is not installed"
 TO_INSTALL = "To install what is missing, run `{command}`."
 MORE_LOST = "And {count} more: run `lazyplug lost`."
-NOTHING_LOST = "No plugin that is known to have been installed here is missing."
+NOTHING_LOST = "no plugin that is known to have been installed here is missing"
 COULD_NOT_FIND = "Could not find {names}. Run `lazyplug why GROUP NAME`."
 REFERENCE_FAILED = "It cannot be imported as a reference either: {reason}."
 RELATIVE_NAME = "{module!r} is a relative name: expected the full name of a module"
@@ -368,7 +365,6 @@ CHECKED_IN_THIS_PROCESS = (
     "{reason}: each plugin is loaded in this process, without a time limit"
 )
 CHECKED_BY_NAME = "Not checked, unless a GROUP names them: {groups}."
-NOTHING_SELECTED = "{distributions}: declares no plugin in {place}"
 NEEDS_MODULE = "needs {module}, which is not installed"
 NEEDS_EXTRA = "needs {module} of the extra {extra!r}, which is not installed"
 FACT_DIFFERS = "fact {fact!r} ({kind}): expected {expected}, found {actual}"

@@ -303,13 +303,32 @@ def test_options_select_groups_and_distributions(
 @pytest.mark.usefixtures("several")
 def test_a_selection_of_nothing_is_an_error(run: Run) -> None:
     code, _, err = run("check", "--distribution", "absent")
-    assert (code, err) == (1, "absent: declares no plugin in any group\n")
+    assert (code, err) == (1, "No distribution named 'absent' is installed.\n")
     code, _, err = run("check", "app.more", "--distribution", "other-one")
-    assert (code, err) == (1, "other-one: declares no plugin in app.more\n")
+    message = "The distribution 'other-one' declares no entry point in group 'app.more'"
+    assert (code, err) == (1, f"{message}.\n")
+    names = ["--distribution", "other-one", "--distribution", "oth"]
+    code, out, err = run("check", *names)
+    assert (code, err) == (1, "No distribution named 'oth' is installed.\n")
+    assert "1 plugin checked" in out
     code, out, err = run("check", "app", "absent")
     assert code == 1
     assert "2 plugins checked" in out
     assert "no installed distribution declares that group" in err
+
+
+def test_what_is_left_out_on_request_is_not_an_error(
+    run: Run, site: PlantSite, set_path: SetPath
+) -> None:
+    points = "[console_scripts]\na = plug_x:a\n"
+    other = dist("b", entry_points="[g]\nb = os\n")
+    set_path(site({**dist("tool", entry_points=points), **other}))
+    text = "Not checked, unless a GROUP names them: console_scripts.\n"
+    expected = 0, f"0 plugins checked, 0 failed\n{text}", ""
+    assert run("check", "--distribution", "tool") == expected
+    for option, value in (("--exclude", "g"), ("--exclude-distribution", "b")):
+        expected = 0, "0 plugins checked, 0 failed\n", ""
+        assert run("check", "g", option, value) == expected
 
 
 # ---------------------------------------------------------------------------- output
@@ -378,6 +397,26 @@ def test_junit_xml_has_a_test_case_for_each_plugin(run: Run, tmp_path: Path) -> 
     code, _, err = run("check", "app", "--junit", str(tmp_path / "absent" / "x.xml"))
     assert code == 2
     assert "x.xml cannot be written: No such file or directory" in err
+
+
+@pytest.mark.usefixtures("failing")
+def test_failures_are_printed_as_annotations_of_github_actions(run: Run) -> None:
+    _, out, _ = run("check", "app", "--github")
+    start = "::error title=lazyplug check::failed app: "
+    error = "ModuleNotFoundError: No module named 'plug_gone'"
+    assert sorted(out.splitlines()[:-1]) == [
+        f"{start}bad (some 1.0)%0AOSError: one%0Atwo%0Athree%0A…",
+        f"{start}n0, n1, n2, n3, n4 and 2 more (many 3)%0A{error}",
+    ]
+    assert out.splitlines()[-1] == "9 plugins checked, 8 failed"
+
+
+@pytest.mark.usefixtures("failing")
+def test_states_are_colored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[31mfailed   \x1b[0mapp: bad (some 1.0)\n" in run("check", "app")[1]
+    assert "\x1b[33mnote    \x1b[0msettings: LAZYPLUG_" in run("doctor")[1]
 
 
 @pytest.mark.usefixtures("failing")

@@ -150,6 +150,9 @@ def test_the_command_lists_what_was_lost_and_one_command_that_installs_all(
         f"acme.others   toml  acme-more 2       {today()}",
         f"To install what is missing, run `{command}`.",
     ]
+    text = "No plugin that is known to have been installed here is missing in group"
+    expected = f"{text} 'Acme.others'; did you mean 'acme.others' or 'acme.loaders'?\n"
+    assert run("lost", "Acme.others")[1] == expected
     found = run_json(run, "lost", "acme.others")
     assert found == {
         "lost": [

@@ -238,6 +238,26 @@ def test_the_error_for_an_unknown_driver_lists_similar_and_available_names(
         DriverManager[Any]("g", "ones")
 
 
+def test_the_error_of_a_manager_without_extensions_says_why(
+    three: Path, site: PlantSite, prepend_path: SetPath
+) -> None:
+    prepend_path(site(dist("more", "1", "[bad]\nx = plug_gone\n"), "more"))
+    for manager, text in (
+        (
+            NamedExtensionManager[Any]("g", ["ones"]),
+            r"named 'ones' in group 'g'; did",
+        ),
+        (NamedExtensionManager[Any]("g", []), r"no extension in group 'g'\.$"),
+        (
+            NamedExtensionManager[Any]("bad", ["x"], lazy=False),
+            "'x' in group 'bad' co",
+        ),
+        (ExtensionManager[Any]("bad", lazy=False), "'bad' could be loaded: all that"),
+    ):
+        with pytest.raises(lazyplug.NoMatches, match=text):
+            manager.map(print)
+
+
 def test_the_error_for_a_driver_of_an_unknown_group_suggests_similar_groups(
     three: Path, site: PlantSite, prepend_path: SetPath
 ) -> None:

@@ -7,7 +7,13 @@ from .. import _messages as messages
 from .._distribution import identify
 from .._extension import Extension
 from .._indexing.metadata import normalize
-from .._inventory import all_rows, distributions, groups_of, is_left_over, rows_by_group
+from .._inventory import (
+    all_rows,
+    count_by_group,
+    distributions,
+    groups_of,
+    is_left_over,
+)
 from .._manager import ExtensionManager
 from .._printable import sentence
 from .output import add_json, clean, complain, print_fields, print_json, print_table
@@ -15,7 +21,7 @@ from .output import add_json, clean, complain, print_fields, print_json, print_t
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any, Literal
 
     from .._entry_point import EntryPoint
@@ -96,11 +102,9 @@ def list_plugins(options: "argparse.Namespace") -> int:
     elif rows:
         print_table([*_printed_rows(rows, group)])
     elif group is None or options.distribution is not None:
-        complain(_nothing_of(options.distribution, group))
+        complain(nothing_of(options.distribution, group))
     else:
-        from .._faults.errors import no_matches  # deferred: only on failure
-
-        complain(str(no_matches(group, None, ())))
+        complain(no_such_plugin(group))
     return 0 if rows else 1
 
 
@@ -112,13 +116,10 @@ def _facts_object(reference: "tuple[str, str]") -> "Facts":
 
 def _list_groups(options: "argparse.Namespace") -> int:
     """Print all groups, with the number of plugins and distributions in each."""
+    counts = sorted(count_by_group(_environment.current()).items())
     found = [
-        {
-            "group": group,
-            "plugins": len(pairs),
-            "distributions": len({owner[0] for _, owner in pairs}),
-        }
-        for group, pairs in sorted(rows_by_group(_environment.current()).items())
+        {"group": group, "plugins": plugins, "distributions": distributions}
+        for group, (plugins, distributions) in counts
     ]
     if options.json:
         print_json(found)
@@ -150,8 +151,18 @@ def _selected(options: "argparse.Namespace") -> "dict[Extension[Any], str]":
     }
 
 
-def _nothing_of(distribution: str, group: "str | None") -> str:
-    """Return why no plugin of a distribution is listed."""
+def no_such_plugin(
+    group: str, name: "str | None" = None, names: "Iterable[str]" = ()
+) -> str:
+    """Return why no plugin of a group, or none with this name, is found."""
+    from .._faults.errors import no_matches  # deferred: only on failure
+
+    text = str(no_matches(group, name, names))
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def nothing_of(distribution: str, group: "str | None") -> str:
+    """Return why no plugin of a distribution is found."""
     from .._faults.errors import did_you_mean, near_misses  # deferred: only on failure
 
     installed = distributions(_environment.current())
@@ -228,10 +239,8 @@ def show(options: "argparse.Namespace") -> int:
             print()
         print_fields(_printed_fields(row))
     if not rows:
-        from .._faults.errors import no_matches  # deferred: only on failure
-
         names = [extension.name for extension in found]
-        complain(str(no_matches(options.group, options.name, names)))
+        complain(no_such_plugin(options.group, options.name, names))
     return 0 if rows else 1
 
 
