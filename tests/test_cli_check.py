@@ -1,7 +1,9 @@
 """Test what `lazyplug check` loads, remembers, skips and prints."""
 
 import json
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +15,7 @@ from lazyplug.cli.missing import need
 from lazyplug.testing import Tree, dist, plant
 from tests.support.commands import Run, run_json
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.users import posix
 
 pytestmark = pytest.mark.usefixtures("late_clock")
 
@@ -145,24 +148,98 @@ def test_what_was_loaded_is_remembered_until_its_package_or_environment_changes(
     assert "plug_pack.a" in loaded(loads)
 
 
-def test_a_plugin_that_fails_after_it_was_remembered_is_removed(
+# What a plugin needs, as the body of its package, and what takes that away.
+LOSSES: dict[str, tuple[str, Callable[[Path, pytest.MonkeyPatch], object]]] = {
+    "a variable": (
+        "import os; os.environ['NEEDED']",
+        lambda _, patch: patch.delenv("NEEDED"),
+    ),
+    "an option of the interpreter": (
+        "",
+        lambda _, patch: patch.setattr(sys, "orig_argv", ["py", "-X", "dev", "x.py"]),
+    ),
+    "a version of Python": (
+        "",
+        lambda _, patch: patch.setattr(sys, "version", "3.99"),
+    ),
+    "a file in the current directory": (
+        "open('needed')",
+        lambda _, patch: patch.chdir("/"),
+    ),
+    "a data file": (
+        "open(__path__[0] + '/data.json')",
+        lambda site, _: (site / "plug_pack" / "data.json").unlink(),
+    ),
+    "a file in a linked directory": (
+        "import plug_pack.linked.x",
+        lambda site, _: (site / "elsewhere" / "x.py").unlink(),
+    ),
+    "another distribution": (
+        "import plug_needed",
+        lambda site, _: (site / "plug_needed.py").unlink(),
+    ),
+    "the attribute": (
+        "x = 1",
+        lambda site, _: plant(
+            site, dist("some", entry_points="[app]\na = plug_pack:y")
+        ),
+    ),
+}
+
+
+@posix
+@pytest.mark.parametrize("what", LOSSES)
+def test_what_was_remembered_never_hides_that_something_is_missing(
+    what: str,
     site: PlantSite,
     prepend_path: SetPath,
     run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    prepend_path(
-        site(
-            {
-                "plug_env.py": "import os\nassert 'BREAK_IT' not in os.environ\n",
-                **dist("some", entry_points="[app]\na = plug_env\n"),
-            }
-        )
+    source, lose = LOSSES[what]
+    attr = ":x" if what == "the attribute" else ""
+    points = dist("some", entry_points=f"[app]\na = plug_pack{attr}\n")
+    package = {"__init__.py": source, "data.json": "{}"}
+    directory = site(
+        {
+            "plug_pack": package,
+            "plug_needed.py": "",
+            "elsewhere": {"x.py": ""},
+            **points,
+        }
     )
-    assert run("check", "app")[0] == 0
-    monkeypatch.setenv("BREAK_IT", "1")
-    assert run("check", "app")[0] == 0  # not noticed, as documented
-    assert run("check", "app", "--again")[0] == 1
+    (directory / "plug_pack" / "linked").symlink_to(directory / "elsewhere")
+    (directory.parent / "needed").touch()
+    monkeypatch.chdir(directory.parent)
+    monkeypatch.setenv("NEEDED", "1")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    prepend_path(directory)
+    for expected in ("1 plugin checked, 0 failed\n", ", 1 loaded before\n"):
+        assert run("check", "app")[1].endswith(expected)
+        lazyplug.invalidate_caches()
+    lose(directory, monkeypatch)
+    code, out, _ = run("check", "app")
+    assert "loaded before" not in out
+    assert code == (1 if source else 0)
+    # A failure is not remembered, and what was remembered before is gone.
+    assert "loaded before" not in run("check", "app")[1] or not source
+
+
+@posix
+def test_a_file_that_is_replaced_with_the_same_size_and_time_is_noticed(
+    site: PlantSite, prepend_path: SetPath, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python itself would run the bytecode of the file that was replaced.
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    points = dist("some", entry_points="[app]\na = plug_same\n")
+    directory = site({"plug_same.py": "x = 1", **points})
+    prepend_path(directory)
+    file = directory / "plug_same.py"
+    before = file.stat()
+    assert run("check", "app")[0] == run("check", "app")[0] == 0
+    file.write_text("1 / 0")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
     assert run("check", "app")[0] == 1
 
 
