@@ -310,6 +310,32 @@ def test_a_plugin_that_lacks_a_requirement_or_a_module_of_its_own_fails(
     assert row["state"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("extras", "lines", "state"),
+    [
+        (" [Html]", ("noproject; extra == 'html'",), "skipped"),
+        (" [html]", ("some; extra == 'html'",), "failed"),  # it is installed
+        (" [other]", ("noproject; extra == 'html'",), "failed"),
+        ("", ("noproject; extra == 'html'",), "failed"),
+    ],
+)
+def test_an_entry_point_may_name_the_extra_that_it_needs(
+    site: PlantSite,
+    prepend_path: SetPath,
+    run: Run,
+    extras: str,
+    lines: tuple[str, ...],
+    state: str,
+) -> None:
+    tree: Tree = {"plug_needs.py": "import unlike\n"}
+    points = f"[app]\na = plug_needs{extras}\n"
+    prepend_path(plant_with(site, tree, points, *lines))
+    (row,) = run_json(run, "check", "app")
+    assert row["state"] == state
+    error = "needs unlike of the extra 'html', which is not installed"
+    assert (row["error"] == error) is (state == "skipped")
+
+
 def test_an_extension_without_a_distribution_needs_nothing() -> None:
     manager: lazyplug.ExtensionManager[object] = lazyplug.ExtensionManager(
         "no.such.group"
