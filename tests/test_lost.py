@@ -22,7 +22,7 @@ from lazyplug import (
 )
 from lazyplug._faults import installer
 from lazyplug._index import index_name
-from lazyplug._indexing import storage
+from lazyplug._indexing import losses, storage
 from lazyplug._indexing.losses import Loss, decode, encode
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import Ticking
@@ -475,6 +475,30 @@ def test_a_warm_start_does_not_open_the_file(
     ]
     error()
     assert str(prefix.file()) in opened
+
+
+def test_losses_that_another_process_writes_at_the_same_time_are_kept(
+    prefix: Prefix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Loss(
+        int(time.time()), str(prefix.site), "b-1.dist-info", "b", "other", "b", "m:x"
+    )
+    before: list[bool] = []
+    real, replace = losses._is_gone, fs.replace
+
+    def write_another(index: Any, loss: Loss) -> bool:
+        prefix.file().write_bytes(encode(str(prefix.directory), [other]))
+        return real(index, loss)
+
+    def note(old: Any, new: Any, **named: Any) -> None:
+        before.append(prefix.file().exists())
+        replace(old, new, **named)
+
+    monkeypatch.setattr(losses, "_is_gone", write_another)
+    monkeypatch.setattr(fs, "replace", note)
+    prefix.uninstall("acme_loaders")
+    assert prefix.lost() == ["b", "yaml"]
+    assert before[0]  # a process that found no file would write only its own losses
 
 
 @posix

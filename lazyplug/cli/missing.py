@@ -22,9 +22,9 @@ def need(extension: "Extension[Any]", module: str) -> str:
     """Return what a plugin needs that need not be installed, or "".
 
     That is a module of an extra of its distribution, or the host of its group, if the
-    distribution does not require it: pytest for the group `pytest11`. Nothing says which
-    project has a module that is not installed. So its name must be like that of a
-    project that the extra requires, or the entry point must name the extra.
+    distribution does not require it: pytest for the group `pytest11`. Nothing says
+    which project has a module that is not installed. So its name must be like that of
+    a project that the extra requires, or the entry point must name the extra.
 
     :param module: the name of the module that was not found.
     """
