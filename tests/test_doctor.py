@@ -592,6 +592,7 @@ def test_the_variable_that_the_cache_directory_comes_from_is_named(
     monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
     each = found(run)["cache-not-writable"]
     assert (each["cause"], each["variable"]) == ("not-a-directory", "XDG_CACHE_HOME")
+    assert "cache-in-memory" not in found(run)
     assert each["advice"] == findings.SET_CACHE_DIR
 
 

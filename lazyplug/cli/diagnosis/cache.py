@@ -75,8 +75,9 @@ def check_file_systems() -> "Iterator[Finding]":
         if _environment.may_contain_distributions(entry)
     ]
     for what, path in places:
-        mount = mount_of(existing(path))
-        if mount is None:
+        place = existing(path)
+        mount = mount_of(place)
+        if mount is None or not os.path.isdir(place):
             continue
         fields = {"path": path, **fields_of_mount(mount)}
         text = f"{what} is on {mount}"

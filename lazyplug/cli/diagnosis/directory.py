@@ -38,8 +38,8 @@ def no_directory() -> Finding:
 def not_trusted(directory: str) -> Finding:
     """Return why the cache directory is not used: another user could change it."""
     _, reason, advice = _explain_owner(directory, is_refused=True)
-    reason = reason.replace(f"{directory} ", "it ")
     text = f"{directory}{source_of(directory)[1]} is not used: {reason}"
+    text = text.replace(f": {directory} ", ": it ")
     return finding("cache-not-trusted", text, advice, **fields_of(directory))
 
 
@@ -56,9 +56,9 @@ def not_writable(directory: str, error: OSError, size: int = 0) -> Finding:
     """
     cause, reason, advice = _explain(error, directory, size)
     done = "written" if os.path.lexists(directory) else "created"
-    reason = reason.replace(f"{directory} ", "it ")
     reason = messages.CANNOT_BE.format(done=done, reason=reason)
     text = f"{directory}{source_of(directory)[1]} {reason}"
+    text = text.replace(f": {directory} ", ": it ")
     mount = mount_of(existing(directory))
     fields = fields_of(directory) | (fields_of_mount(mount) if mount else {})
     return finding("cache-not-writable", text, advice, cause=cause, **fields)
