@@ -128,7 +128,7 @@ def _fit(
 ) -> bool:
     """Make the last column narrower, then the first one; return whether lines fit."""
     least = _column_width(
-        [word for row in (headings, *cells) for word in row[-1].split()]
+        [word for row in (headings, *cells) for word in _words(row[-1])]
     )
     left = limit - sum(widths[:-1]) - 2 * (len(widths) - 1)
     first = widths[0] + left - least
@@ -223,16 +223,31 @@ def _folded(text: str, file: "IO[str]") -> "list[str]":
 def _fold(text: str, width: int) -> "list[str]":
     """Return a text as lines of some width, of which only long words exceed it.
 
-    >>> _fold("one two three", 8), _fold("", 8)
-    (['one two', 'three'], [''])
+    >>> _fold("one two three", 8), _fold("", 8), _fold("run `a b c`.", 8)
+    (['one two', 'three'], [''], ['run', '`a b c`.'])
     """
     lines: list[str] = []
-    for word in text.split(" "):
+    for word in _words(text):
         if lines and display_width(lines[-1]) + 1 + display_width(word) <= width:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    return lines
+    return [line.replace(_SPACE, " ") for line in lines]
+
+
+def _words(text: str) -> "list[str]":
+    """Return what is not to be broken into lines: words, and commands in backquotes.
+
+    A command that is broken into lines cannot be copied. Its spaces are replaced.
+    """
+    parts = text.split("`")
+    if len(parts) % 2:
+        parts[1::2] = [each.replace(" ", _SPACE) for each in parts[1::2]]
+    return "`".join(parts).split(" ")
+
+
+# Printable texts have none.
+_SPACE = "\0"
 
 
 def display_width(text: str) -> int:
