@@ -225,8 +225,9 @@ IN_GROUP = "{what} in group {namespace!r}"
 FAILED_TO_LOAD = (
     "could be loaded: it is declared, but failed to load. Run `lazyplug check {group}`."
 )
-ALL_FAILED_TO_LOAD = (
-    "could be loaded: all that are declared failed. Run `lazyplug check {group}`."
+NONE_LEFT = (
+    "is left: the program enabled none, or they failed to load. Run `lazyplug check"
+    " {group}`."
 )
 NOT_LOADED = "It is declared, but was not loaded."
 NONE_ENABLED = "is enabled:{reasons}"

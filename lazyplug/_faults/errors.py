@@ -96,7 +96,7 @@ def no_matches(
     if name is not None and name in names:
         text += f" {messages.FAILED_TO_LOAD.format(group=_argument(namespace))}"
     elif name is None and names and not reasons:
-        text += f" {messages.ALL_FAILED_TO_LOAD.format(group=_argument(namespace))}"
+        text += f" {messages.NONE_LEFT.format(group=_argument(namespace))}"
     elif reasons:
         text += f" {messages.NONE_ENABLED.format(reasons=''.join(reasons))}\n"
         if names:
