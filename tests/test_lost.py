@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -731,8 +732,6 @@ def test_the_words_of_a_command_are_quoted() -> None:
 
 
 def test_the_error_can_be_pickled(prefix: Prefix) -> None:
-    import pickle
-
     prefix.uninstall("acme_loaders")
     copy = pickle.loads(pickle.dumps(error()))  # noqa: S301
     assert copy.install.endswith(" acme-loaders")
