@@ -4,7 +4,7 @@ import os
 
 from ._distribution import identify
 from ._environment import Environment, current, rows, third_party_finders
-from ._index import DECODE_ERRORS, quote, rows_of, texts
+from ._index import quote, rows_of, texts
 from ._indexing.layout import decode, group_text, table_of
 from ._indexing.layout import groups_of as groups_of_index
 from ._indexing.metadata import normalize, stem
@@ -63,15 +63,12 @@ def rows_by_group(environment: Environment) -> "dict[str, list[Pair]]":
 def count_by_group(environment: Environment) -> "dict[str, tuple[int, int]]":
     """Return the numbers of plugins and distributions of each group in `rows_by_group`.
 
-    The rows of the index are counted in its text: to decode them takes four times as
+    Most rows of the index are counted in its text: to decode them takes four times as
     long.
     """
     if environment.overlay() is None:
         return environment.read(_counts)
-    return {
-        name: (len(pairs), len({owner[0] for _, owner in pairs}))
-        for name, pairs in rows_by_group(environment).items()
-    }
+    return {n: _numbers(pairs) for n, pairs in rows_by_group(environment).items()}
 
 
 def groups_of(namespace: str) -> "list[str]":
@@ -114,28 +111,29 @@ def _rows(index: "Index") -> "dict[str, list[Pair]]":
     return {group: index.rows(group) for group, *_ in sorted(table_of(index))}
 
 
+# One is in the text of each group with escapes, shadowed rows, or left-overs of pip.
+_SPECIAL = "\\", '["1",', "~"
+
+
 def _counts(index: "Index") -> "dict[str, tuple[int, int]]":
     found = {}
-    try:
-        groups = groups_of_index(index)
-        for quoted_name in groups:
-            named, *lines = group_text(groups, quoted_name)[:-1].split("\n")
-            plugins, keys = 0, set()
-            for line in lines:
-                if "\\" in line:
-                    start, _, file, key, *rows = texts(line)
-                    fields = len(rows)
-                else:
-                    start, _, file, key, rest = line.split('","', 4)
-                    fields = rest.count('","') + 1
-                if start[-1] == "0" and file[:1] != "~":
-                    plugins += fields // 5
-                    keys.add(key)
-            if plugins:
-                found[texts(named)[0]] = plugins, len(keys)
-    except DECODE_ERRORS as error:
-        raise ValueError("groups") from error
-    return found
+    groups = groups_of_index(index)
+    for quoted_name in groups:
+        text = group_text(groups, quoted_name)
+        (name,) = texts(f"[{quoted_name}]")
+        if any(special in text for special in _SPECIAL):
+            found[name] = _numbers(index.rows(name))
+        else:
+            # Each line has four strings about a distribution, and five about a plugin.
+            lines = text.count('["0",')
+            found[name] = (text.count('","') - 3 * lines) // 5, lines
+    return {name: numbers for name, numbers in found.items() if numbers[0]}
+
+
+def _numbers(pairs: "list[Pair]") -> "tuple[int, int]":
+    """Return the numbers of plugins and distributions, without pip's left-overs."""
+    owners = [owner for _, owner in pairs if not is_left_over(owner)]
+    return len(owners), len({owner[0] for owner in owners})
 
 
 def shadowed_rows(environment: Environment, group: str) -> "list[Pair]":

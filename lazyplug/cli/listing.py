@@ -5,7 +5,6 @@ import os
 from .. import _environment, _settings
 from .. import _messages as messages
 from .._distribution import identify
-from .._extension import Extension
 from .._indexing.metadata import normalize
 from .._inventory import (
     all_rows,
@@ -14,7 +13,6 @@ from .._inventory import (
     groups_of,
     is_left_over,
 )
-from .._manager import ExtensionManager
 from .._printable import sentence
 from .output import add_json, clean, complain, print_fields, print_json, print_table
 
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from .._entry_point import EntryPoint
+    from .._extension import Extension
     from .._facts import Facts
     from .._types import Owner
 
@@ -254,6 +253,8 @@ def list_extensions(
     :param thorough: whether to check that their modules exist, which takes longer.
     :param name: the only name for which that is checked; None: all.
     """
+    from .._manager import ExtensionManager  # deferred: the groups need none
+
     _environment.current().overlay()  # what is scanned may have problems
     # Nothing is reported here. If there is nothing to report, the default imports less.
     on_failure: Literal["ignore", "warn"]
@@ -302,6 +303,8 @@ def state_of(extension: "Extension[Any]", note: str) -> str:
 
 
 def _left_overs(namespace: str) -> "Iterator[tuple[Extension[Any], str]]":
+    from .._extension import Extension  # deferred: as above
+
     for group in groups_of(namespace):
         for row, owner in _environment.rows(group):
             if is_left_over(owner):

@@ -168,10 +168,13 @@ def _aligned(
     >>> _aligned(["a", "10"], [4, 3], [False, True])
     ['a   ', ' 10']
     """
+    if not "".join(line).isascii():
+        # The methods of strings count characters, which may be wider.
+        lengths = zip(widths, line)
+        widths = [width + len(word) - display_width(word) for width, word in lengths]
     return [
-        f"{' ' * missing}{word}" if right else f"{word}{' ' * missing}"
+        word.rjust(width) if right else word.ljust(width)
         for word, width, right in zip(line, widths, numeric)
-        for missing in [width - (len(word) if word.isascii() else display_width(word))]
     ]
 
 
@@ -446,6 +449,8 @@ def save_picture(
 def _cell_text(value: "Any") -> str:
     if type(value) is str:
         return clean(value)
+    if type(value) is int:
+        return str(value)
     if value is None or value is False:
         return ""
     if value is True:
