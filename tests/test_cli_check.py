@@ -225,6 +225,15 @@ def test_what_was_remembered_never_hides_that_something_is_missing(
     assert "loaded before" not in run("check", "app")[1] or not source
 
 
+def test_what_was_loaded_is_remembered_if_a_volatile_path_entry_does_not_exist(
+    site: PlantSite, set_path: SetPath, run: Run
+) -> None:
+    points = dist("some", entry_points="[app]\na = json\n")
+    set_path(site(points), "absent", os.path.dirname(os.__file__))
+    assert run("check", "app")[0] == 0
+    assert run("check", "app")[1].endswith(", 1 loaded before\n")
+
+
 @posix
 def test_a_file_that_is_replaced_with_the_same_size_and_time_is_noticed(
     site: PlantSite, prepend_path: SetPath, run: Run, monkeypatch: pytest.MonkeyPatch

@@ -74,7 +74,8 @@ class EarlierChecks:
         try:
             lines.append(os.getcwd())
             for place in sorted(environment.volatile):
-                lines.append(self._signature(environment.entries[place]))
+                path = environment.entries[place]
+                lines.append(self._signature(path) if os.path.lexists(path) else path)
         except (OSError, ValueError):
             return ""
         return digest("\n".join(lines).encode("utf-8", "surrogateescape"))
