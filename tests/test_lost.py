@@ -151,6 +151,10 @@ def test_the_command_lists_what_was_lost_and_one_command_that_installs_all(
         f"acme.others   toml  acme-more 2       {today()}",
         f"To install what is missing, run `{command}`.",
     ]
+    text = "No distribution named 'acme-more' is installed. It was until"
+    for command in ("list", "check"):
+        err = run(command, "--distribution", "acme-more")[2]
+        assert err == f"{text} {today()}: run `lazyplug lost`.\n"
     text = "No plugin that is known to have been installed here is missing in group"
     expected = f"{text} 'Acme.others'; did you mean 'acme.others' or 'acme.loaders'?\n"
     assert run("lost", "Acme.others")[1] == expected

@@ -162,7 +162,9 @@ def no_such_plugin(
 
 def nothing_of(distribution: str, group: "str | None") -> str:
     """Return why no plugin of a distribution is found."""
-    from .._faults.errors import did_you_mean, near_misses  # deferred: only on failure
+    # deferred: only on failure
+    from .._faults.errors import did_you_mean, near_misses
+    from .._faults.lost import lost_plugins
 
     installed = distributions(_environment.current())
     key = normalize(distribution)
@@ -172,6 +174,9 @@ def nothing_of(distribution: str, group: "str | None") -> str:
             text = messages.IN_GROUP.format(what=text, namespace=group)
         return sentence(text)
     text = sentence(messages.NO_DISTRIBUTION_NAMED.format(name=distribution))
+    for lost in lost_plugins():
+        if normalize(lost.distribution.partition(" ")[0]) == key:
+            return f"{text} {messages.WAS_INSTALLED.format(date=lost.until)}"
     near = [each.replace("_", "-") for each in near_misses(key, installed)]
     return f"{text.removesuffix('.')}{did_you_mean(near) or '.'}"
 
