@@ -12,7 +12,7 @@ from ._indexing.reading import find_metadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from re import Pattern
 
     from ._index import Index
@@ -60,6 +60,17 @@ def rows_by_group(environment: Environment) -> "dict[str, list[Pair]]":
     return {name: pairs for name, pairs in found.items() if pairs}
 
 
+def count_by_group(environment: Environment) -> "dict[str, tuple[int, int]]":
+    """Return the numbers of plugins and distributions of each group in `rows_by_group`.
+
+    Most rows of the index are counted in its text: to decode them takes four times as
+    long.
+    """
+    if environment.overlay() is None:
+        return environment.read(_counts)
+    return {n: _numbers(pairs) for n, pairs in rows_by_group(environment).items()}
+
+
 def groups_of(namespace: str) -> "list[str]":
     """Return the groups of a namespace: the group itself, or those of a family.
 
@@ -98,6 +109,31 @@ def mentions(environment: Environment, word: "bytes | Pattern[bytes]") -> bool:
 
 def _rows(index: "Index") -> "dict[str, list[Pair]]":
     return {group: index.rows(group) for group, *_ in sorted(table_of(index))}
+
+
+# One is in the text of each group with escapes, shadowed rows, or left-overs of pip.
+_SPECIAL = "\\", '["1",', "~"
+
+
+def _counts(index: "Index") -> "dict[str, tuple[int, int]]":
+    found = {}
+    groups = groups_of_index(index)
+    for quoted_name in groups:
+        text = group_text(groups, quoted_name)
+        (name,) = texts(f"[{quoted_name}]")
+        if any(special in text for special in _SPECIAL):
+            found[name] = _numbers(index.rows(name))
+        else:
+            # Each line has four strings about a distribution, and five about a plugin.
+            lines = text.count('["0",')
+            found[name] = (text.count('","') - 3 * lines) // 5, lines
+    return {name: numbers for name, numbers in found.items() if numbers[0]}
+
+
+def _numbers(pairs: "list[Pair]") -> "tuple[int, int]":
+    """Return the numbers of plugins and distributions, without pip's left-overs."""
+    owners = [owner for _, owner in pairs if not is_left_over(owner)]
+    return len(owners), len({owner[0] for owner in owners})
 
 
 def shadowed_rows(environment: Environment, group: str) -> "list[Pair]":
@@ -142,13 +178,13 @@ def distributions(environment: Environment) -> "set[str]":
     """Return the keys of all distributions, without pip's left-overs."""
     # Distributions of finders and in archives are known only as owners of rows.
     owners = [owner for pairs in all_rows(environment).values() for _, owner in pairs]
-    directories = map(os.path.basename, metadata_directories(environment))
-    keys = {
-        normalize(stem(directory)[0])
-        for directory in directories
-        if directory[:1] != "~"
-    }
+    keys = distribution_keys(map(os.path.basename, metadata_directories(environment)))
     return keys.union(owner[0] for owner in owners if not is_left_over(owner)) - {""}
+
+
+def distribution_keys(files: "Iterable[str]") -> "set[str]":
+    """Return the keys of the distributions of metadata directories, by their names."""
+    return {normalize(stem(file)[0]) for file in files if file[:1] != "~"} - {""}
 
 
 def metadata_directories(environment: Environment) -> "set[str]":

@@ -230,9 +230,7 @@ def resolve_names(
 def check_any(manager: "Manager[Any]") -> None:
     """Raise NoMatches if a manager has no extensions to call."""
     if not manager.extensions:
-        from ._faults.errors import no_matches  # deferred: only on failure
-
-        raise no_matches(manager.namespace, None, (), manager.excluded)
+        raise nothing_found(manager)
 
 
 def identity(extension: "Extension[Any]") -> "tuple[Any, ...]":
@@ -241,9 +239,9 @@ def identity(extension: "Extension[Any]") -> "tuple[Any, ...]":
     return extension.group, extension.name, extension.value, owner and owner[0]
 
 
-def no_driver(manager: "Any") -> Exception:
-    """Return the error for a driver that does not exist."""
-    # deferred: few conflicts have no driver
+def nothing_found(manager: "Any") -> Exception:
+    """Return the error for a manager without extensions."""
+    # deferred: only on failure
     from ._faults.errors import no_matches
     from ._selection.judging import apply_choice
 
@@ -251,5 +249,8 @@ def no_driver(manager: "Any") -> Exception:
     names = [each.name for each in apply_choice(manager, manager._extensions(None))]
     # Restored, since the choice was applied to other names only for this message.
     manager.excluded = excluded
-    name = manager._names[0] if manager._names else None
+    requested = manager._requested_names
+    if requested is not None and not requested:
+        names = []  # they are not missed
+    name = requested[0] if requested else None
     return no_matches(manager.namespace, name, names, excluded, manager._known)

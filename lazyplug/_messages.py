@@ -16,10 +16,9 @@ PATTERN_WITHOUT_GROUP = (
     "ignoring {pattern!r} in {source}: expected a pattern with a group, as in"
     " 'GROUP={pattern}'"
 )
-NO_HOME = "Cannot determine a cache directory: HOME is not set. Set LAZYPLUG_CACHE_DIR."
 NO_CACHE_FOR_ANOTHER_USER = (
-    "There is no cache directory: this process runs with the privileges of another"
-    " user (setuid or setgid)."
+    "there is no cache directory: this process runs with the privileges of another user"
+    " (setuid or setgid)"
 )
 
 # ---- Arguments and options, and the values that they may have ----
@@ -85,11 +84,6 @@ TOO_LARGE = "{size} bytes exceed the limit of {limit}"
 REPLACED = "the file was replaced"
 OTHERS_CAN_WRITE = "other users can write to it"
 FILE_NOT_TRUSTED = NOT_A_REGULAR_FILE + ", too large, or " + OTHERS_CAN_WRITE
-DIRECTORY_NOT_TRUSTED = (
-    "{directory} is not used: it is not a directory, or "
-    + OTHERS_CAN_WRITE
-    + ". Remove it, or remove their permission to write."
-)
 
 # ---- The index ----
 
@@ -234,6 +228,10 @@ IN_GROUP = "{what} in group {namespace!r}"
 FAILED_TO_LOAD = (
     "could be loaded: it is declared, but failed to load. Run `lazyplug check {group}`."
 )
+NONE_LEFT = (
+    "is left: the program enabled none, or they failed to load. Run `lazyplug check"
+    " {group}`."
+)
 NOT_LOADED = "It is declared, but was not loaded."
 NONE_ENABLED = "is enabled:{reasons}"
 DID_YOU_MEAN = "; did you mean {names}?"
@@ -241,6 +239,7 @@ AVAILABLE = "Available: {names}."
 EXCLUDED = "Excluded: {names}."
 NOT_DECLARED = "no installed distribution declares {what}"
 NO_DISTRIBUTION_NAMED = "no distribution named {name!r} is installed"
+WAS_INSTALLED = "It was until {date}: run `lazyplug lost`."
 DECLARES_NOTHING = "the distribution {name!r} declares no entry point"
 NO_ENTRY_POINTS = "no entry points found on sys.path"
 IS_METADATA_MISSING = "is the metadata of the distributions missing?"
@@ -260,7 +259,7 @@ UNDER_ANOTHER_NAME = "{distribution} declares it as {name!r} in group {group!r}"
 IS_NOT_INSTALLED = "{name!r} is declared by {requirement}, which is not installed"
 TO_INSTALL = "To install what is missing, run `{command}`."
 MORE_LOST = "And {count} more: run `lazyplug lost`."
-NOTHING_LOST = "No plugin that is known to have been installed here is missing."
+NOTHING_LOST = "no plugin that is known to have been installed here is missing"
 COULD_NOT_FIND = "Could not find {names}. Run `lazyplug why GROUP NAME`."
 REFERENCE_FAILED = "It cannot be imported as a reference either: {reason}."
 RELATIVE_NAME = "{module!r} is a relative name: expected the full name of a module"
@@ -371,7 +370,6 @@ CHECKED_IN_THIS_PROCESS = (
     "{reason}: each plugin is loaded in this process, without a time limit"
 )
 CHECKED_BY_NAME = "Not checked, unless a GROUP names them: {groups}."
-NOTHING_SELECTED = "{distributions}: declares no plugin in {place}"
 NEEDS_MODULE = "needs {module}, which is not installed"
 NEEDS_EXTRA = "needs {module} of the extra {extra!r}, which is not installed"
 FACT_DIFFERS = "fact {fact!r} ({kind}): expected {expected}, found {actual}"
@@ -415,7 +413,7 @@ NOISE = (
 PROCESS_FAILED = "the process of {name} failed: {error}"
 PROCESS_EXITED = "its process exited with code {code}"
 PROCESS_KILLED = "its process was killed by {signal}"
-TIMED_OUT = "did not load within {timeout:g} seconds"
+TIMED_OUT = "did not load within {timeout:g} s"
 LOADS = "Loads: it took {seconds:.2f} seconds in its own process."
 DOES_NOT_LOAD = "does not load: {error}"
 DEFINED_AT = "Expected to load: {place} defines it."

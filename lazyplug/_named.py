@@ -111,9 +111,9 @@ class DriverManager(NamedExtensionManager["T", "Bool"]):
     def _arrange(self, report_missing: bool = True) -> None:
         super()._arrange(report_missing)
         if not self.extensions:
-            from ._mapping import no_driver  # deferred: only on failure
+            from ._mapping import nothing_found  # deferred: only on failure
 
-            raise no_driver(self)
+            raise nothing_found(self)
         if len(self.extensions) > 1:
             from ._mapping import resolve  # deferred: few names have conflicts
 

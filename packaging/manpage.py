@@ -14,7 +14,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser = _parser([])
     for name in COMMANDS:
         command = _commands(parser)[name] = _commands(_parser([name]))[name]
-        command.epilog = epilog(name)
+        # argparse-manpage ignores the epilog of a command.
+        command.description = f"{command.description}\n\n{epilog(name)}"
     parser.epilog = epilog("")
     parser.prog = "lazyplug"
     return parser

@@ -1,7 +1,9 @@
 """Test what `lazyplug check` loads, remembers, skips and prints."""
 
 import json
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +15,7 @@ from lazyplug.cli.missing import need
 from lazyplug.testing import Tree, dist, plant
 from tests.support.commands import Run, run_json
 from tests.support.fixtures import PlantSite, SetPath
+from tests.support.users import posix
 
 pytestmark = pytest.mark.usefixtures("late_clock")
 
@@ -145,24 +148,107 @@ def test_what_was_loaded_is_remembered_until_its_package_or_environment_changes(
     assert "plug_pack.a" in loaded(loads)
 
 
-def test_a_plugin_that_fails_after_it_was_remembered_is_removed(
+# What a plugin needs, as the body of its package, and what takes that away.
+LOSSES: dict[str, tuple[str, Callable[[Path, pytest.MonkeyPatch], object]]] = {
+    "a variable": (
+        "import os; os.environ['NEEDED']",
+        lambda _, patch: patch.delenv("NEEDED"),
+    ),
+    "an option of the interpreter": (
+        "",
+        lambda _, patch: patch.setattr(sys, "orig_argv", ["py", "-X", "dev", "x.py"]),
+    ),
+    "a version of Python": (
+        "",
+        lambda _, patch: patch.setattr(sys, "version", "3.99"),
+    ),
+    "a file in the current directory": (
+        "open('needed')",
+        lambda _, patch: patch.chdir("/"),
+    ),
+    "a data file": (
+        "open(__path__[0] + '/data.json')",
+        lambda site, _: (site / "plug_pack" / "data.json").unlink(),
+    ),
+    "a file in a linked directory": (
+        "import plug_pack.linked.x",
+        lambda site, _: (site / "elsewhere" / "x.py").unlink(),
+    ),
+    "another distribution": (
+        "import plug_needed",
+        lambda site, _: (site / "plug_needed.py").unlink(),
+    ),
+    "the attribute": (
+        "x = 1",
+        lambda site, _: plant(
+            site, dist("some", entry_points="[app]\na = plug_pack:y")
+        ),
+    ),
+}
+
+
+@posix
+@pytest.mark.parametrize("what", LOSSES)
+def test_what_was_remembered_never_hides_that_something_is_missing(
+    what: str,
     site: PlantSite,
     prepend_path: SetPath,
     run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    prepend_path(
-        site(
-            {
-                "plug_env.py": "import os\nassert 'BREAK_IT' not in os.environ\n",
-                **dist("some", entry_points="[app]\na = plug_env\n"),
-            }
-        )
+    source, lose = LOSSES[what]
+    attr = ":x" if what == "the attribute" else ""
+    points = dist("some", entry_points=f"[app]\na = plug_pack{attr}\n")
+    package = {"__init__.py": source, "data.json": "{}"}
+    directory = site(
+        {
+            "plug_pack": package,
+            "plug_needed.py": "",
+            "elsewhere": {"x.py": ""},
+            **points,
+        }
     )
+    (directory / "plug_pack" / "linked").symlink_to(directory / "elsewhere")
+    (directory.parent / "needed").touch()
+    monkeypatch.chdir(directory.parent)
+    monkeypatch.setenv("NEEDED", "1")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    prepend_path(directory)
+    for expected in ("1 plugin checked, 0 failed\n", ", 1 loaded before\n"):
+        assert run("check", "app")[1].endswith(expected)
+        lazyplug.invalidate_caches()
+    lose(directory, monkeypatch)
+    code, out, _ = run("check", "app")
+    assert "loaded before" not in out
+    assert code == (1 if source else 0)
+    # A failure is not remembered, and what was remembered before is gone.
+    assert "loaded before" not in run("check", "app")[1] or not source
+
+
+def test_what_was_loaded_is_remembered_if_a_volatile_path_entry_does_not_exist(
+    site: PlantSite, set_path: SetPath, run: Run
+) -> None:
+    points = dist("some", entry_points="[app]\na = json\n")
+    set_path(site(points), "absent", os.path.dirname(os.__file__))
     assert run("check", "app")[0] == 0
-    monkeypatch.setenv("BREAK_IT", "1")
-    assert run("check", "app")[0] == 0  # not noticed, as documented
-    assert run("check", "app", "--again")[0] == 1
+    assert run("check", "app")[1].endswith(", 1 loaded before\n")
+
+
+@posix
+def test_a_file_that_is_replaced_with_the_same_size_and_time_is_noticed(
+    site: PlantSite, prepend_path: SetPath, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python itself would run the bytecode of the file that was replaced.
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    points = dist("some", entry_points="[app]\na = plug_same\n")
+    directory = site({"plug_same.py": "x = 1", **points})
+    prepend_path(directory)
+    file = directory / "plug_same.py"
+    before = file.stat()
+    assert run("check", "app")[0] == run("check", "app")[0] == 0
+    file.write_text("1 / 0")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
     assert run("check", "app")[0] == 1
 
 
@@ -231,6 +317,32 @@ def test_a_plugin_that_lacks_a_requirement_or_a_module_of_its_own_fails(
     prepend_path(plant_with(site, tree, f"[{group}]\na = plug_needs\n", *lines))
     (row,) = run_json(run, "check", group)
     assert row["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("extras", "lines", "state"),
+    [
+        (" [Html]", ("noproject; extra == 'html'",), "skipped"),
+        (" [html]", ("some; extra == 'html'",), "failed"),  # it is installed
+        (" [other]", ("noproject; extra == 'html'",), "failed"),
+        ("", ("noproject; extra == 'html'",), "failed"),
+    ],
+)
+def test_an_entry_point_may_name_the_extra_that_it_needs(
+    site: PlantSite,
+    prepend_path: SetPath,
+    run: Run,
+    extras: str,
+    lines: tuple[str, ...],
+    state: str,
+) -> None:
+    tree: Tree = {"plug_needs.py": "import unlike\n"}
+    points = f"[app]\na = plug_needs{extras}\n"
+    prepend_path(plant_with(site, tree, points, *lines))
+    (row,) = run_json(run, "check", "app")
+    assert row["state"] == state
+    error = "needs unlike of the extra 'html', which is not installed"
+    assert (row["error"] == error) is (state == "skipped")
 
 
 def test_an_extension_without_a_distribution_needs_nothing() -> None:
@@ -303,13 +415,32 @@ def test_options_select_groups_and_distributions(
 @pytest.mark.usefixtures("several")
 def test_a_selection_of_nothing_is_an_error(run: Run) -> None:
     code, _, err = run("check", "--distribution", "absent")
-    assert (code, err) == (1, "absent: declares no plugin in any group\n")
+    assert (code, err) == (1, "No distribution named 'absent' is installed.\n")
     code, _, err = run("check", "app.more", "--distribution", "other-one")
-    assert (code, err) == (1, "other-one: declares no plugin in app.more\n")
+    message = "The distribution 'other-one' declares no entry point in group 'app.more'"
+    assert (code, err) == (1, f"{message}.\n")
+    names = ["--distribution", "other-one", "--distribution", "oth"]
+    code, out, err = run("check", *names)
+    assert (code, err) == (1, "No distribution named 'oth' is installed.\n")
+    assert "1 plugin checked" in out
     code, out, err = run("check", "app", "absent")
     assert code == 1
     assert "2 plugins checked" in out
     assert "no installed distribution declares that group" in err
+
+
+def test_what_is_left_out_on_request_is_not_an_error(
+    run: Run, site: PlantSite, set_path: SetPath
+) -> None:
+    points = "[console_scripts]\na = plug_x:a\n"
+    other = dist("b", entry_points="[g]\nb = os\n")
+    set_path(site({**dist("tool", entry_points=points), **other}))
+    text = "Not checked, unless a GROUP names them: console_scripts.\n"
+    expected = 0, f"0 plugins checked, 0 failed\n{text}", ""
+    assert run("check", "--distribution", "tool") == expected
+    for option, value in (("--exclude", "g"), ("--exclude-distribution", "b")):
+        expected = 0, "0 plugins checked, 0 failed\n", ""
+        assert run("check", "g", option, value) == expected
 
 
 # ---------------------------------------------------------------------------- output
@@ -378,6 +509,26 @@ def test_junit_xml_has_a_test_case_for_each_plugin(run: Run, tmp_path: Path) -> 
     code, _, err = run("check", "app", "--junit", str(tmp_path / "absent" / "x.xml"))
     assert code == 2
     assert "x.xml cannot be written: No such file or directory" in err
+
+
+@pytest.mark.usefixtures("failing")
+def test_failures_are_printed_as_annotations_of_github_actions(run: Run) -> None:
+    _, out, _ = run("check", "app", "--github")
+    start = "::error title=lazyplug check::failed app: "
+    error = "ModuleNotFoundError: No module named 'plug_gone'"
+    assert sorted(out.splitlines()[:-1]) == [
+        f"{start}bad (some 1.0)%0AOSError: one%0Atwo%0Athree%0A…",
+        f"{start}n0, n1, n2, n3, n4 and 2 more (many 3)%0A{error}",
+    ]
+    assert out.splitlines()[-1] == "9 plugins checked, 8 failed"
+
+
+@pytest.mark.usefixtures("failing")
+def test_states_are_colored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[31mfailed   \x1b[0mapp: bad (some 1.0)\n" in run("check", "app")[1]
+    assert "\x1b[33mnote    \x1b[0msettings: LAZYPLUG_" in run("doctor")[1]
 
 
 @pytest.mark.usefixtures("failing")

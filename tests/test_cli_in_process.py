@@ -347,6 +347,20 @@ def test_a_table_breaks_no_word_at_any_width(
         assert all(len(line.split(":", 1)[-1].split()) == 1 for line in too_long)
 
 
+def test_a_few_long_first_cells_have_lines_of_their_own(
+    terminal: Callable[..., str],
+) -> None:
+    rows = [{"group": name, "plugins": 1} for name in ("a", "b", "c", "a.long.name")]
+    assert terminal(rows, 16) == (
+        "group    plugins\n"
+        "a              1\n"
+        "b              1\n"
+        "c              1\n"
+        "a.long.name\n"
+        "               1\n"
+    )
+
+
 def test_the_last_column_is_folded_and_a_narrower_table_becomes_blocks(
     terminal: Callable[..., str],
 ) -> None:

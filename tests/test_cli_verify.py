@@ -17,6 +17,9 @@ from tests.support.clock import Ticking
 from tests.support.fixtures import PlantSite, SetPath
 from tests.support.users import index_in
 
+# the module that says why the cache directory cannot be used
+EXPLAINED = "lazyplug.cli.diagnosis.directory"
+
 Verify = Callable[[], tuple[int, str, str]]
 POINTS = "[g]\na = m:f\n[h]\nb = m:f\n"
 
@@ -139,7 +142,8 @@ def test_files_and_directories_that_others_could_write_are_reported(
     index.parent.chmod(0o777)
     code, out, err = verify()
     assert (code, out) == (1, "")
-    assert err.startswith(f"{index.parent} is not used: it is not a directory, or")
+    assert " is not used: other users can write to it: it has the mode 0777. " in err
+    assert f" Run `chmod go-w {index.parent}`" in err
 
 
 def test_a_missing_cache_directory_is_not_an_error(
@@ -155,7 +159,7 @@ def test_a_cache_directory_that_is_a_file_is_reported(
     isolated.write_text("mine")
     code, out, err = verify()
     assert (code, out) == (1, "")
-    assert err.startswith(f"{isolated} is not used: it is not a directory, or")
+    assert err.startswith(f"{isolated} (from LAZYPLUG_CACHE_DIR) is not used: it is n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["cache"], ["nothing"], ["cache", "x"]])
@@ -164,10 +168,45 @@ def test_an_invalid_command_line_shows_the_usage_or_the_error(
 ) -> None:
     done = python("-m", "lazyplug", *arguments, check=False)
     assert (done.returncode, done.stdout) == (2, "")
+    if arguments == ["cache"]:
+        assert "list the indexes, each with its environment" in done.stderr
     if arguments == ["nothing"]:
         assert done.stderr.startswith("lazyplug: No such command 'nothing'.")
     else:
         assert done.stderr.startswith("usage: python -m lazyplug")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage"),
+    [
+        (["check", "--al"], "check [-h] [--json"),
+        (["cache", "path", "more"], "cache [-h] COMMAND"),
+        (["--al", "list"], "[-h] [--version] COMMAND"),
+    ],
+)
+def test_an_unknown_argument_shows_the_usage_of_its_command(
+    arguments: list[str], usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments, "--bogus"])
+    err = capsys.readouterr().err
+    assert f" {usage}" in err.splitlines()[0]
+    assert "unrecognized arguments: " in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_prune_says_which_file_it_cannot_remove(
+    index: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    index.write_bytes(b"damaged")
+    monkeypatch.setattr("lazyplug._files.fs.unlink", refuse)
+    assert main(["cache", "prune"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == f"0 files removed from {index.parent}\n"
+    assert captured.err == f"{index} cannot be removed: Permission denied\n"
 
 
 def test_help_lists_commands_and_subcommands() -> None:
@@ -180,17 +219,23 @@ def test_without_a_home_verify_says_how_to_set_a_cache_directory(
     verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lazyplug.cli.cache.get_cache_directory", lambda: None)
-    message = "Cannot determine a cache directory: HOME is not set."
-    assert verify() == (1, "", f"{message} Set LAZYPLUG_CACHE_DIR.\n")
+    monkeypatch.delenv("HOME", raising=False)
+    code, out, err = verify()
+    assert (code, out) == (1, "")
+    assert err.startswith("There is no cache directory: HOME is not set, and ")
+    assert err.endswith(
+        " Set LAZYPLUG_CACHE_DIR to a directory that this user can write to.\n"
+    )
 
 
 def test_with_the_privileges_of_another_user_verify_says_that_there_is_no_cache(
     verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lazyplug.cli.cache.get_cache_directory", lambda: None)
-    monkeypatch.setattr("lazyplug.cli.verifying.has_elevated_privileges", lambda: True)
+    monkeypatch.setattr(f"{EXPLAINED}.has_elevated_privileges", lambda: True)
     message = "There is no cache directory: this process runs with the privileges of"
-    assert verify()[::2] == (1, f"{message} another user (setuid or setgid).\n")
+    advice = "(setuid or setgid). Run the program as one user."
+    assert verify()[::2] == (1, f"{message} another user {advice}\n")
 
 
 def test_a_cache_directory_that_cannot_be_listed_is_reported(
@@ -202,7 +247,7 @@ def test_a_cache_directory_that_cannot_be_listed_is_reported(
     monkeypatch.setattr("lazyplug._files.fs.listdir", refuse)
     code, out, err = verify()
     assert (code, out) == (1, "")
-    assert err == f"{index.parent} cannot be read: Permission denied\n"
+    assert err.startswith(f"{index.parent} cannot be read: Permission denied. Set LAZY")
 
 
 def test_an_index_that_is_removed_meanwhile_is_skipped(

@@ -18,7 +18,7 @@ from lazyplug import _environment, _settings
 from lazyplug._indexing import storage
 from lazyplug._indexing.watch import WatchList
 from lazyplug.cli import cache as cache_command
-from lazyplug.cli import doctor, listing, main, variables
+from lazyplug.cli import doctor, listing, main, output, variables
 from lazyplug.cli.diagnosis import cache, findings, index, mounts
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import python
@@ -28,6 +28,9 @@ from tests.support.fixtures import PlantSite, SetPath
 from tests.support.fs import fs
 from tests.support.index_format import assemble, from_bytes
 from tests.support.users import posix
+
+# the module that says why the cache directory cannot be used
+EXPLAINED = "lazyplug.cli.diagnosis.directory"
 
 pytestmark = pytest.mark.usefixtures("late_clock")
 ROOT = Path(__file__).parents[1]
@@ -217,12 +220,13 @@ def test_lines_are_broken_between_words_only_on_a_terminal(
     monkeypatch.setenv("LAZYPLUG_CHECK", "ful")
     piped = run("doctor")[1]
     assert any(len(line) > 60 for line in piped.splitlines())
-    monkeypatch.setattr(doctor, "is_terminal", lambda _: True)
+    monkeypatch.setattr(output, "is_terminal", lambda _: True)
+    monkeypatch.setenv("NO_COLOR", "1")
     lazyplug.invalidate_caches()
     out = run("doctor")[1]
     assert "expected\n        'full', 'dirs', 'none'" in out
     assert all(
-        len(line) < 60 or len(line.split()[-1]) > 40 for line in out.splitlines()
+        len(line) <= 60 or len(line.split()[-1]) > 40 for line in out.splitlines()
     )
 
 
@@ -442,8 +446,8 @@ def test_a_failed_write_is_an_error_with_its_cause(
     monkeypatch.setattr(cache, "write", refuse)
     code, out, _ = run("doctor")
     assert code == 1
-    assert f"error   cache: {isolated} cannot be written: " in out
-    assert "(from LAZYPLUG_CACHE_DIR); each start scans again [cache-not-w" in out
+    assert f"error   cache: {isolated} (from LAZYPLUG_CACHE_DIR) cannot be wr" in out
+    assert "; without a fresh index there, each start scans again [cache-not-w" in out
     each = found(run)["cache-not-writable"]
     assert each["cause"] == cause
     assert words in each["message"]
@@ -483,7 +487,8 @@ def test_a_directory_that_others_can_replace_is_not_written(
     above.chmod(0o777)
     directory = above / "home" / "lazyplug"
     monkeypatch.setenv("LAZYPLUG_CACHE_DIR", str(directory))
-    message = f"{directory} cannot be created: other users can write to it: {above} has"
+    source = f"{directory} (from LAZYPLUG_CACHE_DIR)"
+    message = f"{source} cannot be created: other users can write to it: {above} has"
     assert f"{message} the mode 0777" in run("doctor")[1]
     assert found(run)["cache-not-writable"]["cause"] == "others"
     assert os.listdir(above) == []
@@ -491,13 +496,13 @@ def test_a_directory_that_others_can_replace_is_not_written(
     lazyplug.invalidate_caches()
     run("list")
     above.chmod(0o777)
-    message = f"{directory} cannot be written: other users can write to it: {above} has"
+    message = f"{source} cannot be written: other users can write to it: {above} has"
     assert message in run("doctor")[1]
-    fault = f"{directory} cannot be written: {above}: other users can write to it"
+    advice = f"Run `chmod go-w {above}`, or set LAZYPLUG_CACHE_DIR."
     for command in ("prune", "clear"):
         code, _, err = run("cache", command)
         assert code == 1
-        assert err == f"{fault}\n"
+        assert err == f"{message} the mode 0777. {advice}\n"
     assert len(os.listdir(directory)) == 1
 
 
@@ -509,20 +514,19 @@ def test_a_directory_that_is_not_trusted_is_an_error(
     isolated.chmod(0o775)
     code, out, _ = run("doctor")
     assert code == 1
-    message = f"{isolated} is not used: other users can write to it: {isolated} has the"
-    assert message in out
+    assert f"{isolated} (from LAZYPLUG_CACHE_DIR) is not used: other users can" in out
     assert "index: not used: the cache directory cannot be used (see cache)" in out
     assert f"        Run `chmod go-w {isolated}`" in out
     isolated.rmdir()
     isolated.write_text("")
-    assert f"not used: {isolated} is not a directory" in run("doctor")[1]
+    assert "is not used: it is not a directory" in run("doctor")[1]
     isolated.unlink()
     isolated.mkdir()
     monkeypatch.setattr(fs, "geteuid", lambda: 54321)
     monkeypatch.setattr(fs, "getuid", lambda: 54321)
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
     os.chown(isolated, os.getuid() or 12345, -1)
-    assert f"{isolated} belongs to " in found(run)["cache-not-trusted"]["message"]
+    assert "not used: it belongs to " in found(run)["cache-not-trusted"]["message"]
     assert "the user 54321" in found(run)["cache-not-trusted"]["advice"]
 
 
@@ -564,7 +568,7 @@ def test_a_missing_home_is_an_error(
     code, out, _ = run("doctor")
     assert code == 1
     assert f"error   cache: there is no cache directory: {reason}, and " in out
-    monkeypatch.setattr(cache, "has_elevated_privileges", lambda: True)
+    monkeypatch.setattr(f"{EXPLAINED}.has_elevated_privileges", lambda: True)
     assert "runs with the privileges of another user (setuid" in run("doctor")[1]
 
 
@@ -579,15 +583,16 @@ def test_the_variable_that_the_cache_directory_comes_from_is_named(
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     each = found(run)["cache-not-writable"]
-    assert f"{tmp_path / '.cache'} is not a directory (from HOME=" in each["message"]
+    assert f"(from HOME={tmp_path}) cannot be created: {tmp_path}" in each["message"]
     assert (each["cause"], each["variable"]) == ("not-a-directory", "HOME")
     assert each["advice"].endswith(", or remove this file.")
     monkeypatch.setenv("HOME", str(tmp_path / ".cache" / "me"))
     message = found(run)["cache-not-writable"]["message"]
-    assert message.endswith("which does not exist); each start scans again")
+    assert "which does not exist) cannot be created: " in message
     monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
     each = found(run)["cache-not-writable"]
     assert (each["cause"], each["variable"]) == ("not-a-directory", "XDG_CACHE_HOME")
+    assert "cache-in-memory" not in found(run)
     assert each["advice"] == findings.SET_CACHE_DIR
 
 

@@ -772,7 +772,7 @@ def test_freeze_check_says_whether_the_index_is_fresh_and_what_differs(
     points = env.site / "first-1.0.dist-info" / "entry_points.txt"
     points.write_text("[g]\none = plug:two\n[h]\nx = plug:one\n")
     assert main(["freeze", "--check"]) == 1
-    lib = "{prefix}/lib/site-packages"
+    lib = env.site
     assert capsys.readouterr().out.splitlines() == [
         f"first-1.0.dist-info in {lib} declares other entry points in 'g'",
         f"second-1.0.dist-info in {lib} was removed",
@@ -907,6 +907,11 @@ def test_doctor_says_whether_a_frozen_index_is_used_and_fresh(
     ((code, text),) = findings()
     assert code == "frozen-stale"
     assert text.startswith(f"{env.file} is used, but is stale: third-1.0")
+    env.freeze("--trust")
+    shutil.rmtree(env.site / "third-1.0.dist-info")
+    main(["doctor"])
+    assert "third-1.0.dist-info: the metadata has no" not in capsys.readouterr().out
+    plant(env.site, dist("third", entry_points="[g]\nthree = plug:one\n"))
     env.freeze()
     shutil.rmtree(env.site / "third-1.0.dist-info")
     lazyplug.invalidate_caches()

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from lazyplug import (
 )
 from lazyplug._faults import installer
 from lazyplug._index import index_name
-from lazyplug._indexing import storage
+from lazyplug._indexing import losses, storage
 from lazyplug._indexing.losses import Loss, decode, encode
 from lazyplug.testing import Tree, dist, plant
 from tests.support.clock import Ticking
@@ -150,6 +151,13 @@ def test_the_command_lists_what_was_lost_and_one_command_that_installs_all(
         f"acme.others   toml  acme-more 2       {today()}",
         f"To install what is missing, run `{command}`.",
     ]
+    text = "No distribution named 'acme-more' is installed. It was until"
+    for command in ("list", "check"):
+        err = run(command, "--distribution", "acme-more")[2]
+        assert err == f"{text} {today()}: run `lazyplug lost`.\n"
+    text = "No plugin that is known to have been installed here is missing in group"
+    expected = f"{text} 'Acme.others'; did you mean 'acme.others' or 'acme.loaders'?\n"
+    assert run("lost", "Acme.others")[1] == expected
     found = run_json(run, "lost", "acme.others")
     assert found == {
         "lost": [
@@ -474,6 +482,30 @@ def test_a_warm_start_does_not_open_the_file(
     assert str(prefix.file()) in opened
 
 
+def test_losses_that_another_process_writes_at_the_same_time_are_kept(
+    prefix: Prefix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Loss(
+        int(time.time()), str(prefix.site), "b-1.dist-info", "b", "other", "b", "m:x"
+    )
+    before: list[bool] = []
+    real, replace = losses._is_gone, fs.replace
+
+    def write_another(index: Any, loss: Loss) -> bool:
+        prefix.file().write_bytes(encode(str(prefix.directory), [other]))
+        return real(index, loss)
+
+    def note(old: Any, new: Any, **named: Any) -> None:
+        before.append(prefix.file().exists())
+        replace(old, new, **named)
+
+    monkeypatch.setattr(losses, "_is_gone", write_another)
+    monkeypatch.setattr(fs, "replace", note)
+    prefix.uninstall("acme_loaders")
+    assert prefix.lost() == ["b", "yaml"]
+    assert before[0]  # a process that found no file would write only its own losses
+
+
 @posix
 def test_the_file_is_private(prefix: Prefix) -> None:
     prefix.uninstall("acme_loaders")
@@ -704,8 +736,6 @@ def test_the_words_of_a_command_are_quoted() -> None:
 
 
 def test_the_error_can_be_pickled(prefix: Prefix) -> None:
-    import pickle
-
     prefix.uninstall("acme_loaders")
     copy = pickle.loads(pickle.dumps(error()))  # noqa: S301
     assert copy.install.endswith(" acme-loaders")

@@ -238,6 +238,25 @@ def test_the_error_for_an_unknown_driver_lists_similar_and_available_names(
         DriverManager[Any]("g", "ones")
 
 
+def test_the_error_of_a_manager_without_extensions_says_why(
+    three: Path, site: PlantSite, prepend_path: SetPath
+) -> None:
+    prepend_path(site(dist("more", "1", "[bad]\nx = plug_gone\n"), "more"))
+    named, every = NamedExtensionManager[Any], ExtensionManager[Any]
+    for manager, text in (
+        (named("g", ["ones"]), r"no extension named 'ones' in group 'g'; did you mean"),
+        (named("g", []), r"no extension in group 'g'\.$"),
+        (named("bad", ["x"], lazy=False), "'x' in group 'bad' could be loaded: it is"),
+        (every("bad", lazy=False), "in group 'bad' is left: the program enabled none"),
+        (
+            lazyplug.EnabledExtensionManager[Any]("g", lambda _: False),
+            "in group 'g' is left: the program enabled none, or they failed to load",
+        ),
+    ):
+        with pytest.raises(lazyplug.NoMatches, match=text):
+            manager.map(print)
+
+
 def test_the_error_for_a_driver_of_an_unknown_group_suggests_similar_groups(
     three: Path, site: PlantSite, prepend_path: SetPath
 ) -> None:

@@ -74,8 +74,8 @@ ELSEWHERE = {
 # What is printed as the result of a command is worded where it is printed.
 REPORTS = {
     "cli/doctor.py",
-    *(f"cli/diagnosis/{name}.py" for name in ("cache", "index", "settings", "paths")),
-    *(f"cli/diagnosis/{name}.py" for name in ("findings", "plugins")),
+    *(f"cli/diagnosis/{name}.py" for name in ("cache", "directory", "findings")),
+    *(f"cli/diagnosis/{name}.py" for name in ("index", "paths", "plugins", "settings")),
 }
 of_sources = pytest.mark.skipif(
     is_built(), reason="a wheel has the hot modules in one: the sources are tested"

@@ -71,6 +71,8 @@ def test_on_and_off_write_and_remove_two_files(
         "files": [str(directory / name) for name in names],
         "inherited": [],
     }
+    main(["status"])
+    assert "\nas-stevedore: yes\n" in capsys.readouterr().out
     assert report(capsys, "on")["programs"] == []
     plant(directory, {"__pycache__": {"_lazyplug_switch.cpython-39.pyc": ""}})
     assert report(capsys, "off")["state"] == "off"
@@ -222,7 +224,7 @@ def test_doctor_shows_the_switch(
     monkeypatch.setattr(paths, "site_directory", lambda: str(directory))
     assert found_by_doctor() == [("", "off")]
     main(["on", "--as-stevedore", "--for", "a"])
-    assert found_by_doctor() == [("switch-on", "on for a: accelerate, as_stevedore")]
+    assert found_by_doctor() == [("switch-on", "on for a: accelerate, as-stevedore")]
     main(["on"])
     assert found_by_doctor() == [("switch-on", "on for all programs: accelerate")]
     (directory / "_lazyplug_switch.py").write_text("other")

@@ -17,7 +17,7 @@ from .._exceptions import (
     NoMatches,
     ProtocolMismatch,
 )
-from .._inventory import groups_of, is_left_over, rows_by_group
+from .._inventory import groups_of, is_left_over, rows_by_group, rows_of_namespace
 from .._log import ERROR, debug, log, log_once, logs_debug, report_once
 from .._printable import clean, describe_error, list_words, repr_of, sentence
 from .lost import missing_plugins
@@ -95,6 +95,8 @@ def no_matches(
     ]
     if name is not None and name in names:
         text += f" {messages.FAILED_TO_LOAD.format(group=_argument(namespace))}"
+    elif name is None and names and not reasons:
+        text += f" {messages.NONE_LEFT.format(group=_argument(namespace))}"
     elif reasons:
         text += f" {messages.NONE_ENABLED.format(reasons=''.join(reasons))}\n"
         if names:
@@ -107,6 +109,8 @@ def no_matches(
         if out:
             excluded_names = list_words(sorted({each.name for each in out}))
             text += f" {messages.EXCLUDED.format(names=excluded_names)}"
+    elif rows_of_namespace(namespace):
+        text += "."  # the host asked for none of them
     else:
         environment = current()
         groups = list(rows_by_group(environment))

@@ -219,8 +219,9 @@ def differences(frozen: "FrozenIndex", now: "Index") -> "Iterator[str]":
     """
     old = _declarations(frozen.index, frozen.anchored)
     new = _declarations(now, now.key[1:])
+    paths = dict(zip(frozen.anchored, frozen.index.key[1:]))
     for place in sorted(old.keys() | new.keys()):
-        where = f"{place[1]} in {place[0]}"
+        where = f"{place[1]} in {paths.get(place[0], place[0])}"
         if place not in new:
             yield f"{where} was removed"
         elif place not in old:

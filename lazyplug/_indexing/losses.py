@@ -115,14 +115,15 @@ def update_losses(
     :param clock: the time before anything was read, in nanoseconds.
     """
     prefix, now = new.key[0], clock // 1_000_000_000
+    lost = [
+        loss for loss in (Loss(now, *found) for found in gone) if _is_gone(new, loss)
+    ]
+    # Read just before the file is written: another process may have just written it.
     known = read_losses(directory, name, prefix, now)
     losses = {
         loss[3:6]: loss for loss in known if not is_declared(loss.group, loss.name)
     }
-    for found in gone:
-        loss = Loss(now, *found)
-        if _is_gone(new, loss):
-            losses[loss[3:6]] = loss
+    losses.update((loss[3:6], loss) for loss in lost)
     if [*losses.values()] != known:
         store(directory, name, encode(prefix, [*losses.values()]))
 

@@ -40,7 +40,7 @@ _NEW = flags_of("O_WRONLY", "O_CREAT", "O_EXCL", "O_NOFOLLOW", "O_CLOEXEC", "O_B
 
 
 def store(directory: str, name: str, content: bytes) -> None:
-    """Write an index, or its facts, and prune the cache directory.
+    """Write an index, its facts, or losses, and prune the cache directory.
 
     Every failure is logged at debug level and ignored.
     """
@@ -52,7 +52,8 @@ def store(directory: str, name: str, content: bytes) -> None:
             raise ValueError(reason)
         with open_cache_directory(directory) as cache:
             new = not cache.has(name)
-            write(cache, name, content, gap=True)
+            # A process that found no losses would write only its own.
+            write(cache, name, content, gap=not name.endswith(LOST))
             _prune(cache, keep=name, thorough=new)
     except Exception as error:  # an audit hook may raise any exception
         _log_failure(name, error)

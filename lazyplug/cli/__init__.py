@@ -19,7 +19,10 @@ COMMANDS = {
     "list": ("listing", "list the groups, or the plugins of a group or distribution"),
     "show": ("listing", "show all details of one plugin, without importing it"),
     "why": ("reasons", "explain why a plugin is available or not, and if it loads"),
-    "lost": ("lost", "list the plugins that were installed here, and how to get them"),
+    "lost": (
+        "lost",
+        "list the plugins that were here before, and how to get them back",
+    ),
     "check": (
         "checking",
         "load the plugins in other processes, and show those that fail",
@@ -63,9 +66,12 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         return _refuse_command(arguments[0])
     arguments, program = _split_program(arguments)
     found = argparse.Namespace(program=program)
-    options = _parser(arguments).parse_args(arguments, found)
-    from .. import LazyplugError  # deferred: not needed for --help
-
+    parser = _parser(arguments)
+    options, unknown = parser.parse_known_args(arguments, found)
+    if unknown:
+        # `parse_args` would show the usage of the program, not that of the command.
+        used = options.parser if arguments[0] in COMMANDS else parser
+        used.error(f"unrecognized arguments: {' '.join(unknown)}")
     place = getattr(options, "environment", None)
     if place is not None:
         from .elsewhere import in_environment  # deferred: few look elsewhere
@@ -80,7 +86,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
     try:
         code: int = options.command(options)
         sys.stdout.flush()
-    except LazyplugError as error:
+    except _own_error() as error:
         from .output import complain  # deferred: only on failure
 
         complain(f"lazyplug: {error}")
@@ -99,6 +105,12 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _own_error() -> "type[Exception]":
+    from .. import LazyplugError  # deferred: only on failure
+
+    return LazyplugError
 
 
 def _refuse_command(name: str) -> int:
@@ -145,6 +157,7 @@ def _parser(arguments: "Sequence[str]") -> argparse.ArgumentParser:
             continue  # a parser takes 0.2 ms, and this one is not used
         description = f"{about[0].upper()}{about[1:]}."
         command_parser = commands.add_parser(name, help=about, description=description)
+        command_parser.set_defaults(parser=command_parser)
         is_used = name in (_completion_words() if completing else arguments[:1])
         if file and is_used:
             module = __import__(f"{__name__}.{file}", fromlist=(file,))

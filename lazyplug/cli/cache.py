@@ -1,13 +1,13 @@
 """Show, check, prune and clear the cache directory; rescan and rewrite the index."""
 
 import os
+import sys
 import time
 
 from .. import _environment, _files
 from .. import _messages as messages
 from .._faults.problems import problems
 from .._files import is_trusted_directory
-from .._frozen_index import unreadable
 from .._index import DECODE_ERRORS, Index
 from .._indexing.cache_directory import open_cache_directory
 from .._indexing.layout import table_of
@@ -25,17 +25,12 @@ from .output import (
     reason_of,
     refuse,
 )
-from .verifying import (
-    damages,
-    is_of_other_version,
-    no_cache_directory,
-    untrusted,
-    unwritable,
-)
+from .verifying import damages, is_of_other_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -45,17 +40,18 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
         add_json(parser)
         parser.set_defaults(command=refresh)
         return
-    own = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.set_defaults(command=_show_help)
+    own = parser.add_subparsers(metavar="COMMAND")
     for word, command, about in (
-        ("path", path, "print its path"),
-        ("show", show, "list its indexes, each with its environment"),
+        ("path", path, "print the path of the cache directory"),
+        ("show", show, "list the indexes, each with its environment"),
         ("verify", verify, "read every file completely, and list the damaged ones"),
         (
             "prune",
             prune_directory,
             "remove the files that no environment needs any more",
         ),
-        ("clear", clear, "remove all files that lazyplug has written"),
+        ("clear", clear, "remove all files that lazyplug has written there"),
     ):
         command_parser = own.add_parser(
             word, help=about, description=f"{about[0].upper()}{about[1:]}."
@@ -64,31 +60,53 @@ def add_to(name: str, parser: "argparse.ArgumentParser") -> None:
         command_parser.set_defaults(command=command)
 
 
+def _show_help(options: "argparse.Namespace") -> int:
+    """Print the help of `lazyplug cache`, and return 2, as without any command."""
+    options.parser.print_help(sys.stderr)
+    return 2
+
+
 def path(options: "argparse.Namespace") -> int:
     """Print the path of the cache directory; return 1 if there is none."""
     directory = get_cache_directory()
     if options.json:
         print_json({"path": directory})
     elif directory is None:
-        complain(no_cache_directory())
+        complain(_no_directory())
     else:
         print(clean(directory))
     return 1 if directory is None else 0
+
+
+def _no_directory() -> str:
+    # deferred: only on failure
+    from .diagnosis.directory import as_sentences, no_directory
+
+    return as_sentences(no_directory())
 
 
 def _own_files() -> "tuple[str, list[str], str]":
     """Return the cache directory, our files in it, and why it is not used, or ""."""
     directory = get_cache_directory()
     if directory is None:
-        return "", [], no_cache_directory()
+        return "", [], _no_directory()
     if not os.path.lexists(directory):
         return directory, [], ""
-    if not is_trusted_directory(directory):
-        return directory, [], untrusted(directory)
-    try:
-        return directory, sorted(list_files(directory)), ""
-    except OSError as error:
-        return directory, [], unreadable(directory, error)
+    if is_trusted_directory(directory):
+        try:
+            return directory, sorted(list_files(directory)), ""
+        except OSError as error:
+            return directory, [], _fault(directory, error)
+    return directory, [], _fault(directory)
+
+
+def _fault(directory: str, error: OSError | None = None) -> str:
+    """Return why the cache directory is not used or, with an error, not readable."""
+    # deferred: only on failure
+    from .diagnosis.directory import as_sentences, not_readable, not_trusted
+
+    found = not_readable(directory, error) if error else not_trusted(directory)
+    return as_sentences(found)
 
 
 def show(options: "argparse.Namespace") -> int:
@@ -194,13 +212,7 @@ def verify(options: "argparse.Namespace") -> int:
 
 def prune_directory(options: "argparse.Namespace") -> int:
     """Remove the files that no environment needs any more, and print their names."""
-    directory, files, fault = _own_files()
-    if fault:
-        return refuse(options.json, directory, fault)
-    try:
-        return _removed(options, directory, prune(directory) if files else [])
-    except OSError as error:
-        return refuse(options.json, directory, unwritable(directory, error))
+    return _remove(options, prune)
 
 
 def clear(options: "argparse.Namespace") -> int:
@@ -208,21 +220,31 @@ def clear(options: "argparse.Namespace") -> int:
 
     Other files stay.
     """
+    return _remove(options, list_files)
+
+
+def _remove(options: "argparse.Namespace", choose: "Callable[[str], list[str]]") -> int:
+    """Remove the files of the cache directory that a function chooses."""
     directory, files, fault = _own_files()
     if fault:
         return refuse(options.json, directory, fault)
     if not files:
         return _removed(options, directory, files)
     try:
+        files = sorted(choose(directory))
         opened = open_cache_directory(directory, make=False)
     except OSError as error:
-        return refuse(options.json, directory, unwritable(directory, error))
+        # deferred: only on failure
+        from .diagnosis.directory import as_sentences, not_writable
+
+        fault = as_sentences(not_writable(directory, error))
+        return refuse(options.json, directory, fault)
     with opened:
         for file in files:
             try:
                 opened.unlink(os.path.basename(file))
             except FileNotFoundError:
-                pass  # another process has removed it
+                pass  # `prune` has removed it, or another process
             except OSError as error:
                 reason = messages.CANNOT_BE.format(
                     done="removed", reason=reason_of(error)

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from textwrap import wrap
 from time import perf_counter
 from typing import Any
 
@@ -13,17 +12,22 @@ from .. import _environment
 from .. import _messages as messages
 from .._exceptions import InvalidFacts
 from .._facts import Facts, find_facts
-from .._faults.errors import no_matches
 from .._indexing.metadata import normalize
-from .._inventory import all_rows
+from .._inventory import all_rows, groups_of
 from .._printable import counted
-from . import terminal_width
 from .children import HAS_PROCESSES, no_processes
 from .comparing import differences, to_text
 from .earlier import EarlierChecks
 from .failure import describe
 from .host_facts import add_facts, companion_fault, import_facts, is_companion
-from .listing import EXCLUDED, NO_ENTRY_POINTS, label, list_extensions
+from .listing import (
+    EXCLUDED,
+    NO_ENTRY_POINTS,
+    label,
+    list_extensions,
+    no_such_plugin,
+    nothing_of,
+)
 from .loading import Loadable, load_all
 from .missing import need
 from .output import (
@@ -31,12 +35,17 @@ from .output import (
     at_least,
     clean,
     complain,
-    is_terminal,
+    print_item,
     print_json,
+    print_sentence,
     print_table,
     progress,
     unwritable,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .._types import Owner
 
 _DAY = 86_400.0
 # Groups of programs, whose import may be the program itself, and of build backends,
@@ -53,7 +62,13 @@ _INDENT = " " * 9
 
 def add_to(_: str, parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
-    add_json(parser)
+    formats = parser.add_mutually_exclusive_group()
+    add_json(formats)
+    formats.add_argument(
+        "--github",
+        action="store_true",
+        help="print failures as annotations of GitHub Actions",
+    )
     parser.add_argument(
         "groups",
         metavar="GROUP",
@@ -161,10 +176,10 @@ def check(options: argparse.Namespace) -> int:
         return 2
     wanted = options.facts and import_facts(options.facts)
     groups, others = _choose_groups(options)
-    found = {group: _plugins(group, options, wanted) for group in groups}
-    absent = [group for group in options.groups if not found.get(group, True)]
     # A family of groups may overlap with another GROUP.
-    every = {each.key: each for plugins in found.values() for each in plugins}
+    every = {
+        each.key: each for group in groups for each in _plugins(group, options, wanted)
+    }
     if wanted is not None:
         # Those of companion groups that a family has among its groups come last.
         for plugin in _without_plugin(wanted):
@@ -177,39 +192,59 @@ def check(options: argparse.Namespace) -> int:
         from .junit import write_junit  # deferred: only for --junit
 
         write_junit([{**row, "message": _message(row)} for row in rows], options.junit)
+    not_found = [*dict.fromkeys(_not_found(options))]
     if options.json:
         print_json(rows)
-    else:
+    elif rows or not not_found:
         _print(rows, others, options)
-    for group in absent:
-        complain(_nothing_found(group, options))
-    nothing = not plugins and _selects_distributions(options)
-    if nothing and not absent:
-        complain(_nothing_found("", options))
+    for text in not_found:
+        complain(text)
     failed = any(plugin.has_failed() for plugin in plugins)
-    return 1 if failed or absent or nothing else 0
+    return 1 if failed or not_found else 0
 
 
-def _selects_distributions(options: argparse.Namespace) -> bool:
-    return bool(options.distribution)
+def _not_found(options: argparse.Namespace) -> Iterator[str]:
+    """Yield why a GROUP has no plugins, or a DISTRIBUTION none in any GROUP."""
+    wanted = {name: normalize(name) for name in options.distribution}
+    found = {group: _declaring(group) for group in options.groups or [""]}
+    everywhere = set().union(*found.values())
+    for group, keys in found.items():
+        if group and not keys:
+            yield no_such_plugin(group)
+            continue
+        has_any = not keys.isdisjoint(wanted.values())
+        for name, key in wanted.items():
+            if key not in (keys if not has_any else everywhere):
+                yield nothing_of(name, group or None)
 
 
-def _nothing_found(group: str, options: argparse.Namespace) -> str:
-    if not _selects_distributions(options):
-        return str(no_matches(group, None, ()))
-    return messages.NOTHING_SELECTED.format(
-        distributions=", ".join(options.distribution), place=group or "any group"
-    )
+def _declaring(namespace: str) -> set[str]:
+    """Return the keys of the distributions with plugins in a namespace; "" for all."""
+    rows = all_rows(_environment.current())
+    groups = groups_of(namespace) if namespace else rows
+    return {owner[0] for group in groups for _, owner in rows.get(group, ())}
 
 
 def _choose_groups(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Return the groups to be checked, and those that only a GROUP would check."""
-    every = options.groups or sorted(all_rows(_environment.current()))
-    left = [each for each in every if not _matches(each, options.exclude)]
     if options.groups:
-        return left, []
-    others = [each for each in left if _matches(each, _NOT_BY_DEFAULT)]
-    return [each for each in left if each not in others], others
+        return [g for g in options.groups if not _matches(g, options.exclude)], []
+    groups = [
+        group
+        for group, pairs in sorted(all_rows(_environment.current()).items())
+        if not _matches(group, options.exclude)
+        and any(_is_selected(owner, options) for _, owner in pairs)
+    ]
+    others = [each for each in groups if _matches(each, _NOT_BY_DEFAULT)]
+    return [each for each in groups if each not in others], others
+
+
+def _is_selected(owner: "Owner | None", options: argparse.Namespace) -> bool:
+    """Return True if the options select the distribution with this owner."""
+    key = "" if owner is None else owner[0]
+    only = set(map(normalize, options.distribution))
+    without = set(map(normalize, options.exclude_distribution))
+    return (not only or key in only) and key not in without
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
@@ -220,16 +255,12 @@ def _plugins(
     namespace: str, options: argparse.Namespace, wanted: Facts | None
 ) -> "list[_Plugin]":
     """Return the plugins of a group, or of a family of groups, that are selected."""
-    only = set(map(normalize, options.distribution))
-    without = set(map(normalize, options.exclude_distribution))
-    plugins = []
-    for extension, note in list_extensions(namespace, thorough=False).items():
-        owner = extension._owner
-        key = "" if owner is None else owner[0]
-        is_selected = (not only or key in only) and key not in without
-        if is_selected and not _matches(extension.group, options.exclude):
-            plugins.append(_Plugin(extension, note, wanted))
-    return plugins
+    return [
+        _Plugin(extension, note, wanted)
+        for extension, note in list_extensions(namespace, thorough=False).items()
+        if _is_selected(extension._owner, options)
+        and not _matches(extension.group, options.exclude)
+    ]
 
 
 def _without_plugin(wanted: Facts) -> "Iterator[_Plugin]":
@@ -386,6 +417,8 @@ def _in_this_process(plugins: Sequence[_Plugin]) -> None:
 
 def _in_processes(plugins: Sequence[_Plugin], options: argparse.Namespace) -> None:
     """Load plugins in child processes, and complete their rows."""
+    if not plugins:
+        return
     batches: dict[Any, list[Loadable]] = {}
     for number, plugin in enumerate(plugins):
         owner = plugin.extension._owner
@@ -412,16 +445,16 @@ def _print(
     if options.all and rows:
         hidden = {"traceback"}
         print_table([{k: v for k, v in row.items() if k not in hidden} for row in rows])
-    if not options.all or options.traceback:
-        _print_failures(rows, options.traceback)
+    if not options.all or options.traceback or options.github:
+        _print_failures(rows, options)
     if not all_rows(_environment.current()):
         print(NO_ENTRY_POINTS)
-    elif rows or not (options.groups or options.distribution):
-        print(_summary(rows))
+    else:
+        print_sentence(_summary(rows))
     if others:
         names = ", ".join([clean(name) for name in others[:_NAMES]])
         more = f" and {len(others) - _NAMES} more" if len(others) > _NAMES else ""
-        _print_line(messages.CHECKED_BY_NAME.format(groups=names + more))
+        print_sentence(messages.CHECKED_BY_NAME.format(groups=names + more))
 
 
 def _summary(rows: list[dict[str, Any]]) -> str:
@@ -444,7 +477,7 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _print_failures(rows: list[dict[str, Any]], traceback: bool) -> None:
+def _print_failures(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
     """Print each failure, and those with the same error of a distribution together."""
     alike: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in rows:
@@ -458,29 +491,29 @@ def _print_failures(rows: list[dict[str, Any]], traceback: bool) -> None:
         text = "; ".join(f"{group}: {', '.join(own)}" for group, own in names.items())
         if len(found) > _NAMES:
             text += f" and {len(found) - _NAMES} more"
-        _print_line(f"{state:<9}{text} ({clean(distribution)})")
-        trace = traceback and found[0]["traceback"]
+        title = f"{text} ({clean(distribution)})"
+        trace = options.traceback and found[0]["traceback"]
         lines = [line for line in (trace or message).splitlines() if line.strip()]
         if not trace and len(lines) > _LINES:
             lines[_LINES:] = ["…"]
+        lines = list(map(clean, lines))
+        if options.github:
+            print(_annotation([f"{state} {title}", *lines]))
+            continue
+        print_item(f"{state:<9}", title, state)
         for line in lines:
-            _print_line(_INDENT + clean(line))
+            text = line.lstrip()
+            print_item(_INDENT + " " * (len(line) - len(text)), text)
 
 
-def _print_line(line: str) -> None:
-    """Print a line; on a terminal, break it between words."""
-    if not is_terminal(sys.stdout):
-        print(line)
-        return
-    indent = " " * (len(line) - len(line.lstrip()))
-    wrapped = wrap(
-        line,
-        terminal_width(),
-        subsequent_indent=indent or _INDENT,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    print("\n".join(wrapped))
+def _annotation(lines: list[str]) -> str:
+    """Return the workflow command with which GitHub Actions shows an error.
+
+    >>> _annotation(["failed app: json", "100%"])
+    '::error title=lazyplug check::failed app: json%0A100%25'
+    """
+    text = "\n".join(lines).replace("%", "%25").replace("\n", "%0A")
+    return f"::error title=lazyplug check::{text}"
 
 
 def _message(row: dict[str, Any]) -> str:

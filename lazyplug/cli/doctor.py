@@ -1,9 +1,5 @@
 """Check the environment for problems, and say what to do. Imports no plugin."""
 
-import sys
-from shutil import get_terminal_size
-from textwrap import wrap
-
 from .._printable import counted
 from .diagnosis.cache import check_cache, check_file_systems
 from .diagnosis.findings import (
@@ -28,7 +24,7 @@ from .diagnosis.plugins import (
     extensions_by_group,
 )
 from .diagnosis.settings import check_settings
-from .output import add_json, add_python, clean, is_terminal, print_json
+from .output import add_json, add_python, clean, print_item, print_json, print_sentence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +83,7 @@ def doctor(options: "argparse.Namespace") -> int:
         print_json(_to_json(found, shown, counts))
     else:
         _print(shown)
-        print(_summary(counts, ignored_count))
+        print_sentence(_summary(counts, ignored_count))
     return int(counts[ERROR] > 0 or (options.strict and counts[WARNING] > 0))
 
 
@@ -157,28 +153,13 @@ def _print(found: "Sequence[Finding]") -> None:
         most = _MOST if code else len(several)
         suffix = f" [{code}]" if code else ""
         for each, following in zip(several[:most], [*several[1:most], None]):
-            start = f"{each.severity:8}"
-            _print_line(start, f"{each.subject}: {clean(each.message)}{suffix}")
+            text = f"{each.subject}: {clean(each.message)}{suffix}"
+            print_item(f"{each.severity:8}", text, each.severity)
             is_last = following is None or following.advice != each.advice
             if is_last and len(several) > most:
-                _print_line(_INDENT, f"and {len(several) - most} more: see --json")
+                print_item(_INDENT, f"and {len(several) - most} more: see --json")
             if is_last and each.advice:
-                _print_line(_INDENT, clean(each.advice))
-
-
-def _print_line(start: str, text: str) -> None:
-    if not is_terminal(sys.stdout):
-        print(f"{start}{text}")
-        return
-    lines = wrap(
-        text,
-        max(get_terminal_size().columns - 1, 40),
-        initial_indent=start,
-        subsequent_indent=_INDENT,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    print("\n".join(lines))
+                print_item(_INDENT, clean(each.advice))
 
 
 def _summary(counts: "dict[str, int]", ignored: int) -> str:

@@ -27,8 +27,12 @@ EXAMPLES: "dict[str, tuple[str, ...]]" = {
         "lazyplug why --load myapp.loaders yaml",
     ),
     "lost": ("lazyplug lost", "lazyplug lost myapp.loaders"),
-    "check": ("lazyplug check", "lazyplug check myapp.loaders --timeout 5"),
-    "doctor": ("lazyplug doctor", "lazyplug doctor --json"),
+    "check": (
+        "lazyplug check",
+        "lazyplug check myapp.loaders --timeout 5",
+        "lazyplug check --distribution acme-loaders --traceback",
+    ),
+    "doctor": ("lazyplug doctor", "lazyplug doctor --ignore startup-code"),
     "cache": ("lazyplug cache show", "lazyplug cache clear"),
     "refresh": ("lazyplug refresh",),
     "freeze": (

@@ -13,6 +13,7 @@ from .._indexing.cache_directory import Directory
 from .._indexing.freeze import anchor_path, differences, freeze_index, freeze_time
 from .._indexing.layout import decode, from_bytes
 from .._indexing.storage import write
+from .._inventory import distribution_keys
 from .._printable import counted
 from .host_facts import add_group_facts, import_facts
 from .output import add_json, clean, complain, print_json, reason_of, refuse
@@ -124,7 +125,8 @@ def _write(options: "argparse.Namespace", file: str) -> int:
     directory, name = os.path.split(file)
     write(Directory(directory), name, content + facts, 0o644)
     entries = decode(index)
-    distributions = sum(len(entry.files()) for entry in entries)
+    files = (file for entry in entries for file in entry.files())
+    distributions = len(distribution_keys(files))
     declared = index.header.count(b"\n") - 5
     trusted = options.trust or options.flat
     if options.json:

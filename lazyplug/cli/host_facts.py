@@ -6,12 +6,9 @@ Imports the module of the host, which the user names, and no plugin.
 import argparse
 
 from .. import _messages as messages
-from .._exceptions import LazyplugError
 from .._files import fs
-from .._import_target import import_module
 from .._indexing.metadata import split_value
 from .._printable import describe_error
-from .._static.learned import learned_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +64,10 @@ def import_facts(reference: "tuple[str, str]") -> "Facts":
 
     Imports the module. Raises LazyplugError if that fails, or if it is another object.
     """
-    from .._facts import Facts  # deferred: imports ast
+    # deferred: commands with the option seldom get it, and Facts imports ast
+    from .._exceptions import LazyplugError
+    from .._facts import Facts
+    from .._import_target import import_module
 
     module, attr = reference
     option = f"--facts {module}:{attr}"
@@ -124,6 +124,7 @@ def is_companion(extension: "Extension[Any]") -> bool:
 def companion_fault(extension: "Extension[Any]") -> str:
     """Return what is wrong with the file of facts of a companion entry point, or ""."""
     from .._static.declared import in_file  # deferred: they import ast
+    from .._static.learned import learned_facts
     from .._static.source import Sources
 
     search = learned_facts().search()

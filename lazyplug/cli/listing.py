@@ -5,10 +5,14 @@ import os
 from .. import _environment, _settings
 from .. import _messages as messages
 from .._distribution import identify
-from .._extension import Extension
 from .._indexing.metadata import normalize
-from .._inventory import all_rows, distributions, groups_of, is_left_over, rows_by_group
-from .._manager import ExtensionManager
+from .._inventory import (
+    all_rows,
+    count_by_group,
+    distributions,
+    groups_of,
+    is_left_over,
+)
 from .._printable import sentence
 from .output import (
     add_json,
@@ -23,10 +27,11 @@ from .output import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any, Literal
 
     from .._entry_point import EntryPoint
+    from .._extension import Extension
     from .._facts import Facts
     from .._types import Owner
 
@@ -105,11 +110,9 @@ def list_plugins(options: "argparse.Namespace") -> int:
     elif rows:
         print_table([*_printed_rows(rows, group)])
     elif group is None or options.distribution is not None:
-        complain(_nothing_of(options.distribution, group))
+        complain(nothing_of(options.distribution, group))
     else:
-        from .._faults.errors import no_matches  # deferred: only on failure
-
-        complain(str(no_matches(group, None, ())))
+        complain(no_such_plugin(group))
     return 0 if rows else 1
 
 
@@ -121,13 +124,10 @@ def _facts_object(reference: "tuple[str, str]") -> "Facts":
 
 def _list_groups(options: "argparse.Namespace") -> int:
     """Print all groups, with the number of plugins and distributions in each."""
+    counts = sorted(count_by_group(_environment.current()).items())
     found = [
-        {
-            "group": group,
-            "plugins": len(pairs),
-            "distributions": len({owner[0] for _, owner in pairs}),
-        }
-        for group, pairs in sorted(rows_by_group(_environment.current()).items())
+        {"group": group, "plugins": plugins, "distributions": distributions}
+        for group, (plugins, distributions) in counts
     ]
     if options.json:
         print_json(found)
@@ -159,9 +159,21 @@ def _selected(options: "argparse.Namespace") -> "dict[Extension[Any], str]":
     }
 
 
-def _nothing_of(distribution: str, group: "str | None") -> str:
-    """Return why no plugin of a distribution is listed."""
-    from .._faults.errors import did_you_mean, near_misses  # deferred: only on failure
+def no_such_plugin(
+    group: str, name: "str | None" = None, names: "Iterable[str]" = ()
+) -> str:
+    """Return why no plugin of a group, or none with this name, is found."""
+    from .._faults.errors import no_matches  # deferred: only on failure
+
+    text = str(no_matches(group, name, names))
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def nothing_of(distribution: str, group: "str | None") -> str:
+    """Return why no plugin of a distribution is found."""
+    # deferred: only on failure
+    from .._faults.errors import did_you_mean, near_misses
+    from .._faults.lost import lost_plugins
 
     installed = distributions(_environment.current())
     key = normalize(distribution)
@@ -171,6 +183,9 @@ def _nothing_of(distribution: str, group: "str | None") -> str:
             text = messages.IN_GROUP.format(what=text, namespace=group)
         return sentence(text)
     text = sentence(messages.NO_DISTRIBUTION_NAMED.format(name=distribution))
+    for lost in lost_plugins():
+        if normalize(lost.distribution.partition(" ")[0]) == key:
+            return f"{text} {messages.WAS_INSTALLED.format(date=lost.until)}"
     near = [each.replace("_", "-") for each in near_misses(key, installed)]
     return f"{text.removesuffix('.')}{did_you_mean(near) or '.'}"
 
@@ -237,10 +252,8 @@ def show(options: "argparse.Namespace") -> int:
             print()
         print_fields(_printed_fields(row))
     if not rows:
-        from .._faults.errors import no_matches  # deferred: only on failure
-
         names = [extension.name for extension in found]
-        complain(str(no_matches(options.group, options.name, names)))
+        complain(no_such_plugin(options.group, options.name, names))
     return 0 if rows else 1
 
 
@@ -254,6 +267,8 @@ def list_extensions(
     :param thorough: whether to check that their modules exist, which takes longer.
     :param name: the only name for which that is checked; None: all.
     """
+    from .._manager import ExtensionManager  # deferred: the groups need none
+
     _environment.current().overlay()  # what is scanned may have problems
     # Nothing is reported here. If there is nothing to report, the default imports less.
     on_failure: Literal["ignore", "warn"]
@@ -302,6 +317,8 @@ def state_of(extension: "Extension[Any]", note: str) -> str:
 
 
 def _left_overs(namespace: str) -> "Iterator[tuple[Extension[Any], str]]":
+    from .._extension import Extension  # deferred: as above
+
     for group in groups_of(namespace):
         for row, owner in _environment.rows(group):
             if is_left_over(owner):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import count
-from threading import Event, Thread
+from threading import Event, Thread, current_thread, main_thread
 from time import monotonic
 from typing import IO, Any, Protocol, Self
 
@@ -114,7 +114,7 @@ def load_all(
     :param jobs: how many processes run at the same time.
     :param timeout: how many seconds each plugin may take.
     """
-    with _Processes(timeout) as processes, _pool(jobs) as pool:
+    with _exiting(), _Processes(timeout) as processes, _pool(jobs) as pool:
         waiting: set[Future[list[Sequence[Loadable]]]] = set()
         ready = list(batches)
         while ready or waiting:
@@ -122,6 +122,32 @@ def load_all(
             ended, waiting = wait(waiting, _SHOWN, FIRST_COMPLETED)
             ready = [batch for each in ended for batch in each.result()]
             show(processes.done, processes.slowest())
+
+
+@contextmanager
+def _exiting() -> Iterator[None]:
+    """Let signals that end this process raise SystemExit, so that children are killed.
+
+    They have sessions of their own, so nobody else would end them.
+    """
+    if current_thread() is not main_thread():
+        yield  # only the main thread may change this
+        return
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {
+        number: signal.signal(number, leave)
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
+        # a program under nohup ignores the end of its terminal
+        if signal.getsignal(number) is signal.SIG_DFL
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -22,7 +22,9 @@ def need(extension: "Extension[Any]", module: str) -> str:
     """Return what a plugin needs that need not be installed, or "".
 
     That is a module of an extra of its distribution, or the host of its group, if the
-    distribution does not require it: pytest for the group `pytest11`.
+    distribution does not require it: pytest for the group `pytest11`. Nothing says
+    which project has a module that is not installed. So its name must be like that of
+    a project that the extra requires, or the entry point must name the extra.
 
     :param module: the name of the module that was not found.
     """
@@ -33,16 +35,18 @@ def need(extension: "Extension[Any]", module: str) -> str:
     installed = distributions(_environment.current())
     if names & installed:
         return ""  # that distribution is damaged
+    own = set(map(normalize, extension.extras))
     extras = []
     for requirement in requirements_of(owner):
         text, _, marker = requirement.partition(";")
         name = _NAME.match(text)
-        if name is None or normalize(name[1]) not in names:
-            continue
+        key = normalize(name[1]) if name else ""
         extra = _EXTRA.search(marker)
-        if extra is None:
+        if extra is None and key in names:
             return ""  # a requirement is not installed: a problem
-        extras.append(extra[1])
+        is_missing = key not in installed and extra and normalize(extra[1]) in own
+        if extra and (key in names or is_missing):
+            extras.append(extra[1])
     if extras:
         return messages.NEEDS_EXTRA.format(module=module, extra=extras[0])
     if len(module) > 1 and extension.group.lower().startswith(module.lower()):

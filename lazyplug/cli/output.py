@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 
-def add_json(parser: "argparse.ArgumentParser") -> None:
+def add_json(parser: "argparse._ActionsContainer") -> None:
     """Add the option `--json` to the parser of a command."""
     parser.add_argument(
         "--json", action="store_true", help="print JSON instead of text"
@@ -99,7 +99,8 @@ def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
     """Print rows below the names of their columns, without the empty columns.
 
     On a terminal, no word is broken. If a line is too long, the last column is folded;
-    if that is not enough, each row is printed as a block, one field per line.
+    if that is not enough, the first cell of a few rows has a line of its own; and if
+    that is not enough either, each row is printed as a block, one field per line.
 
     :param file: where to print; by default standard output.
     """
@@ -108,31 +109,64 @@ def print_table(rows: "Sequence[Row]", file: "IO[str] | None" = None) -> None:
     cells = [[_cell_text(row[name]) for name in names] for row in rows]
     headings = [name.replace("_", " ") for name in names]
     numeric = [all(_is_number(row[name]) for row in rows) for name in names]
-    table = [headings, *cells]
-    widths = [max(map(display_width, column)) for column in zip(*table)]
+    widths = [_column_width([*column]) for column in zip(headings, *cells)]
     limit = _width_of(where)
-    if limit:
-        last = [word for row in table for word in row[-1].split()]
-        left = limit - sum(widths[:-1]) - 2 * (len(names) - 1)
-        if left < max(map(display_width, last)):
-            for number, row in enumerate(cells):
-                if number:
-                    print(file=where)
-                print_fields(dict(zip(headings, row)), where)
-            return
-        widths[-1] = min(widths[-1], left)
+    if limit and not _fit(widths, headings, cells, limit):
+        for number, row in enumerate(cells):
+            if number:
+                print(file=where)
+            print_fields(dict(zip(headings, row)), where)
+        return
     colored = is_colored(where)
-    for number, row in enumerate(table):
-        for at, text in enumerate(_fold(row[-1], widths[-1]) if limit else row[-1:]):
-            line = [*row[:-1], text] if at == 0 else [""] * (len(row) - 1) + [text]
-            padded = _aligned(line, widths, numeric)
+    lines = []
+    for number, row in enumerate([headings, *cells]):
+        for cells_of_line in _lines_of(row, widths) if limit else [row]:
+            padded = _aligned(cells_of_line, widths, numeric)
             if colored and number:
                 padded = [*map(_painted_cell, padded, names)]
             shown = "  ".join(padded).rstrip()
-            print(
-                f"{BOLD}{shown}{_PLAIN}" if colored and not number else shown,
-                file=where,
-            )
+            lines.append(f"{BOLD}{shown}{_PLAIN}" if colored and not number else shown)
+    print("\n".join(lines), file=where)
+
+
+def _fit(
+    widths: "list[int]",
+    headings: "Sequence[str]",
+    cells: "Sequence[Sequence[str]]",
+    limit: int,
+) -> bool:
+    """Make the last column narrower, then the first one; return whether lines fit."""
+    least = _column_width(
+        [word for row in (headings, *cells) for word in _words(row[-1])]
+    )
+    left = limit - sum(widths[:-1]) - 2 * (len(widths) - 1)
+    first = widths[0] + left - least
+    if left >= least:
+        widths[-1] = min(widths[-1], left)
+        return True
+    long_count = sum(display_width(row[0]) > first for row in cells)
+    if len(widths) > 1 and first >= len(headings[0]) and long_count * 4 <= len(cells):
+        widths[0], widths[-1] = first, least
+        return True
+    return False
+
+
+def _lines_of(
+    row: "Sequence[str]", widths: "Sequence[int]"
+) -> "Iterator[Sequence[str]]":
+    """Yield the cells of each line of a row, whose first or last cell may not fit.
+
+    >>> [*_lines_of(["long", "1", "one two"], [2, 1, 3])]
+    [['long', '', ''], ['', '1', 'one'], ['', '', 'two']]
+    """
+    empty = [""] * (len(row) - 1)
+    if empty and display_width(row[0]) > widths[0]:
+        yield [row[0], *empty]
+        row = ["", *row[1:]]
+    first, *rest = _fold(row[-1], widths[-1])
+    yield [*row[:-1], first]
+    for text in rest:
+        yield [*empty, text]
 
 
 def _aligned(
@@ -143,11 +177,19 @@ def _aligned(
     >>> _aligned(["a", "10"], [4, 3], [False, True])
     ['a   ', ' 10']
     """
+    if not "".join(line).isascii():
+        # The methods of strings count characters, which may be wider.
+        lengths = zip(widths, line)
+        widths = [width + len(word) - display_width(word) for width, word in lengths]
     return [
-        f"{' ' * missing}{word}" if right else f"{word}{' ' * missing}"
+        word.rjust(width) if right else word.ljust(width)
         for word, width, right in zip(line, widths, numeric)
-        for missing in [width - display_width(word)]
     ]
+
+
+def _column_width(column: "Sequence[str]") -> int:
+    is_ascii = "".join(column).isascii()
+    return max(map(len if is_ascii else display_width, column))
 
 
 def print_fields(fields: "Row", file: "IO[str] | None" = None) -> None:
@@ -173,6 +215,17 @@ def print_fields(fields: "Row", file: "IO[str] | None" = None) -> None:
             print(f"{' ' * width}{line}", file=where)
 
 
+def print_item(label: str, text: str, state: str = "") -> None:
+    """Print a text after a label of fixed width, which has the color of a state.
+
+    On a terminal, the text is folded between words, and the label is its margin.
+    """
+    limit = _width_of(sys.stdout)
+    first, *rest = _fold(text, limit - len(label)) if limit else [text]
+    start = painted(label, state) if is_colored(sys.stdout) else label
+    print("\n".join([f"{start}{first}", *(" " * len(label) + each for each in rest)]))
+
+
 def _folded(text: str, file: "IO[str]") -> "list[str]":
     """Return the lines of a text, which are folded only on a terminal."""
     limit = _width_of(file)
@@ -182,16 +235,31 @@ def _folded(text: str, file: "IO[str]") -> "list[str]":
 def _fold(text: str, width: int) -> "list[str]":
     """Return a text as lines of some width, of which only long words exceed it.
 
-    >>> _fold("one two three", 8), _fold("", 8)
-    (['one two', 'three'], [''])
+    >>> _fold("one two three", 8), _fold("", 8), _fold("run `a b c`.", 8)
+    (['one two', 'three'], [''], ['run', '`a b c`.'])
     """
     lines: list[str] = []
-    for word in text.split(" "):
+    for word in _words(text):
         if lines and display_width(lines[-1]) + 1 + display_width(word) <= width:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    return lines
+    return [line.replace(_SPACE, " ") for line in lines]
+
+
+def _words(text: str) -> "list[str]":
+    """Return what is not to be broken into lines: words, and commands in backquotes.
+
+    A command that is broken into lines cannot be copied. Its spaces are replaced.
+    """
+    parts = text.split("`")
+    if len(parts) % 2:
+        parts[1::2] = [each.replace(" ", _SPACE) for each in parts[1::2]]
+    return "`".join(parts).split(" ")
+
+
+# Printable texts have none.
+_SPACE = "\0"
 
 
 def display_width(text: str) -> int:
@@ -221,8 +289,8 @@ BOLD, _PLAIN, _GREEN, _YELLOW, _RED = (f"\33[{n}m" for n in (1, 0, 32, 33, 31))
 _COLORS = {
     **dict.fromkeys(["ok", "on", "available", "loads"], _GREEN),
     **dict.fromkeys(["excluded", "note", "skipped", "stale", "warning"], _YELLOW),
-    **dict.fromkeys(["crashed", "damaged", "differs", "failed", "invalid"], _RED),
-    **dict.fromkeys(["missing", "problem", "shadowed", "timeout"], _RED),
+    **dict.fromkeys(["crashed", "damaged", "differs", "error", "failed"], _RED),
+    **dict.fromkeys(["invalid", "missing", "problem", "shadowed", "timeout"], _RED),
 }
 
 
@@ -392,6 +460,10 @@ def _is_number(value: "Any") -> bool:
 
 
 def _cell_text(value: "Any") -> str:
+    if type(value) is str:
+        return clean(value)
+    if type(value) is int:
+        return str(value)
     if value is None or value is False:
         return ""
     if value is True:

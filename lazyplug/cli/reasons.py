@@ -3,8 +3,6 @@
 Imports no plugin, except with `--load`: in a child process.
 """
 
-import os
-
 from .. import _environment
 from .. import _messages as messages
 from .._faults.origin import origin
@@ -37,33 +35,6 @@ if TYPE_CHECKING:
 
 # Seconds that a plugin may take to load.
 _LIMIT = 30.0
-# Run by the child. It reads from standard input what to load, and which file to write
-# the result to.
-_CHILD = """
-import json, os, sys
-from time import perf_counter
-from importlib import import_module
-dumps, leave = json.dumps, os._exit  # a plugin may replace them
-asked = json.loads(sys.stdin.buffer.read())
-answer = open(asked["answer"], "x")
-sys.path[:] = asked["path"]
-began = perf_counter()
-error = ""
-try:
-    found = import_module(asked["module"])
-    for name in filter(None, (asked["attr"] or "").split(".")):
-        found = getattr(found, name)
-except BaseException as raised:
-    error = type(raised).__name__
-    try:
-        error += ": " + str(raised)
-    except BaseException:
-        pass
-said = {"loads": not error, "seconds": perf_counter() - began, "error": error}
-answer.write(dumps(said))
-answer.close()
-leave(0)
-"""
 
 
 def add_to(_: str, parser: "argparse.ArgumentParser") -> None:
@@ -147,44 +118,32 @@ def _fields(extension: "Extension[Any]", note: str, load: bool) -> "dict[str, An
 def _load(extension: "Extension[Any]") -> "dict[str, Any]":
     """Load an extension in a child process; return the fields about that."""
     # deferred: only with --load
-    import json
-    from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
-    from tempfile import TemporaryDirectory
-
-    from .children import HAS_PROCESSES, child_command, kill, no_processes
-    from .loading import how_ended
+    from .children import HAS_PROCESSES, no_processes
+    from .loading import load_all
 
     if not HAS_PROCESSES:
         return {"error": no_processes()}
-    with TemporaryDirectory(prefix="lazyplug-why-") as directory:
-        answer = os.path.join(directory, "answer")
-        request = {
-            "path": list(_environment.current().entries),
-            "module": extension._module,
-            "attr": extension.attr,
-            "answer": answer,
+    plugin = _Loaded(extension)
+    load_all([[plugin]], 1, _LIMIT, lambda done, slowest: None)
+    return plugin.fields
+
+
+class _Loaded:
+    """A plugin, and the fields about its load in a child process."""
+
+    def __init__(self, extension: "Extension[Any]") -> None:
+        self._extension = extension
+        self.fields: dict[str, Any] = {}
+
+    def request(self) -> "tuple[str, str | None, str]":
+        return self._extension._module or "", self._extension.attr, ""
+
+    def complete(self, found: "dict[str, Any]") -> None:
+        self.fields = {
+            "loads": found["state"] == "ok",
+            "seconds": found.get("seconds"),
+            "error": found["error"],
         }
-        process = Popen(
-            child_command(directory, _CHILD),
-            stdin=PIPE,
-            stdout=DEVNULL,
-            stderr=DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            process.communicate(json.dumps(request).encode(), _LIMIT)
-        except TimeoutExpired:
-            error = messages.TIMED_OUT.format(timeout=_LIMIT)
-        else:
-            error = how_ended(process.returncode)
-        finally:
-            kill(process)
-        try:
-            with open(answer, encoding="utf-8") as file:
-                found: dict[str, Any] = json.load(file)
-                return found
-        except (OSError, ValueError):
-            return {"loads": False, "error": error}
 
 
 def _reasons_of_declared(

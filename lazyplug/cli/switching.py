@@ -111,7 +111,8 @@ def status(options: "argparse.Namespace") -> int:
     if options.json:
         print_json(found)
     else:
-        print_fields(found)
+        # As the options are called.
+        print_fields({name.replace("_", "-"): found[name] for name in found})
     return 0
 
 

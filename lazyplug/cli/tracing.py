@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def add_to(_: str, parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.usage = (
-        "%(prog)s [-h] [--json FILE | --svg FILE] [--as-stevedore]"
-        " (PROGRAM | -m MODULE) [ARGS...]"
+        "%(prog)s [-h] [--json FILE | --svg FILE]\n"
+        "           [--as-stevedore] (PROGRAM | -m MODULE) [ARGS...]"
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument(

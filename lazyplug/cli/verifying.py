@@ -2,9 +2,8 @@
 
 import os
 
-from .. import _messages as messages
 from .._content import is_by_content
-from .._files import SIZE_CAP, has_elevated_privileges, index_reader
+from .._files import SIZE_CAP, index_reader
 from .._index import DECODE_ERRORS, Index, index_name
 from .._indexing import losses
 from .._indexing.layout import decode, encode, groups_of, regroup, table_of
@@ -14,7 +13,6 @@ from .._indexing.watch import watched_files
 from .._static.learned import parts_in, read_head
 from .._static.learning import checked_part
 from .._static.learning import encode as encode_facts
-from .output import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,34 +23,6 @@ if TYPE_CHECKING:
 
     # the text that names a part, and the function that checks it
     Check = tuple[str, Callable[[], object]]
-
-
-def no_cache_directory() -> str:
-    """Return the message that there is no cache directory."""
-    if has_elevated_privileges():
-        return messages.NO_CACHE_FOR_ANOTHER_USER
-    return messages.NO_HOME
-
-
-def untrusted(directory: str) -> str:
-    """Return the message that a cache directory is not trusted."""
-    return messages.DIRECTORY_NOT_TRUSTED.format(directory=directory)
-
-
-def unwritable(directory: str, error: OSError) -> str:
-    """Return the message that a cache directory cannot be written."""
-    reason = messages.CANNOT_BE.format(
-        done="written", reason=write_fault(directory, error)
-    )
-    return f"{directory} {reason}"
-
-
-def write_fault(directory: str, error: OSError) -> str:
-    """Return why a cache directory cannot be written; name a parent if it is that."""
-    reason = reason_of(error)
-    if error.filename in {None, directory}:
-        return reason
-    return f"{error.filename}: {reason}"
 
 
 def is_of_other_version(file: str) -> bool:

@@ -156,3 +156,4 @@ def test_the_manual_page_describes_every_command() -> None:
     assert {*commands} == {*COMMANDS}
     for parser in commands.values():
         assert len(parser._actions) > 1  # more than --help
+        assert "\n\nexamples:\n  lazyplug " in parser.description

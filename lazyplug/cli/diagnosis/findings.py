@@ -117,7 +117,8 @@ CODES = {
     "cache-not-writable": Code(
         ERROR,
         "cache",
-        "an attempt to write to the cache directory failed: each start scans again",
+        "an attempt to write to the cache directory failed: without a fresh index"
+        " there, each start scans again",
         SET_CACHE_DIR,
     ),
     "cache-not-needed": Code(

@@ -27,7 +27,8 @@ def check_switch() -> "Iterator[Finding]":
         yield passed("switch", "off", path=directory)
     else:
         means = ["accelerate"]
-        means += [name for name in ("as_stevedore", "lazy") if found[name]]
+        options = {"as-stevedore": found["as_stevedore"], "lazy": found["lazy"]}
+        means += [name for name, is_set in options.items() if is_set]
         programs = ", ".join(found["programs"]) or "all programs"
         text = f"on for {programs}: {', '.join(means)}"
         yield finding("switch-on", text, path=directory)

@@ -71,6 +71,8 @@ def check_metadata(groups: "Groups") -> "Iterator[Finding]":
             # importlib_metadata reads archives, and what third-party finders find.
             if isinstance(path, str) and not os.path.isfile(path):
                 directories.add(os.path.join(path, file))
+    # Those that only a stale frozen index has are found there.
+    directories = set(filter(os.path.lexists, directories))
     for directory in sorted(directories - nameless):
         values = headers(find_metadata(directory)[2] or "")
         for field, value in zip(("Name", "Version"), values):
