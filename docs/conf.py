@@ -5,7 +5,6 @@ repository, so that the links between them work in both places.
 """
 
 import re
-import sys
 from pathlib import Path
 
 import lazyplug
@@ -42,9 +41,9 @@ maximum_signature_line_length = 88
 # In annotations: names of other projects, whose inventories are not loaded, and names
 # that are not public.
 nitpick_ignore_regex = [
-    ("py:class", r"(?!lazyplug\.)\w+\..*|CompletionItem|Distribution|Path"),
+    ("py:class", r"(?!lazyplug\.)\w+\..*|CompletionItem|Distribution|Path(Like)?"),
     ("py:class", r"(.*\.)?([MPTU]|On\w+|Options|Plugins|ConflictResolver)"),
-    ("py:class", r"(.*\.)?(Acceleration|Fake|PluginManager)"),
+    ("py:class", r"(.*\.)?(Acceleration|Bool|CallResult|Fake|PluginManager)"),
 ]
 
 # autodoc reads the comments of attributes from the module in `__module__` of a class,
@@ -52,8 +51,6 @@ nitpick_ignore_regex = [
 modules = dict(line.split() for line in lazyplug._MODULES.strip().splitlines())
 for name, thing in [(name, getattr(lazyplug, name)) for name in lazyplug.__all__]:
     thing.__module__ = f"lazyplug.{modules[name]}"
-    # It is None at run time. Without it, annotations are shown as written.
-    vars(sys.modules[thing.__module__]).pop("T", None)
 # Of what instances have, Python keeps no descriptions.
 for name, *_ in lazyplug_declared.declarations():
     thing = (
