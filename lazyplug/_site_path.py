@@ -7,6 +7,7 @@ and of its `site` module, and those that Debian and Fedora add to `site`.
 import os
 import site
 import sys
+from errno import EACCES
 from importlib.machinery import EXTENSION_SUFFIXES
 
 from . import _messages as messages
@@ -88,10 +89,15 @@ def find_installation(place: str) -> Installation:
         environment in `.venv`; or an interpreter, or any other program in the directory
         of an interpreter.
 
-    Raises ValueError if there is no environment.
+    Raises ValueError if there is no environment, or if it cannot be read.
     """
     place = os.path.abspath(place)
     if os.path.isdir(place):
+        if not os.access(place, os.R_OK | os.X_OK):
+            reason = os.strerror(EACCES)
+            fault = messages.CANNOT_BE.format(done="read", reason=reason)
+            text = f"{place} {fault}"
+            raise ValueError(text)
         for prefix in (place, os.path.join(place, ".venv")):
             if os.path.isfile(os.path.join(prefix, _CONFIGURATION)):
                 return _virtual(prefix, "")

@@ -213,6 +213,14 @@ def test_what_is_no_environment_is_refused(
         ExtensionManager[Any](GROUP, environment=tmp_path / place)
 
 
+def test_a_directory_that_cannot_be_read_is_refused_with_the_reason(
+    prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    with pytest.raises(ValueError, match="elsewhere cannot be read: Permission denied"):
+        find_installation(str(prefix))
+
+
 def test_of_two_pythons_in_one_prefix_the_interpreter_shows_which_is_meant(
     tmp_path: Path,
 ) -> None:
