@@ -141,14 +141,14 @@ def resolve(
     except MultipleMatches as error:
         failure_log(manager).conflicts[name] = error
         raise
-    if not isinstance(found, type(several[0])):
+    # The extensions of another environment have another class.
+    if not any(isinstance(found, type(each)) for each in several):
         from . import _messages as messages  # deferred: only on failure
 
         raise TypeError(
             messages.RESOLVER_RETURNED.format(found=repr_of(found), name=name)
         )
-    own = f"{getattr(resolver, '__module__', '')}.".startswith(f"{__package__}.")
-    if not own:
+    if not is_own(resolver):
         from . import _messages as messages  # deferred: few hosts have a resolver
         from ._log import debug
 
@@ -162,6 +162,11 @@ def resolve(
             )
         )
     return found
+
+
+def is_own(function: "Any") -> bool:
+    """Return True if lazyplug defines a function, and not the host."""
+    return f"{getattr(function, '__module__', '')}.".startswith(f"{__package__}.")
 
 
 def map_extensions(

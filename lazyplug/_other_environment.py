@@ -4,7 +4,7 @@ While it is selected in a thread, `_environment.current()` returns it there.
 """
 
 import os
-from _thread import get_ident
+from _thread import _local
 
 from . import _environment
 from ._environment import Environment
@@ -13,10 +13,26 @@ from ._site_path import find_installation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ParamSpec, TypeVar
+
     from ._site_path import Installation
 
-# The places that are selected, by thread; the last one counts.
-_selected: "dict[int, list[str]]" = {}
+    P = ParamSpec("P")
+    T = TypeVar("T")
+
+
+class _Selected(_local):
+    """The places that are selected in a thread; the last one counts.
+
+    After a fork, those of other threads are gone.
+    """
+
+    def __init__(self) -> None:
+        self.places = [""]
+
+
+_selected = _Selected()
 
 
 class OtherEnvironment(Environment):
@@ -48,31 +64,39 @@ class Selection:
     """Select another environment in this thread, as a context manager.
 
     :param place: the directory of an environment, or an interpreter: see
-        `_site_path.find_installation`.
+        `_site_path.find_installation`. None: the environment of this process.
 
     Raises ValueError if there is no environment.
     """
 
-    def __init__(self, place: "str | os.PathLike[str]") -> None:
-        self.place = os.path.abspath(os.fspath(place))
-        if (OtherEnvironment, self.place) not in _environment.memo:
+    def __init__(self, place: "str | os.PathLike[str] | None") -> None:
+        self.place = "" if place is None else os.path.abspath(os.fspath(place))
+        if self.place and (OtherEnvironment, self.place) not in _environment.memo:
             find_installation(self.place)
 
     def __enter__(self) -> None:
-        _selected.setdefault(get_ident(), []).append(self.place)
+        _selected.places.append(self.place)
         _environment.override = _override
 
     def __exit__(self, *_: object) -> None:
-        places = _selected[get_ident()]
-        places.pop()
-        if not places:
-            del _selected[get_ident()]
+        _selected.places.pop()
+
+
+def outside(function: "Callable[P, T]") -> "Callable[P, T]":
+    """Return a function of the host that runs in the environment of this process."""
+    import functools  # deferred: commands do not need it
+
+    @functools.wraps(function)
+    def call(*arguments: "P.args", **options: "P.kwargs") -> "T":
+        with Selection(None):
+            return function(*arguments, **options)
+
+    return call
 
 
 def selected_place() -> str:
     """Return the place that is selected in this thread; "" if none is."""
-    places = _selected.get(get_ident())
-    return places[-1] if places else ""
+    return _selected.places[-1]
 
 
 def selected_installation() -> "Installation | None":
@@ -95,3 +119,8 @@ def _environment_at(place: str) -> Environment:
         found = OtherEnvironment(find_installation(place))
         _environment.memo[key] = found
     return found
+
+
+def forget() -> None:
+    """Forget the environment that is selected in this thread, and no other."""
+    _environment.memo.pop((OtherEnvironment, selected_place()), None)

@@ -1,13 +1,14 @@
 """Manage the extensions of another environment, which this process cannot load."""
 
-import functools
+import copy
 
 from . import _environment
 from ._attributes import compute_attribute, row_of_extension
 from ._entry_point import EntryPoint
 from ._extension import Computed, Extension
 from ._inventory import rows_of_namespace
-from ._other_environment import Selection, selected_place
+from ._mapping import is_own
+from ._other_environment import Selection, outside, selected_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
     from ._types import Owner, Row
 
-# The methods of managers that query the environment.
-_QUERIES = ("__getitem__", "_get", "items", "refresh", "register")
-# by the class of the manager
+# by the class of the manager that the host has created
 _classes: "dict[type[Any], type[Any]]" = {}
 
 
@@ -103,6 +102,73 @@ def _refusal(handle: "Any") -> ImportError:
     return ImportError(text, name=handle.value.partition(":")[0].strip())
 
 
+class _OtherManager:
+    """What a manager of another environment does in its own way.
+
+    It comes before the class of the manager, in a subclass of both.
+    """
+
+    _raises = True
+    _selection: "Selection"
+
+    def __init_subclass__(cls, **_: "Any") -> None:
+        """Do without what the host does for each of its subclasses."""
+
+    if not TYPE_CHECKING:  # the methods of Manager that query the environment
+
+        def __getitem__(self, name):
+            with self._selection:
+                return super().__getitem__(name)
+
+        def _get(self, name):
+            with self._selection:
+                return super()._get(name)
+
+        def items(self):
+            with self._selection:
+                return super().items()
+
+        def refresh(self):
+            with self._selection:
+                return super().refresh()
+
+        def register(self, *arguments, **options):
+            with self._selection:
+                return super().register(*arguments, **options)
+
+        def list_entry_points(self):
+            """Return all entry points; their `load()` raises ImportError."""
+            with self._selection:
+                return [
+                    OtherEntryPoint._of(group, *pair)
+                    for group, pair in rows_of_namespace(self.namespace)
+                ]
+
+        def _extensions(self, names):
+            found = super()._extensions(names)
+            for extension in found:
+                extension.__class__ = OtherExtension
+                extension.__dict__["_place"] = self._selection.place
+            return found
+
+        def __reduce__(self):
+            return _new, (type(self).__mro__[2],), self.__dict__
+
+
+def _class_of(kind: "type[Any]") -> "type[Any]":
+    """Return a subclass of a manager's class that queries the selected environment."""
+    if kind not in _classes:
+        own = {"__module__": kind.__module__, "__doc__": kind.__doc__}
+        metaclass: Any = type(kind)
+        _classes[kind] = metaclass(kind.__name__, (_OtherManager, kind), own)
+    return _classes[kind]
+
+
+def _new(kind: "type[Any]") -> "Any":
+    """Return a manager that is not initialized."""
+    return object.__new__(_class_of(kind))
+
+
 def initialize(manager: "Any", options: "dict[str, Any]") -> None:
     """Initialize a manager of the extensions of another environment.
 
@@ -122,51 +188,26 @@ def initialize(manager: "Any", options: "dict[str, Any]") -> None:
             messages.NOT_OF_ANOTHER.format(option=lazy, other="environment=")
         )
     selection = Selection(place)
+    _run_outside(manager, options)
+    # Manager: of all classes that configure, the last one.
+    base: Any = next(
+        each for each in type(manager).__mro__[::-1] if "_configure" in vars(each)
+    )
     manager.__class__ = _class_of(type(manager))
     manager._selection = selection
     with selection:
-        # That of Manager, which is the last class but `object`.
-        base: Any = type(manager).__mro__[-2]
         base.__init__(manager, **options)
 
 
-def _class_of(kind: "type[Any]") -> "type[Any]":
-    """Return a subclass of a manager's class that queries the selected environment."""
-    if kind not in _classes:
-        methods = {name: _selecting(getattr(kind, name)) for name in _QUERIES}
-        methods["_extensions"] = _refusing(kind._extensions)
-        methods["list_entry_points"] = _list_entry_points
-        own = {"_raises": True, "__module__": kind.__module__}
-        metaclass: Any = type(kind)
-        _classes[kind] = metaclass(kind.__name__, (kind,), own | methods)
-    return _classes[kind]
-
-
-def _selecting(method: "Callable[..., Any]") -> "Callable[..., Any]":
-    @functools.wraps(method)
-    def select(manager: "Any", *arguments: "Any", **options: "Any") -> "Any":
-        with manager._selection:
-            return method(manager, *arguments, **options)
-
-    return select
-
-
-def _refusing(find: "Callable[..., list[Extension[Any]]]") -> "Callable[..., Any]":
-    @functools.wraps(find)
-    def extensions(manager: "Any", *arguments: "Any") -> "list[Extension[Any]]":
-        found = find(manager, *arguments)
-        for extension in found:
-            extension.__class__ = OtherExtension
-            extension.__dict__["_place"] = manager._selection.place
-        return found
-
-    return extensions
-
-
-def _list_entry_points(manager: "Any") -> "list[EntryPoint]":
-    """Return all entry points of the namespace; their `load()` raises ImportError."""
-    with manager._selection:
-        return [
-            OtherEntryPoint._of(group, *pair)
-            for group, pair in rows_of_namespace(manager.namespace)
-        ]
+def _run_outside(manager: "Any", options: "dict[str, Any]") -> None:
+    """Let functions of the host find the environment of this process, as elsewhere."""
+    own = vars(manager)
+    if "check_func" in own:
+        own["check_func"] = outside(own["check_func"])
+    for name in ("conflict_resolver", "on_load_failure_callback"):
+        if callable(options[name]) and not is_own(options[name]):
+            options[name] = outside(options[name])
+    schema = getattr(options["facts"], "schema", None)
+    if schema is not None:
+        options["facts"] = copy.copy(options["facts"])
+        options["facts"].schema = outside(schema)

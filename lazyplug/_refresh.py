@@ -72,13 +72,18 @@ def refresh() -> Changes:
     that need a restart, and calls the subscribers if there are changes.
     """
     environment = _environment.current()
+    is_here = environment.installation is None
     before = metadata_directories(environment)
-    _environment.invalidate_caches()
+    if is_here:
+        _environment.invalidate_caches()
+        _invalidate_finders()
+    else:
+        from ._other_environment import forget  # deferred: few look elsewhere
+
+        forget()
     _environment.generation = next(_generations)
-    _invalidate_finders()
     after = metadata_directories(_environment.current("full"))
     added = sorted(after - before)
-    is_here = environment.installation is None
     restart = [
         _label(directory)
         for directory in added

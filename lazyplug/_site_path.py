@@ -7,6 +7,7 @@ and of its `site` module, and those that Debian and Fedora add to `site`.
 import os
 import site
 import sys
+from errno import EACCES
 from importlib.machinery import EXTENSION_SUFFIXES
 
 from . import _messages as messages
@@ -49,8 +50,9 @@ class Installation(NamedTuple):
 
     `library` is the directory of the standard library, "" if it is missing. `sites` are
     the site directories, in the order of `path`. `has_unknown_code` is true if the
-    effect of startup code on imports is unknown; `may_have_finders` also if an editable
-    installation adds a finder behind Python's own.
+    effect of startup code or of the interpreter on imports is unknown;
+    `may_have_finders` also if an editable installation adds a finder behind Python's
+    own.
     """
 
     prefix: str
@@ -69,10 +71,12 @@ class Installation(NamedTuple):
             "".join(map(str, version[:2]))
             for version in (sys.version_info, self.version)
         )
-        threads = "t" if self.library.endswith("t") else ""
+        # "t": without the global interpreter lock. Python 3.7 and older have "m".
+        own += "t" * (f"{own}t" in EXTENSION_SUFFIXES[0])
+        other += "t" * self.library.endswith("t") + "m" * (self.version < (3, 8))
         return [
-            suffix.replace(f"cpython-{own}", f"cpython-{other}{threads}").replace(
-                f"cp{own}", f"cp{other}{threads}"
+            suffix.replace(f"cpython-{own}", f"cpython-{other}").replace(
+                f"cp{own}", f"cp{other}"
             )
             for suffix in EXTENSION_SUFFIXES
         ]
@@ -85,10 +89,15 @@ def find_installation(place: str) -> Installation:
         environment in `.venv`; or an interpreter, or any other program in the directory
         of an interpreter.
 
-    Raises ValueError if there is no environment.
+    Raises ValueError if there is no environment, or if it cannot be read.
     """
     place = os.path.abspath(place)
     if os.path.isdir(place):
+        if not os.access(place, os.R_OK | os.X_OK):
+            reason = os.strerror(EACCES)
+            fault = messages.CANNOT_BE.format(done="read", reason=reason)
+            text = f"{place} {fault}"
+            raise ValueError(text)
         for prefix in (place, os.path.join(place, ".venv")):
             if os.path.isfile(os.path.join(prefix, _CONFIGURATION)):
                 return _virtual(prefix, "")
@@ -123,15 +132,30 @@ def _virtual(prefix: str, executable: str) -> Installation:
     if not name and not _IS_WINDOWS:
         raise ValueError(_no_environment(prefix))
     version = version or _version(name)
-    home = fields.get("home", "")
-    base_prefix = home if _IS_WINDOWS else os.path.dirname(home)
+    executable = executable or _interpreter_in(prefix)
+    base_prefix = _base_prefix(fields.get("home", ""), name, executable)
     standard, libraries = _standard_path(base_prefix, name, version)
-    sites = [_site_directory(prefix, name)]
+    sites = _site_directories(prefix, name, libraries)
     if fields.get("include-system-site-packages", "true").lower() == "true":
         sites += _user_sites(name, version)
         sites += _base_sites(base_prefix, name, libraries)
-    executable = executable or _interpreter_in(prefix)
     return _complete(prefix, base_prefix, executable, version, standard, sites)
+
+
+def _base_prefix(home: str, name: str, executable: str) -> str:
+    """Return the prefix of the interpreter that made a virtual environment.
+
+    :param home: its directory, which may have only a link to it.
+    :param executable: the interpreter in the virtual environment.
+    """
+    if _IS_WINDOWS:
+        return home
+    prefix = os.path.dirname(home)
+    for file in (os.path.join(home, name), executable):
+        if _library(prefix, name):
+            break
+        prefix = os.path.dirname(os.path.dirname(os.path.realpath(file)))
+    return prefix if _library(prefix, name) else os.path.dirname(home)
 
 
 def _base(prefix: str, executable: str, place: str) -> Installation:
@@ -170,12 +194,14 @@ def _complete(
     for directory in sites:
         path += [directory, *directories_in(directory, version)]
         code += [os.path.basename(file) for file, _ in code_in(directory, version)]
-    library = standard[1] if standard else ""
+    *_, library = "", *standard[:2]  # of CPython, the archive comes first
     editable = [each for each in code if each.startswith(_EDITABLE)]
     unknown = [
         *filter(_is_unknown, startup_modules_in(path)),
         *(each for each in code if not _is_known(each)),
     ]
+    # PyPy has other builtin and compiled modules.
+    is_unknown = bool(unknown) or not library or _is_pypy(library)
     return Installation(
         prefix,
         base_prefix,
@@ -184,8 +210,8 @@ def _complete(
         library,
         tuple(sites),
         tuple(dict.fromkeys(path)),
-        bool(unknown),
-        bool(unknown or editable),
+        is_unknown,
+        is_unknown or bool(editable),
     )
 
 
@@ -228,7 +254,7 @@ def _site_libraries(prefix: str) -> "list[str]":
     return [
         each
         for each in _names_in(prefix)
-        if os.path.isdir(_site_directory(prefix, each))
+        if any(map(os.path.isdir, _site_directories(prefix, each, ("lib",))))
     ]
 
 
@@ -256,11 +282,13 @@ def _standard_path(
     """Return the path entries of the standard library, and where packages may be."""
     library = _library(prefix, name)
     if not library:
-        return [], ("lib",)
+        return [], ("Lib",) if _IS_WINDOWS else ("lib",)
     number = "".join(map(str, version[:2]))
     if _IS_WINDOWS:
         archive = os.path.join(prefix, f"python{number}.zip")
         return [archive, library, os.path.join(prefix, "DLLs")], ("Lib",)
+    if _is_pypy(library):
+        return [library], ("lib",)
     home = os.path.dirname(library)
     lib = os.path.basename(home)
     archive = os.path.join(home, f"python{number}.zip")
@@ -268,26 +296,33 @@ def _standard_path(
     return path, tuple(dict.fromkeys((lib, "lib")))
 
 
-def _site_directory(prefix: str, name: str) -> str:
-    lib = "Lib" if _IS_WINDOWS else "lib"
-    parts = (lib, "site-packages") if _IS_WINDOWS else (lib, name, "site-packages")
-    return os.path.join(prefix, *parts)
+def _is_pypy(library: str) -> bool:
+    return os.path.basename(library).startswith("pypy")
+
+
+def _site_directories(
+    prefix: str, name: str, libraries: "tuple[str, ...]"
+) -> "list[str]":
+    """Return the site directories that a prefix may have, in order."""
+    parts = ("site-packages",) if _IS_WINDOWS else (name, "site-packages")
+    return [os.path.join(prefix, lib, *parts) for lib in libraries]
 
 
 def _base_sites(prefix: str, name: str, libraries: "tuple[str, ...]") -> "list[str]":
     """Return the site directories that a base environment may have, in order."""
     if _IS_WINDOWS:
-        return [prefix, _site_directory(prefix, name)]
+        return [prefix, *_site_directories(prefix, name, libraries)]
     packages = os.path.join(prefix, "lib", "python3", "dist-packages")
     if os.path.isdir(packages):  # Debian
         local = os.path.join(prefix, "local", "lib", name, "dist-packages")
-        return [local, packages, os.path.join(prefix, "lib", name, "dist-packages")]
+        own = os.path.join(prefix, "lib", name, "dist-packages")
+        return [local, packages] if name.startswith("pypy") else [local, packages, own]
     # Fedora has what pip installed below /usr/local.
     prefixes = ["/usr/local", prefix] if prefix == "/usr" else [prefix]
     return [
-        os.path.join(each, lib, name, "site-packages")
+        directory
         for each in prefixes
-        for lib in libraries
+        for directory in _site_directories(each, name, libraries)
     ]
 
 

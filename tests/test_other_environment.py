@@ -27,8 +27,9 @@ from lazyplug import (
     NoMatches,
 )
 from lazyplug import _site_path as site_path
-from lazyplug._other_environment import Selection
+from lazyplug._other_environment import OtherEnvironment, Selection
 from lazyplug._site_path import Installation, directories_in, find_installation
+from lazyplug._static.learned import LearnedFacts
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask, python
 from tests.support.commands import Run, run_json
@@ -212,6 +213,14 @@ def test_what_is_no_environment_is_refused(
         ExtensionManager[Any](GROUP, environment=tmp_path / place)
 
 
+def test_a_directory_that_cannot_be_read_is_refused_with_the_reason(
+    prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    with pytest.raises(ValueError, match="elsewhere cannot be read: Permission denied"):
+        find_installation(str(prefix))
+
+
 def test_of_two_pythons_in_one_prefix_the_interpreter_shows_which_is_meant(
     tmp_path: Path,
 ) -> None:
@@ -284,6 +293,7 @@ def test_compiled_modules_of_another_version_have_other_suffixes(
     for version, library, tag in (
         ((3, 14, 1), "/l/python3.14", "314"),
         ((3, 13), "/l/python3.13t", "313t"),
+        ((3, 7, 16), "/l/python3.7", "37m"),
     ):
         found = Installation("", "", "", version, library, (), (), False, False)
         assert found.compiled_suffixes() == [
@@ -622,3 +632,172 @@ def test_a_plugin_of_another_environment_is_not_tried(prefix: Path, run: Run) ->
     assert err.startswith("lazyplug why: --load cannot be used with --python: this")
     _, out, _ = run("why", GROUP, "yaml", "--python", str(prefix))
     assert "--load" not in out
+
+
+# What other environments could do to each other, and to this process.
+
+
+def test_the_prefix_of_an_interpreter_is_found_behind_a_link_to_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "bin").mkdir()
+    link = tmp_path / "bin" / f"python{VERSION}"
+    link.symlink_to(BASE / "bin" / f"python{VERSION}")
+    for name, target in (("linked", link), ("copied", "/gone/bin/python")):
+        prefix = make(tmp_path / name, home=str(link.parent))
+        (prefix / "bin" / "python").unlink()
+        (prefix / "bin" / "python").symlink_to(target)
+        found = find_installation(str(prefix))
+        assert found.base_prefix == str(BASE)
+        assert found.library == os.path.dirname(os.__file__)
+
+
+def test_nothing_is_proven_or_missing_without_the_standard_library(
+    tmp_path: Path,
+) -> None:
+    prefix = make(tmp_path / "env", home="/gone/bin")
+    (prefix / "bin" / "python").unlink()
+    found = find_installation(str(prefix))
+    assert found.library == ""
+    assert found.has_unknown_code
+    assert found.may_have_finders
+
+
+def test_a_module_may_be_built_into_another_interpreter(
+    tmp_path: Path, run: Run
+) -> None:
+    tree = dist("acme", "1", {GROUP: {"own": "_winapi", "none": "acme_none"}})
+    prefix = make(tmp_path / "env", tree)
+    rows = run_json(run, "list", GROUP, "--summary", "--python", str(prefix))
+    assert [row["state"] for row in rows] == ["available", "missing"]
+
+
+def test_pypy_has_neither_an_archive_nor_a_directory_of_compiled_modules(
+    tmp_path: Path,
+) -> None:
+    packages = "lib/pypy3.11/site-packages"
+    planted(tmp_path, packages)
+    plant(tmp_path, {"lib/pypy3.11": {"os.py": ""}, "bin": {"pypy3.11": ""}})
+    found = find_installation(str(tmp_path / "bin" / "pypy3.11"))
+    library = tmp_path / "lib/pypy3.11"
+    assert [*found.path] == [str(library), str(library / "site-packages")]
+    assert found.has_unknown_code
+
+
+def test_virtual_environments_of_fedora_have_two_site_directories(
+    tmp_path: Path,
+) -> None:
+    plant(tmp_path / "usr", {"lib64/python3.13": {"os.py": ""}, "bin": {}})
+    home = str(tmp_path / "usr" / "bin")
+    config = f"home = {home}\ninclude-system-site-packages = false\n"
+    plant(tmp_path / "env", {"pyvenv.cfg": config, "bin": {}})
+    planted(tmp_path / "env", "lib/python3.13/site-packages")
+    (tmp_path / "env" / "lib64").symlink_to("lib")
+    assert find_installation(str(tmp_path / "env")).sites == tuple(
+        str(tmp_path / "env" / lib / "python3.13/site-packages")
+        for lib in ("lib64", "lib")
+    )
+
+
+def test_facts_of_another_version_are_not_shared_with_its_processes(
+    prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAZYPLUG_CACHE", "on")
+    for version, is_shared in (((3, 99), False), (sys.version_info[:2], True)):
+        other = find_installation(str(prefix))._replace(version=version)
+        facts = LearnedFacts(OtherEnvironment(other))
+        assert facts.may_write is is_shared
+
+
+class Mixin:
+    def __init__(self, *_: Any, **options: Any) -> None:
+        raise AssertionError
+
+
+class Registered(ExtensionManager[Any], Mixin):
+    """A manager with other bases, and a register of its subclasses."""
+
+    subclasses: list[str] = []  # noqa: RUF012
+
+    def __init_subclass__(cls, *, tag: str) -> None:
+        cls.subclasses.append(tag)
+
+
+def test_classes_of_hosts_may_have_other_bases_and_know_their_subclasses(
+    prefix: Path,
+) -> None:
+    manager = Registered(GROUP, environment=prefix)
+    assert manager.names() == ["yaml", "json", "xml"]
+    assert Registered.subclasses == []
+    assert repickled(manager)["yaml"].summary == "Read YAML."
+
+
+def test_functions_of_hosts_find_the_environment_of_this_process(
+    prefix: Path, site: PlantSite, prepend_path: SetPath
+) -> None:
+    prepend_path(site(dist("own", "1", {GROUP: {"own": "os"}})))
+    again = dist("acme-again", "1", {GROUP: {"json": "acme_json"}})
+    plant(prefix / LIBRARY, again)
+    seen = []
+
+    def look(result: Any) -> Any:
+        seen.append(ExtensionManager[Any](GROUP).names())
+        return result
+
+    manager = EnabledExtensionManager[Any](
+        GROUP,
+        lambda extension: look(extension.summary) or True,
+        facts=Facts(static=["title"], schema=lambda **facts: look(facts)),
+        conflict_resolver=lambda _, __, several: look(several[-1]),
+        environment=prefix,
+    )
+    assert len(seen) == 4
+    assert manager["json"].facts == {"title": "JSON"}
+    assert seen == [["own"]] * 6
+
+
+def test_a_resolver_may_choose_a_registered_plugin(prefix: Path) -> None:
+    manager = ExtensionManager[Any](
+        GROUP, conflict_resolver=lambda _, __, several: several[-1], environment=prefix
+    )
+    manager.register("yaml", os)
+    assert manager["yaml"].plugin is os
+
+
+def test_refreshing_another_environment_refreshes_no_other(
+    prefix: Path, site: PlantSite, prepend_path: SetPath
+) -> None:
+    directory = site(dist("own", "1", {GROUP: {"own": "os"}}))
+    prepend_path(directory)
+    own = ExtensionManager[Any](GROUP)
+    plant(Path(directory), dist("own-more", "1", {GROUP: {"more": "os"}}))
+    ExtensionManager[Any](GROUP, environment=prefix).refresh()
+    assert ExtensionManager[Any](GROUP).names() == ["own"]
+    assert own.refresh().added == ("own-more 1",)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_after_a_fork_a_new_thread_has_selected_nothing(prefix: Path) -> None:
+    code = f"""
+        import os, sys, threading
+        sys.path.insert(0, {HOME!r})
+        from lazyplug._other_environment import Selection, selected_place
+        selected, forked = threading.Event(), threading.Event()
+        def select():
+            with Selection({str(prefix)!r}):
+                selected.set()
+                forked.wait()
+        threading.Thread(target=select).start()
+        selected.wait()
+        child = os.fork()
+        forked.set()
+        if child:
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        else:
+            found = []
+            thread = threading.Thread(target=lambda: found.append(selected_place()))
+            thread.start()
+            thread.join()
+            os._exit(found != [""])
+    """
+    assert ask(code) == 0

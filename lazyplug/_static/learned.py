@@ -129,6 +129,10 @@ class LearnedFacts:
         mode = _settings.get_choice("LAZYPLUG_CACHE", _settings.MODES)
         self.directory = None if mode == "off" else _settings.get_cache_directory()
         self.may_write = mode == "on" and self.directory is not None
+        python = self._python
+        if python is not None and python.version[:2] != sys.version_info[:2]:
+            # It parses some sources in another way than this one, and shares the file.
+            self.may_write = False
         name = environment.file[: -len("json")] + "facts"
         self.path = os.path.join(self.directory or "", name)
         self._parts: dict[Part, tuple[Changes, FactTable]] = {}
@@ -328,8 +332,9 @@ class LearnedFacts:
         self, name: str, path: "list[str] | None", stage: int
     ) -> "list[Any] | None":
         if self._python is not None:
-            # What is found nowhere else may be known to a finder there.
-            return None if stage == _BEHIND and self._python.may_have_finders else []
+            # What is found nowhere else may be known to a finder there, or built in.
+            is_known = self._python.may_have_finders or name in sys.stdlib_module_names
+            return None if stage == _BEHIND and is_known else []
         if [sys.meta_path, sys.path_hooks] != self._finders:
             self._finders = [[*sys.meta_path], [*sys.path_hooks]]
             self._finder_answers.clear()

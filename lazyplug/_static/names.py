@@ -125,7 +125,9 @@ class Modules:
     def is_standard(self, module: str) -> bool:
         """Return True if a module is found in Python's standard library."""
         file, _ = self._search.find(module, self._sources) or ("", None)
-        return os.path.dirname(file or "") == self._search.library
+        if not file:
+            return False  # the directory of the library may be unknown, too
+        return os.path.dirname(file) == self._search.library
 
     def resolve(
         self,
