@@ -57,7 +57,12 @@ ROWS = (
     ("failures", ["_faults"]),
     ("knowledge", ["_static", "_inventory", "_distribution"]),
     ("environment", ["_environment", "_other_environment", "_fallback"]),
-    ("indexing", ["_indexing", "_site_path", "_frozen_index", "_content"]),
+    (
+        "indexing",
+        [
+            *("_indexing", "_site_path", "_startup_files", "_frozen_index", "_content"),
+        ],
+    ),
     (
         "files",
         [

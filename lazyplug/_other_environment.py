@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+# A program that reads hundreds of environments must not fill the memory.
+_CAP = 16
+
+
 class _Selected(_local):
     """The places that are selected in a thread; the last one counts.
 
@@ -70,7 +74,9 @@ class Selection:
     """
 
     def __init__(self, place: "str | os.PathLike[str] | None") -> None:
-        self.place = "" if place is None else os.path.abspath(os.fspath(place))
+        self.place = ""
+        if place is not None:
+            self.place = _absolute(os.fspath(place))
         if self.place and (OtherEnvironment, self.place) not in _environment.memo:
             find_installation(self.place)
 
@@ -80,6 +86,17 @@ class Selection:
 
     def __exit__(self, *_: object) -> None:
         _selected.places.pop()
+
+
+def _absolute(place: "str | bytes") -> str:
+    if isinstance(place, str) and place:
+        return os.path.abspath(place)
+    from . import _messages as messages  # deferred: only on failure
+
+    text = messages.NOT_VALID.format(
+        value=repr(place), what="environment", expected=messages.AN_ENVIRONMENT
+    )
+    raise ValueError(text)
 
 
 def outside(function: "Callable[P, T]") -> "Callable[P, T]":
@@ -117,6 +134,10 @@ def _environment_at(place: str) -> Environment:
     found = _environment.memo.get(key)
     if found is None:
         found = OtherEnvironment(find_installation(place))
+        others = [each for each in [*_environment.memo] if each[0] is OtherEnvironment]
+        if len(others) >= _CAP:
+            for each in others:
+                _environment.memo.pop(each, None)
         _environment.memo[key] = found
     return found
 

@@ -13,32 +13,17 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from . import _messages as messages
 from ._files import has_elevated_privileges
 from ._indexing.reading import read_file
+from ._startup_files import directories_in, effects_of_code
 from ._tuples import Named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from typing import NamedTuple
 else:
     NamedTuple = Named
 
 _IS_WINDOWS = os.name == "nt"
 _CONFIGURATION = "pyvenv.cfg"
-_IMPORTS = ("import ", "import\t")
-# The first Python that reads `.start` files (PEP 829).
-_HAS_START_FILES = (3, 15)
-# Startup code that adds no finder, or finders that replace no plugin, by the beginning
-# or the end of the name of its file: setuptools and virtualenv (distutils only), old
-# namespace packages, coverage, and lazyplug's own switch.
-_HARMLESS = ("distutils-precedence", "_virtualenv", "a1_coverage", "lazyplug_switch")
-_NAMESPACE = "-nspkg.pth"
-# The beginning of the files of setuptools' editable installations, which add a finder
-# behind Python's own.
-_EDITABLE = "__editable__"
-# Modules that Python imports at startup, if they exist.
-STARTUP_MODULES = ("sitecustomize", "usercustomize")
-# Debian's sitecustomize.
-_APPORT = "apport_python_hook"
 # The beginnings of the names of interpreters, and of their directories of libraries.
 _INTERPRETERS = ("python", "pypy")
 # Linux follows at most 40 symbolic links.
@@ -190,18 +175,12 @@ def _complete(
     """Add the site directories that exist, and what their `.pth` files add."""
     sites = [each for each in dict.fromkeys(sites) if os.path.isdir(each)]
     path = [*standard]
-    code: list[str] = []
     for directory in sites:
         path += [directory, *directories_in(directory, version)]
-        code += [os.path.basename(file) for file, _ in code_in(directory, version)]
     *_, library = "", *standard[:2]  # of CPython, the archive comes first
-    editable = [each for each in code if each.startswith(_EDITABLE)]
-    unknown = [
-        *filter(_is_unknown, startup_modules_in(path)),
-        *(each for each in code if not _is_known(each)),
-    ]
+    unknown, editable = effects_of_code(path, sites, version)
     # PyPy has other builtin and compiled modules.
-    is_unknown = bool(unknown) or not library or _is_pypy(library)
+    is_unknown = unknown or not library or _is_pypy(library)
     return Installation(
         prefix,
         base_prefix,
@@ -211,7 +190,7 @@ def _complete(
         tuple(sites),
         tuple(dict.fromkeys(path)),
         is_unknown,
-        is_unknown or bool(editable),
+        is_unknown or editable,
     )
 
 
@@ -346,84 +325,3 @@ def _interpreter_in(prefix: str) -> str:
         if os.path.lexists(file):
             return file
     return os.path.join(bin_directory, "python")
-
-
-def _is_known(name: str) -> bool:
-    return name.startswith((*_HARMLESS, _EDITABLE)) or name.endswith(_NAMESPACE)
-
-
-def _is_unknown(module: "tuple[str, str]") -> bool:
-    """Return False if a startup module is Debian's, which adds no finder."""
-    text, _, _ = read_file(module[0], errors="replace")
-    return text is None or (text.strip() != "" and _APPORT not in text)
-
-
-def directories_in(directory: str, version: "tuple[int, ...]") -> "Iterator[str]":
-    """Yield the directories that the `.pth` files in a site directory add, in order.
-
-    :param version: of the Python that reads them.
-    """
-    for name in _startup_files(directory, version):
-        if not name.endswith(".pth"):
-            continue
-        for line in _lines(os.path.join(directory, name)):
-            if line.strip() and line[:1] != "#" and not line.startswith(_IMPORTS):
-                path = os.path.abspath(os.path.join(directory, line.rstrip()))
-                if os.path.exists(path):
-                    yield path
-
-
-def code_in(directory: str, version: "tuple[int, ...]") -> "Iterator[tuple[str, str]]":
-    """Yield the files in a site directory that have startup code, with that code.
-
-    :param version: of the Python that reads them.
-    """
-    names = _startup_files(directory, version)
-    # A `.start` file replaces the import lines of the `.pth` file with its name.
-    starts = [each for each in names if each.endswith(".start")]
-    for name in names:
-        if name.endswith(".pth") and f"{name[:-4]}.start" not in starts:
-            path = os.path.join(directory, name)
-            yield from ((path, s) for s in _lines(path) if s.startswith(_IMPORTS))
-    for name in starts:
-        path = os.path.join(directory, name)
-        # Python ignores a line that is not `module:function`.
-        yield from ((path, s.strip()) for s in _lines(path) if _is_entry_point(s))
-
-
-def startup_modules_in(path: "Iterable[str]") -> "Iterator[tuple[str, str]]":
-    """Yield the files of the modules that Python imports at startup, with that code."""
-    entries = [*path]
-    for name in STARTUP_MODULES:
-        files = (os.path.join(entry, f"{name}.py") for entry in entries)
-        file = next(filter(os.path.isfile, files), None)
-        if file is not None:
-            yield file, f"import {name}"
-
-
-def _startup_files(directory: str, version: "tuple[int, ...]") -> "list[str]":
-    """Return the names of the files that `site` reads in a directory, in order."""
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        return []
-    if version >= (3, 11, 8) and not (3, 12) <= version < (3, 12, 2):
-        names = [name for name in names if name[:1] != "."]
-    suffixes = (".pth", ".start") if version >= _HAS_START_FILES else (".pth",)
-    return [name for name in names if name.endswith(suffixes)]
-
-
-def _lines(path: str) -> "list[str]":
-    text, _, _ = read_file(path, errors="surrogateescape")
-    return (text or "").removeprefix("\ufeff").splitlines()
-
-
-def _is_entry_point(line: str) -> bool:
-    """Return True if a line of a `.start` file names a function to call.
-
-    >>> [*map(_is_entry_point, [" pkg.mod:run", "# a:b", "", "import pkg", "pkg:"])]
-    [True, False, False, False, False]
-    """
-    module, colon, function = line.strip().partition(":")
-    names = [*module.split("."), *function.split(".")]
-    return colon != "" and all(map(str.isidentifier, names))

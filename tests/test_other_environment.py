@@ -25,10 +25,12 @@ from lazyplug import (
     NamedExtensionManager,
     NameDispatchExtensionManager,
     NoMatches,
+    _environment,
 )
 from lazyplug import _site_path as site_path
 from lazyplug._other_environment import OtherEnvironment, Selection
-from lazyplug._site_path import Installation, directories_in, find_installation
+from lazyplug._site_path import Installation, find_installation
+from lazyplug._startup_files import directories_in
 from lazyplug._static.learned import LearnedFacts
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask, python
@@ -219,6 +221,20 @@ def test_a_directory_that_cannot_be_read_is_refused_with_the_reason(
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     with pytest.raises(ValueError, match="elsewhere cannot be read: Permission denied"):
         find_installation(str(prefix))
+
+
+@pytest.mark.parametrize("place", ["", b"/usr"])
+def test_a_place_that_is_not_a_path_is_refused(place: Any) -> None:
+    reason = f"{place!r} is not a valid environment: expected the directory"
+    with pytest.raises(ValueError, match=reason):
+        ExtensionManager[Any](GROUP, environment=place)
+
+
+def test_few_environments_are_kept_in_memory(tmp_path: Path) -> None:
+    for number in range(40):
+        make(tmp_path / str(number))
+        ExtensionManager(GROUP, environment=tmp_path / str(number))
+    assert len(_environment.memo) < 20
 
 
 def test_of_two_pythons_in_one_prefix_the_interpreter_shows_which_is_meant(

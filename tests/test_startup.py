@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lazyplug._site_path import code_in
+from lazyplug._startup_files import code_in
 from lazyplug.cli import main, startup
 from lazyplug.cli.diagnosis import paths
 from lazyplug.testing import plant

@@ -4,7 +4,7 @@ import site
 import sys
 
 from .. import _environment
-from .._site_path import STARTUP_MODULES, code_in, startup_modules_in
+from .._startup_files import STARTUP_MODULES, code_in, startup_modules_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
