@@ -3,8 +3,9 @@
 import inspect
 import shutil
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,7 +118,7 @@ def test_annotations_are_strings_until_the_module_is_imported() -> None:
     imported, first, second, names = ask(code)
     assert not imported
     assert "'Sequence[Any] | None'" in first
-    assert "collections.abc.Sequence[typing.Any] | None" in second
+    assert inspect.formatannotation(Sequence[Any] | None) in second
     assert [name for name in names if name[0] != "_"] == ["annotations"]
 
 

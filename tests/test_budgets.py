@@ -36,6 +36,8 @@ FORBIDDEN = {
     *("hashlib", "_json"),
 }
 VERSION = "{}.{}".format(*sys.version_info)
+# How the dynamic loader reads them: 56 bytes each, from offset 64 on.
+_PROGRAM_HEADERS = re.compile(r", (?:616|672|728|784|840), 64\) = ").search
 
 DRIVER = "import lazyplug; lazyplug.DriverManager('budget.group', 'plain').driver"
 MANAGER = "import lazyplug; lazyplug.DriverManager('budget.group', 'plain')"
@@ -199,7 +201,7 @@ def test_a_warm_start_reads_the_header_and_one_group_and_writes_nothing(
     reads = [
         int(line.rpartition("= ")[2])
         for line in calls
-        if "pread64" in line and "ELF" not in line and "784, 64)" not in line
+        if "pread64" in line and "ELF" not in line and not _PROGRAM_HEADERS(line)
     ]
     (index,) = Path(environment.variables["LAZYPLUG_CACHE_DIR"]).glob("*.json")
     assert len(reads) <= 3

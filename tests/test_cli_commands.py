@@ -1177,8 +1177,14 @@ def test_an_interrupt_goes_to_the_traced_program(tmp_path: Path) -> None:
         "try:\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "except KeyboardInterrupt:\n    time.sleep(0.5); print('ended in order')\n"
     )
+    # SIGINT is ignored if the tests run in the background, and in what they start.
+    interruptible = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+        " os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    trace = ["-m", "lazyplug", "trace", str(program)]
     with subprocess.Popen(
-        [sys.executable, "-m", "lazyplug", "trace", str(program)],
+        [sys.executable, "-c", interruptible, *trace],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -882,6 +882,8 @@ def test_a_pickled_extension_has_the_hint_of_its_environment(world: World) -> No
     assert extension.remembered == DESCRIBED
 
 
+# pytest-xdist has threads, and Python 3.15 makes the warning an error if others are.
+@pytest.mark.filterwarnings("ignore:.* is multi-threaded:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_forked_process_describes_on_its_own(world: World) -> None:
     extension = world.start()

@@ -9,6 +9,7 @@ import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pluggy
@@ -17,7 +18,8 @@ import pytest
 import lazyplug
 from lazyplug import DriverManager, ExtensionManager, _description, accelerate
 from lazyplug.integrations.pluggy import load_entrypoints
-from lazyplug.testing import dist, site_directory
+from lazyplug.testing import dist, plant, site_directory
+from tests.support.children import python
 from tests.support.lazy_imports import lazy_module
 
 pytestmark = pytest.mark.usefixtures("late_clock")
@@ -204,3 +206,26 @@ def test_check_loads_plugins_that_are_lazily_imported(
     assert main(["check", "bad", "--json"]) == 1
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["state"], row["error"]) == ("failed", "OSError: broken on purpose")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="has no lazy imports")
+def test_managers_and_commands_work_where_all_imports_are_lazy(plugins: Path) -> None:
+    all_lazy = ("-X", "lazy_imports=all", "-W", "error")
+    plant(
+        plugins, {"lazy_plug.py": "from lazy_impl import Loader\nimport lazy_broken\n"}
+    )
+    variables = {"PYTHONPATH": str(plugins)}
+    code = """
+        import sys, lazyplug
+        print(sys.get_lazy_imports())
+        manager = lazyplug.ExtensionManager("app", invoke_on_load=True)
+        extension = manager["loader"]
+        print(extension.summary, "lazy_plug" in sys.modules)
+        print(extension.obj.kind, "lazy_broken" in sys.modules)
+        print(lazyplug.ExtensionManager("bad").map(lambda each: each.plugin))
+    """
+    done = python(*all_lazy, "-c", dedent(code), env=variables)
+    assert done.stdout.splitlines() == ["all", "Load. False", "yaml False", "[]"]
+    assert "broken on purpose" in done.stderr
+    for words in ("list app", "why app loader", "check app", "trace -m lazy_plug"):
+        python(*all_lazy, "-m", "lazyplug", *words.split(), env=variables)

@@ -557,7 +557,8 @@ def test_a_module_that_a_finder_may_know_is_not_called_missing(
 
 UNKNOWN: dict[str, Tree] = {
     "pth": {"acme.pth": "import acme_hooks\n"},
-    "sitecustomize": {"sitecustomize.py": "import acme_hooks\n"},
+    # A distribution of Python may have a sitecustomize, which comes first.
+    "usercustomize": {"usercustomize.py": "import acme_hooks\n"},
 }
 
 

@@ -886,9 +886,7 @@ def test_an_endless_chain_of_links_is_not_followed(
     (tmp_path / "link").symlink_to("real")
     (tmp_path / "real").mkdir()
     monkeypatch.setattr(fs, "readlink", lambda *_, **__: "link")
-    assert "Too many levels of symbolic links" in store_in(
-        tmp_path / "link" / "lazyplug"
-    )
+    assert os.strerror(errno.ELOOP) in store_in(tmp_path / "link" / "lazyplug")
 
 
 @posix

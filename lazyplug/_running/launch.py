@@ -234,6 +234,10 @@ def _execute(source: "bytes | str", file: str, main: "dict[str, Any]") -> None:
     """Execute a script, and end it as Python does."""
     try:
         exec(compile(source, file, "exec", dont_inherit=True), main)  # noqa: S102
+    except SystemExit:
+        if sys.version_info >= (3, 14):  # earlier versions end before they do this
+            _delete_file_globals(main)
+        raise
     finally:
         # Its output must appear before its traceback, and before the output of its
         # threads and atexit handlers.

@@ -190,6 +190,20 @@ class _Formatter(argparse.HelpFormatter):
         # The lines of examples stay as they are.
         return text if "\n" in text else super()._fill_text(text, width, indent)
 
+    if sys.version_info >= (3, 14) and sys.version_info < (3, 15):
+        # It makes a formatter for each argument, and each imports _colorize and
+        # dataclasses. As in Python 3.15, they are imported only for help.
+
+        def _set_color(self, *color: "Any", **options: "Any") -> None:
+            self._colors = color, options
+
+        def __getattr__(self, name: str) -> "Any":
+            if name not in {"_theme", "_decolor"}:
+                raise AttributeError(name)
+            color, options = self._colors
+            super()._set_color(*color, **options)
+            return getattr(self, name)
+
 
 def _completion_words() -> "list[str]":
     """Return the words of the command line that a shell completes."""

@@ -332,27 +332,6 @@ def test_a_program_is_run_and_traced_in_the_only_process(mounts: Mounts) -> None
     assert kinds == ["group", "import", "index", "scan", "write"]
 
 
-CODE_OBJECTS = """
-import json
-with open("/site/lazyplug/_hot.py") as file:
-    found = [compile(file.read(), "_hot.py", "exec")]
-for code in found:
-    found += [each for each in code.co_consts if type(each) is type(code)]
-names = [code.co_name for code in found]
-print(json.dumps([len(names), names.count("__annotate__")]))
-"""
-
-
-def test_the_built_module_has_few_code_objects_for_annotations(mounts: Mounts) -> None:
-    # Since Python 3.14, each annotated function has another code object (PEP 649). 82
-    # of 173 were counted in 3.14, none of 91 in 3.12 and 3.13, none of 108 in 3.11.
-    # Without those of private functions, 122 would be left, and importing lazyplug
-    # would take 4 % less time: not enough for a wheel whose functions differ.
-    total, annotations = mounts.ask(CODE_OBJECTS)
-    assert 0 < annotations <= 90
-    assert total - annotations <= 95
-
-
 HOMES = """
 import json, os
 import lazyplug
