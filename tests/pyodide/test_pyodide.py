@@ -332,6 +332,24 @@ def test_a_program_is_run_and_traced_in_the_only_process(mounts: Mounts) -> None
     assert kinds == ["group", "import", "index", "scan", "write"]
 
 
+CODE_OBJECTS = """
+import json
+with open("/site/lazyplug/_hot.py") as file:
+    found = [compile(file.read(), "_hot.py", "exec")]
+for code in found:
+    found += [each for each in code.co_consts if type(each) is type(code)]
+names = [code.co_name for code in found]
+print(json.dumps([len(names), names.count("__annotate__")]))
+"""
+
+
+def test_the_built_module_has_few_code_objects_for_annotations(mounts: Mounts) -> None:
+    # The same as in tests/test_built.py, which says why, where CPython 3.14 is absent.
+    total, annotations = mounts.ask(CODE_OBJECTS)
+    assert 0 < annotations <= 90
+    assert total - annotations <= 95
+
+
 HOMES = """
 import json, os
 import lazyplug
