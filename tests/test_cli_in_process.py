@@ -1,5 +1,6 @@
 """Test what commands do in this process, if no other process is needed or available."""
 
+import argparse
 import io
 import json
 import os
@@ -186,8 +187,9 @@ def test_groups_and_names_are_completed(app: Path) -> None:
         for action in completing._actions(own)
         if hasattr(action, "completer")
     }
-    assert "app" in completers["GROUP"]()
-    assert completers["NAME"](SimpleNamespace(group="app")) == ["a", "b"]
+    words = SimpleNamespace(group="app")
+    assert "app" in completers["GROUP"](parsed_args=words)
+    assert completers["NAME"](parsed_args=words) == ["a", "b"]
 
 
 def test_without_argcomplete_nothing_is_completed(
@@ -222,7 +224,7 @@ def test_completion_knows_the_options_and_programs_of_run(
     monkeypatch.setattr(completing, "complete", lambda _: None)
     actions = [*completing._actions(cli._parser([]))]
     assert {"PROGRAM", "MODULE", "FILE"} <= {action.metavar for action in actions}
-    assert "pytest" in completing._programs()
+    assert "pytest" in completing._programs(argparse.Namespace())
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from .._running.launch import OPTIONS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -23,22 +24,37 @@ def complete(parser: "argparse.ArgumentParser") -> None:
     except ModuleNotFoundError:
         return
     for action in _actions(parser):
-        if action.metavar == "GROUP":
-            action.completer = lambda **_: sorted(rows_by_group(_environment.current()))
-        elif action.metavar == "NAME":
-            action.completer = _names
-        elif action.metavar == "DISTRIBUTION":
-            action.completer = _distributions
-        elif action.metavar == "PROGRAM":
-            action.completer = _programs
+        if action.metavar in _FINDERS:
+            action.completer = _completer(_FINDERS[action.metavar])
     argcomplete.autocomplete(parser)
 
 
-def _names(parsed_args: "argparse.Namespace", **_: object) -> "list[str]":
-    return sorted({row[0] for _, (row, _) in rows_of_namespace(parsed_args.group)})
+def _completer(find: "Callable[[argparse.Namespace], list[str]]") -> "Any":
+    """Return a completer that looks into the environment that `--python` names."""
+
+    def complete(parsed_args: "argparse.Namespace", **_: object) -> "list[str]":
+        place = getattr(parsed_args, "environment", None)
+        if place is None:
+            return find(parsed_args)
+        from .elsewhere import in_environment  # deferred: few look elsewhere
+
+        try:
+            return in_environment(place, find)(parsed_args)
+        except ValueError:
+            return []  # the command will say why
+
+    return complete
 
 
-def _distributions(**_: object) -> "list[str]":
+def _groups(_: "argparse.Namespace") -> "list[str]":
+    return sorted(rows_by_group(_environment.current()))
+
+
+def _names(options: "argparse.Namespace") -> "list[str]":
+    return sorted({row[0] for _, (row, _) in rows_of_namespace(options.group)})
+
+
+def _distributions(_: "argparse.Namespace") -> "list[str]":
     return sorted(
         {
             owner[0].replace("_", "-")
@@ -48,8 +64,17 @@ def _distributions(**_: object) -> "list[str]":
     )
 
 
-def _programs(**_: object) -> "list[str]":
+def _programs(_: "argparse.Namespace") -> "list[str]":
     return sorted({row[0] for _, (row, _) in rows_of_namespace("console_scripts")})
+
+
+# by the metavar of the argument
+_FINDERS = {
+    "GROUP": _groups,
+    "NAME": _names,
+    "DISTRIBUTION": _distributions,
+    "PROGRAM": _programs,
+}
 
 
 def add_run_arguments(parser: "argparse.ArgumentParser") -> None:

@@ -9,11 +9,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 def in_environment(
-    place: str, command: "Callable[[argparse.Namespace], int]"
-) -> "Callable[[argparse.Namespace], int]":
+    place: str, command: "Callable[[argparse.Namespace], T]"
+) -> "Callable[[argparse.Namespace], T]":
     """Return a command that runs while another environment is selected.
 
     :param place: as for Selection; or the name of an interpreter on `PATH`.
@@ -22,7 +25,7 @@ def in_environment(
     """
     selection = Selection(on_path(place))
 
-    def run(options: "argparse.Namespace") -> int:
+    def run(options: "argparse.Namespace") -> "T":
         with selection:
             return command(options)
 
