@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,12 +27,14 @@ from lazyplug import (
     NameDispatchExtensionManager,
     NoMatches,
     _environment,
+    cli,
 )
 from lazyplug import _site_path as site_path
 from lazyplug._other_environment import OtherEnvironment, Selection
 from lazyplug._site_path import Installation, find_installation
 from lazyplug._startup_files import directories_in
 from lazyplug._static.learned import LearnedFacts
+from lazyplug.cli import completing
 from lazyplug.testing import Tree, dist, plant
 from tests.support.children import ask, python
 from tests.support.commands import Run, run_json
@@ -625,6 +628,16 @@ def test_what_went_from_another_environment_is_lost_there(
     assert lost["name"] == "xml"
     _, out, _ = run("lost", *where)
     assert f"uv pip install --python {prefix} acme-more" in out
+
+
+def test_what_is_installed_elsewhere_is_completed(prefix: Path) -> None:
+    parser = cli._parser(["show"])
+    completing.complete(parser)  # no shell asks
+    (name,) = [e for e in completing._actions(parser) if e.metavar == "NAME"]
+    words = SimpleNamespace(environment=str(prefix), group=GROUP)
+    assert name.completer(parsed_args=words) == ["json", "xml", "yaml"]
+    words.environment = str(prefix / "missing")
+    assert name.completer(parsed_args=words) == []
 
 
 def test_an_interpreter_on_the_path_is_found_by_its_name(
