@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _IMPORTS = ("import ", "import\t")
-# The first Python that reads `.start` files (PEP 829).
+# The first Python that reads `.start` files (PEP 829), and indented lines of `.pth`.
 _HAS_START_FILES = (3, 15)
 # Startup code that adds no finder, or finders that replace no plugin, by the beginning
 # or the end of the name of its file: setuptools and virtualenv (distutils only), old
@@ -36,7 +36,7 @@ def directories_in(directory: str, version: "tuple[int, ...]") -> "Iterator[str]
     for name in _startup_files(directory, version):
         if not name.endswith(".pth"):
             continue
-        for line in _lines(os.path.join(directory, name)):
+        for line in _lines(os.path.join(directory, name), version):
             if line.strip() and line[:1] != "#" and not line.startswith(_IMPORTS):
                 path = os.path.abspath(os.path.join(directory, line.rstrip()))
                 if os.path.exists(path):
@@ -54,11 +54,12 @@ def code_in(directory: str, version: "tuple[int, ...]") -> "Iterator[tuple[str, 
     for name in names:
         if name.endswith(".pth") and f"{name[:-4]}.start" not in starts:
             path = os.path.join(directory, name)
-            yield from ((path, s) for s in _lines(path) if s.startswith(_IMPORTS))
+            lines = _lines(path, version)
+            yield from ((path, line) for line in lines if line.startswith(_IMPORTS))
     for name in starts:
         path = os.path.join(directory, name)
         # Python ignores a line that is not `module:function`.
-        yield from ((path, s.strip()) for s in _lines(path) if _is_entry_point(s))
+        yield from ((path, s) for s in _lines(path, version) if _is_entry_point(s))
 
 
 def startup_modules_in(path: "Iterable[str]") -> "Iterator[tuple[str, str]]":
@@ -83,9 +84,11 @@ def _startup_files(directory: str, version: "tuple[int, ...]") -> "list[str]":
     return [name for name in names if name.endswith(suffixes)]
 
 
-def _lines(path: str) -> "list[str]":
+def _lines(path: str, version: "tuple[int, ...]") -> "list[str]":
     text, _, _ = read_file(path, errors="surrogateescape")
-    return (text or "").removeprefix("\ufeff").splitlines()
+    lines = (text or "").removeprefix("\ufeff").splitlines()
+    # Earlier versions read an indented line as it is.
+    return [line.strip() for line in lines] if version >= _HAS_START_FILES else lines
 
 
 def _is_entry_point(line: str) -> bool:

@@ -12,6 +12,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import NamedTuple
 
@@ -187,7 +188,9 @@ def test_a_warm_start_checks_each_distribution_once_or_not_at_all(
     baseline = _trace(environment, "import plain_plugin", tmp_path)
     others = len(calls) - len(file_calls) - len(baseline)
     print(f"{level}: {others} other calls")
-    assert others <= BOUNDS["calls"]
+    # Python looks for the package with each suffix of extension modules, of which 3.15
+    # has more.
+    assert others - len(EXTENSION_SUFFIXES) + 3 <= BOUNDS["calls"]
     listings = [line for line in calls if "getdents64" in line]
     assert len(listings) <= len([line for line in baseline if "getdents64" in line]) + 8
 
@@ -373,7 +376,7 @@ def test_facts_of_fifty_plugins_cost_little_more_than_their_names(
     )
     record_property("facts", facts / names)
     print(f"{names / 1e6:.2f} and {facts / 1e6:.2f} million instructions")
-    assert facts <= BOUNDS["facts"] * names
+    assert facts <= BOUNDS["facts"][VERSION] * names
 
 
 SUBCOMMANDS = """

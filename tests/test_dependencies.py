@@ -193,6 +193,48 @@ def test_a_test_is_skipped_if_it_imports_what_is_not_installed_not_if_lazyplug_d
     assert dependencies.absent_dependency(ModuleNotFoundError(name="other")) is None
 
 
+# ------------------------------------------------------------------ without its C code
+
+JSON_TEXT = """
+import sys
+import _json as own
+@staticmethod
+def make_scanner(context):
+    return context.memo or own.make_scanner(context)
+sys.modules["_json"] = {module}
+from lazyplug._json_text import quote, scan_once, texts, to_json
+assert ("json" in sys.modules) == {imports_json}
+value = ["a\\n", None, True, 1, 0.5, "\\xe4\\u2028\\udcff", {{"k": []}}]
+found = [to_json(value), quote(value[5]), scan_once(to_json(value), 0)[0] == value]
+for text in ("", "[", "[1]", '["a",]', '"a"', "[" * 100000):
+    try:
+        found.append(texts(text))
+    except ValueError as error:
+        found.append("ValueError")
+try:
+    to_json(object())
+except TypeError:
+    found.append("TypeError")
+print(found)
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "None",  # as on PyPy
+        "type(sys)('_json')",
+        "type('', (), dict(vars(own), make_scanner=make_scanner))",  # as a later one
+    ],
+)
+def test_without_the_c_functions_of_json_the_texts_are_the_same(module: str) -> None:
+    pytest.importorskip("_json")
+    own = JSON_TEXT.format(module="own", imports_json=False)
+    expected = python("-c", own)
+    found = python("-c", JSON_TEXT.format(module=module, imports_json=True))
+    assert found.stdout == expected.stdout
+
+
 # ------------------------------------------------------------------------ classifiers
 
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import lazyplug
@@ -133,6 +133,7 @@ files = st.dictionaries(
 )
 
 
+@example(files={"x.pth": "b\n a\n  import os\n # c"})
 @given(files=files)
 def test_pth_files_add_the_directories_that_site_adds(
     files: dict[str, str], tmp_path_factory: pytest.TempPathFactory

@@ -112,11 +112,12 @@ def is_transient(error: BaseException) -> bool:
             return True
         # The message of the import system, since another thread may have finished the
         # module by now. _DeadlockError: two threads import in a circle.
+        # ImportCycleError: a lazy import of Python 3.15 does.
         args = _ARGS.__get__(link)
         message = args[0] if args else None
         if type(message) is str and "partially initialized module" in message:
             return True
-        if TYPE_NAME.__get__(kind) == "_DeadlockError":
+        if TYPE_NAME.__get__(kind) in {"_DeadlockError", "ImportCycleError"}:
             return True
         # Python 3.11 raises this if a signal handler imports during an import.
         if kind is KeyError and type(message) is int and message == _thread.get_ident():
