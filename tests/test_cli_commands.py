@@ -912,6 +912,12 @@ def test_listing_imports_few_modules(good: Path) -> None:
     assert set(ask(code)) <= {"_json", "_locale", "errno", "locale"}
 
 
+def test_help_has_the_colors_that_argparse_has_since_3_14() -> None:
+    env = {"PYTHONPATH": str(ROOT), "FORCE_COLOR": "1", "NO_COLOR": ""}
+    done = python("-m", "lazyplug", "list", "--help", env=env)
+    assert ("\x1b[" in done.stdout) == (sys.version_info >= (3, 14))
+
+
 def test_completion_offers_groups_and_names_and_imports_no_plugin(
     good: Path, tmp_path: Path
 ) -> None:
