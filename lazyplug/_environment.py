@@ -27,6 +27,9 @@ from ._index import (
     stat_signature,
 )
 
+# By name: pyfakefs imports modules again, and the package keeps the old ones.
+from ._settings import get_cache_directory
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._types import *
@@ -270,7 +273,7 @@ class Environment:
             return frozen.index
         key = self.key
         mode = _settings.get_choice("LAZYPLUG_CACHE", _settings.MODES)
-        directory = None if mode == "off" else _settings.get_cache_directory()
+        directory = None if mode == "off" else get_cache_directory()
         index: Index | None = None
         close: Callable[[], object] = int
         if directory is not None and not scan and is_trusted_directory(directory):

@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 
 # What only tools import, or starts programs; the hot modules, which are imported by
 # now, or replaced in a wheel; what a host with facts has imported before it loads a
-# plugin; and what reads sources, which is of no use without files.
+# plugin; and what reads sources, or another environment, which is of no use without
+# files.
 _SKIPPED = {
     *("__main__", "__pycache__", "_declared", "_public", "_running", "_types"),
     *("annotations", "_cache_home"),
     *("_index", "_files", "_settings", "_environment", "_extension", "_manager"),
     "_named",
     *("_arguments", "_description", "_facts", "_use_index"),
+    *("_other_environment", "_other_extensions", "_site_path", "_startup_files"),
     *("class_facts", "declared", "frozen_facts", "hints", "imported", "literals"),
     *("names", "packages", "plugin_facts", "source", "targets", "variables", "writes"),
 }

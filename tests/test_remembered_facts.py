@@ -29,6 +29,7 @@ import lazyplug
 from lazyplug import (
     Extension,
     ExtensionManager,
+    _environment,
     _files,
     _settings,
 )
@@ -1208,7 +1209,8 @@ def test_a_readonly_cache_is_read_and_one_that_is_off_is_not(
 def test_without_a_cache_directory_nothing_is_remembered(
     plugs: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_settings, "get_cache_directory", lambda: None)
+    for module in (_environment, _settings):
+        monkeypatch.setattr(module, "get_cache_directory", lambda: None)
     assert summaries() == summaries() == SUMMARIES
     assert not isolated.exists()
 

@@ -949,6 +949,7 @@ def query():
     return [point.value for point in lazyplug.entry_points(group="g")]
 # before the hook, since imports open files and directories too
 import lazyplug._indexing.update, lazyplug._indexing.rebuild
+import lazyplug._log, lazyplug._messages
 sys.addaudithook(refuse)
 print(json.dumps([query(), query(), bool(raised)]))
 """

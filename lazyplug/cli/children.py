@@ -133,9 +133,9 @@ def measured_environment(variables: "dict[str, str]") -> "dict[str, str]":
     # would be lazyplug. PYTHONDONTWRITEBYTECODE, which many shells set, would add the
     # compilation of every module.
     python = "PYTHON" if sys.flags.ignore_environment else "PYTHONDONTWRITEBYTECODE"
-    environ = {
+    kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("LAZYPLUG_", python))
     }
-    return environ | {"LAZYPLUG_SWITCH": "off"} | variables
+    return kept | {"LAZYPLUG_SWITCH": "off"} | variables
