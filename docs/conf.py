@@ -54,7 +54,9 @@ for name, thing in [(name, getattr(lazyplug, name)) for name in lazyplug.__all__
 # Of what instances have, Python keeps no descriptions.
 for name, *_ in lazyplug_declared.declarations():
     thing = (
-        lazyplug.Manager if name in {"extensions", "excluded"} else lazyplug.Extension
+        lazyplug.Manager
+        if name in {"extensions", "excluded", "failures"}
+        else lazyplug.Extension
     )
     if not hasattr(thing, name):
         setattr(thing, name, lazyplug_declared.describe(thing, name))

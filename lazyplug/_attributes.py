@@ -24,7 +24,7 @@ _identities: "dict[Any, tuple[str, str | None]]" = {}
 
 
 def compute_attribute(computed: "Any", extension: "Any", owner: "type") -> "Any":
-    """Return an attribute of an extension that is not set yet.
+    """Return an attribute of an extension, or a manager, that is not set yet.
 
     Imports nothing of the plugin, except for `plugin` and `obj`.
 
@@ -48,6 +48,10 @@ def compute_attribute(computed: "Any", extension: "Any", owner: "type") -> "Any"
             return _loaded(extension, name)
         case "entry_point":
             return _entry_point(extension)
+        case "failures":
+            from ._faults.policy import failures  # deferred: few hosts read them
+
+            return failures(extension)
         case "facts":
             wanted = extension.__dict__.get("_facts")
             return _NO_FACTS if wanted is None else wanted._of(extension)

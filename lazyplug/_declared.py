@@ -107,6 +107,16 @@ if TYPE_CHECKING:
         They are those that the choice excludes, and those that raised an exception of
         `skip=` when they were loaded.
         """
+
+        @property
+        def failures(self) -> list[Failure]:
+            """The failures of this manager since the last `refresh()`.
+
+            They are failed loads and checks, conflicts, and values that are not a valid
+            reference (expected `module:attr`). Imports no plugin.
+            """
+            ...
+
         # the names of the extensions to find; None: all
         _requested_names: Sequence[str] | None
         _package: str | None

@@ -80,6 +80,7 @@ class Manager(ManagerAttributes["T", "Bool"]):
         # Annotations of values would cost each start 3,000 instructions.
         _requested_names = _package = _choice = _facts = _known = None
         _registered = _skip = ()
+        failures = Computed()
         # with the options of all managers
         __signature__ = Computed()
         __class_getitem__ = Extension.__dict__["__class_getitem__"]
@@ -311,17 +312,6 @@ class Manager(ManagerAttributes["T", "Bool"]):
         from ._objects import Objects  # deferred: to load plugins
 
         return Objects(self, key)
-
-    @property
-    def failures(self) -> "list[Failure]":
-        """The failures of this manager since the last `refresh()`.
-
-        They are failed loads and checks, conflicts, and values that are not a valid
-        reference (expected `module:attr`). Imports no plugin.
-        """
-        from ._faults.policy import failures  # deferred: few hosts read them
-
-        return failures(self)
 
     def register(
         self, name: str, plugin: "Any", group: "str | None" = None
