@@ -143,6 +143,7 @@ def test_a_program_without_plugins_spends_nothing_on_them(
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.once
 def test_the_drop_in_is_tried_with_programs_that_import_stevedore(
     gain: Gain, site: PlantSite
 ) -> None:
@@ -154,6 +155,7 @@ def test_the_drop_in_is_tried_with_programs_that_import_stevedore(
     assert [plugin["plugin"] for plugin in found["plugins"]] == ["slow", "fast"]
 
 
+@pytest.mark.once
 def test_a_program_is_measured_with_the_installed_stevedore(gain: Gain) -> None:
     pytest.importorskip("stevedore")
     code = "from stevedore import ExtensionManager as M; print(M('app').names())"

@@ -389,6 +389,7 @@ add_plugins(parser, {0!r})
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+@pytest.mark.once
 def test_a_plugin_that_is_a_subcommand_costs_few_instructions(
     environment: Environment,
     tmp_path: Path,
@@ -451,6 +452,7 @@ def register_commands(cli):
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+@pytest.mark.once
 def test_twenty_plugins_that_add_commands_to_a_group_take_few_instructions(
     environment: Environment,
     tmp_path: Path,
@@ -518,6 +520,7 @@ def test_run_adds_few_instructions_to_a_program(environment: Environment) -> Non
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+@pytest.mark.once
 def test_commands_that_list_take_little_more_than_the_import_of_argparse(
     environment: Environment,
 ) -> None:

@@ -1278,6 +1278,7 @@ def test_check_can_be_interrupted(name: str, site: PlantSite, tmp_path: Path) ->
         pytest.skip("a signal of POSIX")
     points = "".join(f"s{n} = plug_slow:x\n" for n in range(40))
     child = tmp_path / "child"
+    handler = "default_int_handler" if name == "SIGINT" else "SIG_DFL"
     directory = site(
         {
             "plug_slow.py": "import os, time\n"
@@ -1288,8 +1289,8 @@ def test_check_can_be_interrupted(name: str, site: PlantSite, tmp_path: Path) ->
     )
     code = (
         f"import sys; sys.path.insert(0, {str(directory)!r})\n"
-        # SIGINT is ignored if the tests run in the background.
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        # It is ignored if the tests run in the background, or under nohup.
+        f"import signal; signal.signal(signal.{name}, signal.{handler})\n"
         "from lazyplug.cli import main, checking\n"
         "print('ready', flush=True); sys.exit(main(['check', 'app']))"
     )

@@ -410,6 +410,7 @@ def hostile(environment: Environment, tmp_path: Path) -> Environment:
     ],
     ids=" ".join,
 )
+@pytest.mark.once
 def test_nothing_is_imported_from_the_current_directory(
     hostile: Environment, arguments: list[str], tmp_path: Path
 ) -> None:

@@ -362,6 +362,7 @@ def test_a_library_that_was_imported_before_is_replaced(
     [{}, {"as_stevedore": True}, {"as_stevedore": True, "lazy": True}],
     ids=["accelerated", "drop-in", "lazy drop-in"],
 )
+@pytest.mark.once
 def test_while_switched_on_the_next_start_sees_each_change(
     start: Start, environment: Environment, options: dict[str, bool]
 ) -> None:

@@ -103,6 +103,7 @@ def variables(tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(site)}
 
 
+@pytest.mark.once
 def test_a_vendored_copy_works_without_the_original(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
