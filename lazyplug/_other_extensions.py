@@ -34,14 +34,11 @@ class _Computed(Computed):
 class OtherExtension(Extension["Any"]):
     """An extension of another environment, whose plugin cannot be imported here."""
 
+    _place: str
     if not TYPE_CHECKING:
         summary = _Computed()
         facts = _Computed()
         remembered = _Computed()
-
-    _place: str
-
-    if not TYPE_CHECKING:
 
         @property
         def entry_point(self):

@@ -203,7 +203,7 @@ def test_an_environment_whose_interpreter_is_gone_can_still_be_read(
         ("bin/tool", "tool is not a valid environment"),
     ],
 )
-def test_what_is_no_environment_is_refused(
+def test_a_place_without_an_environment_is_refused(
     place: str, reason: str, tmp_path: Path
 ) -> None:
     plant(
@@ -649,7 +649,7 @@ def test_an_interpreter_on_the_path_is_found_by_its_name(
     assert len(rows) == 3
 
 
-def test_the_command_line_refuses_what_is_no_environment(
+def test_the_command_line_refuses_a_place_without_an_environment(
     run: Run, tmp_path: Path
 ) -> None:
     code, out, err = run("list", "--python", str(tmp_path))
